@@ -1,0 +1,135 @@
+"""Set up and start the program; needs nothing but Python 3.11 or newer.
+
+    python launch.py [flags]     make .venv, install what is missing, start the page (flags: python launch.py --help)
+    python launch.py setup       the same without starting
+    python launch.py test        install what the checks need too, and run every check
+
+Only the standard library is used here, because nothing else is there yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+OLDEST = (3, 11)
+OWN_FLAGS = """flags of launch.py itself:
+  --skip-install        start with what is installed; install nothing
+  --torch-index URL     where pip looks for torch (or the variable WEBUI_TORCH_INDEX), for another build of it
+"""
+
+
+class SetupFailed(Exception):
+    """A step of the set-up failed; the text says which and what to do."""
+
+
+def say(text: str) -> None:
+    """Print at once, so that progress is seen also through a pipe."""
+    print(f"[launch] {text}", flush=True)
+
+
+def run(what: str, *command: str | Path, hint: str = "") -> None:
+    """Run a command with its output shown; raise `SetupFailed` in words when it fails."""
+    say(f"{what} ...")
+    began = time.monotonic()
+    code = subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode
+    if code:
+        raise SetupFailed(f"{what} failed (exit code {code}). {hint}".rstrip())
+    say(f"{what}: done in {time.monotonic() - began:.0f} s")
+
+
+def make_venv() -> None:
+    """Make .venv where there is none, or where an interrupted run left half of one."""
+    works = PYTHON.exists() and subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True, check=False)
+    if not works or works.returncode:
+        run("making .venv", sys.executable, "-m", "venv", "--clear", VENV, hint="On Debian: apt install python3-venv.")
+
+
+def pinned(name: str, requirements: str) -> str:
+    """The line that pins `name`."""
+    lines = (ROOT / requirements).read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if line.startswith(f"{name}=="))
+
+
+def install(requirements: str, torch_index: str) -> None:
+    """Install a requirements file once; a stamp in .venv holds the hash of what was installed."""
+    wanted = hashlib.sha256((ROOT / "requirements.txt").read_bytes() + (ROOT / requirements).read_bytes()).hexdigest()
+    stamp = VENV / f".installed-{requirements}"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    pip = (PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--progress-bar", "off")
+    hint = "Is the package index reachable? Run the same command again to go on where it stopped."
+    index = ("--index-url", torch_index) if torch_index else ()
+    run("installing torch (the largest part)", *pip, *index, pinned("torch", "requirements.txt"), hint=hint)
+    run(f"installing {requirements}", *pip, "-r", ROOT / requirements, hint=hint)
+    stamp.write_text(wanted, encoding="utf-8")
+
+
+def check() -> int:
+    """Run every check, all of them even when one fails; 0 when all are well."""
+    bin_dir = PYTHON.parent
+    checks: dict[str, list[str | Path]] = {
+        "ruff (style)": [bin_dir / "ruff", "check", "."],
+        "mypy (types)": [bin_dir / "mypy"],
+        "import-linter (layers)": [bin_dir / "lint-imports"],
+        "pytest": [PYTHON, "-m", "pytest", "-q"],
+    }
+    failed = []
+    for name, command in checks.items():
+        try:
+            run(name, *command)
+        except SetupFailed as error:
+            say(str(error))
+            failed.append(name)
+    say("every check passed" if not failed else f"failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def main(arguments: list[str]) -> int:
+    if sys.version_info < OLDEST:
+        say(f"Python {'.'.join(map(str, OLDEST))} or newer is needed; this is {sys.version.split()[0]}.")
+        return 1
+    own = argparse.ArgumentParser(add_help=False)
+    own.add_argument("--skip-install", action="store_true")
+    own.add_argument("--torch-index", default=os.environ.get("WEBUI_TORCH_INDEX", ""))
+    flags, rest = own.parse_known_args(arguments)
+    task = rest[0] if rest and rest[0] in ("setup", "test") else "start"
+    if {"-h", "--help"} & set(rest):
+        print(__doc__, OWN_FLAGS, sep="\n")
+        if not PYTHON.exists():
+            say("the other flags are listed once it is set up: python launch.py setup")
+            return 0
+    elif not flags.skip_install:
+        try:
+            make_venv()
+            install("requirements-dev.txt" if task == "test" else "requirements.txt", flags.torch_index)
+        except SetupFailed as error:
+            say(str(error))
+            return 1
+    if task == "setup":
+        say("ready: python launch.py starts the page")
+        return 0
+    if task == "test":
+        return check()
+    python = str(PYTHON if PYTHON.exists() else sys.executable)
+    command = [python, "-m", "webui", *rest]
+    os.chdir(ROOT)
+    if os.name == "nt":  # exec on Windows leaves the console to two processes at once
+        return subprocess.run(command, check=False).returncode
+    os.execv(python, command)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        say("stopped")
+        sys.exit(130)

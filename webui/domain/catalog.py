@@ -1,0 +1,148 @@
+"""What samplers, schedules and noise sources exist, as plain data: names, aliases, flags.
+
+The mathematics stands in `webui/sampling`, which binds a function to every name here (a test checks that none is
+missing). This table is apart because the doors show the lists and must not load torch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+Space = Literal["sigma", "timestep"]
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerInfo:
+    """One sampler of the list.
+
+    Attributes:
+        label: the name users see and clients send, `DPM++ 2M`.
+        aliases: old names, shown by the API.
+        schedule: label of the schedule that "Automatic" means; "" means Uniform (and is shown as Automatic).
+        second_order: two denoiser calls are planned for each step; prompt editing counts calls, not steps.
+        discards_penultimate: plans one step more and drops the last sigma but one.
+        brownian: draws its noise from a Brownian tree.
+        uses_ensd: whether ENSD is written to the infotext when eta is not 0.
+        space: `sigma` (k-diffusion) or `timestep` (DDIM family, whose schedule cannot be chosen).
+        churns: takes s_churn, s_tmin, s_tmax (and s_noise).
+        own_steps: chooses its own steps inside the range of the schedule (DPM fast, DPM adaptive).
+    """
+
+    label: str
+    aliases: tuple[str, ...]
+    schedule: str = ""
+    second_order: bool = False
+    discards_penultimate: bool = False
+    brownian: bool = False
+    uses_ensd: bool = False
+    space: Space = "sigma"
+    churns: bool = False
+    own_steps: bool = False
+    takes_s_noise: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleInfo:
+    """One noise schedule of the list; `name` is what the API calls it, `label` what users see."""
+
+    name: str
+    label: str
+    aliases: tuple[str, ...] = ()
+    default_rho: float = -1.0
+    needs_model: bool = False
+
+
+def _samplers(*infos: SamplerInfo) -> Mapping[str, SamplerInfo]:
+    return MappingProxyType({info.label: info for info in infos})
+
+
+SAMPLERS: Mapping[str, SamplerInfo] = _samplers(
+    SamplerInfo("DPM++ 2M", ("k_dpmpp_2m",), "Karras"),
+    SamplerInfo("DPM++ SDE", ("k_dpmpp_sde",), "Karras", second_order=True, brownian=True, takes_s_noise=True),
+    SamplerInfo("DPM++ 2M SDE", ("k_dpmpp_2m_sde",), "Exponential", brownian=True, takes_s_noise=True),
+    SamplerInfo("DPM++ 2M SDE Heun", ("k_dpmpp_2m_sde_heun",), "Exponential", brownian=True, takes_s_noise=True),
+    SamplerInfo("DPM++ 2S a", ("k_dpmpp_2s_a",), "Karras", second_order=True, uses_ensd=True, takes_s_noise=True),
+    SamplerInfo(
+        "DPM++ 3M SDE", ("k_dpmpp_3m_sde",), "Exponential",
+        discards_penultimate=True, brownian=True, takes_s_noise=True,
+    ),
+    SamplerInfo("Euler a", ("k_euler_a", "k_euler_ancestral"), uses_ensd=True),
+    SamplerInfo("Euler", ("k_euler",), churns=True),
+    SamplerInfo("LMS", ("k_lms",)),
+    SamplerInfo("Heun", ("k_heun",), second_order=True, churns=True),
+    SamplerInfo("DPM2", ("k_dpm_2",), "Karras", second_order=True, discards_penultimate=True, churns=True),
+    SamplerInfo(
+        "DPM2 a", ("k_dpm_2_a",), "Karras",
+        second_order=True, discards_penultimate=True, uses_ensd=True, takes_s_noise=True,
+    ),
+    SamplerInfo("DPM fast", ("k_dpm_fast",), uses_ensd=True, own_steps=True, takes_s_noise=True),
+    SamplerInfo("DPM adaptive", ("k_dpm_ad",), uses_ensd=True, own_steps=True),
+    SamplerInfo("Restart", ("restart",), "Karras", second_order=True),
+    SamplerInfo("DDIM", ("ddim",), space="timestep"),
+    SamplerInfo("DDIM CFG++", ("ddim_cfgpp",), space="timestep"),
+    SamplerInfo("PLMS", ("plms",), space="timestep"),
+    SamplerInfo("UniPC", ("unipc",), space="timestep"),
+    SamplerInfo("LCM", ("k_lcm",)),
+    SamplerInfo("HeunPP2", ("heunpp2",)),
+    SamplerInfo("IPNDM", ("ipndm",)),
+    SamplerInfo("IPNDM_V", ("ipndm_v",)),
+    SamplerInfo("DEIS", ("deis",)),
+    SamplerInfo("DDPM", ("ddpm",)),
+    SamplerInfo("PNDM", ("pndm",), space="timestep"),
+)  # fmt: skip
+
+SCHEDULES: Mapping[str, ScheduleInfo] = MappingProxyType(
+    {
+        info.label: info
+        for info in (
+            ScheduleInfo("automatic", "Automatic"),
+            ScheduleInfo("uniform", "Uniform", needs_model=True),
+            ScheduleInfo("karras", "Karras", default_rho=7.0),
+            ScheduleInfo("exponential", "Exponential"),
+            ScheduleInfo("polyexponential", "Polyexponential", default_rho=1.0),
+            ScheduleInfo("sgm_uniform", "SGM Uniform", ("SGMUniform",), needs_model=True),
+            ScheduleInfo("kl_optimal", "KL Optimal"),
+            ScheduleInfo("align_your_steps", "Align Your Steps"),
+            ScheduleInfo("simple", "Simple", needs_model=True),
+            ScheduleInfo("normal", "Normal", needs_model=True),
+            ScheduleInfo("ddim", "DDIM", needs_model=True),
+            ScheduleInfo("beta", "Beta", needs_model=True),
+            ScheduleInfo("turbo", "Turbo", needs_model=True),
+            ScheduleInfo("align_your_steps_11", "Align Your Steps 11"),
+            ScheduleInfo("align_your_steps_32", "Align Your Steps 32"),
+            ScheduleInfo("align_your_steps_GITS", "Align Your Steps GITS"),
+        )
+    }
+)
+
+
+def find_sampler(name: str) -> SamplerInfo | None:
+    """The sampler of that label, exactly; None where there is none (aliases are shown, not accepted, as in A1111)."""
+    return SAMPLERS.get(name)
+
+
+def find_schedule(name: str) -> ScheduleInfo | None:
+    """The schedule with that label, name or alias; None where there is none."""
+    return next((s for s in SCHEDULES.values() if name in (s.label, s.name, *s.aliases)), None)
+
+
+def split_combined(name: str) -> tuple[str, str]:
+    """Split an old combined name: `DPM++ 2M Karras` -> (`DPM++ 2M`, `Automatic`).
+
+    A schedule that equals the sampler's own default becomes Automatic, as A1111 does; a name without a schedule
+    comes back with "Automatic".
+    """
+    if name not in SAMPLERS:
+        for schedule in SCHEDULES.values():
+            for suffix in (schedule.label, schedule.name, *schedule.aliases):
+                sampler = name.removesuffix(f" {suffix}")
+                if sampler != name and sampler in SAMPLERS:
+                    own = SAMPLERS[sampler].schedule
+                    return sampler, "Automatic" if own == schedule.label else schedule.label
+    return name, "Automatic"
+
+
+def shown_schedule(sampler: str, schedule: str) -> str:
+    """The label infotexts carry: Automatic is resolved to the sampler's own schedule where it has one."""
+    return SAMPLERS[sampler].schedule or "Automatic" if schedule == "Automatic" else schedule

@@ -1,0 +1,41 @@
+"""Errors that a user can understand and act on. Everything else is a bug and stays a traceback."""
+
+
+class WebuiError(Exception):
+    """An expected failure: its text names the field, file, tensor or extension, and what to do."""
+
+
+class BadRequestError(WebuiError):
+    """The request cannot be carried out as written. `field` is its dotted path (`noise.eta`)."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+    def __reduce__(self) -> tuple[type["BadRequestError"], tuple[str, str]]:
+        return (type(self), (self.field, self.message))  # so that it crosses a process boundary whole
+
+
+class UnknownModelError(WebuiError):
+    """No model of that name in the folder; the text lists what is there."""
+
+
+class UnusableFileError(WebuiError):
+    """A file in a model folder cannot be used: truncated, corrupt, of another kind."""
+
+
+class NotFiniteError(WebuiError):
+    """NaN or infinity in weights, latents or pixels; names the model and the step."""
+
+
+class WorkerDiedError(WebuiError):
+    """The worker process ended while a job ran (killed, out of memory, crashed)."""
+
+
+class BusyError(WebuiError):
+    """The queue is full; try again later."""
+
+
+class Cancelled(WebuiError):  # noqa: N818 (a state of affairs, not a fault)
+    """The user stopped the job."""

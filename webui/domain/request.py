@@ -1,0 +1,198 @@
+"""What a user asks for. One frozen value determines the images, whoever sends it.
+
+The UI, the HTTP API and the infotext in a PNG all speak this type. Anything that can change a pixel is a field here;
+anything that cannot (folders, ports, previews) is a setting (`settings.py`). Names are the field's standard terms.
+"""
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+from webui.domain.catalog import find_sampler, find_schedule
+
+MAX_PROMPT = 32_000  # characters
+MAX_WORK = 4096 * 4096 * 150 * 4  # pixels x steps x images of one request
+MAX_SEED = 2**32 - 1
+
+
+def _plain_text(text: str) -> str:
+    """Refuse what cannot be written to a PNG or a database: NUL and lone surrogates."""
+    if "\0" in text:
+        raise ValueError("has a NUL character; remove it")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"has half a surrogate pair at character {error.start}; remove it") from None
+    return text
+
+
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueError("must be a finite number")
+    return number
+
+
+Text = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_plain_text)]
+Name = Annotated[str, Field(max_length=400), AfterValidator(_plain_text)]
+Number = Annotated[float, AfterValidator(_finite)]
+Emphasis = Literal["None", "Ignore", "Original", "No norm"]
+
+
+class Frozen(BaseModel):
+    """Base of all request parts: frozen, and a name that does not exist is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Txt2Img(Frozen):
+    """Start from pure noise."""
+
+    kind: Literal["txt2img"] = "txt2img"
+
+
+class Refiner(Frozen):
+    """Hand the latents to a second checkpoint late in the run."""
+
+    checkpoint: Name
+    switch_at: Number = Field(0.8, ge=0.01, le=1, description="share of the noise levels the first checkpoint does")
+    by_steps: bool = Field(False, description="count sampling steps instead of noise levels (before A1111 1.8)")
+
+
+class Noise(Frozen):
+    """Where random numbers come from and how much of them a sampler adds."""
+
+    source: Literal["CPU", "GPU", "NV"] = Field("CPU", description="generator; CPU is the same on every device")
+    eta: Number | None = Field(None, ge=0, le=1, description="overrides the two below for this request")
+    eta_ancestral: Number = Field(1.0, ge=0, le=1, description="noise added by ancestral and SDE samplers")
+    eta_ddim: Number = Field(0.0, ge=0, le=1, description="noise added by DDIM samplers")
+    ensd: int = Field(0, ge=-MAX_SEED, le=MAX_SEED, description="eta noise seed delta")
+    s_churn: Number = Field(0.0, ge=0, le=100)
+    s_tmin: Number = Field(0.0, ge=0, le=10_000)
+    s_tmax: Number = Field(0.0, ge=0, le=10_000, description="0 means no upper end")
+    s_noise: Number = Field(1.0, ge=0, le=10)
+    sgm_multiplier: bool = Field(False, description="start from sqrt(1 + sigma^2) x noise, as SGM does")
+    batch_sde: bool = Field(False, description="one Brownian tree for the whole batch (before A1111 1.5)")
+
+
+class Schedule(Frozen):
+    """Bounds and shapes of the noise levels; 0 means the model's own."""
+
+    sigma_min: Number = Field(0.0, ge=0, le=10_000)
+    sigma_max: Number = Field(0.0, ge=0, le=10_000)
+    rho: Number = Field(0.0, ge=0, le=100)
+    beta_alpha: Number = Field(0.6, gt=0, le=10)
+    beta_beta: Number = Field(0.6, gt=0, le=10)
+    discard_penultimate: bool = Field(False, description="drop the last sigma but one for every sampler")
+    old_karras_sigmas: bool = Field(False, description="Karras from 0.1 to 10")
+    quantize: bool = Field(False, description="round timesteps to whole numbers")
+    zero_terminal_snr: bool = Field(False, description="rescale the noise levels to end in pure noise")
+    downcast_alphas: bool = Field(False, description="noise levels rounded to fp16 (before A1111 1.7)")
+
+
+class UniPC(Frozen):
+    """Options of the UniPC sampler (arXiv:2302.04867)."""
+
+    variant: Literal["bh1", "bh2", "vary_coeff"] = "bh1"
+    skip_type: Literal["time_uniform", "time_quadratic", "logSNR"] = "time_uniform"
+    order: int = Field(3, ge=1, le=50)
+    lower_order_final: bool = True
+
+
+class Guidance(Frozen):
+    """Options of classifier-free guidance beside cfg_scale."""
+
+    s_min_uncond: Number = Field(0.0, ge=0, le=100, description="below this sigma the negative prompt is left out (NGMS)")
+    s_min_uncond_all: bool = Field(False, description="NGMS on every step, not on every second one")
+    skip_early_cond: Number = Field(0.0, ge=0, le=1, description="share of the first steps without the negative prompt")
+    rescale: Number = Field(0.0, ge=0, le=1, description="CFG rescale (arXiv:2305.08891, eq. 14 to 16)")
+    pad_conds: bool = Field(False, description="pad prompt and negative prompt to the same length")
+    pad_conds_v0: bool = Field(False, description="the same as A1111 before 1.6 did for DDIM")
+
+
+class PromptRules(Frozen):
+    """How the text of a prompt is read."""
+
+    emphasis: Emphasis = "Original"
+    comma_padding_backtrack: int = Field(20, ge=0, le=74)
+    comments: bool = Field(True, description="text after # is left out")
+    old_scheduling: bool = Field(False, description="prompt editing as A1111 before 1.6")
+    old_emphasis: bool = Field(False, description="emphasis of the first versions: brackets inside tokens, SD1 only")
+
+
+class SDXL(Frozen):
+    """Size conditioning of SDXL (arXiv:2307.01952, section 2.2)."""
+
+    crop_top: int = Field(0, ge=0, le=4096)
+    crop_left: int = Field(0, ge=0, le=4096)
+    aesthetic_score: Number = Field(6.0, ge=0, le=10, description="refiner, prompt")
+    negative_aesthetic_score: Number = Field(2.5, ge=0, le=10, description="refiner, negative prompt")
+    clip_l_skip: bool = Field(False, description="clip skip also for SDXL's first text encoder")
+
+
+class GenerationRequest(Frozen):
+    """Everything that determines the images of one job."""
+
+    prompt: Text = ""
+    negative_prompt: Text = ""
+    styles: tuple[Name, ...] = Field((), max_length=100)
+    task: Txt2Img = Txt2Img()
+    checkpoint: Name = Field("", description="any alias of a file in models/Stable-diffusion; empty: the current one")
+    vae: Name = Field("Automatic", description="file name in models/VAE, or Automatic, or None (the one baked in)")
+    sampler: Name = "DPM++ 2M"
+    scheduler: Name = "Automatic"
+    steps: int = Field(20, ge=1, le=150)
+    cfg_scale: Number = Field(7.0, ge=0, le=100, description="classifier-free guidance scale (arXiv:2207.12598)")
+    clip_skip: int = Field(1, ge=1, le=12, description="1: the last layer of the text encoder")
+    width: int = Field(512, ge=8, le=8192, multiple_of=8)
+    height: int = Field(512, ge=8, le=8192, multiple_of=8)
+    seed: int = Field(-1, ge=-1, le=MAX_SEED, description="-1 draws one")
+    subseed: int = Field(-1, ge=-1, le=MAX_SEED, description="variation seed; -1 draws one")
+    subseed_strength: Number = Field(0.0, ge=0, le=1)
+    seed_resize_from_w: int = Field(0, ge=0, le=8192)
+    seed_resize_from_h: int = Field(0, ge=0, le=8192)
+    batch_size: int = Field(1, ge=1, le=64)
+    n_iter: int = Field(1, ge=1, le=1000, description="batches, one after another")
+    tiling: bool = Field(False, description="seamless edges")
+    refiner: Refiner | None = None
+    disable_extra_networks: bool = False
+    noise: Noise = Noise()
+    schedule: Schedule = Schedule()
+    unipc: UniPC = UniPC()
+    guidance: Guidance = Guidance()
+    prompting: PromptRules = PromptRules()
+    sdxl: SDXL = SDXL()
+    extensions: dict[str, dict[str, JsonValue]] = Field(default_factory=dict, description="options by extension name")
+
+    @field_validator("sampler")
+    @classmethod
+    def _sampler_exists(cls, name: str) -> str:
+        if find_sampler(name) is None:
+            raise ValueError(f"there is no sampler {name!r}; see the list of samplers")
+        return name
+
+    @field_validator("scheduler")
+    @classmethod
+    def _schedule_exists(cls, name: str) -> str:
+        found = find_schedule(name)
+        if found is None:
+            raise ValueError(f"there is no schedule {name!r}; see the list of schedules")
+        return found.label
+
+    @model_validator(mode="after")
+    def _affordable(self) -> "GenerationRequest":
+        work = self.width * self.height * self.steps * self.batch_size * self.n_iter
+        if work > MAX_WORK:
+            raise ValueError(
+                f"width x height x steps x images is {work:.1e}, more than {MAX_WORK:.1e} in one request; ask for less"
+            )
+        return self
+
+    @property
+    def images(self) -> int:
+        """How many images will be made."""
+        return self.batch_size * self.n_iter
+
+    def with_(self, **changes: Any) -> "GenerationRequest":
+        """A validated copy with some fields changed."""
+        return GenerationRequest.model_validate({**dict(self), **changes})

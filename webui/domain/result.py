@@ -1,0 +1,86 @@
+"""What comes back: images with the request that remakes each, notices, timings, and progress on the way."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from PIL import Image
+
+from webui.domain.request import GenerationRequest
+
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+Phase = Literal["waiting", "loading", "encoding", "sampling", "decoding", "saving"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user should know beside the picture; `source` is an extension's name or a room ("prompt")."""
+
+    source: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedImage:
+    """One picture.
+
+    Attributes:
+        image: RGB, 8 bit.
+        request: what makes this one image again (its own seed and prompt, batch of one).
+        infotext: the generation parameters in A1111's form.
+        index: position in the job, batch by batch.
+        subseed: the variation seed of this image, also where its strength is 0.
+    """
+
+    image: Image.Image
+    request: GenerationRequest
+    infotext: str
+    index: int
+    subseed: int
+    path: str = ""  # where it was saved; "" where it was not
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What infotexts and API answers say of the models used."""
+
+    checkpoint: str  # file name without folder and extension
+    checkpoint_hash: str  # first 10 hex digits of sha256
+    vae: str = ""  # file name with extension; "" for the baked one
+    vae_hash: str = ""
+    inpainting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationResult:
+    """All images of a job, in order."""
+
+    request: GenerationRequest  # with everything filled in: seeds drawn, checkpoint named
+    images: tuple[GeneratedImage, ...]
+    model: ModelFacts
+    notices: tuple[Notice, ...] = ()
+    timings: dict[str, float] = field(default_factory=dict)  # seconds by phase
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a job stands; sent often, so small.
+
+    Attributes:
+        step: sampling steps done in this batch; `steps` how many there are.
+        batch: index of the batch now made, of `batches`.
+        preview: JPEG bytes of the current estimate, or None where nothing new is to be seen.
+    """
+
+    phase: Phase = "waiting"
+    step: int = 0
+    steps: int = 0
+    batch: int = 0
+    batches: int = 1
+    preview: bytes | None = None
+
+    @property
+    def fraction(self) -> float:
+        """Share of the work done, 0..1."""
+        inside = self.step / self.steps if self.steps else 0.0
+        return min(1.0, (self.batch + inside) / max(1, self.batches))

@@ -1,0 +1,50 @@
+"""What the text encoders hand to the denoiser. Types only."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One text of a prompt schedule, encoded; used up to and including planned call `until`.
+
+    Attributes:
+        context: (T, D) float32, T a multiple of 77.
+        vector: (D_y,) SDXL's pooled text and sizes; None for the others.
+    """
+
+    until: int
+    context: Tensor
+    vector: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One side of an AND: its weight and its schedule."""
+
+    weight: float
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioning:
+    """The text of a batch.
+
+    Attributes:
+        positive: for each image its AND parts.
+        negative: for each image one schedule.
+        empty: (77, D) encoding of the empty prompt, for padding; None where not needed.
+    """
+
+    positive: tuple[tuple[Part, ...], ...]
+    negative: tuple[tuple[Span, ...], ...]
+    empty: Tensor | None = None
+
+
+def at_call(spans: tuple[Span, ...], call: int) -> Span:
+    """The span in force at denoiser call `call` (from 0): the first with call <= until, else the first of all.
+
+    The fallback is A1111's: a sampler that makes more calls than planned returns to the first text.
+    """
+    return next((span for span in spans if call <= span.until), spans[0])

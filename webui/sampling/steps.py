@@ -1,0 +1,123 @@
+"""The data that walks through sampling: steps, model calls, residuals. Types only, no arithmetic.
+
+Notation of Karras et al. 2022 (arXiv:2206.00364): latents at noise level sigma are clean + sigma x unit noise.
+Shapes: B images, C latent channels (4), h x w latent cells (an eighth of the pixels).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the plan.
+
+    Attributes:
+        index: 0-based; `total` is how many steps the loop makes.
+        sigma, sigma_next: 0-dimensional tensors, the levels it goes from and to. In the timestep samplers (DDIM
+            family) they hold timesteps, as A1111 shows them to extensions.
+    """
+
+    index: int
+    total: int
+    sigma: Tensor
+    sigma_next: Tensor
+
+    @property
+    def progress(self) -> float:
+        """Share of the steps done before this one, 0..1."""
+        return self.index / self.total
+
+    @property
+    def is_last(self) -> bool:
+        return self.index == self.total - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A finished step, as multistep samplers look back on it."""
+
+    sigma: Tensor
+    denoised: Tensor  # (B, C, h, w)
+    derivative: Tensor | None = None  # (B, C, h, w): (x - denoised) / sigma, or epsilon in timestep space
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a sampler returns: the latents after the step, and its estimate of the clean ones. Both (B, C, h, w)."""
+
+    latents: Tensor
+    denoised: Tensor
+    derivative: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Residuals:
+    """What is added inside the UNet: one tensor a skip connection, and one for the middle block.
+
+    `down` is in the order the encoder makes them (12 for SD1), each (rows, channels, h_i, w_i); empty means none.
+    """
+
+    down: tuple[Tensor, ...] = ()
+    mid: Tensor | None = None
+
+    def __add__(self, other: "Residuals") -> "Residuals":
+        if not self.down or not other.down:
+            down = self.down or other.down
+        else:
+            down = tuple(a + b for a, b in zip(self.down, other.down, strict=True))
+        mid = other.mid if self.mid is None else self.mid if other.mid is None else self.mid + other.mid
+        return Residuals(down, mid)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One call of the UNet, as hooks see it before it happens.
+
+    Attributes:
+        sample: (rows, C_in, h, w), scaled by c_in; C_in is 4, or 9 / 8 with conditioning channels.
+        timestep: (rows,) float, may be fractional.
+        context: (rows, T, D) text conditioning.
+        positive: (rows,) bool; False where the row belongs to the negative prompt.
+        vector: (rows, D_y) of SDXL, or None.
+    """
+
+    step: Step
+    sample: Tensor
+    timestep: Tensor
+    context: Tensor
+    positive: Tensor
+    vector: Tensor | None = None
+
+
+class Denoiser(Protocol):
+    """Maps (latents, sigma) to the estimate of the clean latents, guidance included."""
+
+    def __call__(self, latents: Tensor, sigma: Tensor) -> Tensor: ...
+
+
+class StepNoise(Protocol):
+    """Unit noise for a step (B, C, h, w). Brownian sources use the two levels, the others ignore them."""
+
+    def __call__(self, sigma: Tensor, sigma_next: Tensor) -> Tensor: ...
+
+
+class Unet(Protocol):
+    """The network at its door: casts to its own dtype inside and answers in float32, (rows, 4, h, w)."""
+
+    def __call__(self, call: ModelCall, residuals: Residuals | None) -> Tensor: ...
+
+
+class StepHooks(Protocol):
+    """Where extensions may act. `None` is never returned: the plugin room resolves it to "unchanged"."""
+
+    def pre_step(self, step: Step, latents: Tensor) -> Tensor: ...
+    def post_step(self, step: Step, latents: Tensor, denoised: Tensor) -> Tensor: ...
+    def unet_residuals(self, call: ModelCall) -> Residuals | None: ...
+    def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor: ...
+
+
+Watch = Callable[[Step, Tensor], None]  # carries progress and previews; raises Cancelled when the user stopped
