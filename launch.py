@@ -48,7 +48,9 @@ def run(what: str, *command: str | Path, hint: str = "") -> None:
 
 def make_venv() -> None:
     """Make .venv where there is none, or where an interrupted run left half of one."""
-    works = PYTHON.exists() and subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True, check=False)
+    works = PYTHON.exists() and subprocess.run(
+        [str(PYTHON), "-m", "pip", "--version"], capture_output=True, check=False
+    )
     if not works or works.returncode:
         run("making .venv", sys.executable, "-m", "venv", "--clear", VENV, hint="On Debian: apt install python3-venv.")
 

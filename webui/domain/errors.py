@@ -37,5 +37,5 @@ class BusyError(WebuiError):
     """The queue is full; try again later."""
 
 
-class Cancelled(WebuiError):  # noqa: N818 (a state of affairs, not a fault)
+class Cancelled(WebuiError):
     """The user stopped the job."""

@@ -102,9 +102,9 @@ class UniPC(Frozen):
 class Guidance(Frozen):
     """Options of classifier-free guidance beside cfg_scale."""
 
-    s_min_uncond: Number = Field(0.0, ge=0, le=100, description="below this sigma the negative prompt is left out (NGMS)")
+    s_min_uncond: Number = Field(0.0, ge=0, le=100, description="NGMS: below this sigma no negative prompt")
     s_min_uncond_all: bool = Field(False, description="NGMS on every step, not on every second one")
-    skip_early_cond: Number = Field(0.0, ge=0, le=1, description="share of the first steps without the negative prompt")
+    skip_early_cond: Number = Field(0.0, ge=0, le=1, description="share of first steps without negative prompt")
     rescale: Number = Field(0.0, ge=0, le=1, description="CFG rescale (arXiv:2305.08891, eq. 14 to 16)")
     pad_conds: bool = Field(False, description="pad prompt and negative prompt to the same length")
     pad_conds_v0: bool = Field(False, description="the same as A1111 before 1.6 did for DDIM")

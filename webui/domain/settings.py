@@ -73,9 +73,7 @@ def merge(file: Mapping[str, Any], environment: Mapping[str, str], flags: Mappin
     try:
         return Settings.model_validate({**file, **variables, **given})
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
-        )
+        problems = "; ".join(f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors())
         raise WebuiError(f"settings (settings.json, WEBUI_* variables or flags): {problems}") from None
 
 

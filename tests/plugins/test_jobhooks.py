@@ -1,0 +1,167 @@
+"""Hooks of a job: order, containment, undoing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from webui.domain.errors import Cancelled
+from webui.domain.request import GenerationRequest
+from webui.plugins.hookspecs import JobSpec, hookimpl
+from webui.plugins.jobhooks import ExtensionError, JobHooks
+from webui.prompt.conditioning import Conditioning
+from webui.sampling.steps import ModelCall, Residuals, Step
+
+LATENTS = torch.ones(1, 4, 8, 8)
+STEP = Step(0, 10, torch.tensor(5.0), torch.tensor(4.0))
+CALL = ModelCall(STEP, LATENTS, torch.ones(1), torch.ones(1, 77, 8), torch.ones(1, dtype=torch.bool))
+
+
+class Doubles:
+    @hookimpl
+    def pre_step(self, latents: Tensor) -> Tensor:
+        return latents * 2
+
+    @hookimpl
+    def post_step(self, step: Step, latents: Tensor, denoised: Tensor) -> Tensor:
+        return latents + denoised
+
+    @hookimpl
+    def edit_denoised(self, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
+        return denoised + cond - uncond
+
+    @hookimpl
+    def unet_residuals(self, call: ModelCall) -> Residuals:
+        return Residuals((torch.ones(2),), torch.ones(3))
+
+    @hookimpl
+    def edit_image(self, image: Image.Image, index: int) -> Image.Image:
+        return image.resize((image.width * 2, image.height * 2))
+
+    @hookimpl
+    def edit_request(self, request: GenerationRequest) -> GenerationRequest:
+        return request.with_(steps=request.steps * 2)
+
+    @hookimpl
+    def edit_conditioning(self, conditioning: Conditioning) -> None:
+        return None
+
+
+class Raises:
+    @hookimpl
+    def pre_step(self, latents: Tensor) -> Tensor:
+        raise RuntimeError("no")
+
+    @hookimpl
+    def unet_residuals(self, call: ModelCall) -> Residuals:
+        raise RuntimeError("no")
+
+
+class WrongShape:
+    @hookimpl
+    def pre_step(self, latents: Tensor) -> Tensor:
+        return latents[:, :2]
+
+    @hookimpl
+    def edit_image(self, image: Image.Image) -> str:
+        return "picture"
+
+
+class Stops:
+    @hookimpl
+    def pre_step(self, latents: Tensor) -> Tensor:
+        raise Cancelled("stopped by the user")
+
+
+class Freezes:
+    @hookimpl
+    @contextmanager
+    def patch_model(self, unet: nn.Module) -> Iterator[None]:
+        unet.eval()
+        try:
+            yield
+        finally:
+            unet.train()
+
+
+def joined(**members: object) -> JobHooks:
+    hooks = JobHooks()
+    for name, member in members.items():
+        hooks.join(name, member)
+    return hooks
+
+
+def test_each_extension_gets_what_the_one_before_returned() -> None:
+    hooks = joined(a=Doubles(), b=Doubles())
+    torch.testing.assert_close(hooks.pre_step(STEP, LATENTS), LATENTS * 4)
+    torch.testing.assert_close(hooks.post_step(STEP, LATENTS, LATENTS), LATENTS * 3)
+    torch.testing.assert_close(hooks.edit_denoised(STEP, LATENTS, LATENTS * 2, LATENTS), LATENTS * 3)
+    assert hooks.edit_image(Image.new("RGB", (2, 2)), 0).size == (8, 8)
+    assert hooks.edit_request(GenerationRequest(steps=5)).steps == 20
+    nothing = Conditioning((), ())
+    assert hooks.edit_conditioning(nothing) is nothing
+
+
+def test_residuals_of_all_extensions_are_summed() -> None:
+    total = joined(a=Doubles(), b=Doubles()).unet_residuals(CALL)
+    torch.testing.assert_close(total.down[0], torch.full((2,), 2.0))
+    torch.testing.assert_close(total.mid, torch.full((3,), 2.0))
+    assert JobHooks().unet_residuals(CALL) is None
+
+
+@pytest.mark.parametrize("bad", [Raises(), WrongShape()], ids=["raises", "wrong shape"])
+def test_a_failing_extension_is_dropped_noted_and_the_rest_go_on(bad: object) -> None:
+    hooks = joined(bad=bad, good=Doubles())
+    torch.testing.assert_close(hooks.pre_step(STEP, LATENTS), LATENTS * 2)
+    torch.testing.assert_close(hooks.pre_step(STEP, LATENTS), LATENTS * 2)
+    assert [notice.source for notice in hooks.notices] == ["bad"]
+
+
+def test_cancelling_is_not_a_fault_of_an_extension() -> None:
+    hooks = joined(stops=Stops())
+    with pytest.raises(Cancelled):
+        hooks.pre_step(STEP, LATENTS)
+    assert not hooks.notices
+
+
+def test_an_unknown_hook_is_refused_by_name() -> None:
+    class Unknown:
+        @hookimpl
+        def after_everything(self) -> None:
+            return None
+
+    with pytest.raises(ExtensionError, match="after_everything"):
+        joined(new=Unknown())
+
+
+def test_patches_are_undone_when_the_work_fails() -> None:
+    unet = nn.Linear(1, 1)
+
+    def work() -> None:
+        with joined(freezes=Freezes()).patch_model(unet):
+            assert not unet.training
+            raise RuntimeError("the work failed")
+
+    with pytest.raises(RuntimeError, match="the work failed"):
+        work()
+    assert unet.training
+
+
+def test_a_patch_that_fails_undoes_those_before_it() -> None:
+    class Breaks:
+        @hookimpl
+        def patch_model(self, unet: nn.Module) -> None:
+            raise RuntimeError("no weights")
+
+    unet = nn.Linear(1, 1)
+    with pytest.raises(ExtensionError, match="breaks, patch_model: no weights"):
+        joined(freezes=Freezes(), breaks=Breaks()).patch_model(unet)
+    assert unet.training
+
+
+@pytest.mark.parametrize("hook", [name for name in vars(JobSpec) if not name.startswith("_")])
+def test_every_hook_says_when_it_is_called(hook: str) -> None:
+    assert len(getattr(JobSpec, hook).__doc__) > 40

@@ -1,0 +1,38 @@
+"""From latents to pictures: finite or an error, tiled when memory runs out, 8 bits by truncation as A1111 does."""
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from webui.domain.errors import NotFiniteError
+from webui.weights.model import LoadedModel
+
+
+def check_finite(latents: Tensor, checkpoint: str, step: int) -> None:
+    """Raises NotFiniteError where any latent is NaN or infinite, naming the checkpoint and the step."""
+    if not bool(torch.isfinite(latents).all()):
+        raise NotFiniteError(
+            f"{checkpoint}: the latents hold NaN or infinite values after step {step}; "
+            "try --precision fp32, another VAE, or check that the checkpoint file is whole"
+        )
+
+
+def decode(latents: Tensor, model: LoadedModel, *, tiled: bool) -> list[Image.Image]:
+    """Decode (B, 4, h, w) to B pictures, one at a time.
+
+    When memory runs out the same latents are decoded in tiles: nothing is sampled again.
+    """
+    images = []
+    for one in latents.split(1):
+        try:
+            pixels = model.vae.decode_tiled(one) if tiled else model.vae.decode(one)
+        except (torch.OutOfMemoryError, MemoryError):
+            pixels = model.vae.decode_tiled(one)
+        images.append(to_image(pixels[0]))
+    return images
+
+
+def to_image(pixels: Tensor) -> Image.Image:
+    """(3, H, W) in 0..1 to an 8-bit picture; truncated, not rounded."""
+    eight_bit = (pixels.float().clamp(0, 1) * 255).to(torch.uint8)
+    return Image.fromarray(eight_bit.permute(1, 2, 0).cpu().numpy())

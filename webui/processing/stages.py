@@ -1,0 +1,81 @@
+"""Which network is in force when: the checkpoint, and late in the run its refiner. Loads and encodes lazily."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from webui.domain.catalog import SamplerInfo
+from webui.domain.request import GenerationRequest
+from webui.library.files import ModelFile
+from webui.processing.plan import Plan
+from webui.prompt.conditioning import Conditioning
+from webui.sampling.denoiser import Prediction, Stage
+from webui.weights.model import LoadedModel
+
+Encode = Callable[[LoadedModel], Conditioning]
+Load = Callable[[ModelFile], LoadedModel]
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The refiner of a job: its file and when it takes over."""
+
+    file: ModelFile
+    at: float
+    by_steps: bool
+
+
+class Stages:
+    """The stages of one batch. Once the refiner has taken over it stays for the rest of the batch."""
+
+    def __init__(self, plan: Plan, base: LoadedModel, switch: Switch | None, load: Load, encode: Encode) -> None:
+        self._plan = plan
+        self._switch = switch
+        self._load = load
+        self._encode = encode
+        self._current = self._stage(base)
+
+    def at(self, done: float, calls: int) -> Stage:
+        """The stage for the call that comes.
+
+        Args:
+            done: share of the noise levels that lie behind, 0..1.
+            calls: denoiser calls made in this run.
+        """
+        if self._switch is not None:
+            share = calls / self._plan.calls if self._switch.by_steps else done
+            if share >= self._switch.at:
+                self._current = self._stage(self._load(self._switch.file))
+                self._switch = None
+        return self._current
+
+    def _stage(self, model: LoadedModel) -> Stage:
+        request = self._plan.request
+        prediction = prediction_of(model, self._plan.sampler)
+        return Stage(model.unet, prediction, self._encode(model), blank_conditioning(model, request))
+
+
+def prediction_of(model: LoadedModel, sampler: SamplerInfo) -> Prediction:
+    """What the network's output means to this sampler; LCM reads epsilon its own way, a v model stays a v model."""
+    if sampler.label == "LCM" and model.spec.prediction == "epsilon":
+        return "lcm"
+    return model.spec.prediction
+
+
+def blank_conditioning(model: LoadedModel, request: GenerationRequest) -> Tensor | None:
+    """Conditioning channels (B, C, h, w) for a txt2img run of checkpoints that expect a picture; None for the others.
+
+    Inpainting checkpoints (9 channels) get a mask of ones, everything may change, and an encoded mid-grey picture;
+    editing checkpoints (8 channels) an empty picture.
+    """
+    missing = model.spec.in_channels - 4
+    shape = (request.batch_size, missing, request.height // 8, request.width // 8)
+    if missing <= 0:
+        return None
+    if missing != 5:
+        return torch.zeros(shape, device=model.device)
+    grey = torch.full((1, 3, request.height, request.width), 0.5, device=model.device)
+    encoded = model.vae.encode(grey).float().expand(request.batch_size, -1, -1, -1)
+    return torch.cat([torch.ones(shape, device=model.device)[:, :1], encoded], dim=1)

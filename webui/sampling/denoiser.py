@@ -1,0 +1,221 @@
+"""From the network to the denoiser that samplers call: prompt timing, guidance, AND, prediction types.
+
+One `GuidedModel` serves one run of a sampler. It counts its calls, because prompt editing is timed by them, and keeps
+the last estimate of the prompt alone, which is the picture when a run is interrupted.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from webui.domain.request import Guidance
+from webui.prompt.conditioning import Conditioning, Span, at_call
+from webui.sampling.guidance import guide, rescaled
+from webui.sampling.padding import match_lengths, stack_spans
+from webui.sampling.steps import ModelCall, Step, StepHooks, Unet
+from webui.sampling.timestep import Guided
+
+Prediction = Literal["epsilon", "v", "lcm"]
+LCM_SIGMA_DATA = 0.5
+LCM_TIMESTEP_SCALE = 10.0
+LCM_STRIDE = 20  # 50 of the 1000 timesteps: 19, 39, ... 999
+
+
+class NoiseLevels(Protocol):
+    """What is asked of the table of noise levels."""
+
+    @property
+    def sigmas(self) -> Tensor: ...
+    @property
+    def alphas_cumprod(self) -> Tensor: ...
+    def timestep(self, sigma: Tensor, quantize: bool = False) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A network and the text encoded for it. The refiner is a second stage.
+
+    Attributes:
+        prediction: what the network's output means.
+        extra: (B, C, h, w) conditioning channels of inpainting and editing checkpoints, or None.
+    """
+
+    unet: Unet
+    prediction: Prediction
+    conditioning: Conditioning
+    extra: Tensor | None = None
+
+
+StageAt = Callable[[float, int], Stage]  # (share of the noise levels done, calls made) -> the stage in force
+
+
+class GuidedModel:
+    """Classifier-free guidance (arXiv:2207.12598) around a network, in sigma space or timestep space.
+
+    Args:
+        stage_at: asked before each call which network is in force.
+        levels: the noise levels of the checkpoint.
+        planned: denoiser calls planned for the run (twice the steps for second-order samplers).
+        quantize: round timesteps to whole numbers.
+    """
+
+    def __init__(
+        self,
+        stage_at: StageAt,
+        levels: NoiseLevels,
+        hooks: StepHooks,
+        *,
+        cfg_scale: float,
+        options: Guidance,
+        planned: int,
+        quantize: bool = False,
+    ) -> None:
+        self._stage_at = stage_at
+        self._levels = levels
+        self._hooks = hooks
+        self._cfg_scale = cfg_scale
+        self._options = options
+        self._planned = planned
+        self._quantize = quantize
+        self.calls = 0
+        self.latest: Tensor | None = None  # (B, 4, h, w): clean estimate of each image's first prompt part alone
+        self.padded = False  # whether a prompt was padded to the other's length
+
+    def denoise(self, step: Step, latents: Tensor, sigma: Tensor) -> Tensor:
+        """Sigma space: (B, 4, h, w) at level `sigma` -> the guided estimate of the clean latents."""
+        nearest = int((self._levels.sigmas.log() - sigma.cpu().clamp(min=1e-8).log()).abs().argmin())
+        stage = self._stage_at((999 - nearest) / 1000, self.calls)
+        timestep = self._timestep(stage, sigma)
+        scaled = latents / (sigma**2 + 1).sqrt()
+        rows, uncond, weights, scale = self._predict(step, stage, scaled, timestep, sigma)
+        owners = _owners(weights, latents.device)
+        rows = _clean(stage.prediction, rows, latents[owners], sigma, timestep)
+        cond = rows[_firsts(weights)]
+        against = cond if uncond is None else _clean(stage.prediction, uncond, latents, sigma, timestep)
+        guided = guide(rows, against, weights, scale)
+        if self._options.rescale > 0:
+            guided = rescaled(guided, cond, latents, sigma, stage.prediction == "v", self._options.rescale)
+        guided = self._hooks.edit_denoised(step, guided, cond, against)
+        self.latest = cond
+        self.calls += 1
+        return guided
+
+    def epsilon(self, step: Step, latents: Tensor, timestep: Tensor, *, cfgpp: bool = False) -> Guided:
+        """Timestep space: variance-preserving (B, 4, h, w) at `timestep` -> guided and unconditional epsilon.
+
+        `cfgpp` divides the guidance scale by 12.5, as DDIM CFG++ (arXiv:2406.08070) is set up in A1111.
+        """
+        stage = self._stage_at((999 - float(timestep)) / 1000, self.calls)
+        rows, uncond, weights, scale = self._predict(step, stage, latents, timestep, timestep)
+        owners = _owners(weights, latents.device)
+        alpha = self._levels.alphas_cumprod.to(latents)[int(timestep)]
+        if stage.prediction == "v":
+            rows = alpha.sqrt() * rows + (1 - alpha).sqrt() * latents[owners]
+            uncond = None if uncond is None else alpha.sqrt() * uncond + (1 - alpha).sqrt() * latents
+        cond = rows[_firsts(weights)]
+        against = cond if uncond is None else uncond
+        guided = guide(rows, against, weights, scale / 12.5 if cfgpp else scale)
+        if self._options.rescale > 0:
+            ratio = _deviation(cond) / _deviation(guided)
+            guided = torch.lerp(guided, guided * ratio, self._options.rescale)
+        guided = self._hooks.edit_denoised(step, guided, cond, against)
+        self.latest = (latents - (1 - alpha).sqrt() * cond) / alpha.sqrt()
+        self.calls += 1
+        return Guided(guided, against)
+
+    def _timestep(self, stage: Stage, sigma: Tensor) -> Tensor:
+        """The time handed to the network; LCM knows fifty of them."""
+        if stage.prediction != "lcm":
+            return self._levels.timestep(sigma, self._quantize)
+        known = self._levels.sigmas[LCM_STRIDE - 1 :: LCM_STRIDE]
+        index = (known.log() - sigma.cpu().log()).abs().argmin()
+        return (index * LCM_STRIDE + LCM_STRIDE - 1).to(sigma)
+
+    def _skips_uncond(self, sigma: Tensor) -> bool:
+        """Whether this call leaves the negative prompt out (skip early CFG, NGMS)."""
+        options = self._options
+        if options.skip_early_cond and self.calls / self._planned <= options.skip_early_cond:
+            return True
+        low = options.s_min_uncond > 0 and bool(sigma < options.s_min_uncond)
+        return low and (self.calls % 2 == 1 or options.s_min_uncond_all)
+
+    def _predict(
+        self, step: Step, stage: Stage, scaled: Tensor, timestep: Tensor, sigma: Tensor
+    ) -> tuple[Tensor, Tensor | None, list[list[float]], float]:
+        """Network outputs: rows of all AND parts, image by image; those of the negative prompt or None where it is
+        skipped; the parts' weights by image; and the guidance scale that holds for this call."""
+        text = stage.conditioning
+        spans = [at_call(part.spans, self.calls) for parts in text.positive for part in parts]
+        weights = [[part.weight for part in parts] for parts in text.positive]
+        owners = _owners(weights, scaled.device)
+        positive = stack_spans(spans)
+        if self._skips_uncond(sigma):
+            return self._call(step, stage, scaled[owners], timestep, [positive], [True]), None, weights, 1.0
+        negative = stack_spans([at_call(one, self.calls) for one in text.negative])
+        positive, negative, padded = match_lengths(positive, negative, text.empty, self._options)
+        self.padded |= padded
+        batches = [positive, negative]
+        if positive.context.shape[1] == negative.context.shape[1]:
+            images = torch.cat([owners, torch.arange(len(scaled), device=scaled.device)])
+            both = self._call(step, stage, scaled[images], timestep, batches, [True, False], images)
+            return both[: len(owners)], both[len(owners) :], weights, self._cfg_scale
+        cond = self._call(step, stage, scaled[owners], timestep, [positive], [True], owners)
+        return cond, self._call(step, stage, scaled, timestep, [negative], [False]), weights, self._cfg_scale
+
+    def _call(
+        self,
+        step: Step,
+        stage: Stage,
+        sample: Tensor,
+        timestep: Tensor,
+        batches: list[Span],
+        signs: list[bool],
+        images: Tensor | None = None,
+    ) -> Tensor:
+        context = torch.cat([batch.context for batch in batches]).to(sample.device)
+        vectors = [batch.vector for batch in batches if batch.vector is not None]
+        positive = [sign for batch, sign in zip(batches, signs, strict=True) for _ in range(len(batch.context))]
+        if stage.extra is not None:
+            extra = stage.extra if images is None else stage.extra[images]
+            sample = torch.cat([sample, extra.to(sample)], dim=1)
+        call = ModelCall(
+            step,
+            sample,
+            timestep.to(sample).expand(len(sample)),
+            context,
+            torch.tensor(positive, device=sample.device),
+            torch.cat(vectors).to(sample.device) if vectors else None,
+        )
+        return stage.unet(call, self._hooks.unet_residuals(call))
+
+
+def _clean(prediction: Prediction, output: Tensor, latents: Tensor, sigma: Tensor, timestep: Tensor) -> Tensor:
+    """Clean estimate from a network output; epsilon, v (arXiv:2202.00512) or consistency (arXiv:2310.04378)."""
+    if prediction == "v":
+        return latents / (sigma**2 + 1) - output * sigma / (sigma**2 + 1).sqrt()
+    clean = latents - sigma * output
+    if prediction == "epsilon":
+        return clean
+    time, variance = timestep.to(latents) * LCM_TIMESTEP_SCALE, LCM_SIGMA_DATA**2
+    return clean * time / (time**2 + variance).sqrt() + latents * variance / (time**2 + variance)
+
+
+def _owners(weights: list[list[float]], device: torch.device) -> Tensor:
+    """For each row of conditions the index of the image it belongs to."""
+    return torch.tensor([image for image, parts in enumerate(weights) for _ in parts], device=device)
+
+
+def _firsts(weights: list[list[float]]) -> list[int]:
+    """For each image the row of its first condition."""
+    starts, row = [], 0
+    for parts in weights:
+        starts.append(row)
+        row += len(parts)
+    return starts
+
+
+def _deviation(tensor: Tensor) -> Tensor:
+    return tensor.std(dim=(1, 2, 3), keepdim=True)

@@ -1,0 +1,41 @@
+"""The arithmetic of guidance, pure: weighted sums of AND parts and CFG rescale."""
+
+import torch
+from torch import Tensor
+
+
+def guide(rows: Tensor, against: Tensor, weights: list[list[float]], scale: float) -> Tensor:
+    """u + sum_j w_j x scale x (c_j - u) for each image.
+
+    Composable guidance (arXiv:2206.01714); with one part of weight 1 it is ordinary classifier-free guidance.
+
+    Args:
+        rows: (R, C, h, w), the parts of image 0, then those of image 1, ...
+        against: (B, C, h, w), the negative prompt's.
+        weights: for each image the weights of its parts, R numbers in all.
+    """
+    guided, row = against.clone(), 0
+    for image, parts in enumerate(weights):
+        for weight in parts:
+            guided[image] += (rows[row] - against[image]) * (weight * scale)
+            row += 1
+    return guided
+
+
+def rescaled(guided: Tensor, cond: Tensor, latents: Tensor, sigma: Tensor, velocity: bool, strength: float) -> Tensor:
+    """CFG rescale (arXiv:2305.08891, equations 14 to 16) of a guided clean estimate, all (B, C, h, w).
+
+    The paper scales the network's output, so both estimates are taken back to it (epsilon, or v where `velocity`).
+    """
+
+    def output(clean: Tensor) -> Tensor:
+        if velocity:
+            return (latents / (sigma**2 + 1) - clean) * (sigma**2 + 1).sqrt() / sigma
+        return (latents - clean) / sigma
+
+    mine, target = output(guided), output(cond)
+    ratio = target.std(dim=(1, 2, 3), keepdim=True) / mine.std(dim=(1, 2, 3), keepdim=True)
+    mine = torch.lerp(mine, mine * ratio, strength)
+    if velocity:
+        return latents / (sigma**2 + 1) - mine * sigma / (sigma**2 + 1).sqrt()
+    return latents - sigma * mine
