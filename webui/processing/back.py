@@ -1,13 +1,15 @@
 """The back of the program, as a worker builds it: the models' owner behind two methods."""
 
+import torch
+
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
-from webui.library.checkpoints import ModelLibrary
+from webui.library.library import ModelLibrary
 from webui.processing.config import BackConfig
 from webui.processing.ports import Reporter
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
-from webui.weights.cache import ModelCache
+from webui.weights.memory import ModelCache
 from webui.weights.precision import resolve
 
 
@@ -32,3 +34,19 @@ class Back:
     def close(self) -> None:
         """Give the models' memory back."""
         self._models.clear()
+
+
+def build(config: BackConfig) -> Back:
+    """Make a back from its configuration: device, precision, models folder.
+
+    Raises:
+        WebuiError: the device is not there, or cannot compute in that precision.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    device, dtype, fast = resolve(config.device, config.precision)
+    library = ModelLibrary(config.models_dir, config.data_dir / "cache")
+    models = ModelCache(library, device, dtype, config.checkpoints_in_memory, fast_cpu=fast)
+    texts = Texts(library, config.data_dir / "styles.csv")
+    pipeline = Pipeline(library, models, texts, preview_every=config.preview_every, tiled_vae=config.tiled_vae)
+    return Back(library, models, pipeline)

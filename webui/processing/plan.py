@@ -1,12 +1,13 @@
 """From a request to a plan: everything drawn, named and counted before the work begins. No tensors here."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from webui.domain.catalog import SAMPLERS, SamplerInfo
 from webui.domain.request import MAX_SEED, GenerationRequest
-from webui.prompt.networks import Network, extra_networks
-from webui.prompt.styles import Style, apply_styles, strip_comments
+from webui.prompt.composition import NetworkTag, extra_networks, strip_comments
+from webui.prompt.styles import Style, merge_styles
 
 SEEDS_END = 4294967294  # A1111 draws below this
 
@@ -37,13 +38,13 @@ class Plan:
     sampler: SamplerInfo
     calls: int
     prompt: str
-    networks: tuple[Network, ...]
+    networks: tuple[NetworkTag, ...]
     batches: tuple[Batch, ...]
 
 
-def make_plan(request: GenerationRequest, styles: tuple[Style, ...] = ()) -> Plan:
+def make_plan(request: GenerationRequest, styles: Mapping[str, Style]) -> Plan:
     """Fill in what the request leaves open. Seeds count up image by image; with a variation only the subseeds do."""
-    prompt, negative = apply_styles(request.prompt, request.negative_prompt, request.styles, styles)
+    prompt, negative = merge_styles(request.prompt, request.negative_prompt, request.styles, styles)
     if request.prompting.comments:
         prompt, negative = strip_comments(prompt), strip_comments(negative)
     seed = request.seed if request.seed >= 0 else random.randrange(SEEDS_END)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -11,7 +11,8 @@ from torch import Tensor
 from webui.domain.errors import BadRequestError, Cancelled, UnknownModelError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Phase, Progress
-from webui.library.checkpoints import ModelLibrary
+from webui import VERSION
+from webui.library.library import ModelLibrary
 from webui.library.files import ModelFile
 from webui.output.infotext import InfoFacts, write
 from webui.plugins.jobhooks import JobHooks
@@ -25,7 +26,7 @@ from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
 from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import Step
-from webui.weights.cache import ModelCache
+from webui.weights.memory import ModelCache
 from webui.weights.model import LoadedModel
 
 
@@ -95,7 +96,7 @@ class Pipeline:
             request=job.plan.request,
             images=tuple(job.images),
             model=job.facts.model,
-            notices=(*job.notices, *hooks.notices),
+            notices=(*job.notices, *self._texts.problems(), *hooks.notices),
             timings=job.timings,
             interrupted=job.stopped == "interrupt",
         )
@@ -126,10 +127,11 @@ class Pipeline:
             ),
             subseed=0,
             refiner=f"{switch.file.stem} [{self._library.short_hash(switch.file)}]" if switch else "",
-            extra=self._texts.embedding_facts(plan, model),
+            ti_hashes=self._texts.hashes(plan, model),
+            version=VERSION,
         )
         notices = [
-            Notice("prompt", f"<{one.kind}:{one.name}> was left out: no extension handles {one.kind!r}")
+            Notice("prompt", f"<{one.kind}:{':'.join(one.positional)}> was left out: no extension handles {one.kind!r}")
             for one in plan.networks
             if not request.disable_extra_networks
         ]
@@ -166,7 +168,7 @@ class Pipeline:
                 job.plan,
                 job.model,
                 job.switch,
-                lambda file: self._models.get(file, self._library.vae("Automatic", file)),
+                lambda file: self._models.get(file, self._library.vae(request.vae, file)),
                 lambda model: job.hooks.edit_conditioning(self._texts.encode(job.plan, model)),
             )
         with job.timed("sampling", batch.index):
@@ -175,11 +177,11 @@ class Pipeline:
             return
         check_finite(sampled.latents, job.facts.model.checkpoint, request.steps)
         with job.timed("decoding", batch.index):
-            pictures = decode(sampled.latents, job.model, tiled=self._tiled_vae)
+            pictures = decode(sampled.latents, stages.model, tiled=self._tiled_vae)
         for position, picture in enumerate(pictures):
             index = batch.index * request.batch_size + position
             one = image_request(job.plan, batch.seeds[position], batch.subseeds[position])
-            facts = job.facts.with_(subseed=batch.subseeds[position], padded=sampled.padded)
+            facts = replace(job.facts, subseed=batch.subseeds[position], padded=sampled.padded)
             made = GeneratedImage(
                 job.hooks.edit_image(picture, index), one, write(one, facts), index, batch.subseeds[position]
             )

@@ -35,6 +35,7 @@ class Stages:
         self._switch = switch
         self._load = load
         self._encode = encode
+        self.model = base  # the one in force; its VAE decodes, as in A1111
         self._current = self._stage(base)
 
     def at(self, done: float, calls: int) -> Stage:
@@ -47,7 +48,8 @@ class Stages:
         if self._switch is not None:
             share = calls / self._plan.calls if self._switch.by_steps else done
             if share >= self._switch.at:
-                self._current = self._stage(self._load(self._switch.file))
+                self.model = self._load(self._switch.file)
+                self._current = self._stage(self.model)
                 self._switch = None
         return self._current
 
@@ -61,7 +63,8 @@ def prediction_of(model: LoadedModel, sampler: SamplerInfo) -> Prediction:
     """What the network's output means to this sampler; LCM reads epsilon its own way, a v model stays a v model."""
     if sampler.label == "LCM" and model.spec.prediction == "epsilon":
         return "lcm"
-    return model.spec.prediction
+    prediction: Prediction = model.spec.prediction
+    return prediction
 
 
 def blank_conditioning(model: LoadedModel, request: GenerationRequest) -> Tensor | None:

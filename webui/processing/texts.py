@@ -1,0 +1,121 @@
+"""The text side of a job: styles, embeddings and encoders, kept between jobs while their files stay the same."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from webui.domain.errors import UnusableFileError
+from webui.domain.result import Notice
+from webui.library.cache import version
+from webui.library.files import ModelFile
+from webui.library.library import ModelLibrary
+from webui.processing.plan import Plan
+from webui.prompt.composition import split_and
+from webui.prompt.conditioning import Conditioning
+from webui.prompt.embeddings import Embedding, read_embedding
+from webui.prompt.encode import PromptEncoder
+from webui.prompt.schedule import schedules
+from webui.prompt.styles import Style, read_styles
+from webui.prompt.tokenize import ClipTokenizer
+from webui.weights.convert import ensure_safetensors
+from webui.weights.model import LoadedModel
+
+HASH_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An embedding file as it was read: the embedding, or why it could not be used."""
+
+    version: str
+    embedding: Embedding | None
+    problem: str = ""
+
+
+class Texts:
+    """Encodes the prompts of plans.
+
+    Args:
+        library: lists the embedding files.
+        styles_file: styles.csv; need not exist.
+    """
+
+    def __init__(self, library: ModelLibrary, styles_file: Path) -> None:
+        self._library = library
+        self._styles_file = styles_file
+        self._tokenizer: ClipTokenizer | None = None
+        self._read: dict[Path, _Read] = {}
+        self._files: dict[str, ModelFile] = {}
+
+    def styles(self) -> dict[str, Style]:
+        """The saved styles by name."""
+        return read_styles(self._styles_file)
+
+    def encode(self, plan: Plan, model: LoadedModel) -> Conditioning:
+        """The text of one batch of the plan, for one model."""
+        request = plan.request
+        encoder = self._encoder(model)
+        return encoder.encode(
+            [plan.prompt] * request.batch_size,
+            [request.negative_prompt] * request.batch_size,
+            calls=plan.calls,
+            rules=request.prompting,
+            clip_skip=request.clip_skip,
+            size=(request.width, request.height),
+            sdxl=request.sdxl,
+        )
+
+    def hashes(self, plan: Plan, model: LoadedModel) -> str:
+        """`name: 12 hex, ...` of the embeddings the prompts use, once for each text and each encoder, as A1111 lists."""
+        encoder = self._encoder(model)
+        if not encoder.embeddings:
+            return ""
+        found: list[str] = []
+        for texts in self._texts(plan):
+            for tower in encoder.stack.encoders:
+                chunks = [
+                    chunk
+                    for text in texts
+                    for chunk in encoder.chunks(text, tower, plan.request.prompting, "prompt").chunks
+                ]
+                found += dict.fromkeys(used.name for chunk in chunks for _, used in chunk.embeddings)
+        return ", ".join(f"{name}: {self._hash(name)}" for name in found)
+
+    def problems(self) -> list[Notice]:
+        """Embedding files that could not be used, with the reason."""
+        return [Notice("embeddings", read.problem) for read in self._read.values() if read.problem]
+
+    def _texts(self, plan: Plan) -> Iterator[list[str]]:
+        """The texts that are encoded together: the negative prompt's schedule, then that of each AND part."""
+        rules = plan.request.prompting
+        negative = plan.request.negative_prompt
+        yield [text for _, text in schedules(negative, plan.calls, old=rules.old_scheduling)]
+        for part, _ in dict.fromkeys(split_and(plan.prompt)):
+            yield [text for _, text in schedules(part, plan.calls, old=rules.old_scheduling)]
+
+    def _encoder(self, model: LoadedModel) -> PromptEncoder:
+        if self._tokenizer is None:
+            self._tokenizer = ClipTokenizer()
+        return PromptEncoder(model.text, self._tokenizer, self._embeddings())
+
+    def _embeddings(self) -> list[Embedding]:
+        found: dict[Path, _Read] = {}
+        for file in self._library.embeddings():
+            known, now = self._read.get(file.path), version(file.path)
+            found[file.path] = known if known is not None and known.version == now else self._open(file, now)
+            embedding = found[file.path].embedding
+            if embedding is not None:
+                self._files[embedding.name] = file
+        self._read = found
+        return [read.embedding for read in found.values() if read.embedding is not None]
+
+    def _open(self, file: ModelFile, now: str) -> _Read:
+        try:
+            if not file.usable:
+                return _Read(now, None, file.reason)
+            return _Read(now, read_embedding(file.path))
+        except UnusableFileError as error:
+            return _Read(now, None, str(error))
+
+    def _hash(self, name: str) -> str:
+        return self._library.sha256(self._files[name])[:HASH_DIGITS]

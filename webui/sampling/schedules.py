@@ -1,0 +1,337 @@
+"""Noise levels: the table a model was trained with, and the schedules that pick a run's sigmas or timesteps from it.
+
+Everything is computed on the CPU in float32; which samplers exist, and their default schedules, stands in
+`webui.domain.catalog`.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from webui.domain.catalog import SamplerInfo
+from webui.domain.errors import BadRequestError
+from webui.domain.request import Schedule
+
+TRAIN_TIMESTEPS = 1000
+_BETA_START, _BETA_END = 0.00085, 0.012  # of Stable Diffusion's training ("scaled linear")
+_ZERO_SNR_LAST = 4.8973451890853435e-08  # alpha-bar of the last timestep: as near to 0 as sigmas still bear
+_LCM_STRIDE = 20  # LCM was distilled on every 20th timestep: 19, 39, ... 999
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SigmaTable:
+    """The noise level of each timestep a model knows, and the way between the two.
+
+    Attributes:
+        alphas_cumprod: (N,) float32, share of the signal's variance left, descending in 0..1.
+        stride, offset: entry i belongs to timestep stride x i + offset.
+        sigmas: (N,) float32, sqrt((1 - alphas_cumprod) / alphas_cumprod), ascending.
+        log_sigmas: (N,) float32, natural logarithms of the sigmas.
+    """
+
+    alphas_cumprod: Tensor
+    sigmas: Tensor
+    log_sigmas: Tensor
+    stride: int = 1
+    offset: int = 0
+
+    @classmethod
+    def of(cls, alphas_cumprod: Tensor) -> "SigmaTable":
+        """The table of one level per timestep; computed in the precision that `alphas_cumprod` (N,) comes in."""
+        sigmas = ((1 - alphas_cumprod) / alphas_cumprod) ** 0.5
+        return cls(alphas_cumprod.float(), sigmas.float(), sigmas.log().float())
+
+    @classmethod
+    def standard(cls, *, downcast: bool = False, zero_terminal_snr: bool = False) -> "SigmaTable":
+        """The table of SD1, SD2 and SDXL.
+
+        Args:
+            downcast: everything in fp16, as images made before A1111 1.7 need.
+            zero_terminal_snr: rescale so that the last timestep is (nearly) pure noise (Lin et al., arXiv:2305.08891,
+                algorithm 1).
+        """
+        betas = torch.linspace(_BETA_START**0.5, _BETA_END**0.5, TRAIN_TIMESTEPS, dtype=torch.float64) ** 2
+        alphas_cumprod = torch.cumprod(1 - betas, dim=0).float()
+        if downcast:
+            alphas_cumprod = alphas_cumprod.half()
+        if zero_terminal_snr:  # in float32 always: in fp16 its last sigma would be infinite
+            alphas_cumprod = _rescale_to_zero_snr(alphas_cumprod.float())
+        return cls.of(alphas_cumprod)
+
+    def lcm(self) -> "SigmaTable":
+        """The 50 levels an LCM was distilled on (arXiv:2310.04378); ask it for quantized timesteps."""
+        every = slice(_LCM_STRIDE - 1, None, _LCM_STRIDE)
+        return SigmaTable(
+            self.alphas_cumprod[every], self.sigmas[every], self.log_sigmas[every], _LCM_STRIDE, _LCM_STRIDE - 1
+        )
+
+    def __len__(self) -> int:
+        return len(self.sigmas)
+
+    @property
+    def last_timestep(self) -> int:
+        return self.stride * (len(self) - 1) + self.offset
+
+    def timestep(self, sigma: Tensor, quantize: bool = False) -> Tensor:
+        """Timestep of a noise level: linear between neighbours in ln sigma, clamped to the table's ends.
+
+        Args:
+            sigma: any shape, above 0.
+            quantize: take the nearest entry (in ln sigma) instead.
+
+        Returns:
+            float32 of the same shape and device; fractional, or whole numbers where quantized.
+        """
+        levels = self.log_sigmas.to(sigma.device)
+        wanted = sigma.float().log().contiguous()
+        if quantize:
+            index = (wanted.unsqueeze(-1) - levels).abs().argmin(dim=-1).float()
+        else:
+            low = (torch.searchsorted(levels, wanted, right=True) - 1).clamp(0, len(self) - 2)
+            between = (levels[low] - wanted) / (levels[low] - levels[low + 1])
+            share = between.clamp(0, 1)
+            index = (1 - share) * low + share * (low + 1)
+        return index * self.stride + self.offset
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """Noise level of a timestep, which may be fractional: linear in ln sigma, clamped to the table's ends.
+
+        Args:
+            timestep: any shape, 0..999.
+
+        Returns:
+            float32 of the same shape and device.
+        """
+        levels = self.log_sigmas.to(timestep.device)
+        index = ((timestep.float() - self.offset) / self.stride).clamp(0, len(self) - 1)
+        share = index.frac()
+        return ((1 - share) * levels[index.floor().long()] + share * levels[index.ceil().long()]).exp()
+
+
+def _rescale_to_zero_snr(alphas_cumprod: Tensor) -> Tensor:
+    """Shift and stretch sqrt(alpha-bar) so that the first stays and the last is 0; then lift the last a little."""
+    root = alphas_cumprod.sqrt()
+    first, last = root[0], root[-1]
+    rescaled = ((root - last) * (first / (first - last))) ** 2
+    rescaled[-1] = _ZERO_SNR_LAST
+    return rescaled
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a schedule function is given: how many levels, between which bounds, of which model."""
+
+    n: int
+    sigma_min: float
+    sigma_max: float
+    rho: float  # 0: the schedule's own
+    table: SigmaTable
+    options: Schedule
+    is_sdxl: bool
+
+
+_Function = Callable[[_Wanted], Tensor]
+
+
+def _with_zero(sigmas: Tensor | Sequence[float]) -> Tensor:
+    descending = torch.as_tensor(sigmas, dtype=torch.float32)
+    return torch.cat([descending, descending.new_zeros(1)])
+
+
+def _uniform(wanted: _Wanted) -> Tensor:
+    """Evenly spaced timesteps over the whole table; bounds do not apply."""
+    table = wanted.table
+    return _with_zero(table.sigma(torch.linspace(table.last_timestep, table.offset, wanted.n)))
+
+
+def _karras(wanted: _Wanted) -> Tensor:
+    """Karras et al. 2022 (arXiv:2206.00364), equation 5."""
+    rho = wanted.rho or 7.0
+    start, end = torch.tensor([wanted.sigma_max, wanted.sigma_min], dtype=torch.float64).pow(1 / rho).tolist()
+    return _with_zero((start + torch.linspace(0, 1, wanted.n) * (end - start)) ** rho)
+
+
+def _exponential(wanted: _Wanted) -> Tensor:
+    """Evenly spaced in ln sigma."""
+    return _with_zero(torch.linspace(math.log(wanted.sigma_max), math.log(wanted.sigma_min), wanted.n).exp())
+
+
+def _polyexponential(wanted: _Wanted) -> Tensor:
+    """A polynomial of degree rho in ln sigma."""
+    low, high = math.log(wanted.sigma_min), math.log(wanted.sigma_max)
+    ramp = torch.linspace(1, 0, wanted.n) ** (wanted.rho or 1.0)
+    return _with_zero((ramp * (high - low) + low).exp())
+
+
+def _timestep_range(wanted: _Wanted, count: int) -> Tensor:
+    start, end = wanted.table.timestep(
+        torch.tensor([wanted.sigma_max, wanted.sigma_min]), quantize=wanted.options.quantize
+    )
+    return torch.linspace(float(start), float(end), count)
+
+
+def _sgm_uniform(wanted: _Wanted) -> Tensor:
+    """As Stability's generative-models: evenly spaced timesteps that leave the last one out."""
+    return _with_zero(wanted.table.sigma(_timestep_range(wanted, wanted.n + 1)[:-1]))
+
+
+def _normal(wanted: _Wanted) -> Tensor:
+    """Evenly spaced timesteps between the bounds."""
+    return _with_zero(wanted.table.sigma(_timestep_range(wanted, wanted.n)))
+
+
+def _kl_optimal(wanted: _Wanted) -> Tensor:
+    """Sabour et al. 2024 (arXiv:2404.14507), theorem 3.1: evenly spaced angles. Ends at sigma_min, not at 0."""
+    share = torch.arange(wanted.n + 1, dtype=torch.float32) / wanted.n
+    angles = torch.tensor([wanted.sigma_min, wanted.sigma_max]).atan()
+    return (share * angles[0] + (1 - share) * angles[1]).tan()
+
+
+def _simple(wanted: _Wanted) -> Tensor:
+    """Evenly spaced entries of the table, counted from its end."""
+    entries = len(wanted.table)
+    return _with_zero(wanted.table.sigmas[[entries - 1 - int(i * (entries / wanted.n)) for i in range(wanted.n)]])
+
+
+def _ddim(wanted: _Wanted) -> Tensor:
+    """Every k-th entry from the second on. Gives more than n levels where k does not divide the table."""
+    entries = len(wanted.table)
+    return _with_zero(wanted.table.sigmas[1 :: max(entries // wanted.n, 1)].flip(0))
+
+
+def _beta(wanted: _Wanted) -> Tensor:
+    """Quantiles of a beta distribution (arXiv:2407.12173), stretched over the sigmas between the bounds."""
+    from scipy.special import betaincinv  # here: its import would slow every start
+
+    shares = betaincinv(wanted.options.beta_alpha, wanted.options.beta_beta, 1 - np.linspace(0, 1, wanted.n))
+    return _with_zero(torch.from_numpy(wanted.sigma_min + shares * (wanted.sigma_max - wanted.sigma_min)))
+
+
+def _turbo(wanted: _Wanted) -> Tensor:
+    """The timesteps SDXL Turbo was distilled on: the ends of n equal parts (n = 4: 999, 749, 499, 249)."""
+    entries = len(wanted.table)
+    ends = [max(round(k * entries / wanted.n - 1), 0) for k in range(wanted.n, 0, -1)]
+    return _with_zero(wanted.table.sigmas[ends])
+
+
+_AYS_11 = (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029)
+_AYS_11_XL = (14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029)
+_AYS_GITS = (14.615, 4.617, 2.507, 1.236, 0.702, 0.402, 0.240, 0.156, 0.104, 0.094, 0.029)
+_AYS_GITS_XL = (14.615, 4.734, 2.567, 1.529, 0.987, 0.652, 0.418, 0.268, 0.179, 0.127, 0.029)
+_AYS_32 = (
+    14.615, 11.23951352, 8.64363081, 6.64729424, 5.57250862, 4.71648546, 3.99196065, 3.5195609,
+    3.13490466, 2.79228788, 2.48773628, 2.21663865, 1.97508351, 1.7793172, 1.61475336, 1.46540953,
+    1.314849, 1.16642497, 1.03475547, 0.91573744, 0.80748169, 0.71202361, 0.621739, 0.53065202,
+    0.45290960, 0.37491455, 0.27461819, 0.20115290, 0.14105873, 0.06682881, 0.03166121, 0.015,
+)  # fmt: skip
+_AYS_32_XL = (
+    14.615, 11.1491618, 8.50522127, 6.48827151, 5.43707402, 4.60398619, 3.89854704, 3.27407457,
+    2.74396527, 2.29968659, 1.95448514, 1.67108715, 1.42878152, 1.23181009, 1.06789649, 0.92579443,
+    0.80290886, 0.69660121, 0.60436903, 0.52852552, 0.46773344, 0.41393379, 0.36258186, 0.31008517,
+    0.26518925, 0.22326461, 0.17653877, 0.13959192, 0.10587381, 0.05519369, 0.02877334, 0.015,
+)  # fmt: skip
+
+
+def _from_levels(levels: Sequence[float], levels_xl: Sequence[float]) -> _Function:
+    """A schedule of optimised levels (Align Your Steps, arXiv:2404.14507), resampled in ln sigma to another count.
+
+    The resampling runs upwards from the smallest level, so that a run of one step starts there.
+    """
+
+    def function(wanted: _Wanted) -> Tensor:
+        own = levels_xl if wanted.is_sdxl else levels
+        if wanted.n == len(own):
+            return _with_zero(own)
+        logs = np.interp(np.linspace(0, 1, wanted.n), np.linspace(0, 1, len(own)), np.log(own[::-1]))
+        return _with_zero(torch.from_numpy(np.exp(logs)[::-1].copy()))
+
+    return function
+
+
+_FUNCTIONS: Mapping[str, _Function] = MappingProxyType(
+    {
+        "Uniform": _uniform,
+        "Karras": _karras,
+        "Exponential": _exponential,
+        "Polyexponential": _polyexponential,
+        "SGM Uniform": _sgm_uniform,
+        "KL Optimal": _kl_optimal,
+        "Align Your Steps": _from_levels(_AYS_11, _AYS_11_XL),
+        "Simple": _simple,
+        "Normal": _normal,
+        "DDIM": _ddim,
+        "Beta": _beta,
+        "Turbo": _turbo,
+        "Align Your Steps 11": _from_levels(_AYS_11, _AYS_11_XL),
+        "Align Your Steps 32": _from_levels(_AYS_32, _AYS_32_XL),
+        "Align Your Steps GITS": _from_levels(_AYS_GITS, _AYS_GITS_XL),
+    }
+)
+
+
+def sigmas_for(
+    info: SamplerInfo, scheduler_label: str, steps: int, table: SigmaTable, options: Schedule, *, is_sdxl: bool
+) -> Tensor:
+    """The noise levels of a run, whole (img2img cuts its part off afterwards).
+
+    Args:
+        info: the sampler; "Automatic" means its own schedule, some discard the penultimate level, and LCM has a table
+            of its own.
+        scheduler_label: label of `catalog.SCHEDULES`.
+        steps: at least 1.
+        table: the model's levels.
+        options: bounds and shapes; 0 means the model's or the schedule's own.
+        is_sdxl: which of the optimised tables to take.
+
+    Returns:
+        (steps + 1,) float32 on the CPU, descending, the last 0 - but "KL Optimal" ends at sigma_min, and "DDIM" can
+        give more levels.
+
+    Raises:
+        BadRequestError: the label is unknown, steps below 1, or options that give no descending finite levels.
+    """
+    _require_steps(steps)
+    label = (info.schedule or "Uniform") if scheduler_label == "Automatic" else scheduler_label
+    function = _FUNCTIONS.get(label)
+    if function is None:
+        raise BadRequestError("scheduler", f"there is no schedule {label!r}; choose one of {', '.join(_FUNCTIONS)}")
+    discard = info.discards_penultimate or options.discard_penultimate
+    own = table.lcm() if info.label == "LCM" else table
+    low, high = (0.1, 10.0) if options.old_karras_sigmas else (float(own.sigmas[0]), float(own.sigmas[-1]))
+    low, high = options.sigma_min or low, options.sigma_max or high
+    if low >= high:
+        raise BadRequestError("schedule.sigma_min", f"is {low:g}, but must be below sigma_max, which is {high:g}")
+    sigmas = function(_Wanted(steps + discard, low, high, options.rho, own, options, is_sdxl))
+    if not sigmas.isfinite().all():
+        raise BadRequestError("schedule", f"these bounds and rho give infinite levels with {label}; set them to 0")
+    return torch.cat([sigmas[:-2], sigmas[-1:]]) if discard else sigmas
+
+
+def timesteps_for(steps: int, discard: bool) -> Tensor:
+    """Timesteps of the DDIM family, whole: every (1000 // steps)-th, plus 1.
+
+    Args:
+        steps: 1..1000 (1..999 with `discard`).
+        discard: plan one timestep more, which is what "discard penultimate sigma" does here.
+
+    Returns:
+        (n,) int64 on the CPU, ascending in 1..999; n is more than `steps` where steps does not divide 1000.
+
+    Raises:
+        BadRequestError: more steps than timesteps, or less than 1.
+    """
+    _require_steps(steps)
+    spacing = TRAIN_TIMESTEPS // (steps + discard)
+    if spacing == 0:
+        raise BadRequestError("steps", f"{steps} steps, but this sampler has {TRAIN_TIMESTEPS} timesteps; ask for less")
+    return (torch.arange(0, TRAIN_TIMESTEPS, spacing) + 1).clamp(0, TRAIN_TIMESTEPS - 1)
+
+
+def _require_steps(steps: int) -> None:
+    if steps < 1:
+        raise BadRequestError("steps", f"is {steps}; ask for 1 or more")

@@ -1,0 +1,243 @@
+"""Samplers of timestep space: DDIM, DDIM CFG++, PLMS, PNDM, and the loop they share with UniPC (`unipc.py`).
+
+Latents are variance preserving here: sqrt(abar) x clean + sqrt(1 - abar) x unit noise, abar being alphas_cumprod of a
+timestep 0..999. The model is called with whole timesteps and answers with epsilon, guidance included.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from webui.domain.catalog import SamplerInfo
+from webui.domain.request import UniPC
+from webui.sampling.multistep import ADAMS_BASHFORTH
+from webui.sampling.stepping import SamplerOptions, StepFrame, steps_of
+from webui.sampling.steps import Moved, Past, Step, StepHooks, StepNoise, Watch
+from webui.sampling.unipc import run_unipc
+
+_PNDM_WARM_UP = 3  # Runge-Kutta steps
+
+
+@dataclass(frozen=True, slots=True)
+class Guided:
+    """Noise predictions (B, C, h, w): with guidance, and of the negative prompt alone (the direction of CFG++)."""
+
+    epsilon: Tensor
+    uncond: Tensor
+
+
+EpsilonModel = Callable[[Step, Tensor, Tensor], Guided]  # (step, latents (B, C, h, w), timestep 0-dimensional)
+AlphaTable = Callable[[Tensor], float]  # alphas_cumprod of a whole timestep
+
+
+class TimestepStep(Protocol):
+    """One step: from latents at timestep `step.sigma` to latents at timestep `step.sigma_next`, both (B, C, h, w)."""
+
+    def __call__(
+        self,
+        model: Callable[[Tensor, Tensor], Guided],
+        latents: Tensor,
+        step: Step,
+        past: Sequence[Past],
+        alpha: AlphaTable,
+        noise: StepNoise,
+        options: SamplerOptions,
+    ) -> Moved: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TimestepSampler:
+    """A step function, how many steps it looks back on, and whether it goes on from the first timestep to 0."""
+
+    move: TimestepStep
+    memory: int = 0
+    ends_at_zero: bool = False
+
+
+def ddim(
+    model: Callable[[Tensor, Tensor], Guided],
+    latents: Tensor,
+    step: Step,
+    past: Sequence[Past],
+    alpha: AlphaTable,
+    noise: StepNoise,
+    options: SamplerOptions,
+) -> Moved:
+    """DDIM (arXiv:2010.02502, eq. 12 and 16). One model call; noise is drawn on every step, also with eta 0."""
+    guided = model(latents, step.sigma)
+    return _ddim_move(guided.epsilon, guided.epsilon, latents, step, alpha, noise, options)
+
+
+def ddim_cfgpp(
+    model: Callable[[Tensor, Tensor], Guided],
+    latents: Tensor,
+    step: Step,
+    past: Sequence[Past],
+    alpha: AlphaTable,
+    noise: StepNoise,
+    options: SamplerOptions,
+) -> Moved:
+    """DDIM CFG++ (arXiv:2406.08070, algorithm 2): guidance for the clean estimate, none for the way back to noise."""
+    guided = model(latents, step.sigma)
+    return _ddim_move(guided.epsilon, guided.uncond, latents, step, alpha, noise, options)
+
+
+def plms(
+    model: Callable[[Tensor, Tensor], Guided],
+    latents: Tensor,
+    step: Step,
+    past: Sequence[Past],
+    alpha: AlphaTable,
+    noise: StepNoise,
+    options: SamplerOptions,
+) -> Moved:
+    """Pseudo linear multistep (arXiv:2202.09778), order up to 4. One model call, two on the first step."""
+    epsilon = model(latents, step.sigma).epsilon
+    if past:
+        mixed = _adams_bashforth(epsilon, past)
+    else:
+        ahead = transferred(latents, epsilon, alpha(step.sigma), alpha(step.sigma_next))
+        mixed = (epsilon + model(ahead, step.sigma_next).epsilon) / 2
+    return _moved(latents, mixed, step, alpha, epsilon)
+
+
+def pndm(
+    model: Callable[[Tensor, Tensor], Guided],
+    latents: Tensor,
+    step: Step,
+    past: Sequence[Past],
+    alpha: AlphaTable,
+    noise: StepNoise,
+    options: SamplerOptions,
+) -> Moved:
+    """PNDM (arXiv:2202.09778, algorithm 2): pseudo Runge-Kutta for the first three steps, then pseudo multistep."""
+    epsilon = model(latents, step.sigma).epsilon
+    if step.index >= _PNDM_WARM_UP or step.is_last:
+        return _moved(latents, _adams_bashforth(epsilon, past), step, alpha, epsilon)
+
+    middle = step.sigma_next + ((step.sigma - step.sigma_next) / 2).floor()
+    start, half, end = alpha(step.sigma), alpha(middle), alpha(step.sigma_next)
+    second = model(transferred(latents, epsilon, start, half), middle).epsilon
+    third = model(transferred(latents, second, start, half), middle).epsilon
+    fourth = model(transferred(latents, third, start, end), step.sigma_next).epsilon
+    return _moved(latents, (epsilon + 2 * second + 2 * third + fourth) / 6, step, alpha, epsilon)
+
+
+TIMESTEP_SAMPLERS: Mapping[str, TimestepSampler] = MappingProxyType(
+    {
+        "DDIM": TimestepSampler(ddim),
+        "DDIM CFG++": TimestepSampler(ddim_cfgpp),
+        "PLMS": TimestepSampler(plms, memory=3),
+        "PNDM": TimestepSampler(pndm, memory=3, ends_at_zero=True),
+    }
+)
+UNIPC = "UniPC"
+
+
+@torch.no_grad()
+def sample_timesteps(
+    info: SamplerInfo,
+    epsilon: EpsilonModel,
+    latents: Tensor,
+    timesteps: Tensor,
+    table_alphas: Tensor,
+    *,
+    options: SamplerOptions,
+    unipc: UniPC,
+    noise: StepNoise,
+    hooks: StepHooks,
+    watch: Watch,
+    starts_from_image: bool = False,
+) -> Tensor:
+    """Carry `latents` from the last of `timesteps` down to the first.
+
+    Args:
+        info: a sampler of the catalog, of space `timestep`.
+        latents: (B, C, h, w), variance preserving, at timesteps[-1].
+        timesteps: (n,) ascending whole numbers in 0..999. The first is where the latents end, as in A1111: n - 1 steps.
+            PNDM goes on to 0 in n steps, as diffusers does.
+        table_alphas: (1000,) alphas_cumprod.
+        unipc: options of UniPC, which takes only n from `timesteps` and walks its own fractional times in n steps.
+        starts_from_image: True where the latents are a noised picture: UniPC then starts at timesteps[-1] too, instead
+            of at the very last time the model knows.
+
+    Returns:
+        Latents (B, C, h, w), those at timestep timesteps[0] (which is 1 or so) taken for clean ones.
+
+    Raises:
+        Cancelled: from `watch`; nothing is left half-done.
+        KeyError: the sampler is none of this space.
+    """
+    if not len(timesteps):
+        return latents
+    frame = StepFrame(hooks, watch)
+    levels = timesteps.to(latents).flip(0)
+    if info.label == UNIPC:
+        start = float(timesteps[-1]) / 1000 + 0.001 if starts_from_image else 1.0
+        predict = partial(_plain, epsilon)
+        return run_unipc(predict, latents, table_alphas, len(timesteps), start, options=unipc, frame=frame)
+
+    sampler = TIMESTEP_SAMPLERS[info.label]
+    if sampler.ends_at_zero:
+        levels = torch.cat([levels, levels.new_zeros(1)])
+    table = table_alphas.detach().cpu().double()
+    past: deque[Past] = deque(maxlen=sampler.memory)
+    for step in steps_of(levels):
+
+        def move(here: Tensor, step: Step = step) -> Moved:
+            model = partial(epsilon, step)
+            return sampler.move(model, here, step, tuple(past), lambda t: float(table[int(t)]), noise, options)
+
+        moved = frame.around(step, latents, move)
+        past.append(Past(step.sigma, moved.denoised, moved.derivative))
+        latents = moved.latents
+    return latents
+
+
+def transferred(latents: Tensor, epsilon: Tensor, alpha: float, alpha_next: float) -> Tensor:
+    """The deterministic DDIM move from alphas_cumprod `alpha` to `alpha_next` (arXiv:2202.09778, eq. 11)."""
+    clean = (latents - math.sqrt(1 - alpha) * epsilon) / math.sqrt(alpha)
+    return math.sqrt(alpha_next) * clean + math.sqrt(1 - alpha_next) * epsilon
+
+
+def _ddim_move(
+    epsilon: Tensor,
+    direction: Tensor,
+    latents: Tensor,
+    step: Step,
+    alpha: AlphaTable,
+    noise: StepNoise,
+    options: SamplerOptions,
+) -> Moved:
+    now, later = alpha(step.sigma), alpha(step.sigma_next)
+    clean = (latents - math.sqrt(1 - now) * epsilon) / math.sqrt(now)
+    fresh = options.eta * math.sqrt((1 - later) / (1 - now) * (1 - now / later))
+    moved = math.sqrt(later) * clean + math.sqrt(1 - later - fresh**2) * direction
+    return Moved(moved + fresh * noise(step.sigma, step.sigma_next), clean, epsilon)
+
+
+def _moved(latents: Tensor, mixed: Tensor, step: Step, alpha: AlphaTable, epsilon: Tensor) -> Moved:
+    """Move along `mixed`; what later steps remember is the model's own answer `epsilon`."""
+    now = alpha(step.sigma)
+    clean = (latents - math.sqrt(1 - now) * mixed) / math.sqrt(now)
+    return Moved(transferred(latents, mixed, now, alpha(step.sigma_next)), clean, epsilon)
+
+
+def _adams_bashforth(epsilon: Tensor, past: Sequence[Past]) -> Tensor:
+    answers = [epsilon, *(p.derivative for p in reversed(past) if p.derivative is not None)]
+    weights = ADAMS_BASHFORTH[len(answers) - 1]
+    mixed = weights[0] * answers[0]
+    for weight, answer in zip(weights[1:], answers[1:], strict=True):
+        mixed = mixed + weight * answer
+    return mixed
+
+
+def _plain(epsilon: EpsilonModel, step: Step, latents: Tensor, timestep: Tensor) -> Tensor:
+    return epsilon(step, latents, timestep).epsilon

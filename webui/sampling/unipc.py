@@ -1,0 +1,178 @@
+"""UniPC (Zhao et al. 2023, arXiv:2302.04867): a multistep predictor and corrector on fractional times, for data
+prediction. Latents are variance preserving, as in `timestep.py`, which is its door."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from webui.domain.request import UniPC
+from webui.sampling.stepping import StepFrame
+from webui.sampling.steps import Moved, Step
+
+Predict = Callable[[Step, Tensor, Tensor], Tensor]  # (step, latents (B, C, h, w), model time 0..999) -> epsilon
+_LAST_TIME = 1e-3  # continuous time of timestep 0; that of timestep 999 is 1
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A place on the way: sqrt(alphas_cumprod), its complement, and half the log of the signal-to-noise ratio."""
+
+    alpha: float
+    sigma: float
+    log_snr: float
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An estimate of the clean latents (B, C, h, w), and the level at which the model made it."""
+
+    level: Level
+    clean: Tensor
+
+
+class Times:
+    """The noise levels of the model at fractional times: ln alpha is linear between the (1000,) entries of the table.
+
+    Times and levels are computed in the precision of the table, for in half precision a model sees the rounding.
+    """
+
+    def __init__(self, table_alphas: Tensor) -> None:
+        table = table_alphas.detach().cpu()
+        self._log_alphas = 0.5 * table.log()
+        self._times = torch.linspace(0, 1, len(table) + 1, dtype=table.dtype)[1:]
+
+    def level(self, time: Tensor) -> Level:
+        log_alpha = float(_interpolated(time, self._times, self._log_alphas))
+        variance = -math.expm1(2 * log_alpha)
+        return Level(math.exp(log_alpha), math.sqrt(variance), log_alpha - 0.5 * math.log(variance))
+
+    def grid(self, start: float, count: int, spacing: str) -> Tensor:
+        """count + 1 times from `start` down to that of timestep 0, evenly spaced in what `spacing` names."""
+        dtype = self._times.dtype
+        if spacing == "logSNR":
+            first, last = (self.level(torch.tensor(time, dtype=dtype)).log_snr for time in (start, _LAST_TIME))
+            half_log_snr = torch.linspace(first, last, count + 1, dtype=dtype)
+            log_alphas = -0.5 * torch.nn.functional.softplus(-2 * half_log_snr)
+            return torch.stack([_interpolated(a, self._log_alphas.flip(0), self._times.flip(0)) for a in log_alphas])
+        if spacing == "time_quadratic":
+            return torch.linspace(math.sqrt(start), math.sqrt(_LAST_TIME), count + 1, dtype=dtype) ** 2
+        return torch.linspace(start, _LAST_TIME, count + 1, dtype=dtype)
+
+
+def run_unipc(
+    predict: Predict, latents: Tensor, table_alphas: Tensor, count: int, start: float, *, options: UniPC,
+    frame: StepFrame,
+) -> Tensor:  # fmt: skip
+    """Carry latents (B, C, h, w) from continuous time `start` (0..1] to that of timestep 0 in `count` steps.
+
+    The model is called `count` times: where a step starts, and where the corrector of a step ends. The latter call is
+    made for the next step (whose level it is at) and kept; the last step needs none.
+    An order above `count` is lowered to it.
+    """
+    times = Times(table_alphas)
+    grid = times.grid(start, count, options.skip_type)
+    levels = [times.level(time) for time in grid]
+    model_times = ((grid - _LAST_TIME) * 1000).to(latents)
+    steps = [Step(i, count, model_times[i], model_times[i + 1]) for i in range(count)]
+    order = min(options.order, count)
+
+    def estimate(index: int, here: Tensor) -> Known:
+        epsilon = predict(steps[index], here, model_times[index])
+        level = levels[index]
+        return Known(level, (here - level.sigma * epsilon) / level.alpha)
+
+    past: list[Known] = []
+    for step in steps:
+        latents = frame.before(step, latents)
+        if step.index == 0:
+            past.append(estimate(0, latents))
+        rank = _order_of(step, order, options.lower_order_final)
+        recent, end = past[-rank:], levels[step.index + 1]
+        moved = advanced(options.variant, latents, recent, end)
+        clean = past[-1].clean
+        if not step.is_last:
+            found = estimate(step.index + 1, moved)
+            moved = advanced(options.variant, latents, recent, end, found.clean)
+            past = [*past, found][-order:]
+            clean = found.clean
+        latents = frame.after(step, Moved(moved, clean)).latents
+    return latents
+
+
+def advanced(variant: str, latents: Tensor, past: Sequence[Known], end: Level, found: Tensor | None = None) -> Tensor:
+    """One step of order len(past) from the level of past[-1] to `end`: the paper's UniP and UniC for data
+    prediction (its section 3 and appendix).
+
+    Args:
+        past: earlier estimates, newest last.
+        found: the estimate at `end`, which makes this the corrector; None makes it the predictor.
+    """
+    here, newest = past[-1].level, past[-1].clean
+    width = end.log_snr - here.log_snr
+    ratios = [(known.level.log_snr - here.log_snr) / width for known in reversed(past[:-1])]
+    slopes = [(known.clean - newest) / ratio for known, ratio in zip(reversed(past[:-1]), ratios, strict=True)]
+    if found is not None:
+        ratios, slopes = [*ratios, 1.0], [*slopes, found - newest]
+    moved = end.sigma / here.sigma * latents - end.alpha * math.expm1(-width) * newest
+    factors = weights(variant, ratios, width, corrects=found is not None)
+    for weight, slope in zip(factors, slopes, strict=True):
+        moved = moved - end.alpha * weight * slope
+    return moved
+
+
+def weights(variant: str, ratios: Sequence[float], width: float, *, corrects: bool) -> list[float]:
+    """The factors on the slopes, for points at `ratios` of the step's `width` in half log-SNR.
+
+    They make the step exact for polynomials in it. With one point only, `bh1` and `bh2` take 1/2 B(h) instead, which is
+    of the same order (the paper's remark on UniP-2 and UniC-1).
+    """
+    if not ratios:
+        return []
+    growth = -width
+    if len(ratios) == 1 and variant != "vary_coeff":
+        return [0.5 * (growth if variant == "bh1" else math.expm1(growth))]
+    phi, factorial = math.expm1(growth), 1.0
+    phis, factorials = [], []
+    for power in range(1, len(ratios) + 1):
+        factorial *= power
+        phi = phi / growth - 1 / factorial
+        phis.append(phi)
+        factorials.append(factorial)
+    points = torch.tensor(ratios, dtype=torch.float64)
+    moments, scales = torch.tensor(phis, dtype=torch.float64), torch.tensor(factorials, dtype=torch.float64)
+    powers = torch.stack([points**power for power in range(len(ratios))])
+    if variant == "vary_coeff":
+        return _varying_weights(powers, moments, scales, corrects=corrects)
+    solved: list[float] = torch.linalg.solve(powers, moments * scales).tolist()
+    return solved
+
+
+def _varying_weights(powers: Tensor, moments: Tensor, scales: Tensor, *, corrects: bool) -> list[float]:
+    """Weights of UniPC with varying coefficients, by the inverse of C with C[i, j] = ratio_i^j / (j + 1)!.
+
+    The predictor's equal those of the other variants. The corrector's are those of the authors' program, with which
+    existing images are made: the last moment acts only on the newest slope, by the factor of the moment before it.
+    """
+    inverse: Tensor = torch.linalg.inv((powers / scales[:, None]).T)
+    if not corrects:
+        mixed: list[float] = (moments @ inverse).tolist()
+        return mixed
+    earlier: list[float] = (moments[:-1] @ inverse[:-1])[:-1].tolist()
+    return [*earlier, float(moments[-1] * inverse[max(len(moments) - 2, 0), -1])]
+
+
+def _order_of(step: Step, order: int, lowers_at_end: bool) -> int:
+    """Orders climb from 1 while there is little to look back on, and sink at the end, where steps are long."""
+    if step.index + 1 < order:
+        return step.index + 1
+    return min(order, step.total - step.index) if lowers_at_end else order
+
+
+def _interpolated(at: Tensor, nodes: Tensor, values: Tensor) -> Tensor:
+    """Piecewise linear through (nodes, values), both (n,) with nodes ascending; straight on outside."""
+    right = torch.searchsorted(nodes, at).clamp(1, len(nodes) - 1)
+    share = (at - nodes[right - 1]) / (nodes[right] - nodes[right - 1])
+    return values[right - 1] + share * (values[right] - values[right - 1])
