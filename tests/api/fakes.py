@@ -1,0 +1,196 @@
+"""An engine that makes one-coloured pictures at once, and what is needed to call the API in front of it."""
+
+import asyncio
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from PIL import Image
+
+from webui.api.application import create
+from webui.api.parts import EncodedImage, Parts
+from webui.domain.errors import Cancelled, UnknownModelError
+from webui.domain.request import GenerationRequest
+from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
+from webui.library.files import ModelFile
+
+BASE = "http://127.0.0.1:7860"
+SHA = "b308822a78" + "0" * 54
+
+
+@dataclass
+class FakeLibrary:
+    refreshed: int = 0
+    files: tuple[ModelFile, ...] = (
+        ModelFile(Path("models/Stable-diffusion/tiny-sd1.safetensors"), "checkpoint", "tiny-sd1.safetensors"),
+        ModelFile(Path("models/Stable-diffusion/sub/other.safetensors"), "checkpoint", "sub/other.safetensors"),
+        ModelFile(Path("models/Stable-diffusion/bad.safetensors"), "checkpoint", "bad.safetensors", False, "truncated"),
+    )
+
+    def refresh(self) -> None:
+        self.refreshed += 1
+
+    def checkpoints(self) -> tuple[ModelFile, ...]:
+        return self.files
+
+    def vaes(self) -> tuple[ModelFile, ...]:
+        return (ModelFile(Path("models/VAE/tiny-vae.safetensors"), "vae", "tiny-vae.safetensors"),)
+
+    def embeddings(self) -> tuple[ModelFile, ...]:
+        return (ModelFile(Path("models/embeddings/ti.safetensors"), "embedding", "ti.safetensors"),)
+
+    def checkpoint(self, alias: str) -> ModelFile:
+        for file in self.files:
+            if alias in (file.name, file.stem, file.model_name, self.title(file)):
+                return file
+        raise UnknownModelError(f"checkpoint: there is no {alias!r}; there are tiny-sd1, other")
+
+    def known_sha256(self, file: ModelFile) -> str | None:
+        return SHA if file.stem == "tiny-sd1" else None
+
+    def title(self, file: ModelFile) -> str:
+        known = self.known_sha256(file)
+        return f"{file.name} [{known[:10]}]" if known else file.name
+
+
+@dataclass
+class FakeJob:
+    id: str
+    request: GenerationRequest
+    save: bool
+    hold: bool = False
+    state: str = "done"
+    progress: Progress = Progress()
+    preview: bytes | None = None
+    position: int = 0
+    error: Exception | None = None
+    cancelled: bool = False
+    images: tuple[GeneratedImage, ...] = ()
+
+    def eta(self) -> float | None:
+        return None
+
+    def cancel(self) -> None:
+        self.cancelled, self.state = True, "cancelled"
+
+    def watch(self) -> Any:
+        yield self.progress
+
+    def result(self) -> GenerationResult:
+        if self.error:
+            raise self.error
+        return GenerationResult(self.request, self.images, ModelFacts("tiny-sd1", SHA[:10]))
+
+    async def wait(self) -> GenerationResult:
+        while self.hold and not self.cancelled:
+            await asyncio.sleep(0.01)
+        if self.cancelled:
+            raise Cancelled("stopped")
+        return self.result()
+
+
+@dataclass
+class FakeEngine:
+    """Set `hold` to keep jobs running, `error` to let them fail."""
+
+    library: FakeLibrary = field(default_factory=FakeLibrary)
+    starting: GenerationRequest = GenerationRequest()
+    jobs: dict[str, FakeJob] = field(default_factory=dict)
+    loaded: list[str] = field(default_factory=list)
+    changed: list[dict[str, Any]] = field(default_factory=list)
+    hold: bool = False
+    error: Exception | None = None
+    refuse: Exception | None = None
+    calls: list[str] = field(default_factory=list)
+
+    def submit(self, request: GenerationRequest, *, save: bool, job_id: str | None = None) -> FakeJob:
+        if self.refuse:
+            raise self.refuse
+        if request.checkpoint:
+            self.library.checkpoint(request.checkpoint)
+        name = job_id or f"job{len(self.jobs)}"
+        if name not in self.jobs:
+            images = () if self.hold else tuple(made(request))
+            self.jobs[name] = FakeJob(name, request, save, self.hold, "running" if self.hold else "done", images=images)
+            self.jobs[name].error = self.error
+        return self.jobs[name]
+
+    @property
+    def last(self) -> FakeJob:
+        return list(self.jobs.values())[-1]
+
+    def job(self, job_id: str) -> FakeJob | None:
+        return self.jobs.get(job_id)
+
+    def current(self) -> FakeJob | None:
+        return next((job for job in self.jobs.values() if job.state == "running"), None)
+
+    def interrupt(self) -> None:
+        self.calls.append("interrupt")
+        for job in self.jobs.values():
+            job.cancel()
+
+    def skip(self) -> None:
+        self.calls.append("skip")
+
+    async def aload(self, checkpoint: str) -> None:
+        self.library.checkpoint(checkpoint)
+        self.loaded.append(checkpoint)
+
+    def starting_values(self) -> GenerationRequest:
+        return self.starting
+
+    def change_starting_values(self, changes: dict[str, Any]) -> None:
+        self.changed.append(changes)
+
+
+def made(request: GenerationRequest) -> Any:
+    for index in range(request.images):
+        seed = (max(0, request.seed) + index) % 2**32
+        one = request.with_(seed=seed, batch_size=1, n_iter=1)
+        text = f"{request.prompt}\nSteps: {request.steps}, Sampler: {request.sampler}, Seed: {seed}, Version: v1.10.1"
+        yield GeneratedImage(Image.new("RGB", (8, 8), (index, 0, 0)), one, text, index, 7 + index)
+
+
+def encode(image: GeneratedImage) -> EncodedImage:
+    buffer = io.BytesIO()
+    image.image.save(buffer, "PNG")
+    return EncodedImage(buffer.getvalue(), "image/png")
+
+
+def parts_of(engine: FakeEngine) -> Parts:
+    return Parts(engine=engine, encode=encode, flags={"port": 7860})  # type: ignore[arg-type]
+
+
+def call(app: Any, method: str, path: str, **options: Any) -> httpx.Response:
+    """One request, answered in this thread."""
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            return await client.request(method, path, **options)
+
+    return asyncio.run(ask())
+
+
+class Api:
+    """The API in front of a fake engine."""
+
+    def __init__(self, engine: FakeEngine | None = None) -> None:
+        self.engine = engine or FakeEngine()
+        self.parts = parts_of(self.engine)
+        self.app = create(self.parts)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return call(self.app, "GET", path, **options)
+
+    def post(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
+        if "content" in options:
+            options.setdefault("headers", {"content-type": "application/json"})
+            return call(self.app, "POST", path, **options)
+        return call(self.app, "POST", path, json={} if body is None else body, **options)
+
+    def txt2img(self, **body: Any) -> httpx.Response:
+        return self.post("/sdapi/v1/txt2img", body)

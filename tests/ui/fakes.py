@@ -1,0 +1,170 @@
+"""An engine without models: makes coloured pictures as fast or slow as a test wants, remembers what was asked."""
+
+import asyncio
+import io
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from webui.domain.errors import Cancelled, UnknownModelError, WebuiError
+from webui.domain.request import GenerationRequest
+from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Progress
+
+COLOURS = ((214, 90, 90), (90, 160, 214), (110, 190, 120), (200, 170, 80))
+
+
+@dataclass(frozen=True)
+class FakeFile:
+    name: str
+    usable: bool = True
+    reason: str = ""
+
+
+@dataclass
+class FakeLibrary:
+    files: list[FakeFile] = field(
+        default_factory=lambda: [
+            FakeFile("mini.safetensors"),
+            FakeFile("sdxl/other.safetensors"),
+            FakeFile("torn.safetensors", usable=False, reason="the file is shorter than its header says"),
+        ]
+    )
+
+    def refresh(self) -> None: ...
+
+    def checkpoints(self) -> tuple[FakeFile, ...]:
+        return tuple(self.files)
+
+    def vaes(self) -> tuple[FakeFile, ...]:
+        return (FakeFile("soft.vae.safetensors"),)
+
+    def title(self, file: FakeFile) -> str:
+        return f"{file.name} [0123456789]"
+
+    def checkpoint(self, alias: str) -> FakeFile:
+        for file in self.files:
+            if alias in (file.name, Path(file.name).stem, self.title(file)):
+                return file
+        raise UnknownModelError(f"checkpoint: there is no {alias!r}; there are mini, other.")
+
+
+class FakeJob:
+    def __init__(self, engine: "FakeEngine", number: int, request: GenerationRequest) -> None:
+        self.id, self.request, self.engine = f"job-{number}", request, engine
+        self.state, self.position = "running", 0
+        self.progress, self.preview = Progress(steps=request.steps, batches=request.n_iter), None
+        self.stop = self.skipped = False
+        self.outcome: GenerationResult | Exception | None = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.outcome = self._make()
+            self.state = "done"
+        except WebuiError as error:
+            self.outcome = error
+            self.state = "cancelled" if isinstance(error, Cancelled) else "failed"
+
+    def _make(self) -> GenerationResult:
+        made: list[GeneratedImage] = []
+        for batch in range(self.request.n_iter):
+            self.skipped = False
+            for step in range(self.request.steps):
+                colour = COLOURS[batch % 4]
+                self.preview = jpeg(colour, step + 1)
+                self.progress = Progress("sampling", step + 1, self.request.steps, batch, self.request.n_iter)
+                time.sleep(self.engine.step_seconds)
+                if self.stop or self.skipped:
+                    break
+            if self.stop:
+                break
+            if not self.skipped:
+                made += [self._image(batch * self.request.batch_size + i) for i in range(self.request.batch_size)]
+        if self.engine.failure is not None:
+            raise self.engine.failure
+        if self.stop and not made:
+            raise Cancelled("Stopped before the first picture was made.")
+        facts = ModelFacts("mini", "0123456789")
+        notices = (Notice("prompt", "<b>one word</b> was not understood"),)
+        return GenerationResult(self.request, tuple(made), facts, notices, {"sampling": 1.5}, self.stop)
+
+    def _image(self, index: int) -> GeneratedImage:
+        seed = (self.request.seed if self.request.seed >= 0 else 1000) + index
+        one = self.request.with_(seed=seed, batch_size=1, n_iter=1)
+        text = (
+            f"{one.prompt}\nNegative prompt: {one.negative_prompt}\nSteps: {one.steps}, Sampler: {one.sampler}, "
+            f"CFG scale: {one.cfg_scale}, Seed: {seed}, Size: {one.width}x{one.height}, Model: mini"
+        )
+        image = Image.new("RGB", (one.width, one.height), COLOURS[index % 4])
+        path = ""
+        if self.engine.outputs is not None:
+            info = PngInfo()
+            info.add_itxt("parameters", text)
+            place = self.engine.outputs / f"{time.monotonic_ns()}-{seed}.png"
+            image.save(place, pnginfo=info)
+            path = str(place)
+        return GeneratedImage(image, one, text, index, 500 + index, path)
+
+    def eta(self) -> float | None:
+        return (self.request.steps - self.progress.step) * self.engine.step_seconds
+
+    async def wait(self) -> GenerationResult:
+        while self.outcome is None:
+            await asyncio.sleep(0.01)
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    def cancel(self) -> None:
+        self.stop = True
+
+    def skip(self) -> None:
+        self.skipped = True
+
+
+class FakeEngine:
+    def __init__(self, outputs: Path | None = None, step_seconds: float = 0.0) -> None:
+        self.outputs, self.step_seconds = outputs, step_seconds
+        self.library = FakeLibrary()
+        self.failure: WebuiError | None = None
+        self.starting: dict[str, Any] = {}
+        self.jobs: dict[str, FakeJob] = {}
+
+    def submit(self, request: GenerationRequest, *, save: bool, job_id: str | None = None) -> FakeJob:
+        self.saved = save
+        job = FakeJob(self, len(self.jobs), request)
+        self.jobs[job.id] = job
+        return job
+
+    @property
+    def asked(self) -> list[GenerationRequest]:
+        return [job.request for job in self.jobs.values()]
+
+    def job(self, job_id: str) -> FakeJob | None:
+        return self.jobs.get(job_id)
+
+    def current(self) -> FakeJob | None:
+        return next((job for job in self.jobs.values() if job.state == "running"), None)
+
+    def interrupt(self) -> None:
+        if (job := self.current()) is not None:
+            job.cancel()
+
+    def starting_values(self) -> GenerationRequest:
+        return GenerationRequest(**self.starting)
+
+    def change_starting_values(self, changes: Mapping[str, Any]) -> None:
+        self.starting.update(changes)
+
+
+def jpeg(colour: tuple[int, int, int], step: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), tuple(max(0, part - 3 * step) for part in colour)).save(buffer, "JPEG")
+    return buffer.getvalue()

@@ -1,0 +1,133 @@
+"""What Gradio leaves open by default stays closed: files of the machine, published handlers, foreign hosts."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from tests.ui.fakes import FakeEngine
+from webui.ui.mount import mount
+from webui.ui.uploads import foreign_file
+
+SECRET = "the secret of this machine"
+
+
+@pytest.fixture
+def client(engine: FakeEngine, tmp_path: Path) -> TestClient:
+    (tmp_path / "secret.txt").write_text(SECRET)
+    app = FastAPI()
+    app.get("/mine")(lambda: "ours")
+    return TestClient(mount(app, engine, temp_dir=tmp_path / "temp", outputs_dir=engine.outputs))
+
+
+def file_data(path: object) -> dict[str, object]:
+    return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+
+
+def events(client: TestClient) -> list[dict]:
+    return client.get("/config").json()["dependencies"]
+
+
+def picture_event(client: TestClient) -> dict:
+    config = client.get("/config").json()
+    [image] = [block["id"] for block in config["components"] if block["props"].get("elem_id") == "pnginfo_image"]
+    return next(event for event in config["dependencies"] if event["inputs"] == [image])
+
+
+def ask(client: TestClient, event: dict, value: object) -> str:
+    """Run an event as the page does, and give back everything it answers."""
+    body = {"data": [value], "fn_index": event["id"], "session_hash": "s", "event_data": None, "trigger_id": None}
+    joined = client.post("/gradio_api/queue/join", json=body)
+    if joined.status_code != 200:
+        return joined.text
+    return client.get("/gradio_api/queue/data", params={"session_hash": "s"}).text
+
+
+def cached_files(tmp_path: Path) -> list[Path]:
+    return [path for path in (tmp_path / "temp").rglob("*") if path.is_file()]
+
+
+def test_the_page_and_the_routes_before_it_answer(client: TestClient) -> None:
+    with client:
+        assert "gradio" in client.get("/").text
+        assert client.get("/mine").json() == "ours"
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "/proc/self/environ", "secret.txt", "../secret.txt"])
+def test_an_event_cannot_name_a_file_of_the_machine(client: TestClient, tmp_path: Path, path: str) -> None:
+    named = tmp_path / path if path == "secret.txt" else path
+    with client:
+        answer = ask(client, picture_event(client), file_data(named))
+    assert "process_completed" in answer
+    assert '"success":false' in answer
+    assert SECRET not in answer
+    assert "root:" not in answer
+    assert cached_files(tmp_path) == []
+
+
+def test_the_check_stands_apart_from_gradios_flag(client: TestClient, tmp_path: Path) -> None:
+    client.app.routes[-1].app.get_blocks().has_launched = False
+    with client:
+        answer = ask(client, picture_event(client), file_data(tmp_path / "secret.txt"))
+    assert '"success":false' in answer
+    assert cached_files(tmp_path) == []
+
+
+@pytest.mark.parametrize("door", ["call", "run", "api", "call/v2"])
+def test_handlers_have_no_published_door(client: TestClient, tmp_path: Path, door: str) -> None:
+    with client:
+        names = {event["api_name"] for event in events(client) if event["api_name"]} | {"read_picture", "generate"}
+        assert client.get("/gradio_api/info").json()["named_endpoints"] == {}
+        for name in names:
+            answer = client.post(f"/gradio_api/{door}/{name}", json={"data": [file_data("/etc/passwd")]})
+            found = answer.text
+            if answer.status_code == 200 and "event_id" in answer.json():
+                found = client.get(f"/gradio_api/call/{name}/{answer.json()['event_id']}").text
+            assert "root:" not in found
+    assert cached_files(tmp_path) == []
+
+
+@pytest.mark.parametrize("door", ["file=", "file/", "proxy="])
+def test_no_file_outside_the_private_folder_is_served(
+    client: TestClient, engine: FakeEngine, tmp_path: Path, door: str
+) -> None:
+    kept = engine.outputs / "kept.png"
+    kept.write_bytes(b"a picture that was not shown")
+    with client:
+        for path in ("/etc/passwd", tmp_path / "secret.txt", kept, Path(__file__), "pyproject.toml"):
+            assert client.get(f"/gradio_api/{door}{path}").status_code in (400, 403, 404)
+
+
+def test_the_private_folder_is_emptied_and_closed_to_others(engine: FakeEngine, tmp_path: Path) -> None:
+    old = tmp_path / "temp" / "gradio" / "old.png"
+    old.parent.mkdir(parents=True)
+    old.write_text("left by the last run")
+    mount(FastAPI(), engine, temp_dir=tmp_path / "temp", outputs_dir=engine.outputs)
+    assert not old.exists()
+    assert stat.S_IMODE(old.parent.stat().st_mode) == 0o700
+
+
+def test_the_page_names_no_foreign_font_or_script(client: TestClient) -> None:
+    with client:
+        css = client.get("/theme.css").text
+    assert "http" not in css
+
+
+def test_a_link_in_the_upload_folder_does_not_lead_out(tmp_path: Path) -> None:
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    (tmp_path / "secret.txt").write_text(SECRET)
+    (uploads / "mine.png").write_text("mine")
+    os.symlink(tmp_path / "secret.txt", uploads / "link.png")
+    assert foreign_file([file_data(uploads / "mine.png")], uploads) is None
+    for path in (uploads / "link.png", uploads / ".." / "secret.txt", "http://127.0.0.1/x", "a\0b", "/"):
+        assert foreign_file([{"deep": [file_data(path)]}], uploads) == str(path)
+
+
+def test_an_upload_that_is_too_big_is_refused(client: TestClient) -> None:
+    with client:
+        answer = client.post("/gradio_api/upload", files={"files": ("a.png", b"0" * (65 * 1024 * 1024))})
+    assert answer.status_code == 413

@@ -1,0 +1,190 @@
+"""The tab: a control for every field, and handlers that show a job from its start to its end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from tests.ui.fakes import FakeEngine, FakeFile
+from webui.domain.errors import BadRequestError, UnusableFileError
+from webui.domain.request import GenerationRequest
+from webui.ui import forms, models, quicksettings, txt2img
+from webui.ui.album import Album
+from webui.ui.blocks import build
+from webui.ui.generate import Runner
+from webui.ui.layout import Pen
+from webui.ui.paste import Paste, read_picture
+
+
+@pytest.fixture
+def runner(engine: FakeEngine, tmp_path: Path) -> Runner:
+    with gr.Blocks(analytics_enabled=False):
+        pen = Pen(GenerationRequest())
+        quicksettings.draw(pen, engine)
+        _, results = txt2img.draw(pen)
+    return Runner(engine, pen.form(), results, Album(tmp_path / "shown"), save_images=True)
+
+
+def values_of(runner: Runner, **changes: Any) -> dict:
+    request = GenerationRequest(checkpoint="mini.safetensors", **changes)
+    return {control: update["value"] for control, update in runner.form.show(request).items()}
+
+
+def everything(updates: AsyncIterator[dict]) -> list[dict]:
+    async def collect() -> list[dict]:
+        return [update async for update in updates]
+
+    return asyncio.run(collect())
+
+
+def test_every_request_field_has_a_control(runner: Runner) -> None:
+    assert set(runner.form.controls) == set(forms.leaves(GenerationRequest))
+
+
+def test_no_handler_is_published(engine: FakeEngine, tmp_path: Path) -> None:
+    page = build(engine, temp_dir=tmp_path)
+    assert page.fns
+    assert {handler.api_visibility for handler in page.fns.values()} == {"private"}
+
+
+def test_the_controls_start_at_the_starting_values(engine: FakeEngine, tmp_path: Path) -> None:
+    engine.change_starting_values({"steps": 33, "checkpoint": "other"})
+    page = build(engine, temp_dir=tmp_path)
+    shown = {block.elem_id: block.value for block in page.blocks.values() if hasattr(block, "value")}
+    assert shown["txt2img_steps"] == 33
+    assert shown["txt2img_checkpoint"] == "sdxl/other.safetensors"
+
+
+def test_a_job_ends_with_its_pictures_as_files_that_keep_their_text(runner: Runner, engine: FakeEngine) -> None:
+    engine.step_seconds = 0.02
+    updates = everything(runner.generate(values_of(runner, prompt="a cat", seed=7, steps=20, batch_size=2)))
+    assert engine.asked[0].prompt == "a cat"
+    assert any("step" in str(update.get(runner.results.bar)) for update in updates)
+    assert any("data:image/jpeg" in str(update.get(runner.results.preview)) for update in updates)
+    last = updates[-1]
+    files = last[runner.results.gallery]["value"]
+    assert [Image.open(file).info["parameters"] for file in files] == [
+        entry["text"] for entry in last[runner.results.shown]
+    ]
+    assert [entry["seed"] for entry in last[runner.results.shown]] == [7, 8]
+    assert "&lt;b&gt;one word" in last[runner.results.status]  # foreign text is escaped
+    assert last[runner.results.bar] == ""
+
+
+def test_a_picture_that_was_not_saved_has_its_text_too(runner: Runner, engine: FakeEngine) -> None:
+    engine.outputs = None
+    last = everything(runner.generate(values_of(runner, prompt="a cat", steps=1)))[-1]
+    [file] = last[runner.results.gallery]["value"]
+    text, _, request, note = read_picture(file)
+    assert text == last[runner.results.shown][0]["text"]
+    assert request is not None
+    assert request.prompt == "a cat"
+    assert note == ""
+
+
+def test_a_wrong_value_is_told_and_nothing_is_submitted(runner: Runner, engine: FakeEngine) -> None:
+    values = {**values_of(runner), runner.form.controls["steps"]: 900}
+    [update] = everything(runner.generate(values))
+    assert "steps: " in update[runner.results.status]
+    assert engine.asked == []
+
+
+@pytest.mark.parametrize("error", [UnusableFileError("mini.safetensors is torn"), BadRequestError("steps", "too few")])
+def test_a_failed_job_is_told_in_its_own_words(runner: Runner, engine: FakeEngine, error: Exception) -> None:
+    engine.failure = error
+    last = everything(runner.generate(values_of(runner, steps=1)))[-1]
+    assert str(error) in last[runner.results.status]
+    assert last[runner.results.bar] == ""
+
+
+def test_a_fault_is_told_without_details_and_logged(
+    runner: Runner, engine: FakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = engine.submit(GenerationRequest(steps=1), save=False)
+    job.thread.join()
+    job.outcome = ZeroDivisionError("secret")
+    last = everything(runner.follow(job))[-1]
+    assert "ZeroDivisionError" in last[runner.results.status]
+    assert "secret" not in last[runner.results.status]
+    assert "secret" in caplog.text
+
+
+def test_interrupt_ends_this_browsers_job(runner: Runner, engine: FakeEngine) -> None:
+    engine.step_seconds = 0.05
+    job = engine.submit(GenerationRequest(steps=150), save=False)
+    assert "Stopping" in runner.interrupt(job.id)
+    assert job.stop
+    job.thread.join()
+    assert "Nothing" in runner.interrupt(job.id)
+    assert "Stopped" in everything(runner.follow(job))[-1][runner.results.status]
+
+
+def test_interrupt_without_a_job_of_its_own_ends_the_running_one(runner: Runner, engine: FakeEngine) -> None:
+    engine.step_seconds = 0.05
+    job = engine.submit(GenerationRequest(steps=150), save=False)
+    runner.interrupt("")
+    assert job.stop
+
+
+def test_skip_ends_the_batch_and_the_next_is_made(runner: Runner, engine: FakeEngine) -> None:
+    engine.step_seconds = 0.05
+    job = engine.submit(GenerationRequest(steps=10, n_iter=2), save=False)
+    runner.skip(job.id)
+    job.thread.join()
+    assert [image.index for image in job.outcome.images] == [1]
+
+
+def test_a_page_that_comes_back_sees_its_job_end(runner: Runner, engine: FakeEngine) -> None:
+    job = engine.submit(GenerationRequest(steps=2), save=False)
+    assert everything(runner.resume(job.id))[-1][runner.results.gallery]["value"]
+    assert everything(runner.resume("gone")) == []
+    assert everything(runner.resume(None)) == []
+
+
+def test_only_usable_files_are_offered_and_the_others_explained(engine: FakeEngine) -> None:
+    assert [value for _, value in models.checkpoint_choices(engine.library)] == [
+        "mini.safetensors", "sdxl/other.safetensors",
+    ]  # fmt: skip
+    [reason] = models.unusable(engine.library)
+    assert reason.startswith("torn.safetensors")
+
+
+def test_a_page_without_any_checkpoint_can_be_built(engine: FakeEngine, tmp_path: Path) -> None:
+    engine.library.files = [FakeFile("torn.safetensors", usable=False, reason="torn")]
+    build(engine, temp_dir=tmp_path)
+
+
+def test_pasted_parameters_fill_the_controls(runner: Runner, engine: FakeEngine) -> None:
+    paste = Paste(engine, runner.form, runner.results.status)
+    text = "a dog\nNegative prompt: cats\nSteps: 31, Sampler: Euler a, CFG scale: 5.5, Seed: 9, Size: 4096x64, Model: other"
+    updates = paste.text(text, "mini.safetensors")
+    shown = {name: updates[control]["value"] for name, control in runner.form.controls.items()}
+    assert (shown["prompt"], shown["negative_prompt"], shown["steps"], shown["sampler"]) == (
+        "a dog", "cats", 31, "Euler a",
+    )  # fmt: skip
+    assert (shown["width"], shown["height"], shown["seed"]) == (4096, 64, 9)
+    assert shown["checkpoint"] == "sdxl/other.safetensors"
+
+
+def test_a_pasted_checkpoint_that_is_not_here_keeps_the_current_one(runner: Runner, engine: FakeEngine) -> None:
+    paste = Paste(engine, runner.form, runner.results.status)
+    updates = paste.text("a dog\nSteps: 31, Sampler: Euler a, Seed: 9, Model: dreams", "sdxl/other.safetensors")
+    assert updates[runner.form.controls["checkpoint"]]["value"] == "sdxl/other.safetensors"
+    assert "was not changed" in updates[runner.results.status]
+
+
+def test_a_plain_prompt_pasted_changes_the_prompts_only(runner: Runner, engine: FakeEngine) -> None:
+    updates = Paste(engine, runner.form, runner.results.status).text("just a dog", None)
+    assert {*updates} == {
+        runner.form.controls["prompt"], runner.form.controls["negative_prompt"], runner.results.status,
+    }  # fmt: skip
+
+
+def test_a_file_that_is_no_picture_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("nothing")
+    assert "image" in read_picture(str(tmp_path / "a.png"))[3]
+    assert read_picture(None) == ("", "", None, "")

@@ -1,0 +1,45 @@
+"""What the composition root hands to the API, so that no route reads a setting."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from webui.api.sdapi.options import FixedOptions
+from webui.domain.errors import BusyError
+from webui.domain.result import GeneratedImage
+
+if TYPE_CHECKING:
+    from webui.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """The bytes of an image file and their media type (`image/png`)."""
+
+    data: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything the routes work with.
+
+    Attributes:
+        encode: an image as a file, with its infotext inside.
+        flags: the program's settings without secrets, shown by `cmd-flags`.
+        save_always: save images of the API also where the request does not ask.
+        closing: set when the server is to stop; new work is refused from then on.
+    """
+
+    engine: "Engine"
+    encode: Callable[[GeneratedImage], EncodedImage]
+    options: FixedOptions = field(default_factory=FixedOptions)
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    save_always: bool = False
+    closing: threading.Event = field(default_factory=threading.Event)
+
+    def refuse_when_closing(self) -> None:
+        """Raises BusyError once the server is stopping."""
+        if self.closing.is_set():
+            raise BusyError("the server is stopping; try again when it is back")

@@ -1,0 +1,67 @@
+"""Routes that make images, and those that stop them. A route waits on a job and never holds a thread."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from webui.api.body import drain, read_json
+from webui.api.parts import EncodedImage, Parts
+from webui.api.sdapi import answers
+from webui.api.sdapi.infotext import filled_in
+from webui.api.sdapi.models import Txt2ImgBody
+from webui.api.sdapi.translate import read_body, setting_changes, to_request
+from webui.api.waiting import finished
+from webui.domain.errors import Cancelled
+from webui.domain.request import GenerationRequest
+from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts
+
+
+def routes(parts: Parts) -> APIRouter:
+    """Generation and its control."""
+    router = APIRouter()
+    engine = parts.engine
+    schema = {"requestBody": {"content": {"application/json": {"schema": Txt2ImgBody.model_json_schema()}}}}
+
+    @router.post("/sdapi/v1/txt2img", openapi_extra=schema)
+    async def txt2img(request: Request) -> JSONResponse:
+        parts.refuse_when_closing()
+        body = read_body(await run_in_threadpool(filled_in, await read_json(request)))
+        wanted = to_request(body, engine.starting_values())
+        result = await _made(parts, wanted, body, request)
+        if not body.override_settings_restore_afterwards and body.override_settings:
+            await run_in_threadpool(engine.change_starting_values, setting_changes(body.override_settings))
+        encoded = await _encoded(parts, result.images) if body.send_images else []
+        return JSONResponse(answers.generation(body, result, encoded))
+
+    @router.post("/sdapi/v1/interrupt")
+    async def interrupt(request: Request) -> JSONResponse:
+        await drain(request)
+        await run_in_threadpool(engine.interrupt)
+        return JSONResponse({})
+
+    @router.post("/sdapi/v1/skip")
+    async def skip(request: Request) -> JSONResponse:
+        await drain(request)
+        await run_in_threadpool(engine.skip)
+        return JSONResponse(None)
+
+    return router
+
+
+async def _made(parts: Parts, wanted: GenerationRequest, body: Txt2ImgBody, request: Request) -> GenerationResult:
+    """Submit and wait. A job that the user stopped before its first image is an answer without images."""
+    save = body.save_images or parts.save_always
+    job = await run_in_threadpool(parts.engine.submit, wanted, save=save)
+    try:
+        return await finished(job, request)
+    except Cancelled:
+        return GenerationResult(wanted, (), ModelFacts("", ""), interrupted=True)
+
+
+async def _encoded(parts: Parts, images: tuple[GeneratedImage, ...]) -> list[EncodedImage]:
+    tasks: list[Any] = [run_in_threadpool(parts.encode, image) for image in images]
+    return list(await asyncio.gather(*tasks))

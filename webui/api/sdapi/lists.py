@@ -1,0 +1,157 @@
+"""Lists: models, samplers, schedules, upscalers, and what the machine has."""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from webui.api.body import drain
+from webui.api.parts import Parts
+from webui.domain.catalog import SAMPLERS, SCHEDULES, SamplerInfo
+
+if TYPE_CHECKING:
+    from webui.library.library import ModelFile, ModelLibrary
+
+UPSCALERS = ("None", "Lanczos", "Nearest")  # clients insert others after the first
+LATENT_UPSCALE_MODES = (
+    "Latent",
+    "Latent (antialiased)",
+    "Latent (bicubic)",
+    "Latent (bicubic antialiased)",
+    "Latent (nearest)",
+    "Latent (nearest-exact)",
+)
+
+
+def routes(parts: Parts) -> APIRouter:
+    """Everything that only lists."""
+    router = APIRouter(prefix="/sdapi/v1")
+    library = parts.engine.library
+
+    @router.get("/sd-models")
+    def sd_models() -> list[dict[str, Any]]:
+        return [_model(library, file) for file in library.checkpoints() if file.usable]
+
+    @router.get("/sd-vae")
+    def sd_vae() -> list[dict[str, str]]:
+        return [{"model_name": file.path.name, "filename": str(file.path)} for file in library.vaes() if file.usable]
+
+    @router.get("/embeddings")
+    def embeddings() -> dict[str, Any]:
+        files = library.embeddings()
+        return {
+            "loaded": {file.stem: _embedding() for file in files if file.usable},
+            "skipped": {file.stem: _embedding() for file in files if not file.usable},
+        }
+
+    router.add_api_route("/samplers", samplers)
+    router.add_api_route("/schedulers", schedulers)
+    router.add_api_route("/upscalers", upscalers)
+    router.add_api_route("/latent-upscale-modes", latent_upscale_modes)
+    router.add_api_route("/memory", memory)
+    router.add_api_route("/prompt-styles", _none)
+    router.add_api_route("/script-info", _none)
+    router.add_api_route("/scripts", _no_scripts)
+    for name in ("refresh-checkpoints", "refresh-vae", "refresh-embeddings"):
+        router.add_api_route(f"/{name}", _refresher(library.refresh), methods=["POST"], operation_id=name)
+    return router
+
+
+def samplers() -> list[dict[str, Any]]:
+    """Every sampler, in the order of the list."""
+    return [{"name": s.label, "aliases": list(s.aliases), "options": _sampler_options(s)} for s in SAMPLERS.values()]
+
+
+def schedulers() -> list[dict[str, Any]]:
+    """Every schedule, in the order of the list."""
+    return [
+        {
+            "name": schedule.name,
+            "label": schedule.label,
+            "aliases": list(schedule.aliases) or None,
+            "default_rho": schedule.default_rho,
+            "need_inner_model": schedule.needs_model,
+        }
+        for schedule in SCHEDULES.values()
+    ]
+
+
+def upscalers() -> list[dict[str, Any]]:
+    """Upscalers that need no model."""
+    return [
+        {"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": 4.0} for name in UPSCALERS
+    ]
+
+
+def latent_upscale_modes() -> list[dict[str, str]]:
+    """Ways to enlarge latents."""
+    return [{"name": name} for name in LATENT_UPSCALE_MODES]
+
+
+def memory() -> dict[str, Any]:
+    """RAM in bytes; accelerators belong to the worker process."""
+    whole = psutil.virtual_memory()
+    own = psutil.Process(os.getpid())
+    used = own.memory_info().rss + sum(_rss(child) for child in own.children(recursive=True))
+    return {
+        "ram": {"free": whole.available, "used": used, "total": whole.total},
+        "cuda": {"error": "not measured by the server; the worker process owns the accelerator"},
+    }
+
+
+def _rss(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:  # it has ended meanwhile
+        return 0
+
+
+def _none() -> list[Any]:
+    return []
+
+
+def _no_scripts() -> dict[str, list[str]]:
+    return {"txt2img": [], "img2img": []}
+
+
+def _refresher(refresh: Callable[[], object]) -> Callable[[Request], Any]:
+    async def refreshed(request: Request) -> JSONResponse:
+        await drain(request)
+        await run_in_threadpool(refresh)
+        return JSONResponse(None)
+
+    return refreshed
+
+
+def _model(library: "ModelLibrary", file: "ModelFile") -> dict[str, Any]:
+    sha256 = library.known_sha256(file)
+    sidecar = file.path.with_suffix(".yaml")
+    return {
+        "title": library.title(file),
+        "model_name": file.model_name,
+        "hash": sha256[:10] if sha256 else None,
+        "sha256": sha256,
+        "filename": str(file.path),
+        "config": str(sidecar) if sidecar.is_file() else None,
+    }
+
+
+def _embedding() -> dict[str, Any]:
+    """The file alone does not tell what A1111 reports here before it is loaded."""
+    return {"step": None, "sd_checkpoint": None, "sd_checkpoint_name": None, "shape": None, "vectors": None}
+
+
+def _sampler_options(sampler: SamplerInfo) -> dict[str, str]:
+    flags = {
+        "scheduler": sampler.schedule.lower(),
+        "second_order": "True" if sampler.second_order else "",
+        "brownian_noise": "True" if sampler.brownian else "",
+        "uses_ensd": "True" if sampler.uses_ensd else "",
+        "discard_next_to_last_sigma": "True" if sampler.discards_penultimate else "",
+    }
+    return {name: text for name, text in flags.items() if text}

@@ -1,0 +1,60 @@
+"""`GET /sdapi/v1/progress`: where the running job stands, in A1111's numbers."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter
+
+from webui.api.parts import Parts
+from webui.api.sdapi.answers import as_base64
+
+if TYPE_CHECKING:
+    from webui.engine import Job
+
+
+def routes(parts: Parts) -> APIRouter:
+    """Progress of the current job."""
+    router = APIRouter()
+
+    @router.get("/sdapi/v1/progress")
+    def progress(skip_current_image: bool = False) -> dict[str, Any]:
+        return report(parts.engine.current(), with_image=not skip_current_image)
+
+    return router
+
+
+def report(job: "Job | None", *, with_image: bool) -> dict[str, Any]:
+    """A1111's progress object. Idle is exactly progress 0 with job_count 0: clients test for that."""
+    if job is None:
+        return {
+            "progress": 0.0,
+            "eta_relative": 0.0,
+            "state": _state("", 0, 0, 0, 0),
+            "current_image": None,
+            "textinfo": None,
+        }
+    now = job.progress
+    count = max(1, now.batches)
+    share = 0.01 + now.batch / count + (now.step / now.steps / count if now.steps else 0.0)
+    preview = job.preview if with_image else None
+    return {
+        "progress": min(share, 1.0),
+        "eta_relative": job.eta() or 0.0,
+        "state": _state("scripts_txt2img", count, now.batch, now.step, now.steps),
+        "current_image": as_base64(preview) if preview else None,
+        "textinfo": now.phase,
+    }
+
+
+def _state(name: str, count: int, number: int, step: int, steps: int) -> dict[str, Any]:
+    return {
+        "skipped": False,
+        "interrupted": False,
+        "stopping_generation": False,
+        "job": name,
+        "job_count": count,
+        "job_timestamp": time.strftime("%Y%m%d%H%M%S") if count else "0",
+        "job_no": number,
+        "sampling_step": step,
+        "sampling_steps": steps,
+    }

@@ -1,0 +1,142 @@
+"""From a txt2img body in A1111's terms to the one request that everything else speaks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from webui.api.body import InvalidBodyError, Loc
+from webui.api.sdapi.models import Txt2ImgBody
+from webui.api.sdapi.options import CHECKPOINT, NEUTRAL, OPTIONS, REFINER_BY_STEPS, replaced
+from webui.domain.catalog import split_combined
+from webui.domain.request import GenerationRequest
+
+SETTING_PARTS = (
+    "checkpoint", "vae", "clip_skip", "tiling", "noise", "schedule", "unipc", "guidance", "prompting", "sdxl",
+)  # fmt: skip
+SAME_NAME = (
+    "prompt", "negative_prompt", "seed", "subseed", "subseed_strength", "batch_size", "n_iter", "steps", "cfg_scale",
+    "width", "height", "disable_extra_networks",
+)  # fmt: skip
+SETTING_FIELDS = (  # body field, path; null leaves the setting's value
+    ("eta", "noise.eta"),
+    ("s_churn", "noise.s_churn"),
+    ("s_tmin", "noise.s_tmin"),
+    ("s_tmax", "noise.s_tmax"),
+    ("s_noise", "noise.s_noise"),
+    ("s_min_uncond", "guidance.s_min_uncond"),
+    ("tiling", "tiling"),
+)
+OWN_SCRIPTS = ("sampler", "seed", "refiner")  # A1111's core scripts, which its API skips too
+OVERRIDE_WINS = ("s_churn", "s_tmin", "s_tmax", "s_noise")
+NO_MODEL = ("", "None", "none")
+
+
+@dataclass(slots=True)
+class _Draft:
+    """Values by request path, each with the place in the body that it came from."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, Loc] = field(default_factory=dict)
+
+    def put(self, path: str, value: Any, *place: str) -> None:
+        self.values[path] = value
+        self.places[path] = place
+
+    def place(self, loc: Loc) -> Loc:
+        """The place in the body of an error in the request."""
+        for length in range(len(loc), 0, -1):
+            found = self.places.get(".".join(str(part) for part in loc[:length]))
+            if found is not None:
+                return (*found, *loc[length:])
+        return loc
+
+
+def read_body(data: Mapping[str, Any]) -> Txt2ImgBody:
+    """Check types; values are checked where they become a request.
+
+    Raises:
+        InvalidBodyError: naming each wrong field.
+    """
+    try:
+        return Txt2ImgBody.model_validate(data)
+    except ValidationError as error:
+        raise InvalidBodyError.of(error) from None
+
+
+def to_request(body: Txt2ImgBody, starting: GenerationRequest) -> GenerationRequest:
+    """The request that a body means.
+
+    Args:
+        starting: where the values come from that A1111 keeps as settings.
+
+    Raises:
+        InvalidBodyError: naming the field of the body.
+    """
+    _refuse_what_is_missing(body)
+    draft = _Draft()
+    for name in SAME_NAME:
+        draft.put(name, getattr(body, name), name)
+    draft.put("styles", tuple(body.styles or ()), "styles")
+    for side in ("seed_resize_from_w", "seed_resize_from_h"):
+        draft.put(side, max(0, getattr(body, side)), side)
+    for name, path in SETTING_FIELDS:
+        if getattr(body, name) is not None:
+            draft.put(path, getattr(body, name), name)
+    _put_sampler(draft, body)
+    by_steps = _put_overrides(draft, body.override_settings or {})
+    if body.refiner_checkpoint not in (None, *NO_MODEL) and body.refiner_switch_at:
+        draft.put("refiner.checkpoint", body.refiner_checkpoint, "refiner_checkpoint")
+        draft.put("refiner.switch_at", body.refiner_switch_at, "refiner_switch_at")
+        draft.put("refiner.by_steps", by_steps, "override_settings", REFINER_BY_STEPS)
+    base = GenerationRequest(**{part: dict(starting)[part] for part in SETTING_PARTS})
+    try:
+        return replaced(base, draft.values)
+    except ValidationError as error:
+        raise InvalidBodyError.of(error, draft.place) from None
+
+
+def setting_changes(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Override settings as changes of the starting values (`override_settings_restore_afterwards: false`)."""
+    draft = _Draft()
+    _put_overrides(draft, overrides)
+    return draft.values
+
+
+def _put_sampler(draft: _Draft, body: Txt2ImgBody) -> None:
+    sampler, schedule = split_combined(body.sampler)
+    draft.put("sampler", sampler, "sampler_name" if body.sampler_name else "sampler_index")
+    draft.put("scheduler", body.scheduler or schedule, "scheduler")
+
+
+def _put_overrides(draft: _Draft, overrides: Mapping[str, Any]) -> Any:
+    """Add override settings; returns the refiner's `by_steps`.
+
+    They win over the body for the sampler's noise only: clients always send those four, with their defaults.
+    """
+    unknown = [key for key in overrides if key not in OPTIONS and key not in NEUTRAL]
+    if unknown:
+        places: list[Loc] = [("body", "override_settings", key) for key in unknown]
+        raise InvalidBodyError((place, "there is no such setting", "unknown") for place in places)
+    for key, value in overrides.items():
+        option = OPTIONS.get(key)
+        if option is None or value is None or (option.path in draft.values and key not in OVERRIDE_WINS):
+            continue
+        if key == CHECKPOINT and value in NO_MODEL:
+            continue
+        draft.put(option.path, option.decode(value), "override_settings", key)
+    return overrides.get(REFINER_BY_STEPS) or False
+
+
+def _refuse_what_is_missing(body: Txt2ImgBody) -> None:
+    """Fields of A1111 that would change the picture and that nothing here carries out."""
+    if body.enable_hr:
+        raise InvalidBodyError.at(("enable_hr",), "hires fix is not available yet", "not_available")
+    if body.restore_faces:
+        raise InvalidBodyError.at(("restore_faces",), "face restoration is not available yet", "not_available")
+    if body.script_name:
+        raise InvalidBodyError.at(("script_name",), f"Script '{body.script_name[:100]}' not found", "not_found")
+    for name in body.alwayson_scripts:
+        if name.lower() not in OWN_SCRIPTS:
+            raise InvalidBodyError.at(("alwayson_scripts", name), f"Script '{name[:100]}' not found", "not_found")

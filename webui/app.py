@@ -1,0 +1,157 @@
+"""Composition root: settings become objects, each of which gets only the values that it needs."""
+
+import contextlib
+import functools
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from webui.api.application import create
+from webui.api.parts import EncodedImage, Parts
+from webui.api.sdapi.options import FixedOptions
+from webui.credentials import parse_users
+from webui.datalock import DataLock
+from webui.domain.errors import WebuiError
+from webui.domain.result import GeneratedImage
+from webui.domain.settings import ImageFormat, Settings
+from webui.engine import Engine
+from webui.executors.local import LocalExecutor
+from webui.guard import Application, Guard, Policy, is_loopback
+from webui.jobs.store import JobStore
+from webui.library.library import ModelLibrary
+from webui.output.metadata import encode
+from webui.output.store import ImageStore
+from webui.worker import WorkerConfig
+
+SECRETS = frozenset({"api_auth"})
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A running program: the engine and the ASGI application in front of it."""
+
+    engine: Engine
+    asgi: Application
+    closing: threading.Event = field(default_factory=threading.Event)
+
+
+@contextlib.contextmanager
+def engine_of(settings: Settings) -> Iterator[Engine]:
+    """The engine alone, for the command line; closed at the end.
+
+    Raises:
+        WebuiError: the data folder is in use.
+    """
+    with contextlib.ExitStack() as stack:
+        lock = DataLock(settings.data_dir)
+        stack.callback(lock.close)
+        library = ModelLibrary(settings.models_dir, settings.data_dir / "cache")
+        images = ImageStore.from_settings(settings)
+        store = JobStore(settings.data_dir / "webui.sqlite3")
+        executor = functools.partial(LocalExecutor, worker_config(settings))
+        engine = Engine(
+            executor, library, store, images, data_dir=settings.data_dir, max_queue=settings.max_queue
+        )
+        stack.callback(engine.close)
+        if settings.default_checkpoint and not engine.starting_values().checkpoint:
+            engine.change_starting_values({"checkpoint": settings.default_checkpoint})
+        yield engine
+
+
+@contextlib.contextmanager
+def make(settings: Settings) -> Iterator[App]:
+    """Everything, wired together; what was opened is closed at the end.
+
+    Args:
+        settings: `port` is the one that is really listened on.
+
+    Raises:
+        WebuiError: the data folder is in use, or the server would be open to others without a password.
+    """
+    policy = policy_of(settings)
+    with engine_of(settings) as engine:
+        closing = threading.Event()
+        yield App(engine, Guard(_application(settings, engine, closing), policy), closing)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Who may call this server.
+
+    Raises:
+        WebuiError: reachable from other machines without a password.
+    """
+    users = parse_users(settings.api_auth)
+    local = is_loopback(settings.host)
+    if not local and not users:
+        raise WebuiError(f"host {settings.host} can be reached by others; set --api-auth user:password")
+    return Policy(
+        port=settings.port,
+        own_names=() if local else (settings.host.strip("[]"), socket.gethostname()),
+        allowed_hosts=settings.allowed_hosts,
+        any_address=not local,
+        cors_origins=settings.cors_origins,
+        users=users,
+    )
+
+
+def worker_config(settings: Settings) -> WorkerConfig:
+    """What the worker process is told."""
+    return WorkerConfig(
+        models_dir=settings.models_dir,
+        data_dir=settings.data_dir,
+        extensions_dir=settings.extensions_dir,
+        device=settings.device,
+        precision=settings.precision,
+        threads=settings.threads,
+        checkpoints_in_memory=settings.checkpoints_in_memory,
+        preview_every=settings.preview_every,
+        tiled_vae=settings.tiled_vae,
+        disabled_extensions=settings.disabled_extensions,
+    )
+
+
+def _application(settings: Settings, engine: Engine, closing: threading.Event) -> Application:
+    """The API, and the page beside it where it is wanted. `--nowebui` never loads gradio."""
+    parts = Parts(
+        engine=engine,
+        encode=functools.partial(encoded, settings),
+        options=FixedOptions(
+            samples_format=settings.image_format,
+            jpeg_quality=settings.jpeg_quality,
+            webp_lossless=settings.webp_lossless,
+            samples_save=settings.save_images,
+            enable_pnginfo=settings.embed_parameters,
+            save_txt=settings.sidecar_text,
+            show_progress_every_n_steps=settings.preview_every,
+        ),
+        flags=settings.model_dump(mode="json", exclude=set(SECRETS)),
+        save_always=settings.save_api_images,
+        closing=closing,
+    )
+    application = create(parts, with_api=settings.api or not settings.webui)
+    if settings.webui:
+        from webui.ui.mount import mount
+
+        application = mount(
+            application,
+            engine,
+            temp_dir=settings.data_dir / "temp",
+            outputs_dir=settings.outputs_dir,
+            save_images=settings.save_images,
+        )
+    return application
+
+
+def encoded(settings: Settings, image: GeneratedImage, image_format: ImageFormat | None = None) -> EncodedImage:
+    """An image as a file, in the format of the settings where none is named."""
+    wanted = image_format or settings.image_format
+    made = encode(
+        image.image,
+        wanted,
+        infotext=image.infotext if settings.embed_parameters else "",
+        request=image.request if settings.embed_parameters else None,
+        jpeg_quality=settings.jpeg_quality,
+        webp_lossless=settings.webp_lossless,
+    )
+    return EncodedImage(made.data, "image/jpeg" if wanted == "jpg" else f"image/{wanted}")

@@ -1,0 +1,95 @@
+"""Finds model files in the folders under `models/`. Knows names and places, not what is inside (see `library.py`)."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+Kind = Literal["checkpoint", "vae", "embedding", "lora", "hypernetwork", "controlnet", "upscaler", "other"]
+
+FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
+    {
+        "checkpoint": ("Stable-diffusion",),
+        "vae": ("VAE",),
+        "embedding": ("embeddings",),
+        "lora": ("Lora", "LyCORIS"),
+        "hypernetwork": ("hypernetworks",),
+        "controlnet": ("ControlNet",),
+        "upscaler": ("ESRGAN", "RealESRGAN", "SwinIR", "DAT", "HAT", "ScuNET"),
+        "other": ("GFPGAN", "Codeformer"),
+    }
+)
+SAFETENSORS = ".safetensors"
+PICKLES = (".ckpt", ".pt", ".bin", ".pth")
+_VAE_ENDINGS = tuple(f".vae{suffix}" for suffix in (SAFETENSORS, *PICKLES))  # a VAE beside its checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A file in a model folder.
+
+    Attributes:
+        name: path relative to its folder, with `/` and with the extension.
+        usable: False where `reason` says why not.
+        reason: one sentence; for a usable pickle, that it will be converted first.
+    """
+
+    path: Path
+    kind: Kind
+    name: str
+    usable: bool = True
+    reason: str = ""
+
+    @property
+    def stem(self) -> str:
+        """File name without folder and extension."""
+        return self.path.stem
+
+    @property
+    def model_name(self) -> str:
+        """A1111's name: the relative path with separators as `_`, without the extension."""
+        return os.path.splitext(self.name.replace("/", "_").replace("\\", "_"))[0]
+
+    @property
+    def is_pickle(self) -> bool:
+        """By its extension; a safetensors file under such a name is still read as what it is."""
+        return self.path.suffix.lower() in PICKLES
+
+
+def find(models_dir: Path, kind: Kind) -> tuple[ModelFile, ...]:
+    """Every model file of a kind, sorted by name without regard to case. A missing folder is an empty one."""
+    found: dict[str, ModelFile] = {}
+    for folder in FOLDERS[kind]:
+        root = models_dir / folder
+        for path in _walk(root):
+            is_vae = path.name.lower().endswith(_VAE_ENDINGS)
+            if kind == "checkpoint" and is_vae:
+                continue
+            name = path.relative_to(root).as_posix()
+            found.setdefault(name, ModelFile(path, kind, name))
+    if kind == "vae":
+        root = models_dir / FOLDERS["checkpoint"][0]
+        for path in _walk(root):
+            if path.name.lower().endswith(_VAE_ENDINGS):
+                name = path.relative_to(root).as_posix()
+                found.setdefault(name, ModelFile(path, kind, name))
+    return tuple(sorted(found.values(), key=lambda file: (file.name.casefold(), file.name)))
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Model files below `root`. Links are followed (people keep models elsewhere), but no folder twice."""
+    seen: set[str] = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            path = Path(folder, name)
+            suffix = path.suffix.lower()
+            if not name.startswith(".") and (suffix == SAFETENSORS or suffix in PICKLES) and path.is_file():
+                yield path

@@ -1,0 +1,229 @@
+"""The models on disk: which there are, by which names they go, what they are. Loads no weights and needs no torch."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from threading import RLock
+from types import MappingProxyType
+
+from webui.domain.errors import UnknownModelError, UnusableFileError
+from webui.library import hashes
+from webui.library.cache import FileFacts, version
+from webui.library.detect import ModelSpec, describe, detect
+from webui.library.files import Kind, ModelFile, find
+from webui.library.headers import Header, read_header
+from webui.library.pickles import cached_copy, needs_conversion
+from webui.library.shapes import VaeShape, vae_shape
+from webui.library.sidecar import read_sidecar
+
+AUTOMATIC, BAKED = "Automatic", "None"
+_KINDS: tuple[Kind, ...] = ("checkpoint", "vae", "embedding", "lora", "hypernetwork", "controlnet", "upscaler", "other")
+_OK = "ok"
+RULES = 1  # raise it when files are judged differently, so that cached verdicts are made anew
+_LISTED = 30  # names in an error text
+
+
+class ModelLibrary:
+    """Lists and names model files. Safe to use from several threads.
+
+    The lists are read from disk by `refresh` (and on first use), so that answering a question costs no disk access.
+    """
+
+    def __init__(self, models_dir: Path, cache_dir: Path) -> None:
+        self.models_dir = models_dir
+        self.cache_dir = cache_dir
+        self._facts = FileFacts(cache_dir)
+        self._lock = RLock()
+        self._files: Mapping[Kind, tuple[ModelFile, ...]] | None = None
+        self._specs: Mapping[tuple[Path, str], ModelSpec] = MappingProxyType({})
+
+    def refresh(self) -> None:
+        """Look at the folders again. Files whose verdict is cached are not opened."""
+        found = {kind: tuple(self._judged(file) for file in find(self.models_dir, kind)) for kind in _KINDS}
+        self._facts.save()
+        with self._lock:
+            self._files = MappingProxyType(found)
+
+    def files(self, kind: Kind) -> tuple[ModelFile, ...]:
+        """Every file of a kind, unusable ones included."""
+        with self._lock:
+            if self._files is None:
+                self.refresh()
+            return (self._files or {}).get(kind, ())
+
+    def checkpoints(self) -> tuple[ModelFile, ...]:
+        return self.files("checkpoint")
+
+    def vaes(self) -> tuple[ModelFile, ...]:
+        return self.files("vae")
+
+    def embeddings(self) -> tuple[ModelFile, ...]:
+        return self.files("embedding")
+
+    def checkpoint(self, alias: str) -> ModelFile:
+        """The checkpoint of that name: any alias that A1111 accepts, else the shortest title containing the text.
+
+        Raises:
+            UnknownModelError: none; lists what is there.
+            UnusableFileError: there is one, but it cannot be used; says why.
+        """
+        files = self.checkpoints()
+        found = self._by_alias(files, alias) or self._by_title(files, alias)
+        if found is None:
+            raise UnknownModelError(
+                f"checkpoint: no {alias!r} in {self.models_dir / 'Stable-diffusion'}; {_listed(files)}"
+            )
+        return _usable(found)
+
+    def vae(self, name: str, checkpoint: ModelFile) -> ModelFile | None:
+        """The VAE file to use with a checkpoint; None for the one inside it.
+
+        Args:
+            name: a file in VAE/ (with or without extension), "Automatic" (the first file whose name starts with
+                the checkpoint's stem, else the one inside) or "None" (the one inside).
+
+        Raises:
+            UnknownModelError, UnusableFileError: as `checkpoint`.
+        """
+        files = self.vaes()
+        if name == BAKED:
+            return None
+        if name in (AUTOMATIC, ""):
+            return next((file for file in files if file.usable and file.path.name.startswith(checkpoint.stem)), None)
+        for file in files:
+            if name in (file.name, file.path.name, file.stem, file.model_name):
+                return _usable(file)
+        raise UnknownModelError(f"vae: no {name!r} in {self.models_dir / 'VAE'}; {_listed(files)}")
+
+    def sha256(self, file: ModelFile) -> str:
+        """SHA-256 in hex, computed when it is not known yet. Raises UnusableFileError when it cannot be read."""
+        known = self.known_sha256(file)
+        if known is None:
+            known = hashes.sha256_of(file.path)
+            self._facts.put(file.path, "sha256", known)
+            self._facts.save()
+        return known
+
+    def known_sha256(self, file: ModelFile) -> str | None:
+        return self._facts.get(file.path, "sha256")
+
+    def short_hash(self, file: ModelFile) -> str:
+        """The first 10 hex digits of `sha256`, computed when need be."""
+        return self.sha256(file)[: hashes.SHORT]
+
+    def title(self, file: ModelFile) -> str:
+        """`folder/name.safetensors [0123456789]`; the hash only if it is known."""
+        known = self.known_sha256(file)
+        return file.name if known is None else f"{file.name} [{known[: hashes.SHORT]}]"
+
+    def spec(self, file: ModelFile) -> ModelSpec:
+        """What a checkpoint is.
+
+        Raises:
+            UnusableFileError: it is no checkpoint, or a pickle that has not been converted yet.
+        """
+        source = self.safetensors(file)
+        key = (file.path, version(source) + version(file.path.with_suffix(".yaml")))
+        with self._lock:
+            known = self._specs.get(key)
+        if known is None:
+            known = detect(file.name, read_header(source), read_sidecar(file.path))
+            with self._lock:
+                self._specs = MappingProxyType({**self._specs, key: known})
+        return known
+
+    def vae_shape(self, file: ModelFile) -> VaeShape:
+        """The VAE in a file of VAE/. Raises UnusableFileError as `spec`."""
+        return _vae_in(file.name, read_header(self.safetensors(file)))
+
+    def safetensors(self, file: ModelFile) -> Path:
+        """Where the tensors of a file are: itself, or its converted copy. Raises UnusableFileError without one."""
+        if not needs_conversion(file.path):
+            return file.path
+        copy = cached_copy(file.path, self.cache_dir)
+        if not copy.is_file():
+            raise UnusableFileError(f"{file.name}: has not been converted to safetensors yet")
+        return copy
+
+    def _judged(self, file: ModelFile) -> ModelFile:
+        """The file with `usable` and `reason` filled in."""
+        valid_for = f"{RULES} {file.kind} {version(file.path.with_suffix('.yaml'))}"
+        known = (self._facts.get(file.path, "verdict") or "").partition("|")
+        reason = known[2]
+        if known[0] != valid_for:
+            reason = self._verdict(file)
+            self._facts.put(file.path, "verdict", f"{valid_for}|{reason}")
+        return file if reason == _OK else replace(file, usable=False, reason=reason)
+
+    def _verdict(self, file: ModelFile) -> str:
+        if file.is_pickle and needs_conversion(file.path):
+            return _OK
+        try:
+            header = read_header(file.path)
+            if file.kind == "checkpoint":
+                detect(file.name, header, read_sidecar(file.path))
+            elif file.kind == "vae":
+                _vae_in(file.name, header)
+        except UnusableFileError as error:
+            return str(error)
+        return _OK
+
+    def _by_alias(self, files: Iterable[ModelFile], alias: str) -> ModelFile | None:
+        files = tuple(files)
+        for file in files:
+            if alias and alias in self._aliases(file):
+                return file
+        wanted = re.fullmatch(r"(?:(?P<name>.+) \[)?(?P<hash>[0-9a-f]{8})\]?", alias)
+        if wanted is None:
+            return None
+        named = [file for file in files if wanted["name"] in (None, file.name)]
+        return next((file for file in named if version(file.path) and self._old_hash(file) == wanted["hash"]), None)
+
+    def _aliases(self, file: ModelFile) -> tuple[str, ...]:
+        """All exact names but those with the old hash, which costs a disk access."""
+        names = (file.model_name, self.title(file), file.name, file.stem, file.path.name)
+        known = self.known_sha256(file)
+        if known is None:
+            return names
+        short = known[: hashes.SHORT]
+        return (*names, short, known, f"{file.name} [{short}]", f"{file.stem} [{short}]")
+
+    def _old_hash(self, file: ModelFile) -> str:
+        known = self._facts.get(file.path, "autov1")
+        if known is None:
+            known = hashes.old_hash(file.path)
+            self._facts.put(file.path, "autov1", known)
+        return known
+
+    def _by_title(self, files: Iterable[ModelFile], alias: str) -> ModelFile | None:
+        by_length = sorted(files, key=lambda file: len(self.title(file)))
+        for text in (alias, re.sub(r"\s*\[[^\]]*\]\s*$", "", alias)):
+            found = next((file for file in by_length if text and text in self.title(file)), None)
+            if found is not None:
+                return found
+        return None
+
+
+def _usable(file: ModelFile) -> ModelFile:
+    if not file.usable:
+        raise UnusableFileError(file.reason)
+    return file
+
+
+def _vae_in(name: str, header: Header) -> VaeShape:
+    try:
+        shape = vae_shape(header.shapes)
+    except UnusableFileError as error:
+        raise UnusableFileError(f"{name}: {error}") from error
+    if shape is None:
+        raise UnusableFileError(f"{name}: {describe(header.shapes)}, not a VAE")
+    return shape
+
+
+def _listed(files: Iterable[ModelFile]) -> str:
+    names = [file.name for file in files if file.usable]
+    if not names:
+        return "there is no usable file in it"
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"there are: {', '.join(names[:_LISTED])}{more}"

@@ -1,0 +1,204 @@
+"""Saves images under the outputs folder: whole or not at all, never over another file, never outside.
+
+Names come from `filenames.py`, bytes from `metadata.py`.
+"""
+
+import errno
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from webui.domain.errors import WebuiError
+from webui.domain.request import GenerationRequest
+from webui.domain.result import GeneratedImage
+from webui.domain.settings import ImageFormat, Settings
+from webui.output.filenames import NameFacts, NameTemplate, component, file_name
+from webui.output.metadata import encode
+from webui.output.parse import parse
+
+Folder = Literal["txt2img-images", "img2img-images", "txt2img-grids", "img2img-grids", "extras-images"]
+FOLDERS: tuple[Folder, ...] = ("txt2img-images", "img2img-images", "txt2img-grids", "img2img-grids", "extras-images")
+
+_ATTEMPTS = 10_000  # names that may be taken between looking and writing
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
+
+
+class ImageStore:
+    """The folder of finished images. May be used from several threads, and by several processes at once."""
+
+    def __init__(
+        self,
+        outputs_dir: Path,
+        image_format: ImageFormat = "png",
+        *,
+        filename_pattern: str = "[number]-[seed]",
+        folder_pattern: str = "[date]",
+        jpeg_quality: int = 80,
+        webp_lossless: bool = False,
+        embed_parameters: bool = True,
+        sidecar_text: bool = False,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        """`folder_pattern` "" saves without sub-folders; `sidecar_text` writes the infotext beside each image."""
+        self.outputs_dir = outputs_dir
+        self._format = image_format
+        self._filename_pattern = filename_pattern
+        self._folder_pattern = folder_pattern
+        self._jpeg_quality = jpeg_quality
+        self._webp_lossless = webp_lossless
+        self._embed = embed_parameters
+        self._sidecar = sidecar_text
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "ImageStore":
+        """The store that the settings describe."""
+        return cls(
+            settings.outputs_dir,
+            settings.image_format,
+            filename_pattern=settings.filename_pattern,
+            folder_pattern=settings.folder_pattern,
+            jpeg_quality=settings.jpeg_quality,
+            webp_lossless=settings.webp_lossless,
+            embed_parameters=settings.embed_parameters,
+            sidecar_text=settings.sidecar_text,
+        )
+
+    def save(self, image: GeneratedImage, *, folder: Folder, job: GenerationRequest | None = None) -> Path:
+        """Write one image and return where it is.
+
+        A JPEG or WebP that cannot hold its parameters gets them in a text file beside it, whatever the setting.
+
+        Args:
+            folder: below `outputs_dir`, one of `FOLDERS`.
+            job: the request of the whole job, for names that tell batches; the image's own where it is not given.
+
+        Raises:
+            WebuiError: the disk is full, or the folder cannot be written; nothing is left behind.
+        """
+        if folder not in FOLDERS:
+            raise WebuiError(f"not saved: {folder!r} is no folder of images; one of {', '.join(FOLDERS)}")
+        encoded = encode(
+            image.image,
+            self._format,
+            infotext=image.infotext if self._embed else "",
+            request=image.request if self._embed else None,
+            jpeg_quality=self._jpeg_quality,
+            webp_lossless=self._webp_lossless,
+        )
+        sidecar = f"{image.infotext}\n".encode() if self._sidecar or encoded.left_out else b""
+        facts = NameFacts(
+            request=image.request,
+            job=job or image.request,
+            index=image.index,
+            image=image.image,
+            time=self._clock(),
+            info=parse(image.infotext),
+        )
+        template = file_name(self._filename_pattern, facts, f".{self._format}")
+        try:
+            directory = self._directory(folder, facts)
+            with self._lock:
+                return _write(directory, template, encoded.data, sidecar)
+        except OSError as error:
+            reason = "no space left on the disk" if error.errno in _FULL else error.strerror or type(error).__name__
+            raise WebuiError(f"not saved in {folder}: {reason}; free space or choose another outputs folder") from error
+
+    def _directory(self, folder: Folder, facts: NameFacts) -> Path:
+        """The folder to write to, made where it is missing; a link that leads elsewhere is refused."""
+        root = self.outputs_dir.resolve()
+        directory = root / folder
+        if self._folder_pattern:
+            directory /= component(self._folder_pattern, facts)
+        if not directory.resolve().is_relative_to(root):
+            raise WebuiError(f"not saved: {folder} leads out of the outputs folder; remove the link")
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
+
+def _write(directory: Path, template: NameTemplate, data: bytes, sidecar: bytes) -> Path:
+    """Write both files under the first free number. They are complete on disk before they get their names."""
+    temporaries: list[Path] = []
+    try:
+        picture = _temporary(directory, data, temporaries)
+        text = _temporary(directory, sidecar, temporaries) if sidecar else None
+        first = template.next_number(os.listdir(directory))
+        for number in range(first, first + _ATTEMPTS):
+            path = directory / template.with_number(number)
+            if _publish(picture, path, data) and (text is None or _publish_beside(text, path, sidecar)):
+                _sync_directory(directory)
+                return path
+        raise WebuiError(f"not saved: no free name in {directory.name}; put [number] into the file name pattern")
+    finally:
+        for temporary in temporaries:
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary(directory: Path, data: bytes, made: list[Path]) -> Path:
+    path = directory / f".{secrets.token_hex(8)}.tmp"
+    _write_new(path, data)
+    made.append(path)
+    return path
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Create the file, which must not exist, and bring it to the disk; whole or not at all."""
+    file = open(path, "xb")  # noqa: SIM115 (closed below; from here on the file is ours to remove)
+    try:
+        with file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _publish(temporary: Path, path: Path, data: bytes) -> bool:
+    """Give a complete file its name; False where the name is taken."""
+    try:
+        os.link(temporary, path)
+        return True
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+    try:  # a file system without hard links
+        _write_new(path, data)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _publish_beside(temporary: Path, picture: Path, data: bytes) -> bool:
+    """The text file of a picture; where its name is taken or it cannot be written, the picture goes too."""
+    try:
+        if _publish(temporary, picture.with_suffix(".txt"), data):
+            return True
+    except OSError:
+        picture.unlink(missing_ok=True)
+        raise
+    picture.unlink(missing_ok=True)
+    return False
+
+
+def _sync_directory(directory: Path) -> None:
+    """Bring the new name to the disk; Windows cannot open folders for this and does not need it."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

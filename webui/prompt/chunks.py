@@ -1,0 +1,173 @@
+"""Texts as chunks of 75 weighted tokens (prompt-language, sections 7 to 9). No encoding here."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from webui.domain.request import PromptRules
+from webui.prompt.attention import Segment, parse_attention
+from webui.prompt.embeddings import Embedding, EmbeddingTable
+from webui.prompt.tokenize import COMMA, END, START, ClipTokenizer, Dialect
+
+CHUNK = 75  # tokens of a chunk, beside BOS and EOS
+WINDOW = CHUNK + 2
+PLACEHOLDER = 0  # stands where the vectors of an embedding go
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Up to 75 tokens that are encoded together.
+
+    Attributes:
+        tokens: ids without BOS, EOS and padding.
+        weights: one factor a token.
+        embeddings: (offset into tokens, embedding). After a move at a comma the offset may point behind the tokens.
+    """
+
+    tokens: tuple[int, ...] = ()
+    weights: tuple[float, ...] = ()
+    embeddings: tuple[tuple[int, Embedding], ...] = ()
+
+    def padded_tokens(self, *, with_zero: bool) -> list[int]:
+        """The 77 ids: BOS, tokens, EOS, then 0 or EOS to the end. With zeros nothing but 0 follows the first EOS."""
+        ids = [START, *self.tokens, *[END] * (CHUNK + 1 - len(self.tokens))]
+        if with_zero:
+            first = ids.index(END)
+            ids[first + 1 :] = [0] * (CHUNK + 1 - first)
+        return ids
+
+    def padded_weights(self) -> list[float]:
+        """The 77 factors: 1 for BOS, EOS and padding."""
+        return [1.0, *self.weights, *[1.0] * (CHUNK + 1 - len(self.weights))]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """A text in chunks, at least one.
+
+    Attributes:
+        count: tokens as users see them: 75 for each closed chunk and the real ones of the last.
+    """
+
+    chunks: tuple[Chunk, ...]
+    count: int
+
+    @property
+    def limit(self) -> int:
+        """The count's next multiple of 75."""
+        return math.ceil(max(self.count, 1) / CHUNK) * CHUNK
+
+
+def chunks(
+    text: str,
+    tokenizer: ClipTokenizer,
+    embeddings: EmbeddingTable,
+    rules: PromptRules,
+    *,
+    dialect: Dialect = "clip",
+    name: str = "prompt",
+) -> Chunks:
+    """Read attention, tokenize each segment by itself, and build chunks of 75 tokens.
+
+    Args:
+        text: one text of a schedule.
+        name: the field's name in errors.
+
+    Raises:
+        BadRequestError: a weight that is not a number.
+    """
+    segments = [Segment(text, 1.0)] if rules.emphasis == "None" else parse_attention(text, field=name)
+    ids = iter(tokenizer.ids([segment.text for segment in segments if not segment.is_break], dialect))
+    building = _Building(embeddings, rules.comma_padding_backtrack)
+    for segment in segments:
+        if segment.is_break:
+            building.close()
+        else:
+            building.add(next(ids), 1.0 if rules.emphasis == "Ignore" else segment.weight)
+    return building.finish()
+
+
+def old_chunks(text: str, tokenizer: ClipTokenizer, embeddings: EmbeddingTable, rules: PromptRules) -> Chunks:
+    """The emphasis of the first versions: brackets in tokens set the factor of what follows; one chunk, cut at 75."""
+    (ids,) = tokenizer.ids([text])
+    tokens: list[int] = []
+    weights: list[float] = []
+    found: list[tuple[int, Embedding]] = []
+    weight, position = 1.0, 0
+    while position < len(ids):
+        factor = None if rules.emphasis == "None" else tokenizer.bracket_weights.get(ids[position])
+        match = embeddings.find(ids, position)
+        if factor is not None:
+            weight *= factor
+            position += 1
+        elif match is not None:
+            found.append((len(tokens), match[0]))
+            tokens += [PLACEHOLDER] * match[0].length
+            weights += [weight] * match[0].length
+            position += match[1]
+        else:
+            tokens.append(ids[position])
+            weights.append(weight)
+            position += 1
+    chunk = Chunk(tuple(tokens[:CHUNK]), tuple(weights[:CHUNK]), tuple(found))
+    return Chunks((chunk,), len(tokens))
+
+
+@dataclass(slots=True)
+class _Building:
+    """Chunks in the making."""
+
+    embeddings: EmbeddingTable
+    backtrack: int
+    closed: list[Chunk] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    found: list[tuple[int, Embedding]] = field(default_factory=list)
+    last_comma: int | None = None
+
+    def close(self) -> None:
+        self.closed.append(Chunk(tuple(self.tokens), tuple(self.weights), tuple(self.found)))
+        self.tokens, self.weights, self.found, self.last_comma = [], [], [], None
+
+    def add(self, ids: Sequence[int], weight: float) -> None:
+        position = 0
+        while position < len(ids):
+            if ids[position] == COMMA:
+                self.last_comma = len(self.tokens)
+            elif len(self.tokens) == CHUNK:
+                self._move_behind_comma()
+            if len(self.tokens) == CHUNK:
+                self.close()
+            match = self.embeddings.find(ids, position)
+            if match is None:
+                self.tokens.append(ids[position])
+                self.weights.append(weight)
+                position += 1
+                continue
+            embedding, name_length = match
+            if len(self.tokens) + embedding.length > CHUNK:
+                self.close()
+            self.found.append((len(self.tokens), embedding))
+            self.tokens += [PLACEHOLDER] * embedding.length
+            self.weights += [weight] * embedding.length
+            position += name_length
+
+    def _move_behind_comma(self) -> None:
+        """Start the next chunk with what follows the last comma, if that is near enough.
+
+        Embeddings stay recorded in the old chunk even if their placeholders move. That is A1111's behaviour, and
+        images depend on it.
+        """
+        if self.backtrack == 0 or self.last_comma is None or CHUNK - self.last_comma > self.backtrack:
+            return
+        cut = self.last_comma + 1
+        tokens, weights = self.tokens[cut:], self.weights[cut:]
+        self.tokens, self.weights = self.tokens[:cut], self.weights[:cut]
+        self.close()
+        self.tokens, self.weights = tokens, weights
+
+    def finish(self) -> Chunks:
+        count = CHUNK * len(self.closed) + len(self.tokens)
+        if self.tokens or not self.closed:
+            self.close()
+        return Chunks(tuple(self.closed), count)

@@ -1,0 +1,204 @@
+"""Textual inversion (Gal et al. 2022, arXiv:2208.01618): reading the files and finding their names among tokens."""
+
+import base64
+import io
+import json
+import pickle
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import safetensors
+import torch
+from safetensors.torch import load as load_safetensors
+from torch import Tensor
+
+from webui.domain.errors import UnusableFileError
+from webui.prompt.ports import TextEncoder, TextStack
+from webui.prompt.tokenize import ClipTokenizer
+
+MAX_VECTORS = 75  # what fits between BOS and EOS
+MAX_WIDTH = 8192
+MAX_FILE = 64 * 2**20  # bytes; 75 vectors of SDXL are under 1 MB
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_KEY = b"sd-ti-embedding"
+
+Slot = Literal["only", "clip_l", "clip_g"]
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """Vectors that stand for a name in a prompt.
+
+    Attributes:
+        parts: (v, D) float32 by slot: `only` for models with one text encoder, `clip_l` and `clip_g` for SDXL.
+    """
+
+    name: str
+    parts: Mapping[Slot, Tensor]
+
+    @property
+    def length(self) -> int:
+        """How many tokens it takes, 1..75."""
+        return len(next(iter(self.parts.values())))
+
+    def vectors(self, encoder: TextEncoder) -> Tensor:
+        """Its vectors for one encoder, (v, D)."""
+        return self.parts.get(encoder.slot, self.parts.get("only", torch.empty(0, encoder.width)))
+
+    def fits(self, stack: TextStack) -> bool:
+        """Whether it was made for text encoders of these widths."""
+        if len(self.parts) != len(stack.encoders) or ("only" in self.parts) != (len(stack.encoders) == 1):
+            return False
+        return all(self.vectors(encoder).shape[1] == encoder.width for encoder in stack.encoders)
+
+
+class EmbeddingTable:
+    """Embeddings by the token ids of their names, so upper and lower case are the same."""
+
+    def __init__(self, embeddings: Sequence[Embedding], tokenizer: ClipTokenizer) -> None:
+        table: dict[int, list[tuple[list[int], Embedding]]] = {}
+        for ids, embedding in zip(tokenizer.ids([e.name for e in embeddings]), embeddings, strict=True):
+            if ids:
+                table.setdefault(ids[0], []).append((ids, embedding))
+        for entries in table.values():
+            entries.sort(key=lambda entry: len(entry[0]), reverse=True)
+        self._table = MappingProxyType(table)
+
+    def find(self, tokens: Sequence[int], position: int) -> tuple[Embedding, int] | None:
+        """The embedding with the longest name at `position`, and the number of tokens of that name."""
+        for ids, embedding in self._table.get(tokens[position], ()):
+            if list(tokens[position : position + len(ids)]) == ids:
+                return embedding, len(ids)
+        return None
+
+
+def read_embedding(path: Path, name: str | None = None) -> Embedding:
+    """Read a textual inversion file. No code in it is run.
+
+    Formats: .pt and .bin (A1111's `string_to_param`, or diffusers' {token: vectors}), .safetensors (`emb_params`, or
+    `clip_l` and `clip_g` for SDXL), PNG with the data in a text chunk `sd-ti-embedding`. The name is the file's, but a
+    PNG's own.
+
+    Args:
+        name: instead of that name, for a file that was converted and lies elsewhere. A .safetensors made from a .pt
+            by `weights.convert` is read too (`string_to_param.*`).
+
+    Raises:
+        UnusableFileError: not readable, or none of these formats.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE:
+            raise UnusableFileError(f"{path.name}: larger than {MAX_FILE >> 20} MB, not a textual inversion")
+        content = path.read_bytes()
+    except OSError as error:
+        raise UnusableFileError(f"{path.name}: cannot be read ({error.strerror})") from error
+    own_name = path.stem
+    if path.suffix.lower() == ".safetensors":
+        data = _from_safetensors(path.name, content)
+    elif path.suffix.lower() in {".pt", ".bin"}:
+        data = _from_pickle(path.name, content)
+    elif content.startswith(_PNG):
+        data = _from_png(path.name, content)
+        own_name = str(data.get("name") or own_name)
+    else:
+        raise UnusableFileError(f"{path.name}: expected .safetensors, .pt, .bin, or .png with a text chunk")
+    return Embedding(name or own_name, MappingProxyType(_parts(path.name, data)))
+
+
+def _from_safetensors(file: str, content: bytes) -> Mapping[str, Any]:
+    try:
+        return load_safetensors(content)
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        raise UnusableFileError(f"{file}: not a safetensors file ({error})") from error
+
+
+def _from_pickle(file: str, content: bytes) -> Mapping[str, Any]:
+    if _is_compressed(content):
+        raise UnusableFileError(f"{file}: has compressed members, which torch does not write")
+    try:
+        with torch.serialization.safe_globals([torch.nn.ParameterDict]):
+            data = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UnusableFileError(f"{file}: not a file of plain tensors ({reason})") from error
+    if not isinstance(data, Mapping):
+        raise UnusableFileError(f"{file}: expected a dictionary of tensors")
+    return data
+
+
+def _is_compressed(content: bytes) -> bool:
+    """Whether this is a zip file that grows when read; what torch writes is stored as it is."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist())
+    except zipfile.BadZipFile:
+        return False  # files of torch before 1.6 are no zips
+
+
+def _from_png(file: str, content: bytes) -> Mapping[str, Any]:
+    """The JSON of a PNG's text chunk (tEXt or zTXt, ISO/IEC 15948 section 11.3.3), base64 inside."""
+    position = len(_PNG)
+    while position + 8 <= len(content):
+        size = int.from_bytes(content[position : position + 4], "big")
+        kind = content[position + 4 : position + 8]
+        body = content[position + 8 : position + 8 + size]
+        key, _, value = body.partition(b"\0")
+        if kind in {b"tEXt", b"zTXt"} and key == _PNG_KEY:
+            try:
+                if kind == b"zTXt":
+                    value = zlib.decompressobj().decompress(value[1:], MAX_FILE)
+                data = json.loads(base64.b64decode(value))
+            except (ValueError, zlib.error, RecursionError) as error:
+                raise UnusableFileError(f"{file}: the text chunk sd-ti-embedding is damaged ({error})") from error
+            if not isinstance(data, dict):
+                raise UnusableFileError(f"{file}: the text chunk sd-ti-embedding holds no dictionary")
+            return data
+        position += 12 + size
+    raise UnusableFileError(f"{file}: no text chunk sd-ti-embedding; convert the embedding to .safetensors")
+
+
+def _parts(file: str, data: Mapping[str, Any]) -> dict[Slot, Tensor]:
+    if "clip_l" in data and "clip_g" in data:
+        parts: dict[Slot, Tensor] = {"clip_l": _vectors(file, data["clip_l"]), "clip_g": _vectors(file, data["clip_g"])}
+    elif "string_to_param" in data:
+        params = data["string_to_param"]
+        parts = {"only": _vectors(file, next(iter(_mapping(params).values()), None))}
+    else:
+        flat = {name: value for name, value in data.items() if name.startswith("string_to_param.")}
+        found = [value for value in (flat or data).values() if isinstance(value, Tensor)]
+        if len(found) != 1:
+            raise UnusableFileError(f"{file}: expected one tensor of vectors, found {len(found)}")
+        parts = {"only": _vectors(file, found[0])}
+    if len({len(vectors) for vectors in parts.values()}) != 1:
+        raise UnusableFileError(f"{file}: clip_l and clip_g have different numbers of vectors")
+    return parts
+
+
+def _mapping(params: object) -> Mapping[str, Any]:
+    """The entries of `string_to_param`: a dictionary, or a ParameterDict as the first programs saved it."""
+    if isinstance(params, torch.nn.ParameterDict):
+        return dict(vars(params).get("_parameters", {}))
+    return params if isinstance(params, Mapping) else {}
+
+
+def _vectors(file: str, value: object) -> Tensor:
+    if isinstance(value, Mapping) and "TORCHTENSOR" in value:  # how A1111 writes a tensor in JSON
+        try:
+            value = torch.tensor(value["TORCHTENSOR"], dtype=torch.float32)
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise UnusableFileError(f"{file}: the vectors are not numbers ({error})") from error
+    if not isinstance(value, Tensor):
+        raise UnusableFileError(f"{file}: holds no tensor of vectors")
+    vectors = value.detach()
+    vectors = vectors[None] if vectors.ndim == 1 else vectors
+    if vectors.ndim != 2 or not 1 <= len(vectors) <= MAX_VECTORS or not 1 <= vectors.shape[1] <= MAX_WIDTH:
+        raise UnusableFileError(f"{file}: expected 1 to {MAX_VECTORS} vectors, found shape {tuple(vectors.shape)}")
+    vectors = vectors.to(torch.float32)
+    if not bool(torch.isfinite(vectors).all()):
+        raise UnusableFileError(f"{file}: has vectors that are not finite numbers")
+    return vectors.clone()

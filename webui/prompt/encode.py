@@ -1,0 +1,208 @@
+"""Prompts to Conditioning: schedules, chunks, text encoders, emphasis, and SDXL's vector. No parsing of its own."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from webui.domain.request import SDXL, PromptRules
+from webui.prompt.chunks import WINDOW, Chunk, Chunks, chunks, old_chunks
+from webui.prompt.composition import split_and
+from webui.prompt.conditioning import Conditioning, Part, Span
+from webui.prompt.embeddings import Embedding, EmbeddingTable
+from webui.prompt.ports import Splice, TextEncoder, TextStack
+from webui.prompt.schedule import schedules
+from webui.prompt.tokenize import ClipTokenizer, Dialect
+
+ROWS = 32  # chunks encoded in one call, which bounds memory
+NUMBER_WIDTH = 256  # of each embedded number in SDXL's vector
+
+
+class PromptEncoder:
+    """Turns the prompts of a batch into conditioning with one checkpoint's text encoders."""
+
+    def __init__(self, stack: TextStack, tokenizer: ClipTokenizer, embeddings: Sequence[Embedding] = ()) -> None:
+        """Embeddings that do not fit the encoders' widths are left out; `embeddings` then says which are used."""
+        self.stack = stack
+        self.tokenizer = tokenizer
+        self.embeddings = tuple(embedding for embedding in embeddings if embedding.fits(stack))
+        self._table = EmbeddingTable(self.embeddings, tokenizer)
+
+    def encode(
+        self,
+        positives: Sequence[str],
+        negatives: Sequence[str],
+        *,
+        calls: int,
+        rules: PromptRules,
+        clip_skip: int,
+        size: tuple[int, int],
+        sdxl: SDXL,
+        base_calls: int | None = None,
+    ) -> Conditioning:
+        """Encode a batch.
+
+        Args:
+            positives, negatives: one text an image, with styles, comments and network tags already dealt with.
+            calls: planned denoiser calls of this pass.
+            clip_skip: 1..12; families that ignore it ignore it here.
+            size: (width, height) in pixels of this pass.
+            base_calls: planned calls of the first pass when this is the hires pass.
+
+        Raises:
+            BadRequestError: naming `prompt`, `negative_prompt` or `clip_skip`.
+        """
+        job = _Job(self, calls, base_calls, rules, self._skip(clip_skip, sdxl), size, sdxl)
+        parts = [[(weight, job.spans(text)) for text, weight in split_and(prompt)] for prompt in positives]
+        positive = tuple(tuple(Part(weight, spans) for weight, spans in image) for image in parts)
+        negative = tuple(job.spans(text, negative=True) for text in negatives)
+        lengths = {len(span.context) for image in positive for part in image for span in part.spans}
+        lengths |= {len(span.context) for spans in negative for span in spans}
+        return Conditioning(positive, negative, job.empty() if len(lengths) > 1 else None)
+
+    def count(self, text: str, rules: PromptRules) -> tuple[int, int]:
+        """Tokens of a text and the next multiple of 75, as shown beside a prompt box."""
+        found = chunks(text, self.tokenizer, self._table, rules)
+        return found.count, found.limit
+
+    def chunks(self, text: str, encoder: TextEncoder, rules: PromptRules, field: str) -> Chunks:
+        """One text of a schedule, cut for one encoder."""
+        if rules.old_emphasis and self.stack.family == "sd1":
+            return old_chunks(text, self.tokenizer, self._table, rules)
+        dialect: Dialect = "open_clip" if encoder.pads_with_zero else "clip"
+        return chunks(text, self.tokenizer, self._table, rules, dialect=dialect, name=field)
+
+    def _skip(self, clip_skip: int, sdxl: SDXL) -> int:
+        """Clip skip as the towers want it: 0 where the family's own layer is taken."""
+        if self.stack.family == "sd1" or (self.stack.family == "sdxl" and sdxl.clip_l_skip):
+            return clip_skip
+        return 0
+
+
+class _Job:
+    """One call of `encode`: equal texts are encoded once."""
+
+    def __init__(
+        self,
+        prompts: PromptEncoder,
+        calls: int,
+        base_calls: int | None,
+        rules: PromptRules,
+        skip: int,
+        size: tuple[int, int],
+        sdxl: SDXL,
+    ) -> None:
+        self.prompts = prompts
+        self.calls = calls
+        self.base_calls = base_calls
+        self.rules = rules
+        self.skip = skip
+        self.size = size
+        self.sdxl = sdxl
+        self._done: dict[tuple[str, bool], tuple[Span, ...]] = {}
+
+    def spans(self, text: str, *, negative: bool = False) -> tuple[Span, ...]:
+        if (text, negative) not in self._done:
+            self._done[text, negative] = self._spans(text, negative=negative)
+        return self._done[text, negative]
+
+    def empty(self) -> Tensor:
+        """(77, D): the empty prompt, whole and not zeroed."""
+        return self._encode([""], "prompt")[0][0]
+
+    def _spans(self, text: str, *, negative: bool) -> tuple[Span, ...]:
+        entries = schedules(text, self.calls, self.base_calls, old=self.rules.old_scheduling)
+        texts = [entry for _, entry in entries]
+        contexts, pooled = self._encode(texts, "negative_prompt" if negative else "prompt")
+        if pooled is None:
+            return tuple(Span(until, context) for (until, _), context in zip(entries, contexts, strict=True))
+        if negative and not any(texts):
+            contexts, pooled = [torch.zeros_like(c) for c in contexts], [torch.zeros_like(p) for p in pooled]
+        numbers = self._numbers(negative=negative).to(pooled[0])
+        return tuple(
+            Span(until, context, torch.cat([vector, numbers]))
+            for (until, _), context, vector in zip(entries, contexts, pooled, strict=True)
+        )
+
+    def _numbers(self, *, negative: bool) -> Tensor:
+        """SDXL's size conditioning, embedded (arXiv:2307.01952, section 2.2)."""
+        width, height = self.size
+        numbers: list[float] = [height, width, self.sdxl.crop_top, self.sdxl.crop_left]
+        if self.prompts.stack.family == "sdxl_refiner":
+            numbers.append(self.sdxl.negative_aesthetic_score if negative else self.sdxl.aesthetic_score)
+        else:
+            numbers += [height, width]
+        return embed_numbers(torch.tensor(numbers)).flatten()
+
+    def _encode(self, texts: Sequence[str], field: str) -> tuple[list[Tensor], list[Tensor] | None]:
+        """Contexts (T, D) of equal length and pooled vectors of texts that belong together."""
+        unique = Counter(texts)
+        counts = torch.tensor(list(unique.values()), dtype=torch.float32)
+        encoders = self.prompts.stack.encoders
+        cut = [
+            [self.prompts.chunks(text, encoder, self.rules, field).chunks for text in unique] for encoder in encoders
+        ]
+        length = max(len(text) for texts_of_encoder in cut for text in texts_of_encoder)
+        contexts: list[Tensor] = []
+        pooled: Tensor | None = None
+        for encoder, texts_of_encoder in zip(encoders, cut, strict=True):
+            padded = [[*text, *[Chunk()] * (length - len(text))] for text in texts_of_encoder]
+            hidden, first = self._run(encoder, padded, counts)
+            contexts.append(hidden)
+            pooled = pooled if first is None else first
+        context = dict(zip(unique, torch.cat(contexts, dim=-1).unbind(), strict=True))
+        vectors = None if pooled is None else dict(zip(unique, pooled.unbind(), strict=True))
+        return [context[text] for text in texts], None if vectors is None else [vectors[text] for text in texts]
+
+    def _run(self, encoder: TextEncoder, texts: list[list[Chunk]], counts: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Encode U texts of n chunks each: context (U, 77 n, D), and pooled (U, D_p) of each first chunk, or None."""
+        flat = [chunk for text in texts for chunk in text]
+        tokens = torch.tensor([chunk.padded_tokens(with_zero=encoder.pads_with_zero) for chunk in flat])
+        weights = torch.tensor([chunk.padded_weights() for chunk in flat], dtype=torch.float32)
+        splices = [[Splice(offset, found.vectors(encoder)) for offset, found in chunk.embeddings] for chunk in flat]
+        answers = [
+            encoder.encode(tokens[row : row + ROWS], splices[row : row + ROWS], clip_skip=self.skip)
+            for row in range(0, len(flat), ROWS)
+        ]
+        hidden = torch.cat([answer.hidden for answer in answers]).view(len(texts), -1, WINDOW, encoder.width)
+        factors = weights.to(hidden).view(len(texts), -1, WINDOW)
+        if self.rules.emphasis in {"Original", "No norm"}:
+            keep_mean = self.rules.emphasis == "Original"
+            hidden = torch.stack(
+                [
+                    emphasize(hidden[:, index], factors[:, index], counts.to(hidden), keep_mean=keep_mean)
+                    for index in range(hidden.shape[1])
+                ],
+                dim=1,
+            )
+        pooled = [answer.pooled for answer in answers if answer.pooled is not None]
+        first = torch.cat(pooled)[:: len(texts[0])] if pooled else None
+        return hidden.flatten(1, 2), first
+
+
+def emphasize(hidden: Tensor, weights: Tensor, counts: Tensor, *, keep_mean: bool) -> Tensor:
+    """Multiply encoded tokens by their weights.
+
+    Args:
+        hidden: (U, 77, D), one chunk of each text.
+        weights: (U, 77).
+        counts: (U,) how often each text stands in its schedule; the mean is over all those together.
+        keep_mean: scale the result by one number so that its mean is what it was.
+    """
+    weighted = hidden * weights[..., None]
+    if not keep_mean or bool((weights == 1).all()):
+        return weighted
+    share = counts / counts.sum()
+    before = (hidden.mean(dim=(1, 2)) * share).sum()
+    after = (weighted.mean(dim=(1, 2)) * share).sum()
+    return weighted * (before / after)
+
+
+def embed_numbers(numbers: Tensor) -> Tensor:
+    """Sinusoidal embedding (arXiv:1706.03762) of (k,) numbers, (k, 256): cosines then sines, periods to 10000."""
+    half = NUMBER_WIDTH // 2
+    frequencies = torch.exp(-math.log(10_000) * torch.arange(half, dtype=torch.float32) / half)
+    angles = numbers.float()[:, None] * frequencies
+    return torch.cat([angles.cos(), angles.sin()], dim=-1)

@@ -1,0 +1,74 @@
+"""Saved styles: the file styles.csv and how a style is merged into a prompt. Text only."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from webui.domain.errors import UnusableFileError
+
+PLACEHOLDER = "{prompt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """A named pair of texts, merged into the prompt and the negative prompt."""
+
+    name: str
+    prompt: str = ""
+    negative_prompt: str = ""
+
+
+def apply_styles(text: str, styles: Sequence[str]) -> str:
+    """Merge style texts into a prompt, one after another.
+
+    A style with `{prompt}` wraps what is there so far; any other is joined to it by a comma. An empty style only trims.
+    """
+    for style in styles:
+        if PLACEHOLDER in style:
+            text = style.replace(PLACEHOLDER, text)
+        else:
+            text = ", ".join(part for part in (text.strip(), style.strip()) if part)
+    return text
+
+
+def merge_styles(
+    prompt: str, negative_prompt: str, names: Sequence[str], styles: Mapping[str, Style]
+) -> tuple[str, str]:
+    """Both prompts with the named styles merged in; a name that is not there counts as an empty style."""
+    chosen = [styles.get(name, Style(name)) for name in names]
+    return (
+        apply_styles(prompt, [style.prompt for style in chosen]),
+        apply_styles(negative_prompt, [style.negative_prompt for style in chosen]),
+    )
+
+
+def read_styles(path: Path) -> dict[str, Style]:
+    """Read styles.csv: columns name, prompt (older files: text), negative_prompt. Rows named `#...` are left out.
+
+    Returns:
+        The styles by name, in the order of the file; none if the file does not exist.
+
+    Raises:
+        UnusableFileError: not a UTF-8 CSV with a column `name`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnusableFileError(f"{path.name}: cannot be read as UTF-8 text ({error})") from error
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    styles: dict[str, Style] = {}
+    try:
+        if rows.fieldnames is not None and "name" not in rows.fieldnames:
+            raise UnusableFileError(f"{path.name}: its first line must name the columns name, prompt, negative_prompt")
+        for row in rows:
+            name = row.get("name") or ""
+            if name and not name.startswith("#"):
+                prompt = row.get("prompt") or row.get("text") or ""
+                styles[name] = Style(name, prompt, row.get("negative_prompt") or "")
+    except csv.Error as error:
+        raise UnusableFileError(f"{path.name}: not a CSV file, line {rows.line_num}: {error}") from error
+    return styles

@@ -1,0 +1,114 @@
+"""Runs the ASGI application in uvicorn: the socket, the signals, and an end that finishes the picture in work."""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from webui.app import App, make
+from webui.domain.errors import WebuiError
+from webui.domain.settings import Settings
+from webui.guard import is_loopback
+
+if TYPE_CHECKING:
+    from webui.engine import Engine
+
+BACKLOG = 2048
+FINISHING = 30.0  # seconds that the picture in work gets after SIGTERM
+GOODBYE = 3.0  # seconds that open answers get after that
+LOOK = 0.05
+INTERRUPTED = 130
+
+log = logging.getLogger(__name__)
+
+
+class StoppingServer(uvicorn.Server):
+    """uvicorn with our way to stop: refuse new work, finish the picture, exit with 0; a second Ctrl+C ends at once."""
+
+    def __init__(self, config: uvicorn.Config, app: App) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn would raise a noted signal again at the end, which would make the exit code that of a killed process
+        if self._app.closing.is_set():
+            if sig == signal.SIGINT:
+                os._exit(INTERRUPTED)  # workers notice that their parent has gone
+            return
+        self._app.closing.set()
+        threading.Thread(target=self._drain, name="drain", daemon=True).start()
+
+    def _drain(self) -> None:
+        log.info("stopping; the picture in work is finished first (Ctrl+C again to stop at once)")
+        finish_picture(self._app.engine, FINISHING)
+        self.should_exit = True
+
+
+def finish_picture(engine: "Engine", patience: float) -> None:
+    """Wait until the running job has made its picture, then end the job; later jobs stay in the queue."""
+    job = engine.current()
+    if job is None:
+        return
+    made = len(job.images)
+    end = time.monotonic() + patience
+    while time.monotonic() < end and job.state == "running" and len(job.images) == made:
+        time.sleep(LOOK)
+    if job.state == "running":
+        job.cancel()
+        while time.monotonic() < end and job.state == "running":
+            time.sleep(LOOK)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket.
+
+    Raises:
+        WebuiError: the port is taken, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    if sys.platform != "win32":  # there, it would let two servers share the port
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host.strip("[]"), port))
+        bound.listen(BACKLOG)  # now, so that a second server is refused while this one still starts
+    except OSError as error:
+        bound.close()
+        raise WebuiError(f"cannot listen on {host}, port {port}: {error.strerror}; choose another with --port") from None
+    return bound
+
+
+def address(host: str, port: int) -> str:
+    """The URL to open in a browser on this machine."""
+    name = "127.0.0.1" if host in ("0.0.0.0", "::") else host.strip("[]")
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def run_server(settings: Settings) -> int:
+    """Serve until a signal; returns the exit code."""
+    bound = listen(settings.host, settings.port)
+    port = bound.getsockname()[1]
+    with bound, make(settings.model_copy(update={"port": port})) as app:
+        config = uvicorn.Config(
+            app.asgi,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # the client's own word about its address would undo the brake on guessing
+            timeout_graceful_shutdown=int(GOODBYE),
+            timeout_keep_alive=30,
+            lifespan="on",
+        )
+        server = StoppingServer(config, app)
+        only = "" if is_loopback(settings.host) else " (and this machine's other addresses)"
+        sys.stdout.write(f"Running on {address(settings.host, port)}{only}\n")
+        sys.stdout.flush()
+        server.run(sockets=[bound])
+    return 0

@@ -1,0 +1,40 @@
+"""Where the page's pictures lie: under the private folder that may be served, as the very files that were saved.
+
+A picture is never handed to Gradio as pixels: it would be re-encoded, and its generation text lost.
+"""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from webui.domain.result import GeneratedImage
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """Pictures of finished jobs below `folder`, each in a directory of its own whose name cannot be guessed."""
+
+    folder: Path
+
+    def add(self, made: GeneratedImage) -> Path:
+        """A servable file with this picture and its text; a link to the saved file where there is one.
+
+        The outputs folder itself is never opened to the browser: only what was shown can be fetched.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        place = Path(tempfile.mkdtemp(dir=self.folder))
+        saved = Path(made.path) if made.path else None
+        if saved is not None and saved.is_file():
+            shown = place / saved.name
+            try:
+                os.link(saved, shown)
+            except OSError:  # another disk, or no hard links there
+                shutil.copyfile(saved, shown)
+            return shown
+        from webui.output.metadata import encode
+
+        shown = place / f"{made.index:05d}-{made.request.seed}.png"
+        shown.write_bytes(encode(made.image, "png", infotext=made.infotext, request=made.request).data)
+        return shown

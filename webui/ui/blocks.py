@@ -1,0 +1,75 @@
+"""The page: quicksettings above, one tab each below. `build` puts the parts together and draws nothing itself."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.components import Component
+
+from webui.ui import markup, models, paste, quicksettings, txt2img
+from webui.ui.album import Album
+from webui.ui.events import bind
+from webui.ui.generate import Runner
+from webui.ui.layout import Pen
+from webui.ui.uploads import Page
+
+if TYPE_CHECKING:
+    from webui.engine import Engine
+
+DAY = 24 * 60 * 60  # seconds
+
+
+def build(engine: "Engine", *, temp_dir: Path, save_images: bool = True) -> gr.Blocks:
+    """Build the page. Its controls start at the engine's starting values, again on every load.
+
+    Args:
+        engine: submits jobs; its library fills the model lists.
+        temp_dir: private folder of the pictures shown; must lie in Gradio's upload folder (`mount` sees to that).
+        save_images: whether pictures are saved to the outputs folder.
+    """
+    starting, _ = models.as_shown(engine.library, engine.starting_values(), "")
+    pen = Pen(starting)
+    with Page(title="Stable Diffusion", analytics_enabled=False, fill_width=True, delete_cache=(DAY, DAY)) as page:
+        refresh = quicksettings.draw(pen, engine)
+        with gr.Tabs(selected="txt2img", elem_id="tabs") as tabs:
+            with gr.Tab("txt2img", id="txt2img", elem_id="tab_txt2img"):
+                buttons, results = txt2img.draw(pen)
+            form = pen.form()
+            filler = paste.Paste(engine, form, results.status)
+            with gr.Tab("PNG Info", id="pnginfo", elem_id="tab_pnginfo"):
+                paste.draw_pnginfo(filler, tabs)
+        runner = Runner(engine, form, results, Album(temp_dir / "shown"), save_images)
+        txt2img.connect(pen, buttons, results, runner)
+        quicksettings.connect(pen, engine, refresh, results.status)
+
+        def from_box(values: Mapping[Component, Any]) -> paste.Updates:
+            return filler.from_box(values, results)
+
+        box = {form.controls["prompt"], form.controls["checkpoint"], results.shown, results.chosen}
+        bind(buttons.paste.click, from_box, box, filler.outputs, preprocess=False)
+
+        def start() -> paste.Updates:
+            return _starting(engine, filler)
+
+        bind(page.load, start, None, filler.outputs)
+        bind(page.load, runner.resume, [results.job], results.all)
+    blocks: gr.Blocks = page
+    return blocks
+
+
+def _starting(engine: "Engine", filler: paste.Paste) -> paste.Updates:
+    """What a freshly loaded page shows: the model files that are there now, and the starting values."""
+    library, controls = engine.library, filler.form.controls
+    request, missing = models.as_shown(library, engine.starting_values(), "")
+    updates = filler.form.show(request)
+    lists = {
+        "checkpoint": models.checkpoint_choices(library),
+        "vae": models.vae_choices(library),
+        "refiner.checkpoint": models.refiner_choices(library),
+    }
+    for name, choices in lists.items():
+        updates[controls[name]] = {**updates[controls[name]], "choices": choices}
+    if not lists["checkpoint"]:
+        missing = "There is no usable checkpoint. Put one into models/Stable-diffusion and press ↻."
+    return {**updates, filler.status: markup.message("notice", missing) if missing else ""}

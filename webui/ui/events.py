@@ -1,0 +1,23 @@
+"""The one way an event is bound here: never published as an HTTP endpoint, values as the page sent them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gradio.blocks import Block
+from gradio.components import Component
+
+
+def bind(
+    event: Callable[..., Any],
+    handler: Callable[..., Any],
+    inputs: Component | Sequence[Component] | set[Component] | None = None,
+    outputs: Block | Sequence[Block] | None = None,
+    **more: Any,
+) -> Any:
+    """Bind a handler to an event such as `button.click`.
+
+    `private` matters: Gradio otherwise publishes each handler as an endpoint, whether the API was asked for or not.
+    No limit on how many run at once: handlers are short or asynchronous, and the engine has its own queue.
+    """
+    settings: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, **more}
+    return event(handler, inputs=inputs, outputs=outputs, api_visibility="private", **settings)

@@ -1,0 +1,186 @@
+"""Draw one control for each field of a pydantic model, and read the controls back into a request, by name.
+
+Which field stands where on the page is decided by the tabs; what a field is (bounds, choices, help text) comes from
+its schema alone, so that a new field needs no new code here.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import Block
+from gradio.components import Component
+from pydantic import BaseModel, ValidationError
+
+from webui.domain.errors import BadRequestError
+from webui.domain.request import GenerationRequest
+
+Schema = Mapping[str, Any]
+Span = tuple[float, float, float]  # lowest, highest, step of a slider
+
+FINE_SPAN, SLIDER_SPAN = 1.0, 100.0  # up to the first a slider moves by 0.01; above the second a box is handier
+
+
+def leaves(model: type[BaseModel]) -> dict[str, Schema]:
+    """The schema of every plain field of a model, nested ones by dotted name (`noise.eta`); constants are left out.
+
+    A field that may be None has `"optional": True` in its schema.
+    """
+    schema = model.model_json_schema()
+    return dict(_leaves(schema, schema.get("$defs", {}), prefix=""))
+
+
+def _leaves(schema: Schema, definitions: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
+    for name, field in schema["properties"].items():
+        options = [option for option in field.get("anyOf", ()) if option.get("type") != "null"]
+        plain = {**field, **options[0], "optional": True} if len(options) == 1 else field
+        if "$ref" in plain:
+            inner = definitions[plain["$ref"].rsplit("/", 1)[1]]
+            yield from _leaves(inner, definitions, f"{prefix}{name}.")
+        elif "const" not in plain:
+            yield prefix + name, plain
+
+
+def draw(name: str, schema: Schema, *, value: Any, label: str = "", span: Span | None = None, **more: Any) -> Component:
+    """Draw the control of one field inside the caller's Blocks.
+
+    Args:
+        name: dotted field name; names the control where `label` is empty, and makes its element id.
+        schema: one value of `leaves`.
+        value: what it starts with.
+        span: range of the slider where the request allows more than is handy; a larger value widens the slider.
+        more: passed on to the Gradio component.
+
+    Raises:
+        TypeError: no control can show a field of this kind.
+    """
+    shown: dict[str, Any] = {
+        "label": label or name.rsplit(".", 1)[-1].replace("_", " ").capitalize(),
+        "info": schema.get("description"),
+        "elem_id": "txt2img_" + name.replace(".", "_"),
+        **more,
+    }
+    match schema:
+        case {"type": "boolean"}:
+            return gr.Checkbox(value, **shown)
+        case {"enum": [*choices]}:
+            return gr.Dropdown(choices, value=value, **shown)
+        case {"type": "integer" | "number" as kind}:
+            return _number(schema, kind, value, span, shown)
+        case {"type": "array", "items": {"type": "string"}}:
+            return gr.Dropdown(list(value), value=list(value), multiselect=True, allow_custom_value=True, **shown)
+        case {"type": "string"}:
+            return gr.Textbox(value, **shown)
+        case {"type": "object"}:
+            return gr.Textbox(as_json(value), lines=2, placeholder="JSON", **shown)
+    raise TypeError(f"no control can show {name}: {dict(schema)}")
+
+
+def _number(schema: Schema, kind: str, value: Any, span: Span | None, shown: dict[str, Any]) -> Component:
+    """A slider where the range is short enough to be dragged, a number box else (and where the field may be empty)."""
+    low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
+    if span is None and low is not None and high is not None and high - low <= SLIDER_SPAN + 100 * (kind == "integer"):
+        fine = 0.01 if high - low <= FINE_SPAN else 0.05
+        span = (low, high, schema.get("multipleOf", 1) if kind == "integer" else fine)
+    if span is not None and not schema.get("optional"):
+        low, high, step = span
+        wide = {"minimum": min(low, value), "maximum": max(high, value)}
+        return gr.Slider(value=value, step=step, buttons=[], **wide, **shown)
+    step = schema.get("multipleOf", 1) if kind == "integer" else 0.01
+    return gr.Number(value, precision=0 if kind == "integer" else None, step=step, **shown)
+
+
+def as_json(options: Mapping[str, Any]) -> str:
+    """JSON text of an object field; nothing where it is empty."""
+    return json.dumps(options, ensure_ascii=False) if options else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The controls of one request, keyed by the dotted name of the field they set."""
+
+    controls: Mapping[str, Component]
+
+    @property
+    def components(self) -> set[Component]:
+        """What an event takes as `inputs` to have its values arrive keyed by component."""
+        return set(self.controls.values())
+
+    def read(self, values: Mapping[Component, Any]) -> GenerationRequest:
+        """The request that the controls show.
+
+        Raises:
+            BadRequestError: naming the field and what is wrong with it.
+        """
+        fields: dict[str, Any] = {}
+        schemas = leaves(GenerationRequest)
+        for name, control in self.controls.items():
+            *parents, last = name.split(".")
+            inner = fields
+            for parent in parents:
+                inner = inner.setdefault(parent, {})
+            inner[last] = _plain(name, values[control], schemas[name])
+        if not fields.get("refiner", {}).get("checkpoint"):
+            fields["refiner"] = None
+        try:
+            return GenerationRequest.model_validate(fields)
+        except ValidationError as error:
+            raise bad_request(error) from None
+
+    def show(self, request: GenerationRequest, names: Iterable[str] | None = None) -> dict[Block, Any]:
+        """Updates that make the controls show this request (only the fields named, where names are given)."""
+        wanted = self.controls.keys() if names is None else [name for name in names if name in self.controls]
+        flat = flatten(request)
+        schemas = leaves(GenerationRequest)
+        updates: dict[Block, Any] = {}
+        for name in wanted:
+            control, schema = self.controls[name], schemas[name]
+            value: Any = flat.get(name, schema.get("default", ""))
+            change: dict[str, Any] = {"value": as_json(value) if schema.get("type") == "object" else value}
+            if isinstance(control, gr.Slider):
+                low: float = control.minimum
+                high: float = control.maximum
+                change |= {"minimum": min(low, value), "maximum": max(high, value)}
+            updates[control] = gr.update(**change)
+        return updates
+
+
+def flatten(request: GenerationRequest) -> dict[str, Any]:
+    """Values of a request by dotted name, as `leaves` names them; parts that are None are left out."""
+    names = leaves(GenerationRequest)
+    flat: dict[str, Any] = {}
+    whole = request.model_dump(mode="json")
+    for name in names:
+        value: Any = whole
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if value is not None or names[name].get("optional"):
+            flat[name] = value
+    return flat
+
+
+def _plain(name: str, value: Any, schema: Schema) -> Any:
+    """What a control sent, as the field takes it: an emptied box means "" or no entries, never None."""
+    match schema.get("type"):
+        case "string":
+            return "" if value is None else value
+        case "array":
+            return value or ()
+        case "object":
+            try:
+                return json.loads(value) if value and value.strip() else {}
+            except ValueError as error:
+                raise BadRequestError(name, f"is not JSON ({error})") from None
+    return value
+
+
+def bad_request(error: ValidationError) -> BadRequestError:
+    """The first problem of a validation as one sentence that names the field."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "request"
+    message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    given = repr(first["input"])
+    is_short = first["loc"] and len(given) <= 60
+    return BadRequestError(field, f"{message} (it is {given})" if is_short else message)

@@ -1,0 +1,161 @@
+"""Start, follow and stop a job from the page. Knows components only as places for values; layout is in the tabs.
+
+Following is asynchronous and looks a few times a second: a page that waits holds no thread, so the others stay quick.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.components import Component
+
+from webui.domain.errors import WebuiError
+from webui.domain.request import GenerationRequest
+from webui.domain.result import GenerationResult
+from webui.ui import markup
+from webui.ui.album import Album
+from webui.ui.forms import Form
+
+if TYPE_CHECKING:
+    from webui.engine import Engine
+    from webui.jobs.job import Job
+
+LOGGER = logging.getLogger(__name__)
+LOOK_EVERY = 0.2  # seconds
+Updates = dict[Component, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Where a job is shown.
+
+    `shown` holds one dict for each picture of the gallery (text, seed, subseed), `chosen` the index of the selected
+    one; `job` is the id of this browser's last job and survives a reload of the page.
+    """
+
+    bar: gr.HTML
+    preview: gr.HTML
+    status: gr.HTML
+    gallery: gr.Gallery
+    text: gr.Textbox
+    shown: gr.State
+    chosen: gr.State
+    job: gr.BrowserState
+
+    @property
+    def all(self) -> list[Component]:
+        """What a handler that follows a job may write to."""
+        return [self.bar, self.preview, self.status, self.gallery, self.text, self.shown, self.chosen, self.job]
+
+    def fail(self, text: str) -> Updates:
+        """The job is over; this is why."""
+        return {self.bar: "", self.preview: "", self.status: markup.message("error", text)}
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """The handlers of the buttons Generate, Interrupt and Skip, and of a page that comes back."""
+
+    engine: "Engine"
+    form: Form
+    results: Results
+    album: Album
+    save_images: bool
+
+    async def generate(self, values: Mapping[Component, Any]) -> AsyncIterator[Updates]:
+        """Submit what the controls show and follow it to the end."""
+        try:
+            request = self.form.read(values)
+            job = await asyncio.to_thread(self._submit, request)
+        except WebuiError as error:
+            yield self.results.fail(str(error))
+            return
+        async for updates in self.follow(job):
+            yield updates
+
+    def _submit(self, request: GenerationRequest) -> "Job":
+        return self.engine.submit(request, save=self.save_images)
+
+    async def resume(self, job_id: str | None) -> AsyncIterator[Updates]:
+        """Show this browser's last job again after a reload, running or done."""
+        job = self.job(job_id)
+        if job is not None and job.state in ("queued", "running", "done"):
+            async for updates in self.follow(job):
+                yield updates
+
+    async def follow(self, job: "Job") -> AsyncIterator[Updates]:
+        """Updates until the job has ended, then its pictures, or its error as one sentence."""
+        where = self.results
+        before: Updates = {where.preview: "", where.status: ""}
+        yield {**before, where.job: job.id}
+        while job.state in ("queued", "running"):
+            now = self._look(job)
+            if changed := {component: value for component, value in now.items() if before.get(component) != value}:
+                yield changed
+            before = {**before, **now}
+            await asyncio.sleep(LOOK_EVERY)
+        try:
+            result = await job.wait()
+            yield await asyncio.to_thread(self._pictures, result)
+        except WebuiError as error:
+            yield where.fail(str(error))
+        except Exception as error:
+            LOGGER.exception("job %s failed by a fault in the program", job.id)
+            yield where.fail(f"A fault in the program ({type(error).__name__}); the log has the details.")
+
+    def _look(self, job: "Job") -> Updates:
+        if job.state == "queued":
+            return {self.results.bar: markup.queued_bar(job.position)}
+        bar = markup.progress_bar(job.progress, job.eta())
+        return {self.results.bar: bar, self.results.preview: markup.preview(job.preview)}
+
+    def _pictures(self, result: GenerationResult) -> Updates:
+        where = self.results
+        files = [str(self.album.add(made)) for made in result.images]
+        shown = [{"text": made.infotext, "seed": made.request.seed, "subseed": made.subseed} for made in result.images]
+        count = f"{len(files)} picture{'s' if len(files) != 1 else ''}"
+        times = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in result.timings.items())
+        done = f"{'Interrupted: ' if result.interrupted else ''}{count}" + (f" ({times})" if times else "")
+        return {
+            where.bar: "",
+            where.preview: "",
+            where.status: markup.message("done", done) + markup.notices(result.notices),
+            where.gallery: gr.update(value=files, selected_index=0 if files else None),
+            where.text: shown[0]["text"] if shown else "",
+            where.shown: shown,
+            where.chosen: 0,
+        }
+
+    def job(self, job_id: str | None) -> "Job | None":
+        """The job of that id; None where the engine does not know it (any more)."""
+        return self.engine.job(job_id) if job_id else None
+
+    def interrupt(self, job_id: str | None) -> str:
+        """Stop this browser's job, or else the one that runs."""
+        job = self.job(job_id)
+        if job is not None and job.state in ("queued", "running"):
+            job.cancel()
+        elif self.engine.current() is not None:
+            self.engine.interrupt()
+        else:
+            return markup.message("notice", "Nothing is running.")
+        return markup.message("notice", "Stopping …")
+
+    def skip(self, job_id: str | None) -> str:
+        """End the batch in work of this browser's job, or else of the one that runs."""
+        job = self.job(job_id)
+        if job is None or job.state != "running":
+            job = self.engine.current()
+        if job is None:
+            return markup.message("notice", "Nothing is running.")
+        job.skip()
+        return markup.message("notice", "Skipping this batch …")
+
+    @staticmethod
+    def choose(shown: list[dict[str, Any]], selected: gr.SelectData) -> tuple[str, int]:
+        """The text of the picture that was clicked, and its index."""
+        index = int(selected.index)
+        return (shown[index]["text"] if index < len(shown) else ""), index

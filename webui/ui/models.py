@@ -1,0 +1,63 @@
+"""What the model selectors offer, and which of it a request means. Reads the library, loads nothing."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from webui.domain.errors import UnknownModelError, UnusableFileError
+from webui.domain.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from webui.library.library import ModelLibrary
+
+Choices = list[tuple[str, str]]  # label, value
+
+
+def checkpoint_choices(library: "ModelLibrary") -> Choices:
+    """Usable checkpoints: title shown, file name sent."""
+    return [(library.title(file), file.name) for file in library.checkpoints() if file.usable]
+
+
+def refiner_choices(library: "ModelLibrary") -> Choices:
+    """The same, led by "no refiner"."""
+    return [("None", ""), *checkpoint_choices(library)]
+
+
+def vae_choices(library: "ModelLibrary") -> Choices:
+    """Automatic, None, then the usable files."""
+    names = [file.name for file in library.vaes() if file.usable]
+    return [("Automatic", "Automatic"), ("None (baked in)", "None"), *((name, name) for name in names)]
+
+
+def unusable(library: "ModelLibrary") -> Sequence[str]:
+    """A sentence for each file that cannot be offered."""
+    files = [*library.checkpoints(), *library.vaes()]
+    return [f"{file.name} cannot be used: {file.reason}" for file in files if not file.usable]
+
+
+def with_known_checkpoint(library: "ModelLibrary", request: GenerationRequest, current: str) -> GenerationRequest:
+    """The request with its checkpoint as the selector's value.
+
+    An empty name means `current`, and the first of the list where that is empty too.
+
+    Raises:
+        UnknownModelError: there is no such checkpoint; or UnusableFileError.
+    """
+    usable = [file.name for file in library.checkpoints() if file.usable]
+    alias = request.checkpoint or current or next(iter(usable), "")
+    return request.with_(checkpoint=library.checkpoint(alias).name if alias else "")
+
+
+def as_shown(library: "ModelLibrary", request: GenerationRequest, current: str) -> tuple[GenerationRequest, str]:
+    """A request fit for the controls, and what had to be changed for it ("" where nothing was).
+
+    A checkpoint that is not here is replaced by the current one, so that pasted parameters of a picture made
+    elsewhere can still be used.
+    """
+    try:
+        return with_known_checkpoint(library, request, current), ""
+    except (UnknownModelError, UnusableFileError) as error:
+        missing = str(error)
+    try:
+        return with_known_checkpoint(library, request.with_(checkpoint=""), current), missing
+    except (UnknownModelError, UnusableFileError):
+        return with_known_checkpoint(library, request.with_(checkpoint=""), ""), missing

@@ -1,0 +1,83 @@
+"""Hang the page into the web application, with everything Gradio leaves open by default closed."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from webui.ui.blocks import build
+
+if TYPE_CHECKING:
+    from webui.engine import Engine
+
+HERE = Path(__file__).parent
+MAX_UPLOAD = "64mb"
+FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+MONO_FONTS = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+
+
+def theme() -> gr.themes.Base:
+    """The look. Only fonts that are on the machine: nothing is fetched from elsewhere."""
+    look: gr.themes.Base = gr.themes.Default(
+        primary_hue="indigo", secondary_hue="indigo", neutral_hue="slate", font=FONTS, font_mono=MONO_FONTS,
+        spacing_size="sm", radius_size="md",
+    ).set(block_label_text_weight="500", block_title_text_weight="500", block_shadow="none")  # fmt: skip
+    return look
+
+
+def mount(
+    app: Any, engine: "Engine", *, temp_dir: Path, outputs_dir: Path, save_images: bool = True, path: str = "/"
+) -> Any:
+    """Mount the page on a FastAPI application, after its own routes were added.
+
+    Args:
+        app: the FastAPI application.
+        engine: what the page talks to.
+        temp_dir: of this program alone. Uploads and shown pictures lie in `temp_dir/gradio`, which is emptied now.
+        outputs_dir: refused to the browser as a folder; single pictures are linked into `temp_dir` when shown.
+        save_images: whether the page's pictures are saved.
+        path: where the page hangs.
+
+    Returns:
+        The same application.
+    """
+    uploads = _private(temp_dir / "gradio")
+    # Gradio reads these two from the environment, components when they are made: there is no parameter for them
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    page = build(engine, temp_dir=uploads, save_images=save_images)
+    # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
+    # this line any file of the machine can be fetched
+    page.has_launched = True
+    mounted = gr.mount_gradio_app(
+        app,
+        page,
+        path,
+        server_name="127.0.0.1",
+        footer_links=[],
+        run_history=False,
+        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
+        allowed_paths=[],
+        blocked_paths=[str(outputs_dir.resolve())],
+        show_error=False,
+        max_file_size=MAX_UPLOAD,
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        theme=theme(),
+        css_paths=[HERE / "style.css"],
+        js=(HERE / "hotkeys.js").read_text(encoding="utf-8"),
+    )
+    return mounted
+
+
+def _private(folder: Path) -> Path:
+    """An empty folder that only this user may enter."""
+    if folder.is_symlink():
+        folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)
+    return folder.resolve()

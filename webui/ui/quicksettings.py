@@ -1,0 +1,63 @@
+"""The row above the tabs: checkpoint, VAE, clip skip. A change applies and is remembered at once."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.components import Component
+
+from webui.domain.errors import WebuiError
+from webui.ui import markup, models
+from webui.ui.events import bind
+from webui.ui.layout import Pen
+
+if TYPE_CHECKING:
+    from webui.engine import Engine
+
+REMEMBERED = ("checkpoint", "vae", "clip_skip")
+
+
+def draw(pen: Pen, engine: "Engine") -> gr.Button:
+    """Draw the row inside the caller's Blocks; gives back the button that reads the model folders again."""
+    library = engine.library
+    with gr.Row(elem_id="quicksettings"):
+        pen.choice("checkpoint", models.checkpoint_choices(library), scale=4, min_width=280)
+        refresh = gr.Button("↻", elem_id="refresh_checkpoints", elem_classes="tool", scale=0, min_width=42)
+        pen.choice("vae", models.vae_choices(library), scale=2, min_width=180)
+        pen.draw("clip_skip", info=None, scale=2, min_width=180)
+    return refresh
+
+
+def connect(pen: Pen, engine: "Engine", refresh: gr.Button, status: gr.HTML) -> None:
+    """Remember every change as a starting value, and let the button look for new files."""
+
+    def remember(name: str) -> Callable[[Any], str]:
+        def handler(value: Any) -> str:
+            try:
+                engine.change_starting_values({name: "" if value is None else value})
+            except WebuiError as error:
+                return markup.message("error", str(error))
+            return ""
+
+        return handler
+
+    for name in REMEMBERED:
+        control: Any = pen.controls[name]
+        changed = control.release if isinstance(control, gr.Slider) else control.input
+        bind(changed, remember(name), [control], [status], preprocess=False)
+
+    def look_again(checkpoint: str | None) -> dict[Component, Any]:
+        library = engine.library
+        library.refresh()
+        problems = "".join(markup.message("notice", problem) for problem in models.unusable(library))
+        found = models.checkpoint_choices(library)
+        kept = checkpoint if checkpoint in [value for _, value in found] else next((value for _, value in found), None)
+        return {
+            pen.controls["checkpoint"]: gr.update(choices=found, value=kept),
+            pen.controls["vae"]: gr.update(choices=models.vae_choices(library)),
+            pen.controls["refiner.checkpoint"]: gr.update(choices=models.refiner_choices(library)),
+            status: problems or markup.message("done", f"{len(found)} usable checkpoints"),
+        }
+
+    outputs = [*(pen.controls[name] for name in ("checkpoint", "vae", "refiner.checkpoint")), status]
+    bind(refresh.click, look_again, [pen.controls["checkpoint"]], outputs, preprocess=False)

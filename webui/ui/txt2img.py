@@ -1,0 +1,161 @@
+"""The tab txt2img: where each control stands, and which handler each button calls."""
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from webui.domain.catalog import SAMPLERS, SCHEDULES
+from webui.ui.events import bind
+from webui.ui.generate import Results, Runner
+from webui.ui.layout import Pen
+
+ADVANCED = (
+    ("noise", "Noise"),
+    ("schedule", "Noise schedule"),
+    ("guidance", "Guidance"),
+    ("prompting", "Prompt"),
+    ("unipc", "UniPC"),
+    ("sdxl", "SDXL"),
+)
+TEXT_BOX = 32_000  # characters, as the request allows
+
+
+@dataclass(frozen=True, slots=True)
+class Buttons:
+    """The buttons of the tab, for whoever gives them something to do."""
+
+    generate: gr.Button
+    interrupt: gr.Button
+    skip: gr.Button
+    paste: gr.Button
+    clear: gr.Button
+    swap: gr.Button
+    seed_dice: gr.Button
+    seed_reuse: gr.Button
+    subseed_dice: gr.Button
+    subseed_reuse: gr.Button
+
+
+def draw(pen: Pen) -> tuple[Buttons, Results]:
+    """Draw the tab inside the caller's Blocks."""
+    with gr.Row(elem_id="txt2img_toprow"):
+        with gr.Column(scale=6, min_width=320):
+            _prompts(pen)
+        with gr.Column(scale=2, min_width=260, elem_id="txt2img_actions"):
+            generate = gr.Button("Generate", variant="primary", elem_id="txt2img_generate")
+            with gr.Row(elem_classes="tight"):
+                interrupt = gr.Button("Interrupt", size="sm", elem_id="txt2img_interrupt", min_width=80)
+                skip = gr.Button("Skip", size="sm", elem_id="txt2img_skip", min_width=80)
+            with gr.Row(elem_classes="tight"):
+                paste = _tool("↙ Read parameters", "paste")
+                clear = _tool("✕ Clear", "txt2img_clear")
+            pen.draw("styles", info=None)
+    with gr.Row(elem_id="txt2img_columns"):
+        with gr.Column(scale=1, min_width=360, elem_id="txt2img_settings"):
+            tools = _generation(pen)
+            _advanced(pen)
+        with gr.Column(scale=1, min_width=360, elem_id="txt2img_results"):
+            results = _results()
+    return Buttons(generate, interrupt, skip, paste, clear, *tools), results
+
+
+def connect(pen: Pen, buttons: Buttons, results: Results, runner: Runner) -> None:
+    """Give the buttons of generation and of seed and size something to do."""
+    form, controls = runner.form, pen.controls
+    # values arrive as sent, so that the request's own check is the only one and its sentence names the field
+    bind(buttons.generate.click, runner.generate, form.components, results.all, preprocess=False)
+    bind(buttons.interrupt.click, runner.interrupt, [results.job], [results.status])
+    bind(buttons.skip.click, runner.skip, [results.job], [results.status])
+    bind(results.gallery.select, runner.choose, [results.shown], [results.text, results.chosen])
+
+    size = [controls["width"], controls["height"]]
+    bind(buttons.swap.click, lambda width, height: (height, width), size, size, preprocess=False, queue=False)
+    prompts = [controls["prompt"], controls["negative_prompt"]]
+    bind(buttons.clear.click, lambda: ("", ""), None, prompts, queue=False)
+    bind(buttons.seed_dice.click, lambda: -1, None, [controls["seed"]], queue=False)
+    bind(buttons.subseed_dice.click, lambda: -1, None, [controls["subseed"]], queue=False)
+
+    def last(field: str, shown: list[dict[str, int]], chosen: int) -> int:
+        return shown[chosen][field] if chosen < len(shown) else -1
+
+    picked = [results.shown, results.chosen]
+    bind(buttons.seed_reuse.click, lambda *values: last("seed", *values), picked, [controls["seed"]])
+    bind(buttons.subseed_reuse.click, lambda *values: last("subseed", *values), picked, [controls["subseed"]])
+
+
+def _prompts(pen: Pen) -> None:
+    box = {"lines": 4, "max_length": TEXT_BOX, "show_label": False, "elem_classes": "prompt"}
+    pen.draw(
+        "prompt", placeholder="Prompt (Ctrl+Enter generates, Esc interrupts)", autofocus=True,
+        **{**box, "elem_id": "txt2img_prompt"},
+    )  # fmt: skip
+    pen.draw("negative_prompt", placeholder="Negative prompt", **{**box, "lines": 3, "elem_id": "txt2img_neg_prompt"})
+
+
+def _generation(pen: Pen) -> tuple[gr.Button, gr.Button, gr.Button, gr.Button, gr.Button]:
+    """The controls everybody uses; gives back the buttons beside size and seeds."""
+    plain = {"info": None}
+    with gr.Row(elem_classes="tight"):
+        pen.choice("sampler", [(label, label) for label in SAMPLERS], min_width=150)
+        pen.choice("scheduler", [(label, label) for label in SCHEDULES], min_width=150)
+    with gr.Row(elem_classes="tight"):
+        pen.draw("steps", min_width=180)
+        pen.draw("cfg_scale", **plain, min_width=180)
+    with gr.Row(elem_classes="tight"):
+        with gr.Column(scale=6, min_width=200):
+            pen.draw("width")
+            pen.draw("height")
+        swap = _tool("⇅", "txt2img_res_switch_btn")
+        with gr.Column(scale=5, min_width=160):
+            pen.draw("n_iter", **plain)
+            pen.draw("batch_size")
+    with gr.Row(elem_classes="tight"):
+        pen.draw("seed", **plain, scale=3, min_width=120)
+        dice, reuse = _tool("⚄", "txt2img_random_seed"), _tool("♻", "txt2img_reuse_seed")
+        with gr.Column(scale=3, min_width=160):
+            pen.draw("tiling", **plain)
+            pen.draw("disable_extra_networks")
+    with gr.Accordion("Variation and seed size", open=False, elem_id="txt2img_seed_extras"):
+        with gr.Row(elem_classes="tight"):
+            pen.draw("subseed", **plain, scale=2, min_width=120)
+            again, keep = _tool("⚄", "txt2img_random_subseed"), _tool("♻", "txt2img_reuse_subseed")
+            pen.draw("subseed_strength", scale=3, min_width=160)
+        with gr.Row(elem_classes="tight"):
+            pen.draw("seed_resize_from_w")
+            pen.draw("seed_resize_from_h")
+    return swap, dice, reuse, again, keep
+
+
+def _advanced(pen: Pen) -> None:
+    with gr.Accordion("Refiner", open=False, elem_id="txt2img_refiner"):
+        with gr.Row(elem_classes="tight"):
+            pen.choice("refiner.checkpoint", [("None", "")], value="", min_width=180)
+            pen.draw("refiner.switch_at", min_width=180)
+        pen.rest_of("refiner")
+    with gr.Accordion("Advanced", open=False, elem_id="txt2img_advanced"), gr.Tabs():
+        for part, title in ADVANCED:
+            with gr.Tab(title), gr.Row(elem_classes="tight grid"):
+                pen.rest_of(part, min_width=220)
+        with gr.Tab("Extensions"):
+            pen.draw("extensions")
+
+
+def _results() -> Results:
+    status = gr.HTML(elem_id="txt2img_status")
+    bar = gr.HTML(elem_id="txt2img_progress")
+    preview = gr.HTML(elem_id="txt2img_preview")
+    gallery = gr.Gallery(
+        label="Pictures", show_label=False, elem_id="txt2img_gallery", columns=4, height="60vh", preview=True,
+        object_fit="contain", interactive=False, buttons=["download", "fullscreen"], format="png",
+    )  # fmt: skip
+    text = gr.Textbox(
+        label="Generation parameters", lines=3, max_lines=12, interactive=False, buttons=["copy"],
+        elem_id="txt2img_infotext",
+    )  # fmt: skip
+    job = gr.BrowserState("", storage_key="webui_last_job")
+    return Results(bar, preview, status, gallery, text, gr.State([]), gr.State(0), job)
+
+
+def _tool(text: str, elem_id: str) -> gr.Button:
+    short = len(text) <= 2
+    return gr.Button(text, elem_id=elem_id, elem_classes="tool", size="sm", scale=0 if short else 1, min_width=42)

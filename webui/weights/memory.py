@@ -1,0 +1,104 @@
+"""Keeps loaded models: the last few used, each loaded once, memory given back before the next one is loaded."""
+
+import ctypes
+import gc
+import sys
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from threading import RLock
+
+import torch
+
+from webui.library.cache import version
+from webui.library.files import ModelFile
+from webui.library.library import ModelLibrary
+from webui.weights.load import load_model, load_vae
+from webui.weights.model import LoadedModel
+
+_Key = tuple[Path, str, str]  # path, its version, the version of its yaml
+
+
+class ModelCache:
+    """Least recently used models go first. Patches on a model must be undone before another `get`."""
+
+    def __init__(
+        self,
+        library: ModelLibrary,
+        device: torch.device,
+        dtype: torch.dtype,
+        capacity: int = 1,
+        *,
+        fast_cpu: bool = False,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
+        """Args:
+        dtype: of UNet and text encoders; VAEs have it on GPUs and float32 on a CPU.
+        capacity: checkpoints kept; at least 1.
+        fast_cpu: use the CPU's faster, slightly rounding paths (`precision.resolve`).
+        progress: told in a few words what takes long ("converting x.ckpt").
+        """
+        self._library = library
+        self._device = device
+        self._dtype = dtype
+        self._capacity = max(1, capacity)
+        self._fast_cpu = fast_cpu
+        self._progress = progress or (lambda text: None)
+        self._models: OrderedDict[_Key, LoadedModel] = OrderedDict()
+        self._lock = RLock()
+
+    def get(self, checkpoint: ModelFile, vae: ModelFile | None) -> LoadedModel:
+        """The model, from memory or from disk. Only the VAE is read again when only the VAE differs.
+
+        Raises:
+            UnusableFileError, NotFiniteError: the file cannot be used; says which tensor and why.
+        """
+        with self._lock:
+            key = (checkpoint.path, version(checkpoint.path), version(checkpoint.path.with_suffix(".yaml")))
+            model = self._models.get(key)
+            if model is None:
+                self._make_room(checkpoint.path)
+                self._progress(f"loading {checkpoint.name}")
+                model = load_model(
+                    self._library, checkpoint, vae, self._device, self._dtype, fast_cpu=self._fast_cpu,
+                    progress=self._progress,
+                )  # fmt: skip
+            elif model.vae_file != vae:
+                self._progress(f"loading {vae.name if vae else 'the VAE of ' + checkpoint.name}")
+                door = load_vae(self._library, checkpoint, vae, model.spec, self._device, self._dtype)
+                model = replace(model, vae_file=vae, vae=door)
+            self._models[key] = model
+            self._models.move_to_end(key)
+            return model
+
+    def loaded(self) -> tuple[LoadedModel, ...]:
+        """What is in memory, least recently used first."""
+        with self._lock:
+            return tuple(self._models.values())
+
+    def clear(self) -> None:
+        """Forget every model and give the memory back."""
+        with self._lock:
+            self._models.clear()
+            give_memory_back()
+
+    def _make_room(self, path: Path) -> None:
+        """Free a place, and drop older versions of the same file, before anything new is read."""
+        stale = [key for key in self._models if key[0] == path]
+        for key in stale:
+            del self._models[key]
+        while len(self._models) >= self._capacity:
+            self._models.popitem(last=False)
+        give_memory_back()
+
+
+def give_memory_back() -> None:
+    """Return freed memory to the system and the GPU driver; allocators otherwise keep it for themselves."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # musl has no malloc_trim; then nothing is lost but the gain
+            ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -1,0 +1,316 @@
+"""CLIP text towers built from the tensors of a checkpoint. How texts become tokens is the prompt room's business.
+
+Layouts read: Hugging Face CLIP as Stable Diffusion 1 stores it, and open_clip (https://github.com/mlfoundations/open_clip)
+as Stable Diffusion 2 and SDXL store it. Both end up in transformers' CLIPTextModel, with the same names inside.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from webui.domain.errors import BadRequestError, NotFiniteError, UnusableFileError
+from webui.prompt.ports import Encoded, Family, Splice, TextEncoder, TextStack
+
+HEAD_WIDTH = 64  # of every CLIP text tower in use; only test models differ and say so in their sidecar
+POSITIONS = 77
+
+
+class TensorReader(Protocol):
+    """Tensors of a file by name. `weights.tensors.TensorFile` is one."""
+
+    def names(self) -> Iterable[str]: ...
+    def shape(self, name: str) -> tuple[int, ...]: ...
+    def read(self, name: str) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Which hidden state a tower answers with (prompt-language, section 10).
+
+    Attributes:
+        index: into the hidden states; 0 are the embeddings, -1 the last block, -2 the penultimate.
+        normed: whether the final layer norm follows.
+        skips: whether clip skip N chooses hidden state -N instead.
+    """
+
+    index: int
+    normed: bool
+    skips: bool
+
+
+class ClipTower(TextEncoder):
+    """One CLIP text transformer (Radford et al. 2021, arXiv:2103.00020) on its device; implements TextEncoder.
+
+    Attributes:
+        module: transformers' CLIPTextModel; patches such as LoRA find its layers by name here.
+        projection: text projection for the pooled vector, or None where none is asked for.
+    """
+
+    def __init__(
+        self,
+        module: CLIPTextModel,
+        projection: nn.Linear | None,
+        layers: Layers,
+        *,
+        pads_with_zero: bool,
+        slot: Literal["clip_l", "clip_g"],
+    ) -> None:
+        self.module = module
+        self.projection = projection
+        self.layers = layers
+        self.pads_with_zero = pads_with_zero
+        self.slot = slot
+        self.width = int(module.config.hidden_size)
+
+    @torch.no_grad()
+    def encode(self, tokens: Tensor, splices: Sequence[Sequence[Splice]], *, clip_skip: int) -> Encoded:
+        """Encode texts.
+
+        Args:
+            tokens: (B, 77) int64 ids, BOS first.
+            splices: for each text the vectors that replace rows of its token embeddings.
+            clip_skip: N >= 1 takes hidden state -N where this tower honours it; 0 takes the tower's own.
+
+        Returns:
+            hidden (B, 77, D) float32; pooled (B, D_p) float32 from the row of the largest id (the first EOS), or None.
+
+        Raises:
+            BadRequestError: `clip_skip` beyond the first block.
+        """
+        module = self.module
+        index = -clip_skip if clip_skip > 0 and self.layers.skips else self.layers.index
+        count = len(module.encoder.layers) + 1
+        if not -count <= index < count:
+            raise BadRequestError("clip_skip", f"this text encoder has {count - 1} layers; choose 1 to {count}")
+        tokens = tokens.to(module.embeddings.token_embedding.weight.device)
+        hidden = _splice(module.embeddings.token_embedding(tokens), splices)
+        hidden = hidden + module.embeddings.position_embedding.weight[: tokens.shape[1]]
+        mask = _causal_mask(hidden)
+        states = [hidden]
+        wanted = index % count
+        for layer in module.encoder.layers:
+            if self.projection is None and len(states) > wanted:
+                break  # later layers are read by nobody
+            states.append(layer(states[-1], attention_mask=mask))
+        chosen = states[wanted]
+        if self.layers.normed:
+            chosen = module.final_layer_norm(chosen)
+        pooled = None
+        if self.projection is not None:
+            ends = states[-1][torch.arange(len(tokens), device=tokens.device), tokens.argmax(dim=-1)]
+            pooled = self.projection(module.final_layer_norm(ends)).float()
+        return Encoded(chosen.float(), pooled)
+
+
+def _splice(embeddings: Tensor, splices: Sequence[Sequence[Splice]]) -> Tensor:
+    """Token embeddings (B, 77, D) with rows replaced: each splice from row offset + 1 on, cut at the last row."""
+    embeddings = embeddings.clone()
+    for row, edits in zip(embeddings, splices, strict=True):
+        for edit in edits:
+            room = row[edit.offset + 1 :]
+            vectors = edit.vectors[: len(room)]
+            room[: len(vectors)] = vectors.to(room)
+    return embeddings
+
+
+def _causal_mask(hidden: Tensor) -> Tensor:
+    """(1, 1, T, T), added to attention scores: each token sees itself and those before it."""
+    size = hidden.shape[1]
+    mask = torch.full((size, size), torch.finfo(hidden.dtype).min, dtype=hidden.dtype, device=hidden.device)
+    return mask.triu(1)[None, None]
+
+
+def build_text_stack(
+    source: TensorReader, family: Family, sidecar: Mapping[str, Any], device: torch.device, dtype: torch.dtype
+) -> TextStack:
+    """Build the text side of a checkpoint.
+
+    Args:
+        sidecar: the checkpoint's parsed yaml, {} if none. Read from it: the layer taken, and under `x_tiny` head
+            counts and activation of towers whose heads are not 64 wide.
+
+    Raises:
+        UnusableFileError: a tensor is missing or has another shape than its neighbours imply.
+        NotFiniteError: a weight is NaN or infinite.
+    """
+    build = _Builder(source, sidecar, device, dtype)
+    if family == "sd1":
+        prefix = "cond_stage_model.transformer."
+        towers: tuple[ClipTower, ...] = (build.clip(prefix, Layers(-1, normed=True, skips=True)),)
+    elif family == "sd2":
+        layer = _find(sidecar, "model", "params", "cond_stage_config", "params", "layer")
+        index = -1 if layer == "last" else -2
+        towers = (build.open_clip("cond_stage_model.model.", Layers(index, normed=True, skips=False), pooled=False),)
+    elif family == "sdxl":
+        first = build.clip("conditioner.embedders.0.transformer.", _sdxl_clip_l_layers(sidecar))
+        penultimate = Layers(-2, normed=False, skips=False)
+        towers = (first, build.open_clip("conditioner.embedders.1.model.", penultimate, pooled=True))
+    else:
+        penultimate = Layers(-2, normed=False, skips=False)
+        towers = (build.open_clip("conditioner.embedders.0.model.", penultimate, pooled=True),)
+    return TextStack(family, towers)
+
+
+def _find(tree: object, *keys: str | int) -> Any:
+    """The value at a path of mapping keys and list indices, or None."""
+    for key in keys:
+        if isinstance(key, str) and isinstance(tree, Mapping):
+            tree = tree.get(key)
+        elif isinstance(key, int) and isinstance(tree, list) and key < len(tree):
+            tree = tree[key]
+        else:
+            return None
+    return tree
+
+
+def _sdxl_clip_l_layers(sidecar: Mapping[str, Any]) -> Layers:
+    params = _find(sidecar, "model", "params", "conditioner_config", "params", "emb_models", 0, "params")
+    index = _find(params, "layer_idx") if _find(params, "layer") == "hidden" else None
+    return Layers(index if isinstance(index, int) else -2, normed=False, skips=True)
+
+
+class _Builder:
+    """Builds the towers of one checkpoint."""
+
+    def __init__(
+        self, source: TensorReader, sidecar: Mapping[str, Any], device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.source = source
+        self.names = frozenset(source.names())
+        self.sidecar = sidecar
+        self.device = device
+        self.dtype = dtype
+        self._stacked: tuple[str, Tensor] | None = None  # the last q, k, v tensor, which is asked for three times
+
+    def clip(self, prefix: str, layers: Layers) -> ClipTower:
+        """A tower in the Hugging Face layout, with or without `text_model.` in its names."""
+        if f"{prefix}text_model.final_layer_norm.weight" in self.names:
+            prefix += "text_model."
+        facts = _find(self.sidecar, "x_tiny", "clip_text_config")
+        config = self._config(
+            {
+                "tokens": f"{prefix}embeddings.token_embedding.weight",
+                "positions": f"{prefix}embeddings.position_embedding.weight",
+                "inner": f"{prefix}encoder.layers.0.mlp.fc1.weight",
+            },
+            layers=self._count(re.escape(prefix) + r"encoder\.layers\.(\d+)\."),
+            heads=_find(facts, "num_attention_heads"),
+            activation=_find(facts, "hidden_act") or "quick_gelu",
+        )
+        module = self._module(config, lambda name: self._read(prefix + name))
+        return ClipTower(module, None, layers, pads_with_zero=False, slot="clip_l")
+
+    def open_clip(self, prefix: str, layers: Layers, *, pooled: bool) -> ClipTower:
+        """A tower in the open_clip layout."""
+        config = self._config(
+            {
+                "tokens": f"{prefix}token_embedding.weight",
+                "positions": f"{prefix}positional_embedding",
+                "inner": f"{prefix}transformer.resblocks.0.mlp.c_fc.weight",
+            },
+            layers=self._count(re.escape(prefix) + r"transformer\.resblocks\.(\d+)\."),
+            heads=_find(self.sidecar, "x_tiny", "open_clip_text_config", "heads"),
+            activation="gelu",
+        )
+        module = self._module(config, lambda name: self._read_open_clip(prefix, name))
+        projection = None
+        if pooled:
+            weight = self._read(f"{prefix}text_projection")  # (D, D_p): the transpose of a Linear's
+            projection = nn.Linear(weight.shape[0], weight.shape[1], bias=False, device="meta")
+            projection.weight = nn.Parameter(weight.T.contiguous(), requires_grad=False)
+        return ClipTower(module, projection, layers, pads_with_zero=True, slot="clip_g")
+
+    def _count(self, pattern: str) -> int:
+        found = {int(match.group(1)) for name in self.names if (match := re.match(pattern, name)) is not None}
+        return max(found, default=-1) + 1
+
+    def _shape(self, name: str, dimensions: int) -> tuple[int, ...]:
+        if name not in self.names:
+            raise _missing(name)
+        shape = tuple(self.source.shape(name))
+        if len(shape) != dimensions:
+            raise UnusableFileError(f"text encoder: {name} has shape {shape}, expected {dimensions} dimensions")
+        return shape
+
+    def _read(self, name: str) -> Tensor:
+        if name not in self.names:
+            raise _missing(name)
+        tensor = self.source.read(name).to(device=self.device, dtype=self.dtype)
+        if not bool(torch.isfinite(tensor).all()):
+            raise NotFiniteError(f"text encoder: {name} has values that are not finite in {self.dtype}")
+        return tensor
+
+    def _read_open_clip(self, prefix: str, name: str) -> Tensor:
+        """The tensor that a CLIPTextModel calls `name`, from its open_clip place; q, k, v are stacked in one there."""
+        stacked = re.fullmatch(r"encoder\.layers\.(\d+)\.self_attn\.([qkv])_proj\.(weight|bias)", name)
+        if stacked is not None:
+            layer, which, kind = stacked.groups()
+            source = f"{prefix}transformer.resblocks.{layer}.attn.in_proj_{kind}"
+            if self._stacked is None or self._stacked[0] != source:
+                self._stacked = (source, self._read(source))
+            return self._stacked[1].chunk(3)["qkv".index(which)].clone()
+        for pattern, place in _OPEN_CLIP_PLACES:
+            if re.fullmatch(pattern, name):
+                return self._read(prefix + re.sub(pattern, place, name))
+        raise UnusableFileError(f"text encoder: open_clip has no place for {name}")
+
+    def _config(self, names: Mapping[str, str], *, layers: int, heads: int | None, activation: str) -> CLIPTextConfig:
+        vocabulary, width = self._shape(names["tokens"], 2)
+        positions, _ = self._shape(names["positions"], 2)
+        inner, _ = self._shape(names["inner"], 2)
+        heads = heads or max(1, width // HEAD_WIDTH)
+        if positions != POSITIONS or width % heads:
+            raise UnusableFileError(
+                f"text encoder: {names['positions']} has {positions} positions (expected {POSITIONS}), "
+                f"width {width} for {heads} heads; not a CLIP text encoder this program knows"
+            )
+        return CLIPTextConfig(
+            vocab_size=vocabulary,
+            hidden_size=width,
+            intermediate_size=inner,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            max_position_embeddings=positions,
+            hidden_act=activation,
+        )
+
+    def _module(self, config: CLIPTextConfig, read: "_Read") -> CLIPTextModel:
+        with torch.device("meta"):
+            module = CLIPTextModel(config)
+        state: dict[str, Tensor] = {}
+        for name, wanted in module.state_dict().items():
+            state[name] = read(name)
+            if state[name].shape != wanted.shape:
+                raise UnusableFileError(
+                    f"text encoder: {name} has shape {tuple(state[name].shape)}, expected {tuple(wanted.shape)}"
+                )
+        module.load_state_dict(state, strict=True, assign=True)
+        # The positions are no weights, so they are still on the meta device.
+        module.embeddings.register_buffer("position_ids", torch.arange(POSITIONS, device=self.device)[None], False)
+        module.train(False)
+        module.requires_grad_(False)
+        return module
+
+
+def _missing(name: str) -> UnusableFileError:
+    return UnusableFileError(f"text encoder: the tensor {name} is missing; the file is incomplete or not a checkpoint")
+
+
+class _Read(Protocol):
+    def __call__(self, name: str, /) -> Tensor: ...
+
+
+_OPEN_CLIP_PLACES = (
+    (r"embeddings\.token_embedding\.weight", r"token_embedding.weight"),
+    (r"embeddings\.position_embedding\.weight", r"positional_embedding"),
+    (r"final_layer_norm\.(\w+)", r"ln_final.\1"),
+    (r"encoder\.layers\.(\d+)\.layer_norm([12])\.(\w+)", r"transformer.resblocks.\1.ln_\2.\3"),
+    (r"encoder\.layers\.(\d+)\.self_attn\.out_proj\.(\w+)", r"transformer.resblocks.\1.attn.out_proj.\2"),
+    (r"encoder\.layers\.(\d+)\.mlp\.fc1\.(\w+)", r"transformer.resblocks.\1.mlp.c_fc.\2"),
+    (r"encoder\.layers\.(\d+)\.mlp\.fc2\.(\w+)", r"transformer.resblocks.\1.mlp.c_proj.\2"),
+)

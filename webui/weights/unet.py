@@ -1,0 +1,71 @@
+"""The UNet's door: casts what comes in, answers in float32. Prediction types and guidance live elsewhere."""
+
+import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import Tensor
+
+from webui.library.shapes import UnetShape
+from webui.sampling.steps import ModelCall, Residuals
+
+
+class UnetDoor:
+    """Implements `webui.sampling.steps.Unet` around diffusers' module.
+
+    Attributes:
+        module: the network; patches (LoRA and the like) act on it.
+        shape: what it looks like, with the names of its layers (`shape.layout`).
+    """
+
+    def __init__(self, module: UNet2DConditionModel, shape: UnetShape) -> None:
+        self.module = module
+        self.shape = shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.module.conv_in.weight.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.module.conv_in.weight.device
+
+    @torch.no_grad()
+    def __call__(self, call: ModelCall, residuals: Residuals | None) -> Tensor:
+        """(rows, C_in, h, w) -> (rows, 4, h, w) float32, on the device of the sample.
+
+        Raises:
+            ValueError: residuals do not fit the skip connections, or the vector is missing (SDXL).
+        """
+        device, dtype = self.device, self.dtype
+        down, mid = self._residuals(residuals)
+        answer: Tensor = self.module(
+            call.sample.to(device, dtype),
+            call.timestep.to(device, torch.float32),  # fractional; bf16 could not tell 999 from 1000
+            call.context.to(device, dtype),
+            class_labels=self._vector(call),
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=mid,
+            return_dict=False,
+        )[0]
+        return answer.to(call.sample.device, torch.float32)
+
+    def _vector(self, call: ModelCall) -> Tensor | None:
+        if self.shape.vector_width is None:
+            return None
+        if call.vector is None:  # unCLIP without an image: zeros, as A1111 does
+            return torch.zeros(call.sample.shape[0], self.shape.vector_width, device=self.device, dtype=self.dtype)
+        if call.vector.shape[-1] != self.shape.vector_width:
+            raise ValueError(f"vector has {call.vector.shape[-1]} channels, the UNet expects {self.shape.vector_width}")
+        return call.vector.to(self.device, self.dtype)
+
+    def _residuals(self, residuals: Residuals | None) -> tuple[tuple[Tensor, ...] | None, Tensor | None]:
+        """diffusers wants both or none, and silently drops skips when there are fewer residuals: so fill up."""
+        if residuals is None or (not residuals.down and residuals.mid is None):
+            return None, None
+        if residuals.down and len(residuals.down) != self.shape.skips:
+            raise ValueError(
+                f"{len(residuals.down)} residuals for {self.shape.skips} skip connections of this UNet"
+            )
+        nothing = torch.zeros((), device=self.device, dtype=self.dtype)
+        down = tuple(r.to(self.device, self.dtype) for r in residuals.down) or (nothing,) * self.shape.skips
+        mid = nothing if residuals.mid is None else residuals.mid.to(self.device, self.dtype)
+        return down, mid

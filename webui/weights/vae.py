@@ -1,0 +1,87 @@
+"""The VAE's door: pixels 0..1 to scaled latents and back, one image at a time, never a black picture as success."""
+
+from collections.abc import Callable
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from torch import Tensor
+
+from webui.domain.errors import NotFiniteError
+from webui.weights.tiles import decode_in_tiles
+
+Work = Callable[[Tensor], Tensor]
+
+
+class VaeDoor:
+    """Around diffusers' AutoencoderKL (arXiv:2112.10752, section 3.1).
+
+    Attributes:
+        module: the network.
+        scale: what latents are multiplied by after encoding (0.18215 for SD1).
+        downscale: pixels per latent cell and side (8).
+    """
+
+    def __init__(self, module: AutoencoderKL, *, scale: float, downscale: int = 8, name: str = "VAE") -> None:
+        self.module = module
+        self.scale = scale
+        self.downscale = downscale
+        self._name = name
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.module.encoder.conv_in.weight.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.module.encoder.conv_in.weight.device
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in 0..1 -> (B, 4, h, w) float32: the posterior's mean, scaled.
+
+        Raises:
+            NotFiniteError: also in float32.
+        """
+        return torch.cat([self._finite(self._encode, image[None]) for image in images]).to(images.device)
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Scaled (B, 4, h, w) -> (B, 3, H, W) float32 in 0..1.
+
+        Raises:
+            NotFiniteError: also in float32.
+        """
+        return torch.cat([self._finite(self._decode, latent[None]) for latent in latents]).to(latents.device)
+
+    @torch.no_grad()
+    def decode_tiled(self, latents: Tensor, tile: int = 64, overlap: int = 16) -> Tensor:
+        """As `decode`, in square tiles whose overlaps fade into each other; needs memory for one tile only.
+
+        Args:
+            tile, overlap: in latent cells; tile > overlap.
+        """
+        if max(latents.shape[-2:]) <= tile:
+            return self.decode(latents)
+        return decode_in_tiles(self.decode, latents, scale=self.downscale, tile=tile, overlap=overlap)
+
+    def _encode(self, image: Tensor) -> Tensor:
+        pixels = image.to(self.device, self.dtype) * 2 - 1
+        mean: Tensor = self.module.encode(pixels, return_dict=False)[0].mode()
+        return mean.float() * self.scale
+
+    def _decode(self, latent: Tensor) -> Tensor:
+        scaled = (latent.to(self.device, torch.float32) / self.scale).to(self.dtype)
+        pixels: Tensor = self.module.decode(scaled, return_dict=False)[0]
+        return ((pixels.float() + 1) / 2).clamp(0, 1)  # clamp keeps NaN
+
+    def _finite(self, work: Work, tensor: Tensor) -> Tensor:
+        """Half precision overflows in some VAEs (SDXL's): then the module moves to float32 and stays there."""
+        if not torch.isfinite(tensor).all():
+            raise NotFiniteError(f"{self._name}: what it was given holds NaN or infinity")
+        result = work(tensor)
+        if not torch.isfinite(result).all() and self.dtype != torch.float32:
+            self.module.float()
+            result = work(tensor)
+        if not torch.isfinite(result).all():
+            raise NotFiniteError(f"{self._name}: the result holds NaN or infinity even in float32; use another VAE")
+        return result
