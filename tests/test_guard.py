@@ -170,7 +170,7 @@ def test_wrong_passwords_are_refused(login: tuple[str, str]) -> None:
     assert refused.json()["detail"] == "Incorrect username or password"
 
 
-@pytest.mark.parametrize("header", ["", "Basic", "Basic !!!", "Bearer x", "Basic " + base64.b64encode(b"\xff:x").decode()])
+@pytest.mark.parametrize("header", ["", "Basic", "Basic !!!", "Bearer x", "Basic /zp4"])
 def test_odd_credentials_are_ignored_without_users_and_refused_with(header: str) -> None:
     assert ask(LOCAL, headers={"authorization": header}).status_code == 200
     assert ask(LOCKED, headers={"authorization": header}).status_code == 401
@@ -278,7 +278,8 @@ def test_errors_of_the_application_are_not_hidden() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "local"), [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("::", False), ("a.b", False)]
+    ("host", "local"),
+    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("::", False), ("a.b", False)],
 )
 def test_what_is_reached_from_this_machine_only(host: str, local: bool) -> None:
     assert is_loopback(host) is local

@@ -16,13 +16,13 @@ from webui.domain.errors import WebuiError
 from webui.domain.result import GeneratedImage
 from webui.domain.settings import ImageFormat, Settings
 from webui.engine import Engine
+from webui.executors.config import WorkerConfig
 from webui.executors.local import LocalExecutor
 from webui.guard import Application, Guard, Policy, is_loopback
 from webui.jobs.store import JobStore
 from webui.library.library import ModelLibrary
 from webui.output.metadata import encode
 from webui.output.store import ImageStore
-from webui.worker import WorkerConfig
 
 SECRETS = frozenset({"api_auth"})
 

@@ -1,7 +1,7 @@
 """The command line: flags become settings, then a server or one picture. What they mean is decided in `app.py`."""
 
 import argparse
-import json
+import contextlib
 import logging
 import os
 import secrets
@@ -10,14 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from webui import app
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.settings import ImageFormat, Settings, environment, merge
 from webui.guard import is_loopback
-from webui.serving import run_server
 
 OK, FAILED, USAGE = 0, 1, 2
 EVERYWHERE = "0.0.0.0"
@@ -90,7 +88,7 @@ def _add_serving(target: argparse.ArgumentParser) -> None:
 def _add_request(target: argparse.ArgumentParser) -> None:
     target.add_argument("prompt")
     add = target.add_argument_group("picture").add_argument
-    add("-o", "--output", type=Path, help="file to write (further pictures get -1, -2, ...); default: the outputs folder")
+    add("-o", "--output", type=Path, help="file to write (further ones get -1, -2, ...); default: the outputs folder")
     add("-n", "--negative", dest="negative_prompt", metavar="TEXT")
     for name, kind in (("steps", int), ("width", int), ("height", int), ("seed", int), ("clip-skip", int)):
         add(f"--{name}", type=kind)
@@ -125,15 +123,14 @@ def settings_of(given: argparse.Namespace) -> Settings:
 def read_settings(path: Path) -> dict[str, Any]:
     """What settings.json holds. A broken file is set aside, a wrong key is left out; both are said in the log."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict):
-            raise ValueError("it holds no object")
+        data = TypeAdapter(dict[str, Any]).validate_json(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except ValueError as error:
+    except ValidationError as error:
         aside = path.with_name(f"settings.broken-{secrets.token_hex(4)}.json")
         path.rename(aside)
-        log.warning("%s cannot be read (%s); it is kept as %s, and defaults are used", path, error, aside.name)
+        reason = error.errors(include_input=False)[0]["msg"]
+        log.warning("%s cannot be read (%s); it is kept as %s, and defaults are used", path, reason, aside.name)
         return {}
     good: dict[str, Any] = {}
     for name, value in data.items():
@@ -152,6 +149,8 @@ def serve(settings: Settings) -> int:
         token = secrets.token_urlsafe(18)
         settings = settings.model_copy(update={"api_auth": f"{TOKEN_USER}:{token}"})
         sys.stdout.write(f"Others can reach this server. User: {TOKEN_USER}  Password: {token}\n")
+    from webui.serving import run_server  # here, so that --help and wrong flags are answered at once
+
     return run_server(settings)
 
 
@@ -161,6 +160,8 @@ def generate(settings: Settings, given: argparse.Namespace) -> int:
     output: Path | None = getattr(given, "output", None)
     if output is not None:
         image_format_of(output)  # before the work, not after it
+    from webui import app
+
     with app.engine_of(settings) as engine:
         try:
             starting = dict(engine.starting_values())
@@ -210,7 +211,8 @@ def write_whole(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise WebuiError(f"{path}: cannot be written ({error.strerror}); choose another --output") from None
 
 

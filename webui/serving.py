@@ -8,17 +8,14 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import TYPE_CHECKING
 
 import uvicorn
 
 from webui.app import App, make
 from webui.domain.errors import WebuiError
 from webui.domain.settings import Settings
+from webui.engine import Engine
 from webui.guard import is_loopback
-
-if TYPE_CHECKING:
-    from webui.engine import Engine
 
 BACKLOG = 2048
 FINISHING = 30.0  # seconds that the picture in work gets after SIGTERM
@@ -51,7 +48,7 @@ class StoppingServer(uvicorn.Server):
         self.should_exit = True
 
 
-def finish_picture(engine: "Engine", patience: float) -> None:
+def finish_picture(engine: Engine, patience: float) -> None:
     """Wait until the running job has made its picture, then end the job; later jobs stay in the queue."""
     job = engine.current()
     if job is None:
@@ -81,7 +78,8 @@ def listen(host: str, port: int) -> socket.socket:
         bound.listen(BACKLOG)  # now, so that a second server is refused while this one still starts
     except OSError as error:
         bound.close()
-        raise WebuiError(f"cannot listen on {host}, port {port}: {error.strerror}; choose another with --port") from None
+        reason = error.strerror or "no such address"
+        raise WebuiError(f"cannot listen on {host}, port {port}: {reason}; choose another with --port") from None
     return bound
 
 

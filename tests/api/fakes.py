@@ -62,7 +62,7 @@ class FakeJob:
     save: bool
     hold: bool = False
     state: str = "done"
-    progress: Progress = Progress()
+    progress: Progress = field(default_factory=Progress)
     preview: bytes | None = None
     position: int = 0
     error: Exception | None = None
@@ -78,7 +78,7 @@ class FakeJob:
     def watch(self) -> Any:
         yield self.progress
 
-    def result(self) -> GenerationResult:
+    def result(self, timeout: float | None = None) -> GenerationResult:
         if self.error:
             raise self.error
         return GenerationResult(self.request, self.images, ModelFacts("tiny-sd1", SHA[:10]))
@@ -96,7 +96,7 @@ class FakeEngine:
     """Set `hold` to keep jobs running, `error` to let them fail."""
 
     library: FakeLibrary = field(default_factory=FakeLibrary)
-    starting: GenerationRequest = GenerationRequest()
+    starting: GenerationRequest = field(default_factory=GenerationRequest)
     jobs: dict[str, FakeJob] = field(default_factory=dict)
     loaded: list[str] = field(default_factory=list)
     changed: list[dict[str, Any]] = field(default_factory=list)

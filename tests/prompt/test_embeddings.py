@@ -40,9 +40,7 @@ STORED = {"name": "stored", "string_to_param": {"*": {"TORCHTENSOR": VECTORS.tol
 @pytest.mark.parametrize(
     ("file", "content", "name"),
     [
-        ("a.pt", torch_bytes({"string_to_param": {"*": VECTORS}, "name": "other", "step": 3}), "a"),
-        ("a.pt", torch_bytes({"string_to_param": torch.nn.ParameterDict({"*": torch.nn.Parameter(VECTORS)})}), "a"),
-        ("a.bin", torch_bytes({"<token>": VECTORS}), "a"),
+        ("a.safetensors", save({"<token>": VECTORS}), "a"),
         ("a.b.safetensors", save({"emb_params": VECTORS.half()}), "a.b"),
         ("a.safetensors", save({"string_to_param.*": VECTORS, "string_to_token.*": torch.tensor(265)}), "a"),
         ("a.png", png(STORED), "stored"),
@@ -58,8 +56,8 @@ def test_formats(tmp_path, file: str, content: bytes, name: str) -> None:
 
 
 def test_one_vector_without_a_row_axis(tmp_path) -> None:
-    (tmp_path / "a.bin").write_bytes(torch_bytes({"<token>": VECTORS[0]}))
-    assert read_embedding(tmp_path / "a.bin").parts["only"].shape == (1, 3)
+    (tmp_path / "a.safetensors").write_bytes(save({"<token>": VECTORS[0]}))
+    assert read_embedding(tmp_path / "a.safetensors").parts["only"].shape == (1, 3)
 
 
 def test_sdxl_has_a_part_for_each_encoder(tmp_path) -> None:

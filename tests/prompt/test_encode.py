@@ -207,9 +207,9 @@ def test_encoders_that_cut_a_text_differently_still_fit_together() -> None:
 
 
 def test_errors_name_the_prompt() -> None:
-    with pytest.raises(BadRequestError, match="^prompt: "):
+    with pytest.raises(BadRequestError, match=r"^prompt: "):
         encode("(a:1.2.3)")
-    with pytest.raises(BadRequestError, match="^negative_prompt: "):
+    with pytest.raises(BadRequestError, match=r"^negative_prompt: "):
         encode("a", "(a:1.2.3)")
 
 

@@ -1,5 +1,7 @@
 """Laws of the prompt language that hold for every text."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +38,7 @@ def test_neighbouring_segments_differ_in_weight(text: str) -> None:
     except BadRequestError:
         return
     assert segments
-    assert all(left.weight != right.weight for left, right in zip(segments, segments[1:], strict=False))
+    assert all(left.weight != right.weight for left, right in pairwise(segments))
 
 
 @given(syntax, st.integers(1, 40), st.none() | st.integers(1, 40), st.booleans())
@@ -87,10 +89,9 @@ def test_brackets_deeper_than_the_limit_have_no_effect() -> None:
 
 
 def test_schedules_deeper_than_the_limit_are_literal() -> None:
-    deep = MAX_DEPTH + 1
-    assert schedules("[" * MAX_DEPTH + "a" + ":3]" * MAX_DEPTH, 10)[-1] == (10, "a")
-    text = "[" * deep + "a:3" + "]:3" * deep
-    assert schedules(text, 10) == [(10, text)]
+    deep = "[" * MAX_DEPTH + "a" + ":3]" * MAX_DEPTH
+    assert schedules(deep, 10) == [(3, ""), (10, "a")]
+    assert schedules(f"[{deep}:3]", 10) == [(3, "[:3]"), (10, "[a:3]")]
 
 
 def test_round_and_square_brackets_are_independent() -> None:

@@ -1,6 +1,5 @@
 """A page over an engine without models."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,7 @@ def engine(tmp_path: Path) -> FakeEngine:
 
 
 @pytest.fixture(autouse=True)
-def _environment_stays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _environment_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mounting sets two of Gradio's variables; they are put back after each test."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", "")
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-    yield

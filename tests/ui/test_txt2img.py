@@ -160,7 +160,9 @@ def test_a_page_without_any_checkpoint_can_be_built(engine: FakeEngine, tmp_path
 
 def test_pasted_parameters_fill_the_controls(runner: Runner, engine: FakeEngine) -> None:
     paste = Paste(engine, runner.form, runner.results.status)
-    text = "a dog\nNegative prompt: cats\nSteps: 31, Sampler: Euler a, CFG scale: 5.5, Seed: 9, Size: 4096x64, Model: other"
+    text = (
+        "a dog\nNegative prompt: cats\nSteps: 31, Sampler: Euler a, CFG scale: 5, Seed: 9, Size: 4096x64, Model: other"
+    )
     updates = paste.text(text, "mini.safetensors")
     shown = {name: updates[control]["value"] for name, control in runner.form.controls.items()}
     assert (shown["prompt"], shown["negative_prompt"], shown["steps"], shown["sampler"]) == (

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ def test_sd1_euler_run_ends_at_a1111s_latents(case: str, loaded: Loaded) -> None
     log_sigmas = ((1 - alphas) / alphas).sqrt().log().float()
     sigmas = tensors["sigmas0"]
     x = tensors["noise0"].reshape(1, 4, 16, 16) * sigmas[0]
-    for sigma, following in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for sigma, following in pairwise(sigmas):
         timestep = float(np.interp(float(sigma.log()), log_sigmas.numpy(), np.arange(1000)))
         sample = (x / (sigma**2 + 1).sqrt()).repeat(2, 1, 1, 1)
         call = ModelCall(ANY_STEP, sample, torch.full((2,), timestep), context, torch.tensor([True, False]))

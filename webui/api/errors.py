@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -40,6 +41,7 @@ def install(app: FastAPI) -> None:
     """Give the application its exception handlers."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(InvalidBodyError, _invalid)
+    app.add_exception_handler(RequestValidationError, _invalid_parameters)
     app.add_exception_handler(BadRequestError, _bad_request)
     app.add_exception_handler(WebuiError, _expected)
     app.add_exception_handler(ClientDisconnect, _gone)
@@ -66,6 +68,11 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": error.problems if isinstance(error, InvalidBodyError) else []}, 422)
+
+
+async def _invalid_parameters(request: Request, error: Exception) -> Response:
+    items = error.errors() if isinstance(error, RequestValidationError) else ()
+    return await _invalid(request, InvalidBodyError((item["loc"], item["msg"], item["type"]) for item in items))
 
 
 async def _bad_request(request: Request, error: Exception) -> Response:

@@ -5,7 +5,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter
 from pydantic import ValidationError
@@ -16,10 +16,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from webui.api.body import InvalidBodyError, drain, read_json
 from webui.api.parts import Parts
+from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
-
-if TYPE_CHECKING:
-    from webui.engine import Job
+from webui.jobs.job import Job
 
 LOOK = 0.2  # seconds between two looks at a watched job
 SILENCE = 15.0  # seconds after which a comment keeps a quiet stream open
@@ -74,7 +73,7 @@ def routes(parts: Parts) -> APIRouter:
     return router
 
 
-def described(job: "Job") -> dict[str, Any]:
+def described(job: Job) -> dict[str, Any]:
     """A job as JSON."""
     now = job.progress
     return {
@@ -91,18 +90,31 @@ def described(job: "Job") -> dict[str, Any]:
         },
         "eta": job.eta(),
         "images": len(job.images),
-        "error": job.error_text,
+        "error": _error(job),
     }
 
 
-def _job(parts: Parts, job_id: str) -> "Job":
+def _error(job: Job) -> str | None:
+    """Why a job failed, in its own words where it is an expected failure."""
+    if job.state != "failed":
+        return None
+    try:
+        job.result(timeout=0)
+    except WebuiError as error:
+        return str(error)
+    except Exception as error:  # a bug: its traceback is in the log of the worker
+        return f"unexpected error ({type(error).__name__}); see the server's log"
+    return None
+
+
+def _job(parts: Parts, job_id: str) -> Job:
     job = parts.engine.job(job_id)
     if job is None:
         raise HTTPException(404, "there is no job of that id")
     return job
 
 
-async def _stream(parts: Parts, job: "Job") -> AsyncIterator[str]:
+async def _stream(parts: Parts, job: Job) -> AsyncIterator[str]:
     """Look often rather than block in `job.watch`: a watched job costs no thread."""
     last: dict[str, Any] | None = None
     spoken = time.monotonic()

@@ -3,14 +3,12 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from webui.api.sdapi.options import FixedOptions
 from webui.domain.errors import BusyError
 from webui.domain.result import GeneratedImage
-
-if TYPE_CHECKING:
-    from webui.engine import Engine
+from webui.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class Parts:
         closing: set when the server is to stop; new work is refused from then on.
     """
 
-    engine: "Engine"
+    engine: Engine
     encode: Callable[[GeneratedImage], EncodedImage]
     options: FixedOptions = field(default_factory=FixedOptions)
     flags: Mapping[str, Any] = field(default_factory=dict)

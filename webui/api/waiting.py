@@ -1,19 +1,16 @@
 """Waiting for a job on behalf of a client, without holding a thread, and giving it up when the client goes."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect, Request
 
 from webui.domain.result import GenerationResult
-
-if TYPE_CHECKING:
-    from webui.engine import Job
+from webui.jobs.job import Job
 
 LOOK = 0.2  # seconds between two looks at the connection
 
 
-async def finished(job: "Job", request: Request) -> GenerationResult:
+async def finished(job: Job, request: Request) -> GenerationResult:
     """The job's result.
 
     Raises:

@@ -89,7 +89,7 @@ class VaeShape:
     @property
     def downscale(self) -> int:
         """Pixels per latent cell and side."""
-        return 2 ** (len(self.levels) - 1)
+        return 1 << (len(self.levels) - 1)
 
 
 class _Tensors:

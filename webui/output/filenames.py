@@ -6,7 +6,7 @@ The tokens are those of A1111 v1.10.1 (`[name<argument><argument>]`, any case; u
 
 import contextlib
 import hashlib
-import os
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -64,7 +64,8 @@ def file_name(pattern: str, facts: NameFacts, extension: str) -> "NameTemplate":
     Args:
         extension: with its dot, `.png`.
     """
-    head, mark, tail = _render(pattern, facts).partition(_MARK)
+    # Normal form first: `clean` must not make the part before the number longer
+    head, mark, tail = unicodedata.normalize("NFC", _render(pattern, facts)).partition(_MARK)
     return NameTemplate(head=head, tail=tail.replace(_MARK, ""), numbered=bool(mark), extension=extension)
 
 
@@ -90,7 +91,8 @@ class NameTemplate:
         """One more than the highest number among the names of a folder."""
         if not self.numbered:
             return 0
-        before = os.path.commonprefix([self.with_number(11111), self.with_number(22222)])
+        pairs = zip(self.with_number(11111), self.with_number(22222), strict=True)
+        before = "".join(one for one, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
         pattern = re.compile(re.escape(before) + r"(\d{1,9})(?!\d)", re.ASCII)
         found = (pattern.match(name) for name in names)
         return max((int(match[1]) + 1 for match in found if match), default=0)

@@ -23,7 +23,7 @@ def decode(latents: Tensor, model: LoadedModel, *, tiled: bool) -> list[Image.Im
     When memory runs out the same latents are decoded in tiles: nothing is sampled again.
     """
     images = []
-    for one in latents.split(1):
+    for one in latents[:, None]:  # (1, 4, h, w) each
         try:
             pixels = model.vae.decode_tiled(one) if tiled else model.vae.decode(one)
         except (torch.OutOfMemoryError, MemoryError):

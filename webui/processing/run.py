@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from webui import VERSION
 from webui.domain.errors import BadRequestError, Cancelled, UnknownModelError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Phase, Progress
-from webui import VERSION
-from webui.library.library import ModelLibrary
+from webui.library.choice import first_choice
 from webui.library.files import ModelFile
+from webui.library.library import ModelLibrary
 from webui.output.infotext import InfoFacts, write
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.decode import check_finite, decode
@@ -49,9 +50,7 @@ class Job:
     @contextmanager
     def timed(self, phase: Phase, batch: int) -> Iterator[None]:
         """Report a phase and add its seconds to the timings."""
-        self.reporter.progress(
-            Progress(phase, 0, self.plan.request.steps, batch, len(self.plan.batches))
-        )
+        self.reporter.progress(Progress(phase, 0, self.plan.request.steps, batch, len(self.plan.batches)))
         began = time.monotonic()
         try:
             yield
@@ -139,15 +138,8 @@ class Pipeline:
 
     def _files(self, request: GenerationRequest) -> tuple[ModelFile, ModelFile | None]:
         """The checkpoint and the separate VAE that a request names."""
-        if request.checkpoint:
-            checkpoint = self._library.checkpoint(request.checkpoint)
-        else:
-            usable = [file for file in self._library.checkpoints() if file.usable]
-            if not usable:
-                raise UnknownModelError(
-                    "there is no usable checkpoint; put a .safetensors file into models/Stable-diffusion"
-                )
-            checkpoint = usable[0]
+        chosen = request.checkpoint
+        checkpoint = self._library.checkpoint(chosen) if chosen else first_choice(self._library)
         return checkpoint, self._library.vae(request.vae, checkpoint)
 
     def _switch(self, request: GenerationRequest, checkpoint: ModelFile) -> Switch | None:

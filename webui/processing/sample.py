@@ -17,6 +17,7 @@ from webui.sampling.loop import sample
 from webui.sampling.noise import ImageNoise
 from webui.sampling.samplers import SamplerOptions
 from webui.sampling.schedules import SigmaTable, sigmas_for, timesteps_for
+from webui.sampling.stepping import SolverRange
 from webui.sampling.steps import Step, StepHooks, StepNoise
 from webui.sampling.timestep import sample_timesteps
 
@@ -117,13 +118,14 @@ def _in_sigmas(
         positive = sigmas[sigmas > 0]
         source = BrownianNoise(
             batch.seeds,
-            tuple(first.shape[1:]),
+            (first.shape[1], first.shape[2], first.shape[3]),
             float(positive.min()),
             float(sigmas.max()),
             request.noise.source,
             first.device,
             shared=request.noise.batch_sde,
         )
+    low, high = table.sigmas[0].to(first.device), table.sigmas[-1].to(first.device)
     return sample(
         info,
         model.denoise,
@@ -133,6 +135,7 @@ def _in_sigmas(
         noise=source,
         hooks=hooks,
         watch=watch,
+        solver_range=SolverRange(request.steps, low, high) if info.own_steps else None,
     )
 
 

@@ -66,7 +66,7 @@ class Texts:
         )
 
     def hashes(self, plan: Plan, model: LoadedModel) -> str:
-        """`name: 12 hex, ...` of the embeddings the prompts use, once for each text and each encoder, as A1111 lists."""
+        """`name: 12 hex, ...` of the embeddings used, once for each text and each encoder, as A1111 lists them."""
         encoder = self._encoder(model)
         if not encoder.embeddings:
             return ""
@@ -113,7 +113,7 @@ class Texts:
         try:
             if not file.usable:
                 return _Read(now, None, file.reason)
-            return _Read(now, read_embedding(file.path))
+            return _Read(now, read_embedding(ensure_safetensors(self._library, file), file.stem))
         except UnusableFileError as error:
             return _Read(now, None, str(error))
 

@@ -1,10 +1,7 @@
 """Textual inversion (Gal et al. 2022, arXiv:2208.01618): reading the files and finding their names among tokens."""
 
 import base64
-import io
 import json
-import pickle
-import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,13 +77,12 @@ class EmbeddingTable:
 def read_embedding(path: Path, name: str | None = None) -> Embedding:
     """Read a textual inversion file. No code in it is run.
 
-    Formats: .pt and .bin (A1111's `string_to_param`, or diffusers' {token: vectors}), .safetensors (`emb_params`, or
-    `clip_l` and `clip_g` for SDXL), PNG with the data in a text chunk `sd-ti-embedding`. The name is the file's, but a
-    PNG's own.
+    Formats: .safetensors (`emb_params`, `clip_l` and `clip_g` for SDXL, or what `weights.convert` makes of a .pt or
+    .bin: A1111's `string_to_param.*`, diffusers' {token: vectors}), PNG with the data in a text chunk
+    `sd-ti-embedding`. The name is the file's, but a PNG's own.
 
     Args:
-        name: instead of that name, for a file that was converted and lies elsewhere. A .safetensors made from a .pt
-            by `weights.convert` is read too (`string_to_param.*`).
+        name: instead of that name, for a file that was converted and lies elsewhere.
 
     Raises:
         UnusableFileError: not readable, or none of these formats.
@@ -100,13 +96,13 @@ def read_embedding(path: Path, name: str | None = None) -> Embedding:
     own_name = path.stem
     if path.suffix.lower() == ".safetensors":
         data = _from_safetensors(path.name, content)
-    elif path.suffix.lower() in {".pt", ".bin"}:
-        data = _from_pickle(path.name, content)
     elif content.startswith(_PNG):
         data = _from_png(path.name, content)
         own_name = str(data.get("name") or own_name)
     else:
-        raise UnusableFileError(f"{path.name}: expected .safetensors, .pt, .bin, or .png with a text chunk")
+        raise UnusableFileError(
+            f"{path.name}: expected .safetensors (a .pt or .bin is converted first) or .png with a text chunk"
+        )
     return Embedding(name or own_name, MappingProxyType(_parts(path.name, data)))
 
 
@@ -115,29 +111,6 @@ def _from_safetensors(file: str, content: bytes) -> Mapping[str, Any]:
         return load_safetensors(content)
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise UnusableFileError(f"{file}: not a safetensors file ({error})") from error
-
-
-def _from_pickle(file: str, content: bytes) -> Mapping[str, Any]:
-    if _is_compressed(content):
-        raise UnusableFileError(f"{file}: has compressed members, which torch does not write")
-    try:
-        with torch.serialization.safe_globals([torch.nn.ParameterDict]):
-            data = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UnusableFileError(f"{file}: not a file of plain tensors ({reason})") from error
-    if not isinstance(data, Mapping):
-        raise UnusableFileError(f"{file}: expected a dictionary of tensors")
-    return data
-
-
-def _is_compressed(content: bytes) -> bool:
-    """Whether this is a zip file that grows when read; what torch writes is stored as it is."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist())
-    except zipfile.BadZipFile:
-        return False  # files of torch before 1.6 are no zips
 
 
 def _from_png(file: str, content: bytes) -> Mapping[str, Any]:
@@ -169,7 +142,7 @@ def _parts(file: str, data: Mapping[str, Any]) -> dict[Slot, Tensor]:
         params = data["string_to_param"]
         parts = {"only": _vectors(file, next(iter(_mapping(params).values()), None))}
     else:
-        flat = {name: value for name, value in data.items() if name.startswith("string_to_param.")}
+        flat = {name: value for name, value in data.items() if str(name).startswith("string_to_param.")}
         found = [value for value in (flat or data).values() if isinstance(value, Tensor)]
         if len(found) != 1:
             raise UnusableFileError(f"{file}: expected one tensor of vectors, found {len(found)}")

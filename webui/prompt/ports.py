@@ -40,7 +40,7 @@ class TextEncoder(Protocol):
 
     def encode(self, tokens: Tensor, splices: Sequence[Sequence[Splice]], *, clip_skip: int) -> Encoded:
         """Encode (B, 77) int64 ids. Which layer is taken and whether the final norm follows is the encoder's own
-        business (prompt-language, section 10); `clip_skip` is N >= 1, or 1 where the family ignores it.
+        business; `clip_skip` is N >= 1, counted from the last layer, or 0 for the tower's own layer.
         """
 
 

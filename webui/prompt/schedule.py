@@ -7,6 +7,7 @@ The grammar (spec: prompt-language, section 5) is read in one pass with a stack,
     alternate := "[" prompt ("|" prompt)+ "]"
 
 A group that fits none of these makes itself and all groups around it literal, but not the well-formed groups inside.
+Groups may be nested 100 deep; one around those is literal.
 """
 
 import re
@@ -42,7 +43,7 @@ class _Group:
     opener: str
     fields: list[list[str | _Scheduled | _Alternate]] = field(default_factory=lambda: [[]])
     separators: list[str] = field(default_factory=list)
-    depth: int = 0
+    depth: int = 0  # of the groups inside
 
     def literal(self) -> list[str | _Scheduled | _Alternate]:
         content: list[str | _Scheduled | _Alternate] = [self.opener, *self.fields[0]]
@@ -53,7 +54,7 @@ class _Group:
     def close(self, closer: str) -> list[str | _Scheduled | _Alternate] | None:
         """What the whole group stands for in the text around it; None where it fits no rule."""
         marks = "".join(self.separators)
-        if self.depth > MAX_DEPTH:
+        if self.depth >= MAX_DEPTH:
             return None
         if marks == "" or (marks == ":" and self.opener == "("):
             return [*self.literal(), closer]

@@ -62,7 +62,10 @@ def ipndm(
 def ipndm_v(
     denoise: Denoiser, latents: Tensor, step: Step, past: Sequence[Past], noise: StepNoise, options: SamplerOptions
 ) -> Moved:
-    """IPNDM with coefficients for uneven steps, up to order 4 (Forge's IPNDM_V)."""
+    """IPNDM with coefficients for uneven steps, up to order 4 (Forge's IPNDM_V).
+
+    Those of order 4 add up to 1 only where widths shrink evenly; they are kept, for images are made with them.
+    """
     denoised = denoise(latents, step.sigma)
     here = tangent(latents, denoised, step.sigma)
     levels = [float(step.sigma_next), float(step.sigma), *(float(p.sigma) for p in reversed(past))]

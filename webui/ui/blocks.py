@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.components import Component
 
-from webui.ui import markup, models, paste, quicksettings, txt2img
+from webui.domain.request import GenerationRequest
+from webui.ui import forms, markup, models, paste, quicksettings, txt2img
 from webui.ui.album import Album
 from webui.ui.events import bind
 from webui.ui.generate import Runner
@@ -50,7 +51,7 @@ def build(engine: "Engine", *, temp_dir: Path, save_images: bool = True) -> gr.B
         bind(buttons.paste.click, from_box, box, filler.outputs, preprocess=False)
 
         def start() -> paste.Updates:
-            return _starting(engine, filler)
+            return _starting(engine, filler, drawn=starting)
 
         bind(page.load, start, None, filler.outputs)
         bind(page.load, runner.resume, [results.job], results.all)
@@ -58,18 +59,23 @@ def build(engine: "Engine", *, temp_dir: Path, save_images: bool = True) -> gr.B
     return blocks
 
 
-def _starting(engine: "Engine", filler: paste.Paste) -> paste.Updates:
-    """What a freshly loaded page shows: the model files that are there now, and the starting values."""
+def _starting(engine: "Engine", filler: paste.Paste, drawn: GenerationRequest) -> paste.Updates:
+    """What a freshly loaded page must change: the lists of model files, and starting values that are not as `drawn`.
+
+    The others are left alone, so that nothing typed while the page loads is overwritten.
+    """
     library, controls = engine.library, filler.form.controls
     request, missing = models.as_shown(library, engine.starting_values(), "")
-    updates = filler.form.show(request)
+    before = forms.flatten(drawn)
+    changed = [name for name, value in forms.flatten(request).items() if before.get(name) != value]
+    updates = filler.form.show(request, changed)
     lists = {
         "checkpoint": models.checkpoint_choices(library),
         "vae": models.vae_choices(library),
         "refiner.checkpoint": models.refiner_choices(library),
     }
     for name, choices in lists.items():
-        updates[controls[name]] = {**updates[controls[name]], "choices": choices}
+        updates[controls[name]] = gr.update(**{**updates.get(controls[name], {}), "choices": choices})
     if not lists["checkpoint"]:
         missing = "There is no usable checkpoint. Put one into models/Stable-diffusion and press ↻."
     return {**updates, filler.status: markup.message("notice", missing) if missing else ""}

@@ -9,6 +9,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_blocks import UNetMidBlock2DCrossAttn
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -50,7 +51,7 @@ def empty_unet(shape: UnetShape, heads: Sequence[int]) -> UNet2DConditionModel:
     middle = shape.middle_depth
     depths = [level.encoder if level.attends else (1,) * len(level.encoder) for level in levels]
     with torch.device("meta"):
-        unet = UNet2DConditionModel(
+        unet: UNet2DConditionModel = UNet2DConditionModel(
             in_channels=shape.in_channels,
             out_channels=shape.out_channels,
             down_block_types=tuple("CrossAttnDownBlock2D" if level.attends else "DownBlock2D" for level in levels),
@@ -81,9 +82,9 @@ def empty_unet(shape: UnetShape, heads: Sequence[int]) -> UNet2DConditionModel:
                 resnet_eps=UNET_EPS,
                 resnet_groups=GROUPS,
             )
-    for block in unet.up_blocks:
-        for number, upsampler in enumerate(block.upsamplers or ()):
-            block.upsamplers[number] = FittedUpsample(upsampler.conv)
+    for name, module in list(unet.named_modules()):
+        if isinstance(module, Upsample2D):
+            unet.set_submodule(name, FittedUpsample(module.get_submodule("conv")))
     return unet
 
 
@@ -91,7 +92,7 @@ def empty_vae(shape: VaeShape) -> AutoencoderKL:
     """A VAE of this shape on the meta device, without weights. Latents are scaled outside of it."""
     count = len(shape.levels)
     with torch.device("meta"):
-        return AutoencoderKL(
+        vae: AutoencoderKL = AutoencoderKL(
             in_channels=shape.image_channels,
             out_channels=shape.image_channels,
             down_block_types=("DownEncoderBlock2D",) * count,
@@ -104,6 +105,7 @@ def empty_vae(shape: VaeShape) -> AutoencoderKL:
             use_quant_conv=shape.has_quant_conv,
             use_post_quant_conv=shape.has_quant_conv,
         )
+    return vae
 
 
 def build_unet(

@@ -62,9 +62,7 @@ class UnetDoor:
         if residuals is None or (not residuals.down and residuals.mid is None):
             return None, None
         if residuals.down and len(residuals.down) != self.shape.skips:
-            raise ValueError(
-                f"{len(residuals.down)} residuals for {self.shape.skips} skip connections of this UNet"
-            )
+            raise ValueError(f"{len(residuals.down)} residuals for {self.shape.skips} skip connections of this UNet")
         nothing = torch.zeros((), device=self.device, dtype=self.dtype)
         down = tuple(r.to(self.device, self.dtype) for r in residuals.down) or (nothing,) * self.shape.skips
         mid = nothing if residuals.mid is None else residuals.mid.to(self.device, self.dtype)

@@ -80,7 +80,8 @@ class VaeDoor:
             raise NotFiniteError(f"{self._name}: what it was given holds NaN or infinity")
         result = work(tensor)
         if not torch.isfinite(result).all() and self.dtype != torch.float32:
-            self.module.float()
+            for parameter in self.module.parameters():
+                parameter.data = parameter.data.float()
             result = work(tensor)
         if not torch.isfinite(result).all():
             raise NotFiniteError(f"{self._name}: the result holds NaN or infinity even in float32; use another VAE")

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 from fastapi import APIRouter
@@ -13,9 +13,8 @@ from starlette.responses import JSONResponse
 from webui.api.body import drain
 from webui.api.parts import Parts
 from webui.domain.catalog import SAMPLERS, SCHEDULES, SamplerInfo
-
-if TYPE_CHECKING:
-    from webui.library.library import ModelFile, ModelLibrary
+from webui.library.files import ModelFile
+from webui.library.library import ModelLibrary
 
 UPSCALERS = ("None", "Lanczos", "Nearest")  # clients insert others after the first
 LATENT_UPSCALE_MODES = (
@@ -128,7 +127,7 @@ def _refresher(refresh: Callable[[], object]) -> Callable[[Request], Any]:
     return refreshed
 
 
-def _model(library: "ModelLibrary", file: "ModelFile") -> dict[str, Any]:
+def _model(library: ModelLibrary, file: ModelFile) -> dict[str, Any]:
     sha256 = library.known_sha256(file)
     sidecar = file.path.with_suffix(".yaml")
     return {

@@ -18,6 +18,7 @@ from webui.output.images import safe_open
 from webui.output.metadata import read_items, read_text
 from webui.output.parse import parse
 
+
 def routes() -> APIRouter:
     """Reading metadata."""
     router = APIRouter()

@@ -1,15 +1,13 @@
 """`GET /sdapi/v1/progress`: where the running job stands, in A1111's numbers."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter
 
 from webui.api.parts import Parts
 from webui.api.sdapi.answers import as_base64
-
-if TYPE_CHECKING:
-    from webui.engine import Job
+from webui.jobs.job import Job
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -23,7 +21,7 @@ def routes(parts: Parts) -> APIRouter:
     return router
 
 
-def report(job: "Job | None", *, with_image: bool) -> dict[str, Any]:
+def report(job: Job | None, *, with_image: bool) -> dict[str, Any]:
     """A1111's progress object. Idle is exactly progress 0 with job_count 0: clients test for that."""
     if job is None:
         return {

@@ -1,7 +1,7 @@
 """`GET/POST /sdapi/v1/options` and `cmd-flags`: A1111's settings over the engine's starting values."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter
 from pydantic import ValidationError
@@ -14,9 +14,8 @@ from webui.api.parts import Parts
 from webui.api.sdapi.options import CHECKPOINT, NEUTRAL, OPTIONS, replaced, value_at
 from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.domain.request import GenerationRequest
-
-if TYPE_CHECKING:
-    from webui.library.library import ModelFile, ModelLibrary
+from webui.library.files import ModelFile
+from webui.library.library import ModelLibrary
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -57,7 +56,7 @@ def shown(parts: Parts, starting: GenerationRequest) -> dict[str, Any]:
     return {**values, **NEUTRAL, **parts.options.values()}
 
 
-def current_checkpoint(library: "ModelLibrary", alias: str) -> "ModelFile | None":
+def current_checkpoint(library: ModelLibrary, alias: str) -> ModelFile | None:
     """The file of the starting checkpoint; where none is named, the first usable one."""
     if not alias:
         return next((file for file in library.checkpoints() if file.usable), None)

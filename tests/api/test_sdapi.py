@@ -1,0 +1,216 @@
+"""The other routes of A1111's API: settings, lists, progress, png-info, health."""
+
+import base64
+import io
+import json
+import struct
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from tests.api.fakes import SHA, Api, FakeEngine, FakeJob
+from webui.api.application import create
+from webui.api.sdapi.options import NEUTRAL, OPTIONS, replaced, value_at
+from webui.api.sdapi.progress import report
+from webui.domain.request import GenerationRequest
+from webui.domain.result import Progress
+
+INPUTS = Path(__file__).parents[2].parent / "shared" / "goldens" / "inputs"
+
+
+@pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.key)
+def test_every_option_names_a_field_and_reads_back_what_it_shows(option: Any) -> None:
+    starting = GenerationRequest()
+    value = value_at(starting, option.path)
+    assert option.decode(option.encode(value)) == value
+    assert replaced(starting, {option.path: option.decode(option.encode(value))}) == starting
+
+
+def test_options_are_json_and_name_the_checkpoint_by_title() -> None:
+    options = Api().get("/sdapi/v1/options").json()
+    assert options["sd_model_checkpoint"] == f"tiny-sd1.safetensors [{SHA[:10]}]"
+    assert options["sd_checkpoint_hash"] == SHA
+    assert options["CLIP_stop_at_last_layers"] == 1
+    assert {"samples_format", "sd_vae", "randn_source", *NEUTRAL} <= options.keys()
+
+
+def test_echoing_all_options_changes_nothing() -> None:
+    api = Api()
+    answer = api.post("/sdapi/v1/options", api.get("/sdapi/v1/options").json())
+    assert (answer.status_code, answer.json()) == (200, None)
+    assert api.engine.changed == []
+    assert api.engine.loaded == []
+
+
+def test_a_checkpoint_is_loaded_before_the_answer() -> None:
+    api = Api()
+    everything = api.get("/sdapi/v1/options").json()
+    answer = api.post("/sdapi/v1/options", {**everything, "sd_model_checkpoint": "other"})
+    assert answer.json() is None
+    assert api.engine.loaded == ["other"]
+    assert api.engine.changed == [{"checkpoint": "other"}]
+
+
+def test_an_unknown_checkpoint_changes_nothing() -> None:
+    api = Api()
+    body = {"sd_model_checkpoint": "nope", "CLIP_stop_at_last_layers": 2}
+    assert api.post("/sdapi/v1/options", body).status_code == 404
+    assert api.engine.changed == []
+
+
+def test_settings_are_translated() -> None:
+    api = Api()
+    body = {"CLIP_stop_at_last_layers": 2.0, "sd_noise_schedule": "Zero Terminal SNR", "eta_ddim": "0.5", "rho": 0.0}
+    assert api.post("/sdapi/v1/options", body).status_code == 200
+    expected = {"clip_skip": 2, "schedule.zero_terminal_snr": True, "noise.eta_ddim": 0.5}
+    assert api.engine.changed == [expected]
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        ({"no_such_key": 1}, "no_such_key"),
+        ({"outdir_samples": "/etc"}, "outdir_samples"),
+        ({"samples_format": "webp"}, "samples_format"),
+        ({"CLIP_stop_at_last_layers": 99}, "CLIP_stop_at_last_layers"),
+        ({"emphasis": "loud"}, "emphasis"),
+    ],
+)
+def test_wrong_settings_are_named(body: dict[str, Any], key: str) -> None:
+    api = Api()
+    answer = api.post("/sdapi/v1/options", body)
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["body", key]
+    assert api.engine.changed == []
+
+
+def test_models_are_listed_without_unusable_ones() -> None:
+    models = Api().get("/sdapi/v1/sd-models").json()
+    assert list(models[0]) == ["title", "model_name", "hash", "sha256", "filename", "config"]
+    assert [model["model_name"] for model in models] == ["tiny-sd1", "sub_other"]
+    assert models[0]["hash"] == SHA[:10]
+    assert models[1]["hash"] is None
+    assert Api().get("/sdapi/v1/sd-vae").json()[0]["model_name"] == "tiny-vae.safetensors"
+
+
+def test_lists_have_the_shapes_that_clients_read() -> None:
+    api = Api()
+    lists = {name: api.get(f"/sdapi/v1/{name}").json() for name in ("samplers", "schedulers", "upscalers", "memory")}
+    assert lists["samplers"][0]["name"] == "DPM++ 2M"
+    assert all(isinstance(v, str) for sampler in lists["samplers"] for v in sampler["options"].values())
+    karras = next(schedule for schedule in lists["schedulers"] if schedule["name"] == "karras")
+    assert list(karras.values()) == ["karras", "Karras", None, 7.0, False]
+    assert list(karras) == ["name", "label", "aliases", "default_rho", "need_inner_model"]
+    assert lists["upscalers"][0]["name"] == "None"  # clients insert after the first
+    assert lists["memory"]["ram"]["total"] > 0
+    assert "error" in lists["memory"]["cuda"]
+    assert api.get("/sdapi/v1/latent-upscale-modes").json()[0] == {"name": "Latent"}
+    assert api.get("/sdapi/v1/embeddings").json()["loaded"].keys() == {"ti"}
+    assert api.get("/sdapi/v1/prompt-styles").json() == []
+    assert api.get("/sdapi/v1/scripts").json() == {"txt2img": [], "img2img": []}
+    assert api.get("/sdapi/v1/cmd-flags").json() == {"port": 7860}
+
+
+@pytest.mark.parametrize("name", ["refresh-checkpoints", "refresh-vae", "refresh-embeddings"])
+def test_refreshing_looks_at_the_folders(name: str) -> None:
+    api = Api()
+    assert api.post(f"/sdapi/v1/{name}").json() is None
+    assert api.engine.library.refreshed == 1
+
+
+def test_interrupt_and_skip() -> None:
+    api = Api()
+    assert api.post("/sdapi/v1/interrupt", content=b"").json() == {}
+    assert api.post("/sdapi/v1/skip", content=b"").json() is None
+    assert api.engine.calls == ["interrupt", "skip"]
+
+
+def test_idle_progress_is_exactly_zero() -> None:
+    idle = Api().get("/sdapi/v1/progress").json()
+    assert list(idle) == ["progress", "eta_relative", "state", "current_image", "textinfo"]
+    assert (idle["progress"], idle["eta_relative"], idle["current_image"]) == (0.0, 0.0, None)
+    assert idle["state"]["job_count"] == 0
+
+
+def test_progress_counts_batches_and_steps() -> None:
+    job = FakeJob("a", GenerationRequest(), False, preview=b"jpg")
+    job.progress = Progress("sampling", step=5, steps=10, batch=1, batches=2)
+    shown = report(job, with_image=True)  # type: ignore[arg-type]
+    assert shown["progress"] == pytest.approx(0.01 + 0.5 + 0.25)
+    assert (shown["state"]["job_no"], shown["state"]["job_count"], shown["state"]["sampling_step"]) == (1, 2, 5)
+    assert shown["current_image"] == base64.b64encode(b"jpg").decode()
+    assert report(job, with_image=False)["current_image"] is None  # type: ignore[arg-type]
+    job.progress = replace(job.progress, step=10)
+    assert report(job, with_image=False)["progress"] == 1.0  # type: ignore[arg-type]
+
+
+def test_png_info_reads_what_is_inside() -> None:
+    info = PngInfo()
+    info.add_text("parameters", "a dog\nSteps: 9, Sampler: Euler, CFG scale: 7, Seed: 4711, Size: 192x128")
+    info.add_text("Comment", "hello")
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG", pnginfo=info)
+    image = base64.b64encode(buffer.getvalue()).decode()
+    for sent in (image, f"data:image/png;base64,{image}"):
+        answer = Api().post("/sdapi/v1/png-info", {"image": sent}).json()
+        assert answer["info"].startswith("a dog")
+        assert answer["items"] == {"Comment": "hello"}
+        assert answer["parameters"]["Seed"] == "4711"
+
+
+def test_png_info_answers_as_a1111_does() -> None:
+    case = INPUTS.parent / "cases" / "extra_pnginfo_info_exif_jpg.txt"
+    if not case.is_file():
+        pytest.skip("shared/goldens is not here")
+    image = base64.b64encode((INPUTS / "info_exif.jpg").read_bytes()).decode()
+    assert Api().post("/sdapi/v1/png-info", {"image": image}).json() == json.loads(case.read_text(encoding="utf-8"))
+
+
+def _bomb() -> bytes:
+    """A PNG of a few bytes whose header says 60000 x 60000."""
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", len(header)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "", "!!!!", "aGVsbG8=", base64.b64encode(_bomb()).decode(), "http://127.0.0.1/x.png", "data:image/png;base64,",
+        base64.b64encode(b"%!PS-Adobe-3.0 EPSF-3.0\n").decode(), "\u00e9" * 9,
+    ],
+)  # fmt: skip
+def test_what_is_no_image_is_refused(image: str) -> None:
+    answer = Api().post("/sdapi/v1/png-info", {"image": image})
+    assert 400 <= answer.status_code < 500
+    assert "image" in answer.text
+    assert Api().post("/sdapi/v1/png-info", {}).status_code == 422
+
+
+def test_unknown_routes_and_methods_answer_as_usual() -> None:
+    assert Api().get("/sdapi/v1/artists").json() == {"detail": "Not Found"}
+    assert Api().get("/sdapi/v1/txt2img").json() == {"detail": "Method Not Allowed"}
+
+
+def test_health_and_ping() -> None:
+    assert Api().get("/health").json() == {"status": "ok"}
+    assert Api().get("/internal/ping").json() == {}
+
+
+def test_the_description_lists_the_routes() -> None:
+    paths = Api().get("/openapi.json").json()["paths"]
+    assert "/sdapi/v1/txt2img" in paths
+    assert "/api/jobs" in paths
+
+
+def test_without_the_api_only_health_is_there() -> None:
+    api = Api(FakeEngine())
+    api.app = create(api.parts, with_api=False)
+    assert api.get("/health").status_code == 200
+    assert api.get("/sdapi/v1/samplers").status_code == 404
+    assert api.get("/openapi.json").status_code == 404

@@ -1,0 +1,88 @@
+"""Name-and-shape tables of full-size models, made from diffusers' modules on the meta device. No weights anywhere."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+
+from webui.library.layout import Layout, unet_layout, vae_layout
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def unet(**config: object) -> UNet2DConditionModel:
+    with torch.device("meta"):
+        return UNet2DConditionModel(**config)
+
+
+def sd1_unet(in_channels: int = 4) -> UNet2DConditionModel:
+    return unet(in_channels=in_channels, cross_attention_dim=768, attention_head_dim=8)
+
+
+def sd2_unet() -> UNet2DConditionModel:
+    return unet(cross_attention_dim=1024, attention_head_dim=(5, 10, 20, 20), use_linear_projection=True)
+
+
+def sdxl_unet(in_channels: int = 4, depths: tuple[object, ...] = (1, 2, 10), **more: object) -> UNet2DConditionModel:
+    return unet(
+        in_channels=in_channels, cross_attention_dim=2048, attention_head_dim=(5, 10, 20), use_linear_projection=True,
+        block_out_channels=(320, 640, 1280), transformer_layers_per_block=depths,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        class_embed_type="projection", projection_class_embeddings_input_dim=2816, **more,
+    )  # fmt: skip
+
+
+def refiner_unet() -> UNet2DConditionModel:
+    return unet(
+        cross_attention_dim=1280, attention_head_dim=(6, 12, 24, 24), use_linear_projection=True,
+        block_out_channels=(384, 768, 1536, 1536), transformer_layers_per_block=4,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        class_embed_type="projection", projection_class_embeddings_input_dim=2560,
+    )  # fmt: skip
+
+
+def ssd1b_unet() -> UNet2DConditionModel:
+    """SDXL's distilled relative: depths differ between encoder and decoder, the middle is one residual block."""
+    return sdxl_unet(
+        depths=((1, 1), (2, 2), (4, 4)),
+        reverse_transformer_layers_per_block=((4, 4, 10), (2, 1, 1), (1, 1, 1)),
+        mid_block_type="UNetMidBlock2D",
+    )
+
+
+def vae() -> AutoencoderKL:
+    with torch.device("meta"):
+        return AutoencoderKL(
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            block_out_channels=(128, 256, 512, 512),
+            layers_per_block=2,
+        )
+
+
+def shapes_of(module: torch.nn.Module) -> Shapes:
+    return {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}
+
+
+def as_ldm(shapes: Mapping[str, tuple[int, ...]], layout: Layout, prefix: str) -> Shapes:
+    renamed = {}
+    for name, shape in shapes.items():
+        ldm = layout.to_ldm(name)
+        assert ldm is not None, name
+        is_vae_attention = ".mid.attn_1." in ldm and ldm.endswith(".weight") and ".norm." not in ldm
+        renamed[prefix + ldm] = (*shape, 1, 1) if is_vae_attention else shape
+    return renamed
+
+
+def checkpoint(unet: UNet2DConditionModel, attends: Sequence[bool], text: Mapping[str, tuple[int, ...]]) -> Shapes:
+    """A whole LDM checkpoint: UNet, VAE, the given text encoder tensors, and what real files hold besides."""
+    return {
+        **as_ldm(shapes_of(unet), unet_layout([2] * len(attends), attends), "model.diffusion_model."),
+        **as_ldm(shapes_of(vae()), vae_layout([2] * 4, [3] * 4), "first_stage_model."),
+        **text,
+        "alphas_cumprod": (1000,),
+        "model_ema.decay": (),
+        "first_stage_model.loss.logvar": (),
+    }

@@ -1,0 +1,63 @@
+"""A checkpoint of a few hundred kilobytes with the SD1 layout, made of random numbers; for tests that need a file."""
+
+import torch
+from torch import Tensor
+
+from webui.library.layout import unet_layout, vae_layout
+
+CHANNELS = 32
+CONTEXT = 64  # the width of the text encoder
+TEXT = "cond_stage_model.transformer.text_model."
+
+
+def small_checkpoint(seed: int, *, in_channels: int = 4, dtype: torch.dtype = torch.float16) -> dict[str, Tensor]:
+    """Tensors of a whole SD1 checkpoint: two UNet levels, two VAE levels, a CLIP with one layer."""
+    from diffusers import UNet2DConditionModel
+
+    torch.manual_seed(seed)
+    unet = UNet2DConditionModel(
+        in_channels=in_channels, block_out_channels=(CHANNELS, 2 * CHANNELS), layers_per_block=2,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        cross_attention_dim=CONTEXT, attention_head_dim=8,
+    )  # fmt: skip
+    layout = unet_layout([2, 2], [True, False])
+    tensors = {f"model.diffusion_model.{layout.to_ldm(name)}": value for name, value in unet.state_dict().items()}
+    tensors |= {f"first_stage_model.{name}": value for name, value in small_vae().items()}
+    tensors |= text_tensors()
+    return {name: value.to(dtype).contiguous() for name, value in tensors.items()}
+
+
+def small_vae() -> dict[str, Tensor]:
+    """Tensors of a bare VAE file in LDM naming."""
+    from diffusers import AutoencoderKL
+
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(CHANNELS, CHANNELS), layers_per_block=2, latent_channels=4,
+    )  # fmt: skip
+    layout = vae_layout([2, 2], [3, 3])
+    tensors = {}
+    for name, value in vae.state_dict().items():
+        ldm = layout.to_ldm(name)
+        assert ldm is not None
+        is_attention = ".attn_1." in ldm and value.dim() == 2
+        tensors[ldm] = (value[..., None, None] if is_attention else value).contiguous()
+    return tensors
+
+
+def text_tensors() -> dict[str, Tensor]:
+    def layer(name: str, *shape: int) -> dict[str, Tensor]:
+        return {f"{TEXT}{name}.weight": torch.randn(shape) * 0.05, f"{TEXT}{name}.bias": torch.zeros(shape[0])}
+
+    width = 64
+    tensors = {
+        f"{TEXT}embeddings.token_embedding.weight": torch.randn(100, width) * 0.05,
+        f"{TEXT}embeddings.position_embedding.weight": torch.randn(77, width) * 0.05,
+    }
+    block = "encoder.layers.0."
+    for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
+        tensors |= layer(f"{block}self_attn.{name}", width, width)
+    tensors |= layer(f"{block}mlp.fc1", 2 * width, width) | layer(f"{block}mlp.fc2", width, 2 * width)
+    for name in (f"{block}layer_norm1", f"{block}layer_norm2", "final_layer_norm"):
+        tensors |= layer(name, width)
+    return tensors

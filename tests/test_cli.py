@@ -1,0 +1,178 @@
+"""Flags, settings files and the small promises of the command line: ports, locks, the end of a server."""
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from webui import cli, serving
+from webui.cli import image_format_of, parser, read_settings, settings_of, write_whole
+from webui.datalock import DataLock
+from webui.domain.errors import WebuiError
+
+ROOT = Path(__file__).parents[1]
+
+
+def _settings(*arguments: str):
+    return settings_of(parser().parse_args(arguments))
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith("WEBUI_"):
+            monkeypatch.delenv(name)
+
+
+def test_without_flags_the_defaults_hold() -> None:
+    settings = _settings()
+    assert (settings.host, settings.port, settings.api, settings.webui) == ("127.0.0.1", 7860, False, True)
+
+
+def test_flags_before_and_after_the_command_count() -> None:
+    assert _settings("--port", "1234", "serve").port == 1234
+    assert _settings("serve", "--port", "1234").port == 1234
+    assert _settings("--device", "cpu", "generate", "a cat").device == "cpu"
+    settings = _settings("--nowebui", "--allowed-host", "a", "--allowed-host", "b", "--precision", "bf16")
+    assert (settings.webui, settings.api, settings.port) == (False, True, 7860)
+    assert (settings.allowed_hosts, settings.precision) == (("a", "b"), "bf16")
+
+
+def test_listen_opens_every_address() -> None:
+    assert _settings("--listen").host == "0.0.0.0"
+    assert _settings("--listen", "--host", "10.0.0.1").host == "10.0.0.1"
+
+
+def test_layers_are_merged_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    (folder / "settings.json").write_text(json.dumps({"port": 1, "device": "cpu", "threads": 3}))
+    monkeypatch.setenv("WEBUI_PORT", "2")
+    monkeypatch.setenv("WEBUI_THREADS", "4")
+    settings = _settings("--data-dir", str(folder), "--port", "3")
+    assert (settings.port, settings.threads, settings.device) == (3, 4, "cpu")
+
+
+def test_a_broken_settings_file_is_kept_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "settings.json"
+    for text in ("{", "[1]", "", "\0"):
+        path.write_text(text)
+        with caplog.at_level(logging.WARNING):
+            assert read_settings(path) == {}
+        assert not path.exists()
+    assert sorted(kept.read_text() for kept in tmp_path.glob("settings.broken-*")) == ["", "\0", "[1]", "{"]
+    assert "kept as" in caplog.text
+
+
+def test_only_wrong_keys_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps({"port": 99999, "device": "cpu", "nonsense": 1}))
+    assert read_settings(path) == {"device": "cpu"}
+    assert "port" in caplog.text
+    assert "nonsense" in caplog.text
+
+
+@pytest.mark.parametrize("arguments", [("--port", "70000"), ("--threads", "-1")])
+def test_wrong_values_are_one_sentence(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(arguments) == cli.FAILED
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert arguments[0].removeprefix("--") in told
+
+
+@pytest.mark.parametrize("arguments", [("--no-such-flag",), ("--precision", "fp8"), ("generate",), ("--por", "1")])
+def test_wrong_flags_end_with_usage(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == cli.USAGE
+
+
+def test_files_are_whole_and_their_kind_is_checked_before_the_work(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.png"
+    write_whole(path, b"abc")
+    assert path.read_bytes() == b"abc"
+    assert [found.name for found in path.parent.iterdir()] == ["a.png"]
+    with pytest.raises(WebuiError, match="cannot be written"):
+        write_whole(path / "below.png", b"")
+    assert image_format_of(Path("a.JPG")) == "jpg"
+    with pytest.raises(WebuiError, match="gif"):
+        image_format_of(Path("a.gif"))
+
+
+HOLD = (
+    "import sys, time; from pathlib import Path; from webui.datalock import DataLock; "
+    "lock = DataLock(Path(sys.argv[1])); sys.stdout.write('held\\n'); sys.stdout.flush(); time.sleep(60)"
+)
+
+
+def test_one_data_folder_has_one_server(tmp_path: Path) -> None:
+    other = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(WebuiError, match=f"process {other.pid}"):
+        DataLock(tmp_path)
+    other.kill()
+    other.wait()
+    other.stdout.close()
+    lock = DataLock(tmp_path)  # a lock left by a killed process is no obstacle
+    lock.close()
+    lock.close()
+    DataLock(tmp_path).close()
+
+
+def test_a_taken_port_is_one_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(WebuiError, match=f"port {port}.*--port"):
+            serving.listen("127.0.0.1", port)
+    serving.listen("127.0.0.1", 0).close()
+
+
+def test_the_address_can_be_opened_in_a_browser() -> None:
+    assert serving.address("0.0.0.0", 80) == "http://127.0.0.1:80"
+    assert serving.address("::1", 80) == "http://[::1]:80"
+
+
+class _Job:
+    def __init__(self) -> None:
+        self.images: tuple[int, ...] = ()
+        self.state = "running"
+
+    def cancel(self) -> None:
+        self.state = "done"
+
+
+class _Engine:
+    def __init__(self, job: _Job | None) -> None:
+        self._job = job
+
+    def current(self) -> _Job | None:
+        return self._job
+
+
+def test_the_picture_in_work_is_finished_and_no_other_is_begun() -> None:
+    job = _Job()
+    ending = threading.Thread(target=serving.finish_picture, args=(_Engine(job), 30.0))
+    ending.start()
+    time.sleep(0.1)
+    assert job.state == "running"
+    job.images = (1,)
+    ending.join(10)
+    assert job.state == "done"
+    serving.finish_picture(_Engine(None), 30.0)
+
+
+def test_a_picture_that_takes_too_long_is_given_up() -> None:
+    job = _Job()
+    serving.finish_picture(_Engine(job), 0.1)
+    assert job.state == "done"

@@ -1,0 +1,224 @@
+"""The page in a real browser: type, generate, look, stop, come back. Needs a Chromium on the machine."""
+
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.ui.fakes import FakeEngine
+from webui.domain.errors import UnusableFileError
+from webui.ui.mount import mount
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--headless=new",
+)  # fmt: skip
+WAIT = 15_000  # milliseconds
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def address(engine: FakeEngine, tmp_path: Path) -> Iterator[str]:
+    app = mount(FastAPI(), engine, temp_dir=tmp_path / "temp", outputs_dir=engine.outputs)
+    door = socket.socket()
+    door.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{door.getsockname()[1]}/"
+    server.should_exit = True
+    thread.join(10)
+    door.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """An open page; what it fetched from elsewhere and what went wrong in its scripts is checked at the end."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, permissions=[])
+    opened = context.new_page()
+    opened.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    foreign: list[str] = []
+    faults: list[str] = []
+    opened.on(
+        "request",
+        lambda request: None if request.url.startswith((address, "data:", "blob:")) else foreign.append(request.url),
+    )
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.goto(address)
+    expect(opened.locator("#txt2img_generate")).to_be_visible()
+    expect(opened.locator("#txt2img_checkpoint input")).to_have_value("mini.safetensors [0123456789]")
+    yield opened
+    context.close()
+    assert foreign == []
+    assert faults == []
+
+
+def type_prompt(page: Page, text: str) -> None:
+    page.locator("#txt2img_prompt textarea").fill(text)
+
+
+def generate(page: Page, text: str) -> None:
+    type_prompt(page, text)
+    page.locator("#txt2img_generate").click()
+
+
+def generation_text(page: Page) -> str:
+    return page.locator("#txt2img_infotext textarea").input_value()
+
+
+def picture(page: Page) -> str:
+    """Address of the large picture."""
+    large = page.locator("#txt2img_gallery .preview img").first
+    expect(large).to_be_visible()
+    return large.get_attribute("src")
+
+
+def test_a_prompt_becomes_a_picture_with_its_text(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
+    generate(page, "a cat on a mat")
+    address = picture(page)
+    assert generation_text(page).startswith("a cat on a mat\n")
+    fetched = tmp_path / "fetched.png"
+    fetched.write_bytes(page.request.get(address).body())
+    assert Image.open(fetched).info["parameters"] == generation_text(page)
+    assert engine.asked[0].checkpoint == "mini.safetensors"
+    expect(page.locator("#txt2img_status")).to_contain_text("<b>one word</b>")  # shown as text
+
+
+def test_the_text_follows_the_selected_picture(page: Page) -> None:
+    page.locator("#txt2img_batch_size input[type=number]").fill("2")
+    page.locator("#txt2img_seed input").fill("7")
+    generate(page, "two cats")
+    picture(page)
+    assert "Seed: 7," in generation_text(page)
+    page.locator("#txt2img_gallery .thumbnails button").nth(1).click()
+    expect(page.locator("#txt2img_infotext textarea")).to_have_value(lambda_text("two cats", 8))
+    page.locator("#txt2img_reuse_seed").click()
+    expect(page.locator("#txt2img_seed input")).to_have_value("8")
+    page.locator("#txt2img_random_seed").click()
+    expect(page.locator("#txt2img_seed input")).to_have_value("-1")
+
+
+def lambda_text(prompt: str, seed: int) -> str:
+    return (
+        f"{prompt}\nNegative prompt: \nSteps: 20, Sampler: DPM++ 2M, CFG scale: 7.0, Seed: {seed}, Size: 512x512, "
+        "Model: mini"
+    )
+
+
+def test_progress_and_preview_are_shown_and_interrupt_stops(page: Page, engine: FakeEngine) -> None:
+    engine.step_seconds = 0.3
+    page.locator("#txt2img_steps input[type=number]").fill("150")
+    generate(page, "a slow cat")
+    expect(page.locator("#txt2img_progress .bar")).to_contain_text("/150")
+    expect(page.locator("#txt2img_preview img")).to_be_visible()
+    page.locator("#txt2img_interrupt").click()
+    expect(page.locator("#txt2img_status .error")).to_contain_text("Stopped before the first picture")
+    expect(page.locator("#txt2img_progress .bar")).to_have_count(0)
+    engine.step_seconds = 0.0
+    generate(page, "a quick cat")
+    picture(page)
+
+
+def test_skip_goes_on_with_the_next_batch(page: Page, engine: FakeEngine) -> None:
+    engine.step_seconds = 0.2
+    page.locator("#txt2img_n_iter input[type=number]").fill("2")
+    generate(page, "cats")
+    expect(page.locator("#txt2img_progress .bar")).to_contain_text("batch 1/2")
+    engine.step_seconds = 0.05
+    page.locator("#txt2img_skip").click()
+    expect(page.locator("#txt2img_status .done")).to_contain_text("1 picture")
+
+
+def test_a_reloaded_page_sees_its_job_end(page: Page, engine: FakeEngine) -> None:
+    engine.step_seconds = 0.15
+    generate(page, "a patient cat")
+    expect(page.locator("#txt2img_progress .bar")).to_be_visible()
+    page.reload()
+    expect(page.locator("#txt2img_progress .bar")).to_be_visible()
+    picture(page)
+    expect(page.locator("#txt2img_infotext textarea")).to_have_value(lambda_text("a patient cat", 1000))
+
+
+def test_an_error_is_one_sentence_and_the_page_goes_on(page: Page, engine: FakeEngine) -> None:
+    page.locator("#txt2img_seed input").fill("-5")
+    generate(page, "a cat")
+    expect(page.locator("#txt2img_status .error")).to_contain_text("seed: ")
+    page.locator("#txt2img_random_seed").click()
+    engine.failure = UnusableFileError("mini.safetensors is torn")
+    page.locator("#txt2img_generate").click()
+    expect(page.locator("#txt2img_status .error")).to_contain_text("mini.safetensors is torn")
+    engine.failure = None
+    page.locator("#txt2img_generate").click()
+    picture(page)
+
+
+def test_pasted_parameters_arrive_exactly(page: Page, engine: FakeEngine) -> None:
+    type_prompt(
+        page, "a dog\nSteps: 31, Sampler: Euler a, CFG scale: 7.123, Seed: 4294967295, Size: 4096x64, Model: other"
+    )
+    page.locator("#paste").click()
+    expect(page.locator("#txt2img_prompt textarea")).to_have_value("a dog")
+    page.locator("#txt2img_generate").click()
+    picture(page)
+    asked = engine.asked[0]
+    assert (asked.steps, asked.cfg_scale, asked.seed, asked.width, asked.height) == (31, 7.123, 2**32 - 1, 4096, 64)
+    assert asked.checkpoint == "sdxl/other.safetensors"
+
+
+def test_a_dropped_picture_gives_its_text_and_settings_back(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
+    generate(page, "a cat to send")
+    saved = tmp_path / "sent.png"
+    saved.write_bytes(page.request.get(picture(page)).body())
+    page.locator("#txt2img_clear").click()
+    page.get_by_role("tab", name="PNG Info").click()
+    page.locator("#pnginfo_image input[type=file]").set_input_files(saved)
+    expect(page.locator("#pnginfo_text textarea")).to_have_value(lambda_text("a cat to send", 1000))
+    page.locator("#pnginfo_send_to_txt2img").click()
+    expect(page.locator("#txt2img_prompt textarea")).to_be_visible()
+    expect(page.locator("#txt2img_prompt textarea")).to_have_value("a cat to send")
+    expect(page.locator("#txt2img_seed input")).to_have_value("1000")
+
+
+def test_the_checkpoint_that_is_chosen_is_remembered(page: Page, engine: FakeEngine) -> None:
+    page.locator("#txt2img_checkpoint input").click()
+    page.get_by_role("option", name="sdxl/other").click()
+    page.locator("#refresh_checkpoints").click()
+    expect(page.locator("#txt2img_status")).to_contain_text("torn.safetensors cannot be used")
+    assert engine.starting["checkpoint"] == "sdxl/other.safetensors"
+    generate(page, "a cat")
+    picture(page)
+    assert engine.asked[0].checkpoint == "sdxl/other.safetensors"
+
+
+def test_keys_generate_and_interrupt_and_the_size_is_swapped(page: Page, engine: FakeEngine) -> None:
+    engine.step_seconds = 0.3
+    page.locator("#txt2img_width input[type=number]").fill("640")
+    page.locator("#txt2img_res_switch_btn").click()
+    expect(page.locator("#txt2img_height input[type=number]")).to_have_value("640")
+    type_prompt(page, "a cat")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#txt2img_progress .bar")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#txt2img_status .error")).to_contain_text("Stopped")
+    assert (engine.asked[0].width, engine.asked[0].height) == (512, 640)

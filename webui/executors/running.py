@@ -1,0 +1,133 @@
+"""Running one job in a back, wherever the back lives: the reporter it is given, and how its end becomes an event."""
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from webui.domain.errors import Cancelled
+from webui.domain.request import GenerationRequest
+from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
+from webui.executors.protocol import Event, Failed, Finished, ImageMade, Progressed
+from webui.processing.ports import Reporter
+
+PROGRESS_EVERY = 0.2  # seconds between two progress events that say nothing but a new step
+
+StopKind = Literal["skip", "interrupt"]
+
+
+class Back(Protocol):
+    """What owns the models and makes the images. Called from one thread only."""
+
+    def run(self, request: GenerationRequest, reporter: Reporter) -> GenerationResult:
+        """Make the images of one request.
+
+        Raises:
+            Cancelled: the reporter said "interrupt" and there is nothing to show.
+            WebuiError: an expected failure, in words for users.
+        """
+
+    def load(self, checkpoint: str) -> None:
+        """Load a checkpoint (any alias); raises WebuiError."""
+
+    def close(self) -> None:
+        """Give up what is held."""
+
+
+class Stop:
+    """What the user asked of a running job; set in one thread, read in another."""
+
+    def __init__(self) -> None:
+        self._interrupted = threading.Event()
+        self._skipped = threading.Event()
+
+    def ask(self, kind: StopKind) -> None:
+        """Note the wish. An interrupt stays; a skip is for one batch."""
+        (self._interrupted if kind == "interrupt" else self._skipped).set()
+
+    @property
+    def interrupted(self) -> bool:
+        return self._interrupted.is_set()
+
+    def take(self) -> str:
+        """What to do now: "interrupt" as often as it is asked, "skip" once, else ""."""
+        if self._interrupted.is_set():
+            return "interrupt"
+        if self._skipped.is_set():
+            self._skipped.clear()  # or the next batch would be skipped too
+            return "skip"
+        return ""
+
+
+class JobReporter:
+    """The reporter of one job: turns what the back says into events, few enough not to slow it down."""
+
+    def __init__(
+        self, job_id: str, stop: Stop, emit: Callable[[Event], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.made: list[GeneratedImage] = []
+        self._job_id = job_id
+        self._stop = stop
+        self._emit = emit
+        self._clock = clock
+        self._last = Progress()
+        self._sent = float("-inf")
+
+    def progress(self, progress: Progress) -> None:
+        """Send it on if it shows a preview, another phase or batch, or if the last one was long enough ago."""
+        now = self._clock()
+        place = (progress.phase, progress.batch, progress.batches)
+        moved = place != (self._last.phase, self._last.batch, self._last.batches)
+        if progress.preview is not None or moved or now - self._sent >= PROGRESS_EVERY:
+            self._emit(Progressed(self._job_id, progress))
+            self._last, self._sent = progress, now
+
+    def image(self, image: GeneratedImage) -> None:
+        """Send an image at once, so that it survives whatever happens next."""
+        self.made.append(image)
+        self._emit(ImageMade(self._job_id, image))
+
+    def stopped(self) -> str:
+        """See `Stop.take`."""
+        return self._stop.take()
+
+
+def perform(
+    back: Back, job_id: str, request: GenerationRequest, stop: Stop, emit: Callable[[Event], None]
+) -> Finished | Failed:
+    """Run a job to its end and say how it ended. Events on the way go to `emit`; the last one is returned.
+
+    An interrupted job with images is finished; without any it failed with `Cancelled`.
+    """
+    reporter = JobReporter(job_id, stop, emit)
+    try:
+        if stop.interrupted:
+            raise Cancelled("stopped by the user before it began")
+        result = back.run(request, reporter)
+        if result.interrupted and not result.images:
+            raise Cancelled("stopped by the user before the first image was made")
+    except Cancelled as cancelled:
+        if reporter.made:
+            return Finished(job_id, _salvaged(request, reporter.made))
+        return Failed(job_id, cancelled)
+    except (Exception, SystemExit) as error:
+        return Failed(job_id, error if isinstance(error, Exception) else _exited(error), traceback.format_exc())
+    return Finished(job_id, result)
+
+
+def _exited(error: SystemExit) -> RuntimeError:
+    """An extension that calls sys.exit ends its job, not the worker."""
+    return RuntimeError(f"something in the job called sys.exit({error.code!r})")
+
+
+def _salvaged(request: GenerationRequest, images: list[GeneratedImage]) -> GenerationResult:
+    """A result of the images that were reported before the back gave up without returning one."""
+    checkpoint = images[0].request.checkpoint or request.checkpoint
+    name = checkpoint.replace("\\", "/").rpartition("/")[2].partition(" [")[0]
+    return GenerationResult(
+        request=request,
+        images=tuple(images),
+        model=ModelFacts(checkpoint=name.removesuffix(".safetensors"), checkpoint_hash=""),
+        interrupted=True,
+    )

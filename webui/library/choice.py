@@ -1,0 +1,28 @@
+"""Which checkpoint is used where none is named."""
+
+from webui.domain.errors import UnknownModelError, UnusableFileError
+from webui.library.files import ModelFile
+from webui.library.library import ModelLibrary
+
+
+def first_choice(library: ModelLibrary) -> ModelFile:
+    """The first usable checkpoint that makes pictures from text alone; else the first usable one.
+
+    Inpainting and editing checkpoints and refiners are made to be used with something else.
+
+    Raises:
+        UnknownModelError: there is no usable checkpoint.
+    """
+    usable = [file for file in library.checkpoints() if file.usable]
+    if not usable:
+        folder = library.models_dir / "Stable-diffusion"
+        raise UnknownModelError(f"checkpoint: there is no usable one; put a .safetensors file into {folder}")
+    return next((file for file in usable if _stands_alone(library, file)), usable[0])
+
+
+def _stands_alone(library: ModelLibrary, file: ModelFile) -> bool:
+    try:
+        spec = library.spec(file)
+    except UnusableFileError:  # a pickle that was not converted yet: not known, so not chosen before others
+        return False
+    return spec.in_channels == 4 and spec.family != "sdxl_refiner"
