@@ -23,7 +23,9 @@ from webui.jobs.store import JobStore
 from webui.library.library import ModelLibrary
 from webui.output.metadata import encode
 from webui.output.store import ImageStore
+from webui.prompt.styles import read_styles
 
+STYLES_FILE = "styles.csv"  # in the data folder, where the worker reads it too
 SECRETS = frozenset({"api_auth"})
 
 
@@ -116,6 +118,7 @@ def _application(settings: Settings, engine: Engine, closing: threading.Event) -
     parts = Parts(
         engine=engine,
         encode=functools.partial(encoded, settings),
+        styles=functools.partial(read_styles, settings.data_dir / STYLES_FILE),
         options=FixedOptions(
             samples_format=settings.image_format,
             jpeg_quality=settings.jpeg_quality,

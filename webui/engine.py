@@ -1,49 +1,51 @@
-"""The front's centre: takes requests, keeps the queue, saves images as they come, remembers. Never imports torch."""
+"""The front of the program: takes requests, keeps the queue, watches the back, saves what it makes. Loads no torch."""
 
 import asyncio
-import json
 import logging
-import os
 import threading
 import uuid
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from pydantic import ValidationError
-
-from webui.domain.errors import BadRequestError, BusyError, Cancelled, UnknownModelError, UnusableFileError, WebuiError
+from webui.domain.errors import BadRequestError, BusyError, Cancelled, UnknownModelError, WebuiError
 from webui.domain.request import GenerationRequest
-from webui.domain.result import GeneratedImage, Notice
+from webui.domain.result import GeneratedImage, GenerationResult, Notice
 from webui.executors.protocol import Event, Executor, Failed, Finished, ImageMade, OnEvent, Progressed, Started
-from webui.jobs.job import ENDED, Job
-from webui.jobs.store import JobStore
-from webui.library.choice import first_choice
-from webui.library.files import ModelFile
+from webui.jobs.job import Job
+from webui.jobs.queue import JobQueue
+from webui.jobs.starting_values import StartingValues
+from webui.jobs.store import JobStore, StoredImage, StoredJob
 from webui.library.library import ModelLibrary
 
-JOBS_KEPT = 100  # ended jobs that can still be asked for
-RESULTS_KEPT = 16  # of them with their images in memory
-TRIES = 2  # a job that was running at a crash is run once more
-FOLDER = "txt2img-images"
-LOG = logging.getLogger("webui")
+__all__ = ["Engine", "ImageSaver", "Job"]
+
+ATTEMPTS = 2  # a job during which the program ended so often is not begun again
+
+log = logging.getLogger(__name__)
 
 
 class ImageSaver(Protocol):
-    """Writes an image below the outputs folder."""
+    """Writes images to files; see `webui.output.store`."""
 
-    def save(self, image: GeneratedImage, *, folder: Any, job: GenerationRequest | None = None) -> Path: ...
+    def save(
+        self,
+        image: GeneratedImage,
+        *,
+        folder: Literal["txt2img-images", "img2img-images"],
+        job: GenerationRequest | None = None,
+    ) -> Path:
+        """Write one and return its path; `job` is the request of the whole job. Raises WebuiError."""
 
 
 class Engine:
-    """Everything a door needs. Thread-safe.
+    """Everything the doors need. Thread-safe.
 
-    Args:
-        executor: makes the executor, given where its events go.
-        data_dir: holds `starting_values.json`.
-        max_queue: jobs that may wait.
+    Jobs are kept in the store before they are sent to the back, images in files and in the store before anybody is
+    told of them; so whatever was reported outlives a crash.
     """
 
     def __init__(
@@ -54,238 +56,246 @@ class Engine:
         images: ImageSaver,
         *,
         data_dir: Path,
-        max_queue: int = 64,
+        max_queue: int,
+        resume: bool = True,
     ) -> None:
+        """Take up what an earlier run left; the worker starts meanwhile.
+
+        Args:
+            executor: makes the back, given the function that hears its events.
+            store: closed by `close`.
+            data_dir: where `starting_values.json` stands.
+            max_queue: how many jobs may wait besides the one in work.
+            resume: whether jobs that an earlier run left unfinished are done now.
+        """
         self.library = library
         self._store = store
         self._images = images
         self._starting = StartingValues(data_dir / "starting_values.json")
-        self._max_queue = max_queue
-        self._lock = threading.RLock()
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
-        self._executor = executor(self._on_event)
-        self._recover()
+        self._queue = JobQueue(max_queue)
+        self._submitting = threading.RLock()  # the queue, the store and the executor get jobs in one order
+        self._closing = False
+        self._loads = ThreadPoolExecutor(1, "load")  # so that waiting loads do not use up the event loop's threads
+        self._executor = executor(self._hear)
+        self._control = _Control(self._executor, self._queue)
+        if resume:
+            self._resume()
 
     def submit(self, request: GenerationRequest, *, save: bool, job_id: str | None = None) -> Job:
-        """Put a request in the queue; returns at once. The same id twice is one job.
+        """Put a request into the queue and return at once. The same id and request again give the same job.
+
+        Args:
+            save: write its images to files as they are made.
 
         Raises:
-            BusyError: the queue is full.
-            BadRequestError, UnknownModelError, UnusableFileError: a model it names is not there or cannot be used.
+            BusyError: too many jobs wait, or the program is stopping.
+            UnknownModelError, UnusableFileError: the checkpoint, refiner or VAE cannot be used.
+            BadRequestError: `job_id` is that of another job.
         """
-        request = self._with_models(request)
-        with self._lock:
-            known = self._jobs.get(job_id or "")
+        request = self._completed(request)
+        with self._submitting:
+            if self._closing:
+                raise BusyError("the program is stopping; try again when it runs again")
+            known = self._queue.get(job_id) if job_id else None
             if known is not None:
+                if known.request != request:
+                    raise BadRequestError("job_id", f"{job_id!r} is the id of another job; choose another")
                 return known
-            if len(self.queued()) >= self._max_queue:
-                raise BusyError(f"{self._max_queue} jobs are waiting already; try again later")
-            job = self._add(job_id or uuid.uuid4().hex, request, save=save)
-            self._store.add(job.id, request, save=save)
-        self._executor.submit(job.id, request)
+            job = Job(job_id or uuid.uuid4().hex, request, self._control, save=save)
+            self._queue.add(job)
+            try:
+                self._store.add(job.id, request, save=save, created=job.created)
+            except WebuiError:
+                self._queue.remove(job)
+                raise
+            self._executor.submit(job.id, request)
         return job
 
     def job(self, job_id: str) -> Job | None:
-        """A job that waits, runs, or ended lately."""
-        with self._lock:
-            return self._jobs.get(job_id)
+        """A job that waits, runs or ended not long ago."""
+        return self._queue.get(job_id)
 
     def current(self) -> Job | None:
         """The job that runs."""
-        with self._lock:
-            return next((job for job in self._jobs.values() if job.state == "running"), None)
+        return self._queue.current()
 
     def queued(self) -> tuple[Job, ...]:
-        """Jobs that wait, the next one first."""
-        with self._lock:
-            return tuple(job for job in self._jobs.values() if job.state == "queued")
+        """Those that wait, in order."""
+        return self._queue.queued()
 
     def interrupt(self) -> None:
-        """Stop the job that runs."""
+        """Stop the running job within a step; its images so far are kept. Others go on."""
         if (job := self.current()) is not None:
             job.cancel()
 
     def skip(self) -> None:
-        """End the batch of the job that runs."""
+        """End the batch in work of the running job."""
         if (job := self.current()) is not None:
             job.skip()
 
     def load(self, checkpoint: str) -> None:
-        """Load a checkpoint (any alias) and wait for it. Raises WebuiError."""
-        self._find(checkpoint)
-        self._executor.load(checkpoint)
+        """Load a checkpoint (any alias) before the next job, and wait for it.
+
+        Raises:
+            UnknownModelError, UnusableFileError: it cannot be used.
+            WebuiError: loading failed, or the program is stopping.
+        """
+        self._executor.load(self.library.checkpoint(checkpoint).name)
 
     async def aload(self, checkpoint: str) -> None:
-        """As `load`, without blocking the event loop."""
-        await asyncio.to_thread(self.load, checkpoint)
+        """`load` for event loops; any number of loads together hold one thread."""
+        await asyncio.get_running_loop().run_in_executor(self._loads, self.load, checkpoint)
 
     def starting_values(self) -> GenerationRequest:
-        """What forms and API requests start from."""
-        return self._starting.request
+        """What a new form starts with; its checkpoint is that of requests which name none."""
+        return self._starting.get()
 
     def change_starting_values(self, changes: Mapping[str, Any]) -> None:
-        """Change them, by dotted field name (`noise.eta_ddim`), and keep them on disk. Raises BadRequestError."""
-        with self._lock:
-            self._starting.change(changes)
+        """Set starting values by dotted name (`noise.eta`), for good: all or, when one is wrong, none.
+
+        Raises:
+            BadRequestError: naming the field.
+            UnknownModelError, UnusableFileError: the checkpoint cannot be used.
+            WebuiError: the file cannot be written.
+        """
+        if isinstance(checkpoint := changes.get("checkpoint"), str) and checkpoint:
+            self.library.checkpoint(checkpoint)
+        self._starting.change(changes)
+
+    def history(self, *, limit: int = 100, before: int | None = None) -> tuple[StoredImage, ...]:
+        """Saved images, the newest first; `before` is the last `seq` of the page before this one."""
+        return self._store.images(limit=limit, before=before)
 
     def close(self) -> None:
-        """End the back; jobs not ended are found again at the next start."""
-        with self._lock:
-            open_jobs = [job for job in self._jobs.values() if job.state not in ENDED]
+        """End the back and the store. Jobs that have not ended fail here, and are done at the next start."""
+        with self._submitting:
+            if self._closing:
+                return
+            self._closing = True
         self._executor.close()
-        for job in open_jobs:
-            job.fail(WebuiError("the program was stopped"))
+        self._loads.shutdown(wait=False, cancel_futures=True)
         self._store.close()
 
-    def _add(self, job_id: str, request: GenerationRequest, *, save: bool) -> Job:
-        job = Job(job_id, request, save=save, cancel=self._cancel, skip=lambda one: self._executor.skip(one.id))
-        self._jobs[job_id] = job
-        self._renumber()
-        return job
-
-    def _recover(self) -> None:
-        """Queue again what had not ended. Unsaved jobs belonged to a client that is gone."""
-        for lost in self._store.unfinished():
-            if not lost.save or lost.attempts >= TRIES:
-                why = "the program stopped twice while it ran" if lost.save else "the program was stopped"
-                self._store.end(lost.id, "failed", why)
-                continue
-            with self._lock:
-                self._add(lost.id, lost.request, save=True)
-            self._executor.submit(lost.id, lost.request)
-
-    def _cancel(self, job: Job) -> None:
-        with self._lock:
-            if job.state == "queued":
-                job.fail(Cancelled("stopped before it began"))
-                self._store.end(job.id, "cancelled")
-                self._renumber()
-        self._executor.cancel(job.id)
-
-    def _with_models(self, request: GenerationRequest) -> GenerationRequest:
-        """Fill in the checkpoint and check that every model named is there."""
-        name = request.checkpoint or self._starting.request.checkpoint
+    def _completed(self, request: GenerationRequest) -> GenerationRequest:
+        """The request with its checkpoint named, every file that it names being there and usable."""
+        name = request.checkpoint or self.starting_values().checkpoint
         if not name:
-            name = self._first_choice().name
-        checkpoint = self._find(name)
-        self.library.vae(request.vae, checkpoint)
+            usable = next((file for file in self.library.checkpoints() if file.usable), None)
+            if usable is None:
+                raise UnknownModelError(
+                    f"checkpoint: there is no usable one in {self.library.models_dir / 'Stable-diffusion'}; "
+                    "put a .safetensors file there"
+                )
+            name = usable.name
+        self.library.vae(request.vae, self.library.checkpoint(name))
         if request.refiner is not None:
-            try:
-                self._find(request.refiner.checkpoint)
-            except (UnknownModelError, UnusableFileError) as error:
-                raise BadRequestError("refiner.checkpoint", str(error)) from error
-        return request.with_(checkpoint=checkpoint.name)
+            self.library.checkpoint(request.refiner.checkpoint)
+        return request if request.checkpoint else request.with_(checkpoint=name)
 
-    def _first_choice(self) -> ModelFile:
+    def _resume(self) -> None:
+        """Queue again, in order, what an earlier run of the program left."""
+        for row in self._store.unfinished():
+            if row.request is None:
+                self._store.note_ended(row.id, "failed", "the program was stopped; this version cannot read the job")
+                continue
+            job = Job(row.id, row.request, self._control, save=row.save, created=row.created)
+            self._queue.add(job, whatever=True)
+            if (refusal := self._refusal(row, row.request)) is not None:
+                self._hear(Failed(job.id, refusal))
+            else:
+                self._store.note_queued(job.id)
+                self._executor.submit(job.id, job.request)
+
+    def _refusal(self, row: StoredJob, request: GenerationRequest) -> WebuiError | None:
+        """Why a job of an earlier run is not done now."""
+        if row.state == "running" and row.attempts >= ATTEMPTS:
+            return WebuiError(f"the program ended {row.attempts} times during this job; it is not tried again")
         try:
-            return first_choice(self.library)
-        except UnknownModelError:
-            self.library.refresh()
-            return first_choice(self.library)
+            self._completed(request)
+        except WebuiError as error:
+            return error
+        return None
 
-    def _find(self, alias: str) -> ModelFile:
-        """A checkpoint by any alias; one that was just copied into the folder is found too."""
-        try:
-            return self.library.checkpoint(alias)
-        except (UnknownModelError, UnusableFileError):
-            self.library.refresh()
-            return self.library.checkpoint(alias)
-
-    def _on_event(self, event: Event) -> None:
-        """From the executor's thread."""
-        job = self.job(event.job_id)
-        if job is None or job.state in ENDED:
+    def _hear(self, event: Event) -> None:
+        """Called by the executor, in its thread."""
+        job = self._queue.get(event.job_id)
+        if job is None or job.ended:
+            log.debug("an event of job %s, which is not in the queue: %s", event.job_id, type(event).__name__)
             return
-        if isinstance(event, Progressed):
-            job.advance(event.progress)
-        elif isinstance(event, Started):
-            with self._lock:
-                self._store.begin(job.id)
-                job.start()
-                self._renumber()
-        elif isinstance(event, ImageMade):
-            job.add(*self._saved(job, event.image))
-        elif isinstance(event, Finished):
-            self._store.end(job.id, "done")
-            job.finish(event.result)
-            self._forget()
-        elif isinstance(event, Failed):
-            if event.traceback:
-                LOG.error("job %s failed\n%s", job.id, event.traceback)
-            state = "cancelled" if isinstance(event.error, Cancelled) else "failed"
-            self._store.end(job.id, "cancelled" if state == "cancelled" else "failed", str(event.error))
-            job.fail(event.error)
-            self._forget()
+        match event:
+            case Started():
+                with self._noticing(job):
+                    self._store.note_started(job.id)
+                job.note_started()
+            case Progressed(_, progress):
+                job.note_progress(progress)
+            case ImageMade(_, image):
+                job.note_image(self._saved(job, image))
+            case Finished(_, result):
+                self._finish(job, result)
+            case Failed(_, error, traceback):
+                self._fail(job, error, traceback)
 
-    def _saved(self, job: Job, image: GeneratedImage) -> tuple[GeneratedImage, tuple[Notice, ...]]:
-        """The image with its path. One that cannot be written is not lost: it is shown, with a notice."""
+    def _finish(self, job: Job, result: GenerationResult) -> None:
+        reported = {image.index: image.path for image in job.images}
+        images = tuple(
+            replace(image, path=reported[image.index]) if image.index in reported else self._saved(job, image)
+            for image in result.images
+        )
+        with self._noticing(job):
+            self._store.note_ended(job.id, "done")
+        job.note_end(replace(result, images=images))
+        self._queue.trim()
+
+    def _fail(self, job: Job, error: Exception, traceback: str) -> None:
+        if not isinstance(error, WebuiError):
+            log.error("job %s failed: %s\n%s", job.id, error, traceback)
+        if not self._closing:  # what the end of the program broke off is done again at its next start
+            with self._noticing(job):
+                self._store.note_ended(job.id, "cancelled" if isinstance(error, Cancelled) else "failed", str(error))
+        job.note_end(error)
+        self._queue.trim()
+
+    def _saved(self, job: Job, image: GeneratedImage) -> GeneratedImage:
+        """The image with the path of its file; one that cannot be saved is kept with a notice."""
         if not job.save:
-            return image, ()
+            return image
+        folder: Literal["txt2img-images", "img2img-images"] = (
+            "txt2img-images" if job.request.task.kind == "txt2img" else "img2img-images"
+        )
         try:
-            path = self._images.save(image, folder=FOLDER, job=job.request)
-        except (WebuiError, OSError) as error:
-            return image, (Notice("output", f"image {image.index + 1} was not saved: {error}"),)
-        image = replace(image, path=str(path))
-        self._store.add_image(job.id, image)
-        return image, ()
+            path = str(self._images.save(image, folder=folder, job=job.request))
+        except Exception as error:
+            log.exception("image %d of job %s was not saved", image.index, job.id)
+            text = str(error) if isinstance(error, WebuiError) else f"{type(error).__name__}: {error}"
+            job.note_notice(Notice("output", f"image {image.index + 1} was not saved: {text}"))
+            return image
+        with self._noticing(job):
+            self._store.add_image(job.id, path, image.infotext, image.request.seed)
+        return replace(image, path=path)
 
-    def _renumber(self) -> None:
-        running = self.current() is not None
-        for position, job in enumerate(self.queued()):
-            job.position = position + running
-
-    def _forget(self) -> None:
-        """Bound what ended jobs keep in memory."""
-        with self._lock:
-            ended = [job for job in self._jobs.values() if job.state in ENDED]
-            for job in ended[:-RESULTS_KEPT]:
-                job.forget_images()
-            for job in ended[:-JOBS_KEPT]:
-                del self._jobs[job.id]
-
-
-class StartingValues:
-    """The values forms start from: a request, kept in a file that is replaced whole or not at all.
-
-    Only what was changed is set in it (`model_fields_set`), so that a door can tell a choice from a default.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.request = self._read()
-
-    def change(self, changes: Mapping[str, Any]) -> None:
-        """Validate, keep, write. Raises BadRequestError naming the field."""
-        values = self.request.model_dump(exclude_unset=True)
-        for dotted, value in changes.items():
-            *parents, name = dotted.split(".")
-            place: Any = values
-            for parent in parents:
-                place = place.setdefault(parent, {})
-            place[name] = value
+    @contextmanager
+    def _noticing(self, job: Job) -> Iterator[None]:
+        """A failing database is told beside the images; it stops no job."""
         try:
-            self.request = GenerationRequest.model_validate(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise BadRequestError(".".join(str(part) for part in first["loc"]) or "request", first["msg"]) from None
-        self._write()
+            yield
+        except WebuiError as error:
+            log.warning("job %s: %s", job.id, error)
+            job.note_notice(Notice("jobs", str(error)))
 
-    def _read(self) -> GenerationRequest:
-        try:
-            return GenerationRequest.model_validate_json(self._path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return GenerationRequest()
-        except (OSError, ValueError) as error:
-            aside = self._path.with_suffix(".broken")
-            LOG.warning("%s cannot be read (%s); it is kept as %s", self._path.name, type(error).__name__, aside.name)
-            os.replace(self._path, aside)
-            return GenerationRequest()
 
-    def _write(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._path.with_suffix(".new")
-        with new.open("w", encoding="utf-8") as file:
-            json.dump(self.request.model_dump(mode="json", exclude_unset=True), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, self._path)
+class _Control:
+    """What jobs may ask for."""
+
+    def __init__(self, executor: Executor, queue: JobQueue) -> None:
+        self._executor = executor
+        self._queue = queue
+
+    def cancel(self, job_id: str) -> None:
+        self._executor.cancel(job_id)
+
+    def skip(self, job_id: str) -> None:
+        self._executor.skip(job_id)
+
+    def position(self, job_id: str) -> int:
+        return self._queue.position(job_id)

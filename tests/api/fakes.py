@@ -15,6 +15,7 @@ from webui.domain.errors import Cancelled, UnknownModelError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
 from webui.library.files import ModelFile
+from webui.prompt.styles import Style
 
 BASE = "http://127.0.0.1:7860"
 SHA = "b308822a78" + "0" * 54
@@ -161,7 +162,8 @@ def encode(image: GeneratedImage) -> EncodedImage:
 
 
 def parts_of(engine: FakeEngine) -> Parts:
-    return Parts(engine=engine, encode=encode, flags={"port": 7860})  # type: ignore[arg-type]
+    styles = {"ink": Style("ink", "ink drawing of {prompt}", "photo")}
+    return Parts(engine=engine, encode=encode, styles=lambda: styles, flags={"port": 7860})  # type: ignore[arg-type]
 
 
 def call(app: Any, method: str, path: str, **options: Any) -> httpx.Response:

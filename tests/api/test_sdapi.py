@@ -111,7 +111,8 @@ def test_lists_have_the_shapes_that_clients_read() -> None:
     assert "error" in lists["memory"]["cuda"]
     assert api.get("/sdapi/v1/latent-upscale-modes").json()[0] == {"name": "Latent"}
     assert api.get("/sdapi/v1/embeddings").json()["loaded"].keys() == {"ti"}
-    assert api.get("/sdapi/v1/prompt-styles").json() == []
+    style = {"name": "ink", "prompt": "ink drawing of {prompt}", "negative_prompt": "photo"}
+    assert api.get("/sdapi/v1/prompt-styles").json() == [style]
     assert api.get("/sdapi/v1/scripts").json() == {"txt2img": [], "img2img": []}
     assert api.get("/sdapi/v1/cmd-flags").json() == {"port": 7860}
 

@@ -156,7 +156,8 @@ def test_vae_by_name_automatic_and_none(library: ModelLibrary) -> None:
 def test_a_vae_beside_a_checkpoint_is_no_checkpoint(models: Path, tmp_path: Path) -> None:
     save_file(small_vae(), models / "Stable-diffusion" / "sub" / "beta.vae.safetensors")
     library = ModelLibrary(models, tmp_path / "cache")
-    alpha, beta = library.checkpoints()
+    beta = library.checkpoint("beta")
+    assert len(library.checkpoints()) == 2
     assert [file.name for file in library.vaes()] == ["alpha-vae.safetensors", "sub/beta.vae.safetensors"]
     found = library.vae("Automatic", beta)
     assert found is not None

@@ -1,7 +1,7 @@
 """Reading infotexts: the conformance vectors of the format, old forms, damaged and hostile texts."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.version import InvalidVersion, Version
 
@@ -10,6 +10,8 @@ from webui.output.compat import modernise, parse_version, with_defaults
 from webui.output.grammar import items
 from webui.output.infotext import quote, version_text
 from webui.output.parse import parse, read_fields, to_request
+
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 
 DETAILS = "Steps: 20, Sampler: Euler a, CFG scale: 7.0, Seed: 5, Size: 512x768"
 
@@ -103,6 +105,7 @@ def test_quoted_values_come_back(value: str) -> None:
     assert dict(items(f"Steps: 1, Note: {quote(value)}, Seed: 2")) == {"Steps": "1", "Note": value, "Seed": "2"}
 
 
+@CALM
 @given(st.text(alphabet='ab:,"\\ -/{}\n[]1', max_size=200))
 def test_any_text_can_be_parsed_and_read(text: str) -> None:
     reading = read_fields(parse(f"{text}\nSteps: 3, Seed: 1, Junk: {text}"))
@@ -163,12 +166,6 @@ def test_a_refused_refiner_does_not_take_other_fields_along() -> None:
     )
     assert reading.request.refiner is None
     assert (reading.request.steps, reading.request.width) == (9, 64)
-
-
-def test_too_much_work_is_cut_down() -> None:
-    reading = read_fields(parse("a\nSteps: 150, Size: 8192x8192, Seed: 2"))
-    assert reading.request.seed == 2
-    assert reading.notices
 
 
 @pytest.mark.parametrize(("sampler", "field"), [("Euler a", "eta_ancestral"), ("DDIM", "eta_ddim")])

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from torch import Tensor
 
 from webui.domain.catalog import find_sampler
 from webui.domain.request import SDXL, PromptRules
+from webui.library.pickles import needs_conversion
 from webui.prompt.conditioning import Span
 from webui.prompt.embeddings import read_embedding
 from webui.prompt.encode import PromptEncoder
 from webui.prompt.ports import Family
 from webui.prompt.syntax import extra_networks, strip_comments
 from webui.prompt.tokenize import ClipTokenizer
+from webui.weights.convert import converted
 from webui.weights.text_encoders import build_text_stack
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
@@ -63,7 +66,12 @@ def encoder_of(model: str, tokenizer: ClipTokenizer) -> PromptEncoder:
     sidecar = yaml.safe_load(file.with_suffix(".yaml").read_text())
     stack = build_text_stack(Reader(file), family, sidecar, torch.device("cpu"), torch.float32)
     files = sorted((GOLDENS / "models" / "embeddings").iterdir())
-    return PromptEncoder(stack, tokenizer, [read_embedding(path) for path in files])
+    cache = Path(tempfile.mkdtemp())
+
+    def safe(path: Path) -> Path:
+        return converted(path, cache) if needs_conversion(path) else path
+
+    return PromptEncoder(stack, tokenizer, [read_embedding(safe(path), path.stem) for path in files])
 
 
 def spans_of(case: dict[str, Any], tokenizer: ClipTokenizer) -> dict[tuple[str, str], dict[int, Span]]:

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.ui.fakes import FakeEngine
 from webui.domain.errors import UnusableFileError
+from webui.domain.request import GenerationRequest
 from webui.ui.mount import mount
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -101,7 +102,8 @@ def test_a_prompt_becomes_a_picture_with_its_text(page: Page, engine: FakeEngine
     fetched = tmp_path / "fetched.png"
     fetched.write_bytes(page.request.get(address).body())
     assert Image.open(fetched).info["parameters"] == generation_text(page)
-    assert engine.asked[0].checkpoint == "mini.safetensors"
+    # nothing but what is seen: the other fields are as the starting values have them
+    assert engine.asked == [GenerationRequest(prompt="a cat on a mat", checkpoint="mini.safetensors")]
     expect(page.locator("#txt2img_status")).to_contain_text("<b>one word</b>")  # shown as text
 
 
@@ -109,21 +111,36 @@ def test_the_text_follows_the_selected_picture(page: Page) -> None:
     page.locator("#txt2img_batch_size input[type=number]").fill("2")
     page.locator("#txt2img_seed input").fill("7")
     generate(page, "two cats")
+    page.locator("#txt2img_prompt textarea").focus()
     picture(page)
     assert "Seed: 7," in generation_text(page)
     page.locator("#txt2img_gallery .thumbnails button").nth(1).click()
-    expect(page.locator("#txt2img_infotext textarea")).to_have_value(lambda_text("two cats", 8))
+    expect(page.locator("#txt2img_infotext textarea")).to_have_value(text_of("two cats", 8))
     page.locator("#txt2img_reuse_seed").click()
     expect(page.locator("#txt2img_seed input")).to_have_value("8")
     page.locator("#txt2img_random_seed").click()
     expect(page.locator("#txt2img_seed input")).to_have_value("-1")
 
 
-def lambda_text(prompt: str, seed: int) -> str:
+def text_of(prompt: str, seed: int) -> str:
     return (
         f"{prompt}\nNegative prompt: \nSteps: 20, Sampler: DPM++ 2M, CFG scale: 7.0, Seed: {seed}, Size: 512x512, "
         "Model: mini"
     )
+
+
+def test_pictures_that_arrive_leave_the_typing_user_alone(page: Page) -> None:
+    page.locator("#txt2img_n_iter input[type=number]").fill("3")
+    page.set_viewport_size({"width": 1200, "height": 600})
+    page.evaluate("scrollTo(0, 0)")
+    generate(page, "three cats")
+    page.locator("#txt2img_prompt textarea").focus()
+    picture(page)
+    expect(page.locator("#txt2img_gallery .thumbnails button")).to_have_count(3)
+    page.wait_for_timeout(500)  # milliseconds, for the gallery to have done what it does
+    page.keyboard.type("!")
+    expect(page.locator("#txt2img_prompt textarea")).to_have_value("three cats!")
+    assert page.evaluate("scrollY") == 0
 
 
 def test_progress_and_preview_are_shown_and_interrupt_stops(page: Page, engine: FakeEngine) -> None:
@@ -157,7 +174,7 @@ def test_a_reloaded_page_sees_its_job_end(page: Page, engine: FakeEngine) -> Non
     page.reload()
     expect(page.locator("#txt2img_progress .bar")).to_be_visible()
     picture(page)
-    expect(page.locator("#txt2img_infotext textarea")).to_have_value(lambda_text("a patient cat", 1000))
+    expect(page.locator("#txt2img_infotext textarea")).to_have_value(text_of("a patient cat", 1000))
 
 
 def test_an_error_is_one_sentence_and_the_page_goes_on(page: Page, engine: FakeEngine) -> None:
@@ -193,7 +210,7 @@ def test_a_dropped_picture_gives_its_text_and_settings_back(page: Page, engine: 
     page.locator("#txt2img_clear").click()
     page.get_by_role("tab", name="PNG Info").click()
     page.locator("#pnginfo_image input[type=file]").set_input_files(saved)
-    expect(page.locator("#pnginfo_text textarea")).to_have_value(lambda_text("a cat to send", 1000))
+    expect(page.locator("#pnginfo_text textarea")).to_have_value(text_of("a cat to send", 1000))
     page.locator("#pnginfo_send_to_txt2img").click()
     expect(page.locator("#txt2img_prompt textarea")).to_be_visible()
     expect(page.locator("#txt2img_prompt textarea")).to_have_value("a cat to send")

@@ -9,6 +9,7 @@ from webui.api.sdapi.options import FixedOptions
 from webui.domain.errors import BusyError
 from webui.domain.result import GeneratedImage
 from webui.engine import Engine
+from webui.prompt.styles import Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Parts:
 
     Attributes:
         encode: an image as a file, with its infotext inside.
+        styles: reads the saved styles.
         flags: the program's settings without secrets, shown by `cmd-flags`.
         save_always: save images of the API also where the request does not ask.
         closing: set when the server is to stop; new work is refused from then on.
@@ -32,6 +34,7 @@ class Parts:
 
     engine: Engine
     encode: Callable[[GeneratedImage], EncodedImage]
+    styles: Callable[[], Mapping[str, Style]] = dict
     options: FixedOptions = field(default_factory=FixedOptions)
     flags: Mapping[str, Any] = field(default_factory=dict)
     save_always: bool = False

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from webui.domain.errors import Cancelled, WebuiError, WorkerDiedError
@@ -42,21 +43,28 @@ class LocalExecutor:
         hang_after: float = HANG_AFTER,
     ) -> None:
         self._inbox: queue.SimpleQueue[_Command] = queue.SimpleQueue()
-        supervisor = _Supervisor(config, on_event, self._inbox, entry, hang_after)
-        self._thread = threading.Thread(target=supervisor.run, name="executor", daemon=True)
-        self._closing = threading.Lock()
+        self._supervisor = _Supervisor(config, on_event, self._inbox, entry, hang_after)
+        self._thread = threading.Thread(target=self._supervisor.run, name="executor", daemon=True)
+        self._door = threading.Lock()  # so that nothing is put behind `_Close`, where nobody would read it
         self._closed = False
         self._thread.start()
         atexit.register(self.close)  # before multiprocessing's own, which would wait for the worker for ever
+
+    @property
+    def pid(self) -> int:
+        """Process id of the worker; 0 while there is none."""
+        return self._supervisor.pid
 
     def submit(self, job_id: str, request: GenerationRequest) -> None:
         self._put(_Job(job_id, request))
 
     def cancel(self, job_id: str) -> None:
-        self._put(_Stop(job_id, "interrupt"))
+        with suppress(_ClosedError):  # then no job is left
+            self._put(_Stop(job_id, "interrupt"))
 
     def skip(self, job_id: str) -> None:
-        self._put(_Stop(job_id, "skip"))
+        with suppress(_ClosedError):
+            self._put(_Stop(job_id, "skip"))
 
     def load(self, checkpoint: str) -> None:
         load = _Load(checkpoint)
@@ -64,18 +72,23 @@ class LocalExecutor:
         load.done.result()
 
     def close(self) -> None:
-        with self._closing:
+        with self._door:
             if not self._closed:
-                self._put(_Close())
+                self._inbox.put(_Close())
                 self._closed = True
         if threading.current_thread() is not self._thread:
             self._thread.join(CLOSING)
         atexit.unregister(self.close)
 
     def _put(self, command: "_Command") -> None:
-        if self._closed:
-            raise WebuiError("the program is stopping")
-        self._inbox.put(command)
+        with self._door:
+            if self._closed:
+                raise _ClosedError("the program is stopping")
+            self._inbox.put(command)
+
+
+class _ClosedError(WebuiError):
+    """The executor takes no more."""
 
 
 @dataclass(slots=True)
@@ -150,6 +163,12 @@ class _Supervisor:
         self._resting = False  # after failures: no new worker until something is asked for
         self._heard = 0.0
         self._deaths: deque[float] = deque()
+
+    @property
+    def pid(self) -> int:
+        """Of the worker, 0 without one. The only thing that other threads may read here."""
+        worker = self._worker
+        return worker.pid if worker is not None else 0
 
     def run(self) -> None:
         """Until `_Close`."""

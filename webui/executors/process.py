@@ -77,9 +77,10 @@ class WorkerProcess:
     def end(self) -> None:
         """Ask it to end, wait for that a little, then make it."""
         self.send(Quit())
-        self._process.join(GOODBYE)
-        self._process.kill()
-        self._reader.join(GOODBYE)
+        self._reader.join(GOODBYE)  # which ends after the process
+        if self._reader.is_alive():
+            self.kill("it did not end when it was told to")
+            self._reader.join(GOODBYE)
 
     def _write(self) -> None:
         try:
@@ -97,10 +98,9 @@ class WorkerProcess:
         except Exception as error:
             log.exception("worker %d sent something that cannot be read", self.pid)
             self.kill(f"it sent something that cannot be read: {error}")
-        self._process.join(GOODBYE)
-        if self._process.exitcode is None:
+        if not wait([self._process.sentinel], GOODBYE):
             self.kill("it closed its pipe")
-            self._process.join()
+        self._process.join()
         self._outbox.put(None)
         code = self._process.exitcode or 0
         self._tell(Gone(self, self._fault or (f"signal {-code}" if code < 0 else f"exit code {code}")))

@@ -102,11 +102,7 @@ def perform(
     """
     reporter = JobReporter(job_id, stop, emit)
     try:
-        if stop.interrupted:
-            raise Cancelled("stopped by the user before it began")
-        result = back.run(request, reporter)
-        if result.interrupted and not result.images:
-            raise Cancelled("stopped by the user before the first image was made")
+        result = _result(back, request, reporter, stop)
     except Cancelled as cancelled:
         if reporter.made:
             return Finished(job_id, _salvaged(request, reporter.made))
@@ -114,6 +110,16 @@ def perform(
     except (Exception, SystemExit) as error:
         return Failed(job_id, error if isinstance(error, Exception) else _exited(error), traceback.format_exc())
     return Finished(job_id, result)
+
+
+def _result(back: Back, request: GenerationRequest, reporter: JobReporter, stop: Stop) -> GenerationResult:
+    """What the back makes of it; raises Cancelled where there is nothing to show."""
+    if stop.interrupted:
+        raise Cancelled("stopped by the user before it began")
+    result = back.run(request, reporter)
+    if result.interrupted and not result.images:
+        raise Cancelled("stopped by the user before the first image was made")
+    return result
 
 
 def _exited(error: SystemExit) -> RuntimeError:

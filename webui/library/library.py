@@ -20,6 +20,7 @@ from webui.library.sidecar import read_sidecar
 AUTOMATIC, BAKED = "Automatic", "None"
 _KINDS: tuple[Kind, ...] = ("checkpoint", "vae", "embedding", "lora", "hypernetwork", "controlnet", "upscaler", "other")
 _OK = "ok"
+_WAITING = "a pickle; it is converted to safetensors when it is first used"
 RULES = 1  # raise it when files are judged differently, so that cached verdicts are made anew
 _LISTED = 30  # names in an error text
 
@@ -148,26 +149,18 @@ class ModelLibrary:
 
     def _judged(self, file: ModelFile) -> ModelFile:
         """The file with `usable` and `reason` filled in."""
-        valid_for = f"{RULES} {file.kind} {version(file.path.with_suffix('.yaml'))}"
-        known = (self._facts.get(file.path, "verdict") or "").partition("|")
-        reason = known[2]
-        if known[0] != valid_for:
-            reason = self._verdict(file)
-            self._facts.put(file.path, "verdict", f"{valid_for}|{reason}")
-        return file if reason == _OK else replace(file, usable=False, reason=reason)
-
-    def _verdict(self, file: ModelFile) -> str:
+        source = file.path
         if file.is_pickle and needs_conversion(file.path):
-            return _OK
-        try:
-            header = read_header(file.path)
-            if file.kind == "checkpoint":
-                detect(file.name, header, read_sidecar(file.path))
-            elif file.kind == "vae":
-                _vae_in(file.name, header)
-        except UnusableFileError as error:
-            return str(error)
-        return _OK
+            source = cached_copy(file.path, self.cache_dir)
+            if not source.is_file():
+                return replace(file, reason=_WAITING)
+        valid_for = f"{RULES} {file.kind} {version(source)} {version(file.path.with_suffix('.yaml'))}"
+        known = (self._facts.get(file.path, "verdict") or "").partition("|")
+        verdict = known[2]
+        if known[0] != valid_for:
+            verdict = _verdict(file, source)
+            self._facts.put(file.path, "verdict", f"{valid_for}|{verdict}")
+        return file if verdict == _OK else replace(file, usable=False, reason=verdict)
 
     def _by_alias(self, files: Iterable[ModelFile], alias: str) -> ModelFile | None:
         files = tuple(files)
@@ -203,6 +196,19 @@ class ModelLibrary:
             if found is not None:
                 return found
         return None
+
+
+def _verdict(file: ModelFile, source: Path) -> str:
+    """Why the file cannot be used, or "ok". `source` holds its tensors."""
+    try:
+        header = read_header(source)
+        if file.kind == "checkpoint":
+            detect(file.name, header, read_sidecar(file.path))
+        elif file.kind == "vae":
+            _vae_in(file.name, header)
+    except UnusableFileError as error:
+        return str(error)
+    return _OK
 
 
 def _usable(file: ModelFile) -> ModelFile:

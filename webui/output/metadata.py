@@ -21,7 +21,7 @@ from webui.output.grammar import body
 from webui.output.images import safe_open
 from webui.output.parse import parse, to_request
 
-__all__ = ["Encoded", "encode", "read_items", "read_request", "read_text", "safe_open"]
+__all__ = ("Encoded", "encode", "read_items", "read_request", "read_text", "safe_open")
 
 MAX_EXIF = 60_000  # bytes; an EXIF segment of JPEG ends at 65,533
 MAX_READ_EXIF = 1_000_000  # bytes; more than any writer makes

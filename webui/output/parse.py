@@ -116,10 +116,9 @@ class _Draft:
         for problem in error.errors(include_url=False):
             where = ".".join(str(part) for part in problem["loc"])
             paths = [path for path in self.values if path == where or path.startswith(f"{where}.")]
-            if where and not paths:  # something is missing beside it
+            if not paths:  # something is missing beside it
                 paths = [path for path in self.values if path.partition(".")[0] == where.partition(".")[0]]
-            # A problem of the whole (too much work) has no place of its own: what costs the most goes
-            for path in paths or [path for path in ("width", "height", "steps") if path in self.values]:
+            for path in paths:
                 del self.values[path]
                 self.refuse(self.origins.get(path, path), f"{problem['msg']}; left at its default")
 

@@ -3,6 +3,7 @@
 Names come from `filenames.py`, bytes from `metadata.py`.
 """
 
+import contextlib
 import errno
 import os
 import secrets
@@ -194,11 +195,13 @@ def _publish_beside(temporary: Path, picture: Path, data: bytes) -> bool:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Bring the new name to the disk; Windows cannot open folders for this and does not need it."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Bring the new name to the disk where the system can sync folders.
+
+    The picture is complete under its name by now, so a failure here is no reason to report it as not saved.
+    """
+    with contextlib.suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

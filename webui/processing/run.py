@@ -50,7 +50,9 @@ class Job:
     @contextmanager
     def timed(self, phase: Phase, batch: int) -> Iterator[None]:
         """Report a phase and add its seconds to the timings."""
-        self.reporter.progress(Progress(phase, 0, self.plan.request.steps, batch, len(self.plan.batches)))
+        steps = self.plan.request.steps
+        done = steps if phase == "decoding" else 0
+        self.reporter.progress(Progress(phase, done, steps, batch, len(self.plan.batches)))
         began = time.monotonic()
         try:
             yield

@@ -63,6 +63,9 @@ def draw(name: str, schema: Schema, *, value: Any, label: str = "", span: Span |
         **more,
     }
     match schema:
+        case {"type": "integer" | "number", "optional": True}:
+            # a text box: Gradio shows an empty number box as 0, and 0 is not the same as nothing
+            return gr.Textbox(as_text(value), placeholder="not set", max_lines=1, **shown)
         case {"type": "boolean"}:
             return gr.Checkbox(value, **shown)
         case {"enum": [*choices]}:
@@ -79,17 +82,22 @@ def draw(name: str, schema: Schema, *, value: Any, label: str = "", span: Span |
 
 
 def _number(schema: Schema, kind: str, value: Any, span: Span | None, shown: dict[str, Any]) -> Component:
-    """A slider where the range is short enough to be dragged, a number box else (and where the field may be empty)."""
+    """A slider where the range is short enough to be dragged, a number box else."""
     low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
     if span is None and low is not None and high is not None and high - low <= SLIDER_SPAN + 100 * (kind == "integer"):
         fine = 0.01 if high - low <= FINE_SPAN else 0.05
         span = (low, high, schema.get("multipleOf", 1) if kind == "integer" else fine)
-    if span is not None and not schema.get("optional"):
+    if span is not None:
         low, high, step = span
         wide = {"minimum": min(low, value), "maximum": max(high, value)}
         return gr.Slider(value=value, step=step, buttons=[], **wide, **shown)
     step = schema.get("multipleOf", 1) if kind == "integer" else 0.01
     return gr.Number(value, precision=0 if kind == "integer" else None, step=step, **shown)
+
+
+def as_text(number: float | None) -> str:
+    """Text of a number that may be missing; nothing where it is."""
+    return "" if number is None else str(number)
 
 
 def as_json(options: Mapping[str, Any]) -> str:
@@ -138,7 +146,7 @@ class Form:
         for name in wanted:
             control, schema = self.controls[name], schemas[name]
             value: Any = flat.get(name, schema.get("default", ""))
-            change: dict[str, Any] = {"value": as_json(value) if schema.get("type") == "object" else value}
+            change: dict[str, Any] = {"value": _shown(value, schema)}
             if isinstance(control, gr.Slider):
                 low: float = control.minimum
                 high: float = control.maximum
@@ -161,8 +169,17 @@ def flatten(request: GenerationRequest) -> dict[str, Any]:
     return flat
 
 
+def _shown(value: Any, schema: Schema) -> Any:
+    """A field's value as its control takes it."""
+    if schema.get("type") == "object":
+        return as_json(value)
+    return as_text(value) if schema.get("optional") else value
+
+
 def _plain(name: str, value: Any, schema: Schema) -> Any:
     """What a control sent, as the field takes it: an emptied box means "" or no entries, never None."""
+    if schema.get("optional"):
+        return value.strip() or None if isinstance(value, str) else value
     match schema.get("type"):
         case "string":
             return "" if value is None else value

@@ -1,4 +1,4 @@
-// Keys of the page: Ctrl/Cmd+Enter generates, Esc interrupts, Alt+Enter skips.
+// Keys of the page: Ctrl/Cmd+Enter generates, Esc interrupts, Alt+Enter skips. And focus stays where the user put it.
 () => {
   const press = (id) => document.getElementById(id)?.click();
   document.addEventListener("keydown", (event) => {
@@ -13,5 +13,22 @@
     } else if (event.key === "Escape" && document.querySelector("#txt2img_progress .bar")) {
       press("txt2img_interrupt");
     }
+  });
+
+  // When pictures arrive the gallery focuses a thumbnail, which scrolls the page and takes the keyboard from whoever is
+  // typing. Focus that no click or key asked for is given back.
+  let asked = 0;
+  let top = window.scrollY; // scroll events come a frame late: at focusin this is still where the user was
+  document.addEventListener("scroll", () => { top = window.scrollY; }, { passive: true });
+  const ask = () => { asked = performance.now(); };
+  document.addEventListener("pointerdown", (event) => event.target.closest?.("#txt2img_gallery") && ask(), true);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Tab" || event.target.closest?.("#txt2img_gallery")) ask();
+  }, true);
+  document.addEventListener("focusin", (event) => {
+    if (!event.target.closest?.("#txt2img_gallery") || performance.now() - asked < 500) return;
+    if (event.relatedTarget instanceof HTMLElement) event.relatedTarget.focus({ preventScroll: true });
+    else event.target.blur();
+    window.scrollTo({ top, behavior: "instant" });
   });
 }

@@ -44,6 +44,14 @@ def cpu_has_amx() -> bool:
     return torch.cpu._is_amx_tile_supported()
 
 
+def allow_fast_products(fast_cpu: bool) -> None:
+    """Let float32 matrix products take oneDNN's faster path where it still computes in float32 (process-wide).
+
+    With AMX the same setting would round to bf16, so there, and where exactness is asked for, it stays off.
+    """
+    torch.set_float32_matmul_precision("medium" if fast_cpu and not cpu_has_amx() else "highest")
+
+
 def _device(name: str) -> torch.device:
     if name == "auto":
         if torch.cuda.is_available():

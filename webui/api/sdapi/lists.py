@@ -48,12 +48,18 @@ def routes(parts: Parts) -> APIRouter:
             "skipped": {file.stem: _embedding() for file in files if not file.usable},
         }
 
+    @router.get("/prompt-styles")
+    def prompt_styles() -> list[dict[str, str]]:
+        return [
+            {"name": style.name, "prompt": style.prompt, "negative_prompt": style.negative_prompt}
+            for style in parts.styles().values()
+        ]
+
     router.add_api_route("/samplers", samplers)
     router.add_api_route("/schedulers", schedulers)
     router.add_api_route("/upscalers", upscalers)
     router.add_api_route("/latent-upscale-modes", latent_upscale_modes)
     router.add_api_route("/memory", memory)
-    router.add_api_route("/prompt-styles", _none)
     router.add_api_route("/script-info", _none)
     router.add_api_route("/scripts", _no_scripts)
     for name in ("refresh-checkpoints", "refresh-vae", "refresh-embeddings"):

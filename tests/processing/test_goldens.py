@@ -1,0 +1,86 @@
+"""A1111's own images, made again by the whole pipeline: within tolerance, and with its text.
+
+The tolerance is 45 dB as in the goldens' own `compare.py` (a case may ask for more); a faithful fp32 build is at 70 to
+80 dB, so another bound, 66 dB, holds for all but the adaptive solver, whose step width amplifies the last digits.
+"""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from webui.api.sdapi.translate import read_body, to_request
+from webui.domain.request import GenerationRequest
+from webui.domain.result import GeneratedImage, Progress
+from webui.processing.back import Back, build
+from webui.worker import WorkerConfig
+
+GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
+GROUPS = ("samplers", "schedules", "prompts", "settings", "batch", "networks", "sdxl", "sdxl_v", "sd2")
+AMPLIFIED = "sampler_dpm_adaptive"
+
+
+class Silent:
+    """A reporter that lets everything run."""
+
+    def progress(self, progress: Progress) -> None: ...
+    def image(self, image: GeneratedImage) -> None: ...
+    def stopped(self) -> str:
+        return ""
+
+
+def cases() -> list[dict[str, object]]:
+    """Every case that txt2img alone can make."""
+    if not GOLDENS.is_dir():
+        return []
+    index = json.loads((GOLDENS / "index.json").read_text())["cases"]
+    found = [(one, json.loads((GOLDENS / "cases" / f"{one['name']}.json").read_text())) for one in index]
+    return [
+        {**one, **case}
+        for one, case in found
+        if one["group"] in GROUPS
+        and case["endpoint"].endswith("txt2img")
+        and not case["payload"].get("enable_hr")
+        and not re.search("<lora|<hypernet|<lyco", case["payload"]["prompt"])
+    ]
+
+
+@pytest.fixture(scope="module")
+def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
+    data = tmp_path_factory.mktemp("data")
+    return build(
+        WorkerConfig(GOLDENS / "models", data, device="cpu", precision="fp32", threads=1, checkpoints_in_memory=3)
+    )
+
+
+@pytest.mark.skipif(not GOLDENS.is_dir(), reason="the reference images are not here (../shared/goldens)")
+def test_there_are_reference_images() -> None:
+    assert len(cases()) > 80
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: str(case["name"]))
+def test_the_image_is_a1111s(case: dict[str, object], back: Back) -> None:
+    result = back.run(to_request(read_body(case["payload"]), GenerationRequest()), Silent())
+    name = str(case["name"])
+    bound = max(45.0 if name.startswith(AMPLIFIED) else 66.0, float(case.get("tol_db") or 0))
+    assert len(result.images) == case["n_images"]
+    for number, made in enumerate(result.images):
+        file = GOLDENS / "cases" / (f"{name}.{number}.png" if number else f"{name}.png")
+        with Image.open(file) as golden:
+            assert psnr(made.image, golden.convert("RGB")) >= bound, f"image {number}"
+    text = (GOLDENS / "cases" / f"{name}.txt").read_text()
+    assert without_version("\n=====\n".join(made.infotext for made in result.images)) == without_version(text)
+
+
+def psnr(image: Image.Image, golden: Image.Image) -> float:
+    """Peak signal to noise ratio of 8-bit pictures in dB."""
+    error = float(((np.asarray(image, np.float64) - np.asarray(golden, np.float64)) ** 2).mean())
+    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
+
+
+def without_version(text: str) -> str:
+    return re.sub(r",? ?Version: [^,\n]+", "", text).strip()

@@ -1,0 +1,183 @@
+"""The pipeline on the smallest real checkpoint at hand: what must hold for any, without a reference image."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from webui.domain.errors import BadRequestError, NotFiniteError, UnknownModelError
+from webui.domain.request import GenerationRequest, Noise, Refiner
+from webui.domain.result import GeneratedImage, Progress
+from webui.processing.back import Back, build
+from webui.processing.decode import check_finite, to_image
+from webui.processing.preview import preview
+from webui.processing.tiling import wrapped_edges
+from webui.worker import WorkerConfig
+
+GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
+needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
+REQUEST = GenerationRequest(
+    prompt="a red cat", checkpoint="tiny-sd1", sampler="Euler", steps=6, seed=5, width=64, height=64
+)
+
+
+class Recorder:
+    """Remembers what is reported; `stop` decides after each step."""
+
+    def __init__(self, stop: Callable[[Progress], str] = lambda progress: "") -> None:
+        self.seen: list[Progress] = []
+        self.images: list[GeneratedImage] = []
+        self._stop = stop
+
+    def progress(self, progress: Progress) -> None:
+        self.seen.append(progress)
+
+    def image(self, image: GeneratedImage) -> None:
+        self.images.append(image)
+
+    def stopped(self) -> str:
+        return self._stop(self.seen[-1])
+
+
+@pytest.fixture(scope="module")
+def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
+    data = tmp_path_factory.mktemp("data")
+    return build(WorkerConfig(GOLDENS / "models", data, device="cpu", precision="fp32", threads=1, preview_every=2))
+
+
+def pixels(image: Image.Image) -> np.ndarray:
+    return np.asarray(image).astype(int)
+
+
+@needs_models
+@pytest.mark.parametrize("sampler", ["Euler a", "DPM++ SDE", "DDIM", "UniPC", "Restart", "LCM", "DDPM", "PNDM"])
+def test_a_batch_is_its_singles(back: Back, sampler: str) -> None:
+    both = back.run(REQUEST.with_(sampler=sampler, batch_size=2), Recorder()).images
+    alone = [back.run(made.request, Recorder()).images[0] for made in both]
+    for together, single in zip(both, alone, strict=True):
+        assert abs(pixels(together.image) - pixels(single.image)).max() <= 3
+        assert together.infotext == single.infotext
+
+
+@needs_models
+def test_batches_one_after_another_are_one_batch(back: Back) -> None:
+    wide = back.run(REQUEST.with_(batch_size=2), Recorder()).images
+    long = back.run(REQUEST.with_(n_iter=2), Recorder()).images
+    assert [made.request.seed for made in wide] == [made.request.seed for made in long] == [5, 6]
+    assert abs(pixels(wide[1].image) - pixels(long[1].image)).max() <= 2
+
+
+@needs_models
+def test_a_drawn_seed_makes_the_image_again(back: Back) -> None:
+    first = back.run(REQUEST.with_(seed=-1), Recorder()).images[0]
+    again = back.run(first.request, Recorder()).images[0]
+    assert first.request.seed >= 0
+    assert (pixels(first.image) == pixels(again.image)).all()
+
+
+@needs_models
+def test_progress_goes_through_the_phases_and_shows_previews(back: Back) -> None:
+    recorder = Recorder()
+    back.run(REQUEST.with_(n_iter=2), recorder)
+    phases = list(dict.fromkeys(one.phase for one in recorder.seen))
+    assert phases == ["loading", "encoding", "sampling", "decoding"]
+    assert [one.step for one in recorder.seen if one.preview] == [2, 4, 6] * 2
+    fractions = [one.fraction for one in recorder.seen]
+    assert fractions == sorted(fractions)
+    assert [made.index for made in recorder.images] == [0, 1]
+
+
+@needs_models
+def test_an_interrupt_keeps_what_is_there(back: Back) -> None:
+    recorder = Recorder(lambda progress: "interrupt" if (progress.batch, progress.step) == (1, 3) else "")
+    result = back.run(REQUEST.with_(n_iter=3), recorder)
+    assert result.interrupted
+    assert len(result.images) == 2
+    assert [one.batch for one in recorder.seen][-1] == 1
+
+
+@needs_models
+def test_a_skip_ends_its_batch_alone(back: Back) -> None:
+    recorder = Recorder(lambda progress: "skip" if (progress.batch, progress.step) == (0, 2) else "")
+    result = back.run(REQUEST.with_(n_iter=2), recorder)
+    assert not result.interrupted
+    assert len(result.images) == 2
+    whole = back.run(REQUEST.with_(seed=6), Recorder())
+    assert (pixels(result.images[1].image) == pixels(whole.images[0].image)).all()
+
+
+@needs_models
+def test_the_next_request_is_not_touched_by_what_came_before(back: Back) -> None:
+    plain = back.run(REQUEST, Recorder()).images[0]
+    for other in (
+        REQUEST.with_(tiling=True),
+        REQUEST.with_(clip_skip=2),
+        REQUEST.with_(checkpoint="tiny-vpred"),
+        REQUEST.with_(refiner=Refiner(checkpoint="tiny-sd1-b", switch_at=0.5)),
+        REQUEST.with_(noise=Noise(source="NV", ensd=31337)),
+    ):
+        changed = back.run(other, Recorder()).images[0]
+        assert (pixels(plain.image) != pixels(changed.image)).any()
+    assert (pixels(back.run(REQUEST, Recorder()).images[0].image) == pixels(plain.image)).all()
+
+
+@needs_models
+def test_tags_nobody_handles_are_cut_out_with_a_notice(back: Back) -> None:
+    tagged = back.run(REQUEST.with_(prompt="a red cat<lora:ink:0.8>"), Recorder())
+    assert any("<lora:ink:0.8>" in notice.text for notice in tagged.notices)
+    assert (pixels(tagged.images[0].image) == pixels(back.run(REQUEST, Recorder()).images[0].image)).all()
+
+
+@needs_models
+def test_models_that_are_not_there_are_named(back: Back) -> None:
+    with pytest.raises(UnknownModelError, match="nothing-like-it"):
+        back.run(REQUEST.with_(checkpoint="nothing-like-it"), Recorder())
+    with pytest.raises(BadRequestError, match=r"refiner\.checkpoint"):
+        back.run(REQUEST.with_(refiner=Refiner(checkpoint="nothing-like-it")), Recorder())
+
+
+@needs_models
+def test_stopped_at_the_first_step_is_cancelled_or_shows_that_step(back: Back) -> None:
+    """After one step there is an estimate, so there is a picture."""
+    result = back.run(REQUEST, Recorder(lambda progress: "interrupt"))
+    assert result.interrupted
+    assert len(result.images) == 1
+
+
+def test_latents_that_are_not_finite_name_the_checkpoint() -> None:
+    with pytest.raises(NotFiniteError, match=r"ink\.safetensors.*step 7"):
+        check_finite(torch.tensor([0.0, float("nan")]), "ink.safetensors", 7)
+    check_finite(torch.zeros(2), "ink.safetensors", 7)
+
+
+def test_pixels_are_truncated_to_eight_bits() -> None:
+    image = to_image(torch.tensor([0.999, 0.5, -1.0]).reshape(3, 1, 1))
+    assert image.getpixel((0, 0)) == (254, 127, 0)
+
+
+def test_a_preview_is_a_jpeg_of_the_pictures_shape() -> None:
+    with Image.open(io.BytesIO(preview(torch.randn(2, 4, 8, 16), "sdxl"))) as image:
+        assert (image.format, image.size) == ("JPEG", (128, 64))
+    with Image.open(io.BytesIO(preview(torch.full((1, 4, 200, 100), float("nan")), "sd1"))) as image:
+        assert image.size == (256, 512)
+
+
+def test_wrapped_edges_are_put_back_after_a_fault() -> None:
+    layer = torch.nn.Conv2d(1, 1, 3, padding=1, bias=False)
+    torch.nn.init.ones_(layer.weight)
+    picture = torch.zeros(1, 1, 4, 4)
+    picture[..., 0] = 1
+    flat = layer(picture)
+
+    def work() -> None:
+        with wrapped_edges([layer]):
+            assert layer(picture)[0, 0, 1, 3] > 0
+            raise RuntimeError("inside")
+
+    with pytest.raises(RuntimeError, match="inside"):
+        work()
+    torch.testing.assert_close(layer(picture), flat)

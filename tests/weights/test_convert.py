@@ -1,0 +1,115 @@
+"""Converting pickles: tensors come through exactly, code never runs, bombs and junk are refused with the reason."""
+
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.library.small import small_checkpoint
+from webui.domain.errors import UnusableFileError
+from webui.library import ModelLibrary, read_header
+from webui.weights.convert import converted, ensure_safetensors
+from webui.weights.unpickle import RefusedError, check_archive, flatten
+
+
+class Bomb:
+    """Runs code when unpickled by an ordinary unpickler."""
+
+    def __init__(self, mark: Path) -> None:
+        self._mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (exec, (f"open({str(self._mark)!r}, 'w').close()",))
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_a_checkpoint_is_converted_once_and_then_usable(tmp_path: Path, zipped: bool) -> None:
+    folder = tmp_path / "models" / "Stable-diffusion"
+    folder.mkdir(parents=True)
+    tensors = small_checkpoint(1)
+    torch.save(
+        {"state_dict": tensors, "global_step": 7, "optimizer_states": [torch.ones(3)]},
+        folder / "old.ckpt",
+        _use_new_zipfile_serialization=zipped,
+    )
+    library = ModelLibrary(tmp_path / "models", tmp_path / "cache")
+    told: list[str] = []
+    file = library.checkpoint("old")
+    path = ensure_safetensors(library, file, told.append)
+    assert told == ["converting old.ckpt"]
+    read = load_file(path)
+    assert read.keys() == tensors.keys()
+    assert all(torch.equal(read[name], tensor) for name, tensor in tensors.items())
+    stamp = path.stat().st_mtime_ns
+    assert ensure_safetensors(library, file) == path
+    assert path.stat().st_mtime_ns == stamp
+    assert library.spec(file).family == "sd1"
+    library.refresh()
+    assert library.checkpoint("old").reason == ""
+
+
+def test_nested_files_get_dotted_names_and_metadata(tmp_path: Path) -> None:
+    path = tmp_path / "embedding.pt"
+    torch.save(
+        {"string_to_param": {"*": torch.ones(2, 4)}, "name": "tiny", "step": 3, "nets": [{"w": torch.zeros(1)}]}, path
+    )
+    header = read_header(converted(path, tmp_path / "cache"))
+    assert header.shapes == {"string_to_param.*": (2, 4), "nets.0.w": (1,)}
+    assert header.metadata == {"name": "tiny", "step": "3"}
+
+
+def test_code_in_a_pickle_does_not_run(tmp_path: Path) -> None:
+    mark = tmp_path / "it-ran"
+    evil = tmp_path / "evil.ckpt"
+    torch.save({"state_dict": {"a": torch.ones(1)}, "x": Bomb(mark)}, evil)
+    plain = tmp_path / "plain.pt"
+    plain.write_bytes(pickle.dumps(Bomb(mark)))
+    for path in (evil, plain):
+        with pytest.raises(UnusableFileError, match="cannot be converted"):
+            converted(path, tmp_path / "cache")
+    assert not mark.exists()
+    assert list((tmp_path / "cache" / "converted").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"\x80\x02 nonsense", b"PK\x03\x04 nonsense", b""])
+def test_junk_is_refused_with_the_files_name(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "junk.pt"
+    path.write_bytes(content)
+    with pytest.raises(UnusableFileError, match=r"junk\.pt"):
+        converted(path, tmp_path / "cache")
+
+
+def test_compressed_archives_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb/data.pkl", b"\0" * 10_000_000)
+    with pytest.raises(RefusedError, match="compressed"):
+        check_archive(path, path.stat().st_size)
+
+
+def test_too_slow_is_too_slow(tmp_path: Path) -> None:
+    path = tmp_path / "slow.pt"
+    torch.save({"a": torch.ones(1)}, path)
+    with pytest.raises(UnusableFileError, match="took more than"):
+        converted(path, tmp_path / "cache", timeout=0.01)
+
+
+def test_tensors_that_share_memory_are_parted() -> None:
+    base = torch.arange(6.0)
+    tensors, _ = flatten({"a": base, "b": base[2:], "c": base.reshape(2, 3).T})
+    assert len({tensor.data_ptr() for tensor in tensors.values()}) == 3
+    assert all(tensor.is_contiguous() for tensor in tensors.values())
+    assert tensors["c"].shape == (3, 2)
+
+
+def test_files_without_tensors_or_nested_without_end_are_refused() -> None:
+    with pytest.raises(RefusedError, match="no tensors"):
+        flatten({"a": "text"})
+    deep: object = torch.ones(1)
+    for _ in range(20):
+        deep = [deep]
+    with pytest.raises(RefusedError, match="nested"):
+        flatten(deep)
