@@ -48,7 +48,7 @@ def test_no_module_keeps_changing_state(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Global)]
     for node in tree.body:
-        if isinstance(node, ast.Assign | ast.AnnAssign):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and "__all__" not in ast.unparse(node):
             assert not isinstance(node.value, ast.List | ast.Set | ast.ListComp | ast.Dict), ast.unparse(node)
 
 

@@ -39,8 +39,11 @@ class App:
 
 
 @contextlib.contextmanager
-def engine_of(settings: Settings) -> Iterator[Engine]:
-    """The engine alone, for the command line; closed at the end.
+def engine_of(settings: Settings, *, resume: bool = False) -> Iterator[Engine]:
+    """The engine alone; closed at the end.
+
+    Args:
+        resume: take up the jobs that an earlier run left. A single picture on the command line does not.
 
     Raises:
         WebuiError: the data folder is in use.
@@ -53,7 +56,13 @@ def engine_of(settings: Settings) -> Iterator[Engine]:
         store = JobStore(settings.data_dir / "webui.sqlite3")
         executor = functools.partial(LocalExecutor, worker_config(settings))
         engine = Engine(
-            executor, library, store, images, data_dir=settings.data_dir, max_queue=settings.max_queue
+            executor,
+            library,
+            store,
+            images,
+            data_dir=settings.data_dir,
+            max_queue=settings.max_queue,
+            resume=resume,
         )
         stack.callback(engine.close)
         if settings.default_checkpoint and not engine.starting_values().checkpoint:
@@ -72,7 +81,7 @@ def make(settings: Settings) -> Iterator[App]:
         WebuiError: the data folder is in use, or the server would be open to others without a password.
     """
     policy = policy_of(settings)
-    with engine_of(settings) as engine:
+    with engine_of(settings, resume=True) as engine:
         closing = threading.Event()
         yield App(engine, Guard(_application(settings, engine, closing), policy), closing)
 

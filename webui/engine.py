@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from webui.domain.errors import BadRequestError, BusyError, Cancelled, UnknownModelError, WebuiError
+from webui.domain.errors import BadRequestError, BusyError, Cancelled, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Notice
 from webui.executors.protocol import Event, Executor, Failed, Finished, ImageMade, OnEvent, Progressed, Started
@@ -19,6 +19,7 @@ from webui.jobs.job import Job
 from webui.jobs.queue import JobQueue
 from webui.jobs.starting_values import StartingValues
 from webui.jobs.store import JobStore, StoredImage, StoredJob
+from webui.library.choice import first_choice
 from webui.library.library import ModelLibrary
 
 __all__ = ["Engine", "ImageSaver", "Job"]
@@ -178,15 +179,7 @@ class Engine:
 
     def _completed(self, request: GenerationRequest) -> GenerationRequest:
         """The request with its checkpoint named, every file that it names being there and usable."""
-        name = request.checkpoint or self.starting_values().checkpoint
-        if not name:
-            usable = next((file for file in self.library.checkpoints() if file.usable), None)
-            if usable is None:
-                raise UnknownModelError(
-                    f"checkpoint: there is no usable one in {self.library.models_dir / 'Stable-diffusion'}; "
-                    "put a .safetensors file there"
-                )
-            name = usable.name
+        name = request.checkpoint or self.starting_values().checkpoint or first_choice(self.library).name
         self.library.vae(request.vae, self.library.checkpoint(name))
         if request.refiner is not None:
             self.library.checkpoint(request.refiner.checkpoint)

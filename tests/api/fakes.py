@@ -4,6 +4,7 @@ import asyncio
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -24,6 +25,7 @@ SHA = "b308822a78" + "0" * 54
 @dataclass
 class FakeLibrary:
     refreshed: int = 0
+    models_dir: Path = Path("models")
     files: tuple[ModelFile, ...] = (
         ModelFile(Path("models/Stable-diffusion/tiny-sd1.safetensors"), "checkpoint", "tiny-sd1.safetensors"),
         ModelFile(Path("models/Stable-diffusion/sub/other.safetensors"), "checkpoint", "sub/other.safetensors"),
@@ -35,6 +37,9 @@ class FakeLibrary:
 
     def checkpoints(self) -> tuple[ModelFile, ...]:
         return self.files
+
+    def spec(self, file: ModelFile) -> SimpleNamespace:
+        return SimpleNamespace(in_channels=4 if file.stem == "tiny-sd1" else 9, family="sd1")
 
     def vaes(self) -> tuple[ModelFile, ...]:
         return (ModelFile(Path("models/VAE/tiny-vae.safetensors"), "vae", "tiny-vae.safetensors"),)

@@ -32,7 +32,7 @@ def test_every_option_names_a_field_and_reads_back_what_it_shows(option: Any) ->
 
 
 def test_options_are_json_and_name_the_checkpoint_by_title() -> None:
-    options = Api().get("/sdapi/v1/options").json()
+    options = Api(FakeEngine(starting=GenerationRequest(checkpoint="tiny-sd1"))).get("/sdapi/v1/options").json()
     assert options["sd_model_checkpoint"] == f"tiny-sd1.safetensors [{SHA[:10]}]"
     assert options["sd_checkpoint_hash"] == SHA
     assert options["CLIP_stop_at_last_layers"] == 1

@@ -42,7 +42,7 @@ def test_a_saved_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     [
         ({"a": tensor(0, 4, [4])}, b"123", "truncated"),
         ({"a": tensor(0, 4, [4])}, b"12345", "unexpected bytes"),
-        ({"a": tensor(0, 4, [5])}, b"1234", "needs 5 bytes"),
+        ({"a": tensor(0, 4, [5])}, b"1234", "span the 5 bytes"),
         ({"a": tensor(0, 4, [4]), "b": tensor(2, 6, [4])}, b"123456", "overlap"),
         ({"a": tensor(0, 2, [2]), "b": tensor(3, 5, [2])}, b"12345", "gap"),
         ({"a": tensor(-4, 0, [4])}, b"1234", "malformed"),
@@ -51,8 +51,12 @@ def test_a_saved_file_is_read_as_it_was_written(tmp_path: Path) -> None:
         ({"a": 3}, b"", "no description"),
         ({"__metadata__": {"a": 1}}, b"", "__metadata__"),
         ([1], b"", "not a JSON object"),
-        (b'{"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}, '
-         b'"a": {"dtype": "U8", "shape": [1], "data_offsets": [1, 2]}}', b"12", "gap"),
+        (
+            b'{"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}, '
+            b'"a": {"dtype": "U8", "shape": [1], "data_offsets": [1, 2]}}',
+            b"12",
+            "gap",
+        ),
         (b"{nonsense", b"", "not valid JSON"),
         (b"[" * 100_000, b"", "not valid JSON"),
     ],

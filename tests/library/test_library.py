@@ -14,6 +14,7 @@ from tests.library import full_size
 from tests.library.small import small_checkpoint, small_vae
 from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.library import ModelLibrary
+from webui.library import library as library_module
 
 
 @pytest.fixture
@@ -210,3 +211,23 @@ def test_full_size_table_and_small_one_agree_on_names() -> None:
     """The small checkpoint of these tests has the names of a real one, as far as it goes."""
     real = full_size.checkpoint(full_size.sd1_unet(), (True, True, True, False), {})
     assert {name for name in small_checkpoint(1) if not name.startswith("cond_stage")} <= set(real)
+
+
+def test_files_not_examined_in_time_are_examined_when_chosen(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (models / "Stable-diffusion" / "bad.safetensors").write_bytes(b"half of it")
+    monkeypatch.setattr(library_module, "EXAMINE_SECONDS", -1.0)
+    library = ModelLibrary(models, tmp_path / "cache")
+    assert all(file.usable for file in library.checkpoints())
+    with pytest.raises(UnusableFileError, match="text file"):
+        library.checkpoint("bad")
+    library.refresh()
+    assert [file.usable for file in library.checkpoints()] == [True, False, True]
+
+
+def test_a_file_damaged_after_the_refresh_is_refused(library: ModelLibrary) -> None:
+    alpha = library.checkpoint("alpha")
+    os.truncate(alpha.path, 5000)
+    with pytest.raises(UnusableFileError, match="truncated"):
+        library.checkpoint("alpha")

@@ -60,6 +60,7 @@ class FakeJob:
         self.state, self.position = "running", 0
         self.progress, self.preview = Progress(steps=request.steps, batches=request.n_iter), None
         self.stop = self.skipped = False
+        self.made: list[GeneratedImage] = []
         self.outcome: GenerationResult | Exception | None = None
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -73,7 +74,7 @@ class FakeJob:
             self.state = "cancelled" if isinstance(error, Cancelled) else "failed"
 
     def _make(self) -> GenerationResult:
-        made: list[GeneratedImage] = []
+        made = self.made
         for batch in range(self.request.n_iter):
             self.skipped = False
             for step in range(self.request.steps):
@@ -111,6 +112,10 @@ class FakeJob:
             image.save(place, pnginfo=info)
             path = str(place)
         return GeneratedImage(image, one, text, index, 500 + index, path)
+
+    @property
+    def images(self) -> tuple[GeneratedImage, ...]:
+        return tuple(self.made)
 
     def eta(self) -> float | None:
         return (self.request.steps - self.progress.step) * self.engine.step_seconds

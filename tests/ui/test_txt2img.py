@@ -99,6 +99,7 @@ def test_a_failed_job_is_told_in_its_own_words(runner: Runner, engine: FakeEngin
     last = everything(runner.generate(values_of(runner, steps=1)))[-1]
     assert str(error) in last[runner.results.status]
     assert last[runner.results.bar] == ""
+    assert len(last[runner.results.gallery]["value"]) == 1  # what was made before is kept
 
 
 def test_a_fault_is_told_without_details_and_logged(

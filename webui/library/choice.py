@@ -13,11 +13,16 @@ def first_choice(library: ModelLibrary) -> ModelFile:
     Raises:
         UnknownModelError: there is no usable checkpoint.
     """
-    usable = [file for file in library.checkpoints() if file.usable]
+    usable = sorted((file for file in library.checkpoints() if file.usable), key=_sort_key)
     if not usable:
         folder = library.models_dir / "Stable-diffusion"
         raise UnknownModelError(f"checkpoint: there is no usable one; put a .safetensors file into {folder}")
     return next((file for file in usable if _stands_alone(library, file)), usable[0])
+
+
+def _sort_key(file: ModelFile) -> str:
+    """By name without the extension, so that `ink` comes before `ink-2`."""
+    return file.name.removesuffix(file.path.suffix).lower()
 
 
 def _stands_alone(library: ModelLibrary, file: ModelFile) -> bool:

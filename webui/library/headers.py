@@ -18,6 +18,7 @@ MAX_HEADER_BYTES = 16 * 1024 * 1024
 MAX_TENSORS = 100_000
 MAX_DIMENSIONS = 16
 _WHOLE = frozenset({int})
+_TOLD = 200  # characters of a hostile name or number in an error text
 
 ITEM_BITS: Mapping[str, int] = MappingProxyType(
     {
@@ -98,16 +99,19 @@ def _parse(name: str, text: bytes, *, base: int, size: int) -> Header:
 
 
 def _tensor(name: str, key: str, entry: object, base: int) -> TensorInfo:
+    label = repr(key[:_TOLD])
     if not isinstance(entry, dict):
-        raise UnusableFileError(f"{name}: tensor {key!r} has no description")
+        raise UnusableFileError(f"{name}: tensor {label} has no description")
     dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
     if not isinstance(dtype, str) or dtype not in ITEM_BITS:
-        raise UnusableFileError(f"{name}: tensor {key!r} has the unknown dtype {str(dtype)[:40]!r}")
+        raise UnusableFileError(f"{name}: tensor {label} has the unknown dtype {str(dtype)[:40]!r}")
     if not _naturals(shape) or len(shape) > MAX_DIMENSIONS or not _naturals(offsets) or len(offsets) != 2:
-        raise UnusableFileError(f"{name}: tensor {key!r} has a malformed shape or data_offsets")
+        raise UnusableFileError(f"{name}: tensor {label} has a malformed shape or data_offsets")
     bits = math.prod(shape) * ITEM_BITS[dtype]
     if bits % 8 or offsets[1] - offsets[0] != bits // 8:
-        raise UnusableFileError(f"{name}: tensor {key!r} spans {offsets} but its shape {shape} needs {bits // 8} bytes")
+        raise UnusableFileError(
+            f"{name}: tensor {label} does not span the {str(bits // 8)[:_TOLD]} bytes that its shape needs"
+        )
     return TensorInfo(dtype, tuple(shape), base + offsets[0], base + offsets[1])
 
 

@@ -1,6 +1,7 @@
 """The models on disk: which there are, by which names they go, what they are. Loads no weights and needs no torch."""
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ _KINDS: tuple[Kind, ...] = ("checkpoint", "vae", "embedding", "lora", "hypernetw
 _OK = "ok"
 _WAITING = "a pickle; it is converted to safetensors when it is first used"
 RULES = 1  # raise it when files are judged differently, so that cached verdicts are made anew
+EXAMINE_SECONDS = 1.5
 _LISTED = 30  # names in an error text
 
 
@@ -40,8 +42,16 @@ class ModelLibrary:
         self._specs: Mapping[tuple[Path, str], ModelSpec] = MappingProxyType({})
 
     def refresh(self) -> None:
-        """Look at the folders again. Files whose verdict is cached are not opened."""
-        found = {kind: tuple(self._judged(file) for file in find(self.models_dir, kind)) for kind in _KINDS}
+        """Look at the folders again.
+
+        Files whose verdict is cached are not opened. Among thousands of new ones, those that do not fit in
+        `EXAMINE_SECONDS` count as usable until they are chosen or the next refresh comes to them.
+        """
+        deadline = time.monotonic() + EXAMINE_SECONDS
+        found = {
+            kind: tuple(self._judged(file, opens=time.monotonic() < deadline) for file in find(self.models_dir, kind))
+            for kind in _KINDS
+        }
         self._facts.save()
         with self._lock:
             self._files = MappingProxyType(found)
@@ -75,7 +85,7 @@ class ModelLibrary:
             raise UnknownModelError(
                 f"checkpoint: no {alias!r} in {self.models_dir / 'Stable-diffusion'}; {_listed(files)}"
             )
-        return _usable(found)
+        return self._usable(found)
 
     def vae(self, name: str, checkpoint: ModelFile) -> ModelFile | None:
         """The VAE file to use with a checkpoint; None for the one inside it.
@@ -94,7 +104,7 @@ class ModelLibrary:
             return next((file for file in files if file.usable and file.path.name.startswith(checkpoint.stem)), None)
         for file in files:
             if name in (file.name, file.path.name, file.stem, file.model_name):
-                return _usable(file)
+                return self._usable(file)
         raise UnknownModelError(f"vae: no {name!r} in {self.models_dir / 'VAE'}; {_listed(files)}")
 
     def sha256(self, file: ModelFile) -> str:
@@ -147,8 +157,8 @@ class ModelLibrary:
             raise UnusableFileError(f"{file.name}: has not been converted to safetensors yet")
         return copy
 
-    def _judged(self, file: ModelFile) -> ModelFile:
-        """The file with `usable` and `reason` filled in."""
+    def _judged(self, file: ModelFile, *, opens: bool = True) -> ModelFile:
+        """The file with `usable` and `reason` filled in; as it is when nothing is known and it may not be opened."""
         source = file.path
         if file.is_pickle and needs_conversion(file.path):
             source = cached_copy(file.path, self.cache_dir)
@@ -158,9 +168,18 @@ class ModelLibrary:
         known = (self._facts.get(file.path, "verdict") or "").partition("|")
         verdict = known[2]
         if known[0] != valid_for:
+            if not opens:
+                return file
             verdict = _verdict(file, source)
             self._facts.put(file.path, "verdict", f"{valid_for}|{verdict}")
         return file if verdict == _OK else replace(file, usable=False, reason=verdict)
+
+    def _usable(self, file: ModelFile) -> ModelFile:
+        """The file as it is now on disk. Raises UnusableFileError when it cannot be used."""
+        judged = self._judged(replace(file, usable=True, reason=""))
+        if not judged.usable:
+            raise UnusableFileError(judged.reason)
+        return judged
 
     def _by_alias(self, files: Iterable[ModelFile], alias: str) -> ModelFile | None:
         files = tuple(files)
@@ -209,12 +228,6 @@ def _verdict(file: ModelFile, source: Path) -> str:
     except UnusableFileError as error:
         return str(error)
     return _OK
-
-
-def _usable(file: ModelFile) -> ModelFile:
-    if not file.usable:
-        raise UnusableFileError(file.reason)
-    return file
 
 
 def _vae_in(name: str, header: Header) -> VaeShape:

@@ -10,7 +10,7 @@ from webui.processing.ports import Reporter
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
 from webui.weights.memory import ModelCache
-from webui.weights.precision import resolve
+from webui.weights.precision import allow_fast_products, resolve
 
 
 class Back:
@@ -45,6 +45,7 @@ def build(config: BackConfig) -> Back:
     if config.threads:
         torch.set_num_threads(config.threads)
     device, dtype, fast = resolve(config.device, config.precision)
+    allow_fast_products(fast)
     library = ModelLibrary(config.models_dir, config.data_dir / "cache")
     models = ModelCache(library, device, dtype, config.checkpoints_in_memory, fast_cpu=fast)
     texts = Texts(library, config.data_dir / "styles.csv")

@@ -13,12 +13,13 @@ Groups may be nested 100 deep; one around those is literal.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 MAX_DEPTH = 100
 
 _SCAN = re.compile(r"(?P<plain>(?:[^\\\[\]():|]|\\.)+)|(?P<mark>[\[\]():|])", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_OPENER_OF = {")": "(", "]": "["}
+_OPENER_OF = MappingProxyType({")": "(", "]": "["})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from webui.domain.result import GeneratedImage
+from webui.output.metadata import encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Album:
     """Pictures of finished jobs below `folder`, each in a directory of its own whose name cannot be guessed."""
 
     folder: Path
+    embed_parameters: bool = True  # whether a picture that was not saved gets its text
 
     def add(self, made: GeneratedImage) -> Path:
         """A servable file with this picture and its text; a link to the saved file where there is one.
@@ -33,8 +35,11 @@ class Album:
             except OSError:  # another disk, or no hard links there
                 shutil.copyfile(saved, shown)
             return shown
-        from webui.output.metadata import encode
-
         shown = place / f"{made.index:05d}-{made.request.seed}.png"
-        shown.write_bytes(encode(made.image, "png", infotext=made.infotext, request=made.request).data)
+        shown.write_bytes(self._png(made))
         return shown
+
+    def _png(self, made: GeneratedImage) -> bytes:
+        if not self.embed_parameters:
+            return encode(made.image, "png").data
+        return encode(made.image, "png", infotext=made.infotext, request=made.request).data

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 DAY = 24 * 60 * 60  # seconds
 
 
-def build(engine: "Engine", *, temp_dir: Path, save_images: bool = True) -> gr.Blocks:
+def build(engine: "Engine", *, temp_dir: Path, save_images: bool = True, embed_parameters: bool = True) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
 
     Args:
         engine: submits jobs; its library fills the model lists.
         temp_dir: private folder of the pictures shown; must lie in Gradio's upload folder (`mount` sees to that).
         save_images: whether pictures are saved to the outputs folder.
+        embed_parameters: whether pictures that are not saved carry their generation text.
     """
     starting, _ = models.as_shown(engine.library, engine.starting_values(), "")
     pen = Pen(starting)
@@ -40,7 +41,7 @@ def build(engine: "Engine", *, temp_dir: Path, save_images: bool = True) -> gr.B
             filler = paste.Paste(engine, form, results.status)
             with gr.Tab("PNG Info", id="pnginfo", elem_id="tab_pnginfo"):
                 paste.draw_pnginfo(filler, tabs)
-        runner = Runner(engine, form, results, Album(temp_dir / "shown"), save_images)
+        runner = Runner(engine, form, results, Album(temp_dir / "shown", embed_parameters), save_images)
         txt2img.connect(pen, buttons, results, runner)
         quicksettings.connect(pen, engine, refresh, results.status)
 

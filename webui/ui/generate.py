@@ -5,7 +5,7 @@ Following is asynchronous and looks a few times a second: a page that waits hold
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from gradio.components import Component
 
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
-from webui.domain.result import GenerationResult
+from webui.domain.result import GeneratedImage, GenerationResult
 from webui.ui import markup
 from webui.ui.album import Album
 from webui.ui.forms import Form
@@ -80,9 +80,9 @@ class Runner:
         return self.engine.submit(request, save=self.save_images)
 
     async def resume(self, job_id: str | None) -> AsyncIterator[Updates]:
-        """Show this browser's last job again after a reload, running or done."""
+        """Show this browser's last job again after a reload: running, or done and still remembered."""
         job = self.job(job_id)
-        if job is not None and job.state in ("queued", "running", "done"):
+        if job is not None and (job.state in ("queued", "running") or (job.state == "done" and job.images)):
             async for updates in self.follow(job):
                 yield updates
 
@@ -99,12 +99,15 @@ class Runner:
             await asyncio.sleep(LOOK_EVERY)
         try:
             result = await job.wait()
-            yield await asyncio.to_thread(self._pictures, result)
+            yield await asyncio.to_thread(self._done, result)
+            return
         except WebuiError as error:
-            yield where.fail(str(error))
+            why = str(error)
         except Exception as error:
             LOGGER.exception("job %s failed by a fault in the program", job.id)
-            yield where.fail(f"A fault in the program ({type(error).__name__}); the log has the details.")
+            why = f"A fault in the program ({type(error).__name__}); the log has the details."
+        made = await asyncio.to_thread(self._pictures, job.images) if job.images else {}
+        yield {**made, **where.fail(why)}
 
     def _look(self, job: "Job") -> Updates:
         if job.state == "queued":
@@ -112,17 +115,20 @@ class Runner:
         bar = markup.progress_bar(job.progress, job.eta())
         return {self.results.bar: bar, self.results.preview: markup.preview(job.preview)}
 
-    def _pictures(self, result: GenerationResult) -> Updates:
-        where = self.results
-        files = [str(self.album.add(made)) for made in result.images]
-        shown = [{"text": made.infotext, "seed": made.request.seed, "subseed": made.subseed} for made in result.images]
-        count = f"{len(files)} picture{'s' if len(files) != 1 else ''}"
+    def _done(self, result: GenerationResult) -> Updates:
+        """Pictures, how long each phase took, and the notices."""
+        count = f"{len(result.images)} picture{'s' if len(result.images) != 1 else ''}"
         times = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in result.timings.items())
         done = f"{'Interrupted: ' if result.interrupted else ''}{count}" + (f" ({times})" if times else "")
+        status = markup.message("done", done) + markup.notices(result.notices)
+        where = self.results
+        return {**self._pictures(result.images), where.bar: "", where.preview: "", where.status: status}
+
+    def _pictures(self, images: Sequence[GeneratedImage]) -> Updates:
+        where = self.results
+        files = [str(self.album.add(made)) for made in images]
+        shown = [{"text": made.infotext, "seed": made.request.seed, "subseed": made.subseed} for made in images]
         return {
-            where.bar: "",
-            where.preview: "",
-            where.status: markup.message("done", done) + markup.notices(result.notices),
             where.gallery: gr.update(value=files, selected_index=0 if files else None),
             where.text: shown[0]["text"] if shown else "",
             where.shown: shown,

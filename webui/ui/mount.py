@@ -28,7 +28,14 @@ def theme() -> gr.themes.Base:
 
 
 def mount(
-    app: Any, engine: "Engine", *, temp_dir: Path, outputs_dir: Path, save_images: bool = True, path: str = "/"
+    app: Any,
+    engine: "Engine",
+    *,
+    temp_dir: Path,
+    outputs_dir: Path,
+    save_images: bool = True,
+    embed_parameters: bool = True,
+    path: str = "/",
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
 
@@ -38,6 +45,7 @@ def mount(
         temp_dir: of this program alone. Uploads and shown pictures lie in `temp_dir/gradio`, which is emptied now.
         outputs_dir: refused to the browser as a folder; single pictures are linked into `temp_dir` when shown.
         save_images: whether the page's pictures are saved.
+        embed_parameters: whether pictures that are not saved carry their generation text.
         path: where the page hangs.
 
     Returns:
@@ -47,7 +55,7 @@ def mount(
     # Gradio reads these two from the environment, components when they are made: there is no parameter for them
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    page = build(engine, temp_dir=uploads, save_images=save_images)
+    page = build(engine, temp_dir=uploads, save_images=save_images, embed_parameters=embed_parameters)
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
     page.has_launched = True

@@ -48,10 +48,11 @@ def load_model(
     spec = library.spec(checkpoint)
     if vae is None and spec.vae is None:
         raise UnusableFileError(f"{checkpoint.name}: has no VAE inside; choose one from models/VAE")
+    text_dtype = torch.float32 if device.type == "cpu" else dtype  # small, and every step stands on it
     try:
         with TensorFile(path) as source:
             module = build_unet(source, spec.unet, spec.heads, device, dtype)
-            text = build_text_stack(source, spec.family, spec.sidecar, device, dtype)
+            text = build_text_stack(source, spec.family, spec.sidecar, device, text_dtype)
     except (UnusableFileError, NotFiniteError) as error:
         raise type(error)(f"{checkpoint.name}: {error}") from error
     if fast_cpu and device.type == "cpu":

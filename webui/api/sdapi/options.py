@@ -148,6 +148,16 @@ class FixedOptions:
         }
 
 
+def with_a1111_defaults(starting: GenerationRequest) -> GenerationRequest:
+    """The starting values with A1111's default where the user chose nothing and ours is another.
+
+    Clients of this API expect the noise source that A1111 has (`GPU`; the same numbers as CPU where there is no GPU).
+    """
+    if "source" in starting.noise.model_fields_set:
+        return starting
+    return starting.model_copy(update={"noise": starting.noise.model_copy(update={"source": "GPU"})})
+
+
 def value_at(request: GenerationRequest, path: str) -> Any:
     """The field at a dotted path of at most two names."""
     outer, _, inner = path.partition(".")

@@ -1,6 +1,7 @@
 """`GET/POST /sdapi/v1/options` and `cmd-flags`: A1111's settings over the engine's starting values."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter
@@ -11,9 +12,10 @@ from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, Loc, read_json
 from webui.api.parts import Parts
-from webui.api.sdapi.options import CHECKPOINT, NEUTRAL, OPTIONS, replaced, value_at
+from webui.api.sdapi.options import CHECKPOINT, NEUTRAL, OPTIONS, replaced, value_at, with_a1111_defaults
 from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.domain.request import GenerationRequest
+from webui.library.choice import first_choice
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 
@@ -25,12 +27,12 @@ def routes(parts: Parts) -> APIRouter:
 
     @router.get("/sdapi/v1/options")
     def options() -> dict[str, Any]:
-        return shown(parts, engine.starting_values())
+        return shown(parts, with_a1111_defaults(engine.starting_values()))
 
     @router.post("/sdapi/v1/options")
     async def change(request: Request) -> JSONResponse:
         data = await read_json(request)
-        starting = engine.starting_values()
+        starting = with_a1111_defaults(engine.starting_values())
         now = await run_in_threadpool(shown, parts, starting)
         wanted = changes(data, starting, now)
         checkpoint = wanted.get("checkpoint")
@@ -57,9 +59,11 @@ def shown(parts: Parts, starting: GenerationRequest) -> dict[str, Any]:
 
 
 def current_checkpoint(library: ModelLibrary, alias: str) -> ModelFile | None:
-    """The file of the starting checkpoint; where none is named, the first usable one."""
+    """The file of the starting checkpoint; where none is named, the one that is then used."""
     if not alias:
-        return next((file for file in library.checkpoints() if file.usable), None)
+        with suppress(UnknownModelError):
+            return first_choice(library)
+        return None
     try:
         return library.checkpoint(alias)
     except (UnknownModelError, UnusableFileError):  # it was deleted or damaged since it was chosen

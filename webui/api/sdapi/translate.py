@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from webui.api.body import InvalidBodyError, Loc
 from webui.api.sdapi.models import Txt2ImgBody
-from webui.api.sdapi.options import CHECKPOINT, NEUTRAL, OPTIONS, REFINER_BY_STEPS, replaced
+from webui.api.sdapi.options import CHECKPOINT, NEUTRAL, OPTIONS, REFINER_BY_STEPS, replaced, with_a1111_defaults
 from webui.domain.catalog import split_combined
 from webui.domain.request import GenerationRequest
 
@@ -75,6 +75,7 @@ def to_request(body: Txt2ImgBody, starting: GenerationRequest) -> GenerationRequ
         InvalidBodyError: naming the field of the body.
     """
     _refuse_what_is_missing(body)
+    starting = with_a1111_defaults(starting)
     draft = _Draft()
     for name in SAME_NAME:
         draft.put(name, getattr(body, name), name)

@@ -1,0 +1,74 @@
+"""Everything wired together: who may call the server that settings describe, and a real server from start to end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from webui.app import policy_of, worker_config
+from webui.domain.errors import WebuiError
+from webui.domain.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_server_for_others_needs_a_password() -> None:
+    with pytest.raises(WebuiError, match="--api-auth"):
+        policy_of(Settings(host="0.0.0.0"))
+    policy = policy_of(Settings(host="0.0.0.0", api_auth="a:b"))
+    assert policy.any_address
+    assert policy.users == (("a", "b"),)
+
+
+def test_a_local_server_answers_to_its_own_names_only() -> None:
+    policy = policy_of(Settings(port=1234))
+    assert (policy.port, policy.any_address, policy.own_names, policy.cors_origins) == (1234, False, (), ())
+
+
+def test_the_worker_is_told_every_setting_that_it_knows() -> None:
+    settings = Settings(device="cpu", precision="bf16", threads=3, preview_every=0, tiled_vae=True)
+    config = worker_config(settings)
+    for name in ("device", "precision", "threads", "preview_every", "tiled_vae", "models_dir", "checkpoints_in_memory"):
+        assert getattr(config, name) == getattr(settings, name)
+
+
+def _get(url: str, **headers: str) -> int:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
+            answer.read()
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_server_starts_answers_and_ends_with_0(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "webui", "--nowebui", "--port", "0", "--threads", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "WEBUI_DATA_DIR": str(tmp_path / "data")}
+    server = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[-1]
+        assert _get(f"{url}/health") == 200
+        assert _get(f"{url}/sdapi/v1/samplers") == 200
+        assert _get(f"{url}/health", Host="evil.example") == 403
+        body = json.dumps({"steps": 1}).encode()
+        no_model = urllib.request.Request(f"{url}/sdapi/v1/txt2img", body, {"Content-Type": "application/json"})
+        with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+            urllib.request.urlopen(no_model, timeout=20)
+        refused.value.close()
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
