@@ -151,6 +151,7 @@ def _application(settings: Settings, engine: Engine, closing: threading.Event) -
             temp_dir=settings.data_dir / "temp",
             outputs_dir=settings.outputs_dir,
             save_images=settings.save_images,
+            embed_parameters=settings.embed_parameters,
         )
     return application
 

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
-from webui.domain.errors import BadRequestError, BusyError, Cancelled, WebuiError
+from webui.domain.errors import BadRequestError, BusyError, Cancelled, UnknownModelError, UnusableFileError, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Notice
 from webui.executors.protocol import Event, Executor, Failed, Finished, ImageMade, OnEvent, Progressed, Started
@@ -20,11 +20,14 @@ from webui.jobs.queue import JobQueue
 from webui.jobs.starting_values import StartingValues
 from webui.jobs.store import JobStore, StoredImage, StoredJob
 from webui.library.choice import first_choice
+from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 
 __all__ = ["Engine", "ImageSaver", "Job"]
 
 ATTEMPTS = 2  # a job during which the program ended so often is not begun again
+
+Found = TypeVar("Found")
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +93,8 @@ class Engine:
 
         Raises:
             BusyError: too many jobs wait, or the program is stopping.
-            UnknownModelError, UnusableFileError: the checkpoint, refiner or VAE cannot be used.
-            BadRequestError: `job_id` is that of another job.
+            UnknownModelError, UnusableFileError: the checkpoint or VAE cannot be used.
+            BadRequestError: the refiner cannot be used, or `job_id` is that of another job.
         """
         request = self._completed(request)
         with self._submitting:
@@ -141,7 +144,7 @@ class Engine:
             UnknownModelError, UnusableFileError: it cannot be used.
             WebuiError: loading failed, or the program is stopping.
         """
-        self._executor.load(self.library.checkpoint(checkpoint).name)
+        self._executor.load(self._find(checkpoint).name)
 
     async def aload(self, checkpoint: str) -> None:
         """`load` for event loops; any number of loads together hold one thread."""
@@ -160,7 +163,7 @@ class Engine:
             WebuiError: the file cannot be written.
         """
         if isinstance(checkpoint := changes.get("checkpoint"), str) and checkpoint:
-            self.library.checkpoint(checkpoint)
+            self._find(checkpoint)
         self._starting.change(changes)
 
     def history(self, *, limit: int = 100, before: int | None = None) -> tuple[StoredImage, ...]:
@@ -179,11 +182,29 @@ class Engine:
 
     def _completed(self, request: GenerationRequest) -> GenerationRequest:
         """The request with its checkpoint named, every file that it names being there and usable."""
-        name = request.checkpoint or self.starting_values().checkpoint or first_choice(self.library).name
-        self.library.vae(request.vae, self.library.checkpoint(name))
+        name = request.checkpoint or self.starting_values().checkpoint or self._first_choice().name
+        checkpoint = self._find(name)
+        self._refreshed(lambda: self.library.vae(request.vae, checkpoint))
         if request.refiner is not None:
-            self.library.checkpoint(request.refiner.checkpoint)
+            try:
+                self._find(request.refiner.checkpoint)
+            except (UnknownModelError, UnusableFileError) as error:
+                raise BadRequestError("refiner.checkpoint", str(error).removeprefix("checkpoint: ")) from error
         return request if request.checkpoint else request.with_(checkpoint=name)
+
+    def _find(self, alias: str) -> ModelFile:
+        return self._refreshed(lambda: self.library.checkpoint(alias))
+
+    def _first_choice(self) -> ModelFile:
+        return self._refreshed(lambda: first_choice(self.library))
+
+    def _refreshed(self, look: Callable[[], Found]) -> Found:
+        """What `look` finds in the library, if need be after a look at the disk: a file may just have been copied."""
+        try:
+            return look()
+        except (UnknownModelError, UnusableFileError):
+            self.library.refresh()
+            return look()
 
     def _resume(self) -> None:
         """Queue again, in order, what an earlier run of the program left."""
@@ -201,6 +222,8 @@ class Engine:
 
     def _refusal(self, row: StoredJob, request: GenerationRequest) -> WebuiError | None:
         """Why a job of an earlier run is not done now."""
+        if not row.save:
+            return WebuiError("the program was stopped; whoever waited for these unsaved images is gone")
         if row.state == "running" and row.attempts >= ATTEMPTS:
             return WebuiError(f"the program ended {row.attempts} times during this job; it is not tried again")
         try:

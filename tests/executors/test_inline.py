@@ -4,52 +4,52 @@ import threading
 
 import pytest
 
-from tests.executors.fake_back import FakeBack
-from tests.executors.listener import Listener
+from tests.executors.prompted_back import PromptedBack
+from tests.executors.watching import Listener, wanted
 from webui.domain.errors import Cancelled, WebuiError
-from webui.domain.request import GenerationRequest
 from webui.executors.inline import InlineExecutor
-from webui.executors.protocol import Event, Failed, Finished, ImageMade, Progressed, Started
+from webui.executors.protocol import Event, Finished, ImageMade, Progressed, Started
 
 
 def test_a_job_is_done_when_submit_returns() -> None:
-    listener = Listener()
-    InlineExecutor(FakeBack(), listener).submit("a", GenerationRequest())
-    assert [type(event) for event in listener.events] == [Started, Progressed, ImageMade, Finished]
+    heard = Listener()
+    InlineExecutor(PromptedBack(), heard).submit("a", wanted("quick"))
+    assert heard.kinds("a") == [Started, ImageMade, Finished]
 
 
 def test_a_job_sent_from_an_event_comes_after_the_one_in_work() -> None:
-    listener = Listener()
+    heard = Listener()
 
     def hear(event: Event) -> None:
-        listener(event)
+        heard(event)
         if event == Started("a"):
-            executor.submit("b", GenerationRequest())
+            executor.submit("b", wanted("quick"))
 
-    executor = InlineExecutor(FakeBack(), hear)
-    executor.submit("a", GenerationRequest())
-    order = [event.job_id for event in listener.events if isinstance(event, Started | Finished)]
+    executor = InlineExecutor(PromptedBack(), hear)
+    executor.submit("a", wanted("quick"))
+    order = [event.job_id for event in heard.events if isinstance(event, Started | Finished)]
     assert order == ["a", "a", "b", "b"]
 
 
 def test_another_thread_stops_a_job() -> None:
-    listener = Listener()
-    executor = InlineExecutor(FakeBack(), listener)
-    prompt = GenerationRequest(prompt="steps=100000 pause=0.01")
-    thread = threading.Thread(target=executor.submit, args=("a", prompt))
+    heard = Listener()
+    executor = InlineExecutor(PromptedBack(), heard)
+    thread = threading.Thread(target=executor.submit, args=("a", wanted("slow", steps=150)))
     thread.start()
-    listener.sampling("a")
-    executor.submit("b", GenerationRequest())
+    heard.wait_for("a", Progressed)
+    for job in ("b", "c"):
+        executor.submit(job, wanted("quick"))
+    executor.cancel("b")
     executor.cancel("a")
     thread.join()
-    end = listener.end("a")
-    assert isinstance(end, Failed)
-    assert isinstance(end.error, Cancelled)
-    assert isinstance(listener.end("b"), Finished)
+    assert isinstance(heard.failed("a").error, Cancelled)
+    assert isinstance(heard.failed("b").error, Cancelled)
+    assert Started not in heard.kinds("b")
+    assert heard.finished("c")
 
 
 def test_loading_raises_what_the_back_raises() -> None:
-    executor = InlineExecutor(FakeBack(), Listener())
+    executor = InlineExecutor(PromptedBack(), Listener())
     executor.load("fine")
     with pytest.raises(WebuiError, match="broken"):
         executor.load("broken")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.executors.prompted_back import PIDS
 from tests.executors.watching import PATIENCE, Listener, config, is_alive, kill_worker, pids, until, wanted
 from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError, WebuiError, WorkerDiedError
 from webui.domain.result import Progress
@@ -179,7 +180,7 @@ def test_three_deaths_in_a_row_stop_the_restarting_until_the_next_job(
 
 
 def test_a_load_that_kills_the_worker_raises(own: tuple[LocalExecutor, Listener, Path]) -> None:
-    executor, heard, _ = own
+    executor, _heard, _ = own
     with pytest.raises(WorkerDiedError, match="deadly"):
         executor.load("deadly")
 
@@ -272,19 +273,19 @@ PARENT = """
     if __name__ == "__main__":
         sys.path.insert(0, {root!r})
         executor = LocalExecutor(config(Path({data!r})), Listener())
-        executor.submit("job", wanted("slow deaf", steps=150, n_iter=1000))
+        executor.submit("job", wanted({prompt!r}, steps=150, n_iter=1000))
         {then}
 """
 
 
-def start_parent(tmp_path: Path, then: str) -> subprocess.Popen[bytes]:
+def start_parent(tmp_path: Path, prompt: str, then: str) -> subprocess.Popen[bytes]:
     script = tmp_path / "parent.py"
-    script.write_text(textwrap.dedent(PARENT.format(root=str(ROOT), data=str(tmp_path), then=then)))
+    script.write_text(textwrap.dedent(PARENT.format(root=str(ROOT), data=str(tmp_path), prompt=prompt, then=then)))
     return subprocess.Popen([sys.executable, str(script)], env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 def test_the_worker_ends_with_its_parent(tmp_path: Path) -> None:
-    with start_parent(tmp_path, "time.sleep(60)") as parent:
+    with start_parent(tmp_path, "slow deaf", "time.sleep(60)") as parent:
         until(lambda: pids(tmp_path), "no worker was built")
         parent.kill()
     end = time.monotonic() + 5
@@ -294,7 +295,8 @@ def test_the_worker_ends_with_its_parent(tmp_path: Path) -> None:
 
 
 def test_a_program_that_forgets_to_close_still_ends(tmp_path: Path) -> None:
-    with start_parent(tmp_path, "[time.sleep(0.01) for _ in iter(Path(PIDS).exists, True)]".replace("PIDS", repr(str(tmp_path / "pids")))) as parent:
+    built = f"Path({str(tmp_path / PIDS)!r}).exists"
+    with start_parent(tmp_path, "slow", f"[time.sleep(0.01) for _ in iter({built}, True)]") as parent:
         assert parent.wait(PATIENCE) == 0
     assert not [pid for pid in pids(tmp_path) if is_alive(pid)]
 

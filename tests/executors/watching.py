@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import psutil
 
-from tests.executors.fake_back import PIDS
+from tests.executors.prompted_back import PIDS
 from webui.domain.request import GenerationRequest
 from webui.executors.config import WorkerConfig
-from webui.executors.protocol import Event, Failed, Finished, ImageMade, Progressed, Started
+from webui.executors.protocol import Event, Failed, Finished, ImageMade, Progressed
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
@@ -50,11 +50,12 @@ def kill_worker(data_dir: Path) -> int:
 
 
 def config(data_dir: Path, factory: str = "build") -> WorkerConfig:
-    return WorkerConfig(data_dir=data_dir, factory=f"tests.executors.fake_back:{factory}")
+    return WorkerConfig(data_dir=data_dir, factory=f"tests.executors.prompted_back:{factory}")
 
 
 def wanted(prompt: str, **fields: object) -> GenerationRequest:
-    return GenerationRequest.model_validate({"prompt": prompt, "steps": 10, "seed": 5, "checkpoint": "tiny", **fields})
+    small = {"prompt": prompt, "steps": 10, "seed": 5, "checkpoint": "tiny", "width": 64, "height": 64}
+    return GenerationRequest.model_validate({**small, **fields})
 
 
 class Listener:
@@ -111,6 +112,3 @@ class Listener:
             if event.job_id == job_id and isinstance(event, Finished | Failed):
                 return event
         return None
-
-
-__all__ = ("Failed", "Finished", "ImageMade", "Listener", "Progressed", "Started")

@@ -31,7 +31,9 @@ def vae_choices(library: "ModelLibrary") -> Choices:
 def unusable(library: "ModelLibrary") -> Sequence[str]:
     """A sentence for each file that cannot be offered."""
     files = [*library.checkpoints(), *library.vaes()]
-    return [f"{file.name} cannot be used: {file.reason}" for file in files if not file.usable]
+    return [
+        f"{file.name} cannot be used: {file.reason.removeprefix(file.name + ': ')}" for file in files if not file.usable
+    ]
 
 
 def with_known_checkpoint(library: "ModelLibrary", request: GenerationRequest, current: str) -> GenerationRequest:

@@ -55,6 +55,7 @@ def mount(
     # Gradio reads these two from the environment, components when they are made: there is no parameter for them
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    outputs = outputs_dir.resolve()
     page = build(engine, temp_dir=uploads, save_images=save_images, embed_parameters=embed_parameters)
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
@@ -68,7 +69,7 @@ def mount(
         run_history=False,
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
         allowed_paths=[],
-        blocked_paths=[str(outputs_dir.resolve())],
+        blocked_paths=[] if uploads.is_relative_to(outputs) else [str(outputs)],
         show_error=False,
         max_file_size=MAX_UPLOAD,
         ssr_mode=False,

@@ -1,0 +1,129 @@
+"""What our sampling loop costs beside the network: 50 Euler steps of a tiny UNet, and as many bare calls of it."""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.children import answer, measure
+from benchmarks.models import TINY, models_dir
+from benchmarks.report import Row
+from webui.domain.request import GenerationRequest
+from webui.library.library import ModelLibrary
+from webui.plugins.jobhooks import JobHooks
+from webui.processing.plan import make_plan
+from webui.processing.sample import sample_batch
+from webui.prompt.conditioning import Conditioning, Part, Span
+from webui.sampling.denoiser import Stage
+from webui.sampling.schedules import SigmaTable
+from webui.sampling.steps import ModelCall, Residuals, Step, Unet
+from webui.weights.load import load_model
+from webui.weights.model import LoadedModel
+
+PART = "loop"
+STEPS = 50
+ROUNDS = 15
+TARGET_MS = 1.0
+SIDE = 64  # pixels
+
+
+class Silence:
+    """A network that costs nothing: it answers zeros. What remains is the loop's own arithmetic."""
+
+    def __init__(self, zeros: Tensor) -> None:
+        self._zeros = zeros
+
+    def __call__(self, call: ModelCall, residuals: Residuals | None) -> Tensor:
+        return self._zeros
+
+
+def rows(cache: Path) -> Iterator[Row]:
+    """Measured in one process, the two kinds alternately."""
+    found: dict[str, list[float]] = measure(__name__, cache)
+    for what in ("bare", "ours"):
+        values = found[what]
+        name = {"bare": "UNet alone", "ours": "our loop around it"}[what]
+        yield Row(PART, f"{name}, a step", statistics.median(values), "ms", spread=(min(values), max(values)))
+    over = [ours - bare for ours, bare in zip(found["ours"], found["bare"], strict=True)]
+    yield Row(
+        PART, "overhead of our loop, a step", statistics.median(over), "ms", target=TARGET_MS,
+        spread=(min(over), max(over)), note="difference of neighbours: as noisy as the UNet itself",
+    )  # fmt: skip
+    silent = found["silent"]
+    yield Row(
+        PART, "our loop around a network that answers at once", statistics.median(silent), "ms", target=TARGET_MS,
+        spread=(min(silent), max(silent)), note="the same overhead without the UNet's noise",
+    )  # fmt: skip
+
+
+def sampler(unet: Unet, context_width: int) -> Callable[[], Tensor]:
+    """A whole run of the sampler as the pipeline makes it: noise, schedule, guidance, hooks; without text and VAE."""
+    request = GenerationRequest(prompt="a", sampler="Euler", steps=STEPS, width=SIDE, height=SIDE, seed=1)
+    plan = make_plan(request, {})
+    contexts = torch.randn(2, 77, context_width)
+    text = Conditioning(((Part(1.0, (Span(STEPS, contexts[0]),)),),), ((Span(STEPS, contexts[1]),),))
+    stage = Stage(unet, "epsilon", text)
+    table = SigmaTable.standard()
+
+    def stage_at(done: float, calls: int) -> Stage:
+        return stage
+
+    def watch(step: Step, denoised: Tensor) -> None:
+        """Nobody looks."""
+
+    def run() -> Tensor:
+        return sample_batch(
+            plan, plan.batches[0], stage_at, table, JobHooks(), watch, device=torch.device("cpu"), is_sdxl=False
+        ).latents
+
+    return run
+
+
+def bare(model: LoadedModel) -> Callable[[], None]:
+    """As many calls of diffusers' module with inputs of the same shapes, and nothing around them."""
+    latents = torch.randn(2, 4, SIDE // 8, SIDE // 8)
+    context = torch.randn(2, 77, model.spec.unet.context_width)
+    timesteps = [torch.full((2,), 999.0 - 20 * number) for number in range(STEPS)]
+
+    def run() -> None:
+        for timestep in timesteps:
+            model.unet.module(latents, timestep, context, return_dict=False)
+
+    return run
+
+
+def step_ms(run: Callable[[], object]) -> float:
+    """CPU milliseconds a step."""
+    began = time.process_time()
+    run()
+    return (time.process_time() - began) * 1000 / STEPS
+
+
+@torch.inference_mode()
+def main(cache: Path) -> None:
+    """Measure in this process."""
+    torch.set_num_threads(1)
+    library = ModelLibrary(models_dir(TINY, cache), cache / "library")
+    model = load_model(library, library.checkpoints()[0], None, torch.device("cpu"), torch.float32)
+    width = model.spec.unet.context_width
+    runs = {
+        "bare": bare(model),
+        "ours": sampler(model.unet, width),
+        "silent": sampler(Silence(torch.zeros(2, 4, SIDE // 8, SIDE // 8)), width),
+    }
+    found: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()
+    for number in range(ROUNDS):
+        order = list(runs.items())
+        for name, run in order if number % 2 == 0 else reversed(order):
+            found[name].append(step_ms(run))
+    answer(found)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

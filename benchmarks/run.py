@@ -1,0 +1,74 @@
+"""The command line of the benchmarks: `python benchmarks/run.py [startup|loading|loop|step|all] [--cache FOLDER]`.
+
+Prints a table and keeps it in results.json beside this file. What is measured stands in the module of each part.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # started as a script, Python puts this folder there
+
+from benchmarks import report, startup
+from benchmarks.children import ChildFailed, measure
+
+PARTS = ("startup", "loading", "loop", "step")
+RESULTS = Path(__file__).with_name("results.json")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts asked for; 0 when all could be measured, whether or not they met their targets."""
+    given = _parser().parse_args(arguments)
+    cache: Path = given.cache.resolve()
+    where = report.machine()
+    print(f"{where.processor}, {where.cores} cores, torch {where.packages['torch']}, load {where.load_average}")
+    print(f"models with random weights in {cache} (2.2 GB, made once)", flush=True)
+    files: dict[str, str] = measure("benchmarks.models", cache)
+    found: list[report.Row] = []
+    failed = False
+    for part in PARTS if given.part == "all" else (given.part,):
+        began = time.monotonic()
+        try:
+            found += _rows(part, cache, files)
+        except ChildFailed as error:
+            print(f"{part}: {error}", file=sys.stderr)
+            failed = True
+        print(f"{part}: {time.monotonic() - began:.0f} s", flush=True)
+    print(report.table(found))
+    report.keep(given.results, found, where)
+    return 1 if failed else 0
+
+
+def _rows(part: str, cache: Path, files: dict[str, str]) -> Iterator[report.Row]:
+    """What a part measures. Only those that are asked for load torch."""
+    full, tiny = Path(files["sd15"]), Path(files["tiny"])
+    if part == "startup":
+        yield from startup.rows(tiny.parents[1])
+    elif part == "loading":
+        from benchmarks import loading
+
+        yield from loading.rows(cache, full)
+    elif part == "loop":
+        from benchmarks import loop
+
+        yield from loop.rows(cache)
+    else:
+        from benchmarks import step
+
+        yield from step.rows(cache, full)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Measure speed and memory of this program, beside diffusers.")
+    parser.add_argument("part", nargs="?", choices=(*PARTS, "all"), default="all")
+    default = Path(tempfile.gettempdir()) / "webui-benchmarks"
+    parser.add_argument("--cache", type=Path, default=default, help=f"for the models (default: {default})")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="default: results.json beside this file")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""What tests of the engine share: a library and a saver in a few lines, and an executor driven by hand."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.executors.prompted_back import picture
+from webui.domain.errors import UnknownModelError, UnusableFileError
+from webui.domain.request import GenerationRequest
+from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts
+from webui.engine import Engine
+from webui.executors.protocol import Finished, ImageMade, OnEvent, Started
+from webui.jobs.job import Job
+from webui.jobs.store import JobStore
+from webui.library.files import ModelFile
+
+FACTS = ModelFacts("tiny", "0123456789")
+DATABASE = "jobs.sqlite3"
+
+
+@dataclass
+class Library:
+    models_dir: Path
+    names: list[str] = field(default_factory=lambda: ["tiny"])
+    on_disk: list[str] = field(default_factory=list)
+
+    def refresh(self) -> None:
+        self.names += self.on_disk
+
+    def checkpoints(self) -> tuple[ModelFile, ...]:
+        return tuple(ModelFile(self.models_dir / name, "checkpoint", name) for name in self.names)
+
+    def checkpoint(self, alias: str) -> ModelFile:
+        if alias == "torn":
+            raise UnusableFileError("torn: truncated")
+        if found := next((file for file in self.checkpoints() if file.name == alias), None):
+            return found
+        raise UnknownModelError(f"checkpoint: no {alias!r}")
+
+    def vae(self, name: str, checkpoint: ModelFile) -> None:
+        if name not in ("Automatic", "None"):
+            raise UnknownModelError(f"vae: no {name!r}")
+
+    def spec(self, file: ModelFile) -> None:
+        raise UnusableFileError("not read in these tests")
+
+
+@dataclass
+class Saver:
+    folder: Path
+    error: Exception | None = None
+
+    def save(self, image: GeneratedImage, *, folder: str, job: GenerationRequest | None = None) -> Path:
+        if self.error:
+            raise self.error
+        place = self.folder / folder
+        place.mkdir(parents=True, exist_ok=True)
+        path = place / f"{len(list(place.iterdir()))}.png"
+        image.image.save(path)
+        return path
+
+
+class Hand:
+    """An executor that does what the test tells it."""
+
+    def __init__(self, on_event: OnEvent) -> None:
+        self.tell = on_event
+        self.jobs: list[str] = []
+        self.stops: list[tuple[str, str]] = []
+        self.loaded: list[str] = []
+        self.closed = 0
+
+    def submit(self, job_id: str, request: GenerationRequest) -> None:
+        self.jobs.append(job_id)
+
+    def cancel(self, job_id: str) -> None:
+        self.stops.append((job_id, "interrupt"))
+
+    def skip(self, job_id: str) -> None:
+        self.stops.append((job_id, "skip"))
+
+    def load(self, checkpoint: str) -> None:
+        self.loaded.append(checkpoint)
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def do(self, job: Job, images: int = 1) -> None:
+        self.tell(Started(job.id))
+        made = tuple(picture(job.request, index) for index in range(images))
+        for image in made:
+            self.tell(ImageMade(job.id, image))
+        self.tell(Finished(job.id, GenerationResult(job.request, made, FACTS)))
+
+
+@dataclass
+class Bench:
+    """Makes engines on one data folder and closes them."""
+
+    folder: Path
+    max_queue: int = 8
+    made: list[Engine] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.library = Library(self.folder / "models")
+        self.saver = Saver(self.folder / "outputs")
+
+    def engine(self, executor: Callable[[OnEvent], object] | None = None) -> Engine:
+        def make(on_event: OnEvent) -> object:
+            self.hand = Hand(on_event)
+            return self.hand
+
+        store = JobStore(self.folder / DATABASE)
+        engine = Engine(
+            executor or make,  # type: ignore[arg-type]
+            self.library,  # type: ignore[arg-type]
+            store,
+            self.saver,
+            data_dir=self.folder,
+            max_queue=self.max_queue,
+        )
+        self.made.append(engine)
+        return engine
+
+    def stored(self, job_id: str) -> tuple[str, str]:
+        store = JobStore(self.folder / DATABASE)
+        row = store.job(job_id)
+        store.close()
+        assert row
+        return row.state, row.error

@@ -1,0 +1,152 @@
+"""The program as its user meets it: the real server, the real models, a real browser, and A1111's picture at the end."""
+
+import base64
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+GOLDENS = ROOT.parent / "shared" / "goldens"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--headless=new",
+)  # fmt: skip
+STARTING = {"checkpoint": "tiny-sd1", "sampler": "Euler", "width": 128, "height": 128, "seed": 1234}
+
+pytestmark = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
+
+
+@dataclass(frozen=True)
+class Server:
+    address: str
+    outputs: Path
+    process: "subprocess.Popen[bytes]"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        port = door.getsockname()[1]
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "starting_values.json").write_text(json.dumps(STARTING))
+    command = [sys.executable, "-m", "webui", "--api", "--precision", "fp32", "--port", str(port)]
+    folders = {"--models-dir": GOLDENS / "models", "--data-dir": data, "--outputs-dir": tmp_path / "outputs"}
+    process = subprocess.Popen([*command, *[str(part) for pair in folders.items() for part in pair]], cwd=ROOT)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        until_it_answers(f"{address}/health", process)
+        yield Server(address, tmp_path / "outputs", process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def until_it_answers(address: str, process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        assert process.poll() is None, "the server ended"
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError(address)
+
+
+def post(address: str, body: object) -> tuple[int, dict[str, object]]:
+    request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def pixels(answer: dict[str, object]) -> np.ndarray:
+    with Image.open(io.BytesIO(base64.b64decode(answer["images"][0]))) as image:
+        return np.asarray(image.convert("RGB"), int)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_a_prompt_typed_in_a_browser_gives_a1111s_picture(server: Server) -> None:
+    case = json.loads((GOLDENS / "cases" / "sampler_euler.json").read_text())["payload"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        page = browser.new_page(viewport={"width": 1440, "height": 1100})
+        page.goto(server.address)
+        page.get_by_label("Prompt (Ctrl+Enter").fill(case["prompt"])
+        page.get_by_label("Negative prompt").first.fill(case["negative_prompt"])
+        page.get_by_role("button", name="Generate").click()
+        expect(page.get_by_text("Sampler: Euler").first).to_be_visible(timeout=120_000)
+        if folder := os.environ.get("WEBUI_SCREENSHOT"):  # how the README's picture is made
+            page.wait_for_timeout(1500)
+            page.screenshot(path=folder)
+        browser.close()
+    [saved] = server.outputs.rglob("*.png")
+    with Image.open(saved) as image, Image.open(GOLDENS / "cases" / "sampler_euler.png") as golden:
+        difference = np.abs(np.asarray(image, int) - np.asarray(golden.convert("RGB"), int))
+        assert difference.max() <= 2
+        assert "Seed: 1234" in image.info["parameters"]
+
+
+def test_a_killed_worker_costs_its_job_and_nothing_else(server: Server) -> None:
+    psutil = pytest.importorskip("psutil")
+    body = {"prompt": "a red cat", "steps": 4, "width": 64, "height": 64, "seed": 1}
+    status, first = post(f"{server.address}/sdapi/v1/txt2img", body)
+    assert status == 200
+    for child in psutil.Process(server.process.pid).children(recursive=True):
+        if any("spawn_main" in part for part in child.cmdline()):
+            child.kill()
+    until_it_answers(f"{server.address}/health", server.process)
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        status, again = post(f"{server.address}/sdapi/v1/txt2img", body)
+        if status == 200:
+            break
+        time.sleep(0.5)
+    assert abs(pixels(again) - pixels(first)).max() <= 1
+
+
+BAD = (
+    ("width", 0),
+    ("height", 100),
+    ("steps", 10**9),
+    ("sampler_name", "no such sampler"),
+    ("cfg_scale", "NaN"),
+    ("prompt", "x" * 10_000_000),
+    ("negative_prompt", "\ud800"),
+)
+
+
+def test_bad_input_is_answered_with_the_field_and_the_next_request_works(server: Server) -> None:
+    good = {"prompt": "a red cat", "steps": 1, "width": 64, "height": 64, "seed": 1}
+    for field, value in BAD:  # one server for all: starting it takes seconds
+        status, answer = post(f"{server.address}/sdapi/v1/txt2img", {**good, field: value})
+        assert status in (400, 422), field
+        assert field in json.dumps(answer)
+        assert len(json.dumps(answer)) < 2000
+        assert post(f"{server.address}/sdapi/v1/txt2img", good)[0] == 200, f"after {field}"
+    status, answer = post(
+        f"{server.address}/sdapi/v1/txt2img", {**good, "override_settings": {"sd_model_checkpoint": "none-such"}}
+    )
+    assert status in (404, 422)
+    assert "none-such" in json.dumps(answer)
