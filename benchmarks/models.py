@@ -45,20 +45,22 @@ TINY = Sizes("tiny", (32, 64, 96, 96), (32, 64, 96, 96), 64, 3, 1)
 def unet(sizes: Sizes) -> UNet2DConditionModel:
     """The UNet without weights."""
     with torch.device("meta"):
-        return UNet2DConditionModel(
+        module: UNet2DConditionModel = UNet2DConditionModel(
             block_out_channels=sizes.unet, cross_attention_dim=sizes.text_width, attention_head_dim=8
         )
+    return module
 
 
 def vae(sizes: Sizes) -> AutoencoderKL:
     """The VAE without weights."""
     with torch.device("meta"):
-        return AutoencoderKL(
+        module: AutoencoderKL = AutoencoderKL(
             down_block_types=("DownEncoderBlock2D",) * LEVELS,
             up_block_types=("UpDecoderBlock2D",) * LEVELS,
             block_out_channels=sizes.vae,
             layers_per_block=2,
         )
+    return module
 
 
 def text(sizes: Sizes) -> CLIPTextModel:

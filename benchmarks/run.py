@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # started as a script, Python puts this folder there
+if not __package__:  # started as a script: Python has put this folder where the project's should be
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks import report, startup
-from benchmarks.children import ChildFailed, measure
+from benchmarks import report, startup  # noqa: E402  # needs the line above
+from benchmarks.children import ChildFailed, measure  # noqa: E402
 
 PARTS = ("startup", "loading", "loop", "step")
 RESULTS = Path(__file__).with_name("results.json")
