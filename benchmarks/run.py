@@ -13,8 +13,8 @@ from pathlib import Path
 if not __package__:  # started as a script: Python has put this folder where the project's should be
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks import report, startup  # noqa: E402  # needs the line above
-from benchmarks.children import ChildFailed, measure  # noqa: E402
+from benchmarks import report, startup  # needs the line above
+from benchmarks.children import ChildFailed, measure
 
 PARTS = ("startup", "loading", "loop", "step")
 RESULTS = Path(__file__).with_name("results.json")

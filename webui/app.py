@@ -152,6 +152,7 @@ def _application(settings: Settings, engine: Engine, closing: threading.Event) -
             outputs_dir=settings.outputs_dir,
             save_images=settings.save_images,
             embed_parameters=settings.embed_parameters,
+            styles=tuple(read_styles(settings.data_dir / STYLES_FILE)),
         )
     return application
 

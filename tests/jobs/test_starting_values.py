@@ -1,4 +1,4 @@
-"""Starting values: all changes or none, a file that is always whole, and no file that keeps the program from starting."""
+"""The values that forms start with: kept whole or not at all, and never in the way of a start."""
 
 import json
 import os

@@ -49,7 +49,8 @@ def test_an_id_is_taken_for_ever(path: Path) -> None:
 
 
 def test_a_request_comes_back_equal(path: Path) -> None:
-    request = GenerationRequest(prompt="\U0001f600 \"'", cfg_scale=0.1 + 0.2, extensions={"wildcards": {"on": [1, None]}})
+    options = {"wildcards": {"on": [1, None]}}
+    request = GenerationRequest(prompt="\U0001f600 \"'", cfg_scale=0.1 + 0.2, extensions=options)
     store = JobStore(path)
     store.add("a", request, save=True, created=0)
     stored = store.job("a")
@@ -96,7 +97,7 @@ def test_a_kill_leaves_a_sound_database(path: Path) -> None:
     assert [row.id for row in store.unfinished()] == [str(number) for number in range(20)]
 
 
-@pytest.mark.parametrize("content", [b"no database at all, but long enough to be looked at " * 40, b"SQLite format 3\0"])
+@pytest.mark.parametrize("content", [b"no database, but long enough to be looked at " * 40, b"SQLite format 3\0"])
 def test_a_damaged_file_is_moved_aside(path: Path, content: bytes) -> None:
     path.parent.mkdir()
     path.write_bytes(content)

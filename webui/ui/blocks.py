@@ -1,6 +1,6 @@
 """The page: quicksettings above, one tab each below. `build` puts the parts together and draws nothing itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 DAY = 24 * 60 * 60  # seconds
 
 
-def build(engine: "Engine", *, temp_dir: Path, save_images: bool = True, embed_parameters: bool = True) -> gr.Blocks:
+def build(
+    engine: "Engine",
+    *,
+    temp_dir: Path,
+    save_images: bool = True,
+    embed_parameters: bool = True,
+    styles: Sequence[str] = (),
+) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
 
     Args:
@@ -29,6 +36,7 @@ def build(engine: "Engine", *, temp_dir: Path, save_images: bool = True, embed_p
         temp_dir: private folder of the pictures shown; must lie in Gradio's upload folder (`mount` sees to that).
         save_images: whether pictures are saved to the outputs folder.
         embed_parameters: whether pictures that are not saved carry their generation text.
+        styles: names of the saved styles.
     """
     starting, _ = models.as_shown(engine.library, engine.starting_values(), "")
     pen = Pen(starting)
@@ -36,7 +44,7 @@ def build(engine: "Engine", *, temp_dir: Path, save_images: bool = True, embed_p
         refresh = quicksettings.draw(pen, engine)
         with gr.Tabs(selected="txt2img", elem_id="tabs") as tabs:
             with gr.Tab("txt2img", id="txt2img", elem_id="tab_txt2img"):
-                buttons, results = txt2img.draw(pen)
+                buttons, results = txt2img.draw(pen, styles)
             form = pen.form()
             filler = paste.Paste(engine, form, results.status)
             with gr.Tab("PNG Info", id="pnginfo", elem_id="tab_pnginfo"):

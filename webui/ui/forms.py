@@ -73,7 +73,8 @@ def draw(name: str, schema: Schema, *, value: Any, label: str = "", span: Span |
         case {"type": "integer" | "number" as kind}:
             return _number(schema, kind, value, span, shown)
         case {"type": "array", "items": {"type": "string"}}:
-            return gr.Dropdown(list(value), value=list(value), multiselect=True, allow_custom_value=True, **shown)
+            names = shown.pop("choices", list(value))
+            return gr.Dropdown(names, value=list(value), multiselect=True, allow_custom_value=True, **shown)
         case {"type": "string"}:
             return gr.Textbox(value, **shown)
         case {"type": "object"}:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ def mount(
     outputs_dir: Path,
     save_images: bool = True,
     embed_parameters: bool = True,
+    styles: Sequence[str] = (),
     path: str = "/",
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
@@ -46,6 +48,7 @@ def mount(
         outputs_dir: refused to the browser as a folder; single pictures are linked into `temp_dir` when shown.
         save_images: whether the page's pictures are saved.
         embed_parameters: whether pictures that are not saved carry their generation text.
+        styles: names of the saved styles.
         path: where the page hangs.
 
     Returns:
@@ -56,7 +59,7 @@ def mount(
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     outputs = outputs_dir.resolve()
-    page = build(engine, temp_dir=uploads, save_images=save_images, embed_parameters=embed_parameters)
+    page = build(engine, temp_dir=uploads, save_images=save_images, embed_parameters=embed_parameters, styles=styles)
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
     page.has_launched = True

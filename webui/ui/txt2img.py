@@ -1,5 +1,6 @@
 """The tab txt2img: where each control stands, and which handler each button calls."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gradio as gr
@@ -36,8 +37,8 @@ class Buttons:
     subseed_reuse: gr.Button
 
 
-def draw(pen: Pen) -> tuple[Buttons, Results]:
-    """Draw the tab inside the caller's Blocks."""
+def draw(pen: Pen, styles: Sequence[str] = ()) -> tuple[Buttons, Results]:
+    """Draw the tab inside the caller's Blocks; `styles` are the names to choose from."""
     with gr.Row(elem_id="txt2img_toprow"):
         with gr.Column(scale=6, min_width=320):
             _prompts(pen)
@@ -49,7 +50,7 @@ def draw(pen: Pen) -> tuple[Buttons, Results]:
             with gr.Row(elem_classes="tight"):
                 paste = _tool("↙ Read parameters", "paste")
                 clear = _tool("✕ Clear", "txt2img_clear")
-            pen.draw("styles", info=None)
+            pen.draw("styles", info=None, choices=list(styles))
     with gr.Row(elem_id="txt2img_columns"):
         with gr.Column(scale=1, min_width=360, elem_id="txt2img_settings"):
             tools = _generation(pen)
