@@ -46,7 +46,7 @@ class Stages:
             calls: denoiser calls made in this run.
         """
         if self._switch is not None:
-            share = calls / self._plan.calls if self._switch.by_steps else done
+            share = calls / self._plan.run_calls if self._switch.by_steps else done
             if share >= self._switch.at:
                 self.model = self._load(self._switch.file)
                 self._current = self._stage(self.model)
