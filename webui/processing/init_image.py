@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest, Img2Img
 from webui.weights.vae import VaeDoor
 
@@ -16,13 +17,20 @@ LANCZOS = Image.Resampling.LANCZOS
 
 
 def init_latents(request: GenerationRequest, vae: VaeDoor, device: torch.device) -> Tensor | None:
-    """Clean latents (1, 4, h, w) of the picture that the request starts from; None where it starts from noise."""
+    """Clean latents (1, 4, h, w) of the picture that the request starts from; None where it starts from noise.
+
+    Raises:
+        BadRequestError: the picture is to be stretched as latents and is smaller than one cell of them.
+    """
     task = request.task
     if not isinstance(task, Img2Img):
         return None
     picture = task.image.open()
     if task.resize_mode != "latent":
         return vae.encode(to_pixels(fitted(picture, task.resize_mode, request.width, request.height), device))
+    if min(picture.size) < vae.downscale:
+        needed = f"at least {vae.downscale} pixels on each side for resize_mode latent"
+        raise BadRequestError("task.image", f"has {picture.width} x {picture.height} pixels; {needed}")
     cells = (request.height // vae.downscale, request.width // vae.downscale)
     return interpolate(vae.encode(to_pixels(picture, device)), cells, mode="bilinear", align_corners=False)
 

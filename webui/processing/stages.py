@@ -68,10 +68,11 @@ def prediction_of(model: LoadedModel, sampler: SamplerInfo) -> Prediction:
 
 
 def blank_conditioning(model: LoadedModel, request: GenerationRequest) -> Tensor | None:
-    """Conditioning channels (B, C, h, w) for a txt2img run of checkpoints that expect a picture; None for the others.
+    """Conditioning channels (B, C, h, w) of a run without a mask, for checkpoints that expect a picture; else None.
 
-    Inpainting checkpoints (9 channels) get a mask of ones, everything may change, and an encoded mid-grey picture;
-    editing checkpoints (8 channels) an empty picture.
+    Inpainting checkpoints (9 channels) get a mask of ones, everything may change, and an encoded mid-grey picture: what
+    a mask covers they never see, so that img2img without a mask is no exception. Editing checkpoints (8 channels) get
+    an empty picture.
     """
     missing = model.spec.in_channels - 4
     shape = (request.batch_size, missing, request.height // 8, request.width // 8)
