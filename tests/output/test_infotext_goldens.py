@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.result import ModelFacts
 from webui.output.compat import with_defaults
-from webui.output.images import safe_open
 from webui.output.infotext import InfoFacts, write
 from webui.output.metadata import read_items, read_text
 from webui.output.parse import parse, read_fields

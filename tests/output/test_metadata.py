@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from webui.domain.errors import BadRequestError
-from webui.domain.request import GenerationRequest
+from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.output.metadata import Encoded, encode, read_items, read_request, read_text, safe_open
 from webui.output.parse import parse
 
@@ -249,3 +249,11 @@ def test_flipped_bytes_give_a_picture_or_a_refusal(data: st.DataObject) -> None:
     except UserWarning:
         return  # Pillow warns of odd EXIF; warnings are errors in tests only
     assert isinstance(parse(read_text(image)), dict)
+
+
+@pytest.mark.parametrize("image_format", ["png", "jpg"])
+def test_the_picture_that_an_image_was_made_from_is_not_given_away(image_format: str) -> None:
+    request = GenerationRequest(prompt="a cat", steps=7, task=Img2Img(image=Image.new("RGB", (64, 64), "red")))
+    data = encode(Image.new("RGB", (8, 8)), image_format, infotext="a cat", request=request).data
+    assert b"img2img" not in data
+    assert read_request(safe_open(data)) == request.with_(task=Txt2Img())

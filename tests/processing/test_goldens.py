@@ -4,6 +4,7 @@ The tolerance is 45 dB as in the goldens' own `compare.py` (a case may ask for m
 80 dB, so another bound, 66 dB, holds for all but the adaptive solver, whose step width amplifies the last digits.
 """
 
+import base64
 import json
 import math
 import re
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from webui.api.sdapi.models import Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.translate import read_body, to_request
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, Progress
@@ -20,8 +22,9 @@ from webui.processing.back import Back, build
 from webui.worker import WorkerConfig
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
-GROUPS = ("samplers", "schedules", "prompts", "settings", "batch", "networks", "sdxl", "sdxl_v", "sd2")
+GROUPS = ("samplers", "schedules", "prompts", "settings", "batch", "networks", "sdxl", "sdxl_v", "sd2", "img2img")
 AMPLIFIED = "sampler_dpm_adaptive"
+NOT_YET = ("enable_hr", "mask", "script_name", "alwayson_scripts")
 
 
 class Silent:
@@ -34,7 +37,7 @@ class Silent:
 
 
 def cases() -> list[dict[str, object]]:
-    """Every case that txt2img alone can make."""
+    """Every case that plain txt2img or img2img makes."""
     if not GOLDENS.is_dir():
         return []
     index = json.loads((GOLDENS / "index.json").read_text())["cases"]
@@ -43,8 +46,7 @@ def cases() -> list[dict[str, object]]:
         {**one, **case}
         for one, case in found
         if one["group"] in GROUPS
-        and case["endpoint"].endswith("txt2img")
-        and not case["payload"].get("enable_hr")
+        and not any(case["payload"].get(name) for name in NOT_YET)
         and not re.search("<lora|<hypernet|<lyco", case["payload"]["prompt"])
     ]
 
@@ -64,7 +66,9 @@ def test_there_are_reference_images() -> None:
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: str(case["name"]))
 def test_the_image_is_a1111s(case: dict[str, object], back: Back) -> None:
-    result = back.run(to_request(read_body(case["payload"]), GenerationRequest()), Silent())
+    payload = {name: with_files(value) for name, value in case["payload"].items()}
+    body = read_body(payload, Img2ImgBody if str(case["endpoint"]).endswith("img2img") else Txt2ImgBody)
+    result = back.run(to_request(body, GenerationRequest()), Silent())
     name = str(case["name"])
     bound = max(45.0 if name.startswith(AMPLIFIED) else 66.0, float(case.get("tol_db") or 0))
     assert len(result.images) == case["n_images"]
@@ -74,6 +78,13 @@ def test_the_image_is_a1111s(case: dict[str, object], back: Back) -> None:
             assert psnr(made.image, golden.convert("RGB")) >= bound, f"image {number}"
     text = (GOLDENS / "cases" / f"{name}.txt").read_text()
     assert without_version("\n=====\n".join(made.infotext for made in result.images)) == without_version(text)
+
+
+def with_files(value: object) -> object:
+    """`["@inputs/x.png"]` as that file in base64."""
+    if not isinstance(value, list):
+        return value
+    return [base64.b64encode((GOLDENS / one.removeprefix("@")).read_bytes()).decode() for one in value]
 
 
 def psnr(image: Image.Image, golden: Image.Image) -> float:

@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from webui.domain.catalog import find_sampler, find_schedule
+from webui.domain.images import ImageField
 
 MAX_PROMPT = 32_000  # characters
 MAX_WORK = 4096 * 4096 * 150 * 4  # pixels x steps x images of one request
 MAX_SEED = 2**32 - 1
+LEAST_FIXED_STRENGTH = 0.01  # below, `fix_steps` would ask for schedules of many thousand steps
 
 
 def _plain_text(text: str) -> str:
@@ -49,6 +51,26 @@ class Txt2Img(Frozen):
     """Start from pure noise."""
 
     kind: Literal["txt2img"] = "txt2img"
+
+
+class Img2Img(Frozen):
+    """Start from a picture with noise added to it (SDEdit, arXiv:2108.01073)."""
+
+    kind: Literal["img2img"] = "img2img"
+    image: ImageField
+    denoising_strength: Number = Field(0.75, ge=0, le=1, description="share of the schedule that is run")
+    resize_mode: Literal["resize", "crop", "fill", "latent"] = Field(
+        "resize", description="how the picture is brought to width x height; latent: its latents are stretched"
+    )
+    fix_steps: bool = Field(False, description="run as many steps as asked for, however low the strength")
+    noise_multiplier: Number = Field(1.0, ge=0, le=2, description="factor on the noise that the run starts with")
+    extra_noise: Number = Field(0.0, ge=0, le=1, description="noise added to the start beyond the schedule's")
+
+    @model_validator(mode="after")
+    def _strong_enough(self) -> "Img2Img":
+        if self.fix_steps and 0 < self.denoising_strength < LEAST_FIXED_STRENGTH:
+            raise ValueError(f"denoising_strength must be 0 or at least {LEAST_FIXED_STRENGTH} with fix_steps")
+        return self
 
 
 class Refiner(Frozen):
@@ -136,7 +158,7 @@ class GenerationRequest(Frozen):
     prompt: Text = ""
     negative_prompt: Text = ""
     styles: tuple[Name, ...] = Field((), max_length=100)
-    task: Txt2Img = Txt2Img()
+    task: Annotated[Txt2Img | Img2Img, Field(discriminator="kind")] = Txt2Img()
     checkpoint: Name = Field("", description="any alias of a file in models/Stable-diffusion; empty: the current one")
     vae: Name = Field("Automatic", description="file name in models/VAE, or Automatic, or None (the one baked in)")
     sampler: Name = "DPM++ 2M"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from webui.domain.catalog import SAMPLERS, SCHEDULES, SamplerInfo, shown_schedule
-from webui.domain.request import GenerationRequest
+from webui.domain.request import GenerationRequest, Img2Img
 from webui.domain.result import ModelFacts
 from webui.output.grammar import body, safe_key, split_text
 
@@ -61,7 +61,7 @@ def write(request: GenerationRequest, facts: InfoFacts) -> str:
         facts: what else is known of it.
     """
     details = _core(request, facts)
-    details |= {safe_key(key): value for key, value in facts.extra.items()}
+    details |= _picture(request) | {safe_key(key): value for key, value in facts.extra.items()}
     details |= _conditioning(request, facts) | _sampling(request, facts) | _guidance(request, facts)
     if _normal(split_text(_text(request, details))) != _normal((request.prompt, request.negative_prompt)):
         details |= {"Exact prompt": request.prompt, "Exact negative prompt": request.negative_prompt}
@@ -97,7 +97,7 @@ def _normal(prompts: tuple[str, str]) -> tuple[list[str], ...]:
 
 
 def _core(request: GenerationRequest, facts: InfoFacts) -> Details:
-    model, noise = facts.model, request.noise
+    model, noise, task = facts.model, request.noise, request.task
     varied = request.subseed_strength != 0
     resized = request.seed_resize_from_w > 0 and request.seed_resize_from_h > 0
     return {
@@ -114,12 +114,23 @@ def _core(request: GenerationRequest, facts: InfoFacts) -> Details:
         "Variation seed": facts.subseed if varied else None,
         "Variation seed strength": request.subseed_strength if varied else None,
         "Seed resize from": f"{request.seed_resize_from_w}x{request.seed_resize_from_h}" if resized else None,
-        "Denoising strength": None,  # keeps the place for those who give it in `extra`
+        "Denoising strength": task.denoising_strength if isinstance(task, Img2Img) else None,  # or from `extra`
         "Conditional mask weight": 1.0 if model.inpainting else None,
         "Clip skip": request.clip_skip if request.clip_skip > 1 else None,
         "ENSD": noise.ensd if noise.ensd and _uses_ensd(request, facts) else None,
         "RNG": noise.source if noise.source != "GPU" else None,
         "Tiling": True if request.tiling else None,
+    }
+
+
+def _picture(request: GenerationRequest) -> Details:
+    """What img2img added to the noise; the picture itself cannot be told in a text."""
+    task = request.task
+    if not isinstance(task, Img2Img):
+        return {}
+    return {
+        "Noise multiplier": task.noise_multiplier if task.noise_multiplier != 1 else None,
+        "Extra noise": task.extra_noise if task.extra_noise > 0 else None,
     }
 
 

@@ -15,10 +15,10 @@ from PIL.PngImagePlugin import PngInfo
 from pydantic import ValidationError
 
 from webui.domain.catalog import SAMPLERS
+from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.settings import ImageFormat
 from webui.output.grammar import body
-from webui.output.images import safe_open
 from webui.output.parse import parse, to_request
 
 __all__ = ("Encoded", "encode", "read_items", "read_request", "read_text", "safe_open")
@@ -71,7 +71,7 @@ def encode(
         if infotext:
             chunks.add_text(PARAMETERS, infotext)
         if request is not None:
-            chunks.add_text(REQUEST, request.model_dump_json())
+            chunks.add_text(REQUEST, _as_json(request))
         image.save(buffer, "PNG", pnginfo=chunks)
         return Encoded(buffer.getvalue())
     exif, left_out = _exif(infotext, request)
@@ -115,7 +115,8 @@ def read_items(image: Image.Image) -> dict[str, str]:
 def read_request(image: Image.Image) -> GenerationRequest | None:
     """The request that makes this image again; None where the image carries no parameters.
 
-    Exact where this program wrote it (chunk `webui`, MakerNote), otherwise read from the infotext.
+    Exact where this program wrote it (chunk `webui`, MakerNote), otherwise read from the infotext. Of img2img the
+    picture it began with is missing, so that the request is one for txt2img.
     """
     exact = str(image.info.get(REQUEST, ""))
     if not exact:
@@ -131,9 +132,14 @@ def read_request(image: Image.Image) -> GenerationRequest | None:
     return to_request(parse(text)) if text else None
 
 
+def _as_json(request: GenerationRequest) -> str:
+    """The request without the pictures it starts from: who shares the result does not mean to share those."""
+    return request.model_dump_json(exclude=None if request.task.kind == "txt2img" else {"task"})
+
+
 def _exif(infotext: str, request: GenerationRequest | None) -> tuple[bytes, str]:
     comment = _UNICODE + infotext.encode("utf-16-be")
-    note = _MAKER + request.model_dump_json().encode() if request is not None else b""
+    note = _MAKER + _as_json(request).encode() if request is not None else b""
     left_out = ""
     if len(comment) + len(note) > MAX_EXIF:
         note = b""

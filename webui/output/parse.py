@@ -66,7 +66,9 @@ def read_fields(fields: Mapping[str, str]) -> Reading:
     if "Steps" in draft.fields and "RNG" not in draft.fields:
         draft.set("RNG", "noise.source", "GPU")
     for key in draft.fields:
-        if key.startswith(_UNSUPPORTED):
+        if key in _OF_A_PICTURE:
+            draft.refuse(key, "needs the picture that the image was made from; left out")
+        elif key.startswith(_UNSUPPORTED):
             draft.refuse(key, "this program has no such option; left out")
     return draft.finish()
 
@@ -188,8 +190,8 @@ _KEYS: Mapping[str, tuple[str, Callable[[str], JsonValue]]] = MappingProxyType(
     }
 )
 
+_OF_A_PICTURE = ("Denoising strength", "Extra noise", "Noise multiplier")
 _UNSUPPORTED = (
-    "Denoising strength",
     "Face restoration",
     "First pass size",
     "FP8 weight",
@@ -198,8 +200,6 @@ _UNSUPPORTED = (
     "Image CFG scale",
     "Mask",
     "Inpaint area",
-    "Extra noise",
-    "Noise multiplier",
     "Soft inpainting",
     "Token merging ratio",
     "VAE Decoder",

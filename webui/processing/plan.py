@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from webui.domain.catalog import SAMPLERS, SamplerInfo
-from webui.domain.request import MAX_SEED, GenerationRequest
+from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img
 from webui.prompt.composition import NetworkTag, extra_networks, strip_comments
 from webui.prompt.styles import Style, merge_styles
 
 SEEDS_END = 4294967294  # A1111 draws below this
+FULL_STRENGTH = 0.999  # a denoising strength of 1 counts as this
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +23,22 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Walk:
+    """Which part of a schedule is run: its last `run` of `schedule` steps. No schedule: the picture stays as it is."""
+
+    schedule: int
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A request with everything filled in.
 
     Attributes:
         request: seeds drawn, styles merged into the prompts and comments removed (`styles` is empty).
         sampler: the facts of its sampler.
-        calls: denoiser calls planned for a run; prompt editing is timed by them.
+        walk: the steps of the schedule, and those that are run.
+        calls: denoiser calls planned for the steps asked for; prompt editing is timed by them.
         prompt: the positive prompt without network tags, as it is encoded.
         networks: what the tags asked for.
         batches: in the order they are made.
@@ -36,10 +46,16 @@ class Plan:
 
     request: GenerationRequest
     sampler: SamplerInfo
+    walk: Walk
     calls: int
     prompt: str
     networks: tuple[NetworkTag, ...]
     batches: tuple[Batch, ...]
+
+    @property
+    def run_calls(self) -> int:
+        """Denoiser calls planned for the steps that are run; options that begin or end at a share go by them."""
+        return _calls(self.sampler, self.walk.run)
 
 
 def make_plan(request: GenerationRequest, styles: Mapping[str, Style]) -> Plan:
@@ -55,11 +71,23 @@ def make_plan(request: GenerationRequest, styles: Mapping[str, Style]) -> Plan:
     return Plan(
         filled,
         sampler,
-        request.steps * (2 if sampler.second_order else 1),
+        walk_of(request),
+        _calls(sampler, request.steps),
         encoded,
         networks,
         tuple(_batch(filled, index) for index in range(request.n_iter)),
     )
+
+
+def walk_of(request: GenerationRequest) -> Walk:
+    """How far a request goes: from pure noise all the way, from a picture as far as the denoising strength says."""
+    steps, task = request.steps, request.task
+    if not isinstance(task, Img2Img):
+        return Walk(steps, steps)
+    strength = min(task.denoising_strength, FULL_STRENGTH)
+    if task.fix_steps:
+        return Walk(int(steps / strength) if strength else 0, steps)
+    return Walk(steps, int(strength * steps) + 1)
 
 
 def image_request(plan: Plan, seed: int, subseed: int) -> GenerationRequest:
@@ -80,3 +108,7 @@ def _batch(request: GenerationRequest, index: int) -> Batch:
 def _wrapped(seed: int) -> int:
     """Seeds are 32 bits; a batch that starts at the last one goes on from 0."""
     return seed % (MAX_SEED + 1)
+
+
+def _calls(sampler: SamplerInfo, steps: int) -> int:
+    return steps * (2 if sampler.second_order else 1)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from webui import VERSION
 from webui.domain.errors import BadRequestError, Cancelled, UnknownModelError
-from webui.domain.request import GenerationRequest
+from webui.domain.request import GenerationRequest, Img2Img
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Phase, Progress
 from webui.library.choice import first_choice
 from webui.library.files import ModelFile
@@ -18,6 +18,7 @@ from webui.library.library import ModelLibrary
 from webui.output.infotext import InfoFacts, write
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.decode import check_finite, decode
+from webui.processing.init_image import init_latents
 from webui.processing.plan import Batch, Plan, image_request, make_plan
 from webui.processing.ports import Reporter
 from webui.processing.preview import preview
@@ -29,6 +30,8 @@ from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import Step
 from webui.weights.memory import ModelCache
 from webui.weights.model import LoadedModel
+
+EDITING_CHANNELS = 8  # of instruct-pix2pix
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Job:
     reporter: Reporter
     table: SigmaTable
     facts: InfoFacts
+    init: Tensor | None = None  # (1, 4, h, w) latents of the picture to start from
     images: list[GeneratedImage] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
@@ -50,7 +54,7 @@ class Job:
     @contextmanager
     def timed(self, phase: Phase, batch: int) -> Iterator[None]:
         """Report a phase and add its seconds to the timings."""
-        steps = self.plan.request.steps
+        steps = self.plan.walk.run
         done = steps if phase == "decoding" else 0
         self.reporter.progress(Progress(phase, done, steps, batch, len(self.plan.batches)))
         began = time.monotonic()
@@ -110,6 +114,7 @@ class Pipeline:
         began = time.monotonic()
         reporter.progress(Progress("loading", 0, request.steps, 0, request.n_iter))
         checkpoint, vae = self._files(request)
+        self._refuse_editing(request, checkpoint)
         switch = self._switch(request, checkpoint)
         model = self._models.get(checkpoint, vae)
         loading = time.monotonic() - began
@@ -144,6 +149,12 @@ class Pipeline:
         checkpoint = self._library.checkpoint(chosen) if chosen else first_choice(self._library)
         return checkpoint, self._library.vae(request.vae, checkpoint)
 
+    def _refuse_editing(self, request: GenerationRequest, checkpoint: ModelFile) -> None:
+        if isinstance(request.task, Img2Img) and self._library.spec(checkpoint).in_channels == EDITING_CHANNELS:
+            raise BadRequestError(
+                "checkpoint", f"{checkpoint.name} edits by instruction, which img2img cannot do yet; choose another"
+            )
+
     def _switch(self, request: GenerationRequest, checkpoint: ModelFile) -> Switch | None:
         if request.refiner is None:
             return None
@@ -158,6 +169,8 @@ class Pipeline:
     def _batch(self, job: Job, batch: Batch) -> None:
         request = job.plan.request
         with job.timed("encoding", batch.index):
+            if job.init is None:
+                job.init = init_latents(request, job.model.vae, job.model.device)
             stages = Stages(
                 job.plan,
                 job.model,
@@ -206,6 +219,7 @@ class Pipeline:
                 watch,
                 device=job.model.device,
                 is_sdxl=family in ("sdxl", "sdxl_refiner"),
+                init=job.init,
             )
         except Cancelled:
             return None

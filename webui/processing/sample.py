@@ -9,7 +9,7 @@ from torch import Tensor
 
 from webui.domain.catalog import SamplerInfo
 from webui.domain.errors import Cancelled
-from webui.domain.request import GenerationRequest
+from webui.domain.request import GenerationRequest, Img2Img
 from webui.processing.plan import Batch, Plan
 from webui.sampling.brownian import BrownianNoise
 from webui.sampling.denoiser import GuidedModel, StageAt
@@ -71,26 +71,36 @@ def sample_batch(
     *,
     device: torch.device,
     is_sdxl: bool,
+    init: Tensor | None = None,
 ) -> Sampled:
-    """Run the plan's sampler on one batch, from noise to clean latents.
+    """Run the plan's sampler on one batch, from noise, or from a noised picture, to clean latents.
 
     `watch` may raise Cancelled: the last clean estimate of the prompt alone is then the result, as in A1111.
+
+    Args:
+        init: (1, 4, h, w) latents of the picture to start from, for every image of the batch.
     """
-    request, info = plan.request, plan.sampler
+    request, info, task = plan.request, plan.sampler, plan.request.task
     noise = image_noise(request, batch, device)
     first = noise.first()
+    if isinstance(task, Img2Img):
+        first = first * task.noise_multiplier
+    if init is not None:
+        init = init.to(first).expand_as(first)
+        if plan.walk.schedule == 0:
+            return Sampled(init, complete=True, padded=False)
     model = GuidedModel(
         stage_at,
         table,
         hooks,
         cfg_scale=request.cfg_scale,
         options=request.guidance,
-        planned=plan.calls,
+        planned=plan.run_calls,
         quantize=request.schedule.quantize,
     )
-    run = _in_timesteps if info.space == "timestep" else _in_sigmas
+    run = _Run(plan, batch, model, table, hooks, watch, noise, first, init, is_sdxl)
     try:
-        latents = run(plan, batch, model, table, hooks, watch, noise, first, is_sdxl)
+        latents = run.in_timesteps() if info.space == "timestep" else run.in_sigmas()
     except Cancelled:
         if model.latest is None:
             raise
@@ -98,68 +108,89 @@ def sample_batch(
     return Sampled(latents, complete=True, padded=model.padded)
 
 
-def _in_sigmas(
-    plan: Plan,
-    batch: Batch,
-    model: GuidedModel,
-    table: SigmaTable,
-    hooks: StepHooks,
-    watch: Watcher,
-    noise: ImageNoise,
-    first: Tensor,
-    is_sdxl: bool,
-) -> Tensor:
-    request, info = plan.request, plan.sampler
-    sigmas = sigmas_for(info, request.scheduler, request.steps, table, request.schedule, is_sdxl=is_sdxl)
-    sigmas = sigmas.to(first.device)
-    start = (1 + sigmas[0] ** 2).sqrt() if request.noise.sgm_multiplier else sigmas[0]
-    source: StepNoise = noise
-    if info.brownian:
-        positive = sigmas[sigmas > 0]
-        source = BrownianNoise(
-            batch.seeds,
-            (first.shape[1], first.shape[2], first.shape[3]),
-            float(positive.min()),
-            float(sigmas.max()),
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of a sampler over a batch.
+
+    Attributes:
+        first: (B, 4, h, w) noise to start with.
+        init: (B, 4, h, w) latents that it is added to, or None.
+    """
+
+    plan: Plan
+    batch: Batch
+    model: GuidedModel
+    table: SigmaTable
+    hooks: StepHooks
+    watch: Watcher
+    noise: ImageNoise
+    first: Tensor
+    init: Tensor | None
+    is_sdxl: bool
+
+    def in_sigmas(self) -> Tensor:
+        """Noise-level space: a picture enters the schedule at its last `walk.run` steps."""
+        request, info, walk = self.plan.request, self.plan.sampler, self.plan.walk
+        full = sigmas_for(
+            info, request.scheduler, walk.schedule, self.table, request.schedule, is_sdxl=self.is_sdxl
+        ).to(self.first.device)
+        sigmas = full[walk.schedule - walk.run :]
+        if self.init is None:
+            start = self.first * ((1 + sigmas[0] ** 2).sqrt() if request.noise.sgm_multiplier else sigmas[0])
+        else:
+            start = self.init + self.first * sigmas[0] + self.first * _extra_noise(request)
+        low, high = self.table.sigmas[0].to(full), self.table.sigmas[-1].to(full)
+        # From a picture, the solvers that choose their own steps stay within what is left of the schedule
+        whole = SolverRange(request.steps, low, high) if info.own_steps and self.init is None else None
+        return sample(
+            info,
+            self.model.denoise,
+            start,
+            sigmas,
+            options=sampler_options(request, info),
+            noise=self._brownian(full) if info.brownian else self.noise,
+            hooks=self.hooks,
+            watch=self.watch,
+            solver_range=whole,
+        )
+
+    def in_timesteps(self) -> Tensor:
+        """Timestep space: a picture is noised to the level before the first one that is run."""
+        request, info, walk = self.plan.request, self.plan.sampler, self.plan.walk
+        timesteps = timesteps_for(walk.schedule, request.schedule.discard_penultimate)
+        start = self.first
+        if self.init is not None:
+            entry = walk.run - 1
+            alpha = self.table.alphas_cumprod.to(self.first)[int(timesteps[entry])]
+            start = alpha.sqrt() * (self.init + self.first * _extra_noise(request)) + (1 - alpha).sqrt() * self.first
+            timesteps = timesteps[:entry]
+        return sample_timesteps(
+            info,
+            partial(self.model.epsilon, cfgpp=info.label == CFGPP),
+            start,
+            timesteps,
+            self.table.alphas_cumprod,
+            options=sampler_options(request, info),
+            unipc=request.unipc,
+            noise=self.noise,
+            hooks=self.hooks,
+            watch=self.watch,
+            starts_from_image=self.init is not None,
+        )
+
+    def _brownian(self, full: Tensor) -> StepNoise:
+        """Trees over the full schedule, also where only its end is run."""
+        request, shape = self.plan.request, self.first.shape
+        return BrownianNoise(
+            self.batch.seeds,
+            (shape[1], shape[2], shape[3]),
+            float(full[full > 0].min()),
+            float(full.max()),
             request.noise.source,
-            first.device,
+            full.device,
             shared=request.noise.batch_sde,
         )
-    low, high = table.sigmas[0].to(first.device), table.sigmas[-1].to(first.device)
-    return sample(
-        info,
-        model.denoise,
-        first * start,
-        sigmas,
-        options=sampler_options(request, info),
-        noise=source,
-        hooks=hooks,
-        watch=watch,
-        solver_range=SolverRange(request.steps, low, high) if info.own_steps else None,
-    )
 
 
-def _in_timesteps(
-    plan: Plan,
-    batch: Batch,
-    model: GuidedModel,
-    table: SigmaTable,
-    hooks: StepHooks,
-    watch: Watcher,
-    noise: ImageNoise,
-    first: Tensor,
-    is_sdxl: bool,
-) -> Tensor:
-    request, info = plan.request, plan.sampler
-    return sample_timesteps(
-        info,
-        partial(model.epsilon, cfgpp=info.label == CFGPP),
-        first,
-        timesteps_for(request.steps, request.schedule.discard_penultimate),
-        table.alphas_cumprod,
-        options=sampler_options(request, info),
-        unipc=request.unipc,
-        noise=noise,
-        hooks=hooks,
-        watch=watch,
-    )
+def _extra_noise(request: GenerationRequest) -> float:
+    return request.task.extra_noise if isinstance(request.task, Img2Img) else 0.0

@@ -46,7 +46,7 @@ class Stages:
             calls: denoiser calls made in this run.
         """
         if self._switch is not None:
-            share = calls / self._plan.calls if self._switch.by_steps else done
+            share = calls / self._plan.run_calls if self._switch.by_steps else done
             if share >= self._switch.at:
                 self.model = self._load(self._switch.file)
                 self._current = self._stage(self.model)
@@ -68,10 +68,11 @@ def prediction_of(model: LoadedModel, sampler: SamplerInfo) -> Prediction:
 
 
 def blank_conditioning(model: LoadedModel, request: GenerationRequest) -> Tensor | None:
-    """Conditioning channels (B, C, h, w) for a txt2img run of checkpoints that expect a picture; None for the others.
+    """Conditioning channels (B, C, h, w) of a run without a mask, for checkpoints that expect a picture; else None.
 
-    Inpainting checkpoints (9 channels) get a mask of ones, everything may change, and an encoded mid-grey picture;
-    editing checkpoints (8 channels) an empty picture.
+    Inpainting checkpoints (9 channels) get a mask of ones, everything may change, and an encoded mid-grey picture: what
+    a mask covers they never see, so that img2img without a mask is no exception. Editing checkpoints (8 channels) get
+    an empty picture.
     """
     missing = model.spec.in_channels - 4
     shape = (request.batch_size, missing, request.height // 8, request.width // 8)

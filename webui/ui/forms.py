@@ -24,7 +24,9 @@ FINE_SPAN, SLIDER_SPAN = 1.0, 100.0  # up to the first a slider moves by 0.01; a
 
 
 def leaves(model: type[BaseModel]) -> dict[str, Schema]:
-    """The schema of every plain field of a model, nested ones by dotted name (`noise.eta`); constants are left out.
+    """The schema of every plain field of a model, nested ones by dotted name (`noise.eta`).
+
+    Constants are left out, and the task: a tab of the page is one.
 
     A field that may be None has `"optional": True` in its schema.
     """
@@ -39,7 +41,7 @@ def _leaves(schema: Schema, definitions: Schema, prefix: str) -> Iterator[tuple[
         if "$ref" in plain:
             inner = definitions[plain["$ref"].rsplit("/", 1)[1]]
             yield from _leaves(inner, definitions, f"{prefix}{name}.")
-        elif "const" not in plain:
+        elif "const" not in plain and "discriminator" not in plain:
             yield prefix + name, plain
 
 

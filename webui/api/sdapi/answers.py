@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from webui.api.parts import EncodedImage
-from webui.api.sdapi.models import Txt2ImgBody
+from webui.api.sdapi.models import GenerationBody, Img2ImgBody
 from webui.domain.catalog import shown_schedule
-from webui.domain.request import GenerationRequest
+from webui.domain.request import GenerationRequest, Img2Img
 from webui.domain.result import GeneratedImage, GenerationResult
 
 
@@ -17,11 +17,14 @@ def as_base64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def generation(body: Txt2ImgBody, result: GenerationResult, encoded: list[EncodedImage]) -> dict[str, Any]:
-    """The answer to a generation request."""
+def generation(body: GenerationBody, result: GenerationResult, encoded: list[EncodedImage]) -> dict[str, Any]:
+    """The answer to a generation request. The pictures that came with it are repeated only where that is asked."""
+    parameters = body.model_dump(mode="json")
+    if isinstance(body, Img2ImgBody) and not body.include_init_images:
+        parameters |= {"init_images": None, "mask": None}
     return {
         "images": [as_base64(image.data) for image in encoded],
-        "parameters": body.model_dump(mode="json"),
+        "parameters": parameters,
         "info": json.dumps(info(result), ensure_ascii=False),
     }
 
@@ -57,7 +60,7 @@ def info(result: GenerationResult) -> dict[str, Any]:
         "sd_vae_hash": model.vae_hash or None,
         "seed_resize_from_w": shown.seed_resize_from_w or -1,
         "seed_resize_from_h": shown.seed_resize_from_h or -1,
-        "denoising_strength": None,
+        "denoising_strength": shown.task.denoising_strength if isinstance(shown.task, Img2Img) else None,
         "extra_generation_params": _extra(shown, result),
         "index_of_first_image": 0,
         "infotexts": [image.infotext for image in images],
@@ -73,6 +76,10 @@ def _extra(request: GenerationRequest, result: GenerationResult) -> dict[str, An
     extra: dict[str, Any] = {"Schedule type": shown_schedule(request.sampler, request.scheduler)}
     if request.refiner is not None:
         extra |= {"Refiner": request.refiner.checkpoint, "Refiner switch at": request.refiner.switch_at}
+    if isinstance(request.task, Img2Img) and request.task.noise_multiplier != 1:
+        extra["Noise multiplier"] = request.task.noise_multiplier
+    if isinstance(request.task, Img2Img) and request.task.extra_noise > 0:
+        extra["Extra noise"] = request.task.extra_noise
     if result.notices:
         extra["Notices"] = [f"{notice.source}: {notice.text}" for notice in result.notices]
     return extra

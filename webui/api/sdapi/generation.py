@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse
 from webui.api.body import drain, read_json
 from webui.api.parts import EncodedImage, Parts
 from webui.api.sdapi import answers
-from webui.api.sdapi.infotext import filled_in
-from webui.api.sdapi.models import Txt2ImgBody
+from webui.api.sdapi.infotext import IMG2IMG_FIELDS, TXT2IMG_FIELDS, filled_in
+from webui.api.sdapi.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.translate import read_body, setting_changes, to_request
 from webui.api.waiting import finished
 from webui.domain.errors import Cancelled
@@ -24,18 +24,16 @@ def routes(parts: Parts) -> APIRouter:
     """Generation and its control."""
     router = APIRouter()
     engine = parts.engine
-    schema = {"requestBody": {"content": {"application/json": {"schema": Txt2ImgBody.model_json_schema()}}}}
 
-    @router.post("/sdapi/v1/txt2img", openapi_extra=schema)
+    @router.post("/sdapi/v1/txt2img", openapi_extra=_schema(Txt2ImgBody))
     async def txt2img(request: Request) -> JSONResponse:
-        parts.refuse_when_closing()
-        body = read_body(await run_in_threadpool(filled_in, await read_json(request)))
-        wanted = to_request(body, engine.starting_values())
-        result = await _made(parts, wanted, body, request)
-        if not body.override_settings_restore_afterwards and body.override_settings:
-            await run_in_threadpool(engine.change_starting_values, setting_changes(body.override_settings))
-        encoded = await _encoded(parts, result.images) if body.send_images else []
-        return JSONResponse(answers.generation(body, result, encoded))
+        data = await read_json(request)
+        return await _answer(parts, request, Txt2ImgBody, data, TXT2IMG_FIELDS)
+
+    @router.post("/sdapi/v1/img2img", openapi_extra=_schema(Img2ImgBody))
+    async def img2img(request: Request) -> JSONResponse:
+        data = await read_json(request)
+        return await _answer(parts, request, Img2ImgBody, data, IMG2IMG_FIELDS)
 
     @router.post("/sdapi/v1/interrupt")
     async def interrupt(request: Request) -> JSONResponse:
@@ -52,7 +50,25 @@ def routes(parts: Parts) -> APIRouter:
     return router
 
 
-async def _made(parts: Parts, wanted: GenerationRequest, body: Txt2ImgBody, request: Request) -> GenerationResult:
+def _schema(kind: type[GenerationBody]) -> dict[str, Any]:
+    return {"requestBody": {"content": {"application/json": {"schema": kind.model_json_schema()}}}}
+
+
+async def _answer(
+    parts: Parts, request: Request, kind: type[GenerationBody], data: dict[str, Any], of_infotext: frozenset[str]
+) -> JSONResponse:
+    """Generate what a body asks for; `of_infotext` are the fields that its infotext may fill in."""
+    parts.refuse_when_closing()
+    body = read_body(await run_in_threadpool(filled_in, data, of_infotext), kind)
+    wanted = await run_in_threadpool(to_request, body, parts.engine.starting_values())  # decodes pictures
+    result = await _made(parts, wanted, body, request)
+    if not body.override_settings_restore_afterwards and body.override_settings:
+        await run_in_threadpool(parts.engine.change_starting_values, setting_changes(body.override_settings))
+    encoded = await _encoded(parts, result.images) if body.send_images else []
+    return JSONResponse(answers.generation(body, result, encoded))
+
+
+async def _made(parts: Parts, wanted: GenerationRequest, body: GenerationBody, request: Request) -> GenerationResult:
     """Submit and wait. A job that the user stopped before its first image is an answer without images."""
     save = body.save_images or parts.save_always
     job = await run_in_threadpool(parts.engine.submit, wanted, save=save)

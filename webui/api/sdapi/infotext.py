@@ -1,6 +1,6 @@
-"""The `infotext` field of a txt2img body: generation parameters that fill in what the body does not name itself."""
+"""The `infotext` field of a body: generation parameters that fill in what the body does not name itself."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from webui.api.body import InvalidBodyError
@@ -27,6 +27,11 @@ BODY_FIELDS = (  # key of the infotext, field of the body, path in a request
     ("Refiner", "refiner_checkpoint", "refiner.checkpoint"),
     ("Refiner switch at", "refiner_switch_at", "refiner.switch_at"),
 )
+TXT2IMG_FIELDS = frozenset(name for _, name, _ in BODY_FIELDS)
+IMG2IMG_FIELDS = frozenset(
+    {"steps", "sampler_name", "scheduler", "seed", "subseed", "subseed_strength", "seed_resize_from_w",
+     "seed_resize_from_h", "refiner_checkpoint", "refiner_switch_at"}
+)  # fmt: skip
 SETTINGS = (  # key of the infotext, setting; the model is left alone, as A1111 does by default
     ("VAE", "sd_vae"),
     ("Clip skip", "CLIP_stop_at_last_layers"),
@@ -62,8 +67,11 @@ SETTINGS = (  # key of the infotext, setting; the model is left alone, as A1111 
 )
 
 
-def filled_in(data: Mapping[str, Any]) -> dict[str, Any]:
+def filled_in(data: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """The body with what its infotext says added; presence in the body decides, not value.
+
+    Args:
+        names: the fields that may be added; settings are, whatever it says.
 
     Raises:
         InvalidBodyError: the text names something that cannot be requested.
@@ -77,7 +85,7 @@ def filled_in(data: Mapping[str, Any]) -> dict[str, Any]:
     except ValueError as error:  # pydantic's ValidationError is one
         raise InvalidBodyError.at(("infotext",), f"cannot be used: {error}") from None
     fields = with_defaults(parsed)  # a missing key says what was usual when the text was written: noise of the GPU
-    added = {name: _at(request, path) for key, name, path in BODY_FIELDS if key in fields}
+    added = {name: _at(request, path) for key, name, path in BODY_FIELDS if key in fields and name in names}
     settings = {name: _setting(request, name) for key, name in SETTINGS if key in fields}
     given = data.get("override_settings")
     merged = {**{name: value for name, value in added.items() if value is not None}, **data}

@@ -6,11 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from webui.api.sdapi.coerce import Float, Int, Text
 
-NOT_NULL = ("script_args", "alwayson_scripts", "send_images", "save_images", "sampler_index")
+NOT_NULL = (
+    "script_args", "alwayson_scripts", "send_images", "save_images", "sampler_index", "include_init_images",
+)  # fmt: skip
 
 
-class Txt2ImgBody(BaseModel):
-    """Body of `POST /sdapi/v1/txt2img`. Unknown fields are ignored; null means the default."""
+class GenerationBody(BaseModel):
+    """What both ways of generating take. Unknown fields are ignored; null means the default."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -36,7 +38,6 @@ class Txt2ImgBody(BaseModel):
     do_not_save_samples: bool = False
     do_not_save_grid: bool = False
     eta: Float | None = None
-    denoising_strength: Float | None = None
     s_min_uncond: Float | None = None
     s_churn: Float | None = None
     s_tmax: Float | None = None
@@ -47,7 +48,6 @@ class Txt2ImgBody(BaseModel):
     refiner_checkpoint: Text | None = None
     refiner_switch_at: Float | None = None
     disable_extra_networks: bool = False
-    enable_hr: bool = False
     script_name: Text | None = None
     script_args: list[Any] = Field(default_factory=list)
     send_images: bool = True
@@ -60,12 +60,49 @@ class Txt2ImgBody(BaseModel):
     def _null_is_default(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        return {name: value for name, value in data.items() if value is not None or name in NOT_NULL}
+        return {name: value for name, value in data.items() if value is not None or name in cls.not_null()}
+
+    @classmethod
+    def not_null(cls) -> tuple[str, ...]:
+        """Fields in which null is an error."""
+        return NOT_NULL
 
     @property
     def sampler(self) -> str:
         """The sampler asked for, whichever field carries it."""
         return self.sampler_name or self.sampler_index
+
+
+class Txt2ImgBody(GenerationBody):
+    """Body of `POST /sdapi/v1/txt2img`."""
+
+    denoising_strength: Float | None = None
+    enable_hr: bool = False
+
+
+class Img2ImgBody(GenerationBody):
+    """Body of `POST /sdapi/v1/img2img`."""
+
+    init_images: list[Text] | None = Field(None, description="one picture in base64; every image starts from it")
+    resize_mode: Int = Field(0, description="0 just resize, 1 crop and resize, 2 resize and fill, 3 latent upscale")
+    denoising_strength: Float = 0.75
+    image_cfg_scale: Float | None = None
+    mask: Text | None = None
+    mask_blur: Int | None = None
+    mask_blur_x: Int = 4
+    mask_blur_y: Int = 4
+    mask_round: bool = True
+    inpainting_fill: Int = 0
+    inpaint_full_res: bool = True
+    inpaint_full_res_padding: Int = 0
+    inpainting_mask_invert: Int = 0
+    initial_noise_multiplier: Float | None = None
+    latent_mask: Text | None = None
+    include_init_images: bool = Field(False, description="false: the answer does not repeat the pictures sent")
+
+    @classmethod
+    def not_null(cls) -> tuple[str, ...]:
+        return (*NOT_NULL, "denoising_strength")
 
 
 class PngInfoBody(BaseModel):

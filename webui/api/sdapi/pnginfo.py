@@ -1,7 +1,5 @@
 """`POST /sdapi/v1/png-info`: the generation parameters inside an image that a client sends."""
 
-import base64
-import binascii
 from typing import Any
 
 from fastapi import APIRouter
@@ -13,8 +11,8 @@ from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, read_json
 from webui.api.sdapi.models import PngInfoBody
+from webui.domain.images import file_of, safe_open
 from webui.output.compat import with_defaults
-from webui.output.images import safe_open
 from webui.output.metadata import read_items, read_text
 from webui.output.parse import parse
 
@@ -42,13 +40,10 @@ def described(image: str) -> dict[str, Any]:
         HTTPException: 400, an address or not base64.
         BadRequestError: not an image that may be opened; pixel and text bombs are refused by their size.
     """
-    if image.startswith(("http://", "https://")):
-        raise HTTPException(400, "image: addresses are not fetched; send the image itself in base64")
-    text = image.partition(",")[2] if image.startswith("data:image/") else image
     try:
-        raw = base64.b64decode(text, validate=False)
-    except (binascii.Error, ValueError):
-        raise HTTPException(400, "image: not base64") from None
+        raw = file_of(image)
+    except ValueError as error:
+        raise HTTPException(400, f"image: {error}") from None
     image_file = safe_open(raw)
     found = read_text(image_file)
     return {"info": found, "items": read_items(image_file), "parameters": with_defaults(parse(found))}

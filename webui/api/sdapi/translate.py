@@ -1,13 +1,15 @@
-"""From a txt2img body in A1111's terms to the one request that everything else speaks."""
+"""From a body in A1111's terms to the one request that everything else speaks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException
 
 from webui.api.body import InvalidBodyError, Loc
-from webui.api.sdapi.models import Txt2ImgBody
+from webui.api.sdapi.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.options import CHECKPOINT, NEUTRAL, OPTIONS, REFINER_BY_STEPS, replaced, with_a1111_defaults
 from webui.domain.catalog import split_combined
 from webui.domain.request import GenerationRequest
@@ -31,6 +33,16 @@ SETTING_FIELDS = (  # body field, path; null leaves the setting's value
 OWN_SCRIPTS = ("sampler", "seed", "refiner")  # A1111's core scripts, which its API skips too
 OVERRIDE_WINS = ("s_churn", "s_tmin", "s_tmax", "s_noise")
 NO_MODEL = ("", "None", "none")
+RESIZE_MODES = ("resize", "crop", "fill", "latent")
+TASK_SETTINGS = MappingProxyType(  # setting, path; they are parts of an img2img task and of nothing else
+    {
+        "img2img_fix_steps": "task.fix_steps",
+        "initial_noise_multiplier": "task.noise_multiplier",
+        "img2img_extra_noise": "task.extra_noise",
+    }
+)
+
+Body = TypeVar("Body", bound=GenerationBody)
 
 
 @dataclass(slots=True)
@@ -40,12 +52,14 @@ class _Draft:
     values: dict[str, Any] = field(default_factory=dict)
     places: dict[str, Loc] = field(default_factory=dict)
 
-    def put(self, path: str, value: Any, *place: str) -> None:
+    def put(self, path: str, value: Any, *place: str | int) -> None:
         self.values[path] = value
         self.places[path] = place
 
     def place(self, loc: Loc) -> Loc:
         """The place in the body of an error in the request."""
+        if loc[:1] == ("task",):
+            loc = ("task", *loc[2:])  # without the kind of task
         for length in range(len(loc), 0, -1):
             found = self.places.get(".".join(str(part) for part in loc[:length]))
             if found is not None:
@@ -53,19 +67,19 @@ class _Draft:
         return loc
 
 
-def read_body(data: Mapping[str, Any]) -> Txt2ImgBody:
+def read_body(data: Mapping[str, Any], kind: type[Body]) -> Body:
     """Check types; values are checked where they become a request.
 
     Raises:
         InvalidBodyError: naming each wrong field.
     """
     try:
-        return Txt2ImgBody.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
         raise InvalidBodyError.of(error) from None
 
 
-def to_request(body: Txt2ImgBody, starting: GenerationRequest) -> GenerationRequest:
+def to_request(body: GenerationBody, starting: GenerationRequest) -> GenerationRequest:
     """The request that a body means.
 
     Args:
@@ -73,6 +87,7 @@ def to_request(body: Txt2ImgBody, starting: GenerationRequest) -> GenerationRequ
 
     Raises:
         InvalidBodyError: naming the field of the body.
+        HTTPException: 404, img2img without a picture.
     """
     _refuse_what_is_missing(body)
     starting = with_a1111_defaults(starting)
@@ -91,6 +106,8 @@ def to_request(body: Txt2ImgBody, starting: GenerationRequest) -> GenerationRequ
         draft.put("refiner.checkpoint", body.refiner_checkpoint, "refiner_checkpoint")
         draft.put("refiner.switch_at", body.refiner_switch_at, "refiner_switch_at")
         draft.put("refiner.by_steps", by_steps, "override_settings", REFINER_BY_STEPS)
+    if isinstance(body, Img2ImgBody):
+        _put_picture(draft, body)
     base = GenerationRequest(**{part: dict(starting)[part] for part in SETTING_PARTS})
     try:
         return replaced(base, draft.values)
@@ -105,7 +122,29 @@ def setting_changes(overrides: Mapping[str, Any]) -> dict[str, Any]:
     return draft.values
 
 
-def _put_sampler(draft: _Draft, body: Txt2ImgBody) -> None:
+def _put_picture(draft: _Draft, body: Img2ImgBody) -> None:
+    """The task of img2img. Settings of the request are taken from `override_settings`, the body's own field first."""
+    if not body.init_images:
+        raise HTTPException(404, "Init image not found")
+    if len(body.init_images) > 1:
+        place = ("init_images", 1)
+        raise InvalidBodyError.at(place, "one picture for all images is what can be taken so far", "not_available")
+    if body.mask is not None:
+        raise InvalidBodyError.at(("mask",), "inpainting is not available yet", "not_available")
+    if not 0 <= body.resize_mode < len(RESIZE_MODES):
+        raise InvalidBodyError.at(("resize_mode",), f"should be 0 to {len(RESIZE_MODES) - 1}")
+    draft.put("task.kind", "img2img", "init_images")
+    draft.put("task.image", body.init_images[0], "init_images", 0)
+    draft.put("task.resize_mode", RESIZE_MODES[body.resize_mode], "resize_mode")
+    draft.put("task.denoising_strength", body.denoising_strength, "denoising_strength")
+    for key, value in (body.override_settings or {}).items():
+        if key in TASK_SETTINGS and value is not None:
+            draft.put(TASK_SETTINGS[key], value, "override_settings", key)
+    if body.initial_noise_multiplier is not None:
+        draft.put("task.noise_multiplier", body.initial_noise_multiplier, "initial_noise_multiplier")
+
+
+def _put_sampler(draft: _Draft, body: GenerationBody) -> None:
     sampler, schedule = split_combined(body.sampler)
     draft.put("sampler", sampler, "sampler_name" if body.sampler_name else "sampler_index")
     draft.put("scheduler", body.scheduler or schedule, "scheduler")
@@ -130,9 +169,9 @@ def _put_overrides(draft: _Draft, overrides: Mapping[str, Any]) -> Any:
     return overrides.get(REFINER_BY_STEPS) or False
 
 
-def _refuse_what_is_missing(body: Txt2ImgBody) -> None:
+def _refuse_what_is_missing(body: GenerationBody) -> None:
     """Fields of A1111 that would change the picture and that nothing here carries out."""
-    if body.enable_hr:
+    if isinstance(body, Txt2ImgBody) and body.enable_hr:
         raise InvalidBodyError.at(("enable_hr",), "hires fix is not available yet", "not_available")
     if body.restore_faces:
         raise InvalidBodyError.at(("restore_faces",), "face restoration is not available yet", "not_available")

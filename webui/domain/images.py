@@ -1,15 +1,30 @@
-"""Opens image files that strangers made: formats we chose, sizes from the header before anything is decoded.
+"""Pictures that strangers made: files opened with care, and the picture as a field of a request.
 
-Reading the parameters in them is in `metadata.py`.
+Formats are those we chose, sizes are read from the header before anything is decoded. Reading the parameters in image
+files is in `output/metadata.py`.
 """
 
+import base64
+import binascii
 import io
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
 
-from PIL import BmpImagePlugin, GifImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+)  # fmt: skip
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from webui.domain.errors import BadRequestError
 
@@ -23,6 +38,89 @@ _BROKEN = (
 )  # fmt: skip  # what Pillow's plugins raise on damaged files
 
 Opener = Callable[[io.BytesIO], ImageFile.ImageFile]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An RGB picture of 8 bits as plain data: it can be compared, hashed, pickled and kept in a request.
+
+    Attributes:
+        png: a PNG of nothing but the pixels; the same pixels give the same bytes.
+        width, height: in pixels.
+    """
+
+    png: bytes = field(repr=False)
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, image: Image.Image) -> "Picture":
+        """From any picture: turned upright, transparent parts on white, 16 bits cut to 8.
+
+        Raises:
+            ValueError: it has more than 40 megapixels, or none.
+        """
+        if not 0 < image.width * image.height <= MAX_PIXELS:
+            raise ValueError(f"has {image.width} x {image.height} pixels; 1 to {MAX_PIXELS} are taken")
+        plain = _flattened(ImageOps.exif_transpose(image))
+        out = io.BytesIO()
+        plain.save(out, "PNG", compress_level=1)
+        return cls(out.getvalue(), plain.width, plain.height)
+
+    @classmethod
+    def from_base64(cls, text: str) -> "Picture":
+        """From the base64 of an image file, with or without a `data:image/...` prefix.
+
+        Raises:
+            ValueError: no base64, or no image that may be opened.
+        """
+        try:
+            return cls.of(safe_open(file_of(text)))
+        except BadRequestError as error:
+            raise ValueError(error.message) from None
+
+    def open(self) -> Image.Image:
+        """The pixels, mode RGB."""
+        image = PngImagePlugin.PngImageFile(io.BytesIO(self.png))
+        image.load()
+        return image
+
+    def to_base64(self) -> str:
+        """The PNG, without a prefix."""
+        return base64.b64encode(self.png).decode("ascii")
+
+
+def _validated(value: Any) -> Picture:
+    match value:
+        case Picture():
+            return value
+        case Image.Image():
+            return Picture.of(value)
+        case str():
+            return Picture.from_base64(value)
+    raise ValueError("must be an image file in base64")
+
+
+ImageField = Annotated[
+    Picture,
+    PlainValidator(_validated),
+    PlainSerializer(Picture.to_base64, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png"}),
+]
+
+
+def file_of(text: str) -> bytes:
+    """The bytes of a file that came as base64, with or without a `data:image/...` prefix.
+
+    Raises:
+        ValueError: an address, or not base64.
+    """
+    if text.startswith(("http://", "https://")):
+        raise ValueError("addresses are not fetched; send the image itself in base64")
+    try:
+        return base64.b64decode(text.partition(",")[2] if text.startswith("data:image/") else text)
+    except (binascii.Error, ValueError):
+        raise ValueError("not base64") from None
 
 
 def safe_open(source: bytes | Path) -> Image.Image:
@@ -99,3 +197,17 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     if kind == b"VP8 ":
         return int.from_bytes(start[6:8], "little") & 0x3FFF, int.from_bytes(start[8:10], "little") & 0x3FFF
     return 0, 0
+
+
+def _flattened(image: Image.Image) -> Image.Image:
+    """As RGB of 8 bits, without metadata."""
+    if image.mode.startswith("I"):  # 16 bits of grey
+        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    if image.has_transparency_data:
+        clear = image.convert("RGBA")
+        white = Image.new("RGBA", clear.size, "white")
+        white.paste(clear, mask=clear)
+        image = white
+    plain = image.convert("RGB")
+    plain.info = {}
+    return plain

@@ -1,0 +1,156 @@
+"""img2img: how far a run goes, how pictures are brought to size, and what must hold of any run."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from webui.domain.errors import BadRequestError
+from webui.domain.request import GenerationRequest, Img2Img, Refiner
+from webui.domain.result import GeneratedImage, Progress
+from webui.output.parse import parse, read_fields
+from webui.processing.back import Back, build
+from webui.processing.init_image import fitted
+from webui.processing.plan import Walk, make_plan, walk_of
+from webui.worker import WorkerConfig
+
+GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
+needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
+NOISY = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8))
+SAMPLERS = ("Euler a", "DPM++ SDE", "DPM fast", "DPM adaptive", "Restart", "LCM", "DDIM", "PLMS", "PNDM", "UniPC")
+
+
+class Silent:
+    def __init__(self) -> None:
+        self.seen: list[Progress] = []
+
+    def progress(self, progress: Progress) -> None:
+        self.seen.append(progress)
+
+    def image(self, image: GeneratedImage) -> None: ...
+    def stopped(self) -> str:
+        return ""
+
+
+@pytest.fixture(scope="module")
+def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
+    data = tmp_path_factory.mktemp("data")
+    return build(WorkerConfig(GOLDENS / "models", data, device="cpu", precision="fp32", threads=1, preview_every=0))
+
+
+def ask(sampler: str = "Euler", *, checkpoint: str = "tiny-sd1", batch_size: int = 1, **task: Any) -> GenerationRequest:
+    return GenerationRequest(
+        task=Img2Img(**{"image": NOISY, **task}),
+        prompt="a red cat",
+        checkpoint=checkpoint,
+        sampler=sampler,
+        steps=6,
+        seed=5,
+        width=64,
+        height=64,
+        batch_size=batch_size,
+    )
+
+
+def pixels(image: Image.Image) -> np.ndarray:
+    return np.asarray(image).astype(int)
+
+
+@pytest.mark.parametrize(
+    ("strength", "plain", "fixed"),
+    [
+        (0.0, Walk(20, 1), Walk(0, 20)),
+        (0.1, Walk(20, 3), Walk(200, 20)),
+        (0.3, Walk(20, 7), Walk(66, 20)),
+        (0.5, Walk(20, 11), Walk(40, 20)),
+        (0.75, Walk(20, 16), Walk(26, 20)),
+        (1.0, Walk(20, 20), Walk(20, 20)),
+    ],
+)
+def test_a_run_goes_as_far_as_a1111s(strength: float, plain: Walk, fixed: Walk) -> None:
+    request = ask(denoising_strength=strength).with_(steps=20)
+    assert walk_of(request) == plain
+    assert walk_of(request.with_(task=Img2Img(image=NOISY, denoising_strength=strength, fix_steps=True))) == fixed
+
+
+def test_prompts_are_timed_by_the_steps_asked_for() -> None:
+    plan = make_plan(ask("Heun", denoising_strength=0.5), {})
+    assert (plan.calls, plan.run_calls) == (12, 8)
+
+
+@pytest.mark.parametrize("mode", ["resize", "crop", "fill"])
+@pytest.mark.parametrize("size", [(64, 48), (100, 8), (8, 100), (64, 64), (1000, 1), (1, 1000)])
+def test_every_mode_makes_the_size_asked_for_and_keeps_an_even_colour(mode: str, size: tuple[int, int]) -> None:
+    made = fitted(Image.new("RGB", size, (10, 200, 30)), mode, 72, 40)
+    assert made.size == (72, 40)
+    assert made.getcolors() == [(72 * 40, (10, 200, 30))]
+
+
+def test_crop_keeps_the_middle_and_fill_keeps_all() -> None:
+    bars = Image.new("RGB", (96, 32), "red")
+    bars.paste("blue", (32, 0, 64, 32))
+    cropped = fitted(bars, "crop", 32, 32)
+    assert cropped.getpixel((16, 16)) == (0, 0, 255)
+    whole = bars.resize((96, 32), Image.Resampling.LANCZOS).crop((32, 0, 64, 32))
+    assert abs(pixels(cropped) - pixels(whole)).max() <= 1
+    filled = fitted(bars, "fill", 96, 96)
+    assert [filled.getpixel((x, 2)) for x in (5, 48, 90)] == [(255, 0, 0), (0, 0, 255), (255, 0, 0)]
+
+
+@needs_models
+@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "DPM adaptive"])  # it steps for all at once
+def test_a_batch_is_its_singles(back: Back, sampler: str) -> None:
+    both = back.run(ask(sampler, denoising_strength=0.6, batch_size=2), Silent()).images
+    for made in both:
+        alone = back.run(made.request, Silent()).images[0]
+        assert abs(pixels(made.image) - pixels(alone.image)).max() <= 3
+        assert made.infotext == alone.infotext
+
+
+@needs_models
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_lower_the_strength_the_closer_to_the_picture(back: Back, sampler: str) -> None:
+    kept = back.run(ask(sampler, denoising_strength=0.0, fix_steps=True), Silent()).images[0].image
+    near, far = (
+        back.run(ask(sampler, denoising_strength=strength), Silent()).images[0].image for strength in (0.0, 1.0)
+    )
+    assert abs(pixels(near) - pixels(kept)).mean() < abs(pixels(far) - pixels(kept)).mean()
+
+
+@needs_models
+@pytest.mark.parametrize(("sampler", "steps"), [("Euler", 4), ("DDIM", 2)])
+def test_progress_counts_the_steps_that_are_run(back: Back, sampler: str, steps: int) -> None:
+    reporter = Silent()
+    back.run(ask(sampler, denoising_strength=0.5), reporter)
+    assert [one.step for one in reporter.seen if one.phase == "sampling" and one.step] == list(range(1, steps + 1))
+
+
+@needs_models
+def test_noise_multiplier_and_extra_noise_change_the_picture_and_the_text(back: Back) -> None:
+    for sampler in ("Euler", "DDIM"):
+        plain = back.run(ask(sampler), Silent()).images[0]
+        changed = back.run(ask(sampler, noise_multiplier=0.8, extra_noise=0.3), Silent()).images[0]
+        assert (pixels(plain.image) != pixels(changed.image)).any()
+        assert "Denoising strength: 0.75, RNG: CPU, Noise multiplier: 0.8, Extra noise: 0.3" in changed.infotext
+    reading = read_fields(parse(changed.infotext))
+    assert len(reading.notices) == 3
+    assert reading.request.task.kind == "txt2img"
+
+
+@needs_models
+def test_the_refiner_and_inpainting_checkpoints_take_part(back: Back) -> None:
+    refined = ask().with_(refiner=Refiner(checkpoint="tiny-sd1-b", switch_at=0.5))
+    assert (
+        pixels(back.run(refined, Silent()).images[0].image) != pixels(back.run(ask(), Silent()).images[0].image)
+    ).any()
+    assert len(back.run(ask(checkpoint="tiny-inpaint", batch_size=2), Silent()).images) == 2
+
+
+@needs_models
+def test_what_cannot_be_done_is_refused_in_words(back: Back) -> None:
+    with pytest.raises(BadRequestError, match="instruction"):
+        back.run(ask(checkpoint="tiny-ip2p"), Silent())
+    with pytest.raises(BadRequestError, match="at least 8 pixels"):
+        back.run(ask(image=Image.new("RGB", (100, 4)), resize_mode="latent"), Silent())
