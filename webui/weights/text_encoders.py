@@ -15,6 +15,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from webui.domain.errors import BadRequestError, NotFiniteError, UnusableFileError
 from webui.prompt.ports import Encoded, Family, Splice, TextEncoder, TextStack
+from webui.weights.build import is_finite
 
 HEAD_WIDTH = 64  # of every CLIP text tower in use; only test models differ and say so in their sidecar
 POSITIONS = 77
@@ -241,7 +242,7 @@ class _Builder:
         if name not in self.names:
             raise _missing(name)
         tensor = self.source.read(name).to(device=self.device, dtype=self.dtype)
-        if not bool(torch.isfinite(tensor).all()):
+        if not is_finite(tensor):
             raise NotFiniteError(f"text encoder: {name} has values that are not finite in {self.dtype}")
         return tensor
 
