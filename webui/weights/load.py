@@ -13,6 +13,7 @@ from webui.library.shapes import require_vae
 from webui.weights.build import build_unet, build_vae
 from webui.weights.convert import ensure_safetensors
 from webui.weights.model import LoadedModel
+from webui.weights.precision import cpu_has_amx
 from webui.weights.speed import speed_up
 from webui.weights.tensors import TensorFile
 from webui.weights.text_encoders import build_text_stack
@@ -56,7 +57,7 @@ def load_model(
     except (UnusableFileError, NotFiniteError) as error:
         raise type(error)(f"{checkpoint.name}: {error}") from error
     if fast_cpu and device.type == "cpu":
-        speed_up(module, half=dtype == torch.bfloat16)
+        speed_up(module, half=dtype == torch.bfloat16 and not cpu_has_amx())
     unet = UnetDoor(module, spec.unet)
     if needs_probe(spec):
         spec = replace(spec, prediction="v" if answers_v(unet, spec) else "epsilon")

@@ -12,7 +12,7 @@ BLOCKS_FROM = 1024  # shorter sequences gain nothing
 class BlockedAttention:
     """Attention head by head and in blocks of queries, for half precision on a CPU.
 
-    torch's own kernel gains nothing from bf16 there; two matrix products and a softmax on blocks that fit the cache
+    torch's own kernel gains nothing from bf16 there (unless it has AMX: then torch's is the faster one); two matrix products and a softmax on blocks that fit the cache
     take less than half its time. An attention processor of diffusers (`Attention.set_processor`).
     """
 
