@@ -12,8 +12,9 @@ BLOCKS_FROM = 1024  # shorter sequences gain nothing
 class BlockedAttention:
     """Attention head by head and in blocks of queries, for half precision on a CPU.
 
-    torch's own kernel gains nothing from bf16 there (unless it has AMX: then torch's is the faster one); two matrix products and a softmax on blocks that fit the cache
-    take less than half its time. An attention processor of diffusers (`Attention.set_processor`).
+    torch's own kernel gains nothing from bf16 there; two matrix products and a softmax on blocks that fit the cache
+    take less than half its time. Only without AMX: with it torch's is the faster one. An attention processor of
+    diffusers (`Attention.set_processor`).
     """
 
     def __call__(
