@@ -23,3 +23,6 @@ class Memory:
 
     def read(self, name: str) -> Tensor:
         return self._tensors[name].clone()
+
+    def read_as(self, name: str, dtype: torch.dtype) -> Tensor:
+        return self.read(name).to(dtype)

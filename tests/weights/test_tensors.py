@@ -57,3 +57,15 @@ def test_unknown_names_are_key_errors(tmp_path: Path) -> None:
         assert "b" not in file
         with pytest.raises(KeyError):
             file.read("b")
+
+
+@pytest.mark.parametrize("stored", [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64])
+@pytest.mark.parametrize("wanted", [torch.float16, torch.bfloat16, torch.float32])
+def test_reading_as_another_type_is_reading_and_casting(
+    tmp_path: Path, stored: torch.dtype, wanted: torch.dtype
+) -> None:
+    values = (torch.arange(300_001) % 1999 - 900).to(stored)  # more than one piece, and not a whole number of them
+    save_file({"a": values, "none": torch.zeros(0, dtype=stored), "one": torch.tensor(3).to(stored)}, tmp_path / "f")
+    with TensorFile(tmp_path / "f") as file:
+        for name in ("a", "none", "one"):
+            assert torch.equal(file.read_as(name, wanted), file.read(name).to(wanted))

@@ -148,7 +148,7 @@ def fill(
         key = keys.get(ldm) if ldm is not None else None
         if key is None:
             raise UnusableFileError(f"tensor {ldm or name} is missing; the file is incomplete")
-        tensor = _shaped(key, source.read(key), parameter.shape).to(dtype)
+        tensor = _shaped(key, source.read_as(key, dtype), parameter.shape)
         check_finite(key, tensor)
         owner_name, _, leaf = name.rpartition(".")
         owner = module.get_submodule(owner_name)

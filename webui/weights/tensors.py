@@ -22,6 +22,7 @@ DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
         "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
     }
 )  # fmt: skip
+_PIECE = 1 << 17  # values converted at once: they stay in the cache between reading and writing
 _CHUNK = 1 << 30  # a single read on Linux moves at most 2 GiB
 
 
@@ -32,6 +33,7 @@ class TensorSource(Protocol):
     def shape(self, name: str) -> tuple[int, ...]: ...
     def dtype(self, name: str) -> torch.dtype: ...
     def read(self, name: str) -> Tensor: ...
+    def read_as(self, name: str, dtype: torch.dtype) -> Tensor: ...
 
 
 class TensorFile:
@@ -70,6 +72,28 @@ class TensorFile:
         tensor = torch.empty(info.shape, dtype=self.dtype(name))
         if tensor.numel():
             self._fill(tensor.reshape(-1).view(torch.uint8).numpy().data, info.start, name)
+        return tensor
+
+    def read_as(self, name: str, dtype: torch.dtype) -> Tensor:
+        """The tensor, on the CPU, cast to `dtype` piece by piece, so that no second copy of it is ever made.
+
+        Raises: as `read`.
+        """
+        stored = self.dtype(name)
+        if stored == dtype:
+            return self.read(name)
+        info = self.header.tensors[name]
+        tensor = torch.empty(info.shape, dtype=dtype)
+        flat, piece = tensor.reshape(-1), torch.empty(min(_PIECE, tensor.numel()), dtype=stored)
+        # half precision formats convert into each other fastest by way of float32
+        middle = (
+            torch.empty_like(piece, dtype=torch.float32) if piece.element_size() == flat.element_size() == 2 else None
+        )
+        for start in range(0, flat.numel(), _PIECE):
+            part = flat[start : start + _PIECE]
+            source = piece[: part.numel()]
+            self._fill(source.view(torch.uint8).numpy().data, info.start + start * piece.element_size(), name)
+            part.copy_(source if middle is None else middle[: part.numel()].copy_(source))
         return tensor
 
     def _fill(self, memory: memoryview, at: int, name: str) -> None:
