@@ -9,7 +9,18 @@ from typing import Literal
 
 from webui.library.pictures import is_picture, is_preview
 
-Kind = Literal["checkpoint", "vae", "embedding", "lora", "hypernetwork", "controlnet", "upscaler", "other"]
+Kind = Literal[
+    "checkpoint",
+    "vae",
+    "embedding",
+    "lora",
+    "hypernetwork",
+    "controlnet",
+    "upscaler",
+    "gfpgan",
+    "codeformer",
+    "detector",
+]
 
 FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
     {
@@ -20,7 +31,9 @@ FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         "hypernetwork": ("hypernetworks",),
         "controlnet": ("ControlNet",),
         "upscaler": ("ESRGAN", "RealESRGAN", "SwinIR", "DAT", "HAT", "ScuNET"),
-        "other": ("GFPGAN", "Codeformer"),
+        "gfpgan": ("GFPGAN",),
+        "codeformer": ("Codeformer",),
+        "detector": ("detectors", "GFPGAN"),  # the second is where A1111 keeps face detectors
     }
 )
 SAFETENSORS = ".safetensors"

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from webui.domain.catalog import SAMPLERS, SamplerInfo
 from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img
@@ -58,16 +59,22 @@ class Plan:
         return _calls(self.sampler, self.walk.run)
 
 
-def make_plan(request: GenerationRequest, styles: Mapping[str, Style]) -> Plan:
-    """Fill in what the request leaves open. Seeds count up image by image; with a variation only the subseeds do."""
+def merged(request: GenerationRequest, styles: Mapping[str, Style]) -> GenerationRequest:
+    """The request with its styles merged into the prompts and comments removed, as extensions see it."""
     prompt, negative = merge_styles(request.prompt, request.negative_prompt, request.styles, styles)
     if request.prompting.comments:
         prompt, negative = strip_comments(prompt), strip_comments(negative)
+    return request.with_(prompt=prompt, negative_prompt=negative, styles=())
+
+
+def make_plan(request: GenerationRequest, styles: Mapping[str, Style] = MappingProxyType({})) -> Plan:
+    """Fill in what the request leaves open. Seeds count up image by image; with a variation only the subseeds do."""
+    request = merged(request, styles)
     seed = request.seed if request.seed >= 0 else random.randrange(SEEDS_END)
     subseed = request.subseed if request.subseed >= 0 else random.randrange(SEEDS_END)
-    filled = request.with_(prompt=prompt, negative_prompt=negative, styles=(), seed=seed, subseed=subseed)
+    filled = request.with_(seed=seed, subseed=subseed)
     sampler = SAMPLERS[request.sampler]
-    encoded, networks = extra_networks(prompt)
+    encoded, networks = extra_networks(filled.prompt)
     return Plan(
         filled,
         sampler,

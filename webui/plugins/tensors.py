@@ -1,0 +1,20 @@
+"""What an extension imports beside `webui.plugins.api` in modules that work on tensors. Loads torch."""
+
+from webui.prompt.conditioning import Conditioning
+from webui.prompt.embeddings import Embedding, embedding_of
+from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.weights.build import is_finite
+from webui.weights.model import LoadedModel
+from webui.weights.tensors import TensorFile
+
+__all__ = [
+    "Conditioning",
+    "Embedding",
+    "LoadedModel",
+    "ModelCall",
+    "Residuals",
+    "Step",
+    "TensorFile",
+    "embedding_of",
+    "is_finite",
+]
