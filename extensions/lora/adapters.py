@@ -1,7 +1,7 @@
 """What a network adds to one weight: a formula for each kind of adapter. Knows no files, models or multipliers.
 
 Weights are (out, in) of a linear layer, (out, in, kh, kw) of a convolution or (channels,) of a norm; `delta` answers in
-that shape. Kinds are told by the names of their parts.
+that shape. Kinds are told by the names of their parts (table in pipelines, section 13.2).
 """
 
 from collections.abc import Mapping
@@ -21,10 +21,13 @@ class Adapter(Protocol):
 
     Attributes:
         dim: the rank that alpha is divided by; None where the kind has none.
+        stored: the number format of the file where A1111 computes this kind in it; None: in the weight's.
     """
 
     @property
     def dim(self) -> int | None: ...
+    @property
+    def stored(self) -> torch.dtype | None: ...
 
     def fits(self, shape: torch.Size) -> bool:
         """Whether it was made for a weight of this shape."""
@@ -50,6 +53,10 @@ class LowRank:
     @property
     def dim(self) -> int:
         return self.down.shape[0]
+
+    @property
+    def stored(self) -> None:
+        return None
 
     def fits(self, shape: torch.Size) -> bool:
         kernel = 1 if self.mid is None else self.mid.shape[2:].numel()
@@ -83,6 +90,10 @@ class Hadamard:
     def dim(self) -> int:
         return self.first[1].shape[0]
 
+    @property
+    def stored(self) -> torch.dtype:
+        return self.first[0].dtype
+
     def fits(self, shape: torch.Size) -> bool:
         a, b = self.first
         if self.cores is None:
@@ -91,7 +102,7 @@ class Hadamard:
 
     def delta(self, weight: Tensor) -> Tensor:
         if self.cores is None:
-            matrices = [a.to(weight) @ b.flatten(1).to(weight) for a, b in (self.first, self.second)]
+            matrices = [_product((a, b), weight) for a, b in (self.first, self.second)]
         else:
             pairs = zip((self.first, self.second), self.cores, strict=True)
             matrices = [_tucker(core, a, b, weight) for (a, b), core in pairs]
@@ -118,6 +129,10 @@ class Kronecker:
             if len(factors) == 2:
                 return factors[1].shape[0]
         return None
+
+    @property
+    def stored(self) -> torch.dtype:
+        return self.second[0].dtype
 
     def fits(self, shape: torch.Size) -> bool:
         rows = self.first[0].shape[0] * self.second[0].shape[0 if self.core is None else 1]
@@ -151,6 +166,10 @@ class Scaling:
     def dim(self) -> None:
         return None
 
+    @property
+    def stored(self) -> None:
+        return None
+
     def fits(self, shape: torch.Size) -> bool:
         return len(shape) > 1 and self.vector.numel() == shape[1 if self.on_input else 0]
 
@@ -168,9 +187,15 @@ class Full:
     def dim(self) -> None:
         return None
 
+    @property
+    def stored(self) -> torch.dtype:
+        return self.difference.dtype
+
     def fits(self, shape: torch.Size) -> bool:
         own = self.difference.shape
-        return own.numel() == shape.numel() or (len(shape) > 1 and own[0] == shape[0] and _is_count(own[1:].numel(), shape))
+        return own.numel() == shape.numel() or (
+            len(shape) > 1 and own[0] == shape[0] and _is_count(own[1:].numel(), shape)
+        )
 
     def delta(self, weight: Tensor) -> Tensor:
         return _fitted(self.difference.to(weight), weight)
@@ -193,13 +218,17 @@ class Generalized:
     def dim(self) -> None:
         return None  # alpha is not used
 
+    @property
+    def stored(self) -> torch.dtype:
+        return self.a1.dtype
+
     def fits(self, shape: torch.Size) -> bool:
         columns = shape[1:].numel()
         return self.b2.shape[0] == shape[0] and self.b1[0].numel() == columns and self.a2.shape[0] == columns
 
     def delta(self, weight: Tensor) -> Tensor:
-        a1, a2, b1, b2 = (part.flatten(1).to(weight) for part in (self.a1, self.a2, self.b1, self.b2))
-        return (b2 @ b1 + weight.flatten(1) @ a2 @ a1).reshape(weight.shape)
+        inner = _product((weight.flatten(1), self.a2), weight)
+        return (_product((self.b2, self.b1), weight) + _product((inner, self.a1), weight)).reshape(weight.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +250,10 @@ class Orthogonal:
     @property
     def dim(self) -> None:
         return None  # alpha means something else here
+
+    @property
+    def stored(self) -> None:
+        return None
 
     def fits(self, shape: torch.Size) -> bool:
         return self.blocks.shape[-3] * self.blocks.shape[-1] == shape[0]
@@ -332,14 +365,22 @@ def _along(vector: Tensor, dimension: int, weight: Tensor) -> Tensor:
 
 
 def _product(factors: tuple[Tensor, ...], weight: Tensor) -> Tensor:
+    """The matrix itself, or the product of two; rounded once to the format of `weight` where that is fp16 on a CPU."""
     if len(factors) == 1:
         return factors[0].to(weight)
-    return factors[0].to(weight) @ factors[1].flatten(1).to(weight)
+    like = _computing(weight)
+    return (factors[0].flatten(1).to(like) @ factors[1].flatten(1).to(like)).to(weight)
+
+
+def _computing(weight: Tensor) -> Tensor:
+    """CPUs multiply fp16 many times slower than float32."""
+    return weight.float() if weight.dtype == torch.float16 and weight.device.type == "cpu" else weight
 
 
 def _tucker(core: Tensor, a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     """core (r, s, kh, kw) between a (r, out) and b (s, in) -> (out, in, kh, kw)."""
-    return torch.einsum("rshw,ro,si->oihw", core.to(weight), a.to(weight), b.to(weight))
+    like = _computing(weight)
+    return torch.einsum("rshw,ro,si->oihw", core.to(like), a.to(like), b.to(like)).to(weight)
 
 
 def _turned(rotations: Tensor, rows: Tensor) -> Tensor:

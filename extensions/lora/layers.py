@@ -16,7 +16,12 @@ from .keys import Component, Place
 Layers = Mapping[Place, nn.Module]
 CHANGEABLE = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm)
 _CLASS, _ADDED = "class_embedding_", "add_embedding_"  # diffusers calls SDXL's vector embedding by the second
-_OPEN_CLIP = (("encoder_layers_", "resblocks_"), ("mlp_fc1", "mlp_c_fc"), ("mlp_fc2", "mlp_c_proj"), ("self_attn", "attn"))
+_OPEN_CLIP = (
+    ("encoder_layers_", "resblocks_"),
+    ("mlp_fc1", "mlp_c_fc"),
+    ("mlp_fc2", "mlp_c_proj"),
+    ("self_attn", "attn"),
+)
 
 
 def layers_of(model: LoadedModel) -> Layers:

@@ -48,14 +48,15 @@ class Change:
             adapter = adapter.cut(ranks)
         if isinstance(adapter, LowRank) and self._is_plain(adapter, weight):
             return _product_added(weight, adapter, strength * self.scale)
-        delta = adapter.delta(weight)
+        base = _rounded(weight, adapter)
+        delta = adapter.delta(base)
         if self.addend is not None:
-            delta = delta + self.addend.to(weight).reshape(weight.shape)
+            delta = delta + self.addend.to(base).reshape(base.shape)
         if self.magnitude is None:
-            return torch.add(weight, delta, alpha=strength * self.scale)
-        merged = torch.add(weight, delta, alpha=self.scale).float()
+            return (base + delta * self.scale * strength).to(weight.dtype)
+        merged = (base + delta * self.scale).float()
         decomposed = merged * (_magnitude(self.magnitude, merged) / _norms(self.magnitude, merged))
-        return (weight + strength * (decomposed - weight)).to(weight.dtype)
+        return (weight + strength * (decomposed - base)).to(weight.dtype)
 
     def _is_plain(self, adapter: LowRank, weight: Tensor) -> bool:
         whole = adapter.mid is None and adapter.up.shape[0] * adapter.down[0].numel() == weight.numel()
@@ -123,6 +124,12 @@ def _scale(parts: Mapping[str, Tensor], adapter: Adapter | None) -> float:
     if adapter is None or adapter.dim is None or "alpha" not in parts:
         return 1.0
     return float(parts["alpha"]) / adapter.dim
+
+
+def _rounded(weight: Tensor, adapter: Adapter) -> Tensor:
+    """The weight in the number format that A1111 changes it in: fp16 files of some kinds round the layers they touch."""
+    halves = weight.dtype == torch.float32 and adapter.stored == torch.float16
+    return weight.half() if halves else weight
 
 
 def _product_added(weight: Tensor, adapter: LowRank, factor: float) -> Tensor:

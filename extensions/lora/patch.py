@@ -53,7 +53,9 @@ class Misfit:
             return f"{network.name} was left out: it is made for another kind of model than this one ({family})"
         if self.shapes:
             first = ", ".join(place.name for place in self.shapes[:3])
-            return f"{network.name}: {len(self.shapes)} layers have other sizes in this model and were left out ({first})"
+            return (
+                f"{network.name}: {len(self.shapes)} layers have other sizes in this model and were left out ({first})"
+            )
         return ""
 
 

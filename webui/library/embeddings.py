@@ -45,7 +45,11 @@ def facts_of(library: ModelLibrary, file: ModelFile) -> EmbeddingFacts | None:
     count, width = _matrix(next(iter(shapes.values())))
     facts = header.metadata
     return EmbeddingFacts(
-        count, width, _number(facts.get("step")), _text(facts.get("sd_checkpoint")), _text(facts.get("sd_checkpoint_name"))
+        count,
+        width,
+        _number(facts.get("step")),
+        _text(facts.get("sd_checkpoint")),
+        _text(facts.get("sd_checkpoint_name")),
     )
 
 
