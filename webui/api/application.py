@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 
 from webui.api import errors, jobs
 from webui.api.parts import Parts
-from webui.api.sdapi import generation, lists, pnginfo, progress, settings
+from webui.api.sdapi import generation, lists, networks, pnginfo, progress, settings
 
 
 def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
@@ -34,6 +34,7 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
             progress.routes(parts),
             settings.routes(parts),
             lists.routes(parts),
+            networks.routes(parts),
             pnginfo.routes(),
             jobs.routes(parts),
         ):
