@@ -1,4 +1,4 @@
-"""The command line of the benchmarks: `python benchmarks/run.py [startup|loading|loop|step|networks|all] [--cache FOLDER]`.
+"""The command line of the benchmarks: `python benchmarks/run.py [startup|loading|loop|networks|step|all]`.
 
 Prints a table and keeps it in results.json beside this file. What is measured stands in the module of each part.
 """

@@ -142,11 +142,8 @@ class Kronecker:
         return rows == shape[0] and _is_count(small * large, shape)
 
     def delta(self, weight: Tensor) -> Tensor:
-        small = _product(self.first, weight)
-        if self.core is not None:
-            large = _tucker(self.core, *self.second, weight)
-        else:
-            large = _product(self.second, weight)
+        small, core = _product(self.first, weight), self.core
+        large = _product(self.second, weight) if core is None else _tucker(core, *self.second, weight)
         return _fitted(torch.kron(small, large.flatten(1).contiguous()), weight)
 
 

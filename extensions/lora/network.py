@@ -127,7 +127,7 @@ def _scale(parts: Mapping[str, Tensor], adapter: Adapter | None) -> float:
 
 
 def _rounded(weight: Tensor, adapter: Adapter) -> Tensor:
-    """The weight in the number format that A1111 changes it in: fp16 files of some kinds round the layers they touch."""
+    """The weight in the number format that A1111 changes it in: fp16 files of some kinds round what they touch."""
     halves = weight.dtype == torch.float32 and adapter.stored == torch.float16
     return weight.half() if halves else weight
 

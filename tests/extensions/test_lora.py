@@ -38,14 +38,20 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_file(low_rank() | extra, folder / "Lora" / "bundle.safetensors")
     whole = (folder / "Lora" / "ink.safetensors").read_bytes()
     (folder / "Lora" / "torn.safetensors").write_bytes(whole[: len(whole) // 2])
-    nets = {
-        width: [{"linear.0.weight": torch.randn(2 * width, width), "linear.0.bias": torch.randn(2 * width),
-                 "linear.2.weight": torch.randn(width, 2 * width), "linear.2.bias": torch.randn(width)} for _ in range(2)]
-        for width in (32, 64)
-    }  # fmt: skip
+    nets = {width: [two_layers(width) for _ in range(2)] for width in (32, 64)}
     about = {"layer_structure": [1, 2, 1], "activation_func": "relu", "activate_output": False, "name": "h"}
     torch.save({**nets, **about}, folder / "hypernetworks" / "h.pt")
     return folder
+
+
+def two_layers(width: int) -> dict[str, Tensor]:
+    shapes = {
+        "0.weight": (2 * width, width),
+        "0.bias": (2 * width,),
+        "2.weight": (width, 2 * width),
+        "2.bias": (width,),
+    }
+    return {f"linear.{name}": torch.randn(shape) for name, shape in shapes.items()}
 
 
 def low_rank(context: int = 64) -> dict[str, Tensor]:

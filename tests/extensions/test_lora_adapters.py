@@ -255,7 +255,7 @@ def test_the_weight_given_is_left_alone() -> None:
 
 def test_parts_that_make_no_adapter() -> None:
     assert read_adapter({"alpha": torch.tensor(1.0)}) is None
-    with pytest.raises(UnusableFileError, match="mid_block_attentions_0_proj_in.*up has the shape"):
+    with pytest.raises(UnusableFileError, match=r"mid_block_attentions_0_proj_in.*up has the shape"):
         change({"up": torch.randn(OUT), "down": torch.randn(RANK, IN)})
     with pytest.raises(UnusableFileError, match="no LoRA or LyCORIS"):
         read_network(Memory({"model.weight": torch.ones(2)}), "x")
