@@ -21,8 +21,9 @@ from webui.domain.result import GeneratedImage, Progress
 from webui.processing.back import Back, build
 from webui.worker import WorkerConfig
 
+EXTENSIONS = Path(__file__).parents[2] / "extensions"
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
-GROUPS = ("samplers", "schedules", "prompts", "settings", "batch", "networks", "sdxl", "sdxl_v", "sd2", "img2img")
+GROUPS = ("samplers", "schedules", "prompts", "settings", "batch", "networks", "lyco", "sdxl", "sdxl_v", "sd2", "img2img")
 AMPLIFIED = "sampler_dpm_adaptive"
 NOT_YET = ("enable_hr", "mask", "script_name", "alwayson_scripts")
 
@@ -47,7 +48,6 @@ def cases() -> list[dict[str, object]]:
         for one, case in found
         if one["group"] in GROUPS
         and not any(case["payload"].get(name) for name in NOT_YET)
-        and not re.search("<lora|<hypernet|<lyco", case["payload"]["prompt"])
     ]
 
 
@@ -55,7 +55,9 @@ def cases() -> list[dict[str, object]]:
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
     return build(
-        WorkerConfig(GOLDENS / "models", data, device="cpu", precision="fp32", threads=1, checkpoints_in_memory=3)
+        WorkerConfig(
+            GOLDENS / "models", data, EXTENSIONS, device="cpu", precision="fp32", threads=1, checkpoints_in_memory=3
+        )
     )
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
-from webui.api import errors, jobs
+from webui.api import errors, jobs, thumbs
 from webui.api.parts import Parts
 from webui.api.sdapi import generation, lists, networks, pnginfo, progress, settings
 
@@ -28,6 +28,7 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
     app = FastAPI(title="webui", docs_url=None, redoc_url=None, openapi_url=description, lifespan=lifespan)
     errors.install(app)
     _add_health(app, parts)
+    app.include_router(thumbs.routes(parts))
     if with_api:
         for router in (
             generation.routes(parts),

@@ -77,6 +77,12 @@ class ModelLibrary:
     def embeddings(self) -> tuple[ModelFile, ...]:
         return self.files("embedding")
 
+    def loras(self) -> tuple[ModelFile, ...]:
+        return self.files("lora")
+
+    def hypernetworks(self) -> tuple[ModelFile, ...]:
+        return self.files("hypernetwork")
+
     def checkpoint(self, alias: str) -> ModelFile:
         """The checkpoint of that name: any alias that A1111 accepts, else the shortest title containing the text.
 

@@ -30,7 +30,7 @@ def routes(parts: Parts) -> APIRouter:
 
     @router.get("/loras")
     def loras() -> list[dict[str, Any]]:
-        files = tuple(file for file in library.files("lora") if file.usable)
+        files = tuple(file for file in library.loras() if file.usable)
         names = shown_names(library, files)
         return [
             {
@@ -44,7 +44,7 @@ def routes(parts: Parts) -> APIRouter:
 
     @router.get("/hypernetworks")
     def hypernetworks() -> list[dict[str, str]]:
-        return [{"name": file.stem, "path": str(file.path)} for file in library.files("hypernetwork") if file.usable]
+        return [{"name": file.stem, "path": str(file.path)} for file in library.hypernetworks() if file.usable]
 
     return router
 
