@@ -23,7 +23,19 @@ from webui.worker import WorkerConfig
 
 EXTENSIONS = Path(__file__).parents[2] / "extensions"
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
-GROUPS = ("samplers", "schedules", "prompts", "settings", "batch", "networks", "lyco", "sdxl", "sdxl_v", "sd2", "img2img")
+GROUPS = (
+    "samplers",
+    "schedules",
+    "prompts",
+    "settings",
+    "batch",
+    "networks",
+    "lyco",
+    "sdxl",
+    "sdxl_v",
+    "sd2",
+    "img2img",
+)
 AMPLIFIED = "sampler_dpm_adaptive"
 NOT_YET = ("enable_hr", "mask", "script_name", "alwayson_scripts")
 
@@ -46,8 +58,7 @@ def cases() -> list[dict[str, object]]:
     return [
         {**one, **case}
         for one, case in found
-        if one["group"] in GROUPS
-        and not any(case["payload"].get(name) for name in NOT_YET)
+        if one["group"] in GROUPS and not any(case["payload"].get(name) for name in NOT_YET)
     ]
 
 
