@@ -50,6 +50,7 @@ class Course:
     def __init__(self, name: str, module: nn.Module, folder: Path, rates: Rates, *, average: float = 0.999) -> None:
         self.name = name
         self.module = module
+        self.device = next(module.parameters()).device
         self.step = 0
         self._rates = rates
         self._decay = average
@@ -131,7 +132,7 @@ class Course:
         os.replace(temporary, self._state)
 
     def _resume(self) -> None:
-        state = torch.load(self._state, weights_only=True)
+        state = torch.load(self._state, weights_only=True, map_location=self.device)
         with torch.no_grad():
             for key, value in self._trained.items():
                 value.copy_(state["weights"][key])

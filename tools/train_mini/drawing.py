@@ -1,7 +1,7 @@
 """Draws a scene: 128x128 RGB, anti-aliased. Shapes as polygons are also the templates of the judge."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -20,8 +20,12 @@ Points = list[tuple[float, float]]
 
 def draw(scene: Scene) -> Image.Image:
     """The picture of a scene."""
-    picture = _background(scene.background)
-    for thing in scene.things:
+    return draw_on(_background(scene.background), scene.things)
+
+
+def draw_on(picture: Image.Image, things: Iterable[Thing]) -> Image.Image:
+    """Add objects to a picture."""
+    for thing in things:
         mask = thing_mask(thing)
         picture.paste(COLOURS[thing.colour], mask=mask)
         if thing.style in ("striped", "dotted"):
@@ -39,7 +43,7 @@ def thing_mask(thing: Thing) -> Image.Image:
 
 
 def _shape_mask(shape: str, x: float, y: float, radius: float, outer: float | None = None) -> Image.Image:
-    """`outer`: radius of the shape that this one is cut out of; a shape with its centre of mass off its middle moves."""
+    """`outer`: radius of the shape that this one is cut out of; one with its centre of mass off its middle moves."""
     mask = Image.new("L", (SIZE * FINE, SIZE * FINE))
     pen = ImageDraw.Draw(mask)
     if outer is not None:

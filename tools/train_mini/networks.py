@@ -1,4 +1,4 @@
-"""The sizes of the miniature: a UNet, a VAE and a text encoder of the SD1 family, as diffusers and transformers build them.
+"""The sizes of the miniature: UNet, VAE and text encoder of the SD1 family, as diffusers and transformers build them.
 
 Group normalisation has 32 groups and attention 8 heads, as in SD1, so every width is a multiple of 32. Level 0 of the
 UNet (16x16 latents) has no attention: it costs the most there and what a word means is decided on 8x8 and 4x4.
@@ -16,7 +16,7 @@ TEXT_WIDTH = 64  # one attention head; 49408 tokens of it are a third of the fil
 TOKENS = 77
 VOCABULARY = 49408
 END = 49407
-UNET_WIDTHS = (64, 96, 128)
+UNET_WIDTHS = (96, 96, 96)
 VAE_WIDTHS = (32, 32, 64, 64)
 
 

@@ -67,6 +67,6 @@ class Pool:
     def _shard(self, vae: AutoencoderKL, number: int) -> Tensor:
         parts = []
         for start in range(number * SHARD, (number + 1) * SHARD, 32):
-            pictures = torch.stack([self.picture(index) for index in range(start, start + 32)])
-            parts.append(vae.encode(pictures).latent_dist.mean * LATENT_SCALE)
+            pictures = torch.stack([self.picture(index) for index in range(start, start + 32)]).to(vae.device)
+            parts.append((vae.encode(pictures).latent_dist.mean * LATENT_SCALE).cpu())
         return torch.cat(parts).half()

@@ -67,17 +67,17 @@ def tokenize(tokenizer: ClipTokenizer, texts: Sequence[str]) -> Tensor:
     return rows
 
 
-def train_text(folder: Path, steps: int = STEPS) -> CLIPTextModel:
+def train_text(folder: Path, device: torch.device, steps: int = STEPS) -> CLIPTextModel:
     """Train or go on training; returns the averaged text encoder."""
     torch.manual_seed(SEED)
-    reader = Reader()
+    reader = Reader().to(device)
     tokenizer = ClipTokenizer()
     course = Course("text", reader, folder, Rates(1e-3), average=0.995)
 
     def loss(generator: np.random.Generator) -> Tensor:
         scenes = [random_scene(generator) for _ in range(BATCH)]
-        logits = reader(tokenize(tokenizer, [caption(scene, generator) for scene in scenes]))
-        wanted = torch.tensor([_answers(scene) for scene in scenes])
+        logits = reader(tokenize(tokenizer, [caption(scene, generator) for scene in scenes]).to(device))
+        wanted = torch.tensor([_answers(scene) for scene in scenes], device=device)
         parts = [functional.cross_entropy(logit, wanted[:, index]) for index, logit in enumerate(logits)]
         return torch.stack(parts).mean()
 

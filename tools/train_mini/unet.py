@@ -6,6 +6,7 @@ with (Ho and Salimans 2022). The VAE stays as it is.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +55,13 @@ class Painter(nn.Module):
         self.register_buffer("alphas", alphas_cumprod(), persistent=False)
         self.tokenizer = ClipTokenizer()
 
+    @property
+    def device(self) -> torch.device:
+        return self.alphas.device
+
     def context(self, captions: list[str]) -> Tensor:
         """(B, 77, D)."""
-        return encode(self.text, tokenize(self.tokenizer, captions))
+        return encode(self.text, tokenize(self.tokenizer, captions).to(self.device))
 
     def noised(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         """sqrt(abar) x + sqrt(1 - abar) noise, (B, 4, h, w)."""
@@ -67,43 +72,74 @@ class Painter(nn.Module):
 Caption = Callable[[int, np.random.Generator], str]
 
 
-def train_unet(painter: Painter, pool: Pool, vae: AutoencoderKL, folder: Path, steps: int) -> Painter:
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one training step is made of: latents and noise (B, 4, 16, 16), timesteps (B,), scenes' numbers (B,)."""
+
+    latents: Tensor
+    captions: list[str]
+    noise: Tensor
+    timesteps: Tensor
+    indices: np.ndarray
+
+
+def train_unet(
+    painter: Painter,
+    pool: Pool,
+    vae: AutoencoderKL,
+    folder: Path,
+    steps: int,
+    *,
+    name: str = "unet",
+    rate: float = 8e-4,
+) -> Painter:
     """Train or go on training; returns the painter with its averaged weights."""
-    course = Course("unet", painter, folder, Rates(8e-4, warmup=300), average=0.9990)
-    batch = Batches(pool, lambda index, generator: caption(pool.scene(index), generator))
+    course = Course(name, painter, folder, Rates(rate, warmup=300), average=0.999)
+    batch = Batches(pool)
 
     def loss(generator: np.random.Generator) -> Tensor:
-        latents, captions, noise, timesteps = batch(generator)
-        noised = painter.noised(latents, noise, timesteps)
-        guess = painter.unet(noised, timesteps, painter.context(captions)).sample
-        return functional.mse_loss(guess, noise)
+        return noise_loss(painter, batch(generator))
 
     def look() -> None:
-        contact_sheet(painter, vae, SHOWN).save(folder / f"unet-{course.step:06d}.png")
+        contact_sheet(painter, vae, SHOWN).save(folder / f"{name}-{course.step:06d}.png")
 
     course.run(steps, loss, seed=SEED, look=look, look_every=500)
     painter.load_state_dict(course.averaged())
     return painter
 
 
+def noise_loss(painter: Painter, batch: Batch) -> Tensor:
+    """Mean squared error of the predicted noise."""
+    noise, timesteps = batch.noise.to(painter.device), batch.timesteps.to(painter.device)
+    noised = painter.noised(batch.latents.to(painter.device), noise, timesteps)
+    guess = painter.unet(noised, timesteps, painter.context(batch.captions)).sample
+    return functional.mse_loss(guess, noise)
+
+
 class Batches:
-    """Random latents of a pool with their captions, noise and timesteps."""
+    """Random latents of a pool with their captions, noise and timesteps.
 
-    def __init__(self, pool: Pool, words: Caption, *, count: int = BATCH) -> None:
+    Args:
+        words: the caption of a scene by its number; by default its description.
+        empty: share of captions left out.
+    """
+
+    def __init__(self, pool: Pool, words: Caption | None = None, *, count: int = BATCH, empty: float = EMPTY) -> None:
         self._pool = pool
-        self._words = words
+        self._words = words or (lambda index, generator: caption(pool.scene(index), generator))
         self._count = count
+        self._empty = empty
 
-    def __call__(self, generator: np.random.Generator) -> tuple[Tensor, list[str], Tensor, Tensor]:
+    def __call__(self, generator: np.random.Generator) -> Batch:
         indices = generator.integers(0, len(self._pool), size=self._count)
         latents = self._pool.latents(indices)
-        empty = generator.random(self._count) < EMPTY
+        empty = generator.random(self._count) < self._empty
         captions = [
             "" if left_out else self._words(int(index), generator)
             for index, left_out in zip(indices, empty, strict=True)
         ]
         noise = torch.from_numpy(generator.standard_normal(latents.shape, dtype=np.float32))
-        return latents, captions, noise, random_timesteps(generator, self._count)
+        return Batch(latents, captions, noise, random_timesteps(generator, self._count), indices)
 
 
 def random_timesteps(generator: np.random.Generator, count: int) -> Tensor:
@@ -114,15 +150,13 @@ def random_timesteps(generator: np.random.Generator, count: int) -> Tensor:
 
 
 @torch.no_grad()
-def paint(
-    painter: Painter, captions: list[str], *, steps: int = 20, cfg_scale: float = 5.0, seed: int = 0
-) -> Tensor:
+def paint(painter: Painter, captions: list[str], *, steps: int = 20, cfg_scale: float = 5.0, seed: int = 0) -> Tensor:
     """Latents (B, 4, 16, 16) by DDIM (Song et al. 2021, eq. 12, eta 0), for looking on while training.
 
     `evaluate.py` uses the program's own samplers.
     """
     generator = torch.Generator().manual_seed(seed)
-    latents = torch.randn(len(captions), 4, SIZE // 8, SIZE // 8, generator=generator)
+    latents = torch.randn(len(captions), 4, SIZE // 8, SIZE // 8, generator=generator).to(painter.device)
     context = torch.cat([painter.context(captions), painter.context([""] * len(captions))])
     times = torch.linspace(TIMESTEPS - 1, 0, steps).round().long()
     for index, time in enumerate(times):
@@ -130,7 +164,7 @@ def paint(
         cond, uncond = painter.unet(doubled, time.expand(len(doubled)), context).sample.chunk(2)
         noise = uncond + cfg_scale * (cond - uncond)
         share = painter.alphas[time]
-        following = painter.alphas[times[index + 1]] if index + 1 < steps else torch.ones(())
+        following = painter.alphas[times[index + 1]] if index + 1 < steps else torch.ones((), device=painter.device)
         clean = (latents - (1.0 - share).sqrt() * noise) / share.sqrt()
         latents = following.sqrt() * clean + (1.0 - following).sqrt() * noise
     return latents
