@@ -74,7 +74,7 @@ def ldm_control(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """diffusers' names of a ControlNet's tensors to LDM's `control_model.*`."""
     places = MappingProxyType(
         {
-            **{f"controlnet_down_blocks.{i}": f"zero_convs.{i}.0" for i in range(3 * len(UNET_WIDTHS))},
+            **{f"controlnet_down_blocks.{i}": f"zero_convs.{i}.0" for i in range(2 * len(UNET_WIDTHS))},
             "controlnet_mid_block": "middle_block_out.0",
             "controlnet_cond_embedding.conv_in": "input_hint_block.0",
             **{

@@ -96,7 +96,7 @@ class Course:
                 self._say(steps, float(np.mean(recent)), len(recent) / max(1e-9, now - said))
                 said, recent = now, []
             if now - saved > SAVE_EVERY or self.step == steps:
-                self._save()
+                self.save()
                 saved = now
             if look is not None and (self.step % look_every == 0 or self.step == steps):
                 with Averaged(self):
@@ -120,7 +120,8 @@ class Course:
         with self._losses.open("a", newline="") as file:
             csv.writer(file).writerow([self.step, f"{loss:.6f}"])
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write the state, complete or not at all."""
         state = {
             "step": self.step,
             "weights": dict(self._trained),
