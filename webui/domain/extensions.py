@@ -1,0 +1,81 @@
+"""What the front knows of extensions: plain data, made by the process that ran their code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from PIL import Image
+from pydantic import JsonValue
+
+from webui.domain.result import Notice
+
+State = Literal["ok", "failed", "disabled"]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionInfo:
+    """An action: its name, its title, the JSON schema of its options, its further routes, whether it is light."""
+
+    name: str
+    title: str
+    schema: Mapping[str, Any]
+    routes: tuple[str, ...] = ()
+    light: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionInfo:
+    """One folder below `extensions/`.
+
+    Attributes:
+        folder: its name; `name` is the one in its manifest, under which requests carry its options.
+        state: "ok", "failed" (`error` says why in a sentence, `traceback` where), or "disabled" by the user.
+        options: JSON schema of what a request may carry; None where it takes nothing.
+    """
+
+    folder: str
+    name: str
+    version: str = ""
+    description: str = ""
+    needs: tuple[str, ...] = ()
+    permissions: tuple[str, ...] = ()
+    state: State = "ok"
+    error: str = ""
+    traceback: str = ""
+    options: Mapping[str, Any] | None = None
+    actions: tuple[ActionInfo, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class ActionProgress:
+    """How far an action is: `done` of `total` (0 where nobody knows), and what it does."""
+
+    done: int = 0
+    total: int = 0
+    text: str = ""
+
+    @property
+    def fraction(self) -> float:
+        """0..1."""
+        return min(1.0, max(0.0, self.done / self.total)) if self.total > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ActionOutcome:
+    """What an action made, as plain data; the meanings are those of `plugins.actions.ActionResult`."""
+
+    text: str = ""
+    images: tuple[Image.Image, ...] = ()
+    files: tuple[str, ...] = ()
+    data: JsonValue = None
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ActionCall:
+    """Do this action. Crosses to the worker; the options are checked again there."""
+
+    extension: str
+    action: str
+    options: Mapping[str, Any]
+    light: bool = False

@@ -1,0 +1,119 @@
+"""The host as the back sees it: which extensions run, who joins a job, which patches stay on a model."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+from webui.domain.errors import BadRequestError
+from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress
+from webui.domain.request import GenerationRequest
+from webui.domain.result import Notice
+from webui.plugins.actions import ActionResult
+from webui.plugins.codetrace import CodeTrace
+from webui.plugins.contexts import ActionContext, JobContext
+from webui.plugins.jobhooks import ExtensionError, JobHooks, fatal
+from webui.plugins.loader import Extension, Loaded, identifier
+from webui.plugins.models import Models
+from webui.plugins.options import Options, read_options
+
+
+class ExtensionHost:
+    """Runs the code of extensions. Used from the thread that does jobs."""
+
+    def __init__(self, loaded: Loaded, models: Models, device: torch.device, dtype: torch.dtype) -> None:
+        self.loaded = loaded
+        self.models = models
+        self._device = device
+        self._dtype = dtype
+        self._trace = CodeTrace()
+        self._names = {identifier(one.info.folder): name for name, one in loaded.extensions.items()}
+        self._joiners = tuple(loaded.extensions[name] for name in sorted(loaded.extensions))
+
+    def join(self, request: GenerationRequest) -> JobHooks:
+        """The hooks of a job.
+
+        Raises:
+            BadRequestError: the request names an extension that is not there, or options that do not fit it.
+            WebuiError: a `join_job` failed.
+        """
+        given = self._options(request)
+        hooks = JobHooks()
+        for extension in self._joiners:
+            if extension.join is None:
+                continue
+            name = extension.info.name
+
+            def notice(text: str, name: str = name) -> None:
+                hooks.notices.append(Notice(name, text))
+
+            job = JobContext(request, given.get(name), self._device, self._dtype, self.models, notice)
+            try:
+                member = hooks.call(extension.join, {"job": job})
+                if member is not None:
+                    hooks.join(name, member)
+            except Exception as error:
+                raise fatal(name, "join_job", error) from error
+        return hooks
+
+    @contextmanager
+    def watched(self, hooks: JobHooks) -> Iterator[None]:
+        """A job: what its extensions replace in the program is put back at its end, and told."""
+        acting = bool(hooks.members)
+        try:
+            yield
+        finally:
+            for folder, names in (self._trace.undo() if acting else {}).items():
+                text = f"replaced {', '.join(names)}; this was undone: an extension acts by its hooks alone"
+                hooks.notices.append(Notice(self._names.get(folder, folder), text))
+
+    def act(
+        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+    ) -> ActionOutcome:
+        """Do an action. Light ones come from a thread of their own.
+
+        Raises:
+            BadRequestError: there is no such action, or the options do not fit.
+            Cancelled: it was stopped.
+            WebuiError: as the action said, or what it made is not what was agreed.
+        """
+        extension = self.loaded.extensions.get(call.extension)
+        action = extension.actions.get(call.action) if extension else None
+        if action is None:
+            raise BadRequestError("action", f"there is no action {call.action!r} of an extension {call.extension!r}")
+        options = read_options(action.options, call.options, "options")
+
+        def report(done: int, total: int, text: str = "") -> None:
+            progress(ActionProgress(int(done), int(total), str(text)))
+
+        context = ActionContext(self.models, report, stopped, self._device, self._dtype)
+        result = action.run(options, context)
+        if not isinstance(result, ActionResult):
+            text = f"returned {type(result).__name__}, expected ActionResult"
+            raise ExtensionError(f"extension {call.extension}, action {call.action}: {text}")
+        files = tuple(str(path) for path in result.files)
+        return ActionOutcome(str(result.text), tuple(result.images), files, result.data)
+
+    def _options(self, request: GenerationRequest) -> dict[str, Options]:
+        return {
+            name: read_options(self._taking(name), values, f"extensions.{name}")
+            for name, values in request.extensions.items()
+        }
+
+    def _taking(self, name: str) -> type[Options]:
+        """The options model of the extension a request names."""
+        extension: Extension | None = self.loaded.extensions.get(name)
+        if extension is not None and extension.options is not None:
+            return extension.options
+        raise BadRequestError(f"extensions.{name}", refusal(name, self.loaded))
+
+
+def refusal(name: str, loaded: Loaded) -> str:
+    """Why a request cannot name this extension."""
+    for info in loaded.infos:
+        if info.name == name and info.state != "ok":
+            return "is switched off" if info.state == "disabled" else f"cannot be used: {info.error}"
+        if info.name == name:
+            return "takes no options"
+    there = ", ".join(name for name, one in loaded.extensions.items() if one.options) or "none"
+    return f"there is no such extension; those that take options: {there}"
