@@ -22,9 +22,9 @@ from webui.processing.back import Back, build
 from webui.worker import WorkerConfig
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
-GROUPS = ("samplers", "schedules", "prompts", "settings", "batch", "networks", "sdxl", "sdxl_v", "sd2", "img2img")
+GROUPS = ("samplers", "schedules", "prompts", "settings", "batch", "networks", "sdxl", "sdxl_v", "sd2", "img2img", "hires")
 AMPLIFIED = "sampler_dpm_adaptive"
-NOT_YET = ("enable_hr", "mask", "script_name", "alwayson_scripts")
+NOT_YET = ("mask", "script_name", "alwayson_scripts")
 
 
 class Silent:

@@ -4,26 +4,41 @@ import torch
 
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
+from webui.domain.upscale import Upscale
 from webui.library.library import ModelLibrary
 from webui.processing.config import BackConfig
+from webui.processing.extras import upscale_pictures
 from webui.processing.ports import Reporter
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
+from webui.processing.upscaling import Upscalers
 from webui.weights.memory import ModelCache
 from webui.weights.precision import allow_fast_products, resolve
+from webui.weights.upscalers import UpscalerCache
 
 
 class Back:
     """Runs one job at a time with models it keeps."""
 
-    def __init__(self, library: ModelLibrary, models: ModelCache, pipeline: Pipeline) -> None:
+    def __init__(
+        self,
+        library: ModelLibrary,
+        models: ModelCache,
+        pipeline: Pipeline,
+        upscalers: Upscalers,
+        networks: UpscalerCache,
+    ) -> None:
         self._library = library
         self._models = models
         self._pipeline = pipeline
+        self._upscalers = upscalers
+        self._networks = networks
 
     def run(self, request: GenerationRequest, reporter: Reporter) -> GenerationResult:
         """Make the images of a request."""
         self._library.refresh()
+        if isinstance(request.task, Upscale):
+            return upscale_pictures(request, request.task, self._upscalers, reporter)
         return self._pipeline.run(request, reporter)
 
     def load(self, checkpoint: str) -> None:
@@ -34,6 +49,7 @@ class Back:
     def close(self) -> None:
         """Give the models' memory back."""
         self._models.clear()
+        self._networks.clear()
 
 
 def build(config: BackConfig) -> Back:
@@ -49,5 +65,9 @@ def build(config: BackConfig) -> Back:
     library = ModelLibrary(config.models_dir, config.data_dir / "cache")
     models = ModelCache(library, device, dtype, config.checkpoints_in_memory, fast_cpu=fast)
     texts = Texts(library, config.data_dir / "styles.csv")
-    pipeline = Pipeline(library, models, texts, preview_every=config.preview_every, tiled_vae=config.tiled_vae)
-    return Back(library, models, pipeline)
+    networks = UpscalerCache(library, device)
+    upscalers = Upscalers(library, networks)
+    pipeline = Pipeline(
+        library, models, texts, upscalers, preview_every=config.preview_every, tiled_vae=config.tiled_vae
+    )
+    return Back(library, models, pipeline, upscalers, networks)
