@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from webui.domain.errors import UnknownModelError, UnusableFileError
-from webui.domain.upscale import PLAIN_UPSCALERS
+from webui.domain.errors import BadRequestError, UnknownModelError, UnusableFileError
+from webui.domain.hires import LATENT_UPSCALERS
+from webui.domain.request import GenerationRequest, Txt2Img
+from webui.domain.upscale import PLAIN_UPSCALERS, Upscale
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 
@@ -53,3 +55,19 @@ def find_upscaler(library: ModelLibrary, name: str) -> ModelFile:
             return file
     there = ", ".join(upscaler_names(library))
     raise UnknownModelError(f"upscaler: no {name!r} in {library.models_dir / 'ESRGAN'}; there are: {there}")
+
+
+def check_upscalers(library: ModelLibrary, request: GenerationRequest) -> None:
+    """Raises BadRequestError, naming the field, where an upscaler of the request is not here or cannot be used."""
+    task = request.task
+    named: dict[str, str] = {}
+    if isinstance(task, Upscale):
+        named = {"task.upscaler": task.upscaler, "task.second_upscaler": task.second_upscaler}
+    elif isinstance(task, Txt2Img) and task.hires.enabled and task.hires.upscaler not in LATENT_UPSCALERS:
+        named = {"task.hires.upscaler": task.hires.upscaler}
+    for field, name in named.items():
+        if name not in PLAIN_UPSCALERS:
+            try:
+                find_upscaler(library, name)
+            except (UnknownModelError, UnusableFileError) as error:
+                raise BadRequestError(field, str(error).removeprefix("upscaler: ")) from error

@@ -22,8 +22,7 @@ def upscale_pictures(
         UnusableFileError: its file cannot be used.
         Cancelled: stopped by the user before the first picture was made.
     """
-    upscalers.check(task.upscaler, "task.upscaler")
-    upscalers.check(task.second_upscaler, "task.second_upscaler")
+    upscalers.check(request)
     began = time.monotonic()
     made: list[GeneratedImage] = []
     interrupted = False

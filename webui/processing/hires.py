@@ -82,6 +82,8 @@ class Enlarger:
         decode: latents (B, 4, h, w) to B pictures, by the network that made them.
         grow: brings a picture to a size with the upscaler.
         model: the network of the second pass; its VAE encodes.
+        seed: of the batch's last image. A1111 draws the latents of a picture from its VAE's posterior with torch's
+            global generator, which the noise of that image has just seeded.
     """
 
     upscaler: str
@@ -89,6 +91,7 @@ class Enlarger:
     decode: Decode
     grow: Grow
     model: LoadedModel
+    seed: int
 
     def from_latents(self, latents: Tensor) -> Tensor:
         """(B, 4, h, w) of the first pass -> (B, 4, h2, w2)."""
@@ -111,7 +114,8 @@ class Enlarger:
     def _encoded(self, pictures: list[Image.Image]) -> Tensor:
         large = [self.grow(picture, self.target.width, self.target.height) for picture in pictures]
         pixels = torch.cat([to_pixels(picture, self.model.device) for picture in large])
-        return self._cropped(self.model.vae.encode(pixels))
+        draws = torch.Generator().manual_seed(self.seed)
+        return self._cropped(self.model.vae.encode(pixels, draws))
 
     def _cropped(self, latents: Tensor) -> Tensor:
         """Without the cells that stand out; of an odd number the larger half goes at the right and the bottom."""

@@ -104,6 +104,7 @@ class Pipeline:
         """
         hooks = JobHooks()
         request = hooks.edit_request(request)
+        self._upscalers.check(request)
         job = self._prepare(request, hooks, reporter)
         with ExitStack() as patches:
             patches.enter_context(hooks.patch_model(job.model.unet.module))
@@ -272,6 +273,7 @@ class Pipeline:
                     picture, hires.upscaler, width, height, stopper(job)
                 ),
                 model,
+                batch.seeds[-1],
             )
             try:
                 with job.timed("upscaling", batch.index):

@@ -2,11 +2,11 @@
 
 from PIL import Image
 
-from webui.domain.errors import BadRequestError, UnknownModelError, UnusableFileError
+from webui.domain.request import GenerationRequest
 from webui.domain.upscale import PLAIN_UPSCALERS
 from webui.imaging.upscale import LANCZOS, NEAREST, Pass, Watch, by_filter, by_model, resized
 from webui.library.library import ModelLibrary
-from webui.library.upscalers import find_upscaler
+from webui.library.upscalers import check_upscalers, find_upscaler
 from webui.weights.upscalers import UpscalerCache
 
 NONE, _, NEAREST_NAME = PLAIN_UPSCALERS
@@ -19,13 +19,9 @@ class Upscalers:
         self._library = library
         self._cache = cache
 
-    def check(self, name: str, field: str) -> None:
-        """Raises BadRequestError, naming the field, where there is no such upscaler."""
-        if name not in PLAIN_UPSCALERS:
-            try:
-                find_upscaler(self._library, name)
-            except (UnknownModelError, UnusableFileError) as error:
-                raise BadRequestError(field, str(error).removeprefix("upscaler: ")) from error
+    def check(self, request: GenerationRequest) -> None:
+        """Raises BadRequestError, naming the field, where an upscaler of the request is not here."""
+        check_upscalers(self._library, request)
 
     def pass_of(self, name: str, scale: float, watch: Watch) -> Pass:
         """One pass of an upscaler that shall reach `scale`; `watch` hears of tiles and may raise Cancelled."""
