@@ -284,10 +284,9 @@ class Engine:
         """The image with the path of its file; one that cannot be saved is kept with a notice."""
         if not job.save:
             return image
+        folder = FOLDERS.get(job.request.task.kind, "img2img-images")
         try:
-            path = str(
-                self._images.save(image, folder=FOLDERS.get(job.request.task.kind, "img2img-images"), job=job.request)
-            )
+            path = str(self._images.save(image, folder=folder, job=job.request))
         except Exception as error:
             log.exception("image %d of job %s was not saved", image.index, job.id)
             text = str(error) if isinstance(error, WebuiError) else f"{type(error).__name__}: {error}"

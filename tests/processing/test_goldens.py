@@ -22,7 +22,9 @@ from webui.processing.back import Back, build
 from webui.worker import WorkerConfig
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
-GROUPS = ("samplers", "schedules", "prompts", "settings", "batch", "networks", "sdxl", "sdxl_v", "sd2", "img2img", "hires")
+GROUPS = (
+    "samplers", "schedules", "prompts", "settings", "batch", "networks", "sdxl", "sdxl_v", "sd2", "img2img", "hires",
+)  # fmt: skip
 AMPLIFIED = "sampler_dpm_adaptive"
 # Hires fix by way of pictures: a few values of the first picture fall on the other side of their 8-bit step, and the
 # second pass makes more of it. A1111 against itself with another attention is at 60 dB.

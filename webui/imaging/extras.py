@@ -1,6 +1,5 @@
 """What Extras does to one picture: enlarge by two upscalers, blend, crop; and the text that says so. No networks."""
 
-import html
 from collections.abc import Callable
 
 from PIL import Image
@@ -27,11 +26,6 @@ def enlarge(image: Image.Image, options: Upscale, pass_of: PassOf) -> tuple[Imag
         made = Image.blend(made, second, options.second_visibility)
         told["Postprocess upscaler 2"] = options.second_upscaler
     return made, ", ".join(f"{key}: {value}" for key, value in told.items())
-
-
-def as_html(text: str) -> str:
-    """The text as A1111's API answers it."""
-    return f"<p>{html.escape(text)}</p>"
 
 
 def _one(image: Image.Image, options: Upscale, pass_of: PassOf, name: str, told: dict[str, object]) -> Image.Image:

@@ -1,6 +1,7 @@
 """Routes that enlarge finished pictures. Bodies and answers are A1111's; the work is a job like any other."""
 
 import asyncio
+import html
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -22,7 +23,6 @@ from webui.domain.images import Picture, file_of, safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
 from webui.domain.upscale import MAX_PICTURES, Upscale
-from webui.imaging.extras import as_html
 from webui.output.metadata import read_text
 
 NAMES: Mapping[str, str] = MappingProxyType(
@@ -180,7 +180,7 @@ async def _made(
 
 def _info(result: GenerationResult | None) -> str:
     """What was done to the last picture."""
-    return as_html(result.images[-1].infotext if result and result.images else "")
+    return f"<p>{html.escape(result.images[-1].infotext if result and result.images else '')}</p>"
 
 
 async def _encoded(parts: Parts, result: GenerationResult | None) -> list[str]:
