@@ -45,6 +45,12 @@ class FakeLibrary:
     def vaes(self) -> tuple[ModelFile, ...]:
         return (ModelFile(Path("models/VAE/tiny-vae.safetensors"), "vae", "tiny-vae.safetensors"),)
 
+    def upscalers(self) -> tuple[ModelFile, ...]:
+        return (
+            ModelFile(Path("models/RealESRGAN/RealESRGAN_x4plus.pth"), "upscaler", "RealESRGAN_x4plus.pth"),
+            ModelFile(Path("models/ESRGAN/alpha.pth"), "upscaler", "alpha.pth"),
+        )
+
     def embeddings(self) -> tuple[ModelFile, ...]:
         return (ModelFile(Path("models/embeddings/ti.safetensors"), "embedding", "ti.safetensors"),)
 

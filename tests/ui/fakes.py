@@ -45,6 +45,9 @@ class FakeLibrary:
     def vaes(self) -> tuple[FakeFile, ...]:
         return (FakeFile("soft.vae.safetensors"),)
 
+    def upscalers(self) -> tuple[FakeFile, ...]:
+        return ()
+
     def title(self, file: FakeFile) -> str:
         return f"{file.name} [0123456789]"
 

@@ -70,6 +70,9 @@ class ModelLibrary:
     def vaes(self) -> tuple[ModelFile, ...]:
         return self.files("vae")
 
+    def upscalers(self) -> tuple[ModelFile, ...]:
+        return self.files("upscaler")
+
     def embeddings(self) -> tuple[ModelFile, ...]:
         return self.files("embedding")
 

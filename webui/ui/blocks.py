@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.domain.request import GenerationRequest
-from webui.ui import extensions, forms, markup, models, paste, quicksettings, txt2img
+from webui.ui import extensions, extras, forms, markup, models, paste, quicksettings, txt2img
 from webui.ui.album import Album
 from webui.ui.events import bind
 from webui.ui.generate import Runner
@@ -47,6 +47,10 @@ def build(
                 buttons, results = txt2img.draw(pen, styles, engine)
             form = pen.form()
             filler = paste.Paste(engine, form, results.status)
+            with gr.Tab("Extras", id="extras", elem_id="tab_extras"):
+                upscalers = extras.draw(
+                    engine, temp_dir / "shown", save_images=save_images, embed_parameters=embed_parameters
+                )
             with gr.Tab("PNG Info", id="pnginfo", elem_id="tab_pnginfo"):
                 paste.draw_pnginfo(filler, tabs)
             album = Album(temp_dir / "shown", embed_parameters)
@@ -65,6 +69,7 @@ def build(
             return _starting(engine, filler, drawn=starting)
 
         bind(page.load, start, None, filler.outputs)
+        bind(page.load, lambda: extras.fresh_lists(engine), None, upscalers)
         bind(page.load, runner.resume, [results.job], results.all)
     blocks: gr.Blocks = page
     return blocks
@@ -84,6 +89,8 @@ def _starting(engine: "Engine", filler: paste.Paste, drawn: GenerationRequest) -
         "checkpoint": models.checkpoint_choices(library),
         "vae": models.vae_choices(library),
         "refiner.checkpoint": models.refiner_choices(library),
+        "task.hires.checkpoint": models.hires_checkpoint_choices(library),
+        "task.hires.upscaler": models.hires_upscaler_choices(library),
     }
     for name, choices in lists.items():
         updates[controls[name]] = gr.update(**{**updates.get(controls[name], {}), "choices": choices})

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.components import Component
 
-from webui.domain.errors import WebuiError
-from webui.domain.request import GenerationRequest
+from webui.domain.errors import BadRequestError, WebuiError
+from webui.domain.hires import CELL, Hires
+from webui.domain.images import Picture, safe_open
+from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult
 from webui.ui import markup
 from webui.ui.album import Album
@@ -34,7 +36,7 @@ Updates = dict[Component, Any]
 class Results:
     """Where a job is shown.
 
-    `shown` holds one dict for each picture of the gallery (text, seed, subseed), `chosen` the index of the selected
+    `shown` holds one dict for each picture of the gallery (text, seed, subseed, file), `chosen` the index of the selected
     one; `job` is the id of this browser's last job and survives a reload of the page.
     """
 
@@ -77,6 +79,34 @@ class Runner:
             return
         async for updates in self.follow(job):
             yield updates
+
+    async def upscale(self, values: Mapping[Component, Any]) -> AsyncIterator[Updates]:
+        """Hires fix on the picture that is chosen, with the options that the controls show."""
+        try:
+            request = await asyncio.to_thread(self._hires_of_chosen, values)
+            job = await asyncio.to_thread(self._submit, request)
+        except WebuiError as error:
+            yield self.results.fail(str(error))
+            return
+        async for updates in self.follow(job):
+            yield updates
+
+    def _hires_of_chosen(self, values: Mapping[Component, Any]) -> GenerationRequest:
+        """Raises BadRequestError where no picture is chosen."""
+        shown, chosen = values[self.results.shown], values[self.results.chosen]
+        if chosen >= len(shown):
+            raise BadRequestError("first_pass", "choose a picture in the gallery first")
+        request, picture = self.form.read(values), Picture.of(safe_open(Path(shown[chosen]["file"])))
+        hires = request.task.hires if isinstance(request.task, Txt2Img) else Hires()
+        return request.with_(
+            task=Txt2Img(hires=hires.model_copy(update={"enabled": True}), first_pass=picture),
+            seed=shown[chosen]["seed"],
+            subseed=shown[chosen]["subseed"],
+            width=picture.width // CELL * CELL,
+            height=picture.height // CELL * CELL,
+            batch_size=1,
+            n_iter=1,
+        )
 
     def _submit(self, request: GenerationRequest) -> "Job":
         return self.engine.submit(request, save=self.save_images)
@@ -131,8 +161,12 @@ class Runner:
 
     def _pictures(self, images: Sequence[GeneratedImage], extras: Sequence[Path] = ()) -> Updates:
         where = self.results
-        files = [str(path) for path in [*(self.album.add(made) for made in images), *extras]]
-        shown = [{"text": made.infotext, "seed": made.request.seed, "subseed": made.subseed} for made in images]
+        made_files = [str(self.album.add(made)) for made in images]
+        shown = [
+            {"text": made.infotext, "seed": made.request.seed, "subseed": made.subseed, "file": file}
+            for made, file in zip(images, made_files, strict=True)
+        ]
+        files = [*made_files, *map(str, extras)]
         return {
             where.gallery: gr.update(value=files, selected_index=0 if files else None),
             where.text: shown[0]["text"] if shown else "",

@@ -46,6 +46,16 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "noise.sgm_multiplier": "SGM noise multiplier",
         "noise.batch_sde": "One SDE tree for the batch",
         "extensions": "Extension options",
+        "task.hires.enabled": "Hires. fix",
+        "task.hires.scale": "Upscale by",
+        "task.hires.resize_width": "Resize width to",
+        "task.hires.resize_height": "Resize height to",
+        "task.hires.steps": "Hires steps",
+        "task.hires.checkpoint": "Hires checkpoint",
+        "task.hires.sampler": "Hires sampling method",
+        "task.hires.scheduler": "Hires schedule type",
+        "task.hires.cfg_scale": "Hires CFG scale",
+        "task.hires.refiner_pass": "Refiner in",
     }
 )
 # what is handy to drag; the request allows more, and a larger value that is pasted widens the slider
@@ -59,6 +69,9 @@ SPANS: Mapping[str, forms.Span] = MappingProxyType(
         "seed_resize_from_w": (0, 2048, 8),
         "seed_resize_from_h": (0, 2048, 8),
         "refiner.switch_at": (0.01, 1, 0.01),
+        "task.hires.scale": (1, 4, 0.05),
+        "task.hires.resize_width": (0, 2048, 8),
+        "task.hires.resize_height": (0, 2048, 8),
         "sdxl.crop_top": (0, 2048, 8),
         "sdxl.crop_left": (0, 2048, 8),
     }
@@ -73,7 +86,7 @@ class Pen:
     """
 
     def __init__(self, starting: GenerationRequest) -> None:
-        self._schemas = forms.leaves(GenerationRequest)
+        self._schemas = forms.request_leaves()
         self._values = forms.flatten(starting)
         self.controls: dict[str, Component] = {}
         self.extensions: forms.ExtensionControls | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from webui.domain.catalog import SAMPLERS, SCHEDULES
+from webui.ui import hires
 from webui.ui.events import bind
 from webui.ui.extensions import draw_accordions, names_of
 from webui.ui.generate import Results, Runner
@@ -21,6 +22,7 @@ ADVANCED = (
     ("guidance", "Guidance"),
     ("prompting", "Prompt"),
     ("unipc", "UniPC"),
+    ("token_merging", "Token merging"),
     ("sdxl", "SDXL"),
 )
 TEXT_BOX = 32_000  # characters, as the request allows
@@ -33,6 +35,7 @@ class Buttons:
     generate: gr.Button
     interrupt: gr.Button
     skip: gr.Button
+    upscale: gr.Button
     paste: gr.Button
     clear: gr.Button
     swap: gr.Button
@@ -59,12 +62,14 @@ def draw(pen: Pen, styles: Sequence[str] = (), engine: "Engine | None" = None) -
     with gr.Row(elem_id="txt2img_columns"):
         with gr.Column(scale=1, min_width=360, elem_id="txt2img_settings"):
             tools = _generation(pen)
+            hires.draw(pen)
             if engine is not None:
                 pen.extensions = draw_accordions(engine.extensions.infos, "txt2img", names_of(engine))
             _advanced(pen)
         with gr.Column(scale=1, min_width=360, elem_id="txt2img_results"):
             results = _results()
-    return Buttons(generate, interrupt, skip, paste, clear, *tools), results
+            upscale = _tool("✨ Upscale with the settings of Hires. fix", "txt2img_upscale")
+    return Buttons(generate, interrupt, skip, upscale, paste, clear, *tools), results
 
 
 def connect(pen: Pen, buttons: Buttons, results: Results, runner: Runner) -> None:
@@ -72,6 +77,8 @@ def connect(pen: Pen, buttons: Buttons, results: Results, runner: Runner) -> Non
     form, controls = runner.form, pen.controls
     # values arrive as sent, so that the request's own check is the only one and its sentence names the field
     bind(buttons.generate.click, runner.generate, form.components, results.all, preprocess=False)
+    chosen = {*form.components, results.shown, results.chosen}
+    bind(buttons.upscale.click, runner.upscale, chosen, results.all, preprocess=False)
     bind(buttons.interrupt.click, runner.interrupt, [results.job], [results.status])
     bind(buttons.skip.click, runner.skip, [results.job], [results.status])
     bind(results.gallery.select, runner.choose, [results.shown], [results.text, results.chosen])

@@ -54,12 +54,12 @@ def routes(parts: Parts) -> APIRouter:
 
     @router.get("/upscalers")
     def upscalers() -> list[dict[str, Any]]:
-        files = {shown_name(file): file for file in library.files("upscaler") if file.usable}
+        files = {shown_name(file): file for file in library.upscalers() if file.usable}
         return [_upscaler(name, files.get(name)) for name in upscaler_names(library)]
 
     @router.get("/realesrgan-models")
     def realesrgan_models() -> list[dict[str, Any]]:
-        files = [file for file in library.files("upscaler") if file.usable and "RealESRGAN" in file.path.parts]
+        files = [file for file in library.upscalers() if file.usable and "RealESRGAN" in file.path.parts]
         return [{"name": shown_name(file), "path": str(file.path), "scale": SCALE} for file in files]
 
     router.add_api_route("/latent-upscale-modes", latent_upscale_modes)
