@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from webui import extensions_cli
 from webui.domain.errors import WebuiError
 from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return generate(settings, given)
         if given.command == "upscale":
             return upscale(settings, given)
+        if given.command == "extensions":
+            return extensions_cli.run(settings, given)
         return serve(settings)
     except WebuiError as error:
         sys.stderr.write(f"webui: {error}\n")
@@ -47,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Flags default to None, which means "not given"."""
     top = argparse.ArgumentParser(prog="webui", description="A web UI for Stable Diffusion.", allow_abbrev=False)
-    commands = top.add_subparsers(dest="command", metavar="{serve,generate,upscale}")
+    commands = top.add_subparsers(dest="command", metavar="{serve,generate,upscale,extensions}")
     _add_serving(top)
     serving = commands.add_parser("serve", help="start the server (the default)", argument_default=argparse.SUPPRESS)
     _add_serving(serving)
@@ -57,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     enlarging = commands.add_parser("upscale", help="enlarge pictures", argument_default=argparse.SUPPRESS)
     _add_common(enlarging)
     _add_upscaling(enlarging)
+    _add_common(extensions_cli.add_parser(commands))
     return top
 
 
