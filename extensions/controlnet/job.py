@@ -202,7 +202,7 @@ class OnModel:
     ) -> None:
         reference.forget()
         for one in units:
-            latents = self._source_latents(one, call, noise).to(call.sample.device)
+            latents = self._source_latents(one, call, noise).to(call.sample.device).expand(len(call.sample), -1, -1, -1)
             drawn = torch.randn(latents.shape, generator=noise).to(latents)
             sample = noised(latents, call.timestep, drawn)
             if call.sample.shape[1] > sample.shape[1]:

@@ -40,14 +40,14 @@ class Module(nn.Module):
         """(1, 3, H, W) in -1..1 -> (1, C, h, w), or (1, h x w, C) for a linear layer."""
         embedded: Tensor = self.conditioning1(hint)
         if embedded.shape[-2:] != size:
-            embedded = functional.interpolate(embedded, size=size, mode="nearest")
+            embedded = functional.interpolate(embedded, size=size, mode="nearest-exact")
         return embedded.flatten(2).transpose(1, 2) if self.is_linear else embedded
 
     def forward(self, hidden: Tensor, embedded: Tensor) -> Tensor:
         """What is added to (B, S, C) or (B, C, h, w)."""
         axis = 2 if self.is_linear else 1
         rows = embedded.expand(len(hidden), -1, *embedded.shape[2:])
-        return self.up(self.mid(torch.cat([self.down(hidden), rows], dim=axis)))  # type: ignore[no-any-return]
+        return self.up(self.mid(torch.cat([rows, self.down(hidden)], dim=axis)))  # type: ignore[no-any-return]
 
 
 class LLLite(nn.Module):
