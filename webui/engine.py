@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeVar
 
 from webui.domain.errors import BadRequestError, BusyError, Cancelled, UnknownModelError, UnusableFileError, WebuiError
-from webui.domain.request import GenerationRequest
+from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult, Notice
 from webui.executors.protocol import (
     ActionDone,
@@ -34,11 +35,15 @@ from webui.jobs.store import JobStore, StoredImage, StoredJob
 from webui.library.choice import first_choice
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
+from webui.library.upscalers import check_upscalers
 from webui.plugins.catalog import Catalog
 
 __all__ = ["Engine", "ImageSaver", "Job"]
 
 ATTEMPTS = 2  # a job during which the program ended so often is not begun again
+
+Folder = Literal["txt2img-images", "img2img-images", "extras-images"]
+FOLDERS: Mapping[str, Folder] = MappingProxyType({"txt2img": "txt2img-images", "upscale": "extras-images"})
 
 Found = TypeVar("Found")
 
@@ -52,7 +57,7 @@ class ImageSaver(Protocol):
         self,
         image: GeneratedImage,
         *,
-        folder: Literal["txt2img-images", "img2img-images"],
+        folder: Folder,
         job: GenerationRequest | None = None,
     ) -> Path:
         """Write one and return its path; `job` is the request of the whole job. Raises WebuiError."""
@@ -219,14 +224,17 @@ class Engine:
     def _completed(self, request: GenerationRequest) -> GenerationRequest:
         """The request with its checkpoint named, every file and extension that it names being there and usable."""
         self.extensions.check(request)
+        self._refreshed(lambda: check_upscalers(self.library, request))
+        if request.task.kind == "upscale":  # needs no checkpoint
+            return request
         name = request.checkpoint or self.starting_values().checkpoint or self._first_choice().name
         checkpoint = self._find(name)
         self._refreshed(lambda: self.library.vae(request.vae, checkpoint))
-        if request.refiner is not None:
+        for field, alias in _further_checkpoints(request).items():
             try:
-                self._find(request.refiner.checkpoint)
+                self._find(alias)
             except (UnknownModelError, UnusableFileError) as error:
-                raise BadRequestError("refiner.checkpoint", str(error).removeprefix("checkpoint: ")) from error
+                raise BadRequestError(field, str(error).removeprefix("checkpoint: ")) from error
         return request if request.checkpoint else request.with_(checkpoint=name)
 
     def _find(self, alias: str) -> ModelFile:
@@ -239,7 +247,7 @@ class Engine:
         """What `look` finds in the library, if need be after a look at the disk: a file may just have been copied."""
         try:
             return look()
-        except (UnknownModelError, UnusableFileError):
+        except (UnknownModelError, UnusableFileError, BadRequestError):
             self.library.refresh()
             return look()
 
@@ -333,9 +341,7 @@ class Engine:
         """The image with the path of its file; one that cannot be saved is kept with a notice."""
         if not job.save:
             return image
-        folder: Literal["txt2img-images", "img2img-images"] = (
-            "txt2img-images" if job.request.task.kind == "txt2img" else "img2img-images"
-        )
+        folder = FOLDERS.get(job.request.task.kind, "img2img-images")
         try:
             path = str(self._images.save(image, folder=folder, job=job.request))
         except Exception as error:
@@ -355,6 +361,14 @@ class Engine:
         except WebuiError as error:
             log.warning("job %s: %s", job.id, error)
             job.note_notice(Notice("jobs", str(error)))
+
+
+def _further_checkpoints(request: GenerationRequest) -> dict[str, str]:
+    """Checkpoints that a request names beside its own, by field."""
+    named = {"refiner.checkpoint": request.refiner.checkpoint if request.refiner else ""}
+    if isinstance(request.task, Txt2Img) and request.task.hires.enabled:
+        named["task.hires.checkpoint"] = request.task.hires.checkpoint
+    return {field: alias for field, alias in named.items() if alias}
 
 
 class _Control:

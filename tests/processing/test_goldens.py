@@ -22,9 +22,14 @@ from webui.processing.back import Back, build
 from webui.worker import WorkerConfig
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
-GROUPS = ("samplers", "schedules", "prompts", "settings", "batch", "networks", "sdxl", "sdxl_v", "sd2", "img2img")
+GROUPS = (
+    "samplers", "schedules", "prompts", "settings", "batch", "networks", "sdxl", "sdxl_v", "sd2", "img2img", "hires",
+)  # fmt: skip
 AMPLIFIED = "sampler_dpm_adaptive"
-NOT_YET = ("enable_hr", "mask", "script_name", "alwayson_scripts")
+# Hires fix by way of pictures: a few values of the first picture fall on the other side of their 8-bit step, and the
+# second pass makes more of it. A1111 against itself with another attention is at 60 dB.
+THROUGH_PICTURES = ("hr_nearest", "hr_lanczos")
+NOT_YET = ("mask", "script_name", "alwayson_scripts")
 
 
 class Silent:
@@ -70,7 +75,8 @@ def test_the_image_is_a1111s(case: dict[str, object], back: Back) -> None:
     body = read_body(payload, Img2ImgBody if str(case["endpoint"]).endswith("img2img") else Txt2ImgBody)
     result = back.run(to_request(body, GenerationRequest()), Silent())
     name = str(case["name"])
-    bound = max(45.0 if name.startswith(AMPLIFIED) else 66.0, float(case.get("tol_db") or 0))
+    usual = 45.0 if name.startswith(AMPLIFIED) else 58.0 if name.startswith(THROUGH_PICTURES) else 66.0
+    bound = max(usual, float(case.get("tol_db") or 0))
     assert len(result.images) == case["n_images"]
     for number, made in enumerate(result.images):
         file = GOLDENS / "cases" / (f"{name}.{number}.png" if number else f"{name}.png")

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 
 from webui.api import actions, errors, extensions, jobs
 from webui.api.parts import Parts
-from webui.api.sdapi import generation, lists, pnginfo, progress, scripts, settings
+from webui.api.sdapi import extras, generation, lists, pnginfo, progress, scripts, settings
 
 
 def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
@@ -31,6 +31,7 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
     if with_api:
         for router in (
             generation.routes(parts),
+            extras.routes(parts),
             progress.routes(parts),
             settings.routes(parts),
             lists.routes(parts),

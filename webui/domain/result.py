@@ -8,7 +8,7 @@ from PIL import Image
 from webui.domain.request import GenerationRequest
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-Phase = Literal["waiting", "loading", "encoding", "sampling", "decoding", "saving"]
+Phase = Literal["waiting", "loading", "encoding", "sampling", "upscaling", "decoding", "saving"]
 
 
 @dataclass(frozen=True, slots=True)

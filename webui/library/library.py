@@ -18,6 +18,7 @@ from webui.library.pickles import cached_copy, needs_conversion
 from webui.library.shapes import VaeShape, vae_shape
 from webui.library.sidecar import read_sidecar
 
+BUNDLED = "webui.bundled"  # safetensors metadata of the miniature's files
 AUTOMATIC, BAKED = "Automatic", "None"
 _KINDS: tuple[Kind, ...] = tuple(FOLDERS)
 _OK = "ok"
@@ -143,6 +144,10 @@ class ModelLibrary:
             with self._lock:
                 self._specs = MappingProxyType({**self._specs, key: known})
         return known
+
+    def is_bundled(self, file: ModelFile) -> bool:
+        """Whether it came with the program, which its header says. Raises UnusableFileError as `spec`."""
+        return BUNDLED in read_header(self.safetensors(file)).metadata
 
     def vae_shape(self, file: ModelFile) -> VaeShape:
         """The VAE in a file of VAE/. Raises UnusableFileError as `spec`."""

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from webui.domain.catalog import SAMPLERS, SamplerInfo
-from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img
+from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img, Txt2Img
+from webui.domain.upscale import Upscale
 from webui.prompt.composition import NetworkTag, extra_networks, strip_comments
 from webui.prompt.styles import Style, merge_styles
 
@@ -42,6 +43,8 @@ class Plan:
         prompt: the positive prompt without network tags, as it is encoded.
         networks: what the tags asked for.
         batches: in the order they are made.
+        base_calls: of a second pass, the calls planned for the first; its prompt editing counts on from them.
+        text_size: (width, height) that the text side is told where the request's own are not meant.
     """
 
     request: GenerationRequest
@@ -51,11 +54,13 @@ class Plan:
     prompt: str
     networks: tuple[NetworkTag, ...]
     batches: tuple[Batch, ...]
+    base_calls: int | None = None
+    text_size: tuple[int, int] | None = None
 
     @property
     def run_calls(self) -> int:
         """Denoiser calls planned for the steps that are run; options that begin or end at a share go by them."""
-        return _calls(self.sampler, self.walk.run)
+        return calls_of(self.sampler, self.walk.run)
 
 
 def make_plan(request: GenerationRequest, styles: Mapping[str, Style]) -> Plan:
@@ -65,14 +70,21 @@ def make_plan(request: GenerationRequest, styles: Mapping[str, Style]) -> Plan:
         prompt, negative = strip_comments(prompt), strip_comments(negative)
     seed = request.seed if request.seed >= 0 else random.randrange(SEEDS_END)
     subseed = request.subseed if request.subseed >= 0 else random.randrange(SEEDS_END)
-    filled = request.with_(prompt=prompt, negative_prompt=negative, styles=(), seed=seed, subseed=subseed)
+    filled = request.with_(
+        prompt=prompt,
+        negative_prompt=negative,
+        styles=(),
+        seed=seed,
+        subseed=subseed,
+        task=_filled_task(request, styles),
+    )
     sampler = SAMPLERS[request.sampler]
     encoded, networks = extra_networks(prompt)
     return Plan(
         filled,
         sampler,
         walk_of(request),
-        _calls(sampler, request.steps),
+        calls_of(sampler, request.steps),
         encoded,
         networks,
         tuple(_batch(filled, index) for index in range(request.n_iter)),
@@ -85,14 +97,31 @@ def walk_of(request: GenerationRequest) -> Walk:
     if not isinstance(task, Img2Img):
         return Walk(steps, steps)
     strength = min(task.denoising_strength, FULL_STRENGTH)
-    if task.fix_steps:
-        return Walk(int(steps / strength) if strength else 0, steps)
-    return Walk(steps, int(strength * steps) + 1)
+    return fixed_walk(steps, strength) if task.fix_steps else Walk(steps, int(strength * steps) + 1)
+
+
+def fixed_walk(steps: int, strength: float) -> Walk:
+    """As many steps as asked for, at the end of a schedule so long that they are the share `strength` of it."""
+    strength = min(strength, FULL_STRENGTH)
+    return Walk(int(steps / strength) if strength else 0, steps)
 
 
 def image_request(plan: Plan, seed: int, subseed: int) -> GenerationRequest:
     """The request that makes one image of the plan alone."""
     return plan.request.with_(seed=seed, subseed=subseed, batch_size=1, n_iter=1)
+
+
+def _filled_task(request: GenerationRequest, styles: Mapping[str, Style]) -> Txt2Img | Img2Img | Upscale:
+    """The task with the prompts of its second pass filled in as those of the first are."""
+    task = request.task
+    if not isinstance(task, Txt2Img) or not task.hires.enabled:
+        return task
+    merged = merge_styles(task.hires.prompt, task.hires.negative_prompt, request.styles, styles)
+    texts = [strip_comments(text) if request.prompting.comments else text for text in merged]
+    given = (task.hires.prompt, task.hires.negative_prompt)
+    prompt, negative = (text if own else "" for text, own in zip(texts, given, strict=True))
+    hires = task.hires.model_copy(update={"prompt": prompt, "negative_prompt": negative})
+    return task.model_copy(update={"hires": hires})
 
 
 def _batch(request: GenerationRequest, index: int) -> Batch:
@@ -110,5 +139,6 @@ def _wrapped(seed: int) -> int:
     return seed % (MAX_SEED + 1)
 
 
-def _calls(sampler: SamplerInfo, steps: int) -> int:
+def calls_of(sampler: SamplerInfo, steps: int) -> int:
+    """Denoiser calls planned for so many steps."""
     return steps * (2 if sampler.second_order else 1)

@@ -1,7 +1,7 @@
 """The pipeline: one request in, its images out. Functions in a row: plan, load, encode, sample, decode, finish."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +19,7 @@ from webui.output.infotext import InfoFacts, write
 from webui.plugins.host import ExtensionHost
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.decode import check_finite, decode
+from webui.processing.hires import Enlarger, SecondPassHooks, first_picture, hires_of, second_plan
 from webui.processing.init_image import init_latents
 from webui.processing.patching import Patched, Patching
 from webui.processing.plan import Batch, Plan, image_request, make_plan
@@ -28,9 +29,11 @@ from webui.processing.sample import Sampled, sample_batch
 from webui.processing.stages import Stages, Switch
 from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
+from webui.processing.upscaling import Upscalers
 from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import Step
 from webui.weights.memory import ModelCache
+from webui.weights.merging import merged_tokens
 from webui.weights.model import LoadedModel
 
 EDITING_CHANNELS = 8  # of instruct-pix2pix
@@ -47,6 +50,7 @@ class Job:
     reporter: Reporter
     table: SigmaTable
     facts: InfoFacts
+    second: Plan | None = None  # of hires fix
     patched: Patched = lambda model: model  # applies the extensions' patches to a further model
     init: Tensor | None = None  # (1, 4, h, w) latents of the picture to start from
     images: list[GeneratedImage] = field(default_factory=list)
@@ -54,10 +58,16 @@ class Job:
     timings: dict[str, float] = field(default_factory=dict)
     stopped: str = ""
 
+    @property
+    def steps(self) -> int:
+        """Sampling steps of one batch, both passes together."""
+        first = 0 if first_picture(self.plan.request) else self.plan.walk.run
+        return first + (self.second.walk.run if self.second else 0)
+
     @contextmanager
     def timed(self, phase: Phase, batch: int) -> Iterator[None]:
         """Report a phase and add its seconds to the timings."""
-        steps = self.plan.walk.run
+        steps = self.steps
         done = steps if phase == "decoding" else 0
         self.reporter.progress(Progress(phase, done, steps, batch, len(self.plan.batches)))
         began = time.monotonic()
@@ -76,11 +86,13 @@ class Pipeline:
         models: ModelCache,
         texts: Texts,
         host: ExtensionHost,
+        upscalers: Upscalers,
         *,
         preview_every: int,
         tiled_vae: bool,
     ) -> None:
         self._library = library
+        self._upscalers = upscalers
         self._models = models
         self._texts = texts
         self._host = host
@@ -98,6 +110,7 @@ class Pipeline:
         """
         hooks = self._host.join(request)
         request = hooks.edit_request(request)
+        self._upscalers.check(request)
         job = self._prepare(request, hooks, reporter)
         with ExitStack() as patches:
             patches.enter_context(self._host.watched(hooks))
@@ -141,6 +154,8 @@ class Pipeline:
         model = self._models.get(checkpoint, vae)
         loading = time.monotonic() - began
         plan = make_plan(request.with_(checkpoint=checkpoint.name), self._texts.styles())
+        hires = hires_of(plan.request)
+        second = second_plan(plan, hires) if hires else None
         table = SigmaTable.standard(
             downcast=request.schedule.downcast_alphas,
             zero_terminal_snr=request.schedule.zero_terminal_snr or model.spec.zero_terminal_snr,
@@ -155,15 +170,17 @@ class Pipeline:
             ),
             subseed=0,
             refiner=f"{switch.file.stem} [{self._library.short_hash(switch.file)}]" if switch else "",
+            hires_checkpoint=self._hires_title(request),
             ti_hashes=self._texts.hashes(plan, model),
             version=VERSION,
         )
         notices = [
             Notice("prompt", f"<{one.kind}:{':'.join(one.positional)}> was left out: no extension handles {one.kind!r}")
-            for one in plan.networks
+            for one in dict.fromkeys(plan.networks + (second.networks if second else ()))
             if not request.disable_extra_networks
         ]
-        return Job(plan, model, switch, hooks, reporter, table, facts, notices=notices, timings={"loading": loading})
+        timings = {"loading": loading}
+        return Job(plan, model, switch, hooks, reporter, table, facts, second, notices=notices, timings=timings)
 
     def _files(self, request: GenerationRequest) -> tuple[ModelFile, ModelFile | None]:
         """The checkpoint and the separate VAE that a request names."""
@@ -176,6 +193,21 @@ class Pipeline:
             raise BadRequestError(
                 "checkpoint", f"{checkpoint.name} edits by instruction, which img2img cannot do yet; choose another"
             )
+
+    def _hires_title(self, request: GenerationRequest) -> str:
+        """`name [hash]` of the second pass's checkpoint where it is named; "" elsewhere.
+
+        Raises:
+            BadRequestError: there is no such checkpoint.
+        """
+        hires = hires_of(request)
+        if hires is None or not hires.checkpoint:
+            return ""
+        try:
+            file = self._library.checkpoint(hires.checkpoint)
+        except UnknownModelError as error:
+            raise BadRequestError("task.hires.checkpoint", str(error)) from error
+        return f"{file.stem} [{self._library.short_hash(file)}]"
 
     def _switch(self, request: GenerationRequest, checkpoint: ModelFile) -> Switch | None:
         if request.refiner is None:
@@ -190,23 +222,24 @@ class Pipeline:
 
     def _batch(self, job: Job, batch: Batch) -> None:
         request = job.plan.request
-        with job.timed("encoding", batch.index):
-            if job.init is None:
-                job.init = init_latents(request, job.model.vae, job.model.device)
-            stages = Stages(
-                job.plan,
-                job.model,
-                job.switch,
-                lambda file: job.patched(self._models.get(file, self._library.vae(request.vae, file))),
-                lambda model: job.hooks.edit_conditioning(self._texts.encode(job.plan, model)),
-            )
-        with job.timed("sampling", batch.index):
-            sampled = self._sample(job, batch, stages)
+        model, sampled = job.model, None
+        if first_picture(request) is None:
+            with job.timed("encoding", batch.index):
+                if job.init is None:
+                    job.init = init_latents(request, job.model.vae, job.model.device)
+                stages = self._stages(job, job.plan, job.model)
+            with job.timed("sampling", batch.index):
+                sampled = self._sample(job, batch, stages, job.plan, job.init)
+            if sampled is None:
+                return
+            model = stages.model
+        if job.second is not None and not job.stopped:
+            sampled, model = self._second_pass(job, job.second, batch, sampled, model)
         if sampled is None:
             return
         check_finite(sampled.latents, job.facts.model.checkpoint, request.steps)
         with job.timed("decoding", batch.index):
-            pictures = decode(sampled.latents, stages.model, tiled=self._tiled_vae)
+            pictures = decode(sampled.latents, model, tiled=self._tiled_vae)
         for position, picture in enumerate(pictures):
             index = batch.index * request.batch_size + position
             one = image_request(job.plan, batch.seeds[position], batch.subseeds[position])
@@ -218,31 +251,108 @@ class Pipeline:
             job.images.append(made)
             job.reporter.image(made)
 
-    def _sample(self, job: Job, batch: Batch, stages: Stages) -> Sampled | None:
-        """The batch's latents; None where the user stopped it before anything was to be seen."""
-        family = job.model.spec.family
+    def _stages(self, job: Job, plan: Plan, model: LoadedModel) -> Stages:
+        """The stages of one pass, with the refiner where it takes part in it."""
+        hires, is_second = hires_of(plan.request), plan is job.second
+        this_pass = "second pass" if is_second else "first pass"
+        takes_part = hires is None or hires.refiner_pass in ("both passes", this_pass)
+        return Stages(
+            plan,
+            model,
+            job.switch if takes_part and not (job.switch and job.switch.file == model.file) else None,
+            lambda file: job.patched(self._models.get(file, self._library.vae(plan.request.vae, file))),
+            lambda model: job.hooks.edit_conditioning(self._texts.encode(plan, model)),
+        )
+
+    def _second_pass(
+        self, job: Job, plan: Plan, batch: Batch, first: Sampled | None, first_model: LoadedModel
+    ) -> tuple[Sampled | None, LoadedModel]:
+        """Hires fix: enlarge what the first pass made, or the picture in its place, and sample once more.
+
+        Stopped by the user, it gives back what there is: its own last estimate, else the first pass's latents.
+        """
+        hires, request = hires_of(plan.request), plan.request
+        if hires is None:
+            return first, first_model
+        target = hires.target(job.plan.request.width, job.plan.request.height)
+        with ExitStack() as patches:
+            model = job.model
+            if hires.checkpoint:
+                model = job.patched(self._models.get(*self._files(request)))
+                if request.tiling:
+                    patches.enter_context(wrapped_edges([model.unet.module, model.vae.module]))
+            enlarger = Enlarger(
+                hires.upscaler,
+                target,
+                lambda latents: decode(latents, first_model, tiled=self._tiled_vae),
+                lambda picture, width, height: self._upscalers.resized(
+                    picture, hires.upscaler, width, height, stopper(job)
+                ),
+                model,
+                batch.seeds[-1],
+            )
+            try:
+                with job.timed("upscaling", batch.index):
+                    picture = first_picture(job.plan.request)
+                    if picture is not None:
+                        start = enlarger.from_picture(picture)
+                    elif first is not None:
+                        start = enlarger.from_latents(first.latents)
+                    else:
+                        return None, model
+                with job.timed("encoding", batch.index):
+                    stages = self._stages(job, plan, model)
+            except Cancelled:
+                return first, first_model
+            with job.timed("sampling", batch.index):
+                sampled = self._sample(job, batch, stages, plan, start)
+        if sampled is None:
+            return first, first_model
+        padded = sampled.padded or (first is not None and first.padded)
+        return replace(sampled, padded=padded), stages.model
+
+    def _sample(self, job: Job, batch: Batch, stages: Stages, plan: Plan, init: Tensor | None) -> Sampled | None:
+        """The batch's latents after one pass; None where the user stopped it before anything was to be seen."""
+        family, is_second = stages.model.spec.family, plan is job.second
+        before = job.steps - plan.walk.run if is_second else 0  # steps of the first pass
 
         def watch(step: Step, denoised: Tensor) -> None:
             done = step.index + 1
             seen = self._preview_every and done % self._preview_every == 0
             picture = preview(denoised, family) if seen else None
-            steps = max(step.total, done)
-            job.reporter.progress(Progress("sampling", done, steps, batch.index, len(job.plan.batches), picture))
+            steps = max(job.steps, before + step.total, before + done)
+            job.reporter.progress(
+                Progress("sampling", before + done, steps, batch.index, len(job.plan.batches), picture)
+            )
             job.stopped = job.reporter.stopped()
             if job.stopped:
                 raise Cancelled("stopped by the user")
 
+        request = job.plan.request
+        ratio = request.hires_merging_ratio if is_second else request.merging_ratio
         try:
-            return sample_batch(
-                job.plan,
-                batch,
-                stages.at,
-                job.table,
-                job.hooks,
-                watch,
-                device=job.model.device,
-                is_sdxl=family in ("sdxl", "sdxl_refiner"),
-                init=job.init,
-            )
+            with merged_tokens(stages.model.unet.module, ratio):
+                return sample_batch(
+                    plan,
+                    batch,
+                    stages.at,
+                    job.table,
+                    SecondPassHooks(job.hooks) if is_second else job.hooks,
+                    watch,
+                    device=job.model.device,
+                    is_sdxl=family in ("sdxl", "sdxl_refiner"),
+                    init=init,
+                )
         except Cancelled:
             return None
+
+
+def stopper(job: Job) -> Callable[[int, int], None]:
+    """A watch for work in tiles: lets the user stop it."""
+
+    def watch(done: int, total: int) -> None:
+        job.stopped = job.reporter.stopped()
+        if job.stopped:
+            raise Cancelled("stopped by the user")
+
+    return watch

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from webui.domain.catalog import SamplerInfo
 from webui.domain.errors import Cancelled
-from webui.domain.request import GenerationRequest, Img2Img
+from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.processing.plan import Batch, Plan
 from webui.sampling.brownian import BrownianNoise
 from webui.sampling.denoiser import GuidedModel, StageAt
@@ -193,4 +193,7 @@ class _Run:
 
 
 def _extra_noise(request: GenerationRequest) -> float:
-    return request.task.extra_noise if isinstance(request.task, Img2Img) else 0.0
+    task = request.task
+    if isinstance(task, Txt2Img):  # of its second pass; the first starts from noise and takes none
+        return task.hires.extra_noise
+    return task.extra_noise if isinstance(task, Img2Img) else 0.0

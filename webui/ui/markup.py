@@ -12,6 +12,7 @@ PHASES: tuple[tuple[Phase, str], ...] = (
     ("loading", "Loading the model"),
     ("encoding", "Reading the prompt"),
     ("sampling", "Sampling"),
+    ("upscaling", "Upscaling"),
     ("decoding", "Decoding"),
     ("saving", "Saving"),
 )

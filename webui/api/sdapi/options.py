@@ -12,6 +12,7 @@ from webui.domain.request import GenerationRequest
 
 CHECKPOINT, VAE = "sd_model_checkpoint", "sd_vae"
 REFINER_BY_STEPS = "refiner_switch_by_sample_steps"
+HIRES_REFINER_PASS = "hires_fix_refiner_pass"
 
 
 def _same(value: Any) -> Any:
@@ -85,6 +86,9 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
             Option("enable_prompt_comments", "prompting.comments"),
             Option("use_old_scheduling", "prompting.old_scheduling"),
             Option("use_old_emphasis_implementation", "prompting.old_emphasis"),
+            Option("token_merging_ratio", "token_merging.ratio"),
+            Option("token_merging_ratio_img2img", "token_merging.img2img_ratio"),
+            Option("token_merging_ratio_hr", "token_merging.hires_ratio"),
             Option("sdxl_crop_top", "sdxl.crop_top"),
             Option("sdxl_crop_left", "sdxl.crop_left"),
             Option("sdxl_refiner_high_aesthetic_score", "sdxl.aesthetic_score"),
@@ -100,9 +104,7 @@ NEUTRAL: Mapping[str, Any] = MappingProxyType(
         REFINER_BY_STEPS: False,  # becomes part of a request's refiner
         "batch_cond_uncond": True,
         "persistent_cond_cache": True,
-        "token_merging_ratio": 0.0,
-        "token_merging_ratio_img2img": 0.0,
-        "token_merging_ratio_hr": 0.0,
+        HIRES_REFINER_PASS: "second pass",  # becomes part of a request's hires
         "lora_functional": False,
         "img2img_fix_steps": False,
         "img2img_extra_noise": 0.0,

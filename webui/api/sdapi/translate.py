@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from webui.api.body import InvalidBodyError, Loc
+from webui.api.sdapi.hires import HIRES_PATH, hires_values
 from webui.api.sdapi.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.options import CHECKPOINT, NEUTRAL, OPTIONS, REFINER_BY_STEPS, replaced, with_a1111_defaults
 from webui.api.sdapi.scripts import options_of
@@ -17,7 +18,8 @@ from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
 
 SETTING_PARTS = (
-    "checkpoint", "vae", "clip_skip", "tiling", "noise", "schedule", "unipc", "guidance", "prompting", "sdxl",
+    "checkpoint", "vae", "clip_skip", "tiling", "noise", "schedule", "unipc", "guidance", "prompting", "token_merging",
+    "sdxl",
 )  # fmt: skip
 SAME_NAME = (
     "prompt", "negative_prompt", "seed", "subseed", "subseed_strength", "batch_size", "n_iter", "steps", "cfg_scale",
@@ -113,6 +115,8 @@ def to_request(
         draft.put("refiner.by_steps", by_steps, "override_settings", REFINER_BY_STEPS)
     if isinstance(body, Img2ImgBody):
         _put_picture(draft, body)
+    if isinstance(body, Txt2ImgBody) and body.enable_hr:
+        _put_hires(draft, body)
     base = GenerationRequest(**{part: dict(starting)[part] for part in SETTING_PARTS})
     try:
         return replaced(base, draft.values)
@@ -125,6 +129,18 @@ def setting_changes(overrides: Mapping[str, Any]) -> dict[str, Any]:
     draft = _Draft()
     _put_overrides(draft, overrides)
     return draft.values
+
+
+def _put_hires(draft: _Draft, body: Txt2ImgBody) -> None:
+    """The second pass of txt2img."""
+    for name, (path, value) in hires_values(body).items():
+        draft.put(path, value, name)
+    draft.values = {
+        **{path: value for path, value in draft.values.items() if not path.startswith(HIRES_PATH)},
+        "task.hires": {
+            path.removeprefix(HIRES_PATH): value for path, value in draft.values.items() if path.startswith(HIRES_PATH)
+        },
+    }
 
 
 def _put_picture(draft: _Draft, body: Img2ImgBody) -> None:
@@ -176,8 +192,6 @@ def _put_overrides(draft: _Draft, overrides: Mapping[str, Any]) -> Any:
 
 def _refuse_what_is_missing(body: GenerationBody) -> None:
     """Fields of A1111 that would change the picture and that nothing here carries out."""
-    if isinstance(body, Txt2ImgBody) and body.enable_hr:
-        raise InvalidBodyError.at(("enable_hr",), "hires fix is not available yet", "not_available")
     if body.restore_faces:
         raise InvalidBodyError.at(("restore_faces",), "face restoration is not available yet", "not_available")
     if body.script_name:
