@@ -1,8 +1,19 @@
 """What an extension imports beside `webui.plugins.api` in modules that work on tensors. Loads torch."""
 
+from webui.library.layout import unet_layout
 from webui.prompt.conditioning import Conditioning
 from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.weights.build import check_finite
 from webui.weights.model import LoadedModel
 from webui.weights.tensors import TensorFile
 
-__all__ = ["Conditioning", "LoadedModel", "ModelCall", "Residuals", "Step", "TensorFile"]
+__all__ = [
+    "Conditioning",
+    "LoadedModel",
+    "ModelCall",
+    "Residuals",
+    "Step",
+    "TensorFile",
+    "check_finite",
+    "unet_layout",
+]
