@@ -1,12 +1,9 @@
 """Hooks of a job: order, containment, undoing."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from webui.domain.errors import Cancelled
 from webui.domain.request import GenerationRequest
@@ -70,21 +67,16 @@ class WrongShape:
         return "picture"
 
 
+class Mutates:
+    @hookimpl
+    def pre_step(self, latents: Tensor) -> None:
+        latents.zero_()
+
+
 class Stops:
     @hookimpl
     def pre_step(self, latents: Tensor) -> Tensor:
         raise Cancelled("stopped by the user")
-
-
-class Freezes:
-    @hookimpl
-    @contextmanager
-    def patch_model(self, unet: nn.Module) -> Iterator[None]:
-        unet.eval()
-        try:
-            yield
-        finally:
-            unet.train()
 
 
 def joined(**members: object) -> JobHooks:
@@ -112,7 +104,7 @@ def test_residuals_of_all_extensions_are_summed() -> None:
     assert JobHooks().unet_residuals(CALL) is None
 
 
-@pytest.mark.parametrize("bad", [Raises(), WrongShape()], ids=["raises", "wrong shape"])
+@pytest.mark.parametrize("bad", [Raises(), WrongShape(), Mutates()], ids=["raises", "wrong shape", "mutates"])
 def test_a_failing_extension_is_dropped_noted_and_the_rest_go_on(bad: object) -> None:
     hooks = joined(bad=bad, good=Doubles())
     torch.testing.assert_close(hooks.pre_step(STEP, LATENTS), LATENTS * 2)
@@ -135,31 +127,6 @@ def test_an_unknown_hook_is_refused_by_name() -> None:
 
     with pytest.raises(ExtensionError, match="after_everything"):
         joined(new=Unknown())
-
-
-def test_patches_are_undone_when_the_work_fails() -> None:
-    unet = nn.Linear(1, 1)
-
-    def work() -> None:
-        with joined(freezes=Freezes()).patch_model(unet):
-            assert not unet.training
-            raise RuntimeError("the work failed")
-
-    with pytest.raises(RuntimeError, match="the work failed"):
-        work()
-    assert unet.training
-
-
-def test_a_patch_that_fails_undoes_those_before_it() -> None:
-    class Breaks:
-        @hookimpl
-        def patch_model(self, unet: nn.Module) -> None:
-            raise RuntimeError("no weights")
-
-    unet = nn.Linear(1, 1)
-    with pytest.raises(ExtensionError, match="breaks, patch_model: no weights"):
-        joined(freezes=Freezes(), breaks=Breaks()).patch_model(unet)
-    assert unet.training
 
 
 @pytest.mark.parametrize("hook", [name for name in vars(JobSpec) if not name.startswith("_")])

@@ -52,14 +52,15 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class GenerationResult:
-    """All images of a job, in order."""
+    """All images of a job, in order; `extras` are pictures of extensions (a detected map), shown after them."""
 
     request: GenerationRequest  # with everything filled in: seeds drawn, checkpoint named
     images: tuple[GeneratedImage, ...]
     model: ModelFacts
     notices: tuple[Notice, ...] = ()
-    timings: dict[str, float] = field(default_factory=dict)  # seconds by phase
+    timings: dict[str, float] = field(default_factory=dict)  # seconds by phase, and by `extension: hook`
     interrupted: bool = False
+    extras: tuple[Image.Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

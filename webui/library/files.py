@@ -7,7 +7,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-Kind = Literal["checkpoint", "vae", "embedding", "lora", "hypernetwork", "controlnet", "upscaler", "other"]
+Kind = Literal[
+    "checkpoint",
+    "vae",
+    "embedding",
+    "lora",
+    "hypernetwork",
+    "controlnet",
+    "upscaler",
+    "gfpgan",
+    "codeformer",
+    "detector",
+]
 
 FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
     {
@@ -18,7 +29,9 @@ FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         "hypernetwork": ("hypernetworks",),
         "controlnet": ("ControlNet",),
         "upscaler": ("ESRGAN", "RealESRGAN", "SwinIR", "DAT", "HAT", "ScuNET"),
-        "other": ("GFPGAN", "Codeformer"),
+        "gfpgan": ("GFPGAN",),
+        "codeformer": ("Codeformer",),
+        "detector": ("detectors", "GFPGAN"),  # the second is where A1111 keeps face detectors
     }
 )
 SAFETENSORS = ".safetensors"

@@ -12,14 +12,14 @@ from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.library import hashes
 from webui.library.cache import FileFacts, version
 from webui.library.detect import ModelSpec, describe, detect
-from webui.library.files import Kind, ModelFile, find
+from webui.library.files import FOLDERS, Kind, ModelFile, find
 from webui.library.headers import Header, read_header
 from webui.library.pickles import cached_copy, needs_conversion
 from webui.library.shapes import VaeShape, vae_shape
 from webui.library.sidecar import read_sidecar
 
 AUTOMATIC, BAKED = "Automatic", "None"
-_KINDS: tuple[Kind, ...] = ("checkpoint", "vae", "embedding", "lora", "hypernetwork", "controlnet", "upscaler", "other")
+_KINDS: tuple[Kind, ...] = tuple(FOLDERS)
 _OK = "ok"
 _WAITING = "a pickle; it is converted to safetensors when it is first used"
 RULES = 1  # raise it when files are judged differently, so that cached verdicts are made anew
@@ -85,7 +85,7 @@ class ModelLibrary:
             raise UnknownModelError(
                 f"checkpoint: no {alias!r} in {self.models_dir / 'Stable-diffusion'}; {_listed(files)}"
             )
-        return self._usable(found)
+        return self.usable(found)
 
     def vae(self, name: str, checkpoint: ModelFile) -> ModelFile | None:
         """The VAE file to use with a checkpoint; None for the one inside it.
@@ -104,7 +104,7 @@ class ModelLibrary:
             return next((file for file in files if file.usable and file.path.name.startswith(checkpoint.stem)), None)
         for file in files:
             if name in (file.name, file.path.name, file.stem, file.model_name):
-                return self._usable(file)
+                return self.usable(file)
         raise UnknownModelError(f"vae: no {name!r} in {self.models_dir / 'VAE'}; {_listed(files)}")
 
     def sha256(self, file: ModelFile) -> str:
@@ -174,7 +174,7 @@ class ModelLibrary:
             self._facts.put(file.path, "verdict", f"{valid_for}|{verdict}")
         return file if verdict == _OK else replace(file, usable=False, reason=verdict)
 
-    def _usable(self, file: ModelFile) -> ModelFile:
+    def usable(self, file: ModelFile) -> ModelFile:
         """The file as it is now on disk. Raises UnusableFileError when it cannot be used."""
         judged = self._judged(replace(file, usable=True, reason=""))
         if not judged.usable:

@@ -1,36 +1,73 @@
-"""The hooks of a job: when each is called and what may be returned. The docstring is the contract.
+"""The hooks: when each is called, what may be returned. The docstring is the contract; `docs/hooks.md` is made of it.
 
 `None` always means "no". A hook returns new values and changes nothing it was given.
 """
 
-from contextlib import AbstractContextManager
-from typing import Any
+from __future__ import annotations
 
-import pluggy
-from PIL import Image
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
-from webui.domain.request import GenerationRequest
-from webui.prompt.conditioning import Conditioning
-from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.plugins.markers import HOOKS_VERSION, PROJECT, hookimpl, hookspec
 
-PROJECT = "webui"
-HOOKS_VERSION = 1
+if TYPE_CHECKING:  # the specs are read without torch
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
-hookspec = pluggy.HookspecMarker(PROJECT)
-hookimpl = pluggy.HookimplMarker(PROJECT)
+    from PIL import Image
+    from torch import Tensor
+
+    from webui.domain.request import GenerationRequest
+    from webui.plugins.actions import Action
+    from webui.plugins.contexts import JobContext
+    from webui.plugins.options import Options
+    from webui.prompt.conditioning import Conditioning
+    from webui.sampling.steps import ModelCall, Residuals, Step
+    from webui.weights.model import LoadedModel
+
+__all__ = ["HOOKS_VERSION", "PROJECT", "AppSpec", "JobSpec", "hookimpl", "hookspec"]
+
+
+class AppSpec:
+    """Functions in an extension's `plugin.py`."""
+
+    @hookspec
+    def request_options(self) -> type[Options] | None:
+        """At start. Return the model of the options that a request may carry under this extension's name, or None.
+
+        The form on the page, the API's schema and the check of every request follow from it.
+        """
+
+    @hookspec
+    def actions(self) -> list[Action] | None:
+        """At start. Return what can be started beside making pictures; each gets a form, a job and a route, or None."""
+
+    @hookspec
+    def join_job(self, job: JobContext) -> object | None:
+        """A job starts, before any work. Return an object with job hooks, or None to stay out of this job.
+
+        Called for every job, also where the request does not name the extension (`job.options` is then None), so look
+        quickly. An error fails the job with the extension's name.
+        """
 
 
 class JobSpec:
-    """Methods of the object that joins a job. Extensions are called in the order they joined."""
+    """Methods of the object that joins a job. Extensions are called in the order of their names."""
 
     @hookspec
     def edit_request(self, request: GenerationRequest) -> GenerationRequest | None:
-        """Before planning. Return a changed request, or None. An error fails the job: no work is lost yet."""
+        """Before planning. Return a changed request, or None. An error fails the job: no work is lost yet.
+
+        Prompts are still raw text: tags such as `<lora:name:1>` stand in them.
+        """
 
     @hookspec
-    def patch_model(self, unet: nn.Module) -> AbstractContextManager[Any] | None:
-        """Before encoding. Return a context that changes the network; it is left whatever happens to the job."""
+    def patch_model(self, model: LoadedModel) -> AbstractContextManager[Any] | None:
+        """Before encoding. Return a context that changes the model, or None. An error fails the job.
+
+        The context is left whatever happens to the job, and leaves the model exactly as it was. Where it has an
+        attribute `key` (hashable), it may stay applied for the next job, which then gets no second one of an equal key.
+        Called for the refiner too, when it takes over.
+        """
 
     @hookspec
     def edit_conditioning(self, conditioning: Conditioning) -> Conditioning | None:
@@ -42,7 +79,7 @@ class JobSpec:
 
     @hookspec
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
-        """Before each call of the network. What all extensions return is summed and added inside it."""
+        """Before each call of the network. Return what is added inside it, or None; all extensions' are summed."""
 
     @hookspec
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor | None:
@@ -57,4 +94,12 @@ class JobSpec:
 
     @hookspec
     def edit_image(self, image: Image.Image, index: int) -> Image.Image | None:
-        """After decoding, once for each image. Return a new image, or None."""
+        """After decoding, once for each image; `index` counts them in the job. Return a new image, or None."""
+
+    @hookspec
+    def image_fields(self) -> Mapping[str, str] | None:
+        """After `edit_image`, for each image. Return fields of its infotext (`{"Lora hashes": "a: 123"}`), or None."""
+
+    @hookspec
+    def extra_images(self) -> Sequence[Image.Image] | None:
+        """At the end of the job. Return pictures that are shown after the made ones (a detected map), or None."""

@@ -4,22 +4,29 @@ A fault before the work (edit_request, patch_model) fails the job; a fault durin
 of the job and leaves a notice, and the image is kept.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pluggy
+import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from webui.domain.errors import Cancelled, WebuiError
+from webui.domain.errors import BadRequestError, Cancelled, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
 from webui.plugins.hookspecs import PROJECT, JobSpec
+from webui.plugins.patches import Patch
 from webui.prompt.conditioning import Conditioning
 from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.weights.model import LoadedModel
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class ExtensionError(WebuiError):
@@ -27,12 +34,20 @@ class ExtensionError(WebuiError):
 
 
 class JobHooks:
-    """The extensions of one job. Implements `sampling.steps.StepHooks`."""
+    """The extensions of one job. Implements `sampling.steps.StepHooks`.
+
+    Attributes:
+        notices: what the user should know.
+        timings: seconds by `extension: hook`, for each that was called.
+    """
 
     def __init__(self) -> None:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(JobSpec)
+        self._impls: Mapping[str, tuple[pluggy.HookImpl, ...]] = {}
+        self._dropped: list[str] = []
         self.notices: list[Notice] = []
+        self.timings: dict[str, float] = {}
 
     def join(self, extension: str, member: object) -> None:
         """Add what an extension's `join_job` returned.
@@ -45,30 +60,37 @@ class JobHooks:
             self._manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
             raise ExtensionError(f"extension {extension}: {error}") from error
+        self._sort()
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The extensions that act in this job, without those that were dropped."""
+        return tuple(name for name, _ in self._manager.list_name_plugin())
 
     def edit_request(self, request: GenerationRequest) -> GenerationRequest:
         """Chain the requests. Faults are fatal: no work has been done."""
-        for impl in self._impls("edit_request"):
+        for impl in self._of("edit_request"):
             try:
-                new = _call(impl, {"request": request})
+                new = self.call(impl, {"request": request})
                 if new is not None:
                     _is_a(GenerationRequest)(new, request)
                     request = new
             except Exception as error:
-                raise ExtensionError(f"extension {impl.plugin_name}, edit_request: {error}") from error
+                raise fatal(impl.plugin_name, "edit_request", error) from error
         return request
 
-    def patch_model(self, unet: nn.Module) -> ExitStack:
-        """Enter every extension's patch; leaving the stack undoes them all. Faults are fatal."""
-        with ExitStack() as stack:
-            for impl in self._impls("patch_model"):
-                try:
-                    patch = _call(impl, {"unet": unet})
-                    if patch is not None:
-                        stack.enter_context(patch)
-                except Exception as error:
-                    raise ExtensionError(f"extension {impl.plugin_name}, patch_model: {error}") from error
-            return stack.pop_all()
+    def patches(self, model: LoadedModel) -> tuple[Patch, ...]:
+        """Every extension's patch, not entered yet. Faults are fatal."""
+        found: list[Patch] = []
+        for impl in self._of("patch_model"):
+            try:
+                context = self.call(impl, {"model": model})
+                if context is not None:
+                    _is_context(context)
+                    found.append(Patch(impl.plugin_name, context))
+            except Exception as error:
+                raise fatal(impl.plugin_name, "patch_model", error) from error
+        return tuple(found)
 
     def edit_conditioning(self, conditioning: Conditioning) -> Conditioning:
         return self._chain("edit_conditioning", "conditioning", conditioning, _is_a(Conditioning))
@@ -88,10 +110,13 @@ class JobHooks:
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
         """The sum of what the extensions return."""
         total: Residuals | None = None
-        for impl in self._impls("unet_residuals"):
+        for impl in self._of("unet_residuals"):
+            given = replace(call, sample=call.sample.clone())
             try:
-                mine: Residuals | None = _call(impl, {"call": call})
+                mine: Residuals | None = self.call(impl, {"call": given})
+                _refuse_change("call.sample", given.sample, call.sample, None)
                 if mine is not None:
+                    _is_a(Residuals)(mine, call)
                     total = mine if total is None else total + mine
             except Cancelled:
                 raise
@@ -99,11 +124,51 @@ class JobHooks:
                 self._drop(impl, error)
         return total
 
-    def _chain(self, hook: str, name: str, value: T, check: Callable[[Any, Any], None], **given: Any) -> T:
-        """Give each extension the value the one before it returned."""
-        for impl in self._impls(hook):
+    def fields(self) -> dict[str, str]:
+        """Fields of all extensions for an infotext, and which of them were dropped."""
+        fields: dict[str, str] = {}
+        for impl in self._of("image_fields"):
             try:
-                new = _call(impl, {**given, name: value})
+                mine = self.call(impl, {})
+                if mine is not None:
+                    _is_a(Mapping)(mine, fields)
+                    fields |= {str(key): str(value) for key, value in mine.items()}
+            except Exception as error:
+                self._drop(impl, error)
+        return fields | ({"Failed extensions": ", ".join(self._dropped)} if self._dropped else {})
+
+    def extra_images(self) -> list[Image.Image]:
+        """Pictures that extensions show after the made ones."""
+        found: list[Image.Image] = []
+        for impl in self._of("extra_images"):
+            try:
+                mine: Sequence[Image.Image] = self.call(impl, {}) or ()
+                for image in mine:
+                    _is_a(Image.Image)(image, None)
+                found += mine
+            except Exception as error:
+                self._drop(impl, error)
+        return found
+
+    def call(self, impl: pluggy.HookImpl, given: Mapping[str, Any]) -> Any:
+        """Call with only the arguments the extension asked for, as pluggy does, and measure."""
+        began = time.perf_counter()
+        try:
+            return impl.function(*[given[name] for name in impl.argnames])
+        except SystemExit as error:
+            raise ExtensionError("called sys.exit") from error
+        finally:
+            name = f"{impl.plugin_name}: {impl.function.__name__}"
+            self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - began
+
+    def _chain(self, hook: str, name: str, value: T, check: Callable[[Any, Any], None], **others: Any) -> T:
+        """Give each extension the value the one before it returned; tensors as copies, so that no change gets lost."""
+        for impl in self._of(hook):
+            given = {key: _copy(one) for key, one in {**others, name: value}.items()}
+            try:
+                new = self.call(impl, given)
+                for key, original in {**others, name: value}.items():
+                    _refuse_change(key, given[key], original, new)
                 if new is not None:
                     check(new, value)
                     value = new
@@ -113,27 +178,63 @@ class JobHooks:
                 self._drop(impl, error)
         return value
 
-    def _impls(self, hook: str) -> Iterator[pluggy.HookImpl]:
-        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
-        return iter(caller.get_hookimpls())
+    def _of(self, hook: str) -> tuple[pluggy.HookImpl, ...]:
+        return self._impls.get(hook, ())
+
+    def _sort(self) -> None:
+        """Note who implements what, so that a hook that nobody has costs a look into a dict."""
+        callers = {name: getattr(self._manager.hook, name) for name in vars(JobSpec) if not name.startswith("_")}
+        self._impls = {name: tuple(sorted(caller.get_hookimpls(), key=_turn)) for name, caller in callers.items()}
 
     def _drop(self, impl: pluggy.HookImpl, error: Exception) -> None:
         self._manager.unregister(impl.plugin)
+        self._sort()
+        self._dropped.append(impl.plugin_name)
         hook = impl.function.__name__
-        text = f"left out of the rest of this job, {hook}: {type(error).__name__}: {error}"
-        self.notices.append(Notice(impl.plugin_name, text))
+        log.warning("extension %s, %s", impl.plugin_name, hook, exc_info=error)
+        reason = str(error) if isinstance(error, WebuiError) else f"{type(error).__name__}: {error}"
+        self.notices.append(Notice(impl.plugin_name, f"left out of the rest of this job, {hook}: {reason}"))
 
 
-def _call(impl: pluggy.HookImpl, given: dict[str, Any]) -> Any:
-    """Call with only the arguments the extension asked for, as pluggy does."""
-    return impl.function(*[given[name] for name in impl.argnames])
+def fatal(extension: str, hook: str, error: Exception) -> WebuiError:
+    """A fault before the work as the error of the job; what the user did keeps its kind."""
+    if isinstance(error, BadRequestError | Cancelled):
+        return error
+    reason = str(error) if isinstance(error, WebuiError) else f"{type(error).__name__}: {error}"
+    return ExtensionError(f"extension {extension}, {hook}: {reason}")
+
+
+def _turn(impl: pluggy.HookImpl) -> int:
+    """Who asked to be first or last is; the others keep the order in which they joined."""
+    return 1 - impl.tryfirst + impl.trylast
+
+
+def _copy(value: Any) -> Any:
+    return value.clone() if isinstance(value, Tensor) else value
+
+
+def _refuse_change(name: str, given: Any, original: Any, returned: Any) -> None:
+    """Whether a copy that was handed out was written to. Returning that very copy is one way to return new values."""
+    if not isinstance(given, Tensor) or given is returned or torch.equal(given, original):
+        return
+    if given.shape == original.shape and torch.equal(given.nan_to_num(), original.nan_to_num()):
+        return  # NaN is not equal to itself
+    raise ExtensionError(f"changed {name} in place; return new values instead")
 
 
 def _same_tensor(new: Any, old: Tensor) -> None:
     if not isinstance(new, Tensor):
         raise ExtensionError(f"returned {type(new).__name__}, expected a tensor")
     if (new.shape, new.dtype, new.device) != (old.shape, old.dtype, old.device):
-        raise ExtensionError(f"returned {tuple(new.shape)} {new.dtype}, expected {tuple(old.shape)} {old.dtype}")
+        raise ExtensionError(
+            f"returned {tuple(new.shape)} {new.dtype} on {new.device}, "
+            f"expected {tuple(old.shape)} {old.dtype} on {old.device}"
+        )
+
+
+def _is_context(value: Any) -> None:
+    if not (hasattr(value, "__enter__") and hasattr(value, "__exit__")):
+        raise ExtensionError(f"returned {type(value).__name__}, expected a context manager")
 
 
 def _is_a(kind: type) -> Callable[[Any, Any], None]:

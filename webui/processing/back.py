@@ -5,6 +5,9 @@ import torch
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
 from webui.library.library import ModelLibrary
+from webui.plugins.host import ExtensionHost
+from webui.plugins.loader import load_all
+from webui.plugins.models import Models
 from webui.processing.config import BackConfig
 from webui.processing.ports import Reporter
 from webui.processing.run import Pipeline
@@ -16,10 +19,11 @@ from webui.weights.precision import allow_fast_products, resolve
 class Back:
     """Runs one job at a time with models it keeps."""
 
-    def __init__(self, library: ModelLibrary, models: ModelCache, pipeline: Pipeline) -> None:
+    def __init__(self, library: ModelLibrary, models: ModelCache, pipeline: Pipeline, host: ExtensionHost) -> None:
         self._library = library
         self._models = models
         self._pipeline = pipeline
+        self._host = host
 
     def run(self, request: GenerationRequest, reporter: Reporter) -> GenerationResult:
         """Make the images of a request."""
@@ -33,6 +37,8 @@ class Back:
 
     def close(self) -> None:
         """Give the models' memory back."""
+        self._pipeline.close()
+        self._host.models.clear()
         self._models.clear()
 
 
@@ -49,5 +55,7 @@ def build(config: BackConfig) -> Back:
     library = ModelLibrary(config.models_dir, config.data_dir / "cache")
     models = ModelCache(library, device, dtype, config.checkpoints_in_memory, fast_cpu=fast)
     texts = Texts(library, config.data_dir / "styles.csv")
-    pipeline = Pipeline(library, models, texts, preview_every=config.preview_every, tiled_vae=config.tiled_vae)
-    return Back(library, models, pipeline)
+    loaded = load_all(config.extensions_dir, config.disabled_extensions)
+    host = ExtensionHost(loaded, Models(library), device, dtype)
+    pipeline = Pipeline(library, models, texts, host, preview_every=config.preview_every, tiled_vae=config.tiled_vae)
+    return Back(library, models, pipeline, host)

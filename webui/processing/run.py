@@ -16,9 +16,11 @@ from webui.library.choice import first_choice
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 from webui.output.infotext import InfoFacts, write
+from webui.plugins.host import ExtensionHost
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.decode import check_finite, decode
 from webui.processing.init_image import init_latents
+from webui.processing.patching import Patched, Patching
 from webui.processing.plan import Batch, Plan, image_request, make_plan
 from webui.processing.ports import Reporter
 from webui.processing.preview import preview
@@ -45,6 +47,7 @@ class Job:
     reporter: Reporter
     table: SigmaTable
     facts: InfoFacts
+    patched: Patched = lambda model: model  # applies the extensions' patches to a further model
     init: Tensor | None = None  # (1, 4, h, w) latents of the picture to start from
     images: list[GeneratedImage] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
@@ -68,11 +71,20 @@ class Pipeline:
     """Makes images with the models it is given. Holds no state between jobs but the models' cache."""
 
     def __init__(
-        self, library: ModelLibrary, models: ModelCache, texts: Texts, *, preview_every: int, tiled_vae: bool
+        self,
+        library: ModelLibrary,
+        models: ModelCache,
+        texts: Texts,
+        host: ExtensionHost,
+        *,
+        preview_every: int,
+        tiled_vae: bool,
     ) -> None:
         self._library = library
         self._models = models
         self._texts = texts
+        self._host = host
+        self._patching = Patching(models)
         self._preview_every = preview_every
         self._tiled_vae = tiled_vae
 
@@ -84,11 +96,11 @@ class Pipeline:
             WebuiError: an expected failure, in words.
             Cancelled: stopped by the user before there was any image.
         """
-        hooks = JobHooks()
+        hooks = self._host.join(request)
         request = hooks.edit_request(request)
         job = self._prepare(request, hooks, reporter)
         with ExitStack() as patches:
-            patches.enter_context(hooks.patch_model(job.model.unet.module))
+            job.patched = patches.enter_context(self._patching.on(hooks, job.model))
             if request.tiling:
                 patches.enter_context(wrapped_edges([job.model.unet.module, job.model.vae.module]))
             for batch in job.plan.batches:
@@ -97,18 +109,26 @@ class Pipeline:
                 self._batch(job, batch)
         if not job.images:
             raise Cancelled("stopped before the first image was made")
+        extras = tuple(hooks.extra_images())
         return GenerationResult(
             request=job.plan.request,
             images=tuple(job.images),
             model=job.facts.model,
             notices=(*job.notices, *self._texts.problems(), *hooks.notices),
-            timings=job.timings,
+            timings=job.timings | hooks.timings,
             interrupted=job.stopped == "interrupt",
+            extras=extras,
         )
 
     def load(self, alias: str) -> None:
         """Load a checkpoint ahead of the next job."""
-        self._models.get(*self._files(GenerationRequest(checkpoint=alias)))
+        checkpoint, vae = self._files(GenerationRequest(checkpoint=alias))
+        self._patching.expect(checkpoint)
+        self._models.get(checkpoint, vae)
+
+    def close(self) -> None:
+        """Undo what extensions changed in the models."""
+        self._patching.leave()
 
     def _prepare(self, request: GenerationRequest, hooks: JobHooks, reporter: Reporter) -> Job:
         began = time.monotonic()
@@ -116,6 +136,7 @@ class Pipeline:
         checkpoint, vae = self._files(request)
         self._refuse_editing(request, checkpoint)
         switch = self._switch(request, checkpoint)
+        self._patching.expect(checkpoint)
         model = self._models.get(checkpoint, vae)
         loading = time.monotonic() - began
         plan = make_plan(request.with_(checkpoint=checkpoint.name), self._texts.styles())
@@ -175,7 +196,7 @@ class Pipeline:
                 job.plan,
                 job.model,
                 job.switch,
-                lambda file: self._models.get(file, self._library.vae(request.vae, file)),
+                lambda file: job.patched(self._models.get(file, self._library.vae(request.vae, file))),
                 lambda model: job.hooks.edit_conditioning(self._texts.encode(job.plan, model)),
             )
         with job.timed("sampling", batch.index):
@@ -188,10 +209,11 @@ class Pipeline:
         for position, picture in enumerate(pictures):
             index = batch.index * request.batch_size + position
             one = image_request(job.plan, batch.seeds[position], batch.subseeds[position])
-            facts = replace(job.facts, subseed=batch.subseeds[position], padded=sampled.padded)
-            made = GeneratedImage(
-                job.hooks.edit_image(picture, index), one, write(one, facts), index, batch.subseeds[position]
+            picture = job.hooks.edit_image(picture, index)
+            facts = replace(
+                job.facts, subseed=batch.subseeds[position], padded=sampled.padded, extra=job.hooks.fields()
             )
+            made = GeneratedImage(picture, one, write(one, facts), index, batch.subseeds[position])
             job.images.append(made)
             job.reporter.image(made)
 

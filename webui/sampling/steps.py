@@ -19,12 +19,14 @@ class Step:
         index: 0-based; `total` is how many steps the loop makes.
         sigma, sigma_next: 0-dimensional tensors, the levels it goes from and to. In the timestep samplers (DDIM
             family) they hold timesteps, as A1111 shows them to extensions.
+        hires: it belongs to the second pass of hires fix.
     """
 
     index: int
     total: int
     sigma: Tensor
     sigma_next: Tensor
+    hires: bool = False
 
     @property
     def progress(self) -> float:

@@ -78,6 +78,13 @@ class ModelCache:
         with self._lock:
             return tuple(self._models.values())
 
+    def forget(self, model: LoadedModel) -> None:
+        """Drop one model; it is read from its file when it is asked for again."""
+        with self._lock:
+            for key in [key for key, one in self._models.items() if one.unet is model.unet]:
+                del self._models[key]
+            give_memory_back()
+
     def clear(self) -> None:
         """Forget every model and give the memory back."""
         with self._lock:

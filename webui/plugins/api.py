@@ -1,0 +1,41 @@
+"""What an extension imports from the program. Needs no torch; tensor types are in `webui.plugins.tensors`."""
+
+from webui.domain.errors import (
+    BadRequestError,
+    Cancelled,
+    NotFiniteError,
+    UnknownModelError,
+    UnusableFileError,
+    WebuiError,
+)
+from webui.domain.images import ImageField, Picture
+from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
+from webui.domain.result import Notice
+from webui.plugins.actions import Action, ActionResult
+from webui.plugins.contexts import ActionContext, JobContext
+from webui.plugins.markers import HOOKS_VERSION, hookimpl
+from webui.plugins.models import Models
+from webui.plugins.options import Options
+
+__all__ = [
+    "HOOKS_VERSION",
+    "Action",
+    "ActionContext",
+    "ActionResult",
+    "BadRequestError",
+    "Cancelled",
+    "GenerationRequest",
+    "ImageField",
+    "Img2Img",
+    "JobContext",
+    "Models",
+    "NotFiniteError",
+    "Notice",
+    "Options",
+    "Picture",
+    "Txt2Img",
+    "UnknownModelError",
+    "UnusableFileError",
+    "WebuiError",
+    "hookimpl",
+]

@@ -1,0 +1,233 @@
+"""Finds extensions and runs their `plugin.py`. A failure stays one extension's and is recorded with its traceback."""
+
+import contextlib
+import importlib
+import importlib.metadata
+import importlib.util
+import re
+import shlex
+import sys
+import traceback
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+import pluggy
+
+from webui.domain.errors import WebuiError
+from webui.domain.extensions import ActionInfo, ExtensionInfo
+from webui.plugins.actions import Action
+from webui.plugins.hookspecs import PROJECT, AppSpec
+from webui.plugins.manifest import NAME, Manifest, read_manifest
+from webui.plugins.options import Options
+
+PACKAGE = "webui_extensions"
+NOT_EXTENSIONS = ("__pycache__",)
+Around = Callable[[str], contextlib.AbstractContextManager[Any]]
+
+
+class LoadError(WebuiError):
+    """An extension cannot be used; the text is for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """An extension whose code runs in this process.
+
+    Attributes:
+        options: model of what a request may carry; None where it takes nothing.
+        join: its `join_job`; None where it acts in no job.
+    """
+
+    info: ExtensionInfo
+    options: type[Options] | None
+    actions: Mapping[str, Action]
+    join: pluggy.HookImpl | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """All folders, sorted: those that run, and what is known of every one."""
+
+    extensions: Mapping[str, Extension]
+    infos: tuple[ExtensionInfo, ...]
+
+
+def folders(extensions_dir: Path) -> tuple[Path, ...]:
+    """The folders that are extensions or should be one. A missing folder is an empty one."""
+    try:
+        found = [path for path in extensions_dir.iterdir() if path.is_dir()]
+    except FileNotFoundError:
+        return ()
+    return tuple(sorted(path for path in found if path.name[0] not in "._" and path.name not in NOT_EXTENSIONS))
+
+
+def load_all(
+    extensions_dir: Path,
+    disabled: Collection[str] = (),
+    broken: Mapping[str, str] = MappingProxyType({}),
+    around: Around = lambda folder: contextlib.nullcontext(),
+) -> Loaded:
+    """Load every extension that is not disabled.
+
+    Args:
+        disabled: names or folders that the user switched off.
+        broken: folders that are left out, with the reason.
+        around: entered while an extension's code is loaded (the crash guard's mark).
+    """
+    extensions: dict[str, Extension] = {}
+    infos: list[ExtensionInfo] = []
+    for folder in folders(extensions_dir):
+        info = peek(folder, disabled)
+        if info.state == "ok" and folder.name in broken:
+            info = replace(info, state="failed", error=broken[folder.name])
+        if info.state == "ok" and info.name in extensions:
+            other = extensions[info.name].info.folder
+            info = replace(info, state="failed", error=f"the folder {other} has an extension of the same name")
+        if info.state == "ok":
+            with around(folder.name):
+                found = load(folder, info)
+            if isinstance(found, Extension):
+                extensions[info.name] = found
+            info = found.info if isinstance(found, Extension) else found
+        infos.append(info)
+    return Loaded(MappingProxyType(extensions), tuple(infos))
+
+
+def peek(folder: Path, disabled: Collection[str] = ()) -> ExtensionInfo:
+    """What is known of an extension without running its code."""
+    try:
+        manifest = read_manifest(folder)
+    except WebuiError as error:
+        off = folder.name in disabled
+        return ExtensionInfo(folder.name, folder.name, state="disabled" if off else "failed", error=str(error))
+    info = ExtensionInfo(
+        folder.name, manifest.name, manifest.version, manifest.description, manifest.needs, manifest.permissions
+    )
+    return replace(info, state="disabled") if {folder.name, manifest.name} & set(disabled) else info
+
+
+def load(folder: Path, info: ExtensionInfo) -> Extension | ExtensionInfo:
+    """Run an extension's `plugin.py` and ask for its options and actions; the reason where that fails."""
+    try:
+        manifest = read_manifest(folder)
+        _refuse_missing(manifest)
+        module = _import(folder)
+        manager = _checked(module, info.name)
+        options = _options(manager)
+        actions = _actions(manager, info.name)
+        join = next(iter(manager.hook.join_job.get_hookimpls()), None)
+    except (Exception, SystemExit) as error:  # whatever it does costs only itself; the user sees why
+        return replace(info, state="failed", error=_reason(error, info), traceback=_trace(error))
+    described = replace(
+        info,
+        options=options.model_json_schema() if options else None,
+        actions=tuple(
+            ActionInfo(one.name, one.title, one.options.model_json_schema(), one.routes, one.light)
+            for one in actions.values()
+        ),
+    )
+    return Extension(described, options, actions, join)
+
+
+def installing(packages: Collection[str]) -> str:
+    """The command that installs packages into this program's environment."""
+    return " ".join([shlex.quote(sys.executable), "-m pip install", *(shlex.quote(package) for package in packages)])
+
+
+def _refuse_missing(manifest: Manifest) -> None:
+    missing = [need for need in manifest.needs if not _is_installed(need)]
+    if missing:
+        raise LoadError(f"needs {', '.join(missing)}, which is not installed; run: {installing(missing)}")
+
+
+def _is_installed(requirement: str) -> bool:
+    name = re.split(r"[ <>=!~]", requirement, maxsplit=1)[0]
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _import(folder: Path) -> ModuleType:
+    """`plugin.py` as `webui_extensions.<folder>.plugin`, its neighbours being importable relatively."""
+    package = f"{PACKAGE}.{identifier(folder.name)}"
+    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+        del sys.modules[name]  # an earlier load of another folder of this name
+    if PACKAGE not in sys.modules:
+        sys.modules[PACKAGE] = _package(PACKAGE, [])
+    sys.modules[package] = _package(package, [str(folder.resolve())])
+    importlib.invalidate_caches()
+    if not (folder / "plugin.py").is_file():
+        raise LoadError(f"the folder {folder.name} has no plugin.py")
+    return importlib.import_module(f"{package}.plugin")
+
+
+def identifier(folder: str) -> str:
+    """The folder's name as a part of a module's name."""
+    return re.sub(r"\W", "_", folder)
+
+
+def _package(name: str, path: list[str]) -> ModuleType:
+    module = ModuleType(name)
+    module.__path__ = path
+    module.__package__ = name
+    return module
+
+
+def _checked(module: ModuleType, name: str) -> pluggy.PluginManager:
+    """A manager that knows this module alone. Raises PluginValidationError for unknown hooks and arguments."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(AppSpec)
+    manager.register(module, name=name)
+    manager.check_pending()
+    return manager
+
+
+def _options(manager: pluggy.PluginManager) -> type[Options] | None:
+    answers = manager.hook.request_options()
+    if not answers:
+        return None
+    options = answers[0]
+    if not (isinstance(options, type) and issubclass(options, Options)):
+        raise LoadError(f"request_options returned {options!r}, expected a subclass of Options")
+    return options
+
+
+def _actions(manager: pluggy.PluginManager, name: str) -> Mapping[str, Action]:
+    actions: dict[str, Action] = {}
+    for action in next(iter(manager.hook.actions()), ()):
+        if not isinstance(action, Action):
+            raise LoadError(f"actions returned {type(action).__name__}, expected a list of Action")
+        if not NAME.fullmatch(action.name) or action.name in actions:
+            raise LoadError(f"actions: the name {action.name!r} is taken, or is not of a-z, 0-9 and _")
+        if not (isinstance(action.options, type) and issubclass(action.options, Options)):
+            raise LoadError(f"actions: options of {action.name!r} must be a subclass of Options")
+        for route in action.routes:
+            if not re.fullmatch(r"(GET|POST) /[A-Za-z0-9_./-]+", route):
+                raise LoadError(f"actions: the route {route!r} of {action.name!r} should look like 'POST /{name}/do'")
+        actions[action.name] = action
+    return MappingProxyType(actions)
+
+
+def _reason(error: BaseException, info: ExtensionInfo) -> str:
+    """One sentence for the user."""
+    match error:
+        case LoadError():
+            return str(error)
+        case ModuleNotFoundError(name=str(name)) if not name.startswith((PACKAGE, "webui")):
+            return f"needs the package {name}, which is not installed; run: {installing([name.partition('.')[0]])}"
+        case SyntaxError(filename=filename, lineno=line, msg=text):
+            return f"has a syntax error in {Path(filename or 'plugin.py').name}, line {line}: {text}"
+        case pluggy.PluginValidationError():
+            return f"does not fit the hooks of this program: {error}"
+        case SystemExit():
+            return "ended the program while it was loaded (sys.exit)"
+    return f"{type(error).__name__}: {error}"
+
+
+def _trace(error: BaseException) -> str:
+    return "" if isinstance(error, LoadError) else "".join(traceback.format_exception(error))

@@ -1,0 +1,159 @@
+"""Model files for extensions: found by name, never by path, and kept in memory by one owner. Needs no torch itself."""
+
+import functools
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from webui.domain.errors import BadRequestError, UnknownModelError
+from webui.library.cache import version
+from webui.library.files import FOLDERS, Kind, ModelFile
+from webui.library.library import ModelLibrary
+
+if TYPE_CHECKING:
+    from webui.weights.tensors import TensorFile
+
+T = TypeVar("T")
+KEPT_BYTES = 6 * 2**30  # of the files whose networks are kept
+_LISTED = 30  # names in an error text
+_RESERVED = frozenset('<>:"|?*')
+
+
+class Models:
+    """The models an extension may use. Safe to use from several threads."""
+
+    def __init__(self, library: ModelLibrary, keep_bytes: int = KEPT_BYTES) -> None:
+        self._library = library
+        self._keep_bytes = keep_bytes
+        self._lock = RLock()
+        self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """Usable files of a kind, by their path inside its folder, sorted.
+
+        Args:
+            kind: checkpoint, vae, lora, embedding, hypernetwork, controlnet, upscaler, gfpgan, codeformer, detector.
+        """
+        return tuple(file.name for file in self._files(kind) if file.usable)
+
+    def find(self, kind: str, name: str) -> Path:
+        """The file of that name, with or without folder, extension or hash. A name is compared, never joined to a path.
+
+        Raises:
+            UnknownModelError: none; lists what is there.
+            UnusableFileError: there is one, but it cannot be used.
+        """
+        return self._file(kind, name).path
+
+    def load(self, path: Path, build: "Callable[[TensorFile], T]") -> T:
+        """What `build` makes of the tensors in a file, kept in memory until room is needed or the file changes.
+
+        Args:
+            path: from `find`; a pickle is converted to safetensors first, its code never run.
+            build: a function of a module; a partial counts with its arguments, so that other arguments are built anew.
+
+        Raises:
+            UnusableFileError: the file cannot be read.
+        """
+        key = (path, version(path), _identity(build))
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                kept: T = self._kept[key][0]
+                return kept
+            size = path.stat().st_size
+            self._make_room(path, size)
+            built = self._built(path, build)
+            self._kept[key] = (built, size)
+            return built
+
+    def new_file(self, kind: str, name: str) -> Path:
+        """Where a new file of a kind belongs; its folder is made, nothing is written.
+
+        Raises:
+            BadRequestError: the name leads out of the folder, or there is such a file.
+        """
+        folder = self._library.models_dir / FOLDERS[_kind(kind)][0]
+        parts = Path(name.replace("\\", "/")).parts
+        if not name.strip() or Path(name).is_absolute() or any(_is_bad(part) for part in parts):
+            raise BadRequestError("name", f"{name!r} is no name of a file in {folder}")
+        path = folder.joinpath(*parts)
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise BadRequestError("name", f"{name!r} lies outside {folder}")
+        if path.exists():
+            raise BadRequestError("name", f"{name!r} is there already; choose another name")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def refresh(self) -> None:
+        """Look at the folders again, so that a file just written is found."""
+        self._library.refresh()
+
+    def sha256(self, kind: str, name: str) -> str:
+        """SHA-256 in hex of a file. Raises as `find`."""
+        return self._library.sha256(self._file(kind, name))
+
+    def clear(self) -> None:
+        """Let go of everything kept."""
+        with self._lock:
+            self._kept.clear()
+
+    def _files(self, kind: str) -> tuple[ModelFile, ...]:
+        return self._library.files(_kind(kind))
+
+    def _file(self, kind: str, name: str) -> ModelFile:
+        if kind == "checkpoint":
+            return self._library.checkpoint(name)
+        files = self._files(kind)
+        for file in files:
+            if name in (file.name, file.path.name, file.stem, file.model_name):
+                return self._library.usable(file)
+        bare = name.rpartition(" [")[0]  # as A1111 and its extensions write it: "canny [0123abcd]"
+        if bare and name.endswith("]"):
+            return self._file(kind, bare)
+        names = [file.name for file in files if file.usable]
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        there = f"there are: {', '.join(names[:_LISTED])}{more}" if names else "there is no usable file"
+        folders = " or ".join(str(self._library.models_dir / folder) for folder in FOLDERS[_kind(kind)])
+        raise UnknownModelError(f"{kind}: no {name!r} in {folders}; {there}")
+
+    def _built(self, path: Path, build: "Callable[[TensorFile], T]") -> T:
+        from webui.weights.convert import ensure_safetensors  # torch
+        from webui.weights.tensors import TensorFile
+
+        source = path
+        if path.suffix.lower() != ".safetensors":
+            file = next((file for kind in FOLDERS for file in self._library.files(kind) if file.path == path), None)
+            source = ensure_safetensors(self._library, file or ModelFile(path, "lora", path.name))
+        with TensorFile(source) as tensors:
+            return build(tensors)
+
+    def _make_room(self, path: Path, size: int) -> None:
+        """Drop older versions of the file, then what was not used for longest."""
+        for key in [key for key in self._kept if isinstance(key, tuple) and key[0] == path]:
+            if key[1] != version(path):
+                del self._kept[key]
+        while self._kept and sum(used for _, used in self._kept.values()) + size > self._keep_bytes:
+            self._kept.popitem(last=False)
+
+
+def _kind(kind: str) -> Kind:
+    found = next((one for one in FOLDERS if one == kind), None)
+    if found is None:
+        raise UnknownModelError(f"there is no kind of model {kind!r}; there are: {', '.join(FOLDERS)}")
+    return found
+
+
+def _is_bad(part: str) -> bool:
+    return part in ("..", "/") or part.startswith(".") or bool(_RESERVED & set(part)) or not part.isprintable()
+
+
+def _identity(build: Callable[..., Any]) -> Hashable:
+    """What makes two builders the same."""
+    if isinstance(build, functools.partial):
+        return (_identity(build.func), build.args, tuple(sorted(build.keywords.items())))
+    if getattr(build, "__closure__", None) or getattr(build, "__name__", "<lambda>") == "<lambda>":
+        return build  # it may hold anything, so only the very same one is the same
+    return (build.__module__, build.__qualname__)
