@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from webui.plugins.tensors import ModelSpec
+from webui.plugins.tensors import Layout, ModelSpec
 
 from .blocks import UNET
 
@@ -44,13 +44,14 @@ class Target(NamedTuple):
 def targets(spec: ModelSpec, names: Iterable[str]) -> Mapping[str, Target]:
     """The layers of a checkpoint by every name that LoRA files give them, the usual one first."""
     found: dict[str, Target] = {}
+    layout = spec.unet.layout  # made anew each time it is asked for
     for name in names:
-        for layer, target in _aliases(spec, name):
+        for layer, target in _aliases(spec.family, layout, name):
             found.setdefault(layer, target)
     return found
 
 
-def _aliases(spec: ModelSpec, name: str) -> Iterator[tuple[str, Target]]:
+def _aliases(family: str, layout: Layout, name: str) -> Iterator[tuple[str, Target]]:
     if name.endswith("in_proj_weight"):
         yield from _stacked(name)
         return
@@ -59,8 +60,8 @@ def _aliases(spec: ModelSpec, name: str) -> Iterator[tuple[str, Target]]:
     module = name.removesuffix(".weight")
     if module.startswith(UNET):
         ldm = module.removeprefix(UNET)
-        diffusers = spec.unet.layout.to_diffusers(ldm)
-        is_xl = spec.family.startswith("sdxl")
+        diffusers = layout.to_diffusers(ldm)
+        is_xl = family.startswith("sdxl")
         for one in (ldm, diffusers) if is_xl else (diffusers, ldm):
             if one is not None:
                 yield f"lora_unet_{one.replace('.', '_')}", Target(name)

@@ -67,6 +67,8 @@ def changes_of(source: Source, files: Sequence[tuple[LoraFile, float]]) -> Mappi
     Raises:
         BadRequestError: none of a LoRA's layers is in the checkpoint; names both files.
     """
+    if not files:
+        return {}
     places = targets(source.spec, source.tensors.names())
     parts: dict[str, list[_Part]] = defaultdict(list)
     for file, weight in files:

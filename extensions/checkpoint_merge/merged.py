@@ -173,7 +173,9 @@ class Merged:
                 return lambda at: formulas.train_difference(at[0], at[1], at[2], alpha)
             case "ties":
                 a, b, c = wholes
-                cuts = [formulas.trim_threshold(one.float().sub_(c), recipe.density) for one in (a, b)]
+                cuts = [
+                    formulas.trim_threshold(one.to(torch.float32, copy=True).sub_(c), recipe.density) for one in (a, b)
+                ]
                 return lambda at: formulas.ties(at[0], at[1], at[2], alpha, (cuts[0], cuts[1]))
             case "dare":
                 first, second = (formulas.KeepSource(recipe.seed, name, model, recipe.density) for model in "ab")

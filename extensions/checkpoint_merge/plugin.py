@@ -1,6 +1,7 @@
 """Merging checkpoints and LoRAs: forms, actions, and generating from a recipe. The work is in the modules beside."""
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from webui.plugins.api import (
@@ -53,6 +54,7 @@ class Trial:
     def __init__(self, recipe: TryOptions, models: Models) -> None:
         self._recipe = recipe
         self._models = models
+        self._base: Path | None = None  # the checkpoint that the recipe changes; a refiner is left alone
 
     @hookimpl
     def edit_request(self, request: GenerationRequest) -> GenerationRequest | None:
@@ -60,10 +62,13 @@ class Trial:
         return request.with_(checkpoint=self._recipe.a) if self._recipe.a else None
 
     @hookimpl
-    def patch_model(self, model: "LoadedModel") -> AbstractContextManager[Any]:
+    def patch_model(self, model: "LoadedModel") -> AbstractContextManager[Any] | None:
         """The merged weights for the time of the job."""
         from .trying import MergedWeights  # torch
 
+        self._base = self._base or model.file.path
+        if model.file.path != self._base:
+            return None
         recipe = self._recipe if self._recipe.a else self._recipe.model_copy(update={"a": model.file.name})
         return MergedWeights(model, recipe, self._models)
 

@@ -20,7 +20,7 @@ class MergedWeights:
     The originals wait in main memory and are copied back bit by bit.
 
     Attributes:
-        key: equal where recipe and files are the same; then the merge may stay for the next job.
+        key: equal where recipe, files and the loaded VAE are the same; then the merge may stay for the next job.
     """
 
     def __init__(self, model: LoadedModel, recipe: Recipe, models: Models) -> None:
@@ -29,7 +29,7 @@ class MergedWeights:
         self._recipe = recipe
         self._models = models
         self._originals: list[tuple[Tensor, Tensor]] = []
-        self.key: Hashable = (recipe.model_dump_json(), *_versions(recipe, models))
+        self.key: Hashable = (recipe.model_dump_json(), model.vae, *_versions(recipe, models))
 
     def __enter__(self) -> None:
         """Merge. Raises WebuiError where files do not belong together; the model is then as it was."""

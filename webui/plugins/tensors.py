@@ -1,8 +1,25 @@
 """What an extension imports beside `webui.plugins.api` in modules that work on tensors. Loads torch."""
 
+from webui.library.detect import ModelSpec, detect
+from webui.library.layout import Layout
+from webui.library.sidecar import read_sidecar
 from webui.prompt.conditioning import Conditioning
 from webui.sampling.steps import ModelCall, Residuals, Step
 from webui.weights.model import LoadedModel
 from webui.weights.tensors import TensorFile
+from webui.weights.text_encoders import ClipTower, build_text_stack
 
-__all__ = ["Conditioning", "LoadedModel", "ModelCall", "Residuals", "Step", "TensorFile"]
+__all__ = [
+    "ClipTower",
+    "Conditioning",
+    "Layout",
+    "LoadedModel",
+    "ModelCall",
+    "ModelSpec",
+    "Residuals",
+    "Step",
+    "TensorFile",
+    "build_text_stack",
+    "detect",
+    "read_sidecar",
+]
