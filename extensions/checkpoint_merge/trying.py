@@ -39,8 +39,10 @@ class MergedWeights:
                 for parameter, weight in _pairs(self._model, result):
                     self._originals.append((parameter, parameter.detach().to("cpu", copy=True)))
                     parameter.data.copy_(weight.reshape(parameter.shape))
-        except BaseException:
+        except BaseException as error:
             self._restore()
+            if isinstance(error, BadRequestError):
+                raise BadRequestError(f"extensions.checkpoint_merge.{error.field}", error.message) from error
             raise
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
@@ -53,9 +55,7 @@ class MergedWeights:
 
     def _require_same_build(self, a: Source) -> None:
         if a.spec.unet.keys.keys() != self._model.spec.unet.keys.keys():
-            raise BadRequestError(
-                "extensions.checkpoint_merge.a", f"{a.name} is not built like {self._model.file.name}, which is loaded"
-            )
+            raise BadRequestError("a", f"{a.name} is not built like {self._model.file.name}, which is loaded")
 
 
 def _versions(recipe: Recipe, models: Models) -> Iterator[Hashable]:
