@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
-from webui.api import errors, jobs
+from webui.api import actions, errors, extensions, jobs
 from webui.api.parts import Parts
-from webui.api.sdapi import generation, lists, pnginfo, progress, settings
+from webui.api.sdapi import generation, lists, pnginfo, progress, scripts, settings
 
 
 def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
@@ -36,6 +36,9 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
             lists.routes(parts),
             pnginfo.routes(),
             jobs.routes(parts),
+            scripts.routes(parts),
+            extensions.routes(parts),
+            actions.routes(parts),  # last: what extensions declare never hides a route of the program
         ):
             app.include_router(router)
     return app

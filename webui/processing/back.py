@@ -1,10 +1,14 @@
 """The back of the program, as a worker builds it: the models' owner behind two methods."""
 
+from collections.abc import Callable
+
 import torch
 
+from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
 from webui.library.library import ModelLibrary
+from webui.plugins.crashes import CrashGuard
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
 from webui.plugins.models import Models
@@ -35,6 +39,18 @@ class Back:
         self._library.refresh()
         self._pipeline.load(checkpoint)
 
+    def extensions(self) -> tuple[ExtensionInfo, ...]:
+        """The extensions found, with the failures."""
+        return self._host.loaded.infos
+
+    def act(
+        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+    ) -> ActionOutcome:
+        """Do an action of an extension."""
+        if not call.light:
+            self._library.refresh()
+        return self._host.act(call, progress, stopped)
+
     def close(self) -> None:
         """Give the models' memory back."""
         self._pipeline.close()
@@ -55,7 +71,9 @@ def build(config: BackConfig) -> Back:
     library = ModelLibrary(config.models_dir, config.data_dir / "cache")
     models = ModelCache(library, device, dtype, config.checkpoints_in_memory, fast_cpu=fast)
     texts = Texts(library, config.data_dir / "styles.csv")
-    loaded = load_all(config.extensions_dir, config.disabled_extensions)
+    guard = CrashGuard(config.extensions_dir, config.data_dir / "cache" / "extension-crashes.json")
+    broken = {**dict(config.broken_extensions), **guard.broken()}
+    loaded = load_all(config.extensions_dir, config.disabled_extensions, broken, guard.around)
     host = ExtensionHost(loaded, Models(library), device, dtype)
     pipeline = Pipeline(library, models, texts, host, preview_every=config.preview_every, tiled_vae=config.tiled_vae)
     return Back(library, models, pipeline, host)

@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.domain.request import GenerationRequest
-from webui.ui import forms, markup, models, paste, quicksettings, txt2img
+from webui.ui import extensions, forms, markup, models, paste, quicksettings, txt2img
 from webui.ui.album import Album
 from webui.ui.events import bind
 from webui.ui.generate import Runner
@@ -44,12 +44,14 @@ def build(
         refresh = quicksettings.draw(pen, engine)
         with gr.Tabs(selected="txt2img", elem_id="tabs") as tabs:
             with gr.Tab("txt2img", id="txt2img", elem_id="tab_txt2img"):
-                buttons, results = txt2img.draw(pen, styles)
+                buttons, results = txt2img.draw(pen, styles, engine)
             form = pen.form()
             filler = paste.Paste(engine, form, results.status)
             with gr.Tab("PNG Info", id="pnginfo", elem_id="tab_pnginfo"):
                 paste.draw_pnginfo(filler, tabs)
-        runner = Runner(engine, form, results, Album(temp_dir / "shown", embed_parameters), save_images)
+            album = Album(temp_dir / "shown", embed_parameters)
+            extensions.draw_tabs(engine, album)
+        runner = Runner(engine, form, results, album, save_images)
         txt2img.connect(pen, buttons, results, runner)
         quicksettings.connect(pen, engine, refresh, results.status)
 

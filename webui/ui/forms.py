@@ -7,7 +7,7 @@ its schema alone, so that a new field needs no new code here.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import gradio as gr
 from gradio.blocks import Block
@@ -108,16 +108,28 @@ def as_json(options: Mapping[str, Any]) -> str:
     return json.dumps(options, ensure_ascii=False) if options else ""
 
 
+class ExtensionControls(Protocol):
+    """The controls of extensions (`ui.extensions.Accordions`)."""
+
+    @property
+    def components(self) -> list[Component]: ...
+    @property
+    def names(self) -> frozenset[str]: ...
+    def read(self, values: Mapping[Component, Any]) -> dict[str, dict[str, Any]]: ...
+    def show(self, request: GenerationRequest) -> dict[Block, Any]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """The controls of one request, keyed by the dotted name of the field they set."""
 
     controls: Mapping[str, Component]
+    extensions: ExtensionControls | None = None
 
     @property
     def components(self) -> set[Component]:
         """What an event takes as `inputs` to have its values arrive keyed by component."""
-        return set(self.controls.values())
+        return {*self.controls.values(), *(self.extensions.components if self.extensions else ())}
 
     def read(self, values: Mapping[Component, Any]) -> GenerationRequest:
         """The request that the controls show.
@@ -133,6 +145,8 @@ class Form:
             for parent in parents:
                 inner = inner.setdefault(parent, {})
             inner[last] = _plain(name, values[control], schemas[name])
+        if self.extensions is not None:
+            fields["extensions"] = {**fields.get("extensions", {}), **self.extensions.read(values)}
         if not fields.get("refiner", {}).get("checkpoint"):
             fields["refiner"] = None
         try:
@@ -149,12 +163,16 @@ class Form:
         for name in wanted:
             control, schema = self.controls[name], schemas[name]
             value: Any = flat.get(name, schema.get("default", ""))
+            if name == "extensions" and self.extensions is not None:  # the box holds those without controls
+                value = {key: options for key, options in value.items() if key not in self.extensions.names}
             change: dict[str, Any] = {"value": _shown(value, schema)}
             if isinstance(control, gr.Slider):
                 low: float = control.minimum
                 high: float = control.maximum
                 change |= {"minimum": min(low, value), "maximum": max(high, value)}
             updates[control] = gr.update(**change)
+        if self.extensions is not None and "extensions" in wanted:
+            updates |= self.extensions.show(request)
         return updates
 
 

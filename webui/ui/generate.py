@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 LOOK_EVERY = 0.2  # seconds
+NOTICEABLE = 0.05  # seconds
 Updates = dict[Component, Any]
 
 
@@ -118,15 +120,18 @@ class Runner:
     def _done(self, result: GenerationResult) -> Updates:
         """Pictures, how long each phase took, and the notices."""
         count = f"{len(result.images)} picture{'s' if len(result.images) != 1 else ''}"
-        times = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in result.timings.items())
+        times = ", ".join(
+            f"{phase} {spent:.1f} s" for phase, spent in result.timings.items() if _is_shown(phase, spent)
+        )
         done = f"{'Interrupted: ' if result.interrupted else ''}{count}" + (f" ({times})" if times else "")
         status = markup.message("done", done) + markup.notices(result.notices)
         where = self.results
-        return {**self._pictures(result.images), where.bar: "", where.preview: "", where.status: status}
+        pictures = self._pictures(result.images, [self.album.add_picture(image) for image in result.extras])
+        return {**pictures, where.bar: "", where.preview: "", where.status: status}
 
-    def _pictures(self, images: Sequence[GeneratedImage]) -> Updates:
+    def _pictures(self, images: Sequence[GeneratedImage], extras: Sequence[Path] = ()) -> Updates:
         where = self.results
-        files = [str(self.album.add(made)) for made in images]
+        files = [str(path) for path in [*(self.album.add(made) for made in images), *extras]]
         shown = [{"text": made.infotext, "seed": made.request.seed, "subseed": made.subseed} for made in images]
         return {
             where.gallery: gr.update(value=files, selected_index=0 if files else None),
@@ -165,3 +170,8 @@ class Runner:
         """The text of the picture that was clicked, and its index."""
         index = int(selected.index)
         return (shown[index]["text"] if index < len(shown) else ""), index
+
+
+def _is_shown(phase: str, seconds: float) -> bool:
+    """Hooks of extensions (`name: hook`) only where they took noticeable time."""
+    return ": " not in phase or seconds >= NOTICEABLE

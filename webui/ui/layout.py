@@ -76,6 +76,7 @@ class Pen:
         self._schemas = forms.leaves(GenerationRequest)
         self._values = forms.flatten(starting)
         self.controls: dict[str, Component] = {}
+        self.extensions: forms.ExtensionControls | None = None
 
     def draw(self, name: str, **more: Any) -> Component:
         """Draw a field as its schema says."""
@@ -107,4 +108,4 @@ class Pen:
 
     def form(self) -> forms.Form:
         """What was drawn, as a form that can be read."""
-        return forms.Form(MappingProxyType(dict(self.controls)))
+        return forms.Form(MappingProxyType(dict(self.controls)), self.extensions)

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from webui.domain.catalog import SAMPLERS, SCHEDULES
 from webui.ui.events import bind
+from webui.ui.extensions import draw_accordions, names_of
 from webui.ui.generate import Results, Runner
 from webui.ui.layout import Pen
+
+if TYPE_CHECKING:
+    from webui.engine import Engine
 
 ADVANCED = (
     ("noise", "Noise"),
@@ -37,8 +42,8 @@ class Buttons:
     subseed_reuse: gr.Button
 
 
-def draw(pen: Pen, styles: Sequence[str] = ()) -> tuple[Buttons, Results]:
-    """Draw the tab inside the caller's Blocks; `styles` are the names to choose from."""
+def draw(pen: Pen, styles: Sequence[str] = (), engine: "Engine | None" = None) -> tuple[Buttons, Results]:
+    """Draw the tab inside the caller's Blocks; `styles` are the names to choose from, `engine` knows the extensions."""
     with gr.Row(elem_id="txt2img_toprow"):
         with gr.Column(scale=6, min_width=320):
             _prompts(pen)
@@ -54,6 +59,8 @@ def draw(pen: Pen, styles: Sequence[str] = ()) -> tuple[Buttons, Results]:
     with gr.Row(elem_id="txt2img_columns"):
         with gr.Column(scale=1, min_width=360, elem_id="txt2img_settings"):
             tools = _generation(pen)
+            if engine is not None:
+                pen.extensions = draw_accordions(engine.extensions.infos, "txt2img", names_of(engine))
             _advanced(pen)
         with gr.Column(scale=1, min_width=360, elem_id="txt2img_results"):
             results = _results()

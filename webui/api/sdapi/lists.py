@@ -60,8 +60,6 @@ def routes(parts: Parts) -> APIRouter:
     router.add_api_route("/upscalers", upscalers)
     router.add_api_route("/latent-upscale-modes", latent_upscale_modes)
     router.add_api_route("/memory", memory)
-    router.add_api_route("/script-info", _none)
-    router.add_api_route("/scripts", _no_scripts)
     for name in ("refresh-checkpoints", "refresh-vae", "refresh-embeddings"):
         router.add_api_route(f"/{name}", _refresher(library.refresh), methods=["POST"], operation_id=name)
     return router
@@ -114,14 +112,6 @@ def _rss(process: psutil.Process) -> int:
         return int(process.memory_info().rss)
     except psutil.Error:  # it has ended meanwhile
         return 0
-
-
-def _none() -> list[Any]:
-    return []
-
-
-def _no_scripts() -> dict[str, list[str]]:
-    return {"txt2img": [], "img2img": []}
 
 
 def _refresher(refresh: Callable[[], object]) -> Callable[[Request], Any]:

@@ -1,6 +1,6 @@
 """From a body in A1111's terms to the one request that everything else speaks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -11,7 +11,9 @@ from starlette.exceptions import HTTPException
 from webui.api.body import InvalidBodyError, Loc
 from webui.api.sdapi.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.options import CHECKPOINT, NEUTRAL, OPTIONS, REFINER_BY_STEPS, replaced, with_a1111_defaults
+from webui.api.sdapi.scripts import options_of
 from webui.domain.catalog import split_combined
+from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
 
 SETTING_PARTS = (
@@ -30,7 +32,6 @@ SETTING_FIELDS = (  # body field, path; null leaves the setting's value
     ("s_min_uncond", "guidance.s_min_uncond"),
     ("tiling", "tiling"),
 )
-OWN_SCRIPTS = ("sampler", "seed", "refiner")  # A1111's core scripts, which its API skips too
 OVERRIDE_WINS = ("s_churn", "s_tmin", "s_tmax", "s_noise")
 NO_MODEL = ("", "None", "none")
 RESIZE_MODES = ("resize", "crop", "fill", "latent")
@@ -79,11 +80,14 @@ def read_body(data: Mapping[str, Any], kind: type[Body]) -> Body:
         raise InvalidBodyError.of(error) from None
 
 
-def to_request(body: GenerationBody, starting: GenerationRequest) -> GenerationRequest:
+def to_request(
+    body: GenerationBody, starting: GenerationRequest, extensions: Sequence[ExtensionInfo] = ()
+) -> GenerationRequest:
     """The request that a body means.
 
     Args:
         starting: where the values come from that A1111 keeps as settings.
+        extensions: those that `alwayson_scripts` may name.
 
     Raises:
         InvalidBodyError: naming the field of the body.
@@ -100,6 +104,7 @@ def to_request(body: GenerationBody, starting: GenerationRequest) -> GenerationR
     for name, path in SETTING_FIELDS:
         if getattr(body, name) is not None:
             draft.put(path, getattr(body, name), name)
+    draft.put("extensions", options_of(body.alwayson_scripts, extensions), "alwayson_scripts")
     _put_sampler(draft, body)
     by_steps = _put_overrides(draft, body.override_settings or {})
     if body.refiner_checkpoint not in (None, *NO_MODEL) and body.refiner_switch_at:
@@ -177,6 +182,3 @@ def _refuse_what_is_missing(body: GenerationBody) -> None:
         raise InvalidBodyError.at(("restore_faces",), "face restoration is not available yet", "not_available")
     if body.script_name:
         raise InvalidBodyError.at(("script_name",), f"Script '{body.script_name[:100]}' not found", "not_found")
-    for name in body.alwayson_scripts:
-        if name.lower() not in OWN_SCRIPTS:
-            raise InvalidBodyError.at(("alwayson_scripts", name), f"Script '{name[:100]}' not found", "not_found")
