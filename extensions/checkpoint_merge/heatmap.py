@@ -39,7 +39,7 @@ def compare(options: CompareOptions, context: ActionContext) -> ActionResult:
     picture = draw(table, title)
     text = f"{title}: up to {table.largest:.3g} of a block's own size."
     if table.lacking:
-        text += f" {len(table.lacking)} tensors are in one of the two only."
+        text += f" In only one of the two: {len(table.lacking)} of the tensors."
     data: dict[str, JsonValue] = {
         row: {kind: _json(table.cells.get((row, kind))) for kind in KINDS} for row in table.rows
     }

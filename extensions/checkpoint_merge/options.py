@@ -1,8 +1,17 @@
 """What a user can choose: the recipe of a merge, and the forms of the actions. No tensors, no files."""
 
+import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, FiniteFloat, StringConstraints, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    FiniteFloat,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from webui.plugins.api import Options
 
@@ -24,9 +33,14 @@ class LoraShare(Options):
 
 
 def _listed(value: Any) -> Any:
-    """`name:0.8, other` as a list; a weight that is left out is 1."""
+    """`name:0.8, other` as a list, a weight that is left out being 1; a list, also written as JSON, as it is."""
     if not isinstance(value, str):
         return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except RecursionError:
+            raise ValueError("is nested too deeply") from None
     shares = []
     for part in filter(None, (one.strip() for one in value.split(","))):
         name, colon, weight = part.rpartition(":")
@@ -35,19 +49,29 @@ def _listed(value: Any) -> Any:
 
 
 def written(shares: tuple[LoraShare, ...]) -> str:
-    """The text of `_listed`."""
-    return ", ".join(f"{one.name}:{one.weight:g}" for one in shares)
+    """The text that `_listed` reads: the short form where no name stands in its way."""
+    if any(set(one.name) & set(",:[") for one in shares):
+        return json.dumps([one.model_dump() for one in shares])
+    return ", ".join(f"{one.name}:{one.weight!r}" for one in shares)
 
 
-Loras = Annotated[tuple[LoraShare, ...], BeforeValidator(_listed, json_schema_input_type=str), Field(max_length=20)]
+Loras = Annotated[
+    tuple[LoraShare, ...],
+    Field(max_length=20),
+    BeforeValidator(_listed),
+    PlainSerializer(written, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string"}),
+]
+Checkpoint = Annotated[Name, Field(json_schema_extra={"model": "checkpoint"})]
+Vae = Annotated[Name, Field(json_schema_extra={"model": "vae"})]
 
 
 class Recipe(Options):
     """Everything that determines the merged weights."""
 
-    a: Name = Field("", description="checkpoint A, the one that is changed")
-    b: Name = Field("", description="checkpoint B")
-    c: Name = Field("", description="checkpoint C: what B was trained from; of ties and dare, what both were")
+    a: Checkpoint = Field("", description="checkpoint A, the one that is changed")
+    b: Checkpoint = Field("", description="checkpoint B")
+    c: Checkpoint = Field("", description="checkpoint C: what B was trained from; of ties and dare, what both were")
     method: Method = Field("weighted_sum", description="copy changes nothing by itself: precision, VAE and LoRAs do")
     alpha: Share = Field(0.3, description="share of B; of the difference; of ties and dare, the scale of the changes")
     alpha_blocks: Annotated[str, StringConstraints(max_length=2000)] = Field(
@@ -61,8 +85,8 @@ class Recipe(Options):
         0.2, description="ties: share of the largest changes kept; dare: chance that a change is kept"
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="dare: which changes are dropped")
-    loras: Loras = Field((), description="LoRAs merged in afterwards: name:0.8, other:0.5")
-    vae: Name = Field("", description="a file of models/VAE to take the VAE's weights from; empty: merged")
+    loras: Loras = Field("", validate_default=True, description="LoRAs merged in afterwards: name:0.8, other:0.5")
+    vae: Vae = Field("", description="a file of models/VAE to take the VAE's weights from; empty: merged")
     arithmetic: Literal["float32", "stored"] = Field(
         "float32", description="stored computes in the files' own format, rounding after every product as A1111 does"
     )
@@ -91,7 +115,7 @@ class TryOptions(Recipe):
 class MergeOptions(Recipe):
     """The form of a merge that is saved."""
 
-    a: Name = Field(min_length=1, description="checkpoint A, the one that is changed")
+    a: Checkpoint = Field(min_length=1, description="checkpoint A, the one that is changed")
     precision: Precision = Field("keep", description="format of the numbers; keep: the finest of the merged files")
     discard: Annotated[str, StringConstraints(max_length=500)] = Field(
         "", description="names left out, with * for anything, separated by commas: first_stage_model.*"
@@ -102,7 +126,7 @@ class MergeOptions(Recipe):
 class MergeLorasOptions(Options):
     """The form of merging LoRAs into one."""
 
-    loras: Loras = Field(description="name:0.8, other:0.5", min_length=1)
+    loras: Loras = Field(description="name:0.8, other:0.5")
     method: Literal["svd", "concat"] = Field(
         "svd", description="svd finds the nearest LoRA of the rank below; concat is exact and adds up the ranks"
     )
@@ -113,12 +137,18 @@ class MergeLorasOptions(Options):
     precision: Literal["fp16", "bf16", "fp32"] = "fp16"
     name: Name = Field(min_length=1, description="of the new file, without extension")
 
+    @model_validator(mode="after")
+    def _names_some(self) -> "MergeLorasOptions":
+        if not self.loras:
+            raise ValueError("loras: name at least one")
+        return self
+
 
 class ExtractOptions(Options):
     """The form of making a LoRA from what two checkpoints differ in."""
 
-    base: Name = Field(min_length=1, description="checkpoint before")
-    tuned: Name = Field(min_length=1, description="checkpoint after")
+    base: Checkpoint = Field(min_length=1, description="checkpoint before")
+    tuned: Checkpoint = Field(min_length=1, description="checkpoint after")
     rank: int = Field(64, ge=1, le=1024, description="of linear layers and 1x1 convolutions")
     conv_rank: int = Field(0, ge=0, le=1024, description="of 3x3 convolutions; 0 leaves them out")
     smallest: Annotated[FiniteFloat, Field(ge=0, le=1)] = Field(
@@ -133,11 +163,11 @@ class ExtractOptions(Options):
 class CompareOptions(Options):
     """The form of the heat map."""
 
-    a: Name = Field(min_length=1)
-    b: Name = Field(min_length=1)
+    a: Checkpoint = Field(min_length=1)
+    b: Checkpoint = Field(min_length=1)
 
 
 class ReadOptions(Options):
     """The form of reading a recipe back."""
 
-    file: Name = Field(min_length=1, description="a merged checkpoint")
+    file: Checkpoint = Field(min_length=1, description="a merged checkpoint")

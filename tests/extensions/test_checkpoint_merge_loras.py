@@ -69,6 +69,9 @@ def test_shares_are_read_from_text_and_from_a_list() -> None:
     text = MergeOptions(a="a", method="copy", loras="in/side:0.8, plain")
     assert text.loras == (LoraShare(name="in/side", weight=0.8), LoraShare(name="plain"))
     assert MergeOptions(a="a", method="copy", loras=[{"name": "plain"}]).loras == text.loras[1:]
+    for name in ("plain", "a, b", "x:y"):
+        options = MergeOptions(a="a", method="copy", loras=[{"name": name, "weight": 1 / 3}])
+        assert MergeOptions.model_validate_json(options.model_dump_json()) == options
 
 
 @pytest.mark.parametrize("method", ["svd", "concat"])
