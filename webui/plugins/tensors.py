@@ -4,6 +4,8 @@ from webui.library.detect import ModelSpec, detect
 from webui.library.layout import Layout
 from webui.library.sidecar import read_sidecar
 from webui.prompt.conditioning import Conditioning
+from webui.sampling.colours import latent_colours
+from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import ModelCall, Residuals, Step
 from webui.weights.model import LoadedModel
 from webui.weights.tensors import TensorFile
@@ -17,9 +19,11 @@ __all__ = [
     "ModelCall",
     "ModelSpec",
     "Residuals",
+    "SigmaTable",
     "Step",
     "TensorFile",
     "build_text_stack",
     "detect",
+    "latent_colours",
     "read_sidecar",
 ]
