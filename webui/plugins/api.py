@@ -1,5 +1,6 @@
 """What an extension imports from the program. Needs no torch; tensor types are in `webui.plugins.tensors`."""
 
+from webui.domain.catalog import find_sampler
 from webui.domain.errors import (
     BadRequestError,
     Cancelled,
@@ -37,5 +38,6 @@ __all__ = [
     "UnknownModelError",
     "UnusableFileError",
     "WebuiError",
+    "find_sampler",
     "hookimpl",
 ]
