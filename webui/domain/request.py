@@ -4,47 +4,23 @@ The UI, the HTTP API and the infotext in a PNG all speak this type. Anything tha
 anything that cannot (folders, ports, previews) is a setting (`settings.py`). Names are the field's standard terms.
 """
 
-import math
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from webui.domain.catalog import find_sampler, find_schedule
+from webui.domain.fields import MAX_PROMPT as MAX_PROMPT
+from webui.domain.fields import Emphasis as Emphasis
+from webui.domain.fields import Frozen as Frozen
+from webui.domain.fields import Name as Name
+from webui.domain.fields import Number as Number
+from webui.domain.fields import Text as Text
 from webui.domain.images import ImageField
+from webui.domain.inpainting import Inpainting, Outpainting
 
-MAX_PROMPT = 32_000  # characters
 MAX_WORK = 4096 * 4096 * 150 * 4  # pixels x steps x images of one request
 MAX_SEED = 2**32 - 1
 LEAST_FIXED_STRENGTH = 0.01  # below, `fix_steps` would ask for schedules of many thousand steps
-
-
-def _plain_text(text: str) -> str:
-    """Refuse what cannot be written to a PNG or a database: NUL and lone surrogates."""
-    if "\0" in text:
-        raise ValueError("has a NUL character; remove it")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"has half a surrogate pair at character {error.start}; remove it") from None
-    return text
-
-
-def _finite(number: float) -> float:
-    if not math.isfinite(number):
-        raise ValueError("must be a finite number")
-    return number
-
-
-Text = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_plain_text)]
-Name = Annotated[str, Field(max_length=400), AfterValidator(_plain_text)]
-Number = Annotated[float, AfterValidator(_finite)]
-Emphasis = Literal["None", "Ignore", "Original", "No norm"]
-
-
-class Frozen(BaseModel):
-    """Base of all request parts: frozen, and a name that does not exist is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Txt2Img(Frozen):
@@ -58,6 +34,9 @@ class Img2Img(Frozen):
 
     kind: Literal["img2img"] = "img2img"
     image: ImageField
+    further_images: tuple[ImageField, ...] = Field(
+        (), max_length=63, description="the others of a batch: each of its images starts from one of its own"
+    )
     denoising_strength: Number = Field(0.75, ge=0, le=1, description="share of the schedule that is run")
     resize_mode: Literal["resize", "crop", "fill", "latent"] = Field(
         "resize", description="how the picture is brought to width x height; latent: its latents are stretched"
@@ -65,6 +44,18 @@ class Img2Img(Frozen):
     fix_steps: bool = Field(False, description="run as many steps as asked for, however low the strength")
     noise_multiplier: Number = Field(1.0, ge=0, le=2, description="factor on the noise that the run starts with")
     extra_noise: Number = Field(0.0, ge=0, le=1, description="noise added to the start beyond the schedule's")
+    color_correction: bool = Field(False, description="give the result the colours of the picture it starts from")
+    image_cfg_scale: Number | None = Field(
+        None, ge=0, le=100, description="weight of the picture for checkpoints that edit by instruction"
+    )
+    inpainting: Inpainting | None = None
+    outpainting: Outpainting | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Img2Img":
+        if self.inpainting and self.outpainting:
+            raise ValueError("inpainting and outpainting exclude each other; make two requests")
+        return self
 
     @model_validator(mode="after")
     def _strong_enough(self) -> "Img2Img":
@@ -176,6 +167,9 @@ class GenerationRequest(Frozen):
     batch_size: int = Field(1, ge=1, le=64)
     n_iter: int = Field(1, ge=1, le=1000, description="batches, one after another")
     tiling: bool = Field(False, description="seamless edges")
+    inpainting_mask_weight: Number = Field(
+        1.0, ge=0, le=1, description="how much of the masked part inpainting checkpoints do not see"
+    )
     refiner: Refiner | None = None
     disable_extra_networks: bool = False
     noise: Noise = Noise()
@@ -207,6 +201,16 @@ class GenerationRequest(Frozen):
         if work > MAX_WORK:
             raise ValueError(
                 f"width x height x steps x images is {work:.1e}, more than {MAX_WORK:.1e} in one request; ask for less"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_picture_each(self) -> "GenerationRequest":
+        further = self.task.further_images if isinstance(self.task, Img2Img) else ()
+        if further and self.batch_size != 1 + len(further):
+            raise ValueError(
+                f"batch_size is {self.batch_size}, but {1 + len(further)} pictures are given to start from; "
+                "give one for all images or one for each"
             )
         return self
 

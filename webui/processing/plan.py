@@ -90,9 +90,13 @@ def walk_of(request: GenerationRequest) -> Walk:
     return Walk(steps, int(strength * steps) + 1)
 
 
-def image_request(plan: Plan, seed: int, subseed: int) -> GenerationRequest:
-    """The request that makes one image of the plan alone."""
-    return plan.request.with_(seed=seed, subseed=subseed, batch_size=1, n_iter=1)
+def image_request(plan: Plan, seed: int, subseed: int, position: int = 0) -> GenerationRequest:
+    """The request that makes one image of the plan alone; `position` is its place in the batch."""
+    task = plan.request.task
+    if isinstance(task, Img2Img) and task.further_images:
+        own = (task.image, *task.further_images)[position]
+        task = task.model_copy(update={"image": own, "further_images": ()})
+    return plan.request.with_(seed=seed, subseed=subseed, batch_size=1, n_iter=1, task=task)
 
 
 def _batch(request: GenerationRequest, index: int) -> Batch:

@@ -6,11 +6,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from webui import VERSION
 from webui.domain.errors import BadRequestError, Cancelled, UnknownModelError
-from webui.domain.request import GenerationRequest, Img2Img
+from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Phase, Progress
 from webui.library.choice import first_choice
 from webui.library.files import ModelFile
@@ -18,20 +19,19 @@ from webui.library.library import ModelLibrary
 from webui.output.infotext import InfoFacts, write
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.decode import check_finite, decode
-from webui.processing.init_image import init_latents
+from webui.processing.inpaint import settled, tells_of_mask
 from webui.processing.plan import Batch, Plan, image_request, make_plan
 from webui.processing.ports import Reporter
 from webui.processing.preview import preview
 from webui.processing.sample import Sampled, sample_batch
 from webui.processing.stages import Stages, Switch
+from webui.processing.start import Start, start_of
 from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
 from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import Step
 from webui.weights.memory import ModelCache
 from webui.weights.model import LoadedModel
-
-EDITING_CHANNELS = 8  # of instruct-pix2pix
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Job:
     reporter: Reporter
     table: SigmaTable
     facts: InfoFacts
-    init: Tensor | None = None  # (1, 4, h, w) latents of the picture to start from
+    origin: Start | None = None  # the pictures to start from, encoded with the first batch
     images: list[GeneratedImage] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class Pipeline:
         began = time.monotonic()
         reporter.progress(Progress("loading", 0, request.steps, 0, request.n_iter))
         checkpoint, vae = self._files(request)
-        self._refuse_editing(request, checkpoint)
+        request = settled(request, self._library.spec(checkpoint))
         switch = self._switch(request, checkpoint)
         model = self._models.get(checkpoint, vae)
         loading = time.monotonic() - began
@@ -129,7 +129,7 @@ class Pipeline:
                 self._library.short_hash(checkpoint),
                 vae.path.name if vae else "",
                 self._library.short_hash(vae) if vae else "",
-                inpainting=model.spec.inpaints,
+                inpainting=tells_of_mask(request, model.spec),
             ),
             subseed=0,
             refiner=f"{switch.file.stem} [{self._library.short_hash(switch.file)}]" if switch else "",
@@ -149,12 +149,6 @@ class Pipeline:
         checkpoint = self._library.checkpoint(chosen) if chosen else first_choice(self._library)
         return checkpoint, self._library.vae(request.vae, checkpoint)
 
-    def _refuse_editing(self, request: GenerationRequest, checkpoint: ModelFile) -> None:
-        if isinstance(request.task, Img2Img) and self._library.spec(checkpoint).in_channels == EDITING_CHANNELS:
-            raise BadRequestError(
-                "checkpoint", f"{checkpoint.name} edits by instruction, which img2img cannot do yet; choose another"
-            )
-
     def _switch(self, request: GenerationRequest, checkpoint: ModelFile) -> Switch | None:
         if request.refiner is None:
             return None
@@ -169,14 +163,15 @@ class Pipeline:
     def _batch(self, job: Job, batch: Batch) -> None:
         request = job.plan.request
         with job.timed("encoding", batch.index):
-            if job.init is None:
-                job.init = init_latents(request, job.model.vae, job.model.device)
+            if job.origin is None:
+                self._start(job)
             stages = Stages(
                 job.plan,
                 job.model,
                 job.switch,
                 lambda file: self._models.get(file, self._library.vae(request.vae, file)),
                 lambda model: job.hooks.edit_conditioning(self._texts.encode(job.plan, model)),
+                job.origin.extra if job.origin else None,
             )
         with job.timed("sampling", batch.index):
             sampled = self._sample(job, batch, stages)
@@ -187,13 +182,27 @@ class Pipeline:
             pictures = decode(sampled.latents, stages.model, tiled=self._tiled_vae)
         for position, picture in enumerate(pictures):
             index = batch.index * request.batch_size + position
-            one = image_request(job.plan, batch.seeds[position], batch.subseeds[position])
+            one = image_request(job.plan, batch.seeds[position], batch.subseeds[position], position)
+            beside: tuple[Image.Image, ...] = ()
+            if job.origin is not None:
+                picture, beside = job.origin.finish(picture, position, sampled.latents[position])
             facts = replace(job.facts, subseed=batch.subseeds[position], padded=sampled.padded)
             made = GeneratedImage(
-                job.hooks.edit_image(picture, index), one, write(one, facts), index, batch.subseeds[position]
+                job.hooks.edit_image(picture, index),
+                one,
+                write(one, facts),
+                index,
+                batch.subseeds[position],
+                attachments=beside,
             )
             job.images.append(made)
             job.reporter.image(made)
+
+    def _start(self, job: Job) -> None:
+        job.origin = start_of(job.plan, job.model)
+        if job.origin is not None and job.origin.canvas.note:
+            job.notices.append(Notice("inpainting", job.origin.canvas.note))
+            job.facts = replace(job.facts, blank_mask=True)
 
     def _sample(self, job: Job, batch: Batch, stages: Stages) -> Sampled | None:
         """The batch's latents; None where the user stopped it before anything was to be seen."""
@@ -219,7 +228,7 @@ class Pipeline:
                 watch,
                 device=job.model.device,
                 is_sdxl=family in ("sdxl", "sdxl_refiner"),
-                init=job.init,
+                origin=job.origin,
             )
         except Cancelled:
             return None

@@ -1,6 +1,7 @@
 """Routes that make images, and those that stop them. A route waits on a job and never holds a thread."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -79,5 +80,8 @@ async def _made(parts: Parts, wanted: GenerationRequest, body: GenerationBody, r
 
 
 async def _encoded(parts: Parts, images: tuple[GeneratedImage, ...]) -> list[EncodedImage]:
-    tasks: list[Any] = [run_in_threadpool(parts.encode, image) for image in images]
+    """Each picture, followed by what was asked for beside it, which carries no text."""
+    beside = [[replace(one, image=extra, infotext="", path="") for extra in one.attachments] for one in images]
+    every = [image for one, extras in zip(images, beside, strict=True) for image in (one, *extras)]
+    tasks: list[Any] = [run_in_threadpool(parts.encode, image) for image in every]
     return list(await asyncio.gather(*tasks))

@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
 
 from webui.api.body import InvalidBodyError, Loc
 from webui.api.sdapi.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.options import CHECKPOINT, NEUTRAL, OPTIONS, REFINER_BY_STEPS, replaced, with_a1111_defaults
+from webui.api.sdapi.picture import SOFT_INPAINTING, picture_task
 from webui.domain.catalog import split_combined
 from webui.domain.request import GenerationRequest
 
 SETTING_PARTS = (
     "checkpoint", "vae", "clip_skip", "tiling", "noise", "schedule", "unipc", "guidance", "prompting", "sdxl",
+    "inpainting_mask_weight",
 )  # fmt: skip
 SAME_NAME = (
     "prompt", "negative_prompt", "seed", "subseed", "subseed_strength", "batch_size", "n_iter", "steps", "cfg_scale",
@@ -33,14 +33,6 @@ SETTING_FIELDS = (  # body field, path; null leaves the setting's value
 OWN_SCRIPTS = ("sampler", "seed", "refiner")  # A1111's core scripts, which its API skips too
 OVERRIDE_WINS = ("s_churn", "s_tmin", "s_tmax", "s_noise")
 NO_MODEL = ("", "None", "none")
-RESIZE_MODES = ("resize", "crop", "fill", "latent")
-TASK_SETTINGS = MappingProxyType(  # setting, path; they are parts of an img2img task and of nothing else
-    {
-        "img2img_fix_steps": "task.fix_steps",
-        "initial_noise_multiplier": "task.noise_multiplier",
-        "img2img_extra_noise": "task.extra_noise",
-    }
-)
 
 Body = TypeVar("Body", bound=GenerationBody)
 
@@ -124,24 +116,10 @@ def setting_changes(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 def _put_picture(draft: _Draft, body: Img2ImgBody) -> None:
     """The task of img2img. Settings of the request are taken from `override_settings`, the body's own field first."""
-    if not body.init_images:
-        raise HTTPException(404, "Init image not found")
-    if len(body.init_images) > 1:
-        place = ("init_images", 1)
-        raise InvalidBodyError.at(place, "one picture for all images is what can be taken so far", "not_available")
-    if body.mask is not None:
-        raise InvalidBodyError.at(("mask",), "inpainting is not available yet", "not_available")
-    if not 0 <= body.resize_mode < len(RESIZE_MODES):
-        raise InvalidBodyError.at(("resize_mode",), f"should be 0 to {len(RESIZE_MODES) - 1}")
-    draft.put("task.kind", "img2img", "init_images")
-    draft.put("task.image", body.init_images[0], "init_images", 0)
-    draft.put("task.resize_mode", RESIZE_MODES[body.resize_mode], "resize_mode")
-    draft.put("task.denoising_strength", body.denoising_strength, "denoising_strength")
-    for key, value in (body.override_settings or {}).items():
-        if key in TASK_SETTINGS and value is not None:
-            draft.put(TASK_SETTINGS[key], value, "override_settings", key)
-    if body.initial_noise_multiplier is not None:
-        draft.put("task.noise_multiplier", body.initial_noise_multiplier, "initial_noise_multiplier")
+    for path, value, place in picture_task(body):
+        draft.put(path, value, *place)
+    for index in range(1, len(body.init_images or ())):
+        draft.places[f"task.further_images.{index - 1}"] = ("init_images", index)
 
 
 def _put_sampler(draft: _Draft, body: GenerationBody) -> None:
@@ -178,5 +156,6 @@ def _refuse_what_is_missing(body: GenerationBody) -> None:
     if body.script_name:
         raise InvalidBodyError.at(("script_name",), f"Script '{body.script_name[:100]}' not found", "not_found")
     for name in body.alwayson_scripts:
-        if name.lower() not in OWN_SCRIPTS:
+        takes_mask = isinstance(body, Img2ImgBody) and name.lower() == SOFT_INPAINTING
+        if name.lower() not in OWN_SCRIPTS and not takes_mask:
             raise InvalidBodyError.at(("alwayson_scripts", name), f"Script '{name[:100]}' not found", "not_found")
