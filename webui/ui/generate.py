@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import gradio as gr
 from gradio.components import Component
@@ -17,7 +17,6 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult
 from webui.ui import markup
 from webui.ui.album import Album
-from webui.ui.forms import Form
 
 if TYPE_CHECKING:
     from webui.engine import Engine
@@ -32,8 +31,9 @@ Updates = dict[Component, Any]
 class Results:
     """Where a job is shown.
 
-    `shown` holds one dict for each picture of the gallery (text, seed, subseed), `chosen` the index of the selected
-    one; `job` is the id of this browser's last job and survives a reload of the page.
+    `shown` holds one dict for each picture of the gallery (text, seed, subseed, path), `chosen` the index of the
+    selected one; `job` is the id of this browser's last job and survives a reload of the page; `send` are the buttons
+    that hand the selected picture to another tab.
     """
 
     bar: gr.HTML
@@ -44,6 +44,7 @@ class Results:
     shown: gr.State
     chosen: gr.State
     job: gr.BrowserState
+    send: tuple[gr.Button, ...] = ()
 
     @property
     def all(self) -> list[Component]:
@@ -55,12 +56,22 @@ class Results:
         return {self.bar: "", self.preview: "", self.status: markup.message("error", text)}
 
 
+class Readable(Protocol):
+    """A form that a request can be read from: the controls to send along, and what they mean."""
+
+    @property
+    def controls(self) -> Mapping[str, Component]: ...
+    @property
+    def components(self) -> set[Component]: ...
+    def read(self, values: Mapping[Component, Any]) -> GenerationRequest: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Runner:
     """The handlers of the buttons Generate, Interrupt and Skip, and of a page that comes back."""
 
     engine: "Engine"
-    form: Form
+    form: Readable
     results: Results
     album: Album
     save_images: bool
@@ -127,7 +138,10 @@ class Runner:
     def _pictures(self, images: Sequence[GeneratedImage]) -> Updates:
         where = self.results
         files = [str(self.album.add(made)) for made in images]
-        shown = [{"text": made.infotext, "seed": made.request.seed, "subseed": made.subseed} for made in images]
+        shown = [
+            {"text": made.infotext, "seed": made.request.seed, "subseed": made.subseed, "path": file}
+            for made, file in zip(images, files, strict=False)
+        ]
         return {
             where.gallery: gr.update(value=files, selected_index=0 if files else None),
             where.text: shown[0]["text"] if shown else "",
