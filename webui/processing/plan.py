@@ -106,9 +106,13 @@ def fixed_walk(steps: int, strength: float) -> Walk:
     return Walk(int(steps / strength) if strength else 0, steps)
 
 
-def image_request(plan: Plan, seed: int, subseed: int) -> GenerationRequest:
-    """The request that makes one image of the plan alone."""
-    return plan.request.with_(seed=seed, subseed=subseed, batch_size=1, n_iter=1)
+def image_request(plan: Plan, seed: int, subseed: int, position: int = 0) -> GenerationRequest:
+    """The request that makes one image of the plan alone; `position` is its place in the batch."""
+    task = plan.request.task
+    if isinstance(task, Img2Img) and task.further_images:
+        own = (task.image, *task.further_images)[position]
+        task = task.model_copy(update={"image": own, "further_images": ()})
+    return plan.request.with_(seed=seed, subseed=subseed, batch_size=1, n_iter=1, task=task)
 
 
 def _filled_task(request: GenerationRequest, styles: Mapping[str, Style]) -> Txt2Img | Img2Img | Upscale:

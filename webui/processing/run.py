@@ -6,11 +6,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from webui import VERSION
 from webui.domain.errors import BadRequestError, Cancelled, UnknownModelError
-from webui.domain.request import GenerationRequest, Img2Img
+from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Phase, Progress
 from webui.library.choice import first_choice
 from webui.library.files import ModelFile
@@ -19,14 +20,15 @@ from webui.output.infotext import InfoFacts, write
 from webui.plugins.host import ExtensionHost
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.decode import check_finite, decode
-from webui.processing.hires import Enlarger, SecondPassHooks, first_picture, hires_of, second_plan
-from webui.processing.init_image import init_latents
+from webui.processing.hires import Enlarged, Enlarger, SecondPassHooks, first_picture, hires_of, second_plan
+from webui.processing.inpaint import settled, tells_of_mask
 from webui.processing.patching import Patched, Patching
 from webui.processing.plan import Batch, Plan, image_request, make_plan
 from webui.processing.ports import Reporter
 from webui.processing.preview import preview
-from webui.processing.sample import Sampled, sample_batch
+from webui.processing.sample import Origin, Sampled, sample_batch
 from webui.processing.stages import Stages, Switch
+from webui.processing.start import Start, start_of
 from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
 from webui.processing.upscaling import Upscalers
@@ -35,8 +37,6 @@ from webui.sampling.steps import Step
 from webui.weights.memory import ModelCache
 from webui.weights.merging import merged_tokens
 from webui.weights.model import LoadedModel
-
-EDITING_CHANNELS = 8  # of instruct-pix2pix
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Job:
     facts: InfoFacts
     second: Plan | None = None  # of hires fix
     patched: Patched = lambda model: model  # applies the extensions' patches to a further model
-    init: Tensor | None = None  # (1, 4, h, w) latents of the picture to start from
+    origin: Start | None = None  # the pictures to start from, encoded with the first batch
     images: list[GeneratedImage] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
@@ -148,7 +148,7 @@ class Pipeline:
         began = time.monotonic()
         reporter.progress(Progress("loading", 0, request.steps, 0, request.n_iter))
         checkpoint, vae = self._files(request)
-        self._refuse_editing(request, checkpoint)
+        request = settled(request, self._library.spec(checkpoint))
         switch = self._switch(request, checkpoint)
         self._patching.expect(checkpoint)
         model = self._models.get(checkpoint, vae)
@@ -166,7 +166,7 @@ class Pipeline:
                 self._library.short_hash(checkpoint),
                 vae.path.name if vae else "",
                 self._library.short_hash(vae) if vae else "",
-                inpainting=model.spec.inpaints,
+                inpainting=tells_of_mask(request, model.spec),
             ),
             subseed=0,
             refiner=f"{switch.file.stem} [{self._library.short_hash(switch.file)}]" if switch else "",
@@ -187,12 +187,6 @@ class Pipeline:
         chosen = request.checkpoint
         checkpoint = self._library.checkpoint(chosen) if chosen else first_choice(self._library)
         return checkpoint, self._library.vae(request.vae, checkpoint)
-
-    def _refuse_editing(self, request: GenerationRequest, checkpoint: ModelFile) -> None:
-        if isinstance(request.task, Img2Img) and self._library.spec(checkpoint).in_channels == EDITING_CHANNELS:
-            raise BadRequestError(
-                "checkpoint", f"{checkpoint.name} edits by instruction, which img2img cannot do yet; choose another"
-            )
 
     def _hires_title(self, request: GenerationRequest) -> str:
         """`name [hash]` of the second pass's checkpoint where it is named; "" elsewhere.
@@ -225,11 +219,11 @@ class Pipeline:
         model, sampled = job.model, None
         if first_picture(request) is None:
             with job.timed("encoding", batch.index):
-                if job.init is None:
-                    job.init = init_latents(request, job.model.vae, job.model.device)
+                if job.origin is None:
+                    self._start(job)
                 stages = self._stages(job, job.plan, job.model)
             with job.timed("sampling", batch.index):
-                sampled = self._sample(job, batch, stages, job.plan, job.init)
+                sampled = self._sample(job, batch, stages, job.plan, job.origin)
             if sampled is None:
                 return
             model = stages.model
@@ -242,12 +236,15 @@ class Pipeline:
             pictures = decode(sampled.latents, model, tiled=self._tiled_vae)
         for position, picture in enumerate(pictures):
             index = batch.index * request.batch_size + position
-            one = image_request(job.plan, batch.seeds[position], batch.subseeds[position])
+            one = image_request(job.plan, batch.seeds[position], batch.subseeds[position], position)
             picture = job.hooks.edit_image(picture, index)
+            beside: tuple[Image.Image, ...] = ()
+            if job.origin is not None:  # after the extensions, so that what a mask protects stays the original
+                picture, beside = job.origin.finish(picture, position, sampled.latents[position])
             facts = replace(
                 job.facts, subseed=batch.subseeds[position], padded=sampled.padded, extra=job.hooks.fields()
             )
-            made = GeneratedImage(picture, one, write(one, facts), index, batch.subseeds[position])
+            made = GeneratedImage(picture, one, write(one, facts), index, batch.subseeds[position], attachments=beside)
             job.images.append(made)
             job.reporter.image(made)
 
@@ -262,6 +259,7 @@ class Pipeline:
             job.switch if takes_part and not (job.switch and job.switch.file == model.file) else None,
             lambda file: job.patched(self._models.get(file, self._library.vae(plan.request.vae, file))),
             lambda model: job.hooks.edit_conditioning(self._texts.encode(plan, model)),
+            job.origin.extra if job.origin else None,
         )
 
     def _second_pass(
@@ -305,13 +303,19 @@ class Pipeline:
             except Cancelled:
                 return first, first_model
             with job.timed("sampling", batch.index):
-                sampled = self._sample(job, batch, stages, plan, start)
+                sampled = self._sample(job, batch, stages, plan, Enlarged(start))
         if sampled is None:
             return first, first_model
         padded = sampled.padded or (first is not None and first.padded)
         return replace(sampled, padded=padded), stages.model
 
-    def _sample(self, job: Job, batch: Batch, stages: Stages, plan: Plan, init: Tensor | None) -> Sampled | None:
+    def _start(self, job: Job) -> None:
+        job.origin = start_of(job.plan, job.model)
+        if job.origin is not None and job.origin.canvas.note:
+            job.notices.append(Notice("inpainting", job.origin.canvas.note))
+            job.facts = replace(job.facts, blank_mask=True)
+
+    def _sample(self, job: Job, batch: Batch, stages: Stages, plan: Plan, origin: Origin | None) -> Sampled | None:
         """The batch's latents after one pass; None where the user stopped it before anything was to be seen."""
         family, is_second = stages.model.spec.family, plan is job.second
         before = job.steps - plan.walk.run if is_second else 0  # steps of the first pass
@@ -341,7 +345,7 @@ class Pipeline:
                     watch,
                     device=job.model.device,
                     is_sdxl=family in ("sdxl", "sdxl_refiner"),
-                    init=init,
+                    origin=origin,
                 )
         except Cancelled:
             return None

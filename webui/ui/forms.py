@@ -68,7 +68,7 @@ def draw(name: str, schema: Schema, *, value: Any, label: str = "", span: Span |
     shown: dict[str, Any] = {
         "label": label or name.rsplit(".", 1)[-1].replace("_", " ").capitalize(),
         "info": schema.get("description"),
-        "elem_id": "txt2img_" + name.replace(".", "_"),
+        "elem_id": name.replace(".", "_"),
         **more,
     }
     match schema:
@@ -221,6 +221,11 @@ def _plain(name: str, value: Any, schema: Schema) -> Any:
             except ValueError as error:
                 raise BadRequestError(name, f"is not JSON ({error})") from None
     return value
+
+
+def plain(name: str, value: Any) -> Any:
+    """What an optional number's control sent: an emptied box means None."""
+    return _plain(name, value, {"optional": True})
 
 
 def bad_request(error: ValidationError) -> BadRequestError:

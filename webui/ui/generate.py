@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import gradio as gr
 from gradio.components import Component
@@ -20,7 +20,6 @@ from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult
 from webui.ui import markup
 from webui.ui.album import Album
-from webui.ui.forms import Form
 
 if TYPE_CHECKING:
     from webui.engine import Engine
@@ -37,7 +36,8 @@ class Results:
     """Where a job is shown.
 
     `shown` holds one dict for each picture of the gallery (text, seed, subseed, file), `chosen` the index of the
-    selected one; `job` is the id of this browser's last job and survives a reload of the page.
+    selected one; `job` is the id of this browser's last job and survives a reload of the page; `send` are the buttons
+    that hand the selected picture to another tab.
     """
 
     bar: gr.HTML
@@ -48,6 +48,7 @@ class Results:
     shown: gr.State
     chosen: gr.State
     job: gr.BrowserState
+    send: tuple[gr.Button, ...] = ()
 
     @property
     def all(self) -> list[Component]:
@@ -59,12 +60,22 @@ class Results:
         return {self.bar: "", self.preview: "", self.status: markup.message("error", text)}
 
 
+class Readable(Protocol):
+    """A form that a request can be read from: the controls to send along, and what they mean."""
+
+    @property
+    def controls(self) -> Mapping[str, Component]: ...
+    @property
+    def components(self) -> set[Component]: ...
+    def read(self, values: Mapping[Component, Any]) -> GenerationRequest: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Runner:
     """The handlers of the buttons Generate, Interrupt and Skip, and of a page that comes back."""
 
     engine: "Engine"
-    form: Form
+    form: Readable
     results: Results
     album: Album
     save_images: bool

@@ -56,6 +56,7 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "task.hires.scheduler": "Hires schedule type",
         "task.hires.cfg_scale": "Hires CFG scale",
         "task.hires.refiner_pass": "Refiner in",
+        "inpainting_mask_weight": "Inpainting conditioning mask strength",
     }
 )
 # what is handy to drag; the request allows more, and a larger value that is pasted widens the slider
@@ -82,20 +83,29 @@ class Pen:
     """Draws each field once, with its starting value.
 
     Attributes:
-        controls: what was drawn, by dotted field name.
+        tab: the tab that is drawn; its name leads every element id.
+        controls: what was drawn, by dotted field name. Those given are shared with another tab.
     """
 
-    def __init__(self, starting: GenerationRequest) -> None:
+    def __init__(
+        self, starting: GenerationRequest, tab: str = "txt2img", shared: Mapping[str, Component] | None = None
+    ) -> None:
+        self.tab = tab
         self._schemas = forms.request_leaves()
         self._values = forms.flatten(starting)
-        self.controls: dict[str, Component] = {}
+        self.controls: dict[str, Component] = dict(shared or {})
         self.extensions: forms.ExtensionControls | None = None
+
+    def id(self, name: str) -> str:
+        """The element id of something on this tab."""
+        return f"{self.tab}_{name}"
 
     def draw(self, name: str, **more: Any) -> Component:
         """Draw a field as its schema says."""
         schema = self._schemas[name]
         label = more.pop("label", LABELS.get(name, ""))
         value = self._values.get(name, schema.get("default", ""))
+        more = {"elem_id": self.id(name.replace(".", "_")), **more}
         return self._keep(name, forms.draw(name, schema, value=value, label=label, span=SPANS.get(name), **more))
 
     def choice(self, name: str, choices: list[tuple[str, str]], **more: Any) -> Component:
@@ -103,7 +113,7 @@ class Pen:
         value = self._values.get(name, "")
         settings: dict[str, Any] = {
             "label": LABELS.get(name, name.capitalize()),
-            "elem_id": "txt2img_" + name.replace(".", "_"),
+            "elem_id": self.id(name.replace(".", "_")),
             "value": value if value in [choice for _, choice in choices] else None,
             **more,
         }
