@@ -18,8 +18,10 @@ class Mask(Picture):
     __slots__ = ()
 
     @classmethod
-    def of(cls, image: Image.Image) -> "Mask":
+    def of(cls, image: Image.Image, *, clear: bool = False) -> "Mask":
         """From any picture: of one with transparent parts its alpha channel, of another its brightness.
+
+        `clear` is a picture's word for keeping transparency, which a mask always looks at.
 
         Raises:
             ValueError: it has more than 40 megapixels, or none.
@@ -32,14 +34,14 @@ class Mask(Picture):
         return cls(out.getvalue(), plain.width, plain.height)
 
     @classmethod
-    def from_base64(cls, text: str) -> "Mask":
+    def from_base64(cls, text: str, *, clear: bool = False) -> "Mask":
         """From the base64 of an image file, with or without a `data:image/...` prefix.
 
         Raises:
             ValueError: no base64, or no image that may be opened.
         """
         try:
-            return cls.of(safe_open(file_of(text)))
+            return cls.of(safe_open(file_of(text)), clear=clear)
         except BadRequestError as error:
             raise ValueError(error.message) from None
 

@@ -104,7 +104,7 @@ def _normal(prompts: tuple[str, str]) -> tuple[list[str], ...]:
 
 
 def _core(request: GenerationRequest, facts: InfoFacts) -> Details:
-    model, noise = facts.model, request.noise
+    model, noise, task = facts.model, request.noise, request.task
     varied = request.subseed_strength != 0
     resized = request.seed_resize_from_w > 0 and request.seed_resize_from_h > 0
     return {
