@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import logging
+import math
 import os
 import secrets
 import sys
@@ -108,6 +109,7 @@ def _add_request(target: argparse.ArgumentParser) -> None:
     add("--cfg-scale", type=float)
     for name in ("sampler", "scheduler", "checkpoint", "vae"):
         add(f"--{name}")
+    add("--lora", dest="loras", action="append", metavar="NAME[:STRENGTH]", help="a network to apply; may be repeated")
 
 
 def _add_upscaling(target: argparse.ArgumentParser) -> None:
@@ -179,6 +181,7 @@ def serve(settings: Settings) -> int:
 def generate(settings: Settings, given: argparse.Namespace) -> int:
     """Make pictures without a server, with progress on standard error."""
     wanted = {name: value for name, value in vars(given).items() if name in GenerationRequest.model_fields}
+    wanted["prompt"] = with_loras(given.prompt, getattr(given, "loras", ()))
     return _run(settings, given, lambda starting: {**dict(starting), **wanted})
 
 
@@ -224,6 +227,24 @@ def _run(settings: Settings, given: argparse.Namespace, wanted: Callable[[Genera
                 write_whole(Path(path), app.encoded(settings, image, image_format_of(output)).data)
             sys.stdout.write(f"{path}\n")
     return OK
+
+
+def with_loras(prompt: str, loras: Sequence[str]) -> str:
+    """The prompt with a tag for each `name`, `name:0.8` or `name:0.8:1` (text encoder and UNet).
+
+    Raises:
+        WebuiError: a strength is not a number, or there is no name.
+    """
+    for text in loras:
+        name, *strengths = text.split(":")
+        try:
+            known = bool(name) and len(strengths) <= 2 and all(math.isfinite(float(one)) for one in strengths)
+        except ValueError:
+            known = False
+        if not known or set("<>") & set(name):
+            raise WebuiError(f"--lora {text}: write the name of a file in models/Lora and a number, as in ink:0.8")
+        prompt = f"{prompt} <lora:{text}>"
+    return prompt
 
 
 def image_format_of(path: Path) -> ImageFormat:

@@ -23,10 +23,11 @@ from webui.domain.result import GeneratedImage, Progress
 from webui.processing.back import Back, build
 from webui.worker import WorkerConfig
 
+EXTENSIONS = Path(__file__).parents[2] / "extensions"
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 GROUPS = (
-    "samplers", "schedules", "prompts", "settings", "batch", "networks", "sdxl", "sdxl_v", "sd2", "img2img", "hires",
-    "inpaint", "ip2p", "sdxl_inpaint", "api",
+    "samplers", "schedules", "prompts", "settings", "batch", "networks", "lyco", "sdxl", "sdxl_v", "sd2", "img2img",
+    "hires", "inpaint", "ip2p", "sdxl_inpaint", "api",
 )  # fmt: skip
 AMPLIFIED = "sampler_dpm_adaptive"
 # Hires fix by way of pictures: a few values of the first picture fall on the other side of their 8-bit step, and the
@@ -55,7 +56,6 @@ def cases() -> list[dict[str, object]]:
         for one, case in found
         if one["group"] in GROUPS
         and not any(case["payload"].get(name) for name in NOT_YET)
-        and not re.search("<lora|<hypernet|<lyco", case["payload"].get("prompt", ""))
     ]
 
 
@@ -63,7 +63,9 @@ def cases() -> list[dict[str, object]]:
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
     return build(
-        WorkerConfig(GOLDENS / "models", data, device="cpu", precision="fp32", threads=1, checkpoints_in_memory=3)
+        WorkerConfig(
+            GOLDENS / "models", data, EXTENSIONS, device="cpu", precision="fp32", threads=1, checkpoints_in_memory=3
+        )
     )
 
 

@@ -26,6 +26,14 @@ class FakeFile:
     usable: bool = True
     reason: str = ""
 
+    @property
+    def path(self) -> Path:
+        return Path("nowhere", self.name)
+
+    @property
+    def stem(self) -> str:
+        return self.path.stem
+
 
 @dataclass
 class FakeLibrary:
@@ -47,6 +55,18 @@ class FakeLibrary:
 
     def upscalers(self) -> tuple[FakeFile, ...]:
         return ()
+
+    def loras(self) -> tuple[FakeFile, ...]:
+        return (FakeFile("ink.safetensors"), FakeFile("sub/<b>oil.safetensors"))
+
+    def embeddings(self) -> tuple[FakeFile, ...]:
+        return (FakeFile("face.pt"),)
+
+    def hypernetworks(self) -> tuple[FakeFile, ...]:
+        return ()
+
+    def fact(self, file: FakeFile, name: str) -> str:
+        return file.stem
 
     def title(self, file: FakeFile) -> str:
         return f"{file.name} [0123456789]"

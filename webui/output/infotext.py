@@ -154,7 +154,7 @@ def _picture(request: GenerationRequest, facts: InfoFacts) -> Details:
 def _conditioning(request: GenerationRequest, facts: InfoFacts) -> Details:
     rules, prompts = request.prompting, request.prompt + request.negative_prompt
     return {
-        "Lora hashes": facts.lora_hashes or None,
+        "Lora hashes": facts.lora_hashes or facts.extra.get("Lora hashes"),
         "Old prompt editing timelines": True if rules.old_scheduling and "[" in prompts else None,
         "TI hashes": facts.ti_hashes or None,
         "Emphasis": rules.emphasis if rules.emphasis != "Original" and re.search(r"[(\[]", prompts) else None,

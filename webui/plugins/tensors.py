@@ -4,10 +4,11 @@ from webui.library.detect import ModelSpec, detect
 from webui.library.layout import Layout, unet_layout
 from webui.library.sidecar import read_sidecar
 from webui.prompt.conditioning import Conditioning
+from webui.prompt.embeddings import Embedding, embedding_of
 from webui.sampling.colours import latent_colours
 from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import ModelCall, Residuals, Step
-from webui.weights.build import check_finite
+from webui.weights.build import check_finite, is_finite
 from webui.weights.model import LoadedModel
 from webui.weights.tensors import TensorFile
 from webui.weights.text_encoders import ClipTower, build_text_stack
@@ -15,6 +16,7 @@ from webui.weights.text_encoders import ClipTower, build_text_stack
 __all__ = [
     "ClipTower",
     "Conditioning",
+    "Embedding",
     "Layout",
     "LoadedModel",
     "ModelCall",
@@ -26,6 +28,8 @@ __all__ = [
     "build_text_stack",
     "check_finite",
     "detect",
+    "embedding_of",
+    "is_finite",
     "latent_colours",
     "read_sidecar",
     "unet_layout",

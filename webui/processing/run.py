@@ -23,7 +23,7 @@ from webui.processing.decode import check_finite, decode
 from webui.processing.hires import Enlarged, Enlarger, SecondPassHooks, first_picture, hires_of, second_plan
 from webui.processing.inpaint import settled, tells_of_mask
 from webui.processing.patching import Patched, Patching
-from webui.processing.plan import Batch, Plan, image_request, make_plan
+from webui.processing.plan import Batch, Plan, image_request, make_plan, merged
 from webui.processing.ports import Reporter
 from webui.processing.preview import preview
 from webui.processing.sample import Origin, Sampled, sample_batch
@@ -32,6 +32,7 @@ from webui.processing.start import Start, start_of
 from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
 from webui.processing.upscaling import Upscalers
+from webui.prompt.embeddings import Embedding
 from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import Step
 from webui.weights.memory import ModelCache
@@ -52,6 +53,7 @@ class Job:
     facts: InfoFacts
     second: Plan | None = None  # of hires fix
     patched: Patched = lambda model: model  # applies the extensions' patches to a further model
+    brought: tuple[Embedding, ...] = ()  # textual inversions that extensions add
     origin: Start | None = None  # the pictures to start from, encoded with the first batch
     images: list[GeneratedImage] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
@@ -109,7 +111,7 @@ class Pipeline:
             Cancelled: stopped by the user before there was any image.
         """
         hooks = self._host.join(request)
-        request = hooks.edit_request(request)
+        request = hooks.edit_request(merged(request, self._texts.styles()))
         self._upscalers.check(request)
         job = self._prepare(request, hooks, reporter)
         with ExitStack() as patches:
@@ -153,9 +155,10 @@ class Pipeline:
         self._patching.expect(checkpoint)
         model = self._models.get(checkpoint, vae)
         loading = time.monotonic() - began
-        plan = make_plan(request.with_(checkpoint=checkpoint.name), self._texts.styles())
+        plan = make_plan(request.with_(checkpoint=checkpoint.name))
         hires = hires_of(plan.request)
         second = second_plan(plan, hires) if hires else None
+        brought = hooks.embeddings()
         table = SigmaTable.standard(
             downcast=request.schedule.downcast_alphas,
             zero_terminal_snr=request.schedule.zero_terminal_snr or model.spec.zero_terminal_snr,
@@ -171,16 +174,19 @@ class Pipeline:
             subseed=0,
             refiner=f"{switch.file.stem} [{self._library.short_hash(switch.file)}]" if switch else "",
             hires_checkpoint=self._hires_title(request),
-            ti_hashes=self._texts.hashes(plan, model),
+            ti_hashes=self._texts.hashes(plan, model, brought),
             version=VERSION,
         )
+        taken = hooks.network_kinds()
         notices = [
             Notice("prompt", f"<{one.kind}:{':'.join(one.positional)}> was left out: no extension handles {one.kind!r}")
             for one in dict.fromkeys(plan.networks + (second.networks if second else ()))
-            if not request.disable_extra_networks
+            if one.kind not in taken and not request.disable_extra_networks
         ]
-        timings = {"loading": loading}
-        return Job(plan, model, switch, hooks, reporter, table, facts, second, notices=notices, timings=timings)
+        return Job(
+            plan, model, switch, hooks, reporter, table, facts, second, brought=brought, notices=notices,
+            timings={"loading": loading},
+        )  # fmt: skip
 
     def _files(self, request: GenerationRequest) -> tuple[ModelFile, ModelFile | None]:
         """The checkpoint and the separate VAE that a request names."""
@@ -258,7 +264,7 @@ class Pipeline:
             model,
             job.switch if takes_part and not (job.switch and job.switch.file == model.file) else None,
             lambda file: job.patched(self._models.get(file, self._library.vae(plan.request.vae, file))),
-            lambda model: job.hooks.edit_conditioning(self._texts.encode(plan, model)),
+            lambda model: job.hooks.edit_conditioning(self._texts.encode(plan, model, job.brought)),
             job.origin.extra if job.origin else None,
         )
 

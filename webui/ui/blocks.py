@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.domain.request import GenerationRequest
-from webui.ui import extensions, extras, forms, img2img, markup, models, paste, quicksettings, txt2img
+from webui.ui import cards, extensions, extras, forms, img2img, markup, models, paste, quicksettings, txt2img
 from webui.ui.album import Album
 from webui.ui.events import bind
 from webui.ui.generate import Runner
@@ -45,6 +45,7 @@ def build(
         with gr.Tabs(selected="txt2img", elem_id="tabs") as tabs:
             with gr.Tab("txt2img", id="txt2img", elem_id="tab_txt2img"):
                 buttons, results = txt2img.draw(pen, styles, engine)
+                cards.draw(engine, pen.controls["checkpoint"])
             form = pen.form()
             shared = {name: form.controls[name] for name in quicksettings.REMEMBERED}
             picture_pen = Pen(starting, "img2img", shared)
