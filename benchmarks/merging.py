@@ -25,6 +25,7 @@ from webui.library.library import ModelLibrary
 from webui.plugins.api import ActionContext, Models
 
 TARGET_MIB = 2048
+TIMEOUT_SECONDS = 3600  # a case writes up to 14 GB
 BYTES = 2  # fp16
 CASES = ("weighted_sum", "weighted_sum fp32", "ties", "compare")
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
@@ -50,7 +51,7 @@ def main() -> None:
         size = _sources(given.cache)
         print(f"three sources of {size / 1e9:.2f} GB, fp16; target: under {TARGET_MIB} MiB")
         for case in CASES:
-            made = measure("benchmarks.merging", "--cache", given.cache, "--case", case)
+            made = measure("benchmarks.merging", "--cache", given.cache, "--case", case, timeout=TIMEOUT_SECONDS)
             print(
                 f"{case:20} peak {made['peak']:5.0f} MiB ({made['start']:.0f} MiB before), {made['seconds']:.0f} s",
                 flush=True,

@@ -1,5 +1,6 @@
 """The merge of checkpoints as an action: opens the sources, computes, writes one new file."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
@@ -36,6 +37,7 @@ def merge(options: MergeOptions, context: ActionContext) -> ActionResult:
             is_inpainting=a.spec.inpaints and not options.name, is_editing=a.spec.edits and not options.name,
         )  # fmt: skip
         path = context.new_file("checkpoint", name)
+        sidecar = _sidecar(context.models.find("checkpoint", options.a), path)
         entries = [Entry(one, result.dtype(one), result.shape(one)) for one in _wanted(result, options.discard)]
         context.progress(0, len(entries), "reading the files' hashes")
         hashes = hashes_of(context.models, options)
@@ -47,7 +49,8 @@ def merge(options: MergeOptions, context: ActionContext) -> ActionResult:
             context.progress(done, len(entries), f"merging {tensor}")
 
         write_safetensors(path, entries, metadata(options, hashes, parents), result.pieces, before)
-    _copy_sidecar(context.models.find("checkpoint", options.a), path)
+    if sidecar.is_file():
+        shutil.copyfile(sidecar, path.with_suffix(".yaml"))
     kept = f" {_listed(result.kept)} kept from A: the others lack it." if result.kept and options.b else ""
     return ActionResult(text=f"Made {name}, {len(entries)} tensors.{kept}", files=(path,), data={"name": name})
 
@@ -105,12 +108,15 @@ def _wanted(result: Merged, discard: str) -> list[str]:
     return names
 
 
-def _copy_sidecar(source: Path, target: Path) -> None:
-    """The yaml beside A tells what tensors cannot (head counts, v-prediction): the merge needs it too."""
-    yaml = source.with_suffix(".yaml")
-    if yaml.is_file():
-        with target.with_suffix(".yaml").open("xb") as file:
-            file.write(yaml.read_bytes())
+def _sidecar(source: Path, target: Path) -> Path:
+    """The yaml beside A, if any: it tells what tensors cannot (head counts, v-prediction), so the merge needs it too.
+
+    Raises:
+        BadRequestError: another yaml already stands where the new file's would, and would tell something else.
+    """
+    if target.with_suffix(".yaml").exists():
+        raise BadRequestError("name", f"{target.stem}.yaml is there already; choose another name, or remove it")
+    return source.with_suffix(".yaml")
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -284,6 +284,17 @@ def test_a_file_of_that_name_is_never_replaced(folder: Folder) -> None:
     with pytest.raises(WebuiError, match="already"):
         merge(MergeOptions(a="a", b="b", name="c"), folder.context())
     assert (folder.models_dir / SD / "c.safetensors").read_bytes() == before
+    (folder.models_dir / SD / "out.yaml").write_text("model: {}")
+    with pytest.raises(BadRequestError, match=r"out\.yaml is there already"):
+        merge(MergeOptions(a="a", b="b", name="out"), folder.context())
+
+
+def test_a_name_that_is_taken_meanwhile_is_not_replaced(folder: Folder) -> None:
+    path = folder.models_dir / SD / "out.safetensors"
+    with pytest.raises(WebuiError, match="already; choose another name"):
+        merge(MergeOptions(a="a", b="b", name="out"), folder.context(progress=lambda *_: path.write_bytes(b"theirs")))
+    assert path.read_bytes() == b"theirs"
+    assert not [name for name in folder.files() if name.endswith(".part")]
 
 
 def test_cancelled_leaves_nothing(folder: Folder) -> None:
