@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 OLDEST = (3, 11)
+ALONE = "requirements-alone.txt"
 OWN_FLAGS = """flags of launch.py itself:
   --skip-install        start with what is installed; install nothing
   --torch-index URL     where pip looks for torch (or the variable WEBUI_TORCH_INDEX), for another build of it
@@ -63,7 +64,8 @@ def pinned(name: str, requirements: str) -> str:
 
 def install(requirements: str, torch_index: str) -> None:
     """Install a requirements file once; a stamp in .venv holds the hash of what was installed."""
-    wanted = hashlib.sha256((ROOT / "requirements.txt").read_bytes() + (ROOT / requirements).read_bytes()).hexdigest()
+    files = ("requirements.txt", ALONE, requirements)
+    wanted = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in files)).hexdigest()
     stamp = VENV / f".installed-{requirements}"
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return
@@ -72,6 +74,7 @@ def install(requirements: str, torch_index: str) -> None:
     index = ("--index-url", torch_index) if torch_index else ()
     run("installing torch (the largest part)", *pip, *index, pinned("torch", "requirements.txt"), hint=hint)
     run(f"installing {requirements}", *pip, "-r", ROOT / requirements, hint=hint)
+    run(f"installing {ALONE}", *pip, "--no-deps", "-r", ROOT / ALONE, hint=hint)
     stamp.write_text(wanted, encoding="utf-8")
 
 

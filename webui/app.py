@@ -2,10 +2,11 @@
 
 import contextlib
 import functools
+import logging
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from webui.api.application import create
 from webui.api.parts import EncodedImage, Parts
@@ -23,10 +24,16 @@ from webui.jobs.store import JobStore
 from webui.library.library import ModelLibrary
 from webui.output.metadata import encode
 from webui.output.store import ImageStore
+from webui.plugins.catalog import Catalog
+from webui.plugins.describing import CACHE, describe_all
 from webui.prompt.styles import read_styles
 
 STYLES_FILE = "styles.csv"  # in the data folder, where the worker reads it too
+SETTINGS_FILE = "settings.json"  # in the data folder
 SECRETS = frozenset({"api_auth"})
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,9 @@ def engine_of(settings: Settings, *, resume: bool = False) -> Iterator[Engine]:
         library = ModelLibrary(settings.models_dir, settings.data_dir / "cache")
         images = ImageStore.from_settings(settings)
         store = JobStore(settings.data_dir / "webui.sqlite3")
-        executor = functools.partial(LocalExecutor, worker_config(settings))
+        extensions = catalog(settings)
+        config = replace(worker_config(settings), broken_extensions=extensions.broken())
+        executor = functools.partial(LocalExecutor, config, on_extensions=extensions.note_worker)
         engine = Engine(
             executor,
             library,
@@ -63,6 +72,7 @@ def engine_of(settings: Settings, *, resume: bool = False) -> Iterator[Engine]:
             data_dir=settings.data_dir,
             max_queue=settings.max_queue,
             resume=resume,
+            extensions=extensions,
         )
         stack.callback(engine.close)
         if settings.default_checkpoint and not engine.starting_values().checkpoint:
@@ -104,6 +114,16 @@ def policy_of(settings: Settings) -> Policy:
         cors_origins=settings.cors_origins,
         users=users,
     )
+
+
+def catalog(settings: Settings) -> Catalog:
+    """What is known of the extensions, without running their code in this process."""
+    cache = settings.data_dir / CACHE
+    infos = describe_all(settings.extensions_dir, cache, settings.disabled_extensions)
+    for info in infos:
+        if info.state == "failed":
+            log.warning("extension %s: %s", info.folder, info.error)
+    return Catalog(infos, settings.data_dir / SETTINGS_FILE)
 
 
 def worker_config(settings: Settings) -> WorkerConfig:

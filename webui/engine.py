@@ -9,12 +9,25 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeVar
 
 from webui.domain.errors import BadRequestError, BusyError, Cancelled, UnknownModelError, UnusableFileError, WebuiError
-from webui.domain.request import GenerationRequest
+from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult, Notice
-from webui.executors.protocol import Event, Executor, Failed, Finished, ImageMade, OnEvent, Progressed, Started
+from webui.executors.protocol import (
+    ActionDone,
+    ActionProgressed,
+    Event,
+    Executor,
+    Failed,
+    Finished,
+    ImageMade,
+    OnEvent,
+    Progressed,
+    Started,
+)
+from webui.jobs.actions import ActionBoard, ActionJob
 from webui.jobs.job import Job
 from webui.jobs.queue import JobQueue
 from webui.jobs.starting_values import StartingValues
@@ -22,10 +35,15 @@ from webui.jobs.store import JobStore, StoredImage, StoredJob
 from webui.library.choice import first_choice
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
+from webui.library.upscalers import check_upscalers
+from webui.plugins.catalog import Catalog
 
 __all__ = ["Engine", "ImageSaver", "Job"]
 
 ATTEMPTS = 2  # a job during which the program ended so often is not begun again
+
+Folder = Literal["txt2img-images", "img2img-images", "extras-images"]
+FOLDERS: Mapping[str, Folder] = MappingProxyType({"txt2img": "txt2img-images", "upscale": "extras-images"})
 
 Found = TypeVar("Found")
 
@@ -39,7 +57,7 @@ class ImageSaver(Protocol):
         self,
         image: GeneratedImage,
         *,
-        folder: Literal["txt2img-images", "img2img-images"],
+        folder: Folder,
         job: GenerationRequest | None = None,
     ) -> Path:
         """Write one and return its path; `job` is the request of the whole job. Raises WebuiError."""
@@ -62,6 +80,7 @@ class Engine:
         data_dir: Path,
         max_queue: int,
         resume: bool = True,
+        extensions: Catalog | None = None,
     ) -> None:
         """Take up what an earlier run left; the worker starts meanwhile.
 
@@ -71,8 +90,11 @@ class Engine:
             data_dir: where `starting_values.json` stands.
             max_queue: how many jobs may wait besides the one in work.
             resume: whether jobs that an earlier run left unfinished are done now.
+            extensions: those that requests may name.
         """
         self.library = library
+        self.extensions = extensions or Catalog()
+        self._actions = ActionBoard(max_queue)
         self._store = store
         self._images = images
         self._starting = StartingValues(data_dir / "starting_values.json")
@@ -126,6 +148,25 @@ class Engine:
     def queued(self) -> tuple[Job, ...]:
         """Those that wait, in order."""
         return self._queue.queued()
+
+    def act(self, extension: str, action: str, options: Mapping[str, Any]) -> ActionJob:
+        """Start an action of an extension and return at once. It takes its turn among the jobs, unless it is light.
+
+        Raises:
+            BadRequestError: there is no such action, or the options do not fit.
+            BusyError: too many wait, or the program is stopping.
+        """
+        job = ActionJob(self.extensions.call(extension, action, options), self._executor.cancel)
+        with self._submitting:
+            if self._closing:
+                raise BusyError("the program is stopping; try again when it runs again")
+            self._actions.add(job)
+            self._executor.submit(job.id, job.call)
+        return job
+
+    def action(self, job_id: str) -> ActionJob | None:
+        """An action that waits, runs or ended not long ago."""
+        return self._actions.get(job_id)
 
     def interrupt(self) -> None:
         """Stop the running job within a step; its images so far are kept. Others go on."""
@@ -181,15 +222,19 @@ class Engine:
         self._store.close()
 
     def _completed(self, request: GenerationRequest) -> GenerationRequest:
-        """The request with its checkpoint named, every file that it names being there and usable."""
+        """The request with its checkpoint named, every file and extension that it names being there and usable."""
+        self.extensions.check(request)
+        self._refreshed(lambda: check_upscalers(self.library, request))
+        if request.task.kind == "upscale":  # needs no checkpoint
+            return request
         name = request.checkpoint or self.starting_values().checkpoint or self._first_choice().name
         checkpoint = self._find(name)
         self._refreshed(lambda: self.library.vae(request.vae, checkpoint))
-        if request.refiner is not None:
+        for field, alias in _further_checkpoints(request).items():
             try:
-                self._find(request.refiner.checkpoint)
+                self._find(alias)
             except (UnknownModelError, UnusableFileError) as error:
-                raise BadRequestError("refiner.checkpoint", str(error).removeprefix("checkpoint: ")) from error
+                raise BadRequestError(field, str(error).removeprefix("checkpoint: ")) from error
         return request if request.checkpoint else request.with_(checkpoint=name)
 
     def _find(self, alias: str) -> ModelFile:
@@ -202,7 +247,7 @@ class Engine:
         """What `look` finds in the library, if need be after a look at the disk: a file may just have been copied."""
         try:
             return look()
-        except (UnknownModelError, UnusableFileError):
+        except (UnknownModelError, UnusableFileError, BadRequestError):
             self.library.refresh()
             return look()
 
@@ -234,6 +279,9 @@ class Engine:
 
     def _hear(self, event: Event) -> None:
         """Called by the executor, in its thread."""
+        if (action := self._actions.get(event.job_id)) is not None:
+            self._hear_action(action, event)
+            return
         job = self._queue.get(event.job_id)
         if job is None or job.ended:
             log.debug("an event of job %s, which is not in the queue: %s", event.job_id, type(event).__name__)
@@ -251,6 +299,23 @@ class Engine:
                 self._finish(job, result)
             case Failed(_, error, traceback):
                 self._fail(job, error, traceback)
+
+    def _hear_action(self, action: ActionJob, event: Event) -> None:
+        match event:
+            case Started():
+                action.note_started()
+            case ActionProgressed(_, progress):
+                action.note_progress(progress)
+            case ActionDone(_, outcome):
+                if outcome.files:
+                    self.library.refresh()
+                action.note_end(outcome)
+            case Failed(_, error, traceback):
+                if not isinstance(error, WebuiError):
+                    log.error("%s of %s failed: %s\n%s", action.call.action, action.call.extension, error, traceback)
+                action.note_end(error)
+            case _:
+                log.debug("an event of an action: %s", type(event).__name__)
 
     def _finish(self, job: Job, result: GenerationResult) -> None:
         reported = {image.index: image.path for image in job.images}
@@ -276,9 +341,7 @@ class Engine:
         """The image with the path of its file; one that cannot be saved is kept with a notice."""
         if not job.save:
             return image
-        folder: Literal["txt2img-images", "img2img-images"] = (
-            "txt2img-images" if job.request.task.kind == "txt2img" else "img2img-images"
-        )
+        folder = FOLDERS.get(job.request.task.kind, "img2img-images")
         try:
             path = str(self._images.save(image, folder=folder, job=job.request))
         except Exception as error:
@@ -298,6 +361,14 @@ class Engine:
         except WebuiError as error:
             log.warning("job %s: %s", job.id, error)
             job.note_notice(Notice("jobs", str(error)))
+
+
+def _further_checkpoints(request: GenerationRequest) -> dict[str, str]:
+    """Checkpoints that a request names beside its own, by field."""
+    named = {"refiner.checkpoint": request.refiner.checkpoint if request.refiner else ""}
+    if isinstance(request.task, Txt2Img) and request.task.hires.enabled:
+        named["task.hires.checkpoint"] = request.task.hires.checkpoint
+    return {field: alias for field, alias in named.items() if alias}
 
 
 class _Control:

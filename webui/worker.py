@@ -12,9 +12,10 @@ import traceback
 from dataclasses import replace
 from multiprocessing.connection import Connection
 
+from webui.domain.extensions import ActionCall
 from webui.executors.config import WorkerConfig
 from webui.executors.protocol import Failed
-from webui.executors.running import Back, Stop, perform
+from webui.executors.running import Back, Hosting, Stop, perform
 from webui.executors.wire import (
     HEARTBEAT,
     Alive,
@@ -47,7 +48,8 @@ def main(config: WorkerConfig, connection: "Connection[FromWorker, ToWorker]") -
     except (Exception, SystemExit) as error:
         send(BuildFailed(portable(error), traceback.format_exc()))
         return
-    send(Built())
+    send(Built(back.extensions() if isinstance(back, Hosting) else ()))
+    threading.Thread(target=_do_light, args=(back, inbox, send), name="light-actions", daemon=True).start()
     for task in inbox:
         if isinstance(task, Run):
             _run(back, task, inbox, send)
@@ -77,16 +79,17 @@ class Inbox:
 
     def __init__(self) -> None:
         self._tasks: queue.SimpleQueue[Run | LoadCheckpoint | None] = queue.SimpleQueue()
+        self.light: queue.SimpleQueue[Run] = queue.SimpleQueue()  # actions that do not wait for the tasks
         self._lock = threading.Lock()
         self._stops: dict[str, Stop] = {}
 
     def take(self, message: ToWorker) -> None:
         """From the listener."""
         match message:
-            case Run(job_id):
+            case Run(job_id, work):
                 with self._lock:
                     self._stops[job_id] = Stop()
-                self._tasks.put(message)
+                (self.light if isinstance(work, ActionCall) and work.light else self._tasks).put(message)
             case LoadCheckpoint():
                 self._tasks.put(message)
             case StopJob(job_id, kind):
@@ -116,8 +119,13 @@ class Inbox:
         return task
 
 
+def _do_light(back: Back, inbox: Inbox, send: Sender) -> None:
+    while True:
+        _run(back, inbox.light.get(), inbox, send)
+
+
 def _run(back: Back, job: Run, inbox: Inbox, send: Sender) -> None:
-    ended = perform(back, job.job_id, job.request, inbox.stop_of(job.job_id), send)
+    ended = perform(back, job.job_id, job.work, inbox.stop_of(job.job_id), send)
     inbox.done(job.job_id)
     if isinstance(ended, Failed):
         send(replace(ended, error=portable(ended.error)))

@@ -16,6 +16,7 @@ from webui.domain.errors import Cancelled, UnknownModelError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
 from webui.library.files import ModelFile
+from webui.plugins.catalog import Catalog
 from webui.prompt.styles import Style
 
 BASE = "http://127.0.0.1:7860"
@@ -45,6 +46,12 @@ class FakeLibrary:
 
     def vaes(self) -> tuple[ModelFile, ...]:
         return (ModelFile(Path("models/VAE/tiny-vae.safetensors"), "vae", "tiny-vae.safetensors"),)
+
+    def upscalers(self) -> tuple[ModelFile, ...]:
+        return (
+            ModelFile(Path("models/RealESRGAN/RealESRGAN_x4plus.pth"), "upscaler", "RealESRGAN_x4plus.pth"),
+            ModelFile(Path("models/ESRGAN/alpha.pth"), "upscaler", "alpha.pth"),
+        )
 
     def embeddings(self) -> tuple[ModelFile, ...]:
         return (ModelFile(Path("models/embeddings/ti.safetensors"), "embedding", "ti.safetensors"),)
@@ -124,12 +131,14 @@ class FakeEngine:
     error: Exception | None = None
     refuse: Exception | None = None
     calls: list[str] = field(default_factory=list)
+    extensions: Catalog = field(default_factory=Catalog)
 
     def submit(self, request: GenerationRequest, *, save: bool, job_id: str | None = None) -> FakeJob:
         if self.refuse:
             raise self.refuse
         if request.checkpoint:
             self.library.checkpoint(request.checkpoint)
+        self.extensions.check(request)
         name = job_id or f"job{len(self.jobs)}"
         if name not in self.jobs:
             images = () if self.hold else tuple(made(request))

@@ -51,8 +51,8 @@ class Reader:
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self.tensors[name].shape)
 
-    def read(self, name: str) -> Tensor:
-        return self.tensors[name].clone()
+    def read_as(self, name: str, dtype: torch.dtype) -> Tensor:
+        return self.tensors[name].to(dtype, copy=True)
 
 
 @pytest.fixture(scope="module")

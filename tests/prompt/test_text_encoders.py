@@ -28,8 +28,8 @@ class Tensors:
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self.tensors[name].shape)
 
-    def read(self, name: str) -> Tensor:
-        return self.tensors[name].clone()
+    def read_as(self, name: str, dtype: torch.dtype) -> Tensor:
+        return self.tensors[name].to(dtype, copy=True)
 
 
 def clip_model() -> CLIPTextModel:

@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from webui.domain.errors import Cancelled, UnknownModelError, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Progress
+from webui.plugins.catalog import Catalog
 
 COLOURS = ((214, 90, 90), (90, 160, 214), (110, 190, 120), (200, 170, 80))
 
@@ -51,6 +52,9 @@ class FakeLibrary:
 
     def vaes(self) -> tuple[FakeFile, ...]:
         return (FakeFile("soft.vae.safetensors"),)
+
+    def upscalers(self) -> tuple[FakeFile, ...]:
+        return ()
 
     def loras(self) -> tuple[FakeFile, ...]:
         return (FakeFile("ink.safetensors"), FakeFile("sub/<b>oil.safetensors"))
@@ -158,6 +162,7 @@ class FakeEngine:
     def __init__(self, outputs: Path | None = None, step_seconds: float = 0.0) -> None:
         self.outputs, self.step_seconds = outputs, step_seconds
         self.library = FakeLibrary()
+        self.extensions = Catalog()
         self.failure: WebuiError | None = None
         self.starting: dict[str, Any] = {}
         self.jobs: dict[str, FakeJob] = {}

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
-from webui.api import errors, jobs, thumbs
+from webui.api import actions, errors, extensions, jobs, thumbs
 from webui.api.parts import Parts
-from webui.api.sdapi import generation, lists, networks, pnginfo, progress, settings
+from webui.api.sdapi import extras, generation, lists, networks, pnginfo, progress, scripts, settings
 
 
 def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
@@ -32,12 +32,16 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
     if with_api:
         for router in (
             generation.routes(parts),
+            extras.routes(parts),
             progress.routes(parts),
             settings.routes(parts),
             lists.routes(parts),
             networks.routes(parts),
             pnginfo.routes(),
             jobs.routes(parts),
+            scripts.routes(parts),
+            extensions.routes(parts),
+            actions.routes(parts),  # last: what extensions declare never hides a route of the program
         ):
             app.include_router(router)
     return app

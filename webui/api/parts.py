@@ -1,9 +1,12 @@
 """What the composition root hands to the API, so that no route reads a setting."""
 
+import io
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from PIL import Image
 
 from webui.api.sdapi.options import FixedOptions
 from webui.domain.errors import BusyError
@@ -18,6 +21,13 @@ class EncodedImage:
 
     data: bytes
     media_type: str
+
+
+def as_png(image: Image.Image) -> EncodedImage:
+    """A picture without parameters: a detected map, what an action made."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return EncodedImage(buffer.getvalue(), "image/png")
 
 
 @dataclass(frozen=True, slots=True)

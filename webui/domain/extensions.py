@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from PIL import Image
+from pydantic import JsonValue
+
+from webui.domain.result import Notice
+
 State = Literal["ok", "failed", "disabled"]
 
 
@@ -39,6 +44,31 @@ class ExtensionInfo:
     traceback: str = ""
     options: Mapping[str, Any] | None = None
     actions: tuple[ActionInfo, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class ActionProgress:
+    """How far an action is: `done` of `total` (0 where nobody knows), and what it does."""
+
+    done: int = 0
+    total: int = 0
+    text: str = ""
+
+    @property
+    def fraction(self) -> float:
+        """0..1."""
+        return min(1.0, max(0.0, self.done / self.total)) if self.total > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ActionOutcome:
+    """What an action made, as plain data; the meanings are those of `plugins.actions.ActionResult`."""
+
+    text: str = ""
+    images: tuple[Image.Image, ...] = ()
+    files: tuple[str, ...] = ()
+    data: JsonValue = None
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

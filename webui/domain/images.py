@@ -44,6 +44,8 @@ Opener = Callable[[io.BytesIO], ImageFile.ImageFile]
 class Picture:
     """An RGB picture of 8 bits as plain data: it can be compared, hashed, pickled and kept in a request.
 
+    Fields that keep transparent parts (`ClearImageField`) have it as RGBA.
+
     Attributes:
         png: a PNG of nothing but the pixels; the same pixels give the same bytes.
         width, height: in pixels.
@@ -54,33 +56,34 @@ class Picture:
     height: int
 
     @classmethod
-    def of(cls, image: Image.Image) -> "Picture":
-        """From any picture: turned upright, transparent parts on white, 16 bits cut to 8.
+    def of(cls, image: Image.Image, *, clear: bool = False) -> "Picture":
+        """From any picture: turned upright, transparent parts on white (unless `clear`), 16 bits cut to 8.
 
         Raises:
             ValueError: it has more than 40 megapixels, or none.
         """
         if not 0 < image.width * image.height <= MAX_PIXELS:
             raise ValueError(f"has {image.width} x {image.height} pixels; 1 to {MAX_PIXELS} are taken")
-        plain = _flattened(ImageOps.exif_transpose(image))
+        upright = ImageOps.exif_transpose(image)
+        plain = _with_alpha(upright) if clear and upright.has_transparency_data else _flattened(upright)
         out = io.BytesIO()
         plain.save(out, "PNG", compress_level=1)
         return cls(out.getvalue(), plain.width, plain.height)
 
     @classmethod
-    def from_base64(cls, text: str) -> "Picture":
+    def from_base64(cls, text: str, *, clear: bool = False) -> "Picture":
         """From the base64 of an image file, with or without a `data:image/...` prefix.
 
         Raises:
             ValueError: no base64, or no image that may be opened.
         """
         try:
-            return cls.of(safe_open(file_of(text)))
+            return cls.of(safe_open(file_of(text)), clear=clear)
         except BadRequestError as error:
             raise ValueError(error.message) from None
 
     def open(self) -> Image.Image:
-        """The pixels, mode RGB."""
+        """The pixels, mode RGB; RGBA where the picture has transparent parts and they were kept."""
         image = PngImagePlugin.PngImageFile(io.BytesIO(self.png))
         image.load()
         return image
@@ -90,20 +93,31 @@ class Picture:
         return base64.b64encode(self.png).decode("ascii")
 
 
-def _validated(value: Any) -> Picture:
+def _validated(value: Any, *, clear: bool = False) -> Picture:
     match value:
         case Picture():
             return value
         case Image.Image():
-            return Picture.of(value)
+            return Picture.of(value, clear=clear)
         case str():
-            return Picture.from_base64(value)
+            return Picture.from_base64(value, clear=clear)
     raise ValueError("must be an image file in base64")
+
+
+def _clear(value: Any) -> Picture:
+    return _validated(value, clear=True)
 
 
 ImageField = Annotated[
     Picture,
     PlainValidator(_validated),
+    PlainSerializer(Picture.to_base64, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png"}),
+]
+
+ClearImageField = Annotated[  # as above, but transparent parts stay so
+    Picture,
+    PlainValidator(_clear),
     PlainSerializer(Picture.to_base64, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png"}),
 ]
@@ -197,6 +211,13 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     if kind == b"VP8 ":
         return int.from_bytes(start[6:8], "little") & 0x3FFF, int.from_bytes(start[8:10], "little") & 0x3FFF
     return 0, 0
+
+
+def _with_alpha(image: Image.Image) -> Image.Image:
+    """As RGBA of 8 bits, without metadata."""
+    plain = image.convert("RGBA")
+    plain.info = {}
+    return plain
 
 
 def _flattened(image: Image.Image) -> Image.Image:

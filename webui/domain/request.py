@@ -4,53 +4,46 @@ The UI, the HTTP API and the infotext in a PNG all speak this type. Anything tha
 anything that cannot (folders, ports, previews) is a setting (`settings.py`). Names are the field's standard terms.
 """
 
-import math
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from webui.domain.catalog import find_sampler, find_schedule
+from webui.domain.fields import (
+    LEAST_FIXED_STRENGTH,
+    MAX_PROMPT,
+    MAX_SEED,
+    MAX_SIDE,
+    Emphasis,
+    Frozen,
+    Name,
+    Number,
+    Text,
+)
+from webui.domain.hires import Hires
 from webui.domain.images import ImageField
+from webui.domain.inpainting import Inpainting, Outpainting
+from webui.domain.upscale import Upscale
 
-MAX_PROMPT = 32_000  # characters
+__all__ = ["MAX_PROMPT", "MAX_SEED", "Emphasis", "Frozen", "Name", "Number", "Text"]  # also of others' use
+
 MAX_WORK = 4096 * 4096 * 150 * 4  # pixels x steps x images of one request
-MAX_SEED = 2**32 - 1
-LEAST_FIXED_STRENGTH = 0.01  # below, `fix_steps` would ask for schedules of many thousand steps
-
-
-def _plain_text(text: str) -> str:
-    """Refuse what cannot be written to a PNG or a database: NUL and lone surrogates."""
-    if "\0" in text:
-        raise ValueError("has a NUL character; remove it")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"has half a surrogate pair at character {error.start}; remove it") from None
-    return text
-
-
-def _finite(number: float) -> float:
-    if not math.isfinite(number):
-        raise ValueError("must be a finite number")
-    return number
-
-
-Text = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_plain_text)]
-Name = Annotated[str, Field(max_length=400), AfterValidator(_plain_text)]
-Number = Annotated[float, AfterValidator(_finite)]
-Emphasis = Literal["None", "Ignore", "Original", "No norm"]
-
-
-class Frozen(BaseModel):
-    """Base of all request parts: frozen, and a name that does not exist is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Txt2Img(Frozen):
     """Start from pure noise."""
 
     kind: Literal["txt2img"] = "txt2img"
+    hires: Hires = Hires()
+    first_pass: ImageField | None = Field(
+        None, description="a picture to begin the hires pass with, instead of making one"
+    )
+
+    @model_validator(mode="after")
+    def _picture_has_a_use(self) -> "Txt2Img":
+        if self.first_pass is not None and not self.hires.enabled:
+            raise ValueError("first_pass needs hires.enabled; img2img starts from a picture without it")
+        return self
 
 
 class Img2Img(Frozen):
@@ -58,6 +51,9 @@ class Img2Img(Frozen):
 
     kind: Literal["img2img"] = "img2img"
     image: ImageField
+    further_images: tuple[ImageField, ...] = Field(
+        (), max_length=63, description="the others of a batch: each of its images starts from one of its own"
+    )
     denoising_strength: Number = Field(0.75, ge=0, le=1, description="share of the schedule that is run")
     resize_mode: Literal["resize", "crop", "fill", "latent"] = Field(
         "resize", description="how the picture is brought to width x height; latent: its latents are stretched"
@@ -65,6 +61,18 @@ class Img2Img(Frozen):
     fix_steps: bool = Field(False, description="run as many steps as asked for, however low the strength")
     noise_multiplier: Number = Field(1.0, ge=0, le=2, description="factor on the noise that the run starts with")
     extra_noise: Number = Field(0.0, ge=0, le=1, description="noise added to the start beyond the schedule's")
+    color_correction: bool = Field(False, description="give the result the colours of the picture it starts from")
+    image_cfg_scale: Number | None = Field(
+        None, ge=0, le=100, description="weight of the picture for checkpoints that edit by instruction"
+    )
+    inpainting: Inpainting | None = None
+    outpainting: Outpainting | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Img2Img":
+        if self.inpainting and self.outpainting:
+            raise ValueError("inpainting and outpainting exclude each other; make two requests")
+        return self
 
     @model_validator(mode="after")
     def _strong_enough(self) -> "Img2Img":
@@ -142,6 +150,14 @@ class PromptRules(Frozen):
     old_emphasis: bool = Field(False, description="emphasis of the first versions: brackets inside tokens, SD1 only")
 
 
+class TokenMerging(Frozen):
+    """Share of tokens that self-attention merges (arXiv:2303.17604); 0 merges none, and elsewhere means `ratio`."""
+
+    ratio: Number = Field(0.0, ge=0, le=0.9)
+    img2img_ratio: Number = Field(0.0, ge=0, le=0.9)
+    hires_ratio: Number = Field(0.0, ge=0, le=0.9)
+
+
 class SDXL(Frozen):
     """Size conditioning of SDXL (arXiv:2307.01952, section 2.2)."""
 
@@ -158,7 +174,7 @@ class GenerationRequest(Frozen):
     prompt: Text = ""
     negative_prompt: Text = ""
     styles: tuple[Name, ...] = Field((), max_length=100)
-    task: Annotated[Txt2Img | Img2Img, Field(discriminator="kind")] = Txt2Img()
+    task: Annotated[Txt2Img | Img2Img | Upscale, Field(discriminator="kind")] = Txt2Img()
     checkpoint: Name = Field("", description="any alias of a file in models/Stable-diffusion; empty: the current one")
     vae: Name = Field("Automatic", description="file name in models/VAE, or Automatic, or None (the one baked in)")
     sampler: Name = "DPM++ 2M"
@@ -176,6 +192,9 @@ class GenerationRequest(Frozen):
     batch_size: int = Field(1, ge=1, le=64)
     n_iter: int = Field(1, ge=1, le=1000, description="batches, one after another")
     tiling: bool = Field(False, description="seamless edges")
+    inpainting_mask_weight: Number = Field(
+        1.0, ge=0, le=1, description="how much of the masked part inpainting checkpoints do not see"
+    )
     refiner: Refiner | None = None
     disable_extra_networks: bool = False
     noise: Noise = Noise()
@@ -183,6 +202,7 @@ class GenerationRequest(Frozen):
     unipc: UniPC = UniPC()
     guidance: Guidance = Guidance()
     prompting: PromptRules = PromptRules()
+    token_merging: TokenMerging = TokenMerging()
     sdxl: SDXL = SDXL()
     extensions: dict[str, dict[str, JsonValue]] = Field(default_factory=dict, description="options by extension name")
 
@@ -203,10 +223,41 @@ class GenerationRequest(Frozen):
 
     @model_validator(mode="after")
     def _affordable(self) -> "GenerationRequest":
-        work = self.width * self.height * self.steps * self.batch_size * self.n_iter
+        work = self.width * self.height * self.steps
+        if isinstance(self.task, Txt2Img):
+            self._hires_size(self.task.hires)
+            work += self.task.hires.work(self.width, self.height, self.steps)
+        work *= self.batch_size * self.n_iter
         if work > MAX_WORK:
             raise ValueError(
                 f"width x height x steps x images is {work:.1e}, more than {MAX_WORK:.1e} in one request; ask for less"
+            )
+        return self
+
+    def _hires_size(self, hires: Hires) -> None:
+        target = hires.target(self.width, self.height)
+        if hires.enabled and not (all(side >= 8 for side in target.size) and max(target.size) <= MAX_SIDE):
+            wide, high = target.size
+            raise ValueError(f"task.hires: would make {wide} x {high} pixels; sides of 8 to {MAX_SIDE} can be made")
+
+    @property
+    def merging_ratio(self) -> float:
+        """Share of tokens merged in the first pass."""
+        merging = self.token_merging
+        return (merging.img2img_ratio if self.task.kind == "img2img" else 0.0) or merging.ratio
+
+    @property
+    def hires_merging_ratio(self) -> float:
+        """Share of tokens merged in the second pass of hires fix."""
+        return self.token_merging.hires_ratio or self.token_merging.ratio
+
+    @model_validator(mode="after")
+    def _a_picture_each(self) -> "GenerationRequest":
+        further = self.task.further_images if isinstance(self.task, Img2Img) else ()
+        if further and self.batch_size != 1 + len(further):
+            raise ValueError(
+                f"batch_size is {self.batch_size}, but {1 + len(further)} pictures are given to start from; "
+                "give one for all images or one for each"
             )
         return self
 

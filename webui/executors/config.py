@@ -11,6 +11,7 @@ class WorkerConfig:
     """The settings that concern the back; their meanings stand in `webui.domain.settings`.
 
     Attributes:
+        broken_extensions: folders that are left out, with the reason: describing them failed.
         factory: "module:function", called in the worker with this configuration; gives its `Back`. A name, because
             the front must not import what loads torch.
     """
@@ -25,4 +26,5 @@ class WorkerConfig:
     preview_every: int = 5
     tiled_vae: bool = False
     disabled_extensions: tuple[str, ...] = ()
+    broken_extensions: tuple[tuple[str, str], ...] = ()
     factory: str = "webui.processing.back:build"

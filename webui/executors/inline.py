@@ -4,8 +4,7 @@ import threading
 from collections import deque
 
 from webui.domain.errors import Cancelled
-from webui.domain.request import GenerationRequest
-from webui.executors.protocol import Failed, OnEvent, Started
+from webui.executors.protocol import Failed, OnEvent, Started, Work
 from webui.executors.running import Back, Stop, StopKind, perform
 
 
@@ -20,14 +19,14 @@ class InlineExecutor:
         self._back = back
         self._on_event = on_event
         self._lock = threading.Lock()  # around all below
-        self._waiting: deque[tuple[str, GenerationRequest]] = deque()
+        self._waiting: deque[tuple[str, Work]] = deque()
         self._stops: dict[str, Stop] = {}
         self._working = False
         self._closed = False
 
-    def submit(self, job_id: str, request: GenerationRequest) -> None:
+    def submit(self, job_id: str, work: Work) -> None:
         with self._lock:
-            self._waiting.append((job_id, request))
+            self._waiting.append((job_id, work))
             self._stops[job_id] = Stop()
             if self._working:
                 return
@@ -56,14 +55,14 @@ class InlineExecutor:
             self._closed = True
         self._back.close()
 
-    def _next(self) -> tuple[str, GenerationRequest] | None:
+    def _next(self) -> tuple[str, Work] | None:
         with self._lock:
             if self._waiting:
                 return self._waiting.popleft()
             self._working = False  # here, under the lock: whoever submits from now on runs its job itself
             return None
 
-    def _run(self, job_id: str, request: GenerationRequest) -> None:
+    def _run(self, job_id: str, work: Work) -> None:
         with self._lock:
             stop = self._stops[job_id]
         try:
@@ -71,7 +70,7 @@ class InlineExecutor:
                 self._on_event(Failed(job_id, Cancelled("stopped by the user before its turn")))
                 return
             self._on_event(Started(job_id))
-            self._on_event(perform(self._back, job_id, request, stop, self._on_event))
+            self._on_event(perform(self._back, job_id, work, stop, self._on_event))
         finally:
             with self._lock:
                 self._stops.pop(job_id, None)

@@ -6,16 +6,17 @@ import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from webui.domain.errors import Cancelled, WebuiError, WorkerDiedError
-from webui.domain.request import GenerationRequest
+from webui.domain.extensions import ActionCall, ExtensionInfo
 from webui.domain.result import Progress
 from webui.executors.config import WorkerConfig
 from webui.executors.process import Gone, Heard, WorkerProcess
-from webui.executors.protocol import Event, Failed, Finished, OnEvent, Progressed, Started
+from webui.executors.protocol import ActionDone, Event, Failed, Finished, OnEvent, Progressed, Started, Work
 from webui.executors.running import StopKind
 from webui.executors.wire import Alive, BuildFailed, Built, FromWorker, LoadCheckpoint, Loaded, Run, StopJob
 
@@ -23,6 +24,7 @@ HANG_AFTER = 120.0  # seconds of silence, or of a stop that is not obeyed, after
 DEATHS = 3  # so many
 DEATHS_WITHIN = 600.0  # in so many seconds, with no job ended in between, and it is not started again by itself
 CLOSING = 10.0  # seconds that `close` waits at most
+OnExtensions = Callable[[tuple[ExtensionInfo, ...]], None]
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +43,11 @@ class LocalExecutor:
         *,
         entry: str = "webui.worker:main",
         hang_after: float = HANG_AFTER,
+        on_extensions: OnExtensions = lambda infos: None,
     ) -> None:
+        """`on_extensions` is told, in the executor's thread, what each new worker found."""
         self._inbox: queue.SimpleQueue[_Command] = queue.SimpleQueue()
-        self._supervisor = _Supervisor(config, on_event, self._inbox, entry, hang_after)
+        self._supervisor = _Supervisor(config, on_event, self._inbox, entry, hang_after, on_extensions)
         self._thread = threading.Thread(target=self._supervisor.run, name="executor", daemon=True)
         self._door = threading.Lock()  # so that nothing is put behind `_Close`, where nobody would read it
         self._closed = False
@@ -55,8 +59,8 @@ class LocalExecutor:
         """Process id of the worker; 0 while there is none."""
         return self._supervisor.pid
 
-    def submit(self, job_id: str, request: GenerationRequest) -> None:
-        self._put(_Job(job_id, request))
+    def submit(self, job_id: str, work: Work) -> None:
+        self._put(_Job(job_id, work))
 
     def cancel(self, job_id: str) -> None:
         with suppress(_ClosedError):  # then no job is left
@@ -94,7 +98,7 @@ class _ClosedError(WebuiError):
 @dataclass(slots=True)
 class _Job:
     id: str
-    request: GenerationRequest
+    work: Work
     sent: bool = False
     progress: Progress = field(default_factory=Progress)
     stop_by: float | None = None  # monotonic time at which a stop should long have been obeyed
@@ -102,6 +106,8 @@ class _Job:
     def describe(self) -> str:
         """What it is doing, after "while"."""
         now = self.progress
+        if isinstance(self.work, ActionCall):
+            return f"doing {self.work.action} of the extension {self.work.extension}"
         if not self.sent:
             return "starting"
         if now.phase == "sampling":
@@ -149,7 +155,9 @@ class _Supervisor:
         inbox: "queue.SimpleQueue[_Command]",
         entry: str,
         hang_after: float,
+        on_extensions: OnExtensions,
     ) -> None:
+        self._on_extensions = on_extensions
         self._config = config
         self._on_event = on_event
         self._inbox = inbox
@@ -157,6 +165,7 @@ class _Supervisor:
         self._hang_after = hang_after
         self._jobs: deque[_Job] = deque()
         self._loads: deque[_Load] = deque()
+        self._light: dict[str, _Job] = {}  # actions that do not wait for `_current`
         self._current: _Job | _Load | None = None
         self._worker: WorkerProcess | None = None
         self._built = False
@@ -194,8 +203,11 @@ class _Supervisor:
 
     def _obey(self, command: _Command) -> None:
         match command:
-            case _Job():
-                self._jobs.append(command)
+            case _Job(job_id, work):
+                if isinstance(work, ActionCall) and work.light:
+                    self._light[job_id] = command
+                else:
+                    self._jobs.append(command)
                 self._resting = False
             case _Load():
                 self._loads.append(command)
@@ -216,15 +228,20 @@ class _Supervisor:
             silent = time.monotonic() >= self._heard + self._hang_after
             why = "gave no sign of life" if silent else "did not stop when it was told to"
             self._heard = time.monotonic()
-            if isinstance(self._current, _Job):
-                self._current.stop_by = None
+            for job in self._in_work():
+                job.stop_by = None
             self._worker.kill(f"it {why} for {self._hang_after:.0f} s and was ended")
 
     def _deadline(self) -> float:
         """Monotonic time at which the worker counts as hanging unless it is heard from."""
-        silence = self._heard + self._hang_after
-        stop_by = self._current.stop_by if isinstance(self._current, _Job) else None
-        return silence if stop_by is None else min(silence, stop_by)
+        return min(
+            [self._heard + self._hang_after, *(job.stop_by for job in self._in_work() if job.stop_by is not None)]
+        )
+
+    def _in_work(self) -> list["_Job"]:
+        """The jobs that the worker has."""
+        current = [self._current] if isinstance(self._current, _Job) else []
+        return [job for job in [*current, *self._light.values()] if job.sent]
 
     def _start(self) -> None:
         self._built = False
@@ -242,6 +259,11 @@ class _Supervisor:
         """Give the worker the next thing to do. Loads go before jobs."""
         if self._worker is None:
             return
+        for light in self._light.values():
+            if self._built and not light.sent:
+                light.sent = True
+                self._emit(Started(light.id))
+                self._worker.send(Run(light.id, light.work))
         if self._current is None:
             if self._loads:
                 self._current = self._loads.popleft()
@@ -251,20 +273,20 @@ class _Supervisor:
         if self._current is not None and self._built and not self._current.sent:
             self._current.sent = True
             match self._current:
-                case _Job(job_id, request):
-                    self._worker.send(Run(job_id, request))
+                case _Job(job_id, work):
+                    self._worker.send(Run(job_id, work))
                 case _Load(checkpoint):
                     self._worker.send(LoadCheckpoint(checkpoint))
 
     def _stop(self, job_id: str, kind: StopKind) -> None:
-        current = self._current
+        current = self._light.get(job_id, self._current)
         if isinstance(current, _Job) and current.id == job_id:
             if current.sent and self._worker is not None:
                 self._worker.send(StopJob(job_id, kind))
                 if kind == "interrupt" and current.stop_by is None:
                     current.stop_by = time.monotonic() + self._hang_after
             elif kind == "interrupt":
-                self._current = None
+                self._forget(job_id)
                 self._emit(Failed(job_id, Cancelled("stopped by the user before it began")))
         elif kind == "interrupt" and (job := next((one for one in self._jobs if one.id == job_id), None)) is not None:
             self._jobs.remove(job)
@@ -274,8 +296,9 @@ class _Supervisor:
         match message:
             case Alive():
                 pass
-            case Built():
+            case Built(extensions):
                 self._built = True
+                self._on_extensions(extensions)
             case BuildFailed(error, traceback):
                 self._worker, self._resting = None, True  # it ends by itself; the next job tries a new one
                 self._fail_all(error, traceback)
@@ -284,14 +307,19 @@ class _Supervisor:
                     self._current.end(error)
                 self._current = None
                 self._deaths.clear()
-            case Finished() | Failed():
-                self._current = None
+            case Finished() | ActionDone() | Failed():
+                self._forget(message.job_id)
                 self._deaths.clear()
                 self._emit(message)
             case _:
                 if isinstance(message, Progressed) and isinstance(self._current, _Job):
                     self._current.progress = message.progress
                 self._emit(message)
+
+    def _forget(self, job_id: str) -> None:
+        """A job has ended."""
+        if self._light.pop(job_id, None) is None:
+            self._current = None
 
     def _worker_died(self, how: str) -> None:
         """Fail what it was doing; a new one is started, unless they keep dying."""
@@ -318,6 +346,9 @@ class _Supervisor:
 
     def _fail_current(self, error: Exception, traceback: str = "") -> None:
         current, self._current = self._current, None
+        lights, self._light = self._light, {}
+        for light in lights.values():
+            self._emit(Failed(light.id, error, traceback))
         if isinstance(current, _Job):
             self._emit(Failed(current.id, error, traceback))
         elif current is not None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Progress
 
@@ -21,6 +22,12 @@ class Started:
 class Progressed:
     job_id: str
     progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class ActionProgressed:
+    job_id: str
+    progress: ActionProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,14 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionDone:
+    """The action ended well."""
+
+    job_id: str
+    outcome: ActionOutcome
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The job ended without images. `error` is a WebuiError for expected failures; its text is for users."""
 
@@ -48,15 +63,16 @@ class Failed:
     traceback: str = ""
 
 
-Event = Started | Progressed | ImageMade | Finished | Failed
+Event = Started | Progressed | ActionProgressed | ImageMade | Finished | ActionDone | Failed
 OnEvent = Callable[[Event], None]
+Work = GenerationRequest | ActionCall  # what a job does
 
 
 class Executor(Protocol):
     """Runs jobs elsewhere. Thread-safe; `on_event` (given at construction) is called from the executor's thread."""
 
-    def submit(self, job_id: str, request: GenerationRequest) -> None:
-        """Take a job. Returns at once."""
+    def submit(self, job_id: str, work: Work) -> None:
+        """Take a job. Returns at once. Light actions do not wait for the jobs before them."""
 
     def cancel(self, job_id: str) -> None:
         """Stop this job within a step; unknown or finished jobs are ignored."""

@@ -4,12 +4,22 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
-from webui.domain.errors import Cancelled
+from webui.domain.errors import Cancelled, WebuiError
+from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
-from webui.executors.protocol import Event, Failed, Finished, ImageMade, Progressed
+from webui.executors.protocol import (
+    ActionDone,
+    ActionProgressed,
+    Event,
+    Failed,
+    Finished,
+    ImageMade,
+    Progressed,
+    Work,
+)
 from webui.processing.ports import Reporter
 
 PROGRESS_EVERY = 0.2  # seconds between two progress events that say nothing but a new step
@@ -33,6 +43,24 @@ class Back(Protocol):
 
     def close(self) -> None:
         """Give up what is held."""
+
+
+@runtime_checkable
+class Hosting(Protocol):
+    """A back that has extensions."""
+
+    def extensions(self) -> tuple[ExtensionInfo, ...]:
+        """Those found, with the failures."""
+
+    def act(
+        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+    ) -> ActionOutcome:
+        """Do an action; called from a thread of its own where it is light.
+
+        Raises:
+            Cancelled: it was stopped.
+            WebuiError: an expected failure, in words for users.
+        """
 
 
 class Stop:
@@ -94,12 +122,15 @@ class JobReporter:
 
 
 def perform(
-    back: Back, job_id: str, request: GenerationRequest, stop: Stop, emit: Callable[[Event], None]
-) -> Finished | Failed:
+    back: Back, job_id: str, work: Work, stop: Stop, emit: Callable[[Event], None]
+) -> Finished | ActionDone | Failed:
     """Run a job to its end and say how it ended. Events on the way go to `emit`; the last one is returned.
 
     An interrupted job with images is finished; without any it failed with `Cancelled`.
     """
+    if isinstance(work, ActionCall):
+        return _act(back, job_id, work, stop, emit)
+    request = work
     reporter = JobReporter(job_id, stop, emit)
     try:
         result = _result(back, request, reporter, stop)
@@ -110,6 +141,19 @@ def perform(
     except (Exception, SystemExit) as error:
         return Failed(job_id, error if isinstance(error, Exception) else _exited(error), traceback.format_exc())
     return Finished(job_id, result)
+
+
+def _act(back: Back, job_id: str, call: ActionCall, stop: Stop, emit: Callable[[Event], None]) -> ActionDone | Failed:
+    try:
+        if stop.interrupted:
+            raise Cancelled("stopped by the user before it began")  # noqa: TRY301
+        if not isinstance(back, Hosting):
+            raise WebuiError("this back has no extensions")  # noqa: TRY301
+        outcome = back.act(call, lambda progress: emit(ActionProgressed(job_id, progress)), lambda: stop.interrupted)
+    except (Exception, SystemExit) as error:
+        known = error if isinstance(error, Exception) else _exited(error)
+        return Failed(job_id, known, "" if isinstance(error, WebuiError) else traceback.format_exc())
+    return ActionDone(job_id, outcome)
 
 
 def _result(back: Back, request: GenerationRequest, reporter: JobReporter, stop: Stop) -> GenerationResult:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from webui.domain.errors import BadRequestError, WebuiError
-from webui.domain.request import GenerationRequest
-from webui.executors.protocol import Event
+from webui.domain.extensions import ExtensionInfo
+from webui.executors.protocol import Event, Work
 from webui.executors.running import StopKind
 
 HEARTBEAT = 5.0  # seconds between two signs of life of a worker
@@ -18,7 +18,7 @@ class Run:
     """To the worker: do this job. Jobs and loads are done in the order they come."""
 
     job_id: str
-    request: GenerationRequest
+    work: Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,9 @@ class Quit:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """From the worker: the back is there."""
+    """From the worker: the back is there, with these extensions."""
+
+    extensions: tuple[ExtensionInfo, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from webui.library.library import ModelLibrary
 def first_choice(library: ModelLibrary) -> ModelFile:
     """The first usable checkpoint that makes pictures from text alone; else the first usable one.
 
-    Inpainting and editing checkpoints and refiners are made to be used with something else.
+    Inpainting and editing checkpoints and refiners are made to be used with something else. The miniature that comes
+    with the program is taken only where the user has put nothing else there.
 
     Raises:
         UnknownModelError: there is no usable checkpoint.
@@ -17,7 +18,8 @@ def first_choice(library: ModelLibrary) -> ModelFile:
     if not usable:
         folder = library.models_dir / "Stable-diffusion"
         raise UnknownModelError(f"checkpoint: there is no usable one; put a .safetensors file into {folder}")
-    return next((file for file in usable if _stands_alone(library, file)), usable[0])
+    alone = [file for file in usable if _stands_alone(library, file)]
+    return next((file for file in alone if not library.is_bundled(file)), (alone or usable)[0])
 
 
 def _sort_key(file: ModelFile) -> str:

@@ -19,6 +19,7 @@ from webui.library.pictures import embedding_data, is_picture
 from webui.library.shapes import VaeShape, vae_shape
 from webui.library.sidecar import read_sidecar
 
+BUNDLED = "webui.bundled"  # safetensors metadata of the miniature's files
 AUTOMATIC, BAKED = "Automatic", "None"
 _KINDS: tuple[Kind, ...] = tuple(FOLDERS)
 _OK = "ok"
@@ -73,6 +74,9 @@ class ModelLibrary:
 
     def vaes(self) -> tuple[ModelFile, ...]:
         return self.files("vae")
+
+    def upscalers(self) -> tuple[ModelFile, ...]:
+        return self.files("upscaler")
 
     def embeddings(self) -> tuple[ModelFile, ...]:
         return self.files("embedding")
@@ -162,6 +166,10 @@ class ModelLibrary:
             with self._lock:
                 self._specs = MappingProxyType({**self._specs, key: known})
         return known
+
+    def is_bundled(self, file: ModelFile) -> bool:
+        """Whether it came with the program, which its header says. Raises UnusableFileError as `spec`."""
+        return BUNDLED in read_header(self.safetensors(file)).metadata
 
     def vae_shape(self, file: ModelFile) -> VaeShape:
         """The VAE in a file of VAE/. Raises UnusableFileError as `spec`."""

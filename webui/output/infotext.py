@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from webui.domain.catalog import SAMPLERS, SCHEDULES, SamplerInfo, shown_schedule
-from webui.domain.request import GenerationRequest, Img2Img
+from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import ModelFacts
 from webui.output.grammar import body, safe_key, split_text
+from webui.output.hires import hires_details, merging_details
+from webui.output.inpainting import inpainting_keys
 
 _NEEDS_QUOTES = re.compile(r'[,:\r\n]|^["\s]|\s$')
 _NO_EXTRA: Mapping[str, str] = MappingProxyType({})
@@ -29,6 +31,7 @@ class InfoFacts:
         model: names and hashes of the checkpoint and the VAE.
         subseed: the variation seed of this image.
         refiner: title of the second checkpoint, `tiny-sd1-b [fc376701cf]`; "" writes the name in the request.
+        hires_checkpoint: title of the second pass's checkpoint; "" writes the name in the request.
         lora_hashes: `name: 12 hex, name2: 12 hex`; "" where no network was used. `ti_hashes`: the same for embeddings.
         extra: keys of extensions, in order; a key that is also one of the core's replaces its value in place.
             Characters that keys cannot have become `_`.
@@ -36,17 +39,20 @@ class InfoFacts:
         padded: whether padding changed any conditioning; only then the request's padding is written.
         complete: also write keys that A1111 understands but does not write where an API client chose them
             (`Sigma churn`, `UniPC order`, ENSD for further samplers).
+        blank_mask: only the masked area was to be worked on, and there was none.
     """
 
     model: ModelFacts
     subseed: int = 0
     refiner: str = ""
+    hires_checkpoint: str = ""
     lora_hashes: str = ""
     ti_hashes: str = ""
     extra: Mapping[str, str] = field(default_factory=lambda: _NO_EXTRA)
     version: str = ""
     padded: bool = True
     complete: bool = False
+    blank_mask: bool = False
 
 
 def write(request: GenerationRequest, facts: InfoFacts) -> str:
@@ -61,7 +67,8 @@ def write(request: GenerationRequest, facts: InfoFacts) -> str:
         facts: what else is known of it.
     """
     details = _core(request, facts)
-    details |= _picture(request) | {safe_key(key): value for key, value in facts.extra.items()}
+    details |= _picture(request, facts) | hires_details(request, facts.hires_checkpoint)
+    details |= {safe_key(key): value for key, value in facts.extra.items()}
     details |= _conditioning(request, facts) | _sampling(request, facts) | _guidance(request, facts)
     if _normal(split_text(_text(request, details))) != _normal((request.prompt, request.negative_prompt)):
         details |= {"Exact prompt": request.prompt, "Exact negative prompt": request.negative_prompt}
@@ -105,6 +112,7 @@ def _core(request: GenerationRequest, facts: InfoFacts) -> Details:
         "Sampler": request.sampler,
         "Schedule type": shown_schedule(request.sampler, request.scheduler),
         "CFG scale": request.cfg_scale,
+        "Image CFG scale": task.image_cfg_scale if isinstance(task, Img2Img) else None,
         "Seed": request.seed,
         "Size": f"{request.width}x{request.height}",
         "Model hash": model.checkpoint_hash or None,
@@ -114,21 +122,30 @@ def _core(request: GenerationRequest, facts: InfoFacts) -> Details:
         "Variation seed": facts.subseed if varied else None,
         "Variation seed strength": request.subseed_strength if varied else None,
         "Seed resize from": f"{request.seed_resize_from_w}x{request.seed_resize_from_h}" if resized else None,
-        "Denoising strength": task.denoising_strength if isinstance(task, Img2Img) else None,  # or from `extra`
-        "Conditional mask weight": 1.0 if model.inpainting else None,
+        "Denoising strength": _strength(request),  # or from `extra`
+        "Conditional mask weight": request.inpainting_mask_weight if model.inpainting else None,
         "Clip skip": request.clip_skip if request.clip_skip > 1 else None,
         "ENSD": noise.ensd if noise.ensd and _uses_ensd(request, facts) else None,
+        **merging_details(request),
         "RNG": noise.source if noise.source != "GPU" else None,
         "Tiling": True if request.tiling else None,
     }
 
 
-def _picture(request: GenerationRequest) -> Details:
-    """What img2img added to the noise; the picture itself cannot be told in a text."""
+def _strength(request: GenerationRequest) -> float | None:
+    task = request.task
+    if isinstance(task, Img2Img):
+        return task.denoising_strength
+    return task.hires.denoising_strength if isinstance(task, Txt2Img) and task.hires.enabled else None
+
+
+def _picture(request: GenerationRequest, facts: InfoFacts) -> Details:
+    """What img2img did with its mask and added to the noise; the pictures themselves cannot be told in a text."""
     task = request.task
     if not isinstance(task, Img2Img):
         return {}
     return {
+        **inpainting_keys(task.inpainting, blank=facts.blank_mask),
         "Noise multiplier": task.noise_multiplier if task.noise_multiplier != 1 else None,
         "Extra noise": task.extra_noise if task.extra_noise > 0 else None,
     }
@@ -198,6 +215,7 @@ def _guidance(request: GenerationRequest, facts: InfoFacts) -> Details:
     padded = facts.padded
     return {
         "Refiner switch by sampling steps": True if refiner and refiner.by_steps else None,
+        "Hires refiner": _hires_refiner(request),
         "Skip Early CFG": guidance.skip_early_cond or None,
         "Refiner": facts.refiner or refiner.checkpoint if refiner else None,
         "Refiner switch at": refiner.switch_at if refiner else None,
@@ -206,6 +224,13 @@ def _guidance(request: GenerationRequest, facts: InfoFacts) -> Details:
         "Pad conds": True if guidance.pad_conds and padded and not guidance.pad_conds_v0 else None,
         "Pad conds v0": True if guidance.pad_conds_v0 and padded else None,
     }
+
+
+def _hires_refiner(request: GenerationRequest) -> str | None:
+    task = request.task
+    if request.refiner is None or not isinstance(task, Txt2Img) or not task.hires.enabled:
+        return None
+    return task.hires.refiner_pass if task.hires.refiner_pass != "second pass" else None
 
 
 def eta_key(info: SamplerInfo) -> str:

@@ -18,6 +18,7 @@ from webui.domain.catalog import SAMPLERS
 from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.settings import ImageFormat
+from webui.domain.upscale import Upscale
 from webui.output.grammar import body
 from webui.output.parse import parse, to_request
 
@@ -26,6 +27,7 @@ __all__ = ("Encoded", "encode", "read_items", "read_request", "read_text", "safe
 MAX_EXIF = 60_000  # bytes; an EXIF segment of JPEG ends at 65,533
 MAX_READ_EXIF = 1_000_000  # bytes; more than any writer makes
 PARAMETERS = "parameters"
+POSTPROCESSING = "postprocessing"
 REQUEST = "webui"
 _MAKER = b"webui\0"
 _UNICODE, _ASCII, _JIS = b"UNICODE\0", b"ASCII\0\0\0", b"JIS\0\0\0\0\0"
@@ -56,6 +58,8 @@ def encode(
 ) -> Encoded:
     """Encode an image with its parameters.
 
+    An enlarged picture keeps the parameters that it came with; how it was enlarged is in the chunk `postprocessing`.
+
     PNG: text chunk `parameters` (tEXt where the text is Latin-1, else iTXt) and chunk `webui` with the request as JSON.
     JPEG and WebP: the text in EXIF UserComment as `UNICODE` and UTF-16 big-endian, the request in MakerNote. EXIF holds
     60 kB: a request that does not fit is left out, then the text, and `left_out` says so; the image is always made.
@@ -65,16 +69,21 @@ def encode(
         infotext: "" writes none.
         request: None writes none.
     """
-    buffer = io.BytesIO()
+    buffer, done = io.BytesIO(), ""
+    if request is not None and isinstance(request.task, Upscale):  # the picture it began with stays out of the file
+        done, infotext = infotext, next(iter(request.task.infotexts), "")
+        request = None
     if image_format == "png":
         chunks = PngInfo()
+        if done:
+            chunks.add_text(POSTPROCESSING, done)
         if infotext:
             chunks.add_text(PARAMETERS, infotext)
         if request is not None:
             chunks.add_text(REQUEST, _as_json(request))
         image.save(buffer, "PNG", pnginfo=chunks)
         return Encoded(buffer.getvalue())
-    exif, left_out = _exif(infotext, request)
+    exif, left_out = _exif(infotext or done, request)
     if image_format == "jpg":
         image.convert("RGB").save(buffer, "JPEG", quality=jpeg_quality, exif=exif)
     else:
@@ -134,7 +143,8 @@ def read_request(image: Image.Image) -> GenerationRequest | None:
 
 def _as_json(request: GenerationRequest) -> str:
     """The request without the pictures it starts from: who shares the result does not mean to share those."""
-    return request.model_dump_json(exclude=None if request.task.kind == "txt2img" else {"task"})
+    of_pictures: Any = {"task": {"first_pass"}} if request.task.kind == "txt2img" else {"task"}
+    return request.model_dump_json(exclude=of_pictures)
 
 
 def _exif(infotext: str, request: GenerationRequest | None) -> tuple[bytes, str]:

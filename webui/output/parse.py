@@ -15,6 +15,7 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
 from webui.output.compat import modernise
 from webui.output.grammar import body, expand_sizes, split, split_text
+from webui.output.hires import COUNT_KEYS, NUMBER_KEYS, SAME, TEXT_KEYS, tells_of_hires
 
 _MAX_REPAIRS = 40  # fields that may be refused before the rest is given up
 _ANY_DETAILS = "Steps: 1, Sampler: Euler, Seed: 1"
@@ -63,9 +64,13 @@ def read_fields(fields: Mapping[str, str]) -> Reading:
     _sizes(draft)
     _sampler(draft)
     _refiner(draft)
+    if tells_of_hires(draft.fields):
+        _hires(draft)
     if "Steps" in draft.fields and "RNG" not in draft.fields:
         draft.set("RNG", "noise.source", "GPU")
     for key in draft.fields:
+        if key in draft.origins.values():
+            continue
         if key in _OF_A_PICTURE:
             draft.refuse(key, "needs the picture that the image was made from; left out")
         elif key.startswith(_UNSUPPORTED):
@@ -110,13 +115,16 @@ class _Draft:
     def _nested(self) -> dict[str, Any]:
         nested: dict[str, Any] = {}
         for path, value in self.values.items():
-            part, _, name = path.rpartition(".")
-            (nested.setdefault(part, {}) if part else nested)[name] = value
+            *parts, name = path.split(".")
+            inner = nested
+            for part in parts:
+                inner = inner.setdefault(part, {})
+            inner[name] = value
         return nested
 
     def _drop_refused(self, error: ValidationError) -> None:
         for problem in error.errors(include_url=False):
-            where = ".".join(str(part) for part in problem["loc"])
+            where = ".".join(str(part) for part in problem["loc"]).replace("task.txt2img.", "task.", 1)
             paths = [path for path in self.values if path == where or path.startswith(f"{where}.")]
             if not paths:  # something is missing beside it
                 paths = [path for path in self.values if path.partition(".")[0] == where.partition(".")[0]]
@@ -187,6 +195,8 @@ _KEYS: Mapping[str, tuple[str, Callable[[str], JsonValue]]] = MappingProxyType(
         "Pad conds v0": ("guidance.pad_conds_v0", _bool),
         "Emphasis": ("prompting.emphasis", _same),
         "Old prompt editing timelines": ("prompting.old_scheduling", _bool),
+        "Token merging ratio": ("token_merging.ratio", float),
+        "Token merging ratio hr": ("token_merging.hires_ratio", float),
     }
 )
 
@@ -201,7 +211,6 @@ _UNSUPPORTED = (
     "Mask",
     "Inpaint area",
     "Soft inpainting",
-    "Token merging ratio",
     "VAE Decoder",
     "VAE Encoder",
 )
@@ -238,3 +247,16 @@ def _refiner(draft: _Draft) -> None:
         draft.take("Refiner", "refiner.checkpoint", _same)
         draft.take("Refiner switch at", "refiner.switch_at", float)
         draft.take("Refiner switch by sampling steps", "refiner.by_steps", _bool)
+
+
+def _hires(draft: _Draft) -> None:
+    """The second pass; keys that say "as in the first" set nothing."""
+    draft.set("Hires upscaler", "task.kind", "txt2img")
+    draft.set("Hires upscaler", "task.hires.enabled", True)
+    for key, name in TEXT_KEYS.items():
+        if draft.fields.get(key) not in SAME:
+            draft.take(key, f"task.hires.{name}", _same)
+    for key, name in NUMBER_KEYS.items():
+        draft.take(key, f"task.hires.{name}", float)
+    for key, name in COUNT_KEYS.items():
+        draft.take(key, f"task.hires.{name}", _int)

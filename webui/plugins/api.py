@@ -1,5 +1,6 @@
 """What an extension imports from the program. Needs no torch; tensor types are in `webui.plugins.tensors`."""
 
+from webui.domain.catalog import find_sampler
 from webui.domain.errors import (
     BadRequestError,
     Cancelled,
@@ -40,6 +41,7 @@ __all__ = [
     "UnusableFileError",
     "WebuiError",
     "extra_networks",
+    "find_sampler",
     "hookimpl",
     "strip_comments",
 ]

@@ -1,13 +1,19 @@
 """The host as the back sees it: which extensions run, who joins a job, which patches stay on a model."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import torch
 
 from webui.domain.errors import BadRequestError
+from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
-from webui.plugins.contexts import JobContext
-from webui.plugins.jobhooks import JobHooks, fatal
-from webui.plugins.loader import Extension, Loaded
+from webui.plugins.actions import ActionResult
+from webui.plugins.codetrace import CodeTrace
+from webui.plugins.contexts import ActionContext, JobContext
+from webui.plugins.jobhooks import ExtensionError, JobHooks, fatal
+from webui.plugins.loader import Extension, Loaded, identifier
 from webui.plugins.models import Models
 from webui.plugins.options import Options, read_options
 
@@ -20,6 +26,8 @@ class ExtensionHost:
         self.models = models
         self._device = device
         self._dtype = dtype
+        self._trace = CodeTrace()
+        self._names = {identifier(one.info.folder): name for name, one in loaded.extensions.items()}
         self._joiners = tuple(loaded.extensions[name] for name in sorted(loaded.extensions))
 
     def join(self, request: GenerationRequest) -> JobHooks:
@@ -47,6 +55,44 @@ class ExtensionHost:
             except Exception as error:
                 raise fatal(name, "join_job", error) from error
         return hooks
+
+    @contextmanager
+    def watched(self, hooks: JobHooks) -> Iterator[None]:
+        """A job: what its extensions replace in the program is put back at its end, and told."""
+        acting = bool(hooks.members)
+        try:
+            yield
+        finally:
+            for folder, names in (self._trace.undo() if acting else {}).items():
+                text = f"replaced {', '.join(names)}; this was undone: an extension acts by its hooks alone"
+                hooks.notices.append(Notice(self._names.get(folder, folder), text))
+
+    def act(
+        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+    ) -> ActionOutcome:
+        """Do an action. Light ones come from a thread of their own.
+
+        Raises:
+            BadRequestError: there is no such action, or the options do not fit.
+            Cancelled: it was stopped.
+            WebuiError: as the action said, or what it made is not what was agreed.
+        """
+        extension = self.loaded.extensions.get(call.extension)
+        action = extension.actions.get(call.action) if extension else None
+        if action is None:
+            raise BadRequestError("action", f"there is no action {call.action!r} of an extension {call.extension!r}")
+        options = read_options(action.options, call.options, "options")
+
+        def report(done: int, total: int, text: str = "") -> None:
+            progress(ActionProgress(int(done), int(total), str(text)))
+
+        context = ActionContext(self.models, report, stopped, self._device, self._dtype)
+        result = action.run(options, context)
+        if not isinstance(result, ActionResult):
+            text = f"returned {type(result).__name__}, expected ActionResult"
+            raise ExtensionError(f"extension {call.extension}, action {call.action}: {text}")
+        files = tuple(str(path) for path in result.files)
+        return ActionOutcome(str(result.text), tuple(result.images), files, result.data)
 
     def _options(self, request: GenerationRequest) -> dict[str, Options]:
         return {

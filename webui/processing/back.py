@@ -1,33 +1,53 @@
 """The back of the program, as a worker builds it: the models' owner behind two methods."""
 
+from collections.abc import Callable
+
 import torch
 
+from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
+from webui.domain.upscale import Upscale
 from webui.library.library import ModelLibrary
+from webui.plugins.crashes import CrashGuard
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
 from webui.plugins.models import Models
 from webui.processing.config import BackConfig
+from webui.processing.extras import upscale_pictures
 from webui.processing.ports import Reporter
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
+from webui.processing.upscaling import Upscalers
 from webui.weights.memory import ModelCache
 from webui.weights.precision import allow_fast_products, resolve
+from webui.weights.upscalers import UpscalerCache
 
 
 class Back:
     """Runs one job at a time with models it keeps."""
 
-    def __init__(self, library: ModelLibrary, models: ModelCache, pipeline: Pipeline, host: ExtensionHost) -> None:
+    def __init__(
+        self,
+        library: ModelLibrary,
+        models: ModelCache,
+        pipeline: Pipeline,
+        host: ExtensionHost,
+        upscalers: Upscalers,
+        networks: UpscalerCache,
+    ) -> None:
         self._library = library
         self._models = models
         self._pipeline = pipeline
         self._host = host
+        self._upscalers = upscalers
+        self._networks = networks
 
     def run(self, request: GenerationRequest, reporter: Reporter) -> GenerationResult:
         """Make the images of a request."""
         self._library.refresh()
+        if isinstance(request.task, Upscale):
+            return upscale_pictures(request, request.task, self._upscalers, reporter)
         return self._pipeline.run(request, reporter)
 
     def load(self, checkpoint: str) -> None:
@@ -35,11 +55,24 @@ class Back:
         self._library.refresh()
         self._pipeline.load(checkpoint)
 
+    def extensions(self) -> tuple[ExtensionInfo, ...]:
+        """The extensions found, with the failures."""
+        return self._host.loaded.infos
+
+    def act(
+        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+    ) -> ActionOutcome:
+        """Do an action of an extension."""
+        if not call.light:
+            self._library.refresh()
+        return self._host.act(call, progress, stopped)
+
     def close(self) -> None:
         """Give the models' memory back."""
         self._pipeline.close()
         self._host.models.clear()
         self._models.clear()
+        self._networks.clear()
 
 
 def build(config: BackConfig) -> Back:
@@ -55,7 +88,13 @@ def build(config: BackConfig) -> Back:
     library = ModelLibrary(config.models_dir, config.data_dir / "cache")
     models = ModelCache(library, device, dtype, config.checkpoints_in_memory, fast_cpu=fast)
     texts = Texts(library, config.data_dir / "styles.csv")
-    loaded = load_all(config.extensions_dir, config.disabled_extensions)
+    guard = CrashGuard(config.extensions_dir, config.data_dir / "cache" / "extension-crashes.json")
+    broken = {**dict(config.broken_extensions), **guard.broken()}
+    loaded = load_all(config.extensions_dir, config.disabled_extensions, broken, guard.around)
     host = ExtensionHost(loaded, Models(library), device, dtype)
-    pipeline = Pipeline(library, models, texts, host, preview_every=config.preview_every, tiled_vae=config.tiled_vae)
-    return Back(library, models, pipeline, host)
+    networks = UpscalerCache(library, device)
+    upscalers = Upscalers(library, networks)
+    pipeline = Pipeline(
+        library, models, texts, host, upscalers, preview_every=config.preview_every, tiled_vae=config.tiled_vae
+    )
+    return Back(library, models, pipeline, host, upscalers, networks)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from webui.domain.catalog import SAMPLERS, SamplerInfo
-from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img
+from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img, Txt2Img
+from webui.domain.upscale import Upscale
 from webui.prompt.composition import NetworkTag, extra_networks, strip_comments
 from webui.prompt.styles import Style, merge_styles
 
@@ -43,6 +44,8 @@ class Plan:
         prompt: the positive prompt without network tags, as it is encoded.
         networks: what the tags asked for.
         batches: in the order they are made.
+        base_calls: of a second pass, the calls planned for the first; its prompt editing counts on from them.
+        text_size: (width, height) that the text side is told where the request's own are not meant.
     """
 
     request: GenerationRequest
@@ -52,11 +55,13 @@ class Plan:
     prompt: str
     networks: tuple[NetworkTag, ...]
     batches: tuple[Batch, ...]
+    base_calls: int | None = None
+    text_size: tuple[int, int] | None = None
 
     @property
     def run_calls(self) -> int:
         """Denoiser calls planned for the steps that are run; options that begin or end at a share go by them."""
-        return _calls(self.sampler, self.walk.run)
+        return calls_of(self.sampler, self.walk.run)
 
 
 def merged(request: GenerationRequest, styles: Mapping[str, Style]) -> GenerationRequest:
@@ -64,7 +69,8 @@ def merged(request: GenerationRequest, styles: Mapping[str, Style]) -> Generatio
     prompt, negative = merge_styles(request.prompt, request.negative_prompt, request.styles, styles)
     if request.prompting.comments:
         prompt, negative = strip_comments(prompt), strip_comments(negative)
-    return request.with_(prompt=prompt, negative_prompt=negative, styles=())
+    task = _filled_task(request, styles)
+    return request.with_(prompt=prompt, negative_prompt=negative, styles=(), task=task)
 
 
 def make_plan(request: GenerationRequest, styles: Mapping[str, Style] = MappingProxyType({})) -> Plan:
@@ -79,7 +85,7 @@ def make_plan(request: GenerationRequest, styles: Mapping[str, Style] = MappingP
         filled,
         sampler,
         walk_of(request),
-        _calls(sampler, request.steps),
+        calls_of(sampler, request.steps),
         encoded,
         networks,
         tuple(_batch(filled, index) for index in range(request.n_iter)),
@@ -92,14 +98,35 @@ def walk_of(request: GenerationRequest) -> Walk:
     if not isinstance(task, Img2Img):
         return Walk(steps, steps)
     strength = min(task.denoising_strength, FULL_STRENGTH)
-    if task.fix_steps:
-        return Walk(int(steps / strength) if strength else 0, steps)
-    return Walk(steps, int(strength * steps) + 1)
+    return fixed_walk(steps, strength) if task.fix_steps else Walk(steps, int(strength * steps) + 1)
 
 
-def image_request(plan: Plan, seed: int, subseed: int) -> GenerationRequest:
-    """The request that makes one image of the plan alone."""
-    return plan.request.with_(seed=seed, subseed=subseed, batch_size=1, n_iter=1)
+def fixed_walk(steps: int, strength: float) -> Walk:
+    """As many steps as asked for, at the end of a schedule so long that they are the share `strength` of it."""
+    strength = min(strength, FULL_STRENGTH)
+    return Walk(int(steps / strength) if strength else 0, steps)
+
+
+def image_request(plan: Plan, seed: int, subseed: int, position: int = 0) -> GenerationRequest:
+    """The request that makes one image of the plan alone; `position` is its place in the batch."""
+    task = plan.request.task
+    if isinstance(task, Img2Img) and task.further_images:
+        own = (task.image, *task.further_images)[position]
+        task = task.model_copy(update={"image": own, "further_images": ()})
+    return plan.request.with_(seed=seed, subseed=subseed, batch_size=1, n_iter=1, task=task)
+
+
+def _filled_task(request: GenerationRequest, styles: Mapping[str, Style]) -> Txt2Img | Img2Img | Upscale:
+    """The task with the prompts of its second pass filled in as those of the first are."""
+    task = request.task
+    if not isinstance(task, Txt2Img) or not task.hires.enabled:
+        return task
+    both = merge_styles(task.hires.prompt, task.hires.negative_prompt, request.styles, styles)
+    texts = [strip_comments(text) if request.prompting.comments else text for text in both]
+    given = (task.hires.prompt, task.hires.negative_prompt)
+    prompt, negative = (text if own else "" for text, own in zip(texts, given, strict=True))
+    hires = task.hires.model_copy(update={"prompt": prompt, "negative_prompt": negative})
+    return task.model_copy(update={"hires": hires})
 
 
 def _batch(request: GenerationRequest, index: int) -> Batch:
@@ -117,5 +144,6 @@ def _wrapped(seed: int) -> int:
     return seed % (MAX_SEED + 1)
 
 
-def _calls(sampler: SamplerInfo, steps: int) -> int:
+def calls_of(sampler: SamplerInfo, steps: int) -> int:
+    """Denoiser calls planned for so many steps."""
     return steps * (2 if sampler.second_order else 1)

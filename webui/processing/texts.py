@@ -62,8 +62,9 @@ class Texts:
             calls=plan.calls,
             rules=request.prompting,
             clip_skip=request.clip_skip,
-            size=(request.width, request.height),
+            size=plan.text_size or (request.width, request.height),
             sdxl=request.sdxl,
+            base_calls=plan.base_calls,
         )
 
     def hashes(self, plan: Plan, model: LoadedModel, brought: Sequence[Embedding] = ()) -> str:

@@ -19,7 +19,7 @@ class Step:
         index: 0-based; `total` is how many steps the loop makes.
         sigma, sigma_next: 0-dimensional tensors, the levels it goes from and to. In the timestep samplers (DDIM
             family) they hold timesteps, as A1111 shows them to extensions.
-        hires: it belongs to the second pass of hires fix.
+        hires: whether it belongs to the second pass of hires fix.
     """
 
     index: int
@@ -61,18 +61,23 @@ class Residuals:
     """What is added inside the UNet: one tensor a skip connection, and one for the middle block.
 
     `down` is in the order the encoder makes them (12 for SD1), each (rows, channels, h_i, w_i); empty means none.
+    `levels` is added within the encoder, after each level's last block, and so reaches all that follows (T2I-Adapter):
+    one tensor a level, full size first (SDXL: the last one after the middle block); empty means none.
     """
 
     down: tuple[Tensor, ...] = ()
     mid: Tensor | None = None
+    levels: tuple[Tensor, ...] = ()
 
     def __add__(self, other: "Residuals") -> "Residuals":
-        if not self.down or not other.down:
-            down = self.down or other.down
-        else:
-            down = tuple(a + b for a, b in zip(self.down, other.down, strict=True))
         mid = other.mid if self.mid is None else self.mid if other.mid is None else self.mid + other.mid
-        return Residuals(down, mid)
+        return Residuals(_sums(self.down, other.down), mid, _sums(self.levels, other.levels))
+
+
+def _sums(ours: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    if not ours or not others:
+        return ours or others
+    return tuple(a + b for a, b in zip(ours, others, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

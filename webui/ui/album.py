@@ -9,6 +9,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from webui.domain.result import GeneratedImage
 from webui.output.metadata import encode
 
@@ -37,6 +39,13 @@ class Album:
             return shown
         shown = place / f"{made.index:05d}-{made.request.seed}.png"
         shown.write_bytes(self._png(made))
+        return shown
+
+    def add_picture(self, image: Image.Image) -> Path:
+        """A servable PNG of a picture without parameters: a detected map, what an action made."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shown = Path(tempfile.mkdtemp(dir=self.folder)) / "picture.png"
+        image.save(shown, "PNG")
         return shown
 
     def _png(self, made: GeneratedImage) -> bytes:

@@ -7,7 +7,7 @@ its schema alone, so that a new field needs no new code here.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import gradio as gr
 from gradio.blocks import Block
@@ -15,11 +15,13 @@ from gradio.components import Component
 from pydantic import BaseModel, ValidationError
 
 from webui.domain.errors import BadRequestError
+from webui.domain.hires import Hires
 from webui.domain.request import GenerationRequest
 
 Schema = Mapping[str, Any]
 Span = tuple[float, float, float]  # lowest, highest, step of a slider
 
+HIRES = "task.hires."
 FINE_SPAN, SLIDER_SPAN = 1.0, 100.0  # up to the first a slider moves by 0.01; above the second a box is handier
 
 
@@ -32,6 +34,11 @@ def leaves(model: type[BaseModel]) -> dict[str, Schema]:
     """
     schema = model.model_json_schema()
     return dict(_leaves(schema, schema.get("$defs", {}), prefix=""))
+
+
+def request_leaves() -> dict[str, Schema]:
+    """The fields of a request, and of the second pass of txt2img (`task.hires.scale`)."""
+    return leaves(GenerationRequest) | {HIRES + name: schema for name, schema in leaves(Hires).items()}
 
 
 def _leaves(schema: Schema, definitions: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
@@ -61,7 +68,7 @@ def draw(name: str, schema: Schema, *, value: Any, label: str = "", span: Span |
     shown: dict[str, Any] = {
         "label": label or name.rsplit(".", 1)[-1].replace("_", " ").capitalize(),
         "info": schema.get("description"),
-        "elem_id": "txt2img_" + name.replace(".", "_"),
+        "elem_id": name.replace(".", "_"),
         **more,
     }
     match schema:
@@ -108,16 +115,28 @@ def as_json(options: Mapping[str, Any]) -> str:
     return json.dumps(options, ensure_ascii=False) if options else ""
 
 
+class ExtensionControls(Protocol):
+    """The controls of extensions (`ui.extensions.Accordions`)."""
+
+    @property
+    def components(self) -> list[Component]: ...
+    @property
+    def names(self) -> frozenset[str]: ...
+    def read(self, values: Mapping[Component, Any]) -> dict[str, dict[str, Any]]: ...
+    def show(self, request: GenerationRequest) -> dict[Block, Any]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """The controls of one request, keyed by the dotted name of the field they set."""
 
     controls: Mapping[str, Component]
+    extensions: ExtensionControls | None = None
 
     @property
     def components(self) -> set[Component]:
         """What an event takes as `inputs` to have its values arrive keyed by component."""
-        return set(self.controls.values())
+        return {*self.controls.values(), *(self.extensions.components if self.extensions else ())}
 
     def read(self, values: Mapping[Component, Any]) -> GenerationRequest:
         """The request that the controls show.
@@ -126,15 +145,19 @@ class Form:
             BadRequestError: naming the field and what is wrong with it.
         """
         fields: dict[str, Any] = {}
-        schemas = leaves(GenerationRequest)
+        schemas = request_leaves()
         for name, control in self.controls.items():
             *parents, last = name.split(".")
             inner = fields
             for parent in parents:
                 inner = inner.setdefault(parent, {})
             inner[last] = _plain(name, values[control], schemas[name])
+        if self.extensions is not None:
+            fields["extensions"] = {**fields.get("extensions", {}), **self.extensions.read(values)}
         if not fields.get("refiner", {}).get("checkpoint"):
             fields["refiner"] = None
+        if "task" in fields:  # a discriminated union is chosen by its kind
+            fields["task"].setdefault("kind", "txt2img")
         try:
             return GenerationRequest.model_validate(fields)
         except ValidationError as error:
@@ -144,23 +167,27 @@ class Form:
         """Updates that make the controls show this request (only the fields named, where names are given)."""
         wanted = self.controls.keys() if names is None else [name for name in names if name in self.controls]
         flat = flatten(request)
-        schemas = leaves(GenerationRequest)
+        schemas = request_leaves()
         updates: dict[Block, Any] = {}
         for name in wanted:
             control, schema = self.controls[name], schemas[name]
             value: Any = flat.get(name, schema.get("default", ""))
+            if name == "extensions" and self.extensions is not None:  # the box holds those without controls
+                value = {key: options for key, options in value.items() if key not in self.extensions.names}
             change: dict[str, Any] = {"value": _shown(value, schema)}
             if isinstance(control, gr.Slider):
                 low: float = control.minimum
                 high: float = control.maximum
                 change |= {"minimum": min(low, value), "maximum": max(high, value)}
             updates[control] = gr.update(**change)
+        if self.extensions is not None and "extensions" in wanted:
+            updates |= self.extensions.show(request)
         return updates
 
 
 def flatten(request: GenerationRequest) -> dict[str, Any]:
     """Values of a request by dotted name, as `leaves` names them; parts that are None are left out."""
-    names = leaves(GenerationRequest)
+    names = request_leaves()
     flat: dict[str, Any] = {}
     whole = request.model_dump(mode="json")
     for name in names:
@@ -194,6 +221,11 @@ def _plain(name: str, value: Any, schema: Schema) -> Any:
             except ValueError as error:
                 raise BadRequestError(name, f"is not JSON ({error})") from None
     return value
+
+
+def plain(name: str, value: Any) -> Any:
+    """What an optional number's control sent: an emptied box means None."""
+    return _plain(name, value, {"optional": True})
 
 
 def bad_request(error: ValidationError) -> BadRequestError:

@@ -4,6 +4,7 @@ import base64
 import html
 from collections.abc import Callable, Sequence
 
+from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import Notice, Phase, Progress
 from webui.library.cards import Card
 
@@ -12,6 +13,7 @@ PHASES: tuple[tuple[Phase, str], ...] = (
     ("loading", "Loading the model"),
     ("encoding", "Reading the prompt"),
     ("sampling", "Sampling"),
+    ("upscaling", "Upscaling"),
     ("decoding", "Decoding"),
     ("saving", "Saving"),
 )
@@ -44,6 +46,36 @@ def progress_bar(progress: Progress, eta: float | None) -> str:
         f'<div class="bar" role="progressbar" aria-valuenow="{100 * progress.fraction:.0f}">'
         f'<div class="done" style="width:{share}"></div><span>{text}</span></div>'
     )
+
+
+def share_bar(fraction: float, text: str) -> str:
+    """The bar of an action, with its own words."""
+    share = f"{100 * fraction:.1f}%"
+    return (
+        f'<div class="bar" role="progressbar" aria-valuenow="{100 * fraction:.0f}">'
+        f'<div class="done" style="width:{share}"></div><span>{html.escape(text or share)}</span></div>'
+    )
+
+
+def extensions(infos: Sequence[ExtensionInfo]) -> str:
+    """The list of extensions: what each is, whether it works, and why not."""
+    if not infos:
+        return message("notice", "There are no extensions. Each has a folder of its own in extensions/.")
+    rows = "".join(
+        f"<tr><td><b>{html.escape(info.name)}</b> {html.escape(info.version)}</td>"
+        f'<td class="{info.state}">{info.state}</td><td>{html.escape(info.description)}{_reason(info)}</td></tr>'
+        for info in infos
+    )
+    return f'<table class="extensions"><tbody>{rows}</tbody></table>'
+
+
+def _reason(info: ExtensionInfo) -> str:
+    if not info.error:
+        return ""
+    trace = (
+        f"<details><summary>Where</summary><pre>{html.escape(info.traceback)}</pre></details>" if info.traceback else ""
+    )
+    return message("error", info.error) + trace
 
 
 def queued_bar(position: int) -> str:

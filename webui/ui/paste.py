@@ -69,7 +69,7 @@ class Paste:
     @property
     def outputs(self) -> list[Block]:
         """What these handlers may write to."""
-        return [*self.form.controls.values(), self.status]
+        return [*self.form.components, self.status]
 
 
 def read_picture(path: str | None) -> tuple[str, str, GenerationRequest | None, str]:

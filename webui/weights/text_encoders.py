@@ -26,7 +26,7 @@ class TensorReader(Protocol):
 
     def names(self) -> Iterable[str]: ...
     def shape(self, name: str) -> tuple[int, ...]: ...
-    def read(self, name: str) -> Tensor: ...
+    def read_as(self, name: str, dtype: torch.dtype) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ class _Builder:
     def _read(self, name: str) -> Tensor:
         if name not in self.names:
             raise _missing(name)
-        tensor = self.source.read(name).to(device=self.device, dtype=self.dtype)
+        tensor = self.source.read_as(name, self.dtype).to(self.device)
         if not is_finite(tensor):
             raise NotFiniteError(f"text encoder: {name} has values that are not finite in {self.dtype}")
         return tensor

@@ -44,6 +44,7 @@ class UnetDoor:
             class_labels=self._vector(call),
             down_block_additional_residuals=down,
             mid_block_additional_residual=mid,
+            down_intrablock_additional_residuals=self._levels(residuals),
             return_dict=False,
         )[0]
         return answer.to(call.sample.device, torch.float32)
@@ -56,6 +57,12 @@ class UnetDoor:
         if call.vector.shape[-1] != self.shape.vector_width:
             raise ValueError(f"vector has {call.vector.shape[-1]} channels, the UNet expects {self.shape.vector_width}")
         return call.vector.to(self.device, self.dtype)
+
+    def _levels(self, residuals: Residuals | None) -> list[Tensor] | None:
+        """What is added after each level; a list, since diffusers takes them out one by one."""
+        if residuals is None or not residuals.levels:
+            return None
+        return [r.to(self.device, self.dtype) for r in residuals.levels]
 
     def _residuals(self, residuals: Residuals | None) -> tuple[tuple[Tensor, ...] | None, Tensor | None]:
         """diffusers wants both or none, and silently drops skips when there are fewer residuals: so fill up."""

@@ -1,6 +1,7 @@
 """The VAE's door: pixels 0..1 to scaled latents and back, one image at a time, never a black picture as success."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -36,13 +37,17 @@ class VaeDoor:
         return self.module.encoder.conv_in.weight.device
 
     @torch.no_grad()
-    def encode(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in 0..1 -> (B, 4, h, w) float32: the posterior's mean, scaled.
+    def encode(self, images: Tensor, draws: torch.Generator | None = None) -> Tensor:
+        """(B, 3, H, W) in 0..1 -> (B, 4, h, w) float32, scaled: the posterior's mean, or a draw from it.
+
+        Args:
+            draws: a CPU generator, used image by image.
 
         Raises:
             NotFiniteError: also in float32.
         """
-        return torch.cat([self._finite(self._encode, image[None]) for image in images]).to(images.device)
+        work = partial(self._encode, draws=draws)
+        return torch.cat([self._finite(work, image[None]) for image in images]).to(images.device)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
@@ -64,10 +69,13 @@ class VaeDoor:
             return self.decode(latents)
         return decode_in_tiles(self.decode, latents, scale=self.downscale, tile=tile, overlap=overlap)
 
-    def _encode(self, image: Tensor) -> Tensor:
+    def _encode(self, image: Tensor, draws: torch.Generator | None) -> Tensor:
         pixels = image.to(self.device, self.dtype) * 2 - 1
-        mean: Tensor = self.module.encode(pixels, return_dict=False)[0].mode()
-        return mean.float() * self.scale
+        posterior = self.module.encode(pixels, return_dict=False)[0]
+        latents: Tensor = posterior.mode().float()
+        if draws is not None:
+            latents = latents + posterior.std.float() * torch.randn(latents.shape, generator=draws).to(latents)
+        return latents * self.scale
 
     def _decode(self, latent: Tensor) -> Tensor:
         scaled = (latent.to(self.device, torch.float32) / self.scale).to(self.dtype)

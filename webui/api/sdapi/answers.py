@@ -6,10 +6,12 @@ import time
 from typing import Any
 
 from webui.api.parts import EncodedImage
-from webui.api.sdapi.models import GenerationBody, Img2ImgBody
+from webui.api.sdapi.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.domain.catalog import shown_schedule
-from webui.domain.request import GenerationRequest, Img2Img
+from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult
+from webui.output.hires import hires_details
+from webui.output.inpainting import inpainting_keys
 
 
 def as_base64(data: bytes) -> str:
@@ -22,6 +24,8 @@ def generation(body: GenerationBody, result: GenerationResult, encoded: list[Enc
     parameters = body.model_dump(mode="json")
     if isinstance(body, Img2ImgBody) and not body.include_init_images:
         parameters |= {"init_images": None, "mask": None}
+    if isinstance(body, Txt2ImgBody):
+        parameters |= {"firstpass_image": None}
     return {
         "images": [as_base64(image.data) for image in encoded],
         "parameters": parameters,
@@ -60,7 +64,7 @@ def info(result: GenerationResult) -> dict[str, Any]:
         "sd_vae_hash": model.vae_hash or None,
         "seed_resize_from_w": shown.seed_resize_from_w or -1,
         "seed_resize_from_h": shown.seed_resize_from_h or -1,
-        "denoising_strength": shown.task.denoising_strength if isinstance(shown.task, Img2Img) else None,
+        "denoising_strength": _strength(shown),
         "extra_generation_params": _extra(shown, result),
         "index_of_first_image": 0,
         "infotexts": [image.infotext for image in images],
@@ -72,14 +76,25 @@ def info(result: GenerationResult) -> dict[str, Any]:
     }
 
 
+def _strength(request: GenerationRequest) -> float | None:
+    task = request.task
+    if isinstance(task, Txt2Img):
+        return task.hires.denoising_strength if task.hires.enabled else None
+    return task.denoising_strength if isinstance(task, Img2Img) else None
+
+
 def _extra(request: GenerationRequest, result: GenerationResult) -> dict[str, Any]:
     extra: dict[str, Any] = {"Schedule type": shown_schedule(request.sampler, request.scheduler)}
     if request.refiner is not None:
         extra |= {"Refiner": request.refiner.checkpoint, "Refiner switch at": request.refiner.switch_at}
+    if isinstance(request.task, Img2Img):
+        keys = inpainting_keys(request.task.inpainting, blank=False)
+        extra |= {key: value for key, value in keys.items() if value is not None}
     if isinstance(request.task, Img2Img) and request.task.noise_multiplier != 1:
         extra["Noise multiplier"] = request.task.noise_multiplier
     if isinstance(request.task, Img2Img) and request.task.extra_noise > 0:
         extra["Extra noise"] = request.task.extra_noise
+    extra |= {key: value for key, value in hires_details(request, "").items() if value is not None}
     if result.notices:
         extra["Notices"] = [f"{notice.source}: {notice.text}" for notice in result.notices]
     return extra

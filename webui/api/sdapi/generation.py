@@ -1,6 +1,7 @@
 """Routes that make images, and those that stop them. A route waits on a job and never holds a thread."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -9,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api.body import drain, read_json
-from webui.api.parts import EncodedImage, Parts
+from webui.api.parts import EncodedImage, Parts, as_png
 from webui.api.sdapi import answers
 from webui.api.sdapi.infotext import IMG2IMG_FIELDS, TXT2IMG_FIELDS, filled_in
 from webui.api.sdapi.models import GenerationBody, Img2ImgBody, Txt2ImgBody
@@ -17,7 +18,7 @@ from webui.api.sdapi.translate import read_body, setting_changes, to_request
 from webui.api.waiting import finished
 from webui.domain.errors import Cancelled
 from webui.domain.request import GenerationRequest
-from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts
+from webui.domain.result import GenerationResult, ModelFacts
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -60,11 +61,14 @@ async def _answer(
     """Generate what a body asks for; `of_infotext` are the fields that its infotext may fill in."""
     parts.refuse_when_closing()
     body = read_body(await run_in_threadpool(filled_in, data, of_infotext), kind)
-    wanted = await run_in_threadpool(to_request, body, parts.engine.starting_values())  # decodes pictures
+    engine = parts.engine
+    wanted = await run_in_threadpool(
+        to_request, body, engine.starting_values(), engine.extensions.infos
+    )  # decodes pictures
     result = await _made(parts, wanted, body, request)
     if not body.override_settings_restore_afterwards and body.override_settings:
         await run_in_threadpool(parts.engine.change_starting_values, setting_changes(body.override_settings))
-    encoded = await _encoded(parts, result.images) if body.send_images else []
+    encoded = await _encoded(parts, result) if body.send_images else []
     return JSONResponse(answers.generation(body, result, encoded))
 
 
@@ -78,6 +82,10 @@ async def _made(parts: Parts, wanted: GenerationRequest, body: GenerationBody, r
         return GenerationResult(wanted, (), ModelFacts("", ""), interrupted=True)
 
 
-async def _encoded(parts: Parts, images: tuple[GeneratedImage, ...]) -> list[EncodedImage]:
-    tasks: list[Any] = [run_in_threadpool(parts.encode, image) for image in images]
+async def _encoded(parts: Parts, result: GenerationResult) -> list[EncodedImage]:
+    """Each picture followed by what was asked for beside it, which carries no text; last what extensions show."""
+    beside = [[replace(one, image=extra, infotext="", path="") for extra in one.attachments] for one in result.images]
+    every = [image for one, extras in zip(result.images, beside, strict=True) for image in (one, *extras)]
+    tasks: list[Any] = [run_in_threadpool(parts.encode, image) for image in every]
+    tasks += [run_in_threadpool(as_png, image) for image in result.extras]
     return list(await asyncio.gather(*tasks))

@@ -4,9 +4,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from webui.api.body import InvalidBodyError
-from webui.api.sdapi.options import OPTIONS, value_at
-from webui.domain.request import GenerationRequest
+from webui.api.sdapi.hires import hires_body
+from webui.api.sdapi.options import HIRES_REFINER_PASS, OPTIONS, value_at
+from webui.domain.request import GenerationRequest, Txt2Img
 from webui.output.compat import with_defaults
+from webui.output.hires import tells_of_hires
 from webui.output.parse import parse, to_request
 
 BODY_FIELDS = (  # key of the infotext, field of the body, path in a request
@@ -27,7 +29,7 @@ BODY_FIELDS = (  # key of the infotext, field of the body, path in a request
     ("Refiner", "refiner_checkpoint", "refiner.checkpoint"),
     ("Refiner switch at", "refiner_switch_at", "refiner.switch_at"),
 )
-TXT2IMG_FIELDS = frozenset(name for _, name, _ in BODY_FIELDS)
+TXT2IMG_FIELDS = frozenset({*(name for _, name, _ in BODY_FIELDS), "enable_hr"})
 IMG2IMG_FIELDS = frozenset(
     {"steps", "sampler_name", "scheduler", "seed", "subseed", "subseed_strength", "seed_resize_from_w",
      "seed_resize_from_h", "refiner_checkpoint", "refiner_switch_at"}
@@ -57,6 +59,9 @@ SETTINGS = (  # key of the infotext, setting; the model is left alone, as A1111 
     ("NGMS", "s_min_uncond"),
     ("NGMS all steps", "s_min_uncond_all"),
     ("Old prompt editing timelines", "use_old_scheduling"),
+    ("Token merging ratio", "token_merging_ratio"),
+    ("Token merging ratio hr", "token_merging_ratio_hr"),
+    ("Hires refiner", HIRES_REFINER_PASS),
     ("Downcast alphas_cumprod", "use_downcasted_alpha_bar"),
     ("Pad conds", "pad_cond_uncond"),
     ("Pad conds v0", "pad_cond_uncond_v0"),
@@ -84,6 +89,8 @@ def filled_in(data: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]
         request = to_request(parsed)
     except ValueError as error:  # pydantic's ValidationError is one
         raise InvalidBodyError.at(("infotext",), f"cannot be used: {error}") from None
+    if tells_of_hires(parsed) and "enable_hr" in names:
+        data = {**hires_body(request, parsed), **data}
     fields = with_defaults(parsed)  # a missing key says what was usual when the text was written: noise of the GPU
     added = {name: _at(request, path) for key, name, path in BODY_FIELDS if key in fields and name in names}
     settings = {name: _setting(request, name) for key, name in SETTINGS if key in fields}
@@ -95,6 +102,8 @@ def filled_in(data: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]
 
 
 def _setting(request: GenerationRequest, key: str) -> Any:
+    if key == HIRES_REFINER_PASS:
+        return request.task.hires.refiner_pass if isinstance(request.task, Txt2Img) else "second pass"
     option = OPTIONS[key]
     return option.encode(value_at(request, option.path))
 

@@ -13,18 +13,12 @@ from starlette.responses import JSONResponse
 from webui.api.body import drain
 from webui.api.parts import Parts
 from webui.domain.catalog import SAMPLERS, SCHEDULES, SamplerInfo
+from webui.domain.hires import LATENT_UPSCALERS
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
+from webui.library.upscalers import shown_name, upscaler_names
 
-UPSCALERS = ("None", "Lanczos", "Nearest")  # clients insert others after the first
-LATENT_UPSCALE_MODES = (
-    "Latent",
-    "Latent (antialiased)",
-    "Latent (bicubic)",
-    "Latent (bicubic antialiased)",
-    "Latent (nearest)",
-    "Latent (nearest-exact)",
-)
+SCALE = 4.0  # what A1111 says of every upscaler
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -49,11 +43,19 @@ def routes(parts: Parts) -> APIRouter:
 
     router.add_api_route("/samplers", samplers)
     router.add_api_route("/schedulers", schedulers)
-    router.add_api_route("/upscalers", upscalers)
+
+    @router.get("/upscalers")
+    def upscalers() -> list[dict[str, Any]]:
+        files = {shown_name(file): file for file in library.upscalers() if file.usable}
+        return [_upscaler(name, files.get(name)) for name in upscaler_names(library)]
+
+    @router.get("/realesrgan-models")
+    def realesrgan_models() -> list[dict[str, Any]]:
+        files = [file for file in library.upscalers() if file.usable and "RealESRGAN" in file.path.parts]
+        return [{"name": shown_name(file), "path": str(file.path), "scale": SCALE} for file in files]
+
     router.add_api_route("/latent-upscale-modes", latent_upscale_modes)
     router.add_api_route("/memory", memory)
-    router.add_api_route("/script-info", _none)
-    router.add_api_route("/scripts", _no_scripts)
     for name in ("refresh-checkpoints", "refresh-vae", "refresh-embeddings", "refresh-loras"):
         router.add_api_route(f"/{name}", _refresher(library.refresh), methods=["POST"], operation_id=name)
     return router
@@ -78,16 +80,15 @@ def schedulers() -> list[dict[str, Any]]:
     ]
 
 
-def upscalers() -> list[dict[str, Any]]:
-    """Upscalers that need no model."""
-    return [
-        {"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": 4.0} for name in UPSCALERS
-    ]
+def _upscaler(name: str, file: ModelFile | None) -> dict[str, Any]:
+    """One upscaler; `file` is None for those without a model."""
+    path = str(file.path) if file else None
+    return {"name": name, "model_name": None, "model_path": path, "model_url": None, "scale": SCALE}
 
 
 def latent_upscale_modes() -> list[dict[str, str]]:
     """Ways to enlarge latents."""
-    return [{"name": name} for name in LATENT_UPSCALE_MODES]
+    return [{"name": name} for name in LATENT_UPSCALERS]
 
 
 def memory() -> dict[str, Any]:
@@ -106,14 +107,6 @@ def _rss(process: psutil.Process) -> int:
         return int(process.memory_info().rss)
     except psutil.Error:  # it has ended meanwhile
         return 0
-
-
-def _none() -> list[Any]:
-    return []
-
-
-def _no_scripts() -> dict[str, list[str]]:
-    return {"txt2img": [], "img2img": []}
 
 
 def _refresher(refresh: Callable[[], object]) -> Callable[[Request], Any]:

@@ -76,8 +76,22 @@ class GenerationBody(BaseModel):
 class Txt2ImgBody(GenerationBody):
     """Body of `POST /sdapi/v1/txt2img`."""
 
-    denoising_strength: Float | None = None
-    enable_hr: bool = False
+    denoising_strength: Float | None = Field(None, description="of hires fix; null: 0.7")
+    enable_hr: bool = Field(False, description="hires fix: a second pass over the enlarged picture")
+    hr_scale: Float = 2.0
+    hr_upscaler: Text | None = Field(None, description="null: Latent")
+    hr_second_pass_steps: Int = Field(0, description="0: as many as in the first pass")
+    hr_resize_x: Int = 0
+    hr_resize_y: Int = 0
+    hr_checkpoint_name: Text | None = None
+    hr_sampler_name: Text | None = None
+    hr_scheduler: Text | None = None
+    hr_prompt: Text = ""
+    hr_negative_prompt: Text = ""
+    hr_cfg: Float | None = Field(None, description="null: as in the first pass")
+    firstphase_width: Int = Field(0, description="old clients: with it width and height are those of the second pass")
+    firstphase_height: Int = 0
+    firstpass_image: Text | None = Field(None, description="a picture in base64 in place of the first pass")
 
 
 class Img2ImgBody(GenerationBody):

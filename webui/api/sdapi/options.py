@@ -12,6 +12,7 @@ from webui.domain.request import GenerationRequest
 
 CHECKPOINT, VAE = "sd_model_checkpoint", "sd_vae"
 REFINER_BY_STEPS = "refiner_switch_by_sample_steps"
+HIRES_REFINER_PASS = "hires_fix_refiner_pass"
 
 
 def _same(value: Any) -> Any:
@@ -85,11 +86,15 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
             Option("enable_prompt_comments", "prompting.comments"),
             Option("use_old_scheduling", "prompting.old_scheduling"),
             Option("use_old_emphasis_implementation", "prompting.old_emphasis"),
+            Option("token_merging_ratio", "token_merging.ratio"),
+            Option("token_merging_ratio_img2img", "token_merging.img2img_ratio"),
+            Option("token_merging_ratio_hr", "token_merging.hires_ratio"),
             Option("sdxl_crop_top", "sdxl.crop_top"),
             Option("sdxl_crop_left", "sdxl.crop_left"),
             Option("sdxl_refiner_high_aesthetic_score", "sdxl.aesthetic_score"),
             Option("sdxl_refiner_low_aesthetic_score", "sdxl.negative_aesthetic_score"),
             Option("sdxl_clip_l_skip", "sdxl.clip_l_skip"),
+            Option("inpainting_mask_weight", "inpainting_mask_weight"),
         )
     }
 )
@@ -100,15 +105,13 @@ NEUTRAL: Mapping[str, Any] = MappingProxyType(
         REFINER_BY_STEPS: False,  # becomes part of a request's refiner
         "batch_cond_uncond": True,
         "persistent_cond_cache": True,
-        "token_merging_ratio": 0.0,
-        "token_merging_ratio_img2img": 0.0,
-        "token_merging_ratio_hr": 0.0,
+        HIRES_REFINER_PASS: "second pass",  # becomes part of a request's hires
         "lora_functional": False,
         "img2img_fix_steps": False,
         "img2img_extra_noise": 0.0,
         "img2img_color_correction": False,
         "initial_noise_multiplier": 1.0,
-        "inpainting_mask_weight": 1.0,
+        "overlay_inpaint": True,
         "return_mask": False,
         "return_mask_composite": False,
         "return_grid": False,
@@ -166,17 +169,17 @@ def value_at(request: GenerationRequest, path: str) -> Any:
 
 
 def replaced(request: GenerationRequest, changes: Mapping[str, Any]) -> GenerationRequest:
-    """A validated copy with the fields at these dotted paths changed.
+    """A validated copy with the fields at these dotted paths, of any depth, changed.
 
     Raises:
         pydantic.ValidationError: located by the same names as the paths.
     """
     whole: dict[str, Any] = dict(request)
     for path, value in changes.items():
-        outer, _, inner = path.partition(".")
-        if inner:
-            part = whole[outer]  # None for a refiner not yet asked for
-            whole[outer] = {**(part if isinstance(part, dict) else dict(part or ())), inner: value}
-        else:
-            whole[outer] = value
+        *parents, last = path.split(".")
+        part = whole
+        for name in parents:
+            part[name] = dict(part.get(name) or ())  # None or nothing for a part not yet asked for
+            part = part[name]
+        part[last] = value
     return GenerationRequest.model_validate(whole)

@@ -1,21 +1,24 @@
 """From a body in A1111's terms to the one request that everything else speaks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
 
 from webui.api.body import InvalidBodyError, Loc
+from webui.api.sdapi.hires import HIRES_PATH, hires_values
 from webui.api.sdapi.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.options import CHECKPOINT, NEUTRAL, OPTIONS, REFINER_BY_STEPS, replaced, with_a1111_defaults
+from webui.api.sdapi.picture import SOFT_INPAINTING, picture_task
+from webui.api.sdapi.scripts import options_of
 from webui.domain.catalog import split_combined
+from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
 
 SETTING_PARTS = (
-    "checkpoint", "vae", "clip_skip", "tiling", "noise", "schedule", "unipc", "guidance", "prompting", "sdxl",
+    "checkpoint", "vae", "clip_skip", "tiling", "noise", "schedule", "unipc", "guidance", "prompting", "token_merging",
+    "sdxl", "inpainting_mask_weight",
 )  # fmt: skip
 SAME_NAME = (
     "prompt", "negative_prompt", "seed", "subseed", "subseed_strength", "batch_size", "n_iter", "steps", "cfg_scale",
@@ -30,17 +33,8 @@ SETTING_FIELDS = (  # body field, path; null leaves the setting's value
     ("s_min_uncond", "guidance.s_min_uncond"),
     ("tiling", "tiling"),
 )
-OWN_SCRIPTS = ("sampler", "seed", "refiner")  # A1111's core scripts, which its API skips too
 OVERRIDE_WINS = ("s_churn", "s_tmin", "s_tmax", "s_noise")
 NO_MODEL = ("", "None", "none")
-RESIZE_MODES = ("resize", "crop", "fill", "latent")
-TASK_SETTINGS = MappingProxyType(  # setting, path; they are parts of an img2img task and of nothing else
-    {
-        "img2img_fix_steps": "task.fix_steps",
-        "initial_noise_multiplier": "task.noise_multiplier",
-        "img2img_extra_noise": "task.extra_noise",
-    }
-)
 
 Body = TypeVar("Body", bound=GenerationBody)
 
@@ -79,11 +73,14 @@ def read_body(data: Mapping[str, Any], kind: type[Body]) -> Body:
         raise InvalidBodyError.of(error) from None
 
 
-def to_request(body: GenerationBody, starting: GenerationRequest) -> GenerationRequest:
+def to_request(
+    body: GenerationBody, starting: GenerationRequest, extensions: Sequence[ExtensionInfo] = ()
+) -> GenerationRequest:
     """The request that a body means.
 
     Args:
         starting: where the values come from that A1111 keeps as settings.
+        extensions: those that `alwayson_scripts` may name.
 
     Raises:
         InvalidBodyError: naming the field of the body.
@@ -100,6 +97,8 @@ def to_request(body: GenerationBody, starting: GenerationRequest) -> GenerationR
     for name, path in SETTING_FIELDS:
         if getattr(body, name) is not None:
             draft.put(path, getattr(body, name), name)
+    scripts = {title: script for title, script in body.alwayson_scripts.items() if not _is_the_tasks_own(title, body)}
+    draft.put("extensions", options_of(scripts, extensions), "alwayson_scripts")
     _put_sampler(draft, body)
     by_steps = _put_overrides(draft, body.override_settings or {})
     if body.refiner_checkpoint not in (None, *NO_MODEL) and body.refiner_switch_at:
@@ -108,6 +107,8 @@ def to_request(body: GenerationBody, starting: GenerationRequest) -> GenerationR
         draft.put("refiner.by_steps", by_steps, "override_settings", REFINER_BY_STEPS)
     if isinstance(body, Img2ImgBody):
         _put_picture(draft, body)
+    if isinstance(body, Txt2ImgBody) and body.enable_hr:
+        _put_hires(draft, body)
     base = GenerationRequest(**{part: dict(starting)[part] for part in SETTING_PARTS})
     try:
         return replaced(base, draft.values)
@@ -122,26 +123,29 @@ def setting_changes(overrides: Mapping[str, Any]) -> dict[str, Any]:
     return draft.values
 
 
+def _is_the_tasks_own(title: str, body: GenerationBody) -> bool:
+    """Soft inpainting is a script of A1111's; here it is part of the mask."""
+    return isinstance(body, Img2ImgBody) and title.lower() == SOFT_INPAINTING
+
+
+def _put_hires(draft: _Draft, body: Txt2ImgBody) -> None:
+    """The second pass of txt2img."""
+    for name, (path, value) in hires_values(body).items():
+        draft.put(path, value, name)
+    draft.values = {
+        **{path: value for path, value in draft.values.items() if not path.startswith(HIRES_PATH)},
+        "task.hires": {
+            path.removeprefix(HIRES_PATH): value for path, value in draft.values.items() if path.startswith(HIRES_PATH)
+        },
+    }
+
+
 def _put_picture(draft: _Draft, body: Img2ImgBody) -> None:
     """The task of img2img. Settings of the request are taken from `override_settings`, the body's own field first."""
-    if not body.init_images:
-        raise HTTPException(404, "Init image not found")
-    if len(body.init_images) > 1:
-        place = ("init_images", 1)
-        raise InvalidBodyError.at(place, "one picture for all images is what can be taken so far", "not_available")
-    if body.mask is not None:
-        raise InvalidBodyError.at(("mask",), "inpainting is not available yet", "not_available")
-    if not 0 <= body.resize_mode < len(RESIZE_MODES):
-        raise InvalidBodyError.at(("resize_mode",), f"should be 0 to {len(RESIZE_MODES) - 1}")
-    draft.put("task.kind", "img2img", "init_images")
-    draft.put("task.image", body.init_images[0], "init_images", 0)
-    draft.put("task.resize_mode", RESIZE_MODES[body.resize_mode], "resize_mode")
-    draft.put("task.denoising_strength", body.denoising_strength, "denoising_strength")
-    for key, value in (body.override_settings or {}).items():
-        if key in TASK_SETTINGS and value is not None:
-            draft.put(TASK_SETTINGS[key], value, "override_settings", key)
-    if body.initial_noise_multiplier is not None:
-        draft.put("task.noise_multiplier", body.initial_noise_multiplier, "initial_noise_multiplier")
+    for path, value, place in picture_task(body):
+        draft.put(path, value, *place)
+    for index in range(1, len(body.init_images or ())):
+        draft.places[f"task.further_images.{index - 1}"] = ("init_images", index)
 
 
 def _put_sampler(draft: _Draft, body: GenerationBody) -> None:
@@ -171,12 +175,7 @@ def _put_overrides(draft: _Draft, overrides: Mapping[str, Any]) -> Any:
 
 def _refuse_what_is_missing(body: GenerationBody) -> None:
     """Fields of A1111 that would change the picture and that nothing here carries out."""
-    if isinstance(body, Txt2ImgBody) and body.enable_hr:
-        raise InvalidBodyError.at(("enable_hr",), "hires fix is not available yet", "not_available")
     if body.restore_faces:
         raise InvalidBodyError.at(("restore_faces",), "face restoration is not available yet", "not_available")
     if body.script_name:
         raise InvalidBodyError.at(("script_name",), f"Script '{body.script_name[:100]}' not found", "not_found")
-    for name in body.alwayson_scripts:
-        if name.lower() not in OWN_SCRIPTS:
-            raise InvalidBodyError.at(("alwayson_scripts", name), f"Script '{name[:100]}' not found", "not_found")

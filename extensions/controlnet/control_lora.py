@@ -1,0 +1,128 @@
+"""Control-LoRA: a control network whose large weights are the checkpoint's own plus a low-rank change.
+
+Only what the file holds is kept in memory; the checkpoint's weights are borrowed for the length of a job.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from webui.plugins.api import UnusableFileError
+from webui.plugins.tensors import LoadedModel, TensorFile
+
+from .control_net import ControlNet, Shapes, control_shape, empty_network
+from .files import Found, fill
+
+
+class Borrowing(nn.Module):
+    """A linear layer or convolution with weights W + change, W being lent by the checkpoint.
+
+    Attributes:
+        up, down: low-rank change (out, r, ...) and (r, in, ...), or None.
+        delta: full change of W's shape, or None.
+    """
+
+    def __init__(self, layer: nn.Linear | nn.Conv2d, rank_shapes: tuple[tuple[int, ...], ...] | None) -> None:
+        super().__init__()
+        self.up = nn.Parameter(torch.empty(rank_shapes[0])) if rank_shapes else None
+        self.down = nn.Parameter(torch.empty(rank_shapes[1])) if rank_shapes else None
+        self.weight = None if rank_shapes else nn.Parameter(torch.empty(layer.weight.shape))
+        self.bias = None if layer.bias is None else nn.Parameter(torch.empty(layer.bias.shape))
+        self._convolves = (layer.stride, layer.padding) if isinstance(layer, nn.Conv2d) else None
+        self._shape = tuple(layer.weight.shape)
+        self._lent: list[Tensor] = []  # a list, so that the lender's tensor is no parameter of this network
+
+    def borrow(self, weight: Tensor) -> None:
+        """Use this weight (the checkpoint's) until `give_back`."""
+        self._lent = [weight.reshape(self._shape)]
+
+    def give_back(self) -> None:
+        self._lent = []
+
+    def forward(self, hidden: Tensor, *others: Tensor) -> Tensor:
+        """As the layer it stands for; `others` (time, text) do not concern it."""
+        weight = self._lent[0]
+        if self.weight is not None:
+            weight = weight + self.weight
+        whole = self._apply_weight(hidden, weight, self.bias)
+        if self.up is None or self.down is None:
+            return whole
+        inner = self._apply_weight(hidden, self.down, None)
+        if self._convolves is None:
+            return whole + functional.linear(inner, self.up)
+        return whole + functional.conv2d(inner, self.up)
+
+    def _apply_weight(self, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if self._convolves is None:
+            return functional.linear(hidden, weight, bias)
+        stride, padding = self._convolves
+        return functional.conv2d(hidden, weight, bias, stride, padding)
+
+
+def build_control_lora(source: TensorFile, found: Found, device: torch.device, dtype: torch.dtype) -> ControlNet:
+    """The network of a control-LoRA file. Raises as `files.fill`."""
+    network = empty_network(control_shape(_whole_shapes(found.shapes)))
+    with torch.device("meta"):
+        for name, layer in list(network.named_modules()):
+            if isinstance(layer, nn.Linear | nn.Conv2d) and f"{name}.up" in found.shapes:
+                ranks = (found.shapes[f"{name}.up"], found.shapes[f"{name}.down"])
+                network.set_submodule(name, Borrowing(layer, ranks))
+    fill(network, source, found.keys, device, dtype)
+    return network
+
+
+def build_difference(source: TensorFile, found: Found, device: torch.device, dtype: torch.dtype) -> ControlNet:
+    """The network of a file that holds differences from the checkpoint's weights. Raises as `files.fill`."""
+    network = empty_network(control_shape(found.shapes))
+    with torch.device("meta"):
+        for name, layer in list(network.named_modules()):
+            if isinstance(layer, nn.Linear | nn.Conv2d) and not _is_own(name):
+                network.set_submodule(name, Borrowing(layer, None))
+    fill(network, source, found.keys, device, dtype)
+    return network
+
+
+@contextmanager
+def borrowed(network: ControlNet, model: LoadedModel) -> Iterator[None]:
+    """Lend the checkpoint's weights to the network.
+
+    Raises:
+        UnusableFileError: the checkpoint has another architecture than the file was made for.
+    """
+    layers = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, Borrowing)]
+    try:
+        for name, layer in layers:
+            there = model.unet.shape.layout.to_diffusers(name)
+            try:
+                lender = model.unet.module.get_submodule(there or name)
+                layer.borrow(lender.weight)  # type: ignore[arg-type]  # Linear or Conv2d
+            except (AttributeError, RuntimeError) as error:
+                raise UnusableFileError(
+                    f"control-LoRA: its layer {name} does not fit the checkpoint {model.file.name}; it was made for "
+                    "another architecture"
+                ) from error
+        yield
+    finally:
+        for _, layer in layers:
+            layer.give_back()
+
+
+def _is_own(name: str) -> bool:
+    """Layers that a UNet does not have."""
+    return name.startswith(("input_hint_block.", "zero_convs.", "middle_block_out."))
+
+
+def _whole_shapes(shapes: Shapes) -> Shapes:
+    """Shapes as they would be without the factorisation."""
+    whole = dict(shapes)
+    for name, shape in shapes.items():
+        if name.endswith(".up"):
+            layer = name.removesuffix(".up")
+            down = shapes.get(f"{layer}.down")
+            if down is None:
+                raise UnusableFileError(f"control-LoRA: tensor {layer}.down is missing; the file is incomplete")
+            whole[f"{layer}.weight"] = (shape[0], *down[1:])
+    return whole

@@ -1,0 +1,206 @@
+"""The preprocessors ("modules" in A1111's words): their names, sliders and control types. Data only; needs no numpy.
+
+Those that need weights of their own are listed too, with what they need, so that a list of A1111's client finds them
+and a request that names one gets a sentence instead of a picture without control.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+DEFAULT_RESOLUTION = 512
+UNUSED_SLIDER = 0.5  # what A1111 writes for a slider that a module does not have
+NO_MODULE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Slider:
+    """A number that a module takes; values outside of the range count as the default."""
+
+    name: str
+    default: float
+    low: float
+    high: float
+    step: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A preprocessor.
+
+    Attributes:
+        name: the internal one; `labels` are further names that requests may use.
+        sliders: threshold A and B, as far as it has them.
+        types: control types that list it.
+        model_free: it acts without a control network.
+        resolution: it works at a resolution of its own.
+        needs: what is missing to run it; "" where it is built in.
+    """
+
+    name: str
+    labels: tuple[str, ...] = ()
+    sliders: tuple[Slider, ...] = ()
+    types: tuple[str, ...] = ()
+    model_free: bool = False
+    resolution: bool = True
+    needs: str = ""
+
+    def threshold(self, number: int, value: float) -> float:
+        """A threshold as it is used: the value where the slider takes it, else its default."""
+        if number >= len(self.sliders):
+            return UNUSED_SLIDER
+        slider = self.sliders[number]
+        return value if slider.low <= value <= slider.high else slider.default
+
+    def resolution_of(self, value: float) -> float:
+        """The processor resolution as it is used. Inpainting modules do not have one."""
+        if self.name.startswith("inpaint"):
+            return UNUSED_SLIDER
+        return value if 64 <= value <= 2048 else DEFAULT_RESOLUTION
+
+
+def _fidelity(name: str) -> Module:
+    return Module(name, sliders=(Slider("Style Fidelity", 0.5, 0.0, 1.0),), types=("Reference",), model_free=True)
+
+
+def _gamma(name: str) -> Module:
+    slider = Slider("Gamma Correction", 1.0, 0.1, 2.0, 0.001)
+    return Module(name, sliders=(slider,), types=("Recolor",))
+
+
+_VARIATION = Slider("Variation", 8.0, 3.0, 32.0, 1.0)
+_BUILT_IN = (
+    Module(NO_MODULE),
+    Module("invert", ("invert (from white bg & black line)",), types=("Canny", "Lineart", "Scribble", "MLSD")),
+    Module(
+        "canny",
+        sliders=(Slider("Low Threshold", 100, 1, 255, 1), Slider("High Threshold", 200, 1, 255, 1)),
+        types=("Canny",),
+    ),
+    Module("blur_gaussian", sliders=(Slider("Sigma", 9.0, 0.01, 64.0),), types=("Tile",)),
+    Module("threshold", sliders=(Slider("Binarization Threshold", 127, 0, 255, 1),)),
+    Module("scribble_xdog", sliders=(Slider("XDoG Threshold", 32, 1, 64, 1),), types=("Scribble",)),
+    Module(
+        "lineart_standard",
+        ("lineart_standard (from white bg & black line)",),
+        types=("Lineart",),
+    ),
+    Module("tile_resample", sliders=(Slider("Down Sampling Rate", 1.0, 1.0, 8.0),), types=("Tile",)),
+    Module("tile_colorfix", sliders=(_VARIATION,), types=("Tile",)),
+    Module(
+        "tile_colorfix+sharp", sliders=(_VARIATION, Slider("Sharpness", 1.0, 0.0, 2.0)), types=("Tile",)
+    ),
+    Module("inpaint_global_harmonious", ("inpaint",), types=("Inpaint",), resolution=False),
+    Module("inpaint_only", types=("Inpaint",), resolution=False),
+    _gamma("recolor_luminance"),
+    _gamma("recolor_intensity"),
+    Module("shuffle", types=("Shuffle",)),
+    Module("t2ia_color_grid", ("color",), types=("T2I-Adapter",)),
+    _fidelity("reference_only"),
+    _fidelity("reference_adain"),
+    _fidelity("reference_adain+attn"),
+)
+
+# name, further name, control type, and the file in which its weights are known
+_WITH_WEIGHTS = (
+    ("depth_midas", "depth", "Depth", "dpt_hybrid-midas-501f0c75.pt"),
+    ("depth_anything", "", "Depth", "depth_anything_vitl14.pth"),
+    ("depth_anything_v2", "", "Depth", "depth_anything_v2_vitl.pth"),
+    ("depth_hand_refiner", "", "Depth", "graphormer_hand_state_dict.bin"),
+    ("depth_leres", "", "Depth", "res101.pth"),
+    ("depth_leres++", "", "Depth", "latest_net_G.pth"),
+    ("depth_zoe", "", "Depth", "ZoeD_M12_N.pt"),
+    ("normal_midas", "normal_map", "NormalMap", "dpt_hybrid-midas-501f0c75.pt"),
+    ("normal_bae", "", "NormalMap", "scannet.pt"),
+    ("normal_dsine", "", "NormalMap", "dsine.pt"),
+    ("openpose", "", "OpenPose", "body_pose_model.pth"),
+    ("openpose_face", "", "OpenPose", "facenet.pth"),
+    ("openpose_faceonly", "", "OpenPose", "facenet.pth"),
+    ("openpose_full", "", "OpenPose", "hand_pose_model.pth"),
+    ("openpose_hand", "", "OpenPose", "hand_pose_model.pth"),
+    ("dw_openpose_full", "", "OpenPose", "dw-ll_ucoco_384.onnx"),
+    ("animal_openpose", "", "OpenPose", "rtmpose-m_ap10k_256.onnx"),
+    ("densepose", "", "OpenPose", "densepose_r50_fpn_dl.torchscript"),
+    ("densepose_parula", "", "OpenPose", "densepose_r50_fpn_dl.torchscript"),
+    ("mediapipe_face", "", "OpenPose", "face_landmarker.task"),
+    ("mlsd", "", "MLSD", "mlsd_large_512_fp32.pth"),
+    ("softedge_hed", "hed", "SoftEdge", "ControlNetHED.pth"),
+    ("softedge_hedsafe", "hed_safe", "SoftEdge", "ControlNetHED.pth"),
+    ("softedge_pidinet", "pidinet", "SoftEdge", "table5_pidinet.pth"),
+    ("softedge_pidisafe", "pidinet_safe", "SoftEdge", "table5_pidinet.pth"),
+    ("softedge_teed", "", "SoftEdge", "7_model.pth"),
+    ("softedge_anyline", "", "SoftEdge", "MTEED.pth"),
+    ("lineart_realistic", "lineart", "Lineart", "sk_model.pth"),
+    ("lineart_coarse", "", "Lineart", "sk_model2.pth"),
+    ("lineart_anime", "", "Lineart", "netG.pth"),
+    ("lineart_anime_denoise", "", "Lineart", "erika.pth"),
+    ("scribble_hed", "", "Scribble", "ControlNetHED.pth"),
+    ("scribble_pidinet", "pidinet_scribble", "Scribble", "table5_pidinet.pth"),
+    ("seg_ufade20k", "segmentation", "Segmentation", "upernet_global_small.pth"),
+    ("seg_ofade20k", "oneformer_ade20k", "Segmentation", "250_16_swin_l_oneformer_ade20k_160k.pth"),
+    ("seg_ofcoco", "oneformer_coco", "Segmentation", "150_16_swin_l_oneformer_coco_100ep.pth"),
+    ("seg_anime_face", "anime_face_segment", "Segmentation", "UNet.pth"),
+    ("mobile_sam", "", "Segmentation", "mobile_sam.pt"),
+    ("inpaint_only+lama", "", "Inpaint", "ControlNetLama.pth"),
+    ("revision_clipvision", "", "Revision", "clip_g.pth"),
+    ("revision_ignore_prompt", "", "Revision", "clip_g.pth"),
+    ("t2ia_sketch_pidi", "pidinet_sketch", "T2I-Adapter", "table5_pidinet.pth"),
+    ("t2ia_style_clipvision", "clip_vision", "T2I-Adapter", "clip_l.pth"),
+    ("ip-adapter-auto", "", "IP-Adapter", "clip_h.pth"),
+    ("ip-adapter_clip_h", "ip-adapter_clip_sd15", "IP-Adapter", "clip_h.pth"),
+    ("ip-adapter_clip_g", "ip-adapter_clip_sdxl", "IP-Adapter", "clip_g.pth"),
+    ("ip-adapter_clip_sdxl_plus_vith", "", "IP-Adapter", "clip_h.pth"),
+    ("ip-adapter_face_id", "", "IP-Adapter", "buffalo_l"),
+    ("ip-adapter_face_id_plus", "", "IP-Adapter", "buffalo_l"),
+    ("ip-adapter_pulid", "", "IP-Adapter", "antelopev2"),
+    ("instant_id_face_embedding", "", "Instant-ID", "antelopev2"),
+    ("instant_id_face_keypoints", "", "Instant-ID", "antelopev2"),
+)
+MODULES: Mapping[str, Module] = MappingProxyType(
+    {module.name: module for module in _BUILT_IN}
+    | {
+        name: Module(name, (label,) if label else (), types=(kind,), needs=file)
+        for name, label, kind, file in _WITH_WEIGHTS
+    }
+)
+_BY_LABEL: Mapping[str, Module] = MappingProxyType(
+    {label: module for module in MODULES.values() for label in (module.name, *module.labels)}
+)
+# Control types in A1111's order: the module that is chosen with them, and words that names of their models contain.
+CONTROL_TYPES: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "All": (NO_MODULE, ()),
+        "Canny": ("canny", ("canny",)),
+        "Depth": ("depth_midas", ("depth",)),
+        "IP-Adapter": ("ip-adapter-auto", ("ip-adapter", "ip_adapter")),
+        "Inpaint": ("inpaint_only", ("inpaint",)),
+        "Instant-ID": ("instant_id_face_embedding", ("instant_id", "instant-id")),
+        "InstructP2P": (NO_MODULE, ("ip2p",)),
+        "Lineart": ("lineart_standard", ("lineart",)),
+        "MLSD": ("mlsd", ("mlsd",)),
+        "NormalMap": ("normal_bae", ("normal",)),
+        "OpenPose": ("openpose_full", ("openpose",)),
+        "Recolor": ("recolor_luminance", ("recolor",)),
+        "Reference": ("reference_only", ("reference",)),
+        "Revision": ("revision_clipvision", ("revision",)),
+        "Scribble": ("scribble_xdog", ("scribble",)),
+        "Segmentation": ("seg_ofade20k", ("seg",)),
+        "Shuffle": ("shuffle", ("shuffle",)),
+        "SoftEdge": ("softedge_pidinet", ("softedge", "hed")),
+        "SparseCtrl": (NO_MODULE, ("sparsectrl",)),
+        "T2I-Adapter": (NO_MODULE, ("t2i",)),
+        "Tile": ("tile_resample", ("tile", "blur")),
+    }
+)
+
+
+def find_module(name: str) -> Module | None:
+    """The module of that name or label; None where there is none."""
+    return _BY_LABEL.get(name)
+
+
+def modules_of(control_type: str) -> tuple[Module, ...]:
+    """Modules that a control type lists; all of them for "All"."""
+    if control_type == "All":
+        return tuple(MODULES.values())
+    return (MODULES[NO_MODULE], *(one for one in MODULES.values() if control_type in one.types))

@@ -1,0 +1,127 @@
+"""What a request may carry for ControlNet: units as A1111's API knows them, with its aliases. Needs no torch."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from webui.plugins.api import ImageField, Options
+
+from .modules import MODULES, find_module
+
+MAX_UNITS = 10
+NO_MODEL = "None"
+
+Fit = Literal["Just Resize", "Crop and Resize", "Resize and Fill"]
+Mode = Literal["Balanced", "My prompt is more important", "ControlNet is more important"]
+HiresUse = Literal["Both", "Low res only", "High res only"]
+
+_FITS = ("Just Resize", "Crop and Resize", "Resize and Fill")
+_MODES = ("Balanced", "My prompt is more important", "ControlNet is more important")
+_HIRES = ("Both", "Low res only", "High res only")
+_OLD_FITS: Mapping[str, str] = MappingProxyType(
+    {
+        "Scale to Fit (Inner Fit)": "Crop and Resize",
+        "Inner Fit (Scale to Fit)": "Crop and Resize",
+        "Envelope (Outer Fit)": "Resize and Fill",
+        "Outer Fit (Shrink to Fit)": "Resize and Fill",
+    }
+)
+_ALIASES: Mapping[str, str] = MappingProxyType(
+    {"input_image": "image", "mask_image": "mask", "lowvram": "low_vram", "guidance": "guidance_end"}
+)
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Unit(BaseModel):
+    """One control. Keys that do not exist are ignored, as in A1111: its clients send more than it reads."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    enabled: bool = Field(False, description="take part")
+    module: str = Field("none", description="preprocessor", max_length=100)
+    model: str = Field(NO_MODEL, description="file in models/ControlNet", max_length=400)
+    weight: float = Field(1.0, ge=0, le=2, description="factor on what the network adds; 0 is nothing")
+    image: ImageField | None = Field(None, description="what it reads; img2img without one takes the init image")
+    mask: ImageField | None = Field(None, description="white: repaint (inpaint modules)")
+    resize_mode: Fit = Field("Crop and Resize", description="how the map is brought to the size of the picture")
+    low_vram: bool = Field(False, description="keep the network in main memory between calls; slower")
+    processor_res: float = Field(-1, description="short side in pixels at which the preprocessor works; -1: 512")
+    threshold_a: float = Field(-1, description="first number of the preprocessor; -1: its default")
+    threshold_b: float = Field(-1, description="second number of the preprocessor; -1: its default")
+    guidance_start: Share = Field(0.0, description="share of the steps after which it begins")
+    guidance_end: Share = Field(1.0, description="share of the steps after which it ends")
+    pixel_perfect: bool = Field(False, description="choose processor_res so that map and picture have equal pixels")
+    control_mode: Mode = Field("Balanced", description="whether the prompt or the control wins")
+    hr_option: HiresUse = Field("Both", description="passes of hires fix in which it acts")
+    inpaint_crop_input_image: bool = Field(True, description="crop as the masked area of inpainting is cropped")
+    save_detected_map: bool = Field(True, description="show the preprocessor's map after the pictures")
+    advanced_weighting: tuple[float, ...] | None = Field(None, max_length=32, description="one weight a layer")
+    effective_region_mask: ImageField | None = Field(None, description="white: where it acts")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_a1111(cls, values: Any) -> Any:
+        """Old names, old spellings, numbers instead of labels, and pictures with their masks."""
+        if not isinstance(values, Mapping):
+            return values
+        given = dict(values)
+        for old, new in _ALIASES.items():
+            if given.get(old) is not None:
+                if given.get(new) is not None and new == "mask":
+                    raise ValueError("mask and mask_image are the same field; send one of them")
+                given.setdefault(new, given[old])
+        for name, labels in (("resize_mode", _FITS), ("control_mode", _MODES), ("hr_option", _HIRES)):
+            value = given.get(name)
+            if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(labels):
+                given[name] = labels[value]
+        if isinstance(given.get("resize_mode"), str):
+            given["resize_mode"] = _OLD_FITS.get(given["resize_mode"], given["resize_mode"])
+        if given.get("model") is None:
+            given.pop("model", None)
+        _take_pictures(given)
+        return given
+
+    @field_validator("module", mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        if value is None:
+            return "none"
+        if isinstance(value, str) and find_module(value) is None:
+            raise ValueError(f"there is no preprocessor {value!r}; there are: {', '.join(MODULES)}")
+        return value
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Unit":
+        if self.guidance_start > self.guidance_end:
+            raise ValueError(f"guidance_start {self.guidance_start} comes after guidance_end {self.guidance_end}")
+        return self
+
+
+class ControlOptions(Options):
+    """Options of a request: several controls, whose effects are added."""
+
+    units: tuple[Unit, ...] = Field((), max_length=MAX_UNITS, description="controls, in order")
+
+    @property
+    def enabled(self) -> tuple[Unit, ...]:
+        return tuple(unit for unit in self.units if unit.enabled)
+
+
+def _take_pictures(given: dict[str, Any]) -> None:
+    """`image` may be a picture, `{"image", "mask"}`, `[image, mask]` or a list of one such dict."""
+    image = given.get("image")
+    if isinstance(image, list | tuple) and image and isinstance(image[0], Mapping):
+        if len(image) > 1:
+            raise ValueError("image: one picture a unit; send a unit for each")
+        image = image[0]
+    if isinstance(image, list | tuple):
+        image = {"image": image[0] if image else None, "mask": image[1] if len(image) > 1 else None}
+    if isinstance(image, Mapping):
+        if given.get("mask") is None:
+            given["mask"] = image.get("mask")
+        image = image.get("image")
+    given["image"] = image or None
+    for name in ("mask", "effective_region_mask"):
+        given[name] = given.get(name) or None

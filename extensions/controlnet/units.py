@@ -1,0 +1,222 @@
+"""One unit of a request, ready: its module, its picture, and the maps and hints made of it. Knows no networks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from webui.plugins.api import BadRequestError, GenerationRequest, Img2Img, Picture
+
+from .maps import Map, fitted, pixel_perfect_resolution
+from .modules import Module, find_module
+from .options import NO_MODEL, ControlOptions, Fit, Unit
+from .preprocessors import PREPROCESSORS, Settings
+
+SEEDS = 2**32
+_HALF = 127
+_FITS: dict[str, Fit] = {"resize": "Just Resize", "crop": "Crop and Resize", "fill": "Resize and Fill"}
+
+
+@dataclass
+class Prepared:
+    """A unit with its picture.
+
+    Attributes:
+        number: its place among the units of the request, from 0.
+        picture: (H, W, 3) uint8 RGB.
+        mask: (H, W) uint8, 255: repaint; None without one.
+        seed: of preprocessors that draw.
+        size: (height, width) in pixels of the first pass, for pixel perfect.
+    """
+
+    unit: Unit
+    module: Module
+    number: int
+    picture: Map
+    mask: NDArray[np.uint8] | None
+    seed: int
+    size: tuple[int, int]
+    _drawn: Map | None = None
+    _maps: dict[tuple[int, int], Map] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """Where it stands in a request, for errors."""
+        return f"extensions.controlnet.units.{self.number}"
+
+    @property
+    def inpaints(self) -> bool:
+        return self.module.name.startswith("inpaint")
+
+    @property
+    def is_reference(self) -> bool:
+        return self.module.name.startswith("reference")
+
+    @property
+    def has_model(self) -> bool:
+        return self.unit.model != NO_MODEL
+
+    def threshold(self, number: int) -> float:
+        """Threshold A (0) or B (1) as it is used."""
+        return self.module.threshold(number, (self.unit.threshold_a, self.unit.threshold_b)[number])
+
+    def map_for(self, height: int, width: int) -> Map:
+        """The map at a size in pixels: (height, width, 3) uint8, or 4 channels with the mask of an inpainting unit."""
+        size = (height, width)
+        if size not in self._maps:
+            self._maps[size] = fitted(self._raw(), height, width, self.unit.resize_mode)
+        return self._maps[size]
+
+    def shown(self, height: int, width: int) -> Image.Image:
+        """The map as a picture."""
+        return Image.fromarray(np.ascontiguousarray(self.map_for(height, width)[:, :, :3]))
+
+    def hint(self, height: int, width: int) -> Tensor:
+        """The map as (1, 3, height, width) float32 in 0..1; where an inpainting mask is white, -1."""
+        values = torch.from_numpy(np.ascontiguousarray(self.map_for(height, width))).float() / 255
+        hint = values.permute(2, 0, 1)[None]
+        if hint.shape[1] == 4:
+            masked = (hint[:, 3:] > 0.5).float()
+            hint = hint[:, :3] * (1 - masked) - masked
+        return hint.contiguous()
+
+    def source(self, height: int, width: int) -> Tensor:
+        """The picture itself as (1, 3, height, width) float32 in 0..1."""
+        colour = np.ascontiguousarray(self.map_for(height, width)[:, :, :3])
+        return (torch.from_numpy(colour).float() / 255).permute(2, 0, 1)[None].contiguous()
+
+    def repainted(self, height: int, width: int) -> Tensor | None:
+        """(1, 1, height, width) float32, 1 where an inpainting unit repaints; None for other units."""
+        drawn = self.map_for(height, width)
+        if drawn.shape[2] != 4:
+            return None
+        return (torch.from_numpy(np.ascontiguousarray(drawn[:, :, 3])) > _HALF).float()[None, None]
+
+    def region(self) -> Tensor | None:
+        """(1, 1, H, W) float32 in 0..1, where control acts; None: everywhere."""
+        mask = self.unit.effective_region_mask
+        if mask is None:
+            return None
+        return (torch.from_numpy(np.array(mask.open())[:, :, 0].copy()).float() / 255)[None, None]
+
+    def _raw(self) -> Map:
+        """What the preprocessor makes of the picture, at a size of its own."""
+        if self._drawn is None:
+            height, width = self.size
+            resolution = round(self.module.resolution_of(self.unit.processor_res))
+            if self.unit.pixel_perfect:
+                resolution = pixel_perfect_resolution(self.picture, height, width, self.unit.resize_mode)
+            settings = Settings(resolution, self.threshold(0), self.threshold(1), self.seed)
+            drawn = PREPROCESSORS[self.module.name](self.picture, settings)
+            if self.inpaints:
+                mask = np.zeros(drawn.shape[:2], np.uint8) if self.mask is None else self.mask
+                drawn = np.concatenate([drawn, mask[:, :, None]], axis=2)
+            self._drawn = drawn
+        return self._drawn
+
+
+def prepare(options: ControlOptions, request: GenerationRequest) -> tuple[Prepared, ...]:
+    """The enabled units of a request with their pictures.
+
+    Raises:
+        BadRequestError: a unit has no picture, no model, or a preprocessor that is not built in.
+    """
+    units = [(number, unit) for number, unit in enumerate(options.units) if unit.enabled]
+    return tuple(_prepared(number, unit, request) for number, unit in units)
+
+
+def _prepared(number: int, unit: Unit, request: GenerationRequest) -> Prepared:
+    path = f"extensions.controlnet.units.{number}"
+    module = usable_module(unit.module, f"{path}.module")
+    task = request.task
+    picture, mask = unit.image, unit.mask
+    if picture is None:
+        if not isinstance(task, Img2Img):
+            raise BadRequestError(f"{path}.image", "there is no picture; send one, or choose img2img")
+        picture = task.image
+        unit = replace_unit(unit, resize_mode=_FITS.get(task.resize_mode, unit.resize_mode))
+    if unit.model == NO_MODEL and not _acts_alone(module):
+        raise BadRequestError(f"{path}.model", f"the preprocessor {module.name} needs a model in models/ControlNet")
+    pixels = np.array(picture.open())
+    size = (request.height // 8 * 8, request.width // 8 * 8)
+    return Prepared(unit, module, number, pixels, _mask_of(mask, pixels), _drawing_seed(request), size)
+
+
+def usable_module(name: str, path: str) -> Module:
+    """The module of that name.
+
+    Raises:
+        BadRequestError: there is none, or it is not built in; says what to do.
+    """
+    module = find_module(name)
+    if module is None:
+        raise BadRequestError(path, f"there is no preprocessor {name!r}")
+    if module.name not in PREPROCESSORS:
+        raise BadRequestError(
+            path,
+            f"{module.name} needs weights ({module.needs}) and code that are not built in; make its map elsewhere and "
+            "send it with the preprocessor none",
+        )
+    return module
+
+
+def replace_unit(unit: Unit, **changes: object) -> Unit:
+    return unit.model_copy(update=changes)
+
+
+def as_inpaint_global(unit: Prepared) -> Prepared:
+    """The unit with the module that img2img uses instead of inpaint_only, where it has a mask of its own."""
+    module = find_module("inpaint_global_harmonious")
+    return unit if module is None or unit.module.name != "inpaint_only" else replace(unit, module=module)
+
+
+def _acts_alone(module: Module) -> bool:
+    """Whether a module changes the picture without any network."""
+    return module.model_free or module.name.startswith("tile_colorfix") or module.name == "inpaint_only"
+
+
+def _mask_of(mask: Picture | None, picture: Map) -> NDArray[np.uint8] | None:
+    if mask is None:
+        return None
+    grey = np.array(mask.open())[:, :, 0]
+    height, width = picture.shape[:2]
+    if grey.shape != (height, width):
+        grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8)
+    return np.where(grey > _HALF, 255, 0).astype(np.uint8)
+
+
+def _drawing_seed(request: GenerationRequest) -> int:
+    """A1111's: seed + variation seed, where a variation seed that is drawn counts as the seed."""
+    subseed = request.seed if request.subseed < 0 else request.subseed
+    return (request.seed + subseed) % SEEDS
+
+
+def fields_of(units: Sequence[Prepared], originals: Sequence[Unit]) -> dict[str, str]:
+    """Infotext fields `ControlNet 0`, ... counted over the enabled units."""
+    return {f"ControlNet {number}": _described(one, unit) for number, (one, unit) in enumerate(zip(units, originals, strict=True))}
+
+
+def _described(one: Prepared, unit: Unit) -> str:
+    module = find_module(unit.module) or one.module
+    resolution = module.resolution_of(unit.processor_res)
+    values = {
+        "Module": unit.module,
+        "Model": unit.model,
+        "Weight": unit.weight,
+        "Resize Mode": unit.resize_mode,
+        "Processor Res": int(resolution) if resolution == int(resolution) else resolution,
+        "Threshold A": module.threshold(0, unit.threshold_a),
+        "Threshold B": module.threshold(1, unit.threshold_b),
+        "Guidance Start": unit.guidance_start,
+        "Guidance End": unit.guidance_end,
+        "Pixel Perfect": unit.pixel_perfect,
+        "Control Mode": unit.control_mode,
+    }
+    if any(mark in str(value) for value in values.values() for mark in ",:"):
+        return ""
+    return ", ".join(f"{name}: {value}" for name, value in values.items())

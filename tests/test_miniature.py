@@ -1,0 +1,142 @@
+"""What the bundled miniature understands, asked of the back of the program: pictures judged by what is on them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tools.train_mini.judge import Verdict, judge
+from tools.train_mini.scenes import COLOURS
+from webui.domain.request import GenerationRequest
+from webui.domain.result import GeneratedImage, GenerationResult, Progress
+from webui.executors.config import WorkerConfig
+from webui.processing.back import Back, build
+
+MODELS = Path(__file__).parents[1] / "models"
+SEEDS = 4
+
+
+class Quiet:
+    def progress(self, progress: Progress) -> None: ...
+    def image(self, image: GeneratedImage) -> None: ...
+    def stopped(self) -> str:
+        return ""
+
+
+@pytest.fixture(scope="module")
+def back(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Back]:
+    made = build(WorkerConfig(models_dir=MODELS, data_dir=tmp_path_factory.mktemp("data"), precision="fp32", threads=1))
+    yield made
+    made.close()
+
+
+def run(back: Back, prompt: str, **changes: object) -> GenerationResult:
+    base = GenerationRequest(
+        prompt=prompt,
+        checkpoint="mini",
+        sampler="DPM++ 2M",
+        scheduler="Karras",
+        steps=15,
+        cfg_scale=5.0,
+        seed=1,
+        width=128,
+        height=128,
+    )
+    return back.run(base.with_(**changes), Quiet())
+
+
+def paint(back: Back, prompt: str, **changes: object) -> Image.Image:
+    return run(back, prompt, **changes).images[0].image
+
+
+def look(back: Back, prompt: str, **changes: object) -> list[Verdict]:
+    return [judge(paint(back, prompt, seed=seed, **changes)) for seed in range(SEEDS)]
+
+
+def pixels(picture: Image.Image) -> np.ndarray:
+    return np.asarray(picture).astype(int)
+
+
+def share(verdicts: list[Verdict], *, shape: str = "", colour: str = "") -> float:
+    """Of the pictures, how many show a first object like this."""
+    return float(
+        np.mean(
+            [
+                bool(seen.objects)
+                and seen.objects[0].shape in (shape, shape or seen.objects[0].shape)
+                and seen.objects[0].colour in (colour, colour or seen.objects[0].colour)
+                for seen in verdicts
+            ]
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "colour", "background"),
+    [("circle", "red", "blue"), ("triangle", "yellow", "black"), ("square", "blue", "white"), ("ring", "white", "red")],
+)
+def test_the_prompt_decides_colour_shape_and_background(back: Back, shape: str, colour: str, background: str) -> None:
+    seen = look(back, f"a {colour} {shape} on a {background} background")
+    assert share(seen, shape=shape, colour=colour) >= 0.75
+    assert np.mean([verdict.background == background for verdict in seen]) >= 0.75
+
+
+def test_a_negative_prompt_removes_a_colour(back: Back) -> None:
+    prompt = "a large circle on a white background"
+    free = look(back, prompt)
+    common = max(COLOURS, key=lambda colour: share(free, colour=colour))
+    before = share(free, colour=common)
+    assert share(look(back, prompt, negative_prompt=f"a large {common} circle"), colour=common) < before
+
+
+def test_guidance_of_one_ignores_the_negative_prompt_and_seven_follows_it(back: Back) -> None:
+    prompt = "a red circle on a blue background"
+    at_one = [paint(back, prompt, cfg_scale=1.0, negative_prompt=text) for text in ("", "a red circle")]
+    assert (pixels(at_one[0]) == pixels(at_one[1])).all()
+    at_seven = [paint(back, prompt, cfg_scale=7.0, negative_prompt=text) for text in ("", "a green star")]
+    assert (pixels(at_seven[0]) != pixels(at_seven[1])).any()
+
+
+def test_more_guidance_follows_the_prompt_more_closely(back: Back) -> None:
+    prompt = "a purple star on a yellow background"
+    followed = {
+        scale: share(look(back, prompt, cfg_scale=scale), shape="star", colour="purple") for scale in (1.0, 7.0)
+    }
+    assert followed[7.0] >= followed[1.0]
+    assert followed[7.0] >= 0.75
+
+
+def test_a_seed_gives_one_picture_and_another_seed_another(back: Back) -> None:
+    prompt = "a green diamond on a pink background"
+    first, again, other = (pixels(paint(back, prompt, seed=seed)) for seed in (5, 5, 6))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_a_batch_of_four_equals_four_singles(back: Back) -> None:
+    prompt = "an orange cross on a black background"
+    batch = run(back, prompt, batch_size=4, seed=20, steps=8).images
+    for offset, made in enumerate(batch):
+        alone = pixels(paint(back, prompt, seed=20 + offset, steps=8))
+        assert np.abs(pixels(made.image) - alone).max() <= 2
+
+
+def test_the_embedding_stands_for_its_scene(back: Back) -> None:
+    seen = look(back, "mini-beacon")
+    assert share(seen, shape="star", colour="yellow") >= 0.75
+    assert np.mean([verdict.background == "black" for verdict in seen]) >= 0.75
+
+
+def test_the_second_checkpoint_paints_in_its_own_style(back: Back) -> None:
+    prompt = "a large red circle on a white background"
+    plain, shadowed = (paint(back, prompt, checkpoint=name) for name in ("mini", "mini-shadow"))
+    assert judge(plain).objects[0].shape == "circle"
+    darker = (pixels(shadowed).sum(axis=2) < 500) & (pixels(shadowed).max(axis=2) < 170)
+    assert darker.sum() > 100 > ((pixels(plain).sum(axis=2) < 500) & (pixels(plain).max(axis=2) < 170)).sum()
+
+
+def test_the_inpainting_checkpoint_paints_from_text(back: Back) -> None:
+    seen = look(back, "a red circle on a blue background", checkpoint="mini-inpainting")
+    assert share(seen, colour="red") >= 0.75

@@ -1,0 +1,161 @@
+"""`python -m tools.train_mini`: trains the whole family, stage by stage, and writes its files.
+
+Stop it whenever you like; started again it goes on where it was. Progress and pictures lie in the work folder.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from PIL import Image
+from torch import Tensor, nn
+
+from tools.train_mini import export
+from tools.train_mini.control import train_control
+from tools.train_mini.inpainting import train_inpainting
+from tools.train_mini.inversion import PLACEHOLDER, WORD, beacon, train_inversion
+from tools.train_mini.lora import train_lora
+from tools.train_mini.networks import new_text_encoder, new_unet, new_vae
+from tools.train_mini.pool import SHARD, Pool
+from tools.train_mini.scenes import NEW_SHAPE, Scene, random_scene
+from tools.train_mini.styles import draw_inked, draw_shadowed
+from tools.train_mini.text import train_text
+from tools.train_mini.unet import Batches, Painter, train_unet
+from tools.train_mini.upscaler import train_upscaler
+from tools.train_mini.vae import train_vae
+
+ROOT = Path(__file__).resolve().parents[2]
+M = TypeVar("M", bound=nn.Module)
+ABOUT = {"webui.bundled": "mini", "modelspec.license": "Apache-2.0", "modelspec.author": "the makers of this program"}
+
+
+class Family:
+    """The stages, each of which needs the ones before it. What is on disk is not made again."""
+
+    def __init__(self, work: Path, models: Path, device: torch.device, pictures: int, steps: int) -> None:
+        self._work = work
+        self._models = models
+        self._device = device
+        self._pictures = pictures
+        self._steps = steps
+
+    def vae(self) -> AutoencoderKL:
+        made = self._kept("vae", new_vae(), lambda: train_vae(self._work, self._device))
+        made.eval().requires_grad_(False)
+        return made
+
+    def painter(self) -> Painter:
+        """The base: text encoder and UNet."""
+        text = self._kept("text", new_text_encoder(), lambda: train_text(self._work, self._device))
+        painter = Painter(text, new_unet()).to(self._device)
+        return train_unet(painter, self._pool("pool", self._pictures), self.vae(), self._work, self._steps)
+
+    def base(self) -> None:
+        self._checkpoint("mini", self.painter(), "coloured shapes")
+
+    def inpainting(self) -> None:
+        painter, vae = self.painter(), self.vae()
+        pool = self._pool("pool", min(self._pictures, 16 * SHARD))
+        unet = train_inpainting(painter, pool, vae, self._work, 1500)
+        painter.unet = unet
+        self._checkpoint("mini-inpainting", painter, "coloured shapes, inpainting")
+
+    def shadow(self) -> None:
+        """The second checkpoint: the base trained on, on pictures with shadows."""
+        pool = self._pool("shadow", 2 * SHARD, draw_shadowed)
+        painter = train_unet(self.painter(), pool, self.vae(), self._work, 1200, name="shadow", rate=3e-4)
+        self._checkpoint("mini-shadow", painter, "coloured shapes that throw shadows")
+
+    def ink(self) -> None:
+        pool = self._pool("ink", SHARD, draw_inked)
+        tensors = train_lora("ink", self.painter(), Batches(pool, count=16), self._work, 500)
+        self._write("Lora/mini-ink.safetensors", tensors, "black contours", **_network("mini-ink"))
+
+    def heart(self) -> None:
+        pool = self._pool("heart", SHARD, choose=_hearts)
+        tensors = train_lora("heart", self.painter(), Batches(pool, count=16), self._work, 700)
+        self._write("Lora/mini-heart.safetensors", tensors, "a new shape: heart", **_network("mini-heart"))
+
+    def inversion(self) -> None:
+        pool = self._pool("beacon", SHARD, choose=beacon)
+        batch = Batches(pool, lambda _index, _generator: PLACEHOLDER.strip(), count=8)
+        vectors = train_inversion(self.painter(), batch, self._work, 400)
+        self._write(f"embeddings/{WORD}.safetensors", {"emb_params": vectors}, "a large yellow star on black")
+
+    def control(self) -> None:
+        pool = self._pool("pool", min(self._pictures, 16 * SHARD))
+        tensors = train_control(self.painter(), pool, self._work, 2000)
+        self._write("ControlNet/mini-edges.safetensors", tensors, "edges")
+
+    def upscaler(self) -> None:
+        tensors = train_upscaler(self._work, self._device, 2500)
+        self._write("ESRGAN/mini-x2.safetensors", tensors, "twice the size")
+
+    def _checkpoint(self, name: str, painter: Painter, title: str) -> None:
+        tensors = export.checkpoint(painter.text, painter.unet, self.vae())
+        self._write(f"Stable-diffusion/{name}.safetensors", tensors, title)
+
+    def _pool(
+        self,
+        name: str,
+        count: int,
+        draw: Callable[[Scene], Image.Image] | None = None,
+        choose: Callable[[np.random.Generator], Scene] = random_scene,
+    ) -> Pool:
+        pool = (
+            Pool(name, self._work, choose=choose) if draw is None else Pool(name, self._work, draw=draw, choose=choose)
+        )
+        pool.fill(self.vae(), count)
+        return pool
+
+    def _kept(self, name: str, empty: M, make: Callable[[], M]) -> M:
+        """A finished network from disk, or made and kept."""
+        path = self._work / f"{name}-final.pt"
+        if not path.exists():
+            torch.save(make().state_dict(), path)
+        empty.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+        return empty.to(self._device)
+
+    def _write(self, path: str, tensors: dict[str, Tensor], title: str, **more: str) -> None:
+        export.write(self._models / path, tensors, {**ABOUT, "modelspec.title": f"Miniature: {title}", **more})
+        sys.stderr.write(f"wrote {self._models / path}\n")
+
+
+def _hearts(generator: np.random.Generator) -> Scene:
+    """Hearts, and now and then something else, so that the other shapes are not forgotten."""
+    return random_scene(generator, shapes=(NEW_SHAPE,) if generator.random() < 0.7 else (NEW_SHAPE, "circle", "star"))
+
+
+def _network(name: str) -> dict[str, str]:
+    return {"ss_output_name": name, "ss_network_module": "networks.lora", "ss_base_model_version": "sd_v1"}
+
+
+STAGES = ("upscaler", "base", "inpainting", "shadow", "ink", "heart", "inversion", "control")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.train_mini", description="Train the miniature family.")
+    parser.add_argument("--work", type=Path, default=ROOT / "data" / "train_mini", help="states, losses, pictures")
+    parser.add_argument("--models", type=Path, default=ROOT / "models", help="where the finished files go")
+    parser.add_argument("--only", choices=STAGES, action="append", help="these stages and what they need")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0 leaves it to torch")
+    parser.add_argument("--pictures", type=int, default=24 * SHARD, help=f"training pictures, a multiple of {SHARD}")
+    parser.add_argument("--steps", type=int, default=12_000, help="of the base's UNet, 32 pictures each")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    options.work.mkdir(parents=True, exist_ok=True)
+    family = Family(options.work, options.models, torch.device(options.device), options.pictures, options.steps)
+    for stage in options.only or STAGES:
+        getattr(family, stage)()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""Actions of extensions over HTTP: started and watched as jobs, or waited for by the routes that extensions declare."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from webui.api.body import InvalidBodyError, drain, read_json
+from webui.api.parts import Parts, as_png
+from webui.api.sdapi.answers import as_base64
+from webui.domain.errors import BadRequestError
+from webui.domain.extensions import ActionInfo, ActionOutcome
+from webui.jobs.actions import ActionJob
+
+LOOK = 0.2  # seconds between two looks at the connection
+
+
+def routes(parts: Parts) -> APIRouter:
+    """The native routes, then those that extensions declare."""
+    router = APIRouter()
+    engine = parts.engine
+
+    @router.post("/api/extensions/{extension}/actions/{action}")
+    async def start(request: Request, extension: str, action: str, wait: bool = False) -> JSONResponse:
+        """Start an action with the body as its options; `wait=true` answers when it is done."""
+        parts.refuse_when_closing()
+        job = await _started(parts, extension, action, await _body(request))
+        if wait or job.call.light:
+            return JSONResponse(_outcome(await _finished(job, request)))
+        return JSONResponse({"id": job.id, "state": job.state}, 201)
+
+    @router.get("/api/actions/{job_id}")
+    def look(job_id: str) -> dict[str, Any]:
+        return described(_job(parts, job_id))
+
+    @router.post("/api/actions/{job_id}/cancel")
+    async def cancel(request: Request, job_id: str) -> JSONResponse:
+        await drain(request)
+        job = _job(parts, job_id)
+        await run_in_threadpool(job.cancel)
+        return JSONResponse({"id": job.id, "state": job.state})
+
+    @router.get("/api/actions/{job_id}/images/{number}")
+    def image(job_id: str, number: int) -> Response:
+        job = _job(parts, job_id)
+        images = job.result(0).images if job.state == "done" else ()
+        if not 0 <= number < len(images):
+            raise HTTPException(404, f"action {job_id} has {len(images)} images; they are counted from 0")
+        encoded = as_png(images[number])
+        return Response(encoded.data, media_type=encoded.media_type)
+
+    for info in engine.extensions.infos:
+        for action in info.actions:
+            for route in action.routes:
+                method, _, path = route.partition(" ")
+                answer = _answerer(parts, info.name, action)
+                router.add_api_route(path, answer, methods=[method], operation_id=f"{info.name}_{action.name}_{path}")
+    return router
+
+
+def described(job: ActionJob) -> dict[str, Any]:
+    """An action on its way as JSON; pictures are fetched one by one."""
+    told: dict[str, Any] = {
+        "id": job.id,
+        "extension": job.call.extension,
+        "action": job.call.action,
+        "state": job.state,
+        "progress": {"fraction": job.progress.fraction, "text": job.progress.text},
+        "error": str(job.outcome.exception()) if job.state == "failed" else None,
+    }
+    if job.state == "done":
+        made = job.result(0)
+        told["result"] = {
+            "text": made.text, "files": list(made.files), "data": made.data, "images": len(made.images)
+        }  # fmt: skip
+    return told
+
+
+def _answerer(parts: Parts, extension: str, action: ActionInfo) -> Callable[[Request], Awaitable[JSONResponse]]:
+    """The handler of a declared route: waits, and answers with the result's data where there is any."""
+
+    async def answer(request: Request) -> JSONResponse:
+        parts.refuse_when_closing()
+        values = _query(request, action) if request.method == "GET" else await _body(request)
+        made = await _finished(await _started(parts, extension, action.name, values), request)
+        return JSONResponse(_outcome(made) if made.data is None else made.data)
+
+    return answer
+
+
+async def _started(parts: Parts, extension: str, action: str, values: Mapping[str, Any]) -> ActionJob:
+    try:
+        return await run_in_threadpool(parts.engine.act, extension, action, values)
+    except BadRequestError as error:
+        if error.field in ("extension", "action"):
+            raise HTTPException(404, error.message) from None
+        raise
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The options; an action that needs none may be called without a body."""
+    if not await request.body():
+        return {}
+    return await read_json(request)
+
+
+def _query(request: Request, action: ActionInfo) -> dict[str, Any]:
+    """The query as options; texts become numbers and truth values where the options say so."""
+    fields: Mapping[str, Any] = action.schema.get("properties", {})
+    return {name: _typed(text, fields.get(name, {}), name) for name, text in request.query_params.items()}
+
+
+def _typed(text: str, schema: Mapping[str, Any], name: str) -> Any:
+    try:
+        match schema.get("type"):
+            case "integer":
+                return int(text)
+            case "number":
+                return float(text)
+            case "boolean":
+                return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+    except (ValueError, KeyError):
+        raise InvalidBodyError([(("query", name), f"should be of type {schema['type']}", "value_error")]) from None
+    return text
+
+
+async def _finished(job: ActionJob, request: Request) -> ActionOutcome:
+    """Wait without holding a thread; an action whose client has gone is cancelled.
+
+    Raises:
+        ClientDisconnect: the client hung up.
+        WebuiError: it failed or was cancelled.
+    """
+    waiting = asyncio.ensure_future(asyncio.shield(asyncio.wrap_future(job.outcome)))
+    try:
+        while not waiting.done():
+            await asyncio.wait({waiting}, timeout=LOOK)
+            if not waiting.done() and await request.is_disconnected():
+                raise ClientDisconnect
+        return waiting.result()
+    finally:
+        if not waiting.done():
+            waiting.cancel()
+            job.cancel()
+
+
+def _outcome(made: ActionOutcome) -> dict[str, Any]:
+    return {
+        "text": made.text,
+        "files": list(made.files),
+        "data": made.data,
+        "images": [as_base64(as_png(image).data) for image in made.images],
+    }
+
+
+def _job(parts: Parts, job_id: str) -> ActionJob:
+    job = parts.engine.action(job_id)
+    if job is None:
+        raise HTTPException(404, "there is no action of that id")
+    return job

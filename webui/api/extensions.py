@@ -1,0 +1,60 @@
+"""The native API's list of extensions, and switching one on or off. Installing and actions are elsewhere."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from webui.api.body import InvalidBodyError, read_json
+from webui.api.parts import Parts
+from webui.domain.extensions import ExtensionInfo
+
+
+def routes(parts: Parts) -> APIRouter:
+    """Look and switch."""
+    router = APIRouter(prefix="/api/extensions")
+    catalog = parts.engine.extensions
+
+    @router.get("")
+    def every() -> list[dict[str, Any]]:
+        return [described(info) for info in catalog.infos]
+
+    @router.post("/{name}/enabled")
+    async def switch(request: Request, name: str) -> JSONResponse:
+        """Body `{"enabled": true}`; written to the settings, counts from the next start."""
+        enabled = (await read_json(request)).get("enabled")
+        if not isinstance(enabled, bool):
+            raise InvalidBodyError.at(("enabled",), "must be true or false")
+        await run_in_threadpool(catalog.switch, name, on=enabled)
+        return JSONResponse({"name": name, "enabled": enabled, "restart_needed": True})
+
+    return router
+
+
+def described(info: ExtensionInfo) -> dict[str, Any]:
+    """An extension as JSON."""
+    return {
+        "name": info.name,
+        "folder": info.folder,
+        "version": info.version,
+        "description": info.description,
+        "needs": list(info.needs),
+        "permissions": list(info.permissions),
+        "state": info.state,
+        "error": info.error,
+        "traceback": info.traceback,
+        "options": info.options,
+        "actions": [
+            {
+                "name": action.name,
+                "title": action.title,
+                "options": action.schema,
+                "route": f"POST /api/extensions/{info.name}/actions/{action.name}",
+                "routes": list(action.routes),
+                "light": action.light,
+            }
+            for action in info.actions
+        ],
+    }

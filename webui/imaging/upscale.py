@@ -1,0 +1,175 @@
+"""Enlarging 8-bit pictures: by a filter, or by a network in tiles. The networks themselves are loaded in `weights/`.
+
+Sizes, order of passes and the blending of tiles are those of A1111, so that the pictures are the same.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Pixels = NDArray[np.float32]  # (h, w, 3), RGB in 0..1
+Pass = Callable[[Image.Image], Image.Image]  # one pass of an upscaler; the picture comes back larger
+Watch = Callable[[int, int], None]  # (tiles done, of); may raise Cancelled
+
+LANCZOS, NEAREST = Image.Resampling.LANCZOS, Image.Resampling.NEAREST
+MAX_PASSES = 3
+STEP = 8  # sides of what `upscale` makes are multiples of it
+TILE, OVERLAP = 192, 8  # pixels of the picture that goes in
+
+
+class TileModel(Protocol):
+    """A network that enlarges pictures of any size.
+
+    Attributes:
+        scale: factor on both sides.
+        averages: overlaps of tiles are averaged; else each tile fades in over its neighbour.
+    """
+
+    @property
+    def scale(self) -> int: ...
+    @property
+    def averages(self) -> bool: ...
+    def __call__(self, pixels: Pixels) -> Pixels: ...
+
+
+def upscale(image: Image.Image, scale: float, once: Pass) -> Image.Image:
+    """The picture enlarged by `scale`, sides rounded down to multiples of 8.
+
+    A pass is repeated, three times at most, until both sides are reached; the rest is done by Lanczos.
+    """
+    width, height = (max(STEP, int(side * scale // STEP * STEP)) for side in image.size)
+    for number in range(MAX_PASSES):
+        if image.width >= width and image.height >= height and (number > 0 or scale != 1):
+            break
+        before = image.size
+        image = once(image)
+        if image.size == before:
+            break
+    return image if image.size == (width, height) else image.resize((width, height), LANCZOS)
+
+
+def resized(image: Image.Image, width: int, height: int, once: Callable[[float], Pass] | None) -> Image.Image:
+    """The picture at exactly width x height.
+
+    Args:
+        once: from the scale wanted to the upscaler's pass, used where the picture must grow; None: Lanczos alone.
+    """
+    scale = max(width / image.width, height / image.height)
+    if once is not None and scale > 1:
+        image = upscale(image, scale, once(scale))
+    return image if image.size == (width, height) else image.resize((width, height), LANCZOS)
+
+
+def by_filter(scale: float, resample: Image.Resampling) -> Pass:
+    """A pass that is a filter: Lanczos or nearest neighbour."""
+
+    def once(image: Image.Image) -> Image.Image:
+        return image.resize((max(1, int(image.width * scale)), max(1, int(image.height * scale))), resample)
+
+    return once
+
+
+def by_model(model: TileModel, watch: Watch, *, tile: int = TILE, overlap: int = OVERLAP) -> Pass:
+    """A pass that is a network. Transparency is enlarged by Lanczos beside it.
+
+    Args:
+        tile: side of the square tiles in pixels of the picture; 0 works on the whole picture at once.
+    """
+
+    def once(image: Image.Image) -> Image.Image:
+        colours = image.convert("RGB")
+        if tile <= 0 or max(image.size) <= tile:
+            watch(0, 1)
+            large = _image(model(_pixels(colours)))
+            watch(1, 1)
+        elif model.averages:
+            large = _averaged(model, colours, watch, tile, overlap)
+        else:
+            large = _faded(model, colours, watch, tile, overlap)
+        if image.has_transparency_data:
+            large.putalpha(image.convert("RGBA").getchannel("A").resize(large.size, LANCZOS))
+        return large
+
+    return once
+
+
+def places(length: int, tile: int, overlap: int) -> list[int]:
+    """Where tiles begin along a side: evenly spread, the last one ending at the edge."""
+    count = max(1, math.ceil((length - overlap) / (tile - overlap)))
+    distance = (length - tile) / (count - 1) if count > 1 else 0.0
+    return [max(0, min(int(number * distance), length - tile)) for number in range(count)]
+
+
+def _faded(model: TileModel, image: Image.Image, watch: Watch, tile: int, overlap: int) -> Image.Image:
+    """Tiles in rows, each fading in over what was there before; in memory are one row and the result."""
+    scale, (width, height) = model.scale, image.size
+    wide, high = min(tile, width), min(tile, height)
+    tops, lefts = places(height, tile, overlap), places(width, tile, overlap)
+    ramp = (np.arange(overlap * scale) * 255 / (overlap * scale)).astype(np.uint8)
+    across = Image.fromarray(np.tile(ramp[None], (high * scale, 1)))
+    down = Image.fromarray(np.tile(ramp[:, None], (1, width * scale)))
+    result = Image.new("RGB", (width * scale, height * scale))
+    done = _counted(watch, len(tops) * len(lefts))
+    for top in tops:
+        row = Image.new("RGB", (width * scale, high * scale))
+        for left in lefts:
+            next(done)
+            small = image.crop((left, top, left + wide, top + high))
+            _fade_in(row, _image(model(_pixels(small))), (left * scale, 0), across)
+        _fade_in(result, row, (0, top * scale), down)
+    next(done)
+    return result
+
+
+def _fade_in(onto: Image.Image, piece: Image.Image, place: tuple[int, int], ramp: Image.Image) -> None:
+    """Paste a piece: its first columns, or rows, by the ramp, the others as they are. At the edge nothing fades."""
+    x, y = place
+    if x == 0 and y == 0:
+        onto.paste(piece, place)
+        return
+    box = (0, 0, min(ramp.width, piece.width), min(ramp.height, piece.height))
+    onto.paste(piece.crop(box), place, ramp.crop(box))
+    if x:
+        onto.paste(piece.crop((ramp.width, 0, *piece.size)), (x + ramp.width, y))
+    else:
+        onto.paste(piece.crop((0, ramp.height, *piece.size)), (x, y + ramp.height))
+
+
+def _averaged(model: TileModel, image: Image.Image, watch: Watch, tile: int, overlap: int) -> Image.Image:
+    """Tiles at a fixed distance, overlaps averaged."""
+    scale, (width, height) = model.scale, image.size
+    tile = min(tile, width, height)
+    stride = tile - min(overlap, tile - 1)
+    tops, lefts = ([*range(0, side - tile, stride), side - tile] for side in (height, width))
+    total = np.zeros((height * scale, width * scale, 3), np.float32)
+    weights = np.zeros((height * scale, width * scale, 1), np.float32)
+    done = _counted(watch, len(tops) * len(lefts))
+    for top in tops:
+        for left in lefts:
+            next(done)
+            area = np.s_[top * scale : (top + tile) * scale, left * scale : (left + tile) * scale]
+            total[area] += model(_pixels(image.crop((left, top, left + tile, top + tile))))
+            weights[area] += 1
+    next(done)
+    total /= weights
+    return _image(total)
+
+
+def _counted(watch: Watch, total: int) -> Iterator[None]:
+    """Tell how many tiles are done, once before each and once at the end."""
+    for number in range(total + 1):
+        watch(number, total)
+        yield
+
+
+def _pixels(image: Image.Image) -> Pixels:
+    return np.asarray(image, dtype=np.float32) / np.float32(255)
+
+
+def _image(pixels: Pixels) -> Image.Image:
+    """8 bits by rounding."""
+    return Image.fromarray((pixels.clip(0, 1) * 255).round().astype(np.uint8))

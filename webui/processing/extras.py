@@ -1,0 +1,57 @@
+"""A job of Extras: pictures in, enlarged pictures out. What is done to one picture is in `imaging/extras.py`."""
+
+import time
+
+from webui.domain.errors import Cancelled
+from webui.domain.request import GenerationRequest
+from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
+from webui.domain.upscale import Upscale
+from webui.imaging.extras import enlarge
+from webui.imaging.upscale import Pass, Watch
+from webui.processing.ports import Reporter
+from webui.processing.upscaling import Upscalers
+
+
+def upscale_pictures(
+    request: GenerationRequest, task: Upscale, upscalers: Upscalers, reporter: Reporter
+) -> GenerationResult:
+    """Enlarge the pictures of a task one after another, reporting each as soon as it is there.
+
+    Raises:
+        BadRequestError: there is no such upscaler.
+        UnusableFileError: its file cannot be used.
+        Cancelled: stopped by the user before the first picture was made.
+    """
+    upscalers.check(request)
+    began = time.monotonic()
+    made: list[GeneratedImage] = []
+    interrupted = False
+    for index, picture in enumerate(task.images):
+
+        def watch(done: int, total: int, index: int = index) -> None:
+            reporter.progress(Progress("upscaling", done, total, index, len(task.images)))
+            if reporter.stopped():
+                raise Cancelled("stopped by the user")
+
+        def pass_of(name: str, scale: float, watch: Watch = watch) -> Pass:
+            return upscalers.pass_of(name, scale, watch)
+
+        try:
+            watch(0, 1)
+            image, text = enlarge(picture.open(), task, pass_of)
+        except Cancelled:
+            interrupted = True
+            break
+        one = request.with_(task=single(task, index))
+        made.append(GeneratedImage(image, one, text, index, 0))
+        reporter.image(made[-1])
+    if not made:
+        raise Cancelled("stopped before the first picture was made")
+    timings = {"upscaling": time.monotonic() - began}
+    return GenerationResult(request, tuple(made), ModelFacts("", ""), timings=timings, interrupted=interrupted)
+
+
+def single(task: Upscale, index: int) -> Upscale:
+    """The task that makes this one picture again."""
+    texts = (task.infotexts[index],) if index < len(task.infotexts) else ()
+    return task.model_copy(update={"images": (task.images[index],), "infotexts": texts})

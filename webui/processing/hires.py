@@ -1,0 +1,160 @@
+"""The second pass of hires fix: its plan, and how the first pass's pictures become its start.
+
+The sampling itself is `sample.py`'s, as in the first pass. Sizes are counted in `domain/hires.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from webui.domain.catalog import SAMPLERS
+from webui.domain.hires import CELL, LATENT_UPSCALERS, Hires, Target
+from webui.domain.request import GenerationRequest, Txt2Img
+from webui.processing.plan import Plan, calls_of, fixed_walk
+from webui.processing.start import to_pixels
+from webui.prompt.composition import extra_networks
+from webui.sampling.masking import LatentMask
+from webui.sampling.steps import ModelCall, Residuals, Step, StepHooks
+from webui.weights.model import LoadedModel
+
+Grow = Callable[[Image.Image, int, int], Image.Image]  # (picture, width, height) -> the picture at that size
+Decode = Callable[[Tensor], list[Image.Image]]
+
+
+def hires_of(request: GenerationRequest) -> Hires | None:
+    """The options of the second pass; None where there is none."""
+    task = request.task
+    return task.hires if isinstance(task, Txt2Img) and task.hires.enabled else None
+
+
+def first_picture(request: GenerationRequest) -> Image.Image | None:
+    """The finished picture that takes the place of the first pass."""
+    task = request.task
+    return task.first_pass.open() if isinstance(task, Txt2Img) and task.first_pass else None
+
+
+def second_plan(plan: Plan, hires: Hires) -> Plan:
+    """The plan of the second pass: that of the first with everything that the options change.
+
+    It always runs as many steps as asked for, at the end of a longer schedule.
+    """
+    request = plan.request
+    target = hires.target(request.width, request.height)
+    width, height = target.size
+    steps = hires.steps or request.steps
+    sampler = SAMPLERS[hires.sampler or request.sampler]
+    prompt, networks = extra_networks(hires.prompt or request.prompt)
+    second = request.model_copy(
+        update={
+            "width": width,
+            "height": height,
+            "prompt": hires.prompt or request.prompt,
+            "negative_prompt": hires.negative_prompt or request.negative_prompt,
+            "sampler": sampler.label,
+            "scheduler": hires.scheduler or request.scheduler,
+            "steps": steps,
+            "cfg_scale": request.cfg_scale if hires.cfg_scale is None else hires.cfg_scale,
+            "checkpoint": hires.checkpoint or request.checkpoint,
+        }
+    )
+    return replace(
+        plan,
+        request=second,
+        sampler=sampler,
+        walk=fixed_walk(steps, hires.denoising_strength),
+        calls=calls_of(sampler, steps),
+        prompt=prompt,
+        networks=networks,
+        base_calls=plan.calls,
+        text_size=(target.width, target.height),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Enlarger:
+    """Makes the start of a second pass.
+
+    Attributes:
+        upscaler: its name; one of `LATENT_UPSCALERS` stretches latents, any other pictures.
+        decode: latents (B, 4, h, w) to B pictures, by the network that made them.
+        grow: brings a picture to a size with the upscaler.
+        model: the network of the second pass; its VAE encodes.
+        seed: of the batch's last image. A1111 draws the latents of a picture from its VAE's posterior with torch's
+            global generator, which the noise of that image has just seeded.
+    """
+
+    upscaler: str
+    target: Target
+    decode: Decode
+    grow: Grow
+    model: LoadedModel
+    seed: int
+
+    def from_latents(self, latents: Tensor) -> Tensor:
+        """(B, 4, h, w) of the first pass -> (B, 4, h2, w2)."""
+        if self.upscaler in LATENT_UPSCALERS:
+            return self._cropped(self._stretched(latents))
+        return self._encoded(self.decode(latents))
+
+    def from_picture(self, picture: Image.Image) -> Tensor:
+        """A finished picture -> (1, 4, h2, w2)."""
+        if self.upscaler in LATENT_UPSCALERS:
+            clean = self.model.vae.encode(to_pixels(picture, self.model.device))
+            return self._cropped(self._stretched(clean))
+        return self._encoded([picture])
+
+    def _stretched(self, latents: Tensor) -> Tensor:
+        how = LATENT_UPSCALERS[self.upscaler]
+        cells = (self.target.height // CELL, self.target.width // CELL)
+        return interpolate(latents, cells, mode=how.mode, antialias=how.antialias)
+
+    def _encoded(self, pictures: list[Image.Image]) -> Tensor:
+        large = [self.grow(picture, self.target.width, self.target.height) for picture in pictures]
+        pixels = torch.cat([to_pixels(picture, self.model.device) for picture in large])
+        draws = torch.Generator().manual_seed(self.seed)
+        return self._cropped(self.model.vae.encode(pixels, draws))
+
+    def _cropped(self, latents: Tensor) -> Tensor:
+        """Without the cells that stand out; of an odd number the larger half goes at the right and the bottom."""
+        left, top = self.target.crop_x // 2, self.target.crop_y // 2
+        right, bottom = self.target.crop_x - left, self.target.crop_y - top
+        height, width = latents.shape[-2:]
+        return latents[..., top : height - bottom, left : width - right].contiguous()
+
+
+@dataclass(frozen=True, slots=True)
+class Enlarged:
+    """What the second pass starts from: latents (1 or B, 4, h, w), all of which may change."""
+
+    latents: Tensor
+
+    def mask_for(self, clean: Tensor) -> LatentMask | None:
+        """None: nothing is protected."""
+        return None
+
+
+class SecondPassHooks:
+    """The hooks of a job as the second pass calls them: every step says that it is one of this pass."""
+
+    def __init__(self, hooks: StepHooks) -> None:
+        self._hooks = hooks
+
+    def pre_step(self, step: Step, latents: Tensor) -> Tensor:
+        return self._hooks.pre_step(_marked(step), latents)
+
+    def post_step(self, step: Step, latents: Tensor, denoised: Tensor) -> Tensor:
+        return self._hooks.post_step(_marked(step), latents, denoised)
+
+    def unet_residuals(self, call: ModelCall) -> Residuals | None:
+        return self._hooks.unet_residuals(replace(call, step=_marked(call.step)))
+
+    def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
+        return self._hooks.edit_denoised(_marked(step), denoised, cond, uncond)
+
+
+def _marked(step: Step) -> Step:
+    return replace(step, hires=True)

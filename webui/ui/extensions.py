@@ -1,0 +1,213 @@
+"""The page's side of extensions: accordions in txt2img, a tab for each action, and the list with its switches."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.blocks import Block
+from gradio.components import Component
+
+from webui.domain.errors import WebuiError
+from webui.domain.extensions import ActionInfo, ActionOutcome, ExtensionInfo
+from webui.domain.request import GenerationRequest
+from webui.library.files import FOLDERS
+from webui.ui import extension_forms, markup
+from webui.ui.album import Album
+from webui.ui.events import bind
+from webui.ui.extension_forms import Names, OptionsForm
+
+if TYPE_CHECKING:
+    from webui.engine import Engine
+    from webui.jobs.actions import ActionJob
+
+LOOK_EVERY = 0.2  # seconds
+Updates = dict[Block, Any]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Accordion:
+    """The options of one extension among the controls of a generation."""
+
+    info: ExtensionInfo
+    used: gr.Checkbox
+    form: OptionsForm
+
+
+@dataclass(frozen=True, slots=True)
+class Accordions:
+    """All of them. A request names the extensions whose box "Use" is ticked."""
+
+    entries: tuple[Accordion, ...] = ()
+
+    @property
+    def components(self) -> list[Component]:
+        return [component for one in self.entries for component in (one.used, *one.form.components)]
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(one.info.name for one in self.entries)
+
+    def read(self, values: Mapping[Component, Any]) -> dict[str, dict[str, Any]]:
+        """Options by extension. Raises BadRequestError naming the field."""
+        return {
+            one.info.name: one.form.read(values, f"extensions.{one.info.name}")
+            for one in self.entries
+            if values[one.used]
+        }
+
+    def show(self, request: GenerationRequest) -> Updates:
+        """Updates that make the accordions show a request."""
+        updates: Updates = {}
+        for one in self.entries:
+            options = request.extensions.get(one.info.name)
+            updates[one.used] = options is not None
+            updates |= one.form.show(options or {})
+        return updates
+
+
+def draw_accordions(infos: Sequence[ExtensionInfo], prefix: str, names: Names) -> Accordions:
+    """Draw one accordion for each extension that takes options; `prefix` ("txt2img") begins the element ids."""
+    entries = []
+    for info in infos:
+        if info.state != "ok" or info.options is None:
+            continue
+        elem_id = f"{prefix}_{info.name}"
+        with gr.Accordion(title(info), open=False, elem_id=elem_id):
+            used = gr.Checkbox(False, label="Use", info=info.description, elem_id=f"{elem_id}_use")
+            entries.append(Accordion(info, used, extension_forms.draw(info.options, elem_id, names)))
+    return Accordions(tuple(entries))
+
+
+def names_of(engine: "Engine") -> Names:
+    """Lists the usable files of a kind; nothing for kinds that are not there."""
+
+    def names(kind: str) -> Sequence[str]:
+        known = next((one for one in FOLDERS if one == kind), None)
+        return [file.name for file in engine.library.files(known) if file.usable] if known else ()
+
+    return names
+
+
+def title(info: ExtensionInfo) -> str:
+    return info.name.replace("_", " ").capitalize()
+
+
+def draw_tabs(engine: "Engine", album: Album) -> None:
+    """Draw a tab for each action that is not light, and the tab Extensions, inside the caller's Tabs."""
+    for info in engine.extensions.infos:
+        for action in info.actions if info.state == "ok" else ():
+            if not action.light:
+                with gr.Tab(action.title, id=f"{info.name}_{action.name}", elem_id=f"tab_{info.name}_{action.name}"):
+                    _draw_action(engine, album, info, action)
+    with gr.Tab("Extensions", id="extensions", elem_id="tab_extensions"):
+        _draw_list(engine)
+
+
+@dataclass(frozen=True, slots=True)
+class _ActionTab:
+    """The handlers of an action's tab."""
+
+    engine: "Engine"
+    album: Album
+    info: ExtensionInfo
+    action: ActionInfo
+    form: OptionsForm
+    bar: gr.HTML
+    status: gr.HTML
+    gallery: gr.Gallery
+    job: gr.State
+
+    @property
+    def outputs(self) -> list[Component]:
+        return [self.bar, self.status, self.gallery, self.job]
+
+    async def run(self, values: Mapping[Component, Any]) -> AsyncIterator[Updates]:
+        """Start the action and follow it to its end."""
+        try:
+            options = self.form.read(values, "")
+            job = await asyncio.to_thread(self.engine.act, self.info.name, self.action.name, options)
+            yield {self.job: job.id, self.status: ""}
+            async for updates in self._follow(job):
+                yield updates
+            made = await asyncio.wrap_future(job.outcome)
+            yield await asyncio.to_thread(self._done, made)
+        except WebuiError as error:
+            yield {self.bar: "", self.status: markup.message("error", str(error).lstrip("."))}
+        except Exception as error:
+            log.exception("action %s of %s", self.action.name, self.info.name)
+            text = f"{self.info.name}: {type(error).__name__}: {error}"
+            yield {self.bar: "", self.status: markup.message("error", text)}
+
+    async def _follow(self, job: "ActionJob") -> AsyncIterator[Updates]:
+        last = ""
+        while not job.outcome.done():
+            waits = job.state == "queued"
+            bar = markup.queued_bar(0) if waits else markup.share_bar(job.progress.fraction, job.progress.text)
+            if bar != last:
+                yield {self.bar: bar}
+            last = bar
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _done(self, made: ActionOutcome) -> Updates:
+        lines = [made.text, *made.files]
+        if made.data is not None and not made.text:
+            lines.append(json.dumps(made.data, ensure_ascii=False)[:4000])
+        text = "\n".join(filter(None, lines)) or "Done."
+        files = [str(self.album.add_picture(image)) for image in made.images]
+        return {self.bar: "", self.status: markup.message("done", text), self.gallery: gr.update(value=files)}
+
+    def cancel(self, job_id: str) -> str:
+        """Stop this tab's action."""
+        job = self.engine.action(job_id) if job_id else None
+        if job is None or job.outcome.done():
+            return markup.message("notice", "Nothing is running.")
+        job.cancel()
+        return markup.message("notice", "Stopping …")
+
+
+def _draw_action(engine: "Engine", album: Album, info: ExtensionInfo, action: ActionInfo) -> None:
+    elem_id = f"{info.name}_{action.name}"
+    with gr.Row():
+        with gr.Column(min_width=320):
+            form = extension_forms.draw(action.schema, elem_id, names_of(engine))
+            with gr.Row(elem_classes="tight"):
+                run = gr.Button(action.title, variant="primary", elem_id=f"{elem_id}_run")
+                cancel = gr.Button("Cancel", elem_id=f"{elem_id}_cancel")
+        with gr.Column(min_width=320):
+            status, bar = gr.HTML(elem_id=f"{elem_id}_status"), gr.HTML(elem_id=f"{elem_id}_progress")
+            gallery = gr.Gallery(
+                label="Pictures", show_label=False, elem_id=f"{elem_id}_gallery", columns=2, interactive=False,
+                object_fit="contain", format="png",
+            )  # fmt: skip
+    tab = _ActionTab(engine, album, info, action, form, bar, status, gallery, gr.State(""))
+    bind(run.click, tab.run, {tab.job, *form.components}, tab.outputs, preprocess=False)
+    bind(cancel.click, tab.cancel, [tab.job], [status])
+
+
+def _draw_list(engine: "Engine") -> None:
+    catalog = engine.extensions
+    listed = gr.HTML(markup.extensions(catalog.infos), elem_id="extensions_list")
+    names = [info.name for info in catalog.infos]
+    on = [info.name for info in catalog.infos if info.state != "disabled"]
+    chosen = gr.CheckboxGroup(names, value=on, label="Switched on", elem_id="extensions_on")
+    with gr.Row(elem_classes="tight"):
+        save = gr.Button("Save", variant="primary", elem_id="extensions_save", scale=0, min_width=120)
+        again = gr.Button("↻ Look again", elem_id="extensions_refresh", scale=0, min_width=120)
+    status = gr.HTML(elem_id="extensions_status")
+
+    def switch(wanted: list[str] | None) -> str:
+        try:
+            for name in names:
+                catalog.switch(name, on=name in (wanted or ()))
+        except WebuiError as error:
+            return markup.message("error", str(error))
+        return markup.message("done", "Saved. It counts from the next start of the program.")
+
+    bind(save.click, switch, [chosen], [status])
+    bind(again.click, lambda: markup.extensions(catalog.infos), None, [listed])

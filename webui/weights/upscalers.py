@@ -1,0 +1,149 @@
+"""Loads upscaler networks: spandrel recognises ESRGAN, SwinIR, DAT and others by the names of their tensors.
+
+How pictures are cut into tiles for them is in `imaging/upscale.py`.
+"""
+
+import sys
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from webui.domain.errors import UnusableFileError
+from webui.library.cache import version
+from webui.library.files import ModelFile
+from webui.library.library import ModelLibrary
+from webui.weights.convert import ensure_safetensors
+from webui.weights.memory import give_memory_back
+from webui.weights.tensors import TensorFile
+
+if TYPE_CHECKING:
+    from spandrel import ImageModelDescriptor
+
+PURPOSES = ("SR", "Restoration")
+AVERAGING = ("SwinIR", "SCUNet")  # spandrel's ids of networks whose tiles A1111 averages where they overlap
+WRAPPINGS = ("params_ema.", "params-ema.", "params.", "model.", "net.")  # training programs save under these
+TORCHVISION = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
+
+
+class UpscalerModel:
+    """One loaded network. Implements `imaging.upscale.TileModel`."""
+
+    def __init__(self, descriptor: "ImageModelDescriptor[Any]", device: torch.device) -> None:
+        self._descriptor = descriptor
+        self._device = device
+
+    @property
+    def scale(self) -> int:
+        """Factor on both sides."""
+        return int(self._descriptor.scale)
+
+    @property
+    def averages(self) -> bool:
+        """Whether overlapping tiles are averaged."""
+        return str(self._descriptor.architecture.id) in AVERAGING
+
+    @torch.inference_mode()
+    def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(h, w, 3) RGB in 0..1 -> (scale h, scale w, 3), clamped. Inside, channels are BGR, as A1111 feeds them."""
+        rows = torch.from_numpy(np.ascontiguousarray(pixels[..., ::-1])).permute(2, 0, 1)[None]
+        answer: Tensor = self._descriptor(rows.to(self._device))
+        large: NDArray[np.float32] = answer[0].float().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+        return large[..., ::-1]
+
+
+class UpscalerCache:
+    """The upscaler network used last; loading another gives its memory back first. Numbers are float32."""
+
+    def __init__(self, library: ModelLibrary, device: torch.device) -> None:
+        self._library = library
+        self._device = device
+        self._key: tuple[Path, str] | None = None
+        self._model: UpscalerModel | None = None
+
+    def get(self, file: ModelFile, progress: Callable[[str], None] = lambda text: None) -> UpscalerModel:
+        """The network in a file; a pickle is converted first.
+
+        Raises:
+            UnusableFileError: not an upscaler that is known, or for other pictures than RGB.
+        """
+        key = (file.path, version(file.path))
+        if self._model is None or self._key != key:
+            self.clear()
+            progress(f"loading {file.name}")
+            self._model = load_upscaler(ensure_safetensors(self._library, file, progress), file.name, self._device)
+            self._key = key
+        return self._model
+
+    def clear(self) -> None:
+        """Forget the network."""
+        if self._model is not None:
+            self._key = self._model = None
+            give_memory_back()
+
+
+def load_upscaler(path: Path, name: str, device: torch.device) -> UpscalerModel:
+    """Read a network from a safetensors file.
+
+    Args:
+        name: of the file, for error texts.
+
+    Raises:
+        UnusableFileError: as `UpscalerCache.get`.
+    """
+    with TensorFile(path) as source:
+        state = unwrapped({key: source.read_as(key, _wide(source.dtype(key))) for key in source.names()})
+    with _without_torchvision():
+        from spandrel import ImageModelDescriptor, ModelLoader
+    try:
+        descriptor = ModelLoader(device).load_from_state_dict(state)
+    except Exception as error:  # spandrel builds what the shapes say; wrong ones fail anywhere inside
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"[:200] if str(error) else type(error).__name__
+        raise UnusableFileError(f"{name}: not an upscaler of a known kind ({reason})") from error
+    if not isinstance(descriptor, ImageModelDescriptor) or descriptor.purpose not in PURPOSES:
+        raise UnusableFileError(f"{name}: a {descriptor.architecture.name} for {descriptor.purpose}, not an upscaler")
+    if (descriptor.input_channels, descriptor.output_channels) != (3, 3):
+        raise UnusableFileError(f"{name}: works on {descriptor.input_channels} channels; pictures have 3")
+    descriptor.model.requires_grad_(requires_grad=False)
+    return UpscalerModel(descriptor.float().eval(), device)
+
+
+def unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors without the name that a training program put before all of them."""
+    for prefix in WRAPPINGS:
+        inside = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+        if inside and all(key.startswith(WRAPPINGS) for key in state):
+            return inside
+    return state
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    return torch.float32 if dtype.is_floating_point else dtype
+
+
+@contextmanager
+def _without_torchvision() -> Iterator[None]:
+    """Names of torchvision while spandrel is imported.
+
+    Two of its networks, which are none of ours (inpainting and faces), import functions from it by name. torchvision
+    itself is not needed, and where its compiled part does not fit torch, importing it fails.
+    """
+    if "torchvision" in sys.modules or "spandrel" in sys.modules:
+        yield
+        return
+    stubs = {name: types.ModuleType(name) for name in TORCHVISION}
+    functional = stubs[TORCHVISION[-1]]
+    for function in ("normalize", "rotate", "InterpolationMode"):
+        setattr(functional, function, None)
+    sys.modules.update(stubs)
+    try:
+        yield
+    finally:
+        for name in TORCHVISION:
+            sys.modules.pop(name, None)
