@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from webui import cli, serving
-from webui.cli import image_format_of, parser, read_settings, settings_of, write_whole
+from webui.cli import image_format_of, parser, read_settings, settings_of, with_loras, write_whole
 from webui.datalock import DataLock
 from webui.domain.errors import WebuiError
 
@@ -176,3 +176,14 @@ def test_a_picture_that_takes_too_long_is_given_up() -> None:
     job = _Job()
     serving.finish_picture(_Engine(job), 0.1)
     assert job.state == "done"
+
+
+def test_networks_become_tags_of_the_prompt() -> None:
+    given = parser().parse_args(["generate", "a cat", "--lora", "ink:0.8", "--lora", "oil"])
+    assert with_loras(given.prompt, given.loras) == "a cat <lora:ink:0.8> <lora:oil>"
+
+
+@pytest.mark.parametrize("text", ["ink:much", ":1", "ink:1:1:1", "a>b", "ink:nan"])
+def test_a_network_that_makes_no_tag_is_refused(text: str) -> None:
+    with pytest.raises(WebuiError, match="write the name of a file in models/Lora"):
+        with_loras("a cat", [text])

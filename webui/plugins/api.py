@@ -17,7 +17,7 @@ from webui.plugins.contexts import ActionContext, JobContext
 from webui.plugins.markers import HOOKS_VERSION, hookimpl
 from webui.plugins.models import Models
 from webui.plugins.options import Options
-from webui.prompt.composition import NetworkTag, extra_networks, strip_comments
+from webui.prompt.composition import NetworkTag, extra_networks
 
 __all__ = [
     "HOOKS_VERSION",
@@ -43,5 +43,4 @@ __all__ = [
     "extra_networks",
     "find_sampler",
     "hookimpl",
-    "strip_comments",
 ]
