@@ -35,7 +35,9 @@ class ControlJob:
         self._originals: tuple[Unit, ...] = options.enabled
         self._request = job.request
         self._units: tuple[Prepared, ...] = prepare(options, job.request)
-        self._paths = {one.number: job.models.find("controlnet", one.unit.model) for one in self._units if one.has_model}
+        self._paths = {
+            one.number: job.models.find("controlnet", one.unit.model) for one in self._units if one.has_model
+        }
         self._on_model: OnModel | None = None
         self._progress = Progress()
 
@@ -61,11 +63,7 @@ class ControlJob:
         if self._on_model is None or not self._progress.begins(call):
             return None
         total = steps_of(self._request, hires=call.step.hires, run=call.step.total)
-        active = [
-            one
-            for one in self._units
-            if is_within(one.unit, self._progress.done, total, hires=call.step.hires)
-        ]
+        active = [one for one in self._units if is_within(one.unit, self._progress.done, total, hires=call.step.hires)]
         return self._on_model.residuals(call, active, self._progress.noise(self._request, call))
 
     @hookimpl
@@ -129,7 +127,7 @@ class Progress:
         """Note a call. False where a refiner has taken over."""
         time = float(call.timestep[0])
         if call.step.index == 0:
-            if self._over and time >= self._first_time or self._batch < 0 or self._last_step > 0:
+            if (self._over and time >= self._first_time) or self._batch < 0 or self._last_step > 0:
                 self._batch += not call.step.hires
                 self._first_time = time
                 self._noise = None
@@ -197,9 +195,7 @@ class OnModel:
         self._corrections = [self._correction(one, call) for one in active if corrects(one)]
         return total
 
-    def _look(
-        self, reference: Reference, call: ModelCall, units: Sequence[Prepared], noise: torch.Generator
-    ) -> None:
+    def _look(self, reference: Reference, call: ModelCall, units: Sequence[Prepared], noise: torch.Generator) -> None:
         reference.forget()
         for one in units:
             latents = self._source_latents(one, call, noise).to(call.sample.device).expand(len(call.sample), -1, -1, -1)

@@ -198,7 +198,10 @@ def _drawing_seed(request: GenerationRequest) -> int:
 
 def fields_of(units: Sequence[Prepared], originals: Sequence[Unit]) -> dict[str, str]:
     """Infotext fields `ControlNet 0`, ... counted over the enabled units."""
-    return {f"ControlNet {number}": _described(one, unit) for number, (one, unit) in enumerate(zip(units, originals, strict=True))}
+    return {
+        f"ControlNet {number}": _described(one, unit)
+        for number, (one, unit) in enumerate(zip(units, originals, strict=True))
+    }
 
 
 def _described(one: Prepared, unit: Unit) -> str:

@@ -54,8 +54,7 @@ def cases() -> list[dict[str, object]]:
     return [
         {**one, **case}
         for one, case in found
-        if one["group"] in GROUPS
-        and not any(case["payload"].get(name) for name in NOT_YET)
+        if one["group"] in GROUPS and not any(case["payload"].get(name) for name in NOT_YET)
     ]
 
 

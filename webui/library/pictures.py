@@ -107,8 +107,8 @@ def _pixels(path: Path) -> bytes | None:
 
 def _without_black_border(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The part of (h, w, 3) inside the rows and columns that have a pixel of no zero channel."""
-    lit = (values > 0).all(axis=2)
-    rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
+    lit: NDArray[np.bool_] = (values > 0).all(axis=2)
+    rows, columns = np.flatnonzero(np.any(lit, axis=1)), np.flatnonzero(np.any(lit, axis=0))
     if not len(rows):
         return values[:0, :0]
     return values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -120,4 +120,5 @@ def _stream(length: int) -> NDArray[np.uint8]:
     powers[0] = 1
     powers = np.multiply.accumulate(powers, dtype=np.uint32)  # wraps around at 32 bits, as the generator does
     states = np.cumsum(powers, dtype=np.uint32) * np.uint32(_INCREMENT)
-    return (states % _MODULUS).astype(np.uint8) & _LOW
+    low: NDArray[np.uint8] = (states % _MODULUS).astype(np.uint8) & np.uint8(_LOW)
+    return low
