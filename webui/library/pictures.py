@@ -107,7 +107,7 @@ def _pixels(path: Path) -> bytes | None:
 
 def _without_black_border(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The part of (h, w, 3) inside the rows and columns that have a pixel of no zero channel."""
-    lit: NDArray[np.bool_] = (values > 0).all(axis=2)
+    lit = np.asarray((values > 0).all(axis=2))
     rows, columns = np.flatnonzero(np.any(lit, axis=1)), np.flatnonzero(np.any(lit, axis=0))
     if not len(rows):
         return values[:0, :0]
