@@ -35,8 +35,8 @@ Updates = dict[Component, Any]
 class Results:
     """Where a job is shown.
 
-    `shown` holds one dict for each picture of the gallery (text, seed, subseed, file), `chosen` the index of the selected
-    one; `job` is the id of this browser's last job and survives a reload of the page.
+    `shown` holds one dict for each picture of the gallery (text, seed, subseed, file), `chosen` the index of the one
+    selected; `job` is the id of this browser's last job and survives a reload of the page.
     """
 
     bar: gr.HTML

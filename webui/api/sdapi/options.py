@@ -174,6 +174,8 @@ def replaced(request: GenerationRequest, changes: Mapping[str, Any]) -> Generati
         pydantic.ValidationError: located by the same names as the paths.
     """
     whole: dict[str, Any] = dict(request)
+    if "task.kind" in changes:
+        whole["task"] = {}  # one kind has no fields of another
     for path, value in changes.items():
         outer, _, inner = path.partition(".")
         if inner:
