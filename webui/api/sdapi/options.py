@@ -87,7 +87,7 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
             Option("use_old_scheduling", "prompting.old_scheduling"),
             Option("use_old_emphasis_implementation", "prompting.old_emphasis"),
             Option("token_merging_ratio", "token_merging.ratio"),
-            Option("token_merging_ratio_img2img", "token_merging.img2img_ratio"),
+            Option("token_merging_ratio_img2img", "token_merging.picture_ratio"),
             Option("token_merging_ratio_hr", "token_merging.hires_ratio"),
             Option("sdxl_crop_top", "sdxl.crop_top"),
             Option("sdxl_crop_left", "sdxl.crop_left"),
