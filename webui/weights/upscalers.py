@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PURPOSES = ("SR", "Restoration")
 AVERAGING = ("SwinIR", "SCUNet")  # spandrel's ids of networks whose tiles A1111 averages where they overlap
-WRAPPINGS = ("params_ema.", "params-ema.", "params.", "model.", "net.")  # training programs save under these
+WRAPPINGS = ("params_ema.", "params-ema.", "params.")  # training programs save under these, the best one first
 TORCHVISION = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
 
 
@@ -104,7 +104,7 @@ def load_upscaler(path: Path, name: str, device: torch.device) -> UpscalerModel:
     try:
         descriptor = ModelLoader(device).load_from_state_dict(state)
     except Exception as error:  # spandrel builds what the shapes say; wrong ones fail anywhere inside
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"[:200] if str(error) else type(error).__name__
+        reason = f"{type(error).__name__}: {error}".splitlines()[0].removesuffix(": ")[:200]
         raise UnusableFileError(f"{name}: not an upscaler of a known kind ({reason})") from error
     if not isinstance(descriptor, ImageModelDescriptor) or descriptor.purpose not in PURPOSES:
         raise UnusableFileError(f"{name}: a {descriptor.architecture.name} for {descriptor.purpose}, not an upscaler")

@@ -87,7 +87,7 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
             Option("use_old_scheduling", "prompting.old_scheduling"),
             Option("use_old_emphasis_implementation", "prompting.old_emphasis"),
             Option("token_merging_ratio", "token_merging.ratio"),
-            Option("token_merging_ratio_img2img", "token_merging.img2img_ratio"),
+            Option("token_merging_ratio_img2img", "token_merging.picture_ratio"),
             Option("token_merging_ratio_hr", "token_merging.hires_ratio"),
             Option("sdxl_crop_top", "sdxl.crop_top"),
             Option("sdxl_crop_left", "sdxl.crop_left"),
@@ -175,6 +175,8 @@ def replaced(request: GenerationRequest, changes: Mapping[str, Any]) -> Generati
         pydantic.ValidationError: located by the same names as the paths.
     """
     whole: dict[str, Any] = dict(request)
+    if "task.kind" in changes:
+        whole["task"] = {}  # one kind has no fields of another
     for path, value in changes.items():
         *parents, last = path.split(".")
         part = whole
