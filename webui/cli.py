@@ -16,6 +16,7 @@ from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.settings import ImageFormat, Settings, environment, merge
 from webui.guard import is_loopback
+from webui.picture_flags import add_picture_flags, picture_fields
 
 OK, FAILED, USAGE = 0, 1, 2
 EVERYWHERE = "0.0.0.0"
@@ -97,6 +98,7 @@ def _add_request(target: argparse.ArgumentParser) -> None:
     add("--cfg-scale", type=float)
     for name in ("sampler", "scheduler", "checkpoint", "vae"):
         add(f"--{name}")
+    add_picture_flags(target)
 
 
 def _absent(target: argparse.ArgumentParser) -> str | None:
@@ -157,6 +159,7 @@ def serve(settings: Settings) -> int:
 def generate(settings: Settings, given: argparse.Namespace) -> int:
     """Make pictures without a server, with progress on standard error."""
     wanted = {name: value for name, value in vars(given).items() if name in GenerationRequest.model_fields}
+    wanted |= picture_fields(given)
     output: Path | None = getattr(given, "output", None)
     if output is not None:
         image_format_of(output)  # before the work, not after it
