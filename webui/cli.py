@@ -20,6 +20,7 @@ from webui.domain.request import GenerationRequest
 from webui.domain.settings import ImageFormat, Settings, environment, merge
 from webui.guard import is_loopback
 from webui.output.metadata import read_text
+from webui.picture_flags import add_picture_flags, picture_fields
 
 OK, FAILED, USAGE = 0, 1, 2
 EVERYWHERE = "0.0.0.0"
@@ -110,6 +111,7 @@ def _add_request(target: argparse.ArgumentParser) -> None:
     for name in ("sampler", "scheduler", "checkpoint", "vae"):
         add(f"--{name}")
     add("--lora", dest="loras", action="append", metavar="NAME[:STRENGTH]", help="a network to apply; may be repeated")
+    add_picture_flags(target)
 
 
 def _add_upscaling(target: argparse.ArgumentParser) -> None:
@@ -181,6 +183,7 @@ def serve(settings: Settings) -> int:
 def generate(settings: Settings, given: argparse.Namespace) -> int:
     """Make pictures without a server, with progress on standard error."""
     wanted = {name: value for name, value in vars(given).items() if name in GenerationRequest.model_fields}
+    wanted |= picture_fields(given)
     wanted["prompt"] = with_loras(given.prompt, getattr(given, "loras", ()))
     return _run(settings, given, lambda starting: {**dict(starting), **wanted})
 

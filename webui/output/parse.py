@@ -73,6 +73,8 @@ def read_fields(fields: Mapping[str, str]) -> Reading:
             continue
         if key in _OF_A_PICTURE:
             draft.refuse(key, "needs the picture that the image was made from; left out")
+        elif key.startswith(_OF_A_MASK):
+            draft.refuse(key, "needs the mask that the image was made with; left out")
         elif key.startswith(_UNSUPPORTED):
             draft.refuse(key, "this program has no such option; left out")
     return draft.finish()
@@ -168,6 +170,7 @@ _KEYS: Mapping[str, tuple[str, Callable[[str], JsonValue]]] = MappingProxyType(
         "ENSD": ("noise.ensd", _int),
         "RNG": ("noise.source", _same),
         "Tiling": ("tiling", _bool),
+        "Conditional mask weight": ("inpainting_mask_weight", float),
         "Eta DDIM": ("noise.eta_ddim", float),
         "Sigma churn": ("noise.s_churn", float),
         "Sigma tmin": ("noise.s_tmin", float),
@@ -200,17 +203,14 @@ _KEYS: Mapping[str, tuple[str, Callable[[str], JsonValue]]] = MappingProxyType(
     }
 )
 
-_OF_A_PICTURE = ("Denoising strength", "Extra noise", "Noise multiplier")
+_OF_A_PICTURE = ("Denoising strength", "Extra noise", "Image CFG scale", "Noise multiplier")
+_OF_A_MASK = ("Inpaint area", "Mask", "Soft inpainting")
 _UNSUPPORTED = (
     "Face restoration",
     "First pass size",
     "FP8 weight",
     "Hires ",
     "Hypertile",
-    "Image CFG scale",
-    "Mask",
-    "Inpaint area",
-    "Soft inpainting",
     "VAE Decoder",
     "VAE Encoder",
 )

@@ -319,7 +319,7 @@ class Pipeline:
         job.origin = start_of(job.plan, job.model)
         if job.origin is not None and job.origin.canvas.note:
             job.notices.append(Notice("inpainting", job.origin.canvas.note))
-            job.facts = replace(job.facts, blank_mask=True)
+            job.facts = replace(job.facts, blank_mask=job.origin.painted is None)
 
     def _sample(self, job: Job, batch: Batch, stages: Stages, plan: Plan, origin: Origin | None) -> Sampled | None:
         """The batch's latents after one pass; None where the user stopped it before anything was to be seen."""
