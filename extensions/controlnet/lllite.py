@@ -135,7 +135,7 @@ class Attached:
 
 def _level_size(latent: Sequence[int], hidden: Tensor) -> tuple[int, int]:
     """The resolution (h, w) at which a layer works; halved sizes are rounded up, as the UNet does."""
-    if hidden.ndim == 4:  # noqa: PLR2004
+    if hidden.ndim == 4:
         return hidden.shape[2], hidden.shape[3]
     height, width = latent
     while height * width > hidden.shape[1]:
@@ -160,6 +160,6 @@ def _layer(shapes: Shapes, name: str) -> nn.Module:
     shape = shapes.get(f"{name}.weight")
     if shape is None:
         raise UnusableFileError(f"LLLite: tensor {name}.weight is missing; the file is incomplete")
-    if len(shape) == 2:  # noqa: PLR2004
+    if len(shape) == 2:
         return nn.Linear(shape[1], shape[0])
     return nn.Conv2d(shape[1], shape[0], shape[2], padding=shape[2] // 2)

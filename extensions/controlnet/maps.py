@@ -98,10 +98,8 @@ def resized(drawn: Map, height: int, width: int) -> Map:
     area, own_area = height * width, drawn.shape[0] * drawn.shape[1]
     colours = len(np.unique(colour.reshape(-1, 3), axis=0))
     is_binary = colours == 2 and colour.min() < 16 and colour.max() > 240
-    if colours in _SHARP_COLOURS:
-        filter_ = cv2.INTER_NEAREST
-    else:
-        filter_ = cv2.INTER_AREA if area < own_area else cv2.INTER_CUBIC
+    smooth = cv2.INTER_AREA if area < own_area else cv2.INTER_CUBIC
+    filter_ = cv2.INTER_NEAREST if colours in _SHARP_COLOURS else smooth
     scaled = cv2.resize(colour, (width, height), interpolation=filter_)
     if is_binary:
         grey = scaled.mean(axis=2).clip(0, 255).astype(np.uint8)

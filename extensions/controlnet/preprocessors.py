@@ -1,4 +1,4 @@
-"""Preprocessors that need no weights: from a picture to the map a control network was trained on. Pure numpy and OpenCV.
+"""Preprocessors that need no weights: from a picture to the map a control network was trained on. Numpy and OpenCV.
 
 Each takes (H, W, 3) uint8 RGB and answers (H', W', 3) uint8, on which `maps.fitted` works.
 """

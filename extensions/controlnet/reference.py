@@ -1,5 +1,5 @@
 """Reference: no network of its own. The UNet looks at a noised picture first, and what its self-attention saw there is
-offered to it while it makes the new picture (and the statistics of its features are matched, "adain", arXiv:1703.06868).
+offered to it while it makes the new picture; "adain" (arXiv:1703.06868) matches the statistics of its features too.
 """
 
 from collections.abc import Iterator

@@ -187,7 +187,7 @@ def _light_shape(shapes: Shapes, shrink: int, *, grey: bool) -> AdapterShape:
 
 
 def _halves(level: int, shape: AdapterShape) -> bool:
-    return level == 2 if shape.shrink == _XL_SHRINK else level > 0  # noqa: PLR2004
+    return level == 2 if shape.shrink == _XL_SHRINK else level > 0
 
 
 def weights_by_level(weights: Sequence[float], features: Sequence[Tensor]) -> tuple[Tensor, ...]:

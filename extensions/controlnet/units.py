@@ -1,7 +1,8 @@
 """One unit of a request, ready: its module, its picture, and the maps and hints made of it. Knows no networks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -19,7 +20,9 @@ from .preprocessors import PREPROCESSORS, Settings
 
 SEEDS = 2**32
 _HALF = 127
-_FITS: dict[str, Fit] = {"resize": "Just Resize", "crop": "Crop and Resize", "fill": "Resize and Fill"}
+_FITS: Mapping[str, Fit] = MappingProxyType(
+    {"resize": "Just Resize", "crop": "Crop and Resize", "fill": "Resize and Fill"}
+)
 
 
 @dataclass
@@ -107,16 +110,11 @@ class Prepared:
     def _raw(self) -> Map:
         """What the preprocessor makes of the picture, at a size of its own."""
         if self._drawn is None:
-            height, width = self.size
             resolution = round(self.module.resolution_of(self.unit.processor_res))
             if self.unit.pixel_perfect:
-                resolution = pixel_perfect_resolution(self.picture, height, width, self.unit.resize_mode)
+                resolution = pixel_perfect_resolution(self.picture, *self.size, self.unit.resize_mode)
             settings = Settings(resolution, self.threshold(0), self.threshold(1), self.seed)
-            drawn = PREPROCESSORS[self.module.name](self.picture, settings)
-            if self.inpaints:
-                mask = np.zeros(drawn.shape[:2], np.uint8) if self.mask is None else self.mask
-                drawn = np.concatenate([drawn, mask[:, :, None]], axis=2)
-            self._drawn = drawn
+            self._drawn = _drawn(self.module, self.picture, self.mask, settings)
         return self._drawn
 
 
@@ -139,12 +137,33 @@ def _prepared(number: int, unit: Unit, request: GenerationRequest) -> Prepared:
         if not isinstance(task, Img2Img):
             raise BadRequestError(f"{path}.image", "there is no picture; send one, or choose img2img")
         picture = task.image
-        unit = replace_unit(unit, resize_mode=_FITS.get(task.resize_mode, unit.resize_mode))
+        unit = unit.model_copy(update={"resize_mode": _FITS.get(task.resize_mode, unit.resize_mode)})
     if unit.model == NO_MODEL and not _acts_alone(module):
         raise BadRequestError(f"{path}.model", f"the preprocessor {module.name} needs a model in models/ControlNet")
     pixels = np.array(picture.open())
     size = (request.height // 8 * 8, request.width // 8 * 8)
     return Prepared(unit, module, number, pixels, _mask_of(mask, pixels), _drawing_seed(request), size)
+
+
+def drawn_map(
+    module: Module, picture: Picture, mask: Picture | None, resolution: float, thresholds: tuple[float, float]
+) -> Image.Image:
+    """The map as a preprocessor draws it, before it is brought to the size of a picture. Repainted parts are black."""
+    pixels = np.array(picture.open())
+    first, second = (module.threshold(number, value) for number, value in enumerate(thresholds))
+    settings = Settings(round(module.resolution_of(resolution)), first, second)
+    drawn = _drawn(module, pixels, _mask_of(mask, pixels), settings)
+    if drawn.shape[2] == 4:
+        drawn = np.where(drawn[:, :, 3:] > _HALF, 0, drawn[:, :, :3]).astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(drawn))
+
+
+def _drawn(module: Module, picture: Map, mask: NDArray[np.uint8] | None, settings: Settings) -> Map:
+    drawn = PREPROCESSORS[module.name](picture, settings)
+    if not module.name.startswith("inpaint"):
+        return drawn
+    white = np.zeros(drawn.shape[:2], np.uint8) if mask is None else mask
+    return np.concatenate([drawn, white[:, :, None]], axis=2)
 
 
 def usable_module(name: str, path: str) -> Module:
@@ -163,10 +182,6 @@ def usable_module(name: str, path: str) -> Module:
             "send it with the preprocessor none",
         )
     return module
-
-
-def replace_unit(unit: Unit, **changes: object) -> Unit:
-    return unit.model_copy(update=changes)
 
 
 def as_inpaint_global(unit: Prepared) -> Prepared:
@@ -198,7 +213,8 @@ def _drawing_seed(request: GenerationRequest) -> int:
 
 def fields_of(units: Sequence[Prepared], originals: Sequence[Unit]) -> dict[str, str]:
     """Infotext fields `ControlNet 0`, ... counted over the enabled units."""
-    return {f"ControlNet {number}": _described(one, unit) for number, (one, unit) in enumerate(zip(units, originals, strict=True))}
+    pairs = zip(units, originals, strict=True)
+    return {f"ControlNet {number}": _described(one, unit) for number, (one, unit) in enumerate(pairs)}
 
 
 def _described(one: Prepared, unit: Unit) -> str:
