@@ -26,7 +26,7 @@ def environment() -> dict[str, str]:
     }
 
 
-def measure(module: str, *arguments: str | Path) -> Any:
+def measure(module: str, *arguments: str | Path, timeout: float = TIMEOUT_SECONDS) -> Any:
     """Run `python -m module arguments` and return what `answer` wrote.
 
     Raises:
@@ -35,10 +35,10 @@ def measure(module: str, *arguments: str | Path) -> Any:
     command = [sys.executable, "-m", module, *(str(argument) for argument in arguments)]
     try:
         done = subprocess.run(
-            command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+            command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise ChildFailed(f"{module} took more than {TIMEOUT_SECONDS} s") from error
+        raise ChildFailed(f"{module} took more than {timeout:.0f} s") from error
     if done.returncode != 0:
         raise ChildFailed(f"{module} failed:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""The command line of the benchmarks: `python benchmarks/run.py [startup|loading|loop|step|all] [--cache FOLDER]`.
+"""The command line of the benchmarks: `python benchmarks/run.py [startup|loading|loop|networks|step|all]`.
 
 Prints a table and keeps it in results.json beside this file. What is measured stands in the module of each part.
 """
@@ -16,7 +16,7 @@ if not __package__:  # started as a script: Python has put this folder where the
 from benchmarks import report, startup  # needs the line above
 from benchmarks.children import ChildFailed, measure
 
-PARTS = ("startup", "loading", "loop", "step")
+PARTS = ("startup", "loading", "loop", "networks", "step")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -56,6 +56,10 @@ def _rows(part: str, cache: Path, files: dict[str, str]) -> Iterator[report.Row]
         from benchmarks import loop
 
         yield from loop.rows(cache)
+    elif part == "networks":
+        from benchmarks import networks
+
+        yield from networks.rows(cache, full)
     else:
         from benchmarks import step
 

@@ -3,19 +3,23 @@
 import argparse
 import contextlib
 import logging
+import math
 import os
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from webui import extensions_cli
 from webui.domain.errors import WebuiError
+from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.settings import ImageFormat, Settings, environment, merge
 from webui.guard import is_loopback
+from webui.output.metadata import read_text
 
 OK, FAILED, USAGE = 0, 1, 2
 EVERYWHERE = "0.0.0.0"
@@ -32,6 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = settings_of(given)
         if given.command == "generate":
             return generate(settings, given)
+        if given.command == "upscale":
+            return upscale(settings, given)
+        if given.command == "extensions":
+            return extensions_cli.run(settings, given)
         return serve(settings)
     except WebuiError as error:
         sys.stderr.write(f"webui: {error}\n")
@@ -43,13 +51,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Flags default to None, which means "not given"."""
     top = argparse.ArgumentParser(prog="webui", description="A web UI for Stable Diffusion.", allow_abbrev=False)
-    commands = top.add_subparsers(dest="command", metavar="{serve,generate}")
+    commands = top.add_subparsers(dest="command", metavar="{serve,generate,upscale,extensions}")
     _add_serving(top)
     serving = commands.add_parser("serve", help="start the server (the default)", argument_default=argparse.SUPPRESS)
     _add_serving(serving)
     making = commands.add_parser("generate", help="make pictures and stop", argument_default=argparse.SUPPRESS)
     _add_common(making)
     _add_request(making)
+    enlarging = commands.add_parser("upscale", help="enlarge pictures", argument_default=argparse.SUPPRESS)
+    _add_common(enlarging)
+    _add_upscaling(enlarging)
+    _add_common(extensions_cli.add_parser(commands))
     return top
 
 
@@ -97,6 +109,18 @@ def _add_request(target: argparse.ArgumentParser) -> None:
     add("--cfg-scale", type=float)
     for name in ("sampler", "scheduler", "checkpoint", "vae"):
         add(f"--{name}")
+    add("--lora", dest="loras", action="append", metavar="NAME[:STRENGTH]", help="a network to apply; may be repeated")
+
+
+def _add_upscaling(target: argparse.ArgumentParser) -> None:
+    target.add_argument("pictures", nargs="+", type=Path)
+    add = target.add_argument_group("picture").add_argument
+    add("-o", "--output", type=Path, help="file to write (further ones get -1, -2, ...); default: the outputs folder")
+    add("--upscaler", metavar="NAME", help="Lanczos, Nearest or a model in models/ESRGAN (default: Lanczos)")
+    add("--second-upscaler", metavar="NAME", help="blended over the first one's picture")
+    add("--second-visibility", type=float, metavar="SHARE", help="0 to 1")
+    add("--scale", type=float, help="factor on both sides (default: 2)")
+    add("--size", metavar="WxH", help="the size wanted, instead of a factor; what stands out is cut off")
 
 
 def _absent(target: argparse.ArgumentParser) -> str | None:
@@ -157,6 +181,28 @@ def serve(settings: Settings) -> int:
 def generate(settings: Settings, given: argparse.Namespace) -> int:
     """Make pictures without a server, with progress on standard error."""
     wanted = {name: value for name, value in vars(given).items() if name in GenerationRequest.model_fields}
+    wanted["prompt"] = with_loras(given.prompt, getattr(given, "loras", ()))
+    return _run(settings, given, lambda starting: {**dict(starting), **wanted})
+
+
+def upscale(settings: Settings, given: argparse.Namespace) -> int:
+    """Enlarge pictures without a server.
+
+    Raises:
+        WebuiError: a file is no picture, or an option is wrong.
+    """
+    names = ("upscaler", "second_upscaler", "second_visibility", "scale")
+    task: dict[str, Any] = {name: value for name, value in vars(given).items() if name in names}
+    if size := getattr(given, "size", None):
+        width, _, height = size.partition("x")
+        task |= {"mode": "to", "width": width, "height": height}
+    opened = [safe_open(path) for path in given.pictures]
+    task |= {"kind": "upscale", "images": opened, "infotexts": [read_text(image) for image in opened]}
+    return _run(settings, given, lambda starting: {"task": task})
+
+
+def _run(settings: Settings, given: argparse.Namespace, wanted: Callable[[GenerationRequest], dict[str, Any]]) -> int:
+    """Carry out one request; `wanted` makes its fields from the starting values."""
     output: Path | None = getattr(given, "output", None)
     if output is not None:
         image_format_of(output)  # before the work, not after it
@@ -164,8 +210,7 @@ def generate(settings: Settings, given: argparse.Namespace) -> int:
 
     with app.engine_of(settings) as engine:
         try:
-            starting = dict(engine.starting_values())
-            request = GenerationRequest.model_validate({**starting, **wanted})
+            request = GenerationRequest.model_validate(wanted(engine.starting_values()))
         except ValidationError as error:
             lines = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
             raise WebuiError("; ".join(lines)) from None
@@ -182,6 +227,24 @@ def generate(settings: Settings, given: argparse.Namespace) -> int:
                 write_whole(Path(path), app.encoded(settings, image, image_format_of(output)).data)
             sys.stdout.write(f"{path}\n")
     return OK
+
+
+def with_loras(prompt: str, loras: Sequence[str]) -> str:
+    """The prompt with a tag for each `name`, `name:0.8` or `name:0.8:1` (text encoder and UNet).
+
+    Raises:
+        WebuiError: a strength is not a number, or there is no name.
+    """
+    for text in loras:
+        name, *strengths = text.split(":")
+        try:
+            known = bool(name) and len(strengths) <= 2 and all(math.isfinite(float(one)) for one in strengths)
+        except ValueError:
+            known = False
+        if not known or set("<>") & set(name):
+            raise WebuiError(f"--lora {text}: write the name of a file in models/Lora and a number, as in ink:0.8")
+        prompt = f"{prompt} <lora:{text}>"
+    return prompt
 
 
 def image_format_of(path: Path) -> ImageFormat:

@@ -40,13 +40,33 @@ class FakeLibrary:
         return self.files
 
     def spec(self, file: ModelFile) -> SimpleNamespace:
-        return SimpleNamespace(in_channels=4 if file.stem == "tiny-sd1" else 9, family="sd1")
+        return SimpleNamespace(
+            in_channels=4 if file.stem == "tiny-sd1" else 9, family="sd1", unet=SimpleNamespace(context_width=64)
+        )
 
     def vaes(self) -> tuple[ModelFile, ...]:
         return (ModelFile(Path("models/VAE/tiny-vae.safetensors"), "vae", "tiny-vae.safetensors"),)
 
+    def upscalers(self) -> tuple[ModelFile, ...]:
+        return (
+            ModelFile(Path("models/RealESRGAN/RealESRGAN_x4plus.pth"), "upscaler", "RealESRGAN_x4plus.pth"),
+            ModelFile(Path("models/ESRGAN/alpha.pth"), "upscaler", "alpha.pth"),
+        )
+
     def embeddings(self) -> tuple[ModelFile, ...]:
         return (ModelFile(Path("models/embeddings/ti.safetensors"), "embedding", "ti.safetensors"),)
+
+    def loras(self) -> tuple[ModelFile, ...]:
+        return (ModelFile(Path("models/Lora/sub/ink.safetensors"), "lora", "sub/ink.safetensors"),)
+
+    def hypernetworks(self) -> tuple[ModelFile, ...]:
+        return (ModelFile(Path("models/hypernetworks/h.pt"), "hypernetwork", "h.pt"),)
+
+    def fact(self, file: ModelFile, name: str) -> str:
+        return "Ink Drawing"
+
+    def safetensors(self, file: ModelFile) -> Path:
+        return file.path
 
     def checkpoint(self, alias: str) -> ModelFile:
         for file in self.files:

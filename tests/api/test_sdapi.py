@@ -117,7 +117,7 @@ def test_lists_have_the_shapes_that_clients_read() -> None:
     assert api.get("/sdapi/v1/cmd-flags").json() == {"port": 7860}
 
 
-@pytest.mark.parametrize("name", ["refresh-checkpoints", "refresh-vae", "refresh-embeddings"])
+@pytest.mark.parametrize("name", ["refresh-checkpoints", "refresh-vae", "refresh-embeddings", "refresh-loras"])
 def test_refreshing_looks_at_the_folders(name: str) -> None:
     api = Api()
     assert api.post(f"/sdapi/v1/{name}").json() is None
@@ -215,3 +215,20 @@ def test_without_the_api_only_health_is_there() -> None:
     assert api.get("/health").status_code == 200
     assert api.get("/sdapi/v1/samplers").status_code == 404
     assert api.get("/openapi.json").status_code == 404
+
+
+def test_networks_are_listed_as_clients_expect() -> None:
+    api = Api()
+    assert api.get("/sdapi/v1/loras").json() == [
+        {"name": "ink", "alias": "Ink Drawing", "path": "models/Lora/sub/ink.safetensors", "metadata": {}}
+    ]
+    assert api.get("/sdapi/v1/hypernetworks").json() == [{"name": "h", "path": "models/hypernetworks/h.pt"}]
+    told = {"step": None, "sd_checkpoint": None, "sd_checkpoint_name": None, "shape": None, "vectors": None}
+    assert api.get("/sdapi/v1/embeddings").json() == {"loaded": {"ti": told}, "skipped": {}}
+
+
+def test_a_card_without_a_picture_has_none() -> None:
+    api = Api()
+    assert api.get("/sd_extra_networks/thumb?kind=lora&name=sub/ink.safetensors").status_code == 404
+    assert api.get("/sd_extra_networks/thumb?kind=lora&name=../../secret").status_code == 404
+    assert api.get("/sd_extra_networks/thumb?kind=other&name=x").status_code == 422

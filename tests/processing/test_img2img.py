@@ -10,9 +10,9 @@ from PIL import Image
 from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest, Img2Img, Refiner
 from webui.domain.result import GeneratedImage, Progress
+from webui.imaging.resize import fitted
 from webui.output.parse import parse, read_fields
 from webui.processing.back import Back, build
-from webui.processing.init_image import fitted
 from webui.processing.plan import Walk, make_plan, walk_of
 from webui.worker import WorkerConfig
 

@@ -26,6 +26,14 @@ class FakeFile:
     usable: bool = True
     reason: str = ""
 
+    @property
+    def path(self) -> Path:
+        return Path("nowhere", self.name)
+
+    @property
+    def stem(self) -> str:
+        return self.path.stem
+
 
 @dataclass
 class FakeLibrary:
@@ -44,6 +52,21 @@ class FakeLibrary:
 
     def vaes(self) -> tuple[FakeFile, ...]:
         return (FakeFile("soft.vae.safetensors"),)
+
+    def upscalers(self) -> tuple[FakeFile, ...]:
+        return ()
+
+    def loras(self) -> tuple[FakeFile, ...]:
+        return (FakeFile("ink.safetensors"), FakeFile("sub/<b>oil.safetensors"))
+
+    def embeddings(self) -> tuple[FakeFile, ...]:
+        return (FakeFile("face.pt"),)
+
+    def hypernetworks(self) -> tuple[FakeFile, ...]:
+        return ()
+
+    def fact(self, file: FakeFile, name: str) -> str:
+        return file.stem
 
     def title(self, file: FakeFile) -> str:
         return f"{file.name} [0123456789]"

@@ -66,7 +66,9 @@ class Pool:
     @torch.no_grad()
     def _shard(self, vae: AutoencoderKL, number: int) -> Tensor:
         parts = []
-        for start in range(number * SHARD, (number + 1) * SHARD, 32):
-            pictures = torch.stack([self.picture(index) for index in range(start, start + 32)]).to(vae.device)
-            parts.append((vae.encode(pictures).latent_dist.mean * LATENT_SCALE).cpu())
+        for start in range(number * SHARD, (number + 1) * SHARD, 8):
+            pictures = torch.stack([self.picture(index) for index in range(start, start + 8)]).to(vae.device)
+            with torch.autocast(vae.device.type, torch.bfloat16):
+                latents = vae.encode(pictures).latent_dist.mean
+            parts.append((latents.float() * LATENT_SCALE).cpu())
         return torch.cat(parts).half()

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
-from webui.api import actions, errors, extensions, jobs
+from webui.api import actions, errors, extensions, jobs, thumbs
 from webui.api.parts import Parts
-from webui.api.sdapi import extras, generation, lists, pnginfo, progress, scripts, settings
+from webui.api.sdapi import extras, generation, lists, networks, pnginfo, progress, scripts, settings
 
 
 def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
@@ -28,6 +28,7 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
     app = FastAPI(title="webui", docs_url=None, redoc_url=None, openapi_url=description, lifespan=lifespan)
     errors.install(app)
     _add_health(app, parts)
+    app.include_router(thumbs.routes(parts))
     if with_api:
         for router in (
             generation.routes(parts),
@@ -35,6 +36,7 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
             progress.routes(parts),
             settings.routes(parts),
             lists.routes(parts),
+            networks.routes(parts),
             pnginfo.routes(),
             jobs.routes(parts),
             scripts.routes(parts),

@@ -1,7 +1,7 @@
 """What the parts of a request are built from: the frozen base, bounded texts, finite numbers. No part stands here."""
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -22,7 +22,7 @@ def _plain_text(text: str) -> str:
     return text
 
 
-def _finite(number: float) -> float:
+def finite(number: float) -> float:
     if not math.isfinite(number):
         raise ValueError("must be a finite number")
     return number
@@ -30,7 +30,8 @@ def _finite(number: float) -> float:
 
 Text = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_plain_text)]
 Name = Annotated[str, Field(max_length=400), AfterValidator(_plain_text)]
-Number = Annotated[float, AfterValidator(_finite)]
+Number = Annotated[float, AfterValidator(finite)]
+Emphasis = Literal["None", "Ignore", "Original", "No norm"]
 
 
 class Frozen(BaseModel):

@@ -9,16 +9,25 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from webui.domain.catalog import find_sampler, find_schedule
-from webui.domain.fields import LEAST_FIXED_STRENGTH, MAX_PROMPT, MAX_SEED, MAX_SIDE, Frozen, Name, Number, Text
+from webui.domain.fields import (
+    LEAST_FIXED_STRENGTH,
+    MAX_PROMPT,
+    MAX_SEED,
+    MAX_SIDE,
+    Emphasis,
+    Frozen,
+    Name,
+    Number,
+    Text,
+)
 from webui.domain.hires import Hires
 from webui.domain.images import ImageField
+from webui.domain.inpainting import Inpainting, Outpainting
 from webui.domain.upscale import Upscale
 
-__all__ = ["MAX_PROMPT", "MAX_SEED", "Frozen", "Name", "Number", "Text"]  # also of others' use
+__all__ = ["MAX_PROMPT", "MAX_SEED", "Emphasis", "Frozen", "Name", "Number", "Text"]  # also of others' use
 
 MAX_WORK = 4096 * 4096 * 150 * 4  # pixels x steps x images of one request
-
-Emphasis = Literal["None", "Ignore", "Original", "No norm"]
 
 
 class Txt2Img(Frozen):
@@ -42,6 +51,9 @@ class Img2Img(Frozen):
 
     kind: Literal["img2img"] = "img2img"
     image: ImageField
+    further_images: tuple[ImageField, ...] = Field(
+        (), max_length=63, description="the others of a batch: each of its images starts from one of its own"
+    )
     denoising_strength: Number = Field(0.75, ge=0, le=1, description="share of the schedule that is run")
     resize_mode: Literal["resize", "crop", "fill", "latent"] = Field(
         "resize", description="how the picture is brought to width x height; latent: its latents are stretched"
@@ -49,6 +61,18 @@ class Img2Img(Frozen):
     fix_steps: bool = Field(False, description="run as many steps as asked for, however low the strength")
     noise_multiplier: Number = Field(1.0, ge=0, le=2, description="factor on the noise that the run starts with")
     extra_noise: Number = Field(0.0, ge=0, le=1, description="noise added to the start beyond the schedule's")
+    color_correction: bool = Field(False, description="give the result the colours of the picture it starts from")
+    image_cfg_scale: Number | None = Field(
+        None, ge=0, le=100, description="weight of the picture for checkpoints that edit by instruction"
+    )
+    inpainting: Inpainting | None = None
+    outpainting: Outpainting | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Img2Img":
+        if self.inpainting and self.outpainting:
+            raise ValueError("inpainting and outpainting exclude each other; make two requests")
+        return self
 
     @model_validator(mode="after")
     def _strong_enough(self) -> "Img2Img":
@@ -168,6 +192,9 @@ class GenerationRequest(Frozen):
     batch_size: int = Field(1, ge=1, le=64)
     n_iter: int = Field(1, ge=1, le=1000, description="batches, one after another")
     tiling: bool = Field(False, description="seamless edges")
+    inpainting_mask_weight: Number = Field(
+        1.0, ge=0, le=1, description="how much of the masked part inpainting checkpoints do not see"
+    )
     refiner: Refiner | None = None
     disable_extra_networks: bool = False
     noise: Noise = Noise()
@@ -223,6 +250,16 @@ class GenerationRequest(Frozen):
     def hires_merging_ratio(self) -> float:
         """Share of tokens merged in the second pass of hires fix."""
         return self.token_merging.hires_ratio or self.token_merging.ratio
+
+    @model_validator(mode="after")
+    def _a_picture_each(self) -> "GenerationRequest":
+        further = self.task.further_images if isinstance(self.task, Img2Img) else ()
+        if further and self.batch_size != 1 + len(further):
+            raise ValueError(
+                f"batch_size is {self.batch_size}, but {1 + len(further)} pictures are given to start from; "
+                "give one for all images or one for each"
+            )
+        return self
 
     @property
     def images(self) -> int:

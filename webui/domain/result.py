@@ -29,6 +29,7 @@ class GeneratedImage:
         infotext: the generation parameters in A1111's form.
         index: position in the job, batch by batch.
         subseed: the variation seed of this image, also where its strength is 0.
+        attachments: pictures that were asked for beside this one (an inpainting mask); not saved.
     """
 
     image: Image.Image
@@ -37,6 +38,7 @@ class GeneratedImage:
     index: int
     subseed: int
     path: str = ""  # where it was saved; "" where it was not
+    attachments: tuple[Image.Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from webui.library.pictures import is_picture, is_preview
+
 Kind = Literal[
     "checkpoint",
     "vae",
@@ -76,7 +78,7 @@ def find(models_dir: Path, kind: Kind) -> tuple[ModelFile, ...]:
     found: dict[str, ModelFile] = {}
     for folder in FOLDERS[kind]:
         root = models_dir / folder
-        for path in _walk(root):
+        for path in _walk(root, pictures=kind == "embedding"):
             is_vae = path.name.lower().endswith(_VAE_ENDINGS)
             if kind == "checkpoint" and is_vae:
                 continue
@@ -91,8 +93,8 @@ def find(models_dir: Path, kind: Kind) -> tuple[ModelFile, ...]:
     return tuple(sorted(found.values(), key=lambda file: (file.name.casefold(), file.name)))
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    """Model files below `root`. Links are followed (people keep models elsewhere), but no folder twice."""
+def _walk(root: Path, *, pictures: bool = False) -> Iterator[Path]:
+    """Model files below `root`, and pictures that may carry one. Links are followed, but no folder twice."""
     seen: set[str] = set()
     for folder, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
@@ -104,5 +106,10 @@ def _walk(root: Path) -> Iterator[Path]:
         for name in names:
             path = Path(folder, name)
             suffix = path.suffix.lower()
-            if not name.startswith(".") and (suffix == SAFETENSORS or suffix in PICKLES) and path.is_file():
+            is_model = suffix == SAFETENSORS or suffix in PICKLES or (pictures and _may_carry(path))
+            if not name.startswith(".") and is_model and path.is_file():
                 yield path
+
+
+def _may_carry(path: Path) -> bool:
+    return is_picture(path) and not is_preview(path)

@@ -15,6 +15,7 @@ from webui.library.detect import ModelSpec, describe, detect
 from webui.library.files import FOLDERS, Kind, ModelFile, find
 from webui.library.headers import Header, read_header
 from webui.library.pickles import cached_copy, needs_conversion
+from webui.library.pictures import embedding_data, is_picture
 from webui.library.shapes import VaeShape, vae_shape
 from webui.library.sidecar import read_sidecar
 
@@ -22,6 +23,7 @@ BUNDLED = "webui.bundled"  # safetensors metadata of the miniature's files
 AUTOMATIC, BAKED = "Automatic", "None"
 _KINDS: tuple[Kind, ...] = tuple(FOLDERS)
 _OK = "ok"
+_ONLY_A_PICTURE = "a picture without an embedding in it"
 _WAITING = "a pickle; it is converted to safetensors when it is first used"
 RULES = 1  # raise it when files are judged differently, so that cached verdicts are made anew
 EXAMINE_SECONDS = 1.5
@@ -49,9 +51,12 @@ class ModelLibrary:
         `EXAMINE_SECONDS` count as usable until they are chosen or the next refresh comes to them.
         """
         deadline = time.monotonic() + EXAMINE_SECONDS
-        found = {
+        judged = {
             kind: tuple(self._judged(file, opens=time.monotonic() < deadline) for file in find(self.models_dir, kind))
             for kind in _KINDS
+        }
+        found = {
+            kind: tuple(file for file in files if file.reason != _ONLY_A_PICTURE) for kind, files in judged.items()
         }
         self._facts.save()
         with self._lock:
@@ -70,8 +75,17 @@ class ModelLibrary:
     def vaes(self) -> tuple[ModelFile, ...]:
         return self.files("vae")
 
+    def upscalers(self) -> tuple[ModelFile, ...]:
+        return self.files("upscaler")
+
     def embeddings(self) -> tuple[ModelFile, ...]:
         return self.files("embedding")
+
+    def loras(self) -> tuple[ModelFile, ...]:
+        return self.files("lora")
+
+    def hypernetworks(self) -> tuple[ModelFile, ...]:
+        return self.files("hypernetwork")
 
     def checkpoint(self, alias: str) -> ModelFile:
         """The checkpoint of that name: any alias that A1111 accepts, else the shortest title containing the text.
@@ -119,6 +133,14 @@ class ModelLibrary:
 
     def known_sha256(self, file: ModelFile) -> str | None:
         return self._facts.get(file.path, "sha256")
+
+    def fact(self, file: ModelFile, name: str) -> str | None:
+        """What was remembered of this version of a file."""
+        return self._facts.get(file.path, name)
+
+    def remember(self, file: ModelFile, name: str, value: str) -> None:
+        """Keep something that was costly to find out, until the file changes. The next `refresh` writes it down."""
+        self._facts.put(file.path, name, value)
 
     def short_hash(self, file: ModelFile) -> str:
         """The first 10 hex digits of `sha256`, computed when need be."""
@@ -225,6 +247,8 @@ class ModelLibrary:
 def _verdict(file: ModelFile, source: Path) -> str:
     """Why the file cannot be used, or "ok". `source` holds its tensors."""
     try:
+        if file.kind == "embedding" and is_picture(source):
+            return _OK if embedding_data(source) is not None else _ONLY_A_PICTURE
         header = read_header(source)
         if file.kind == "checkpoint":
             detect(file.name, header, read_sidecar(file.path))

@@ -37,7 +37,7 @@ def shown_name(file: ModelFile) -> str:
 
 def upscaler_names(library: ModelLibrary) -> tuple[str, ...]:
     """Every upscaler that can be used: those without a model first, then the files by name."""
-    files = {shown_name(file) for file in library.files("upscaler") if file.usable}
+    files = {shown_name(file) for file in library.upscalers() if file.usable}
     return (*PLAIN_UPSCALERS, *sorted(files - set(PLAIN_UPSCALERS), key=str.casefold))
 
 
@@ -48,7 +48,7 @@ def find_upscaler(library: ModelLibrary, name: str) -> ModelFile:
         UnknownModelError: none of that name; lists what is there.
         UnusableFileError: there is one, but it cannot be used.
     """
-    for file in library.files("upscaler"):
+    for file in library.upscalers():
         if name in (shown_name(file), file.name, file.stem, file.path.name):
             if not file.usable:
                 raise UnusableFileError(file.reason)

@@ -14,6 +14,7 @@ from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import ModelFacts
 from webui.output.grammar import body, safe_key, split_text
 from webui.output.hires import hires_details, merging_details
+from webui.output.inpainting import inpainting_keys
 
 _NEEDS_QUOTES = re.compile(r'[,:\r\n]|^["\s]|\s$')
 _NO_EXTRA: Mapping[str, str] = MappingProxyType({})
@@ -38,6 +39,7 @@ class InfoFacts:
         padded: whether padding changed any conditioning; only then the request's padding is written.
         complete: also write keys that A1111 understands but does not write where an API client chose them
             (`Sigma churn`, `UniPC order`, ENSD for further samplers).
+        blank_mask: only the masked area was to be worked on, and there was none.
     """
 
     model: ModelFacts
@@ -50,6 +52,7 @@ class InfoFacts:
     version: str = ""
     padded: bool = True
     complete: bool = False
+    blank_mask: bool = False
 
 
 def write(request: GenerationRequest, facts: InfoFacts) -> str:
@@ -65,7 +68,7 @@ def write(request: GenerationRequest, facts: InfoFacts) -> str:
     """
     details = _core(request, facts)
     details |= {safe_key(key): value for key, value in facts.extra.items()}  # before what the passes add, as in A1111
-    details |= _picture(request) | hires_details(request, facts.hires_checkpoint)
+    details |= _picture(request, facts) | hires_details(request, facts.hires_checkpoint)
     details |= _conditioning(request, facts) | _sampling(request, facts) | _guidance(request, facts)
     if _normal(split_text(_text(request, details))) != _normal((request.prompt, request.negative_prompt)):
         details |= {"Exact prompt": request.prompt, "Exact negative prompt": request.negative_prompt}
@@ -101,7 +104,7 @@ def _normal(prompts: tuple[str, str]) -> tuple[list[str], ...]:
 
 
 def _core(request: GenerationRequest, facts: InfoFacts) -> Details:
-    model, noise = facts.model, request.noise
+    model, noise, task = facts.model, request.noise, request.task
     varied = request.subseed_strength != 0
     resized = request.seed_resize_from_w > 0 and request.seed_resize_from_h > 0
     return {
@@ -109,6 +112,7 @@ def _core(request: GenerationRequest, facts: InfoFacts) -> Details:
         "Sampler": request.sampler,
         "Schedule type": shown_schedule(request.sampler, request.scheduler),
         "CFG scale": request.cfg_scale,
+        "Image CFG scale": task.image_cfg_scale if isinstance(task, Img2Img) else None,
         "Seed": request.seed,
         "Size": f"{request.width}x{request.height}",
         "Model hash": model.checkpoint_hash or None,
@@ -119,7 +123,7 @@ def _core(request: GenerationRequest, facts: InfoFacts) -> Details:
         "Variation seed strength": request.subseed_strength if varied else None,
         "Seed resize from": f"{request.seed_resize_from_w}x{request.seed_resize_from_h}" if resized else None,
         "Denoising strength": _strength(request),  # or from `extra`
-        "Conditional mask weight": 1.0 if model.inpainting else None,
+        "Conditional mask weight": request.inpainting_mask_weight if model.inpainting else None,
         "Clip skip": request.clip_skip if request.clip_skip > 1 else None,
         "ENSD": noise.ensd if noise.ensd and _uses_ensd(request, facts) else None,
         **merging_details(request),
@@ -135,12 +139,13 @@ def _strength(request: GenerationRequest) -> float | None:
     return task.hires.denoising_strength if isinstance(task, Txt2Img) and task.hires.enabled else None
 
 
-def _picture(request: GenerationRequest) -> Details:
-    """What img2img added to the noise; the picture itself cannot be told in a text."""
+def _picture(request: GenerationRequest, facts: InfoFacts) -> Details:
+    """What img2img did with its mask and added to the noise; the pictures themselves cannot be told in a text."""
     task = request.task
     if not isinstance(task, Img2Img):
         return {}
     return {
+        **inpainting_keys(task.inpainting, blank=facts.blank_mask),
         "Noise multiplier": task.noise_multiplier if task.noise_multiplier != 1 else None,
         "Extra noise": task.extra_noise if task.extra_noise > 0 else None,
     }
@@ -149,7 +154,7 @@ def _picture(request: GenerationRequest) -> Details:
 def _conditioning(request: GenerationRequest, facts: InfoFacts) -> Details:
     rules, prompts = request.prompting, request.prompt + request.negative_prompt
     return {
-        "Lora hashes": facts.lora_hashes or None,
+        "Lora hashes": facts.lora_hashes or facts.extra.get("Lora hashes"),
         "Old prompt editing timelines": True if rules.old_scheduling and "[" in prompts else None,
         "TI hashes": facts.ti_hashes or None,
         "Emphasis": rules.emphasis if rules.emphasis != "Original" and re.search(r"[(\[]", prompts) else None,

@@ -1,5 +1,6 @@
 """What an extension imports from the program. Needs no torch; tensor types are in `webui.plugins.tensors`."""
 
+from webui.domain.catalog import find_sampler
 from webui.domain.errors import (
     BadRequestError,
     Cancelled,
@@ -16,6 +17,7 @@ from webui.plugins.contexts import ActionContext, JobContext
 from webui.plugins.markers import HOOKS_VERSION, hookimpl
 from webui.plugins.models import Models
 from webui.plugins.options import Options
+from webui.prompt.composition import NetworkTag, extra_networks, strip_comments
 
 __all__ = [
     "HOOKS_VERSION",
@@ -29,6 +31,7 @@ __all__ = [
     "Img2Img",
     "JobContext",
     "Models",
+    "NetworkTag",
     "NotFiniteError",
     "Notice",
     "Options",
@@ -37,5 +40,8 @@ __all__ = [
     "UnknownModelError",
     "UnusableFileError",
     "WebuiError",
+    "extra_networks",
+    "find_sampler",
     "hookimpl",
+    "strip_comments",
 ]

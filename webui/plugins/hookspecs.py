@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from webui.plugins.markers import HOOKS_VERSION, PROJECT, hookimpl, hookspec
 
 if TYPE_CHECKING:  # the specs are read without torch
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from PIL import Image
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the specs are read without torch
     from webui.plugins.contexts import JobContext
     from webui.plugins.options import Options
     from webui.prompt.conditioning import Conditioning
+    from webui.prompt.embeddings import Embedding
     from webui.sampling.steps import ModelCall, Residuals, Step
     from webui.weights.model import LoadedModel
 
@@ -57,8 +58,19 @@ class JobSpec:
     def edit_request(self, request: GenerationRequest) -> GenerationRequest | None:
         """Before planning. Return a changed request, or None. An error fails the job: no work is lost yet.
 
-        Prompts are still raw text: tags such as `<lora:name:1>` stand in them.
+        Styles are merged into the prompts; tags such as `<lora:name:1>` still stand in them.
         """
+
+    @hookspec
+    def network_kinds(self) -> Collection[str] | None:
+        """Before planning. Return the kinds of tags `<kind:...>` that this extension takes (`lora`), or None.
+
+        Tags are cut from the prompt whoever takes them; the user is told of those that nobody takes.
+        """
+
+    @hookspec
+    def embeddings(self) -> Sequence[Embedding] | None:
+        """Before encoding. Return textual inversions that hold in this job beside those in the folder, or None."""
 
     @hookspec
     def patch_model(self, model: LoadedModel) -> AbstractContextManager[Any] | None:

@@ -6,7 +6,7 @@ of the job and leaves a notice, and the image is kept.
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from webui.domain.result import Notice
 from webui.plugins.hookspecs import PROJECT, JobSpec
 from webui.plugins.patches import Patch
 from webui.prompt.conditioning import Conditioning
+from webui.prompt.embeddings import Embedding
 from webui.sampling.steps import ModelCall, Residuals, Step
 from webui.weights.model import LoadedModel
 
@@ -79,6 +80,14 @@ class JobHooks:
                 raise fatal(impl.plugin_name, "edit_request", error) from error
         return request
 
+    def network_kinds(self) -> frozenset[str]:
+        """The kinds of tags that extensions take. Faults are fatal."""
+        return frozenset(self._collected("network_kinds", str))
+
+    def embeddings(self) -> tuple[Embedding, ...]:
+        """Textual inversions that extensions bring into the job. Faults are fatal."""
+        return tuple(self._collected("embeddings", Embedding))
+
     def patches(self, model: LoadedModel) -> tuple[Patch, ...]:
         """Every extension's patch, not entered yet. Faults are fatal."""
         found: list[Patch] = []
@@ -91,6 +100,19 @@ class JobHooks:
             except Exception as error:
                 raise fatal(impl.plugin_name, "patch_model", error) from error
         return tuple(found)
+
+    def _collected(self, hook: str, kind: type[T]) -> list[T]:
+        """What a hook that is called before the work returns, of all extensions."""
+        found: list[T] = []
+        for impl in self._of(hook):
+            try:
+                mine: Iterable[T] = self.call(impl, {}) or ()
+                for one in mine:
+                    _is_a(kind)(one, None)
+                    found.append(one)
+            except Exception as error:
+                raise fatal(impl.plugin_name, hook, error) from error
+        return found
 
     def edit_conditioning(self, conditioning: Conditioning) -> Conditioning:
         return self._chain("edit_conditioning", "conditioning", conditioning, _is_a(Conditioning))

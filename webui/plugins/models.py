@@ -11,12 +11,14 @@ from webui.domain.errors import BadRequestError, UnknownModelError
 from webui.library.cache import version
 from webui.library.files import FOLDERS, Kind, ModelFile
 from webui.library.library import ModelLibrary
+from webui.library.networks import find_network, network_hash
 
 if TYPE_CHECKING:
     from webui.weights.tensors import TensorFile
 
 T = TypeVar("T")
 KEPT_BYTES = 6 * 2**30  # of the files whose networks are kept
+NETWORKS = ("lora", "hypernetwork")
 _LISTED = 30  # names in an error text
 _RESERVED = frozenset('<>:"|?*')
 
@@ -95,6 +97,10 @@ class Models:
         """SHA-256 in hex of a file. Raises as `find`."""
         return self._library.sha256(self._file(kind, name))
 
+    def network_hash(self, kind: str, name: str) -> str:
+        """12 hex digits of a network file as `Lora hashes` shows them. Raises as `find`."""
+        return network_hash(self._library, self._file(kind, name))
+
     def clear(self) -> None:
         """Let go of everything kept."""
         with self._lock:
@@ -107,6 +113,8 @@ class Models:
         if kind == "checkpoint":
             return self._library.checkpoint(name)
         files = self._files(kind)
+        if kind in NETWORKS and (network := find_network(self._library, files, name)) is not None:
+            return self._library.usable(network)
         for file in files:
             if name in (file.name, file.path.name, file.stem, file.model_name):
                 return self._library.usable(file)

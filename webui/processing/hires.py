@@ -14,9 +14,10 @@ from torch.nn.functional import interpolate
 from webui.domain.catalog import SAMPLERS
 from webui.domain.hires import CELL, LATENT_UPSCALERS, Hires, Target
 from webui.domain.request import GenerationRequest, Txt2Img
-from webui.processing.init_image import to_pixels
 from webui.processing.plan import Plan, calls_of, fixed_walk
+from webui.processing.start import to_pixels
 from webui.prompt.composition import extra_networks
+from webui.sampling.masking import LatentMask
 from webui.sampling.steps import ModelCall, Residuals, Step, StepHooks
 from webui.weights.model import LoadedModel
 
@@ -123,6 +124,17 @@ class Enlarger:
         right, bottom = self.target.crop_x - left, self.target.crop_y - top
         height, width = latents.shape[-2:]
         return latents[..., top : height - bottom, left : width - right].contiguous()
+
+
+@dataclass(frozen=True, slots=True)
+class Enlarged:
+    """What the second pass starts from: latents (1 or B, 4, h, w), all of which may change."""
+
+    latents: Tensor
+
+    def mask_for(self, clean: Tensor) -> LatentMask | None:
+        """None: nothing is protected."""
+        return None
 
 
 class SecondPassHooks:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from webui.domain.catalog import SAMPLERS, SamplerInfo
 from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img, Txt2Img
@@ -63,23 +64,23 @@ class Plan:
         return calls_of(self.sampler, self.walk.run)
 
 
-def make_plan(request: GenerationRequest, styles: Mapping[str, Style]) -> Plan:
-    """Fill in what the request leaves open. Seeds count up image by image; with a variation only the subseeds do."""
+def merged(request: GenerationRequest, styles: Mapping[str, Style]) -> GenerationRequest:
+    """The request with its styles merged into the prompts and comments removed, as extensions see it."""
     prompt, negative = merge_styles(request.prompt, request.negative_prompt, request.styles, styles)
     if request.prompting.comments:
         prompt, negative = strip_comments(prompt), strip_comments(negative)
+    task = _filled_task(request, styles)
+    return request.with_(prompt=prompt, negative_prompt=negative, styles=(), task=task)
+
+
+def make_plan(request: GenerationRequest, styles: Mapping[str, Style] = MappingProxyType({})) -> Plan:
+    """Fill in what the request leaves open. Seeds count up image by image; with a variation only the subseeds do."""
+    request = merged(request, styles)
     seed = request.seed if request.seed >= 0 else random.randrange(SEEDS_END)
     subseed = request.subseed if request.subseed >= 0 else random.randrange(SEEDS_END)
-    filled = request.with_(
-        prompt=prompt,
-        negative_prompt=negative,
-        styles=(),
-        seed=seed,
-        subseed=subseed,
-        task=_filled_task(request, styles),
-    )
+    filled = request.with_(seed=seed, subseed=subseed)
     sampler = SAMPLERS[request.sampler]
-    encoded, networks = extra_networks(prompt)
+    encoded, networks = extra_networks(filled.prompt)
     return Plan(
         filled,
         sampler,
@@ -106,9 +107,13 @@ def fixed_walk(steps: int, strength: float) -> Walk:
     return Walk(int(steps / strength) if strength else 0, steps)
 
 
-def image_request(plan: Plan, seed: int, subseed: int) -> GenerationRequest:
-    """The request that makes one image of the plan alone."""
-    return plan.request.with_(seed=seed, subseed=subseed, batch_size=1, n_iter=1)
+def image_request(plan: Plan, seed: int, subseed: int, position: int = 0) -> GenerationRequest:
+    """The request that makes one image of the plan alone; `position` is its place in the batch."""
+    task = plan.request.task
+    if isinstance(task, Img2Img) and task.further_images:
+        own = (task.image, *task.further_images)[position]
+        task = task.model_copy(update={"image": own, "further_images": ()})
+    return plan.request.with_(seed=seed, subseed=subseed, batch_size=1, n_iter=1, task=task)
 
 
 def _filled_task(request: GenerationRequest, styles: Mapping[str, Style]) -> Txt2Img | Img2Img | Upscale:
@@ -116,8 +121,8 @@ def _filled_task(request: GenerationRequest, styles: Mapping[str, Style]) -> Txt
     task = request.task
     if not isinstance(task, Txt2Img) or not task.hires.enabled:
         return task
-    merged = merge_styles(task.hires.prompt, task.hires.negative_prompt, request.styles, styles)
-    texts = [strip_comments(text) if request.prompting.comments else text for text in merged]
+    both = merge_styles(task.hires.prompt, task.hires.negative_prompt, request.styles, styles)
+    texts = [strip_comments(text) if request.prompting.comments else text for text in both]
     given = (task.hires.prompt, task.hires.negative_prompt)
     prompt, negative = (text if own else "" for text, own in zip(texts, given, strict=True))
     hires = task.hires.model_copy(update={"prompt": prompt, "negative_prompt": negative})

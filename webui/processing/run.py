@@ -6,11 +6,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from webui import VERSION
 from webui.domain.errors import BadRequestError, Cancelled, UnknownModelError
-from webui.domain.request import GenerationRequest, Img2Img
+from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Phase, Progress
 from webui.library.choice import first_choice
 from webui.library.files import ModelFile
@@ -19,24 +20,24 @@ from webui.output.infotext import InfoFacts, write
 from webui.plugins.host import ExtensionHost
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.decode import check_finite, decode
-from webui.processing.hires import Enlarger, SecondPassHooks, first_picture, hires_of, second_plan
-from webui.processing.init_image import init_latents
+from webui.processing.hires import Enlarged, Enlarger, SecondPassHooks, first_picture, hires_of, second_plan
+from webui.processing.inpaint import settled, tells_of_mask
 from webui.processing.patching import Patched, Patching
-from webui.processing.plan import Batch, Plan, image_request, make_plan
+from webui.processing.plan import Batch, Plan, image_request, make_plan, merged
 from webui.processing.ports import Reporter
 from webui.processing.preview import preview
-from webui.processing.sample import Sampled, sample_batch
+from webui.processing.sample import Origin, Sampled, sample_batch
 from webui.processing.stages import Stages, Switch
+from webui.processing.start import Start, start_of
 from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
 from webui.processing.upscaling import Upscalers
+from webui.prompt.embeddings import Embedding
 from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import Step
 from webui.weights.memory import ModelCache
 from webui.weights.merging import merged_tokens
 from webui.weights.model import LoadedModel
-
-EDITING_CHANNELS = 8  # of instruct-pix2pix
 
 
 @dataclass
@@ -52,7 +53,8 @@ class Job:
     facts: InfoFacts
     second: Plan | None = None  # of hires fix
     patched: Patched = lambda model: model  # applies the extensions' patches to a further model
-    init: Tensor | None = None  # (1, 4, h, w) latents of the picture to start from
+    brought: tuple[Embedding, ...] = ()  # textual inversions that extensions add
+    origin: Start | None = None  # the pictures to start from, encoded with the first batch
     images: list[GeneratedImage] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
@@ -109,7 +111,7 @@ class Pipeline:
             Cancelled: stopped by the user before there was any image.
         """
         hooks = self._host.join(request)
-        request = hooks.edit_request(request)
+        request = hooks.edit_request(merged(request, self._texts.styles()))
         self._upscalers.check(request)
         job = self._prepare(request, hooks, reporter)
         with ExitStack() as patches:
@@ -148,14 +150,15 @@ class Pipeline:
         began = time.monotonic()
         reporter.progress(Progress("loading", 0, request.steps, 0, request.n_iter))
         checkpoint, vae = self._files(request)
-        self._refuse_editing(request, checkpoint)
+        request = settled(request, self._library.spec(checkpoint))
         switch = self._switch(request, checkpoint)
         self._patching.expect(checkpoint)
         model = self._models.get(checkpoint, vae)
         loading = time.monotonic() - began
-        plan = make_plan(request.with_(checkpoint=checkpoint.name), self._texts.styles())
+        plan = make_plan(request.with_(checkpoint=checkpoint.name))
         hires = hires_of(plan.request)
         second = second_plan(plan, hires) if hires else None
+        brought = hooks.embeddings()
         table = SigmaTable.standard(
             downcast=request.schedule.downcast_alphas,
             zero_terminal_snr=request.schedule.zero_terminal_snr or model.spec.zero_terminal_snr,
@@ -166,33 +169,30 @@ class Pipeline:
                 self._library.short_hash(checkpoint),
                 vae.path.name if vae else "",
                 self._library.short_hash(vae) if vae else "",
-                inpainting=model.spec.inpaints,
+                inpainting=tells_of_mask(request, model.spec),
             ),
             subseed=0,
             refiner=f"{switch.file.stem} [{self._library.short_hash(switch.file)}]" if switch else "",
             hires_checkpoint=self._hires_title(request),
-            ti_hashes=self._texts.hashes(plan, model),
+            ti_hashes=self._texts.hashes(plan, model, brought),
             version=VERSION,
         )
+        taken = hooks.network_kinds()
         notices = [
             Notice("prompt", f"<{one.kind}:{':'.join(one.positional)}> was left out: no extension handles {one.kind!r}")
             for one in dict.fromkeys(plan.networks + (second.networks if second else ()))
-            if not request.disable_extra_networks
+            if one.kind not in taken and not request.disable_extra_networks
         ]
-        timings = {"loading": loading}
-        return Job(plan, model, switch, hooks, reporter, table, facts, second, notices=notices, timings=timings)
+        return Job(
+            plan, model, switch, hooks, reporter, table, facts, second, brought=brought, notices=notices,
+            timings={"loading": loading},
+        )  # fmt: skip
 
     def _files(self, request: GenerationRequest) -> tuple[ModelFile, ModelFile | None]:
         """The checkpoint and the separate VAE that a request names."""
         chosen = request.checkpoint
         checkpoint = self._library.checkpoint(chosen) if chosen else first_choice(self._library)
         return checkpoint, self._library.vae(request.vae, checkpoint)
-
-    def _refuse_editing(self, request: GenerationRequest, checkpoint: ModelFile) -> None:
-        if isinstance(request.task, Img2Img) and self._library.spec(checkpoint).in_channels == EDITING_CHANNELS:
-            raise BadRequestError(
-                "checkpoint", f"{checkpoint.name} edits by instruction, which img2img cannot do yet; choose another"
-            )
 
     def _hires_title(self, request: GenerationRequest) -> str:
         """`name [hash]` of the second pass's checkpoint where it is named; "" elsewhere.
@@ -225,11 +225,11 @@ class Pipeline:
         model, sampled = job.model, None
         if first_picture(request) is None:
             with job.timed("encoding", batch.index):
-                if job.init is None:
-                    job.init = init_latents(request, job.model.vae, job.model.device)
+                if job.origin is None:
+                    self._start(job)
                 stages = self._stages(job, job.plan, job.model)
             with job.timed("sampling", batch.index):
-                sampled = self._sample(job, batch, stages, job.plan, job.init)
+                sampled = self._sample(job, batch, stages, job.plan, job.origin)
             if sampled is None:
                 return
             model = stages.model
@@ -242,12 +242,15 @@ class Pipeline:
             pictures = decode(sampled.latents, model, tiled=self._tiled_vae)
         for position, picture in enumerate(pictures):
             index = batch.index * request.batch_size + position
-            one = image_request(job.plan, batch.seeds[position], batch.subseeds[position])
+            one = image_request(job.plan, batch.seeds[position], batch.subseeds[position], position)
             picture = job.hooks.edit_image(picture, index)
+            beside: tuple[Image.Image, ...] = ()
+            if job.origin is not None:  # after the extensions, so that what a mask protects stays the original
+                picture, beside = job.origin.finish(picture, position, sampled.latents[position])
             facts = replace(
                 job.facts, subseed=batch.subseeds[position], padded=sampled.padded, extra=job.hooks.fields()
             )
-            made = GeneratedImage(picture, one, write(one, facts), index, batch.subseeds[position])
+            made = GeneratedImage(picture, one, write(one, facts), index, batch.subseeds[position], attachments=beside)
             job.images.append(made)
             job.reporter.image(made)
 
@@ -261,7 +264,8 @@ class Pipeline:
             model,
             job.switch if takes_part and not (job.switch and job.switch.file == model.file) else None,
             lambda file: job.patched(self._models.get(file, self._library.vae(plan.request.vae, file))),
-            lambda model: job.hooks.edit_conditioning(self._texts.encode(plan, model)),
+            lambda model: job.hooks.edit_conditioning(self._texts.encode(plan, model, job.brought)),
+            job.origin.extra if job.origin else None,
         )
 
     def _second_pass(
@@ -305,13 +309,19 @@ class Pipeline:
             except Cancelled:
                 return first, first_model
             with job.timed("sampling", batch.index):
-                sampled = self._sample(job, batch, stages, plan, start)
+                sampled = self._sample(job, batch, stages, plan, Enlarged(start))
         if sampled is None:
             return first, first_model
         padded = sampled.padded or (first is not None and first.padded)
         return replace(sampled, padded=padded), stages.model
 
-    def _sample(self, job: Job, batch: Batch, stages: Stages, plan: Plan, init: Tensor | None) -> Sampled | None:
+    def _start(self, job: Job) -> None:
+        job.origin = start_of(job.plan, job.model)
+        if job.origin is not None and job.origin.canvas.note:
+            job.notices.append(Notice("inpainting", job.origin.canvas.note))
+            job.facts = replace(job.facts, blank_mask=True)
+
+    def _sample(self, job: Job, batch: Batch, stages: Stages, plan: Plan, origin: Origin | None) -> Sampled | None:
         """The batch's latents after one pass; None where the user stopped it before anything was to be seen."""
         family, is_second = stages.model.spec.family, plan is job.second
         before = job.steps - plan.walk.run if is_second else 0  # steps of the first pass
@@ -341,7 +351,7 @@ class Pipeline:
                     watch,
                     device=job.model.device,
                     is_sdxl=family in ("sdxl", "sdxl_refiner"),
-                    init=init,
+                    origin=origin,
                 )
         except Cancelled:
             return None

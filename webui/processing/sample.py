@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,14 +15,30 @@ from webui.processing.plan import Batch, Plan
 from webui.sampling.brownian import BrownianNoise
 from webui.sampling.denoiser import GuidedModel, StageAt
 from webui.sampling.loop import sample
+from webui.sampling.masking import LatentMask
 from webui.sampling.noise import ImageNoise
 from webui.sampling.samplers import SamplerOptions
 from webui.sampling.schedules import SigmaTable, sigmas_for, timesteps_for
 from webui.sampling.stepping import SolverRange
 from webui.sampling.steps import Step, StepHooks, StepNoise
-from webui.sampling.timestep import sample_timesteps
+from webui.sampling.timestep import EpsilonModel, sample_timesteps
 
 Watcher = Callable[[Step, Tensor], None]
+
+
+class Origin(Protocol):
+    """What a run starts from where that is not pure noise.
+
+    Attributes:
+        latents: (1, 4, h, w) for all images of a batch, or (B, 4, h, w).
+    """
+
+    @property
+    def latents(self) -> Tensor: ...
+    def mask_for(self, clean: Tensor) -> LatentMask | None:
+        """The mask of one batch, whose clean latents (B, 4, h, w) are given."""
+
+
 CFGPP = "DDIM CFG++"
 
 
@@ -71,22 +88,24 @@ def sample_batch(
     *,
     device: torch.device,
     is_sdxl: bool,
-    init: Tensor | None = None,
+    origin: Origin | None = None,
 ) -> Sampled:
     """Run the plan's sampler on one batch, from noise, or from a noised picture, to clean latents.
 
     `watch` may raise Cancelled: the last clean estimate of the prompt alone is then the result, as in A1111.
 
     Args:
-        init: (1, 4, h, w) latents of the picture to start from, for every image of the batch.
+        origin: what to start from; None is pure noise.
     """
     request, info, task = plan.request, plan.sampler, plan.request.task
     noise = image_noise(request, batch, device)
     first = noise.first()
     if isinstance(task, Img2Img):
         first = first * task.noise_multiplier
-    if init is not None:
-        init = init.to(first).expand_as(first)
+    init, mask = None, None
+    if origin is not None:
+        init = origin.latents.to(first).expand_as(first)
+        mask = origin.mask_for(init)
         if plan.walk.schedule == 0:
             return Sampled(init, complete=True, padded=False)
     model = GuidedModel(
@@ -97,15 +116,17 @@ def sample_batch(
         options=request.guidance,
         planned=plan.run_calls,
         quantize=request.schedule.quantize,
+        image_cfg_scale=task.image_cfg_scale if isinstance(task, Img2Img) else None,
     )
-    run = _Run(plan, batch, model, table, hooks, watch, noise, first, init, is_sdxl)
+    run = _Run(plan, batch, model, table, hooks, watch, noise, first, init, mask, is_sdxl)
+    end = mask.finished if mask is not None else _unchanged
     try:
         latents = run.in_timesteps() if info.space == "timestep" else run.in_sigmas()
     except Cancelled:
         if model.latest is None:
             raise
-        return Sampled(model.latest, complete=False, padded=model.padded)
-    return Sampled(latents, complete=True, padded=model.padded)
+        return Sampled(end(model.latest), complete=False, padded=model.padded)
+    return Sampled(end(latents), complete=True, padded=model.padded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +136,7 @@ class _Run:
     Attributes:
         first: (B, 4, h, w) noise to start with.
         init: (B, 4, h, w) latents that it is added to, or None.
+        mask: what of them may change, or None.
     """
 
     plan: Plan
@@ -126,6 +148,7 @@ class _Run:
     noise: ImageNoise
     first: Tensor
     init: Tensor | None
+    mask: LatentMask | None
     is_sdxl: bool
 
     def in_sigmas(self) -> Tensor:
@@ -144,7 +167,7 @@ class _Run:
         whole = SolverRange(request.steps, low, high) if info.own_steps and self.init is None else None
         return sample(
             info,
-            self.model.denoise,
+            self.model.denoise if self.mask is None else self.mask.denoiser(self.model.denoise),
             start,
             sigmas,
             options=sampler_options(request, info),
@@ -164,9 +187,10 @@ class _Run:
             alpha = self.table.alphas_cumprod.to(self.first)[int(timesteps[entry])]
             start = alpha.sqrt() * (self.init + self.first * _extra_noise(request)) + (1 - alpha).sqrt() * self.first
             timesteps = timesteps[:entry]
+        epsilon: EpsilonModel = partial(self.model.epsilon, cfgpp=info.label == CFGPP)
         return sample_timesteps(
             info,
-            partial(self.model.epsilon, cfgpp=info.label == CFGPP),
+            epsilon if self.mask is None else self.mask.predictor(epsilon),
             start,
             timesteps,
             self.table.alphas_cumprod,
@@ -190,6 +214,10 @@ class _Run:
             full.device,
             shared=request.noise.batch_sde,
         )
+
+
+def _unchanged(latents: Tensor) -> Tensor:
+    return latents
 
 
 def _extra_noise(request: GenerationRequest) -> float:

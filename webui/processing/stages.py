@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from webui.weights.model import LoadedModel
 
 Encode = Callable[[LoadedModel], Conditioning]
 Load = Callable[[ModelFile], LoadedModel]
+Extra = Callable[[LoadedModel], Tensor | None]  # conditioning channels (B, C, h, w) for checkpoints that want some
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,20 @@ class Switch:
 class Stages:
     """The stages of one batch. Once the refiner has taken over it stays for the rest of the batch."""
 
-    def __init__(self, plan: Plan, base: LoadedModel, switch: Switch | None, load: Load, encode: Encode) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        base: LoadedModel,
+        switch: Switch | None,
+        load: Load,
+        encode: Encode,
+        extra: Extra | None = None,
+    ) -> None:
         self._plan = plan
         self._switch = switch
         self._load = load
         self._encode = encode
+        self._extra = extra or partial(blank_conditioning, request=plan.request)
         self.model = base  # the one in force; its VAE decodes, as in A1111
         self._current = self._stage(base)
 
@@ -54,9 +65,8 @@ class Stages:
         return self._current
 
     def _stage(self, model: LoadedModel) -> Stage:
-        request = self._plan.request
         prediction = prediction_of(model, self._plan.sampler)
-        return Stage(model.unet, prediction, self._encode(model), blank_conditioning(model, request))
+        return Stage(model.unet, prediction, self._encode(model), self._extra(model))
 
 
 def prediction_of(model: LoadedModel, sampler: SamplerInfo) -> Prediction:
@@ -68,11 +78,10 @@ def prediction_of(model: LoadedModel, sampler: SamplerInfo) -> Prediction:
 
 
 def blank_conditioning(model: LoadedModel, request: GenerationRequest) -> Tensor | None:
-    """Conditioning channels (B, C, h, w) of a run without a mask, for checkpoints that expect a picture; else None.
+    """Conditioning channels (B, C, h, w) of a run without a picture, for checkpoints that expect one; else None.
 
-    Inpainting checkpoints (9 channels) get a mask of ones, everything may change, and an encoded mid-grey picture: what
-    a mask covers they never see, so that img2img without a mask is no exception. Editing checkpoints (8 channels) get
-    an empty picture.
+    Inpainting checkpoints (9 channels) get a mask of ones, everything may change, and an encoded mid-grey picture.
+    Editing checkpoints (8 channels) get an empty one. Where there is a picture, `start.py` answers instead.
     """
     missing = model.spec.in_channels - 4
     shape = (request.batch_size, missing, request.height // 8, request.width // 8)

@@ -1,6 +1,6 @@
 """The text side of a job: styles, embeddings and encoders, kept between jobs while their files stay the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from webui.domain.result import Notice
 from webui.library.cache import version
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
+from webui.library.pictures import is_picture
 from webui.processing.plan import Plan
 from webui.prompt.composition import split_and
 from webui.prompt.conditioning import Conditioning
@@ -51,10 +52,10 @@ class Texts:
         """The saved styles by name."""
         return read_styles(self._styles_file)
 
-    def encode(self, plan: Plan, model: LoadedModel) -> Conditioning:
-        """The text of one batch of the plan, for one model."""
+    def encode(self, plan: Plan, model: LoadedModel, brought: Sequence[Embedding] = ()) -> Conditioning:
+        """The text of one batch of the plan, for one model; `brought` are embeddings beside those in the folder."""
         request = plan.request
-        encoder = self._encoder(model)
+        encoder = self._encoder(model, brought)
         return encoder.encode(
             [plan.prompt] * request.batch_size,
             [request.negative_prompt] * request.batch_size,
@@ -66,9 +67,12 @@ class Texts:
             base_calls=plan.base_calls,
         )
 
-    def hashes(self, plan: Plan, model: LoadedModel) -> str:
-        """`name: 12 hex, ...` of the embeddings used, once for each text and each encoder, as A1111 lists them."""
-        encoder = self._encoder(model)
+    def hashes(self, plan: Plan, model: LoadedModel, brought: Sequence[Embedding] = ()) -> str:
+        """`name: 12 hex, ...` of the embeddings used, once for each text and each encoder, as A1111 lists them.
+
+        An embedding that came inside a network shows that network's name instead of a hash.
+        """
+        encoder = self._encoder(model, brought)
         if not encoder.embeddings:
             return ""
         found: list[str] = []
@@ -79,8 +83,12 @@ class Texts:
                     for text in texts
                     for chunk in encoder.chunks(text, tower, plan.request.prompting, "prompt").chunks
                 ]
-                found += dict.fromkeys(used.name for chunk in chunks for _, used in chunk.embeddings)
-        return ", ".join(f"{name}: {self._hash(name)}" for name in found)
+                found += dict.fromkeys(
+                    f"{used.name}: {used.origin or self._hash(used.name)}"
+                    for chunk in chunks
+                    for _, used in chunk.embeddings
+                )
+        return ", ".join(found)
 
     def problems(self) -> list[Notice]:
         """Embedding files that could not be used, with the reason."""
@@ -94,10 +102,12 @@ class Texts:
         for part, _ in dict.fromkeys(split_and(plan.prompt)):
             yield [text for _, text in schedules(part, plan.calls, old=rules.old_scheduling)]
 
-    def _encoder(self, model: LoadedModel) -> PromptEncoder:
+    def _encoder(self, model: LoadedModel, brought: Sequence[Embedding]) -> PromptEncoder:
         if self._tokenizer is None:
             self._tokenizer = ClipTokenizer()
-        return PromptEncoder(model.text, self._tokenizer, self._embeddings())
+        names = {embedding.name for embedding in brought}
+        own = [embedding for embedding in self._embeddings() if embedding.name not in names]
+        return PromptEncoder(model.text, self._tokenizer, [*own, *brought])
 
     def _embeddings(self) -> list[Embedding]:
         found: dict[Path, _Read] = {}
@@ -114,7 +124,8 @@ class Texts:
         try:
             if not file.usable:
                 return _Read(now, None, file.reason)
-            return _Read(now, read_embedding(ensure_safetensors(self._library, file), file.stem))
+            own_name = None if is_picture(file.path) else file.stem
+            return _Read(now, read_embedding(ensure_safetensors(self._library, file), own_name))
         except UnusableFileError as error:
             return _Read(now, None, str(error))
 

@@ -1,8 +1,5 @@
 """Textual inversion (Gal et al. 2022, arXiv:2208.01618): reading the files and finding their names among tokens."""
 
-import base64
-import json
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +12,13 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from webui.domain.errors import UnusableFileError
+from webui.library.pictures import embedding_data, is_picture
 from webui.prompt.ports import TextEncoder, TextStack
 from webui.prompt.tokenize import ClipTokenizer
 
 MAX_VECTORS = 75  # what fits between BOS and EOS
 MAX_WIDTH = 8192
 MAX_FILE = 64 * 2**20  # bytes; 75 vectors of SDXL are under 1 MB
-_PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_KEY = b"sd-ti-embedding"
 
 Slot = Literal["only", "clip_l", "clip_g"]
 
@@ -33,10 +29,12 @@ class Embedding:
 
     Attributes:
         parts: (v, D) float32 by slot: `only` for models with one text encoder, `clip_l` and `clip_g` for SDXL.
+        origin: the network file that it came inside; "" for a file of its own.
     """
 
     name: str
     parts: Mapping[Slot, Tensor]
+    origin: str = ""
 
     @property
     def length(self) -> int:
@@ -78,8 +76,8 @@ def read_embedding(path: Path, name: str | None = None) -> Embedding:
     """Read a textual inversion file. No code in it is run.
 
     Formats: .safetensors (`emb_params`, `clip_l` and `clip_g` for SDXL, or what `weights.convert` makes of a .pt or
-    .bin: A1111's `string_to_param.*`, diffusers' {token: vectors}), PNG with the data in a text chunk
-    `sd-ti-embedding`. The name is the file's, but a PNG's own.
+    .bin: A1111's `string_to_param.*`, diffusers' {token: vectors}), PNG and WebP pictures with the data in a text chunk
+    or in their pixels (`library/pictures.py`). The name is the file's, but a picture's own.
 
     Args:
         name: instead of that name, for a file that was converted and lies elsewhere.
@@ -96,14 +94,26 @@ def read_embedding(path: Path, name: str | None = None) -> Embedding:
     own_name = path.stem
     if path.suffix.lower() == ".safetensors":
         data = _from_safetensors(path.name, content)
-    elif content.startswith(_PNG):
-        data = _from_png(path.name, content)
+    elif is_picture(path):
+        found = embedding_data(path)
+        if found is None:
+            raise UnusableFileError(f"{path.name}: there is no embedding in this picture")
+        data = found
         own_name = str(data.get("name") or own_name)
     else:
         raise UnusableFileError(
-            f"{path.name}: expected .safetensors (a .pt or .bin is converted first) or .png with a text chunk"
+            f"{path.name}: expected .safetensors (a .pt or .bin is converted first), or a .png or .webp picture"
         )
     return Embedding(name or own_name, MappingProxyType(_parts(path.name, data)))
+
+
+def embedding_of(name: str, tensors: Mapping[str, Tensor], *, origin: str) -> Embedding:
+    """An embedding whose tensors came inside another file, named as in a file of their own.
+
+    Raises:
+        UnusableFileError: they are no embedding.
+    """
+    return Embedding(name, MappingProxyType(_parts(f"{origin}, embedding {name}", tensors)), origin)
 
 
 def _from_safetensors(file: str, content: bytes) -> Mapping[str, Any]:
@@ -111,28 +121,6 @@ def _from_safetensors(file: str, content: bytes) -> Mapping[str, Any]:
         return load_safetensors(content)
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise UnusableFileError(f"{file}: not a safetensors file ({error})") from error
-
-
-def _from_png(file: str, content: bytes) -> Mapping[str, Any]:
-    """The JSON of a PNG's text chunk (tEXt or zTXt, ISO/IEC 15948 section 11.3.3), base64 inside."""
-    position = len(_PNG)
-    while position + 8 <= len(content):
-        size = int.from_bytes(content[position : position + 4], "big")
-        kind = content[position + 4 : position + 8]
-        body = content[position + 8 : position + 8 + size]
-        key, _, value = body.partition(b"\0")
-        if kind in {b"tEXt", b"zTXt"} and key == _PNG_KEY:
-            try:
-                if kind == b"zTXt":
-                    value = zlib.decompressobj().decompress(value[1:], MAX_FILE)
-                data = json.loads(base64.b64decode(value))
-            except (ValueError, zlib.error, RecursionError) as error:
-                raise UnusableFileError(f"{file}: the text chunk sd-ti-embedding is damaged ({error})") from error
-            if not isinstance(data, dict):
-                raise UnusableFileError(f"{file}: the text chunk sd-ti-embedding holds no dictionary")
-            return data
-        position += 12 + size
-    raise UnusableFileError(f"{file}: no text chunk sd-ti-embedding; convert the embedding to .safetensors")
 
 
 def _parts(file: str, data: Mapping[str, Any]) -> dict[Slot, Tensor]:

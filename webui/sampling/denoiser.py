@@ -5,7 +5,7 @@ the last estimate of the prompt alone, which is the picture when a run is interr
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from webui.domain.request import Guidance
 from webui.prompt.conditioning import Conditioning, Span, at_call
-from webui.sampling.guidance import guide, rescaled
+from webui.sampling.guidance import guide, rescaled, towards_picture
 from webui.sampling.padding import match_lengths, stack_spans
 from webui.sampling.steps import ModelCall, Step, StepHooks, Unet
 from webui.sampling.timestep import Guided
@@ -60,6 +60,8 @@ class GuidedModel:
         levels: the noise levels of the checkpoint.
         planned: denoiser calls planned for the run (twice the steps for second-order samplers).
         quantize: round timesteps to whole numbers.
+        image_cfg_scale: guidance towards the picture of checkpoints that edit by instruction (arXiv:2211.09800,
+            equation 3); None or 1: the picture is shown to the negative prompt too.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class GuidedModel:
         options: Guidance,
         planned: int,
         quantize: bool = False,
+        image_cfg_scale: float | None = None,
     ) -> None:
         self._stage_at = stage_at
         self._levels = levels
@@ -80,6 +83,7 @@ class GuidedModel:
         self._options = options
         self._planned = planned
         self._quantize = quantize
+        self._image_scale = 1.0 if image_cfg_scale is None else image_cfg_scale
         self.calls = 0
         self.latest: Tensor | None = None  # (B, 4, h, w): clean estimate of each image's first prompt part alone
         self.padded = False  # whether a prompt was padded to the other's length
@@ -91,11 +95,15 @@ class GuidedModel:
         timestep = self._timestep(stage, sigma)
         scaled = latents / (sigma**2 + 1).sqrt()
         rows, uncond, weights, scale = self._predict(step, stage, scaled, timestep, sigma)
+        blind = self._blind(step, stage, scaled, timestep)
         owners = _owners(weights, latents.device)
         rows = _clean(stage.prediction, rows, latents[owners], sigma, timestep)
         cond = rows[_firsts(weights)]
         against = cond if uncond is None else _clean(stage.prediction, uncond, latents, sigma, timestep)
         guided = guide(rows, against, weights, scale)
+        if blind is not None:
+            unseen = _clean(stage.prediction, blind, latents, sigma, timestep)
+            guided = towards_picture(guided, against, unseen, self._image_scale)
         if self._options.rescale > 0:
             guided = rescaled(guided, cond, latents, sigma, stage.prediction == "v", self._options.rescale)
         guided = self._hooks.edit_denoised(step, guided, cond, against)
@@ -110,14 +118,18 @@ class GuidedModel:
         """
         stage = self._stage_at((999 - float(timestep)) / 1000, self.calls)
         rows, uncond, weights, scale = self._predict(step, stage, latents, timestep, timestep)
+        blind = self._blind(step, stage, latents, timestep)
         owners = _owners(weights, latents.device)
         alpha = self._levels.alphas_cumprod.to(latents)[int(timestep)]
         if stage.prediction == "v":
             rows = alpha.sqrt() * rows + (1 - alpha).sqrt() * latents[owners]
             uncond = None if uncond is None else alpha.sqrt() * uncond + (1 - alpha).sqrt() * latents
+            blind = None if blind is None else alpha.sqrt() * blind + (1 - alpha).sqrt() * latents
         cond = rows[_firsts(weights)]
         against = cond if uncond is None else uncond
         guided = guide(rows, against, weights, scale / 12.5 if cfgpp else scale)
+        if blind is not None:
+            guided = towards_picture(guided, against, blind, self._image_scale)
         if self._options.rescale > 0:
             ratio = _deviation(cond) / _deviation(guided)
             guided = torch.lerp(guided, guided * ratio, self._options.rescale)
@@ -139,7 +151,7 @@ class GuidedModel:
         options = self._options
         if options.skip_early_cond and self.calls / self._planned <= options.skip_early_cond:
             return True
-        low = options.s_min_uncond > 0 and bool(sigma < options.s_min_uncond)
+        low = options.s_min_uncond > 0 and bool(sigma < options.s_min_uncond) and self._image_scale == 1
         return low and (self.calls % 2 == 1 or options.s_min_uncond_all)
 
     def _predict(
@@ -164,6 +176,14 @@ class GuidedModel:
             return both[: len(owners)], both[len(owners) :], weights, self._cfg_scale
         cond = self._call(step, stage, scaled[owners], timestep, [positive], [True], owners)
         return cond, self._call(step, stage, scaled, timestep, [negative], [False]), weights, self._cfg_scale
+
+    def _blind(self, step: Step, stage: Stage, scaled: Tensor, timestep: Tensor) -> Tensor | None:
+        """The network's answer to the negative prompt without the picture (B, 4, h, w), where guidance needs it."""
+        if self._image_scale == 1 or stage.extra is None:
+            return None
+        negative = stack_spans([at_call(one, self.calls) for one in stage.conditioning.negative])
+        unseen = replace(stage, extra=torch.zeros_like(stage.extra))
+        return self._call(step, unseen, scaled, timestep, [negative], [False])
 
     def _call(
         self,

@@ -22,6 +22,16 @@ def guide(rows: Tensor, against: Tensor, weights: list[list[float]], scale: floa
     return guided
 
 
+def towards_picture(guided: Tensor, shown: Tensor, unseen: Tensor, scale: float) -> Tensor:
+    """Add guidance towards a picture to what is guided by text (arXiv:2211.09800, equation 3). All (B, C, h, w).
+
+    Args:
+        shown: the negative prompt's answer with the picture, which `guided` was guided against.
+        unseen: the negative prompt's answer without it.
+    """
+    return guided + (scale - 1) * (shown - unseen)
+
+
 def rescaled(guided: Tensor, cond: Tensor, latents: Tensor, sigma: Tensor, velocity: bool, strength: float) -> Tensor:
     """CFG rescale (arXiv:2305.08891, equations 14 to 16) of a guided clean estimate, all (B, C, h, w).
 

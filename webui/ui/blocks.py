@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.domain.request import GenerationRequest
-from webui.ui import extensions, forms, markup, models, paste, quicksettings, txt2img
+from webui.ui import cards, extensions, extras, forms, img2img, markup, models, paste, quicksettings, txt2img
 from webui.ui.album import Album
 from webui.ui.events import bind
 from webui.ui.generate import Runner
@@ -45,15 +45,29 @@ def build(
         with gr.Tabs(selected="txt2img", elem_id="tabs") as tabs:
             with gr.Tab("txt2img", id="txt2img", elem_id="tab_txt2img"):
                 buttons, results = txt2img.draw(pen, styles, engine)
+                cards.draw(engine, pen.controls["checkpoint"])
             form = pen.form()
+            shared = {name: form.controls[name] for name in quicksettings.REMEMBERED}
+            picture_pen = Pen(starting, "img2img", shared)
+            with gr.Tab("img2img", id="img2img", elem_id="tab_img2img"):
+                picture_tab = img2img.draw(picture_pen, styles, engine)
             filler = paste.Paste(engine, form, results.status)
+            with gr.Tab("Extras", id="extras", elem_id="tab_extras"):
+                upscalers = extras.draw(
+                    engine, temp_dir / "shown", save_images=save_images, embed_parameters=embed_parameters
+                )
             with gr.Tab("PNG Info", id="pnginfo", elem_id="tab_pnginfo"):
                 paste.draw_pnginfo(filler, tabs)
             album = Album(temp_dir / "shown", embed_parameters)
             extensions.draw_tabs(engine, album)
         runner = Runner(engine, form, results, album, save_images)
         txt2img.connect(pen, buttons, results, runner)
-        quicksettings.connect(pen, engine, refresh, results.status)
+        of_pictures = Runner(engine, picture_tab.form, picture_tab.results, album, save_images)
+        txt2img.connect(picture_pen, picture_tab.buttons, picture_tab.results, of_pictures)
+        for gallery in (results, picture_tab.results):
+            img2img.connect_send(gallery, picture_tab, tabs)
+        refiners = [picture_pen.controls["refiner.checkpoint"]]
+        quicksettings.connect(pen, engine, refresh, results.status, refiners)
 
         def from_box(values: Mapping[Component, Any]) -> paste.Updates:
             return filler.from_box(values, results)
@@ -61,13 +75,31 @@ def build(
         box = {form.controls["prompt"], form.controls["checkpoint"], results.shown, results.chosen}
         bind(buttons.paste.click, from_box, box, filler.outputs, preprocess=False)
 
-        def start() -> paste.Updates:
-            return _starting(engine, filler, drawn=starting)
+        _connect_paste(engine, picture_tab)
+        refiner = picture_pen.controls["refiner.checkpoint"]
 
-        bind(page.load, start, None, filler.outputs)
+        def start() -> paste.Updates:
+            listed = gr.update(choices=models.refiner_choices(engine.library))
+            return {**_starting(engine, filler, drawn=starting), refiner: listed}
+
+        bind(page.load, start, None, [*filler.outputs, refiner])
+        bind(page.load, lambda: extras.fresh_lists(engine), None, upscalers)
         bind(page.load, runner.resume, [results.job], results.all)
+        bind(page.load, of_pictures.resume, [picture_tab.results.job], picture_tab.results.all)
     blocks: gr.Blocks = page
     return blocks
+
+
+def _connect_paste(engine: "Engine", tab: img2img.Tab) -> None:
+    """The arrow button of img2img: generation parameters fill what it shares with txt2img."""
+    filler = paste.Paste(engine, tab.form.form, tab.results.status)
+    controls = tab.form.controls
+
+    def from_box(values: Mapping[Component, Any]) -> paste.Updates:
+        return filler.from_box(values, tab.results)
+
+    box = {controls["prompt"], controls["checkpoint"], tab.results.shown, tab.results.chosen}
+    bind(tab.buttons.paste.click, from_box, box, filler.outputs, preprocess=False)
 
 
 def _starting(engine: "Engine", filler: paste.Paste, drawn: GenerationRequest) -> paste.Updates:
@@ -84,6 +116,8 @@ def _starting(engine: "Engine", filler: paste.Paste, drawn: GenerationRequest) -
         "checkpoint": models.checkpoint_choices(library),
         "vae": models.vae_choices(library),
         "refiner.checkpoint": models.refiner_choices(library),
+        "task.hires.checkpoint": models.hires_checkpoint_choices(library),
+        "task.hires.upscaler": models.hires_upscaler_choices(library),
     }
     for name, choices in lists.items():
         updates[controls[name]] = gr.update(**{**updates.get(controls[name], {}), "choices": choices})

@@ -15,11 +15,13 @@ from gradio.components import Component
 from pydantic import BaseModel, ValidationError
 
 from webui.domain.errors import BadRequestError
+from webui.domain.hires import Hires
 from webui.domain.request import GenerationRequest
 
 Schema = Mapping[str, Any]
 Span = tuple[float, float, float]  # lowest, highest, step of a slider
 
+HIRES = "task.hires."
 FINE_SPAN, SLIDER_SPAN = 1.0, 100.0  # up to the first a slider moves by 0.01; above the second a box is handier
 
 
@@ -32,6 +34,11 @@ def leaves(model: type[BaseModel]) -> dict[str, Schema]:
     """
     schema = model.model_json_schema()
     return dict(_leaves(schema, schema.get("$defs", {}), prefix=""))
+
+
+def request_leaves() -> dict[str, Schema]:
+    """The fields of a request, and of the second pass of txt2img (`task.hires.scale`)."""
+    return leaves(GenerationRequest) | {HIRES + name: schema for name, schema in leaves(Hires).items()}
 
 
 def _leaves(schema: Schema, definitions: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
@@ -61,7 +68,7 @@ def draw(name: str, schema: Schema, *, value: Any, label: str = "", span: Span |
     shown: dict[str, Any] = {
         "label": label or name.rsplit(".", 1)[-1].replace("_", " ").capitalize(),
         "info": schema.get("description"),
-        "elem_id": "txt2img_" + name.replace(".", "_"),
+        "elem_id": name.replace(".", "_"),
         **more,
     }
     match schema:
@@ -138,7 +145,7 @@ class Form:
             BadRequestError: naming the field and what is wrong with it.
         """
         fields: dict[str, Any] = {}
-        schemas = leaves(GenerationRequest)
+        schemas = request_leaves()
         for name, control in self.controls.items():
             *parents, last = name.split(".")
             inner = fields
@@ -149,6 +156,8 @@ class Form:
             fields["extensions"] = {**fields.get("extensions", {}), **self.extensions.read(values)}
         if not fields.get("refiner", {}).get("checkpoint"):
             fields["refiner"] = None
+        if "task" in fields:  # a discriminated union is chosen by its kind
+            fields["task"].setdefault("kind", "txt2img")
         try:
             return GenerationRequest.model_validate(fields)
         except ValidationError as error:
@@ -158,7 +167,7 @@ class Form:
         """Updates that make the controls show this request (only the fields named, where names are given)."""
         wanted = self.controls.keys() if names is None else [name for name in names if name in self.controls]
         flat = flatten(request)
-        schemas = leaves(GenerationRequest)
+        schemas = request_leaves()
         updates: dict[Block, Any] = {}
         for name in wanted:
             control, schema = self.controls[name], schemas[name]
@@ -178,7 +187,7 @@ class Form:
 
 def flatten(request: GenerationRequest) -> dict[str, Any]:
     """Values of a request by dotted name, as `leaves` names them; parts that are None are left out."""
-    names = leaves(GenerationRequest)
+    names = request_leaves()
     flat: dict[str, Any] = {}
     whole = request.model_dump(mode="json")
     for name in names:
@@ -212,6 +221,11 @@ def _plain(name: str, value: Any, schema: Schema) -> Any:
             except ValueError as error:
                 raise BadRequestError(name, f"is not JSON ({error})") from None
     return value
+
+
+def plain(name: str, value: Any) -> Any:
+    """What an optional number's control sent: an emptied box means None."""
+    return _plain(name, value, {"optional": True})
 
 
 def bad_request(error: ValidationError) -> BadRequestError:

@@ -8,17 +8,18 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import gradio as gr
 from gradio.components import Component
 
-from webui.domain.errors import WebuiError
-from webui.domain.request import GenerationRequest
+from webui.domain.errors import BadRequestError, WebuiError
+from webui.domain.hires import CELL, Hires
+from webui.domain.images import Picture, safe_open
+from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult
 from webui.ui import markup
 from webui.ui.album import Album
-from webui.ui.forms import Form
 
 if TYPE_CHECKING:
     from webui.engine import Engine
@@ -34,8 +35,9 @@ Updates = dict[Component, Any]
 class Results:
     """Where a job is shown.
 
-    `shown` holds one dict for each picture of the gallery (text, seed, subseed), `chosen` the index of the selected
-    one; `job` is the id of this browser's last job and survives a reload of the page.
+    `shown` holds one dict for each picture of the gallery (text, seed, subseed, file), `chosen` the index of the
+    selected one; `job` is the id of this browser's last job and survives a reload of the page; `send` are the buttons
+    that hand the selected picture to another tab.
     """
 
     bar: gr.HTML
@@ -46,6 +48,7 @@ class Results:
     shown: gr.State
     chosen: gr.State
     job: gr.BrowserState
+    send: tuple[gr.Button, ...] = ()
 
     @property
     def all(self) -> list[Component]:
@@ -57,12 +60,22 @@ class Results:
         return {self.bar: "", self.preview: "", self.status: markup.message("error", text)}
 
 
+class Readable(Protocol):
+    """A form that a request can be read from: the controls to send along, and what they mean."""
+
+    @property
+    def controls(self) -> Mapping[str, Component]: ...
+    @property
+    def components(self) -> set[Component]: ...
+    def read(self, values: Mapping[Component, Any]) -> GenerationRequest: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Runner:
     """The handlers of the buttons Generate, Interrupt and Skip, and of a page that comes back."""
 
     engine: "Engine"
-    form: Form
+    form: Readable
     results: Results
     album: Album
     save_images: bool
@@ -77,6 +90,34 @@ class Runner:
             return
         async for updates in self.follow(job):
             yield updates
+
+    async def upscale(self, values: Mapping[Component, Any]) -> AsyncIterator[Updates]:
+        """Hires fix on the picture that is chosen, with the options that the controls show."""
+        try:
+            request = await asyncio.to_thread(self._hires_of_chosen, values)
+            job = await asyncio.to_thread(self._submit, request)
+        except WebuiError as error:
+            yield self.results.fail(str(error))
+            return
+        async for updates in self.follow(job):
+            yield updates
+
+    def _hires_of_chosen(self, values: Mapping[Component, Any]) -> GenerationRequest:
+        """Raises BadRequestError where no picture is chosen."""
+        shown, chosen = values[self.results.shown], values[self.results.chosen]
+        if chosen >= len(shown):
+            raise BadRequestError("first_pass", "choose a picture in the gallery first")
+        request, picture = self.form.read(values), Picture.of(safe_open(Path(shown[chosen]["file"])))
+        hires = request.task.hires if isinstance(request.task, Txt2Img) else Hires()
+        return request.with_(
+            task=Txt2Img(hires=hires.model_copy(update={"enabled": True}), first_pass=picture),
+            seed=shown[chosen]["seed"],
+            subseed=shown[chosen]["subseed"],
+            width=picture.width // CELL * CELL,
+            height=picture.height // CELL * CELL,
+            batch_size=1,
+            n_iter=1,
+        )
 
     def _submit(self, request: GenerationRequest) -> "Job":
         return self.engine.submit(request, save=self.save_images)
@@ -131,8 +172,12 @@ class Runner:
 
     def _pictures(self, images: Sequence[GeneratedImage], extras: Sequence[Path] = ()) -> Updates:
         where = self.results
-        files = [str(path) for path in [*(self.album.add(made) for made in images), *extras]]
-        shown = [{"text": made.infotext, "seed": made.request.seed, "subseed": made.subseed} for made in images]
+        made_files = [str(self.album.add(made)) for made in images]
+        shown = [
+            {"text": made.infotext, "seed": made.request.seed, "subseed": made.subseed, "file": file}
+            for made, file in zip(images, made_files, strict=True)
+        ]
+        files = [*made_files, *map(str, extras)]
         return {
             where.gallery: gr.update(value=files, selected_index=0 if files else None),
             where.text: shown[0]["text"] if shown else "",

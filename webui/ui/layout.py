@@ -46,6 +46,17 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "noise.sgm_multiplier": "SGM noise multiplier",
         "noise.batch_sde": "One SDE tree for the batch",
         "extensions": "Extension options",
+        "task.hires.enabled": "Hires. fix",
+        "task.hires.scale": "Upscale by",
+        "task.hires.resize_width": "Resize width to",
+        "task.hires.resize_height": "Resize height to",
+        "task.hires.steps": "Hires steps",
+        "task.hires.checkpoint": "Hires checkpoint",
+        "task.hires.sampler": "Hires sampling method",
+        "task.hires.scheduler": "Hires schedule type",
+        "task.hires.cfg_scale": "Hires CFG scale",
+        "task.hires.refiner_pass": "Refiner in",
+        "inpainting_mask_weight": "Inpainting conditioning mask strength",
     }
 )
 # what is handy to drag; the request allows more, and a larger value that is pasted widens the slider
@@ -59,6 +70,9 @@ SPANS: Mapping[str, forms.Span] = MappingProxyType(
         "seed_resize_from_w": (0, 2048, 8),
         "seed_resize_from_h": (0, 2048, 8),
         "refiner.switch_at": (0.01, 1, 0.01),
+        "task.hires.scale": (1, 4, 0.05),
+        "task.hires.resize_width": (0, 2048, 8),
+        "task.hires.resize_height": (0, 2048, 8),
         "sdxl.crop_top": (0, 2048, 8),
         "sdxl.crop_left": (0, 2048, 8),
     }
@@ -69,20 +83,29 @@ class Pen:
     """Draws each field once, with its starting value.
 
     Attributes:
-        controls: what was drawn, by dotted field name.
+        tab: the tab that is drawn; its name leads every element id.
+        controls: what was drawn, by dotted field name. Those given are shared with another tab.
     """
 
-    def __init__(self, starting: GenerationRequest) -> None:
-        self._schemas = forms.leaves(GenerationRequest)
+    def __init__(
+        self, starting: GenerationRequest, tab: str = "txt2img", shared: Mapping[str, Component] | None = None
+    ) -> None:
+        self.tab = tab
+        self._schemas = forms.request_leaves()
         self._values = forms.flatten(starting)
-        self.controls: dict[str, Component] = {}
+        self.controls: dict[str, Component] = dict(shared or {})
         self.extensions: forms.ExtensionControls | None = None
+
+    def id(self, name: str) -> str:
+        """The element id of something on this tab."""
+        return f"{self.tab}_{name}"
 
     def draw(self, name: str, **more: Any) -> Component:
         """Draw a field as its schema says."""
         schema = self._schemas[name]
         label = more.pop("label", LABELS.get(name, ""))
         value = self._values.get(name, schema.get("default", ""))
+        more = {"elem_id": self.id(name.replace(".", "_")), **more}
         return self._keep(name, forms.draw(name, schema, value=value, label=label, span=SPANS.get(name), **more))
 
     def choice(self, name: str, choices: list[tuple[str, str]], **more: Any) -> Component:
@@ -90,7 +113,7 @@ class Pen:
         value = self._values.get(name, "")
         settings: dict[str, Any] = {
             "label": LABELS.get(name, name.capitalize()),
-            "elem_id": "txt2img_" + name.replace(".", "_"),
+            "elem_id": self.id(name.replace(".", "_")),
             "value": value if value in [choice for _, choice in choices] else None,
             **more,
         }

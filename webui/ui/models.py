@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from webui.domain.errors import UnknownModelError, UnusableFileError
+from webui.domain.hires import LATENT_UPSCALERS
 from webui.domain.request import GenerationRequest
+from webui.library.upscalers import upscaler_names
 
 if TYPE_CHECKING:
     from webui.library.library import ModelLibrary
@@ -20,6 +22,21 @@ def checkpoint_choices(library: "ModelLibrary") -> Choices:
 def refiner_choices(library: "ModelLibrary") -> Choices:
     """The same, led by "no refiner"."""
     return [("None", ""), *checkpoint_choices(library)]
+
+
+def hires_checkpoint_choices(library: "ModelLibrary") -> Choices:
+    """The same, led by that of the first pass."""
+    return [("Use same checkpoint", ""), *checkpoint_choices(library)]
+
+
+def upscaler_choices(library: "ModelLibrary") -> Choices:
+    """Upscalers of finished pictures."""
+    return [(name, name) for name in upscaler_names(library)]
+
+
+def hires_upscaler_choices(library: "ModelLibrary") -> Choices:
+    """Ways to stretch latents, then upscalers of pictures."""
+    return [*((name, name) for name in LATENT_UPSCALERS), *upscaler_choices(library)]
 
 
 def vae_choices(library: "ModelLibrary") -> Choices:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 MAX_UPLOAD = "64mb"
+SCRIPTS = ("hotkeys.js", "cards.js")
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO_FONTS = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -81,9 +82,22 @@ def mount(
         mcp_server=False,
         theme=theme(),
         css_paths=[HERE / "style.css"],
-        js=(HERE / "hotkeys.js").read_text(encoding="utf-8"),
+        js=scripts(),
     )
     return mounted
+
+
+def scripts() -> str:
+    """What runs in the browser when the page has been drawn: each file is one function, all are called."""
+    functions = [(HERE / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    return "() => {\n" + "\n".join(f"({_without_comments(one)})();" for one in functions) + "\n}"
+
+
+def _without_comments(script: str) -> str:
+    """Without the lines of comment that open a file, and the line end that closes it."""
+    lines = script.strip().splitlines()
+    first = next(number for number, line in enumerate(lines) if not line.startswith("//"))
+    return "\n".join(lines[first:])
 
 
 def _private(folder: Path) -> Path:

@@ -1,6 +1,6 @@
 """The row above the tabs: checkpoint, VAE, clip skip. A change applies and is remembered at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -28,8 +28,14 @@ def draw(pen: Pen, engine: "Engine") -> gr.Button:
     return refresh
 
 
-def connect(pen: Pen, engine: "Engine", refresh: gr.Button, status: gr.HTML) -> None:
-    """Remember every change as a starting value, and let the button look for new files."""
+def connect(
+    pen: Pen, engine: "Engine", refresh: gr.Button, status: gr.HTML, refiners: Sequence[Component] = ()
+) -> None:
+    """Remember every change as a starting value, and let the button look for new files.
+
+    Args:
+        refiners: lists of checkpoints on other tabs.
+    """
 
     def remember(name: str) -> Callable[[Any], str]:
         def handler(value: Any) -> str:
@@ -46,6 +52,8 @@ def connect(pen: Pen, engine: "Engine", refresh: gr.Button, status: gr.HTML) -> 
         changed = control.release if isinstance(control, gr.Slider) else control.input
         bind(changed, remember(name), [control], [status], preprocess=False)
 
+    every_refiner = [pen.controls["refiner.checkpoint"], *refiners]
+
     def look_again(checkpoint: str | None) -> dict[Component, Any]:
         library = engine.library
         library.refresh()
@@ -55,9 +63,9 @@ def connect(pen: Pen, engine: "Engine", refresh: gr.Button, status: gr.HTML) -> 
         return {
             pen.controls["checkpoint"]: gr.update(choices=found, value=kept),
             pen.controls["vae"]: gr.update(choices=models.vae_choices(library)),
-            pen.controls["refiner.checkpoint"]: gr.update(choices=models.refiner_choices(library)),
+            **dict.fromkeys(every_refiner, gr.update(choices=models.refiner_choices(library))),
             status: problems or markup.message("done", f"{len(found)} usable checkpoints"),
         }
 
-    outputs = [*(pen.controls[name] for name in ("checkpoint", "vae", "refiner.checkpoint")), status]
+    outputs = [pen.controls["checkpoint"], pen.controls["vae"], *every_refiner, status]
     bind(refresh.click, look_again, [pen.controls["checkpoint"]], outputs, preprocess=False)

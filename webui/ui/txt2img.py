@@ -1,12 +1,13 @@
-"""The tab txt2img: where each control stands, and which handler each button calls."""
+"""The form of txt2img, which img2img has too: where each control stands, and which handler each button calls."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from webui.domain.catalog import SAMPLERS, SCHEDULES
+from webui.ui import hires
 from webui.ui.events import bind
 from webui.ui.extensions import draw_accordions, names_of
 from webui.ui.generate import Results, Runner
@@ -21,6 +22,7 @@ ADVANCED = (
     ("guidance", "Guidance"),
     ("prompting", "Prompt"),
     ("unipc", "UniPC"),
+    ("token_merging", "Token merging"),
     ("sdxl", "SDXL"),
 )
 TEXT_BOX = 32_000  # characters, as the request allows
@@ -33,6 +35,7 @@ class Buttons:
     generate: gr.Button
     interrupt: gr.Button
     skip: gr.Button
+    upscale: gr.Button | None  # of txt2img only
     paste: gr.Button
     clear: gr.Button
     swap: gr.Button
@@ -42,29 +45,47 @@ class Buttons:
     subseed_reuse: gr.Button
 
 
-def draw(pen: Pen, styles: Sequence[str] = (), engine: "Engine | None" = None) -> tuple[Buttons, Results]:
-    """Draw the tab inside the caller's Blocks; `styles` are the names to choose from, `engine` knows the extensions."""
-    with gr.Row(elem_id="txt2img_toprow"):
+def draw(
+    pen: Pen,
+    styles: Sequence[str] = (),
+    engine: "Engine | None" = None,
+    before: Callable[[], None] | None = None,
+) -> tuple[Buttons, Results]:
+    """Draw the tab inside the caller's Blocks.
+
+    Args:
+        styles: the names to choose from.
+        engine: knows the extensions.
+        before: draws what another tab of this form (img2img) has above the other controls.
+    """
+    with gr.Row(elem_id=pen.id("toprow")):
         with gr.Column(scale=6, min_width=320):
             _prompts(pen)
-        with gr.Column(scale=2, min_width=260, elem_id="txt2img_actions"):
-            generate = gr.Button("Generate", variant="primary", elem_id="txt2img_generate")
+        with gr.Column(scale=2, min_width=260, elem_id=pen.id("actions")):
+            generate = gr.Button("Generate", variant="primary", elem_id=pen.id("generate"))
             with gr.Row(elem_classes="tight"):
-                interrupt = gr.Button("Interrupt", size="sm", elem_id="txt2img_interrupt", min_width=80)
-                skip = gr.Button("Skip", size="sm", elem_id="txt2img_skip", min_width=80)
+                interrupt = gr.Button("Interrupt", size="sm", elem_id=pen.id("interrupt"), min_width=80)
+                skip = gr.Button("Skip", size="sm", elem_id=pen.id("skip"), min_width=80)
             with gr.Row(elem_classes="tight"):
-                paste = _tool("↙ Read parameters", "paste")
-                clear = _tool("✕ Clear", "txt2img_clear")
+                paste = _tool("↙ Read parameters", "paste" if pen.tab == "txt2img" else pen.id("paste"))
+                clear = _tool("✕ Clear", pen.id("clear"))
             pen.draw("styles", info=None, choices=list(styles))
-    with gr.Row(elem_id="txt2img_columns"):
-        with gr.Column(scale=1, min_width=360, elem_id="txt2img_settings"):
+    with gr.Row(elem_id=pen.id("columns")):
+        with gr.Column(scale=1, min_width=360, elem_id=pen.id("settings")):
+            if before is not None:
+                before()
             tools = _generation(pen)
+            if pen.tab == "txt2img":
+                hires.draw(pen)
             if engine is not None:
-                pen.extensions = draw_accordions(engine.extensions.infos, "txt2img", names_of(engine))
+                pen.extensions = draw_accordions(engine.extensions.infos, pen.tab, names_of(engine))
             _advanced(pen)
-        with gr.Column(scale=1, min_width=360, elem_id="txt2img_results"):
-            results = _results()
-    return Buttons(generate, interrupt, skip, paste, clear, *tools), results
+        with gr.Column(scale=1, min_width=360, elem_id=pen.id("results")):
+            results = _results(pen)
+            upscale = None
+            if pen.tab == "txt2img":
+                upscale = _tool("✨ Upscale with the settings of Hires. fix", "txt2img_upscale")
+    return Buttons(generate, interrupt, skip, upscale, paste, clear, *tools), results
 
 
 def connect(pen: Pen, buttons: Buttons, results: Results, runner: Runner) -> None:
@@ -72,6 +93,9 @@ def connect(pen: Pen, buttons: Buttons, results: Results, runner: Runner) -> Non
     form, controls = runner.form, pen.controls
     # values arrive as sent, so that the request's own check is the only one and its sentence names the field
     bind(buttons.generate.click, runner.generate, form.components, results.all, preprocess=False)
+    if buttons.upscale is not None:
+        chosen = {*form.components, results.shown, results.chosen}
+        bind(buttons.upscale.click, runner.upscale, chosen, results.all, preprocess=False)
     bind(buttons.interrupt.click, runner.interrupt, [results.job], [results.status])
     bind(buttons.skip.click, runner.skip, [results.job], [results.status])
     bind(results.gallery.select, runner.choose, [results.shown], [results.text, results.chosen])
@@ -94,10 +118,10 @@ def connect(pen: Pen, buttons: Buttons, results: Results, runner: Runner) -> Non
 def _prompts(pen: Pen) -> None:
     box = {"lines": 4, "max_length": TEXT_BOX, "show_label": False, "elem_classes": "prompt"}
     pen.draw(
-        "prompt", placeholder="Prompt (Ctrl+Enter generates, Esc interrupts)", autofocus=True,
-        **{**box, "elem_id": "txt2img_prompt"},
+        "prompt", placeholder="Prompt (Ctrl+Enter generates, Esc interrupts)", autofocus=pen.tab == "txt2img",
+        **{**box, "elem_id": pen.id("prompt")},
     )  # fmt: skip
-    pen.draw("negative_prompt", placeholder="Negative prompt", **{**box, "lines": 3, "elem_id": "txt2img_neg_prompt"})
+    pen.draw("negative_prompt", placeholder="Negative prompt", **{**box, "lines": 3, "elem_id": pen.id("neg_prompt")})
 
 
 def _generation(pen: Pen) -> tuple[gr.Button, gr.Button, gr.Button, gr.Button, gr.Button]:
@@ -113,20 +137,20 @@ def _generation(pen: Pen) -> tuple[gr.Button, gr.Button, gr.Button, gr.Button, g
         with gr.Column(scale=6, min_width=200):
             pen.draw("width")
             pen.draw("height")
-        swap = _tool("⇅", "txt2img_res_switch_btn")
+        swap = _tool("⇅", pen.id("res_switch_btn"))
         with gr.Column(scale=5, min_width=160):
             pen.draw("n_iter", **plain)
             pen.draw("batch_size")
     with gr.Row(elem_classes="tight"):
         pen.draw("seed", **plain, scale=3, min_width=120)
-        dice, reuse = _tool("⚄", "txt2img_random_seed"), _tool("♻", "txt2img_reuse_seed")
+        dice, reuse = _tool("⚄", pen.id("random_seed")), _tool("♻", pen.id("reuse_seed"))
         with gr.Column(scale=3, min_width=160):
             pen.draw("tiling", **plain)
             pen.draw("disable_extra_networks")
-    with gr.Accordion("Variation and seed size", open=False, elem_id="txt2img_seed_extras"):
+    with gr.Accordion("Variation and seed size", open=False, elem_id=pen.id("seed_extras")):
         with gr.Row(elem_classes="tight"):
             pen.draw("subseed", **plain, scale=2, min_width=120)
-            again, keep = _tool("⚄", "txt2img_random_subseed"), _tool("♻", "txt2img_reuse_subseed")
+            again, keep = _tool("⚄", pen.id("random_subseed")), _tool("♻", pen.id("reuse_subseed"))
             pen.draw("subseed_strength", scale=3, min_width=160)
         with gr.Row(elem_classes="tight"):
             pen.draw("seed_resize_from_w")
@@ -135,33 +159,40 @@ def _generation(pen: Pen) -> tuple[gr.Button, gr.Button, gr.Button, gr.Button, g
 
 
 def _advanced(pen: Pen) -> None:
-    with gr.Accordion("Refiner", open=False, elem_id="txt2img_refiner"):
+    with gr.Accordion("Refiner", open=False, elem_id=pen.id("refiner")):
         with gr.Row(elem_classes="tight"):
             pen.choice("refiner.checkpoint", [("None", "")], value="", min_width=180)
             pen.draw("refiner.switch_at", min_width=180)
         pen.rest_of("refiner")
-    with gr.Accordion("Advanced", open=False, elem_id="txt2img_advanced"), gr.Tabs():
+    with gr.Accordion("Advanced", open=False, elem_id=pen.id("advanced")), gr.Tabs():
         for part, title in ADVANCED:
             with gr.Tab(title), gr.Row(elem_classes="tight grid"):
                 pen.rest_of(part, min_width=220)
+                if part == "guidance":
+                    pen.draw("inpainting_mask_weight", min_width=220)
         with gr.Tab("Extensions"):
             pen.draw("extensions")
 
 
-def _results() -> Results:
-    status = gr.HTML(elem_id="txt2img_status")
-    bar = gr.HTML(elem_id="txt2img_progress")
-    preview = gr.HTML(elem_id="txt2img_preview")
+def _results(pen: Pen) -> Results:
+    status = gr.HTML(elem_id=pen.id("status"))
+    bar = gr.HTML(elem_id=pen.id("progress"))
+    preview = gr.HTML(elem_id=pen.id("preview"))
     gallery = gr.Gallery(
-        label="Pictures", show_label=False, elem_id="txt2img_gallery", columns=4, height="60vh", preview=True,
+        label="Pictures", show_label=False, elem_id=pen.id("gallery"), columns=4, height="60vh", preview=True,
         object_fit="contain", interactive=False, buttons=["download", "fullscreen"], format="png",
     )  # fmt: skip
     text = gr.Textbox(
         label="Generation parameters", lines=3, max_lines=12, interactive=False, buttons=["copy"],
-        elem_id="txt2img_infotext",
+        elem_id=pen.id("infotext"),
     )  # fmt: skip
-    job = gr.BrowserState("", storage_key="webui_last_job")
-    return Results(bar, preview, status, gallery, text, gr.State([]), gr.State(0), job)
+    job = gr.BrowserState("", storage_key="webui_last_job" if pen.tab == "txt2img" else pen.id("last_job"))
+    with gr.Row(elem_classes="tight"):
+        send = tuple(
+            gr.Button(title, size="sm", elem_id=pen.id(name), min_width=120)
+            for title, name in (("Send to img2img", "send_to_img2img"), ("Send to inpaint", "send_to_inpaint"))
+        )
+    return Results(bar, preview, status, gallery, text, gr.State([]), gr.State(0), job, send)
 
 
 def _tool(text: str, elem_id: str) -> gr.Button:

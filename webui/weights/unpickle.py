@@ -33,6 +33,8 @@ def main(arguments: Sequence[str]) -> int:
         size = source.stat().st_size
         check_archive(source, size)
         limit(size)
+        # textual inversions of the first programs hold one; it carries parameters and no code of its own
+        torch.serialization.add_safe_globals([torch.nn.ParameterDict])
         tensors, metadata = flatten(torch.load(source, map_location="cpu", weights_only=True))
         save_file(tensors, target, metadata)
     except MemoryError:
@@ -102,6 +104,8 @@ def flatten(content: object) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _leaves(content: object, name: str, depth: int) -> Iterator[tuple[str, object]]:
     if depth > MAX_DEPTH:
         raise RefusedError(f"nested deeper than {MAX_DEPTH} levels at {name}")
+    if isinstance(content, torch.nn.ParameterDict):
+        content = vars(content).get("_parameters", {})
     if isinstance(content, Mapping):
         children = [(str(key), child) for key, child in content.items() if str(key) not in _DROPPED]
     elif isinstance(content, list | tuple):

@@ -11,6 +11,7 @@ from webui.domain.catalog import shown_schedule
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult
 from webui.output.hires import hires_details
+from webui.output.inpainting import inpainting_keys
 
 
 def as_base64(data: bytes) -> str:
@@ -86,6 +87,9 @@ def _extra(request: GenerationRequest, result: GenerationResult) -> dict[str, An
     extra: dict[str, Any] = {"Schedule type": shown_schedule(request.sampler, request.scheduler)}
     if request.refiner is not None:
         extra |= {"Refiner": request.refiner.checkpoint, "Refiner switch at": request.refiner.switch_at}
+    if isinstance(request.task, Img2Img):
+        keys = inpainting_keys(request.task.inpainting, blank=False)
+        extra |= {key: value for key, value in keys.items() if value is not None}
     if isinstance(request.task, Img2Img) and request.task.noise_multiplier != 1:
         extra["Noise multiplier"] = request.task.noise_multiplier
     if isinstance(request.task, Img2Img) and request.task.extra_noise > 0:

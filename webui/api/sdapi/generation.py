@@ -1,6 +1,7 @@
 """Routes that make images, and those that stop them. A route waits on a job and never holds a thread."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -82,7 +83,9 @@ async def _made(parts: Parts, wanted: GenerationRequest, body: GenerationBody, r
 
 
 async def _encoded(parts: Parts, result: GenerationResult) -> list[EncodedImage]:
-    """The made images, then what extensions show beside them."""
-    tasks: list[Any] = [run_in_threadpool(parts.encode, image) for image in result.images]
+    """Each picture followed by what was asked for beside it, which carries no text; last what extensions show."""
+    beside = [[replace(one, image=extra, infotext="", path="") for extra in one.attachments] for one in result.images]
+    every = [image for one, extras in zip(result.images, beside, strict=True) for image in (one, *extras)]
+    tasks: list[Any] = [run_in_threadpool(parts.encode, image) for image in every]
     tasks += [run_in_threadpool(as_png, image) for image in result.extras]
     return list(await asyncio.gather(*tasks))

@@ -34,14 +34,6 @@ def routes(parts: Parts) -> APIRouter:
     def sd_vae() -> list[dict[str, str]]:
         return [{"model_name": file.path.name, "filename": str(file.path)} for file in library.vaes() if file.usable]
 
-    @router.get("/embeddings")
-    def embeddings() -> dict[str, Any]:
-        files = library.embeddings()
-        return {
-            "loaded": {file.stem: _embedding() for file in files if file.usable},
-            "skipped": {file.stem: _embedding() for file in files if not file.usable},
-        }
-
     @router.get("/prompt-styles")
     def prompt_styles() -> list[dict[str, str]]:
         return [
@@ -54,17 +46,17 @@ def routes(parts: Parts) -> APIRouter:
 
     @router.get("/upscalers")
     def upscalers() -> list[dict[str, Any]]:
-        files = {shown_name(file): file for file in library.files("upscaler") if file.usable}
+        files = {shown_name(file): file for file in library.upscalers() if file.usable}
         return [_upscaler(name, files.get(name)) for name in upscaler_names(library)]
 
     @router.get("/realesrgan-models")
     def realesrgan_models() -> list[dict[str, Any]]:
-        files = [file for file in library.files("upscaler") if file.usable and "RealESRGAN" in file.path.parts]
+        files = [file for file in library.upscalers() if file.usable and "RealESRGAN" in file.path.parts]
         return [{"name": shown_name(file), "path": str(file.path), "scale": SCALE} for file in files]
 
     router.add_api_route("/latent-upscale-modes", latent_upscale_modes)
     router.add_api_route("/memory", memory)
-    for name in ("refresh-checkpoints", "refresh-vae", "refresh-embeddings"):
+    for name in ("refresh-checkpoints", "refresh-vae", "refresh-embeddings", "refresh-loras"):
         router.add_api_route(f"/{name}", _refresher(library.refresh), methods=["POST"], operation_id=name)
     return router
 
@@ -137,11 +129,6 @@ def _model(library: ModelLibrary, file: ModelFile) -> dict[str, Any]:
         "filename": str(file.path),
         "config": str(sidecar) if sidecar.is_file() else None,
     }
-
-
-def _embedding() -> dict[str, Any]:
-    """The file alone does not tell what A1111 reports here before it is loaded."""
-    return {"step": None, "sd_checkpoint": None, "sd_checkpoint_name": None, "shape": None, "vectors": None}
 
 
 def _sampler_options(sampler: SamplerInfo) -> dict[str, str]:

@@ -94,6 +94,7 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
             Option("sdxl_refiner_high_aesthetic_score", "sdxl.aesthetic_score"),
             Option("sdxl_refiner_low_aesthetic_score", "sdxl.negative_aesthetic_score"),
             Option("sdxl_clip_l_skip", "sdxl.clip_l_skip"),
+            Option("inpainting_mask_weight", "inpainting_mask_weight"),
         )
     }
 )
@@ -110,7 +111,7 @@ NEUTRAL: Mapping[str, Any] = MappingProxyType(
         "img2img_extra_noise": 0.0,
         "img2img_color_correction": False,
         "initial_noise_multiplier": 1.0,
-        "inpainting_mask_weight": 1.0,
+        "overlay_inpaint": True,
         "return_mask": False,
         "return_mask_composite": False,
         "return_grid": False,
@@ -168,17 +169,17 @@ def value_at(request: GenerationRequest, path: str) -> Any:
 
 
 def replaced(request: GenerationRequest, changes: Mapping[str, Any]) -> GenerationRequest:
-    """A validated copy with the fields at these dotted paths changed.
+    """A validated copy with the fields at these dotted paths, of any depth, changed.
 
     Raises:
         pydantic.ValidationError: located by the same names as the paths.
     """
     whole: dict[str, Any] = dict(request)
     for path, value in changes.items():
-        outer, _, inner = path.partition(".")
-        if inner:
-            part = whole[outer]  # None for a refiner not yet asked for
-            whole[outer] = {**(part if isinstance(part, dict) else dict(part or ())), inner: value}
-        else:
-            whole[outer] = value
+        *parents, last = path.split(".")
+        part = whole
+        for name in parents:
+            part[name] = dict(part.get(name) or ())  # None or nothing for a part not yet asked for
+            part = part[name]
+        part[last] = value
     return GenerationRequest.model_validate(whole)

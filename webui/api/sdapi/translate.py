@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
 
 from webui.api.body import InvalidBodyError, Loc
 from webui.api.sdapi.hires import HIRES_PATH, hires_values
 from webui.api.sdapi.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.options import CHECKPOINT, NEUTRAL, OPTIONS, REFINER_BY_STEPS, replaced, with_a1111_defaults
+from webui.api.sdapi.picture import SOFT_INPAINTING, picture_task
 from webui.api.sdapi.scripts import options_of
 from webui.domain.catalog import split_combined
 from webui.domain.extensions import ExtensionInfo
@@ -19,7 +18,7 @@ from webui.domain.request import GenerationRequest
 
 SETTING_PARTS = (
     "checkpoint", "vae", "clip_skip", "tiling", "noise", "schedule", "unipc", "guidance", "prompting", "token_merging",
-    "sdxl",
+    "sdxl", "inpainting_mask_weight",
 )  # fmt: skip
 SAME_NAME = (
     "prompt", "negative_prompt", "seed", "subseed", "subseed_strength", "batch_size", "n_iter", "steps", "cfg_scale",
@@ -36,14 +35,6 @@ SETTING_FIELDS = (  # body field, path; null leaves the setting's value
 )
 OVERRIDE_WINS = ("s_churn", "s_tmin", "s_tmax", "s_noise")
 NO_MODEL = ("", "None", "none")
-RESIZE_MODES = ("resize", "crop", "fill", "latent")
-TASK_SETTINGS = MappingProxyType(  # setting, path; they are parts of an img2img task and of nothing else
-    {
-        "img2img_fix_steps": "task.fix_steps",
-        "initial_noise_multiplier": "task.noise_multiplier",
-        "img2img_extra_noise": "task.extra_noise",
-    }
-)
 
 Body = TypeVar("Body", bound=GenerationBody)
 
@@ -106,7 +97,8 @@ def to_request(
     for name, path in SETTING_FIELDS:
         if getattr(body, name) is not None:
             draft.put(path, getattr(body, name), name)
-    draft.put("extensions", options_of(body.alwayson_scripts, extensions), "alwayson_scripts")
+    scripts = {title: script for title, script in body.alwayson_scripts.items() if not _is_the_tasks_own(title, body)}
+    draft.put("extensions", options_of(scripts, extensions), "alwayson_scripts")
     _put_sampler(draft, body)
     by_steps = _put_overrides(draft, body.override_settings or {})
     if body.refiner_checkpoint not in (None, *NO_MODEL) and body.refiner_switch_at:
@@ -131,6 +123,11 @@ def setting_changes(overrides: Mapping[str, Any]) -> dict[str, Any]:
     return draft.values
 
 
+def _is_the_tasks_own(title: str, body: GenerationBody) -> bool:
+    """Soft inpainting is a script of A1111's; here it is part of the mask."""
+    return isinstance(body, Img2ImgBody) and title.lower() == SOFT_INPAINTING
+
+
 def _put_hires(draft: _Draft, body: Txt2ImgBody) -> None:
     """The second pass of txt2img."""
     for name, (path, value) in hires_values(body).items():
@@ -145,24 +142,10 @@ def _put_hires(draft: _Draft, body: Txt2ImgBody) -> None:
 
 def _put_picture(draft: _Draft, body: Img2ImgBody) -> None:
     """The task of img2img. Settings of the request are taken from `override_settings`, the body's own field first."""
-    if not body.init_images:
-        raise HTTPException(404, "Init image not found")
-    if len(body.init_images) > 1:
-        place = ("init_images", 1)
-        raise InvalidBodyError.at(place, "one picture for all images is what can be taken so far", "not_available")
-    if body.mask is not None:
-        raise InvalidBodyError.at(("mask",), "inpainting is not available yet", "not_available")
-    if not 0 <= body.resize_mode < len(RESIZE_MODES):
-        raise InvalidBodyError.at(("resize_mode",), f"should be 0 to {len(RESIZE_MODES) - 1}")
-    draft.put("task.kind", "img2img", "init_images")
-    draft.put("task.image", body.init_images[0], "init_images", 0)
-    draft.put("task.resize_mode", RESIZE_MODES[body.resize_mode], "resize_mode")
-    draft.put("task.denoising_strength", body.denoising_strength, "denoising_strength")
-    for key, value in (body.override_settings or {}).items():
-        if key in TASK_SETTINGS and value is not None:
-            draft.put(TASK_SETTINGS[key], value, "override_settings", key)
-    if body.initial_noise_multiplier is not None:
-        draft.put("task.noise_multiplier", body.initial_noise_multiplier, "initial_noise_multiplier")
+    for path, value, place in picture_task(body):
+        draft.put(path, value, *place)
+    for index in range(1, len(body.init_images or ())):
+        draft.places[f"task.further_images.{index - 1}"] = ("init_images", index)
 
 
 def _put_sampler(draft: _Draft, body: GenerationBody) -> None:

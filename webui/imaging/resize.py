@@ -1,48 +1,15 @@
-"""The picture that an img2img run starts from: brought to size with Pillow, then to latents by the VAE.
+"""Pictures and masks brought to an exact size by Pillow. What a mask means is in `masks.py`."""
 
-How noise is mixed into the latents is in `sample.py`.
-"""
+from typing import Literal
 
-import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
-from torch.nn.functional import interpolate
-
-from webui.domain.errors import BadRequestError
-from webui.domain.request import GenerationRequest, Img2Img
-from webui.weights.vae import VaeDoor
 
 LANCZOS = Image.Resampling.LANCZOS
+FitMode = Literal["resize", "crop", "fill"]
 
 
-def init_latents(request: GenerationRequest, vae: VaeDoor, device: torch.device) -> Tensor | None:
-    """Clean latents (1, 4, h, w) of the picture that the request starts from; None where it starts from noise.
-
-    Raises:
-        BadRequestError: the picture is to be stretched as latents and is smaller than one cell of them.
-    """
-    task = request.task
-    if not isinstance(task, Img2Img):
-        return None
-    picture = task.image.open()
-    if task.resize_mode != "latent":
-        return vae.encode(to_pixels(fitted(picture, task.resize_mode, request.width, request.height), device))
-    if min(picture.size) < vae.downscale:
-        needed = f"at least {vae.downscale} pixels on each side for resize_mode latent"
-        raise BadRequestError("task.image", f"has {picture.width} x {picture.height} pixels; {needed}")
-    cells = (request.height // vae.downscale, request.width // vae.downscale)
-    return interpolate(vae.encode(to_pixels(picture, device)), cells, mode="bilinear", align_corners=False)
-
-
-def to_pixels(picture: Image.Image, device: torch.device) -> Tensor:
-    """An RGB picture as (1, 3, H, W) float32 in 0..1."""
-    pixels = torch.from_numpy(np.array(picture)).to(device)
-    return (pixels.float() / 255).permute(2, 0, 1)[None].contiguous()
-
-
-def fitted(picture: Image.Image, mode: str, width: int, height: int) -> Image.Image:
-    """The picture at exactly width x height.
+def fitted(picture: Image.Image, mode: FitMode, width: int, height: int) -> Image.Image:
+    """The picture, RGB or L, at exactly width x height.
 
     Args:
         mode: `resize` stretches it; `crop` covers the size and cuts off what stands out, the same on both sides; `fill`
@@ -72,7 +39,7 @@ def _filled(picture: Image.Image, width: int, height: int) -> Image.Image:
     fit_height = max(1, picture.height * width // picture.width) if is_wide else height
     whole = picture.resize((fit_width, fit_height), LANCZOS)
     left, top = width // 2 - fit_width // 2, height // 2 - fit_height // 2
-    canvas = Image.new("RGB", (width, height))
+    canvas = Image.new(picture.mode, (width, height))
     canvas.paste(whole, (left, top))
     # a box without area takes the colours of its edge, as the filter continues them
     if top > 0:

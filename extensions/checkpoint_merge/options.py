@@ -1,0 +1,173 @@
+"""What a user can choose: the recipe of a merge, and the forms of the actions. No tensors, no files."""
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    FiniteFloat,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+
+from webui.plugins.api import Options
+
+Name = Annotated[str, StringConstraints(max_length=500)]
+Share = Annotated[FiniteFloat, Field(ge=-4, le=4)]
+Method = Literal[
+    "copy", "weighted_sum", "add_difference", "triple_sum", "sum_twice", "train_difference", "ties", "dare"
+]
+Precision = Literal["keep", "fp16", "bf16", "fp32"]
+
+NEEDS_C = frozenset({"add_difference", "triple_sum", "sum_twice", "train_difference", "ties", "dare"})
+
+
+class LoraShare(Options):
+    """A LoRA and how much of it."""
+
+    name: Name
+    weight: Share = 1.0
+
+
+def _listed(value: Any) -> Any:
+    """`name:0.8, other` as a list, a weight that is left out being 1; a list, also written as JSON, as it is."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except RecursionError:
+            raise ValueError("is nested too deeply") from None
+    shares = []
+    for part in filter(None, (one.strip() for one in value.split(","))):
+        name, colon, weight = part.rpartition(":")
+        shares.append({"name": name.strip(), "weight": weight.strip()} if colon else {"name": part})
+    return shares
+
+
+def written(shares: tuple[LoraShare, ...]) -> str:
+    """The text that `_listed` reads: the short form where no name stands in its way."""
+    if any(set(one.name) & set(",:[") for one in shares):
+        return json.dumps([one.model_dump() for one in shares])
+    return ", ".join(f"{one.name}:{one.weight!r}" for one in shares)
+
+
+Loras = Annotated[
+    tuple[LoraShare, ...],
+    Field(max_length=20),
+    BeforeValidator(_listed),
+    PlainSerializer(written, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string"}),
+]
+Checkpoint = Annotated[Name, Field(json_schema_extra={"model": "checkpoint"})]
+Vae = Annotated[Name, Field(json_schema_extra={"model": "vae"})]
+
+
+class Recipe(Options):
+    """Everything that determines the merged weights."""
+
+    a: Checkpoint = Field("", description="checkpoint A, the one that is changed")
+    b: Checkpoint = Field("", description="checkpoint B")
+    c: Checkpoint = Field("", description="checkpoint C: what B was trained from; of ties and dare, what both were")
+    method: Method = Field("weighted_sum", description="copy changes nothing by itself: precision, VAE and LoRAs do")
+    alpha: Share = Field(0.3, description="share of B; of the difference; of ties and dare, the scale of the changes")
+    alpha_blocks: Annotated[str, StringConstraints(max_length=2000)] = Field(
+        "", description="alpha by block: a preset (GRAD_V, OUT12 ..) or numbers IN00 .., M00, OUT00 .."
+    )
+    alpha_base: Share | None = Field(None, description="alpha outside the UNet; empty: alpha")
+    beta: Share = Field(0.3, description="share of C (triple_sum, sum_twice)")
+    beta_blocks: Annotated[str, StringConstraints(max_length=2000)] = Field("", description="beta by block")
+    beta_base: Share | None = Field(None, description="beta outside the UNet; empty: beta")
+    density: Annotated[FiniteFloat, Field(gt=0, le=1)] = Field(
+        0.2, description="ties: share of the largest changes kept; dare: chance that a change is kept"
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="dare: which changes are dropped")
+    loras: Loras = Field("", validate_default=True, description="LoRAs merged in afterwards: name:0.8, other:0.5")
+    vae: Vae = Field("", description="a file of models/VAE to take the VAE's weights from; empty: merged")
+    arithmetic: Literal["float32", "stored"] = Field(
+        "float32", description="stored computes in the files' own format, rounding after every product as A1111 does"
+    )
+    missing: Literal["refuse", "keep"] = Field(
+        "refuse", description="tensors of A's UNet and text encoders that B or C lacks: refuse, or keep A's"
+    )
+    only_in_b: Literal["leave_out", "take"] = Field("leave_out", description="tensors that only B has")
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Recipe":
+        if self.method == "copy":
+            return self
+        if not self.b:
+            raise ValueError(f"b: {self.method} needs a checkpoint B")
+        if self.method in NEEDS_C and not self.c:
+            raise ValueError(f"c: {self.method} needs a checkpoint C")
+        return self
+
+
+class TryOptions(Recipe):
+    """A recipe to generate from without a file. Without it nothing is merged."""
+
+    method: Method = Field("copy", description=Recipe.model_fields["method"].description)
+
+
+class MergeOptions(Recipe):
+    """The form of a merge that is saved."""
+
+    a: Checkpoint = Field(min_length=1, description="checkpoint A, the one that is changed")
+    precision: Precision = Field("keep", description="format of the numbers; keep: the finest of the merged files")
+    discard: Annotated[str, StringConstraints(max_length=500)] = Field(
+        "", description="names left out, with * for anything, separated by commas: first_stage_model.*"
+    )
+    name: Name = Field("", description="of the new file, without extension; empty: made from the recipe")
+
+
+class MergeLorasOptions(Options):
+    """The form of merging LoRAs into one."""
+
+    loras: Loras = Field(description="name:0.8, other:0.5")
+    method: Literal["svd", "concat"] = Field(
+        "svd", description="svd finds the nearest LoRA of the rank below; concat is exact and adds up the ranks"
+    )
+    rank: int = Field(64, ge=1, le=1024)
+    clamp: Annotated[FiniteFloat, Field(gt=0, le=1)] = Field(
+        1.0, description="quantile at which the factors are cut off (kohya's scripts: 0.99); 1: not at all"
+    )
+    precision: Literal["fp16", "bf16", "fp32"] = "fp16"
+    name: Name = Field(min_length=1, description="of the new file, without extension")
+
+    @model_validator(mode="after")
+    def _names_some(self) -> "MergeLorasOptions":
+        if not self.loras:
+            raise ValueError("loras: name at least one")
+        return self
+
+
+class ExtractOptions(Options):
+    """The form of making a LoRA from what two checkpoints differ in."""
+
+    base: Checkpoint = Field(min_length=1, description="checkpoint before")
+    tuned: Checkpoint = Field(min_length=1, description="checkpoint after")
+    rank: int = Field(64, ge=1, le=1024, description="of linear layers and 1x1 convolutions")
+    conv_rank: int = Field(0, ge=0, le=1024, description="of 3x3 convolutions; 0 leaves them out")
+    smallest: Annotated[FiniteFloat, Field(ge=0, le=1)] = Field(
+        1e-4, description="layers in which no weight changed by more are left out"
+    )
+    clamp: Annotated[FiniteFloat, Field(gt=0, le=1)] = Field(1.0, description="as in merging LoRAs")
+    text_encoder: bool = True
+    precision: Literal["fp16", "bf16", "fp32"] = "fp16"
+    name: Name = Field(min_length=1, description="of the new file, without extension")
+
+
+class CompareOptions(Options):
+    """The form of the heat map."""
+
+    a: Checkpoint = Field(min_length=1)
+    b: Checkpoint = Field(min_length=1)
+
+
+class ReadOptions(Options):
+    """The form of reading a recipe back."""
+
+    file: Checkpoint = Field(min_length=1, description="a merged checkpoint")

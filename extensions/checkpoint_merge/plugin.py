@@ -1,0 +1,103 @@
+"""Merging checkpoints and LoRAs: forms, actions, and generating from a recipe. The work is in the modules beside."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from webui.plugins.api import (
+    Action,
+    ActionContext,
+    ActionResult,
+    GenerationRequest,
+    JobContext,
+    Models,
+    Options,
+    hookimpl,
+)
+
+from .options import CompareOptions, ExtractOptions, MergeLorasOptions, MergeOptions, ReadOptions, TryOptions
+
+if TYPE_CHECKING:
+    from webui.plugins.tensors import LoadedModel
+
+
+@hookimpl
+def request_options() -> type[Options]:
+    """A recipe in a request is generated from without being saved."""
+    return TryOptions
+
+
+@hookimpl
+def actions() -> list[Action]:
+    """What the merge tab offers."""
+    return [
+        Action("compare", "Compare two checkpoints", CompareOptions, _compare),
+        Action("merge", "Merge checkpoints", MergeOptions, _merge),
+        Action("merge_loras", "Merge LoRAs", MergeLorasOptions, _merge_loras),
+        Action("extract_lora", "Extract a LoRA", ExtractOptions, _extract_lora),
+        Action("read_recipe", "Read a recipe back", ReadOptions, _read, light=True),
+    ]
+
+
+@hookimpl
+def join_job(job: JobContext) -> object | None:
+    """Join where the request carries a recipe that changes something."""
+    options = job.options
+    if not isinstance(options, TryOptions) or not (options.b or options.loras or options.vae):
+        return None
+    return Trial(options, job.models)
+
+
+class Trial:
+    """One job that is generated from a recipe."""
+
+    def __init__(self, recipe: TryOptions, models: Models) -> None:
+        self._recipe = recipe
+        self._models = models
+        self._base: Path | None = None  # the checkpoint that the recipe changes; a refiner is left alone
+
+    @hookimpl
+    def edit_request(self, request: GenerationRequest) -> GenerationRequest | None:
+        """Load A of the recipe; without one, the checkpoint of the request is A."""
+        return request.with_(checkpoint=self._recipe.a) if self._recipe.a else None
+
+    @hookimpl
+    def patch_model(self, model: "LoadedModel") -> AbstractContextManager[Any] | None:
+        """The merged weights for the time of the job."""
+        from .trying import MergedWeights  # torch
+
+        self._base = self._base or model.file.path
+        if model.file.path != self._base:
+            return None
+        recipe = self._recipe if self._recipe.a else self._recipe.model_copy(update={"a": model.file.name})
+        return MergedWeights(model, recipe, self._models)
+
+
+def _compare(options: CompareOptions, context: ActionContext) -> ActionResult:
+    from .heatmap import compare  # torch, as all of these
+
+    return compare(options, context)
+
+
+def _merge(options: MergeOptions, context: ActionContext) -> ActionResult:
+    from .merging import merge
+
+    return merge(options, context)
+
+
+def _merge_loras(options: MergeLorasOptions, context: ActionContext) -> ActionResult:
+    from .lora_files import merge_loras
+
+    return merge_loras(options, context)
+
+
+def _extract_lora(options: ExtractOptions, context: ActionContext) -> ActionResult:
+    from .lora_files import extract_lora
+
+    return extract_lora(options, context)
+
+
+def _read(options: ReadOptions, context: ActionContext) -> ActionResult:
+    from .merging import read
+
+    return read(options, context)

@@ -1,0 +1,145 @@
+"""Writes a safetensors file tensor by tensor: the header first, then the values as they come. Never replaces a file.
+
+Format: 8 bytes little-endian header length, JSON, tensors back to back (https://github.com/huggingface/safetensors).
+"""
+
+import errno
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO, NamedTuple
+
+import torch
+from torch import Tensor
+
+from webui.plugins.api import WebuiError
+
+NAMES: Mapping[torch.dtype, str] = MappingProxyType(
+    {
+        torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
+        torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
+        torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2",
+    }
+)  # fmt: skip
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
+_SPARE = 64 << 20  # bytes that stay free on the disk
+
+
+class Entry(NamedTuple):
+    """A tensor to be written."""
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        count = 1
+        for side in self.shape:
+            count *= side
+        return count * self.dtype.itemsize
+
+
+def write_safetensors(
+    path: Path,
+    entries: Sequence[Entry],
+    metadata: Mapping[str, str],
+    pieces: Callable[[str], Iterable[Tensor]],
+    before: Callable[[int, str], None] = lambda done, name: None,
+) -> None:
+    """Write `path`, or nothing: until the last byte is on the disk there is only a hidden file beside it.
+
+    Args:
+        pieces: the values of a tensor, in one or more pieces of any shape, in order and of the entry's dtype.
+        before: called before each tensor with how many are done; what it raises (Cancelled) ends the writing.
+
+    Raises:
+        WebuiError: a file of that name is there, the disk is full, or `pieces` did not give what the entry says.
+    """
+    entries = sorted(entries, key=lambda entry: (-entry.dtype.itemsize, entry.name))  # so that each lies aligned
+    header = _header(entries, metadata)
+    _require_space(path, len(header) + sum(entry.size for entry in entries))
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=".part", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb", buffering=1 << 20) as file:
+            file.write(header)
+            for done, entry in enumerate(entries):
+                before(done, entry.name)
+                _write(file, entry, pieces(entry.name))
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp's file is for its owner alone
+        _publish(temporary, path)
+    except OSError as error:
+        raise WebuiError(f"{path.name}: writing failed ({error.strerror})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _header(entries: Sequence[Entry], metadata: Mapping[str, str]) -> bytes:
+    table: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    at = 0
+    for entry in entries:
+        table[entry.name] = {
+            "dtype": NAMES[entry.dtype],
+            "shape": list(entry.shape),
+            "data_offsets": [at, at + entry.size],
+        }
+        at += entry.size
+    text = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _write(file: IO[bytes], entry: Entry, pieces: Iterable[Tensor]) -> None:
+    written = 0
+    for piece in pieces:
+        if piece.dtype != entry.dtype:
+            raise WebuiError(f"tensor {entry.name}: made as {piece.dtype}, announced as {entry.dtype}")
+        values = piece.detach().cpu().contiguous().reshape(-1)
+        if values.numel():
+            file.write(values.view(torch.uint8).numpy().data)
+        written += values.numel() * entry.dtype.itemsize
+    if written != entry.size:
+        raise WebuiError(f"tensor {entry.name}: {written} bytes were made, {entry.size} announced")
+
+
+def _require_space(path: Path, needed: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if free < needed + _SPARE:
+        raise WebuiError(
+            f"{path.name}: needs {needed >> 20} MiB and the disk has {free >> 20} MiB left; free some space first"
+        )
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    """Give the finished file its name, unless the name is taken."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise _taken(path) from None
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        try:  # a disk without hard links: hold the name by an empty file and rename over it
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        except FileExistsError:
+            raise _taken(path) from None
+        os.replace(temporary, path)
+    if sys.platform != "win32":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the name itself must survive a power cut
+        finally:
+            os.close(folder)
+
+
+def _taken(path: Path) -> WebuiError:
+    return WebuiError(f"{path.name}: there is a file of that name already; choose another name")

@@ -1,0 +1,70 @@
+"""Options and hooks of guidance that is changed after the fact. The arithmetic is in `formulas.py`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, FiniteFloat, model_validator
+
+from webui.plugins.api import JobContext, Options, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from webui.plugins.tensors import Step
+
+Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
+
+
+class GuidanceOptions(Options):
+    """Every part is off by default; they act in this order: threshold, rescale, interval."""
+
+    rescale: Share = Field(0.0, description="CFG rescale (arXiv:2305.08891): 0 off, the paper suggests 0.7")
+    start: Share = Field(0.0, description="guidance acts from this share of the steps on (arXiv:2404.07724)")
+    end: Share = Field(1.0, description="and up to this one; outside only the prompt counts")
+    threshold: bool = Field(False, description="dynamic thresholding (arXiv:2205.11487, section 2.3)")
+    percentile: Annotated[FiniteFloat, Field(gt=0.5, le=1)] = Field(
+        0.995, description="share of the values that thresholding leaves inside its bounds"
+    )
+    mimic_scale: Annotated[FiniteFloat, Field(ge=1, le=100)] = Field(
+        7.0, description="guidance scale whose range of values thresholding keeps to"
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "GuidanceOptions":
+        if self.start > self.end:
+            raise ValueError(f"start: {self.start:g} lies after end, {self.end:g}")
+        return self
+
+
+@hookimpl
+def request_options() -> type[Options]:
+    """What a request may ask for."""
+    return GuidanceOptions
+
+
+@hookimpl
+def join_job(job: JobContext) -> object | None:
+    """Join where something is switched on."""
+    options = job.options
+    if not isinstance(options, GuidanceOptions) or options == GuidanceOptions():
+        return None
+    return ChangedGuidance(options, job.request.cfg_scale)
+
+
+class ChangedGuidance:
+    """Changes the guided estimate of every call."""
+
+    def __init__(self, options: GuidanceOptions, cfg_scale: float) -> None:
+        self._options = options
+        self._cfg_scale = cfg_scale
+
+    @hookimpl
+    def edit_denoised(self, step: "Step", denoised: "Tensor", cond: "Tensor", uncond: "Tensor") -> "Tensor | None":
+        """(B, C, h, w) each: clean estimates, or epsilon in timestep samplers."""
+        from .formulas import rescaled, thresholded  # torch
+
+        options = self._options
+        if not options.start <= step.progress <= options.end:
+            return cond
+        if options.threshold and self._cfg_scale > options.mimic_scale:
+            denoised = thresholded(denoised, cond, uncond, options.mimic_scale, options.percentile)
+        return rescaled(denoised, cond, options.rescale) if options.rescale else denoised

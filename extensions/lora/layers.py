@@ -1,0 +1,68 @@
+"""The layers of a loaded model under the names that network files use. Changes nothing.
+
+A layer of the UNet goes by its LDM name and by its diffusers name (`input_blocks_1_1_proj_in` and
+`down_blocks_0_attentions_0_proj_in`), so sizes of any kind need no rules.
+"""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from torch import nn
+
+from webui.plugins.tensors import LoadedModel
+
+from .keys import Component, Place
+
+Layers = Mapping[Place, nn.Module]
+CHANGEABLE = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm)
+_CLASS, _ADDED = "class_embedding_", "add_embedding_"  # diffusers calls SDXL's vector embedding by the second
+_OPEN_CLIP = (
+    ("encoder_layers_", "resblocks_"),
+    ("mlp_fc1", "mlp_c_fc"),
+    ("mlp_fc2", "mlp_c_proj"),
+    ("self_attn", "attn"),
+)
+
+
+def layers_of(model: LoadedModel) -> Layers:
+    """Every layer that a network can change, by each of its names."""
+    return MappingProxyType({**dict(_unet(model)), **dict(_text(model))})
+
+
+def _unet(model: LoadedModel) -> Iterator[tuple[Place, nn.Module]]:
+    layout = model.unet.shape.layout
+    for name, module in model.unet.module.named_modules():
+        if isinstance(module, CHANGEABLE):
+            plain = name.replace(".", "_")
+            yield Place("unet", plain), module
+            if plain.startswith(_CLASS):
+                yield Place("unet", _ADDED + plain.removeprefix(_CLASS)), module
+            ldm = layout.to_ldm(name)
+            if ldm is not None:
+                yield Place("unet", ldm.replace(".", "_")), module
+
+
+def _text(model: LoadedModel) -> Iterator[tuple[Place, nn.Module]]:
+    encoders = model.text.encoders
+    if model.text.family == "sdxl_refiner":
+        return  # no network is trained on its encoder, and A1111 finds none for it
+    components: tuple[tuple[Component, ...], ...] = (("te", "first"),)
+    if len(encoders) == 2:
+        components = (("te1", "first"), ("te2",))
+    for encoder, names in zip(encoders, components, strict=True):
+        tower = getattr(encoder, "module", None)
+        if not isinstance(tower, nn.Module):
+            continue
+        for name, module in tower.named_modules():
+            if isinstance(module, CHANGEABLE):
+                plain = name.replace(".", "_").removeprefix("text_model_")
+                for component in names:
+                    yield Place(component, f"text_model_{plain}"), module
+                    if encoder.slot == "clip_g":
+                        yield Place(component, f"transformer_{_in_open_clip(plain)}"), module
+
+
+def _in_open_clip(name: str) -> str:
+    for ours, theirs in _OPEN_CLIP:
+        name = name.replace(ours, theirs)
+    return name

@@ -1,0 +1,169 @@
+"""What this extension does in one job: reads the tags, finds the files, gives the patches and the infotext's hashes."""
+
+import functools
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from webui.plugins.api import (
+    GenerationRequest,
+    JobContext,
+    UnknownModelError,
+    UnusableFileError,
+    extra_networks,
+    hookimpl,
+)
+from webui.plugins.tensors import Embedding, LoadedModel
+
+from .hypernetwork import Hypernetwork, HypernetworkPatch, read_hypernetwork
+from .layers import layers_of
+from .network import read_network
+from .patch import NetworkPatch, Wanted, look
+from .tags import KINDS, HypernetworkTag, LoraTag, read_tags
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A tag whose file was read. `identity` changes with the file, the strengths and the ranks."""
+
+    tag: LoraTag
+    wanted: Wanted
+    identity: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class FoundHypernetwork:
+    """A hypernetwork's tag whose file was read."""
+
+    tag: HypernetworkTag
+    hypernetwork: Hypernetwork
+    identity: Hashable
+
+
+class Member:
+    """The job hooks. A tag that cannot be served costs a notice, never the picture."""
+
+    def __init__(self, job: JobContext) -> None:
+        self._job = job
+        self._loras: tuple[Found, ...] = ()
+        self._hypernetworks: tuple[FoundHypernetwork, ...] = ()
+
+    @hookimpl
+    def network_kinds(self) -> Collection[str]:
+        return KINDS
+
+    @hookimpl
+    def edit_request(self, request: GenerationRequest) -> GenerationRequest | None:
+        """Read the tags and the files. The prompt stays as it is: the tags belong to the infotext."""
+        asked = read_tags(extra_networks(request.prompt)[1])
+        for problem in asked.problems:
+            self._job.notice(problem)
+        found = {tag: self._lora(tag) for tag in dict.fromkeys(asked.loras)}
+        self._loras = tuple(one for tag in asked.loras if (one := found[tag]) is not None)
+        hypernetworks = [self._hypernetwork(tag) for tag in asked.hypernetworks]
+        self._hypernetworks = tuple(one for one in hypernetworks if one is not None)
+        return None
+
+    @hookimpl
+    def embeddings(self) -> Sequence[Embedding]:
+        return [embedding for one in self._loras for embedding in one.wanted.network.embeddings]
+
+    @hookimpl
+    def patch_model(self, model: LoadedModel) -> AbstractContextManager[None] | None:
+        if not self._loras and not self._hypernetworks:
+            return None
+        patches: list[NetworkPatch | HypernetworkPatch] = []
+        fitting = self._fitting(model)
+        if fitting:
+            patches.append(NetworkPatch(model, [one.wanted for one in fitting], tuple(one.identity for one in fitting)))
+        if self._hypernetworks:
+            wanted = [(one.hypernetwork, one.tag.strength) for one in self._hypernetworks]
+            patches.append(HypernetworkPatch(model, wanted, tuple(one.identity for one in self._hypernetworks)))
+        return Together(patches) if patches else None
+
+    @hookimpl
+    def image_fields(self) -> Mapping[str, str] | None:
+        hashes = {
+            one.tag.name.replace(":", "").replace(",", ""): self._job.models.network_hash("lora", one.tag.name)
+            for one in self._loras
+        }
+        return {"Lora hashes": ", ".join(f"{name}: {digits}" for name, digits in hashes.items())} if hashes else None
+
+    def _fitting(self, model: LoadedModel) -> list[Found]:
+        """The networks made for this kind of model; of the others the user is told."""
+        layers = layers_of(model)
+        fitting: list[Found] = []
+        misfits = {}
+        for one in self._loras:
+            network = one.wanted.network
+            if network.name not in misfits:
+                misfits[network.name] = look(network, layers)
+                told = misfits[network.name].told(network, model.spec.family)
+                if told:
+                    self._job.notice(told)
+            if not misfits[network.name].is_foreign:
+                fitting.append(one)
+        return fitting
+
+    def _lora(self, tag: LoraTag) -> Found | None:
+        path = self._path("lora", tag.name)
+        if path is None:
+            return None
+        try:
+            network = self._job.models.load(path, functools.partial(read_network, name=path.stem))
+        except UnusableFileError as error:
+            self._job.notice(f"<lora:{tag.name}> was left out: {error}")
+            return None
+        wanted = Wanted(network, tag.text_strength, tag.unet_strength, tag.ranks)
+        return Found(tag, wanted, (_file(path), tag.text_strength, tag.unet_strength, tag.ranks))
+
+    def _hypernetwork(self, tag: HypernetworkTag) -> FoundHypernetwork | None:
+        path = self._path("hypernetwork", tag.name)
+        if path is None:
+            return None
+        build = functools.partial(read_hypernetwork, name=path.stem, device=self._job.device)
+        try:
+            hypernetwork = self._job.models.load(path, build)
+        except UnusableFileError as error:
+            self._job.notice(f"<hypernet:{tag.name}> was left out: {error}")
+            return None
+        return FoundHypernetwork(tag, hypernetwork, (_file(path), tag.strength))
+
+    def _path(self, kind: str, name: str) -> Path | None:
+        try:
+            return self._job.models.find(kind, name)
+        except (UnknownModelError, UnusableFileError) as error:
+            self._job.notice(f"{name} was left out: {error}")
+            return None
+
+
+class Together(AbstractContextManager[None]):
+    """Patches entered in order and left in reverse.
+
+    Attributes:
+        key: of all of them.
+    """
+
+    def __init__(self, patches: Sequence[NetworkPatch | HypernetworkPatch]) -> None:
+        self.key = tuple((type(patch).__name__, patch.key) for patch in patches)
+        self._patches = tuple(patches)
+        self._entered = ExitStack()
+
+    def __enter__(self) -> None:
+        with ExitStack() as stack:
+            for patch in self._patches:
+                stack.enter_context(patch)
+            self._entered = stack.pop_all()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._entered.close()
+
+
+def _file(path: Path) -> Hashable:
+    """A file in the version that lies there now."""
+    status = path.stat()
+    return (path, status.st_size, status.st_mtime_ns)

@@ -1,0 +1,147 @@
+"""Puts networks into a model and takes them out again. The formulas stand in `adapters.py`, the files in `network.py`.
+
+No weight is ever written to: a changed weight is a new tensor in the layer's place, the original is kept beside it and
+put back, so what comes back is the very same tensor.
+"""
+
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import torch
+from torch import Tensor, nn
+
+from webui.plugins.tensors import LoadedModel
+
+from .keys import Place
+from .layers import Layers, layers_of
+from .network import Change, Network
+
+_CROSS = ("attn2_to_k", "attn2_to_v")  # their width is the family's
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A network as a prompt asks for it.
+
+    Attributes:
+        text_strength, unet_strength: factors on the change of text encoder and UNet.
+        ranks: use only the first ranks of a LoRA; None: all.
+    """
+
+    network: Network
+    text_strength: float
+    unet_strength: float
+    ranks: int | None = None
+
+    def strength(self, place: Place) -> float:
+        return self.unet_strength if place.component == "unet" else self.text_strength
+
+
+@dataclass
+class Misfit:
+    """What of a network a model has no place for."""
+
+    shapes: list[Place] = field(default_factory=list)
+    missing: int = 0
+    is_foreign: bool = False
+
+    def told(self, network: Network, family: str) -> str:
+        """One sentence for the user; "" where all is well. Layers that a model lacks are passed over, as in A1111."""
+        if self.is_foreign:
+            return f"{network.name} was left out: it is made for another kind of model than this one ({family})"
+        if self.shapes:
+            first = ", ".join(place.name for place in self.shapes[:3])
+            return (
+                f"{network.name}: {len(self.shapes)} layers have other sizes in this model and were left out ({first})"
+            )
+        return ""
+
+
+def look(network: Network, layers: Layers) -> Misfit:
+    """How a network fits the layers of a model."""
+    misfit = Misfit()
+    fitting = 0
+    for place, change in network.changes.items():
+        layer = layers.get(place)
+        if layer is None:
+            misfit.missing += 1
+        elif change.fits(_weight(layer).shape):
+            fitting += 1
+        else:
+            misfit.shapes.append(place)
+    crossing = any(place.name.endswith(_CROSS) for place in misfit.shapes)
+    misfit.is_foreign = bool(network.changes) and (not fitting or crossing or len(misfit.shapes) > fitting)
+    return misfit
+
+
+class NetworkPatch(AbstractContextManager[None]):
+    """Networks applied to one model, one after another in the order of the prompt.
+
+    Attributes:
+        key: equal for equal sets of networks on the same model.
+    """
+
+    def __init__(self, model: LoadedModel, wanted: Sequence[Wanted], key: Hashable) -> None:
+        self.key = key
+        self._model = model
+        self._wanted = tuple(wanted)
+        self._originals: list[tuple[nn.Module, str, nn.Parameter | None]] = []
+
+    def __enter__(self) -> None:
+        try:
+            with torch.no_grad():
+                for layer, changes in _by_layer(layers_of(self._model), self._wanted):
+                    self._change(layer, changes)
+        except BaseException:
+            self._restore()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
+
+    def _change(self, layer: nn.Module, changes: Sequence[tuple[Change, float, int | None]]) -> None:
+        weight = original = _weight(layer)
+        bias = before = layer.bias if isinstance(layer.bias, Tensor) else None
+        for change, strength, ranks in changes:
+            weight = change.weight(weight, strength, ranks)
+            if change.bias is not None and change.bias.numel() == weight.shape[0]:
+                added = strength * change.bias.to(weight).flatten()
+                bias = added if bias is None else bias + added
+        if weight is not original:
+            self._put(layer, "weight", weight)
+        if bias is not None and bias is not before:
+            self._put(layer, "bias", bias)
+
+    def _put(self, layer: nn.Module, name: str, tensor: Tensor) -> None:
+        original = getattr(layer, name)
+        setattr(layer, name, nn.Parameter(tensor, requires_grad=False))
+        self._originals.append((layer, name, original))
+
+    def _restore(self) -> None:
+        while self._originals:
+            layer, name, original = self._originals.pop()
+            setattr(layer, name, original)
+
+
+def _by_layer(
+    layers: Layers, wanted: Sequence[Wanted]
+) -> Iterator[tuple[nn.Module, list[tuple[Change, float, int | None]]]]:
+    """Each layer that changes, with its changes in order. A strength of 0 changes nothing, so it is not computed."""
+    found: dict[int, tuple[nn.Module, list[tuple[Change, float, int | None]]]] = {}
+    for one in wanted:
+        for place, change in one.network.changes.items():
+            layer, strength = layers.get(place), one.strength(place)
+            if layer is not None and strength != 0 and change.fits(_weight(layer).shape):
+                found.setdefault(id(layer), (layer, []))[1].append((change, strength, one.ranks))
+    yield from found.values()
+
+
+def _weight(layer: nn.Module) -> Tensor:
+    weight = layer.weight
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"{type(layer).__name__} has no weight")
+    return weight

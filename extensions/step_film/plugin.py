@@ -1,0 +1,118 @@
+"""The film of a job's steps: options and hooks. Frames are made in `frames.py`, drawn in `strip.py`."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+from pydantic import Field
+
+from webui.plugins.api import JobContext, Options, find_sampler, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from webui.plugins.tensors import LoadedModel, Step
+
+    from .frames import Frame
+
+KEPT = 400  # frames of one run; DPM adaptive may make thousands of steps
+FILMS = 8  # of one job: further batches are not filmed
+
+
+class FilmOptions(Options):
+    """A film is made where a request names this extension."""
+
+    enabled: bool = Field(True, description="show the steps of the first image of each batch as a film")
+    side: int = Field(96, ge=32, le=256, description="of one small picture, in pixels")
+    columns: int = Field(20, ge=2, le=60, description="steps shown at most, spread evenly")
+
+
+@hookimpl
+def request_options() -> type[Options]:
+    """What a request may ask for."""
+    return FilmOptions
+
+
+@hookimpl
+def join_job(job: JobContext) -> object | None:
+    """Join where the request asks for a film."""
+    options = job.options
+    if not isinstance(options, FilmOptions) or not options.enabled:
+        return None
+    return Filming(options, job)
+
+
+class Run:
+    """What is kept of one run of the sampler."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.frames: list[Frame] = []
+        self.levels: list[float] = []
+        self.end = 0.0
+
+
+class Filming:
+    """Films one job."""
+
+    def __init__(self, options: FilmOptions, job: JobContext) -> None:
+        sampler = find_sampler(job.request.sampler)
+        self._options = options
+        self._notice = job.notice
+        self._by_timesteps = sampler is not None and sampler.space == "timestep"
+        self._zero_snr = job.request.schedule.zero_terminal_snr
+        self._sampler = job.request.sampler
+        self._family: Any = "sd1"
+        self._alphas: Tensor | None = None
+        self._noisy: Tensor | None = None
+        self._runs: list[Run] = []
+
+    @hookimpl
+    def patch_model(self, model: "LoadedModel") -> None:
+        """Changes nothing: the family decides how latents are coloured."""
+        from webui.plugins.tensors import SigmaTable
+
+        self._family = model.spec.family
+        if self._by_timesteps:
+            zero = self._zero_snr or model.spec.zero_terminal_snr
+            self._alphas = SigmaTable.standard(zero_terminal_snr=zero).alphas_cumprod
+
+    @hookimpl
+    def pre_step(self, step: "Step", latents: "Tensor") -> None:
+        """Remember what the step starts from: (B, 4, h, w)."""
+        if step.index == 0:
+            if len(self._runs) == FILMS:
+                self._notice(f"only the first {FILMS} runs of the sampler are shown")
+            place = f"{self._sampler}{', second pass' if step.hires else ''}, run {len(self._runs) + 1}"
+            self._runs.append(Run(place))
+        self._noisy = latents[0]
+
+    @hookimpl
+    def post_step(self, step: "Step", latents: "Tensor", denoised: "Tensor") -> None:
+        """Make the step's frame of the first image."""
+        run = self._runs[-1]
+        if self._noisy is None or len(self._runs) > FILMS or len(run.frames) >= KEPT:
+            return
+        from .frames import frame  # torch
+
+        run.frames.append(frame(step, self._noisy, denoised[0], self._family, self._options.side, self._alphas))
+        run.levels.append(float(step.sigma))
+        run.end = float(step.sigma_next)
+
+    @hookimpl
+    def extra_images(self) -> Sequence[Image.Image]:
+        """A strip for each run."""
+        from .strip import strip
+
+        return [
+            strip(_spread(run.frames, self._options.columns), [*run.levels, run.end], run.title)
+            for run in self._runs[:FILMS]
+            if run.frames
+        ]
+
+
+def _spread(frames: Sequence["Frame"], most: int) -> list["Frame"]:
+    """At most `most` of the frames, the first and the last among them."""
+    if len(frames) <= most:
+        return list(frames)
+    return [frames[round(place * (len(frames) - 1) / (most - 1))] for place in range(most)]

@@ -1,0 +1,75 @@
+"""Merges that A1111's merger and SuperMerger made, made again: their own `check.py` finds no difference."""
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from extensions.checkpoint_merge.merging import merge
+from extensions.checkpoint_merge.options import MergeOptions
+from tests.extensions.merging import Folder
+
+GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
+CASES = GOLDENS / "merge"
+needs_goldens = pytest.mark.skipif(not CASES.is_dir(), reason="the reference merges are not here (../shared/goldens)")
+METHODS = {
+    "Weighted sum": "weighted_sum",
+    "Add difference": "add_difference",
+    "No interpolation": "copy",
+    "Weight sum": "weighted_sum",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """The goldens' models, and the two that their own script makes."""
+    folder = Folder(tmp_path_factory.mktemp("goldens"))
+    models = GOLDENS / "models"
+    target = folder.models_dir / "Stable-diffusion"
+    for name in ("tiny-sd1", "tiny-inpaint"):
+        for ending in ("safetensors", "yaml"):
+            shutil.copyfile(models / "Stable-diffusion" / f"{name}.{ending}", target / f"{name}.{ending}")
+    shutil.copyfile(models / "VAE" / "tiny-vae.safetensors", folder.models_dir / "VAE" / "tiny-vae.safetensors")
+    source = target / "tiny-sd1.safetensors"
+    subprocess.run([sys.executable, CASES / "merge_inputs.py", source, target], check=True, capture_output=True)
+    return folder
+
+
+def options_of(case: dict[str, object]) -> MergeOptions:
+    """What the user of the other merger chose, chosen here."""
+    args = case["args"]
+    if "weights_alpha" in args:  # SuperMerger: computes in float32, adds what only B has
+        return MergeOptions(
+            a=args["model_a"], b=args["model_b"], alpha_blocks=args["weights_alpha"], only_in_b="take", name="merged"
+        )
+    names = [args[f"{place}_model_name"] or "" for place in ("primary", "secondary", "tertiary")]
+    return MergeOptions(
+        a=names[0], b=names[1], c=names[2], method=METHODS[args["interp_method"]], alpha=args["multiplier"],
+        vae="" if args["bake_in_vae"] == "None" else args["bake_in_vae"], arithmetic="stored", missing="keep",
+        precision="fp16" if args["save_as_half"] else "keep", name="merged",
+    )  # fmt: skip
+
+
+@needs_goldens
+def test_there_are_reference_merges() -> None:
+    assert len(list(CASES.glob("*.json.gz"))) >= 6
+
+
+@needs_goldens
+@pytest.mark.parametrize("path", sorted(CASES.glob("*.json.gz")), ids=lambda path: path.name.partition(".")[0])
+def test_the_merge_is_theirs(path: Path, folder: Folder) -> None:
+    with gzip.open(path) as file:
+        case = json.load(file)
+    result = merge(options_of(case), folder.context())
+    try:
+        done = subprocess.run(
+            [sys.executable, CASES / "check.py", path, result.files[0]], capture_output=True, text=True, check=False
+        )
+    finally:
+        for made in (result.files[0], result.files[0].with_suffix(".yaml")):
+            made.unlink()
+    assert done.returncode == 0, done.stdout[-1000:]

@@ -1,0 +1,134 @@
+"""The merger in the program: it loads, its forms are declared, recipes are generated from, models are compared."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from extensions.checkpoint_merge.distance import ALL
+from extensions.checkpoint_merge.heatmap import compare, draw
+from extensions.checkpoint_merge.merging import merge
+from extensions.checkpoint_merge.options import CompareOptions, MergeOptions
+from tests.extensions.merging import UNET, Folder, checkpoint
+from webui.domain.request import GenerationRequest
+from webui.domain.result import GeneratedImage, Progress
+from webui.plugins.api import BadRequestError, Cancelled, WebuiError
+from webui.plugins.loader import load_all
+from webui.processing.back import Back, build
+from webui.worker import WorkerConfig
+
+ROOT = Path(__file__).parents[2]
+GOLDENS = ROOT.parent / "shared" / "goldens"
+needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
+REQUEST = GenerationRequest(
+    prompt="a red cat", checkpoint="tiny-sd1", sampler="Euler", steps=2, seed=5, width=64, height=64
+)
+
+
+class Silent:
+    """A reporter that lets everything run."""
+
+    def progress(self, progress: Progress) -> None: ...
+    def image(self, image: GeneratedImage) -> None: ...
+    def stopped(self) -> str:
+        return ""
+
+
+def test_it_loads_and_its_forms_are_declared() -> None:
+    extension = load_all(ROOT / "extensions").extensions["checkpoint_merge"]
+    assert list(extension.actions) == ["compare", "merge", "merge_loras", "extract_lora", "read_recipe"]
+    for action in extension.actions.values():
+        assert json.dumps(action.options.model_json_schema())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    folder = Folder(tmp_path_factory.mktemp("try"))
+    target = folder.models_dir / "Stable-diffusion"
+    for ending in ("safetensors", "yaml"):
+        shutil.copyfile(GOLDENS / "models/Stable-diffusion" / f"tiny-sd1.{ending}", target / f"tiny-sd1.{ending}")
+        shutil.copyfile(GOLDENS / "models/Stable-diffusion" / f"tiny-vpred.{ending}", target / f"other.{ending}")
+    shutil.copyfile(GOLDENS / "models/Lora/tiny-lora.safetensors", folder.models_dir / "Lora/tiny-lora.safetensors")
+    script = GOLDENS / "merge/merge_inputs.py"
+    subprocess.run([sys.executable, script, target / "tiny-sd1.safetensors", target], check=True, capture_output=True)
+    for name in ("tiny-sd1-c", "tiny-sd1-d"):
+        shutil.copyfile(target / "tiny-sd1.yaml", target / f"{name}.yaml")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def back(folder: Folder) -> Back:
+    return build(WorkerConfig(folder.models_dir, folder.root / "data", ROOT / "extensions", device="cpu",
+                              precision="fp32", threads=1))  # fmt: skip
+
+
+def picture(back: Back, **changes: object) -> np.ndarray:
+    result = back.run(REQUEST.with_(**changes), Silent())
+    assert not result.notices
+    return np.asarray(result.images[0].image).astype(int)
+
+
+@needs_models
+def test_a_recipe_gives_the_picture_of_its_merge_and_leaves_no_trace(back: Back, folder: Folder) -> None:
+    recipe = {"b": "tiny-sd1-c", "method": "weighted_sum", "alpha": 0.6, "alpha_blocks": "COSINE", "loras": "tiny-lora"}
+    merge(MergeOptions(a="tiny-sd1", precision="fp32", name="saved", **recipe), folder.context())
+    before = picture(back)
+    files = folder.files()
+    tried = picture(back, extensions={"checkpoint_merge": recipe})
+    assert np.array_equal(tried, picture(back, extensions={"checkpoint_merge": recipe}))
+    assert folder.files() == files
+    assert np.array_equal(picture(back), before)
+    saved = picture(back, checkpoint="saved")
+    assert np.abs(tried - saved).max() <= 1
+    assert np.abs(tried - before).max() > 8
+    elsewhere = {"a": "tiny-sd1", **recipe}  # A of the recipe is loaded, whatever the request names
+    assert np.array_equal(picture(back, checkpoint="saved", extensions={"checkpoint_merge": elsewhere}), tried)
+
+
+@needs_models
+def test_a_recipe_that_fails_leaves_the_model_as_it_was(back: Back) -> None:
+    before = picture(back)
+    faults = {
+        "no 'nowhere' in": {"b": "nowhere", "method": "weighted_sum"},
+        r"^extensions\.checkpoint_merge\.b: tensor .* other\.safetensors .* tiny-sd1\.safetensors": {
+            "b": "other", "method": "weighted_sum",
+        },
+        "no 'missing' in": {"loras": "tiny-lora:4, missing"},
+    }  # fmt: skip
+    for message, recipe in faults.items():
+        with pytest.raises(WebuiError, match=message):
+            picture(back, extensions={"checkpoint_merge": recipe})
+    assert np.array_equal(picture(back), before)
+    with pytest.raises(BadRequestError, match=r"extensions\.checkpoint_merge"):
+        picture(back, extensions={"checkpoint_merge": {"method": "weighted_sum"}})
+
+
+def test_the_heat_map_shows_where_models_differ(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    a = folder.put("Stable-diffusion/a", checkpoint(1))
+    changed = f"{UNET}output_blocks.3.0.in_layers.2.weight"
+    folder.put("Stable-diffusion/b", {**a, changed: 1.5 * a[changed]})
+    result = compare(CompareOptions(a="a", b="b"), folder.context())
+    table = result.data
+    assert list(table) == ["text", *(f"IN{i:02}" for i in range(12)), "M00", *(f"OUT{i:02}" for i in range(12)), "VAE"]
+    block = [a[name].double() for name in a if name.startswith(f"{UNET}output_blocks.3.")]
+    wanted = 0.5 * float(a[changed].double().norm()) / sum(float(one.square().sum()) for one in block) ** 0.5
+    assert table["OUT03"][ALL] == pytest.approx(wanted, rel=1e-6)
+    assert {row for row in table if table[row][ALL]} == {"OUT03"}
+    picture = result.images[0]
+    assert isinstance(picture, Image.Image)
+    colours = {picture.getpixel((70, 62 + 20 * i + 15)) for i in range(len(table))}
+    assert len(colours) == 2  # one row stands out
+    with pytest.raises(Cancelled):
+        compare(CompareOptions(a="a", b="b"), folder.context(lambda: True))
+
+
+def test_an_empty_table_can_be_drawn() -> None:
+    from extensions.checkpoint_merge.distance import Distances
+
+    assert draw(Distances((), {}, ()), "x" * 500).width > 0

@@ -1,0 +1,71 @@
+"""guidance, wildcards and step_film in the program, on a tiny checkpoint."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from webui.domain.request import GenerationRequest
+from webui.domain.result import GeneratedImage, GenerationResult, Progress
+from webui.processing.back import Back, build
+from webui.worker import WorkerConfig
+
+ROOT = Path(__file__).parents[2]
+GOLDENS = ROOT.parent / "shared" / "goldens"
+pytestmark = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
+REQUEST = GenerationRequest(
+    prompt="a cat", checkpoint="tiny-sd1", sampler="Euler", steps=4, seed=5, width=64, height=64
+)
+
+
+class Silent:
+    """A reporter that lets everything run."""
+
+    def progress(self, progress: Progress) -> None: ...
+    def image(self, image: GeneratedImage) -> None: ...
+    def stopped(self) -> str:
+        return ""
+
+
+@pytest.fixture(scope="module")
+def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
+    data = tmp_path_factory.mktemp("data")
+    return build(WorkerConfig(GOLDENS / "models", data, ROOT / "extensions", device="cpu", precision="fp32", threads=1))
+
+
+def made(back: Back, **changes: object) -> GenerationResult:
+    result = back.run(REQUEST.with_(**changes), Silent())
+    assert not result.notices
+    return result
+
+
+def pixels(result: GenerationResult) -> np.ndarray:
+    return np.asarray(result.images[0].image)
+
+
+@pytest.mark.parametrize(("sampler", "steps"), [("Euler", 4), ("DDIM", 3)])  # DDIM walks between its timesteps
+def test_a_film_is_shown_and_changes_nothing(sampler: str, steps: int, back: Back) -> None:
+    plain = made(back, sampler=sampler, n_iter=2)
+    filmed = made(back, sampler=sampler, n_iter=2, extensions={"step_film": {"side": 64}})
+    assert np.array_equal(pixels(plain), pixels(filmed))
+    assert not plain.extras
+    assert [strip.size for strip in filmed.extras] == [(56 + steps * 68, 24 + 3 * 68 + 20 + 96)] * 2
+
+
+def test_guidance_acts_and_is_off_by_default(back: Back) -> None:
+    plain = pixels(made(back, cfg_scale=15))
+    assert np.array_equal(plain, pixels(made(back, cfg_scale=15, extensions={"guidance": {}})))
+    for options in ({"rescale": 0.7}, {"threshold": True}, {"end": 0.5}):
+        assert not np.array_equal(plain, pixels(made(back, cfg_scale=15, extensions={"guidance": options})))
+    only_prompt = made(back, cfg_scale=15, extensions={"guidance": {"start": 1}})
+    assert np.array_equal(pixels(only_prompt), pixels(made(back, cfg_scale=1)))
+
+
+def test_wildcards_are_decided_by_the_seed_and_written_down(back: Back) -> None:
+    prompt = "a {red|blue|green|black} __colour__ cat"
+    first = made(back, prompt=prompt, extensions={"wildcards": {}})
+    again = made(back, prompt=prompt, extensions={"wildcards": {}})
+    assert first.request.prompt == again.request.prompt
+    assert "{" not in first.images[0].infotext.partition("\n")[0]
+    assert np.array_equal(pixels(first), pixels(made(back, prompt=first.request.prompt)))
+    assert made(back, prompt=prompt).request.prompt == prompt

@@ -1,0 +1,37 @@
+"""The film: frames are what they say, strips have the right size, and a picture is the same with and without one."""
+
+import torch
+
+from extensions.step_film.frames import Frame, frame, predicted_noise
+from extensions.step_film.plugin import _spread
+from extensions.step_film.strip import strip
+from webui.plugins.tensors import SigmaTable, Step
+
+
+def test_the_noise_is_what_was_added() -> None:
+    torch.manual_seed(0)
+    clean, noise = torch.randn(2, 4, 6, 5)
+    sigma = torch.tensor(3.0)
+    torch.testing.assert_close(predicted_noise(clean + sigma * noise, clean, sigma, None), noise)
+    alphas = SigmaTable.standard().alphas_cumprod
+    share = alphas[500]
+    mixed = share.sqrt() * clean + (1 - share).sqrt() * noise
+    torch.testing.assert_close(predicted_noise(mixed, clean, torch.tensor(500.0), alphas), noise, atol=1e-5, rtol=1e-5)
+
+
+def test_frames_and_strip_have_their_sizes() -> None:
+    step = Step(3, 8, torch.tensor(2.0), torch.tensor(1.0))
+    made = frame(step, torch.randn(4, 8, 16), torch.randn(4, 8, 16), "sd1", 64, None)
+    assert [one.size for one in made.pictures] == [(64, 32)] * 3
+    assert (made.index, made.level) == (3, 2.0)
+    whole = strip([made] * 5, [14.6, 7, 3, 1, 0.03, 0], "Euler, run 1")
+    assert whole.width == 56 + 5 * 68
+    assert whole.height == 24 + 3 * 36 + 20 + 96
+    assert strip([made], [0.0], "x").width  # a level of 0 alone has no curve
+
+
+def test_long_runs_are_spread_evenly() -> None:
+    frames = [Frame(index, 1.0, None) for index in range(100)]  # type: ignore[arg-type]
+    shown = [one.index for one in _spread(frames, 10)]
+    assert shown == [0, 11, 22, 33, 44, 55, 66, 77, 88, 99]
+    assert _spread(frames[:3], 10) == frames[:3]

@@ -1,0 +1,81 @@
+"""Inpainting for any checkpoint: what a mask protects is put back at every call of the denoiser.
+
+How masks are made from pictures is in `webui/imaging`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from webui.domain.inpainting import SoftInpainting
+from webui.sampling.loop import StepDenoiser
+from webui.sampling.steps import Step
+from webui.sampling.timestep import EpsilonModel, Guided
+
+_LEAST_NORM = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class LatentMask:
+    """What may change.
+
+    Attributes:
+        clean: (B, 4, h, w) latents of the picture.
+        painted: (1, 1, h, w) in 0..1; where it is 1 the picture may change.
+        soft: blend by degrees that depend on the noise level; None: by the mask alone.
+    """
+
+    clean: Tensor
+    painted: Tensor
+    soft: SoftInpainting | None = None
+
+    def kept(self, latents: Tensor, level: Tensor) -> Tensor:
+        """The latents (B, 4, h, w) with the protected part put back.
+
+        Args:
+            level: sigma; in timestep space the timestep, which soft blending then takes for a sigma, as A1111 does.
+        """
+        if self.soft is None:
+            return self.blended(latents)
+        exponent = level.to(latents) ** self.soft.schedule_bias * self.soft.preservation
+        return soft_blend(self.clean, latents, self.painted.to(latents) ** exponent, self.soft.contrast_boost)
+
+    def finished(self, latents: Tensor) -> Tensor:
+        """What a run ends with; soft inpainting decides only in the picture what is kept."""
+        return latents if self.soft is not None else self.blended(latents)
+
+    def blended(self, latents: Tensor) -> Tensor:
+        """New where painted, clean where not."""
+        return latents * self.painted + self.clean * (1 - self.painted)
+
+    def denoiser(self, denoise: StepDenoiser) -> StepDenoiser:
+        """A denoiser of noise-level space whose estimate has the protected part put back."""
+        return lambda step, latents, sigma: self.kept(denoise(step, latents, sigma), sigma)
+
+    def predictor(self, epsilon: EpsilonModel) -> EpsilonModel:
+        """A model of timestep space that sees the protected part clean, as A1111 has it; the sampler's own latents
+        stay as they are."""
+
+        def masked(step: Step, latents: Tensor, timestep: Tensor) -> Guided:
+            return epsilon(step, self.kept(latents, timestep), timestep)
+
+        return masked
+
+
+def soft_blend(old: Tensor, new: Tensor, share: Tensor, boost: float) -> Tensor:
+    """Mix two latents so that half-way mixtures keep their contrast.
+
+    Directions are mixed linearly; the length of each cell's vector is the power mean (exponent `boost`) of the two.
+
+    Args:
+        old, new: (B, 4, h, w).
+        share: (1, 1, h, w) in 0..1, of `new`.
+    """
+    mixed = old * (1 - share) + new * share
+    weight = share.double()
+    lengths = [torch.linalg.vector_norm(part, dim=1, keepdim=True).double() for part in (old, new)]
+    wanted = (lengths[0] ** boost * (1 - weight) + lengths[1] ** boost * weight) ** (1 / boost)
+    length = torch.linalg.vector_norm(mixed, dim=1, keepdim=True).double() + _LEAST_NORM
+    blended: Tensor = mixed * (wanted / length).to(mixed)
+    return blended

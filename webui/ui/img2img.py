@@ -1,0 +1,112 @@
+"""The tab img2img with its sub-tabs, and the buttons that hand a finished picture to it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.blocks import Block
+from gradio.components import Component
+
+from webui.domain.errors import WebuiError
+from webui.output.parse import parse, read_fields
+from webui.ui import markup, picture_form, txt2img
+from webui.ui.events import bind
+from webui.ui.generate import Results
+from webui.ui.layout import Pen
+from webui.ui.picture_form import INPAINT, MASKED, OUTPAINT, PLAIN, PictureForm
+
+if TYPE_CHECKING:
+    from webui.engine import Engine
+
+TOLD = ("prompt", "negative_prompt", "steps", "seed")  # what goes along with a picture; to img2img also its size
+SIZE = ("width", "height")
+CELL = 8  # pixels
+Updates = dict[Block, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """The tab as it was drawn."""
+
+    form: PictureForm
+    buttons: txt2img.Buttons
+    results: Results
+    modes: gr.Tabs
+
+
+def draw(pen: Pen, styles: Sequence[str] = (), engine: "Engine | None" = None) -> Tab:
+    """Draw the tab inside the caller's Blocks; `engine` knows the extensions."""
+    drawn: list[Any] = []
+
+    def before() -> None:
+        pictures, modes, tabs = picture_form.draw_pictures()
+        measure = gr.Button("⤢ Size of the picture", size="sm", elem_id="img2img_detect_image_size_btn", min_width=160)
+        options, masked, margins = picture_form.draw_options()
+        for mode, tab in tabs.items():
+            bind(tab.select, _into_view(mode), None, [pictures.mode, masked, margins], queue=False)
+        drawn.extend((pictures, modes, options, measure))
+
+    buttons, results = txt2img.draw(pen, styles, engine, before)
+    pictures, modes, options, measure = drawn
+    form = PictureForm(pen.form(), pictures, options)
+    _connect_size(form, measure, results)
+    return Tab(form, buttons, results, modes)
+
+
+def _into_view(mode: str) -> Callable[[], tuple[str, Any, Any]]:
+    return lambda: (mode, gr.update(visible=mode in MASKED), gr.update(visible=mode == OUTPAINT))
+
+
+def _connect_size(form: PictureForm, measure: gr.Button, results: Results) -> None:
+    width, height = form.controls["width"], form.controls["height"]
+
+    def size_of(values: Mapping[Component, Any]) -> Updates:
+        """The picture's own size, rounded down to whole latent cells."""
+        try:
+            if values[form.pictures.mode] == INPAINT:
+                drawn = form.pictures.editor.read(values[form.pictures.editor])
+                picture = drawn[0] if drawn else None
+            else:
+                picture = form.pictures.read(values)[0]
+        except WebuiError as error:
+            return {results.status: markup.message("error", str(error))}
+        if picture is None:
+            return {results.status: markup.message("notice", "Drop a picture first.")}
+        return {width: max(CELL, picture.width // CELL * CELL), height: max(CELL, picture.height // CELL * CELL)}
+
+    bind(measure.click, size_of, set(form.pictures.all), [width, height, results.status], preprocess=False)
+
+
+def connect_send(results: Results, tab: Tab, tabs: gr.Tabs) -> None:
+    """Give the buttons below a gallery their work: the chosen picture becomes the one to start from."""
+
+    def handler(mode: str) -> Callable[[list[dict[str, Any]], int], Updates]:
+        return lambda shown, chosen: _sent(tab, tabs, results, mode, shown, chosen)
+
+    pictures, controls = tab.form.pictures, tab.form.controls
+    outputs = [
+        tabs, tab.modes, pictures.mode, pictures.plain, pictures.editor, results.status,
+        *(controls[name] for name in (*TOLD, *SIZE)),
+    ]  # fmt: skip
+    for button, mode in zip(results.send, (PLAIN, INPAINT), strict=True):
+        bind(button.click, handler(mode), [results.shown, results.chosen], outputs)
+
+
+def _sent(tab: Tab, tabs: gr.Tabs, results: Results, mode: str, shown: list[dict[str, Any]], chosen: int) -> Updates:
+    if chosen >= len(shown):
+        return {results.status: markup.message("notice", "There is no picture to send yet.")}
+    picture, pictures = shown[chosen], tab.form.pictures
+    request = read_fields(parse(picture["text"])).request
+    into: Updates = (
+        {pictures.plain: picture["file"]}
+        if mode == PLAIN
+        else {pictures.editor: {"background": picture["file"], "layers": [], "composite": None}}
+    )
+    return {
+        **tab.form.form.show(request, TOLD if mode == INPAINT else (*TOLD, *SIZE)),
+        **into,
+        pictures.mode: mode,
+        tabs: gr.update(selected="img2img"),
+        tab.modes: gr.update(selected=mode),
+    }

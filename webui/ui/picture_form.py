@@ -1,0 +1,253 @@
+"""The part of the img2img form that txt2img does not have: pictures, mask, and how they are used, read into a task."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from PIL import Image
+from pydantic import ValidationError
+
+from webui.domain.errors import BadRequestError
+from webui.domain.images import safe_open
+from webui.domain.inpainting import Inpainting, Outpainting, SoftInpainting
+from webui.domain.masks import Mask
+from webui.domain.request import GenerationRequest, Img2Img
+from webui.ui import forms
+from webui.ui.editor import MaskEditor, mask_editor
+from webui.ui.forms import Form
+
+Mode = str  # of MODES
+PLAIN, INPAINT, UPLOAD, OUTPAINT = "img2img", "inpaint", "inpaint_upload", "outpaint"
+MODES: tuple[tuple[Mode, str], ...] = (
+    (PLAIN, "img2img"),
+    (INPAINT, "Inpaint"),
+    (UPLOAD, "Inpaint upload"),
+    (OUTPAINT, "Outpaint"),
+)
+MASKED = (INPAINT, UPLOAD)
+BLUR, SOFT, SIDES = "mask_blur", "soft.enabled", ("left", "right", "top", "bottom")
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Where pictures are dropped and masks painted; `mode` is a State that holds the sub-tab in view."""
+
+    mode: gr.State
+    plain: gr.Image
+    editor: MaskEditor
+    base: gr.Image
+    mask: gr.Image
+    outpaint: gr.Image
+
+    @property
+    def all(self) -> list[Component]:
+        return [self.mode, self.plain, self.editor, self.base, self.mask, self.outpaint]
+
+    def read(self, values: Mapping[Component, Any]) -> tuple[Image.Image, Mask | None]:
+        """The picture of the sub-tab in view, and its mask where it has one.
+
+        Raises:
+            BadRequestError: there is none, or nothing is masked.
+        """
+        mode = values[self.mode]
+        if mode == INPAINT:
+            return self._painted(values[self.editor])
+        if mode == UPLOAD:
+            mask = _opened(values[self.mask], "Drop a mask, too: white is repainted.")
+            return _opened(values[self.base], "Drop a picture first."), Mask.of(mask)
+        source = self.outpaint if mode == OUTPAINT else self.plain
+        return _opened(values[source], "Drop a picture first."), None
+
+    def _painted(self, sent: Mapping[str, Any] | None) -> tuple[Image.Image, Mask]:
+        drawn = self.editor.read(sent)
+        if drawn is None:
+            raise BadRequestError("image", "Drop a picture first, then paint over what shall change.")
+        picture, mask = drawn
+        if mask is None:
+            raise BadRequestError("mask", "Nothing is masked yet: paint over what shall change.")
+        return picture, mask
+
+
+@dataclass(frozen=True, slots=True)
+class PictureForm:
+    """The whole form of the tab img2img.
+
+    Attributes:
+        form: what it shares with txt2img.
+        pictures: where they come from.
+        options: the other controls, by name of the task's field; `soft.*` of soft inpainting, `outpaint.*`.
+    """
+
+    form: Form
+    pictures: Pictures
+    options: Mapping[str, Component]
+
+    @property
+    def controls(self) -> Mapping[str, Component]:
+        return self.form.controls
+
+    @property
+    def components(self) -> set[Component]:
+        return {*self.form.components, *self.pictures.all, *self.options.values()}
+
+    def read(self, values: Mapping[Component, Any]) -> GenerationRequest:
+        """The request that the tab shows.
+
+        Raises:
+            BadRequestError: naming the field and what is wrong with it.
+        """
+        picture, mask = self.pictures.read(values)
+        shown = {name: values[control] for name, control in self.options.items()}
+        mode = values[self.pictures.mode]
+        task = {name: value for name, value in shown.items() if name in Img2Img.model_fields}
+        try:
+            request = self.form.read(values)
+            scale = forms.plain("image_cfg_scale", task["image_cfg_scale"])
+            parts: dict[str, Any] = {"image": picture, "image_cfg_scale": scale}
+            if mask is not None:
+                parts["inpainting"] = _inpainting(shown, mask)
+            if mode == OUTPAINT:
+                parts["outpainting"] = _part(Outpainting, shown, "outpaint.")
+            return request.with_(task=Img2Img(**{**task, **parts}))
+        except ValidationError as error:
+            raise forms.bad_request(error) from None
+
+
+def _inpainting(shown: Mapping[str, Any], mask: Mask) -> Inpainting:
+    own = {name: value for name, value in shown.items() if name in Inpainting.model_fields}
+    blur = shown[BLUR]
+    soft = _part(SoftInpainting, shown, "soft.") if shown[SOFT] else None
+    return Inpainting(**{**own, "mask": mask, "mask_blur_x": blur, "mask_blur_y": blur, "soft": soft})
+
+
+def _part(kind: Any, shown: Mapping[str, Any], prefix: str) -> Any:
+    return kind(**{name: shown[prefix + name] for name in kind.model_fields if prefix + name in shown})
+
+
+def _opened(sent: Mapping[str, Any] | None, missing: str) -> Image.Image:
+    if not sent or not sent.get("path"):
+        raise BadRequestError("image", missing)
+    return safe_open(Path(sent["path"]))
+
+
+def draw_pictures() -> tuple[Pictures, gr.Tabs, dict[Mode, gr.Tab]]:
+    """The sub-tabs with a place for a picture each."""
+    dropped: dict[str, Any] = {
+        "type": "filepath", "image_mode": None, "sources": ["upload", "clipboard"], "height": 420, "buttons": [],
+    }  # fmt: skip
+    tabs: dict[Mode, gr.Tab] = {}
+    with gr.Tabs(selected=PLAIN, elem_id="mode_img2img") as modes:
+        with gr.Tab(MODES[0][1], id=PLAIN, elem_id="img2img_img2img_tab") as tabs[PLAIN]:
+            plain = gr.Image(label="Picture", elem_id="img2img_image", **dropped)
+        with gr.Tab(MODES[1][1], id=INPAINT, elem_id="img2img_inpaint_tab") as tabs[INPAINT]:
+            editor = mask_editor(label="Paint over what shall change", elem_id="img2maskimg", height=520)
+        with gr.Tab(MODES[2][1], id=UPLOAD, elem_id="img2img_inpaint_upload_tab") as tabs[UPLOAD], gr.Row():
+            base = gr.Image(label="Picture", elem_id="img_inpaint_base", **dropped)
+            mask = gr.Image(label="Mask: white changes", elem_id="img_inpaint_mask", **dropped)
+        with gr.Tab(MODES[3][1], id=OUTPAINT, elem_id="img2img_outpaint_tab") as tabs[OUTPAINT]:
+            outpaint = gr.Image(label="Picture to grow", elem_id="img_outpaint_base", **dropped)
+    return Pictures(gr.State(PLAIN), plain, editor, base, mask, outpaint), modes, tabs
+
+
+def draw_options() -> tuple[Mapping[str, Component], gr.Group, gr.Group]:
+    """The controls of the task; gives back also the groups that show only while masks or margins are in use."""
+    options: dict[str, Component] = {}
+    with gr.Row(elem_classes="tight"):
+        options["resize_mode"] = gr.Dropdown(
+            [("Just resize", "resize"), ("Crop and resize", "crop"), ("Resize and fill", "fill"),
+             ("Just resize (latent upscale)", "latent")],
+            value="resize", label="Resize mode", elem_id="resize_mode", min_width=180,
+        )  # fmt: skip
+        options["denoising_strength"] = _slider(Img2Img, "denoising_strength", "Denoising strength", step=0.01)
+    with gr.Group(visible=False, elem_id="img2img_inpaint_controls") as masked:
+        _draw_mask(options)
+    with gr.Group(visible=False, elem_id="img2img_outpaint_controls") as margins:
+        _draw_margins(options)
+    with gr.Accordion("Starting noise, colours, editing checkpoints", open=False, elem_id="img2img_more"):
+        with gr.Row(elem_classes="tight"):
+            options["noise_multiplier"] = _slider(Img2Img, "noise_multiplier", "Initial noise multiplier", step=0.01)
+            options["extra_noise"] = _slider(Img2Img, "extra_noise", "Extra noise", step=0.01)
+            options["image_cfg_scale"] = gr.Slider(
+                0, 3, value=1.5, step=0.05, label="Image CFG scale", elem_id="img2img_image_cfg_scale",
+                info="instruct-pix2pix checkpoints only", buttons=[],
+            )  # fmt: skip
+        with gr.Row(elem_classes="tight"):
+            options["fix_steps"] = _checkbox(Img2Img, "fix_steps", "Exactly these steps")
+            options["color_correction"] = _checkbox(Img2Img, "color_correction", "Colour correction")
+    return MappingProxyType(options), masked, margins
+
+
+def _draw_mask(options: dict[str, Component]) -> None:
+    with gr.Row(elem_classes="tight"):
+        options[BLUR] = gr.Slider(0, 64, value=4, step=1, label="Mask blur", elem_id="img2img_mask_blur", buttons=[])
+        options["invert"] = _radio("Mask mode", "mask_mode", [("Inpaint masked", False), ("Inpaint not masked", True)])
+    options["content"] = _radio(
+        "Masked content", "inpainting_fill",
+        [("fill", "fill"), ("original", "original"), ("latent noise", "noise"), ("latent nothing", "nothing")],
+        value="original",
+    )  # fmt: skip
+    with gr.Row(elem_classes="tight"):
+        options["area"] = _radio(
+            "Inpaint area", "inpaint_full_res", [("Whole picture", "whole"), ("Only masked", "masked")]
+        )
+        options["padding"] = gr.Slider(
+            0, 256, value=32, step=4, label="Only masked padding, pixels", elem_id="img2img_inpaint_full_res_padding",
+            buttons=[],
+        )  # fmt: skip
+    with gr.Accordion("Soft inpainting", open=False, elem_id="soft"):
+        options[SOFT] = gr.Checkbox(False, label="Soft inpainting", elem_id="soft_inpainting_enabled")
+        with gr.Row(elem_classes="tight grid"):
+            for name, schema in forms.leaves(SoftInpainting).items():
+                low, high = _bounds(SoftInpainting, name)
+                options[f"soft.{name}"] = gr.Slider(
+                    low, high, value=schema["default"], step=0.05, label=name.replace("_", " ").capitalize(),
+                    info=schema["description"], elem_id=f"soft_inpainting_{name}", min_width=220, buttons=[],
+                )  # fmt: skip
+
+
+def _draw_margins(options: dict[str, Component]) -> None:
+    with gr.Row(elem_classes="tight"):
+        for side in SIDES:
+            options[f"outpaint.{side}"] = gr.Slider(
+                0, 512, value=128 if side == "right" else 0, step=8, label=f"Pixels to add: {side}",
+                elem_id=f"outpaint_{side}", min_width=120, buttons=[],
+            )  # fmt: skip
+    with gr.Row(elem_classes="tight"):
+        options["outpaint.mask_blur"] = gr.Slider(
+            0, 64, value=8, step=1, label="Seam blur", elem_id="outpaint_mask_blur", buttons=[]
+        )
+        options["outpaint.content"] = _radio(
+            "New parts start from", "outpaint_content",
+            [("fill", "fill"), ("stretched border", "original"), ("latent noise", "noise"),
+             ("latent nothing", "nothing")],
+        )  # fmt: skip
+
+
+def _radio(label: str, name: str, choices: list[tuple[str, Any]], value: Any = None) -> gr.Radio:
+    start = choices[0][1] if value is None else value
+    return gr.Radio(choices, value=start, label=label, elem_id=f"img2img_{name}", min_width=180)
+
+
+def _checkbox(model: Any, name: str, label: str) -> gr.Checkbox:
+    schema = forms.leaves(model)[name]
+    return gr.Checkbox(schema["default"], label=label, info=schema.get("description"), elem_id=f"img2img_{name}")
+
+
+def _slider(model: Any, name: str, label: str, step: float) -> gr.Slider:
+    schema = forms.leaves(model)[name]
+    low, high = schema["minimum"], schema["maximum"]
+    return gr.Slider(
+        low, high, value=schema["default"], step=step, label=label, elem_id=f"img2img_{name}", min_width=180, buttons=[]
+    )
+
+
+def _bounds(model: Any, name: str) -> tuple[float, float]:
+    """Lowest and highest value of a field."""
+    limits = model.model_fields[name].metadata
+    low = next(limit.ge for limit in limits if hasattr(limit, "ge"))
+    high = next(limit.le for limit in limits if hasattr(limit, "le"))
+    return low, high
