@@ -123,7 +123,7 @@ def detect(options: DetectOptions, context: ActionContext) -> ActionResult:
         thresholds = (options.threshold_a, options.threshold_b)
         mask = masks[number] if masks else None
         made.append(drawn_map(module, picture, mask, options.processor_res, thresholds))
-    data = {"info": "Success", "images": [_as_base64(image) for image in made]}
+    data: dict[str, Any] = {"info": "Success", "images": [_as_base64(image) for image in made]}
     return ActionResult(f"{module.name}: {len(made)} maps", images=tuple(made), data=data)
 
 

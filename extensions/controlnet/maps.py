@@ -56,7 +56,8 @@ def pixel_perfect_resolution(picture: Map, height: int, width: int, fit: Fit) ->
     raw_height, raw_width = picture.shape[:2]
     scales = (height / raw_height, width / raw_width)
     scale = min(scales) if fit == "Resize and Fill" else max(scales)
-    return round(scale * min(raw_height, raw_width))
+    sides: tuple[int, int] = (raw_height, raw_width)
+    return round(scale * min(sides))
 
 
 def fitted(drawn: Map, height: int, width: int, fit: Fit) -> Map:

@@ -156,7 +156,8 @@ def _last_layer(model: LoadedModel, block: str) -> nn.Module | None:
     """The module whose output is that of a block of LDM."""
     unet, layout = model.unet.module, model.unet.shape.layout
     if block == "middle_block":
-        return unet.mid_block  # type: ignore[no-any-return]
+        middle: nn.Module = unet.mid_block
+        return middle
     modules = dict(unet.named_modules())
     for probe in (f"{block}.2.conv", f"{block}.1.conv", f"{block}.1", f"{block}.0.in_layers.0"):
         there = layout.to_diffusers(probe)
