@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from webui.plugins.api import GenerationRequest, Img2Img, JobContext, hookimpl
+from webui.plugins.api import GenerationRequest, Img2Img, JobContext, Models, Txt2Img, UnknownModelError, hookimpl
 from webui.plugins.tensors import LoadedModel, ModelCall, Residuals, Step
 
 from .finishing import finished
@@ -35,9 +35,7 @@ class ControlJob:
         self._originals: tuple[Unit, ...] = options.enabled
         self._request = job.request
         self._units: tuple[Prepared, ...] = prepare(options, job.request)
-        self._paths = {
-            one.number: job.models.find("controlnet", one.unit.model) for one in self._units if one.has_model
-        }
+        self._paths = {one.number: find_network(job.models, one) for one in self._units if one.has_model}
         self._on_model: OnModel | None = None
         self._progress = Progress()
 
@@ -251,6 +249,22 @@ class OnModel:
         return (changed, *output[1:]) if isinstance(output, tuple) else changed
 
 
+def find_network(models: Models, one: Prepared) -> Path:
+    """The file that a unit names: exactly, or the shortest name that contains the text, as A1111 takes it.
+
+    Raises:
+        UnknownModelError: none; lists those that are there.
+    """
+    wanted = one.unit.model
+    try:
+        return models.find("controlnet", wanted)
+    except UnknownModelError:
+        containing = [name for name in models.names("controlnet") if wanted.lower() in name.lower()]
+        if not containing:
+            raise
+        return models.find("controlnet", min(containing, key=len))
+
+
 def corrects(one: Prepared) -> bool:
     """Whether a unit changes what the UNet answers."""
     return one.module.name.startswith("tile_colorfix") or one.module.name == "inpaint_only"
@@ -283,4 +297,8 @@ def steps_of(request: GenerationRequest, *, hires: bool, run: int) -> int:
 
 def hires_size(request: GenerationRequest) -> tuple[int, int] | None:
     """(height, width) of the second pass of hires fix; None without one."""
-    return None
+    task = request.task
+    if not isinstance(task, Txt2Img) or not task.hires.enabled:
+        return None
+    width, height = task.hires.target(request.width, request.height).size
+    return height, width

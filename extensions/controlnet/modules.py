@@ -161,6 +161,7 @@ MODULES: Mapping[str, Module] = MappingProxyType(
         for name, label, kind, file in _WITH_WEIGHTS
     }
 )
+BUILT_IN = tuple(module.name for module in _BUILT_IN)
 _BY_LABEL: Mapping[str, Module] = MappingProxyType(
     {label: module for module in MODULES.values() for label in (module.name, *module.labels)}
 )

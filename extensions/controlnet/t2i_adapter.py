@@ -151,7 +151,7 @@ def adapter_shape(shapes: Shapes) -> AdapterShape:
     grey = channels == shrink**2
     if is_light:
         return _light_shape(shapes, shrink, grey=grey)
-    outs = []
+    outs: list[int] = []
     while f"body.{len(outs)}.block1.weight" in shapes:
         outs.append(shapes[f"body.{len(outs)}.block1.weight"][0])
     if not outs or len(outs) % _LEVELS:

@@ -67,8 +67,8 @@ def write(request: GenerationRequest, facts: InfoFacts) -> str:
         facts: what else is known of it.
     """
     details = _core(request, facts)
+    details |= {safe_key(key): value for key, value in facts.extra.items()}  # before what the passes add, as in A1111
     details |= _picture(request, facts) | hires_details(request, facts.hires_checkpoint)
-    details |= {safe_key(key): value for key, value in facts.extra.items()}
     details |= _conditioning(request, facts) | _sampling(request, facts) | _guidance(request, facts)
     if _normal(split_text(_text(request, details))) != _normal((request.prompt, request.negative_prompt)):
         details |= {"Exact prompt": request.prompt, "Exact negative prompt": request.negative_prompt}
