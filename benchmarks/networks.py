@@ -73,7 +73,7 @@ def main(number_format: str, cache: Path, checkpoint: Path) -> None:
     from extensions.lora.member import Member
     from webui.domain.request import GenerationRequest
     from webui.library.library import ModelLibrary
-    from webui.plugins.api import JobContext, Models
+    from webui.plugins.api import JobContext, Models, extra_networks
     from webui.plugins.patches import Patch, Patches
     from webui.weights.load import load_model
     from webui.weights.precision import Precision, allow_fast_products, resolve
@@ -94,7 +94,7 @@ def main(number_format: str, cache: Path, checkpoint: Path) -> None:
 
     def patch() -> Patch:
         member = Member(JobContext(request, None, device, dtype, models, lambda text: None))
-        member.edit_request(request)
+        member.use_networks(extra_networks(request.prompt)[1])
         context = member.patch_model(model)
         member.image_fields()
         if context is None:

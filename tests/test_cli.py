@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from webui import cli, serving
-from webui.cli import image_format_of, parser, read_settings, settings_of, write_whole
+from webui.cli import image_format_of, parser, read_settings, settings_of, with_loras, write_whole
 from webui.datalock import DataLock
 from webui.domain.errors import WebuiError
 from webui.picture_flags import picture_fields
@@ -195,3 +195,14 @@ def test_pictures_named_by_flags_become_the_task(tmp_path: Path) -> None:
     for flags, message in ((["--mask", str(mask)], "--init"), (["--init", str(tmp_path / "no.png")], "no.png")):
         with pytest.raises(WebuiError, match=message):
             picture_fields(parser().parse_args(["generate", "a cat", *flags]))
+
+
+def test_networks_become_tags_of_the_prompt() -> None:
+    given = parser().parse_args(["generate", "a cat", "--lora", "ink:0.8", "--lora", "oil"])
+    assert with_loras(given.prompt, given.loras) == "a cat <lora:ink:0.8> <lora:oil>"
+
+
+@pytest.mark.parametrize("text", ["ink:much", ":1", "ink:1:1:1", "a>b", "ink:nan"])
+def test_a_network_that_makes_no_tag_is_refused(text: str) -> None:
+    with pytest.raises(WebuiError, match="write the name of a file in models/Lora"):
+        with_loras("a cat", [text])

@@ -7,14 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from webui.plugins.api import (
-    GenerationRequest,
-    JobContext,
-    UnknownModelError,
-    UnusableFileError,
-    extra_networks,
-    hookimpl,
-)
+from webui.plugins.api import JobContext, NetworkTag, UnknownModelError, UnusableFileError, hookimpl
 from webui.plugins.tensors import Embedding, LoadedModel
 
 from .hypernetwork import Hypernetwork, HypernetworkPatch, read_hypernetwork
@@ -49,22 +42,21 @@ class Member:
         self._job = job
         self._loras: tuple[Found, ...] = ()
         self._hypernetworks: tuple[FoundHypernetwork, ...] = ()
+        self._mentioned: dict[str, None] = {}  # LoRA names in order of appearance
+        self._told: set[str] = set()
 
     @hookimpl
-    def network_kinds(self) -> Collection[str]:
-        return KINDS
-
-    @hookimpl
-    def edit_request(self, request: GenerationRequest) -> GenerationRequest | None:
-        """Read the tags and the files. The prompt stays as it is: the tags belong to the infotext."""
-        asked = read_tags(extra_networks(request.prompt)[1])
+    def use_networks(self, networks: Sequence[NetworkTag]) -> Collection[str]:
+        """Read the tags of a pass and their files."""
+        asked = read_tags(networks)
         for problem in asked.problems:
-            self._job.notice(problem)
+            self._tell(problem)
         found = {tag: self._lora(tag) for tag in dict.fromkeys(asked.loras)}
         self._loras = tuple(one for tag in asked.loras if (one := found[tag]) is not None)
         hypernetworks = [self._hypernetwork(tag) for tag in asked.hypernetworks]
         self._hypernetworks = tuple(one for one in hypernetworks if one is not None)
-        return None
+        self._mentioned |= {one.tag.name: None for one in self._loras}
+        return KINDS
 
     @hookimpl
     def embeddings(self) -> Sequence[Embedding]:
@@ -85,9 +77,10 @@ class Member:
 
     @hookimpl
     def image_fields(self) -> Mapping[str, str] | None:
+        """The networks of every pass, by the names that the prompt calls them, without what would end a name."""
         hashes = {
-            one.tag.name.replace(":", "").replace(",", ""): self._job.models.network_hash("lora", one.tag.name)
-            for one in self._loras
+            name.replace(":", "").replace(",", ""): self._job.models.network_hash("lora", name)
+            for name in self._mentioned
         }
         return {"Lora hashes": ", ".join(f"{name}: {digits}" for name, digits in hashes.items())} if hashes else None
 
@@ -102,7 +95,7 @@ class Member:
                 misfits[network.name] = look(network, layers)
                 told = misfits[network.name].told(network, model.spec.family)
                 if told:
-                    self._job.notice(told)
+                    self._tell(told)
             if not misfits[network.name].is_foreign:
                 fitting.append(one)
         return fitting
@@ -114,7 +107,7 @@ class Member:
         try:
             network = self._job.models.load(path, functools.partial(read_network, name=path.stem))
         except UnusableFileError as error:
-            self._job.notice(f"<lora:{tag.name}> was left out: {error}")
+            self._tell(f"<lora:{tag.name}> was left out: {error}")
             return None
         wanted = Wanted(network, tag.text_strength, tag.unet_strength, tag.ranks)
         return Found(tag, wanted, (_file(path), tag.text_strength, tag.unet_strength, tag.ranks))
@@ -127,15 +120,21 @@ class Member:
         try:
             hypernetwork = self._job.models.load(path, build)
         except UnusableFileError as error:
-            self._job.notice(f"<hypernet:{tag.name}> was left out: {error}")
+            self._tell(f"<hypernet:{tag.name}> was left out: {error}")
             return None
         return FoundHypernetwork(tag, hypernetwork, (_file(path), tag.strength))
+
+    def _tell(self, text: str) -> None:
+        """Once a job, however many passes it has."""
+        if text not in self._told:
+            self._told.add(text)
+            self._job.notice(text)
 
     def _path(self, kind: str, name: str) -> Path | None:
         try:
             return self._job.models.find(kind, name)
         except (UnknownModelError, UnusableFileError) as error:
-            self._job.notice(f"{name} was left out: {error}")
+            self._tell(f"{name} was left out: {error}")
             return None
 
 

@@ -15,7 +15,7 @@ from extensions.lora.member import Member
 from tests.library.small import small_checkpoint
 from webui.domain.request import GenerationRequest
 from webui.library.library import ModelLibrary
-from webui.plugins.api import JobContext, Models
+from webui.plugins.api import JobContext, Models, extra_networks
 from webui.weights.load import load_model
 from webui.weights.model import LoadedModel
 
@@ -84,7 +84,7 @@ class Joined:
         self.notices: list[str] = []
         request = GenerationRequest(prompt=prompt)
         self.member = Member(JobContext(request, None, CPU, torch.float32, models, self.notices.append))
-        assert self.member.edit_request(request) is None
+        assert "lora" in self.member.use_networks(extra_networks(prompt)[1])
 
 
 def weights(model: LoadedModel) -> dict[str, Tensor]:

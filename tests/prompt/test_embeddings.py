@@ -8,11 +8,16 @@ import struct
 import zipfile
 import zlib
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import save
+from PIL import Image
+from safetensors.torch import save, save_file
 
 from webui.domain.errors import UnusableFileError
+from webui.library.embeddings import EmbeddingFacts, facts_of
+from webui.library.library import ModelLibrary
+from webui.library.pictures import embedding_data
 from webui.prompt.embeddings import read_embedding
 
 VECTORS = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
@@ -115,3 +120,65 @@ def test_anything_else_is_refused_by_name(tmp_path, file: str, content: bytes) -
 def test_a_missing_file_is_refused(tmp_path) -> None:
     with pytest.raises(UnusableFileError, match=r"none\.pt: cannot be read"):
         read_embedding(tmp_path / "none.pt")
+
+
+def generator(count: int) -> list[int]:
+    """The numbers that packed embeddings are XORed with, one after another."""
+    state, numbers = 0, []
+    for _ in range(count):
+        state = (1664525 * state + 1013904223) % 2**32
+        numbers.append(state % 255 & 15)
+    return numbers
+
+
+def packed(data: object, height: int = 16) -> Image.Image:
+    """A picture with the data in the blocks at its sides, behind black columns, inside a black border."""
+    content = zlib.compress(json.dumps(data).encode(), 9)
+    columns = len(content) // (3 * height) + 1
+    content += bytes(3 * height * columns - len(content))
+    halves = [[byte & 15 for byte in content], [byte >> 4 for byte in content]]
+    noise = generator(len(content))
+    lower, upper = (
+        np.array([half ^ number for half, number in zip(one, noise, strict=True)], np.uint8).reshape(height, columns, 3)
+        for one in halves
+    )
+    black, middle = np.zeros((height, 1, 3), np.uint8), np.full((height, 20, 3), 0x77, np.uint8)
+    row = np.concatenate([lower | 0x80, black | 0x40, middle, black | 0x40, upper | 0xF0], axis=1)
+    return Image.fromarray(np.pad(row, ((3, 3), (5, 5), (0, 0))))
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_an_embedding_packed_in_pixels(tmp_path, suffix: str) -> None:
+    path = tmp_path / f"shared.{suffix}"
+    packed(STORED).save(path, lossless=True)
+    embedding = read_embedding(path)
+    assert (embedding.name, embedding.length) == ("stored", 2)
+    assert torch.equal(embedding.parts["only"], VECTORS)
+
+
+def test_a_picture_without_an_embedding_is_only_a_picture(tmp_path) -> None:
+    plain = Image.fromarray(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8))
+    plain.save(tmp_path / "plain.png")
+    Image.new("RGB", (32, 32)).save(tmp_path / "black.png")
+    striped = np.asarray(plain).copy()
+    striped[:, [10, 20]] = 0x40
+    Image.fromarray(striped).save(tmp_path / "striped.png")
+    for name in ("plain", "black", "striped"):
+        assert embedding_data(tmp_path / f"{name}.png") is None
+        with pytest.raises(UnusableFileError, match="no embedding in this picture"):
+            read_embedding(tmp_path / f"{name}.png")
+
+
+def test_pictures_in_the_folder_are_listed_only_with_an_embedding(tmp_path) -> None:
+    folder = tmp_path / "models" / "embeddings"
+    folder.mkdir(parents=True)
+    packed(STORED).save(folder / "shared.png")
+    packed(STORED).save(folder / "shared.preview.png")
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(folder / "other.png")
+    save_file({"emb_params": VECTORS}, folder / "other.safetensors", {"step": "7"})
+    library = ModelLibrary(tmp_path / "models", tmp_path / "cache")
+    assert [file.name for file in library.embeddings()] == ["other.safetensors", "shared.png"]
+    assert [facts_of(library, file) for file in library.embeddings()] == [
+        EmbeddingFacts(2, 3, 7),
+        EmbeddingFacts(2, 3),
+    ]

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from tests.library.small import small_checkpoint
 from webui.domain.errors import UnusableFileError
 from webui.library import ModelLibrary, read_header
+from webui.prompt.embeddings import read_embedding
 from webui.weights.convert import converted, ensure_safetensors
 from webui.weights.unpickle import RefusedError, check_archive, flatten
 
@@ -113,3 +114,12 @@ def test_files_without_tensors_or_nested_without_end_are_refused() -> None:
         deep = [deep]
     with pytest.raises(RefusedError, match="nested"):
         flatten(deep)
+
+
+def test_a_textual_inversion_of_the_first_programs(tmp_path: Path) -> None:
+    """Its vectors lie in a torch.nn.ParameterDict, which is no plain dictionary."""
+    vectors = torch.tensor([[1.0, 2.0, 3.0]])
+    content = {"string_to_token": {"*": torch.tensor(265)}, "string_to_param": torch.nn.ParameterDict({"*": vectors})}
+    torch.save(content, tmp_path / "old.pt")
+    copy = converted(tmp_path / "old.pt", tmp_path / "cache")
+    assert torch.equal(read_embedding(copy, "old").parts["only"], vectors)

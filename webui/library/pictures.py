@@ -120,5 +120,4 @@ def _stream(length: int) -> NDArray[np.uint8]:
     powers[0] = 1
     powers = np.multiply.accumulate(powers, dtype=np.uint32)  # wraps around at 32 bits, as the generator does
     states = np.cumsum(powers, dtype=np.uint32) * np.uint32(_INCREMENT)
-    low: NDArray[np.uint8] = (states % _MODULUS).astype(np.uint8) & np.uint8(_LOW)
-    return low
+    return np.bitwise_and(states % np.uint32(_MODULUS), np.uint32(_LOW)).astype(np.uint8)

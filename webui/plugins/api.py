@@ -20,7 +20,7 @@ from webui.plugins.contexts import ActionContext, JobContext
 from webui.plugins.markers import HOOKS_VERSION, hookimpl
 from webui.plugins.models import Models
 from webui.plugins.options import Options
-from webui.prompt.composition import NetworkTag, extra_networks, strip_comments
+from webui.prompt.composition import NetworkTag, extra_networks
 
 __all__ = [
     "HOOKS_VERSION",
@@ -51,6 +51,5 @@ __all__ = [
     "fitted",
     "hookimpl",
     "painted_box",
-    "strip_comments",
     "with_aspect",
 ]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the specs are read without torch
     from webui.plugins.actions import Action
     from webui.plugins.contexts import JobContext
     from webui.plugins.options import Options
+    from webui.prompt.composition import NetworkTag
     from webui.prompt.conditioning import Conditioning
     from webui.prompt.embeddings import Embedding
     from webui.sampling.steps import ModelCall, Residuals, Step
@@ -62,15 +63,17 @@ class JobSpec:
         """
 
     @hookspec
-    def network_kinds(self) -> Collection[str] | None:
-        """Before planning. Return the kinds of tags `<kind:...>` that this extension takes (`lora`), or None.
+    def use_networks(self, networks: Sequence[NetworkTag]) -> Collection[str] | None:
+        """Before a pass is encoded: the tags `<kind:...>` of its prompt, none included. Return the kinds that this
+        extension takes (`lora`), or None.
 
-        Tags are cut from the prompt whoever takes them; the user is told of those that nobody takes.
+        Called for the first pass, and again where the prompt of hires fix names others; `embeddings` and `patch_model`
+        follow each time. Tags are cut from the prompt whoever takes them; the user is told of those that nobody takes.
         """
 
     @hookspec
     def embeddings(self) -> Sequence[Embedding] | None:
-        """Before encoding. Return textual inversions that hold in this job beside those in the folder, or None."""
+        """Before encoding. Return textual inversions that hold in this pass beside those in the folder, or None."""
 
     @hookspec
     def patch_model(self, model: LoadedModel) -> AbstractContextManager[Any] | None:

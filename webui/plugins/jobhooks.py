@@ -20,6 +20,7 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
 from webui.plugins.hookspecs import PROJECT, JobSpec
 from webui.plugins.patches import Patch
+from webui.prompt.composition import NetworkTag
 from webui.prompt.conditioning import Conditioning
 from webui.prompt.embeddings import Embedding
 from webui.sampling.steps import ModelCall, Residuals, Step
@@ -80,9 +81,9 @@ class JobHooks:
                 raise fatal(impl.plugin_name, "edit_request", error) from error
         return request
 
-    def network_kinds(self) -> frozenset[str]:
-        """The kinds of tags that extensions take. Faults are fatal."""
-        return frozenset(self._collected("network_kinds", str))
+    def use_networks(self, networks: Sequence[NetworkTag]) -> frozenset[str]:
+        """Tell of a pass's tags; the kinds that extensions take. Faults are fatal."""
+        return frozenset(self._collected("use_networks", str, networks=tuple(networks)))
 
     def embeddings(self) -> tuple[Embedding, ...]:
         """Textual inversions that extensions bring into the job. Faults are fatal."""
@@ -101,12 +102,12 @@ class JobHooks:
                 raise fatal(impl.plugin_name, "patch_model", error) from error
         return tuple(found)
 
-    def _collected(self, hook: str, kind: type[T]) -> list[T]:
+    def _collected(self, hook: str, kind: type[T], **given: Any) -> list[T]:
         """What a hook that is called before the work returns, of all extensions."""
         found: list[T] = []
         for impl in self._of(hook):
             try:
-                mine: Iterable[T] = self.call(impl, {}) or ()
+                mine: Iterable[T] = self.call(impl, given) or ()
                 for one in mine:
                     _is_a(kind)(one, None)
                     found.append(one)

@@ -30,7 +30,7 @@ class ModelTrace:
         )
         places = tuple((id(weight), weight.data_ptr()) for weight in weights)
         with torch.inference_mode():
-            values = [weight.view(-1)[weight.numel() // 2] for weight in weights if weight.numel()]
+            values = [_middle(weight) for weight in weights if weight.numel()]
             return cls(layers, places, torch.stack([value.float() for value in values]).cpu())
 
     def difference(self, now: "ModelTrace") -> str:
@@ -42,6 +42,11 @@ class ModelTrace:
         if not torch.equal(self.values.nan_to_num(), now.values.nan_to_num()):
             return "its weights have other values than before"
         return ""
+
+
+def _middle(weight: Tensor) -> Tensor:
+    """The value in the middle of its memory, whatever the layout (channels last on fast CPUs)."""
+    return weight.as_strided((), (), weight.storage_offset() + weight.numel() // 2)
 
 
 def _networks(model: LoadedModel) -> Iterator[nn.Module]:

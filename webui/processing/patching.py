@@ -35,7 +35,8 @@ class Patching:
 
     @contextmanager
     def on(self, hooks: JobHooks, model: LoadedModel) -> Iterator[Patched]:
-        """Patch the model of a job; gives what patches a further one (the refiner). All but what may stay is left.
+        """Patch the model of a job; gives what patches a further one (the refiner), or a model anew where what the
+        extensions want has changed. All but what may stay is left.
 
         Raises:
             WebuiError: a patch could not be applied, or one of an earlier job has spoilt the model.
@@ -51,9 +52,11 @@ class Patching:
         others: list[_Patched] = []
 
         def patched(other: LoadedModel) -> LoadedModel:
-            if not any(one.is_of(other) for one in [main, *others]):
-                others.append(_Patched(other))
-                others[-1].apply(hooks.patches(other))
+            known = next((one for one in [main, *others] if one.is_of(other)), None)
+            if known is None:
+                known = _Patched(other)
+                others.append(known)
+            known.apply(hooks.patches(other))
             return other
 
         went_well = False

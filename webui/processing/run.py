@@ -32,6 +32,7 @@ from webui.processing.start import Start, start_of
 from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
 from webui.processing.upscaling import Upscalers
+from webui.prompt.composition import NetworkTag
 from webui.prompt.embeddings import Embedding
 from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import Step
@@ -53,7 +54,8 @@ class Job:
     facts: InfoFacts
     second: Plan | None = None  # of hires fix
     patched: Patched = lambda model: model  # applies the extensions' patches to a further model
-    brought: tuple[Embedding, ...] = ()  # textual inversions that extensions add
+    networks: tuple[NetworkTag, ...] = ()  # those in force
+    brought: tuple[Embedding, ...] = ()  # textual inversions that extensions add to this pass
     origin: Start | None = None  # the pictures to start from, encoded with the first batch
     images: list[GeneratedImage] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
@@ -65,6 +67,14 @@ class Job:
         """Sampling steps of one batch, both passes together."""
         first = 0 if first_picture(self.plan.request) else self.plan.walk.run
         return first + (self.second.walk.run if self.second else 0)
+
+    def begin_pass(self, plan: Plan) -> None:
+        """Put into force what the prompt of this pass names, where it is not what was in force before."""
+        if self.networks != plan.networks:
+            self.hooks.use_networks(plan.networks)
+            self.brought = self.hooks.embeddings()
+            self.patched(self.model)
+            self.networks = plan.networks
 
     @contextmanager
     def timed(self, phase: Phase, batch: int) -> Iterator[None]:
@@ -158,6 +168,7 @@ class Pipeline:
         plan = make_plan(request.with_(checkpoint=checkpoint.name))
         hires = hires_of(plan.request)
         second = second_plan(plan, hires) if hires else None
+        taken = hooks.use_networks(plan.networks)
         brought = hooks.embeddings()
         table = SigmaTable.standard(
             downcast=request.schedule.downcast_alphas,
@@ -177,15 +188,14 @@ class Pipeline:
             ti_hashes=self._texts.hashes(plan, model, brought),
             version=VERSION,
         )
-        taken = hooks.network_kinds()
         notices = [
             Notice("prompt", f"<{one.kind}:{':'.join(one.positional)}> was left out: no extension handles {one.kind!r}")
             for one in dict.fromkeys(plan.networks + (second.networks if second else ()))
             if one.kind not in taken and not request.disable_extra_networks
         ]
         return Job(
-            plan, model, switch, hooks, reporter, table, facts, second, brought=brought, notices=notices,
-            timings={"loading": loading},
+            plan, model, switch, hooks, reporter, table, facts, second, networks=plan.networks, brought=brought,
+            notices=notices, timings={"loading": loading},
         )  # fmt: skip
 
     def _files(self, request: GenerationRequest) -> tuple[ModelFile, ModelFile | None]:
@@ -225,6 +235,7 @@ class Pipeline:
         model, sampled = job.model, None
         if first_picture(request) is None:
             with job.timed("encoding", batch.index):
+                job.begin_pass(job.plan)
                 if job.origin is None:
                     self._start(job)
                 stages = self._stages(job, job.plan, job.model)
@@ -279,6 +290,7 @@ class Pipeline:
         if hires is None:
             return first, first_model
         target = hires.target(job.plan.request.width, job.plan.request.height)
+        job.begin_pass(plan)
         with ExitStack() as patches:
             model = job.model
             if hires.checkpoint:

@@ -18,7 +18,7 @@ class NetworkTag:
 
     kind: str
     positional: tuple[str, ...] = ()
-    named: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    named: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
 
 def strip_comments(text: str) -> str:
