@@ -44,7 +44,7 @@ def test_one_that_hangs_is_cut_off_by_cancelling(tmp_path: Path) -> None:
     good(tmp_path / "e")
     events: list[Event] = []
     found: list[tuple[ExtensionInfo, ...]] = []
-    executor = LocalExecutor(config_of(tmp_path), events.append, hang_after=8.0, on_extensions=found.append)
+    executor = LocalExecutor(config_of(tmp_path), events.append, hang_after=15.0, on_extensions=found.append)
     try:
         executor.submit("first", GenerationRequest(prompt="hang"))
         executor.submit("second", GenerationRequest())
