@@ -25,7 +25,7 @@ from webui.library.library import ModelLibrary
 from webui.output.metadata import encode
 from webui.output.store import ImageStore
 from webui.plugins.catalog import Catalog
-from webui.plugins.describing import describe_all
+from webui.plugins.describing import CACHE, describe_all
 from webui.prompt.styles import read_styles
 
 STYLES_FILE = "styles.csv"  # in the data folder, where the worker reads it too
@@ -118,7 +118,7 @@ def policy_of(settings: Settings) -> Policy:
 
 def catalog(settings: Settings) -> Catalog:
     """What is known of the extensions, without running their code in this process."""
-    cache = settings.data_dir / "cache" / "extensions.json"
+    cache = settings.data_dir / CACHE
     infos = describe_all(settings.extensions_dir, cache, settings.disabled_extensions)
     for info in infos:
         if info.state == "failed":

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from webui import extensions_cli
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.settings import ImageFormat, Settings, environment, merge
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = settings_of(given)
         if given.command == "generate":
             return generate(settings, given)
+        if given.command == "extensions":
+            return extensions_cli.run(settings, given)
         return serve(settings)
     except WebuiError as error:
         sys.stderr.write(f"webui: {error}\n")
@@ -43,13 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Flags default to None, which means "not given"."""
     top = argparse.ArgumentParser(prog="webui", description="A web UI for Stable Diffusion.", allow_abbrev=False)
-    commands = top.add_subparsers(dest="command", metavar="{serve,generate}")
+    commands = top.add_subparsers(dest="command", metavar="{serve,generate,extensions}")
     _add_serving(top)
     serving = commands.add_parser("serve", help="start the server (the default)", argument_default=argparse.SUPPRESS)
     _add_serving(serving)
     making = commands.add_parser("generate", help="make pictures and stop", argument_default=argparse.SUPPRESS)
     _add_common(making)
     _add_request(making)
+    _add_common(extensions_cli.add_parser(commands))
     return top
 
 

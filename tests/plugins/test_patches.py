@@ -1,7 +1,5 @@
 """Patches: entered in order, left in reverse, kept where their key stays equal."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from webui.plugins.patches import Patch, PatchError, Patches
@@ -24,9 +22,6 @@ class Noted:
             raise RuntimeError("stuck")
 
 
-MODEL, OTHER = SimpleNamespace(unet=object()), SimpleNamespace(unet=object())
-
-
 def refuse(patch: Patch, error: Exception) -> None:
     raise RuntimeError(f"{patch.extension}: {error}")
 
@@ -35,7 +30,7 @@ def test_an_equal_key_stays_applied_and_another_is_exchanged() -> None:
     log: list[str] = []
     patches = Patches()
     for key in (1, 1, 2):
-        patches.apply(MODEL, [Patch("lora", Noted(log, f"lora{key}", key))], refuse)
+        patches.apply([Patch("lora", Noted(log, f"lora{key}", key))], refuse)
         patches.leave_unkeyed()
     patches.leave()
     assert log == ["+lora1", "-lora1", "+lora2", "-lora2"]
@@ -46,7 +41,7 @@ def test_what_rests_on_a_changed_patch_is_left_first() -> None:
     patches = Patches()
     for key in (1, 2):
         wanted = [Patch("a", Noted(log, f"a{key}", key)), Patch("b", Noted(log, "b", "same"))]
-        patches.apply(MODEL, wanted, refuse)
+        patches.apply(wanted, refuse)
     assert log == ["+a1", "+b", "-b", "-a1", "+a2", "+b"]
     assert patches.applied == ("a", "b")
 
@@ -55,32 +50,24 @@ def test_a_patch_without_a_key_ends_with_its_job() -> None:
     log: list[str] = []
     patches = Patches()
     wanted = [Patch("a", Noted(log, "a", 1)), Patch("b", Noted(log, "b")), Patch("c", Noted(log, "c", 2))]
-    patches.apply(MODEL, wanted, refuse)
+    patches.apply(wanted, refuse)
     patches.leave_unkeyed()
     assert log == ["+a", "+b", "+c", "-c", "-b"]
-    patches.apply(MODEL, [], refuse)
+    patches.apply([], refuse)
     assert log[-1] == "-a"
-
-
-def test_another_model_gets_its_own() -> None:
-    log: list[str] = []
-    patches = Patches()
-    patches.apply(MODEL, [Patch("a", Noted(log, "first", 1))], refuse)
-    patches.apply(OTHER, [Patch("a", Noted(log, "second", 1))], refuse)
-    assert log == ["+first", "-first", "+second"]
 
 
 def test_a_patch_that_fails_undoes_those_before_it() -> None:
     log: list[str] = []
     with pytest.raises(RuntimeError, match="b: no weights"):
-        Patches().apply(MODEL, [Patch("a", Noted(log, "a", 1)), Patch("b", Noted(log, "b", breaks=True))], refuse)
+        Patches().apply([Patch("a", Noted(log, "a", 1)), Patch("b", Noted(log, "b", breaks=True))], refuse)
     assert log == ["+a", "-a"]
 
 
 def test_one_that_cannot_be_left_does_not_keep_the_others() -> None:
     log: list[str] = []
     patches = Patches()
-    patches.apply(MODEL, [Patch("a", Noted(log, "a")), Patch("b", Noted(log, "b", sticks=True))], refuse)
+    patches.apply([Patch("a", Noted(log, "a")), Patch("b", Noted(log, "b", sticks=True))], refuse)
     with pytest.raises(PatchError, match="b: RuntimeError: stuck"):
         patches.leave()
     assert log == ["+a", "+b", "-b", "-a"]

@@ -1,6 +1,7 @@
 """What the front knows of extensions and checks by: data only, none of their code. Thread-safe."""
 
 import json
+import math
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.extensions import ActionCall, ActionInfo, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.library.cache import write_atomically
+from webui.plugins.options import LENIENT
 
 SWITCHED_OFF = "disabled_extensions"  # key in settings.json
 
@@ -112,12 +114,36 @@ class Catalog:
 
     def _fit(self, schema: Mapping[str, Any], values: Any, path: str, key: tuple[str, str]) -> None:
         validator = self._validators.get(key)
-        if validator is None or validator.schema != schema:
-            validator = self._validators[key] = Draft202012Validator(dict(schema))
-        error = best_match(validator.iter_errors(values))
+        if validator is None:
+            validator = self._validators[key] = Draft202012Validator(_relaxed(schema))
+        error = best_match(error for error in validator.iter_errors(values) if not _is_readable(error))
         if error is not None:
             place, text = _told(error)
             raise BadRequestError(".".join(filter(None, [path, *place])) or "options", text)
+
+
+def _relaxed(schema: Any) -> Any:
+    """Without the parts that a validator of the extension reads in its own way; the worker checks those."""
+    if isinstance(schema, dict):
+        return {} if schema.get(LENIENT) else {key: _relaxed(value) for key, value in schema.items()}
+    return [_relaxed(value) for value in schema] if isinstance(schema, list) else schema
+
+
+def _is_readable(error: ValidationError) -> bool:
+    """A number written as text, 0 and 1 for truth: pydantic reads them, so they are no reason to refuse."""
+    wanted, given = error.validator_value, error.instance
+    if str(error.validator) == "anyOf":
+        return any(_is_readable(inner) for inner in error.context or ())
+    if str(error.validator) != "type":
+        return False
+    if wanted == "boolean":
+        return given in (0, 1, "true", "false", "True", "False", "0", "1", "yes", "no", "on", "off")
+    if wanted in ("number", "integer") and isinstance(given, str):
+        try:
+            return math.isfinite(float(given))
+        except ValueError:
+            return False
+    return False
 
 
 def _told(error: ValidationError) -> tuple[list[str], str]:

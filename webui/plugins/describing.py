@@ -24,6 +24,7 @@ from webui.plugins.loader import folders, peek
 from webui.plugins.markers import HOOKS_VERSION
 
 TIME_LIMIT = 30.0  # seconds for one extension
+CACHE = Path("cache") / "extensions.json"  # in the data folder
 LARGE = 2**20  # bytes; of larger files only size and time count
 _SKIPPED = ("__pycache__", ".git")
 

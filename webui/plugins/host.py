@@ -1,6 +1,7 @@
 """The host as the back sees it: which extensions run, who joins a job, which patches stay on a model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -9,9 +10,10 @@ from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
 from webui.plugins.actions import ActionResult
+from webui.plugins.codetrace import CodeTrace
 from webui.plugins.contexts import ActionContext, JobContext
 from webui.plugins.jobhooks import ExtensionError, JobHooks, fatal
-from webui.plugins.loader import Extension, Loaded
+from webui.plugins.loader import Extension, Loaded, identifier
 from webui.plugins.models import Models
 from webui.plugins.options import Options, read_options
 
@@ -24,6 +26,8 @@ class ExtensionHost:
         self.models = models
         self._device = device
         self._dtype = dtype
+        self._trace = CodeTrace()
+        self._names = {identifier(one.info.folder): name for name, one in loaded.extensions.items()}
         self._joiners = tuple(loaded.extensions[name] for name in sorted(loaded.extensions))
 
     def join(self, request: GenerationRequest) -> JobHooks:
@@ -51,6 +55,17 @@ class ExtensionHost:
             except Exception as error:
                 raise fatal(name, "join_job", error) from error
         return hooks
+
+    @contextmanager
+    def watched(self, hooks: JobHooks) -> Iterator[None]:
+        """A job: what its extensions replace in the program is put back at its end, and told."""
+        acting = bool(hooks.members)
+        try:
+            yield
+        finally:
+            for folder, names in (self._trace.undo() if acting else {}).items():
+                text = f"replaced {', '.join(names)}; this was undone: an extension acts by its hooks alone"
+                hooks.notices.append(Notice(self._names.get(folder, folder), text))
 
     def act(
         self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]

@@ -19,11 +19,11 @@ import pluggy
 from webui.domain.errors import WebuiError
 from webui.domain.extensions import ActionInfo, ExtensionInfo
 from webui.plugins.actions import Action
+from webui.plugins.codetrace import PACKAGE, CodeTrace
 from webui.plugins.hookspecs import PROJECT, AppSpec
 from webui.plugins.manifest import NAME, Manifest, read_manifest
-from webui.plugins.options import Options
+from webui.plugins.options import Options, schema_of
 
-PACKAGE = "webui_extensions"
 NOT_EXTENSIONS = ("__pycache__",)
 Around = Callable[[str], contextlib.AbstractContextManager[Any]]
 
@@ -79,6 +79,7 @@ def load_all(
     """
     extensions: dict[str, Extension] = {}
     infos: list[ExtensionInfo] = []
+    trace = CodeTrace()
     for folder in folders(extensions_dir):
         info = peek(folder, disabled)
         if info.state == "ok" and folder.name in broken:
@@ -88,7 +89,7 @@ def load_all(
             info = replace(info, state="failed", error=f"the folder {other} has an extension of the same name")
         if info.state == "ok":
             with around(folder.name):
-                found = load(folder, info)
+                found = load(folder, info, trace)
             if isinstance(found, Extension):
                 extensions[info.name] = found
             info = found.info if isinstance(found, Extension) else found
@@ -109,24 +110,31 @@ def peek(folder: Path, disabled: Collection[str] = ()) -> ExtensionInfo:
     return replace(info, state="disabled") if {folder.name, manifest.name} & set(disabled) else info
 
 
-def load(folder: Path, info: ExtensionInfo) -> Extension | ExtensionInfo:
-    """Run an extension's `plugin.py` and ask for its options and actions; the reason where that fails."""
+def load(folder: Path, info: ExtensionInfo, trace: CodeTrace) -> Extension | ExtensionInfo:
+    """Run an extension's `plugin.py` and ask for its options and actions; the reason where that fails.
+
+    Args:
+        trace: taken before; what the code replaces in the program is put back and is a failure too.
+    """
     try:
         manifest = read_manifest(folder)
         _refuse_missing(manifest)
+        _refuse_gradio(folder)
         module = _import(folder)
         manager = _checked(module, info.name)
         options = _options(manager)
         actions = _actions(manager, info.name)
         join = next(iter(manager.hook.join_job.get_hookimpls()), None)
-    except (Exception, SystemExit) as error:  # whatever it does costs only itself; the user sees why
+        _refuse_replacing(trace)
+    except (Exception, SystemExit) as error:
+        trace.undo()
+        # whatever it does costs only itself; the user sees why
         return replace(info, state="failed", error=_reason(error, info), traceback=_trace(error))
     described = replace(
         info,
-        options=options.model_json_schema() if options else None,
+        options=schema_of(options) if options else None,
         actions=tuple(
-            ActionInfo(one.name, one.title, one.options.model_json_schema(), one.routes, one.light)
-            for one in actions.values()
+            ActionInfo(one.name, one.title, schema_of(one.options), one.routes, one.light) for one in actions.values()
         ),
     )
     return Extension(described, options, actions, join)
@@ -137,10 +145,23 @@ def installing(packages: Collection[str]) -> str:
     return " ".join([shlex.quote(sys.executable), "-m pip install", *(shlex.quote(package) for package in packages)])
 
 
+def _refuse_replacing(trace: CodeTrace) -> None:
+    names = [name for names in trace.undo().values() for name in names]
+    if names:
+        raise LoadError(f"replaced {', '.join(names)} when it was imported; an extension acts by its hooks alone")
+
+
 def _refuse_missing(manifest: Manifest) -> None:
     missing = [need for need in manifest.needs if not _is_installed(need)]
     if missing:
         raise LoadError(f"needs {', '.join(missing)}, which is not installed; run: {installing(missing)}")
+
+
+def _refuse_gradio(folder: Path) -> None:
+    """Forms are drawn from the options alone; what an extension drew itself would break with the next gradio."""
+    for path in sorted(folder.rglob("*.py")):
+        if re.search(rb"^\s*(import|from)\s+gradio\b", path.read_bytes(), re.MULTILINE):
+            raise LoadError(f"{path.name} imports gradio; declare options and actions instead, forms are drawn of them")
 
 
 def _is_installed(requirement: str) -> bool:

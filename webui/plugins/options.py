@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from webui.domain.errors import BadRequestError
 
+LENIENT = "x-lenient"
 Declared = TypeVar("Declared", bound="Options")
 
 
@@ -16,6 +19,21 @@ class Options(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def schema_of(model: type[Options]) -> dict[str, Any]:
+    """JSON schema of an options model. Where a validator of its own reads values before their type is checked, the
+    schema is marked with `x-lenient`: it says what is meant, not all that is taken.
+    """
+    return model.model_json_schema(schema_generator=_Marking)
+
+
+class _Marking(GenerateJsonSchema):
+    def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
+        return {**super().function_before_schema(schema), LENIENT: True}
+
+    def function_wrap_schema(self, schema: core_schema.WrapValidatorFunctionSchema) -> JsonSchemaValue:
+        return {**super().function_wrap_schema(schema), LENIENT: True}
 
 
 def read_options(kind: type[Declared], values: Mapping[str, Any], path: str) -> Declared:

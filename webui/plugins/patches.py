@@ -1,13 +1,11 @@
-"""Patches on models: entered in order, left in reverse, some of them kept applied from one job to the next."""
+"""Patches on a model: entered in order, left in reverse, some of them kept applied from one job to the next."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-
-from webui.weights.model import LoadedModel
 
 UNKEYED = object()  # the key of a patch that may not stay
 
@@ -28,16 +26,27 @@ class Patch:
     def may_stay(self) -> bool:
         return self.key is not UNKEYED
 
+    def equals(self, other: "Patch") -> bool:
+        """Whether one may stand for the other."""
+        return self.may_stay and other.may_stay and (self.extension, self.key) == (other.extension, other.key)
+
+
+class PatchError(Exception):
+    """Patches that could not be undone: (extension, why) each."""
+
+    def __init__(self, failures: list[tuple[str, Exception]]) -> None:
+        self.failures = failures
+        super().__init__("; ".join(f"{name}: {type(error).__name__}: {error}" for name, error in failures))
+
 
 class Patches:
-    """The stack of patches on one model at a time.
+    """The stack of patches on one model.
 
     A patch may rest on those below it, so only a beginning of the stack whose extensions and keys are the same again
     stays; whatever lies above is left first.
     """
 
     def __init__(self) -> None:
-        self._model: LoadedModel | None = None
         self._entered: list[Patch] = []
 
     @property
@@ -45,23 +54,20 @@ class Patches:
         """The extensions whose patches are on the model."""
         return tuple(patch.extension for patch in self._entered)
 
-    def is_on(self, model: LoadedModel) -> bool:
-        return self._model is not None and self._model.unet is model.unet
+    def begins_like(self, wanted: Sequence[Patch]) -> bool:
+        """Whether any of what is applied could stay."""
+        return bool(self._entered and wanted and wanted[0].equals(self._entered[0]))
 
-    def apply(self, model: LoadedModel, wanted: Iterable[Patch], failed: Callable[[Patch, Exception], None]) -> None:
+    def apply(self, wanted: Sequence[Patch], failed: Callable[[Patch, Exception], None]) -> None:
         """Make exactly these patches be on the model.
 
         Args:
             failed: told of a patch that could not be entered; raises. All are left before.
         """
-        if self._model is not None and not self.is_on(model):
-            self.leave()
-        wanted = list(wanted)
         same = 0
-        while same < min(len(wanted), len(self._entered)) and _equal(wanted[same], self._entered[same]):
+        while same < min(len(wanted), len(self._entered)) and wanted[same].equals(self._entered[same]):
             same += 1
         self._leave_down_to(same)
-        self._model = model
         for patch in wanted[same:]:
             try:
                 patch.context.__enter__()
@@ -72,7 +78,7 @@ class Patches:
             self._entered.append(patch)
 
     def leave_unkeyed(self) -> None:
-        """After a job that went well: keep what may stay."""
+        """After a job that went well: keep what may stay. Raises PatchError."""
         stay = 0
         while stay < len(self._entered) and self._entered[stay].may_stay:
             stay += 1
@@ -84,10 +90,7 @@ class Patches:
         Raises:
             PatchError: one or more could not be undone; the others are. The model must not be used any more.
         """
-        try:
-            self._leave_down_to(0)
-        finally:
-            self._model = None
+        self._leave_down_to(0)
 
     def _leave_down_to(self, count: int) -> None:
         errors: list[tuple[str, Exception]] = []
@@ -100,15 +103,3 @@ class Patches:
                     errors.append((patch.extension, error))
         if errors:
             raise PatchError(errors)
-
-
-class PatchError(Exception):
-    """Patches that could not be undone: (extension, why) each."""
-
-    def __init__(self, failures: list[tuple[str, Exception]]) -> None:
-        self.failures = failures
-        super().__init__("; ".join(f"{name}: {type(error).__name__}: {error}" for name, error in failures))
-
-
-def _equal(new: Patch, old: Patch) -> bool:
-    return new.may_stay and old.may_stay and (new.extension, new.key) == (old.extension, old.key)

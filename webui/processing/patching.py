@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from webui.domain.result import Notice
 from webui.library.cache import version
 from webui.library.files import ModelFile
-from webui.plugins.jobhooks import JobHooks, fatal
+from webui.plugins.jobhooks import ExtensionError, JobHooks, fatal
 from webui.plugins.patches import Patch, PatchError, Patches
+from webui.plugins.traces import ModelTrace
 from webui.weights.memory import ModelCache
 from webui.weights.model import LoadedModel
 
@@ -22,9 +23,8 @@ class Patching:
 
     def __init__(self, models: ModelCache) -> None:
         self._models = models
-        self._kept = Patches()
+        self._kept: _Patched | None = None
         self._file: tuple[ModelFile, str] | None = None
-        self._model: LoadedModel | None = None
 
     def expect(self, file: ModelFile) -> None:
         """Before a checkpoint is looked up: patches hold their model in memory, so they go before another is loaded."""
@@ -35,46 +35,91 @@ class Patching:
 
     @contextmanager
     def on(self, hooks: JobHooks, model: LoadedModel) -> Iterator[Patched]:
-        """Patch the model of a job; gives what patches a further one (the refiner). All but what may stay is left."""
-        others: dict[int, tuple[Patches, LoadedModel]] = {}
+        """Patch the model of a job; gives what patches a further one (the refiner). All but what may stay is left.
+
+        Raises:
+            WebuiError: a patch could not be applied, or one of an earlier job has spoilt the model.
+        """
+        wanted = hooks.patches(model)
+        if self._kept is not None and not (self._kept.is_of(model) and self._kept.patches.begins_like(wanted)):
+            spoilt = self._end(self._kept)
+            if spoilt and self._kept.is_of(model):
+                self._kept = None
+                raise ExtensionError(f"{spoilt[0].source}: {spoilt[0].text}; run the job again")
+            self._kept = None
+        main = self._kept = self._kept or _Patched(model)
+        others: list[_Patched] = []
 
         def patched(other: LoadedModel) -> LoadedModel:
-            if not self._kept.is_on(other) and id(other.unet) not in others:
-                others[id(other.unet)] = (Patches(), other)
-                others[id(other.unet)][0].apply(other, hooks.patches(other), _refuse)
+            if not any(one.is_of(other) for one in [main, *others]):
+                others.append(_Patched(other))
+                others[-1].apply(hooks.patches(other))
             return other
 
+        went_well = False
         try:
-            self._model = model
-            self._kept.apply(model, hooks.patches(model), _refuse)
+            main.apply(wanted)
             yield patched
-        except BaseException:
-            self._undo(self._kept.leave, model, hooks)
-            raise
-        else:
-            in_memory = any(model.unet is one.unet for one in self._models.loaded())
-            self._undo(self._kept.leave_unkeyed if in_memory else self._kept.leave, model, hooks)
+            went_well = any(main.is_of(one) for one in self._models.loaded())
         finally:
-            for patches, other in others.values():
-                self._undo(patches.leave, other, hooks)
+            for one in reversed(others):
+                hooks.notices += self._end(one)
+            hooks.notices += self._end(main, keep=went_well)
+            if not main.patches.applied:
+                self._kept = None
 
     def leave(self) -> None:
         """Undo what was kept."""
-        if self._model is not None:
-            self._undo(self._kept.leave, self._model, None)
-        self._model, self._file = None, None
+        if self._kept is not None:
+            self._end(self._kept)
+        self._kept, self._file = None, None
 
-    def _undo(self, leave: Callable[[], None], model: LoadedModel, hooks: JobHooks | None) -> None:
-        """A model that keeps traces of a patch is not used again: it is loaded anew."""
+    def _end(self, patched: "_Patched", *, keep: bool = False) -> list[Notice]:
+        """Leave the patches. A model that keeps traces of one is not used again: it is loaded anew."""
+        notices = patched.end(keep=keep)
+        if notices:
+            self._models.forget(patched.model)
+        for notice in notices:
+            log.warning("extension %s: %s", notice.source, notice.text)
+        return notices
+
+
+class _Patched:
+    """One model with its patches, and what it looked like without them."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.model = model
+        self.patches = Patches()
+        self._clean: ModelTrace | None = None
+
+    def is_of(self, model: LoadedModel) -> bool:
+        return self.model.unet is model.unet
+
+    def apply(self, wanted: tuple[Patch, ...]) -> None:
+        """Make exactly these patches be on the model. Raises WebuiError."""
+        if wanted and self._clean is None:
+            self._clean = ModelTrace.of(self.model)
+        self.patches.apply(wanted, _refuse)
+
+    def end(self, *, keep: bool) -> list[Notice]:
+        """Leave the patches (all but what may stay); what went wrong with that."""
+        owners = self.patches.applied
         try:
-            leave()
+            if keep:
+                self.patches.leave_unkeyed()
+            else:
+                self.patches.leave()
         except PatchError as error:
-            log.exception("patches on %s could not be undone", model.file.name)
-            self._models.forget(model)
-            for name, reason in error.failures:
-                if hooks is not None:
-                    text = f"its patch could not be undone ({reason}); the model is loaded anew"
-                    hooks.notices.append(Notice(name, text))
+            return [
+                Notice(name, f"its patch could not be undone ({reason}); the model is loaded anew")
+                for name, reason in error.failures
+            ]
+        if self._clean is None or self.patches.applied:
+            return []
+        difference = self._clean.difference(ModelTrace.of(self.model))
+        self._clean = None
+        text = f"left the model changed ({difference}); the model is loaded anew"
+        return [Notice(" or ".join(dict.fromkeys(owners)), text)] if difference else []
 
 
 def _refuse(patch: Patch, error: Exception) -> None:

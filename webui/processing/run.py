@@ -100,6 +100,7 @@ class Pipeline:
         request = hooks.edit_request(request)
         job = self._prepare(request, hooks, reporter)
         with ExitStack() as patches:
+            patches.enter_context(self._host.watched(hooks))
             job.patched = patches.enter_context(self._patching.on(hooks, job.model))
             if request.tiling:
                 patches.enter_context(wrapped_edges([job.model.unet.module, job.model.vae.module]))

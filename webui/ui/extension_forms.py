@@ -94,15 +94,16 @@ class OptionsForm:
     """Drawn controls of one options model.
 
     Attributes:
-        units: for each unit of a list: the list, its index, and the box that switches it on.
+        units: for each unit of a list, by the list and its index: the box that switches it on, and what the unit
+            itself is told of that (`{"enabled": True}`, or nothing).
     """
 
     controls: Mapping[Place, tuple[Field, Component]]
-    units: Mapping[tuple[str, int], Component]
+    units: Mapping[tuple[str, int], tuple[Component, Mapping[str, bool]]]
 
     @property
     def components(self) -> list[Component]:
-        return [*(control for _, control in self.controls.values()), *self.units.values()]
+        return [*(control for _, control in self.controls.values()), *(box for box, _ in self.units.values())]
 
     def read(self, values: Mapping[Component, Any], path: str) -> dict[str, Any]:
         """The options that the controls show.
@@ -126,9 +127,9 @@ class OptionsForm:
             for part in rest[:-1]:
                 inner = inner.setdefault(str(part), {})
             inner[str(rest[-1])] = value
-        for unit, switch in self.units.items():
-            if values[switch]:
-                options.setdefault(unit[0], []).append(units.get(unit, {}))
+        for unit, (box, told) in self.units.items():
+            if values[box]:
+                options.setdefault(unit[0], []).append({**units.get(unit, {}), **told})
         return options
 
     def show(self, options: Mapping[str, Any]) -> dict[Block, Any]:
@@ -138,15 +139,16 @@ class OptionsForm:
             if not field.is_picture:
                 found = _at(options, place)
                 updates[control] = _shown(field, field.schema.get("default") if found is _ABSENT else found)
-        for (name, index), switch in self.units.items():
-            updates[switch] = index < len(options.get(name, ()))
+        for (name, index), (box, told) in self.units.items():
+            unit = _at(options, (name, index))
+            updates[box] = unit is not _ABSENT and all(unit.get(key) for key in told)
         return updates
 
 
 def draw(schema: Schema, elem_id: str, names: Names) -> OptionsForm:
     """Draw the controls of an options model inside the caller's Blocks; `names` lists the files of a kind."""
     controls: dict[Place, tuple[Field, Component]] = {}
-    units: dict[tuple[str, int], Component] = {}
+    units: dict[tuple[str, int], tuple[Component, Mapping[str, bool]]] = {}
     first, *others = groups(schema)
     with gr.Row(elem_classes="tight grid"):
         for field in first.fields:
@@ -157,7 +159,9 @@ def draw(schema: Schema, elem_id: str, names: Names) -> OptionsForm:
                 with gr.Tab(group.title):
                     place = group.fields[0].place
                     unit = (str(place[0]), int(place[1]))
-                    units[unit] = gr.Checkbox(False, label="Use", elem_id=f"{elem_id}_{unit[0]}_{unit[1]}_use")
+                    box = gr.Checkbox(False, label="Use", elem_id=f"{elem_id}_{unit[0]}_{unit[1]}_use")
+                    own = any(field.place[2:] == (SWITCH,) for field in group.fields)
+                    units[unit] = (box, {SWITCH: True} if own else {})
                     with gr.Row(elem_classes="tight grid"):
                         for field in group.fields:
                             if field.place[2:] != (SWITCH,):  # the box above is that switch
@@ -177,6 +181,10 @@ def _control(field: Field, elem_id: str, names: Names) -> Component:
             info=schema.get("description"), **shown,
         )  # fmt: skip
     default = schema.get("default", _EMPTY.get(str(schema.get("type")), ""))
+    if "examples" in schema and schema.get("type") == "string":
+        return gr.Dropdown(
+            schema["examples"], value=default, allow_custom_value=True, info=schema.get("description"), **shown
+        )
     try:
         return forms.draw(name, schema, value=default, **shown)
     except TypeError:
