@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
-from webui.api import actions, errors, extensions, jobs
+from webui.api import actions, errors, extensions, installing, jobs
 from webui.api.parts import Parts
 from webui.api.sdapi import generation, lists, pnginfo, progress, scripts, settings
 
@@ -29,6 +29,8 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
     errors.install(app)
     _add_health(app, parts)
     if with_api:
+        if parts.installing is not None:
+            app.include_router(installing.routes(parts.installing))
         for router in (
             generation.routes(parts),
             progress.routes(parts),

@@ -135,7 +135,10 @@ class _Objects:
             pass
         self._stdin.write(f"{sha}\n".encode())
         self._stdin.flush()
-        if self._stdout.readline().split()[-1:] != [str(size).encode()]:
+        told = self._stdout.readline().split()
+        if not told:
+            raise SourceError("git ended before it had told everything")
+        if told[-1:] != [str(size).encode()]:
             raise SourceError(f"the repository is damaged at object {sha}")
         self._left = size + 1  # a newline follows
 

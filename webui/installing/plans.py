@@ -41,6 +41,11 @@ class Plan:
         """The folder with the extension's files."""
         return self.staging / self.manifest.name
 
+    @property
+    def wheels(self) -> Path:
+        """Where its packages are put before they are installed."""
+        return self.staging / "wheels"
+
     def rows(self) -> list[tuple[str, str]]:
         """What a user is shown: a heading and a text each."""
         manifest, entry = self.manifest, self.entry

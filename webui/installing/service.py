@@ -16,7 +16,7 @@ from webui.installing.archive import copy_folder, unpack
 from webui.installing.lockfile import Entry, LockFile, Record
 from webui.installing.packages import PackageChange, Packages, PackagesError
 from webui.installing.plans import Plan
-from webui.installing.sources import GitSource, Places, Source, ZipSource, parse_source
+from webui.installing.sources import GitSource, Places, Source, ZipSource, local_path, parse_source
 from webui.installing.swap import Generations
 from webui.installing.tree import Limits, delete_tree, tree_hash
 from webui.plugins.describing import TIME_LIMIT, describe_folder
@@ -103,7 +103,7 @@ class Installer:
         with self._busy:
             now = self._installed(name)
             wanted = now.ref if ref is None else ref
-            source = parse_source(now.source, wanted, replace(self._places, typed_paths=self._places.typed_paths))
+            source = parse_source(now.source, wanted, self._again(now))
             if isinstance(source, GitSource) and git.newest(source) == now.commit:
                 return None
             plan = self._plan(source, wanted, updating=name)
@@ -127,6 +127,18 @@ class Installer:
                 self._drop(plan)
         self._tell()
         return plan.entry
+
+    def try_out(self, token: str) -> list[str]:
+        """Whether what was planned loads, without installing anything; nothing where all is well."""
+        with self._busy:
+            plan = self._take(token)
+            try:
+                self._check(plan)
+            except WebuiError as error:
+                return [str(error)]
+            finally:
+                self._drop(plan)
+        return []
 
     def discard(self, token: str) -> None:
         """Throw a plan away."""
@@ -214,6 +226,11 @@ class Installer:
         self._plans[plan.token] = (plan, time.monotonic())
         return plan
 
+    def _again(self, now: Entry) -> Places:
+        """Where an update may come from: also from where the extension itself came, which was agreed to."""
+        path = local_path(now.source)
+        return self._places if path is None else replace(self._places, folders=(*self._places.folders, path))
+
     def _fetch(self, source: Source, target: Path) -> str:
         if isinstance(source, GitSource):
             return git.fetch(source, target, self._limits)
@@ -270,7 +287,13 @@ class Installer:
         name = plan.manifest.name
         if self._checked_name(name, name if plan.before else "") != plan.before:
             raise InstallError(f"{name} was changed since this was planned; plan it again")
-        wheels, unpacked = plan.staging / "wheels", plan.staging / "packages"
+        self._check(plan)
+        with self._with_packages(plan.packages, plan.wheels), _as_error(name):
+            self._generations.put(name, plan.staged, plan.entry)
+
+    def _check(self, plan: Plan) -> None:
+        """Load it in a process of its own, with its packages beside it. Raises InstallError where that fails."""
+        name, wheels, unpacked = plan.manifest.name, plan.wheels, plan.staging / "packages"
         if plan.packages:
             self._packages.download(plan.packages, wheels)
             self._packages.unpack(plan.packages, wheels, unpacked)
@@ -280,8 +303,6 @@ class Installer:
             raise InstallError(f"{name} {plan.manifest.version} {info.error}; nothing was installed{kept}")
         if tree_hash(plan.staged) != plan.entry.sha256:
             raise InstallError(f"the files of {name} changed while they were checked; nothing was installed")
-        with self._with_packages(plan.packages, wheels), _as_error(name):
-            self._generations.put(name, plan.staged, plan.entry)
 
     @contextlib.contextmanager
     def _with_packages(self, changes: Collection[PackageChange], wheels: Path) -> Iterator[None]:

@@ -105,6 +105,14 @@ def parse_source(text: str, ref: str, places: Places) -> Source:
     return _from_path(path, ref)
 
 
+def local_path(text: str) -> Path | None:
+    """The path that the text of a source names; None where it lies elsewhere."""
+    if "://" not in text or _WINDOWS_DRIVE.match(text):
+        return Path(text)
+    parts = urlsplit(text)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
 def _from_url(text: str, ref: str, places: Places) -> Source:
     try:
         parts = urlsplit(text)

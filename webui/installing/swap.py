@@ -49,11 +49,9 @@ class Generations:
             WebuiError: a folder cannot be renamed; the old state is back.
         """
         before = self.lock().records.get(name, Record())
-        if before.previous is not None:
-            before = replace(before, previous=None)
-        delete_tree(self._previous(name))
         self._file.write(self.lock().with_(name, replace(before, coming=entry, previous=None)))
         try:
+            delete_tree(self._previous(name))
             if self.folder(name).exists():
                 self._rename(self.folder(name), self._previous(name))
             self._rename(staged, self.folder(name))
