@@ -77,6 +77,7 @@ def _add_common(target: argparse.ArgumentParser) -> None:
     add("--threads", type=int, help="CPU threads; 0: all cores")
     add("--checkpoints-in-memory", type=int, metavar="N", help="how many stay loaded (default: 1)")
     add("--tiled-vae", action="store_true", default=_absent(target), help="decode in tiles, which needs less memory")
+    add("--extension-sources", action="append", metavar="DIR", help="extensions may be installed from here by the page")
     add("--disable-extension", dest="disabled_extensions", action="append", metavar="NAME", help="may be repeated")
     add("--image-format", choices=("png", "jpg", "webp"), help="of saved pictures (default: png)")
 
@@ -93,6 +94,7 @@ def _add_serving(target: argparse.ArgumentParser) -> None:
     add("--api-auth", metavar="USER:PASSWORD[,...]", help="needed for every page and route")
     add("--allowed-host", dest="allowed_hosts", action="append", metavar="NAME", help="a further name of this server")
     add("--cors-origin", dest="cors_origins", action="append", metavar="ORIGIN", help="may call the API from its pages")
+    add("--allow-extension-install", **flag, help="the page and the API install extensions for everybody who may call")
     add("--max-queue", type=int, metavar="N", help="jobs that may wait (default: 64)")
     add("--default-checkpoint", metavar="NAME", help="used until another is chosen")
     add("--preview-every", type=int, metavar="STEPS", help="live previews; 0: none (default: 5)")
