@@ -110,6 +110,7 @@ def _core(request: GenerationRequest, facts: InfoFacts) -> Details:
         "Schedule type": shown_schedule(request.sampler, request.scheduler),
         "CFG scale": request.cfg_scale,
         "Seed": request.seed,
+        "Face restoration": None,  # from `extra`
         "Size": f"{request.width}x{request.height}",
         "Model hash": model.checkpoint_hash or None,
         "Model": model.checkpoint or None,

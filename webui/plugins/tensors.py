@@ -3,6 +3,7 @@
 from webui.prompt.conditioning import Conditioning
 from webui.sampling.steps import ModelCall, Residuals, Step
 from webui.weights.model import LoadedModel
+from webui.weights.recognise import FACES, recognise
 from webui.weights.tensors import TensorFile
 
-__all__ = ["Conditioning", "LoadedModel", "ModelCall", "Residuals", "Step", "TensorFile"]
+__all__ = ["FACES", "Conditioning", "LoadedModel", "ModelCall", "Residuals", "Step", "TensorFile", "recognise"]
