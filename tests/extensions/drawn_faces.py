@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from extensions.face_restore.alignment import SIDE, TEMPLATE, Face
 from PIL import Image, ImageDraw
+
+from extensions.face_restore.alignment import SIDE, TEMPLATE, Face
 
 GREEN = np.broadcast_to(np.array([0, 1, 0], np.float32), (SIDE, SIDE, 3))
 

@@ -1,15 +1,25 @@
-"""Restored faces: alignment, cutting and pasting, with networks and faces that stand in. Jobs: test_face_restore_job.py."""
+"""Restored faces: alignment, cutting and pasting, with networks and faces that stand in."""
 
 import math
 import tracemalloc
 
 import numpy as np
 import pytest
-from extensions.face_restore.alignment import SIDE, TEMPLATE, Face, alignment, chained, inverse, scale_of, shift, similarity
-from extensions.face_restore.cutting import cut, soft_mask
-from extensions.face_restore.restoring import restore
 from PIL import Image
 
+from extensions.face_restore.alignment import (
+    SIDE,
+    TEMPLATE,
+    Face,
+    alignment,
+    chained,
+    inverse,
+    scale_of,
+    shift,
+    similarity,
+)
+from extensions.face_restore.cutting import cut, soft_mask
+from extensions.face_restore.restoring import restore
 from tests.extensions.drawn_faces import changed, face_at, green, picture, psnr, same
 
 

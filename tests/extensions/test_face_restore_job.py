@@ -8,6 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from safetensors.torch import save_file
+
 from extensions.face_restore import detection
 from extensions.face_restore import job as face_job
 from extensions.face_restore.files import DETECTOR, detector_name, restorer_name, usable_restorers
@@ -15,9 +18,6 @@ from extensions.face_restore.job import FaceJob, Pass, fields, join
 from extensions.face_restore.networks import load
 from extensions.face_restore.options import FaceOptions
 from extensions.face_restore.plugin import join_job, list_restorers
-from PIL import Image
-from safetensors.torch import save_file
-
 from tests.extensions.drawn_faces import changed, face_at, green, picture, same
 from webui.api.body import InvalidBodyError
 from webui.api.sdapi import extras
@@ -36,6 +36,7 @@ from webui.plugins.jobhooks import JobHooks
 from webui.plugins.loader import load_all
 from webui.plugins.models import Models
 from webui.processing.extras import upscale_pictures
+
 
 def finder(*faces):
     return lambda pixels: faces
@@ -215,7 +216,12 @@ class FakeYuNet:
         assert (width, height) == self.sizes[-1]
         scale = width / 2000
         rows = [
-            [*(face.points.min(0) * scale), *(np.ptp(face.points, axis=0) * scale), *(face.points * scale - 0.5).ravel(), s]
+            [
+                *(face.points.min(0) * scale),
+                *(np.ptp(face.points, axis=0) * scale),
+                *(face.points * scale - 0.5).ravel(),
+                s,
+            ]
             for face, s in self.faces
         ]
         return 1, np.array(rows, np.float32) if rows else None
@@ -235,9 +241,7 @@ def test_faces_are_looked_for_in_two_sizes_and_told_once(monkeypatch):
 
 def test_a_request_of_a1111_becomes_options_and_comes_back_from_the_text():
     asked = restoring(True, {"face_restoration_model": "GFPGAN"})
-    assert asked == {
-        "face_restore": {"gfpgan_visibility": 1.0, "codeformer_visibility": 0.0, "codeformer_weight": 0.5}
-    }
+    assert asked == {"face_restore": {"gfpgan_visibility": 1.0, "codeformer_visibility": 0.0, "codeformer_weight": 0.5}}
     assert restoring(None, {"face_restoration": True, "code_former_weight": 0})["face_restore"] == {
         "gfpgan_visibility": 0.0, "codeformer_visibility": 1.0, "codeformer_weight": 0
     }  # fmt: skip

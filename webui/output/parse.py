@@ -263,7 +263,7 @@ def _hires(draft: _Draft) -> None:
 
 
 def _faces(draft: _Draft) -> None:
-    """Options of the extension `face_restore`. A1111 writes the restorer's name alone; any other text means CodeFormer."""
+    """Options of the extension `face_restore`. A1111 writes the restorer's name alone; other texts mean CodeFormer."""
     name = draft.fields.get("Face restoration")
     if name is None:
         return
