@@ -114,6 +114,7 @@ def _core(request: GenerationRequest, facts: InfoFacts) -> Details:
         "CFG scale": request.cfg_scale,
         "Image CFG scale": task.image_cfg_scale if isinstance(task, Img2Img) else None,
         "Seed": request.seed,
+        "Face restoration": None,  # from `extra`
         "Size": f"{request.width}x{request.height}",
         "Model hash": model.checkpoint_hash or None,
         "Model": model.checkpoint or None,

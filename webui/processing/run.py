@@ -120,7 +120,7 @@ class Pipeline:
             WebuiError: an expected failure, in words.
             Cancelled: stopped by the user before there was any image.
         """
-        hooks = self._host.join(request)
+        hooks = self._host.join(request, lambda: bool(reporter.stopped()))
         request = hooks.edit_request(merged(request, self._texts.styles()))
         self._upscalers.check(request)
         job = self._prepare(request, hooks, reporter)

@@ -116,7 +116,9 @@ NEUTRAL: Mapping[str, Any] = MappingProxyType(
         "return_mask_composite": False,
         "return_grid": False,
         "grid_save": False,
-        "face_restoration": False,
+        "face_restoration": False,  # with the next two: the options of an extension (faces.py)
+        "face_restoration_model": "CodeFormer",
+        "code_former_weight": 0.5,
         "auto_backcompat": True,
         "disable_weights_auto_swap": True,
         "add_model_name_to_info": True,
