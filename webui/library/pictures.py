@@ -120,4 +120,5 @@ def _stream(length: int) -> NDArray[np.uint8]:
     powers[0] = 1
     powers = np.multiply.accumulate(powers, dtype=np.uint32)  # wraps around at 32 bits, as the generator does
     states = np.cumsum(powers, dtype=np.uint32) * np.uint32(_INCREMENT)
-    return np.bitwise_and(states % np.uint32(_MODULUS), np.uint32(_LOW)).astype(np.uint8)
+    low: NDArray[np.uint8] = np.bitwise_and(states % np.uint32(_MODULUS), np.uint32(_LOW)).astype(np.uint8)
+    return low
