@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from webui import cli, serving
 from webui.cli import image_format_of, parser, read_settings, settings_of, with_loras, write_whole
 from webui.datalock import DataLock
 from webui.domain.errors import WebuiError
+from webui.picture_flags import picture_fields
 
 ROOT = Path(__file__).parents[1]
 
@@ -176,6 +178,23 @@ def test_a_picture_that_takes_too_long_is_given_up() -> None:
     job = _Job()
     serving.finish_picture(_Engine(job), 0.1)
     assert job.state == "done"
+
+
+def test_pictures_named_by_flags_become_the_task(tmp_path: Path) -> None:
+    picture, mask = tmp_path / "image.png", tmp_path / "mask.png"
+    Image.new("RGB", (70, 41), "red").save(picture)
+    Image.new("L", (70, 41), 255).save(mask)
+    flags = ["--init", str(picture), "--mask", str(mask), "--strength", "0.4", "--mask-blur", "2", "--only-masked"]
+    fields = picture_fields(parser().parse_args(["generate", "a cat", *flags]))
+    task = fields["task"]
+    assert (fields["width"], fields["height"], task.denoising_strength) == (64, 40, 0.4)
+    assert (task.inpainting.mask_blur_y, task.inpainting.area) == (2, "masked")
+    grown = picture_fields(parser().parse_args(["generate", "a", "--init", str(picture), "--outpaint-left", "64"]))
+    assert grown["task"].outpainting.left == 64
+    assert picture_fields(parser().parse_args(["generate", "a cat"])) == {}
+    for flags, message in ((["--mask", str(mask)], "--init"), (["--init", str(tmp_path / "no.png")], "no.png")):
+        with pytest.raises(WebuiError, match=message):
+            picture_fields(parser().parse_args(["generate", "a cat", *flags]))
 
 
 def test_networks_become_tags_of_the_prompt() -> None:

@@ -5,8 +5,9 @@ import functools
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from webui.api.application import create
 from webui.api.parts import EncodedImage, Parts
@@ -14,12 +15,19 @@ from webui.api.sdapi.options import FixedOptions
 from webui.credentials import parse_users
 from webui.datalock import DataLock
 from webui.domain.errors import WebuiError
+from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import GeneratedImage
 from webui.domain.settings import ImageFormat, Settings
 from webui.engine import Engine
 from webui.executors.config import WorkerConfig
 from webui.executors.local import LocalExecutor
 from webui.guard import Application, Guard, Policy, is_loopback
+from webui.installing.live import InstallDoor, LiveExtensions
+from webui.installing.lockfile import FILE as LOCK_FILE
+from webui.installing.packages import Packages
+from webui.installing.permission import Permission
+from webui.installing.service import Installer
+from webui.installing.sources import Places
 from webui.jobs.store import JobStore
 from webui.library.library import ModelLibrary
 from webui.output.metadata import encode
@@ -29,6 +37,7 @@ from webui.plugins.describing import CACHE, describe_all
 from webui.prompt.styles import read_styles
 
 STYLES_FILE = "styles.csv"  # in the data folder, where the worker reads it too
+ROOT = Path(__file__).resolve().parents[1]  # of the program, where its requirements and bundled extensions are
 SETTINGS_FILE = "settings.json"  # in the data folder
 SECRETS = frozenset({"api_auth"})
 
@@ -45,9 +54,25 @@ class App:
     closing: threading.Event = field(default_factory=threading.Event)
 
 
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """The engine, and what installs extensions into it."""
+
+    engine: Engine
+    live: LiveExtensions
+    installer: Installer
+
+
 @contextlib.contextmanager
 def engine_of(settings: Settings, *, resume: bool = False) -> Iterator[Engine]:
-    """The engine alone; closed at the end.
+    """`wired` for those who want nothing but the engine."""
+    with wired(settings, resume=resume) as parts:
+        yield parts.engine
+
+
+@contextlib.contextmanager
+def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
+    """The engine with what belongs to it; closed at the end.
 
     Args:
         resume: take up the jobs that an earlier run left. A single picture on the command line does not.
@@ -61,9 +86,12 @@ def engine_of(settings: Settings, *, resume: bool = False) -> Iterator[Engine]:
         library = ModelLibrary(settings.models_dir, settings.data_dir / "cache")
         images = ImageStore.from_settings(settings)
         store = JobStore(settings.data_dir / "webui.sqlite3")
+        installing = installer(settings)
+        installing.recover()
         extensions = catalog(settings)
+        live = _live(settings, extensions, installing, lambda config: engine.renew(config))
         config = replace(worker_config(settings), broken_extensions=extensions.broken())
-        executor = functools.partial(LocalExecutor, config, on_extensions=extensions.note_worker)
+        executor = functools.partial(LocalExecutor, config, on_extensions=live.heard)
         engine = Engine(
             executor,
             library,
@@ -75,9 +103,10 @@ def engine_of(settings: Settings, *, resume: bool = False) -> Iterator[Engine]:
             extensions=extensions,
         )
         stack.callback(engine.close)
+        live.open()
         if settings.default_checkpoint and not engine.starting_values().checkpoint:
             engine.change_starting_values({"checkpoint": settings.default_checkpoint})
-        yield engine
+        yield Wired(engine, live, installing)
 
 
 @contextlib.contextmanager
@@ -91,9 +120,9 @@ def make(settings: Settings) -> Iterator[App]:
         WebuiError: the data folder is in use, or the server would be open to others without a password.
     """
     policy = policy_of(settings)
-    with engine_of(settings, resume=True) as engine:
+    with wired(settings, resume=True) as parts:
         closing = threading.Event()
-        yield App(engine, Guard(_application(settings, engine, closing), policy), closing)
+        yield App(parts.engine, Guard(_application(settings, parts, closing), policy), closing)
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -116,14 +145,39 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
+def installer(settings: Settings, *, typed_paths: bool = False) -> Installer:
+    """What installs extensions; `typed_paths` is for the command line, where the user writes the source."""
+    return Installer(
+        settings.extensions_dir,
+        settings.data_dir / LOCK_FILE,
+        Packages(ROOT / "requirements.txt"),
+        Places(tuple(Path(folder) for folder in settings.extension_sources), typed_paths),
+        bundled_dir=ROOT / "extensions",
+    )
+
+
+def _live(
+    settings: Settings, known: Catalog, installing: Installer, renew: Callable[[WorkerConfig], None]
+) -> LiveExtensions:
+    def start(disabled: tuple[str, ...], broken: tuple[tuple[str, str], ...]) -> None:
+        renew(replace(worker_config(settings), disabled_extensions=disabled, broken_extensions=broken))
+
+    return LiveExtensions(
+        known, installing, settings.disabled_extensions, describe=functools.partial(_infos, settings), renew=start
+    )
+
+
 def catalog(settings: Settings) -> Catalog:
     """What is known of the extensions, without running their code in this process."""
-    cache = settings.data_dir / CACHE
-    infos = describe_all(settings.extensions_dir, cache, settings.disabled_extensions)
+    return Catalog(_infos(settings, settings.disabled_extensions), settings.data_dir / SETTINGS_FILE)
+
+
+def _infos(settings: Settings, disabled: Collection[str]) -> tuple[ExtensionInfo, ...]:
+    infos = describe_all(settings.extensions_dir, settings.data_dir / CACHE, disabled)
     for info in infos:
         if info.state == "failed":
             log.warning("extension %s: %s", info.folder, info.error)
-    return Catalog(infos, settings.data_dir / SETTINGS_FILE)
+    return infos
 
 
 def worker_config(settings: Settings) -> WorkerConfig:
@@ -142,8 +196,15 @@ def worker_config(settings: Settings) -> WorkerConfig:
     )
 
 
-def _application(settings: Settings, engine: Engine, closing: threading.Event) -> Application:
+def install_door(settings: Settings, wired: Wired) -> InstallDoor:
+    """Who may install what through page and API. Further names mean that others can reach the server."""
+    local = is_loopback(settings.host) and not settings.allowed_hosts and not settings.cors_origins
+    return InstallDoor(wired.installer, wired.live, Permission(settings.allow_extension_install, local))
+
+
+def _application(settings: Settings, wired: Wired, closing: threading.Event) -> Application:
     """The API, and the page beside it where it is wanted. `--nowebui` never loads gradio."""
+    engine, door = wired.engine, install_door(settings, wired)
     parts = Parts(
         engine=engine,
         encode=functools.partial(encoded, settings),
@@ -160,6 +221,7 @@ def _application(settings: Settings, engine: Engine, closing: threading.Event) -
         flags=settings.model_dump(mode="json", exclude=set(SECRETS)),
         save_always=settings.save_api_images,
         closing=closing,
+        installing=door,
     )
     application = create(parts, with_api=settings.api or not settings.webui)
     if settings.webui:
@@ -173,6 +235,7 @@ def _application(settings: Settings, engine: Engine, closing: threading.Event) -
             save_images=settings.save_images,
             embed_parameters=settings.embed_parameters,
             styles=tuple(read_styles(settings.data_dir / STYLES_FILE)),
+            installing=door,
         )
     return application
 

@@ -20,6 +20,7 @@ from webui.domain.request import GenerationRequest
 from webui.domain.settings import ImageFormat, Settings, environment, merge
 from webui.guard import is_loopback
 from webui.output.metadata import read_text
+from webui.picture_flags import add_picture_flags, picture_fields
 
 OK, FAILED, USAGE = 0, 1, 2
 EVERYWHERE = "0.0.0.0"
@@ -76,6 +77,7 @@ def _add_common(target: argparse.ArgumentParser) -> None:
     add("--threads", type=int, help="CPU threads; 0: all cores")
     add("--checkpoints-in-memory", type=int, metavar="N", help="how many stay loaded (default: 1)")
     add("--tiled-vae", action="store_true", default=_absent(target), help="decode in tiles, which needs less memory")
+    add("--extension-sources", action="append", metavar="DIR", help="extensions may be installed from here by the page")
     add("--disable-extension", dest="disabled_extensions", action="append", metavar="NAME", help="may be repeated")
     add("--image-format", choices=("png", "jpg", "webp"), help="of saved pictures (default: png)")
 
@@ -92,6 +94,7 @@ def _add_serving(target: argparse.ArgumentParser) -> None:
     add("--api-auth", metavar="USER:PASSWORD[,...]", help="needed for every page and route")
     add("--allowed-host", dest="allowed_hosts", action="append", metavar="NAME", help="a further name of this server")
     add("--cors-origin", dest="cors_origins", action="append", metavar="ORIGIN", help="may call the API from its pages")
+    add("--allow-extension-install", **flag, help="the page and the API install extensions for everybody who may call")
     add("--max-queue", type=int, metavar="N", help="jobs that may wait (default: 64)")
     add("--default-checkpoint", metavar="NAME", help="used until another is chosen")
     add("--preview-every", type=int, metavar="STEPS", help="live previews; 0: none (default: 5)")
@@ -110,6 +113,7 @@ def _add_request(target: argparse.ArgumentParser) -> None:
     for name in ("sampler", "scheduler", "checkpoint", "vae"):
         add(f"--{name}")
     add("--lora", dest="loras", action="append", metavar="NAME[:STRENGTH]", help="a network to apply; may be repeated")
+    add_picture_flags(target)
 
 
 def _add_upscaling(target: argparse.ArgumentParser) -> None:
@@ -181,6 +185,7 @@ def serve(settings: Settings) -> int:
 def generate(settings: Settings, given: argparse.Namespace) -> int:
     """Make pictures without a server, with progress on standard error."""
     wanted = {name: value for name, value in vars(given).items() if name in GenerationRequest.model_fields}
+    wanted |= picture_fields(given)
     wanted["prompt"] = with_loras(given.prompt, getattr(given, "loras", ()))
     return _run(settings, given, lambda starting: {**dict(starting), **wanted})
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from webui.domain.errors import BadRequestError, BusyError, Cancelled, UnknownModelError, UnusableFileError, WebuiError
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult, Notice
+from webui.executors.config import WorkerConfig
 from webui.executors.protocol import (
     ActionDone,
     ActionProgressed,
@@ -190,6 +191,10 @@ class Engine:
     async def aload(self, checkpoint: str) -> None:
         """`load` for event loops; any number of loads together hold one thread."""
         await asyncio.get_running_loop().run_in_executor(self._loads, self.load, checkpoint)
+
+    def renew(self, config: WorkerConfig) -> None:
+        """Go on with a new worker of these settings, without ending the job in work; returns at once."""
+        self._executor.renew(config)
 
     def starting_values(self) -> GenerationRequest:
         """What a new form starts with; its checkpoint is that of requests which name none."""

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from webui import installing_cli
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.settings import Settings
 from webui.plugins.describing import CACHE, describe_all
@@ -15,16 +16,21 @@ OK, FAILED = 0, 1
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
     """Add the command; gives it back for the flags that all commands share."""
-    top = commands.add_parser("extensions", help="list, or begin, extensions", argument_default=argparse.SUPPRESS)
-    tasks = top.add_subparsers(dest="task", metavar="{list,new}", required=True)
+    top = commands.add_parser(
+        "extensions", help="list, begin, install, update, remove extensions", argument_default=argparse.SUPPRESS
+    )
+    tasks = top.add_subparsers(dest="task", metavar=f"{{list,new,{','.join(installing_cli.TASKS)}}}", required=True)
     tasks.add_parser("list", help="what is there, and what does not work")
     new = tasks.add_parser("new", help="write a working extension with its test")
     new.add_argument("name", help="a-z, 0-9 and _")
+    installing_cli.add_tasks(tasks)
     return top
 
 
 def run(settings: Settings, given: argparse.Namespace) -> int:
     """Do it; 1 where an extension does not work."""
+    if given.task in installing_cli.TASKS:
+        return installing_cli.run(settings, given)
     if given.task == "new":
         for path in write_skeleton(given.name, settings.extensions_dir, TESTS):
             sys.stdout.write(f"wrote {path}\n")

@@ -1,3 +1,173 @@
-"""Placeholder of the routes."""
+"""Actions beside making pictures: a preprocessor's map before generating, the lists of A1111's `/controlnet` routes.
 
-ACTIONS: tuple[()] = ()
+Needs no torch; OpenCV is imported where a map is drawn.
+"""
+
+import base64
+import hashlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from pydantic import ConfigDict, Field, model_validator
+
+from webui.plugins.api import Action, ActionContext, ActionResult, BadRequestError, ImageField, Models, Options
+
+from .modules import BUILT_IN, CONTROL_TYPES, DEFAULT_RESOLUTION, MODULES, Module, modules_of
+from .options import NO_MODEL
+
+API_VERSION = 3
+UNITS = 3
+_HASH_FROM, _HASH_BYTES, _HASH_DIGITS = 1 << 20, 1 << 16, 8
+_PREFIX = "controlnet_"
+
+
+class NoOptions(Options):
+    """Nothing to choose; A1111's clients may send more, which is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ModelListOptions(NoOptions):
+    update: bool = Field(True, description="look at the folder again")
+
+
+class ModuleListOptions(NoOptions):
+    alias_names: bool = Field(False, description="names as A1111's page shows them")
+
+
+class DetectOptions(Options):
+    """What to draw the map of. A1111's names (`controlnet_module`, `controlnet_input_images`) are read too."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    image: ImageField | None = Field(None, description="picture to draw the map of")
+    module: str = Field("canny", description="preprocessor", max_length=100, examples=list(BUILT_IN))
+    processor_res: float = Field(-1, description="short side in pixels at which it works; -1: 512")
+    threshold_a: float = Field(-1, description="its first number; -1: its default")
+    threshold_b: float = Field(-1, description="its second number; -1: its default")
+    mask: ImageField | None = Field(None, description="white: repaint (inpaint modules)")
+    images: tuple[ImageField, ...] = Field((), max_length=64, description="further pictures")
+    masks: tuple[ImageField, ...] = Field((), max_length=64, description="one for each picture, or none")
+    low_vram: bool = Field(False, description="of A1111; changes nothing here")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_a1111(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        given = {key.removeprefix(_PREFIX): value for key, value in values.items() if value is not None}
+        if "input_images" in given:
+            given["images"] = given.pop("input_images")
+        if any(key.startswith(_PREFIX) for key in values):
+            given.setdefault("module", "none")  # A1111's default
+        return given
+
+
+def version(options: NoOptions, context: ActionContext) -> ActionResult:
+    return ActionResult(f"version {API_VERSION} of A1111's ControlNet routes", data={"version": API_VERSION})
+
+
+def settings(options: NoOptions, context: ActionContext) -> ActionResult:
+    return ActionResult(f"{UNITS} units", data={"control_net_unit_count": UNITS})
+
+
+def model_list(options: ModelListOptions, context: ActionContext) -> ActionResult:
+    if options.update:
+        context.models.refresh()
+    names = titles(context.models)
+    return ActionResult(", ".join(names) or "there is no file in models/ControlNet", data={"model_list": list(names)})
+
+
+def module_list(options: ModuleListOptions, context: ActionContext) -> ActionResult:
+    shown = {(one.labels[-1] if options.alias_names and one.labels else one.name): one for one in MODULES.values()}
+    details: dict[str, Any] = {name: _described(one) for name, one in shown.items()}
+    return ActionResult(", ".join(shown), data={"module_list": list(shown), "module_detail": details})
+
+
+def control_types(options: NoOptions, context: ActionContext) -> ActionResult:
+    names = titles(context.models)
+    types: dict[str, Any] = {}
+    for kind, (preferred, words) in CONTROL_TYPES.items():
+        fitting = [name for name in names if not words or any(word in name.lower() for word in words)]
+        modules = [one.name for one in modules_of(kind)]
+        types[kind] = {
+            "module_list": modules,
+            "model_list": [NO_MODEL, *fitting],
+            "default_option": preferred if preferred in modules else modules[0],
+            "default_model": fitting[0] if fitting and kind != "All" else NO_MODEL,
+        }
+    return ActionResult(", ".join(types), data={"control_types": types})
+
+
+def detect(options: DetectOptions, context: ActionContext) -> ActionResult:
+    """The maps of the given pictures.
+
+    Raises:
+        BadRequestError: no picture, or a preprocessor that is not built in.
+    """
+    from .units import drawn_map, usable_module
+
+    module = usable_module(options.module, "module")
+    pictures = [*([options.image] if options.image else []), *options.images]
+    masks = [*([options.mask] if options.mask else []), *options.masks]
+    if not pictures:
+        raise BadRequestError("images", "No image selected")
+    if masks and len(masks) != len(pictures):
+        raise BadRequestError("masks", f"there are {len(masks)} masks for {len(pictures)} pictures; send one for each")
+    made: list[Image.Image] = []
+    for number, picture in enumerate(pictures):
+        context.progress(number, len(pictures), module.name)
+        thresholds = (options.threshold_a, options.threshold_b)
+        mask = masks[number] if masks else None
+        made.append(drawn_map(module, picture, mask, options.processor_res, thresholds))
+    data: dict[str, Any] = {"info": "Success", "images": [_as_base64(image) for image in made]}
+    return ActionResult(f"{module.name}: {len(made)} maps", images=tuple(made), data=data)
+
+
+def titles(models: Models) -> tuple[str, ...]:
+    """Names of control networks as A1111 writes them: the file's stem and the hash of its AutoV1."""
+    paths = [models.find("controlnet", name) for name in models.names("controlnet")]
+    return tuple(f"{path.stem} [{_auto_v1(path)}]" for path in paths)
+
+
+def _auto_v1(path: Path) -> str:
+    """The first 8 hex digits of SHA-256 over 64 KiB at offset 1 MiB."""
+    with path.open("rb") as file:
+        file.seek(_HASH_FROM)
+        return hashlib.sha256(file.read(_HASH_BYTES)).hexdigest()[:_HASH_DIGITS]
+
+
+def _described(module: Module) -> dict[str, Any]:
+    """Sliders of a module; `available` is this program's own."""
+    sliders: list[dict[str, Any]] = []
+    if module.resolution:
+        sliders.append({"name": "Resolution", "value": DEFAULT_RESOLUTION, "min": 64, "max": 2048, "step": 8})
+    sliders += [
+        {"name": one.name, "value": one.default, "min": one.low, "max": one.high, "step": one.step}
+        for one in module.sliders
+    ]
+    told: dict[str, Any] = {"model_free": module.model_free, "sliders": sliders, "available": not module.needs}
+    if module.needs:
+        told["needs"] = f"weights ({module.needs}) and code that are not built in"
+    return told
+
+
+def _as_base64(image: Image.Image) -> str:
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return base64.b64encode(out.getvalue()).decode("ascii")
+
+
+ACTIONS = (
+    Action("detect", "Preprocessor preview", DetectOptions, detect, ("POST /controlnet/detect",), light=True),
+    Action("model_list", "Control networks", ModelListOptions, model_list, ("GET /controlnet/model_list",), light=True),
+    Action(
+        "module_list", "Preprocessors", ModuleListOptions, module_list, ("GET /controlnet/module_list",), light=True
+    ),
+    Action("control_types", "Control types", NoOptions, control_types, ("GET /controlnet/control_types",), light=True),
+    Action("version", "Version of the routes", NoOptions, version, ("GET /controlnet/version",), light=True),
+    Action("settings", "Settings of the routes", NoOptions, settings, ("GET /controlnet/settings",), light=True),
+)

@@ -5,6 +5,7 @@ The layers are those of latent diffusion (arXiv:2112.10752); what is built of th
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -136,7 +137,7 @@ class TransformerBlock(nn.Module):
 
 
 class SpatialTransformer(nn.Module):
-    """Transformer blocks over the pixels of a feature map. Without blocks (SDXL "small") only the projections remain."""
+    """Transformer blocks over the pixels of a feature map. Without any (SDXL "small") only the projections remain."""
 
     def __init__(self, channels: int, context: int, depth: int, *, linear: bool) -> None:
         super().__init__()
@@ -179,7 +180,7 @@ class HintEmbedding(nn.Sequential):
     def __init__(self, widths: Sequence[int]) -> None:
         """`widths`: channels from the hint to the encoder; every second inner convolution halves the size."""
         layers: list[nn.Module] = []
-        for number, (here, there) in enumerate(zip(widths, widths[1:], strict=False)):
+        for number, (here, there) in enumerate(pairwise(widths)):
             is_inner = 0 < number < len(widths) - 2
             layers += [nn.Conv2d(here, there, 3, stride=2 if is_inner and number % 2 == 0 else 1, padding=1), nn.SiLU()]
         super().__init__(*layers[:-1])

@@ -3,6 +3,7 @@
 Only what the file holds is kept in memory; the checkpoint's weights are borrowed for the length of a job.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,7 +37,16 @@ class Borrowing(nn.Module):
         self._lent: list[Tensor] = []  # a list, so that the lender's tensor is no parameter of this network
 
     def borrow(self, weight: Tensor) -> None:
-        """Use this weight (the checkpoint's) until `give_back`."""
+        """Use this weight (the checkpoint's) until `give_back`.
+
+        Raises:
+            UnusableFileError: it has another size.
+        """
+        if weight.numel() != math.prod(self._shape):
+            raise UnusableFileError(
+                f"control-LoRA: a layer of {self._shape} does not fit the checkpoint's {tuple(weight.shape)}; it was "
+                "made for another architecture"
+            )
         self._lent = [weight.reshape(self._shape)]
 
     def give_back(self) -> None:
@@ -76,13 +86,17 @@ def build_control_lora(source: TensorFile, found: Found, device: torch.device, d
 
 def build_difference(source: TensorFile, found: Found, device: torch.device, dtype: torch.dtype) -> ControlNet:
     """The network of a file that holds differences from the checkpoint's weights. Raises as `files.fill`."""
-    network = empty_network(control_shape(found.shapes))
     with torch.device("meta"):
+        network = Difference(control_shape(found.shapes))
         for name, layer in list(network.named_modules()):
             if isinstance(layer, nn.Linear | nn.Conv2d) and not _is_own(name):
                 network.set_submodule(name, Borrowing(layer, None))
     fill(network, source, found.keys, device, dtype)
     return network
+
+
+class Difference(ControlNet):
+    """A network all of whose parameters are to be added to those of a checkpoint."""
 
 
 @contextmanager
@@ -93,21 +107,35 @@ def borrowed(network: ControlNet, model: LoadedModel) -> Iterator[None]:
         UnusableFileError: the checkpoint has another architecture than the file was made for.
     """
     layers = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, Borrowing)]
+    small = [one for one in network.named_parameters() if one[1].ndim == 1 and not _is_own(one[0])]
+    kept = [(parameter, parameter.data) for _, parameter in small] if isinstance(network, Difference) else []
     try:
         for name, layer in layers:
-            there = model.unet.shape.layout.to_diffusers(name)
-            try:
-                lender = model.unet.module.get_submodule(there or name)
-                layer.borrow(lender.weight)  # type: ignore[arg-type]  # Linear or Conv2d
-            except (AttributeError, RuntimeError) as error:
-                raise UnusableFileError(
-                    f"control-LoRA: its layer {name} does not fit the checkpoint {model.file.name}; it was made for "
-                    "another architecture"
-                ) from error
+            layer.borrow(_lent(model, name, "weight"))
+        for (name, _), (parameter, change) in zip(small, kept, strict=False):
+            owner, _, leaf = name.rpartition(".")
+            parameter.data = change + _lent(model, owner, leaf)
         yield
     finally:
         for _, layer in layers:
             layer.give_back()
+        for parameter, change in kept:
+            parameter.data = change
+
+
+def _lent(model: LoadedModel, layer: str, leaf: str) -> Tensor:
+    """A tensor of the checkpoint's UNet, by LDM's name of its layer."""
+    there = model.unet.shape.layout.to_diffusers(layer) or layer
+    try:
+        found = getattr(model.unet.module.get_submodule(there), leaf)
+    except AttributeError as error:
+        raise UnusableFileError(
+            f"control-LoRA: its layer {layer} does not fit the checkpoint {model.file.name}; it was made for another "
+            "architecture"
+        ) from error
+    if not isinstance(found, Tensor):
+        raise UnusableFileError(f"control-LoRA: {layer} of the checkpoint {model.file.name} has no {leaf}")
+    return found
 
 
 def _is_own(name: str) -> bool:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from webui.plugins.api import GenerationRequest, Img2Img, JobContext, hookimpl
+from webui.plugins.api import GenerationRequest, Img2Img, JobContext, Models, Txt2Img, UnknownModelError, hookimpl
 from webui.plugins.tensors import LoadedModel, ModelCall, Residuals, Step
 
 from .finishing import finished
@@ -35,7 +35,7 @@ class ControlJob:
         self._originals: tuple[Unit, ...] = options.enabled
         self._request = job.request
         self._units: tuple[Prepared, ...] = prepare(options, job.request)
-        self._paths = {one.number: job.models.find("controlnet", one.unit.model) for one in self._units if one.has_model}
+        self._paths = {one.number: find_network(job.models, one) for one in self._units if one.has_model}
         self._on_model: OnModel | None = None
         self._progress = Progress()
 
@@ -61,11 +61,7 @@ class ControlJob:
         if self._on_model is None or not self._progress.begins(call):
             return None
         total = steps_of(self._request, hires=call.step.hires, run=call.step.total)
-        active = [
-            one
-            for one in self._units
-            if is_within(one.unit, self._progress.done, total, hires=call.step.hires)
-        ]
+        active = [one for one in self._units if is_within(one.unit, self._progress.done, total, hires=call.step.hires)]
         return self._on_model.residuals(call, active, self._progress.noise(self._request, call))
 
     @hookimpl
@@ -129,7 +125,7 @@ class Progress:
         """Note a call. False where a refiner has taken over."""
         time = float(call.timestep[0])
         if call.step.index == 0:
-            if self._over and time >= self._first_time or self._batch < 0 or self._last_step > 0:
+            if (self._over and time >= self._first_time) or self._batch < 0 or self._last_step > 0:
                 self._batch += not call.step.hires
                 self._first_time = time
                 self._noise = None
@@ -197,9 +193,7 @@ class OnModel:
         self._corrections = [self._correction(one, call) for one in active if corrects(one)]
         return total
 
-    def _look(
-        self, reference: Reference, call: ModelCall, units: Sequence[Prepared], noise: torch.Generator
-    ) -> None:
+    def _look(self, reference: Reference, call: ModelCall, units: Sequence[Prepared], noise: torch.Generator) -> None:
         reference.forget()
         for one in units:
             latents = self._source_latents(one, call, noise).to(call.sample.device).expand(len(call.sample), -1, -1, -1)
@@ -255,6 +249,22 @@ class OnModel:
         return (changed, *output[1:]) if isinstance(output, tuple) else changed
 
 
+def find_network(models: Models, one: Prepared) -> Path:
+    """The file that a unit names: exactly, or the shortest name that contains the text, as A1111 takes it.
+
+    Raises:
+        UnknownModelError: none; lists those that are there.
+    """
+    wanted = one.unit.model
+    try:
+        return models.find("controlnet", wanted)
+    except UnknownModelError:
+        containing = [name for name in models.names("controlnet") if wanted.lower() in name.lower()]
+        if not containing:
+            raise
+        return models.find("controlnet", min(containing, key=len))
+
+
 def corrects(one: Prepared) -> bool:
     """Whether a unit changes what the UNet answers."""
     return one.module.name.startswith("tile_colorfix") or one.module.name == "inpaint_only"
@@ -287,4 +297,8 @@ def steps_of(request: GenerationRequest, *, hires: bool, run: int) -> int:
 
 def hires_size(request: GenerationRequest) -> tuple[int, int] | None:
     """(height, width) of the second pass of hires fix; None without one."""
-    return None
+    task = request.task
+    if not isinstance(task, Txt2Img) or not task.hires.enabled:
+        return None
+    width, height = task.hires.target(request.width, request.height).size
+    return height, width

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -121,7 +121,9 @@ class Attached:
                 handle.remove()
             self.set(None)
 
-    def _before(self, name: str, module: Module, layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def _before(
+        self, name: str, module: nn.Module, layer: nn.Module, inputs: tuple[Any, ...]
+    ) -> tuple[Any, ...] | None:
         control = self._control
         if control is None or control.weight == 0:
             return None
@@ -129,13 +131,13 @@ class Attached:
         size = _level_size(control.size, hidden)
         key = (name, size)
         if key not in self._embedded:
-            self._embedded[key] = module.embed(control.hint.to(hidden), size)
+            self._embedded[key] = cast(Module, module).embed(control.hint.to(hidden), size)
         return (hidden + module(hidden, self._embedded[key]) * control.weight, *inputs[1:])
 
 
 def _level_size(latent: Sequence[int], hidden: Tensor) -> tuple[int, int]:
     """The resolution (h, w) at which a layer works; halved sizes are rounded up, as the UNet does."""
-    if hidden.ndim == 4:  # noqa: PLR2004
+    if hidden.ndim == 4:
         return hidden.shape[2], hidden.shape[3]
     height, width = latent
     while height * width > hidden.shape[1]:
@@ -145,7 +147,7 @@ def _level_size(latent: Sequence[int], hidden: Tensor) -> tuple[int, int]:
 
 def _layers_by_name(model: LoadedModel) -> dict[str, nn.Module]:
     """Layers of the UNet by their LLLite names, after LDM's naming and after diffusers'."""
-    found = {}
+    found: dict[str, nn.Module] = {}
     for name, module in model.unet.module.named_modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             ldm = model.unet.shape.layout.to_ldm(name)
@@ -160,6 +162,6 @@ def _layer(shapes: Shapes, name: str) -> nn.Module:
     shape = shapes.get(f"{name}.weight")
     if shape is None:
         raise UnusableFileError(f"LLLite: tensor {name}.weight is missing; the file is incomplete")
-    if len(shape) == 2:  # noqa: PLR2004
+    if len(shape) == 2:
         return nn.Linear(shape[1], shape[0])
     return nn.Conv2d(shape[1], shape[0], shape[2], padding=shape[2] // 2)

@@ -56,7 +56,8 @@ def pixel_perfect_resolution(picture: Map, height: int, width: int, fit: Fit) ->
     raw_height, raw_width = picture.shape[:2]
     scales = (height / raw_height, width / raw_width)
     scale = min(scales) if fit == "Resize and Fill" else max(scales)
-    return round(scale * min(raw_height, raw_width))
+    sides: tuple[int, int] = (raw_height, raw_width)
+    return round(scale * min(sides))
 
 
 def fitted(drawn: Map, height: int, width: int, fit: Fit) -> Map:
@@ -98,10 +99,8 @@ def resized(drawn: Map, height: int, width: int) -> Map:
     area, own_area = height * width, drawn.shape[0] * drawn.shape[1]
     colours = len(np.unique(colour.reshape(-1, 3), axis=0))
     is_binary = colours == 2 and colour.min() < 16 and colour.max() > 240
-    if colours in _SHARP_COLOURS:
-        filter_ = cv2.INTER_NEAREST
-    else:
-        filter_ = cv2.INTER_AREA if area < own_area else cv2.INTER_CUBIC
+    smooth = cv2.INTER_AREA if area < own_area else cv2.INTER_CUBIC
+    filter_ = cv2.INTER_NEAREST if colours in _SHARP_COLOURS else smooth
     scaled = cv2.resize(colour, (width, height), interpolation=filter_)
     if is_binary:
         grey = scaled.mean(axis=2).clip(0, 255).astype(np.uint8)

@@ -87,9 +87,7 @@ _BUILT_IN = (
     ),
     Module("tile_resample", sliders=(Slider("Down Sampling Rate", 1.0, 1.0, 8.0),), types=("Tile",)),
     Module("tile_colorfix", sliders=(_VARIATION,), types=("Tile",)),
-    Module(
-        "tile_colorfix+sharp", sliders=(_VARIATION, Slider("Sharpness", 1.0, 0.0, 2.0)), types=("Tile",)
-    ),
+    Module("tile_colorfix+sharp", sliders=(_VARIATION, Slider("Sharpness", 1.0, 0.0, 2.0)), types=("Tile",)),
     Module("inpaint_global_harmonious", ("inpaint",), types=("Inpaint",), resolution=False),
     Module("inpaint_only", types=("Inpaint",), resolution=False),
     _gamma("recolor_luminance"),
@@ -163,6 +161,7 @@ MODULES: Mapping[str, Module] = MappingProxyType(
         for name, label, kind, file in _WITH_WEIGHTS
     }
 )
+BUILT_IN = tuple(module.name for module in _BUILT_IN)
 _BY_LABEL: Mapping[str, Module] = MappingProxyType(
     {label: module for module in MODULES.values() for label in (module.name, *module.labels)}
 )

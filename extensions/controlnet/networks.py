@@ -223,8 +223,8 @@ def _check_fit(network: ControlNet, model: LoadedModel, name: str) -> None:
     residual = [block.out_channels for block in ours.blocks if block.kind == "residual"]
     if residual != skips:
         raise UnusableFileError(
-            f"{name}: its encoder has the channels {residual}, that of the checkpoint {model.file.name} {skips}; it was "
-            "made for another family of models"
+            f"{name}: its encoder has the channels {residual}, that of the checkpoint {model.file.name} {skips}; "
+            "it was made for another family of models"
         )
     if ours.context_width not in (0, theirs.context_width):
         raise UnusableFileError(

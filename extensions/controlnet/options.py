@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from webui.plugins.api import ImageField, Options
 
-from .modules import MODULES, find_module
+from .modules import BUILT_IN, MODULES, find_module
 
 MAX_UNITS = 10
 NO_MODEL = "None"
@@ -40,8 +40,10 @@ class Unit(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     enabled: bool = Field(False, description="take part")
-    module: str = Field("none", description="preprocessor", max_length=100)
-    model: str = Field(NO_MODEL, description="file in models/ControlNet", max_length=400)
+    module: str = Field("none", description="preprocessor", max_length=100, examples=list(BUILT_IN))
+    model: str = Field(
+        NO_MODEL, description="file in models/ControlNet", max_length=400, json_schema_extra={"model": "controlnet"}
+    )
     weight: float = Field(1.0, ge=0, le=2, description="factor on what the network adds; 0 is nothing")
     image: ImageField | None = Field(None, description="what it reads; img2img without one takes the init image")
     mask: ImageField | None = Field(None, description="white: repaint (inpaint modules)")
@@ -78,7 +80,7 @@ class Unit(BaseModel):
                 given[name] = labels[value]
         if isinstance(given.get("resize_mode"), str):
             given["resize_mode"] = _OLD_FITS.get(given["resize_mode"], given["resize_mode"])
-        if given.get("model") is None:
+        if given.get("model") in (None, ""):
             given.pop("model", None)
         _take_pictures(given)
         return given

@@ -2,6 +2,7 @@
 
 from webui.plugins.api import Action, JobContext, Options, hookimpl
 
+from .actions import ACTIONS
 from .options import ControlOptions
 
 
@@ -22,6 +23,4 @@ def join_job(job: JobContext) -> object | None:
 
 @hookimpl
 def actions() -> list[Action]:
-    from .actions import ACTIONS
-
     return list(ACTIONS)

@@ -1,4 +1,4 @@
-"""Preprocessors that need no weights: from a picture to the map a control network was trained on. Pure numpy and OpenCV.
+"""Preprocessors that need no weights: from a picture to the map a control network was trained on. Numpy and OpenCV.
 
 Each takes (H, W, 3) uint8 RGB and answers (H', W', 3) uint8, on which `maps.fitted` works.
 """
@@ -91,12 +91,12 @@ def tile_resample(picture: Map, settings: Settings) -> Map:
 
 def recolor_luminance(picture: Map, settings: Settings) -> Map:
     """Lightness L of CIE LAB, raised to threshold A."""
-    return _powered(cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)[:, :, 0], settings.threshold_a)
+    return _powered(cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.uint8)[:, :, 0], settings.threshold_a)
 
 
 def recolor_intensity(picture: Map, settings: Settings) -> Map:
     """Value V of HSV, raised to threshold A."""
-    return _powered(cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)[:, :, 2], settings.threshold_a)
+    return _powered(cv2.cvtColor(picture, cv2.COLOR_RGB2HSV).astype(np.uint8)[:, :, 2], settings.threshold_a)
 
 
 def shuffle(picture: Map, settings: Settings) -> Map:
@@ -158,5 +158,6 @@ def _smooth_noise(random: np.random.RandomState, height: int, width: int) -> NDA
     coarse = random.uniform(0, 1, (height // cell + 2, width // cell + 2))
     fine = cv2.resize(coarse, (width + 2 * cell, height + 2 * cell), interpolation=cv2.INTER_CUBIC)
     field = fine[cell : cell + height, cell : cell + width]
-    field = field - field.min()
-    return (field / max(float(field.max()), 1e-12)).astype(np.float32)
+    raised = field - field.min()
+    scaled: NDArray[np.float32] = (raised / max(float(raised.max()), 1e-12)).astype(np.float32)
+    return scaled

@@ -1,5 +1,5 @@
 """Reference: no network of its own. The UNet looks at a noised picture first, and what its self-attention saw there is
-offered to it while it makes the new picture (and the statistics of its features are matched, "adain", arXiv:1703.06868).
+offered to it while it makes the new picture; "adain" (arXiv:1703.06868) matches the statistics of its features too.
 """
 
 from collections.abc import Iterator
@@ -156,7 +156,8 @@ def _last_layer(model: LoadedModel, block: str) -> nn.Module | None:
     """The module whose output is that of a block of LDM."""
     unet, layout = model.unet.module, model.unet.shape.layout
     if block == "middle_block":
-        return unet.mid_block  # type: ignore[no-any-return]
+        middle: nn.Module = unet.mid_block
+        return middle
     modules = dict(unet.named_modules())
     for probe in (f"{block}.2.conv", f"{block}.1.conv", f"{block}.1", f"{block}.0.in_layers.0"):
         there = layout.to_diffusers(probe)

@@ -151,7 +151,7 @@ def adapter_shape(shapes: Shapes) -> AdapterShape:
     grey = channels == shrink**2
     if is_light:
         return _light_shape(shapes, shrink, grey=grey)
-    outs = []
+    outs: list[int] = []
     while f"body.{len(outs)}.block1.weight" in shapes:
         outs.append(shapes[f"body.{len(outs)}.block1.weight"][0])
     if not outs or len(outs) % _LEVELS:
@@ -187,7 +187,7 @@ def _light_shape(shapes: Shapes, shrink: int, *, grey: bool) -> AdapterShape:
 
 
 def _halves(level: int, shape: AdapterShape) -> bool:
-    return level == 2 if shape.shrink == _XL_SHRINK else level > 0  # noqa: PLR2004
+    return level == 2 if shape.shrink == _XL_SHRINK else level > 0
 
 
 def weights_by_level(weights: Sequence[float], features: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -1,9 +1,8 @@
 """One unit of a request, ready: its module, its picture, and the maps and hints made of it. Knows no networks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,13 +12,12 @@ from torch import Tensor
 from webui.plugins.api import BadRequestError, GenerationRequest, Img2Img, Picture
 
 from .maps import Map, fitted, pixel_perfect_resolution
-from .modules import Module, find_module
-from .options import NO_MODEL, ControlOptions, Fit, Unit
+from .modules import MODULES, Module, find_module
+from .options import NO_MODEL, ControlOptions, Unit
+from .pictures import HALF, binary_mask, pixels_of, seen_by
 from .preprocessors import PREPROCESSORS, Settings
 
 SEEDS = 2**32
-_HALF = 127
-_FITS: dict[str, Fit] = {"resize": "Just Resize", "crop": "Crop and Resize", "fill": "Resize and Fill"}
 
 
 @dataclass
@@ -95,7 +93,7 @@ class Prepared:
         drawn = self.map_for(height, width)
         if drawn.shape[2] != 4:
             return None
-        return (torch.from_numpy(np.ascontiguousarray(drawn[:, :, 3])) > _HALF).float()[None, None]
+        return (torch.from_numpy(np.ascontiguousarray(drawn[:, :, 3])) > HALF).float()[None, None]
 
     def region(self) -> Tensor | None:
         """(1, 1, H, W) float32 in 0..1, where control acts; None: everywhere."""
@@ -107,16 +105,11 @@ class Prepared:
     def _raw(self) -> Map:
         """What the preprocessor makes of the picture, at a size of its own."""
         if self._drawn is None:
-            height, width = self.size
             resolution = round(self.module.resolution_of(self.unit.processor_res))
             if self.unit.pixel_perfect:
-                resolution = pixel_perfect_resolution(self.picture, height, width, self.unit.resize_mode)
+                resolution = pixel_perfect_resolution(self.picture, *self.size, self.unit.resize_mode)
             settings = Settings(resolution, self.threshold(0), self.threshold(1), self.seed)
-            drawn = PREPROCESSORS[self.module.name](self.picture, settings)
-            if self.inpaints:
-                mask = np.zeros(drawn.shape[:2], np.uint8) if self.mask is None else self.mask
-                drawn = np.concatenate([drawn, mask[:, :, None]], axis=2)
-            self._drawn = drawn
+            self._drawn = _drawn(self.module, self.picture, self.mask, settings)
         return self._drawn
 
 
@@ -132,19 +125,42 @@ def prepare(options: ControlOptions, request: GenerationRequest) -> tuple[Prepar
 
 def _prepared(number: int, unit: Unit, request: GenerationRequest) -> Prepared:
     path = f"extensions.controlnet.units.{number}"
-    module = usable_module(unit.module, f"{path}.module")
-    task = request.task
-    picture, mask = unit.image, unit.mask
-    if picture is None:
-        if not isinstance(task, Img2Img):
-            raise BadRequestError(f"{path}.image", "there is no picture; send one, or choose img2img")
-        picture = task.image
-        unit = replace_unit(unit, resize_mode=_FITS.get(task.resize_mode, unit.resize_mode))
+    module = _for_task(usable_module(unit.module, f"{path}.module"), request)
     if unit.model == NO_MODEL and not _acts_alone(module):
         raise BadRequestError(f"{path}.model", f"the preprocessor {module.name} needs a model in models/ControlNet")
-    pixels = np.array(picture.open())
+    seen = seen_by(unit, request, path, crops=not module.name.startswith("reference"))
+    unit = unit.model_copy(update={"resize_mode": seen.fit})
     size = (request.height // 8 * 8, request.width // 8 * 8)
-    return Prepared(unit, module, number, pixels, _mask_of(mask, pixels), _drawing_seed(request), size)
+    return Prepared(unit, module, number, seen.picture, seen.mask, _drawing_seed(request), size)
+
+
+def _for_task(module: Module, request: GenerationRequest) -> Module:
+    """The module that is used: beside img2img's own mask inpaint_only would do the same twice."""
+    task = request.task
+    if module.name == "inpaint_only" and isinstance(task, Img2Img) and task.inpainting is not None:
+        return MODULES["inpaint_global_harmonious"]
+    return module
+
+
+def drawn_map(
+    module: Module, picture: Picture, mask: Picture | None, resolution: float, thresholds: tuple[float, float]
+) -> Image.Image:
+    """The map as a preprocessor draws it, before it is brought to the size of a picture. Repainted parts are black."""
+    pixels = pixels_of(picture)
+    first, second = (module.threshold(number, value) for number, value in enumerate(thresholds))
+    settings = Settings(round(module.resolution_of(resolution)), first, second)
+    drawn = _drawn(module, pixels, binary_mask(mask, pixels), settings)
+    if drawn.shape[2] == 4:
+        drawn = np.where(drawn[:, :, 3:] > HALF, 0, drawn[:, :, :3]).astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(drawn))
+
+
+def _drawn(module: Module, picture: Map, mask: NDArray[np.uint8] | None, settings: Settings) -> Map:
+    drawn = PREPROCESSORS[module.name](picture, settings)
+    if not module.name.startswith("inpaint"):
+        return drawn
+    white = np.zeros(drawn.shape[:2], np.uint8) if mask is None else mask
+    return np.concatenate([drawn, white[:, :, None]], axis=2)
 
 
 def usable_module(name: str, path: str) -> Module:
@@ -165,29 +181,9 @@ def usable_module(name: str, path: str) -> Module:
     return module
 
 
-def replace_unit(unit: Unit, **changes: object) -> Unit:
-    return unit.model_copy(update=changes)
-
-
-def as_inpaint_global(unit: Prepared) -> Prepared:
-    """The unit with the module that img2img uses instead of inpaint_only, where it has a mask of its own."""
-    module = find_module("inpaint_global_harmonious")
-    return unit if module is None or unit.module.name != "inpaint_only" else replace(unit, module=module)
-
-
 def _acts_alone(module: Module) -> bool:
     """Whether a module changes the picture without any network."""
     return module.model_free or module.name.startswith("tile_colorfix") or module.name == "inpaint_only"
-
-
-def _mask_of(mask: Picture | None, picture: Map) -> NDArray[np.uint8] | None:
-    if mask is None:
-        return None
-    grey = np.array(mask.open())[:, :, 0]
-    height, width = picture.shape[:2]
-    if grey.shape != (height, width):
-        grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8)
-    return np.where(grey > _HALF, 255, 0).astype(np.uint8)
 
 
 def _drawing_seed(request: GenerationRequest) -> int:
@@ -198,7 +194,8 @@ def _drawing_seed(request: GenerationRequest) -> int:
 
 def fields_of(units: Sequence[Prepared], originals: Sequence[Unit]) -> dict[str, str]:
     """Infotext fields `ControlNet 0`, ... counted over the enabled units."""
-    return {f"ControlNet {number}": _described(one, unit) for number, (one, unit) in enumerate(zip(units, originals, strict=True))}
+    pairs = zip(units, originals, strict=True)
+    return {f"ControlNet {number}": _described(one, unit) for number, (one, unit) in enumerate(pairs)}
 
 
 def _described(one: Prepared, unit: Unit) -> str:

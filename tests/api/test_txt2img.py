@@ -100,7 +100,9 @@ def test_null_is_refused_where_a1111_refuses_it(name: str) -> None:
         ({"override_settings": {"sd_noise_schedule": "x"}}, ["body", "override_settings", "sd_noise_schedule"]),
         ({"override_settings": {"outdir_samples": "/"}}, ["body", "override_settings", "outdir_samples"]),
         ({"override_settings": "x"}, ["body", "override_settings"]),
-        ({"enable_hr": True}, ["body", "enable_hr"]),
+        ({"enable_hr": True, "hr_scale": 99}, ["body", "hr_scale"]),
+        ({"enable_hr": True, "hr_sampler_name": "no"}, ["body", "hr_sampler_name"]),
+        ({"enable_hr": True, "firstpass_image": "???"}, ["body", "firstpass_image"]),
         ({"script_name": "x/y/z plot"}, ["body", "script_name"]),
         ({"alwayson_scripts": {"ADetailer": {"args": []}}}, ["body", "alwayson_scripts", "ADetailer"]),
         ({"width": 4096, "height": 4096, "steps": 150, "batch_size": 64}, ["body"]),
@@ -312,7 +314,7 @@ def test_every_golden_of_plain_txt2img_becomes_a_request() -> None:
     count = 0
     for path in sorted(CASES.glob("*.json")):
         endpoint, payload = _golden(path)
-        later = payload.get("enable_hr") or payload.get("alwayson_scripts") or payload.get("script_name")
+        later = payload.get("alwayson_scripts") or payload.get("script_name")
         if endpoint == URL and not later:
             answer = call(api.app, "POST", URL, json=payload)
             assert answer.status_code == 200, (path.name, answer.text)

@@ -42,7 +42,7 @@ def everything(updates: AsyncIterator[dict]) -> list[dict]:
 
 
 def test_every_request_field_has_a_control(runner: Runner) -> None:
-    assert set(runner.form.controls) == set(forms.leaves(GenerationRequest))
+    assert set(runner.form.controls) == set(forms.request_leaves())
 
 
 def test_no_handler_is_published(engine: FakeEngine, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
-from webui.api import actions, errors, extensions, jobs, thumbs
+from webui.api import actions, errors, extensions, installing, jobs, thumbs
 from webui.api.parts import Parts
 from webui.api.sdapi import extras, generation, lists, networks, pnginfo, progress, scripts, settings
 
@@ -30,6 +30,8 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
     _add_health(app, parts)
     app.include_router(thumbs.routes(parts))
     if with_api:
+        if parts.installing is not None:
+            app.include_router(installing.routes(parts.installing))
         for router in (
             generation.routes(parts),
             extras.routes(parts),

@@ -12,6 +12,7 @@ from webui.api.sdapi.options import FixedOptions
 from webui.domain.errors import BusyError
 from webui.domain.result import GeneratedImage
 from webui.engine import Engine
+from webui.installing.live import InstallDoor
 from webui.prompt.styles import Style
 
 
@@ -39,6 +40,7 @@ class Parts:
         styles: reads the saved styles.
         flags: the program's settings without secrets, shown by `cmd-flags`.
         save_always: save images of the API also where the request does not ask.
+        installing: how extensions are installed, and by whom; None: not here.
         closing: set when the server is to stop; new work is refused from then on.
     """
 
@@ -48,6 +50,7 @@ class Parts:
     options: FixedOptions = field(default_factory=FixedOptions)
     flags: Mapping[str, Any] = field(default_factory=dict)
     save_always: bool = False
+    installing: InstallDoor | None = None
     closing: threading.Event = field(default_factory=threading.Event)
 
     def refuse_when_closing(self) -> None:

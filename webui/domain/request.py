@@ -154,7 +154,7 @@ class TokenMerging(Frozen):
     """Share of tokens that self-attention merges (arXiv:2303.17604); 0 merges none, and elsewhere means `ratio`."""
 
     ratio: Number = Field(0.0, ge=0, le=0.9)
-    img2img_ratio: Number = Field(0.0, ge=0, le=0.9)
+    picture_ratio: Number = Field(0.0, ge=0, le=0.9, description="in runs that start from a picture")
     hires_ratio: Number = Field(0.0, ge=0, le=0.9)
 
 
@@ -244,7 +244,7 @@ class GenerationRequest(Frozen):
     def merging_ratio(self) -> float:
         """Share of tokens merged in the first pass."""
         merging = self.token_merging
-        return (merging.img2img_ratio if self.task.kind == "img2img" else 0.0) or merging.ratio
+        return (merging.picture_ratio if self.task.kind == "img2img" else 0.0) or merging.ratio
 
     @property
     def hires_merging_ratio(self) -> float:

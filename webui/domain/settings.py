@@ -50,6 +50,8 @@ class Settings(BaseModel):
     max_queue: int = Field(64, ge=1, le=10_000)
     tiled_vae: bool = Field(False, description="always decode in tiles")
     disabled_extensions: tuple[str, ...] = ()
+    extension_sources: tuple[str, ...] = Field((), description="folders from which page and API may install")
+    allow_extension_install: bool = Field(False, description="also for callers on other machines")
 
 
 def merge(file: Mapping[str, Any], environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:

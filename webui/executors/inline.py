@@ -4,6 +4,7 @@ import threading
 from collections import deque
 
 from webui.domain.errors import Cancelled
+from webui.executors.config import WorkerConfig
 from webui.executors.protocol import Failed, OnEvent, Started, Work
 from webui.executors.running import Back, Stop, StopKind, perform
 
@@ -47,6 +48,9 @@ class InlineExecutor:
 
     def load(self, checkpoint: str) -> None:
         self._back.load(checkpoint)
+
+    def renew(self, config: WorkerConfig) -> None:
+        """Nothing: the back is the caller's, who makes another executor for another back."""
 
     def close(self) -> None:
         with self._lock:

@@ -75,6 +75,10 @@ class LocalExecutor:
         self._put(load)
         load.done.result()
 
+    def renew(self, config: WorkerConfig) -> None:
+        with suppress(_ClosedError):  # then no worker is left
+            self._put(_Renew(config))
+
     def close(self) -> None:
         with self._door:
             if not self._closed:
@@ -138,11 +142,18 @@ class _Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class _Renew:
+    """Start a new worker, with these settings, as soon as the one there is does nothing."""
+
+    config: WorkerConfig
+
+
+@dataclass(frozen=True, slots=True)
 class _Close:
     pass
 
 
-_Command = _Job | _Load | _Stop | _Close | Heard | Gone
+_Command = _Job | _Load | _Stop | _Renew | _Close | Heard | Gone
 
 
 class _Supervisor:
@@ -169,6 +180,7 @@ class _Supervisor:
         self._current: _Job | _Load | None = None
         self._worker: WorkerProcess | None = None
         self._built = False
+        self._outdated = False  # the worker has older settings and ends when it has nothing to do
         self._resting = False  # after failures: no new worker until something is asked for
         self._heard = 0.0
         self._deaths: deque[float] = deque()
@@ -214,6 +226,9 @@ class _Supervisor:
                 self._resting = False
             case _Stop(job_id, kind):
                 self._stop(job_id, kind)
+            case _Renew(config):
+                self._config = config
+                self._outdated, self._resting = self._worker is not None, False
             case Heard(worker, message) if worker is self._worker:
                 self._heard = time.monotonic()
                 self._hear(message)
@@ -221,7 +236,11 @@ class _Supervisor:
                 self._worker_died(how)
 
     def _keep_worker(self) -> None:
-        """Start a worker where there is none; end one that hangs."""
+        """Start a worker where there is none; end one that hangs, or that is outdated and has nothing in work."""
+        if self._worker is not None and self._outdated and self._current is None and not self._light:
+            log.info("worker %d makes room for a new one", self._worker.pid)
+            worker, self._worker = self._worker, None  # first, so that its end counts as no death
+            worker.end()
         if self._worker is None and not self._resting:
             self._start()
         elif self._worker is not None and time.monotonic() >= self._deadline():
@@ -244,7 +263,7 @@ class _Supervisor:
         return [job for job in [*current, *self._light.values()] if job.sent]
 
     def _start(self) -> None:
-        self._built = False
+        self._built = self._outdated = False
         try:
             self._worker = WorkerProcess(self._config, self._entry, self._inbox.put)
         except OSError as error:

@@ -11,6 +11,7 @@ from typing import Protocol
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Progress
+from webui.executors.config import WorkerConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,9 @@ class Executor(Protocol):
 
     def load(self, checkpoint: str) -> None:
         """Load a checkpoint (any alias) ahead of the next job and wait for it; raises WebuiError."""
+
+    def renew(self, config: WorkerConfig) -> None:
+        """Go on with a new back of these settings once the job in work has ended; those that wait go to it."""
 
     def close(self) -> None:
         """End the back; jobs not finished fail. Safe to call twice."""

@@ -38,6 +38,7 @@ FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
 )
 SAFETENSORS = ".safetensors"
 PICKLES = (".ckpt", ".pt", ".bin", ".pth")
+ONNX = ".onnx"  # of detectors, which libraries read by themselves
 _VAE_ENDINGS = tuple(f".vae{suffix}" for suffix in (SAFETENSORS, *PICKLES))  # a VAE beside its checkpoint
 
 
@@ -76,9 +77,10 @@ class ModelFile:
 def find(models_dir: Path, kind: Kind) -> tuple[ModelFile, ...]:
     """Every model file of a kind, sorted by name without regard to case. A missing folder is an empty one."""
     found: dict[str, ModelFile] = {}
+    suffixes = (SAFETENSORS, *PICKLES, *((ONNX,) if kind == "detector" else ()))
     for folder in FOLDERS[kind]:
         root = models_dir / folder
-        for path in _walk(root, pictures=kind == "embedding"):
+        for path in _walk(root, suffixes, pictures=kind == "embedding"):
             is_vae = path.name.lower().endswith(_VAE_ENDINGS)
             if kind == "checkpoint" and is_vae:
                 continue
@@ -86,14 +88,14 @@ def find(models_dir: Path, kind: Kind) -> tuple[ModelFile, ...]:
             found.setdefault(name, ModelFile(path, kind, name))
     if kind == "vae":
         root = models_dir / FOLDERS["checkpoint"][0]
-        for path in _walk(root):
+        for path in _walk(root, suffixes):
             if path.name.lower().endswith(_VAE_ENDINGS):
                 name = path.relative_to(root).as_posix()
                 found.setdefault(name, ModelFile(path, kind, name))
     return tuple(sorted(found.values(), key=lambda file: (file.name.casefold(), file.name)))
 
 
-def _walk(root: Path, *, pictures: bool = False) -> Iterator[Path]:
+def _walk(root: Path, suffixes: tuple[str, ...], *, pictures: bool = False) -> Iterator[Path]:
     """Model files below `root`, and pictures that may carry one. Links are followed, but no folder twice."""
     seen: set[str] = set()
     for folder, folders, names in os.walk(root, followlinks=True):
@@ -105,8 +107,7 @@ def _walk(root: Path, *, pictures: bool = False) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             path = Path(folder, name)
-            suffix = path.suffix.lower()
-            is_model = suffix == SAFETENSORS or suffix in PICKLES or (pictures and _may_carry(path))
+            is_model = path.suffix.lower() in suffixes or (pictures and _may_carry(path))
             if not name.startswith(".") and is_model and path.is_file():
                 yield path
 

@@ -12,7 +12,7 @@ from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.library import hashes
 from webui.library.cache import FileFacts, version
 from webui.library.detect import ModelSpec, describe, detect
-from webui.library.files import FOLDERS, Kind, ModelFile, find
+from webui.library.files import FOLDERS, ONNX, Kind, ModelFile, find
 from webui.library.headers import Header, read_header
 from webui.library.pickles import cached_copy, needs_conversion
 from webui.library.pictures import embedding_data, is_picture
@@ -246,6 +246,8 @@ class ModelLibrary:
 
 def _verdict(file: ModelFile, source: Path) -> str:
     """Why the file cannot be used, or "ok". `source` holds its tensors."""
+    if source.suffix.lower() == ONNX:
+        return _OK
     try:
         if file.kind == "embedding" and is_picture(source):
             return _OK if embedding_data(source) is not None else _ONLY_A_PICTURE

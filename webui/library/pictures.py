@@ -107,8 +107,8 @@ def _pixels(path: Path) -> bytes | None:
 
 def _without_black_border(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The part of (h, w, 3) inside the rows and columns that have a pixel of no zero channel."""
-    lit: NDArray[np.bool_] = np.all(values > 0, axis=2)
-    rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
+    lit = np.asarray((values > 0).all(axis=2))
+    rows, columns = np.flatnonzero(np.any(lit, axis=1)), np.flatnonzero(np.any(lit, axis=0))
     if not len(rows):
         return values[:0, :0]
     return values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -120,4 +120,5 @@ def _stream(length: int) -> NDArray[np.uint8]:
     powers[0] = 1
     powers = np.multiply.accumulate(powers, dtype=np.uint32)  # wraps around at 32 bits, as the generator does
     states = np.cumsum(powers, dtype=np.uint32) * np.uint32(_INCREMENT)
-    return np.bitwise_and(states % np.uint32(_MODULUS), np.uint32(_LOW)).astype(np.uint8)
+    low: NDArray[np.uint8] = np.bitwise_and(states % np.uint32(_MODULUS), np.uint32(_LOW)).astype(np.uint8)
+    return low

@@ -67,8 +67,8 @@ def write(request: GenerationRequest, facts: InfoFacts) -> str:
         facts: what else is known of it.
     """
     details = _core(request, facts)
+    details |= {safe_key(key): value for key, value in facts.extra.items()}  # before what the passes add, as in A1111
     details |= _picture(request, facts) | hires_details(request, facts.hires_checkpoint)
-    details |= {safe_key(key): value for key, value in facts.extra.items()}
     details |= _conditioning(request, facts) | _sampling(request, facts) | _guidance(request, facts)
     if _normal(split_text(_text(request, details))) != _normal((request.prompt, request.negative_prompt)):
         details |= {"Exact prompt": request.prompt, "Exact negative prompt": request.negative_prompt}
@@ -114,6 +114,7 @@ def _core(request: GenerationRequest, facts: InfoFacts) -> Details:
         "CFG scale": request.cfg_scale,
         "Image CFG scale": task.image_cfg_scale if isinstance(task, Img2Img) else None,
         "Seed": request.seed,
+        "Face restoration": None,  # from `extra`
         "Size": f"{request.width}x{request.height}",
         "Model hash": model.checkpoint_hash or None,
         "Model": model.checkpoint or None,

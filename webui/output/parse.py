@@ -66,6 +66,7 @@ def read_fields(fields: Mapping[str, str]) -> Reading:
     _refiner(draft)
     if tells_of_hires(draft.fields):
         _hires(draft)
+    _faces(draft)
     if "Steps" in draft.fields and "RNG" not in draft.fields:
         draft.set("RNG", "noise.source", "GPU")
     for key in draft.fields:
@@ -73,6 +74,8 @@ def read_fields(fields: Mapping[str, str]) -> Reading:
             continue
         if key in _OF_A_PICTURE:
             draft.refuse(key, "needs the picture that the image was made from; left out")
+        elif key.startswith(_OF_A_MASK):
+            draft.refuse(key, "needs the mask that the image was made with; left out")
         elif key.startswith(_UNSUPPORTED):
             draft.refuse(key, "this program has no such option; left out")
     return draft.finish()
@@ -168,6 +171,7 @@ _KEYS: Mapping[str, tuple[str, Callable[[str], JsonValue]]] = MappingProxyType(
         "ENSD": ("noise.ensd", _int),
         "RNG": ("noise.source", _same),
         "Tiling": ("tiling", _bool),
+        "Conditional mask weight": ("inpainting_mask_weight", float),
         "Eta DDIM": ("noise.eta_ddim", float),
         "Sigma churn": ("noise.s_churn", float),
         "Sigma tmin": ("noise.s_tmin", float),
@@ -200,17 +204,13 @@ _KEYS: Mapping[str, tuple[str, Callable[[str], JsonValue]]] = MappingProxyType(
     }
 )
 
-_OF_A_PICTURE = ("Denoising strength", "Extra noise", "Noise multiplier")
+_OF_A_PICTURE = ("Denoising strength", "Extra noise", "Image CFG scale", "Noise multiplier")
+_OF_A_MASK = ("Inpaint area", "Mask", "Soft inpainting")
 _UNSUPPORTED = (
-    "Face restoration",
     "First pass size",
     "FP8 weight",
     "Hires ",
     "Hypertile",
-    "Image CFG scale",
-    "Mask",
-    "Inpaint area",
-    "Soft inpainting",
     "VAE Decoder",
     "VAE Encoder",
 )
@@ -260,3 +260,17 @@ def _hires(draft: _Draft) -> None:
         draft.take(key, f"task.hires.{name}", float)
     for key, name in COUNT_KEYS.items():
         draft.take(key, f"task.hires.{name}", _int)
+
+
+def _faces(draft: _Draft) -> None:
+    """Options of the extension `face_restore`. A1111 writes the restorer's name alone; other texts mean CodeFormer."""
+    name = draft.fields.get("Face restoration")
+    if name is None:
+        return
+    gfpgan = name.strip().lower() == "gfpgan"
+    usual = {"gfpgan_visibility": float(gfpgan), "codeformer_visibility": float(not gfpgan), "codeformer_weight": 0.5}
+    written = ("GFPGAN visibility", "CodeFormer visibility", "CodeFormer weight")
+    for key, (option, value) in zip(written, usual.items(), strict=True):
+        path = f"extensions.face_restore.{option}"
+        draft.set("Face restoration", path, value)
+        draft.take(key, path, float)

@@ -10,8 +10,11 @@ from webui.domain.errors import (
     WebuiError,
 )
 from webui.domain.images import ImageField, Picture
+from webui.domain.inpainting import Inpainting
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import Notice
+from webui.imaging.masks import blurred, coverage, painted_box, with_aspect
+from webui.imaging.resize import fitted
 from webui.plugins.actions import Action, ActionResult
 from webui.plugins.contexts import ActionContext, JobContext
 from webui.plugins.markers import HOOKS_VERSION, hookimpl
@@ -29,6 +32,7 @@ __all__ = [
     "GenerationRequest",
     "ImageField",
     "Img2Img",
+    "Inpainting",
     "JobContext",
     "Models",
     "NetworkTag",
@@ -40,7 +44,12 @@ __all__ = [
     "UnknownModelError",
     "UnusableFileError",
     "WebuiError",
+    "blurred",
+    "coverage",
     "extra_networks",
     "find_sampler",
+    "fitted",
     "hookimpl",
+    "painted_box",
+    "with_aspect",
 ]

@@ -33,6 +33,12 @@ class Catalog:
     def infos(self) -> tuple[ExtensionInfo, ...]:
         return self._infos
 
+    def replace(self, infos: Iterable[ExtensionInfo]) -> None:
+        """Others from now on: something was installed, updated, removed or switched."""
+        with self._lock:
+            self._infos = tuple(infos)
+            self._validators = {}
+
     def note_worker(self, infos: Iterable[ExtensionInfo]) -> None:
         """What the worker found when it loaded them: there may be failures that a description does not meet."""
         with self._lock:

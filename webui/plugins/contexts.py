@@ -23,6 +23,7 @@ class JobContext:
         device, dtype: of the UNet and the text encoders.
         models: files by name, and what was built from them.
         notice: tell the user something in a sentence; it is shown beside the picture.
+        stopped: whether the user stopped the job; long work looks now and then and gives back what there is.
     """
 
     request: GenerationRequest
@@ -31,6 +32,7 @@ class JobContext:
     dtype: "torch.dtype"
     models: Models
     notice: Callable[[str], None]
+    stopped: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,11 @@ def describe_all(
     return _without_doubles(infos)
 
 
+def describe_folder(folder: Path, *, time_limit: float = TIME_LIMIT, packages: Collection[Path] = ()) -> ExtensionInfo:
+    """What one folder holds, run elsewhere; `packages` are folders in which its imports are looked for first."""
+    return _described(folder.parent, [folder.name], time_limit, packages)[folder.name]
+
+
 def content_hash(folder: Path) -> str:
     """Changes when a file of the extension, the version of the hooks, or this program's version does."""
     digest = hashlib.sha256(f"{webui.VERSION} {HOOKS_VERSION} {sys.version}".encode())
@@ -79,12 +84,14 @@ def _is_lasting(info: ExtensionInfo) -> bool:
     return info.state == "ok" or (not info.traceback and "run:" not in info.error)
 
 
-def _described(extensions_dir: Path, names: list[str], time_limit: float) -> dict[str, ExtensionInfo]:
+def _described(
+    extensions_dir: Path, names: list[str], time_limit: float, packages: Collection[Path] = ()
+) -> dict[str, ExtensionInfo]:
     """Describe in subprocesses: a new one goes on behind an extension that hangs or ends its process."""
     found: dict[str, ExtensionInfo] = {}
     waiting = list(names)
     while waiting:
-        answers, failed, why = _ask(extensions_dir, waiting, time_limit)
+        answers, failed, why = _ask(extensions_dir, waiting, time_limit, packages)
         found |= answers
         waiting = [name for name in waiting if name not in answers]
         if waiting:
@@ -94,10 +101,13 @@ def _described(extensions_dir: Path, names: list[str], time_limit: float) -> dic
     return found
 
 
-def _ask(extensions_dir: Path, names: list[str], time_limit: float) -> tuple[dict[str, ExtensionInfo], str, str]:
+def _ask(
+    extensions_dir: Path, names: list[str], time_limit: float, packages: Collection[Path]
+) -> tuple[dict[str, ExtensionInfo], str, str]:
     """One subprocess: its answers, and the extension at which it stopped with the reason."""
     root = str(Path(webui.__file__).parents[1])
-    paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    found_in = [str(folder.resolve()) for folder in packages]
+    paths = os.pathsep.join([root, *found_in, *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-m", "webui.plugins.describe", str(extensions_dir.resolve()), *names]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": paths})
     answers: dict[str, ExtensionInfo] = {}

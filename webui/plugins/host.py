@@ -30,8 +30,11 @@ class ExtensionHost:
         self._names = {identifier(one.info.folder): name for name, one in loaded.extensions.items()}
         self._joiners = tuple(loaded.extensions[name] for name in sorted(loaded.extensions))
 
-    def join(self, request: GenerationRequest) -> JobHooks:
+    def join(self, request: GenerationRequest, stopped: Callable[[], bool] = lambda: False) -> JobHooks:
         """The hooks of a job.
+
+        Args:
+            stopped: whether the user stopped it.
 
         Raises:
             BadRequestError: the request names an extension that is not there, or options that do not fit it.
@@ -47,7 +50,7 @@ class ExtensionHost:
             def notice(text: str, name: str = name) -> None:
                 hooks.notices.append(Notice(name, text))
 
-            job = JobContext(request, given.get(name), self._device, self._dtype, self.models, notice)
+            job = JobContext(request, given.get(name), self._device, self._dtype, self.models, notice, stopped)
             try:
                 member = hooks.call(extension.join, {"job": job})
                 if member is not None:

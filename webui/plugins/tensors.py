@@ -10,10 +10,12 @@ from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import ModelCall, Residuals, Step
 from webui.weights.build import check_finite, is_finite
 from webui.weights.model import LoadedModel
+from webui.weights.recognise import FACES, recognise
 from webui.weights.tensors import TensorFile
 from webui.weights.text_encoders import ClipTower, build_text_stack
 
 __all__ = [
+    "FACES",
     "ClipTower",
     "Conditioning",
     "Embedding",
@@ -32,5 +34,6 @@ __all__ = [
     "is_finite",
     "latent_colours",
     "read_sidecar",
+    "recognise",
     "unet_layout",
 ]

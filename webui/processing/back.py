@@ -47,7 +47,7 @@ class Back:
         """Make the images of a request."""
         self._library.refresh()
         if isinstance(request.task, Upscale):
-            return upscale_pictures(request, request.task, self._upscalers, reporter)
+            return upscale_pictures(request, request.task, self._upscalers, self._host, reporter)
         return self._pipeline.run(request, reporter)
 
     def load(self, checkpoint: str) -> None:

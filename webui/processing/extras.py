@@ -1,4 +1,7 @@
-"""A job of Extras: pictures in, enlarged pictures out. What is done to one picture is in `imaging/extras.py`."""
+"""A job of Extras: pictures in, enlarged pictures out, then what extensions do to them (restored faces).
+
+How one picture is enlarged is in `imaging/extras.py`.
+"""
 
 import time
 
@@ -8,12 +11,14 @@ from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Pr
 from webui.domain.upscale import Upscale
 from webui.imaging.extras import enlarge
 from webui.imaging.upscale import Pass, Watch
+from webui.output.infotext import quote
+from webui.plugins.host import ExtensionHost
 from webui.processing.ports import Reporter
 from webui.processing.upscaling import Upscalers
 
 
 def upscale_pictures(
-    request: GenerationRequest, task: Upscale, upscalers: Upscalers, reporter: Reporter
+    request: GenerationRequest, task: Upscale, upscalers: Upscalers, host: ExtensionHost, reporter: Reporter
 ) -> GenerationResult:
     """Enlarge the pictures of a task one after another, reporting each as soon as it is there.
 
@@ -23,6 +28,7 @@ def upscale_pictures(
         Cancelled: stopped by the user before the first picture was made.
     """
     upscalers.check(request)
+    hooks = host.join(request, lambda: bool(reporter.stopped()))
     began = time.monotonic()
     made: list[GeneratedImage] = []
     interrupted = False
@@ -42,13 +48,23 @@ def upscale_pictures(
         except Cancelled:
             interrupted = True
             break
+        image = hooks.edit_image(image, index)
+        told = [text] if text else []
+        text = ", ".join([*told, *(f"{key}: {quote(value)}" for key, value in hooks.fields().items())])
         one = request.with_(task=single(task, index))
         made.append(GeneratedImage(image, one, text, index, 0))
         reporter.image(made[-1])
     if not made:
         raise Cancelled("stopped before the first picture was made")
-    timings = {"upscaling": time.monotonic() - began}
-    return GenerationResult(request, tuple(made), ModelFacts("", ""), timings=timings, interrupted=interrupted)
+    seconds = time.monotonic() - began - sum(hooks.timings.values())
+    return GenerationResult(
+        request,
+        tuple(made),
+        ModelFacts("", ""),
+        notices=tuple(hooks.notices),
+        timings={"upscaling": seconds} | hooks.timings,
+        interrupted=interrupted,
+    )
 
 
 def single(task: Upscale, index: int) -> Upscale:

@@ -24,6 +24,7 @@ from webui.library.detect import ModelSpec
 
 _FITS: Mapping[str, FitMode] = MappingProxyType({"resize": "resize", "crop": "crop", "fill": "fill"})
 BLANK = "the mask is blank, so there is no masked area to work on; the whole picture was made anew"
+NOTHING = "the mask is blank, so nothing was repainted; paint it white where the picture may change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ def prepared(task: Img2Img, width: int, height: int) -> Canvas:
     mode: FitMode = "resize" if task.resize_mode == "latent" else task.resize_mode
     mask = fitted(mask, mode, width, height)
     originals = tuple(fitted(picture, mode, width, height) for picture in pictures)
-    return Canvas(_hidden(originals, mask, task.inpainting), mask, originals, doubled(mask))
+    note = "" if mask.getbbox() else NOTHING
+    return Canvas(_hidden(originals, mask, task.inpainting), mask, originals, doubled(mask), note=note)
 
 
 def _sized(pictures: tuple[Image.Image, ...], mode: str, width: int, height: int) -> tuple[Image.Image, ...]:

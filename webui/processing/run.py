@@ -120,7 +120,7 @@ class Pipeline:
             WebuiError: an expected failure, in words.
             Cancelled: stopped by the user before there was any image.
         """
-        hooks = self._host.join(request)
+        hooks = self._host.join(request, lambda: bool(reporter.stopped()))
         request = hooks.edit_request(merged(request, self._texts.styles()))
         self._upscalers.check(request)
         job = self._prepare(request, hooks, reporter)
@@ -331,7 +331,7 @@ class Pipeline:
         job.origin = start_of(job.plan, job.model)
         if job.origin is not None and job.origin.canvas.note:
             job.notices.append(Notice("inpainting", job.origin.canvas.note))
-            job.facts = replace(job.facts, blank_mask=True)
+            job.facts = replace(job.facts, blank_mask=job.origin.painted is None)
 
     def _sample(self, job: Job, batch: Batch, stages: Stages, plan: Plan, origin: Origin | None) -> Sampled | None:
         """The batch's latents after one pass; None where the user stopped it before anything was to be seen."""

@@ -65,7 +65,7 @@ def _connect_size(form: PictureForm, measure: gr.Button, results: Results) -> No
         """The picture's own size, rounded down to whole latent cells."""
         try:
             if values[form.pictures.mode] == INPAINT:
-                drawn = form.pictures.editor.read(values[form.pictures.editor])
+                drawn = form.pictures.editor.read(values[form.pictures.editor.component])
                 picture = drawn[0] if drawn else None
             else:
                 picture = form.pictures.read(values)[0]
@@ -86,7 +86,7 @@ def connect_send(results: Results, tab: Tab, tabs: gr.Tabs) -> None:
 
     pictures, controls = tab.form.pictures, tab.form.controls
     outputs = [
-        tabs, tab.modes, pictures.mode, pictures.plain, pictures.editor, results.status,
+        tabs, tab.modes, pictures.mode, pictures.plain, pictures.editor.component, results.status,
         *(controls[name] for name in (*TOLD, *SIZE)),
     ]  # fmt: skip
     for button, mode in zip(results.send, (PLAIN, INPAINT), strict=True):
@@ -101,7 +101,7 @@ def _sent(tab: Tab, tabs: gr.Tabs, results: Results, mode: str, shown: list[dict
     into: Updates = (
         {pictures.plain: picture["file"]}
         if mode == PLAIN
-        else {pictures.editor: {"background": picture["file"], "layers": [], "composite": None}}
+        else {pictures.editor.component: {"background": picture["file"], "layers": [], "composite": None}}
     )
     return {
         **tab.form.form.show(request, TOLD if mode == INPAINT else (*TOLD, *SIZE)),

@@ -17,7 +17,7 @@ from webui.domain.inpainting import Inpainting, Outpainting, SoftInpainting
 from webui.domain.masks import Mask
 from webui.domain.request import GenerationRequest, Img2Img
 from webui.ui import forms
-from webui.ui.editor import MaskEditor, mask_editor
+from webui.ui.editor import MaskEditor
 from webui.ui.forms import Form
 
 Mode = str  # of MODES
@@ -45,7 +45,7 @@ class Pictures:
 
     @property
     def all(self) -> list[Component]:
-        return [self.mode, self.plain, self.editor, self.base, self.mask, self.outpaint]
+        return [self.mode, self.plain, self.editor.component, self.base, self.mask, self.outpaint]
 
     def read(self, values: Mapping[Component, Any]) -> tuple[Image.Image, Mask | None]:
         """The picture of the sub-tab in view, and its mask where it has one.
@@ -55,7 +55,7 @@ class Pictures:
         """
         mode = values[self.mode]
         if mode == INPAINT:
-            return self._painted(values[self.editor])
+            return self._painted(values[self.editor.component])
         if mode == UPLOAD:
             mask = _opened(values[self.mask], "Drop a mask, too: white is repainted.")
             return _opened(values[self.base], "Drop a picture first."), Mask.of(mask)
@@ -144,7 +144,7 @@ def draw_pictures() -> tuple[Pictures, gr.Tabs, dict[Mode, gr.Tab]]:
         with gr.Tab(MODES[0][1], id=PLAIN, elem_id="img2img_img2img_tab") as tabs[PLAIN]:
             plain = gr.Image(label="Picture", elem_id="img2img_image", **dropped)
         with gr.Tab(MODES[1][1], id=INPAINT, elem_id="img2img_inpaint_tab") as tabs[INPAINT]:
-            editor = mask_editor(label="Paint over what shall change", elem_id="img2maskimg", height=520)
+            editor = MaskEditor.drawn(label="Paint over what shall change", elem_id="img2maskimg", height=520)
         with gr.Tab(MODES[2][1], id=UPLOAD, elem_id="img2img_inpaint_upload_tab") as tabs[UPLOAD], gr.Row():
             base = gr.Image(label="Picture", elem_id="img_inpaint_base", **dropped)
             mask = gr.Image(label="Mask: white changes", elem_id="img_inpaint_mask", **dropped)

@@ -1,12 +1,6 @@
-"""Loads upscaler networks: spandrel recognises ESRGAN, SwinIR, DAT and others by the names of their tensors.
+"""Loads upscaler networks and keeps the last one. How pictures are cut into tiles is in `imaging/upscale.py`."""
 
-How pictures are cut into tiles for them is in `imaging/upscale.py`.
-"""
-
-import sys
-import types
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +15,7 @@ from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 from webui.weights.convert import ensure_safetensors
 from webui.weights.memory import give_memory_back
+from webui.weights.recognise import recognise
 from webui.weights.tensors import TensorFile
 
 if TYPE_CHECKING:
@@ -28,8 +23,6 @@ if TYPE_CHECKING:
 
 PURPOSES = ("SR", "Restoration")
 AVERAGING = ("SwinIR", "SCUNet")  # spandrel's ids of networks whose tiles A1111 averages where they overlap
-WRAPPINGS = ("params_ema.", "params-ema.", "params.", "model.", "net.")  # training programs save under these
-TORCHVISION = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
 
 
 class UpscalerModel:
@@ -98,52 +91,9 @@ def load_upscaler(path: Path, name: str, device: torch.device) -> UpscalerModel:
         UnusableFileError: as `UpscalerCache.get`.
     """
     with TensorFile(path) as source:
-        state = unwrapped({key: source.read_as(key, _wide(source.dtype(key))) for key in source.names()})
-    with _without_torchvision():
-        from spandrel import ImageModelDescriptor, ModelLoader
-    try:
-        descriptor = ModelLoader(device).load_from_state_dict(state)
-    except Exception as error:  # spandrel builds what the shapes say; wrong ones fail anywhere inside
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"[:200] if str(error) else type(error).__name__
-        raise UnusableFileError(f"{name}: not an upscaler of a known kind ({reason})") from error
-    if not isinstance(descriptor, ImageModelDescriptor) or descriptor.purpose not in PURPOSES:
+        descriptor = recognise(source, name, device)
+    if descriptor.purpose not in PURPOSES:
         raise UnusableFileError(f"{name}: a {descriptor.architecture.name} for {descriptor.purpose}, not an upscaler")
     if (descriptor.input_channels, descriptor.output_channels) != (3, 3):
         raise UnusableFileError(f"{name}: works on {descriptor.input_channels} channels; pictures have 3")
-    descriptor.model.requires_grad_(requires_grad=False)
-    return UpscalerModel(descriptor.float().eval(), device)
-
-
-def unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors without the name that a training program put before all of them."""
-    for prefix in WRAPPINGS:
-        inside = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
-        if inside and all(key.startswith(WRAPPINGS) for key in state):
-            return inside
-    return state
-
-
-def _wide(dtype: torch.dtype) -> torch.dtype:
-    return torch.float32 if dtype.is_floating_point else dtype
-
-
-@contextmanager
-def _without_torchvision() -> Iterator[None]:
-    """Names of torchvision while spandrel is imported.
-
-    Two of its networks, which are none of ours (inpainting and faces), import functions from it by name. torchvision
-    itself is not needed, and where its compiled part does not fit torch, importing it fails.
-    """
-    if "torchvision" in sys.modules or "spandrel" in sys.modules:
-        yield
-        return
-    stubs = {name: types.ModuleType(name) for name in TORCHVISION}
-    functional = stubs[TORCHVISION[-1]]
-    for function in ("normalize", "rotate", "InterpolationMode"):
-        setattr(functional, function, None)
-    sys.modules.update(stubs)
-    try:
-        yield
-    finally:
-        for name in TORCHVISION:
-            sys.modules.pop(name, None)
+    return UpscalerModel(descriptor, device)

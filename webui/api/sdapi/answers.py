@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from webui.api.parts import EncodedImage
+from webui.api.sdapi.faces import told
 from webui.api.sdapi.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.domain.catalog import shown_schedule
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
@@ -56,8 +57,7 @@ def info(result: GenerationResult) -> dict[str, Any]:
         "cfg_scale": shown.cfg_scale,
         "steps": shown.steps,
         "batch_size": result.request.batch_size,
-        "restore_faces": False,
-        "face_restoration_model": None,
+        **told(shown),
         "sd_model_name": model.checkpoint,
         "sd_model_hash": model.checkpoint_hash,
         "sd_vae_name": model.vae or None,

@@ -17,6 +17,7 @@ from webui.api.body import InvalidBodyError, Loc, read_json
 from webui.api.parts import EncodedImage, Parts
 from webui.api.sdapi.answers import as_base64
 from webui.api.sdapi.coerce import Float, Int, Text
+from webui.api.sdapi.faces import restoring_extras
 from webui.api.waiting import finished
 from webui.domain.errors import BadRequestError, Cancelled
 from webui.domain.images import Picture, file_of, safe_open
@@ -118,9 +119,6 @@ def to_request(body: ExtrasBody, pictures: list[tuple[Loc, str]]) -> GenerationR
         raise HTTPException(404, "Image not found")
     if len(pictures) > MAX_PICTURES:
         raise InvalidBodyError.at(("imageList",), f"has {len(pictures)} pictures; at most {MAX_PICTURES} are taken")
-    for name in ("gfpgan_visibility", "codeformer_visibility"):
-        if getattr(body, name):
-            raise InvalidBodyError.at((name,), "face restoration is not available yet", "not_available")
     if body.resize_mode not in (0, 1):
         raise InvalidBodyError.at(("resize_mode",), "should be 0 or 1")
     opened = [_opened(place, text) for place, text in pictures]
@@ -135,7 +133,8 @@ def to_request(body: ExtrasBody, pictures: list[tuple[Loc, str]]) -> GenerationR
         )
     except ValidationError as error:
         raise InvalidBodyError.of(error, _place) from None
-    return GenerationRequest(task=task)
+    faces = restoring_extras(body.gfpgan_visibility, body.codeformer_visibility, body.codeformer_weight)
+    return GenerationRequest(task=task, extensions=faces)
 
 
 def _opened(place: Loc, text: str) -> tuple[Picture, str]:

@@ -39,6 +39,7 @@ SETTINGS = (  # key of the infotext, setting; the model is left alone, as A1111 
     ("Clip skip", "CLIP_stop_at_last_layers"),
     ("Emphasis", "emphasis"),
     ("RNG", "randn_source"),
+    ("Conditional mask weight", "inpainting_mask_weight"),
     ("Tiling", "tiling"),
     ("Schedule min sigma", "sigma_min"),
     ("Schedule max sigma", "sigma_max"),

@@ -87,7 +87,7 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
             Option("use_old_scheduling", "prompting.old_scheduling"),
             Option("use_old_emphasis_implementation", "prompting.old_emphasis"),
             Option("token_merging_ratio", "token_merging.ratio"),
-            Option("token_merging_ratio_img2img", "token_merging.img2img_ratio"),
+            Option("token_merging_ratio_img2img", "token_merging.picture_ratio"),
             Option("token_merging_ratio_hr", "token_merging.hires_ratio"),
             Option("sdxl_crop_top", "sdxl.crop_top"),
             Option("sdxl_crop_left", "sdxl.crop_left"),
@@ -116,7 +116,9 @@ NEUTRAL: Mapping[str, Any] = MappingProxyType(
         "return_mask_composite": False,
         "return_grid": False,
         "grid_save": False,
-        "face_restoration": False,
+        "face_restoration": False,  # with the next two: the options of an extension (faces.py)
+        "face_restoration_model": "CodeFormer",
+        "code_former_weight": 0.5,
         "auto_backcompat": True,
         "disable_weights_auto_swap": True,
         "add_model_name_to_info": True,
@@ -175,6 +177,8 @@ def replaced(request: GenerationRequest, changes: Mapping[str, Any]) -> Generati
         pydantic.ValidationError: located by the same names as the paths.
     """
     whole: dict[str, Any] = dict(request)
+    if "task.kind" in changes:
+        whole["task"] = {}  # one kind has no fields of another
     for path, value in changes.items():
         *parents, last = path.split(".")
         part = whole

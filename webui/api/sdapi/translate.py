@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from webui.api.body import InvalidBodyError, Loc
+from webui.api.sdapi.faces import restoring
 from webui.api.sdapi.hires import HIRES_PATH, hires_values
 from webui.api.sdapi.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.options import CHECKPOINT, NEUTRAL, OPTIONS, REFINER_BY_STEPS, replaced, with_a1111_defaults
@@ -98,7 +99,8 @@ def to_request(
         if getattr(body, name) is not None:
             draft.put(path, getattr(body, name), name)
     scripts = {title: script for title, script in body.alwayson_scripts.items() if not _is_the_tasks_own(title, body)}
-    draft.put("extensions", options_of(scripts, extensions), "alwayson_scripts")
+    faces = restoring(body.restore_faces, body.override_settings or {})
+    draft.put("extensions", {**faces, **options_of(scripts, extensions)}, "alwayson_scripts")
     _put_sampler(draft, body)
     by_steps = _put_overrides(draft, body.override_settings or {})
     if body.refiner_checkpoint not in (None, *NO_MODEL) and body.refiner_switch_at:
@@ -175,7 +177,5 @@ def _put_overrides(draft: _Draft, overrides: Mapping[str, Any]) -> Any:
 
 def _refuse_what_is_missing(body: GenerationBody) -> None:
     """Fields of A1111 that would change the picture and that nothing here carries out."""
-    if body.restore_faces:
-        raise InvalidBodyError.at(("restore_faces",), "face restoration is not available yet", "not_available")
     if body.script_name:
         raise InvalidBodyError.at(("script_name",), f"Script '{body.script_name[:100]}' not found", "not_found")

@@ -1,0 +1,126 @@
+"""Which picture and mask a unit reads: its own, or those of the img2img task, cropped as inpainting crops them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from webui.plugins.api import (
+    BadRequestError,
+    GenerationRequest,
+    Img2Img,
+    Inpainting,
+    Picture,
+    blurred,
+    coverage,
+    fitted,
+    painted_box,
+    with_aspect,
+)
+
+from .maps import Map, three_channels
+from .options import Fit, Unit
+
+HALF = 127
+_FITS: Mapping[str, Fit] = MappingProxyType(
+    {"resize": "Just Resize", "crop": "Crop and Resize", "fill": "Resize and Fill"}
+)
+_MODES = MappingProxyType({"Just Resize": "resize", "Crop and Resize": "crop", "Resize and Fill": "fill"})
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a unit reads.
+
+    Attributes:
+        picture: (H, W, 3) uint8 RGB.
+        mask: (H, W) uint8, 255: repaint; None without one.
+        fit: how its map is brought to size; that of the task where the task's picture is read.
+    """
+
+    picture: Map
+    mask: NDArray[np.uint8] | None
+    fit: Fit
+
+
+def seen_by(unit: Unit, request: GenerationRequest, path: str, *, crops: bool) -> Seen:
+    """The picture and the mask of a unit.
+
+    Args:
+        path: of the unit in the request, for errors.
+        crops: whether its module looks at the part that "only masked" inpainting works on (reference does not).
+
+    Raises:
+        BadRequestError: there is no picture.
+    """
+    task = request.task
+    inpainting = task.inpainting if isinstance(task, Img2Img) else None
+    mask = _drawn_mask(inpainting) if inpainting else None
+    fit = unit.resize_mode
+    if unit.image is not None:
+        picture = pixels_of(unit.image)
+        own = binary_mask(unit.mask, picture)
+    elif isinstance(task, Img2Img):
+        picture, fit = pixels_of(task.image), _FITS.get(task.resize_mode, unit.resize_mode)
+        own = binary_mask(unit.mask, picture) if unit.mask else _binary(mask, picture)
+    else:
+        raise BadRequestError(f"{path}.image", "there is no picture; send one, or choose img2img")
+    if (
+        inpainting is None
+        or mask is None
+        or inpainting.area != "masked"
+        or not (crops and unit.inpaint_crop_input_image)
+    ):
+        return Seen(picture, own, fit)
+    return _cropped(Seen(picture, own, fit), mask, inpainting, request)
+
+
+def pixels_of(picture: Picture) -> Map:
+    """(H, W, 3) uint8 RGB; transparent parts lie on white."""
+    return np.ascontiguousarray(three_channels(np.array(picture.open())))
+
+
+def binary_mask(mask: Picture | None, picture: Map) -> NDArray[np.uint8] | None:
+    """A mask at the size of its picture, 0 or 255."""
+    if mask is None:
+        return None
+    return _binary(Image.fromarray(np.ascontiguousarray(pixels_of(mask)[:, :, 0])), picture)
+
+
+def _binary(mask: Image.Image | None, picture: Map) -> NDArray[np.uint8] | None:
+    if mask is None:
+        return None
+    grey = np.array(mask)
+    height, width = picture.shape[:2]
+    if grey.shape != (height, width):
+        grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8)
+    return np.where(grey > HALF, 255, 0).astype(np.uint8)
+
+
+def _drawn_mask(inpainting: Inpainting) -> Image.Image:
+    """The task's mask after inversion and blur (L, in its own size)."""
+    mask = coverage(inpainting.mask.open(), rounded=inpainting.rounded)
+    if inpainting.invert:
+        mask = ImageOps.invert(mask)
+    return blurred(mask, inpainting.mask_blur_x, inpainting.mask_blur_y)
+
+
+def _cropped(seen: Seen, mask: Image.Image, inpainting: Inpainting, request: GenerationRequest) -> Seen:
+    """The part around the mask, at the size of the request."""
+    found = painted_box(mask, inpainting.padding)
+    if found is None:
+        return seen
+    box = with_aspect(found, (request.width, request.height), mask.size)
+    height, width = seen.picture.shape[:2]
+    across, down = width / mask.width, height / mask.height
+    here = (int(box[0] * across), int(box[1] * down), int(box[2] * across), int(box[3] * down))
+    size = (request.width, request.height)
+    picture = fitted(Image.fromarray(seen.picture).crop(here), _MODES[seen.fit], *size)
+    if seen.mask is None:
+        return Seen(np.array(picture), None, seen.fit)
+    close = fitted(Image.fromarray(seen.mask).crop(here), _MODES[seen.fit], *size)
+    return Seen(np.array(picture), np.where(np.array(close) > HALF, 255, 0).astype(np.uint8), seen.fit)

@@ -1,0 +1,34 @@
+"""The doors of the extension: options, the object that joins a job, and A1111's list. No torch and no OpenCV here."""
+
+from webui.plugins.api import Action, ActionContext, ActionResult, JobContext, Options, hookimpl
+
+from .files import usable_restorers
+from .options import FaceOptions, NoOptions
+
+
+@hookimpl
+def request_options() -> type[Options]:
+    return FaceOptions
+
+
+@hookimpl
+def actions() -> list[Action]:
+    routes = ("GET /sdapi/v1/face-restorers",)
+    return [Action("restorers", "List the face restorers", NoOptions, list_restorers, routes, light=True)]
+
+
+@hookimpl
+def join_job(job: JobContext) -> object | None:
+    options = job.options
+    if not isinstance(options, FaceOptions) or not (options.codeformer_visibility or options.gfpgan_visibility):
+        return None
+    from .job import join  # torch and OpenCV, only where faces are to be restored
+
+    return join(job, options)
+
+
+def list_restorers(options: NoOptions, context: ActionContext) -> ActionResult:
+    """Answers with a list, `[{"name": "GFPGAN", "cmd_dir": "..."}]`; empty where nothing can be used."""
+    context.models.refresh()
+    found = usable_restorers(context.models)
+    return ActionResult(", ".join(one["name"] for one in found) or "none", data=list(found))

@@ -1,0 +1,194 @@
+"""Hires fix and Extras through the whole pipeline: what must hold of any run, without a reference image."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from webui.domain.errors import BadRequestError, Cancelled
+from webui.domain.hires import Hires
+from webui.domain.request import GenerationRequest, Refiner, TokenMerging, Txt2Img
+from webui.domain.result import GeneratedImage, Progress
+from webui.domain.upscale import Upscale
+from webui.processing.back import Back, build
+from webui.processing.hires import SecondPassHooks, second_plan
+from webui.processing.plan import Walk, make_plan
+from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.worker import WorkerConfig
+
+GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
+needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
+NOISY = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+
+
+class Recorder:
+    """Remembers what is reported; `stop` decides after each report."""
+
+    def __init__(self, stop: Callable[[Progress], str] = lambda progress: "") -> None:
+        self.seen: list[Progress] = []
+        self._stop = stop
+
+    def progress(self, progress: Progress) -> None:
+        self.seen.append(progress)
+
+    def image(self, image: GeneratedImage) -> None: ...
+    def stopped(self) -> str:
+        return self._stop(self.seen[-1])
+
+
+class MarkedHooks:
+    """Hooks that note which steps they were called with."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def pre_step(self, step: Step, latents: torch.Tensor) -> torch.Tensor:
+        self.steps.append(step)
+        return latents
+
+    def post_step(self, step: Step, latents: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
+        self.steps.append(step)
+        return latents
+
+    def unet_residuals(self, call: ModelCall) -> Residuals | None:
+        self.steps.append(call.step)
+        return None
+
+    def edit_denoised(
+        self, step: Step, denoised: torch.Tensor, cond: torch.Tensor, uncond: torch.Tensor
+    ) -> torch.Tensor:
+        self.steps.append(step)
+        return denoised
+
+
+@pytest.fixture(scope="module")
+def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
+    data = tmp_path_factory.mktemp("data")
+    return build(WorkerConfig(GOLDENS / "models", data, device="cpu", precision="fp32", threads=1, preview_every=0))
+
+
+def ask(first_pass: Image.Image | None = None, **hires: Any) -> GenerationRequest:
+    options = Hires(**{"enabled": True, "scale": 1.5, "upscaler": "Latent", **hires})
+    return GenerationRequest(
+        task=Txt2Img(hires=options, first_pass=first_pass), prompt="a red cat", checkpoint="tiny-sd1",
+        sampler="Euler", steps=3, seed=5, width=64, height=64,
+    )  # fmt: skip
+
+
+def pixels(image: Image.Image) -> np.ndarray:
+    return np.asarray(image).astype(int)
+
+
+def test_the_second_plan_changes_what_the_options_say_and_nothing_else() -> None:
+    first = make_plan(ask(steps=4, sampler="Heun", prompt="a dog", denoising_strength=0.5, cfg_scale=3), {})
+    second = second_plan(first, first.request.task.hires)
+    assert (first.walk, first.calls) == (Walk(3, 3), 3)
+    assert (second.walk, second.calls, second.base_calls) == (Walk(8, 4), 8, 3)
+    assert (second.request.width, second.request.height, second.text_size) == (96, 96, (96, 96))
+    assert (second.prompt, second.request.cfg_scale, second.batches) == ("a dog", 3, first.batches)
+
+
+def test_hooks_are_told_of_the_second_pass() -> None:
+    seen = MarkedHooks()
+    hooks, step, latents = SecondPassHooks(seen), Step(0, 1, torch.ones(()), torch.zeros(())), torch.zeros(1, 4, 8, 8)
+    hooks.pre_step(step, latents)
+    hooks.post_step(step, latents, latents)
+    hooks.edit_denoised(step, latents, latents, latents)
+    hooks.unet_residuals(ModelCall(step, latents, torch.ones(1), torch.zeros(1, 77, 8), torch.ones(1, dtype=bool)))
+    assert [one.hires for one in seen.steps] == [True] * 4
+
+
+@needs_models
+@pytest.mark.parametrize("upscaler", ["Latent (nearest-exact)", "Nearest"])
+def test_a_batch_is_its_singles(back: Back, upscaler: str) -> None:
+    both = back.run(ask(upscaler=upscaler).with_(batch_size=2), Recorder()).images
+    for made in both:
+        alone = back.run(made.request, Recorder()).images[0]
+        assert made.image.size == (96, 96)
+        assert abs(pixels(made.image) - pixels(alone.image)).max() <= 6  # of pictures, the encoder's draw differs
+        assert made.infotext == alone.infotext
+
+
+@needs_models
+@pytest.mark.parametrize("upscaler", ["Latent", "Lanczos"])
+def test_a_finished_picture_takes_the_place_of_the_first_pass(back: Back, upscaler: str) -> None:
+    recorder = Recorder()
+    made = back.run(ask(NOISY, upscaler=upscaler, denoising_strength=0.0), recorder).images[0]
+    assert made.image.size == (96, 96)
+    assert [one.step for one in recorder.seen if one.phase == "sampling" and one.step] == []
+    if upscaler == "Lanczos":  # a picture that has the size already goes in as it is
+        large = NOISY.resize((96, 96), Image.Resampling.LANCZOS)
+        again = back.run(ask(large, upscaler=upscaler, denoising_strength=0.0), Recorder()).images[0]
+        assert (pixels(again.image) == pixels(made.image)).all()
+
+
+@needs_models
+def test_progress_counts_both_passes(back: Back) -> None:
+    recorder = Recorder()
+    back.run(ask(steps=2), recorder)
+    sampling = [(one.step, one.steps) for one in recorder.seen if one.phase == "sampling" and one.step]
+    assert sampling == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
+
+
+@needs_models
+@pytest.mark.parametrize("step", [2, 4])
+def test_stopped_in_either_pass_there_is_a_picture(back: Back, step: int) -> None:
+    result = back.run(ask(), Recorder(lambda progress: "interrupt" if progress.step == step else ""))
+    assert result.interrupted
+    assert result.images[0].image.size == ((64, 64) if step == 2 else (96, 96))
+
+
+@needs_models
+def test_checkpoint_refiner_and_merging_take_part(back: Back) -> None:
+    plain = pixels(back.run(ask(), Recorder()).images[0].image)
+    changed = [
+        ask(checkpoint="tiny-sd1-b"),
+        ask().with_(refiner=Refiner(checkpoint="tiny-sd1-b", switch_at=0.01)),
+        ask(refiner_pass="first pass").with_(refiner=Refiner(checkpoint="tiny-sd1-b", switch_at=0.01)),
+        ask().with_(token_merging=TokenMerging(hires_ratio=0.5)),
+        ask(extra_noise=0.5),
+    ]
+    made = [pixels(back.run(request, Recorder()).images[0].image) for request in changed]
+    assert all((one != plain).any() for one in made)
+    assert (made[1] != made[2]).any()
+    assert (pixels(back.run(ask(), Recorder()).images[0].image) == plain).all()  # nothing stays behind
+
+
+@needs_models
+def test_what_is_not_there_is_named(back: Back) -> None:
+    with pytest.raises(BadRequestError, match=r"task\.hires\.upscaler: no 'R-ESRGAN 4x\+'"):
+        back.run(ask(upscaler="R-ESRGAN 4x+"), Recorder())
+    with pytest.raises(BadRequestError, match=r"task\.hires\.checkpoint"):
+        back.run(ask(checkpoint="nothing-like-it"), Recorder())
+
+
+@needs_models
+def test_inpainting_checkpoints_have_a_second_pass(back: Back) -> None:
+    assert back.run(ask().with_(checkpoint="tiny-inpaint"), Recorder()).images[0].image.size == (96, 96)
+
+
+def extras(count: int = 2, **options: Any) -> GenerationRequest:
+    return GenerationRequest(task=Upscale(images=(NOISY,) * count, **options))
+
+
+@needs_models
+def test_extras_makes_pictures_without_a_checkpoint(back: Back) -> None:
+    result = back.run(extras(scale=1.5, upscaler="Nearest"), Recorder())
+    assert [made.image.size for made in result.images] == [(96, 96)] * 2
+    assert result.images[1].infotext == "Postprocess upscale by: 1.5, Postprocess upscaler: Nearest"
+    again = back.run(result.images[1].request, Recorder())
+    assert (pixels(again.images[0].image) == pixels(result.images[1].image)).all()
+
+
+@needs_models
+def test_extras_is_stopped_between_pictures(back: Back) -> None:
+    result = back.run(extras(3), Recorder(lambda progress: "interrupt" if progress.batch == 1 else ""))
+    assert (len(result.images), result.interrupted) == (1, True)
+    with pytest.raises(Cancelled):
+        back.run(extras(), Recorder(lambda progress: "interrupt"))
+    with pytest.raises(BadRequestError, match=r"task\.second_upscaler"):
+        back.run(extras(second_upscaler="nothing-like-it"), Recorder())

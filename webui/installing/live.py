@@ -1,0 +1,88 @@
+"""Extensions of a running program: after every change they are described anew and a new worker is started."""
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from webui.domain.errors import WebuiError
+from webui.domain.extensions import ExtensionInfo
+from webui.installing.permission import Permission
+from webui.installing.service import Installer
+from webui.plugins.catalog import Catalog
+
+Infos = tuple[ExtensionInfo, ...]
+
+log = logging.getLogger(__name__)
+
+
+class LiveExtensions:
+    """Keeps catalog, files and worker in step. Thread-safe."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        installer: Installer,
+        disabled: Collection[str],
+        *,
+        describe: Callable[[Collection[str]], Infos],
+        renew: Callable[[tuple[str, ...], tuple[tuple[str, str], ...]], None],
+    ) -> None:
+        """
+        Args:
+            disabled: names or folders that are switched off.
+            describe: looks at all extensions, given those that are switched off.
+            renew: starts a new worker once the job in work has ended, given those that are switched off and the
+                folders that cannot be used, each with the reason.
+        """
+        self._catalog = catalog
+        self._installer = installer
+        self._disabled = tuple(disabled)
+        self._describe = describe
+        self._renew = renew
+        self._lock = threading.Lock()
+        self._opened = threading.Event()
+        installer.when_changed(self.refresh)
+
+    def open(self) -> None:
+        """From now on a new worker can be started."""
+        self._opened.set()
+
+    def refresh(self) -> None:
+        """Look at the extensions again and let a new worker load them. Takes as long as describing what is new."""
+        with self._lock:
+            self._catalog.replace(self._describe(self._disabled))
+            self._renew(self._disabled, self._catalog.broken())
+
+    def switch(self, name: str, *, on: bool) -> None:
+        """Use an extension or not, from now on and at later starts. Raises WebuiError as `Catalog.switch`."""
+        info = self._catalog.get(name)
+        self._catalog.switch(name, on=on)
+        if info is None or on == (info.state != "disabled"):
+            return
+        with self._lock:
+            others = tuple(one for one in self._disabled if one not in (info.name, info.folder))
+            self._disabled = others if on else (*others, info.name)
+        self.refresh()
+
+    def heard(self, infos: Iterable[ExtensionInfo]) -> None:
+        """What a new worker found; called from the executor's thread, which must not wait."""
+        found = tuple(infos)
+        self._catalog.note_worker(found)
+        threading.Thread(target=self._settle, args=(found,), name="settle", daemon=True).start()
+
+    def _settle(self, infos: Infos) -> None:
+        self._opened.wait()
+        try:
+            self._installer.settle(infos)
+        except WebuiError as error:
+            log.warning("%s", error)
+
+
+@dataclass(frozen=True, slots=True)
+class InstallDoor:
+    """What page and API get: the means, and who may use them."""
+
+    installer: Installer
+    live: LiveExtensions
+    permission: Permission

@@ -1,0 +1,103 @@
+"""The lock file of installed extensions: source, commit, content hash and packages of each. It only remembers."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import TypeAdapter, ValidationError
+
+from webui.domain.errors import WebuiError
+from webui.library.cache import write_atomically
+
+FILE = "extensions.lock.json"  # in the data folder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One generation of an installed extension.
+
+    Attributes:
+        commit: 40 hex digits; "" for zips and folders.
+        sha256: `tree.tree_hash` of its folder.
+        packages: what was installed for it, `name==version`.
+    """
+
+    version: str
+    source: str
+    ref: str
+    commit: str
+    sha256: str
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of one installed extension.
+
+    Attributes:
+        now: the generation in its folder.
+        previous: the one before, kept until `now` has started once.
+        coming: set while a swap is under way: what the folder will hold.
+        note: what happened to it last, for the user; "" where all went well.
+    """
+
+    now: Entry | None = None
+    previous: Entry | None = None
+    coming: Entry | None = None
+    note: str = ""
+
+
+_RECORDS: TypeAdapter[dict[str, Record]] = TypeAdapter(dict[str, Record])
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """All of them, by name. Immutable; `LockFile.write` replaces it."""
+
+    records: Mapping[str, Record] = field(default_factory=lambda: MappingProxyType({}))
+
+    def with_(self, name: str, record: Record | None) -> "Lock":
+        """With another record under a name; None takes it away."""
+        others = {key: value for key, value in self.records.items() if key != name}
+        return Lock(MappingProxyType(others if record is None else {**others, name: record}))
+
+    def noting(self, name: str, note: str) -> "Lock":
+        record = self.records.get(name)
+        return self if record is None else self.with_(name, replace(record, note=note))
+
+
+class LockFile:
+    """Reads and replaces the file as a whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> Lock:
+        """What is written; nothing where there is no file.
+
+        Raises:
+            WebuiError: the file is damaged. It is not overwritten, because it alone knows what was installed.
+        """
+        try:
+            return Lock(MappingProxyType(_RECORDS.validate_json(self._path.read_bytes())))
+        except FileNotFoundError:
+            return Lock()
+        except (OSError, ValidationError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error.errors(include_input=False)[0]["msg"]
+            raise WebuiError(
+                f"{self._path} cannot be read ({reason}); move it away, then install the extensions again"
+            ) from None
+
+    def write(self, lock: Lock) -> None:
+        """Raises WebuiError where it cannot be written."""
+        data = _RECORDS.dump_python(dict(sorted(lock.records.items())), mode="json")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._path, json.dumps(data, indent=2).encode())
+        except OSError as error:
+            raise WebuiError(f"{self._path} cannot be written ({error.strerror})") from None

@@ -1,0 +1,52 @@
+"""Who may install through a page or the API: whoever sits at this machine, or anybody once a flag says so."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from webui.domain.errors import WebuiError
+
+_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")  # a proxy stands between
+
+
+class NotAllowedError(WebuiError):
+    """This caller may not install, update or remove extensions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """The rule.
+
+    Attributes:
+        everybody: `--allow-extension-install` was given.
+        loopback_only: the server is reached from this machine only, under no other name.
+    """
+
+    everybody: bool = False
+    loopback_only: bool = True
+
+    def check(self, client: str, headers: Mapping[str, str]) -> None:
+        """Raises NotAllowedError.
+
+        Args:
+            client: address of the connection's other end.
+            headers: of the request, by lower-case name.
+        """
+        if self.everybody:
+            return
+        host = headers.get("host", "").lower()
+        name = host if host.endswith("]") else host.rpartition(":")[0] or host
+        direct = not any(header in headers for header in _FORWARDED)
+        if not (self.loopback_only and direct and _is_loopback(client) and name in _NAMES):
+            raise NotAllowedError(
+                "extensions are installed, updated and removed from this machine only, while the server listens on "
+                "no other address; use `python launch.py extensions`, or start it with --allow-extension-install"
+            )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
