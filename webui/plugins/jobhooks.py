@@ -42,8 +42,7 @@ class JobHooks:
     """
 
     def __init__(self) -> None:
-        self._manager = pluggy.PluginManager(PROJECT)
-        self._manager.add_hookspecs(JobSpec)
+        self._manager: pluggy.PluginManager | None = None  # made for the first member: a job without any pays nothing
         self._impls: Mapping[str, tuple[pluggy.HookImpl, ...]] = {}
         self._dropped: list[str] = []
         self.notices: list[Notice] = []
@@ -55,17 +54,20 @@ class JobHooks:
         Raises:
             ExtensionError: where it implements a hook, or takes an argument, that does not exist.
         """
+        if self._manager is None:
+            self._manager = pluggy.PluginManager(PROJECT)
+            self._manager.add_hookspecs(JobSpec)
         try:
             self._manager.register(member, name=extension)
             self._manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
             raise ExtensionError(f"extension {extension}: {error}") from error
-        self._sort()
+        self._impls = _sorted(self._manager)
 
     @property
     def members(self) -> tuple[str, ...]:
         """The extensions that act in this job, without those that were dropped."""
-        return tuple(name for name, _ in self._manager.list_name_plugin())
+        return tuple(name for name, _ in self._manager.list_name_plugin()) if self._manager else ()
 
     def edit_request(self, request: GenerationRequest) -> GenerationRequest:
         """Chain the requests. Faults are fatal: no work has been done."""
@@ -181,14 +183,10 @@ class JobHooks:
     def _of(self, hook: str) -> tuple[pluggy.HookImpl, ...]:
         return self._impls.get(hook, ())
 
-    def _sort(self) -> None:
-        """Note who implements what, so that a hook that nobody has costs a look into a dict."""
-        callers = {name: getattr(self._manager.hook, name) for name in vars(JobSpec) if not name.startswith("_")}
-        self._impls = {name: tuple(sorted(caller.get_hookimpls(), key=_turn)) for name, caller in callers.items()}
-
     def _drop(self, impl: pluggy.HookImpl, error: Exception) -> None:
-        self._manager.unregister(impl.plugin)
-        self._sort()
+        if self._manager is not None and impl.plugin_name in self.members:
+            self._manager.unregister(impl.plugin)
+            self._impls = _sorted(self._manager)
         self._dropped.append(impl.plugin_name)
         hook = impl.function.__name__
         log.warning("extension %s, %s", impl.plugin_name, hook, exc_info=error)
@@ -202,6 +200,12 @@ def fatal(extension: str, hook: str, error: Exception) -> WebuiError:
         return error
     reason = str(error) if isinstance(error, WebuiError) else f"{type(error).__name__}: {error}"
     return ExtensionError(f"extension {extension}, {hook}: {reason}")
+
+
+def _sorted(manager: pluggy.PluginManager) -> dict[str, tuple[pluggy.HookImpl, ...]]:
+    """Who implements what, so that a hook that nobody has costs a look into a dict."""
+    callers = {name: getattr(manager.hook, name) for name in vars(JobSpec) if not name.startswith("_")}
+    return {name: tuple(sorted(caller.get_hookimpls(), key=_turn)) for name, caller in callers.items()}
 
 
 def _turn(impl: pluggy.HookImpl) -> int:

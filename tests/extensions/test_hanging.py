@@ -1,0 +1,97 @@
+"""Extensions that never return, or end their process, in a real worker: it is replaced, and the next job is done."""
+
+import time
+from pathlib import Path
+
+from tests.extensions.toys import good, toy
+from webui.domain.errors import WorkerDiedError
+from webui.domain.extensions import ActionCall, ExtensionInfo
+from webui.domain.request import GenerationRequest
+from webui.executors.config import WorkerConfig
+from webui.executors.local import LocalExecutor
+from webui.executors.protocol import ActionDone, Event, Failed, Finished, Progressed, Started
+
+HANGING = """
+    import time
+
+    class Member:
+        def edit_image(self, image, index):
+            while True:
+                time.sleep(0.01)
+
+    @hookimpl
+    def join_job(job):
+        return Member() if "hang" in job.request.prompt else None
+"""
+
+
+def config_of(tmp_path: Path) -> WorkerConfig:
+    return WorkerConfig(data_dir=tmp_path, extensions_dir=tmp_path / "e", factory="tests.extensions.hooking_back:build")
+
+
+def wait_for(events: list[Event], kind: type, job_id: str, patience: float = 120.0) -> Event:
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        found = next((one for one in events if isinstance(one, kind) and one.job_id == job_id), None)
+        if found is not None:
+            return found
+        time.sleep(0.05)
+    raise TimeoutError(f"no {kind.__name__} of {job_id} among {[type(one).__name__ for one in events]}")
+
+
+def test_one_that_hangs_is_cut_off_by_cancelling(tmp_path: Path) -> None:
+    toy(tmp_path / "e", "hanging", HANGING)
+    good(tmp_path / "e")
+    events: list[Event] = []
+    found: list[tuple[ExtensionInfo, ...]] = []
+    executor = LocalExecutor(config_of(tmp_path), events.append, hang_after=15.0, on_extensions=found.append)
+    try:
+        executor.submit("first", GenerationRequest(prompt="hang"))
+        executor.submit("second", GenerationRequest())
+        wait_for(events, Progressed, "first")
+        before = executor.pid
+        executor.cancel("first")
+        failed = wait_for(events, Failed, "first")
+        assert isinstance(failed, Failed)
+        assert isinstance(failed.error, WorkerDiedError)
+        wait_for(events, Finished, "second")
+        assert executor.pid != before
+        assert [info.state for info in found[-1]] == ["ok", "ok"]
+    finally:
+        executor.close()
+
+
+def test_a_light_action_is_done_while_a_job_runs_and_can_be_stopped(tmp_path: Path) -> None:
+    toy(tmp_path / "e", "hanging", HANGING)
+    events: list[Event] = []
+    executor = LocalExecutor(config_of(tmp_path), events.append)
+    try:
+        executor.submit("job", GenerationRequest(prompt="hang"))
+        wait_for(events, Progressed, "job")
+        executor.submit("light", ActionCall("hanging", "wait", {}, light=True))
+        wait_for(events, Started, "light")
+        executor.cancel("light")
+        done = wait_for(events, ActionDone, "light")
+        assert isinstance(done, ActionDone)
+        assert done.outcome.text == "wait was stopped"
+    finally:
+        executor.close()
+
+
+def test_a_worker_that_dies_twice_of_one_starts_without_it(tmp_path: Path) -> None:
+    mark = tmp_path / "described"  # it behaves where it is only described
+    toy(tmp_path / "e", "deadly", f"import os\nif os.path.exists({str(mark)!r}):\n    os._exit(9)")
+    good(tmp_path / "e")
+    mark.touch()
+    events: list[Event] = []
+    found: list[tuple[ExtensionInfo, ...]] = []
+    executor = LocalExecutor(config_of(tmp_path), events.append, on_extensions=found.append)
+    try:
+        for number in range(3):
+            executor.submit(f"job{number}", GenerationRequest())
+        wait_for(events, Finished, "job2")
+        infos = {info.name: info for info in found[-1]}
+        assert "the worker ended 2 times while it was loaded" in infos["deadly"].error
+        assert infos["good"].state == "ok"
+    finally:
+        executor.close()
