@@ -60,7 +60,7 @@ def draw(catalog: Catalog, door: InstallDoor) -> None:
 
 
 def _draw_rows(panel: "_Panel", fields: _Fields, name: gr.Textbox) -> None:
-    @gr.render(inputs=[fields.listed])
+    @gr.render(inputs=[fields.listed])  # type: ignore[untyped-decorator]  # Gradio has no types
     def rows(names: Sequence[str]) -> None:
         for one in names:
             with gr.Row(elem_classes="tight", elem_id=f"extension_row_{one}"):
