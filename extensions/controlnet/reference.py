@@ -165,6 +165,7 @@ def _last_layer(model: LoadedModel, block: str) -> nn.Module | None:
             continue
         if probe.endswith((".conv", ".in_layers.0")):
             there = there.rpartition(".")[0]  # the whole upsampler or residual block
-        if there in modules:
-            return modules[there]
+        found: nn.Module | None = modules.get(there)
+        if found is not None:
+            return found
     return None

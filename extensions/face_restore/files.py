@@ -1,11 +1,13 @@
 """Which files of the models folder are used: restorers and the detector. Reads names only; no torch here."""
 
+from types import MappingProxyType
+
 from webui.plugins.api import Models
 
 DETECTOR = "face_detection_yunet_2023mar.onnx"
 DETECTOR_PLACE = "models/detectors"
-FOLDERS = {"CodeFormer": "models/Codeformer", "GFPGAN": "models/GFPGAN"}
-_KINDS = {"CodeFormer": "codeformer", "GFPGAN": "gfpgan"}
+FOLDERS = MappingProxyType({"CodeFormer": "models/Codeformer", "GFPGAN": "models/GFPGAN"})
+_KINDS = MappingProxyType({"CodeFormer": "codeformer", "GFPGAN": "gfpgan"})
 _HELPERS = ("detection_", "parsing_", "face_detection_", "alignment_")  # what A1111 keeps beside GFPGAN
 
 

@@ -31,4 +31,4 @@ def list_restorers(options: NoOptions, context: ActionContext) -> ActionResult:
     """Answers with a list, `[{"name": "GFPGAN", "cmd_dir": "..."}]`; empty where nothing can be used."""
     context.models.refresh()
     found = usable_restorers(context.models)
-    return ActionResult(", ".join(one["name"] for one in found) or "none", data=list(found))
+    return ActionResult(", ".join(one["name"] for one in found) or "none", data=[dict(one) for one in found])

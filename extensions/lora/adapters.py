@@ -143,7 +143,9 @@ class Kronecker:
 
     def delta(self, weight: Tensor) -> Tensor:
         small, core = _product(self.first, weight), self.core
-        large = _product(self.second, weight) if core is None else _tucker(core, *self.second, weight)
+        large = (
+            _product(self.second, weight) if core is None else _tucker(core, self.second[0], self.second[-1], weight)
+        )
         return _fitted(torch.kron(small, large.flatten(1).contiguous()), weight)
 
 
@@ -274,7 +276,8 @@ class Orthogonal:
         if self.alpha and norm > bound:
             skew = skew * (bound / norm)
         identity = torch.eye(blocks.shape[-1], device=weight.device)
-        return torch.linalg.solve(identity - skew, identity + skew, left=False)
+        turned: Tensor = torch.linalg.solve(identity - skew, identity + skew, left=False)
+        return turned
 
 
 def read_adapter(parts: Parts) -> Adapter | None:
@@ -303,8 +306,8 @@ def _read(parts: Parts) -> Adapter | None:
         return Hadamard(first, second, (parts["hada_t1"], parts["hada_t2"]) if has("hada_t1", "hada_t2") else None)
     if has("weight", "on_input"):
         return Scaling(parts["weight"], bool(parts["on_input"].any()))
-    if (first := _factors(parts, "lokr_w1")) and (second := _factors(parts, "lokr_w2")):
-        return Kronecker(first, second, parts.get("lokr_t2") if len(second) == 2 else None)
+    if (small := _factors(parts, "lokr_w1")) and (large := _factors(parts, "lokr_w2")):
+        return Kronecker(small, large, parts.get("lokr_t2") if len(large) == 2 else None)
     for name in ("diff", "w_norm"):
         if has(name):
             return Full(parts[name])

@@ -155,4 +155,5 @@ def _magnitude(magnitude: Tensor, weight: Tensor) -> Tensor:
 def _norms(magnitude: Tensor, weight: Tensor) -> Tensor:
     kept = 0 if _is_by_output(magnitude, weight) else 1
     others = [dimension for dimension in range(weight.ndim) if dimension != kept]
-    return torch.linalg.vector_norm(weight, dim=others, keepdim=True)
+    norms: Tensor = torch.linalg.vector_norm(weight, dim=others, keepdim=True)
+    return norms

@@ -80,9 +80,11 @@ def test_also_not_through_another_package(tmp_path: Path) -> None:
         "ERROR: Cannot install old==1 because these package versions have conflicting dependencies.\n\n"
         "The conflict is caused by:\n    old 1 depends on numpy<2\n    The user requested (constraint) numpy==2.4.6\n"
     )
-    with pytest.raises(PackagesError, match="old cannot be had together with numpy==2.4.6, on which the program runs"):
+    with pytest.raises(
+        PackagesError, match=r"old cannot be had together with numpy==2\.4\.6, on which the program runs"
+    ):
         packages(tmp_path, FakePip(error=told)).plan(["old"], {})
-    with pytest.raises(PackagesError, match="the program itself runs on numpy 2.4.6, which would become 1.0"):
+    with pytest.raises(PackagesError, match=r"the program itself runs on numpy 2\.4\.6, which would become 1.0"):
         packages(tmp_path, FakePip(("numpy", "1.0"))).plan(["old"], {})
 
 

@@ -23,12 +23,15 @@ def routes(parts: Parts) -> APIRouter:
 
     @router.post("/{name}/enabled")
     async def switch(request: Request, name: str) -> JSONResponse:
-        """Body `{"enabled": true}`; written to the settings, counts from the next start."""
+        """Body `{"enabled": true}`; written to the settings. Counts for the jobs after the one in work, where the
+        answer does not say that a restart is needed.
+        """
         enabled = (await read_json(request)).get("enabled")
         if not isinstance(enabled, bool):
             raise InvalidBodyError.at(("enabled",), "must be true or false")
-        await run_in_threadpool(catalog.switch, name, on=enabled)
-        return JSONResponse({"name": name, "enabled": enabled, "restart_needed": True})
+        live = parts.installing.live if parts.installing is not None else None
+        await run_in_threadpool(catalog.switch if live is None else live.switch, name, on=enabled)
+        return JSONResponse({"name": name, "enabled": enabled, "restart_needed": live is None})
 
     return router
 

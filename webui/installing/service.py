@@ -112,6 +112,13 @@ class Installer:
                 return None
             return plan
 
+    def planned(self, token: str) -> Plan:
+        """A plan that was made and is still there. Raises WebuiError."""
+        with self._busy:
+            if token not in self._plans:
+                raise InstallError("there is no such plan (any more); plan it again")
+            return self._plans[token][0]
+
     def apply(self, token: str) -> Entry:
         """Do what was planned: check it in a process of its own, install its packages, exchange the folder.
 

@@ -8,6 +8,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.domain.request import GenerationRequest
+from webui.installing.live import InstallDoor
 from webui.ui import cards, extensions, extras, forms, img2img, markup, models, paste, quicksettings, txt2img
 from webui.ui.album import Album
 from webui.ui.events import bind
@@ -28,6 +29,7 @@ def build(
     save_images: bool = True,
     embed_parameters: bool = True,
     styles: Sequence[str] = (),
+    installing: InstallDoor | None = None,
 ) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
 
@@ -37,6 +39,7 @@ def build(
         save_images: whether pictures are saved to the outputs folder.
         embed_parameters: whether pictures that are not saved carry their generation text.
         styles: names of the saved styles.
+        installing: how extensions are installed; None: not on this page.
     """
     starting, _ = models.as_shown(engine.library, engine.starting_values(), "")
     pen = Pen(starting)
@@ -59,7 +62,7 @@ def build(
             with gr.Tab("PNG Info", id="pnginfo", elem_id="tab_pnginfo"):
                 paste.draw_pnginfo(filler, tabs)
             album = Album(temp_dir / "shown", embed_parameters)
-            extensions.draw_tabs(engine, album)
+            extensions.draw_tabs(engine, album, installing)
         runner = Runner(engine, form, results, album, save_images)
         txt2img.connect(pen, buttons, results, runner)
         of_pictures = Runner(engine, picture_tab.form, picture_tab.results, album, save_images)

@@ -5,6 +5,7 @@ from typing import Any
 
 from gradio.blocks import Block
 from gradio.components import Component
+from gradio.context import Context
 
 
 def bind(
@@ -21,3 +22,11 @@ def bind(
     """
     settings: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, **more}
     return event(handler, inputs=inputs, outputs=outputs, api_visibility="private", **settings)
+
+
+def bind_load(handler: Callable[..., Any], outputs: Sequence[Block]) -> None:
+    """Bind a handler to every loading of the page that is being drawn."""
+    page = Context.root_block
+    if page is None:
+        raise RuntimeError("no page is being drawn")
+    bind(page.load, handler, None, outputs)

@@ -14,10 +14,11 @@ from gradio.components import Component
 from webui.domain.errors import WebuiError
 from webui.domain.extensions import ActionInfo, ActionOutcome, ExtensionInfo
 from webui.domain.request import GenerationRequest
+from webui.installing.live import InstallDoor
 from webui.library.files import FOLDERS
-from webui.ui import extension_forms, markup
+from webui.ui import extension_forms, installing, markup
 from webui.ui.album import Album
-from webui.ui.events import bind
+from webui.ui.events import bind, bind_load
 from webui.ui.extension_forms import Names, OptionsForm
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def title(info: ExtensionInfo) -> str:
     return info.name.replace("_", " ").capitalize()
 
 
-def draw_tabs(engine: "Engine", album: Album) -> None:
+def draw_tabs(engine: "Engine", album: Album, door: InstallDoor | None = None) -> None:
     """Draw a tab for each action that is not light, and the tab Extensions, inside the caller's Tabs."""
     for info in engine.extensions.infos:
         for action in info.actions if info.state == "ok" else ():
@@ -106,7 +107,9 @@ def draw_tabs(engine: "Engine", album: Album) -> None:
                 with gr.Tab(action.title, id=f"{info.name}_{action.name}", elem_id=f"tab_{info.name}_{action.name}"):
                     _draw_action(engine, album, info, action)
     with gr.Tab("Extensions", id="extensions", elem_id="tab_extensions"):
-        _draw_list(engine)
+        _draw_list(engine, door)
+        if door is not None:
+            installing.draw(engine.extensions, door)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,24 +193,33 @@ def _draw_action(engine: "Engine", album: Album, info: ExtensionInfo, action: Ac
     bind(cancel.click, tab.cancel, [tab.job], [status])
 
 
-def _draw_list(engine: "Engine") -> None:
+def _draw_list(engine: "Engine", door: InstallDoor | None) -> None:
     catalog = engine.extensions
-    listed = gr.HTML(markup.extensions(catalog.infos), elem_id="extensions_list")
-    names = [info.name for info in catalog.infos]
-    on = [info.name for info in catalog.infos if info.state != "disabled"]
-    chosen = gr.CheckboxGroup(names, value=on, label="Switched on", elem_id="extensions_on")
+    listed = gr.HTML(elem_id="extensions_list")
+    chosen = gr.CheckboxGroup([], label="Switched on", elem_id="extensions_on")
     with gr.Row(elem_classes="tight"):
         save = gr.Button("Save", variant="primary", elem_id="extensions_save", scale=0, min_width=120)
         again = gr.Button("↻ Look again", elem_id="extensions_refresh", scale=0, min_width=120)
     status = gr.HTML(elem_id="extensions_status")
 
+    def look() -> tuple[str, Any]:
+        names = [info.name for info in catalog.infos]
+        on = [info.name for info in catalog.infos if info.state != "disabled"]
+        return markup.extensions(catalog.infos), gr.update(choices=names, value=on)
+
     def switch(wanted: list[str] | None) -> str:
         try:
-            for name in names:
-                catalog.switch(name, on=name in (wanted or ()))
+            for info in catalog.infos:
+                on = info.name in (wanted or ())
+                if door is not None:
+                    door.live.switch(info.name, on=on)
+                else:
+                    catalog.switch(info.name, on=on)
         except WebuiError as error:
             return markup.message("error", str(error))
-        return markup.message("done", "Saved. It counts from the next start of the program.")
+        when = "from the next start of the program" if door is None else "for the jobs after the one in work"
+        return markup.message("done", f"Saved. It counts {when}.")
 
     bind(save.click, switch, [chosen], [status])
-    bind(again.click, lambda: markup.extensions(catalog.infos), None, [listed])
+    bind(again.click, look, None, [listed, chosen])
+    bind_load(look, [listed, chosen])

@@ -69,6 +69,17 @@ def extensions(infos: Sequence[ExtensionInfo]) -> str:
     return f'<table class="extensions"><tbody>{rows}</tbody></table>'
 
 
+def plan(rows: Sequence[tuple[str, str]], warning: str) -> str:
+    """What an installation would do: headings with texts, then a warning."""
+    lines = "".join(f"<tr><td><b>{html.escape(one)}</b></td><td>{html.escape(text)}</td></tr>" for one, text in rows)
+    return f'<table class="extensions"><tbody>{lines}</tbody></table>{message("notice", warning)}'
+
+
+def installed(name: str, text: str) -> str:
+    """The line of an installed extension."""
+    return f"<span><b>{html.escape(name)}</b> {html.escape(text)}</span>"
+
+
 def _reason(info: ExtensionInfo) -> str:
     if not info.error:
         return ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from webui.installing.live import InstallDoor
 from webui.ui.blocks import build
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def mount(
     save_images: bool = True,
     embed_parameters: bool = True,
     styles: Sequence[str] = (),
+    installing: InstallDoor | None = None,
     path: str = "/",
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
@@ -50,6 +52,7 @@ def mount(
         save_images: whether the page's pictures are saved.
         embed_parameters: whether pictures that are not saved carry their generation text.
         styles: names of the saved styles.
+        installing: how extensions are installed; None: not on this page.
         path: where the page hangs.
 
     Returns:
@@ -60,7 +63,14 @@ def mount(
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     outputs = outputs_dir.resolve()
-    page = build(engine, temp_dir=uploads, save_images=save_images, embed_parameters=embed_parameters, styles=styles)
+    page = build(
+        engine,
+        temp_dir=uploads,
+        save_images=save_images,
+        embed_parameters=embed_parameters,
+        styles=styles,
+        installing=installing,
+    )
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
     page.has_launched = True
