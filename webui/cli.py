@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     making = commands.add_parser("generate", help="make pictures and stop", argument_default=argparse.SUPPRESS)
     _add_common(making)
     _add_request(making)
-    _add_common(extensions_cli.add_parser(commands))
+    extensions_cli.add_parser(commands, _add_common)
     return top
 
 
