@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     enlarging = commands.add_parser("upscale", help="enlarge pictures", argument_default=argparse.SUPPRESS)
     _add_common(enlarging)
     _add_upscaling(enlarging)
-    _add_common(extensions_cli.add_parser(commands))
+    extensions_cli.add_parser(commands, _add_common)
     return top
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from webui import installing_cli
@@ -14,17 +15,21 @@ TESTS = Path("tests") / "extensions"
 OK, FAILED = 0, 1
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
-    """Add the command; gives it back for the flags that all commands share."""
+def add_parser(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    common: Callable[[argparse.ArgumentParser], None],
+) -> None:
+    """Add the command; `common` adds the flags that all commands share, before or after the task's name."""
     top = commands.add_parser(
         "extensions", help="list, begin, install, update, remove extensions", argument_default=argparse.SUPPRESS
     )
     tasks = top.add_subparsers(dest="task", metavar=f"{{list,new,{','.join(installing_cli.TASKS)}}}", required=True)
-    tasks.add_parser("list", help="what is there, and what does not work")
-    new = tasks.add_parser("new", help="write a working extension with its test")
+    tasks.add_parser("list", help="what is there, and what does not work", argument_default=argparse.SUPPRESS)
+    new = tasks.add_parser("new", help="write a working extension with its test", argument_default=argparse.SUPPRESS)
     new.add_argument("name", help="a-z, 0-9 and _")
     installing_cli.add_tasks(tasks)
-    return top
+    for parser in (top, *tasks.choices.values()):
+        common(parser)
 
 
 def run(settings: Settings, given: argparse.Namespace) -> int:

@@ -65,6 +65,9 @@ class FakeLibrary:
     def fact(self, file: ModelFile, name: str) -> str:
         return "Ink Drawing"
 
+    def is_bundled(self, file: ModelFile) -> bool:
+        return False
+
     def safetensors(self, file: ModelFile) -> Path:
         return file.path
 

@@ -11,14 +11,15 @@ from safetensors.torch import save_file
 from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.library.library import ModelLibrary
 from webui.library.upscalers import find_upscaler, upscaler_names
-from webui.weights.upscalers import UpscalerCache, _without_torchvision, load_upscaler
+from webui.weights.recognise import without_torchvision
+from webui.weights.upscalers import UpscalerCache, load_upscaler
 
 CPU = torch.device("cpu")
 
 
 def esrgan(scale: int = 2) -> dict[str, torch.Tensor]:
     """The weights of a small ESRGAN."""
-    with _without_torchvision():
+    with without_torchvision():
         from spandrel.architectures.ESRGAN import ESRGAN
     torch.manual_seed(0)
     return dict(ESRGAN(in_nc=3, out_nc=3, num_filters=8, num_blocks=1, scale=scale).state_dict())

@@ -237,7 +237,9 @@ class _Supervisor:
 
     def _keep_worker(self) -> None:
         """Start a worker where there is none; end one that hangs, or that is outdated and has nothing in work."""
-        if self._worker is not None and self._outdated and self._current is None and not self._light:
+        # one that still builds is never ended: what it was just loading would be blamed for its death
+        idle = self._built and self._current is None and not self._light
+        if self._worker is not None and self._outdated and idle:
             log.info("worker %d makes room for a new one", self._worker.pid)
             worker, self._worker = self._worker, None  # first, so that its end counts as no death
             worker.end()

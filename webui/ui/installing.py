@@ -16,7 +16,10 @@ from webui.plugins.catalog import Catalog
 from webui.ui import markup
 from webui.ui.events import bind, bind_load
 
-AFTERWARDS = "A new worker starts as soon as the job in work has ended. Reload the page to see its form."
+AFTERWARDS = (
+    "A new worker loads it as soon as the job in work has ended; its form is on this page from the next start of the "
+    "program."
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +54,7 @@ def draw(catalog: Catalog, door: InstallDoor) -> None:
     with gr.Row(elem_classes="tight"):
         name = gr.Textbox(label="Its name, to confirm", elem_id="extensions_confirm", scale=1)
         go = gr.Button("Install", variant="primary", elem_id="extensions_apply", scale=0, min_width=120)
-        drop = gr.Button("Discard the plan", elem_id="extensions_discard", scale=0, min_width=120)
+        drop = gr.Button("Discard", elem_id="extensions_discard", scale=0, min_width=120)
     bind(look.click, panel.plan, [source, ref], fields.outputs)
     bind(go.click, panel.apply, [fields.token, name], fields.outputs)
     bind(drop.click, panel.discard, [fields.token], fields.outputs)
@@ -65,7 +68,7 @@ def _draw_rows(panel: "_Panel", fields: _Fields, name: gr.Textbox) -> None:
         for one in names:
             with gr.Row(elem_classes="tight", elem_id=f"extension_row_{one}"):
                 gr.HTML(markup.installed(one, panel.told(one)), elem_id=f"extension_{one}_installed")
-                update = gr.Button("Plan update", elem_id=f"extension_{one}_update", scale=0, min_width=120)
+                update = gr.Button("Update", elem_id=f"extension_{one}_update", scale=0, min_width=120)
                 back = gr.Button("Roll back", elem_id=f"extension_{one}_rollback", scale=0, min_width=120)
                 remove = gr.Button("Remove", elem_id=f"extension_{one}_remove", scale=0, min_width=120)
             bind(update.click, panel.updating(one), None, fields.outputs)
