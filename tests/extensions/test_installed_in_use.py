@@ -21,7 +21,9 @@ from webui.plugins.loader import load_all
 from webui.plugins.models import Models
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
+from webui.processing.upscaling import Upscalers
 from webui.weights.memory import ModelCache
+from webui.weights.upscalers import UpscalerCache
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 pytestmark = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
@@ -47,7 +49,8 @@ class Starts:
         extensions = self._folder / "extensions"
         host = ExtensionHost(load_all(extensions), Models(self._library), torch.device("cpu"), torch.float32)
         texts = Texts(self._library, data / "styles.csv")
-        pipeline = Pipeline(self._library, self._models, texts, host, preview_every=0, tiled_vae=False)
+        upscalers = Upscalers(self._library, UpscalerCache(self._library, torch.device("cpu")))
+        pipeline = Pipeline(self._library, self._models, texts, host, upscalers, preview_every=0, tiled_vae=False)
         return Engine(
             lambda hear: InlineExecutor(pipeline, hear),
             self._library,
