@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -29,7 +30,9 @@ HALF = 127
 _FITS: Mapping[str, Fit] = MappingProxyType(
     {"resize": "Just Resize", "crop": "Crop and Resize", "fill": "Resize and Fill"}
 )
-_MODES = MappingProxyType({"Just Resize": "resize", "Crop and Resize": "crop", "Resize and Fill": "fill"})
+_MODES: Mapping[Fit, Literal["resize", "crop", "fill"]] = MappingProxyType(
+    {"Just Resize": "resize", "Crop and Resize": "crop", "Resize and Fill": "fill"}
+)
 
 
 @dataclass(frozen=True)
