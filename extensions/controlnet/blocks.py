@@ -59,7 +59,8 @@ class Downsample(nn.Module):
 
     def forward(self, hidden: Tensor, embedded: Tensor, context: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, C, ceil(h / 2), ceil(w / 2))."""
-        return self.op(hidden)  # type: ignore[no-any-return]
+        halved: Tensor = self.op(hidden)
+        return halved
 
 
 class Stem(nn.Conv2d):
@@ -70,7 +71,7 @@ class Stem(nn.Conv2d):
 
     def forward(self, hidden: Tensor, embedded: Tensor, context: Tensor) -> Tensor:  # type: ignore[override]
         """(B, 4, h, w) -> (B, C, h, w)."""
-        made: Tensor = self._conv_forward(hidden, self.weight, self.bias)
+        made: Tensor = super().forward(hidden)
         return made
 
 
@@ -192,5 +193,4 @@ def _as_rows(maps: Tensor) -> Tensor:
 
 
 def _as_map(rows: Tensor, size: Sequence[int]) -> Tensor:
-    columns = rows.transpose(1, 2)
-    return columns.reshape(*columns.shape[:2], *size).contiguous()
+    return rows.transpose(1, 2).reshape(len(rows), -1, *size)

@@ -56,9 +56,8 @@ def pixel_perfect_resolution(picture: Map, height: int, width: int, fit: Fit) ->
     raw_height, raw_width = picture.shape[:2]
     scales = (height / raw_height, width / raw_width)
     scale = min(scales) if fit == "Resize and Fill" else max(scales)
-    sides: tuple[int, int] = (raw_height, raw_width)
-    resolution: int = round(scale * min(sides))
-    return resolution
+    exact: float = scale * min(raw_height, raw_width)
+    return round(exact)
 
 
 def fitted(drawn: Map, height: int, width: int, fit: Fit) -> Map:
@@ -102,12 +101,12 @@ def resized(drawn: Map, height: int, width: int) -> Map:
     is_binary = colours == 2 and colour.min() < 16 and colour.max() > 240
     smooth = cv2.INTER_AREA if area < own_area else cv2.INTER_CUBIC
     filter_ = cv2.INTER_NEAREST if colours in _SHARP_COLOURS else smooth
-    scaled: NDArray[np.uint8] = np.asarray(cv2.resize(colour, (width, height), interpolation=filter_), dtype=np.uint8)
+    scaled = cv2.resize(colour, (width, height), interpolation=filter_)
     if is_binary:
         grey = scaled.mean(axis=2).clip(0, 255).astype(np.uint8)
         scaled = np.repeat(_binary(grey, lines=_is_lines(colour), prune=area > own_area)[:, :, None], 3, axis=2)
     if mask is None:
-        return scaled
+        return scaled.astype(np.uint8)
     scaled_mask = cv2.resize(mask, (width, height), interpolation=filter_)
     return np.concatenate([scaled, np.where(scaled_mask > 127, 255, 0).astype(np.uint8)[:, :, None]], axis=2)
 

@@ -30,7 +30,7 @@ HALF = 127
 _FITS: Mapping[str, Fit] = MappingProxyType(
     {"resize": "Just Resize", "crop": "Crop and Resize", "fill": "Resize and Fill"}
 )
-_MODES: Mapping[str, Literal["resize", "crop", "fill"]] = MappingProxyType(
+_MODES: Mapping[Fit, Literal["resize", "crop", "fill"]] = MappingProxyType(
     {"Just Resize": "resize", "Crop and Resize": "crop", "Resize and Fill": "fill"}
 )
 

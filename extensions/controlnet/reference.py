@@ -158,7 +158,7 @@ def _last_layer(model: LoadedModel, block: str) -> nn.Module | None:
     if block == "middle_block":
         middle: nn.Module = unet.mid_block
         return middle
-    modules = dict(unet.named_modules())
+    modules: dict[str, nn.Module] = dict(unet.named_modules())
     for probe in (f"{block}.2.conv", f"{block}.1.conv", f"{block}.1", f"{block}.0.in_layers.0"):
         there = layout.to_diffusers(probe)
         if there is None:

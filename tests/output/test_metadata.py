@@ -1,5 +1,6 @@
 """Where parameters stand in files, what is read first, and files of strangers."""
 
+import base64
 import io
 import json
 import struct
@@ -257,3 +258,12 @@ def test_the_picture_that_an_image_was_made_from_is_not_given_away(image_format:
     data = encode(Image.new("RGB", (8, 8)), image_format, infotext="a cat", request=request).data
     assert b"img2img" not in data
     assert read_request(safe_open(data)) == request.with_(task=Txt2Img())
+
+
+def test_pictures_of_extensions_are_left_out() -> None:
+    control = base64.b64encode(encode(PICTURE, "png").data).decode()
+    unit = {"model": "canny", "image": control, "mask": None, "inner": [control, "text"]}
+    request = GenerationRequest(prompt="a cat", extensions={"controlnet": {"units": [unit]}})
+    read = read_request(opened(encode(PICTURE, "png", infotext=TEXT, request=request)))
+    assert read is not None
+    assert read.extensions == {"controlnet": {"units": [{"model": "canny", "mask": None, "inner": ["text"]}]}}

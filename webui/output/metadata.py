@@ -37,6 +37,9 @@ _IGNORED_ITEMS = (
     "jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "exif", "loop", "background", "timestamp", "duration",
     "progressive", "progression", "icc_profile", "chromaticity", "photoshop", PARAMETERS,
 )  # fmt: skip
+# How base64 of a PNG, JPEG, WebP, GIF or BMP file begins, and characters below which it is none
+_PICTURES = ("data:image/", "iVBORw0KGgo", "/9j/", "UklGR", "R0lGOD", "Qk")
+_LEAST_PICTURE = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,21 @@ def read_request(image: Image.Image) -> GenerationRequest | None:
 def _as_json(request: GenerationRequest) -> str:
     """The request without the pictures it starts from: who shares the result does not mean to share those."""
     of_pictures: Any = {"task": {"first_pass"}} if request.task.kind == "txt2img" else {"task"}
-    return request.model_dump_json(exclude=of_pictures)
+    without = request.model_copy(update={"extensions": _without_pictures(request.extensions)})
+    return without.model_dump_json(exclude=of_pictures)
+
+
+def _without_pictures(value: Any) -> Any:
+    """Options of extensions without the pictures in base64 that some of their fields hold."""
+    if isinstance(value, dict):
+        return {key: _without_pictures(one) for key, one in value.items() if not _is_picture(one)}
+    if isinstance(value, list):
+        return [_without_pictures(one) for one in value if not _is_picture(one)]
+    return value
+
+
+def _is_picture(value: Any) -> bool:
+    return isinstance(value, str) and len(value) > _LEAST_PICTURE and value.startswith(_PICTURES)
 
 
 def _exif(infotext: str, request: GenerationRequest | None) -> tuple[bytes, str]:
