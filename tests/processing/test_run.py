@@ -46,7 +46,7 @@ class Recorder:
 @pytest.fixture(scope="module")
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
-    return build(WorkerConfig(GOLDENS / "models", data, device="cpu", precision="fp32", threads=1, preview_every=2))
+    return build(WorkerConfig(GOLDENS / "models", data, data / "extensions", "cpu", "fp32", threads=1, preview_every=2))
 
 
 def pixels(image: Image.Image) -> np.ndarray:
