@@ -66,7 +66,7 @@ def test_half_precision_files_compute_in_float32(tmp_path: Path) -> None:
 
 
 def test_strangers_are_refused_in_words(library: ModelLibrary) -> None:
-    with pytest.raises(UnusableFileError, match=r"stranger\.safetensors: not an upscaler"):
+    with pytest.raises(UnusableFileError, match=r"stranger\.safetensors: not a network"):
         UpscalerCache(library, CPU).get(find_upscaler(library, "stranger"))
 
 
