@@ -15,7 +15,9 @@
     const list = card.closest(".extra-networks");
     if (card.dataset.kind === "checkpoint") {
       const box = list?.querySelector(".cards-chosen textarea, .cards-chosen input");
-      if (box) write(box, card.dataset.file);
+      if (!box) return;
+      write(box, ""); // so that the same card can be chosen twice
+      setTimeout(() => write(box, card.dataset.file), 50); // milliseconds, for the page to see both
       return;
     }
     const prompt = document.querySelector("#txt2img_prompt textarea");

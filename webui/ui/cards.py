@@ -63,7 +63,7 @@ def draw(engine: "Engine", checkpoint: Component, prefix: str = "txt2img") -> No
         return gr.update(value=name) if name in names else gr.skip()
 
     bind(refresh.click, again, None, boxes)
-    bind(chosen.change, choose, [chosen], [checkpoint])
+    bind(chosen.change, choose, [chosen], [checkpoint])  # a script wrote it, which Gradio calls no input
 
 
 def _picture(kind: CardKind) -> Callable[[Card], str]:
