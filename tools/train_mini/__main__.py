@@ -150,6 +150,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)  # momenta of words that no caption has fade to denormal numbers, which are slow
     options.work.mkdir(parents=True, exist_ok=True)
     family = Family(options.work, options.models, torch.device(options.device), options.pictures, options.steps)
     for stage in options.only or STAGES:
