@@ -244,7 +244,9 @@ def test_keys_generate_and_interrupt_and_the_size_is_swapped(page: Page, engine:
 def test_cards_are_searched_and_put_into_the_prompt(page: Page) -> None:
     type_prompt(page, "a cat")
     page.locator("#txt2img_extra_networks button.label-wrap").click()
-    ink, oil = page.locator("#txt2img_lora_cards .card").all()
+    drawn = page.locator("#txt2img_lora_cards .card")
+    expect(drawn).to_have_count(2)
+    ink, oil = drawn.all()
     expect(oil.locator(".name")).to_have_text("<b>oil")  # shown as text
     prompt = page.locator("#txt2img_prompt textarea")
     ink.click()
