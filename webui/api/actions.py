@@ -1,23 +1,21 @@
 """Actions of extensions over HTTP: started and watched as jobs, or waited for by the routes that extensions declare."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webui.api.body import InvalidBodyError, drain, read_json
 from webui.api.parts import Parts, as_png
 from webui.api.sdapi.answers import as_base64
+from webui.api.waiting import finished
 from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ActionInfo, ActionOutcome
 from webui.jobs.actions import ActionJob
-
-LOOK = 0.2  # seconds between two looks at the connection
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -31,7 +29,7 @@ def routes(parts: Parts) -> APIRouter:
         parts.refuse_when_closing()
         job = await _started(parts, extension, action, await _body(request))
         if wait or job.call.light:
-            return JSONResponse(_outcome(await _finished(job, request)))
+            return JSONResponse(_outcome(await finished(job, request)))
         return JSONResponse({"id": job.id, "state": job.state}, 201)
 
     @router.get("/api/actions/{job_id}")
@@ -87,7 +85,7 @@ def _answerer(parts: Parts, extension: str, action: ActionInfo) -> Callable[[Req
     async def answer(request: Request) -> JSONResponse:
         parts.refuse_when_closing()
         values = _query(request, action) if request.method == "GET" else await _body(request)
-        made = await _finished(await _started(parts, extension, action.name, values), request)
+        made = await finished(await _started(parts, extension, action.name, values), request)
         return JSONResponse(_outcome(made) if made.data is None else made.data)
 
     return answer
@@ -127,26 +125,6 @@ def _typed(text: str, schema: Mapping[str, Any], name: str) -> Any:
     except (ValueError, KeyError):
         raise InvalidBodyError([(("query", name), f"should be of type {schema['type']}", "value_error")]) from None
     return text
-
-
-async def _finished(job: ActionJob, request: Request) -> ActionOutcome:
-    """Wait without holding a thread; an action whose client has gone is cancelled.
-
-    Raises:
-        ClientDisconnect: the client hung up.
-        WebuiError: it failed or was cancelled.
-    """
-    waiting = asyncio.ensure_future(asyncio.shield(asyncio.wrap_future(job.outcome)))
-    try:
-        while not waiting.done():
-            await asyncio.wait({waiting}, timeout=LOOK)
-            if not waiting.done() and await request.is_disconnected():
-                raise ClientDisconnect
-        return waiting.result()
-    finally:
-        if not waiting.done():
-            waiting.cancel()
-            job.cancel()
 
 
 def _outcome(made: ActionOutcome) -> dict[str, Any]:

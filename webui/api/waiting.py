@@ -1,17 +1,25 @@
 """Waiting for a job on behalf of a client, without holding a thread, and giving it up when the client goes."""
 
 import asyncio
+from typing import Protocol, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
-from webui.domain.result import GenerationResult
-from webui.jobs.job import Job
-
 LOOK = 0.2  # seconds between two looks at the connection
 
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
-async def finished(job: Job, request: Request) -> GenerationResult:
-    """The job's result.
+
+class Waited(Protocol[T_co]):
+    """A job of either kind: one that makes pictures, or an extension's action."""
+
+    async def wait(self) -> T_co: ...
+    def cancel(self) -> None: ...
+
+
+async def finished(job: Waited[T], request: Request) -> T:
+    """What the job comes to.
 
     Raises:
         ClientDisconnect: the client hung up; the job is cancelled.

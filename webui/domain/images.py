@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from PIL import (
     BmpImagePlugin,
@@ -56,22 +56,23 @@ class Picture:
     height: int
 
     @classmethod
-    def of(cls, image: Image.Image, *, clear: bool = False) -> "Picture":
+    def of(cls, image: Image.Image, *, clear: bool = False) -> Self:
         """From any picture: turned upright, transparent parts on white (unless `clear`), 16 bits cut to 8.
 
         Raises:
             ValueError: it has more than 40 megapixels, or none.
         """
-        if not 0 < image.width * image.height <= MAX_PIXELS:
-            raise ValueError(f"has {image.width} x {image.height} pixels; 1 to {MAX_PIXELS} are taken")
-        upright = ImageOps.exif_transpose(image)
-        plain = _with_alpha(upright) if clear and upright.has_transparency_data else _flattened(upright)
+        turned = upright(image)
+        return cls._packed(_with_alpha(turned) if clear and turned.has_transparency_data else _flattened(turned))
+
+    @classmethod
+    def _packed(cls, plain: Image.Image) -> Self:
         out = io.BytesIO()
         plain.save(out, "PNG", compress_level=1)
         return cls(out.getvalue(), plain.width, plain.height)
 
     @classmethod
-    def from_base64(cls, text: str, *, clear: bool = False) -> "Picture":
+    def from_base64(cls, text: str, *, clear: bool = False) -> Self:
         """From the base64 of an image file, with or without a `data:image/...` prefix.
 
         Raises:
@@ -91,6 +92,13 @@ class Picture:
     def to_base64(self) -> str:
         """The PNG, without a prefix."""
         return base64.b64encode(self.png).decode("ascii")
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF says. Raises ValueError where it has more than 40 megapixels, or none."""
+    if not 0 < image.width * image.height <= MAX_PIXELS:
+        raise ValueError(f"has {image.width} x {image.height} pixels; 1 to {MAX_PIXELS} are taken")
+    return ImageOps.exif_transpose(image)
 
 
 def _validated(value: Any, *, clear: bool = False) -> Picture:

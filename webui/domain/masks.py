@@ -1,13 +1,11 @@
 """The mask of an inpainting request as plain data: which pixels may change. White, or opaque, is repainted."""
 
-import io
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from PIL import Image, ImageOps
+from PIL import Image
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from webui.domain.errors import BadRequestError
-from webui.domain.images import MAX_PIXELS, Picture, file_of, safe_open
+from webui.domain.images import Picture, upright
 
 OPAQUE = (255, 255)
 
@@ -18,7 +16,7 @@ class Mask(Picture):
     __slots__ = ()
 
     @classmethod
-    def of(cls, image: Image.Image, *, clear: bool = False) -> "Mask":
+    def of(cls, image: Image.Image, *, clear: bool = False) -> Self:
         """From any picture: of one with transparent parts its alpha channel, of another its brightness.
 
         `clear` is a picture's word for keeping transparency, which a mask always looks at.
@@ -26,24 +24,7 @@ class Mask(Picture):
         Raises:
             ValueError: it has more than 40 megapixels, or none.
         """
-        if not 0 < image.width * image.height <= MAX_PIXELS:
-            raise ValueError(f"has {image.width} x {image.height} pixels; 1 to {MAX_PIXELS} are taken")
-        plain = _plain(ImageOps.exif_transpose(image))
-        out = io.BytesIO()
-        plain.save(out, "PNG", compress_level=1)
-        return cls(out.getvalue(), plain.width, plain.height)
-
-    @classmethod
-    def from_base64(cls, text: str, *, clear: bool = False) -> "Mask":
-        """From the base64 of an image file, with or without a `data:image/...` prefix.
-
-        Raises:
-            ValueError: no base64, or no image that may be opened.
-        """
-        try:
-            return cls.of(safe_open(file_of(text)), clear=clear)
-        except BadRequestError as error:
-            raise ValueError(error.message) from None
+        return cls._packed(_plain(upright(image)))
 
 
 def _plain(image: Image.Image) -> Image.Image:

@@ -1,5 +1,6 @@
 """Actions of extensions on their way: state, progress, result. They are not kept beyond this run of the program."""
 
+import asyncio
 import threading
 import uuid
 from collections.abc import Callable
@@ -40,6 +41,10 @@ class ActionJob:
         """Ask it to stop; one that does not listen costs the worker, which is started anew. Returns at once."""
         if not self.outcome.done():
             self._cancel(self.id)
+
+    async def wait(self) -> ActionOutcome:
+        """The end, without holding a thread. Who stops waiting does not stop the action. Raises what ended it."""
+        return await asyncio.shield(asyncio.wrap_future(self.outcome))
 
     def result(self, timeout: float | None = None) -> ActionOutcome:
         """Block until the end. Raises TimeoutError, or what ended it."""
