@@ -7,22 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.processing.reporters import Silent
 from tools.train_mini.judge import Verdict, judge
 from tools.train_mini.scenes import COLOURS
 from webui.domain.request import GenerationRequest
-from webui.domain.result import GeneratedImage, GenerationResult, Progress
+from webui.domain.result import GenerationResult
 from webui.executors.config import WorkerConfig
 from webui.processing.back import Back, build
 
 MODELS = Path(__file__).parents[1] / "models"
 SEEDS = 4
-
-
-class Quiet:
-    def progress(self, progress: Progress) -> None: ...
-    def image(self, image: GeneratedImage) -> None: ...
-    def stopped(self) -> str:
-        return ""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +38,7 @@ def run(back: Back, prompt: str, **changes: object) -> GenerationResult:
         width=128,
         height=128,
     )
-    return back.run(base.with_(**changes), Quiet())
+    return back.run(base.with_(**changes), Silent())
 
 
 def paint(back: Back, prompt: str, **changes: object) -> Image.Image:

@@ -15,8 +15,8 @@ from extensions.checkpoint_merge.heatmap import compare, draw
 from extensions.checkpoint_merge.merging import merge
 from extensions.checkpoint_merge.options import CompareOptions, MergeOptions
 from tests.extensions.merging import UNET, Folder, checkpoint
+from tests.processing.reporters import Silent
 from webui.domain.request import GenerationRequest
-from webui.domain.result import GeneratedImage, Progress
 from webui.plugins.api import BadRequestError, Cancelled, WebuiError
 from webui.plugins.loader import load_all
 from webui.processing.back import Back, build
@@ -28,15 +28,6 @@ needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpo
 REQUEST = GenerationRequest(
     prompt="a red cat", checkpoint="tiny-sd1", sampler="Euler", steps=2, seed=5, width=64, height=64
 )
-
-
-class Silent:
-    """A reporter that lets everything run."""
-
-    def progress(self, progress: Progress) -> None: ...
-    def image(self, image: GeneratedImage) -> None: ...
-    def stopped(self) -> str:
-        return ""
 
 
 def test_it_loads_and_its_forms_are_declared() -> None:

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.processing.reporters import Silent
 from webui.api.sdapi.models import Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.translate import read_body, to_request
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
-from webui.domain.result import GeneratedImage, GenerationResult, Progress
+from webui.domain.result import GenerationResult
 from webui.plugins.loader import load_all
 from webui.processing.back import Back, build
 from webui.worker import WorkerConfig
@@ -28,15 +29,6 @@ GROUPS = ("controlnet", "controlnet_xl")
 pytestmark = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the reference images are not here (../shared/goldens)")
 # Hires fix by way of a picture: values that fall on the other side of an 8-bit step. A1111 with another attention: 62.
 BOUNDS = {"cn_hr_canny_lanczos": 58.0}
-
-
-class Silent:
-    """A reporter that lets everything run."""
-
-    def progress(self, progress: Progress) -> None: ...
-    def image(self, image: GeneratedImage) -> None: ...
-    def stopped(self) -> str:
-        return ""
 
 
 def cases() -> list[dict[str, Any]]:

@@ -187,12 +187,9 @@ def factored(network: ControlNet, lender: UNet2DConditionModel) -> tuple[dict[st
     return small, {f"control_model.{name}": tensor for name, tensor in whole.items()}
 
 
-def test_a_control_lora_is_the_checkpoints_encoder_with_the_low_rank_change(tmp_path: Path) -> None:
-    family, lender = FAMILIES["sd1"], tiny_unet()
-    base = ours(dict(theirs(family).state_dict()), tmp_path)
-    assert isinstance(base, ControlNet)
-    small, whole = factored(base, lender)
-    network, merged = ours(small, tmp_path), ours(whole, tmp_path)
+def assert_borrowing_equals(network: object, merged: object, lender: nn.Module, **close: float) -> None:
+    """A network that borrows the checkpoint's weights answers as the one that has them all."""
+    family = FAMILIES["sd1"]
     assert isinstance(network, ControlNet)
     assert isinstance(merged, ControlNet)
     for one in (network, merged):
@@ -203,7 +200,16 @@ def test_a_control_lora_is_the_checkpoints_encoder_with_the_low_rank_change(tmp_
         with borrowed(network, Lender(lender)):  # type: ignore[arg-type]
             found = network(sample, times, context, None, network.embed_hint(hint))
     for here, there in zip(found, wanted, strict=True):
-        torch.testing.assert_close(here, there, **CLOSE)
+        torch.testing.assert_close(here, there, **close)
+
+
+def test_a_control_lora_is_the_checkpoints_encoder_with_the_low_rank_change(tmp_path: Path) -> None:
+    family, lender = FAMILIES["sd1"], tiny_unet()
+    base = ours(dict(theirs(family).state_dict()), tmp_path)
+    assert isinstance(base, ControlNet)
+    small, whole = factored(base, lender)
+    network, merged = ours(small, tmp_path), ours(whole, tmp_path)
+    assert_borrowing_equals(network, merged, lender, **CLOSE)
     assert sum(one.numel() for one in network.parameters()) == sum(one.numel() for one in small.values()) - 1
 
 
@@ -219,18 +225,7 @@ def test_a_difference_is_added_to_the_checkpoints_weights(tmp_path: Path) -> Non
         is_lent = not name.startswith(own)
         there = getattr(lender.get_submodule(LAYOUT.to_diffusers(layer) or ""), leaf) if is_lent else 0
         difference[f"control_model.{name}"] = (tensor - there).detach()
-    network, merged = ours(difference, tmp_path), ours(whole, tmp_path)
-    assert isinstance(network, ControlNet)
-    assert isinstance(merged, ControlNet)
-    for one in (network, merged):
-        one.set_heads(family.heads)
-    sample, times, context, hint = call(family)
-    with torch.no_grad():
-        wanted = merged(sample, times, context, None, merged.embed_hint(hint))
-        with borrowed(network, Lender(lender)):  # type: ignore[arg-type]
-            found = network(sample, times, context, None, network.embed_hint(hint))
-    for here, there in zip(found, wanted, strict=True):
-        torch.testing.assert_close(here, there, atol=1e-3, rtol=1e-3)
+    assert_borrowing_equals(ours(difference, tmp_path), ours(whole, tmp_path), lender, atol=1e-3, rtol=1e-3)
 
 
 def test_lllite_reads_its_sizes_from_the_tensors(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 
 from tests.extensions.toys import JOB_HOOKS, good, member, toy
+from tests.processing.reporters import Silent
 from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.request import GenerationRequest
-from webui.domain.result import GeneratedImage, GenerationResult, Progress
+from webui.domain.result import GenerationResult
 from webui.library.library import ModelLibrary
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
@@ -30,13 +31,6 @@ REQUEST = GenerationRequest(
 GOOD = REQUEST.with_(extensions={"good": {"word": "x"}})
 FATAL = ("edit_request", "patch_model")
 Maker = Callable[[Path], None]
-
-
-class Silent:
-    def progress(self, progress: Progress) -> None: ...
-    def image(self, image: GeneratedImage) -> None: ...
-    def stopped(self) -> str:
-        return ""
 
 
 class Kitchen:

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.processing.reporters import Silent
 from webui.domain.request import GenerationRequest
-from webui.domain.result import GeneratedImage, GenerationResult, Progress
+from webui.domain.result import GenerationResult
 from webui.processing.back import Back, build
 from webui.worker import WorkerConfig
 
@@ -16,15 +17,6 @@ pytestmark = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoin
 REQUEST = GenerationRequest(
     prompt="a cat", checkpoint="tiny-sd1", sampler="Euler", steps=4, seed=5, width=64, height=64
 )
-
-
-class Silent:
-    """A reporter that lets everything run."""
-
-    def progress(self, progress: Progress) -> None: ...
-    def image(self, image: GeneratedImage) -> None: ...
-    def stopped(self) -> str:
-        return ""
 
 
 @pytest.fixture(scope="module")

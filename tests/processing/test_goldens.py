@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.processing.reporters import Silent
 from webui.api.sdapi.infotext import IMG2IMG_FIELDS, TXT2IMG_FIELDS, filled_in
 from webui.api.sdapi.models import Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.translate import read_body, to_request
 from webui.domain.request import GenerationRequest
-from webui.domain.result import GeneratedImage, Progress
 from webui.processing.back import Back, build
 from webui.worker import WorkerConfig
 
@@ -34,15 +34,6 @@ AMPLIFIED = "sampler_dpm_adaptive"
 # second pass makes more of it. A1111 against itself with another attention is at 60 dB.
 THROUGH_PICTURES = ("hr_nearest", "hr_lanczos")
 NOT_YET = ("script_name", "alwayson_scripts")
-
-
-class Silent:
-    """A reporter that lets everything run."""
-
-    def progress(self, progress: Progress) -> None: ...
-    def image(self, image: GeneratedImage) -> None: ...
-    def stopped(self) -> str:
-        return ""
 
 
 def cases() -> list[dict[str, object]]:

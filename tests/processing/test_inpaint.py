@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.processing.reporters import Silent
 from webui.domain.inpainting import Inpainting, Outpainting, SoftInpainting
 from webui.domain.request import GenerationRequest, Img2Img
-from webui.domain.result import GeneratedImage, GenerationResult, Progress
+from webui.domain.result import GenerationResult
 from webui.processing.back import Back, build
 from webui.processing.inpaint import prepared
 from webui.worker import WorkerConfig
@@ -19,13 +20,6 @@ needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpo
 NOISY = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
 LEFT = Image.new("L", (64, 64))
 LEFT.paste(255, (0, 0, 32, 64))
-
-
-class Silent:
-    def progress(self, progress: Progress) -> None: ...
-    def image(self, image: GeneratedImage) -> None: ...
-    def stopped(self) -> str:
-        return ""
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ Following is asynchronous and looks a few times a second: a page that waits hold
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -82,19 +82,20 @@ class Runner:
 
     async def generate(self, values: Mapping[Component, Any]) -> AsyncIterator[Updates]:
         """Submit what the controls show and follow it to the end."""
-        try:
-            request = self.form.read(values)
-            job = await asyncio.to_thread(self._submit, request)
-        except WebuiError as error:
-            yield self.results.fail(str(error))
-            return
-        async for updates in self.follow(job):
+        async for updates in self._made(self.form.read, values):
             yield updates
 
     async def upscale(self, values: Mapping[Component, Any]) -> AsyncIterator[Updates]:
         """Hires fix on the picture that is chosen, with the options that the controls show."""
+        async for updates in self._made(self._hires_of_chosen, values):
+            yield updates
+
+    async def _made(
+        self, read: Callable[[Mapping[Component, Any]], GenerationRequest], values: Mapping[Component, Any]
+    ) -> AsyncIterator[Updates]:
+        """Submit the request that `read` finds in the controls and follow it; what is wrong with it is shown."""
         try:
-            request = await asyncio.to_thread(self._hires_of_chosen, values)
+            request = await asyncio.to_thread(read, values)
             job = await asyncio.to_thread(self._submit, request)
         except WebuiError as error:
             yield self.results.fail(str(error))
