@@ -22,6 +22,7 @@ from tools.train_mini.captions import caption
 from tools.train_mini.course import Course, Rates
 from tools.train_mini.networks import LATENT_SCALE, alphas_cumprod
 from tools.train_mini.pool import Pool
+from tools.train_mini.quick import channels_last, prepare, quick
 from tools.train_mini.scenes import SIZE
 from tools.train_mini.text import encode, tokenize
 from tools.train_mini.vae import to_picture
@@ -61,7 +62,16 @@ class Painter(nn.Module):
 
     def context(self, captions: list[str]) -> Tensor:
         """(B, 77, D)."""
-        return encode(self.text, tokenize(self.tokenizer, captions).to(self.device))
+        return encode(self.text, self.tokens(captions))
+
+    def tokens(self, captions: list[str]) -> Tensor:
+        """(B, 77) int64."""
+        return tokenize(self.tokenizer, captions).to(self.device)
+
+    def guess(self, noised: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:
+        """The noise in latents (B, 4, 16, 16)."""
+        noise: Tensor = self.unet(noised, timesteps, encode(self.text, tokens)).sample
+        return noise
 
     def noised(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         """sqrt(abar) x + sqrt(1 - abar) noise, (B, 4, h, w)."""
@@ -69,6 +79,7 @@ class Painter(nn.Module):
         return share.sqrt() * latents + (1.0 - share).sqrt() * noise
 
 
+Guess = Callable[[Tensor, Tensor, Tensor], Tensor]
 Caption = Callable[[int, np.random.Generator], str]
 
 
@@ -94,11 +105,13 @@ def train_unet(
     rate: float = 8e-4,
 ) -> Painter:
     """Train or go on training; returns the painter with its averaged weights."""
+    prepare(painter.unet)
     course = Course(name, painter, folder, Rates(rate, warmup=300), average=0.999)
     batch = Batches(pool)
+    guess = quick(painter.guess, painter.device)
 
     def loss(generator: np.random.Generator) -> Tensor:
-        return noise_loss(painter, batch(generator))
+        return noise_loss(painter, batch(generator), guess)
 
     def look() -> None:
         contact_sheet(painter, vae, SHOWN).save(folder / f"{name}-{course.step:06d}.png")
@@ -108,12 +121,12 @@ def train_unet(
     return painter
 
 
-def noise_loss(painter: Painter, batch: Batch) -> Tensor:
-    """Mean squared error of the predicted noise."""
+def noise_loss(painter: Painter, batch: Batch, guess: Guess | None = None) -> Tensor:
+    """Mean squared error of the predicted noise. `guess`: a faster form of `painter.guess`."""
     noise, timesteps = batch.noise.to(painter.device), batch.timesteps.to(painter.device)
-    noised = painter.noised(batch.latents.to(painter.device), noise, timesteps)
-    guess = painter.unet(noised, timesteps, painter.context(batch.captions)).sample
-    return functional.mse_loss(guess, noise)
+    noised = channels_last(painter.noised(batch.latents.to(painter.device), noise, timesteps))
+    made = (guess or painter.guess)(noised, timesteps, painter.tokens(batch.captions))
+    return functional.mse_loss(made.float(), noise)
 
 
 class Batches:

@@ -18,6 +18,7 @@ from torch import Tensor
 from tools.train_mini.course import Course, Rates
 from tools.train_mini.drawing import draw
 from tools.train_mini.networks import LATENT_SCALE, new_vae
+from tools.train_mini.quick import channels_last, prepare, quick
 from tools.train_mini.scenes import NEW_SHAPE, SHAPES, SIZE, Scene, random_scene
 
 CROPS = (64, 16)  # side in pixels, and how many a batch
@@ -25,7 +26,7 @@ WHOLE = (SIZE, 4)
 WHOLE_FROM = 0.8  # share of the steps
 OBJECT_WEIGHT = 4.0  # of an object's pixels over those of the background, which are many and easy
 KL_WEIGHT = 1e-6
-STEPS = 6000
+STEPS = 11_500
 SEED = 1
 
 
@@ -33,11 +34,14 @@ def train_vae(folder: Path, device: torch.device, steps: int = STEPS) -> Autoenc
     """Train or go on training; returns the averaged network with latents brought to SD's scale."""
     torch.manual_seed(SEED)
     vae = new_vae().to(device)
+    prepare(vae)
     course = Course("vae", vae, folder, Rates(1.5e-3, fall=0.4), average=0.998)
+    go_through = quick(lambda pictures: reconstruct(vae, pictures), device)
 
     def loss(generator: np.random.Generator) -> Tensor:
         pictures, weights = crops(generator, *(CROPS if course.step < steps * WHOLE_FROM else WHOLE))
-        return reconstruction_loss(vae, pictures.to(device), weights.to(device))
+        made, kl = go_through(channels_last(pictures.to(device)))
+        return reconstruction_loss(made.float(), kl.float(), pictures.to(device), weights.to(device))
 
     def look() -> None:
         show(vae, folder / "vae.png")
@@ -77,13 +81,15 @@ def _corner(scene: Scene, generator: np.random.Generator, side: int) -> tuple[in
     return x, y
 
 
-def reconstruction_loss(vae: AutoencoderKL, pictures: Tensor, weights: Tensor) -> Tensor:
-    with torch.autocast(pictures.device.type, torch.bfloat16):  # half the time, the sums are made in float32
-        posterior = vae.encode(pictures).latent_dist
-        made = vae.decode(posterior.sample()).sample.float()
-    kl = posterior.kl().mean()
+def reconstruct(vae: AutoencoderKL, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """Pictures (B, 3, H, W) through a random latent and back, and the Kullback-Leibler term of each, (B,)."""
+    posterior = vae.encode(pictures).latent_dist
+    return vae.decode(posterior.sample()).sample, posterior.kl()
+
+
+def reconstruction_loss(made: Tensor, kl: Tensor, pictures: Tensor, weights: Tensor) -> Tensor:
     edges = _error(_edges(made), _edges(pictures), weights[:, :, 1:, 1:])
-    return _error(made, pictures, weights) + 0.5 * edges + KL_WEIGHT * kl
+    return _error(made, pictures, weights) + 0.5 * edges + KL_WEIGHT * kl.mean()
 
 
 def _error(made: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:

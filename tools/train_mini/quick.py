@@ -1,0 +1,48 @@
+"""Training in half the time: bfloat16 arithmetic, channels last, and a compiled network.
+
+Measured on one core of a Xeon with AMX, batch 32 of the UNet, forwards and backwards: 690 ms as diffusers runs it,
+657 ms with autocast alone (attention's fused backward pass and group normalisation are slow in bfloat16 there), 285 ms
+with all that is done here. Weights, their average and the optimiser stay float32.
+"""
+
+import shutil
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import torch
+from diffusers.models.attention_processor import AttnProcessor
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import Tensor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def prepare(network: UNet2DConditionModel | AutoencoderKL) -> None:
+    """Lay out the convolutions' weights channels last, and spell out attention so that the compiler can fuse it."""
+    network.to(memory_format=torch.channels_last)
+    network.set_attn_processor(AttnProcessor())
+
+
+def channels_last(pictures: Tensor) -> Tensor:
+    """(B, C, H, W) in the layout that a prepared network expects."""
+    return pictures.contiguous(memory_format=torch.channels_last)
+
+
+def quick(call: Callable[P, R], device: torch.device) -> Callable[P, R]:
+    """`call` under bfloat16 autocast, compiled where a compiler is installed (the first call takes a minute or two).
+
+    Only for calls whose shapes do not change: each new shape is compiled anew.
+    """
+    compiled: Callable[P, R] = torch.compile(call, dynamic=False) if _can_compile(device) else call
+
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with torch.autocast(device.type, torch.bfloat16):
+            return compiled(*args, **kwargs)
+
+    return run
+
+
+def _can_compile(device: torch.device) -> bool:
+    return device.type == "cuda" or any(shutil.which(name) for name in ("g++", "clang++", "c++"))
