@@ -26,7 +26,7 @@ WHOLE = (SIZE, 4)
 WHOLE_FROM = 0.8  # share of the steps
 OBJECT_WEIGHT = 4.0  # of an object's pixels over those of the background, which are many and easy
 KL_WEIGHT = 1e-6
-STEPS = 11_500
+STEPS = 10_000
 SEED = 1
 
 
@@ -35,7 +35,7 @@ def train_vae(folder: Path, device: torch.device, steps: int = STEPS) -> Autoenc
     torch.manual_seed(SEED)
     vae = new_vae().to(device)
     prepare(vae)
-    course = Course("vae", vae, folder, Rates(1.5e-3, fall=0.4), average=0.998)
+    course = Course("vae", vae, folder, Rates(1.5e-3, fall=1.0), average=0.998)
     go_through = quick(lambda pictures: reconstruct(vae, pictures), device)
 
     def loss(generator: np.random.Generator) -> Tensor:
