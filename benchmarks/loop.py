@@ -60,13 +60,16 @@ def rows(cache: Path) -> Iterator[Row]:
     )  # fmt: skip
 
 
-def sampler(unet: Unet, context_width: int) -> Callable[[], Tensor]:
+def sampler(
+    unet: Unet, context_width: int, *, steps: int = STEPS, side: int = SIDE, hooks: JobHooks | None = None
+) -> Callable[[], Tensor]:
     """A whole run of the sampler as the pipeline makes it: noise, schedule, guidance, hooks; without text and VAE."""
-    request = GenerationRequest(prompt="a", sampler="Euler", steps=STEPS, width=SIDE, height=SIDE, seed=1)
+    request = GenerationRequest(prompt="a", sampler="Euler", steps=steps, width=side, height=side, seed=1)
     plan = make_plan(request, {})
     contexts = torch.randn(2, 77, context_width)
-    text = Conditioning(((Part(1.0, (Span(STEPS, contexts[0]),)),),), ((Span(STEPS, contexts[1]),),))
+    text = Conditioning(((Part(1.0, (Span(steps, contexts[0]),)),),), ((Span(steps, contexts[1]),),))
     stage = Stage(unet, "epsilon", text)
+    acting = hooks or JobHooks()
     table = SigmaTable.standard()
 
     def stage_at(done: float, calls: int) -> Stage:
@@ -77,7 +80,14 @@ def sampler(unet: Unet, context_width: int) -> Callable[[], Tensor]:
 
     def run() -> Tensor:
         return sample_batch(
-            plan, plan.batches[0], stage_at, table, JobHooks(), watch, device=torch.device("cpu"), is_sdxl=False
+            plan,
+            plan.batches[0],
+            stage_at,
+            table,
+            hooks or JobHooks(),
+            watch,
+            device=torch.device("cpu"),
+            is_sdxl=False,
         ).latents
 
     return run

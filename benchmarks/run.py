@@ -1,4 +1,4 @@
-"""The command line of the benchmarks: `python benchmarks/run.py [startup|loading|loop|networks|step|all]`.
+"""The command line of the benchmarks: `python benchmarks/run.py PART`, where PART is one of PARTS, or all.
 
 Prints a table and keeps it in results.json beside this file. What is measured stands in the module of each part.
 """
@@ -16,7 +16,7 @@ if not __package__:  # started as a script: Python has put this folder where the
 from benchmarks import report, startup  # needs the line above
 from benchmarks.children import ChildFailed, measure
 
-PARTS = ("startup", "loading", "loop", "networks", "step")
+PARTS = ("startup", "loading", "loop", "networks", "control", "memory", "step")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -60,6 +60,14 @@ def _rows(part: str, cache: Path, files: dict[str, str]) -> Iterator[report.Row]
         from benchmarks import networks
 
         yield from networks.rows(cache, full)
+    elif part == "control":
+        from benchmarks import control
+
+        yield from control.rows(cache, full)
+    elif part == "memory":
+        from benchmarks import memory
+
+        yield from memory.rows(cache)
     else:
         from benchmarks import step
 

@@ -1,70 +1,11 @@
 """What the bundled miniature understands, asked of the back of the program: pictures judged by what is on them."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
-from PIL import Image
 
-from tests.processing.reporters import Silent
-from tools.train_mini.judge import Verdict, judge
+from tests.miniature.painting import look, paint, pixels, run, share
 from tools.train_mini.scenes import COLOURS
-from webui.domain.request import GenerationRequest
-from webui.domain.result import GenerationResult
-from webui.executors.config import WorkerConfig
-from webui.processing.back import Back, build
-
-MODELS = Path(__file__).parents[1] / "models"
-SEEDS = 4
-
-
-@pytest.fixture(scope="module")
-def back(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Back]:
-    made = build(WorkerConfig(models_dir=MODELS, data_dir=tmp_path_factory.mktemp("data"), precision="fp32", threads=1))
-    yield made
-    made.close()
-
-
-def run(back: Back, prompt: str, **changes: object) -> GenerationResult:
-    base = GenerationRequest(
-        prompt=prompt,
-        checkpoint="mini",
-        sampler="DPM++ 2M",
-        scheduler="Karras",
-        steps=15,
-        cfg_scale=5.0,
-        seed=1,
-        width=128,
-        height=128,
-    )
-    return back.run(base.with_(**changes), Silent())
-
-
-def paint(back: Back, prompt: str, **changes: object) -> Image.Image:
-    return run(back, prompt, **changes).images[0].image
-
-
-def look(back: Back, prompt: str, **changes: object) -> list[Verdict]:
-    return [judge(paint(back, prompt, seed=seed, **changes)) for seed in range(SEEDS)]
-
-
-def pixels(picture: Image.Image) -> np.ndarray:
-    return np.asarray(picture).astype(int)
-
-
-def share(verdicts: list[Verdict], *, shape: str = "", colour: str = "") -> float:
-    """Of the pictures, how many show a first object like this."""
-    return float(
-        np.mean(
-            [
-                bool(seen.objects)
-                and seen.objects[0].shape in (shape, shape or seen.objects[0].shape)
-                and seen.objects[0].colour in (colour, colour or seen.objects[0].colour)
-                for seen in verdicts
-            ]
-        )
-    )
+from webui.processing.back import Back
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,127 @@
+"""Whether memory grows over a hundred jobs of mixed kinds on the miniature: the resident size after each job.
+
+The first jobs fill caches (networks, allocator, compiled kernels); the slope is taken over those after them.
+"""
+
+import gc
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.children import ROOT, answer, measure
+from benchmarks.report import Row
+
+PART = "memory"
+JOBS = 100
+SETTLED = 40  # jobs after which every kind has run several times
+TARGET = 0.1  # MiB a job
+MIB = 2**20
+
+
+def rows(cache: Path) -> Iterator[Row]:
+    """Measured in a process of its own."""
+    sizes: list[float] = measure(__name__, cache)
+    settled = sizes[SETTLED:]
+    note = f"{JOBS} jobs of {len(kinds())} kinds, the first {SETTLED} left out"
+    yield Row(PART, "growth of resident memory, a job", slope(settled), "MiB", target=TARGET, note=note)
+    yield Row(PART, f"resident after job {SETTLED}", settled[0], "MiB")
+    yield Row(PART, f"resident after job {JOBS}", settled[-1], "MiB", spread=(min(settled), max(settled)))
+
+
+def slope(values: Sequence[float]) -> float:
+    """Of the least-squares line through the values, per value."""
+    middle_x, middle_y = (len(values) - 1) / 2.0, sum(values) / len(values)
+    over = sum((x - middle_x) * (y - middle_y) for x, y in enumerate(values))
+    return over / sum((x - middle_x) ** 2 for x in range(len(values)))
+
+
+def kinds() -> tuple[dict[str, object], ...]:
+    """What the jobs ask for, one after the other: changes of a common request."""
+    from PIL import Image, ImageDraw
+
+    from webui.domain.hires import Hires
+    from webui.domain.images import Picture
+    from webui.domain.inpainting import Inpainting, Outpainting
+    from webui.domain.masks import Mask
+    from webui.domain.request import Img2Img, Refiner, Txt2Img
+    from webui.domain.upscale import Upscale
+
+    drawing = Image.new("RGB", (128, 128), "blue")
+    ImageDraw.Draw(drawing).ellipse((30, 30, 90, 90), fill="red")
+    mask = Image.new("L", (128, 128))
+    mask.paste(255, (0, 0, 64, 128))
+    picture = Picture.of(drawing)
+    unit = {"enabled": True, "module": "canny", "model": "mini-edges", "image": picture.to_base64()}
+    inpainting = Inpainting(mask=Mask.of(mask))
+    return (
+        {},
+        {"batch_size": 3},
+        {"width": 192, "height": 128, "sampler": "Euler a"},
+        {"prompt": "a red circle <lora:mini-ink:0.8> <lora:mini-heart:0.5>"},
+        {"task": Txt2Img(hires=Hires(enabled=True, upscaler="Latent", steps=3))},
+        {"task": Txt2Img(hires=Hires(enabled=True, upscaler="mini-x2", steps=3))},
+        {"task": Img2Img(image=picture, denoising_strength=0.6)},
+        {"task": Img2Img(image=picture, inpainting=inpainting)},
+        {"task": Img2Img(image=picture, inpainting=inpainting), "checkpoint": "mini-inpainting"},
+        {"task": Img2Img(image=picture, outpainting=Outpainting(right=64))},
+        {"checkpoint": "mini-shadow"},
+        {"refiner": Refiner(checkpoint="mini-shadow", switch_at=0.5)},
+        {"extensions": {"controlnet": {"args": [unit]}}},
+        {"extensions": {"checkpoint_merge": {"b": "mini-shadow", "method": "weighted_sum", "alpha": 0.5}}},
+        {"prompt": "mini-beacon, [red:green:0.5] (circle:1.3) AND a square"},
+        {"task": Upscale(images=(picture,), upscaler="mini-x2", scale=2.0)},
+    )
+
+
+class Quiet:
+    """A reporter for work nobody watches."""
+
+    def progress(self, progress: object) -> None:
+        """Not shown."""
+
+    def image(self, image: object) -> None:
+        """Not kept."""
+
+    def stopped(self) -> str:
+        return ""
+
+
+def resident() -> float:
+    """MiB of this process in memory."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / MIB
+
+
+def main(cache: Path) -> None:
+    """Run the jobs in this process and answer with the resident size after each."""
+    from webui.worker import use_large_pages
+
+    use_large_pages()
+    import torch
+
+    from webui.domain.request import GenerationRequest
+    from webui.executors.config import WorkerConfig
+    from webui.processing.back import build
+
+    torch.set_num_threads(1)
+    config = WorkerConfig(
+        ROOT / "models", cache / "memory", ROOT / "extensions", device="cpu", precision="fp32", threads=1,
+        checkpoints_in_memory=2,
+    )  # fmt: skip
+    back = build(config)
+    asked = kinds()
+    sizes = []
+    for number in range(JOBS):
+        request = GenerationRequest(
+            prompt="a red circle on a blue background", checkpoint="mini", steps=6, width=128, height=128, seed=number
+        )
+        back.run(request.with_(**asked[number % len(asked)]), Quiet())
+        gc.collect()
+        sizes.append(resident())
+    back.close()
+    answer(sizes)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

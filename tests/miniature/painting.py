@@ -1,0 +1,62 @@
+"""Asks the miniature for pictures and judges them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from tests.processing.reporters import Silent
+from tools.train_mini.drawing import draw
+from tools.train_mini.judge import Verdict, judge
+from tools.train_mini.scenes import Background, Scene, Thing
+from webui.domain.request import GenerationRequest
+from webui.domain.result import GenerationResult
+from webui.processing.back import Back
+
+SEEDS = 4
+
+
+def run(back: Back, prompt: str, **changes: object) -> GenerationResult:
+    base = GenerationRequest(
+        prompt=prompt,
+        checkpoint="mini",
+        sampler="DPM++ 2M",
+        scheduler="Karras",
+        steps=15,
+        cfg_scale=5.0,
+        seed=1,
+        width=128,
+        height=128,
+    )
+    return back.run(base.with_(**changes), Silent())
+
+
+def paint(back: Back, prompt: str, **changes: object) -> Image.Image:
+    return run(back, prompt, **changes).images[0].image
+
+
+def look(back: Back, prompt: str, **changes: object) -> list[Verdict]:
+    return [judge(paint(back, prompt, **{"seed": seed, **changes})) for seed in range(SEEDS)]
+
+
+def pixels(picture: Image.Image) -> np.ndarray:
+    return np.asarray(picture).astype(int)
+
+
+def drawn(*things: Thing, background: str = "blue") -> Image.Image:
+    """A picture from the hand that drew the training set."""
+    return draw(Scene(things, Background(background)))
+
+
+def share(verdicts: Sequence[Verdict], *, shape: str = "", colour: str = "") -> float:
+    """Of the pictures, how many show a first object like this."""
+    return float(
+        np.mean(
+            [
+                bool(seen.objects)
+                and seen.objects[0].shape in (shape, shape or seen.objects[0].shape)
+                and seen.objects[0].colour in (colour, colour or seen.objects[0].colour)
+                for seen in verdicts
+            ]
+        )
+    )

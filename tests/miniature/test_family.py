@@ -1,0 +1,127 @@
+"""What the rest of the miniature's family does to a picture: networks, second checkpoint, edges, upscaler, merges."""
+
+import numpy as np
+from PIL import Image
+
+from tests.miniature.painting import SEEDS, drawn, look, paint, pixels, run, share
+from tools.train_mini.control import edges
+from tools.train_mini.judge import judge
+from tools.train_mini.scenes import Background, Scene, Thing
+from webui.domain.images import Picture
+from webui.domain.request import Img2Img
+from webui.domain.upscale import Upscale
+from webui.processing.back import Back
+
+EDGED = (("circle", 40.0, 44.0), ("star", 88.0, 40.0), ("square", 84.0, 90.0), ("cross", 40.0, 84.0))
+PROMPT = "a red circle on a blue background"
+
+
+def darkness(picture: Image.Image) -> float:
+    """Share of nearly black pixels."""
+    return float((pixels(picture).max(axis=2) < 70).mean())
+
+
+def test_a_lora_at_nothing_changes_nothing_and_at_one_draws_its_style(back: Back) -> None:
+    for seed in range(SEEDS):
+        plain = paint(back, PROMPT, seed=seed)
+        off = paint(back, f"{PROMPT} <lora:mini-ink:0>", seed=seed)
+        assert np.array_equal(pixels(plain), pixels(off))
+    inked = [darkness(paint(back, f"{PROMPT} <lora:mini-ink:1>", seed=seed)) for seed in range(SEEDS)]
+    plain_ones = [darkness(paint(back, PROMPT, seed=seed)) for seed in range(SEEDS)]
+    assert np.mean(inked) > np.mean(plain_ones) + 0.015  # a contour around a circle of radius 22 is 2 to 4 % of it
+    assert np.array_equal(pixels(paint(back, PROMPT, seed=0)), pixels(paint(back, PROMPT, seed=0)))
+
+
+def test_a_lora_teaches_a_shape_that_the_base_does_not_know(back: Back) -> None:
+    prompt = "a red heart on a white background"
+    taught = look(back, f"{prompt} <lora:mini-heart:1>")
+    assert share(taught, shape="heart") >= 0.5
+    assert share(taught, shape="heart") > share(look(back, prompt), shape="heart")
+    assert share(taught, colour="red") >= 0.75
+
+
+def test_the_embedding_stands_for_its_picture(back: Back) -> None:
+    seen = look(back, "mini-beacon")
+    assert share(seen, colour="yellow") >= 0.75
+    assert share(seen, shape="star") >= 0.5
+    assert np.mean([verdict.background == "black" for verdict in seen]) >= 0.75
+    infotext = run(back, "mini-beacon", steps=1).images[0].infotext
+    assert "mini-beacon" in infotext
+
+
+def shadow(picture: Image.Image) -> float:
+    """How much darker than the background it is just to the lower right of the first object."""
+    found = judge(picture).objects[0]
+    values = pixels(picture).sum(axis=2)
+    x, y = (int(min(126, at + 0.8 * found.radius + 5)) for at in (found.x, found.y))
+    return float(np.median(values[:4])) - float(values[y - 1 : y + 2, x - 1 : x + 2].mean())
+
+
+def test_the_second_checkpoint_throws_shadows_and_a_merge_throws_lighter_ones(back: Back) -> None:
+    prompt = "a red circle on a white background"
+    recipe = {"checkpoint_merge": {"b": "mini-shadow", "method": "weighted_sum", "alpha": 0.5}}
+    depths = {
+        name: float(np.median([shadow(paint(back, prompt, seed=seed, **changes)) for seed in range(SEEDS)]))
+        for name, changes in {
+            "base": {},
+            "merge": {"extensions": recipe},
+            "shadow": {"checkpoint": "mini-shadow"},
+        }.items()
+    }
+    assert depths["shadow"] > depths["base"] + 60
+    assert depths["base"] + 10 < depths["merge"] < depths["shadow"]
+    assert share(look(back, prompt, extensions=recipe), shape="circle", colour="red") >= 0.75
+
+
+def overlap(picture: Image.Image, thing: Thing) -> float:
+    """IoU of what stands out on a picture with what the edges enclosed."""
+    values = pixels(picture)
+    behind = np.median(values[:4].reshape(-1, 3), axis=0)
+    mask = np.linalg.norm(values - behind, axis=2) > 90
+    wanted = np.linalg.norm(pixels(drawn(thing)) - pixels(drawn()), axis=2) > 90
+    return float((mask & wanted).sum() / (mask | wanted).sum())
+
+
+def test_the_picture_follows_the_edges_and_does_not_at_weight_nothing(back: Back) -> None:
+    followed: dict[float, list[float]] = {1.0: [], 0.0: []}
+    for seed, (shape, place) in enumerate(
+        (("circle", (40, 44)), ("star", (88, 40)), ("square", (84, 90)), ("cross", (40, 84)))
+    ):
+        thing = Thing(shape, "red", float(place[0]), float(place[1]), 26.0)
+        hint = Picture.of(edges(Scene((thing,), Background("white")))).to_base64()
+        for weight in followed:
+            unit = {"enabled": True, "module": "none", "model": "mini-edges", "weight": weight, "image": hint}
+            made = paint(
+                back, f"a red {shape} on a white background", seed=seed, extensions={"controlnet": {"args": [unit]}}
+            )
+            followed[weight].append(overlap(made, thing))
+    assert np.mean(followed[1.0]) >= 0.7
+    assert np.mean(followed[0.0]) < np.mean(followed[1.0]) - 0.2
+
+
+def test_the_upscaler_doubles_a_picture_and_is_nearer_to_a_large_drawing_than_pixels_repeated(back: Back) -> None:
+    thing = Thing("star", "yellow", 64.0, 64.0, 34.0)
+    large = drawn(thing)
+    small = large.resize((64, 64), Image.Resampling.BOX)
+    request = Upscale.model_validate({"images": [Picture.of(small)], "upscaler": "mini-x2", "scale": 2.0})
+    made = run(back, "", task=request).images[0].image
+    assert made.size == (128, 128)
+    repeated = small.resize((128, 128), Image.Resampling.NEAREST)
+    assert error(made, large) < 0.6 * error(repeated, large)
+
+
+def error(one: Image.Image, other: Image.Image) -> float:
+    return float(np.square(pixels(one) - pixels(other)).mean())
+
+
+def test_the_inpainting_checkpoint_paints_from_nothing_too(back: Back) -> None:
+    seen = look(back, PROMPT, checkpoint="mini-inpainting")
+    assert share(seen, colour="red") >= 0.75
+    assert np.mean([verdict.background == "blue" for verdict in seen]) >= 0.75
+
+
+def test_img2img_takes_the_second_checkpoint(back: Back) -> None:
+    thing = Thing("square", "green", 60.0, 60.0, 24.0)
+    start = Img2Img(image=Picture.of(drawn(thing, background="white")), denoising_strength=0.5)
+    prompt = "a green square on a white background"
+    assert share(look(back, prompt, checkpoint="mini-shadow", task=start), colour="green") == 1.0
