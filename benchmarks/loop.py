@@ -84,7 +84,7 @@ def sampler(
             plan.batches[0],
             stage_at,
             table,
-            hooks or JobHooks(),
+            acting,
             watch,
             device=torch.device("cpu"),
             is_sdxl=False,
