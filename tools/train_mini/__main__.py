@@ -61,7 +61,7 @@ class Family:
     def inpainting(self) -> None:
         painter, vae = self.painter(), self.vae()
         pool = self._pool("pool", min(self._pictures, 16 * SHARD))
-        unet = train_inpainting(painter, pool, vae, self._work, 1500)
+        unet = train_inpainting(painter, pool, vae, self._work, 1000)
         painter.unet = unet
         self._checkpoint("mini-inpainting", painter, "coloured shapes, inpainting")
 
@@ -89,7 +89,7 @@ class Family:
 
     def control(self) -> None:
         pool = self._pool("pool", min(self._pictures, 16 * SHARD))
-        tensors = train_control(self.painter(), pool, self._work, 2000)
+        tensors = train_control(self.painter(), pool, self._work, 1200)
         self._write("ControlNet/mini-edges.safetensors", tensors, "edges")
 
     def upscaler(self) -> None:

@@ -19,6 +19,7 @@ from tools.train_mini.drawing import thing_mask
 from tools.train_mini.export import UNET_LAYOUT
 from tools.train_mini.networks import UNET_WIDTHS
 from tools.train_mini.pool import Pool
+from tools.train_mini.quick import channels_last, prepare, quick
 from tools.train_mini.scenes import SIZE, Scene
 from tools.train_mini.unet import BATCH, Batches, Painter
 
@@ -44,6 +45,20 @@ def train_control(painter: Painter, pool: Pool, folder: Path, steps: int) -> dic
     painter.requires_grad_(False)
     control: ControlNetModel = ControlNetModel.from_unet(painter.unet, conditioning_embedding_out_channels=HINT_WIDTHS)
     control.to(painter.device)
+    prepare(control)
+
+    def guess(noised: Tensor, timesteps: Tensor, context: Tensor, hints: Tensor) -> Tensor:
+        down, middle = control(noised, timesteps, context, controlnet_cond=hints, return_dict=False)
+        noise: Tensor = painter.unet(
+            noised,
+            timesteps,
+            context,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+        ).sample
+        return noise
+
+    quickly = quick(guess, painter.device)
     course = Course("control", control, folder, Rates(5e-4), average=0.99)
 
     batches = Batches(pool, count=BATCH // 2, empty=EMPTY)
@@ -56,15 +71,8 @@ def train_control(painter: Painter, pool: Pool, folder: Path, steps: int) -> dic
         noise, timesteps = batch.noise.to(device), batch.timesteps.to(device)
         context = painter.context(batch.captions)
         noised = painter.noised(batch.latents.to(device), noise, timesteps)
-        down, middle = control(noised, timesteps, context, controlnet_cond=hints, return_dict=False)
-        guess = painter.unet(
-            noised,
-            timesteps,
-            context,
-            down_block_additional_residuals=down,
-            mid_block_additional_residual=middle,
-        ).sample
-        return functional.mse_loss(guess, noise)
+        made = quickly(channels_last(noised), timesteps, context, channels_last(hints))
+        return functional.mse_loss(made.float(), noise)
 
     course.run(steps, loss, seed=SEED)
     return ldm_control(course.averaged())

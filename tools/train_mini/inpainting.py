@@ -16,6 +16,7 @@ from torch.nn import functional
 from tools.train_mini.course import Course, Rates
 from tools.train_mini.networks import LATENT_SCALE, new_unet
 from tools.train_mini.pool import Pool
+from tools.train_mini.quick import channels_last, prepare, quick
 from tools.train_mini.scenes import SIZE
 from tools.train_mini.unet import BATCH, Batches, Painter
 
@@ -54,8 +55,9 @@ def random_mask(generator: np.random.Generator) -> np.ndarray:
 @torch.no_grad()
 def masked_latents(vae: AutoencoderKL, pictures: Tensor, masks: Tensor) -> Tensor:
     """Latents (B, 4, 16, 16) of pictures (B, 3, H, W) with the masked part grey, as A1111 prepares them."""
-    latents: Tensor = vae.encode(pictures * (1.0 - masks)).latent_dist.mean * LATENT_SCALE
-    return latents
+    with torch.autocast(pictures.device.type, torch.bfloat16):
+        latents: Tensor = vae.encode(pictures * (1.0 - masks)).latent_dist.mean
+    return latents.float() * LATENT_SCALE
 
 
 def train_inpainting(
@@ -64,6 +66,8 @@ def train_inpainting(
     """Train or go on training; returns the averaged UNet. The text encoder stays that of the base."""
     torch.manual_seed(SEED)
     unet = grown(painter.unet).to(painter.device)
+    prepare(unet)
+    guess = quick(lambda given, timesteps, context: unet(given, timesteps, context).sample, painter.device)
     course = Course("inpainting", unet, folder, Rates(3e-4), average=0.995)
 
     batches = Batches(pool, count=BATCH // 2)
@@ -79,7 +83,7 @@ def train_inpainting(
         given = torch.cat([noised, small, masked_latents(vae, pictures, masks)], dim=1)
         with torch.no_grad():
             context = painter.context(batch.captions)
-        return functional.mse_loss(unet(given, timesteps, context).sample, noise)
+        return functional.mse_loss(guess(channels_last(given), timesteps, context).float(), noise)
 
     course.run(steps, loss, seed=SEED)
     unet.load_state_dict(course.averaged())

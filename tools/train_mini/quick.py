@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 import torch
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
@@ -19,7 +20,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def prepare(network: UNet2DConditionModel | AutoencoderKL) -> None:
+def prepare(network: UNet2DConditionModel | AutoencoderKL | ControlNetModel) -> None:
     """Lay out the convolutions' weights channels last, and spell out attention so that the compiler can fuse it."""
     network.to(memory_format=torch.channels_last)
     network.set_attn_processor(AttnProcessor())

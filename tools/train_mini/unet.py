@@ -106,7 +106,7 @@ def train_unet(
 ) -> Painter:
     """Train or go on training; returns the painter with its averaged weights."""
     prepare(painter.unet)
-    course = Course(name, painter, folder, Rates(rate, warmup=300), average=0.999)
+    course = Course(name, painter, folder, Rates(rate, warmup=300, fall=0.4), average=0.999)
     batch = Batches(pool)
     guess = quick(painter.guess, painter.device)
 
