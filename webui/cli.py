@@ -9,7 +9,7 @@ import secrets
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,8 +19,12 @@ from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.settings import ImageFormat, Settings, environment, merge
 from webui.guard import is_loopback
+from webui.library.resolution import at_trained_size
 from webui.output.metadata import read_text
 from webui.picture_flags import add_picture_flags, picture_fields
+
+if TYPE_CHECKING:
+    from webui.engine import Engine
 
 OK, FAILED, USAGE = 0, 1, 2
 EVERYWHERE = "0.0.0.0"
@@ -187,7 +191,13 @@ def generate(settings: Settings, given: argparse.Namespace) -> int:
     wanted = {name: value for name, value in vars(given).items() if name in GenerationRequest.model_fields}
     wanted |= picture_fields(given)
     wanted["prompt"] = with_loras(given.prompt, getattr(given, "loras", ()))
-    return _run(settings, given, lambda starting: {**dict(starting), **wanted})
+
+    def fields(engine: "Engine") -> dict[str, Any]:
+        starting = engine.starting_values()
+        chosen = starting.with_(checkpoint=wanted.get("checkpoint") or starting.checkpoint)
+        return {**dict(at_trained_size(engine.library, chosen)), **wanted}
+
+    return _run(settings, given, fields)
 
 
 def upscale(settings: Settings, given: argparse.Namespace) -> int:
@@ -203,11 +213,11 @@ def upscale(settings: Settings, given: argparse.Namespace) -> int:
         task |= {"mode": "to", "width": width, "height": height}
     opened = [safe_open(path) for path in given.pictures]
     task |= {"kind": "upscale", "images": opened, "infotexts": [read_text(image) for image in opened]}
-    return _run(settings, given, lambda starting: {"task": task})
+    return _run(settings, given, lambda engine: {"task": task})
 
 
-def _run(settings: Settings, given: argparse.Namespace, wanted: Callable[[GenerationRequest], dict[str, Any]]) -> int:
-    """Carry out one request; `wanted` makes its fields from the starting values."""
+def _run(settings: Settings, given: argparse.Namespace, wanted: Callable[["Engine"], dict[str, Any]]) -> int:
+    """Carry out one request; `wanted` makes its fields."""
     output: Path | None = getattr(given, "output", None)
     if output is not None:
         image_format_of(output)  # before the work, not after it
@@ -215,7 +225,7 @@ def _run(settings: Settings, given: argparse.Namespace, wanted: Callable[[Genera
 
     with app.engine_of(settings) as engine:
         try:
-            request = GenerationRequest.model_validate(wanted(engine.starting_values()))
+            request = GenerationRequest.model_validate(wanted(engine))
         except ValidationError as error:
             lines = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
             raise WebuiError("; ".join(lines)) from None

@@ -7,12 +7,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from webui.domain.errors import Cancelled, UnknownModelError, WebuiError
+from webui.domain.errors import Cancelled, UnknownModelError, UnusableFileError, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Progress
 from webui.plugins.catalog import Catalog
@@ -37,6 +37,7 @@ class FakeFile:
 
 @dataclass
 class FakeLibrary:
+    models_dir = Path("models")
     files: list[FakeFile] = field(
         default_factory=lambda: [
             FakeFile("mini.safetensors"),
@@ -70,6 +71,12 @@ class FakeLibrary:
 
     def title(self, file: FakeFile) -> str:
         return f"{file.name} [0123456789]"
+
+    def spec(self, file: FakeFile) -> NoReturn:
+        raise UnusableFileError(f"{file.name}: there is only a name")
+
+    def safetensors(self, file: FakeFile) -> NoReturn:
+        self.spec(file)
 
     def checkpoint(self, alias: str) -> FakeFile:
         for file in self.files:

@@ -22,7 +22,7 @@ from tools.train_mini.inversion import PLACEHOLDER, WORD, beacon, train_inversio
 from tools.train_mini.lora import train_lora
 from tools.train_mini.networks import new_text_encoder, new_unet, new_vae
 from tools.train_mini.pool import SHARD, Pool
-from tools.train_mini.scenes import NEW_SHAPE, Scene, random_scene
+from tools.train_mini.scenes import NEW_SHAPE, SIZE, Scene, random_scene
 from tools.train_mini.styles import draw_inked, draw_shadowed
 from tools.train_mini.text import train_text
 from tools.train_mini.unet import Batches, Painter, train_unet
@@ -98,7 +98,8 @@ class Family:
 
     def _checkpoint(self, name: str, painter: Painter, title: str) -> None:
         tensors = export.checkpoint(painter.text, painter.unet, self.vae())
-        self._write(f"Stable-diffusion/{name}.safetensors", tensors, title)
+        size = {"modelspec.resolution": f"{SIZE}x{SIZE}"}
+        self._write(f"Stable-diffusion/{name}.safetensors", tensors, title, **size)
 
     def _pool(
         self,

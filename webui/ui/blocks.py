@@ -9,7 +9,19 @@ from gradio.components import Component
 
 from webui.domain.request import GenerationRequest
 from webui.installing.live import InstallDoor
-from webui.ui import cards, extensions, extras, forms, img2img, markup, models, paste, quicksettings, txt2img
+from webui.ui import (
+    cards,
+    extensions,
+    extras,
+    forms,
+    img2img,
+    markup,
+    models,
+    own_size,
+    paste,
+    quicksettings,
+    txt2img,
+)  # fmt: skip
 from webui.ui.album import Album
 from webui.ui.events import bind
 from webui.ui.generate import Runner
@@ -41,7 +53,7 @@ def build(
         styles: names of the saved styles.
         installing: how extensions are installed; None: not on this page.
     """
-    starting, _ = models.as_shown(engine.library, engine.starting_values(), "")
+    starting = own_size.starting(engine)[0]
     pen = Pen(starting)
     with Page(title="Stable Diffusion", analytics_enabled=False, fill_width=True, delete_cache=(DAY, DAY)) as page:
         refresh = quicksettings.draw(pen, engine)
@@ -71,6 +83,8 @@ def build(
             img2img.connect_send(gallery, picture_tab, tabs)
         refiners = [picture_pen.controls["refiner.checkpoint"]]
         quicksettings.connect(pen, engine, refresh, results.status, refiners)
+        for size_pen in (pen, picture_pen):
+            own_size.connect(size_pen, engine)
 
         def from_box(values: Mapping[Component, Any]) -> paste.Updates:
             return filler.from_box(values, results)
@@ -111,7 +125,7 @@ def _starting(engine: "Engine", filler: paste.Paste, drawn: GenerationRequest) -
     The others are left alone, so that nothing typed while the page loads is overwritten.
     """
     library, controls = engine.library, filler.form.controls
-    request, missing = models.as_shown(library, engine.starting_values(), "")
+    request, missing = own_size.starting(engine)
     before = forms.flatten(drawn)
     changed = [name for name, value in forms.flatten(request).items() if before.get(name) != value]
     updates = filler.form.show(request, changed)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 from gradio.components import Component
@@ -32,10 +33,11 @@ class _Fields:
     token: gr.State
     status: gr.HTML
     listed: gr.State
+    confirm: gr.Row
 
     @property
-    def outputs(self) -> list[Component]:
-        return [self.plan, self.token, self.status, self.listed]
+    def outputs(self) -> list[Component | gr.Row]:
+        return [self.plan, self.token, self.status, self.listed, self.confirm]
 
 
 def draw(catalog: Catalog, door: InstallDoor) -> None:
@@ -49,16 +51,16 @@ def draw(catalog: Catalog, door: InstallDoor) -> None:
         )  # fmt: skip
         ref = gr.Textbox(label="Branch, tag or commit", elem_id="extensions_ref", scale=1)
         look = gr.Button("Plan", elem_id="extensions_plan", scale=0, min_width=120)
-    rows = gr.State([])
-    fields = _Fields(gr.HTML(elem_id="extensions_planned"), gr.State(""), gr.HTML(elem_id="extensions_done"), rows)
-    with gr.Row(elem_classes="tight"):
+    plan, token, status = gr.HTML(elem_id="extensions_planned"), gr.State(""), gr.HTML(elem_id="extensions_done")
+    with gr.Row(elem_classes="tight", visible=False) as confirm:
         name = gr.Textbox(label="Its name, to confirm", elem_id="extensions_confirm", scale=1)
         go = gr.Button("Install", variant="primary", elem_id="extensions_apply", scale=0, min_width=120)
         drop = gr.Button("Discard", elem_id="extensions_discard", scale=0, min_width=120)
+    fields = _Fields(plan, token, status, gr.State([]), confirm)
     bind(look.click, panel.plan, [source, ref], fields.outputs)
     bind(go.click, panel.apply, [fields.token, name], fields.outputs)
     bind(drop.click, panel.discard, [fields.token], fields.outputs)
-    bind_load(panel.names, [rows])
+    bind_load(panel.start, [fields.listed, fields.confirm])
     _draw_rows(panel, fields, name)
 
 
@@ -76,7 +78,7 @@ def _draw_rows(panel: "_Panel", fields: _Fields, name: gr.Textbox) -> None:
             bind(remove.click, panel.removing(one), [name], fields.outputs)
 
 
-Answer = tuple[str, str, str, list[str]]  # plan as HTML, its token, status as HTML, names of what is installed
+Answer = tuple[str | dict[str, Any], str, str, list[str], dict[str, Any]]  # for `_Fields.outputs`
 
 
 class _Panel:
@@ -87,8 +89,17 @@ class _Panel:
         self._door = door
         self._installer = door.installer
 
-    def names(self) -> list[str]:
-        """What is installed, and can be updated or removed."""
+    def start(self) -> tuple[list[str], dict[str, Any]]:
+        """What is installed, and can be updated or removed, when the page is loaded."""
+        *_, names, confirm = self._answer()
+        return names, confirm
+
+    def _answer(self, plan: str | dict[str, Any] = "", token: str = "", status: str = "") -> Answer:
+        """The field for confirming is there while there is something to confirm."""
+        names = self._names()
+        return plan, token, status, names, gr.update(visible=bool(token or names))
+
+    def _names(self) -> list[str]:
         try:
             return list(self._installer.records())
         except WebuiError as error:
@@ -157,11 +168,11 @@ class _Panel:
             self._check(request)
             plan = work()
         except WebuiError as error:
-            return "", "", markup.message("error", str(error)), self.names()
+            return self._answer(status=markup.message("error", str(error)))
         if plan is None:
-            return "", "", markup.message("done", "It is up to date."), self.names()
+            return self._answer(status=markup.message("done", "It is up to date."))
         shown = markup.plan(plan.rows(), f"{TRUST} To install it, write its name below.")
-        return shown, plan.token, "", self.names()
+        return self._answer(shown, plan.token)
 
     def _changed(self, request: gr.Request, work: Callable[[], str], token: str) -> Answer:
         """After a refusal that leaves the plan as it was, it is still shown."""
@@ -169,10 +180,10 @@ class _Panel:
             self._check(request)
             text = work()
         except (_UnconfirmedError, NotAllowedError) as error:
-            return gr.skip(), token, markup.message("error", str(error)), self.names()
+            return self._answer(gr.skip(), token, markup.message("error", str(error)))
         except WebuiError as error:
-            return "", "", markup.message("error", str(error)), self.names()
-        return "", "", markup.message("done", text), self.names()
+            return self._answer(status=markup.message("error", str(error)))
+        return self._answer(status=markup.message("done", text))
 
     def _check(self, request: gr.Request) -> None:
         client = request.client.host if request.client else ""

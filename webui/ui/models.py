@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.domain.hires import LATENT_UPSCALERS
 from webui.domain.request import GenerationRequest
+from webui.library.choice import first_choice
 from webui.library.upscalers import upscaler_names
 
 if TYPE_CHECKING:
@@ -56,13 +57,13 @@ def unusable(library: "ModelLibrary") -> Sequence[str]:
 def with_known_checkpoint(library: "ModelLibrary", request: GenerationRequest, current: str) -> GenerationRequest:
     """The request with its checkpoint as the selector's value.
 
-    An empty name means `current`, and the first of the list where that is empty too.
+    An empty name means `current`, and the library's first choice where that is empty too.
 
     Raises:
         UnknownModelError: there is no such checkpoint; or UnusableFileError.
     """
-    usable = [file.name for file in library.checkpoints() if file.usable]
-    alias = request.checkpoint or current or next(iter(usable), "")
+    usable = any(file.usable for file in library.checkpoints())
+    alias = request.checkpoint or current or (first_choice(library).name if usable else "")
     return request.with_(checkpoint=library.checkpoint(alias).name if alias else "")
 
 
