@@ -247,7 +247,7 @@ def _reason(error: BaseException, info: ExtensionInfo) -> str:
             return f"does not fit the hooks of this program: {error}"
         case SystemExit():
             return "ended the program while it was loaded (sys.exit)"
-    return f"{type(error).__name__}: {error}"
+    return f"raised {type(error).__name__}: {error}"
 
 
 def _trace(error: BaseException) -> str:

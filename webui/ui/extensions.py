@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -107,9 +107,10 @@ def draw_tabs(engine: "Engine", album: Album, door: InstallDoor | None = None) -
                 with gr.Tab(action.title, id=f"{info.name}_{action.name}", elem_id=f"tab_{info.name}_{action.name}"):
                     _draw_action(engine, album, info, action)
     with gr.Tab("Extensions", id="extensions", elem_id="tab_extensions"):
-        _draw_list(engine, door)
+        look, shown = _draw_list(engine, door)
         if door is not None:
-            installing.draw(engine.extensions, door)
+            done: Any = installing.draw(engine.extensions, door)
+            bind(done.change, look, None, shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +194,14 @@ def _draw_action(engine: "Engine", album: Album, info: ExtensionInfo, action: Ac
     bind(cancel.click, tab.cancel, [tab.job], [status])
 
 
-def _draw_list(engine: "Engine", door: InstallDoor | None) -> None:
+def _draw_list(engine: "Engine", door: InstallDoor | None) -> tuple[Callable[[], tuple[str, Any]], list[Component]]:
+    """The list and its switches; returns what reads the list again, and where that is shown."""
     catalog = engine.extensions
     listed = gr.HTML(elem_id="extensions_list")
     chosen = gr.CheckboxGroup([], label="Switched on", elem_id="extensions_on")
     with gr.Row(elem_classes="tight"):
         save = gr.Button("Save", variant="primary", elem_id="extensions_save", scale=0, min_width=120)
-        again = gr.Button("↻ Look again", elem_id="extensions_refresh", scale=0, min_width=120)
+        again = gr.Button("↻ Look again", elem_id="extensions_refresh", scale=0, min_width=170)
     status = gr.HTML(elem_id="extensions_status")
 
     def look() -> tuple[str, Any]:
@@ -223,3 +225,4 @@ def _draw_list(engine: "Engine", door: InstallDoor | None) -> None:
     bind(save.click, switch, [chosen], [status])
     bind(again.click, look, None, [listed, chosen])
     bind_load(look, [listed, chosen])
+    return look, [listed, chosen]

@@ -40,8 +40,11 @@ class _Fields:
         return [self.plan, self.token, self.status, self.listed, self.confirm]
 
 
-def draw(catalog: Catalog, door: InstallDoor) -> None:
-    """Draw the part of the tab Extensions that changes files, inside the caller's Blocks."""
+def draw(catalog: Catalog, door: InstallDoor) -> gr.HTML:
+    """Draw the part of the tab Extensions that changes files, inside the caller's Blocks.
+
+    Returns: where it says what was done; it changes with every change of what is installed.
+    """
     panel = _Panel(catalog, door)
     accordion = gr.Accordion("Install an extension", open=False, elem_id="extensions_install")
     with accordion, gr.Row(elem_classes="tight"):
@@ -62,6 +65,7 @@ def draw(catalog: Catalog, door: InstallDoor) -> None:
     bind(drop.click, panel.discard, [fields.token], fields.outputs)
     bind_load(panel.start, [fields.listed, fields.confirm])
     _draw_rows(panel, fields, name)
+    return status
 
 
 def _draw_rows(panel: "_Panel", fields: _Fields, name: gr.Textbox) -> None:
