@@ -1,10 +1,10 @@
 """Sources that try something: each is refused with a sentence that names the entry, and leaves nothing behind."""
 
 import os
-import time
 import stat
 import struct
 import subprocess
+import time
 import zipfile
 from pathlib import Path
 

@@ -14,16 +14,38 @@ from diffusers.models.attention_processor import AttnProcessor
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from torch import Tensor
+from diffusers.models.upsampling import Upsample2D
+from torch import Tensor, nn
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def _doubled(_layer: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """(B, C, H, W) -> (B, C, 2H, 2W): every value four times."""
+    small = given[0]
+    count, channels, height, width = small.shape
+    large = small[:, :, :, None, :, None].expand(count, channels, height, 2, width, 2)
+    return (large.reshape(count, channels, 2 * height, 2 * width), *given[1:])
 
 
 def prepare(network: UNet2DConditionModel | AutoencoderKL | ControlNetModel) -> None:
     """Lay out the convolutions' weights channels last, and spell out attention so that the compiler can fuse it."""
     network.to(memory_format=torch.channels_last)
     network.set_attn_processor(AttnProcessor())
+    spell_out_enlarging(network)
+
+
+def spell_out_enlarging(network: nn.Module) -> None:
+    """Repeat values by hand where diffusers would interpolate.
+
+    Compiled by torch 2.13 for the CPU in bfloat16, the backward pass of `interpolate` answers with zeros, and nothing
+    before it learns.
+    """
+    for module in network.modules():
+        if isinstance(module, Upsample2D) and module.interpolate:
+            module.interpolate = False
+            module.register_forward_pre_hook(_doubled)
 
 
 def channels_last(pictures: Tensor) -> Tensor:

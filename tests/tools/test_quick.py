@@ -1,0 +1,28 @@
+"""The quick form of a network learns what the plain form learns: every gradient is there, and nearly the same."""
+
+import copy
+import shutil
+
+import pytest
+import torch
+from diffusers.models.upsampling import Upsample2D
+from torch import nn
+
+from tools.train_mini.quick import channels_last, quick, spell_out_enlarging
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="torch.compile needs a C++ compiler")
+def test_what_lies_before_an_enlargement_learns() -> None:
+    torch.manual_seed(0)
+    ends = nn.GroupNorm(8, 32), nn.SiLU(), nn.Conv2d(32, 32, 3, padding=1)
+    plain = nn.Sequential(nn.Conv2d(4, 32, 3, padding=1), Upsample2D(32, use_conv=True), *ends)
+    fast = copy.deepcopy(plain).to(memory_format=torch.channels_last)
+    spell_out_enlarging(fast)
+    latents, wanted = torch.randn(2, 4, 4, 4), torch.randn(2, 32, 8, 8)
+    forms = {"plain": plain, "fast": quick(fast.__call__, torch.device("cpu"))}
+    losses = {name: (form(channels_last(latents)).float() - wanted).square().mean() for name, form in forms.items()}
+    for loss in losses.values():
+        loss.backward()
+    assert losses["fast"].item() == pytest.approx(losses["plain"].item(), rel=0.02)
+    for (name, one), (_, other) in zip(plain.named_parameters(), fast.named_parameters(), strict=True):
+        assert float((one.grad - other.grad).norm() / one.grad.norm()) < 0.1, name
