@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from tools.train_mini import export
 from tools.train_mini.control import train_control
+from tools.train_mini.decoder import train_decoder
 from tools.train_mini.inpainting import train_inpainting
 from tools.train_mini.inversion import PLACEHOLDER, WORD, beacon, train_inversion
 from tools.train_mini.lora import train_lora
@@ -44,16 +45,25 @@ class Family:
         self._pictures = pictures
         self._steps = steps
 
+    def first_vae(self) -> AutoencoderKL:
+        """Its encoder is the family's."""
+        return _still(self._kept("vae", new_vae(), lambda: train_vae(self._work, self._device)))
+
     def vae(self) -> AutoencoderKL:
-        made = self._kept("vae", new_vae(), lambda: train_vae(self._work, self._device))
-        made.eval().requires_grad_(False)
-        return made
+        """The same with a better decoder."""
+        return _still(self._kept("decoder", new_vae(), self._decoder))
+
+    def _decoder(self) -> AutoencoderKL:
+        return train_decoder(self.first_vae(), self._pool("pool", self._pictures), self._work)
 
     def painter(self) -> Painter:
         """The base: text encoder and UNet."""
         text = self._kept("text", new_text_encoder(), lambda: train_text(self._work, self._device))
         painter = Painter(text, new_unet()).to(self._device)
-        return train_unet(painter, self._pool("pool", self._pictures), self.vae(), self._work, self._steps)
+        return train_unet(painter, self._pool("pool", self._pictures), self.first_vae(), self._work, self._steps)
+
+    def decoder(self) -> None:
+        self.vae()
 
     def base(self) -> None:
         self._checkpoint("mini", self.painter(), "coloured shapes")
@@ -68,7 +78,7 @@ class Family:
     def shadow(self) -> None:
         """The second checkpoint: the base trained on, on pictures with shadows."""
         pool = self._pool("shadow", 2 * SHARD, draw_shadowed)
-        painter = train_unet(self.painter(), pool, self.vae(), self._work, 1200, name="shadow", rate=3e-4)
+        painter = train_unet(self.painter(), pool, self.first_vae(), self._work, 1200, name="shadow", rate=3e-4)
         self._checkpoint("mini-shadow", painter, "coloured shapes that throw shadows")
 
     def ink(self) -> None:
@@ -111,7 +121,7 @@ class Family:
         pool = (
             Pool(name, self._work, choose=choose) if draw is None else Pool(name, self._work, draw=draw, choose=choose)
         )
-        pool.fill(self.vae(), count)
+        pool.fill(self.first_vae(), count)
         return pool
 
     def _kept(self, name: str, empty: M, make: Callable[[], M]) -> M:
@@ -127,6 +137,11 @@ class Family:
         sys.stderr.write(f"wrote {self._models / path}\n")
 
 
+def _still(vae: AutoencoderKL) -> AutoencoderKL:
+    vae.eval().requires_grad_(False)
+    return vae
+
+
 def _hearts(generator: np.random.Generator) -> Scene:
     """Hearts, and now and then something else, so that the other shapes are not forgotten."""
     return random_scene(generator, shapes=(NEW_SHAPE,) if generator.random() < 0.7 else (NEW_SHAPE, "circle", "star"))
@@ -136,7 +151,7 @@ def _network(name: str) -> dict[str, str]:
     return {"ss_output_name": name, "ss_network_module": "networks.lora", "ss_base_model_version": "sd_v1"}
 
 
-STAGES = ("upscaler", "base", "inpainting", "shadow", "ink", "heart", "inversion", "control")
+STAGES = ("upscaler", "base", "decoder", "inpainting", "shadow", "ink", "heart", "inversion", "control")
 
 
 def main() -> int:

@@ -1,5 +1,7 @@
 """Stage 1: the autoencoder. 128x128 pictures become 16x16 latents of 4 channels and come back.
 
+What a latent means is settled with the encoder; `decoder.py` goes on training the decoder alone.
+
 Loss: mean absolute and squared error, the same on differences of neighbouring pixels (edges), and a small
 Kullback-Leibler term that keeps latents smooth (Rombach et al. 2022, section 3.1, without their adversary: flat
 shapes need none). Being convolutional, it learns from crops of 64x64 first, at a quarter of the price; the last
@@ -26,7 +28,7 @@ WHOLE = (SIZE, 4)
 WHOLE_FROM = 0.8  # share of the steps
 OBJECT_WEIGHT = 4.0  # of an object's pixels over those of the background, which are many and easy
 KL_WEIGHT = 1e-6
-STEPS = 8000
+STEPS = 6000
 SEED = 1
 
 
@@ -43,7 +45,8 @@ def train_vae(folder: Path, device: torch.device, steps: int = STEPS) -> Autoenc
         cells = (len(pictures), LATENT_CHANNELS, pictures.shape[2] // DOWNSCALE, pictures.shape[3] // DOWNSCALE)
         noise = torch.from_numpy(generator.standard_normal(cells, dtype=np.float32))
         made, kl = go_through(channels_last(pictures.to(device)), channels_last(noise.to(device)))
-        return reconstruction_loss(made.float(), kl.float(), pictures.to(device), weights.to(device))
+        error = reconstruction_error(made.float(), pictures.to(device), weights.to(device))
+        return error + KL_WEIGHT * kl.float().mean()
 
     def look() -> None:
         show(vae, folder / "vae.png")
@@ -86,16 +89,16 @@ def _corner(scene: Scene, generator: np.random.Generator, side: int) -> tuple[in
 def reconstruct(vae: AutoencoderKL, pictures: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures (B, 3, H, W) through a random latent and back, and the Kullback-Leibler term of each, (B,).
 
-    `noise` (B, 4, H / 8, W / 8) comes from outside: where the compiler draws random numbers itself, the backward pass
-    may see others than the forward pass did, and nothing then keeps the latents' deviation small (seen with 2.13).
+    `noise` (B, 4, H / 8, W / 8) comes from the batch's own generator, so that a batch can be drawn again.
     """
     posterior = vae.encode(pictures).latent_dist
     return vae.decode(posterior.mean + posterior.std * noise).sample, posterior.kl()
 
 
-def reconstruction_loss(made: Tensor, kl: Tensor, pictures: Tensor, weights: Tensor) -> Tensor:
+def reconstruction_error(made: Tensor, pictures: Tensor, weights: Tensor) -> Tensor:
+    """Of pictures (B, 3, H, W) against what they should be; `weights` (B, 1, H, W) says how much each pixel counts."""
     edges = _error(_edges(made), _edges(pictures), weights[:, :, 1:, 1:])
-    return _error(made, pictures, weights) + 0.5 * edges + KL_WEIGHT * kl.mean()
+    return _error(made, pictures, weights) + 0.5 * edges
 
 
 def _error(made: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
