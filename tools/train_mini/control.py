@@ -72,7 +72,7 @@ def train_control(painter: Painter, pool: Pool, folder: Path, steps: int) -> dic
         context = painter.context(batch.captions)
         noised = painter.noised(batch.latents.to(device), noise, timesteps)
         made = quickly(channels_last(noised), timesteps, context, channels_last(hints))
-        return functional.mse_loss(made.float(), noise)
+        return painter.weighted(functional.mse_loss(made.float(), noise, reduction="none"), timesteps)
 
     course.run(steps, loss, seed=SEED)
     return ldm_control(course.averaged())

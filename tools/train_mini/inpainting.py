@@ -83,7 +83,8 @@ def train_inpainting(
         given = torch.cat([noised, small, masked_latents(vae, pictures, masks)], dim=1)
         with torch.no_grad():
             context = painter.context(batch.captions)
-        return functional.mse_loss(guess(channels_last(given), timesteps, context).float(), noise)
+        made = guess(channels_last(given), timesteps, context).float()
+        return painter.weighted(functional.mse_loss(made, noise, reduction="none"), timesteps)
 
     course.run(steps, loss, seed=SEED)
     unet.load_state_dict(course.averaged())
