@@ -4,7 +4,7 @@ computes, written down from arXiv:2103.13413 and arXiv:1912.11370 with functions
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 PREFIX = "depth_model.model."
 STEM, STAGES, BLOCKS = 32, (128, 256, 384), (1, 1, 2)
@@ -98,7 +98,7 @@ class Reference:
         for number, one in zip((3, 4), kept, strict=True):
             at = f"pretrained.act_postprocess{number}"
             both = torch.cat([one[:, 1:], one[:, :1].expand(-1, one.shape[1] - 1, -1)], dim=2)
-            read = F.gelu(self.linear(both, f"{at}.0.project.0"))
+            read = functional.gelu(self.linear(both, f"{at}.0.project.0"))
             maps.append(self.conv(read.transpose(1, 2).unflatten(2, (rows, columns)), f"{at}.3"))
         maps[3] = self.conv(maps[3], "pretrained.act_postprocess4.4", stride=2, padding=1)
         return self.decoded(maps)
@@ -107,7 +107,7 @@ class Reference:
         at = "pretrained.model.patch_embed.backbone"
         hidden = self.standardised(hidden, f"{at}.stem.conv", 2)
         hidden = self.norm(hidden, f"{at}.stem.norm").relu()
-        hidden = F.max_pool2d(self.padded(hidden, 3, 2), 3, 2)
+        hidden = functional.max_pool2d(self.padded(hidden, 3, 2), 3, 2)
         found = []
         for stage, blocks in enumerate(BLOCKS):
             for block in range(blocks):
@@ -128,18 +128,18 @@ class Reference:
         flat = weight.flatten(1)
         mean, var = flat.mean(1), flat.var(1, unbiased=False)
         weight = (weight - mean[:, None, None, None]) / (var + 1e-8).sqrt()[:, None, None, None]
-        return F.conv2d(self.padded(hidden, weight.shape[-1], stride), weight, stride=stride)
+        return functional.conv2d(self.padded(hidden, weight.shape[-1], stride), weight, stride=stride)
 
     @staticmethod
     def padded(hidden: Tensor, kernel: int, stride: int) -> Tensor:
         """Zeros around it, so that the result has 1/stride of the size; the odd one is right and below."""
         height, width = (max(0, (-(-side // stride) - 1) * stride + kernel - side) for side in hidden.shape[-2:])
-        return F.pad(hidden, (width // 2, width - width // 2, height // 2, height - height // 2))
+        return functional.pad(hidden, (width // 2, width - width // 2, height // 2, height - height // 2))
 
     def positions(self, rows: int, columns: int) -> Tensor:
         stored = self.get("pretrained.model.pos_embed")
         grid = stored[:, 1:].transpose(1, 2).unflatten(2, (GRID, GRID))
-        grid = F.interpolate(grid, (rows, columns), mode="bilinear", align_corners=False)
+        grid = functional.interpolate(grid, (rows, columns), mode="bilinear", align_corners=False)
         return torch.cat([stored[:, :1], grid.flatten(2).transpose(1, 2)], dim=1)
 
     def block(self, tokens: Tensor, at: str) -> Tensor:
@@ -149,21 +149,21 @@ class Reference:
         )
         share = (query @ key.transpose(2, 3) / query.shape[-1] ** 0.5).softmax(-1)
         tokens = tokens + self.linear((share @ value).transpose(1, 2).flatten(2), f"{at}.attn.proj")
-        inner = F.gelu(self.linear(self.layer_norm(tokens, f"{at}.norm2"), f"{at}.mlp.fc1"))
+        inner = functional.gelu(self.linear(self.layer_norm(tokens, f"{at}.norm2"), f"{at}.mlp.fc1"))
         return tokens + self.linear(inner, f"{at}.mlp.fc2")
 
     def decoded(self, maps: list[Tensor]) -> Tensor:
         fused = None
         for number in (4, 3, 2, 1):
             at = f"scratch.refinenet{number}"
-            added = F.conv2d(maps[number - 1], self.get(f"scratch.layer{number}_rn.weight"), padding=1)
+            added = functional.conv2d(maps[number - 1], self.get(f"scratch.layer{number}_rn.weight"), padding=1)
             fused = added if fused is None else fused + self.unit(added, f"{at}.resConfUnit1")
             fused = self.unit(fused, f"{at}.resConfUnit2")
-            fused = F.interpolate(fused, scale_factor=2.0, mode="bilinear", align_corners=True)
+            fused = functional.interpolate(fused, scale_factor=2.0, mode="bilinear", align_corners=True)
             fused = self.conv(fused, f"{at}.out_conv")
         assert fused is not None
         depth = self.conv(fused, "scratch.output_conv.0", padding=1)
-        depth = F.interpolate(depth, scale_factor=2.0, mode="bilinear", align_corners=True)
+        depth = functional.interpolate(depth, scale_factor=2.0, mode="bilinear", align_corners=True)
         depth = self.conv(depth, "scratch.output_conv.2", padding=1).relu()
         return self.conv(depth, "scratch.output_conv.4").relu()[:, 0]
 
@@ -172,13 +172,13 @@ class Reference:
         return hidden + self.conv(inner.relu(), f"{at}.conv2", padding=1)
 
     def conv(self, hidden: Tensor, name: str, stride: int = 1, padding: int = 0) -> Tensor:
-        return F.conv2d(hidden, self.get(f"{name}.weight"), self.get(f"{name}.bias"), stride, padding)
+        return functional.conv2d(hidden, self.get(f"{name}.weight"), self.get(f"{name}.bias"), stride, padding)
 
     def linear(self, hidden: Tensor, name: str) -> Tensor:
-        return F.linear(hidden, self.get(f"{name}.weight"), self.get(f"{name}.bias"))
+        return functional.linear(hidden, self.get(f"{name}.weight"), self.get(f"{name}.bias"))
 
     def norm(self, hidden: Tensor, name: str) -> Tensor:
-        return F.group_norm(hidden, GROUPS, self.get(f"{name}.weight"), self.get(f"{name}.bias"), 1e-5)
+        return functional.group_norm(hidden, GROUPS, self.get(f"{name}.weight"), self.get(f"{name}.bias"), 1e-5)
 
     def layer_norm(self, hidden: Tensor, name: str) -> Tensor:
-        return F.layer_norm(hidden, (WIDTH,), self.get(f"{name}.weight"), self.get(f"{name}.bias"), 1e-6)
+        return functional.layer_norm(hidden, (WIDTH,), self.get(f"{name}.weight"), self.get(f"{name}.bias"), 1e-6)

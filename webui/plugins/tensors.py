@@ -9,7 +9,9 @@ from webui.sampling.colours import latent_colours
 from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import ModelCall, Residuals, Step
 from webui.weights.build import check_finite, is_finite
+from webui.weights.depth import DepthNetwork
 from webui.weights.model import LoadedModel
+from webui.weights.pretrained import build_depth
 from webui.weights.recognise import FACES, recognise
 from webui.weights.tensors import TensorFile
 from webui.weights.text_encoders import ClipTower, build_text_stack
@@ -18,6 +20,7 @@ __all__ = [
     "FACES",
     "ClipTower",
     "Conditioning",
+    "DepthNetwork",
     "Embedding",
     "Layout",
     "LoadedModel",
@@ -27,6 +30,7 @@ __all__ = [
     "SigmaTable",
     "Step",
     "TensorFile",
+    "build_depth",
     "build_text_stack",
     "check_finite",
     "detect",

@@ -1,36 +1,41 @@
-"""Networks that estimate depth, as transformers builds them: from pixels to nearness. Which files hold them is told
+"""Networks that estimate depth, as transformers builds them: from pixels to depth. Which files hold them is told
 elsewhere: checkpoints in `midas.py`, folders in Hugging Face's form in `pretrained.py`.
 """
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
 Fit = Literal["least", "cover", "stretch"]
-HALF = (0.5, 0.5, 0.5)
+Triple = tuple[float, float, float]
+HALF: Triple = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What a network wants to see.
+    """How a network wants to see pictures.
 
     Attributes:
         height, width: the size it was trained at, in pixels.
         multiple: of which both sides must be.
         fit: `stretch` to that size; or keep the aspect, and scale by that of the two sides which needs the `least`
             change, or so that the size is `cover`ed.
-        mean, std: of the colours that are taken as 0 and 1.
+        mean, std: of the colours, by channel; they become 0 and 1.
+        rim: how wide a reflected rim is put around, in roots of half a side (ZoeDepth, arXiv:2302.12288: 3); with one
+            the mirrored picture is looked at too, and both answers averaged.
     """
 
     height: int
     width: int
     multiple: int
     fit: Fit
-    mean: tuple[float, float, float] = HALF
-    std: tuple[float, float, float] = HALF
+    mean: Triple = HALF
+    std: Triple = HALF
+    rim: float = 0.0
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """The size at which a picture of height x width is shown to the network."""
@@ -46,31 +51,44 @@ class Input:
 
 
 class DepthNetwork:
-    """A depth network with its weights. Used from one thread.
+    """A depth network with its weights.
 
     Args:
         module: a depth estimator of transformers, in evaluation mode.
         shown: how pictures are brought to it.
+        takes_any: it works at any size whose sides are multiples of `shown.multiple`.
+        is_distance: it answers how far things are, not how near.
     """
 
-    def __init__(self, module: nn.Module, shown: Input) -> None:
+    def __init__(self, module: nn.Module, shown: Input, *, takes_any: bool = False, is_distance: bool = False) -> None:
         self.module = module
         self.shown = shown
+        self.takes_any = takes_any
+        self.is_distance = is_distance
 
     @torch.inference_mode()
     def __call__(self, pixels: Tensor, *, resized: bool = True) -> Tensor:
-        """Depth as the network answers it: nearness for networks of relative depth, metres for others.
+        """Depth as the network answers it.
 
         Args:
             pixels: (B, 3, H, W) in 0..1.
-            resized: bring the pictures to the size that the network was trained at; else their own sides must be
-                such that it takes them.
+            resized: bring the pictures to the size that the network was trained at. False needs `takes_any`.
 
         Returns:
-            (B, 1, h, w) float32, of the network's own size.
+            (B, 1, h, w) float32, of the size that the network answers in.
         """
         weight = next(self.module.parameters())
         pixels = pixels.to(weight.device, torch.float32)
+        down, across = (int(sqrt(side / 2) * self.shown.rim) for side in pixels.shape[-2:])
+        if not down and not across:
+            return self._asked(pixels, resized=resized)
+        wide = pad(pixels, (across, across, down, down), mode="reflect")
+        depth = (self._asked(wide, resized=resized) + self._asked(wide.flip(-1), resized=resized).flip(-1)) / 2
+        depth = interpolate(depth, wide.shape[-2:], mode="bicubic", align_corners=False)
+        return depth[..., down : down + pixels.shape[-2], across : across + pixels.shape[-1]]
+
+    def _asked(self, pixels: Tensor, *, resized: bool) -> Tensor:
+        weight = next(self.module.parameters())
         size = self.shown.size(pixels.shape[-2], pixels.shape[-1])
         if resized and tuple(pixels.shape[-2:]) != size:
             pixels = interpolate(pixels, size, mode="bicubic", align_corners=False)
@@ -81,7 +99,7 @@ class DepthNetwork:
 def answer(module: Any, pixels: Tensor) -> Tensor:
     """(B, 3, H, W) as the network wants it -> (B, h, w).
 
-    A DPT on its own transformer (arXiv:2103.13413) is run part by part: as a whole transformers' takes only square
+    A DPT on its own transformer (arXiv:2103.13413) is run part by part: as a whole, transformers' takes only square
     pictures, though position embeddings and decoder fit any whose sides are multiples of the patch.
     """
     if getattr(module, "dpt", None) is None:

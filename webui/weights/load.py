@@ -1,4 +1,4 @@
-"""Loads a checkpoint: converts a pickle first, then builds its networks (UNet, VAE, text encoders, depth) from tensors."""
+"""Loads a checkpoint: converts a pickle first, then builds UNet, VAE, text encoders and depth network from tensors."""
 
 from collections.abc import Callable
 from dataclasses import replace

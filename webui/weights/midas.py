@@ -1,8 +1,9 @@
 """Builds the depth network inside a depth checkpoint (MiDaS' DPT-hybrid) from its tensors."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
-from transformers import BitConfig, DPTConfig, DPTForDepthEstimation
 
 from webui.domain.errors import UnusableFileError
 from webui.library.midas import PATCH, MidasShape, place
@@ -10,18 +11,23 @@ from webui.weights.build import check_finite
 from webui.weights.depth import DepthNetwork, Input
 from webui.weights.tensors import TensorSource
 
+if TYPE_CHECKING:
+    from transformers import DPTForDepthEstimation
+
 HEAD_WIDTH = 64  # channels of an attention head
 LAYER_NORM_EPS = 1e-6  # of timm's vision transformers
 # How MiDaS shows pictures to this network: sides near 384 with the aspect kept, colours in -1..1.
 SHOWN = Input(height=384, width=384, multiple=32, fit="least")
 
 
-def empty_midas(shape: MidasShape) -> DPTForDepthEstimation:
+def empty_midas(shape: MidasShape) -> "DPTForDepthEstimation":
     """The network on the meta device, without weights.
 
     Raises:
         UnusableFileError: sizes that do not fit together.
     """
+    from transformers import BitConfig, DPTConfig, DPTForDepthEstimation  # slow to import, and seldom needed
+
     if shape.width % HEAD_WIDTH:
         raise UnusableFileError(f"depth network: its width {shape.width} is not a multiple of {HEAD_WIDTH}")
     channels = [channels for channels, _ in shape.stages]
@@ -65,7 +71,7 @@ def build_midas(source: TensorSource, shape: MidasShape, device: torch.device) -
         owner, _, leaf = name.rpartition(".")
         setattr(module.get_submodule(owner), leaf, nn.Parameter(tensor.to(device), requires_grad=False))
     module.eval()
-    return DepthNetwork(module, SHOWN)
+    return DepthNetwork(module, SHOWN, takes_any=True)
 
 
 def _read(source: TensorSource, names: frozenset[str], ldm: str) -> Tensor:
