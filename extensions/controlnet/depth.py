@@ -1,48 +1,16 @@
-"""Preprocessors that draw depth with a network of the user's: which folder holds it, and the map made of its answer.
-
-How such networks are read and run is the program's; nothing here names a path that a request could choose.
-"""
-
-from functools import partial
-from pathlib import Path
+"""Depth maps, drawn by a network of the user's. How such networks are read and run is the program's."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from webui.plugins.api import Models, UnusableFileError
-from webui.plugins.tensors import DepthNetwork, build_depth
+from webui.plugins.api import UnusableFileError
+from webui.plugins.tensors import DepthNetwork
 
 from .maps import Map, resized_for, three_channels
-from .preprocessors import Preprocessor, Settings
-from .weights import CONFIG, PROCESSOR, text_beside, weights_of
+from .preprocessors import Settings
 
 _FAR, _NEAR = 85, 2  # percentiles of the distance that become black and white
-
-
-def depth_preprocessor(name: str, models: Models, device: torch.device) -> Preprocessor:
-    """The preprocessor of that name. Its network is loaded when the first map is drawn, and kept for further jobs.
-
-    Raises:
-        UnusableFileError: its folder is missing or holds something else; says what belongs there.
-    """
-    path = weights_of(name, models)
-    text_beside(path, CONFIG)
-
-    def draw(picture: Map, settings: Settings) -> Map:
-        return depth_map(load(name, path, models, device), picture, settings)
-
-    return draw
-
-
-def load(name: str, path: Path, models: Models, device: torch.device) -> DepthNetwork:
-    """The network of a folder. Raises UnusableFileError, NotFiniteError where it cannot be used."""
-    config = text_beside(path, CONFIG)
-    processor = text_beside(path, PROCESSOR) if path.with_name(PROCESSOR).is_file() else ""
-    try:
-        return models.load(path, partial(build_depth, config=config, processor=processor, device=device))
-    except UnusableFileError as error:
-        raise UnusableFileError(f"{name}: {path.parent.name}/{error}") from error
 
 
 def depth_map(network: DepthNetwork, picture: Map, settings: Settings) -> Map:

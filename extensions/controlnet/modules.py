@@ -165,6 +165,8 @@ _EXAMPLES: Mapping[str, str] = MappingProxyType(
         "depth_anything": "LiheYoung/depth-anything-small-hf",
         "depth_anything_v2": "depth-anything/Depth-Anything-V2-Small-hf",
         "depth_zoe": "Intel/zoedepth-nyu-kitti",
+        "seg_ufade20k": "openmmlab/upernet-convnext-small",
+        "seg_ofade20k": "openmmlab/upernet-swin-large",  # A1111's OneFormer draws the same classes in the same colours
     }
 )
 MODULES: Mapping[str, Module] = MappingProxyType(

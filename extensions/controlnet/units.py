@@ -11,12 +11,12 @@ from torch import Tensor
 
 from webui.plugins.api import BadRequestError, GenerationRequest, Img2Img, Models, Picture, UnusableFileError
 
-from .depth import depth_preprocessor
 from .maps import Map, fitted, pixel_perfect_resolution
 from .modules import MODULES, Module, find_module
 from .options import NO_MODEL, ControlOptions, Unit
 from .pictures import HALF, binary_mask, pixels_of, seen_by
 from .preprocessors import PREPROCESSORS, Preprocessor, Settings
+from .with_network import network_preprocessor
 
 SEEDS = 2**32
 
@@ -208,7 +208,7 @@ def preprocessor_of(module: Module, path: str, models: Models, device: torch.dev
     if built_in is not None:
         return built_in
     try:
-        return depth_preprocessor(module.name, models, device)
+        return network_preprocessor(module.name, models, device)
     except UnusableFileError as error:
         raise BadRequestError(path, str(error)) from error
 

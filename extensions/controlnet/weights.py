@@ -36,8 +36,8 @@ def weights_of(name: str, models: Models) -> Path:
     example = MODULES[name].example
     if beside:
         raise UnusableFileError(
-            f"{name}: {PLACE}/{name} holds {beside}, which is not read here; put {WEIGHTS} and {CONFIG} of a model such "
-            f"as {example} into it"
+            f"{name}: {PLACE}/{name} holds {beside}, which is not read here; put {WEIGHTS} and {CONFIG} of a model "
+            f"such as {example} into it"
         )
     raise UnusableFileError(f"{name} needs {WEIGHTS} and {CONFIG} of a model such as {example} in {PLACE}/{name}")
 

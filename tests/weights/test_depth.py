@@ -8,7 +8,8 @@ from tests.weights.sources import Memory
 from webui.domain.errors import NotFiniteError, UnusableFileError
 from webui.library.midas import midas_shape, place
 from webui.processing.depth import depth_channel
-from webui.weights.depth import DepthNetwork, Input, answer
+from webui.weights.depth import DepthNetwork, answer
+from webui.weights.inputs import Input
 from webui.weights.midas import build_midas, empty_midas
 
 TENSORS = small_midas()

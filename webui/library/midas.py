@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from math import isqrt
+from types import MappingProxyType
 
 from webui.domain.errors import UnusableFileError
 from webui.library.layout import Layout, Pair
@@ -16,11 +17,11 @@ PREFIX = "depth_model.model."
 PATCH = 16  # pixels a token and side
 STAGES = 3  # of the ResNet; the first two are read by the decoder directly, the third is cut into tokens
 _PARTS = ("q", "k", "v")
-_BLOCK = {
+_BLOCK: Mapping[str, str] = MappingProxyType({
     "norm1": "layernorm_before", "norm2": "layernorm_after", "attn.proj": "attention.output.dense",
     "mlp.fc1": "intermediate.dense", "mlp.fc2": "output.dense",
     "attn.q": "attention.attention.query", "attn.k": "attention.attention.key", "attn.v": "attention.attention.value",
-}  # fmt: skip
+})  # fmt: skip
 
 Shapes = Mapping[str, tuple[int, ...]]
 

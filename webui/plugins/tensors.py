@@ -8,10 +8,10 @@ from webui.prompt.embeddings import Embedding, embedding_of
 from webui.sampling.colours import latent_colours
 from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.weights.annotators import Segmenter, build_depth, build_segmenter
 from webui.weights.build import check_finite, is_finite
 from webui.weights.depth import DepthNetwork
 from webui.weights.model import LoadedModel
-from webui.weights.pretrained import build_depth
 from webui.weights.recognise import FACES, recognise
 from webui.weights.tensors import TensorFile
 from webui.weights.text_encoders import ClipTower, build_text_stack
@@ -27,10 +27,12 @@ __all__ = [
     "ModelCall",
     "ModelSpec",
     "Residuals",
+    "Segmenter",
     "SigmaTable",
     "Step",
     "TensorFile",
     "build_depth",
+    "build_segmenter",
     "build_text_stack",
     "check_finite",
     "detect",

@@ -1,53 +1,15 @@
 """Networks that estimate depth, as transformers builds them: from pixels to depth. Which files hold them is told
-elsewhere: checkpoints in `midas.py`, folders in Hugging Face's form in `pretrained.py`.
+elsewhere: checkpoints in `midas.py`, folders in Hugging Face's form in `annotators.py`.
 """
 
-from dataclasses import dataclass
 from math import sqrt
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
-Fit = Literal["least", "cover", "stretch"]
-Triple = tuple[float, float, float]
-HALF: Triple = (0.5, 0.5, 0.5)
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """How a network wants to see pictures.
-
-    Attributes:
-        height, width: the size it was trained at, in pixels.
-        multiple: of which both sides must be.
-        fit: `stretch` to that size; or keep the aspect, and scale by that of the two sides which needs the `least`
-            change, or so that the size is `cover`ed.
-        mean, std: of the colours, by channel; they become 0 and 1.
-        rim: how wide a reflected rim is put around, in roots of half a side (ZoeDepth, arXiv:2302.12288: 3); with one
-            the mirrored picture is looked at too, and both answers averaged.
-    """
-
-    height: int
-    width: int
-    multiple: int
-    fit: Fit
-    mean: Triple = HALF
-    std: Triple = HALF
-    rim: float = 0.0
-
-    def size(self, height: int, width: int) -> tuple[int, int]:
-        """The size at which a picture of height x width is shown to the network."""
-        down, across = self.height / height, self.width / width
-        if self.fit == "least":
-            down = across = min(down, across, key=lambda scale: abs(1 - scale))
-        elif self.fit == "cover":
-            down = across = max(down, across)
-        return self._fitting(down * height), self._fitting(across * width)
-
-    def _fitting(self, side: float) -> int:
-        return max(1, round(side / self.multiple)) * self.multiple
+from webui.weights.inputs import Input
 
 
 class DepthNetwork:
@@ -89,11 +51,7 @@ class DepthNetwork:
 
     def _asked(self, pixels: Tensor, *, resized: bool) -> Tensor:
         weight = next(self.module.parameters())
-        size = self.shown.size(pixels.shape[-2], pixels.shape[-1])
-        if resized and tuple(pixels.shape[-2:]) != size:
-            pixels = interpolate(pixels, size, mode="bicubic", align_corners=False)
-        mean, std = (pixels.new_tensor(values)[:, None, None] for values in (self.shown.mean, self.shown.std))
-        return answer(self.module, ((pixels - mean) / std).to(weight.dtype)).float()[:, None]
+        return answer(self.module, self.shown.applied(pixels, resized=resized).to(weight.dtype)).float()[:, None]
 
 
 def answer(module: Any, pixels: Tensor) -> Tensor:

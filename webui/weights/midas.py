@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from webui.domain.errors import UnusableFileError
 from webui.library.midas import PATCH, MidasShape, place
 from webui.weights.build import check_finite
-from webui.weights.depth import DepthNetwork, Input
+from webui.weights.depth import DepthNetwork
+from webui.weights.inputs import Input
 from webui.weights.tensors import TensorSource
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Depth networks in Hugging Face's form: `config.json` is read as plain data, the weights come from safetensors.
+"""Networks in Hugging Face's form: `config.json` is read as plain data, the weights come from safetensors.
 
 Nothing is fetched and no code of a model is run: of a configuration only numbers, words and lists that transformers'
 own classes know are taken, and what it describes must not be larger than the file of its weights.
@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from math import prod
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -18,27 +17,16 @@ from torch import Tensor
 
 from webui.domain.errors import UnusableFileError
 from webui.weights.build import check_finite
-from webui.weights.depth import DepthNetwork, Input, Triple
 from webui.weights.tensors import TensorSource
 
 MAX_NUMBER = 1 << 16  # of any count or width in a configuration
 MAX_LAYERS = 256
 MAX_ITEMS = 64  # of a list in a configuration
 MAX_BUFFERS = 1 << 26  # numbers that a network computes for itself when it is built
-IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
-IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
 _SLACK = 1.1  # a file may hold less than the network, where tensors are shared
 _WORD = re.compile(r"[\w.+-]{0,64}")  # no path, no name of something on a server
 _LAYERS = frozenset({"num_hidden_layers", "depths", "num_patch_transformer_layers"})
-# The kinds of networks, by `model_type`, with their usual backbone and how they want to see pictures.
-_USUAL: Mapping[str, str] = MappingProxyType({"dpt": "bit", "depth_anything": "dinov2", "zoedepth": "beit"})
-_SHOWN: Mapping[str, Input] = MappingProxyType(
-    {
-        "dpt": Input(384, 384, 32, "least"),
-        "depth_anything": Input(518, 518, 14, "cover", IMAGENET_MEAN, IMAGENET_STD),
-        "zoedepth": Input(384, 512, 32, "least", rim=3.0),
-    }
-)
+KINDS = ("dpt", "depth_anything", "zoedepth", "upernet", "segformer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +35,7 @@ class _Known:
 
     Attributes:
         config, network: what describes it, and the depth estimator itself.
-        backbones: what describes the backbones that it may stand on, by their `model_type`.
+        backbones: what describes the backbones that it may stand on, by their `model_type`; the usual one first.
         common: settings that every configuration has; none of them matters here.
     """
 
@@ -57,26 +45,43 @@ class _Known:
     common: frozenset[str]
 
 
-def build_depth(source: TensorSource, config: str, processor: str, device: torch.device) -> DepthNetwork:
-    """The depth network of a folder, in float32.
+@dataclass(frozen=True, slots=True)
+class Pretrained:
+    """A network from a folder.
+
+    Attributes:
+        kind: its `model_type`.
+        facts: all that its `config.json` says; to be read with care.
+        module: the network of transformers with its weights, in float32 and evaluation mode.
+    """
+
+    kind: str
+    facts: Mapping[str, Any]
+    module: Any
+
+
+def read_network(
+    source: TensorSource, config: str, kinds: tuple[str, ...], device: torch.device, **fixed: int
+) -> Pretrained:
+    """The network of a folder.
 
     Args:
         source: of `model.safetensors`.
         config: the text of `config.json`.
-        processor: the text of `preprocessor_config.json`; "" without one.
+        kinds: values of `model_type` that are taken, of those in `KINDS`.
+        fixed: settings that are not left to the configuration.
 
     Raises:
         UnusableFileError: another kind of network, or configuration and weights do not belong together.
         NotFiniteError: a weight is NaN or infinite.
     """
-    facts = _object("config.json", config)
+    facts = json_object("config.json", config)
     kind = facts.get("model_type")
-    if not isinstance(kind, str) or kind not in _USUAL:
-        kinds = ", ".join(_USUAL)
-        raise UnusableFileError(f"config.json: model_type is {str(kind)[:40]!r}; depth networks of {kinds} are known")
+    if not isinstance(kind, str) or kind not in kinds:
+        raise UnusableFileError(f"config.json: model_type is {str(kind)[:40]!r}; {', '.join(kinds)} can be used here")
     known = _known(kind)
     try:
-        settings = known.config(**_settings(kind, known, facts))
+        settings = known.config(**_settings(known, facts), **fixed)
         with torch.device("meta"):
             empty = known.network(settings)
     except UnusableFileError:
@@ -84,29 +89,26 @@ def build_depth(source: TensorSource, config: str, processor: str, device: torch
     except Exception as error:  # transformers checks settings in many places, with errors of many kinds
         raise UnusableFileError(f"config.json: {_reason(error)}") from error
     _check_size(empty, source)
-    module = _filled(known.network, settings, source, device)
-    has_backbone = getattr(module, "dpt", None) is None
-    shown = _shown(kind, facts, _object("preprocessor_config.json", processor) if processor else {})
-    is_distance = kind == "zoedepth" or facts.get("depth_estimation_type") == "metric"
-    return DepthNetwork(module, shown, takes_any=not has_backbone, is_distance=is_distance)
+    return Pretrained(kind, facts, _filled(known.network, settings, source, device))
 
 
 def _known(kind: str) -> _Known:
     """The classes, imported only here: it takes a second, and few programs need them."""
-    import transformers
+    import transformers as known
 
-    config, network = {
-        "dpt": (transformers.DPTConfig, transformers.DPTForDepthEstimation),
-        "depth_anything": (transformers.DepthAnythingConfig, transformers.DepthAnythingForDepthEstimation),
-        "zoedepth": (transformers.ZoeDepthConfig, transformers.ZoeDepthForDepthEstimation),
+    bit, dinov2, beit = {"bit": known.BitConfig}, {"dinov2": known.Dinov2Config}, {"beit": known.BeitConfig}
+    config, network, backbones = {
+        "dpt": (known.DPTConfig, known.DPTForDepthEstimation, {**bit, **dinov2, **beit, "swinv2": known.Swinv2Config}),
+        "depth_anything": (known.DepthAnythingConfig, known.DepthAnythingForDepthEstimation, dinov2),
+        "zoedepth": (known.ZoeDepthConfig, known.ZoeDepthForDepthEstimation, beit),
+        "upernet": (
+            known.UperNetConfig,
+            known.UperNetForSemanticSegmentation,
+            {"convnext": known.ConvNextConfig, "swin": known.SwinConfig},
+        ),
+        "segformer": (known.SegformerConfig, known.SegformerForSemanticSegmentation, {}),
     }[kind]
-    backbones = {
-        "bit": transformers.BitConfig,
-        "dinov2": transformers.Dinov2Config,
-        "beit": transformers.BeitConfig,
-        "swinv2": transformers.Swinv2Config,
-    }
-    return _Known(config, network, backbones, frozenset(one.name for one in fields(transformers.PreTrainedConfig)))
+    return _Known(config, network, backbones, frozenset(one.name for one in fields(known.PreTrainedConfig)))
 
 
 def _filled(network: type[Any], settings: Any, source: TensorSource, device: torch.device) -> Any:
@@ -139,31 +141,30 @@ def _check_size(empty: Any, source: TensorSource) -> None:
         raise UnusableFileError(f"config.json: describes tables of more than {MAX_BUFFERS} numbers")
 
 
-def _settings(kind: str, known: _Known, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(known: _Known, facts: Mapping[str, Any]) -> dict[str, Any]:
     """What is taken of a configuration: settings that the network's own class has, its backbone's among them."""
     if facts.get("backbone") or facts.get("use_timm_backbone") or facts.get("use_pretrained_backbone"):
         raise UnusableFileError("config.json: names a backbone to fetch; only one that it describes itself can be used")
     taken = _taken(known.config, known, facts)
     inner = facts.get("backbone_config")
-    taken.pop("backbone_config", None)
-    if inner is not None:
-        if not isinstance(inner, dict):
-            raise UnusableFileError("config.json: backbone_config is not an object")
-        name = inner.get("model_type", _USUAL[kind])
-        if not isinstance(name, str) or name not in known.backbones:
-            there = ", ".join(known.backbones)
-            raise UnusableFileError(f"config.json: the backbone {str(name)[:40]!r} is not known; {there} are")
-        if inner:  # without one, transformers' usual one of this kind
-            own = _taken(known.backbones[name], known, inner, further=("out_features", "out_indices"))
-            taken["backbone_config"] = {"model_type": name, **own}
-    return taken
+    if not inner:
+        return taken  # it stands on none, or on transformers' usual one of this kind
+    if not isinstance(inner, dict):
+        raise UnusableFileError("config.json: backbone_config is not an object")
+    name = inner.get("model_type", next(iter(known.backbones), ""))
+    if not isinstance(name, str) or name not in known.backbones:
+        there = ", ".join(known.backbones)
+        raise UnusableFileError(f"config.json: the backbone {str(name)[:40]!r} is not known; {there} can be used")
+    own = _taken(known.backbones[name], known, inner, further=("out_features", "out_indices"))
+    return {**taken, "backbone_config": {"model_type": name, **own}}
 
 
 def _taken(
     described: type[Any], known: _Known, facts: Mapping[str, Any], further: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     names = ({one.name for one in fields(described)} - known.common) | set(further)
-    return {name: _plain(name, facts[name]) for name in sorted(names) if name in facts and not name.startswith("_")}
+    names = {name for name in names & set(facts) if name != "backbone_config" and not name.startswith("_")}
+    return {name: _plain(name, facts[name]) for name in sorted(names)}
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -180,38 +181,8 @@ def _plain(name: str, value: Any) -> Any:
     raise UnusableFileError(f"config.json: {name} is {str(value)[:40]!r}, which is beyond the limits")
 
 
-def _shown(kind: str, facts: Mapping[str, Any], processor: Mapping[str, Any]) -> Input:
-    """How pictures are brought to the network: as `preprocessor_config.json` says where it says it."""
-    usual = _SHOWN[kind]
-    inner = facts.get("backbone_config")
-    fit = usual.fit
-    height, width = usual.height, usual.width
-    if kind == "dpt" and not facts.get("is_hybrid") and isinstance(inner, dict):
-        fit = "stretch"  # their position tables are for one size
-        height = width = _side(inner.get("image_size"), height)
-    size = processor.get("size")
-    if isinstance(size, dict):
-        height, width = _side(size.get("height"), height), _side(size.get("width"), width)
-    elif size is not None:
-        height = width = _side(size, height)
-    multiple = processor.get("ensure_multiple_of")
-    if not isinstance(multiple, int) or not 1 < multiple <= 128:
-        multiple = usual.multiple
-    mean, std = _triple(processor.get("image_mean")) or usual.mean, _triple(processor.get("image_std")) or usual.std
-    return Input(height, width, multiple, fit, mean, std if all(value > 0 for value in std) else usual.std, usual.rim)
-
-
-def _side(value: object, usual: int) -> int:
-    return value if isinstance(value, int) and 32 <= value <= 2048 else usual
-
-
-def _triple(value: object) -> Triple | None:
-    if not isinstance(value, list) or len(value) != 3 or not all(isinstance(one, int | float) for one in value):
-        return None
-    return float(value[0]), float(value[1]), float(value[2])
-
-
-def _object(name: str, text: str) -> dict[str, Any]:
+def json_object(name: str, text: str) -> dict[str, Any]:
+    """A JSON object from a text. Raises UnusableFileError where it is none."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:

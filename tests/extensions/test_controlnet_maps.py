@@ -1,4 +1,4 @@
-"""Preprocessors with depth networks of the user's: found by folder, read as data, their maps, and what is refused."""
+"""Preprocessors with networks of the user's: found by folder, read as data, their maps, and what is refused."""
 
 import base64
 import io
@@ -15,23 +15,32 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from extensions.controlnet.actions import ACTIONS
-from extensions.controlnet.depth import depth_map, depth_preprocessor, load
+from extensions.controlnet.depth import depth_map
 from extensions.controlnet.options import ControlOptions, Unit
 from extensions.controlnet.preprocessors import Settings
+from extensions.controlnet.segmentation import colours
 from extensions.controlnet.units import prepare
-from tests.extensions.depth_models import models_of, write
+from extensions.controlnet.with_network import load, network_preprocessor
+from tests.extensions.map_models import models_of, write
 from webui.domain.errors import BadRequestError, UnusableFileError
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest
 from webui.plugins.contexts import ActionContext
-from webui.weights.depth import DepthNetwork, Input
+from webui.weights.depth import DepthNetwork
+from webui.weights.inputs import Input
 
 CPU = torch.device("cpu")
 NOISE = np.random.RandomState(0).randint(0, 256, (64, 96, 3)).astype(np.uint8)
 PICTURE = Picture.of(Image.fromarray(NOISE))
 SETTINGS = Settings(64)
-KINDS = {"depth_midas": "hybrid", "depth_anything": "depth_anything", "depth_anything_v2": "depth_anything",
-         "depth_zoe": "zoedepth"}  # fmt: skip
+KINDS = {
+    "depth_midas": "hybrid",
+    "depth_anything": "depth_anything",
+    "depth_anything_v2": "depth_anything",
+    "depth_zoe": "zoedepth",
+    "seg_ufade20k": "upernet",
+    "seg_ofade20k": "segformer",
+}
 Folder = Callable[[str], Path]
 
 
@@ -65,7 +74,7 @@ def run(route: str, models_dir: Path, **given: Any) -> Any:
 @pytest.mark.parametrize("kind", ["hybrid", "dpt", "depth_anything", "zoedepth"])
 def test_a_map_has_the_size_of_the_picture_and_the_whole_range(kind: str, folder: Folder, tmp_path: Path) -> None:
     name, models = folder(kind).name, models_of(tmp_path)
-    draw = depth_preprocessor(name, models, CPU)
+    draw = network_preprocessor(name, models, CPU)
     drawn = draw(NOISE, SETTINGS)
     assert drawn.dtype == np.uint8
     assert drawn.shape == (64, 96, 3)
@@ -74,7 +83,27 @@ def test_a_map_has_the_size_of_the_picture_and_the_whole_range(kind: str, folder
     assert padded.shape == (128, 128, 3)
     assert (padded.min(), padded.max()) == (0, 255)
     assert (draw(NOISE, SETTINGS) == drawn).all()
-    assert (depth_preprocessor(name, models_of(tmp_path), CPU)(NOISE, SETTINGS) == drawn).all()
+    assert (network_preprocessor(name, models_of(tmp_path), CPU)(NOISE, SETTINGS) == drawn).all()
+
+
+@pytest.mark.parametrize("kind", ["upernet", "segformer"])
+def test_segmentation_is_drawn_in_the_colours_of_ade20k(kind: str, folder: Folder, tmp_path: Path) -> None:
+    name, models = folder(kind).name, models_of(tmp_path)
+    drawn = network_preprocessor(name, models, CPU)(NOISE, SETTINGS)
+    assert drawn.shape == (64, 96, 3)
+    known = {tuple(colour) for colour in colours().tolist()}
+    seen = {tuple(colour) for colour in np.unique(drawn.reshape(-1, 3), axis=0).tolist()}
+    assert seen <= known
+    assert (network_preprocessor(name, models_of(tmp_path), CPU)(NOISE, SETTINGS) == drawn).all()
+    assert run("GET /controlnet/module_list", tmp_path)["module_detail"][name]["available"]
+
+
+def test_the_palette_is_that_of_the_benchmark() -> None:
+    palette = colours()
+    assert palette.shape == (150, 3)
+    assert palette[:3].tolist() == [[120, 120, 120], [180, 120, 120], [6, 230, 230]]  # wall, building, sky
+    assert palette[-1].tolist() == [92, 0, 255]  # flag
+    assert len({tuple(colour) for colour in palette.tolist()}) == 149  # road and skyscraper share theirs
 
 
 @pytest.mark.parametrize("kind", ["hybrid", "dpt"])
@@ -182,7 +211,7 @@ def test_a_configuration_is_data_within_limits(
     config = json.loads((place / "config.json").read_text())
     (place / "config.json").write_text(json.dumps(config | changes))
     with pytest.raises(UnusableFileError, match=said):
-        depth_preprocessor("depth_midas", models_of(tmp_path), CPU)(NOISE, SETTINGS)
+        network_preprocessor("depth_midas", models_of(tmp_path), CPU)(NOISE, SETTINGS)
 
 
 def test_nothing_named_in_a_configuration_is_fetched_or_run(
@@ -194,7 +223,7 @@ def test_nothing_named_in_a_configuration_is_fetched_or_run(
     (place / "config.json").write_text(json.dumps(config | further))
     (place / "evil.py").write_text("raise SystemExit(1)")
     monkeypatch.setattr("socket.socket.connect", _no_network)
-    assert depth_preprocessor(place.name, models_of(tmp_path), CPU)(NOISE, SETTINGS).shape == (64, 96, 3)
+    assert network_preprocessor(place.name, models_of(tmp_path), CPU)(NOISE, SETTINGS).shape == (64, 96, 3)
 
 
 def _no_network(*given: object) -> None:
@@ -207,4 +236,4 @@ def test_a_missing_tensor_is_named(folder: Folder, tmp_path: Path) -> None:
     del state["neck.convs.1.weight"]
     save_file(state, place / "model.safetensors")
     with pytest.raises(UnusableFileError, match=r"depth_zoe/model\.safetensors: tensor neck\.convs\.1\.weight"):
-        depth_preprocessor(place.name, models_of(tmp_path), CPU)(NOISE, SETTINGS)
+        network_preprocessor(place.name, models_of(tmp_path), CPU)(NOISE, SETTINGS)

@@ -1,4 +1,4 @@
-"""Depth networks of a few thousand random numbers, written as Hugging Face's programs write theirs."""
+"""Networks that draw maps, of a few thousand random numbers, written as Hugging Face's programs write theirs."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ BIT = {
 
 
 def write(kind: str, folder: Path, seed: int = 0) -> None:
-    """Save a random network of a kind (`hybrid`, `dpt`, `depth_anything`, `zoedepth`) into a folder."""
+    """Save a random network into a folder: a `hybrid` DPT, or one of the kinds that `model_type` names."""
     import transformers
 
     torch.manual_seed(seed)
@@ -50,6 +50,19 @@ def write(kind: str, folder: Path, seed: int = 0) -> None:
         )
         network = transformers.DepthAnythingForDepthEstimation(config)
         network.head.conv3.bias.data += 1  # so that the last rectifier lets something through
+    elif kind == "upernet":
+        config = transformers.UperNetConfig(
+            backbone_config={"model_type": "convnext", "hidden_sizes": [8, 8, 16, 16], "depths": [1, 1, 1, 1],
+                             "out_features": ["stage1", "stage2", "stage3", "stage4"]},
+            hidden_size=16, auxiliary_channels=8, auxiliary_in_channels=16, num_labels=150,
+        )  # fmt: skip
+        network = transformers.UperNetForSemanticSegmentation(config)
+    elif kind == "segformer":
+        config = transformers.SegformerConfig(
+            hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], num_attention_heads=[1, 1, 1, 1],
+            decoder_hidden_size=16, num_labels=150,
+        )  # fmt: skip
+        network = transformers.SegformerForSemanticSegmentation(config)
     else:
         config = transformers.ZoeDepthConfig(
             backbone_config=BEIT, bottleneck_features=16, num_relative_features=8, bin_embedding_dim=8, **sizes
