@@ -83,6 +83,7 @@ def model_list(options: ModelListOptions, context: ActionContext) -> ActionResul
 
 
 def module_list(options: ModuleListOptions, context: ActionContext) -> ActionResult:
+    context.models.refresh()
     shown = {(one.labels[-1] if options.alias_names and one.labels else one.name): one for one in MODULES.values()}
     details: dict[str, Any] = {name: _described(one, context.models) for name, one in shown.items()}
     return ActionResult(", ".join(shown), data={"module_list": list(shown), "module_detail": details})
@@ -113,6 +114,8 @@ def detect(options: DetectOptions, context: ActionContext) -> ActionResult:
     from .units import drawn_map, preprocessor_of, usable_module
 
     module = usable_module(options.module, "module")
+    if module.example:
+        context.models.refresh()  # its network may just have been put there
     draw = preprocessor_of(module, "module", context.models, context.device)
     pictures = [*([options.image] if options.image else []), *options.images]
     masks = [*([options.mask] if options.mask else []), *options.masks]

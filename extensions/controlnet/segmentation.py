@@ -16,7 +16,8 @@ def segmentation_map(network: Segmenter, picture: Map, settings: Settings) -> Ma
     """Each pixel in the colour of its class of ADE20K."""
     padded, (height, width) = resized_for(picture, settings.resolution)
     pixels = torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None].float() / 255
-    return colours()[network(pixels)[0].cpu().numpy()][:height, :width]
+    drawn: Map = colours()[network(pixels)[0].cpu().numpy()]
+    return drawn[:height, :width]
 
 
 def colours() -> Map:

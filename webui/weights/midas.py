@@ -1,6 +1,6 @@
 """Builds the depth network inside a depth checkpoint (MiDaS' DPT-hybrid) from its tensors."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -32,13 +32,14 @@ def empty_midas(shape: MidasShape) -> "DPTForDepthEstimation":
     if shape.width % HEAD_WIDTH:
         raise UnusableFileError(f"depth network: its width {shape.width} is not a multiple of {HEAD_WIDTH}")
     channels = [channels for channels, _ in shape.stages]
-    backbone = BitConfig(
-        embedding_size=shape.stem, hidden_sizes=channels, depths=[blocks for _, blocks in shape.stages],
-        layer_type="bottleneck", global_padding="same", embedding_dynamic_padding=True,
-        out_features=[f"stage{number + 1}" for number in range(len(channels))],
-    )  # fmt: skip
+    backbone: dict[str, Any] = {
+        "embedding_size": shape.stem, "hidden_sizes": channels, "depths": [blocks for _, blocks in shape.stages],
+        "layer_type": "bottleneck", "global_padding": "same", "embedding_dynamic_padding": True,
+        "out_features": [f"stage{number + 1}" for number in range(len(channels))],
+    }  # fmt: skip
     config = DPTConfig(
-        is_hybrid=True, backbone_config=backbone, backbone_featmap_shape=[1, channels[-1], shape.grid, shape.grid],
+        is_hybrid=True, backbone_config=BitConfig(**backbone),
+        backbone_featmap_shape=[1, channels[-1], shape.grid, shape.grid],
         hidden_size=shape.width, intermediate_size=shape.inner, num_hidden_layers=shape.layers,
         num_attention_heads=shape.width // HEAD_WIDTH, layer_norm_eps=LAYER_NORM_EPS,
         image_size=shape.grid * PATCH, patch_size=PATCH, readout_type="project", reassemble_factors=[1, 1, 1, 0.5],
@@ -71,7 +72,7 @@ def build_midas(source: TensorSource, shape: MidasShape, device: torch.device) -
             )
         owner, _, leaf = name.rpartition(".")
         setattr(module.get_submodule(owner), leaf, nn.Parameter(tensor.to(device), requires_grad=False))
-    module.eval()
+    module.train(mode=False)
     return DepthNetwork(module, SHOWN, takes_any=True)
 
 

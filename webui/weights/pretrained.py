@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from logging import CRITICAL
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -26,7 +28,25 @@ MAX_BUFFERS = 1 << 26  # numbers that a network computes for itself when it is b
 _SLACK = 1.1  # a file may hold less than the network, where tensors are shared
 _WORD = re.compile(r"[\w.+-]{0,64}")  # no path, no name of something on a server
 _LAYERS = frozenset({"num_hidden_layers", "depths", "num_patch_transformer_layers"})
-KINDS = ("dpt", "depth_anything", "zoedepth", "upernet", "segformer")
+# By `model_type`: transformers' classes of its configuration, of the network, and of the backbones it may stand on.
+_CLASSES: Mapping[str, tuple[str, str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "dpt": (
+            "DPTConfig",
+            "DPTForDepthEstimation",
+            {"bit": "BitConfig", "dinov2": "Dinov2Config", "beit": "BeitConfig", "swinv2": "Swinv2Config"},
+        ),
+        "depth_anything": ("DepthAnythingConfig", "DepthAnythingForDepthEstimation", {"dinov2": "Dinov2Config"}),
+        "zoedepth": ("ZoeDepthConfig", "ZoeDepthForDepthEstimation", {"beit": "BeitConfig"}),
+        "upernet": (
+            "UperNetConfig",
+            "UperNetForSemanticSegmentation",
+            {"convnext": "ConvNextConfig", "swin": "SwinConfig"},
+        ),
+        "segformer": ("SegformerConfig", "SegformerForSemanticSegmentation", {}),
+    }
+)
+KINDS = tuple(_CLASSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +114,15 @@ def read_network(
 
 def _known(kind: str) -> _Known:
     """The classes, imported only here: it takes a second, and few programs need them."""
-    import transformers as known
+    import transformers
 
-    bit, dinov2, beit = {"bit": known.BitConfig}, {"dinov2": known.Dinov2Config}, {"beit": known.BeitConfig}
-    config, network, backbones = {
-        "dpt": (known.DPTConfig, known.DPTForDepthEstimation, {**bit, **dinov2, **beit, "swinv2": known.Swinv2Config}),
-        "depth_anything": (known.DepthAnythingConfig, known.DepthAnythingForDepthEstimation, dinov2),
-        "zoedepth": (known.ZoeDepthConfig, known.ZoeDepthForDepthEstimation, beit),
-        "upernet": (
-            known.UperNetConfig,
-            known.UperNetForSemanticSegmentation,
-            {"convnext": known.ConvNextConfig, "swin": known.SwinConfig},
-        ),
-        "segformer": (known.SegformerConfig, known.SegformerForSemanticSegmentation, {}),
-    }[kind]
-    return _Known(config, network, backbones, frozenset(one.name for one in fields(known.PreTrainedConfig)))
+    config, network, backbones = _CLASSES[kind]
+    return _Known(
+        getattr(transformers, config),
+        getattr(transformers, network),
+        {name: getattr(transformers, one) for name, one in backbones.items()},
+        frozenset(one.name for one in fields(transformers.PreTrainedConfig)),
+    )
 
 
 def _filled(network: type[Any], settings: Any, source: TensorSource, device: torch.device) -> Any:
@@ -200,11 +214,13 @@ def _reason(error: Exception) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without transformers' progress bar and its report of a file that does not fit, which is told in a sentence."""
-    from transformers.utils import logging
+    from transformers.utils import logging as theirs
+
+    logging: Any = theirs  # its functions have no types
 
     shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
-    logging.set_verbosity(logging.CRITICAL)
+    logging.set_verbosity(CRITICAL)
     try:
         yield
     finally:
