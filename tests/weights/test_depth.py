@@ -6,7 +6,7 @@ import torch
 from tests.library.small_midas import PREFIX, Reference, small_midas
 from tests.weights.sources import Memory
 from webui.domain.errors import NotFiniteError, UnusableFileError
-from webui.library.midas import midas_shape, place
+from webui.library.midas import MidasShape, midas_shape, place
 from webui.processing.depth import depth_channel
 from webui.weights.depth import DepthNetwork, answer
 from webui.weights.inputs import Input
@@ -33,6 +33,13 @@ def test_every_tensor_is_used_exactly_once() -> None:
     assert {name for name, _ in places} == set(TENSORS)
     for stacked in {name for name, third in places if third is not None}:
         assert sorted(third for name, third in places if name == stacked and third is not None) == [0, 1, 2]
+
+
+def test_the_real_size_is_that_of_the_published_network() -> None:
+    stages = ((256, 3), (512, 4), (1024, 9))
+    module = empty_midas(MidasShape(64, stages, 768, 3072, 12, 24, (768, 768), 256))
+    assert round(sum(one.numel() for one in module.parameters()) / 1e6) == 123  # MiDaS: "DPT-Hybrid, 123 M"
+    assert module.config.backbone_out_indices[2:] == [8, 11]
 
 
 def test_names_translate_there_and_back() -> None:

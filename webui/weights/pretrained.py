@@ -46,7 +46,6 @@ _CLASSES: Mapping[str, tuple[str, str, Mapping[str, str]]] = MappingProxyType(
         "segformer": ("SegformerConfig", "SegformerForSemanticSegmentation", {}),
     }
 )
-KINDS = tuple(_CLASSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class _Known:
     """transformers' classes of one kind of network.
 
     Attributes:
-        config, network: what describes it, and the depth estimator itself.
+        config, network: what describes it, and the network itself.
         backbones: what describes the backbones that it may stand on, by their `model_type`; the usual one first.
         common: settings that every configuration has; none of them matters here.
     """
@@ -88,7 +87,7 @@ def read_network(
     Args:
         source: of `model.safetensors`.
         config: the text of `config.json`.
-        kinds: values of `model_type` that are taken, of those in `KINDS`.
+        kinds: values of `model_type` that are taken, of those known here.
         fixed: settings that are not left to the configuration.
 
     Raises:
@@ -217,7 +216,6 @@ def _quiet() -> Iterator[None]:
     from transformers.utils import logging as theirs
 
     logging: Any = theirs  # its functions have no types
-
     shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity(CRITICAL)
