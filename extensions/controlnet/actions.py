@@ -15,8 +15,9 @@ from pydantic import ConfigDict, Field, model_validator
 
 from webui.plugins.api import Action, ActionContext, ActionResult, BadRequestError, ImageField, Models, Options
 
-from .modules import BUILT_IN, CONTROL_TYPES, DEFAULT_RESOLUTION, MODULES, Module, modules_of
+from .modules import BUILT_IN, CONTROL_TYPES, DEFAULT_RESOLUTION, MODULES, PLACE, WITH_NETWORK, Module, modules_of
 from .options import NO_MODEL
+from .weights import CONFIG, WEIGHTS, is_there
 
 API_VERSION = 3
 UNITS = 3
@@ -44,7 +45,7 @@ class DetectOptions(Options):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     image: ImageField | None = Field(None, description="picture to draw the map of")
-    module: str = Field("canny", description="preprocessor", max_length=100, examples=list(BUILT_IN))
+    module: str = Field("canny", description="preprocessor", max_length=100, examples=[*BUILT_IN, *WITH_NETWORK])
     processor_res: float = Field(-1, description="short side in pixels at which it works; -1: 512")
     threshold_a: float = Field(-1, description="its first number; -1: its default")
     threshold_b: float = Field(-1, description="its second number; -1: its default")
@@ -82,8 +83,9 @@ def model_list(options: ModelListOptions, context: ActionContext) -> ActionResul
 
 
 def module_list(options: ModuleListOptions, context: ActionContext) -> ActionResult:
+    context.models.refresh()
     shown = {(one.labels[-1] if options.alias_names and one.labels else one.name): one for one in MODULES.values()}
-    details: dict[str, Any] = {name: _described(one) for name, one in shown.items()}
+    details: dict[str, Any] = {name: _described(one, context.models) for name, one in shown.items()}
     return ActionResult(", ".join(shown), data={"module_list": list(shown), "module_detail": details})
 
 
@@ -106,11 +108,15 @@ def detect(options: DetectOptions, context: ActionContext) -> ActionResult:
     """The maps of the given pictures.
 
     Raises:
-        BadRequestError: no picture, or a preprocessor that is not built in.
+        BadRequestError: no picture, or a preprocessor that is not built in and whose network is not there.
+        UnusableFileError, NotFiniteError: its network cannot be used.
     """
-    from .units import drawn_map, usable_module
+    from .units import drawn_map, preprocessor_of, usable_module
 
     module = usable_module(options.module, "module")
+    if module.example:
+        context.models.refresh()  # its network may just have been put there
+    draw = preprocessor_of(module, "module", context.models, context.device)
     pictures = [*([options.image] if options.image else []), *options.images]
     masks = [*([options.mask] if options.mask else []), *options.masks]
     if not pictures:
@@ -122,7 +128,7 @@ def detect(options: DetectOptions, context: ActionContext) -> ActionResult:
         context.progress(number, len(pictures), module.name)
         thresholds = (options.threshold_a, options.threshold_b)
         mask = masks[number] if masks else None
-        made.append(drawn_map(module, picture, mask, options.processor_res, thresholds))
+        made.append(drawn_map(module, draw, picture, mask, options.processor_res, thresholds))
     data: dict[str, Any] = {"info": "Success", "images": [_as_base64(image) for image in made]}
     return ActionResult(f"{module.name}: {len(made)} maps", images=tuple(made), data=data)
 
@@ -140,8 +146,8 @@ def _auto_v1(path: Path) -> str:
         return hashlib.sha256(file.read(_HASH_BYTES)).hexdigest()[:_HASH_DIGITS]
 
 
-def _described(module: Module) -> dict[str, Any]:
-    """Sliders of a module; `available` is this program's own."""
+def _described(module: Module, models: Models) -> dict[str, Any]:
+    """Sliders of a module; `available` and `needs` are this program's own."""
     sliders: list[dict[str, Any]] = []
     if module.resolution:
         sliders.append({"name": "Resolution", "value": DEFAULT_RESOLUTION, "min": 64, "max": 2048, "step": 8})
@@ -149,8 +155,11 @@ def _described(module: Module) -> dict[str, Any]:
         {"name": one.name, "value": one.default, "min": one.low, "max": one.high, "step": one.step}
         for one in module.sliders
     ]
-    told: dict[str, Any] = {"model_free": module.model_free, "sliders": sliders, "available": not module.needs}
-    if module.needs:
+    available = not module.needs or (bool(module.example) and is_there(module.name, models))
+    told: dict[str, Any] = {"model_free": module.model_free, "sliders": sliders, "available": available}
+    if module.example:
+        told["needs"] = f"{WEIGHTS} and {CONFIG} of a model such as {module.example} in {PLACE}/{module.name}"
+    elif module.needs:
         told["needs"] = f"weights ({module.needs}) and code that are not built in"
     return told
 

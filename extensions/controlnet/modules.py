@@ -11,6 +11,7 @@ from types import MappingProxyType
 DEFAULT_RESOLUTION = 512
 UNUSED_SLIDER = 0.5  # what A1111 writes for a slider that a module does not have
 NO_MODULE = "none"
+PLACE = "models/ControlNetPreprocessor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Module:
         model_free: it acts without a control network.
         resolution: it works at a resolution of its own.
         needs: what is missing to run it; "" where it is built in.
+        example: a public model whose files, in a folder of the module's name under `PLACE`, are what it needs; "" where
+            no files help.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Module:
     model_free: bool = False
     resolution: bool = True
     needs: str = ""
+    example: str = ""
 
     def threshold(self, number: int, value: float) -> float:
         """A threshold as it is used: the value where the slider takes it, else its default."""
@@ -154,14 +158,26 @@ _WITH_WEIGHTS = (
     ("instant_id_face_embedding", "", "Instant-ID", "antelopev2"),
     ("instant_id_face_keypoints", "", "Instant-ID", "antelopev2"),
 )
+# Those of them that run with a network in Hugging Face's form, and a public one that fits.
+_EXAMPLES: Mapping[str, str] = MappingProxyType(
+    {
+        "depth_midas": "Intel/dpt-hybrid-midas",
+        "depth_anything": "LiheYoung/depth-anything-small-hf",
+        "depth_anything_v2": "depth-anything/Depth-Anything-V2-Small-hf",
+        "depth_zoe": "Intel/zoedepth-nyu-kitti",
+        "seg_ufade20k": "openmmlab/upernet-convnext-small",
+        "seg_ofade20k": "openmmlab/upernet-swin-large",  # A1111's OneFormer draws the same classes in the same colours
+    }
+)
 MODULES: Mapping[str, Module] = MappingProxyType(
     {module.name: module for module in _BUILT_IN}
     | {
-        name: Module(name, (label,) if label else (), types=(kind,), needs=file)
+        name: Module(name, (label,) if label else (), types=(kind,), needs=file, example=_EXAMPLES.get(name, ""))
         for name, label, kind, file in _WITH_WEIGHTS
     }
 )
 BUILT_IN = tuple(module.name for module in _BUILT_IN)
+WITH_NETWORK = tuple(_EXAMPLES)
 _BY_LABEL: Mapping[str, Module] = MappingProxyType(
     {label: module for module in MODULES.values() for label in (module.name, *module.labels)}
 )

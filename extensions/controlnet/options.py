@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from webui.plugins.api import ImageField, Options
 
-from .modules import BUILT_IN, MODULES, find_module
+from .modules import BUILT_IN, MODULES, WITH_NETWORK, find_module
 
 MAX_UNITS = 10
 NO_MODEL = "None"
@@ -40,7 +40,7 @@ class Unit(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     enabled: bool = Field(False, description="take part")
-    module: str = Field("none", description="preprocessor", max_length=100, examples=list(BUILT_IN))
+    module: str = Field("none", description="preprocessor", max_length=100, examples=[*BUILT_IN, *WITH_NETWORK])
     model: str = Field(
         NO_MODEL, description="file in models/ControlNet", max_length=400, json_schema_extra={"model": "controlnet"}
     )

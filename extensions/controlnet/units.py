@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from webui.plugins.api import BadRequestError, GenerationRequest, Img2Img, Picture
+from webui.plugins.api import BadRequestError, GenerationRequest, Img2Img, Models, Picture, UnusableFileError
 
 from .maps import Map, fitted, pixel_perfect_resolution
 from .modules import MODULES, Module, find_module
 from .options import NO_MODEL, ControlOptions, Unit
 from .pictures import HALF, binary_mask, pixels_of, seen_by
-from .preprocessors import PREPROCESSORS, Settings
+from .preprocessors import PREPROCESSORS, Preprocessor, Settings
+from .with_network import network_preprocessor
 
 SEEDS = 2**32
 
@@ -28,7 +29,8 @@ class Prepared:
         number: its place among the units of the request, from 0.
         picture: (H, W, 3) uint8 RGB.
         mask: (H, W) uint8, 255: repaint; None without one.
-        seed: of preprocessors that draw.
+        draw: the preprocessor.
+        seed: of preprocessors that draw by chance.
         size: (height, width) in pixels of the first pass, for pixel perfect.
     """
 
@@ -37,6 +39,7 @@ class Prepared:
     number: int
     picture: Map
     mask: NDArray[np.uint8] | None
+    draw: Preprocessor
     seed: int
     size: tuple[int, int]
     _drawn: Map | None = None
@@ -109,29 +112,35 @@ class Prepared:
             if self.unit.pixel_perfect:
                 resolution = pixel_perfect_resolution(self.picture, *self.size, self.unit.resize_mode)
             settings = Settings(resolution, self.threshold(0), self.threshold(1), self.seed)
-            self._drawn = _drawn(self.module, self.picture, self.mask, settings)
+            self._drawn = _drawn(self.module, self.draw, self.picture, self.mask, settings)
         return self._drawn
 
 
-def prepare(options: ControlOptions, request: GenerationRequest) -> tuple[Prepared, ...]:
+def prepare(
+    options: ControlOptions, request: GenerationRequest, models: Models, device: torch.device
+) -> tuple[Prepared, ...]:
     """The enabled units of a request with their pictures.
+
+    Args:
+        models, device: where networks of preprocessors come from, and where they run.
 
     Raises:
         BadRequestError: a unit has no picture, no model, or a preprocessor that is not built in.
     """
     units = [(number, unit) for number, unit in enumerate(options.units) if unit.enabled]
-    return tuple(_prepared(number, unit, request) for number, unit in units)
+    return tuple(_prepared(number, unit, request, models, device) for number, unit in units)
 
 
-def _prepared(number: int, unit: Unit, request: GenerationRequest) -> Prepared:
+def _prepared(number: int, unit: Unit, request: GenerationRequest, models: Models, device: torch.device) -> Prepared:
     path = f"extensions.controlnet.units.{number}"
     module = _for_task(usable_module(unit.module, f"{path}.module"), request)
     if unit.model == NO_MODEL and not _acts_alone(module):
         raise BadRequestError(f"{path}.model", f"the preprocessor {module.name} needs a model in models/ControlNet")
+    draw = preprocessor_of(module, f"{path}.module", models, device)
     seen = seen_by(unit, request, path, crops=not module.name.startswith("reference"))
     unit = unit.model_copy(update={"resize_mode": seen.fit})
     size = (request.height // 8 * 8, request.width // 8 * 8)
-    return Prepared(unit, module, number, seen.picture, seen.mask, _drawing_seed(request), size)
+    return Prepared(unit, module, number, seen.picture, seen.mask, draw, _drawing_seed(request), size)
 
 
 def _for_task(module: Module, request: GenerationRequest) -> Module:
@@ -143,20 +152,25 @@ def _for_task(module: Module, request: GenerationRequest) -> Module:
 
 
 def drawn_map(
-    module: Module, picture: Picture, mask: Picture | None, resolution: float, thresholds: tuple[float, float]
+    module: Module,
+    draw: Preprocessor,
+    picture: Picture,
+    mask: Picture | None,
+    resolution: float,
+    thresholds: tuple[float, float],
 ) -> Image.Image:
     """The map as a preprocessor draws it, before it is brought to the size of a picture. Repainted parts are black."""
     pixels = pixels_of(picture)
     first, second = (module.threshold(number, value) for number, value in enumerate(thresholds))
     settings = Settings(round(module.resolution_of(resolution)), first, second)
-    drawn = _drawn(module, pixels, binary_mask(mask, pixels), settings)
+    drawn = _drawn(module, draw, pixels, binary_mask(mask, pixels), settings)
     if drawn.shape[2] == 4:
         drawn = np.where(drawn[:, :, 3:] > HALF, 0, drawn[:, :, :3]).astype(np.uint8)
     return Image.fromarray(np.ascontiguousarray(drawn))
 
 
-def _drawn(module: Module, picture: Map, mask: NDArray[np.uint8] | None, settings: Settings) -> Map:
-    drawn = PREPROCESSORS[module.name](picture, settings)
+def _drawn(module: Module, draw: Preprocessor, picture: Map, mask: NDArray[np.uint8] | None, settings: Settings) -> Map:
+    drawn = draw(picture, settings)
     if not module.name.startswith("inpaint"):
         return drawn
     white = np.zeros(drawn.shape[:2], np.uint8) if mask is None else mask
@@ -172,13 +186,31 @@ def usable_module(name: str, path: str) -> Module:
     module = find_module(name)
     if module is None:
         raise BadRequestError(path, f"there is no preprocessor {name!r}")
-    if module.name not in PREPROCESSORS:
+    if module.name not in PREPROCESSORS and not module.example:
         raise BadRequestError(
             path,
             f"{module.name} needs weights ({module.needs}) and code that are not built in; make its map elsewhere and "
             "send it with the preprocessor none",
         )
     return module
+
+
+def preprocessor_of(module: Module, path: str, models: Models, device: torch.device) -> Preprocessor:
+    """What draws the maps of a usable module.
+
+    Args:
+        path: where it is named in the request, for errors.
+
+    Raises:
+        BadRequestError: its network is missing or cannot be used; says what belongs where.
+    """
+    built_in = PREPROCESSORS.get(module.name)
+    if built_in is not None:
+        return built_in
+    try:
+        return network_preprocessor(module.name, models, device)
+    except UnusableFileError as error:
+        raise BadRequestError(path, str(error)) from error
 
 
 def _acts_alone(module: Module) -> bool:

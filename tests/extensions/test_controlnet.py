@@ -22,11 +22,12 @@ from extensions.controlnet.modules import BUILT_IN, CONTROL_TYPES, MODULES, find
 from extensions.controlnet.options import ControlOptions, Unit
 from extensions.controlnet.preprocessors import PREPROCESSORS, Settings
 from extensions.controlnet.units import fields_of, prepare
-from webui.domain.errors import BadRequestError
+from webui.domain.errors import BadRequestError, UnknownModelError
 from webui.domain.images import Picture
 from webui.domain.inpainting import Inpainting
 from webui.domain.masks import Mask
 from webui.domain.request import GenerationRequest, Img2Img
+from webui.plugins.models import Models
 
 RANDOM = np.random.RandomState(0)
 NOISE = RANDOM.randint(0, 256, (60, 90, 3)).astype(np.uint8)
@@ -97,6 +98,21 @@ def test_it_refuses_in_words(given: dict[str, Any], said: str) -> None:
         Unit.model_validate(given)
 
 
+class NoModels(Models):
+    """A models folder without anything in it."""
+
+    def __init__(self) -> None: ...
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        return ()
+
+    def find(self, kind: str, name: str) -> Path:
+        raise UnknownModelError(f"{kind}: no {name!r}")
+
+
+NO_MODELS, CPU = NoModels(), torch.device("cpu")
+
+
 def enabled(**given: Any) -> ControlOptions:
     return ControlOptions(units=(Unit.model_validate({"enabled": True, **given}),))
 
@@ -106,25 +122,30 @@ def enabled(**given: Any) -> ControlOptions:
     [
         (enabled(model="m"), "units.0.image", "no picture"),
         (enabled(image=BASE64, module="canny"), "units.0.model", "needs a model"),
-        (enabled(image=BASE64, module="depth_midas", model="m"), "units.0.module", "dpt_hybrid"),
+        (
+            enabled(image=BASE64, module="depth_midas", model="m"),
+            "units.0.module",
+            "ControlNetPreprocessor/depth_midas",
+        ),
+        (enabled(image=BASE64, module="depth_leres", model="m"), "units.0.module", "res101"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_the_work(options: ControlOptions, field: str, said: str) -> None:
     with pytest.raises(BadRequestError, match=said) as caught:
-        prepare(options, REQUEST)
+        prepare(options, REQUEST, NO_MODELS, CPU)
     assert caught.value.field == f"extensions.controlnet.{field}"
 
 
 def test_the_infotext_is_a1111s() -> None:
     options = enabled(image=BASE64, module="canny", model="tiny", processor_res=256, threshold_a=40)
-    fields = fields_of(prepare(options, REQUEST), options.enabled)
+    fields = fields_of(prepare(options, REQUEST, NO_MODELS, CPU), options.enabled)
     assert fields == {
         "ControlNet 0": "Module: canny, Model: tiny, Weight: 1.0, Resize Mode: Crop and Resize, Processor Res: 256, "
         "Threshold A: 40.0, Threshold B: 200, Guidance Start: 0.0, Guidance End: 1.0, Pixel Perfect: False, "
         "Control Mode: Balanced"
     }
     odd = enabled(image=BASE64, module="canny", model="a, b")
-    assert fields_of(prepare(odd, REQUEST), odd.enabled) == {"ControlNet 0": ""}
+    assert fields_of(prepare(odd, REQUEST, NO_MODELS, CPU), odd.enabled) == {"ControlNet 0": ""}
 
 
 def test_every_module_of_the_lists_is_known_and_the_built_in_ones_run() -> None:
@@ -206,7 +227,7 @@ def test_img2img_lends_its_picture_its_fit_and_its_mask() -> None:
     mask.paste(255, (30, 20, 60, 40))
     painting = Inpainting(mask=Mask.of(mask), mask_blur_x=0, mask_blur_y=0)
     task = Img2Img(image=PICTURE, resize_mode="fill", inpainting=painting)
-    [unit] = prepare(enabled(module="inpaint_only", model="m"), REQUEST.with_(task=task))
+    [unit] = prepare(enabled(module="inpaint_only", model="m"), REQUEST.with_(task=task), NO_MODELS, CPU)
     assert unit.unit.resize_mode == "Resize and Fill"
     assert unit.module.name == "inpaint_global_harmonious"  # the task masks already
     assert unit.mask is not None
@@ -220,11 +241,11 @@ def test_only_masked_crops_what_a_unit_sees_unless_it_is_told_not_to() -> None:
     mask.paste(255, (0, 0, 20, 20))
     painting = Inpainting(mask=Mask.of(mask), mask_blur_x=0, mask_blur_y=0, area="masked", padding=0)
     request = REQUEST.with_(task=Img2Img(image=PICTURE, inpainting=painting))
-    [cropped] = prepare(enabled(module="none", model="m"), request)
+    [cropped] = prepare(enabled(module="none", model="m"), request, NO_MODELS, CPU)
     assert cropped.picture.shape == (64, 64, 3)
     corner = Image.fromarray(NOISE[:20, :20]).resize((64, 64), Image.Resampling.LANCZOS)
     assert np.array_equal(cropped.picture, np.asarray(corner))
-    [whole] = prepare(enabled(module="none", model="m", inpaint_crop_input_image=False), request)
+    [whole] = prepare(enabled(module="none", model="m", inpaint_crop_input_image=False), request, NO_MODELS, CPU)
     assert whole.picture.shape == (60, 90, 3)
 
 
@@ -304,6 +325,7 @@ class Context:
 
     def __init__(self, folder: Path) -> None:
         self.models = self
+        self.device = CPU
         self.folder = folder
 
     def names(self, kind: str) -> tuple[str, ...]:

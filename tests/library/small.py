@@ -10,8 +10,14 @@ CONTEXT = 64  # the width of the text encoder
 TEXT = "cond_stage_model.transformer.text_model."
 
 
-def small_checkpoint(seed: int, *, in_channels: int = 4, dtype: torch.dtype = torch.float16) -> dict[str, Tensor]:
-    """Tensors of a whole SD1 checkpoint: two UNet levels, two VAE levels, a CLIP with one layer."""
+def small_checkpoint(
+    seed: int, *, in_channels: int = 4, dtype: torch.dtype = torch.float16, complete: bool = False
+) -> dict[str, Tensor]:
+    """Tensors of a whole SD1 checkpoint: two UNet levels, two VAE levels, a CLIP with one layer.
+
+    Args:
+        complete: with a VAE that shrinks by 8 and CLIP's whole vocabulary, so that pictures can be made with it.
+    """
     from diffusers import UNet2DConditionModel
 
     torch.manual_seed(seed)
@@ -22,20 +28,20 @@ def small_checkpoint(seed: int, *, in_channels: int = 4, dtype: torch.dtype = to
     )  # fmt: skip
     layout = unet_layout([2, 2], [True, False])
     tensors = {f"model.diffusion_model.{layout.to_ldm(name)}": value for name, value in unet.state_dict().items()}
-    tensors |= {f"first_stage_model.{name}": value for name, value in small_vae().items()}
-    tensors |= text_tensors()
+    tensors |= {f"first_stage_model.{name}": value for name, value in small_vae(4 if complete else 2).items()}
+    tensors |= text_tensors(49408 if complete else 100)
     return {name: value.to(dtype).contiguous() for name, value in tensors.items()}
 
 
-def small_vae() -> dict[str, Tensor]:
+def small_vae(levels: int = 2) -> dict[str, Tensor]:
     """Tensors of a bare VAE file in LDM naming."""
     from diffusers import AutoencoderKL
 
     vae = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
-        block_out_channels=(CHANNELS, CHANNELS), layers_per_block=2, latent_channels=4,
+        down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels,
+        block_out_channels=(CHANNELS,) * levels, layers_per_block=2, latent_channels=4,
     )  # fmt: skip
-    layout = vae_layout([2, 2], [3, 3])
+    layout = vae_layout([2] * levels, [3] * levels)
     tensors = {}
     for name, value in vae.state_dict().items():
         ldm = layout.to_ldm(name)
@@ -45,13 +51,13 @@ def small_vae() -> dict[str, Tensor]:
     return tensors
 
 
-def text_tensors() -> dict[str, Tensor]:
+def text_tensors(vocabulary: int = 100) -> dict[str, Tensor]:
     def layer(name: str, *shape: int) -> dict[str, Tensor]:
         return {f"{TEXT}{name}.weight": torch.randn(shape) * 0.05, f"{TEXT}{name}.bias": torch.zeros(shape[0])}
 
     width = 64
     tensors = {
-        f"{TEXT}embeddings.token_embedding.weight": torch.randn(100, width) * 0.05,
+        f"{TEXT}embeddings.token_embedding.weight": torch.randn(vocabulary, width) * 0.05,
         f"{TEXT}embeddings.position_embedding.weight": torch.randn(77, width) * 0.05,
     }
     block = "encoder.layers.0."

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from tests.library import full_size
+from tests.library.small_midas import small_midas
 from webui.domain.errors import UnusableFileError
 from webui.library.detect import ModelSpec, detect
 from webui.library.headers import Header, TensorInfo
@@ -185,6 +186,19 @@ def test_a_missing_tensor_is_named() -> None:
         spec_of(shapes)
 
 
-def test_depth_models_and_other_channels_are_refused() -> None:
-    with pytest.raises(UnusableFileError, match="5 channels"):
-        spec_of(full_size.checkpoint(full_size.sd1_unet(5), SD_LEVELS, SD1_TEXT))
+def test_other_channels_are_refused() -> None:
+    with pytest.raises(UnusableFileError, match="6 channels"):
+        spec_of(full_size.checkpoint(full_size.sd1_unet(6), SD_LEVELS, SD1_TEXT))
+
+
+def test_a_depth_checkpoint_holds_its_depth_network() -> None:
+    unet = full_size.checkpoint(full_size.sd1_unet(5), SD_LEVELS, SD1_TEXT)
+    midas = {name: tuple(one.shape) for name, one in small_midas().items()}
+    spec = spec_of({**unet, **midas})
+    assert spec.depth is not None
+    assert (spec.depth.stages, spec.depth.layers, spec.depth.grid) == (((128, 1), (256, 1), (384, 2)), 4, 2)
+    with pytest.raises(UnusableFileError, match=r"x\.safetensors: .*depth_model\.model\.pretrained\.\*.* are missing"):
+        spec_of(unet)
+    del midas["depth_model.model.scratch.layer1_rn.weight"]
+    with pytest.raises(UnusableFileError, match=r"depth_model\.model\.scratch\.layer1_rn\.weight is missing"):
+        spec_of({**unet, **midas})

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from webui.domain.errors import UnusableFileError
 from webui.library import sidecar as yaml
 from webui.library.headers import Header
+from webui.library.midas import PREFIX as DEPTH_PREFIX
+from webui.library.midas import MidasShape, midas_shape
 from webui.library.shapes import UnetShape, VaeShape, unet_shape, vae_shape
 
 Family = Literal["sd1", "sd2", "sdxl", "sdxl_refiner"]
@@ -15,6 +17,7 @@ Prediction = Literal["epsilon", "v"]
 PredictionSource = Literal["metadata", "sidecar", "marker", "default"]
 
 LATENT_CHANNELS = 4
+DEPTH_CHANNELS = 5  # latent 4 | depth 1
 INPAINT_CHANNELS = 9  # latent 4 | mask 1 | masked image 4
 PIX2PIX_CHANNELS = 8  # latent 4 | image 4
 
@@ -24,7 +27,6 @@ _STRANGERS = (
     ("model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight", "a Stable Diffusion 3 model"),
     ("model.diffusion_model.double_blocks.0.img_attn.qkv.weight", "a Flux model"),
     ("double_blocks.0.img_attn.qkv.weight", "a Flux model"),
-    ("depth_model.model.pretrained.act_postprocess3.0.project.0.bias", "a depth-to-image model (it needs MiDaS)"),
     ("cond_stage_model.roberta.embeddings.word_embeddings.weight", "an AltDiffusion model"),
 )
 _LORA_PARTS = ("lora_up", "lora_down", "lora_A", "lora_B", "hada_w1_a", "lokr_w1", "oft_blocks")
@@ -40,6 +42,7 @@ class ModelSpec:
         latent_scale: encoder output x latent_scale = latents as the UNet knows them.
         heads: attention heads of each UNet level.
         vae: None when the checkpoint has no VAE of its own.
+        depth: the depth network inside a depth checkpoint; None in all others.
         sidecar: the parsed yaml beside the file; empty if none.
     """
 
@@ -53,6 +56,7 @@ class ModelSpec:
     heads: tuple[int, ...]
     vae: VaeShape | None
     sidecar: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    depth: MidasShape | None = None
 
     @property
     def inpaints(self) -> bool:
@@ -86,8 +90,8 @@ def detect(name: str, header: Header, sidecar: Mapping[str, Any]) -> ModelSpec:
         if key in shapes:
             raise UnusableFileError(f"{name}: {what}; only SD1, SD2 and SDXL models are supported")
     family = _family(name, shapes, unet)
-    if unet.in_channels not in (LATENT_CHANNELS, PIX2PIX_CHANNELS, INPAINT_CHANNELS):
-        raise UnusableFileError(f"{name}: its UNet takes {unet.in_channels} channels; 4, 8 and 9 are supported")
+    if unet.in_channels not in (LATENT_CHANNELS, DEPTH_CHANNELS, PIX2PIX_CHANNELS, INPAINT_CHANNELS):
+        raise UnusableFileError(f"{name}: its UNet takes {unet.in_channels} channels; 4, 5, 8 and 9 are supported")
     prediction, source = _prediction(header, sidecar, family, unet)
     is_xl = family in ("sdxl", "sdxl_refiner")
     return ModelSpec(
@@ -101,6 +105,7 @@ def detect(name: str, header: Header, sidecar: Mapping[str, Any]) -> ModelSpec:
         heads=_heads(name, unet, sidecar),
         vae=vae,
         sidecar=sidecar,
+        depth=_depth(name, shapes, unet),
     )
 
 
@@ -133,6 +138,22 @@ def _family(name: str, shapes: Mapping[str, tuple[int, ...]], unet: UnetShape) -
     raise UnusableFileError(
         f"{name}: only a UNet ({unet.naming} naming), without text encoder; a checkpoint file holds both"
     )
+
+
+def _depth(name: str, shapes: Mapping[str, tuple[int, ...]], unet: UnetShape) -> MidasShape | None:
+    """The network that estimates depth for a UNet which wants to be shown some (SD2 depth-to-image)."""
+    if unet.in_channels != DEPTH_CHANNELS:
+        return None
+    try:
+        found = midas_shape(shapes)
+    except UnusableFileError as error:
+        raise UnusableFileError(f"{name}: {error}") from error
+    if found is None:
+        raise UnusableFileError(
+            f"{name}: its UNet takes 5 channels, the fifth is depth, but the tensors of its depth network "
+            f"({DEPTH_PREFIX}pretrained.*, {DEPTH_PREFIX}scratch.*) are missing; take the whole checkpoint"
+        )
+    return found
 
 
 def _has(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> bool:

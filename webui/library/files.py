@@ -16,6 +16,7 @@ Kind = Literal[
     "lora",
     "hypernetwork",
     "controlnet",
+    "preprocessor",
     "upscaler",
     "gfpgan",
     "codeformer",
@@ -30,6 +31,7 @@ FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         "lora": ("Lora", "LyCORIS"),
         "hypernetwork": ("hypernetworks",),
         "controlnet": ("ControlNet",),
+        "preprocessor": ("ControlNetPreprocessor",),  # a folder in Hugging Face's form for each preprocessor
         "upscaler": ("ESRGAN", "RealESRGAN", "SwinIR", "DAT", "HAT", "ScuNET"),
         "gfpgan": ("GFPGAN",),
         "codeformer": ("Codeformer",),

@@ -25,7 +25,7 @@ _KINDS: tuple[Kind, ...] = tuple(FOLDERS)
 _OK = "ok"
 _ONLY_A_PICTURE = "a picture without an embedding in it"
 _WAITING = "a pickle; it is converted to safetensors when it is first used"
-RULES = 1  # raise it when files are judged differently, so that cached verdicts are made anew
+RULES = 2  # raise it when files are judged differently, so that cached verdicts are made anew
 EXAMINE_SECONDS = 1.5
 _LISTED = 30  # names in an error text
 

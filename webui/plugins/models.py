@@ -36,7 +36,8 @@ class Models:
         """Usable files of a kind, by their path inside its folder, sorted.
 
         Args:
-            kind: checkpoint, vae, lora, embedding, hypernetwork, controlnet, upscaler, gfpgan, codeformer, detector.
+            kind: checkpoint, vae, lora, embedding, hypernetwork, controlnet, preprocessor, upscaler, gfpgan,
+                codeformer, detector.
         """
         return tuple(file.name for file in self._files(kind) if file.usable)
 

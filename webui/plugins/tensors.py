@@ -8,7 +8,9 @@ from webui.prompt.embeddings import Embedding, embedding_of
 from webui.sampling.colours import latent_colours
 from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.weights.annotators import Segmenter, build_depth, build_segmenter
 from webui.weights.build import check_finite, is_finite
+from webui.weights.depth import DepthNetwork
 from webui.weights.model import LoadedModel
 from webui.weights.recognise import FACES, recognise
 from webui.weights.tensors import TensorFile
@@ -18,15 +20,19 @@ __all__ = [
     "FACES",
     "ClipTower",
     "Conditioning",
+    "DepthNetwork",
     "Embedding",
     "Layout",
     "LoadedModel",
     "ModelCall",
     "ModelSpec",
     "Residuals",
+    "Segmenter",
     "SigmaTable",
     "Step",
     "TensorFile",
+    "build_depth",
+    "build_segmenter",
     "build_text_stack",
     "check_finite",
     "detect",

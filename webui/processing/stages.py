@@ -81,7 +81,8 @@ def blank_conditioning(model: LoadedModel, request: GenerationRequest) -> Tensor
     """Conditioning channels (B, C, h, w) of a run without a picture, for checkpoints that expect one; else None.
 
     Inpainting checkpoints (9 channels) get a mask of ones, everything may change, and an encoded mid-grey picture.
-    Editing checkpoints (8 channels) get an empty one. Where there is a picture, `start.py` answers instead.
+    Editing checkpoints (8 channels) get an empty one, depth checkpoints (5 channels) one that is equally far
+    everywhere. Where there is a picture, `start.py` answers instead.
     """
     missing = model.spec.in_channels - 4
     shape = (request.batch_size, missing, request.height // 8, request.width // 8)

@@ -15,6 +15,7 @@ from webui.domain.errors import BadRequestError
 from webui.domain.inpainting import SoftInpainting
 from webui.domain.request import GenerationRequest, Img2Img
 from webui.imaging.soft import changed_mask
+from webui.processing.depth import depth_channel
 from webui.processing.inpaint import Canvas, finished, prepared
 from webui.processing.plan import Plan
 from webui.sampling.masking import LatentMask
@@ -116,6 +117,9 @@ class Start:
             # the posterior's mode as it is, without the factor that latents have
             shown = torch.cat([self._encode(model.vae, one) for one in self._pixels]) / model.vae.scale
             return shown.expand(batch, -1, -1, -1)
+        if model.depth is not None:
+            near = torch.cat([depth_channel(model.depth, one, self._cells) for one in self._pixels])
+            return near.expand(batch, -1, -1, -1)
         if not spec.inpaints:
             return None
         mask = self._pixel_mask()

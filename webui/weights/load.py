@@ -1,4 +1,4 @@
-"""Loads a checkpoint: converts a pickle first, then builds UNet, VAE and text encoders from its tensors."""
+"""Loads a checkpoint: converts a pickle first, then builds UNet, VAE, text encoders and depth network from tensors."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +12,7 @@ from webui.library.library import ModelLibrary
 from webui.library.shapes import require_vae
 from webui.weights.build import build_unet, build_vae
 from webui.weights.convert import ensure_safetensors
+from webui.weights.midas import build_midas
 from webui.weights.model import LoadedModel
 from webui.weights.precision import cpu_has_amx
 from webui.weights.speed import speed_up
@@ -54,6 +55,7 @@ def load_model(
         with TensorFile(path) as source:
             module = build_unet(source, spec.unet, spec.heads, device, dtype)
             text = build_text_stack(source, spec.family, spec.sidecar, device, text_dtype)
+            depth = build_midas(source, spec.depth, device) if spec.depth else None
     except (UnusableFileError, NotFiniteError) as error:
         raise type(error)(f"{checkpoint.name}: {error}") from error
     if fast_cpu and device.type == "cpu":
@@ -62,7 +64,7 @@ def load_model(
     if needs_probe(spec):
         spec = replace(spec, prediction="v" if answers_v(unet, spec) else "epsilon")
     door = load_vae(library, checkpoint, vae, spec, device, dtype, progress=progress)
-    return LoadedModel(checkpoint, spec, vae, unet, door, text, device, dtype)
+    return LoadedModel(checkpoint, spec, vae, unet, door, text, device, dtype, depth)
 
 
 def load_vae(

@@ -7,6 +7,7 @@ import torch
 from webui.library.detect import ModelSpec
 from webui.library.files import ModelFile
 from webui.prompt.ports import TextStack
+from webui.weights.depth import DepthNetwork
 from webui.weights.unet import UnetDoor
 from webui.weights.vae import VaeDoor
 
@@ -19,6 +20,7 @@ class LoadedModel:
         spec: as detected; the prediction type may have been settled by a probe of the weights.
         vae_file: None when the VAE is the one inside the checkpoint.
         device, dtype: of the UNet and the text encoders.
+        depth: what a depth checkpoint estimates depth with; None in all others.
     """
 
     file: ModelFile
@@ -29,3 +31,4 @@ class LoadedModel:
     text: TextStack
     device: torch.device
     dtype: torch.dtype
+    depth: DepthNetwork | None = None

@@ -1,0 +1,38 @@
+"""Depth maps, drawn by a network of the user's. How such networks are read and run is the program's."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from webui.plugins.api import UnusableFileError
+from webui.plugins.tensors import DepthNetwork
+
+from .maps import Map, resized_for, three_channels
+from .preprocessors import Settings
+
+_FAR, _NEAR = 85, 2  # percentiles of the distance that become black and white
+
+
+def depth_map(network: DepthNetwork, picture: Map, settings: Settings) -> Map:
+    """What is near is bright, over the whole range from 0 to 255, as sd-webui-controlnet draws it.
+
+    Of distances, which have no natural end, a few of the nearest and the farthest are cut off.
+    """
+    padded, (height, width) = resized_for(picture, settings.resolution)
+    pixels = torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None].float() / 255
+    depth = network(pixels, resized=not network.takes_any)
+    if depth.shape[-2:] != padded.shape[:2]:
+        depth = torch.nn.functional.interpolate(depth, padded.shape[:2], mode="bilinear", align_corners=False)
+    values = depth[0, 0].cpu().numpy().astype(np.float64)
+    if not np.isfinite(values).all():
+        raise UnusableFileError("the depth network answered with NaN or infinity; take another file")
+    if network.is_distance:
+        drawn = 1 - _spread(values, *np.percentile(values, (_NEAR, _FAR)))
+    else:
+        drawn = _spread(values, values.min(), values.max())
+    return three_channels((drawn * 255).clip(0, 255).astype(np.uint8)[:height, :width])
+
+
+def _spread(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    """0 at `low`, 1 at `high`; 0 everywhere where there is nothing between them."""
+    return (values - low) / (high - low) if high > low else np.zeros_like(values)
