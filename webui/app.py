@@ -34,7 +34,7 @@ from webui.output.metadata import encode
 from webui.output.store import ImageStore
 from webui.plugins.catalog import Catalog
 from webui.plugins.describing import CACHE, describe_all
-from webui.prompt.styles import read_styles
+from webui.prompt.style_file import StyleFile
 
 STYLES_FILE = "styles.csv"  # in the data folder, where the worker reads it too
 ROOT = Path(__file__).resolve().parents[1]  # of the program, where its requirements and bundled extensions are
@@ -205,10 +205,11 @@ def install_door(settings: Settings, wired: Wired) -> InstallDoor:
 def _application(settings: Settings, wired: Wired, closing: threading.Event) -> Application:
     """The API, and the page beside it where it is wanted. `--nowebui` never loads gradio."""
     engine, door = wired.engine, install_door(settings, wired)
+    styles = StyleFile(settings.data_dir / STYLES_FILE)
     parts = Parts(
         engine=engine,
         encode=functools.partial(encoded, settings),
-        styles=functools.partial(read_styles, settings.data_dir / STYLES_FILE),
+        styles=styles.read,
         options=FixedOptions(
             samples_format=settings.image_format,
             jpeg_quality=settings.jpeg_quality,
@@ -234,7 +235,7 @@ def _application(settings: Settings, wired: Wired, closing: threading.Event) -> 
             outputs_dir=settings.outputs_dir,
             save_images=settings.save_images,
             embed_parameters=settings.embed_parameters,
-            styles=tuple(read_styles(settings.data_dir / STYLES_FILE)),
+            styles=styles,
             installing=door,
         )
     return application

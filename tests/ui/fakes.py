@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from webui.domain.errors import Cancelled, UnknownModelError, WebuiError
+from webui.domain.errors import Cancelled, UnknownModelError, UnusableFileError, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Progress
 from webui.plugins.catalog import Catalog
@@ -67,6 +67,9 @@ class FakeLibrary:
 
     def fact(self, file: FakeFile, name: str) -> str:
         return file.stem
+
+    def safetensors(self, file: FakeFile) -> Path:
+        raise UnusableFileError(f"{file.name}: has not been converted to safetensors yet")
 
     def title(self, file: FakeFile) -> str:
         return f"{file.name} [0123456789]"

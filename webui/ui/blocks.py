@@ -1,6 +1,6 @@
 """The page: quicksettings above, one tab each below. `build` puts the parts together and draws nothing itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,8 @@ from gradio.components import Component
 
 from webui.domain.request import GenerationRequest
 from webui.installing.live import InstallDoor
-from webui.ui import cards, extensions, extras, forms, img2img, markup, models, paste, quicksettings, txt2img
+from webui.prompt.style_file import StyleFile
+from webui.ui import cards, extensions, extras, forms, img2img, markup, models, paste, quicksettings, tokens, txt2img
 from webui.ui.album import Album
 from webui.ui.events import bind
 from webui.ui.generate import Runner
@@ -28,7 +29,7 @@ def build(
     temp_dir: Path,
     save_images: bool = True,
     embed_parameters: bool = True,
-    styles: Sequence[str] = (),
+    styles: StyleFile | None = None,
     installing: InstallDoor | None = None,
 ) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
@@ -38,22 +39,25 @@ def build(
         temp_dir: private folder of the pictures shown; must lie in Gradio's upload folder (`mount` sees to that).
         save_images: whether pictures are saved to the outputs folder.
         embed_parameters: whether pictures that are not saved carry their generation text.
-        styles: names of the saved styles.
+        styles: the saved styles; None: there are none, and none can be saved.
         installing: how extensions are installed; None: not on this page.
     """
     starting, _ = models.as_shown(engine.library, engine.starting_values(), "")
+    saved = dict if styles is None else styles.read
+    names = () if styles is None else styles.names()
+    counting = tokens.Counting(engine, saved)
     pen = Pen(starting)
     with Page(title="Stable Diffusion", analytics_enabled=False, fill_width=True, delete_cache=(DAY, DAY)) as page:
         refresh = quicksettings.draw(pen, engine)
         with gr.Tabs(selected="txt2img", elem_id="tabs") as tabs:
             with gr.Tab("txt2img", id="txt2img", elem_id="tab_txt2img"):
-                buttons, results = txt2img.draw(pen, styles, engine)
+                buttons, results = txt2img.draw(pen, names, engine)
                 cards.draw(engine, pen.controls["checkpoint"])
             form = pen.form()
             shared = {name: form.controls[name] for name in quicksettings.REMEMBERED}
             picture_pen = Pen(starting, "img2img", shared)
             with gr.Tab("img2img", id="img2img", elem_id="tab_img2img"):
-                picture_tab = img2img.draw(picture_pen, styles, engine)
+                picture_tab = img2img.draw(picture_pen, names, engine)
             filler = paste.Paste(engine, form, results.status)
             with gr.Tab("Extras", id="extras", elem_id="tab_extras"):
                 upscalers = extras.draw(
@@ -69,6 +73,9 @@ def build(
         txt2img.connect(picture_pen, picture_tab.buttons, picture_tab.results, of_pictures)
         for gallery in (results, picture_tab.results):
             img2img.connect_send(gallery, picture_tab, tabs)
+        for tab_pen, tab_buttons in ((pen, buttons), (picture_pen, picture_tab.buttons)):
+            tokens.connect(tab_pen, tab_buttons.counters, counting)
+            tokens.connect_load(tab_buttons.counters, counting, engine.starting_values)
         refiners = [picture_pen.controls["refiner.checkpoint"]]
         quicksettings.connect(pen, engine, refresh, results.status, refiners)
 

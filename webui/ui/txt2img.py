@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from webui.domain.catalog import SAMPLERS, SCHEDULES
-from webui.ui import hires
+from webui.ui import hires, tokens
 from webui.ui.events import bind
 from webui.ui.extensions import draw_accordions, names_of
 from webui.ui.generate import Results, Runner
@@ -30,7 +30,7 @@ TEXT_BOX = 32_000  # characters, as the request allows
 
 @dataclass(frozen=True, slots=True)
 class Buttons:
-    """The buttons of the tab, for whoever gives them something to do."""
+    """The buttons of the tab and what else lies beside the prompts, for whoever gives them something to do."""
 
     generate: gr.Button
     interrupt: gr.Button
@@ -43,6 +43,7 @@ class Buttons:
     seed_reuse: gr.Button
     subseed_dice: gr.Button
     subseed_reuse: gr.Button
+    counters: tuple[gr.HTML, gr.HTML]  # of the tokens of both prompts
 
 
 def draw(
@@ -60,7 +61,7 @@ def draw(
     """
     with gr.Row(elem_id=pen.id("toprow")):
         with gr.Column(scale=6, min_width=320):
-            _prompts(pen)
+            counters = _prompts(pen)
         with gr.Column(scale=2, min_width=260, elem_id=pen.id("actions")):
             generate = gr.Button("Generate", variant="primary", elem_id=pen.id("generate"))
             with gr.Row(elem_classes="tight"):
@@ -85,7 +86,7 @@ def draw(
             upscale = None
             if pen.tab == "txt2img":
                 upscale = _tool("✨ Upscale with the settings of Hires. fix", "txt2img_upscale")
-    return Buttons(generate, interrupt, skip, upscale, paste, clear, *tools), results
+    return Buttons(generate, interrupt, skip, upscale, paste, clear, *tools, counters), results
 
 
 def connect(pen: Pen, buttons: Buttons, results: Results, runner: Runner) -> None:
@@ -115,13 +116,16 @@ def connect(pen: Pen, buttons: Buttons, results: Results, runner: Runner) -> Non
     bind(buttons.subseed_reuse.click, lambda *values: last("subseed", *values), picked, [controls["subseed"]])
 
 
-def _prompts(pen: Pen) -> None:
+def _prompts(pen: Pen) -> tuple[gr.HTML, gr.HTML]:
+    """Both boxes, each with its counter."""
     box = {"lines": 4, "max_length": TEXT_BOX, "show_label": False, "elem_classes": "prompt"}
     pen.draw(
         "prompt", placeholder="Prompt (Ctrl+Enter generates, Esc interrupts)", autofocus=pen.tab == "txt2img",
         **{**box, "elem_id": pen.id("prompt")},
     )  # fmt: skip
+    counter = tokens.draw(pen, "token_counter")
     pen.draw("negative_prompt", placeholder="Negative prompt", **{**box, "lines": 3, "elem_id": pen.id("neg_prompt")})
+    return counter, tokens.draw(pen, "negative_token_counter")
 
 
 def _generation(pen: Pen) -> tuple[gr.Button, gr.Button, gr.Button, gr.Button, gr.Button]:
