@@ -1,4 +1,4 @@
-"""How many tokens a prompt takes, as shown beside its box. Reads texts only: nothing is encoded, torch is not needed."""
+"""How many tokens a prompt takes, as shown beside its box. Texts only: nothing is encoded, torch is not needed."""
 
 import re
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """The page: quicksettings above, one tab each below. `build` puts the parts together and draws nothing itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,20 @@ from gradio.components import Component
 from webui.domain.request import GenerationRequest
 from webui.installing.live import InstallDoor
 from webui.prompt.style_file import StyleFile
-from webui.ui import cards, extensions, extras, forms, img2img, markup, models, paste, quicksettings, tokens, txt2img
+from webui.ui import (
+    cards,
+    extensions,
+    extras,
+    forms,
+    img2img,
+    markup,
+    models,
+    paste,
+    quicksettings,
+    style_editor,
+    tokens,
+    txt2img,
+)
 from webui.ui.album import Album
 from webui.ui.events import bind
 from webui.ui.generate import Runner
@@ -43,21 +56,18 @@ def build(
         installing: how extensions are installed; None: not on this page.
     """
     starting, _ = models.as_shown(engine.library, engine.starting_values(), "")
-    saved = dict if styles is None else styles.read
-    names = () if styles is None else styles.names()
-    counting = tokens.Counting(engine, saved)
     pen = Pen(starting)
     with Page(title="Stable Diffusion", analytics_enabled=False, fill_width=True, delete_cache=(DAY, DAY)) as page:
         refresh = quicksettings.draw(pen, engine)
         with gr.Tabs(selected="txt2img", elem_id="tabs") as tabs:
             with gr.Tab("txt2img", id="txt2img", elem_id="tab_txt2img"):
-                buttons, results = txt2img.draw(pen, names, engine)
+                buttons, results = txt2img.draw(pen, styles, engine)
                 cards.draw(engine, pen.controls["checkpoint"])
             form = pen.form()
             shared = {name: form.controls[name] for name in quicksettings.REMEMBERED}
             picture_pen = Pen(starting, "img2img", shared)
             with gr.Tab("img2img", id="img2img", elem_id="tab_img2img"):
-                picture_tab = img2img.draw(picture_pen, names, engine)
+                picture_tab = img2img.draw(picture_pen, styles, engine)
             filler = paste.Paste(engine, form, results.status)
             with gr.Tab("Extras", id="extras", elem_id="tab_extras"):
                 upscalers = extras.draw(
@@ -73,9 +83,7 @@ def build(
         txt2img.connect(picture_pen, picture_tab.buttons, picture_tab.results, of_pictures)
         for gallery in (results, picture_tab.results):
             img2img.connect_send(gallery, picture_tab, tabs)
-        for tab_pen, tab_buttons in ((pen, buttons), (picture_pen, picture_tab.buttons)):
-            tokens.connect(tab_pen, tab_buttons.counters, counting)
-            tokens.connect_load(tab_buttons.counters, counting, engine.starting_values)
+        _connect_prompts(engine, ((pen, buttons), (picture_pen, picture_tab.buttons)), styles)
         refiners = [picture_pen.controls["refiner.checkpoint"]]
         quicksettings.connect(pen, engine, refresh, results.status, refiners)
 
@@ -98,6 +106,16 @@ def build(
         bind(page.load, of_pictures.resume, [picture_tab.results.job], picture_tab.results.all)
     blocks: gr.Blocks = page
     return blocks
+
+
+def _connect_prompts(engine: "Engine", tabs: Sequence[tuple[Pen, txt2img.Buttons]], styles: StyleFile | None) -> None:
+    """What stands around the prompts of each tab: token counters, and the editor of styles."""
+    counting = tokens.Counting(engine, dict if styles is None else styles.read)
+    for pen, buttons in tabs:
+        tokens.connect(pen, buttons.counters, counting)
+        tokens.connect_load(buttons.counters, counting, engine.starting_values)
+    if styles is not None:
+        style_editor.connect([buttons.styles for _, buttons in tabs if buttons.styles is not None], styles)
 
 
 def _connect_paste(engine: "Engine", tab: img2img.Tab) -> None:

@@ -1,6 +1,6 @@
 """The tab img2img with its sub-tabs, and the buttons that hand a finished picture to it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from gradio.components import Component
 
 from webui.domain.errors import WebuiError
 from webui.output.parse import parse, read_fields
+from webui.prompt.style_file import StyleFile
 from webui.ui import markup, picture_form, txt2img
 from webui.ui.events import bind
 from webui.ui.generate import Results
@@ -35,7 +36,7 @@ class Tab:
     modes: gr.Tabs
 
 
-def draw(pen: Pen, styles: Sequence[str] = (), engine: "Engine | None" = None) -> Tab:
+def draw(pen: Pen, styles: StyleFile | None = None, engine: "Engine | None" = None) -> Tab:
     """Draw the tab inside the caller's Blocks; `engine` knows the extensions."""
     drawn: list[Any] = []
 
