@@ -15,7 +15,7 @@ from webui.ui import markup, picture_form, txt2img
 from webui.ui.events import bind
 from webui.ui.generate import Results
 from webui.ui.layout import Pen
-from webui.ui.picture_form import INPAINT, MASKED, OUTPAINT, PLAIN, PictureForm
+from webui.ui.picture_form import INPAINT, INPAINT_SKETCH, MASKED, OUTPAINT, PLAIN, TRANSPARENCY, PictureForm
 
 if TYPE_CHECKING:
     from webui.engine import Engine
@@ -45,7 +45,8 @@ def draw(pen: Pen, styles: StyleFile | None = None, engine: "Engine | None" = No
         measure = gr.Button("⤢ Size of the picture", size="sm", elem_id="img2img_detect_image_size_btn", min_width=160)
         options, masked, margins = picture_form.draw_options()
         for mode, tab in tabs.items():
-            bind(tab.select, _into_view(mode), None, [pictures.mode, masked, margins], queue=False)
+            into = [pictures.mode, masked, margins, options[TRANSPARENCY]]
+            bind(tab.select, _into_view(mode), None, into, queue=False)
         drawn.extend((pictures, modes, options, measure))
 
     buttons, results = txt2img.draw(pen, styles, engine, before)
@@ -55,8 +56,9 @@ def draw(pen: Pen, styles: StyleFile | None = None, engine: "Engine | None" = No
     return Tab(form, buttons, results, modes)
 
 
-def _into_view(mode: str) -> Callable[[], tuple[str, Any, Any]]:
-    return lambda: (mode, gr.update(visible=mode in MASKED), gr.update(visible=mode == OUTPAINT))
+def _into_view(mode: str) -> Callable[[], tuple[str, Any, Any, Any]]:
+    visible = mode in MASKED, mode == OUTPAINT, mode == INPAINT_SKETCH
+    return lambda: (mode, *(gr.update(visible=one) for one in visible))
 
 
 def _connect_size(form: PictureForm, measure: gr.Button, results: Results) -> None:
@@ -65,15 +67,9 @@ def _connect_size(form: PictureForm, measure: gr.Button, results: Results) -> No
     def size_of(values: Mapping[Component, Any]) -> Updates:
         """The picture's own size, rounded down to whole latent cells."""
         try:
-            if values[form.pictures.mode] == INPAINT:
-                drawn = form.pictures.editor.read(values[form.pictures.editor.component])
-                picture = drawn[0] if drawn else None
-            else:
-                picture = form.pictures.read(values)[0]
+            picture = form.pictures.picture(values)
         except WebuiError as error:
             return {results.status: markup.message("error", str(error))}
-        if picture is None:
-            return {results.status: markup.message("notice", "Drop a picture first.")}
         return {width: max(CELL, picture.width // CELL * CELL), height: max(CELL, picture.height // CELL * CELL)}
 
     bind(measure.click, size_of, set(form.pictures.all), [width, height, results.status], preprocess=False)
