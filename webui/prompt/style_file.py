@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from webui.domain.errors import BadRequestError, UnusableFileError, WebuiError
-from webui.library.cache import write_atomically
+from webui.library.unfinished import write_atomically
 from webui.prompt.styles import Style, read_styles
 
 COLUMNS = ("name", "prompt", "negative_prompt")
@@ -95,7 +95,7 @@ class StyleFile:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 if before is not None:
                     write_atomically(self._path.with_name(self._path.name + BACKUP), before)
-                write_atomically(self._path, buffer.getvalue().encode("utf-8-sig"))
+                write_atomically(self._path, buffer.getvalue().encode("utf-8-sig"), durable=True)
             except OSError as error:
                 raise WebuiError(f"{self._path} cannot be written: {error.strerror}; nothing was changed") from error
 
