@@ -92,7 +92,8 @@ def _abandoned(path: Path, name: re.Match[str]) -> bool:
     try:
         written = path.lstat().st_mtime
         process = psutil.Process(int(name["process"]))
-        return process.status() == psutil.STATUS_ZOMBIE or process.create_time() > written + _CLOCKS
+        began: float = process.create_time()
+        return bool(process.status() == psutil.STATUS_ZOMBIE) or began > written + _CLOCKS
     except psutil.NoSuchProcess:
         return True
     except (OSError, OverflowError, psutil.Error):  # gone meanwhile, or it may not be asked

@@ -152,7 +152,9 @@ class _Job:
         vectors = None if pooled is None else dict(zip(unique, pooled.unbind(), strict=True))
         return [context[text] for text in texts], None if vectors is None else [vectors[text] for text in texts]
 
-    def _run(self, encoder: TextEncoder, texts: list[list[Chunk]], counts: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _run(
+        self, encoder: TextEncoder, texts: list[list[Chunk[Embedding]]], counts: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
         """Encode U texts of n chunks each: context (U, 77 n, D), and pooled (U, D_p) of each first chunk, or None."""
         flat = [chunk for text in texts for chunk in text]
         tokens = torch.tensor([chunk.padded_tokens(with_zero=encoder.pads_with_zero) for chunk in flat])

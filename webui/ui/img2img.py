@@ -57,8 +57,10 @@ def draw(pen: Pen, styles: StyleFile | None = None, engine: "Engine | None" = No
 
 
 def _into_view(mode: str) -> Callable[[], tuple[str, Any, Any, Any]]:
-    visible = mode in MASKED, mode == OUTPAINT, mode == INPAINT_SKETCH
-    return lambda: (mode, *(gr.update(visible=one) for one in visible))
+    masked, margins, transparency = mode in MASKED, mode == OUTPAINT, mode == INPAINT_SKETCH
+    return lambda: (
+        mode, gr.update(visible=masked), gr.update(visible=margins), gr.update(visible=transparency),
+    )  # fmt: skip
 
 
 def _connect_size(form: PictureForm, measure: gr.Button, results: Results) -> None:

@@ -22,7 +22,8 @@ from webui.ui.editor import COLOURING, MASKING, Canvas
 from webui.ui.forms import Form
 
 Mode = str  # of MODES
-T, U = TypeVar("T"), TypeVar("U")
+T = TypeVar("T")
+U = TypeVar("U")
 PLAIN, SKETCH, INPAINT, INPAINT_SKETCH = "img2img", "sketch", "inpaint", "inpaint_sketch"
 UPLOAD, OUTPAINT = "inpaint_upload", "outpaint"
 MODES: tuple[tuple[Mode, str], ...] = (
