@@ -28,7 +28,7 @@ class Editor:
 
     open: gr.Button
     apply: gr.Button
-    panel: gr.Group
+    panel: gr.Column
     shown: gr.State  # whether the panel is open
     name: gr.Dropdown
     prompt: gr.Textbox
@@ -47,27 +47,32 @@ class Editor:
 
 def draw_buttons(pen: Pen) -> tuple[gr.Button, gr.Button]:
     """The buttons that open the editor and apply what is chosen, inside the caller's row."""
-    edit = gr.Button("🖌 Edit styles", size="sm", elem_id=pen.id("styles_edit_button"), elem_classes="tool")
-    apply = gr.Button("📋 Apply styles", size="sm", elem_id=pen.id("style_apply"), elem_classes="tool")
+    edit = gr.Button("✎ Edit styles", size="sm", elem_id=pen.id("styles_edit_button"), elem_classes="tool")
+    apply = gr.Button("✓ Apply styles", size="sm", elem_id=pen.id("style_apply"), elem_classes="tool")
     return edit, apply
 
 
 def draw(pen: Pen, buttons: tuple[gr.Button, gr.Button], names: Sequence[str]) -> Editor:
     """The panel, closed, inside the caller's Blocks; the prompts and the list of styles must be drawn already."""
-    with gr.Group(visible=False, elem_id=pen.id("styles_editor")) as panel:
-        name = gr.Dropdown(
-            list(names), value=None, label="Name", info="choose a style, or type a new name", allow_custom_value=True,
-            elem_id=pen.id("style_name"),
-        )  # fmt: skip
-        prompt = gr.Textbox(
-            label="Prompt", info="{prompt} stands for what is typed; without it the text is joined by a comma", lines=2,
-            max_length=MAX_TEXT, elem_id=pen.id("style_prompt"),
-        )  # fmt: skip
-        negative = gr.Textbox(label="Negative prompt", lines=2, max_length=MAX_TEXT, elem_id=pen.id("style_neg_prompt"))
+    with gr.Column(visible=False, elem_id=pen.id("styles_editor"), elem_classes="styles-editor") as panel:
         with gr.Row(elem_classes="tight"):
-            copy = gr.Button("Copy the prompts", size="sm", elem_id=pen.id("style_copy"), min_width=80)
-            save = gr.Button("Save", size="sm", variant="primary", elem_id=pen.id("style_save"), min_width=80)
-            delete = gr.Button("Delete", size="sm", variant="stop", elem_id=pen.id("style_delete"), min_width=80)
+            name = gr.Dropdown(
+                list(names), value=None, label="Name of the style", info="choose one, or type a new name",
+                allow_custom_value=True, elem_id=pen.id("style_name"), scale=2, min_width=180,
+            )  # fmt: skip
+            prompt = gr.Textbox(
+                label="Its prompt", info="{prompt} stands for what is typed; without it the two are joined by a comma",
+                lines=2, max_length=MAX_TEXT, elem_id=pen.id("style_prompt"), scale=4, min_width=240,
+            )  # fmt: skip
+            negative = gr.Textbox(
+                label="Its negative prompt", info="joined to the other negative prompt in the same way", lines=2,
+                max_length=MAX_TEXT, elem_id=pen.id("style_neg_prompt"), scale=4, min_width=240,
+            )  # fmt: skip
+        with gr.Row(elem_classes="tight"):
+            plain: dict[str, Any] = {"size": "sm", "scale": 0, "min_width": 140}
+            save = gr.Button("Save", variant="primary", elem_id=pen.id("style_save"), **plain)
+            copy = gr.Button("Copy the prompts", elem_id=pen.id("style_copy"), **plain)
+            delete = gr.Button("Delete", elem_id=pen.id("style_delete"), **plain)
         status = gr.HTML(elem_id=pen.id("style_status"))
     controls = pen.controls
     prompts = controls["prompt"], controls["negative_prompt"]
