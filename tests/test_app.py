@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -48,10 +49,21 @@ def _get(url: str, **headers: str) -> int:
         return error.code
 
 
+def _left_by_the_dead(path: Path) -> Path:
+    """A half-written file whose process has ended."""
+    code = "import sys, pathlib, webui.library.unfinished as u; p = u.unfinished(pathlib.Path(sys.argv[1]))"
+    code += "; p.parent.mkdir(parents=True); p.touch(); print(p)"
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(path)], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return Path(ended.stdout.strip())
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_server_starts_answers_and_ends_with_0(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "webui", "--nowebui", "--port", "0", "--threads", "1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "WEBUI_DATA_DIR": str(tmp_path / "data")}
+    left = _left_by_the_dead(tmp_path / "data" / "settings.json")
     server = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -61,6 +73,11 @@ def test_a_server_starts_answers_and_ends_with_0(tmp_path: Path) -> None:
         assert _get(f"{url}/health") == 200
         assert _get(f"{url}/sdapi/v1/samplers") == 200
         assert _get(f"{url}/health", Host="evil.example") == 403
+        for _ in range(100):
+            if not left.exists():
+                break
+            time.sleep(0.1)
+        assert not left.exists()
         body = json.dumps({"steps": 1}).encode()
         no_model = urllib.request.Request(f"{url}/sdapi/v1/txt2img", body, {"Content-Type": "application/json"})
         with pytest.raises(urllib.error.HTTPError, match="404") as refused:

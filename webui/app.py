@@ -30,11 +30,12 @@ from webui.installing.service import Installer
 from webui.installing.sources import Places
 from webui.jobs.store import JobStore
 from webui.library.library import ModelLibrary
+from webui.library.unfinished import remove_abandoned
 from webui.output.metadata import encode
 from webui.output.store import ImageStore
 from webui.plugins.catalog import Catalog
 from webui.plugins.describing import CACHE, describe_all
-from webui.prompt.styles import read_styles
+from webui.prompt.style_file import StyleFile
 
 STYLES_FILE = "styles.csv"  # in the data folder, where the worker reads it too
 ROOT = Path(__file__).resolve().parents[1]  # of the program, where its requirements and bundled extensions are
@@ -88,6 +89,8 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
         store = JobStore(settings.data_dir / "webui.sqlite3")
         installing = installer(settings)
         installing.recover()
+        # beside the start: an outputs folder may hold very many files
+        threading.Thread(target=remove_abandoned, args=(written_folders(settings),), name="sweep", daemon=True).start()
         extensions = catalog(settings)
         live = _live(settings, extensions, installing, lambda config: engine.renew(config))
         config = replace(worker_config(settings), broken_extensions=extensions.broken())
@@ -123,6 +126,12 @@ def make(settings: Settings) -> Iterator[App]:
     with wired(settings, resume=True) as parts:
         closing = threading.Event()
         yield App(parts.engine, Guard(_application(settings, parts, closing), policy), closing)
+
+
+def written_folders(settings: Settings) -> tuple[Path, ...]:
+    """The folders that this program writes to, each once and none inside another."""
+    folders = sorted({Path(one).resolve() for one in (settings.data_dir, settings.models_dir, settings.outputs_dir)})
+    return tuple(one for one in folders if not any(other in one.parents for other in folders))
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -205,10 +214,11 @@ def install_door(settings: Settings, wired: Wired) -> InstallDoor:
 def _application(settings: Settings, wired: Wired, closing: threading.Event) -> Application:
     """The API, and the page beside it where it is wanted. `--nowebui` never loads gradio."""
     engine, door = wired.engine, install_door(settings, wired)
+    styles = StyleFile(settings.data_dir / STYLES_FILE)
     parts = Parts(
         engine=engine,
         encode=functools.partial(encoded, settings),
-        styles=functools.partial(read_styles, settings.data_dir / STYLES_FILE),
+        styles=styles.read,
         options=FixedOptions(
             samples_format=settings.image_format,
             jpeg_quality=settings.jpeg_quality,
@@ -234,7 +244,7 @@ def _application(settings: Settings, wired: Wired, closing: threading.Event) -> 
             outputs_dir=settings.outputs_dir,
             save_images=settings.save_images,
             embed_parameters=settings.embed_parameters,
-            styles=tuple(read_styles(settings.data_dir / STYLES_FILE)),
+            styles=styles,
             installing=door,
         )
     return application

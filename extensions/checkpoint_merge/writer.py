@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +16,7 @@ from typing import IO, NamedTuple
 import torch
 from torch import Tensor
 
-from webui.plugins.api import WebuiError
+from webui.plugins.api import WebuiError, unfinished
 
 NAMES: Mapping[torch.dtype, str] = MappingProxyType(
     {
@@ -65,17 +64,15 @@ def write_safetensors(
     entries = sorted(entries, key=lambda entry: (-entry.dtype.itemsize, entry.name))  # so that each lies aligned
     header = _header(entries, metadata)
     _require_space(path, len(header) + sum(entry.size for entry in entries))
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=".part", dir=path.parent)
-    temporary = Path(name)
+    temporary = unfinished(path)
     try:
-        with os.fdopen(handle, "wb", buffering=1 << 20) as file:
+        with temporary.open("xb", buffering=1 << 20) as file:
             file.write(header)
             for done, entry in enumerate(entries):
                 before(done, entry.name)
                 _write(file, entry, pieces(entry.name))
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's file is for its owner alone
         _publish(temporary, path)
     except OSError as error:
         raise WebuiError(f"{path.name}: writing failed ({error.strerror})") from error

@@ -159,6 +159,9 @@ class FakeEngine:
     def current(self) -> FakeJob | None:
         return next((job for job in self.jobs.values() if job.state == "running"), None)
 
+    def queued(self) -> tuple[FakeJob, ...]:
+        return tuple(job for job in self.jobs.values() if job.state == "queued")
+
     def interrupt(self) -> None:
         self.calls.append("interrupt")
         for job in self.jobs.values():

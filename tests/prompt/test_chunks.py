@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from webui.domain.request import PromptRules
 from webui.prompt.chunks import CHUNK, WINDOW, Chunk, chunks, old_chunks
 from webui.prompt.cleaning import clean_clip, clean_open_clip
-from webui.prompt.embeddings import Embedding, EmbeddingTable
+from webui.prompt.embedding_table import EmbeddingTable
+from webui.prompt.embeddings import Embedding
 from webui.prompt.tokenize import COMMA, END, START, ClipTokenizer
 
 TOKENIZER = ClipTokenizer()

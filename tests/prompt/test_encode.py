@@ -213,12 +213,6 @@ def test_errors_name_the_prompt() -> None:
         encode("a", "(a:1.2.3)")
 
 
-def test_count() -> None:
-    prompts = PromptEncoder(stack_of("sd1"), TOKENIZER)
-    assert prompts.count("cat", PromptRules()) == (1, 75)
-    assert prompts.count("cat BREAK cat", PromptRules()) == (76, 150)
-
-
 def test_old_emphasis_is_for_sd1_only() -> None:
     rules = PromptRules(old_emphasis=True, emphasis="No norm")
     ((part,),) = encode("((cat))", rules=rules).positive

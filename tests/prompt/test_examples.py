@@ -10,7 +10,8 @@ import torch
 from webui.domain.errors import BadRequestError
 from webui.domain.request import PromptRules
 from webui.prompt.chunks import chunks
-from webui.prompt.embeddings import Embedding, EmbeddingTable
+from webui.prompt.embedding_table import EmbeddingTable
+from webui.prompt.embeddings import Embedding
 from webui.prompt.syntax import (
     apply_styles,
     extra_networks,

@@ -69,6 +69,9 @@ class FakeLibrary:
     def fact(self, file: FakeFile, name: str) -> str:
         return file.stem
 
+    def safetensors(self, file: FakeFile) -> Path:
+        raise UnusableFileError(f"{file.name}: has not been converted to safetensors yet")
+
     def title(self, file: FakeFile) -> str:
         return f"{file.name} [0123456789]"
 

@@ -1,5 +1,6 @@
 """The page in a real browser: type, generate, look, stop, come back. Needs a Chromium on the machine."""
 
+import contextlib
 import shutil
 import socket
 import threading
@@ -39,6 +40,13 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def address(engine: FakeEngine, tmp_path: Path) -> Iterator[str]:
     app = mount(FastAPI(), engine, temp_dir=tmp_path / "temp", outputs_dir=engine.outputs)
+    with served(app) as place:
+        yield place
+
+
+@contextlib.contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """The application on a free port, and its address."""
     door = socket.socket()
     door.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))

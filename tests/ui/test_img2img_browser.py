@@ -129,3 +129,51 @@ def test_a_picture_dropped_on_the_canvas_arrives_to_the_pixel(
     expect(page.locator("#img2img_status .done")).to_contain_text("1 picture")
     assert asked(engine).image.open().tobytes() == STRIPES.tobytes()
     assert asked(engine).inpainting is not None
+
+
+def painted_once(page: Page, tab: str, canvas: str, file: Path) -> None:  # noqa: F811
+    """Drop the picture on a canvas and draw one short line over its middle."""
+    STRIPES.save(file)
+    open_tab(page, tab)
+    surface = page.locator(f"{canvas} canvas").first
+    expect(surface).to_be_visible()
+    page.locator(f"{canvas} input[type=file]").first.set_input_files(file)
+    page.wait_for_timeout(2500)  # the canvas takes its size from the picture
+    place = surface.bounding_box()
+    assert place is not None
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x - 10, y)
+    page.mouse.down()
+    page.mouse.move(x + 10, y, steps=4)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+
+
+def test_a_sketch_is_the_start_with_its_colours(page: Page, engine: FakeEngine, tmp_path: Path) -> None:  # noqa: F811
+    painted_once(page, "Sketch", "#img2img_sketch", tmp_path / "stripes.png")
+    expect(page.locator("#img2img_mask_alpha")).to_be_hidden()
+    page.locator("#img2img_generate").click()
+    submitted(page, engine, 1)
+    expect(page.locator("#img2img_status .done")).to_contain_text("1 picture")
+    assert asked(engine).inpainting is None
+    start = asked(engine).image.open()
+    assert start.getpixel((64, 48)) == (255, 255, 255)
+    changed = np.any(np.asarray(start) != np.asarray(STRIPES), axis=-1)
+    assert 0 < changed.mean() < 0.5
+    assert not changed[:8].any()
+
+
+def test_the_paint_of_an_inpaint_sketch_is_also_its_mask(page: Page, engine: FakeEngine, tmp_path: Path) -> None:  # noqa: F811
+    painted_once(page, "Inpaint sketch", "#inpaint_sketch", tmp_path / "stripes.png")
+    page.locator("#img2img_mask_blur input[type=number]").fill("0")
+    page.locator("#img2img_mask_alpha input[type=number]").fill("40")
+    page.locator("#img2img_generate").click()
+    submitted(page, engine, 1)
+    expect(page.locator("#img2img_status .done")).to_contain_text("1 picture")
+    made = asked(engine).inpainting
+    assert made is not None
+    start, mask = asked(engine).image.open(), made.mask.open()
+    assert (mask.mode, mask.getpixel((64, 48)), mask.getpixel((5, 5))) == ("L", 153, 0)
+    assert start.getpixel((5, 5)) == STRIPES.getpixel((5, 5))
+    faded = np.asarray(STRIPES)[48, 64] * 0.4 + 255 * 0.6
+    assert np.abs(np.asarray(start)[48, 64] - faded).max() <= 1

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,8 @@ def test_an_upload_that_is_too_big_is_refused(client: TestClient) -> None:
     with client:
         answer = client.post("/gradio_api/upload", files={"files": ("a.png", b"0" * (65 * 1024 * 1024))})
     assert answer.status_code == 413
+
+
+def test_the_page_loads_no_torch() -> None:
+    code = "import sys, webui.ui.mount; sys.exit(sorted({'torch', 'transformers'} & set(sys.modules)) or 0)"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)

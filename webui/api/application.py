@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
-from webui.api import actions, errors, extensions, installing, jobs, thumbs
+from webui.api import actions, around, errors, extensions, installing, internal, jobs, thumbs
 from webui.api.parts import Parts
 from webui.api.sdapi import extras, generation, lists, networks, pnginfo, progress, scripts, settings
 
@@ -27,6 +27,7 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
     description = "/openapi.json" if with_api else None
     app = FastAPI(title="webui", docs_url=None, redoc_url=None, openapi_url=description, lifespan=lifespan)
     errors.install(app)
+    around.install(app)
     _add_health(app, parts)
     app.include_router(thumbs.routes(parts))
     if with_api:
@@ -42,6 +43,7 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
             pnginfo.routes(),
             jobs.routes(parts),
             scripts.routes(parts),
+            internal.routes(parts),
             extensions.routes(parts),
             actions.routes(parts),  # last: what extensions declare never hides a route of the program
         ):

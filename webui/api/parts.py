@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from webui.api.sdapi.options import FixedOptions
+from webui.api.sdapi.tasks import Tasks
 from webui.domain.errors import BusyError
 from webui.domain.result import GeneratedImage
 from webui.engine import Engine
@@ -41,6 +42,7 @@ class Parts:
         flags: the program's settings without secrets, shown by `cmd-flags`.
         save_always: save images of the API also where the request does not ask.
         installing: how extensions are installed, and by whom; None: not here.
+        tasks: names that clients gave their jobs.
         closing: set when the server is to stop; new work is refused from then on.
     """
 
@@ -52,6 +54,7 @@ class Parts:
     save_always: bool = False
     installing: InstallDoor | None = None
     closing: threading.Event = field(default_factory=threading.Event)
+    tasks: Tasks = field(default_factory=Tasks)
 
     def refuse_when_closing(self) -> None:
         """Raises BusyError once the server is stopping."""

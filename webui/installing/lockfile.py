@@ -10,7 +10,7 @@ from types import MappingProxyType
 from pydantic import TypeAdapter, ValidationError
 
 from webui.domain.errors import WebuiError
-from webui.library.cache import write_atomically
+from webui.library.unfinished import write_atomically
 
 FILE = "extensions.lock.json"  # in the data folder
 

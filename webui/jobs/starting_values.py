@@ -2,12 +2,9 @@
 
 import json
 import logging
-import os
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from pydantic import ValidationError
 
 from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.request import GenerationRequest
+from webui.library.unfinished import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -115,16 +113,6 @@ def _write(path: Path, text: str) -> None:
     """Replace the file as a whole: after a crash or with a full disk it holds the old values or the new."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+        write_atomically(path, text.encode(), durable=True)
     except OSError as error:
         raise WebuiError(f"{path} cannot be written: {error.strerror}; nothing was changed") from error

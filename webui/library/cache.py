@@ -2,10 +2,10 @@
 
 import contextlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from threading import Lock
+
+from webui.library.unfinished import write_atomically
 
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -70,19 +70,6 @@ def version(path: Path) -> str:
     except OSError:
         return ""
     return f"{status.st_size}:{status.st_mtime_ns}"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` in one go, so that a reader sees the old file or the new one. Raises OSError."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 def _is_facts(facts: object) -> bool:

@@ -6,7 +6,6 @@ Names come from `filenames.py`, bytes from `metadata.py`.
 import contextlib
 import errno
 import os
-import secrets
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -17,6 +16,7 @@ from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage
 from webui.domain.settings import ImageFormat, Settings
+from webui.library.unfinished import unfinished
 from webui.output.filenames import NameFacts, NameTemplate, component, file_name
 from webui.output.metadata import encode
 from webui.output.parse import parse
@@ -146,7 +146,7 @@ def _write(directory: Path, template: NameTemplate, data: bytes, sidecar: bytes)
 
 
 def _temporary(directory: Path, data: bytes, made: list[Path]) -> Path:
-    path = directory / f".{secrets.token_hex(8)}.tmp"
+    path = unfinished(directory / "image")
     _write_new(path, data)
     made.append(path)
     return path

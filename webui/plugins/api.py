@@ -15,6 +15,7 @@ from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import Notice
 from webui.imaging.masks import blurred, coverage, painted_box, with_aspect
 from webui.imaging.resize import fitted
+from webui.library.unfinished import unfinished
 from webui.plugins.actions import Action, ActionResult
 from webui.plugins.contexts import ActionContext, JobContext
 from webui.plugins.markers import HOOKS_VERSION, hookimpl
@@ -51,5 +52,6 @@ __all__ = [
     "fitted",
     "hookimpl",
     "painted_box",
+    "unfinished",
     "with_aspect",
 ]

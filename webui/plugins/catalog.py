@@ -13,7 +13,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.extensions import ActionCall, ActionInfo, ExtensionInfo
 from webui.domain.request import GenerationRequest
-from webui.library.cache import write_atomically
+from webui.library.unfinished import write_atomically
 from webui.plugins.options import LENIENT
 
 SWITCHED_OFF = "disabled_extensions"  # key in settings.json

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from webui.library.cache import write_atomically
+from webui.library.unfinished import write_atomically
 from webui.plugins.describing import content_hash
 from webui.plugins.loader import folders
 

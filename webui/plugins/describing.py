@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 import webui
 from webui.domain.extensions import ExtensionInfo
-from webui.library.cache import write_atomically
+from webui.library.unfinished import write_atomically
 from webui.plugins.describe import INFO
 from webui.plugins.loader import folders, peek
 from webui.plugins.markers import HOOKS_VERSION

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Generic
 
 from webui.domain.request import PromptRules
 from webui.prompt.attention import Segment, parse_attention
-from webui.prompt.embeddings import Embedding, EmbeddingTable
+from webui.prompt.embedding_table import E, EmbeddingTable
 from webui.prompt.tokenize import COMMA, END, START, ClipTokenizer, Dialect
 
 CHUNK = 75  # tokens of a chunk, beside BOS and EOS
@@ -15,7 +16,7 @@ PLACEHOLDER = 0  # stands where the vectors of an embedding go
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Generic[E]):
     """Up to 75 tokens that are encoded together.
 
     Attributes:
@@ -26,7 +27,7 @@ class Chunk:
 
     tokens: tuple[int, ...] = ()
     weights: tuple[float, ...] = ()
-    embeddings: tuple[tuple[int, Embedding], ...] = ()
+    embeddings: tuple[tuple[int, E], ...] = ()
 
     def padded_tokens(self, *, with_zero: bool) -> list[int]:
         """The 77 ids: BOS, tokens, EOS, then 0 or EOS to the end. With zeros nothing but 0 follows the first EOS."""
@@ -42,14 +43,14 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunks:
+class Chunks(Generic[E]):
     """A text in chunks, at least one.
 
     Attributes:
         count: tokens as users see them: 75 for each closed chunk and the real ones of the last.
     """
 
-    chunks: tuple[Chunk, ...]
+    chunks: tuple[Chunk[E], ...]
     count: int
 
     @property
@@ -61,12 +62,12 @@ class Chunks:
 def chunks(
     text: str,
     tokenizer: ClipTokenizer,
-    embeddings: EmbeddingTable,
+    embeddings: EmbeddingTable[E],
     rules: PromptRules,
     *,
     dialect: Dialect = "clip",
     name: str = "prompt",
-) -> Chunks:
+) -> Chunks[E]:
     """Read attention, tokenize each segment by itself, and build chunks of 75 tokens.
 
     Args:
@@ -87,12 +88,12 @@ def chunks(
     return building.finish()
 
 
-def old_chunks(text: str, tokenizer: ClipTokenizer, embeddings: EmbeddingTable, rules: PromptRules) -> Chunks:
+def old_chunks(text: str, tokenizer: ClipTokenizer, embeddings: EmbeddingTable[E], rules: PromptRules) -> Chunks[E]:
     """The emphasis of the first versions: brackets in tokens set the factor of what follows; one chunk, cut at 75."""
     (ids,) = tokenizer.ids([text])
     tokens: list[int] = []
     weights: list[float] = []
-    found: list[tuple[int, Embedding]] = []
+    found: list[tuple[int, E]] = []
     weight, position = 1.0, 0
     while position < len(ids):
         factor = None if rules.emphasis == "None" else tokenizer.bracket_weights.get(ids[position])
@@ -114,15 +115,15 @@ def old_chunks(text: str, tokenizer: ClipTokenizer, embeddings: EmbeddingTable, 
 
 
 @dataclass(slots=True)
-class _Building:
+class _Building(Generic[E]):
     """Chunks in the making."""
 
-    embeddings: EmbeddingTable
+    embeddings: EmbeddingTable[E]
     backtrack: int
-    closed: list[Chunk] = field(default_factory=list)
+    closed: list[Chunk[E]] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
-    found: list[tuple[int, Embedding]] = field(default_factory=list)
+    found: list[tuple[int, E]] = field(default_factory=list)
     last_comma: int | None = None
 
     def close(self) -> None:
@@ -166,7 +167,7 @@ class _Building:
         self.close()
         self.tokens, self.weights = tokens, weights
 
-    def finish(self) -> Chunks:
+    def finish(self) -> Chunks[E]:
         count = CHUNK * len(self.closed) + len(self.tokens)
         if self.tokens or not self.closed:
             self.close()

@@ -1,6 +1,6 @@
-"""Textual inversion (Gal et al. 2022, arXiv:2208.01618): reading the files and finding their names among tokens."""
+"""Textual inversion (Gal et al. 2022, arXiv:2208.01618): reading the files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +14,6 @@ from torch import Tensor
 from webui.domain.errors import UnusableFileError
 from webui.library.pictures import embedding_data, is_picture
 from webui.prompt.ports import TextEncoder, TextStack
-from webui.prompt.tokenize import ClipTokenizer
 
 MAX_VECTORS = 75  # what fits between BOS and EOS
 MAX_WIDTH = 8192
@@ -50,26 +49,6 @@ class Embedding:
         if len(self.parts) != len(stack.encoders) or ("only" in self.parts) != (len(stack.encoders) == 1):
             return False
         return all(self.vectors(encoder).shape[1] == encoder.width for encoder in stack.encoders)
-
-
-class EmbeddingTable:
-    """Embeddings by the token ids of their names, so upper and lower case are the same."""
-
-    def __init__(self, embeddings: Sequence[Embedding], tokenizer: ClipTokenizer) -> None:
-        table: dict[int, list[tuple[list[int], Embedding]]] = {}
-        for ids, embedding in zip(tokenizer.ids([e.name for e in embeddings]), embeddings, strict=True):
-            if ids:
-                table.setdefault(ids[0], []).append((ids, embedding))
-        for entries in table.values():
-            entries.sort(key=lambda entry: len(entry[0]), reverse=True)
-        self._table = MappingProxyType(table)
-
-    def find(self, tokens: Sequence[int], position: int) -> tuple[Embedding, int] | None:
-        """The embedding with the longest name at `position`, and the number of tokens of that name."""
-        for ids, embedding in self._table.get(tokens[position], ()):
-            if list(tokens[position : position + len(ids)]) == ids:
-                return embedding, len(ids)
-        return None
 
 
 def read_embedding(path: Path, name: str | None = None) -> Embedding:

@@ -11,7 +11,8 @@ from webui.domain.request import SDXL, PromptRules
 from webui.prompt.chunks import WINDOW, Chunk, Chunks, chunks, old_chunks
 from webui.prompt.composition import split_and
 from webui.prompt.conditioning import Conditioning, Part, Span
-from webui.prompt.embeddings import Embedding, EmbeddingTable
+from webui.prompt.embedding_table import EmbeddingTable
+from webui.prompt.embeddings import Embedding
 from webui.prompt.ports import Splice, TextEncoder, TextStack
 from webui.prompt.schedule import schedules
 from webui.prompt.tokenize import ClipTokenizer, Dialect
@@ -62,12 +63,7 @@ class PromptEncoder:
         lengths |= {len(span.context) for spans in negative for span in spans}
         return Conditioning(positive, negative, job.empty() if len(lengths) > 1 else None)
 
-    def count(self, text: str, rules: PromptRules) -> tuple[int, int]:
-        """Tokens of a text and the next multiple of 75, as shown beside a prompt box."""
-        found = chunks(text, self.tokenizer, self._table, rules)
-        return found.count, found.limit
-
-    def chunks(self, text: str, encoder: TextEncoder, rules: PromptRules, field: str) -> Chunks:
+    def chunks(self, text: str, encoder: TextEncoder, rules: PromptRules, field: str) -> Chunks[Embedding]:
         """One text of a schedule, cut for one encoder."""
         if rules.old_emphasis and self.stack.family == "sd1":
             return old_chunks(text, self.tokenizer, self._table, rules)
@@ -156,7 +152,9 @@ class _Job:
         vectors = None if pooled is None else dict(zip(unique, pooled.unbind(), strict=True))
         return [context[text] for text in texts], None if vectors is None else [vectors[text] for text in texts]
 
-    def _run(self, encoder: TextEncoder, texts: list[list[Chunk]], counts: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _run(
+        self, encoder: TextEncoder, texts: list[list[Chunk[Embedding]]], counts: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
         """Encode U texts of n chunks each: context (U, 77 n, D), and pooled (U, D_p) of each first chunk, or None."""
         flat = [chunk for text in texts for chunk in text]
         tokens = torch.tensor([chunk.padded_tokens(with_zero=encoder.pads_with_zero) for chunk in flat])

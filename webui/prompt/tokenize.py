@@ -1,12 +1,16 @@
-"""Texts as token ids of CLIP's byte pair encoding. Chunks of 75 are made in `chunks.py`."""
+"""Texts as token ids of CLIP's byte pair encoding. Chunks of 75 are made in `chunks.py`.
+
+Needs no torch: the page counts tokens with it, in the process that must not load torch.
+"""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
-from transformers import CLIPTokenizer
+from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
+from tokenizers.models import BPE
 
 from webui.prompt.attention import ROUND, SQUARE
 from webui.prompt.cleaning import clean_clip, clean_open_clip
@@ -14,6 +18,11 @@ from webui.prompt.cleaning import clean_clip, clean_open_clip
 START = 49406
 END = 49407
 COMMA = 267
+
+SPECIAL = ("<|startoftext|>", "<|endoftext|>")  # each is one token also where a prompt spells it out
+# Radford et al. 2021 (arXiv:2103.00020), as published with the vocabulary: contractions, words, single digits, the rest
+WORD = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+WORD_END = "</w>"  # ends the last token of a word in the vocabulary
 
 Dialect = Literal["clip", "open_clip"]
 _CLEANERS: Mapping[Dialect, Callable[[str], str]] = MappingProxyType({"clip": clean_clip, "open_clip": clean_open_clip})
@@ -25,8 +34,8 @@ class ClipTokenizer:
     def __init__(self, folder: Path = Path(__file__).with_name("clip_vocabulary")) -> None:
         vocabulary: dict[str, int] = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
         lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")
-        merges: Any = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
-        self._backend = CLIPTokenizer(vocab=vocabulary, merges=merges).backend_tokenizer
+        merges = [_pair(line) for line in lines if line and not line.startswith("#version")]
+        self._backend = _backend(vocabulary, merges)
         self.bracket_weights = MappingProxyType(_bracket_weights(vocabulary))
 
     def ids(self, texts: Sequence[str], dialect: Dialect = "clip") -> list[list[int]]:
@@ -34,6 +43,27 @@ class ClipTokenizer:
         clean = _CLEANERS[dialect]
         encodings = self._backend.encode_batch([clean(text) for text in texts], add_special_tokens=False)
         return [list(encoding.ids) for encoding in encodings]
+
+
+def _backend(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Tokenizer:
+    """Byte pair encoding over bytes, word by word; texts are NFC, lower case, and any whitespace is one space."""
+    backend = Tokenizer(BPE(vocab=vocabulary, merges=merges, end_of_word_suffix=WORD_END, unk_token=SPECIAL[1]))
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(WORD), behavior="removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    backend.add_special_tokens(list(SPECIAL))
+    return backend
+
+
+def _pair(line: str) -> tuple[str, str]:
+    first, second = line.split()
+    return first, second
 
 
 def _bracket_weights(vocabulary: Mapping[str, int]) -> dict[int, float]:

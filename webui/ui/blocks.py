@@ -9,6 +9,7 @@ from gradio.components import Component
 
 from webui.domain.request import GenerationRequest
 from webui.installing.live import InstallDoor
+from webui.prompt.style_file import StyleFile
 from webui.ui import (
     cards,
     extensions,
@@ -20,8 +21,10 @@ from webui.ui import (
     own_size,
     paste,
     quicksettings,
+    style_editor,
+    tokens,
     txt2img,
-)  # fmt: skip
+)
 from webui.ui.album import Album
 from webui.ui.events import bind
 from webui.ui.generate import Runner
@@ -40,7 +43,7 @@ def build(
     temp_dir: Path,
     save_images: bool = True,
     embed_parameters: bool = True,
-    styles: Sequence[str] = (),
+    styles: StyleFile | None = None,
     installing: InstallDoor | None = None,
 ) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
@@ -50,7 +53,7 @@ def build(
         temp_dir: private folder of the pictures shown; must lie in Gradio's upload folder (`mount` sees to that).
         save_images: whether pictures are saved to the outputs folder.
         embed_parameters: whether pictures that are not saved carry their generation text.
-        styles: names of the saved styles.
+        styles: the saved styles; None: there are none, and none can be saved.
         installing: how extensions are installed; None: not on this page.
     """
     starting = own_size.starting(engine)[0]
@@ -81,6 +84,7 @@ def build(
         txt2img.connect(picture_pen, picture_tab.buttons, picture_tab.results, of_pictures)
         for gallery in (results, picture_tab.results):
             img2img.connect_send(gallery, picture_tab, tabs)
+        _connect_prompts(engine, ((pen, buttons), (picture_pen, picture_tab.buttons)), styles)
         refiners = [picture_pen.controls["refiner.checkpoint"]]
         quicksettings.connect(pen, engine, refresh, results.status, refiners)
         for size_pen in (pen, picture_pen):
@@ -105,6 +109,16 @@ def build(
         bind(page.load, of_pictures.resume, [picture_tab.results.job], picture_tab.results.all)
     blocks: gr.Blocks = page
     return blocks
+
+
+def _connect_prompts(engine: "Engine", tabs: Sequence[tuple[Pen, txt2img.Buttons]], styles: StyleFile | None) -> None:
+    """What stands around the prompts of each tab: token counters, and the editor of styles."""
+    counting = tokens.Counting(engine, dict if styles is None else styles.read)
+    for pen, buttons in tabs:
+        tokens.connect(pen, buttons.counters, counting)
+        tokens.connect_load(buttons.counters, counting, engine.starting_values)
+    if styles is not None:
+        style_editor.connect([buttons.styles for _, buttons in tabs if buttons.styles is not None], styles)
 
 
 def _connect_paste(engine: "Engine", tab: img2img.Tab) -> None:

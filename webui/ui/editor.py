@@ -1,6 +1,6 @@
-"""The canvas on which masks are painted: Gradio's ImageEditor, with bounds on what a browser may send to it."""
+"""The canvas for masks and colours: Gradio's ImageEditor, with bounds on what a browser may send to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,19 +8,24 @@ from typing import Any
 import gradio as gr
 from gradio.components.base import server
 from gradio.components.image_editor import AcceptBlobs, EditorDataBlobs, LayerOptions
-from PIL import Image, ImageChops
+from PIL import Image
 
 from webui.domain.errors import BadRequestError
-from webui.domain.images import MAX_FILE, safe_open
+from webui.domain.images import MAX_FILE, Picture, safe_open
 from webui.domain.masks import Mask
+from webui.imaging.sketch import paint_alpha, painted_over
 
 MAX_LAYERS = 16
 MAX_WAITING = 32  # drawings sent by browsers and not yet used
 
 
+MASKING = ("#ffffff", "#000000")
+COLOURING = ("#ffffff", "#000000", "#e03131", "#f08c00", "#ffd43b", "#2f9e44", "#1971c2", "#7048e8", "#8d5524")
+
+
 @dataclass(frozen=True, slots=True)
-class MaskEditor:
-    """A picture with a brush. What was painted, in any colour and on any layer, is the mask.
+class Canvas:
+    """A picture with a brush. What is painted on it is a mask to one tab, and paint to another.
 
     Around the component and not derived from it: Gradio writes a stub file beside every class that extends one of its.
     """
@@ -28,24 +33,30 @@ class MaskEditor:
     component: gr.ImageEditor
 
     @classmethod
-    def drawn(cls, **more: Any) -> "MaskEditor":
-        """A new one inside the caller's Blocks; `more` is passed on to the component."""
+    def drawn(cls, colours: Sequence[str], layer: str, **more: Any) -> "Canvas":
+        """A new one inside the caller's Blocks.
+
+        Args:
+            colours: of the brush, the first to begin with.
+            layer: the name of what is painted.
+            more: passed on to the component.
+        """
         component = gr.ImageEditor(
             type="pil",
             interactive=True,
             format="png",  # of what the browser sends: the picture must arrive as it is
             sources=("upload", "clipboard"),
             transforms=(),
-            layers=LayerOptions(allow_additional_layers=False, layers=["Mask"]),
-            brush=gr.Brush(default_size=32, colors=["#ffffff", "#000000"], default_color="#ffffff"),
+            layers=LayerOptions(allow_additional_layers=False, layers=[layer]),
+            brush=gr.Brush(default_size=32, colors=[*colours], default_color=colours[0]),
             buttons=["fullscreen"],
             **more,
         )
         component.accept_blobs = _bounded(component)
         return cls(component)
 
-    def read(self, sent: Mapping[str, Any] | None) -> tuple[Image.Image, Mask | None] | None:
-        """The picture and its mask from what an event carries; the mask is None where nothing was painted.
+    def masked(self, sent: Mapping[str, Any] | None) -> tuple[Image.Image, Mask | None] | None:
+        """The picture, and as mask what was painted in any colour; the mask is None where nothing was painted.
 
         Args:
             sent: as the browser sent it, before Gradio's own preprocessing; None for an empty canvas.
@@ -53,22 +64,32 @@ class MaskEditor:
         Raises:
             BadRequestError: a file that may not be opened.
         """
-        if not sent:
+        found = self._opened(sent)
+        if found is None:
             return None
-        background, layers = self._sent(sent)
-        if background is None:
-            return None
-        picture = safe_open(background)
-        painted = Image.new("L", picture.size)
-        for layer in layers:
-            alpha = safe_open(layer).convert("RGBA").getchannel("A")
-            if alpha.size != picture.size:
-                alpha = alpha.resize(picture.size)
-            painted = ImageChops.lighter(painted, alpha)
+        picture, layers = found
+        painted = paint_alpha(picture.size, layers)
         if painted.getbbox() is None:
             return picture, None
         white = Image.new("L", picture.size, 255)
         return picture, Mask.of(Image.merge("LA", (white, painted)))
+
+    def sketched(self, sent: Mapping[str, Any] | None) -> tuple[Image.Image, Image.Image] | None:
+        """The picture, transparent parts on white, and the same with the paint on it; both RGB. As `masked`."""
+        found = self._opened(sent)
+        if found is None:
+            return None
+        try:
+            original = Picture.of(found[0]).open()
+        except ValueError as error:
+            raise BadRequestError("image", str(error)) from None
+        return original, painted_over(original, found[1])
+
+    def _opened(self, sent: Mapping[str, Any] | None) -> tuple[Image.Image, list[Image.Image]] | None:
+        if not sent:
+            return None
+        background, layers = self._sent(sent)
+        return None if background is None else (safe_open(background), [safe_open(layer) for layer in layers])
 
     def _sent(self, sent: Mapping[str, Any]) -> tuple[bytes | Path | None, list[bytes | Path]]:
         """Background and layers: blobs that came before the event, or files that the server itself put there."""

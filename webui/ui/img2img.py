@@ -1,6 +1,6 @@
 """The tab img2img with its sub-tabs, and the buttons that hand a finished picture to it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,12 @@ from gradio.components import Component
 
 from webui.domain.errors import WebuiError
 from webui.output.parse import parse, read_fields
+from webui.prompt.style_file import StyleFile
 from webui.ui import markup, picture_form, txt2img
 from webui.ui.events import bind
 from webui.ui.generate import Results
 from webui.ui.layout import Pen
-from webui.ui.picture_form import INPAINT, MASKED, OUTPAINT, PLAIN, PictureForm
+from webui.ui.picture_form import INPAINT, INPAINT_SKETCH, MASKED, OUTPAINT, PLAIN, TRANSPARENCY, PictureForm
 
 if TYPE_CHECKING:
     from webui.engine import Engine
@@ -35,7 +36,7 @@ class Tab:
     modes: gr.Tabs
 
 
-def draw(pen: Pen, styles: Sequence[str] = (), engine: "Engine | None" = None) -> Tab:
+def draw(pen: Pen, styles: StyleFile | None = None, engine: "Engine | None" = None) -> Tab:
     """Draw the tab inside the caller's Blocks; `engine` knows the extensions."""
     drawn: list[Any] = []
 
@@ -44,7 +45,8 @@ def draw(pen: Pen, styles: Sequence[str] = (), engine: "Engine | None" = None) -
         measure = gr.Button("⤢ Size of the picture", size="sm", elem_id="img2img_detect_image_size_btn", min_width=160)
         options, masked, margins = picture_form.draw_options()
         for mode, tab in tabs.items():
-            bind(tab.select, _into_view(mode), None, [pictures.mode, masked, margins], queue=False)
+            into = [pictures.mode, masked, margins, options[TRANSPARENCY]]
+            bind(tab.select, _into_view(mode), None, into, queue=False)
         drawn.extend((pictures, modes, options, measure))
 
     buttons, results = txt2img.draw(pen, styles, engine, before)
@@ -54,8 +56,11 @@ def draw(pen: Pen, styles: Sequence[str] = (), engine: "Engine | None" = None) -
     return Tab(form, buttons, results, modes)
 
 
-def _into_view(mode: str) -> Callable[[], tuple[str, Any, Any]]:
-    return lambda: (mode, gr.update(visible=mode in MASKED), gr.update(visible=mode == OUTPAINT))
+def _into_view(mode: str) -> Callable[[], tuple[str, Any, Any, Any]]:
+    masked, margins, transparency = mode in MASKED, mode == OUTPAINT, mode == INPAINT_SKETCH
+    return lambda: (
+        mode, gr.update(visible=masked), gr.update(visible=margins), gr.update(visible=transparency),
+    )  # fmt: skip
 
 
 def _connect_size(form: PictureForm, measure: gr.Button, results: Results) -> None:
@@ -64,15 +69,9 @@ def _connect_size(form: PictureForm, measure: gr.Button, results: Results) -> No
     def size_of(values: Mapping[Component, Any]) -> Updates:
         """The picture's own size, rounded down to whole latent cells."""
         try:
-            if values[form.pictures.mode] == INPAINT:
-                drawn = form.pictures.editor.read(values[form.pictures.editor.component])
-                picture = drawn[0] if drawn else None
-            else:
-                picture = form.pictures.read(values)[0]
+            picture = form.pictures.picture(values)
         except WebuiError as error:
             return {results.status: markup.message("error", str(error))}
-        if picture is None:
-            return {results.status: markup.message("notice", "Drop a picture first.")}
         return {width: max(CELL, picture.width // CELL * CELL), height: max(CELL, picture.height // CELL * CELL)}
 
     bind(measure.click, size_of, set(form.pictures.all), [width, height, results.status], preprocess=False)

@@ -107,6 +107,12 @@ def message(kind: str, text: str) -> str:
     return f'<div class="message {html.escape(kind)}">{html.escape(text)}</div>'
 
 
+def token_counter(text: str, fault: str = "") -> str:
+    """`12/75` in the corner of a prompt box; red where `fault` says what is wrong with the prompt."""
+    wrong = f' wrong" title="{html.escape(fault)}' if fault else ""
+    return f'<span class="tokens{wrong}">{html.escape(text)}</span>'
+
+
 def notices(entries: Sequence[Notice]) -> str:
     """Each notice with who says it."""
     return "".join(message("notice", f"{entry.source}: {entry.text}") for entry in entries)

@@ -2,13 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from webui.installing.live import InstallDoor
+from webui.prompt.style_file import StyleFile
 from webui.ui.blocks import build
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def mount(
     outputs_dir: Path,
     save_images: bool = True,
     embed_parameters: bool = True,
-    styles: Sequence[str] = (),
+    styles: StyleFile | None = None,
     installing: InstallDoor | None = None,
     path: str = "/",
 ) -> Any:
@@ -51,7 +51,7 @@ def mount(
         outputs_dir: refused to the browser as a folder; single pictures are linked into `temp_dir` when shown.
         save_images: whether the page's pictures are saved.
         embed_parameters: whether pictures that are not saved carry their generation text.
-        styles: names of the saved styles.
+        styles: the saved styles; None: none can be saved.
         installing: how extensions are installed; None: not on this page.
         path: where the page hangs.
 

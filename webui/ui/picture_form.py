@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.components import Component
@@ -16,20 +16,28 @@ from webui.domain.images import safe_open
 from webui.domain.inpainting import Inpainting, Outpainting, SoftInpainting
 from webui.domain.masks import Mask
 from webui.domain.request import GenerationRequest, Img2Img
+from webui.imaging.sketch import blended, paint_mask
 from webui.ui import forms
-from webui.ui.editor import MaskEditor
+from webui.ui.editor import COLOURING, MASKING, Canvas
 from webui.ui.forms import Form
 
 Mode = str  # of MODES
-PLAIN, INPAINT, UPLOAD, OUTPAINT = "img2img", "inpaint", "inpaint_upload", "outpaint"
+T = TypeVar("T")
+U = TypeVar("U")
+PLAIN, SKETCH, INPAINT, INPAINT_SKETCH = "img2img", "sketch", "inpaint", "inpaint_sketch"
+UPLOAD, OUTPAINT = "inpaint_upload", "outpaint"
 MODES: tuple[tuple[Mode, str], ...] = (
     (PLAIN, "img2img"),
+    (SKETCH, "Sketch"),
     (INPAINT, "Inpaint"),
+    (INPAINT_SKETCH, "Inpaint sketch"),
     (UPLOAD, "Inpaint upload"),
     (OUTPAINT, "Outpaint"),
 )
-MASKED = (INPAINT, UPLOAD)
-BLUR, SOFT, SIDES = "mask_blur", "soft.enabled", ("left", "right", "top", "bottom")
+MASKED = (INPAINT, INPAINT_SKETCH, UPLOAD)
+BLUR, TRANSPARENCY, SOFT = "mask_blur", "mask_transparency", "soft.enabled"
+SIDES = ("left", "right", "top", "bottom")
+NO_PICTURE = "Drop a picture first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,38 +46,52 @@ class Pictures:
 
     mode: gr.State
     plain: gr.Image
-    editor: MaskEditor
+    sketch: Canvas
+    editor: Canvas
+    paint: Canvas
     base: gr.Image
     mask: gr.Image
     outpaint: gr.Image
 
     @property
     def all(self) -> list[Component]:
-        return [self.mode, self.plain, self.editor.component, self.base, self.mask, self.outpaint]
+        canvases = [canvas.component for canvas in (self.sketch, self.editor, self.paint)]
+        return [self.mode, self.plain, *canvases, self.base, self.mask, self.outpaint]
 
-    def read(self, values: Mapping[Component, Any]) -> tuple[Image.Image, Mask | None]:
-        """The picture of the sub-tab in view, and its mask where it has one.
+    def picture(self, values: Mapping[Component, Any]) -> Image.Image:
+        """The picture of the sub-tab in view, without what was painted on it. Raises BadRequestError: there is none."""
+        canvas = {SKETCH: self.sketch, INPAINT: self.editor, INPAINT_SKETCH: self.paint}.get(values[self.mode])
+        if canvas is not None:
+            return _drawn(canvas.masked(values[canvas.component]))[0]
+        source = {UPLOAD: self.base, OUTPAINT: self.outpaint}.get(values[self.mode], self.plain)
+        return _opened(values[source], NO_PICTURE)
+
+    def read(
+        self, values: Mapping[Component, Any], blur: float = 0, transparency: float = 0
+    ) -> tuple[Image.Image, Mask | None]:
+        """What the sub-tab in view starts from, and its mask where it has one.
+
+        Args:
+            blur: of the mask of Inpaint sketch, a standard deviation in pixels.
+            transparency: of the same mask, 0..100 percent.
 
         Raises:
-            BadRequestError: there is none, or nothing is masked.
+            BadRequestError: there is no picture, or nothing is masked.
         """
-        mode = values[self.mode]
-        if mode == INPAINT:
-            return self._painted(values[self.editor.component])
-        if mode == UPLOAD:
-            mask = _opened(values[self.mask], "Drop a mask, too: white is repainted.")
-            return _opened(values[self.base], "Drop a picture first."), Mask.of(mask)
-        source = self.outpaint if mode == OUTPAINT else self.plain
-        return _opened(values[source], "Drop a picture first."), None
-
-    def _painted(self, sent: Mapping[str, Any] | None) -> tuple[Image.Image, Mask]:
-        drawn = self.editor.read(sent)
-        if drawn is None:
-            raise BadRequestError("image", "Drop a picture first, then paint over what shall change.")
-        picture, mask = drawn
-        if mask is None:
-            raise BadRequestError("mask", "Nothing is masked yet: paint over what shall change.")
-        return picture, mask
+        match values[self.mode]:
+            case "sketch":
+                return _drawn(self.sketch.sketched(values[self.sketch.component]))[1], None
+            case "inpaint":
+                picture, mask = _drawn(self.editor.masked(values[self.editor.component]))
+                return picture, _needed(mask)
+            case "inpaint_sketch":
+                original, painted = _drawn(self.paint.sketched(values[self.paint.component]))
+                changed = _needed(paint_mask(original, painted, transparency))
+                return blended(original, painted, changed, blur), Mask.of(changed)
+            case "inpaint_upload":
+                uploaded = _opened(values[self.mask], "Drop a mask, too: white is repainted.")
+                return self.picture(values), Mask.of(uploaded)
+        return self.picture(values), None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +122,8 @@ class PictureForm:
         Raises:
             BadRequestError: naming the field and what is wrong with it.
         """
-        picture, mask = self.pictures.read(values)
         shown = {name: values[control] for name, control in self.options.items()}
+        picture, mask = self.pictures.read(values, _span(shown, BLUR, 256), _span(shown, TRANSPARENCY, 100))
         mode = values[self.pictures.mode]
         task = {name: value for name, value in shown.items() if name in Img2Img.model_fields}
         try:
@@ -128,6 +150,26 @@ def _part(kind: Any, shown: Mapping[str, Any], prefix: str) -> Any:
     return kind(**{name: shown[prefix + name] for name in kind.model_fields if prefix + name in shown})
 
 
+def _drawn(found: tuple[T, U] | None) -> tuple[T, U]:
+    if found is None:
+        raise BadRequestError("image", "Drop a picture first, then paint on it.")
+    return found
+
+
+def _needed(mask: T | None) -> T:
+    if mask is None:
+        raise BadRequestError("mask", "Nothing is masked yet: paint over what shall change.")
+    return mask
+
+
+def _span(shown: Mapping[str, Any], name: str, high: float) -> float:
+    """A number that a slider sent, 0..high."""
+    value = shown[name]
+    if not isinstance(value, int | float) or not 0 <= value <= high:
+        raise BadRequestError(name, f"should be a number from 0 to {high:g} (it is {value!r})")
+    return value
+
+
 def _opened(sent: Mapping[str, Any] | None, missing: str) -> Image.Image:
     if not sent or not sent.get("path"):
         raise BadRequestError("image", missing)
@@ -143,14 +185,25 @@ def draw_pictures() -> tuple[Pictures, gr.Tabs, dict[Mode, gr.Tab]]:
     with gr.Tabs(selected=PLAIN, elem_id="mode_img2img") as modes:
         with gr.Tab(MODES[0][1], id=PLAIN, elem_id="img2img_img2img_tab") as tabs[PLAIN]:
             plain = gr.Image(label="Picture", elem_id="img2img_image", **dropped)
-        with gr.Tab(MODES[1][1], id=INPAINT, elem_id="img2img_inpaint_tab") as tabs[INPAINT]:
-            editor = MaskEditor.drawn(label="Paint over what shall change", elem_id="img2maskimg", height=520)
-        with gr.Tab(MODES[2][1], id=UPLOAD, elem_id="img2img_inpaint_upload_tab") as tabs[UPLOAD], gr.Row():
+        with gr.Tab(MODES[1][1], id=SKETCH, elem_id="img2img_img2img_sketch_tab") as tabs[SKETCH]:
+            sketch = Canvas.drawn(
+                COLOURING, "Paint", label="Paint; the picture starts from it", elem_id="img2img_sketch", height=520
+            )
+        with gr.Tab(MODES[2][1], id=INPAINT, elem_id="img2img_inpaint_tab") as tabs[INPAINT]:
+            editor = Canvas.drawn(
+                MASKING, "Mask", label="Paint over what shall change", elem_id="img2maskimg", height=520
+            )
+        with gr.Tab(MODES[3][1], id=INPAINT_SKETCH, elem_id="img2img_inpaint_sketch_tab") as tabs[INPAINT_SKETCH]:
+            paint = Canvas.drawn(
+                COLOURING, "Paint", label="Paint; only there the picture changes", elem_id="inpaint_sketch", height=520
+            )
+        with gr.Tab(MODES[4][1], id=UPLOAD, elem_id="img2img_inpaint_upload_tab") as tabs[UPLOAD], gr.Row():
             base = gr.Image(label="Picture", elem_id="img_inpaint_base", **dropped)
             mask = gr.Image(label="Mask: white changes", elem_id="img_inpaint_mask", **dropped)
-        with gr.Tab(MODES[3][1], id=OUTPAINT, elem_id="img2img_outpaint_tab") as tabs[OUTPAINT]:
+        with gr.Tab(MODES[5][1], id=OUTPAINT, elem_id="img2img_outpaint_tab") as tabs[OUTPAINT]:
             outpaint = gr.Image(label="Picture to grow", elem_id="img_outpaint_base", **dropped)
-    return Pictures(gr.State(PLAIN), plain, editor, base, mask, outpaint), modes, tabs
+    pictures = Pictures(gr.State(PLAIN), plain, sketch, editor, paint, base, mask, outpaint)
+    return pictures, modes, tabs
 
 
 def draw_options() -> tuple[Mapping[str, Component], gr.Group, gr.Group]:
@@ -184,6 +237,9 @@ def draw_options() -> tuple[Mapping[str, Component], gr.Group, gr.Group]:
 def _draw_mask(options: dict[str, Component]) -> None:
     with gr.Row(elem_classes="tight"):
         options[BLUR] = gr.Slider(0, 64, value=4, step=1, label="Mask blur", elem_id="img2img_mask_blur", buttons=[])
+        options[TRANSPARENCY] = gr.Slider(
+            0, 100, value=0, step=1, label="Mask transparency", visible=False, elem_id="img2img_mask_alpha", buttons=[]
+        )
         options["invert"] = _radio("Mask mode", "mask_mode", [("Inpaint masked", False), ("Inpaint not masked", True)])
     options["content"] = _radio(
         "Masked content", "inpainting_fill",

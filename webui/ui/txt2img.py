@@ -1,13 +1,14 @@
 """The form of txt2img, which img2img has too: where each control stands, and which handler each button calls."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from webui.domain.catalog import SAMPLERS, SCHEDULES
-from webui.ui import hires
+from webui.prompt.style_file import StyleFile
+from webui.ui import hires, style_editor, tokens
 from webui.ui.events import bind
 from webui.ui.extensions import draw_accordions, names_of
 from webui.ui.generate import Results, Runner
@@ -30,7 +31,7 @@ TEXT_BOX = 32_000  # characters, as the request allows
 
 @dataclass(frozen=True, slots=True)
 class Buttons:
-    """The buttons of the tab, for whoever gives them something to do."""
+    """The buttons of the tab and what else lies beside the prompts, for whoever gives them something to do."""
 
     generate: gr.Button
     interrupt: gr.Button
@@ -43,24 +44,26 @@ class Buttons:
     seed_reuse: gr.Button
     subseed_dice: gr.Button
     subseed_reuse: gr.Button
+    counters: tuple[gr.HTML, gr.HTML]  # of the tokens of both prompts
+    styles: style_editor.Editor | None  # where styles can be saved
 
 
 def draw(
     pen: Pen,
-    styles: Sequence[str] = (),
+    styles: StyleFile | None = None,
     engine: "Engine | None" = None,
     before: Callable[[], None] | None = None,
 ) -> tuple[Buttons, Results]:
     """Draw the tab inside the caller's Blocks.
 
     Args:
-        styles: the names to choose from.
+        styles: those that are saved; None: none can be.
         engine: knows the extensions.
         before: draws what another tab of this form (img2img) has above the other controls.
     """
     with gr.Row(elem_id=pen.id("toprow")):
         with gr.Column(scale=6, min_width=320):
-            _prompts(pen)
+            counters = _prompts(pen)
         with gr.Column(scale=2, min_width=260, elem_id=pen.id("actions")):
             generate = gr.Button("Generate", variant="primary", elem_id=pen.id("generate"))
             with gr.Row(elem_classes="tight"):
@@ -69,7 +72,12 @@ def draw(
             with gr.Row(elem_classes="tight"):
                 paste = _tool("↙ Read parameters", "paste" if pen.tab == "txt2img" else pen.id("paste"))
                 clear = _tool("✕ Clear", pen.id("clear"))
-            pen.draw("styles", info=None, choices=list(styles))
+            names = () if styles is None else styles.names()
+            pen.draw("styles", info=None, choices=list(names))
+            if styles is not None:
+                with gr.Row(elem_classes="tight"):
+                    about_styles = style_editor.draw_buttons(pen)
+    editor = None if styles is None else style_editor.draw(pen, about_styles, names)
     with gr.Row(elem_id=pen.id("columns")):
         with gr.Column(scale=1, min_width=360, elem_id=pen.id("settings")):
             if before is not None:
@@ -85,7 +93,7 @@ def draw(
             upscale = None
             if pen.tab == "txt2img":
                 upscale = _tool("✨ Upscale with the settings of Hires. fix", "txt2img_upscale")
-    return Buttons(generate, interrupt, skip, upscale, paste, clear, *tools), results
+    return Buttons(generate, interrupt, skip, upscale, paste, clear, *tools, counters, editor), results
 
 
 def connect(pen: Pen, buttons: Buttons, results: Results, runner: Runner) -> None:
@@ -115,13 +123,16 @@ def connect(pen: Pen, buttons: Buttons, results: Results, runner: Runner) -> Non
     bind(buttons.subseed_reuse.click, lambda *values: last("subseed", *values), picked, [controls["subseed"]])
 
 
-def _prompts(pen: Pen) -> None:
+def _prompts(pen: Pen) -> tuple[gr.HTML, gr.HTML]:
+    """Both boxes, each with its counter."""
     box = {"lines": 4, "max_length": TEXT_BOX, "show_label": False, "elem_classes": "prompt"}
     pen.draw(
         "prompt", placeholder="Prompt (Ctrl+Enter generates, Esc interrupts)", autofocus=pen.tab == "txt2img",
         **{**box, "elem_id": pen.id("prompt")},
     )  # fmt: skip
+    counter = tokens.draw(pen, "token_counter")
     pen.draw("negative_prompt", placeholder="Negative prompt", **{**box, "lines": 3, "elem_id": pen.id("neg_prompt")})
+    return counter, tokens.draw(pen, "negative_token_counter")
 
 
 def _generation(pen: Pen) -> tuple[gr.Button, gr.Button, gr.Button, gr.Button, gr.Button]:

@@ -1,9 +1,9 @@
 """Turns a pickled model into safetensors, once, in a locked-down process of its own. This process never unpickles."""
 
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from webui.library.files import ModelFile
 from webui.library.headers import read_header
 from webui.library.library import ModelLibrary
 from webui.library.pickles import cached_copy, needs_conversion
+from webui.library.unfinished import unfinished
 
 TIMEOUT_SECONDS = 1800
 _TOLD = 500  # characters of the child's last words in an error text
@@ -44,11 +45,15 @@ def converted(path: Path, cache_dir: Path, *, timeout: float = TIMEOUT_SECONDS) 
     if copy.is_file():
         return copy
     copy.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=copy.parent, prefix="converting-") as folder:
-        made = Path(folder) / "model.safetensors"
+    folder = unfinished(copy)
+    folder.mkdir(mode=0o700)
+    try:
+        made = folder / "model.safetensors"
         _run(path, made, timeout)
         read_header(made)
         os.replace(made, copy)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return copy
 
 

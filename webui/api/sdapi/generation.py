@@ -76,6 +76,8 @@ async def _made(parts: Parts, wanted: GenerationRequest, body: GenerationBody, r
     """Submit and wait. A job that the user stopped before its first image is an answer without images."""
     save = body.save_images or parts.save_always
     job = await run_in_threadpool(parts.engine.submit, wanted, save=save)
+    if body.force_task_id:
+        parts.tasks.note(body.force_task_id, job.id)
     try:
         return await finished(job, request)
     except Cancelled:

@@ -18,6 +18,7 @@ class GenerationBody(BaseModel):
 
     prompt: Text = ""
     negative_prompt: Text = ""
+    force_task_id: Text | None = None
     styles: list[Text] | None = None
     seed: Int = -1
     subseed: Int = -1

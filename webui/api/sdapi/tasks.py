@@ -1,0 +1,36 @@
+"""The names that clients give their jobs (`force_task_id`). A client may use a name again; an id of a job is never."""
+
+import threading
+from collections import OrderedDict
+
+from webui.engine import Engine
+from webui.jobs.job import Job
+
+KEPT = 64
+
+
+class Tasks:
+    """The latest job of each of the names used last. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[str, str] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def note(self, name: str, job_id: str) -> None:
+        """From now on the name means this job."""
+        with self._lock:
+            self._ids[name] = job_id
+            self._ids.move_to_end(name)
+            while len(self._ids) > KEPT:
+                self._ids.popitem(last=False)
+
+    def find(self, engine: Engine, name: str) -> Job | None:
+        """The job of that name or, where nobody gave it, of that id."""
+        with self._lock:
+            job_id = self._ids.get(name, name)
+        return engine.job(job_id)
+
+    def name_of(self, job_id: str) -> str:
+        """The name that a client gave the job; its id where none did."""
+        with self._lock:
+            return next((name for name, known in reversed(self._ids.items()) if known == job_id), job_id)
