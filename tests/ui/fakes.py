@@ -78,9 +78,6 @@ class FakeLibrary:
     def spec(self, file: FakeFile) -> NoReturn:
         raise UnusableFileError(f"{file.name}: there is only a name")
 
-    def safetensors(self, file: FakeFile) -> NoReturn:
-        self.spec(file)
-
     def checkpoint(self, alias: str) -> FakeFile:
         for file in self.files:
             if alias in (file.name, Path(file.name).stem, self.title(file)):
