@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from tools.train_mini import export
 from tools.train_mini.control import train_control
-from tools.train_mini.decoder import train_decoder
 from tools.train_mini.inpainting import train_inpainting
 from tools.train_mini.inversion import PLACEHOLDER, WORD, beacon, train_inversion
 from tools.train_mini.lora import train_lora
@@ -28,7 +27,7 @@ from tools.train_mini.styles import draw_inked, draw_shadowed
 from tools.train_mini.text import train_text
 from tools.train_mini.unet import Batches, Painter, train_unet
 from tools.train_mini.upscaler import train_upscaler
-from tools.train_mini.vae import train_vae
+from tools.train_mini.vae import polish_vae, train_vae
 
 ROOT = Path(__file__).resolve().parents[2]
 M = TypeVar("M", bound=nn.Module)
@@ -45,25 +44,18 @@ class Family:
         self._pictures = pictures
         self._steps = steps
 
-    def first_vae(self) -> AutoencoderKL:
-        """Its encoder is the family's."""
-        return _still(self._kept("vae", new_vae(), lambda: train_vae(self._work, self._device)))
-
     def vae(self) -> AutoencoderKL:
-        """The same with a better decoder."""
-        return _still(self._kept("decoder", new_vae(), self._decoder))
+        return _still(self._kept("polished", new_vae(), self._polished))
 
-    def _decoder(self) -> AutoencoderKL:
-        return train_decoder(self.first_vae(), self._pool("pool", self._pictures), self._work)
+    def _polished(self) -> AutoencoderKL:
+        first = self._kept("vae", new_vae(), lambda: train_vae(self._work, self._device))
+        return polish_vae(first, self._work)
 
     def painter(self) -> Painter:
         """The base: text encoder and UNet."""
         text = self._kept("text", new_text_encoder(), lambda: train_text(self._work, self._device))
         painter = Painter(text, new_unet()).to(self._device)
-        return train_unet(painter, self._pool("pool", self._pictures), self.first_vae(), self._work, self._steps)
-
-    def decoder(self) -> None:
-        self.vae()
+        return train_unet(painter, self._pool("pool", self._pictures), self.vae(), self._work, self._steps)
 
     def base(self) -> None:
         self._checkpoint("mini", self.painter(), "coloured shapes")
@@ -78,7 +70,7 @@ class Family:
     def shadow(self) -> None:
         """The second checkpoint: the base trained on, on pictures with shadows."""
         pool = self._pool("shadow", 2 * SHARD, draw_shadowed)
-        painter = train_unet(self.painter(), pool, self.first_vae(), self._work, 1200, name="shadow", rate=3e-4)
+        painter = train_unet(self.painter(), pool, self.vae(), self._work, 1200, name="shadow", rate=3e-4)
         self._checkpoint("mini-shadow", painter, "coloured shapes that throw shadows")
 
     def ink(self) -> None:
@@ -121,7 +113,7 @@ class Family:
         pool = (
             Pool(name, self._work, choose=choose) if draw is None else Pool(name, self._work, draw=draw, choose=choose)
         )
-        pool.fill(self.first_vae(), count)
+        pool.fill(self.vae(), count)
         return pool
 
     def _kept(self, name: str, empty: M, make: Callable[[], M]) -> M:
@@ -151,7 +143,7 @@ def _network(name: str) -> dict[str, str]:
     return {"ss_output_name": name, "ss_network_module": "networks.lora", "ss_base_model_version": "sd_v1"}
 
 
-STAGES = ("upscaler", "base", "decoder", "inpainting", "shadow", "ink", "heart", "inversion", "control")
+STAGES = ("upscaler", "base", "inpainting", "shadow", "ink", "heart", "inversion", "control")
 
 
 def main() -> int:

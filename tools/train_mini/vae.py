@@ -1,7 +1,5 @@
 """Stage 1: the autoencoder. 128x128 pictures become 16x16 latents of 4 channels and come back.
 
-What a latent means is settled with the encoder; `decoder.py` goes on training the decoder alone.
-
 Loss: mean absolute and squared error, the same on differences of neighbouring pixels (edges), and a small
 Kullback-Leibler term that keeps latents smooth (Rombach et al. 2022, section 3.1, without their adversary: flat
 shapes need none). Being convolutional, it learns from crops of 64x64 first, at a quarter of the price; the last
@@ -29,19 +27,32 @@ WHOLE_FROM = 0.8  # share of the steps
 OBJECT_WEIGHT = 4.0  # of an object's pixels over those of the background, which are many and easy
 KL_WEIGHT = 1e-6
 STEPS = 6000
+POLISHING = 2000
 SEED = 1
 
 
 def train_vae(folder: Path, device: torch.device, steps: int = STEPS) -> AutoencoderKL:
     """Train or go on training; returns the averaged network with latents brought to SD's scale."""
     torch.manual_seed(SEED)
-    vae = new_vae().to(device)
+    vae = _train("vae", new_vae().to(device), folder, steps, Rates(1.5e-3, fall=1.0), WHOLE_FROM)
+    standardise(vae)
+    return vae
+
+
+def polish_vae(vae: AutoencoderKL, folder: Path, steps: int = POLISHING) -> AutoencoderKL:
+    """Train on with whole pictures and a low rate: small stars keep their tips."""
+    return _train("polished", vae.requires_grad_(True), folder, steps, Rates(5e-4, fall=1.0), 0.0)
+
+
+def _train(name: str, vae: AutoencoderKL, folder: Path, steps: int, rates: Rates, whole_from: float) -> AutoencoderKL:
+    """`whole_from`: share of the steps after which batches are whole pictures."""
+    device = vae.device
     prepare(vae)
-    course = Course("vae", vae, folder, Rates(1.5e-3, fall=1.0), average=0.998)
+    course = Course(name, vae, folder, rates, average=0.998)
     go_through = quick(lambda pictures, noise: reconstruct(vae, pictures, noise), device)
 
     def loss(generator: np.random.Generator) -> Tensor:
-        pictures, weights = crops(generator, *(CROPS if course.step < steps * WHOLE_FROM else WHOLE))
+        pictures, weights = crops(generator, *(CROPS if course.step < steps * whole_from else WHOLE))
         cells = (len(pictures), LATENT_CHANNELS, pictures.shape[2] // DOWNSCALE, pictures.shape[3] // DOWNSCALE)
         noise = torch.from_numpy(generator.standard_normal(cells, dtype=np.float32))
         made, kl = go_through(channels_last(pictures.to(device)), channels_last(noise.to(device)))
@@ -49,13 +60,11 @@ def train_vae(folder: Path, device: torch.device, steps: int = STEPS) -> Autoenc
         return error + KL_WEIGHT * kl.float().mean()
 
     def look() -> None:
-        show(vae, folder / "vae.png")
+        show(vae, folder / f"{name}.png")
 
     course.run(steps, loss, seed=SEED, look=look, look_every=500)
     vae.load_state_dict(course.averaged())
-    vae.eval().requires_grad_(False)
-    standardise(vae)
-    return vae
+    return vae.eval().requires_grad_(False)
 
 
 def crops(generator: np.random.Generator, side: int, count: int) -> tuple[Tensor, Tensor]:
