@@ -95,9 +95,6 @@ def resident() -> float:
 
 def main(cache: Path) -> None:
     """Run the jobs in this process and answer with the resident size after each."""
-    from webui.worker import use_large_pages
-
-    use_large_pages()
     import torch
 
     from webui.domain.request import GenerationRequest

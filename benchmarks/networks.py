@@ -68,9 +68,6 @@ def lora_file(model: Any, models_dir: Path) -> Path:
 
 def main(number_format: str, cache: Path, checkpoint: Path) -> None:
     """Apply and remove in this process, set up as a worker is, and answer with the times."""
-    from webui.worker import use_large_pages
-
-    use_large_pages()
     import torch
 
     from extensions.lora.member import Member

@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 def main(config: WorkerConfig, connection: "Connection[FromWorker, ToWorker]") -> None:
     """The worker's life: build the back, do what is asked in order, end when told to or when the parent is gone."""
     _leave_signals_to_the_parent()
-    use_large_pages()
     send, inbox = Sender(connection), Inbox()
     threading.Thread(target=_listen, args=(connection, inbox), name="listener", daemon=True).start()
     threading.Thread(target=_beat, args=(send,), name="heartbeat", daemon=True).start()
@@ -57,14 +56,6 @@ def main(config: WorkerConfig, connection: "Connection[FromWorker, ToWorker]") -
         else:
             send(_load(back, task))
     back.close()
-
-
-def use_large_pages() -> None:
-    """Ask torch, before it is imported, for weights in pages of 2 MB where the system has them (Linux).
-
-    Putting networks into a model writes a gigabyte of new weights, most of whose time went into small pages.
-    """
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 class Sender:
