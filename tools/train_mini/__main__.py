@@ -63,35 +63,35 @@ class Family:
     def inpainting(self) -> None:
         painter, vae = self.painter(), self.vae()
         pool = self._pool("pool", min(self._pictures, 16 * SHARD))
-        unet = train_inpainting(painter, pool, vae, self._work, 1000)
+        unet = train_inpainting(painter, pool, vae, self._work, 800)
         painter.unet = unet
         self._checkpoint("mini-inpainting", painter, "coloured shapes, inpainting")
 
     def shadow(self) -> None:
         """The second checkpoint: the base trained on, on pictures with shadows."""
         pool = self._pool("shadow", 2 * SHARD, draw_shadowed)
-        painter = train_unet(self.painter(), pool, self.vae(), self._work, 1200, name="shadow", rate=3e-4)
+        painter = train_unet(self.painter(), pool, self.vae(), self._work, 800, name="shadow", rate=3e-4)
         self._checkpoint("mini-shadow", painter, "coloured shapes that throw shadows")
 
     def ink(self) -> None:
         pool = self._pool("ink", SHARD, draw_inked)
-        tensors = train_lora("ink", self.painter(), Batches(pool, count=16), self._work, 500)
+        tensors = train_lora("ink", self.painter(), Batches(pool, count=16), self._work, 400)
         self._write("Lora/mini-ink.safetensors", tensors, "black contours", **_network("mini-ink"))
 
     def heart(self) -> None:
         pool = self._pool("heart", SHARD, choose=_hearts)
-        tensors = train_lora("heart", self.painter(), Batches(pool, count=16), self._work, 700)
+        tensors = train_lora("heart", self.painter(), Batches(pool, count=16), self._work, 600)
         self._write("Lora/mini-heart.safetensors", tensors, "a new shape: heart", **_network("mini-heart"))
 
     def inversion(self) -> None:
         pool = self._pool("beacon", SHARD, choose=beacon)
         batch = Batches(pool, lambda _index, _generator: PLACEHOLDER.strip(), count=8)
-        vectors = train_inversion(self.painter(), batch, self._work, 400)
+        vectors = train_inversion(self.painter(), batch, self._work, 300)
         self._write(f"embeddings/{WORD}.safetensors", {"emb_params": vectors}, "a large yellow star on black")
 
     def control(self) -> None:
         pool = self._pool("pool", min(self._pictures, 16 * SHARD))
-        tensors = train_control(self.painter(), pool, self._work, 1200)
+        tensors = train_control(self.painter(), pool, self._work, 900)
         self._write("ControlNet/mini-edges.safetensors", tensors, "edges")
 
     def upscaler(self) -> None:
@@ -153,8 +153,8 @@ def main() -> int:
     parser.add_argument("--only", choices=STAGES, action="append", help="these stages and what they need")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0 leaves it to torch")
-    parser.add_argument("--pictures", type=int, default=24 * SHARD, help=f"training pictures, a multiple of {SHARD}")
-    parser.add_argument("--steps", type=int, default=12_000, help="of the base's UNet, 32 pictures each")
+    parser.add_argument("--pictures", type=int, default=8 * SHARD, help=f"training pictures, a multiple of {SHARD}")
+    parser.add_argument("--steps", type=int, default=10_500, help="of the base's UNet, 32 pictures each")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
