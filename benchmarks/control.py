@@ -120,7 +120,7 @@ def main(cache: Path, checkpoint: Path) -> None:
     model = load_model(library, library.checkpoint(checkpoint.name), None, device, dtype, fast_cpu=is_fast)
     picture = Picture.of(Image.new("RGB", (SIDE, SIDE), "white")).to_base64()
     unit = {"enabled": True, "module": "none", "model": file.stem, "image": picture}
-    options = {"args": [unit]}
+    options = {"units": [unit]}
     request = GenerationRequest(
         sampler="Euler", steps=STEPS, width=SIDE, height=SIDE, seed=1, extensions={"controlnet": options}
     )

@@ -92,7 +92,7 @@ def test_the_picture_follows_the_edges_and_does_not_at_weight_nothing(back: Back
         for weight in followed:
             unit = {"enabled": True, "module": "none", "model": "mini-edges", "weight": weight, "image": hint}
             made = paint(
-                back, f"a red {shape} on a white background", seed=seed, extensions={"controlnet": {"args": [unit]}}
+                back, f"a red {shape} on a white background", seed=seed, extensions={"controlnet": {"units": [unit]}}
             )
             followed[weight].append(overlap(made, thing))
     assert np.mean(followed[1.0]) >= 0.7
