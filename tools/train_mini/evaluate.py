@@ -77,7 +77,12 @@ def score(marks: list[Marks]) -> dict[str, tuple[float, int]]:
 
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
-    back = build(WorkerConfig(models_dir=options.models_dir, data_dir=options.data_dir, precision=options.precision))
+    back = build(
+        WorkerConfig(
+            models_dir=options.models_dir, data_dir=options.data_dir, precision=options.precision,
+            threads=options.threads,
+        )
+    )  # fmt: skip
     marks: list[Marks] = []
     wrong: list[tuple[Image.Image, str]] = []
     for index, (scene, words) in enumerate(held_out_scenes(options.count)):
@@ -115,6 +120,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--cfg-scale", type=float, default=5.0)
+    parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: all cores")
     parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16", "auto"))
     parser.add_argument("--wrong", type=Path, help="write what was judged wrong to this picture")
     return parser.parse_args(arguments)
