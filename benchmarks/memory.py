@@ -65,10 +65,10 @@ def kinds() -> tuple[dict[str, object], ...]:
         {"task": Img2Img(image=picture, inpainting=inpainting)},
         {"task": Img2Img(image=picture, inpainting=inpainting), "checkpoint": "mini-inpainting"},
         {"task": Img2Img(image=picture, outpainting=Outpainting(right=64))},
-        {"checkpoint": "mini-shadow"},
-        {"refiner": Refiner(checkpoint="mini-shadow", switch_at=0.5)},
+        {"checkpoint": "mini-dusk"},
+        {"refiner": Refiner(checkpoint="mini-dusk", switch_at=0.5)},
         {"extensions": {"controlnet": {"units": [unit]}}},
-        {"extensions": {"checkpoint_merge": {"b": "mini-shadow", "method": "weighted_sum", "alpha": 0.5}}},
+        {"extensions": {"checkpoint_merge": {"b": "mini-dusk", "method": "weighted_sum", "alpha": 0.5}}},
         {"prompt": "mini-beacon, [red:green:0.5] (circle:1.3) AND a square"},
         {"task": Upscale(images=(picture,), upscaler="mini-x2", scale=2.0)},
     )

@@ -81,9 +81,7 @@ def test_outpainting_extends_the_background_without_a_seam(back: Back) -> None:
 
 
 def test_a_refiner_of_the_family_keeps_the_object(back: Back) -> None:
-    for seen in look(
-        back, "a red circle on a blue background", refiner=Refiner(checkpoint="mini-shadow", switch_at=0.8)
-    ):
+    for seen in look(back, "a red circle on a blue background", refiner=Refiner(checkpoint="mini-dusk", switch_at=0.8)):
         assert (seen.objects[0].colour, seen.objects[0].shape, seen.background) == ("red", "circle", "blue")
 
 

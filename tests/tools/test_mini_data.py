@@ -21,7 +21,7 @@ from tools.train_mini.scenes import (
     held_out,
     random_scene,
 )
-from tools.train_mini.styles import draw_inked, draw_shadowed
+from tools.train_mini.styles import draw_dusk, draw_inked
 
 
 def scenes(count: int, *, test: bool = False) -> list[Scene]:
@@ -123,8 +123,9 @@ def test_styles_keep_the_scene() -> None:
     scene = Scene((Thing("square", "red", 64, 64, 22),), Background("cyan"))
     plain = np.asarray(draw(scene)).astype(int)
     inked = np.asarray(draw_inked(scene)).astype(int)
-    shadowed = np.asarray(draw_shadowed(scene)).astype(int)
+    dusk = np.asarray(draw_dusk(scene)).astype(int)
     assert (inked[64, 64] == plain[64, 64]).all()
-    assert (shadowed[64, 64] == plain[64, 64]).all()
+    assert (dusk[64, 64] == plain[64, 64]).all()
     assert inked[64, 64 - 20].sum() < 60  # the contour
-    assert 0 < shadowed[88, 88].sum() < plain[88, 88].sum()  # the shadow
+    assert np.abs(dusk[2, 2] - plain[2, 2]).max() < 10  # the sky
+    assert dusk[125, 2].sum() < 60 < plain[125, 2].sum()

@@ -23,7 +23,7 @@ from tools.train_mini.lora import train_lora
 from tools.train_mini.networks import new_text_encoder, new_unet, new_vae
 from tools.train_mini.pool import SHARD, Pool
 from tools.train_mini.scenes import NEW_SHAPE, SIZE, Scene, random_scene
-from tools.train_mini.styles import draw_inked, draw_shadowed
+from tools.train_mini.styles import draw_dusk, draw_inked
 from tools.train_mini.text import train_text
 from tools.train_mini.unet import Batches, Painter, train_unet
 from tools.train_mini.upscaler import train_upscaler
@@ -63,15 +63,15 @@ class Family:
     def inpainting(self) -> None:
         painter, vae = self.painter(), self.vae()
         pool = self._pool("pool", min(self._pictures, 16 * SHARD))
-        unet = train_inpainting(painter, pool, vae, self._work, 800)
+        unet = train_inpainting(painter, pool, vae, self._work, 400)
         painter.unet = unet
         self._checkpoint("mini-inpainting", painter, "coloured shapes, inpainting")
 
-    def shadow(self) -> None:
-        """The second checkpoint: the base trained on, on pictures with shadows."""
-        pool = self._pool("shadow", 2 * SHARD, draw_shadowed)
-        painter = train_unet(self.painter(), pool, self.vae(), self._work, 800, name="shadow", rate=3e-4)
-        self._checkpoint("mini-shadow", painter, "coloured shapes that throw shadows")
+    def dusk(self) -> None:
+        """The second checkpoint: the base trained on, on pictures that grow dark towards the bottom."""
+        pool = self._pool("dusk", SHARD, draw_dusk)
+        painter = train_unet(self.painter(), pool, self.vae(), self._work, 500, name="dusk", rate=3e-4)
+        self._checkpoint("mini-dusk", painter, "coloured shapes at dusk")
 
     def ink(self) -> None:
         pool = self._pool("ink", SHARD, draw_inked)
@@ -80,22 +80,22 @@ class Family:
 
     def heart(self) -> None:
         pool = self._pool("heart", SHARD, choose=_hearts)
-        tensors = train_lora("heart", self.painter(), Batches(pool, count=16), self._work, 600)
+        tensors = train_lora("heart", self.painter(), Batches(pool, count=16), self._work, 350)
         self._write("Lora/mini-heart.safetensors", tensors, "a new shape: heart", **_network("mini-heart"))
 
     def inversion(self) -> None:
         pool = self._pool("beacon", SHARD, choose=beacon)
         batch = Batches(pool, lambda _index, _generator: PLACEHOLDER.strip(), count=8)
-        vectors = train_inversion(self.painter(), batch, self._work, 300)
+        vectors = train_inversion(self.painter(), batch, self._work, 200)
         self._write(f"embeddings/{WORD}.safetensors", {"emb_params": vectors}, "a large yellow star on black")
 
     def control(self) -> None:
         pool = self._pool("pool", min(self._pictures, 16 * SHARD))
-        tensors = train_control(self.painter(), pool, self._work, 900)
+        tensors = train_control(self.painter(), pool, self._work, 1200)
         self._write("ControlNet/mini-edges.safetensors", tensors, "edges")
 
     def upscaler(self) -> None:
-        tensors = train_upscaler(self._work, self._device, 2500)
+        tensors = train_upscaler(self._work, self._device, 1200)
         self._write("ESRGAN/mini-x2.safetensors", tensors, "twice the size")
 
     def _checkpoint(self, name: str, painter: Painter, title: str) -> None:
@@ -143,7 +143,7 @@ def _network(name: str) -> dict[str, str]:
     return {"ss_output_name": name, "ss_network_module": "networks.lora", "ss_base_model_version": "sd_v1"}
 
 
-STAGES = ("upscaler", "base", "inpainting", "shadow", "ink", "heart", "inversion", "control")
+STAGES = ("upscaler", "base", "inpainting", "dusk", "ink", "heart", "inversion", "control")
 
 
 def main() -> int:
