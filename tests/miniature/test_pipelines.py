@@ -39,9 +39,9 @@ def test_img2img_at_low_strength_keeps_what_is_there(back: Back) -> None:
         assert (colours(seen), seen.background) == (["red"], "blue")
         assert abs(seen.objects[0].x - LEFT.x) < 6
         assert abs(seen.objects[0].y - LEFT.y) < 6
-    for seen in look(back, "a large green square on a white background", task=start):
-        assert seen.background == "blue"  # a new prompt does not move the layout at this strength
-        assert abs(seen.objects[0].x - LEFT.x) < 12
+    for seen in look(back, "a red circle at the top right on a blue background", task=start):
+        assert abs(seen.objects[0].x - LEFT.x) < 8  # a new prompt does not move it at this strength
+        assert abs(seen.objects[0].y - LEFT.y) < 8
 
 
 def test_img2img_at_high_strength_follows_the_new_prompt(back: Back) -> None:
@@ -105,4 +105,4 @@ def test_strength_nothing_gives_the_picture_back(back: Back) -> None:
     made = run(back, "a cat", task=started(original, denoising_strength=0.0)).images[0].image
     off = np.abs(pixels(made) - pixels(original))
     assert np.median(off) <= 8  # once through the VAE
-    assert [found.colour for found in judge(made).objects] == [found.colour for found in judge(original).objects]
+    assert sorted(found.colour for found in judge(made).objects) == ["red", "yellow"]
