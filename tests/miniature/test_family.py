@@ -74,27 +74,24 @@ def test_the_second_checkpoint_paints_at_dusk_and_a_merge_half_so(back: Back) ->
 def overlap(picture: Image.Image, thing: Thing) -> float:
     """IoU of what stands out on a picture with what the edges enclosed."""
     values = pixels(picture)
-    behind = np.median(values[:4].reshape(-1, 3), axis=0)
-    mask = np.linalg.norm(values - behind, axis=2) > 90
+    rims = np.concatenate([values[:, :4], values[:, -4:]], axis=1)
+    behind = np.median(rims, axis=1)[:, None]  # row by row, as it may be a gradient
+    mask = np.linalg.norm(values - behind, axis=2) > 50
     wanted = np.linalg.norm(pixels(drawn(thing)) - pixels(drawn()), axis=2) > 90
     return float((mask & wanted).sum() / (mask | wanted).sum())
 
 
 def test_the_picture_follows_the_edges_and_does_not_at_weight_nothing(back: Back) -> None:
     followed: dict[float, list[float]] = {1.0: [], 0.0: []}
-    for seed, (shape, place) in enumerate(
-        (("circle", (40, 44)), ("star", (88, 40)), ("square", (84, 90)), ("cross", (40, 84)))
-    ):
-        thing = Thing(shape, "red", float(place[0]), float(place[1]), 26.0)
+    for seed, (shape, x, y) in enumerate(EDGED, start=1):
+        thing = Thing(shape, "red", x, y, 26.0)
         hint = Picture.of(edges(Scene((thing,), Background("white")))).to_base64()
         for weight in followed:
             unit = {"enabled": True, "module": "none", "model": "mini-edges", "weight": weight, "image": hint}
-            made = paint(
-                back, f"a red {shape} on a white background", seed=seed, extensions={"controlnet": {"units": [unit]}}
-            )
+            made = paint(back, "", seed=seed, cfg_scale=1.0, extensions={"controlnet": {"units": [unit]}})
             followed[weight].append(overlap(made, thing))
     assert np.mean(followed[1.0]) >= 0.7
-    assert np.mean(followed[0.0]) < np.mean(followed[1.0]) - 0.2
+    assert np.mean(followed[0.0]) < np.mean(followed[1.0]) - 0.3
 
 
 def test_the_upscaler_doubles_a_picture_and_is_nearer_to_a_large_drawing_than_pixels_repeated(back: Back) -> None:
@@ -122,4 +119,5 @@ def test_img2img_takes_the_second_checkpoint(back: Back) -> None:
     thing = Thing("square", "green", 60.0, 60.0, 24.0)
     start = Img2Img(image=Picture.of(drawn(thing, background="white")), denoising_strength=0.5)
     prompt = "a green square on a white background"
-    assert share(look(back, prompt, checkpoint="mini-dusk", task=start), colour="green") == 1.0
+    for seen in look(back, prompt, checkpoint="mini-dusk", task=start):
+        assert "green" in [found.colour for found in seen.objects]  # beside the dark part of the background
