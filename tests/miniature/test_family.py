@@ -11,7 +11,12 @@ from webui.domain.request import Img2Img
 from webui.domain.upscale import Upscale
 from webui.processing.back import Back
 
-EDGED = (("circle", 40.0, 44.0), ("star", 88.0, 40.0), ("square", 84.0, 90.0), ("cross", 40.0, 84.0))
+EDGED = (
+    ("circle", "top left", 40.0, 44.0),
+    ("star", "top right", 88.0, 40.0),
+    ("square", "bottom right", 84.0, 90.0),
+    ("cross", "bottom left", 40.0, 84.0),
+)
 PROMPT = "a red circle on a blue background"
 
 
@@ -82,16 +87,17 @@ def overlap(picture: Image.Image, thing: Thing) -> float:
 
 
 def test_the_picture_follows_the_edges_and_does_not_at_weight_nothing(back: Back) -> None:
-    followed: dict[float, list[float]] = {1.0: [], 0.0: []}
-    for seed, (shape, x, y) in enumerate(EDGED, start=1):
+    followed: dict[float, list[float]] = {1.3: [], 0.0: []}
+    for seed, (shape, place, x, y) in enumerate(EDGED, start=1):
         thing = Thing(shape, "red", x, y, 26.0)
         hint = Picture.of(edges(Scene((thing,), Background("white")))).to_base64()
         for weight in followed:
             unit = {"enabled": True, "module": "none", "model": "mini-edges", "weight": weight, "image": hint}
-            made = paint(back, "", seed=seed, cfg_scale=1.0, extensions={"controlnet": {"units": [unit]}})
+            prompt = f"red {shape}, at the {place}, white background"  # how large and where exactly, the edges say
+            made = paint(back, prompt, seed=seed, cfg_scale=1.5, steps=20, extensions={"controlnet": {"units": [unit]}})
             followed[weight].append(overlap(made, thing))
-    assert np.mean(followed[1.0]) >= 0.7
-    assert np.mean(followed[0.0]) < np.mean(followed[1.0]) - 0.3
+    assert np.mean(followed[1.3]) >= 0.7
+    assert np.mean(followed[0.0]) < np.mean(followed[1.3]) - 0.3
 
 
 def test_the_upscaler_doubles_a_picture_and_is_nearer_to_a_large_drawing_than_pixels_repeated(back: Back) -> None:
