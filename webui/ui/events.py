@@ -1,5 +1,6 @@
 """The one way an event is bound here: never published as an HTTP endpoint, values as the page sent them."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,8 +20,18 @@ def bind(
 
     `private` matters: Gradio otherwise publishes each handler as an endpoint, whether the API was asked for or not.
     No limit on how many run at once: handlers are short or asynchronous, and the engine has its own queue.
+
+    Only a handler that yields goes through Gradio's queue, whose answers come over one stream for the whole page. The
+    server closes that stream after the last answer; an event that is sent while the closing is on its way counts on
+    the stream still, and its answer is never fetched: the page waits for ever. Any other handler answers in the
+    request that asked.
     """
-    settings: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, **more}
+    settings: dict[str, Any] = {
+        "show_progress": "hidden",
+        "concurrency_limit": None,
+        "queue": inspect.isasyncgenfunction(handler) or inspect.isgeneratorfunction(handler),
+        **more,
+    }
     return event(handler, inputs=inputs, outputs=outputs, api_visibility="private", **settings)
 
 

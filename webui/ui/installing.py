@@ -60,8 +60,9 @@ def draw(catalog: Catalog, door: InstallDoor) -> gr.HTML:
         go = gr.Button("Install", variant="primary", elem_id="extensions_apply", scale=0, min_width=120)
         drop = gr.Button("Discard", elem_id="extensions_discard", scale=0, min_width=120)
     fields = _Fields(plan, token, status, gr.State([]), confirm)
-    bind(look.click, panel.plan, [source, ref], fields.outputs)
-    bind(go.click, panel.apply, [fields.token, name], fields.outputs)
+    # packages are looked up and fetched for minutes, longer than some browsers wait for one answer: through the queue
+    bind(look.click, panel.plan, [source, ref], fields.outputs, queue=True)
+    bind(go.click, panel.apply, [fields.token, name], fields.outputs, queue=True)
     bind(drop.click, panel.discard, [fields.token], fields.outputs)
     bind_load(panel.start, [fields.listed, fields.confirm])
     _draw_rows(panel, fields, name)
@@ -69,7 +70,7 @@ def draw(catalog: Catalog, door: InstallDoor) -> gr.HTML:
 
 
 def _draw_rows(panel: "_Panel", fields: _Fields, name: gr.Textbox) -> None:
-    @gr.render(inputs=[fields.listed])  # type: ignore[untyped-decorator]  # Gradio has no types
+    @gr.render(inputs=[fields.listed], queue=False)  # type: ignore[untyped-decorator]  # Gradio has no types
     def rows(names: Sequence[str]) -> None:
         for one in names:
             with gr.Row(elem_classes="tight", elem_id=f"extension_row_{one}"):
@@ -77,7 +78,7 @@ def _draw_rows(panel: "_Panel", fields: _Fields, name: gr.Textbox) -> None:
                 update = gr.Button("Update", elem_id=f"extension_{one}_update", scale=0, min_width=120)
                 back = gr.Button("Roll back", elem_id=f"extension_{one}_rollback", scale=0, min_width=120)
                 remove = gr.Button("Remove", elem_id=f"extension_{one}_remove", scale=0, min_width=120)
-            bind(update.click, panel.updating(one), None, fields.outputs)
+            bind(update.click, panel.updating(one), None, fields.outputs, queue=True)
             bind(back.click, panel.rolling_back(one), [name], fields.outputs)
             bind(remove.click, panel.removing(one), [name], fields.outputs)
 
