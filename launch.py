@@ -85,7 +85,9 @@ def check() -> int:
         "ruff (style)": [bin_dir / "ruff", "check", "."],
         "mypy (types)": [bin_dir / "mypy"],
         "import-linter (layers)": [bin_dir / "lint-imports"],
-        "pytest": [PYTHON, "-m", "pytest", "-q"],
+        # whole files are handed to the processes, so that what a file sets up once is set up once; each process holds
+        # a torch of its own, hence the bound
+        "pytest": [PYTHON, "-m", "pytest", "-q", "-n", "logical", "--maxprocesses", "4", "--dist", "loadfile"],
     }
     failed = []
     for name, command in checks.items():
