@@ -6,7 +6,6 @@ random weights in what is new.
 
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from benchmarks.alternating import alternately
 from benchmarks.children import answer, measure
 from benchmarks.loop import sampler
 from benchmarks.report import Row
@@ -62,7 +62,8 @@ def control_file(checkpoint: Path) -> Path:
         return path
     tensors: dict[str, Tensor] = {}
     with safe_open(checkpoint, framework="pt") as source:
-        for name in source.keys():  # noqa: SIM118  (not a dict)
+        names = source.keys()
+        for name in names:
             inner = name.removeprefix(PREFIX)
             if inner.startswith(("time_embed.", "input_blocks.", "middle_block.")):
                 tensors[f"control_model.{inner}"] = source.get_tensor(name)
@@ -101,13 +102,6 @@ def bare(model: LoadedModel, network: Callable[..., tuple[Tensor, ...]]) -> Call
     return run
 
 
-def seconds(run: Callable[[], object]) -> float:
-    """CPU seconds a step."""
-    began = time.process_time()
-    run()
-    return (time.process_time() - began) / STEPS
-
-
 @torch.inference_mode()
 def main(cache: Path, checkpoint: Path) -> None:
     """Measure in this process."""
@@ -132,15 +126,11 @@ def main(cache: Path, checkpoint: Path) -> None:
     network.set_heads(model.spec.heads)
     ours = sampler(model.unet, model.spec.unet.context_width, steps=STEPS, side=SIDE, hooks=hooks)
     runs: dict[str, Callable[[], object]] = {"bare": bare(model, network), "ours": ours}
-    found: dict[str, list[float]] = {name: [] for name in runs}
     with hooks.patches(model)[0].context:
         for run in runs.values():
             run()
-        for number in range(ROUNDS):
-            order = list(runs.items())
-            for name, run in order if number % 2 == 0 else reversed(order):
-                found[name].append(seconds(run))
-    answer(found)
+        found = alternately(runs, ROUNDS)
+    answer({name: [seconds / STEPS for seconds in values] for name, values in found.items()})
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from benchmarks.alternating import alternately
 from benchmarks.children import answer, measure
 from benchmarks.models import TINY, models_dir
 from benchmarks.report import Row
@@ -106,13 +106,6 @@ def bare(model: LoadedModel) -> Callable[[], None]:
     return run
 
 
-def step_ms(run: Callable[[], object]) -> float:
-    """CPU milliseconds a step."""
-    began = time.process_time()
-    run()
-    return (time.process_time() - began) * 1000 / STEPS
-
-
 @torch.inference_mode()
 def main(cache: Path) -> None:
     """Measure in this process."""
@@ -125,14 +118,10 @@ def main(cache: Path) -> None:
         "ours": sampler(model.unet, width),
         "silent": sampler(Silence(torch.zeros(2, 4, SIDE // 8, SIDE // 8)), width),
     }
-    found: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run()
-    for number in range(ROUNDS):
-        order = list(runs.items())
-        for name, run in order if number % 2 == 0 else reversed(order):
-            found[name].append(step_ms(run))
-    answer(found)
+    found = alternately(runs, ROUNDS)
+    answer({name: [seconds * 1000 / STEPS for seconds in values] for name, values in found.items()})
 
 
 if __name__ == "__main__":

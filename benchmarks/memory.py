@@ -74,19 +74,6 @@ def kinds() -> tuple[dict[str, object], ...]:
     )
 
 
-class Quiet:
-    """A reporter for work nobody watches."""
-
-    def progress(self, progress: object) -> None:
-        """Not shown."""
-
-    def image(self, image: object) -> None:
-        """Not kept."""
-
-    def stopped(self) -> str:
-        return ""
-
-
 def resident() -> float:
     """MiB of this process in memory."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
@@ -97,6 +84,7 @@ def main(cache: Path) -> None:
     """Run the jobs in this process and answer with the resident size after each."""
     import torch
 
+    from tools.train_mini.evaluate import Quiet
     from webui.domain.request import GenerationRequest
     from webui.executors.config import WorkerConfig
     from webui.processing.back import build

@@ -2,7 +2,6 @@
 
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
+from benchmarks.alternating import alternately
 from benchmarks.children import answer, measure
 from benchmarks.models import FULL, diffusers_folder, models_dir
 from benchmarks.report import Row
@@ -90,14 +90,7 @@ def main(cache: Path, checkpoint: Path) -> None:
         runs = _runs(side, ours, plain)
         answers = {name: run() for name, run in runs.items()}  # warms up too
         errors[side] = {name: _distance(answers[name], answers[FP32]) for name in (OURS, BF16)}
-        times[side] = {name: [] for name in runs}
-        for number in range(rounds):
-            order = list(runs.items())
-            for name, run in order if number % 2 == 0 else reversed(order):
-                set_up(name)
-                began = time.process_time()
-                run()
-                times[side][name].append(time.process_time() - began)
+        times[side] = alternately(runs, rounds, set_up)
     answer({"dtype": str(dtype).removeprefix("torch."), "times": times, "errors": errors})
 
 
