@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.ui.fakes import FakeEngine
 from tests.ui.test_browser import address, browser, generate, page, picture, pytestmark  # noqa: F401
@@ -53,6 +53,18 @@ def test_a_dropped_picture_is_the_start(page: Page, engine: FakeEngine, tmp_path
     assert (asked(engine).image_cfg_scale, asked(engine).inpainting) == (1.5, None)
 
 
+def draw_a_line(page: Page, canvas: Locator) -> None:  # noqa: F811
+    """One short stroke over the middle of a canvas."""
+    place = canvas.bounding_box()
+    assert place is not None
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x - 10, y)
+    page.mouse.down()
+    page.mouse.move(x + 10, y, steps=4)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+
+
 def test_a_sent_picture_is_painted_over_and_arrives_unchanged(page: Page, engine: FakeEngine) -> None:  # noqa: F811
     page.locator("#txt2img_width input[type=number]").fill("256")
     page.locator("#txt2img_height input[type=number]").fill("256")
@@ -65,14 +77,7 @@ def test_a_sent_picture_is_painted_over_and_arrives_unchanged(page: Page, engine
     page.wait_for_timeout(2000)  # the canvas fades in, and takes no strokes before
     page.locator("#img2img_generate").click()
     expect(page.locator("#img2img_status .error")).to_contain_text("Nothing is masked yet")
-    place = canvas.bounding_box()
-    assert place is not None
-    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
-    page.mouse.move(x - 10, y)
-    page.mouse.down()
-    page.mouse.move(x + 10, y, steps=4)
-    page.mouse.up()
-    page.wait_for_timeout(500)
+    draw_a_line(page, canvas)
     page.locator("#img2img_generate").click()
     expect(page.locator("#img2img_status .done")).to_contain_text("1 picture")
     task = asked(engine)
@@ -139,14 +144,7 @@ def painted_once(page: Page, tab: str, canvas: str, file: Path) -> None:  # noqa
     expect(surface).to_be_visible()
     page.locator(f"{canvas} input[type=file]").first.set_input_files(file)
     page.wait_for_timeout(2500)  # the canvas takes its size from the picture
-    place = surface.bounding_box()
-    assert place is not None
-    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
-    page.mouse.move(x - 10, y)
-    page.mouse.down()
-    page.mouse.move(x + 10, y, steps=4)
-    page.mouse.up()
-    page.wait_for_timeout(500)
+    draw_a_line(page, surface)
 
 
 def test_a_sketch_is_the_start_with_its_colours(page: Page, engine: FakeEngine, tmp_path: Path) -> None:  # noqa: F811

@@ -65,9 +65,7 @@ def test_the_page_and_the_routes_before_it_answer(client: TestClient) -> None:
 
 @pytest.mark.parametrize("queue", [False, True])
 @pytest.mark.parametrize("path", ["/etc/passwd", "/proc/self/environ", "secret.txt", "../secret.txt"])
-def test_an_event_cannot_name_a_file_of_the_machine(
-    client: TestClient, tmp_path: Path, path: str, queue: bool
-) -> None:
+def test_an_event_cannot_name_a_file_of_the_machine(client: TestClient, tmp_path: Path, path: str, queue: bool) -> None:
     named = tmp_path / path if path == "secret.txt" else path
     with client:
         answer = ask(client, picture_event(client), file_data(named), queue=queue)

@@ -8,7 +8,6 @@ the same stream of pseudo-random numbers (a linear congruential generator, mod 2
 """
 
 import base64
-import json
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from webui.domain.errors import UnusableFileError
+from webui.library.json_object import json_object
 
 SUFFIXES = (".png", ".webp")
 MAX_PIXELS = 64 * 10**6
@@ -53,13 +53,7 @@ def embedding_data(path: Path) -> Mapping[str, Any] | None:
         packed = _pixels(path)
     if packed is None:
         return None
-    try:
-        data = json.loads(packed)
-    except (ValueError, RecursionError) as error:
-        raise UnusableFileError(f"{path.name}: the embedding in it is damaged ({error})") from error
-    if not isinstance(data, dict):
-        raise UnusableFileError(f"{path.name}: the embedding in it is no dictionary")
-    return data
+    return json_object(f"{path.name}: the embedding in it", packed)
 
 
 def _text_chunk(file: str, content: bytes) -> bytes | None:

@@ -5,6 +5,7 @@ What the text means is in `parse.py`; opening files of strangers safely is in `i
 
 import io
 import json
+import logging
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from webui.domain.settings import ImageFormat
 from webui.domain.upscale import Upscale
 from webui.output.grammar import body
 from webui.output.parse import parse, to_request
+
+log = logging.getLogger(__name__)
 
 __all__ = ("Encoded", "encode", "read_items", "read_request", "read_text", "safe_open")
 
@@ -138,8 +141,10 @@ def read_request(image: Image.Image) -> GenerationRequest | None:
     if exact:
         try:
             return GenerationRequest.model_validate_json(exact)
-        except ValidationError:
-            pass  # written by another version or changed by hand: the infotext says the same for every reader
+        except ValidationError as error:
+            # written by another version or changed by hand: the infotext says the same for every reader
+            fields = ", ".join(".".join(map(str, fault["loc"])) or "the whole" for fault in error.errors())
+            log.warning("The exact request in the image does not fit (%s); its infotext is read instead.", fields)
     text = read_text(image)
     return to_request(parse(text)) if text else None
 

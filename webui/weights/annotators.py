@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from webui.library.json_object import json_object
 from webui.weights.depth import DepthNetwork
 from webui.weights.inputs import IMAGENET_MEAN, IMAGENET_STD, Input, Triple
-from webui.weights.pretrained import json_object, read_network
+from webui.weights.pretrained import read_network
 from webui.weights.tensors import TensorSource
 
 _DEPTH: Mapping[str, Input] = MappingProxyType(

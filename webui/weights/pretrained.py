@@ -4,7 +4,6 @@ Nothing is fetched and no code of a model is run: of a configuration only number
 own classes know are taken, and what it describes must not be larger than the file of its weights.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from webui.domain.errors import UnusableFileError
+from webui.library.json_object import json_object
 from webui.weights.build import check_finite
 from webui.weights.tensors import TensorSource
 
@@ -192,17 +192,6 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, int | float) and abs(value) <= limit:
         return value
     raise UnusableFileError(f"config.json: {name} is {str(value)[:40]!r}, which is beyond the limits")
-
-
-def json_object(name: str, text: str) -> dict[str, Any]:
-    """A JSON object from a text. Raises UnusableFileError where it is none."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UnusableFileError(f"{name}: is not valid JSON ({error})") from error
-    if not isinstance(found, dict):
-        raise UnusableFileError(f"{name}: is not a JSON object")
-    return found
 
 
 def _reason(error: Exception) -> str:
