@@ -105,6 +105,15 @@ def test_a_wrong_text_is_refused_by_its_place(accordions: extensions.Accordions)
         accordions.read(values)
 
 
+def test_an_accordion_bears_the_title_of_the_manifest(engine: FakeEngine, tmp_path: Path) -> None:
+    schema = schema_of(Unlisted)
+    named = ExtensionInfo("toy", "toy_net", options=schema, heading="ToyNet")
+    engine.extensions = Catalog([named, ExtensionInfo("other", "other_one", options=schema)])
+    page = build(engine, temp_dir=tmp_path)
+    labels = {block.label for block in page.blocks.values() if isinstance(block, gr.Accordion)}
+    assert {"ToyNet", "Other one"} <= labels
+
+
 def test_the_page_has_tabs_of_actions_and_the_list(engine: FakeEngine, tmp_path: Path) -> None:
     schema = schema_of(Unlisted)
     actions = (ActionInfo("do", "Do it", schema), ActionInfo("list", "List", schema, light=True))

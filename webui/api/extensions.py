@@ -40,6 +40,7 @@ def described(info: ExtensionInfo) -> dict[str, Any]:
     """An extension as JSON."""
     return {
         "name": info.name,
+        "title": info.title,
         "folder": info.folder,
         "version": info.version,
         "description": info.description,

@@ -29,6 +29,7 @@ class ExtensionInfo:
 
     Attributes:
         folder: its name; `name` is the one in its manifest, under which requests carry its options.
+        heading: what people read instead of the name; see `title`.
         state: "ok", "failed" (`error` says why in a sentence, `traceback` where), or "disabled" by the user.
         options: JSON schema of what a request may carry; None where it takes nothing.
     """
@@ -44,6 +45,12 @@ class ExtensionInfo:
     traceback: str = ""
     options: Mapping[str, Any] | None = None
     actions: tuple[ActionInfo, ...] = field(default=())
+    heading: str = ""
+
+    @property
+    def title(self) -> str:
+        """How it is called where people read it: the manifest's title, else its name in plain writing."""
+        return self.heading or self.name.replace("_", " ").capitalize()
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,8 +105,9 @@ def peek(folder: Path, disabled: Collection[str] = ()) -> ExtensionInfo:
         off = folder.name in disabled
         return ExtensionInfo(folder.name, folder.name, state="disabled" if off else "failed", error=str(error))
     info = ExtensionInfo(
-        folder.name, manifest.name, manifest.version, manifest.description, manifest.needs, manifest.permissions
-    )
+        folder.name, manifest.name, manifest.version, manifest.description, manifest.needs, manifest.permissions,
+        heading=manifest.title,
+    )  # fmt: skip
     return replace(info, state="disabled") if {folder.name, manifest.name} & set(disabled) else info
 
 

@@ -25,6 +25,7 @@ class Manifest(BaseModel):
     """What an extension says of itself.
 
     Attributes:
+        title: how people know it ("ControlNet"); "": its name in plain writing.
         needs: pip requirements beyond those of the program.
         hooks: the version of the hooks it was written for.
         permissions: what it does beside computing, in words ("network", "files"); shown before installing.
@@ -35,6 +36,7 @@ class Manifest(BaseModel):
     name: Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")]
     version: Annotated[str, StringConstraints(min_length=1, max_length=40)]
     description: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    title: Annotated[str, StringConstraints(max_length=60)] = ""
     needs: tuple[Requirement, ...] = Field((), max_length=50)
     hooks: int
     permissions: tuple[Word, ...] = Field((), max_length=50)

@@ -79,7 +79,7 @@ def draw_accordions(infos: Sequence[ExtensionInfo], prefix: str, names: Names) -
         if info.state != "ok" or info.options is None:
             continue
         elem_id = f"{prefix}_{info.name}"
-        with gr.Accordion(title(info), open=False, elem_id=elem_id):
+        with gr.Accordion(info.title, open=False, elem_id=elem_id):
             used = gr.Checkbox(False, label="Use", info=info.description, elem_id=f"{elem_id}_use")
             entries.append(Accordion(info, used, extension_forms.draw(info.options, elem_id, names)))
     return Accordions(tuple(entries))
@@ -93,10 +93,6 @@ def names_of(engine: "Engine") -> Names:
         return [file.name for file in engine.library.files(known) if file.usable] if known else ()
 
     return names
-
-
-def title(info: ExtensionInfo) -> str:
-    return info.name.replace("_", " ").capitalize()
 
 
 def draw_tabs(engine: "Engine", album: Album, door: InstallDoor | None = None) -> None:
