@@ -53,6 +53,23 @@ def test_a_dropped_picture_is_the_start(page: Page, engine: FakeEngine, tmp_path
     assert (asked(engine).image_cfg_scale, asked(engine).inpainting) == (1.5, None)
 
 
+def test_a_sub_tab_shows_its_own_without_asking_the_server(page: Page) -> None:  # noqa: F811
+    """Answers of the server could arrive in another order than the clicks."""
+    open_tab(page, "img2img")
+    page.wait_for_timeout(1000)  # what the page asks for when it is loaded
+    page.route("**/gradio_api/**", lambda route: route.abort())
+    masked, margins = page.locator("#img2img_inpaint_full_res"), page.locator("#outpaint_left")
+    for name, has_mask, has_margins in (
+        ("Inpaint upload", True, False),
+        ("Outpaint", False, True),
+        ("img2img", False, False),
+        ("Inpaint", True, False),
+    ):
+        open_tab(page, name)
+        expect(masked).to_be_visible(visible=has_mask)
+        expect(margins).to_be_visible(visible=has_margins)
+
+
 def draw_a_line(page: Page, canvas: Locator) -> None:  # noqa: F811
     """One short stroke over the middle of a canvas."""
     place = canvas.bounding_box()

@@ -11,12 +11,12 @@ from gradio.context import Context
 
 def bind(
     event: Callable[..., Any],
-    handler: Callable[..., Any],
+    handler: Callable[..., Any] | None,
     inputs: Component | Sequence[Component] | set[Component] | None = None,
     outputs: Block | Sequence[Block] | None = None,
     **more: Any,
 ) -> Any:
-    """Bind a handler to an event such as `button.click`.
+    """Bind a handler to an event such as `button.click`; None where a script (`js`) does all of it.
 
     `private` matters: Gradio otherwise publishes each handler as an endpoint, whether the API was asked for or not.
     No limit on how many run at once: handlers are short or asynchronous, and the engine has its own queue.

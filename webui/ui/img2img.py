@@ -1,5 +1,6 @@
 """The tab img2img with its sub-tabs, and the buttons that hand a finished picture to it."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ def draw(pen: Pen, styles: StyleFile | None = None, engine: "Engine | None" = No
         options, masked, margins = picture_form.draw_options()
         for mode, tab in tabs.items():
             into = [pictures.mode, masked, margins, options[TRANSPARENCY]]
-            bind(tab.select, _into_view(mode), None, into, queue=False)
+            bind(tab.select, None, None, into, js=_into_view(mode))
         drawn.extend((pictures, modes, options, measure))
 
     buttons, results = txt2img.draw(pen, styles, engine, before)
@@ -56,11 +57,10 @@ def draw(pen: Pen, styles: StyleFile | None = None, engine: "Engine | None" = No
     return Tab(form, buttons, results, modes)
 
 
-def _into_view(mode: str) -> Callable[[], tuple[str, Any, Any, Any]]:
-    masked, margins, transparency = mode in MASKED, mode == OUTPAINT, mode == INPAINT_SKETCH
-    return lambda: (
-        mode, gr.update(visible=masked), gr.update(visible=margins), gr.update(visible=transparency),
-    )  # fmt: skip
+def _into_view(mode: str) -> str:
+    """What a sub-tab shows, as a script: answers of the server could arrive in another order than the clicks."""
+    shown = (mode in MASKED, mode == OUTPAINT, mode == INPAINT_SKETCH)
+    return f"() => {json.dumps([mode, *({'__type__': 'update', 'visible': one} for one in shown)])}"
 
 
 def _connect_size(form: PictureForm, measure: gr.Button, results: Results) -> None:

@@ -35,5 +35,6 @@ def connect(pen: Pen, engine: "Engine") -> None:
             return wide, high, name
         return (*trained_size(engine.library, name), name)
 
-    bind(checkpoint.input, follow, [checkpoint, width, height, before], [width, height, before], preprocess=False)
+    inputs, outputs = [checkpoint, width, height, before], [width, height, before]
+    bind(checkpoint.input, follow, inputs, outputs, preprocess=False, trigger_mode="always_last")
     bind_load(lambda: starting(engine)[0].checkpoint, [before])

@@ -42,9 +42,12 @@ NO_PICTURE = "Drop a picture first."
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Where pictures are dropped and masks painted; `mode` is a State that holds the sub-tab in view."""
+    """Where pictures are dropped and masks painted; `mode` holds the sub-tab in view.
 
-    mode: gr.State
+    It is a field that nobody sees and no State: a script writes it, which cannot reach what the server keeps.
+    """
+
+    mode: gr.Textbox
     plain: gr.Image
     sketch: Canvas
     editor: Canvas
@@ -202,7 +205,7 @@ def draw_pictures() -> tuple[Pictures, gr.Tabs, dict[Mode, gr.Tab]]:
             mask = gr.Image(label="Mask: white changes", elem_id="img_inpaint_mask", **dropped)
         with gr.Tab(MODES[5][1], id=OUTPAINT, elem_id="img2img_outpaint_tab") as tabs[OUTPAINT]:
             outpaint = gr.Image(label="Picture to grow", elem_id="img_outpaint_base", **dropped)
-    pictures = Pictures(gr.State(PLAIN), plain, sketch, editor, paint, base, mask, outpaint)
+    pictures = Pictures(gr.Textbox(PLAIN, visible=False), plain, sketch, editor, paint, base, mask, outpaint)
     return pictures, modes, tabs
 
 

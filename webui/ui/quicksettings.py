@@ -50,7 +50,7 @@ def connect(
     for name in REMEMBERED:
         control: Any = pen.controls[name]
         changed = control.release if isinstance(control, gr.Slider) else control.input
-        bind(changed, remember(name), [control], [status], preprocess=False)
+        bind(changed, remember(name), [control], [status], preprocess=False, trigger_mode="always_last")
 
     every_refiner = [pen.controls["refiner.checkpoint"], *refiners]
 
