@@ -5,7 +5,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -92,6 +92,26 @@ def generate(page: Page, text: str) -> None:
     page.locator("#txt2img_generate").click()
 
 
+def eventually(page: Page, is_so: Callable[[], bool]) -> None:
+    """Wait for something that the page does not show."""
+    for _ in range(WAIT // 100):
+        if is_so():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("it did not come to be")
+
+
+def click_until_submitted(page: Page, engine: FakeEngine, count: int) -> None:
+    """Generate. For a moment after an error is shown its event still runs, and a click does nothing."""
+    for _ in range(WAIT // 1000):
+        page.locator("#txt2img_generate").click()
+        for _ in range(10):
+            if len(engine.asked) == count:
+                return
+            page.wait_for_timeout(100)
+    raise AssertionError(f"{len(engine.asked)} jobs were submitted, {count} expected")
+
+
 def generation_text(page: Page) -> str:
     return page.locator("#txt2img_infotext textarea").input_value()
 
@@ -137,12 +157,14 @@ def text_of(prompt: str, seed: int) -> str:
     )
 
 
-def test_pictures_that_arrive_leave_the_typing_user_alone(page: Page) -> None:
+def test_pictures_that_arrive_leave_the_typing_user_alone(page: Page, engine: FakeEngine) -> None:
+    engine.step_seconds = 0.1  # they come when all is as it is below
     page.locator("#txt2img_n_iter input[type=number]").fill("3")
     page.set_viewport_size({"width": 1200, "height": 600})
-    page.evaluate("scrollTo(0, 0)")
     generate(page, "three cats")
     page.locator("#txt2img_prompt textarea").focus()
+    page.evaluate("scrollTo(0, 0)")  # the click may have scrolled to the button
+    assert page.locator("#txt2img_gallery .thumbnails button").count() == 0
     picture(page)
     expect(page.locator("#txt2img_gallery .thumbnails button")).to_have_count(3)
     page.wait_for_timeout(500)  # milliseconds, for the gallery to have done what it does
@@ -191,10 +213,10 @@ def test_an_error_is_one_sentence_and_the_page_goes_on(page: Page, engine: FakeE
     expect(page.locator("#txt2img_status .error")).to_contain_text("seed: ")
     page.locator("#txt2img_random_seed").click()
     engine.failure = UnusableFileError("mini.safetensors is torn")
-    page.locator("#txt2img_generate").click()
+    click_until_submitted(page, engine, 1)
     expect(page.locator("#txt2img_status .error")).to_contain_text("mini.safetensors is torn")
     engine.failure = None
-    page.locator("#txt2img_generate").click()
+    click_until_submitted(page, engine, 2)
     picture(page)
 
 
@@ -230,7 +252,7 @@ def test_the_checkpoint_that_is_chosen_is_remembered(page: Page, engine: FakeEng
     page.get_by_role("option", name="sdxl/other").click()
     page.locator("#refresh_checkpoints").click()
     expect(page.locator("#txt2img_status")).to_contain_text("torn.safetensors cannot be used")
-    assert engine.starting["checkpoint"] == "sdxl/other.safetensors"
+    eventually(page, lambda: engine.starting.get("checkpoint") == "sdxl/other.safetensors")
     generate(page, "a cat")
     picture(page)
     assert engine.asked[0].checkpoint == "sdxl/other.safetensors"

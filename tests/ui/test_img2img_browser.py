@@ -7,7 +7,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.ui.fakes import FakeEngine
-from tests.ui.test_browser import address, browser, generate, page, picture, pytestmark  # noqa: F401
+from tests.ui.test_browser import address, browser, eventually, generate, page, picture, pytestmark  # noqa: F401
 from webui.domain.request import Img2Img
 
 STRIPES = Image.fromarray(np.random.default_rng(2).integers(0, 256, (96, 128, 3), dtype=np.uint8))
@@ -27,11 +27,7 @@ def asked(engine: FakeEngine) -> Img2Img:
 
 def submitted(page: Page, engine: FakeEngine, count: int) -> None:  # noqa: F811
     """Wait for the job of that number: until then the page still shows how the one before it ended."""
-    for _ in range(100):
-        if len(engine.asked) == count:
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"{len(engine.asked)} jobs were submitted, {count} expected")
+    eventually(page, lambda: len(engine.asked) == count)
 
 
 def test_a_dropped_picture_is_the_start(page: Page, engine: FakeEngine, tmp_path: Path) -> None:  # noqa: F811

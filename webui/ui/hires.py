@@ -34,7 +34,7 @@ def draw(pen: Pen) -> None:
             _others(pen)
     inputs = [pen.controls[name] for name in _SIZES]
     for control in inputs:
-        bind(control.change, describe, inputs, [sizes], queue=False)  # type: ignore[attr-defined]
+        bind(control.change, describe, inputs, [sizes])  # type: ignore[attr-defined]
 
 
 def _others(pen: Pen) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 MAX_UPLOAD = "64mb"
+FIRST_SCRIPT = "stream.js"  # has to be there before Gradio asks for anything
 SCRIPTS = ("hotkeys.js", "cards.js")
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO_FONTS = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -93,14 +94,19 @@ def mount(
         theme=theme(),
         css_paths=[HERE / "style.css"],
         js=scripts(),
+        head=f"<script>{called(FIRST_SCRIPT)}</script>",
     )
     return mounted
 
 
 def scripts() -> str:
     """What runs in the browser when the page has been drawn: each file is one function, all are called."""
-    functions = [(HERE / name).read_text(encoding="utf-8") for name in SCRIPTS]
-    return "() => {\n" + "\n".join(f"({_without_comments(one)})();" for one in functions) + "\n}"
+    return "() => {\n" + "\n".join(called(name) for name in SCRIPTS) + "\n}"
+
+
+def called(name: str) -> str:
+    """The function in a script's file, called."""
+    return f"({_without_comments((HERE / name).read_text(encoding='utf-8'))})();"
 
 
 def _without_comments(script: str) -> str:

@@ -37,13 +37,13 @@ def connect(
         refiners: lists of checkpoints on other tabs.
     """
 
-    def remember(name: str) -> Callable[[Any], str]:
-        def handler(value: Any) -> str:
+    def remember(name: str) -> Callable[[Any], Any]:
+        def handler(value: Any) -> Any:
             try:
                 engine.change_starting_values({name: "" if value is None else value})
             except WebuiError as error:
                 return markup.message("error", str(error))
-            return ""
+            return gr.skip()  # what stands there may be newer than this choice
 
         return handler
 

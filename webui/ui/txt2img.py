@@ -109,11 +109,11 @@ def connect(pen: Pen, buttons: Buttons, results: Results, runner: Runner) -> Non
     bind(results.gallery.select, runner.choose, [results.shown], [results.text, results.chosen])
 
     size = [controls["width"], controls["height"]]
-    bind(buttons.swap.click, lambda width, height: (height, width), size, size, preprocess=False, queue=False)
+    bind(buttons.swap.click, None, size, size, js="(width, height) => [height, width]")
     prompts = [controls["prompt"], controls["negative_prompt"]]
-    bind(buttons.clear.click, lambda: ("", ""), None, prompts, queue=False)
-    bind(buttons.seed_dice.click, lambda: -1, None, [controls["seed"]], queue=False)
-    bind(buttons.subseed_dice.click, lambda: -1, None, [controls["subseed"]], queue=False)
+    bind(buttons.clear.click, None, None, prompts, js="() => ['', '']")
+    bind(buttons.seed_dice.click, None, None, [controls["seed"]], js="() => -1")
+    bind(buttons.subseed_dice.click, None, None, [controls["subseed"]], js="() => -1")
 
     def last(field: str, shown: list[dict[str, int]], chosen: int) -> int:
         return shown[chosen][field] if chosen < len(shown) else -1
