@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from tests.ui.fakes import FakeEngine
 from webui.domain.errors import UnusableFileError
@@ -198,11 +198,12 @@ def test_skip_goes_on_with_the_next_batch(page: Page, engine: FakeEngine) -> Non
 
 
 def test_a_reloaded_page_sees_its_job_end(page: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.15
+    engine.step_seconds = 2
     generate(page, "a patient cat")
     expect(page.locator("#txt2img_progress .bar")).to_be_visible()
     page.reload()
     expect(page.locator("#txt2img_progress .bar")).to_be_visible()
+    engine.step_seconds = 0
     picture(page)
     expect(page.locator("#txt2img_infotext textarea")).to_have_value(text_of("a patient cat", 1000))
 
@@ -218,6 +219,25 @@ def test_an_error_is_one_sentence_and_the_page_goes_on(page: Page, engine: FakeE
     engine.failure = None
     click_until_submitted(page, engine, 2)
     picture(page)
+
+
+def test_a_late_answer_of_loading_wipes_nothing(browser: Browser, address: str) -> None:
+    opened, held = browser.new_page(), list[Route]()
+    opened.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    opened.route("**/gradio_api/run/predict*", lambda route: held.append(route))
+    opened.goto(address)
+    opened.locator("#txt2img_seed input").fill("-5")
+    generate(opened, "a cat")
+    error = opened.locator("#txt2img_status .error")
+    expect(error).to_contain_text("seed: ")
+    assert held
+    for route in held:
+        route.continue_()
+    opened.wait_for_timeout(1000)
+    expect(error).to_contain_text("seed: ")
+    expect(opened.locator("#txt2img_prompt textarea")).to_have_value("a cat")
+    opened.close()
 
 
 def test_pasted_parameters_arrive_exactly(page: Page, engine: FakeEngine) -> None:

@@ -154,4 +154,4 @@ def _starting(engine: "Engine", filler: paste.Paste, drawn: GenerationRequest) -
         updates[controls[name]] = gr.update(**{**updates.get(controls[name], {}), "choices": choices})
     if not lists["checkpoint"]:
         missing = "There is no usable checkpoint. Put one into models/Stable-diffusion and press ↻."
-    return {**updates, filler.status: markup.message("notice", missing) if missing else ""}
+    return updates | ({filler.status: markup.message("notice", missing)} if missing else {})
