@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import APIResponse, Browser, Page, Route, expect, sync_playwright
 
 from tests.ui.fakes import FakeEngine
 from webui.domain.errors import UnusableFileError
@@ -179,7 +179,15 @@ def test_progress_and_preview_are_shown_and_interrupt_stops(page: Page, engine: 
     generate(page, "a slow cat")
     expect(page.locator("#txt2img_progress .bar")).to_contain_text("/150")
     expect(page.locator("#txt2img_preview img")).to_be_visible()
+    late: list[tuple[Route, APIResponse]] = []
+    page.route("**/gradio_api/run/predict*", lambda route: late.append((route, route.fetch())))
     page.locator("#txt2img_interrupt").click()
+    expect(page.locator("#txt2img_status .error")).to_contain_text("Stopped before the first picture")
+    eventually(page, lambda: len(late) == 1)
+    [(route, answer)] = late
+    route.fulfill(response=answer)  # after the job's last word, which has to stay
+    page.unroute("**/gradio_api/run/predict*")
+    page.wait_for_timeout(500)
     expect(page.locator("#txt2img_status .error")).to_contain_text("Stopped before the first picture")
     expect(page.locator("#txt2img_progress .bar")).to_have_count(0)
     engine.step_seconds = 0.0

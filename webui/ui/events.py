@@ -1,12 +1,16 @@
 """The one way an event is bound here: never published as an HTTP endpoint, values as the page sent them."""
 
 import inspect
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 from gradio.context import Context
+
+from webui.ui import markup
 
 
 def bind(
@@ -33,6 +37,21 @@ def bind(
         **more,
     }
     return event(handler, inputs=inputs, outputs=outputs, api_visibility="private", **settings)
+
+
+def bind_stop(
+    button: gr.Button, handler: Callable[[str | None], Any], job: Component, status: Component, note: str
+) -> None:
+    """Bind what stops (a part of) a job.
+
+    The note is written by the browser itself: an answer could arrive after the job's last word, and stand in its place.
+
+    Args:
+        handler: stops the job of that id; gives back what is to be said when there is nothing to stop.
+        note: plain text, shown at once.
+    """
+    bind(button.click, None, None, [status], js=f"() => {json.dumps(markup.message('notice', note))}")
+    bind(button.click, lambda job_id: handler(job_id) or gr.skip(), [job], [status])
 
 
 def bind_load(handler: Callable[..., Any], outputs: Sequence[Block]) -> None:

@@ -18,7 +18,7 @@ from webui.installing.live import InstallDoor
 from webui.library.files import FOLDERS
 from webui.ui import extension_forms, installing, markup
 from webui.ui.album import Album
-from webui.ui.events import bind, bind_load
+from webui.ui.events import bind, bind_load, bind_stop
 from webui.ui.extension_forms import Names, OptionsForm
 
 if TYPE_CHECKING:
@@ -162,13 +162,13 @@ class _ActionTab:
         files = [str(self.album.add_picture(image)) for image in made.images]
         return {self.bar: "", self.status: markup.message("done", text), self.gallery: gr.update(value=files)}
 
-    def cancel(self, job_id: str) -> str:
-        """Stop this tab's action."""
+    def cancel(self, job_id: str | None) -> str:
+        """Stop this tab's action; what to say where there is none."""
         job = self.engine.action(job_id) if job_id else None
         if job is None or job.outcome.done():
             return markup.message("notice", "Nothing is running.")
         job.cancel()
-        return markup.message("notice", "Stopping …")
+        return ""
 
 
 def _draw_action(engine: "Engine", album: Album, info: ExtensionInfo, action: ActionInfo) -> None:
@@ -187,7 +187,7 @@ def _draw_action(engine: "Engine", album: Album, info: ExtensionInfo, action: Ac
             )  # fmt: skip
     tab = _ActionTab(engine, album, info, action, form, bar, status, gallery, gr.State(""))
     bind(run.click, tab.run, {tab.job, *form.components}, tab.outputs, preprocess=False)
-    bind(cancel.click, tab.cancel, [tab.job], [status])
+    bind_stop(cancel, tab.cancel, tab.job, status, "Stopping …")
 
 
 def _draw_list(engine: "Engine", door: InstallDoor | None) -> tuple[Callable[[], tuple[str, Any]], list[Component]]:

@@ -16,7 +16,7 @@ from webui.domain.upscale import Upscale
 from webui.output.metadata import read_text
 from webui.ui import forms, models
 from webui.ui.album import Album
-from webui.ui.events import bind
+from webui.ui.events import bind, bind_stop
 from webui.ui.generate import Results, Runner, Updates
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def draw(engine: "Engine", album: Path, *, save_images: bool, embed_parameters: 
             yield updates
 
     bind(generate.click, start, [image, files, *controls], results.all)
-    bind(interrupt.click, runner.interrupt, [results.job], [results.status])
+    bind_stop(interrupt, runner.interrupt, results.job, results.status, "Stopping …")
     bind(results.gallery.select, runner.choose, [results.shown], [results.text, results.chosen])
     return controls[:2]
 

@@ -191,7 +191,7 @@ class Runner:
         return self.engine.job(job_id) if job_id else None
 
     def interrupt(self, job_id: str | None) -> str:
-        """Stop this browser's job, or else the one that runs."""
+        """Stop this browser's job, or else the one that runs; what to say where there is none."""
         job = self.job(job_id)
         if job is not None and job.state in ("queued", "running"):
             job.cancel()
@@ -199,17 +199,17 @@ class Runner:
             self.engine.interrupt()
         else:
             return markup.message("notice", "Nothing is running.")
-        return markup.message("notice", "Stopping …")
+        return ""
 
     def skip(self, job_id: str | None) -> str:
-        """End the batch in work of this browser's job, or else of the one that runs."""
+        """End the batch of this browser's job, or else of the one that runs; what to say where there is none."""
         job = self.job(job_id)
         if job is None or job.state != "running":
             job = self.engine.current()
         if job is None:
             return markup.message("notice", "Nothing is running.")
         job.skip()
-        return markup.message("notice", "Skipping this batch …")
+        return ""
 
     @staticmethod
     def choose(shown: list[dict[str, Any]], selected: gr.SelectData) -> tuple[str, int]:

@@ -9,7 +9,7 @@ import gradio as gr
 from webui.domain.catalog import SAMPLERS, SCHEDULES
 from webui.prompt.style_file import StyleFile
 from webui.ui import hires, style_editor, tokens
-from webui.ui.events import bind
+from webui.ui.events import bind, bind_stop
 from webui.ui.extensions import draw_accordions, names_of
 from webui.ui.generate import Results, Runner
 from webui.ui.layout import Pen
@@ -104,8 +104,8 @@ def connect(pen: Pen, buttons: Buttons, results: Results, runner: Runner) -> Non
     if buttons.upscale is not None:
         chosen = {*form.components, results.shown, results.chosen}
         bind(buttons.upscale.click, runner.upscale, chosen, results.all, preprocess=False)
-    bind(buttons.interrupt.click, runner.interrupt, [results.job], [results.status])
-    bind(buttons.skip.click, runner.skip, [results.job], [results.status])
+    bind_stop(buttons.interrupt, runner.interrupt, results.job, results.status, "Stopping …")
+    bind_stop(buttons.skip, runner.skip, results.job, results.status, "Skipping this batch …")
     bind(results.gallery.select, runner.choose, [results.shown], [results.text, results.chosen])
 
     size = [controls["width"], controls["height"]]
