@@ -16,7 +16,7 @@ from benchmarks.report import Row
 
 PART = "networks"
 RANK = 16
-ROUNDS = 3
+ROUNDS = 7
 THREADS = 2
 FORMATS = ("fp32", "auto")
 APPLY_TARGET = 1.5  # seconds, applied and removed

@@ -12,7 +12,7 @@ from tests.weights.sources import Memory
 from webui.domain.errors import NotFiniteError, UnusableFileError
 from webui.library.shapes import UnetShape, VaeShape, unet_shape, vae_shape
 from webui.sampling.steps import ModelCall, Residuals, Step
-from webui.weights.build import build_unet, build_vae, empty_unet, empty_vae
+from webui.weights.build import build_unet, build_vae, empty_unet, empty_vae, is_finite
 from webui.weights.unet import UnetDoor
 
 CPU = torch.device("cpu")
@@ -189,6 +189,18 @@ def test_weights_that_are_not_finite_are_named(bad: float) -> None:
     tensors["model.diffusion_model.out.2.weight"][0, 0, 0, 0] = bad
     with pytest.raises(NotFiniteError, match=r"model\.diffusion_model\.out\.2\.weight"):
         door(tensors)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_large_values_are_finite_though_their_sum_is_not(dtype: torch.dtype) -> None:
+    largest = torch.full((40, 50), torch.finfo(dtype).max, dtype=dtype)
+    assert not torch.isfinite(largest.sum())
+    assert is_finite(largest)
+    assert is_finite(torch.empty(0, dtype=dtype))
+    for bad in ([float("nan")], [float("inf")], [float("-inf")], [float("inf"), float("-inf")]):
+        damaged = torch.zeros(5000, dtype=dtype)
+        damaged[-len(bad) :] = torch.tensor(bad, dtype=dtype)
+        assert not is_finite(damaged)
 
 
 def test_values_that_the_precision_cannot_hold_are_refused() -> None:

@@ -165,8 +165,14 @@ def _shaped(key: str, tensor: Tensor, wanted: torch.Size) -> Tensor:
 
 
 def is_finite(tensor: Tensor) -> bool:
-    """Whether no value is NaN or infinite: the extremes tell, ten times faster than `isfinite`."""
-    return tensor.numel() == 0 or all(bool(torch.isfinite(extreme)) for extreme in torch.aminmax(tensor))
+    """Whether no value is NaN or infinite.
+
+    A finite sum says so, many times faster than `isfinite`, since neither is ever lost in a sum. A sum that is not
+    finite may only have overflowed; then the extremes tell.
+    """
+    if tensor.numel() == 0 or bool(torch.isfinite(tensor.sum())):
+        return True
+    return all(bool(torch.isfinite(extreme)) for extreme in torch.aminmax(tensor))
 
 
 def check_finite(key: str, tensor: Tensor) -> None:
