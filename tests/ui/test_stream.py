@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.ui.test_browser import address, browser, pytestmark  # noqa: F401
 from webui.ui.mount import FIRST_SCRIPT, called
 
 # A server of one page: `streams` are its open streams, newest last; `tell` sends messages on the newest.
@@ -48,7 +47,7 @@ window.join_ = () => fetch("http://localhost/gradio_api/queue/join?", { method: 
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:  # noqa: F811
+def page(browser: Browser) -> Iterator[Page]:
     opened = browser.new_page()
     for script in (SERVER, called(FIRST_SCRIPT), CLIENT):
         opened.evaluate(f"() => {{ {script} }}")
@@ -86,6 +85,15 @@ def test_nothing_is_open_while_nothing_is_owed_and_the_next_event_opens_it(page:
     assert page.evaluate("streams.length") == 2
     page.evaluate("message => tell(message)", completed("e1"))
     assert heard(page, 2) == [completed("e0"), completed("e1")]
+
+
+def test_an_answer_ahead_of_its_event_leaves_nothing_owed(page: Page) -> None:
+    page.evaluate("async () => { await join_(); await listen(); }")
+    page.evaluate("messages => { tell(...messages); close_(); }", [completed("e0"), completed("e1")])
+    assert heard(page, 2) == [completed("e0"), completed("e1")]
+    page.evaluate("async () => { await join_(); }")  # e1, whose answer has come
+    page.wait_for_timeout(300)
+    assert page.evaluate("streams.length") == 1
 
 
 def test_messages_arrive_in_order_however_they_are_cut(page: Page) -> None:
@@ -129,7 +137,7 @@ def test_other_doors_are_left_alone(page: Page) -> None:
     assert page.evaluate("async () => (await fetch('http://localhost/run/predict')).text()") == "another door"
 
 
-def test_the_page_opens_no_stream_past_the_script(browser: Browser, address: str) -> None:  # noqa: F811
+def test_the_page_opens_no_stream_past_the_script(browser: Browser, address: str) -> None:
     """Gradio's client asks with a Request, the script with an address."""
     opened = browser.new_page()
     opened.add_init_script("""

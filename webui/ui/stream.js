@@ -7,6 +7,7 @@
 () => {
   const fetchPlainly = window.fetch.bind(window);
   const owed = new Set(); // ids of events that were taken and not answered
+  const early = new Set(); // ids of events that were answered before the page had heard that they were taken
   let reader = null; // { address, sink, stop, isConnected } of the stream that Gradio's client reads
 
   const isFor = (address, door) => new URL(address, location.href).pathname.endsWith(`/queue/${door}`);
@@ -30,7 +31,7 @@
         rest = events.pop();
         for (const event of events) {
           const message = event.startsWith("data:") ? JSON.parse(event.slice("data:".length)) : {};
-          if (message.msg === "process_completed") owed.delete(message.event_id);
+          if (message.msg === "process_completed" && !owed.delete(message.event_id)) early.add(message.event_id);
           if (message.msg === "close_stream") isClosed = true;
           else mine.sink.enqueue(utf8.encode(`${event}\n\n`));
         }
@@ -82,8 +83,9 @@
     if (isFor(address, "data")) return open(address);
     const answer = await fetchPlainly(target, options);
     if (isFor(address, "join") && answer.ok) {
-      owed.add((await answer.clone().json()).event_id);
-      if (reader && !reader.isConnected) await again(reader);
+      const { event_id: event } = await answer.clone().json();
+      if (!early.delete(event)) owed.add(event);
+      if (owed.size > 0 && reader && !reader.isConnected) await again(reader);
     }
     return answer;
   };
