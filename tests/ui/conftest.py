@@ -1,10 +1,15 @@
-"""A page over an engine without models."""
+"""A page over an engine without models, and a browser that looks at it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.ui.driving import CHROMIUM, FLAGS, WAIT, served
 from tests.ui.fakes import FakeEngine
+from webui.ui.mount import mount
 
 
 @pytest.fixture
@@ -19,3 +24,43 @@ def _environment_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mounting sets two of Gradio's variables; they are put back after each test."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", "")
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def address(engine: FakeEngine, tmp_path: Path) -> Iterator[str]:
+    app = mount(FastAPI(), engine, temp_dir=tmp_path / "temp", outputs_dir=engine.outputs)
+    with served(app) as place:
+        yield place
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """An open page; what it fetched from elsewhere and what went wrong in its scripts is checked at the end."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, permissions=[])
+    opened = context.new_page()
+    opened.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    foreign: list[str] = []
+    faults: list[str] = []
+    opened.on(
+        "request",
+        lambda request: None if request.url.startswith((address, "data:", "blob:")) else foreign.append(request.url),
+    )
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.goto(address)
+    expect(opened.locator("#txt2img_generate")).to_be_visible()
+    expect(opened.locator("#txt2img_checkpoint input")).to_have_value("mini.safetensors [0123456789]")
+    yield opened
+    context.close()
+    assert foreign == []
+    assert faults == []

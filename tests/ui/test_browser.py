@@ -1,104 +1,14 @@
 """The page in a real browser: type, generate, look, stop, come back. Needs a Chromium on the machine."""
 
-import contextlib
-import shutil
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
-import uvicorn
-from fastapi import FastAPI
 from PIL import Image
-from playwright.sync_api import APIResponse, Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
+from tests.ui.driving import WAIT, eventually, generate, picture, type_prompt
 from tests.ui.fakes import FakeEngine
 from webui.domain.errors import UnusableFileError
 from webui.domain.request import GenerationRequest
-from webui.ui.mount import mount
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--headless=new",
-)  # fmt: skip
-WAIT = 60_000  # milliseconds
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def address(engine: FakeEngine, tmp_path: Path) -> Iterator[str]:
-    app = mount(FastAPI(), engine, temp_dir=tmp_path / "temp", outputs_dir=engine.outputs)
-    with served(app) as place:
-        yield place
-
-
-@contextlib.contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    """The application on a free port, and its address."""
-    door = socket.socket()
-    door.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{door.getsockname()[1]}/"
-    server.should_exit = True
-    thread.join(10)
-    door.close()
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    """An open page; what it fetched from elsewhere and what went wrong in its scripts is checked at the end."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, permissions=[])
-    opened = context.new_page()
-    opened.set_default_timeout(WAIT)
-    expect.set_options(timeout=WAIT)
-    foreign: list[str] = []
-    faults: list[str] = []
-    opened.on(
-        "request",
-        lambda request: None if request.url.startswith((address, "data:", "blob:")) else foreign.append(request.url),
-    )
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.goto(address)
-    expect(opened.locator("#txt2img_generate")).to_be_visible()
-    expect(opened.locator("#txt2img_checkpoint input")).to_have_value("mini.safetensors [0123456789]")
-    yield opened
-    context.close()
-    assert foreign == []
-    assert faults == []
-
-
-def type_prompt(page: Page, text: str) -> None:
-    page.locator("#txt2img_prompt textarea").fill(text)
-
-
-def generate(page: Page, text: str) -> None:
-    type_prompt(page, text)
-    page.locator("#txt2img_generate").click()
-
-
-def eventually(page: Page, is_so: Callable[[], bool]) -> None:
-    """Wait for something that the page does not show."""
-    for _ in range(WAIT // 100):
-        if is_so():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("it did not come to be")
 
 
 def click_until_submitted(page: Page, engine: FakeEngine, count: int) -> None:
@@ -114,13 +24,6 @@ def click_until_submitted(page: Page, engine: FakeEngine, count: int) -> None:
 
 def generation_text(page: Page) -> str:
     return page.locator("#txt2img_infotext textarea").input_value()
-
-
-def picture(page: Page) -> str:
-    """Address of the large picture."""
-    large = page.locator("#txt2img_gallery .preview img").first
-    expect(large).to_be_visible()
-    return large.get_attribute("src")
 
 
 def test_a_prompt_becomes_a_picture_with_its_text(page: Page, engine: FakeEngine, tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from tests.ui.driving import eventually, generate, picture
 from tests.ui.fakes import FakeEngine
-from tests.ui.test_browser import address, browser, eventually, generate, page, picture, pytestmark  # noqa: F401
 from webui.domain.request import Img2Img
 
 STRIPES = Image.fromarray(np.random.default_rng(2).integers(0, 256, (96, 128, 3), dtype=np.uint8))
 
 
-def open_tab(page: Page, name: str) -> None:  # noqa: F811
+def open_tab(page: Page, name: str) -> None:
     page.get_by_role("tab", name="img2img").first.click()
     expect(page.locator("#img2img_generate")).to_be_visible()
     page.locator("#mode_img2img").get_by_role("tab", name=name, exact=True).click()
@@ -25,12 +25,12 @@ def asked(engine: FakeEngine) -> Img2Img:
     return task
 
 
-def submitted(page: Page, engine: FakeEngine, count: int) -> None:  # noqa: F811
+def submitted(page: Page, engine: FakeEngine, count: int) -> None:
     """Wait for the job of that number: until then the page still shows how the one before it ended."""
     eventually(page, lambda: len(engine.asked) == count)
 
 
-def test_a_dropped_picture_is_the_start(page: Page, engine: FakeEngine, tmp_path: Path) -> None:  # noqa: F811
+def test_a_dropped_picture_is_the_start(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
     file = tmp_path / "stripes.png"
     STRIPES.save(file)
     open_tab(page, "img2img")
@@ -49,7 +49,7 @@ def test_a_dropped_picture_is_the_start(page: Page, engine: FakeEngine, tmp_path
     assert (asked(engine).image_cfg_scale, asked(engine).inpainting) == (1.5, None)
 
 
-def test_a_sub_tab_shows_its_own_without_asking_the_server(page: Page) -> None:  # noqa: F811
+def test_a_sub_tab_shows_its_own_without_asking_the_server(page: Page) -> None:
     """Answers of the server could arrive in another order than the clicks."""
     open_tab(page, "img2img")
     page.wait_for_timeout(1000)  # what the page asks for when it is loaded
@@ -66,7 +66,7 @@ def test_a_sub_tab_shows_its_own_without_asking_the_server(page: Page) -> None: 
         expect(margins).to_be_visible(visible=has_margins)
 
 
-def draw_a_line(page: Page, canvas: Locator) -> None:  # noqa: F811
+def draw_a_line(page: Page, canvas: Locator) -> None:
     """One short stroke over the middle of a canvas."""
     place = canvas.bounding_box()
     assert place is not None
@@ -78,7 +78,7 @@ def draw_a_line(page: Page, canvas: Locator) -> None:  # noqa: F811
     page.wait_for_timeout(500)
 
 
-def test_a_sent_picture_is_painted_over_and_arrives_unchanged(page: Page, engine: FakeEngine) -> None:  # noqa: F811
+def test_a_sent_picture_is_painted_over_and_arrives_unchanged(page: Page, engine: FakeEngine) -> None:
     page.locator("#txt2img_width input[type=number]").fill("256")
     page.locator("#txt2img_height input[type=number]").fill("256")
     generate(page, "a cat to paint")
@@ -102,7 +102,7 @@ def test_a_sent_picture_is_painted_over_and_arrives_unchanged(page: Page, engine
     assert painted.getpixel((5, 5)) == 0
 
 
-def test_an_uploaded_mask_and_margins_become_their_parts(page: Page, engine: FakeEngine, tmp_path: Path) -> None:  # noqa: F811
+def test_an_uploaded_mask_and_margins_become_their_parts(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
     file, mask = tmp_path / "stripes.png", tmp_path / "mask.png"
     STRIPES.save(file)
     Image.new("L", STRIPES.size, 255).save(mask)
@@ -128,7 +128,7 @@ def test_an_uploaded_mask_and_margins_become_their_parts(page: Page, engine: Fak
 
 
 def test_a_picture_dropped_on_the_canvas_arrives_to_the_pixel(
-    page: Page,  # noqa: F811
+    page: Page,
     engine: FakeEngine,
     tmp_path: Path,
 ) -> None:
@@ -149,7 +149,7 @@ def test_a_picture_dropped_on_the_canvas_arrives_to_the_pixel(
     assert asked(engine).inpainting is not None
 
 
-def painted_once(page: Page, tab: str, canvas: str, file: Path) -> None:  # noqa: F811
+def painted_once(page: Page, tab: str, canvas: str, file: Path) -> None:
     """Drop the picture on a canvas and draw one short line over its middle."""
     STRIPES.save(file)
     open_tab(page, tab)
@@ -160,7 +160,7 @@ def painted_once(page: Page, tab: str, canvas: str, file: Path) -> None:  # noqa
     draw_a_line(page, surface)
 
 
-def test_a_sketch_is_the_start_with_its_colours(page: Page, engine: FakeEngine, tmp_path: Path) -> None:  # noqa: F811
+def test_a_sketch_is_the_start_with_its_colours(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
     painted_once(page, "Sketch", "#img2img_sketch", tmp_path / "stripes.png")
     expect(page.locator("#img2img_mask_alpha")).to_be_hidden()
     page.locator("#img2img_generate").click()
@@ -174,7 +174,7 @@ def test_a_sketch_is_the_start_with_its_colours(page: Page, engine: FakeEngine, 
     assert not changed[:8].any()
 
 
-def test_the_paint_of_an_inpaint_sketch_is_also_its_mask(page: Page, engine: FakeEngine, tmp_path: Path) -> None:  # noqa: F811
+def test_the_paint_of_an_inpaint_sketch_is_also_its_mask(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
     painted_once(page, "Inpaint sketch", "#inpaint_sketch", tmp_path / "stripes.png")
     page.locator("#img2img_mask_blur input[type=number]").fill("0")
     page.locator("#img2img_mask_alpha input[type=number]").fill("40")

@@ -8,8 +8,8 @@ import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Page, expect
 
+from tests.ui.driving import served, type_prompt
 from tests.ui.fakes import FakeEngine
-from tests.ui.test_browser import browser, page, pytestmark, served, type_prompt  # noqa: F401
 from webui.prompt.style_file import StyleFile
 from webui.prompt.styles import Style
 from webui.ui.mount import mount
@@ -29,7 +29,7 @@ def address(engine: FakeEngine, styles: StyleFile, tmp_path: Path) -> Iterator[s
         yield place
 
 
-def test_the_counter_follows_the_typing(page: Page, engine: FakeEngine) -> None:  # noqa: F811
+def test_the_counter_follows_the_typing(page: Page, engine: FakeEngine) -> None:
     expect(page.locator(COUNTER)).to_have_text("0/75")
     page.locator("#txt2img_prompt textarea").press_sequentially("a cat on a mat", delay=20)
     expect(page.locator(COUNTER)).to_have_text("5/75")
@@ -47,7 +47,7 @@ def test_the_counter_follows_the_typing(page: Page, engine: FakeEngine) -> None:
 
 
 def test_prompts_become_a_style_that_is_used_changed_and_deleted(
-    page: Page,  # noqa: F811
+    page: Page,
     engine: FakeEngine,
     styles: StyleFile,
 ) -> None:

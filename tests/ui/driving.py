@@ -1,0 +1,60 @@
+"""What tests do with the page in a real browser: serve it, type, generate, wait. The fixtures are in conftest.py."""
+
+import contextlib
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from fastapi import FastAPI
+from playwright.sync_api import Page, expect
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--headless=new",
+)  # fmt: skip
+WAIT = 60_000  # milliseconds
+
+
+@contextlib.contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """The application on a free port, and its address."""
+    door = socket.socket()
+    door.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{door.getsockname()[1]}/"
+    server.should_exit = True
+    thread.join(10)
+    door.close()
+
+
+def type_prompt(page: Page, text: str) -> None:
+    page.locator("#txt2img_prompt textarea").fill(text)
+
+
+def generate(page: Page, text: str) -> None:
+    type_prompt(page, text)
+    page.locator("#txt2img_generate").click()
+
+
+def eventually(page: Page, is_so: Callable[[], bool]) -> None:
+    """Wait for something that the page does not show."""
+    for _ in range(WAIT // 100):
+        if is_so():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("it did not come to be")
+
+
+def picture(page: Page) -> str:
+    """Address of the large picture."""
+    large = page.locator("#txt2img_gallery .preview img").first
+    expect(large).to_be_visible()
+    return large.get_attribute("src")
