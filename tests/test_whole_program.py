@@ -5,7 +5,6 @@ import io
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,13 +21,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
+from tests.ui.driving import CHROMIUM, FLAGS
+
 ROOT = Path(__file__).parents[1]
 GOLDENS = ROOT.parent / "shared" / "goldens"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--headless=new",
-)  # fmt: skip
 STARTING = {"checkpoint": "tiny-sd1", "sampler": "Euler", "width": 128, "height": 128, "seed": 1234}
 
 pytestmark = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")

@@ -25,10 +25,8 @@ def bind(
     `private` matters: Gradio otherwise publishes each handler as an endpoint, whether the API was asked for or not.
     No limit on how many run at once: handlers are short or asynchronous, and the engine has its own queue.
 
-    Only a handler that yields goes through Gradio's queue, whose answers come over one stream for the whole page. The
-    server closes that stream after the last answer; an event that is sent while the closing is on its way counts on
-    the stream still, and its answer is never fetched: the page waits for ever. Any other handler answers in the
-    request that asked.
+    Only a handler that yields goes through Gradio's queue, whose answers come over one stream for the whole page
+    (`stream.js` says what can go wrong there). Any other answers in the request that asked.
     """
     settings: dict[str, Any] = {
         "show_progress": "hidden",
