@@ -83,6 +83,7 @@ def check() -> int:
     bin_dir = PYTHON.parent
     checks: dict[str, list[str | Path]] = {
         "ruff (style)": [bin_dir / "ruff", "check", "."],
+        "ruff (layout)": [bin_dir / "ruff", "format", "--check", "."],
         "mypy (types)": [bin_dir / "mypy"],
         "import-linter (layers)": [bin_dir / "lint-imports"],
         # whole files are handed to the processes, so that what a file sets up once is set up once; each process holds

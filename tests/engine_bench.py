@@ -8,7 +8,7 @@ from tests.executors.prompted_back import picture
 from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts
-from webui.engine import Engine
+from webui.engine.engine import Engine
 from webui.executors.protocol import Finished, ImageMade, OnEvent, Started
 from webui.jobs.job import Job
 from webui.jobs.store import JobStore

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from webui.app import policy_of, worker_config
 from webui.domain.errors import WebuiError
 from webui.domain.settings import Settings
+from webui.server.app import policy_of, worker_config
 
 ROOT = Path(__file__).parents[1]
 

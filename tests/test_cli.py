@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from webui import cli, serving
-from webui.cli import image_format_of, parser, read_settings, settings_of, with_loras, write_whole
-from webui.datalock import DataLock
+from webui.commands import cli
+from webui.commands.cli import image_format_of, parser, read_settings, settings_of, with_loras, write_whole
+from webui.commands.picture_flags import picture_fields
 from webui.domain.errors import WebuiError
-from webui.picture_flags import picture_fields
+from webui.server import serving
+from webui.server.datalock import DataLock
 
 ROOT = Path(__file__).parents[1]
 
@@ -110,7 +111,7 @@ def test_files_are_whole_and_their_kind_is_checked_before_the_work(tmp_path: Pat
 
 
 HOLD = (
-    "import sys, time; from pathlib import Path; from webui.datalock import DataLock; "
+    "import sys, time; from pathlib import Path; from webui.server.datalock import DataLock; "
     "lock = DataLock(Path(sys.argv[1])); sys.stdout.write('held\\n'); sys.stdout.flush(); time.sleep(60)"
 )
 

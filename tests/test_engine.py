@@ -25,7 +25,7 @@ from webui.domain.errors import (
 )
 from webui.domain.request import Refiner
 from webui.domain.result import GenerationResult
-from webui.engine import Engine
+from webui.engine.engine import Engine
 from webui.executors.inline import InlineExecutor
 from webui.executors.local import LocalExecutor
 from webui.executors.protocol import Failed, Finished, OnEvent, Started
@@ -60,7 +60,7 @@ def with_worker(bench: Bench) -> tuple[Engine, LocalExecutor]:
 
 
 def test_the_front_never_loads_torch() -> None:
-    modules = "webui.engine, webui.worker, webui.executors.local, webui.executors.inline"
+    modules = "webui.engine.engine, webui.worker.main, webui.executors.local, webui.executors.inline"
     code = f"import sys, {modules}; sys.exit(sorted({{'torch', 'diffusers', 'transformers'}} & set(sys.modules)) or 0)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 

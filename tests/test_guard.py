@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from webui.credentials import Throttle, Users, basic, parse_users
 from webui.domain.errors import WebuiError
-from webui.guard import Guard, Policy, is_loopback
+from webui.server.credentials import Throttle, Users, basic, parse_users
+from webui.server.guard import Guard, Policy, is_loopback
 
 OWN = "http://127.0.0.1:7860"
 FOREIGN = "https://evil.example"

@@ -2,7 +2,7 @@
 
 import sys
 
-from webui.cli import main
+from webui.commands.cli import main
 
 if __name__ == "__main__":  # a spawned worker imports this module again and must not start a server
     sys.exit(main())

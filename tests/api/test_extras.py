@@ -9,9 +9,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.api.fakes import Api
-from webui.api.sdapi.infotext import TXT2IMG_FIELDS, filled_in
-from webui.api.sdapi.models import Txt2ImgBody
-from webui.api.sdapi.translate import read_body, to_request
+from webui.api.sdapi.dialect.infotext import TXT2IMG_FIELDS, filled_in
+from webui.api.sdapi.dialect.models import Txt2ImgBody
+from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.hires import Hires
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.upscale import Upscale

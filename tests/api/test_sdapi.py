@@ -15,8 +15,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.api.fakes import SHA, Api, FakeEngine, FakeJob
 from webui.api.application import create
-from webui.api.sdapi.options import NEUTRAL, OPTIONS, replaced, value_at
-from webui.api.sdapi.progress import report
+from webui.api.sdapi.dialect.options import NEUTRAL, OPTIONS, replaced, value_at
+from webui.api.sdapi.routes.progress import report
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Progress
 

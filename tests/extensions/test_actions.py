@@ -15,7 +15,7 @@ from webui.domain.errors import BadRequestError, Cancelled, WebuiError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult, ModelFacts
-from webui.engine import Engine
+from webui.engine.engine import Engine
 from webui.executors.inline import InlineExecutor
 from webui.jobs.store import JobStore
 from webui.library.library import ModelLibrary

@@ -20,7 +20,7 @@ from webui.domain.request import GenerationRequest
 from webui.plugins.api import BadRequestError, Cancelled, WebuiError
 from webui.plugins.loader import load_all
 from webui.processing.back import Back, build
-from webui.worker import WorkerConfig
+from webui.worker.main import WorkerConfig
 
 ROOT = Path(__file__).parents[2]
 GOLDENS = ROOT.parent / "shared" / "goldens"

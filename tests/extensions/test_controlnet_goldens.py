@@ -14,14 +14,14 @@ import pytest
 from PIL import Image
 
 from tests.processing.reporters import Silent
-from webui.api.sdapi.models import Img2ImgBody, Txt2ImgBody
-from webui.api.sdapi.translate import read_body, to_request
+from webui.api.sdapi.dialect.models import Img2ImgBody, Txt2ImgBody
+from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
 from webui.plugins.loader import load_all
 from webui.processing.back import Back, build
-from webui.worker import WorkerConfig
+from webui.worker.main import WorkerConfig
 
 ROOT = Path(__file__).parents[2]
 GOLDENS = ROOT.parent / "shared" / "goldens"

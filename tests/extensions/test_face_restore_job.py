@@ -20,8 +20,8 @@ from extensions.face_restore.options import FaceOptions
 from extensions.face_restore.plugin import join_job, list_restorers
 from tests.extensions.drawn_faces import changed, face_at, green, picture, same
 from webui.api.body import InvalidBodyError
-from webui.api.sdapi import extras
-from webui.api.sdapi.faces import restoring
+from webui.api.sdapi.dialect.faces import restoring
+from webui.api.sdapi.routes import extras
 from webui.domain.errors import UnusableFileError
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest

@@ -9,7 +9,7 @@ import torch
 from tests.installing.making import GOOD, Repository, installer
 from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.request import GenerationRequest
-from webui.engine import Engine
+from webui.engine.engine import Engine
 from webui.executors.inline import InlineExecutor
 from webui.jobs.store import JobStore
 from webui.library.library import ModelLibrary

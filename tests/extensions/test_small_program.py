@@ -9,7 +9,7 @@ from tests.processing.reporters import Silent
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
 from webui.processing.back import Back, build
-from webui.worker import WorkerConfig
+from webui.worker.main import WorkerConfig
 
 ROOT = Path(__file__).parents[2]
 GOLDENS = ROOT.parent / "shared" / "goldens"

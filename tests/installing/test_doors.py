@@ -13,14 +13,14 @@ import pytest
 from tests.api.fakes import FakeEngine, call, parts_of
 from tests.installing.making import folder_source, installer
 from webui.api.application import create
-from webui.app import install_door
-from webui.cli import main
+from webui.commands.cli import main
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.settings import Settings
 from webui.installing.live import InstallDoor, LiveExtensions
 from webui.installing.permission import NotAllowedError, Permission
 from webui.plugins.catalog import Catalog
 from webui.plugins.loader import folders, peek
+from webui.server.app import install_door
 
 LOCAL = {"host": "127.0.0.1:7860"}
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from webui.app import written_folders
 from webui.domain.settings import Settings
 from webui.library.unfinished import remove_abandoned, unfinished, write_atomically
+from webui.server.app import written_folders
 
 ROOT = Path(__file__).parents[2]
 # a picture and a settings file, each caught after its bytes are written and before it gets its name

@@ -16,8 +16,8 @@ from tests.miniature.conftest import ROOT
 from tests.miniature.painting import drawn, pixels
 from tests.processing.reporters import Silent
 from webui.api.body import InvalidBodyError
-from webui.api.sdapi.models import Img2ImgBody
-from webui.api.sdapi.translate import read_body, to_request
+from webui.api.sdapi.dialect.models import Img2ImgBody
+from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult

@@ -18,7 +18,7 @@ from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.processing.back import Back, build
 from webui.processing.depth import depth_channel
 from webui.processing.start import to_pixels
-from webui.worker import WorkerConfig
+from webui.worker.main import WorkerConfig
 
 NOISY = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))
 HALF = Image.new("L", NOISY.size)

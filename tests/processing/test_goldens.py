@@ -16,12 +16,12 @@ import pytest
 from PIL import Image
 
 from tests.processing.reporters import Silent
-from webui.api.sdapi.infotext import IMG2IMG_FIELDS, TXT2IMG_FIELDS, filled_in
-from webui.api.sdapi.models import Img2ImgBody, Txt2ImgBody
-from webui.api.sdapi.translate import read_body, to_request
+from webui.api.sdapi.dialect.infotext import IMG2IMG_FIELDS, TXT2IMG_FIELDS, filled_in
+from webui.api.sdapi.dialect.models import Img2ImgBody, Txt2ImgBody
+from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.request import GenerationRequest
 from webui.processing.back import Back, build
-from webui.worker import WorkerConfig
+from webui.worker.main import WorkerConfig
 
 EXTENSIONS = Path(__file__).parents[2] / "extensions"
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"

@@ -18,7 +18,7 @@ from webui.processing.back import Back, build
 from webui.processing.hires import SecondPassHooks, second_plan
 from webui.processing.plan import Walk, make_plan
 from webui.sampling.steps import ModelCall, Residuals, Step
-from webui.worker import WorkerConfig
+from webui.worker.main import WorkerConfig
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")

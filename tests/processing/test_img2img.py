@@ -14,7 +14,7 @@ from webui.imaging.resize import fitted
 from webui.output.parse import parse, read_fields
 from webui.processing.back import Back, build
 from webui.processing.plan import Walk, make_plan, walk_of
-from webui.worker import WorkerConfig
+from webui.worker.main import WorkerConfig
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")

@@ -13,7 +13,7 @@ from webui.domain.request import GenerationRequest, Img2Img
 from webui.domain.result import GenerationResult
 from webui.processing.back import Back, build
 from webui.processing.inpaint import prepared
-from webui.worker import WorkerConfig
+from webui.worker.main import WorkerConfig
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")

@@ -16,7 +16,7 @@ from webui.processing.back import Back, build
 from webui.processing.decode import check_finite, to_image
 from webui.processing.preview import preview
 from webui.processing.tiling import wrapped_edges
-from webui.worker import WorkerConfig
+from webui.worker.main import WorkerConfig
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from webui.api.body import InvalidBodyError, drain, read_json
 from webui.api.parts import Parts, as_png
-from webui.api.sdapi.answers import as_base64
+from webui.api.sdapi.dialect.answers import as_base64
 from webui.api.waiting import finished
 from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ActionInfo, ActionOutcome

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 
 from webui.api import actions, around, errors, extensions, installing, internal, jobs, thumbs
 from webui.api.parts import Parts
-from webui.api.sdapi import extras, generation, lists, networks, pnginfo, progress, scripts, settings
+from webui.api.sdapi.routes import extras, generation, lists, networks, pnginfo, progress, scripts, settings
 
 
 def create(parts: Parts, *, with_api: bool = True) -> FastAPI:

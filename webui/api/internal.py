@@ -17,11 +17,11 @@ from starlette.responses import JSONResponse, Response
 from webui import VERSION
 from webui.api.body import InvalidBodyError, read_json
 from webui.api.parts import Parts
-from webui.api.sdapi.answers import as_base64
-from webui.api.sdapi.coerce import Int, Text
-from webui.api.sdapi.lists import memory
-from webui.api.sdapi.options import OPTIONS, with_a1111_defaults
-from webui.api.sdapi.settings import shown
+from webui.api.sdapi.dialect.answers import as_base64
+from webui.api.sdapi.dialect.coerce import Int, Text
+from webui.api.sdapi.dialect.options import OPTIONS, with_a1111_defaults
+from webui.api.sdapi.routes.lists import memory
+from webui.api.sdapi.routes.settings import shown
 from webui.jobs.job import Job
 
 ENDED = ("done", "failed", "cancelled")

@@ -8,11 +8,11 @@ from typing import Any
 
 from PIL import Image
 
-from webui.api.sdapi.options import FixedOptions
-from webui.api.sdapi.tasks import Tasks
+from webui.api.sdapi.dialect.options import FixedOptions
+from webui.api.sdapi.dialect.tasks import Tasks
 from webui.domain.errors import BusyError
 from webui.domain.result import GeneratedImage
-from webui.engine import Engine
+from webui.engine.engine import Engine
 from webui.installing.live import InstallDoor
 from webui.prompt.styles import Style
 

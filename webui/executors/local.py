@@ -41,7 +41,7 @@ class LocalExecutor:
         config: WorkerConfig,
         on_event: OnEvent,
         *,
-        entry: str = "webui.worker:main",
+        entry: str = "webui.worker.main:main",
         hang_after: float = HANG_AFTER,
         on_extensions: OnExtensions = lambda infos: None,
     ) -> None:

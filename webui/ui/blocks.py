@@ -32,7 +32,7 @@ from webui.ui.layout import Pen
 from webui.ui.uploads import Page
 
 if TYPE_CHECKING:
-    from webui.engine import Engine
+    from webui.engine.engine import Engine
 
 DAY = 24 * 60 * 60  # seconds
 

@@ -15,7 +15,7 @@ from webui.ui import markup
 from webui.ui.events import bind
 
 if TYPE_CHECKING:
-    from webui.engine import Engine
+    from webui.engine.engine import Engine
 
 TABS: tuple[tuple[str, CardKind], ...] = (
     ("Lora", "lora"),

@@ -22,7 +22,7 @@ from webui.ui.events import bind, bind_load, bind_stop
 from webui.ui.extension_forms import Names, OptionsForm
 
 if TYPE_CHECKING:
-    from webui.engine import Engine
+    from webui.engine.engine import Engine
     from webui.jobs.actions import ActionJob
 
 LOOK_EVERY = 0.2  # seconds

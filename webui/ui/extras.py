@@ -20,7 +20,7 @@ from webui.ui.events import bind, bind_stop
 from webui.ui.generate import Results, Runner, Updates
 
 if TYPE_CHECKING:
-    from webui.engine import Engine
+    from webui.engine.engine import Engine
 
 NAMES = (
     "upscaler", "second_upscaler", "second_visibility", "mode", "scale", "max_side", "width", "height", "crop",

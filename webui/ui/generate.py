@@ -22,7 +22,7 @@ from webui.ui import markup
 from webui.ui.album import Album
 
 if TYPE_CHECKING:
-    from webui.engine import Engine
+    from webui.engine.engine import Engine
     from webui.jobs.job import Job
 
 LOGGER = logging.getLogger(__name__)

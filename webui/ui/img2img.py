@@ -19,7 +19,7 @@ from webui.ui.layout import Pen
 from webui.ui.picture_form import INPAINT, INPAINT_SKETCH, MASKED, OUTPAINT, PLAIN, TRANSPARENCY, PictureForm
 
 if TYPE_CHECKING:
-    from webui.engine import Engine
+    from webui.engine.engine import Engine
 
 TOLD = ("prompt", "negative_prompt", "steps", "seed")  # what goes along with a picture; to img2img also its size
 SIZE = ("width", "height")

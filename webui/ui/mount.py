@@ -12,7 +12,7 @@ from webui.prompt.style_file import StyleFile
 from webui.ui.blocks import build
 
 if TYPE_CHECKING:
-    from webui.engine import Engine
+    from webui.engine.engine import Engine
 
 HERE = Path(__file__).parent
 MAX_UPLOAD = "64mb"

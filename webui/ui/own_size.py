@@ -11,7 +11,7 @@ from webui.ui.events import bind, bind_load
 from webui.ui.layout import Pen
 
 if TYPE_CHECKING:
-    from webui.engine import Engine
+    from webui.engine.engine import Engine
 
 Number = int | float
 

@@ -21,7 +21,7 @@ from webui.ui.generate import Results
 if TYPE_CHECKING:
     from gradio.components import Component
 
-    from webui.engine import Engine
+    from webui.engine.engine import Engine
 
 PROMPTS = ("prompt", "negative_prompt")
 Updates = dict[Block, Any]

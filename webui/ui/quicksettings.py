@@ -12,7 +12,7 @@ from webui.ui.events import bind
 from webui.ui.layout import Pen
 
 if TYPE_CHECKING:
-    from webui.engine import Engine
+    from webui.engine.engine import Engine
 
 REMEMBERED = ("checkpoint", "vae", "clip_skip")
 

@@ -21,7 +21,7 @@ from webui.ui.events import bind, bind_load
 from webui.ui.layout import Pen
 
 if TYPE_CHECKING:
-    from webui.engine import Engine
+    from webui.engine.engine import Engine
 
 PAUSE = 0.3  # seconds; while one count is on its way the browser sends no other but the last, so this is a debounce
 RULES = "prompting."

@@ -15,7 +15,7 @@ from webui.ui.generate import Results, Runner
 from webui.ui.layout import Pen
 
 if TYPE_CHECKING:
-    from webui.engine import Engine
+    from webui.engine.engine import Engine
 
 ADVANCED = (
     ("noise", "Noise"),

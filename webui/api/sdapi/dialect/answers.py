@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from webui.api.parts import EncodedImage
-from webui.api.sdapi.faces import told
-from webui.api.sdapi.models import GenerationBody, Img2ImgBody, Txt2ImgBody
+from webui.api.sdapi.dialect.faces import told
+from webui.api.sdapi.dialect.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.domain.catalog import shown_schedule
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult

@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, Loc, read_json
 from webui.api.parts import EncodedImage, Parts
-from webui.api.sdapi.answers import as_base64
-from webui.api.sdapi.coerce import Float, Int, Text
-from webui.api.sdapi.faces import restoring_extras
+from webui.api.sdapi.dialect.answers import as_base64
+from webui.api.sdapi.dialect.coerce import Float, Int, Text
+from webui.api.sdapi.dialect.faces import restoring_extras
 from webui.api.waiting import finished
 from webui.domain.errors import BadRequestError, Cancelled
 from webui.domain.images import Picture, file_of, safe_open

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from webui.credentials import Throttle, Users, basic
+from webui.server.credentials import Throttle, Users, basic
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

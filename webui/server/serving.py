@@ -11,11 +11,11 @@ from types import FrameType
 
 import uvicorn
 
-from webui.app import App, make
 from webui.domain.errors import WebuiError
 from webui.domain.settings import Settings
-from webui.engine import Engine
-from webui.guard import is_loopback
+from webui.engine.engine import Engine
+from webui.server.app import App, make
+from webui.server.guard import is_loopback
 
 BACKLOG = 2048
 FINISHING = 30.0  # seconds that the picture in work gets after SIGTERM

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from webui import extensions_cli
+from webui.commands import extensions_cli
+from webui.commands.picture_flags import add_picture_flags, picture_fields
 from webui.domain.errors import WebuiError
 from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.settings import ImageFormat, Settings, environment, merge
-from webui.guard import is_loopback
 from webui.library.resolution import at_trained_size
 from webui.output.metadata import read_text
-from webui.picture_flags import add_picture_flags, picture_fields
+from webui.server.guard import is_loopback
 
 if TYPE_CHECKING:
-    from webui.engine import Engine
+    from webui.engine.engine import Engine
 
 OK, FAILED, USAGE = 0, 1, 2
 EVERYWHERE = "0.0.0.0"
@@ -181,7 +181,7 @@ def serve(settings: Settings) -> int:
         token = secrets.token_urlsafe(18)
         settings = settings.model_copy(update={"api_auth": f"{TOKEN_USER}:{token}"})
         sys.stdout.write(f"Others can reach this server. User: {TOKEN_USER}  Password: {token}\n")
-    from webui.serving import run_server  # here, so that --help and wrong flags are answered at once
+    from webui.server.serving import run_server  # here, so that --help and wrong flags are answered at once
 
     return run_server(settings)
 
@@ -221,7 +221,7 @@ def _run(settings: Settings, given: argparse.Namespace, wanted: Callable[["Engin
     output: Path | None = getattr(given, "output", None)
     if output is not None:
         image_format_of(output)  # before the work, not after it
-    from webui import app
+    from webui.server import app
 
     with app.engine_of(settings) as engine:
         try:

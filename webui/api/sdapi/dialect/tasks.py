@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 
-from webui.engine import Engine
+from webui.engine.engine import Engine
 from webui.jobs.job import Job
 
 KEPT = 64

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from webui.api.sdapi.models import Txt2ImgBody
-from webui.api.sdapi.options import HIRES_REFINER_PASS
+from webui.api.sdapi.dialect.models import Txt2ImgBody
+from webui.api.sdapi.dialect.options import HIRES_REFINER_PASS
 from webui.domain.catalog import split_combined
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.output.hires import SAME

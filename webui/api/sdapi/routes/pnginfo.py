@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, read_json
-from webui.api.sdapi.models import PngInfoBody
+from webui.api.sdapi.dialect.models import PngInfoBody
 from webui.domain.images import file_of, safe_open
 from webui.output.compat import with_defaults
 from webui.output.metadata import read_items, read_text

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from webui.api.body import InvalidBodyError
-from webui.api.sdapi.hires import hires_body
-from webui.api.sdapi.options import HIRES_REFINER_PASS, OPTIONS, value_at
+from webui.api.sdapi.dialect.hires import hires_body
+from webui.api.sdapi.dialect.options import HIRES_REFINER_PASS, OPTIONS, value_at
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.output.compat import with_defaults
 from webui.output.hires import tells_of_hires

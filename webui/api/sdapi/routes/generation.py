@@ -11,10 +11,10 @@ from starlette.responses import JSONResponse
 
 from webui.api.body import drain, read_json
 from webui.api.parts import EncodedImage, Parts, as_png
-from webui.api.sdapi import answers
-from webui.api.sdapi.infotext import IMG2IMG_FIELDS, TXT2IMG_FIELDS, filled_in
-from webui.api.sdapi.models import GenerationBody, Img2ImgBody, Txt2ImgBody
-from webui.api.sdapi.translate import read_body, setting_changes, to_request
+from webui.api.sdapi.dialect import answers
+from webui.api.sdapi.dialect.infotext import IMG2IMG_FIELDS, TXT2IMG_FIELDS, filled_in
+from webui.api.sdapi.dialect.models import GenerationBody, Img2ImgBody, Txt2ImgBody
+from webui.api.sdapi.dialect.translate import read_body, setting_changes, to_request
 from webui.api.waiting import finished
 from webui.domain.errors import Cancelled
 from webui.domain.request import GenerationRequest

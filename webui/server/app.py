@@ -11,17 +11,14 @@ from pathlib import Path
 
 from webui.api.application import create
 from webui.api.parts import EncodedImage, Parts
-from webui.api.sdapi.options import FixedOptions
-from webui.credentials import parse_users
-from webui.datalock import DataLock
+from webui.api.sdapi.dialect.options import FixedOptions
 from webui.domain.errors import WebuiError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import GeneratedImage
 from webui.domain.settings import ImageFormat, Settings
-from webui.engine import Engine
+from webui.engine.engine import Engine
 from webui.executors.config import WorkerConfig
 from webui.executors.local import LocalExecutor
-from webui.guard import Application, Guard, Policy, is_loopback
 from webui.installing.live import InstallDoor, LiveExtensions
 from webui.installing.lockfile import FILE as LOCK_FILE
 from webui.installing.packages import Packages
@@ -36,9 +33,12 @@ from webui.output.store import ImageStore
 from webui.plugins.catalog import Catalog
 from webui.plugins.describing import CACHE, describe_all
 from webui.prompt.style_file import StyleFile
+from webui.server.credentials import parse_users
+from webui.server.datalock import DataLock
+from webui.server.guard import Application, Guard, Policy, is_loopback
 
 STYLES_FILE = "styles.csv"  # in the data folder, where the worker reads it too
-ROOT = Path(__file__).resolve().parents[1]  # of the program, where its requirements and bundled extensions are
+ROOT = Path(__file__).resolve().parents[2]  # of the program, where its requirements and bundled extensions are
 SETTINGS_FILE = "settings.json"  # in the data folder
 SECRETS = frozenset({"api_auth"})
 

@@ -7,12 +7,19 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from webui.api.body import InvalidBodyError, Loc
-from webui.api.sdapi.faces import restoring
-from webui.api.sdapi.hires import HIRES_PATH, hires_values
-from webui.api.sdapi.models import GenerationBody, Img2ImgBody, Txt2ImgBody
-from webui.api.sdapi.options import CHECKPOINT, NEUTRAL, OPTIONS, REFINER_BY_STEPS, replaced, with_a1111_defaults
-from webui.api.sdapi.picture import SOFT_INPAINTING, picture_task
-from webui.api.sdapi.scripts import options_of
+from webui.api.sdapi.dialect.alwayson import options_of
+from webui.api.sdapi.dialect.faces import restoring
+from webui.api.sdapi.dialect.hires import HIRES_PATH, hires_values
+from webui.api.sdapi.dialect.models import GenerationBody, Img2ImgBody, Txt2ImgBody
+from webui.api.sdapi.dialect.options import (
+    CHECKPOINT,
+    NEUTRAL,
+    OPTIONS,
+    REFINER_BY_STEPS,
+    replaced,
+    with_a1111_defaults,
+)
+from webui.api.sdapi.dialect.picture import SOFT_INPAINTING, picture_task
 from webui.domain.catalog import split_combined
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest

@@ -5,14 +5,14 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from webui import app
-from webui.datalock import DataLock
 from webui.domain.errors import WebuiError
 from webui.domain.settings import Settings
 from webui.installing.plans import TRUST, Plan
 from webui.installing.service import Installer
 from webui.plugins.catalog import write_switch
 from webui.plugins.loader import folders, peek
+from webui.server import app
+from webui.server.datalock import DataLock
 
 TASKS = ("install", "update", "enable", "disable", "remove", "rollback", "check")
 OK, FAILED = 0, 1

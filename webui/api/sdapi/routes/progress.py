@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from webui.api.parts import Parts
-from webui.api.sdapi.answers import as_base64
+from webui.api.sdapi.dialect.answers import as_base64
 from webui.jobs.job import Job
 
 

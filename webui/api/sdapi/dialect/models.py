@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from webui.api.sdapi.coerce import Float, Int, Text
+from webui.api.sdapi.dialect.coerce import Float, Int, Text
 
 NOT_NULL = (
     "script_args", "alwayson_scripts", "send_images", "save_images", "sampler_index", "include_init_images",

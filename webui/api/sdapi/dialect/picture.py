@@ -7,7 +7,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 
 from webui.api.body import InvalidBodyError, Loc
-from webui.api.sdapi.models import Img2ImgBody
+from webui.api.sdapi.dialect.models import Img2ImgBody
 
 Put = tuple[str, Any, Loc]  # path in the request, value, place in the body
 

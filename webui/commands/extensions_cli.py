@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from webui import installing_cli
+from webui.commands import installing_cli
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.settings import Settings
 from webui.plugins.describing import CACHE, describe_all
