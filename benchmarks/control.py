@@ -24,9 +24,10 @@ from extensions.controlnet.networks import load
 from extensions.controlnet.options import ControlOptions
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest
+from webui.extension_api import JobContext
 from webui.library.library import ModelLibrary
-from webui.plugins.api import JobContext, Models
 from webui.plugins.jobhooks import JobHooks
+from webui.plugins.models import LibraryModels
 from webui.sampling.steps import ModelCall, Residuals, Step
 from webui.weights.load import load_model
 from webui.weights.model import LoadedModel
@@ -118,7 +119,7 @@ def main(cache: Path, checkpoint: Path) -> None:
     request = GenerationRequest(
         sampler="Euler", steps=STEPS, width=SIDE, height=SIDE, seed=1, extensions={"controlnet": options}
     )
-    models = Models(library)
+    models = LibraryModels(library)
     hooks = JobHooks()
     context = JobContext(request, None, device, dtype, models, lambda text: None)
     hooks.join("controlnet", ControlJob(context, ControlOptions.model_validate(options)))

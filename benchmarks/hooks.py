@@ -14,13 +14,13 @@ from webui.library.library import ModelLibrary
 from webui.plugins.host import ExtensionHost
 from webui.plugins.jobhooks import JobHooks
 from webui.plugins.loader import load_all
-from webui.plugins.models import Models
+from webui.plugins.models import LibraryModels
 from webui.prompt.conditioning import Conditioning
 from webui.sampling.steps import ModelCall, Step
 
 STEPS = 20
 STAYS_OUT = """
-from webui.plugins.api import Options, hookimpl
+from webui.extension_api import Options, hookimpl
 class Nothing(Options):
     pass
 @hookimpl
@@ -68,9 +68,9 @@ def main() -> None:
                 one = place / f"toy{number}"
                 one.mkdir(parents=True)
                 (one / "plugin.py").write_text(STAYS_OUT)
-                manifest = f'name = "toy{number}"\nversion = "1"\ndescription = "stays out"\nhooks = 1\n'
+                manifest = f'name = "toy{number}"\nversion = "1"\ndescription = "stays out"\nhooks = 2\n'
                 (one / "extension.toml").write_text(manifest)
-            models = Models(ModelLibrary(Path(folder), Path(folder)))
+            models = LibraryModels(ModelLibrary(Path(folder), Path(folder)))
             host = ExtensionHost(load_all(place), models, torch.device("cpu"), torch.float32)
 
             def job(host: ExtensionHost = host) -> None:

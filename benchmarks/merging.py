@@ -20,9 +20,10 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 from benchmarks.children import answer, measure
 from benchmarks.models import FULL, text, vae
+from webui.extension_api import ActionContext
 from webui.library.layout import Layout, unet_layout, vae_layout
 from webui.library.library import ModelLibrary
-from webui.plugins.api import ActionContext, Models
+from webui.plugins.models import LibraryModels
 
 TARGET_MIB = 2048
 TIMEOUT_SECONDS = 3600  # a case writes up to 14 GB
@@ -31,7 +32,7 @@ CASES = ("weighted_sum", "weighted_sum fp32", "ties", "compare")
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
 
 
-class Unhashed(Models):
+class Unhashed(LibraryModels):
     """Leaves the hashing of the sources out: a minute for every 10 GB, a megabyte of memory, and done once a file."""
 
     def sha256(self, kind: str, name: str) -> str:

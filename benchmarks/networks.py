@@ -72,8 +72,9 @@ def main(number_format: str, cache: Path, checkpoint: Path) -> None:
 
     from extensions.lora.member import Member
     from webui.domain.request import GenerationRequest
+    from webui.extension_api import JobContext, extra_networks
     from webui.library.library import ModelLibrary
-    from webui.plugins.api import JobContext, Models, extra_networks
+    from webui.plugins.models import LibraryModels
     from webui.plugins.patches import Patch, Patches
     from webui.weights.load import load_model
     from webui.weights.precision import Precision, allow_fast_products, resolve
@@ -87,7 +88,7 @@ def main(number_format: str, cache: Path, checkpoint: Path) -> None:
     model = load_model(library, library.checkpoint(checkpoint.name), None, device, dtype, fast_cpu=is_fast)
     lora_file(model, checkpoint.parents[1])
     library.refresh()
-    models = Models(library)
+    models = LibraryModels(library)
     request = GenerationRequest(prompt="a cat <lora:rank16:0.8>")
     facts: dict[str, list[float]] = {"apply": [], "remove": [], "read": [], "again": []}
     facts |= {"cpu": [], "again_cpu": []}

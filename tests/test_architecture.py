@@ -11,7 +11,7 @@ SOURCE = ROOT / "webui"
 FILES = sorted([*SOURCE.rglob("*.py"), *(ROOT / "extensions").rglob("*.py"), ROOT / "launch.py"])
 ROOMS = {  # a library, and the only rooms that may import it
     "gradio": {"ui"},
-    "pluggy": {"plugins"},
+    "pluggy": {"plugins", "extension_api"},
     "fastapi": {"api"},
     "diffusers": {"weights"},
     "transformers": {"weights"},

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from webui.plugins.api import BadRequestError
+from webui.extension_api import BadRequestError
 
 UNET = "model.diffusion_model."
 BASE = "BASE"

@@ -6,7 +6,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from pydantic import JsonValue
 
-from webui.plugins.api import ActionContext, ActionResult, Cancelled
+from webui.extension_api import ActionContext, ActionResult, Cancelled
 
 from .distance import KINDS, Distances, distances
 from .options import CompareOptions

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from webui.plugins.tensors import Layout, ModelSpec
+from webui.extension_api.tensors import Layout, ModelSpec
 
 from .blocks import UNET
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from webui.plugins.api import BadRequestError, UnusableFileError
+from webui.extension_api import BadRequestError, UnusableFileError
 
 from .layers import Target, targets
 from .loras import LoraFile

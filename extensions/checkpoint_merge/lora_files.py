@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from webui.plugins.api import ActionContext, ActionResult, BadRequestError, Cancelled
+from webui.extension_api import ActionContext, ActionResult, BadRequestError, Cancelled
 
 from .layers import Target, targets
 from .loras import Factors, LoraFile

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from webui.plugins.api import UnusableFileError
-from webui.plugins.tensors import TensorFile
+from webui.extension_api import UnusableFileError
+from webui.extension_api.tensors import TensorFile
 
 _DOWN, _UP, _MID = "lora_down.weight", "lora_up.weight", "lora_mid.weight"
 _PARTS = (

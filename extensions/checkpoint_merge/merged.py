@@ -10,8 +10,8 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from webui.plugins.api import NotFiniteError
-from webui.plugins.tensors import TensorFile
+from webui.extension_api import NotFiniteError
+from webui.extension_api.tensors import TensorFile
 
 from . import formulas
 from .blocks import Blocks, BlockWeights, block_weights

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from webui.plugins.api import ActionContext, ActionResult, BadRequestError, Cancelled, Models
-from webui.plugins.tensors import TensorFile
+from webui.extension_api import ActionContext, ActionResult, BadRequestError, Cancelled, Models
+from webui.extension_api.tensors import TensorFile
 
 from .lora_changes import changes_of
 from .loras import LoraFile

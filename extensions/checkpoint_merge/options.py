@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from webui.plugins.api import Options
+from webui.extension_api import Options
 
 Name = Annotated[str, StringConstraints(max_length=500)]
 Share = Annotated[FiniteFloat, Field(ge=-4, le=4)]

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from webui.plugins.api import (
+from webui.extension_api import (
     Action,
     ActionContext,
     ActionResult,
@@ -18,7 +18,7 @@ from webui.plugins.api import (
 from .options import CompareOptions, ExtractOptions, MergeLorasOptions, MergeOptions, ReadOptions, TryOptions
 
 if TYPE_CHECKING:
-    from webui.plugins.tensors import LoadedModel
+    from webui.extension_api.tensors import LoadedModel
 
 
 @hookimpl

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from webui.plugins.api import Models, UnusableFileError
+from webui.extension_api import Models, UnusableFileError
 
 from .options import MergeOptions
 

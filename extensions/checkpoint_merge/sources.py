@@ -5,8 +5,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from webui.plugins.api import BadRequestError, Models, UnusableFileError
-from webui.plugins.tensors import ModelSpec, TensorFile, detect, read_sidecar
+from webui.extension_api import BadRequestError, Models, UnusableFileError
+from webui.extension_api.tensors import ModelSpec, TensorFile, checkpoint_spec
 
 from .blocks import UNET
 
@@ -62,7 +62,7 @@ def opened(models: Models, **names: str) -> Iterator[dict[str, Source]]:
             if name:
                 path = models.find("checkpoint", name)
                 tensors = stack.enter_context(tensors_of(models, "checkpoint", name))
-                spec = detect(path.name, tensors.header, read_sidecar(path))
+                spec = checkpoint_spec(tensors, path)
                 found[role] = Source(role, path.name, tensors, spec)
         first, *others = found.values()
         for other in others:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from webui.plugins.api import BadRequestError, Models
-from webui.plugins.tensors import ClipTower, LoadedModel, build_text_stack
+from webui.extension_api import BadRequestError, Models
+from webui.extension_api.tensors import ClipTower, LoadedModel, build_text_stack
 
 from .merged import Merged
 from .merging import merged
@@ -74,7 +74,7 @@ def _pairs(model: LoadedModel, result: Merged) -> Iterator[tuple[Tensor, Tensor]
     vae = model.spec.vae
     if model.vae_file is None and vae is not None:
         yield from _network(model.vae.module, vae.layout.to_ldm, vae.keys, result)
-    merged_text = build_text_stack(result, model.spec.family, model.spec.sidecar, torch.device("cpu"), torch.float32)
+    merged_text = build_text_stack(result, model.spec, torch.device("cpu"), torch.float32)
     for ours, theirs in zip(model.text.encoders, merged_text.encoders, strict=True):
         if not isinstance(ours, ClipTower) or not isinstance(theirs, ClipTower):
             continue  # an encoder of another kind has no weights in the checkpoint

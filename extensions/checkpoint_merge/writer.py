@@ -16,7 +16,7 @@ from typing import IO, NamedTuple
 import torch
 from torch import Tensor
 
-from webui.plugins.api import WebuiError, unfinished
+from webui.extension_api import WebuiError, unfinished
 
 NAMES: Mapping[torch.dtype, str] = MappingProxyType(
     {

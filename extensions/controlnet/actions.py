@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 from pydantic import ConfigDict, Field, model_validator
 
-from webui.plugins.api import Action, ActionContext, ActionResult, BadRequestError, ImageField, Models, Options
+from webui.extension_api import Action, ActionContext, ActionResult, BadRequestError, ImageField, Models, Options
 
 from .modules import BUILT_IN, CONTROL_TYPES, DEFAULT_RESOLUTION, MODULES, PLACE, WITH_NETWORK, Module, modules_of
 from .options import NO_MODEL

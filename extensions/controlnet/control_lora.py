@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from webui.plugins.api import UnusableFileError
-from webui.plugins.tensors import LoadedModel, TensorFile
+from webui.extension_api import UnusableFileError
+from webui.extension_api.tensors import LoadedModel, TensorFile
 
 from .control_net import ControlNet, Shapes, control_shape, empty_network
 from .files import Found, fill

@@ -10,7 +10,7 @@ from itertools import count
 import torch
 from torch import Tensor, nn
 
-from webui.plugins.api import UnusableFileError
+from webui.extension_api import UnusableFileError
 
 from .blocks import (
     Attention,

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from webui.plugins.api import UnusableFileError
-from webui.plugins.tensors import DepthNetwork
+from webui.extension_api import UnusableFileError
+from webui.extension_api.tensors import DepthNetwork
 
 from .maps import Map, resized_for, three_channels
 from .preprocessors import Settings

@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from webui.plugins.api import UnusableFileError
-from webui.plugins.tensors import TensorFile, check_finite, unet_layout
+from webui.extension_api import UnusableFileError
+from webui.extension_api.tensors import TensorFile, check_finite, unet_layout
 
 Shapes = Mapping[str, tuple[int, ...]]
 Kind = Literal["controlnet", "difference", "control_lora", "t2i_adapter", "lllite"]

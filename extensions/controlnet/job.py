@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from webui.plugins.api import GenerationRequest, Img2Img, JobContext, Models, Txt2Img, UnknownModelError, hookimpl
-from webui.plugins.tensors import LoadedModel, ModelCall, Residuals, Step
+from webui.extension_api import GenerationRequest, Img2Img, JobContext, Models, Txt2Img, UnknownModelError, hookimpl
+from webui.extension_api.tensors import LoadedModel, ModelCall, Residuals, Step
 
 from .finishing import finished
 from .injection import BALANCED, CONTROL_WINS, is_within

@@ -9,8 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from webui.plugins.api import Models, UnusableFileError
-from webui.plugins.tensors import LoadedModel, ModelCall, Residuals, TensorFile
+from webui.extension_api import Models, UnusableFileError
+from webui.extension_api.tensors import LoadedModel, ModelCall, Residuals, TensorFile
 
 from .control_lora import borrowed, build_control_lora, build_difference
 from .control_net import ControlNet, control_shape, empty_network

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from webui.plugins.api import ImageField, Options
+from webui.extension_api import ImageField, Options
 
 from .modules import BUILT_IN, MODULES, WITH_NETWORK, find_module
 

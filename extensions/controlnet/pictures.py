@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from webui.plugins.api import (
+from webui.extension_api import (
     BadRequestError,
     GenerationRequest,
     Img2Img,

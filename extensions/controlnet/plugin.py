@@ -1,6 +1,6 @@
 """The doors of the extension: options, the object that joins a job, and A1111's further routes. No torch here."""
 
-from webui.plugins.api import Action, JobContext, Options, hookimpl
+from webui.extension_api import Action, JobContext, Options, hookimpl
 
 from .actions import ACTIONS
 from .options import ControlOptions

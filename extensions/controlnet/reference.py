@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from webui.plugins.tensors import LoadedModel
+from webui.extension_api.tensors import LoadedModel
 
 _EPSILON = 1e-6
 _NO_FIDELITY = 1e-5

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from webui.plugins.tensors import Segmenter
+from webui.extension_api.tensors import Segmenter
 
 from .maps import Map, resized_for
 from .palette import ADE20K

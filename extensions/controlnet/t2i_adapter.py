@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from webui.plugins.api import UnusableFileError
-from webui.plugins.tensors import TensorFile
+from webui.extension_api import UnusableFileError
+from webui.extension_api.tensors import TensorFile
 
 from .files import Found, Shapes, fill
 

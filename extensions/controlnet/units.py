@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from webui.plugins.api import BadRequestError, GenerationRequest, Img2Img, Models, Picture, UnusableFileError
+from webui.extension_api import BadRequestError, GenerationRequest, Img2Img, Models, Picture, UnusableFileError
 
 from .maps import Map, fitted, pixel_perfect_resolution
 from .modules import MODULES, Module, find_module

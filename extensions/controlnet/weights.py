@@ -5,7 +5,7 @@ Reads names and small texts only; no torch and no numpy here.
 
 from pathlib import Path
 
-from webui.plugins.api import Models, UnknownModelError, UnusableFileError
+from webui.extension_api import Models, UnknownModelError, UnusableFileError
 
 from .modules import MODULES, PLACE
 

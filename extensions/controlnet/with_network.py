@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from webui.plugins.api import Models, UnusableFileError
-from webui.plugins.tensors import build_depth, build_segmenter
+from webui.extension_api import Models, UnusableFileError
+from webui.extension_api.tensors import build_depth, build_segmenter
 
 from .depth import depth_map
 from .maps import Map

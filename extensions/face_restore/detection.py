@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from webui.plugins.api import UnusableFileError
+from webui.extension_api import UnusableFileError
 
 from .alignment import Face
 

@@ -2,7 +2,7 @@
 
 from types import MappingProxyType
 
-from webui.plugins.api import Models
+from webui.extension_api import Models
 
 DETECTOR = "face_detection_yunet_2023mar.onnx"
 DETECTOR_PLACE = "models/detectors"

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from webui.plugins.api import JobContext, UnknownModelError, UnusableFileError, hookimpl
+from webui.extension_api import JobContext, UnknownModelError, UnusableFileError, hookimpl
 
 from . import networks
 from .detection import YuNet

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from webui.plugins.api import Models, NotFiniteError, UnusableFileError
-from webui.plugins.tensors import FACES, TensorFile, recognise
+from webui.extension_api import Models, NotFiniteError, UnusableFileError
+from webui.extension_api.tensors import TensorFile, picture_network, restores_faces
 
 
 class FaceNetwork:
@@ -61,7 +61,7 @@ def load(models: Models, path: Path, device: torch.device) -> FaceNetwork:
 
 
 def _build(tensors: TensorFile, name: str, device: torch.device) -> FaceNetwork:
-    descriptor = recognise(tensors, name, device)
-    if descriptor.purpose != FACES:
+    descriptor = picture_network(tensors, name, device)
+    if not restores_faces(descriptor):
         raise UnusableFileError(f"{name}: a {descriptor.architecture.name} for {descriptor.purpose}, not for faces")
     return FaceNetwork(descriptor, name, device)

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from webui.plugins.api import Options
+from webui.extension_api import Options
 
 
 class FaceOptions(Options):

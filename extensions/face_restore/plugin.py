@@ -1,7 +1,8 @@
 """The doors of the extension: options, the object that joins a job, and A1111's list. No torch and no OpenCV here."""
 
-from webui.plugins.api import Action, ActionContext, ActionResult, JobContext, Options, hookimpl
+from webui.extension_api import Action, ActionContext, ActionResult, Dialect, JobContext, Options, hookimpl
 
+from .dialect import dialect_of_faces
 from .files import usable_restorers
 from .options import FaceOptions, NoOptions
 
@@ -9,6 +10,11 @@ from .options import FaceOptions, NoOptions
 @hookimpl
 def request_options() -> type[Options]:
     return FaceOptions
+
+
+@hookimpl
+def dialect() -> Dialect:
+    return dialect_of_faces()
 
 
 @hookimpl

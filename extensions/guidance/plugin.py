@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from webui.plugins.api import JobContext, Options, hookimpl
+from webui.extension_api import JobContext, Options, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from webui.plugins.tensors import Step
+    from webui.extension_api.tensors import Step
 
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 

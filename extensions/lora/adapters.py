@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from webui.plugins.api import UnusableFileError
+from webui.extension_api import UnusableFileError
 
 Parts = Mapping[str, Tensor]
 

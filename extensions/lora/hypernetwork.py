@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
-from webui.plugins.api import UnusableFileError
-from webui.plugins.tensors import LoadedModel, TensorFile, is_finite
+from webui.extension_api import UnusableFileError
+from webui.extension_api.tensors import LoadedModel, TensorFile, is_finite
 
 Activation = Callable[[Tensor], Tensor]
 _ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from torch import nn
 
-from webui.plugins.tensors import LoadedModel
+from webui.extension_api.tensors import LoadedModel
 
 from .keys import Component, Place
 

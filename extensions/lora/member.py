@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from webui.plugins.api import JobContext, NetworkTag, UnknownModelError, UnusableFileError, hookimpl
-from webui.plugins.tensors import Embedding, LoadedModel
+from webui.extension_api import JobContext, NetworkTag, UnknownModelError, UnusableFileError, hookimpl
+from webui.extension_api.tensors import Embedding, LoadedModel
 
 from .hypernetwork import Hypernetwork, HypernetworkPatch, read_hypernetwork
 from .layers import layers_of

@@ -7,8 +7,8 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from webui.plugins.api import UnusableFileError
-from webui.plugins.tensors import Embedding, TensorFile, embedding_of, is_finite
+from webui.extension_api import UnusableFileError
+from webui.extension_api.tensors import Embedding, TensorFile, embedding_of, is_finite
 
 from .adapters import Adapter, Full, LowRank, read_adapter
 from .keys import BundledKey, PartKey, Place, read_key

@@ -12,7 +12,7 @@ from types import TracebackType
 import torch
 from torch import Tensor, nn
 
-from webui.plugins.tensors import LoadedModel
+from webui.extension_api.tensors import LoadedModel
 
 from .keys import Place
 from .layers import Layers, layers_of

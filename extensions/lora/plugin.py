@@ -1,6 +1,6 @@
 """The hooks of this extension. The work is in the modules beside it; those that need torch are loaded with a job."""
 
-from webui.plugins.api import JobContext, hookimpl
+from webui.extension_api import JobContext, hookimpl
 
 
 @hookimpl

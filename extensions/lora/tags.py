@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from webui.plugins.api import NetworkTag
+from webui.extension_api import NetworkTag
 
 LORA_KINDS = ("lora", "lyco")
 HYPERNETWORK_KIND = "hypernet"

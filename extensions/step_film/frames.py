@@ -6,7 +6,7 @@ from typing import Literal
 from PIL import Image
 from torch import Tensor
 
-from webui.plugins.tensors import Step, latent_colours
+from webui.extension_api.tensors import Step, latent_colours
 
 Family = Literal["sd1", "sd2", "sdxl", "sdxl_refiner"]
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from pydantic import Field
 
-from webui.plugins.api import JobContext, Options, find_sampler, hookimpl
+from webui.extension_api import JobContext, Options, find_sampler, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from webui.plugins.tensors import LoadedModel, Step
+    from webui.extension_api.tensors import LoadedModel, Step
 
     from .frames import Frame
 
@@ -70,7 +70,7 @@ class Filming:
     @hookimpl
     def patch_model(self, model: "LoadedModel") -> None:
         """Changes nothing: the family decides how latents are coloured."""
-        from webui.plugins.tensors import SigmaTable
+        from webui.extension_api.tensors import SigmaTable
 
         self._family = model.spec.family
         if self._by_timesteps:

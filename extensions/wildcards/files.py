@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from webui.plugins.api import BadRequestError
+from webui.extension_api import BadRequestError
 
 MAX_BYTES = 4 * 1024 * 1024
 _LISTED = 20  # names in an error text

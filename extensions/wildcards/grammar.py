@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 
-from webui.plugins.api import BadRequestError
+from webui.extension_api import BadRequestError
 
 MAX_DEPTH = 20
 MAX_CHOICES = 2000  # made in one prompt

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from webui.plugins.api import BadRequestError, GenerationRequest, JobContext, Options, hookimpl
+from webui.extension_api import BadRequestError, GenerationRequest, JobContext, Options, hookimpl
 
 from .files import WildcardFiles
 from .grammar import Chance, expanded

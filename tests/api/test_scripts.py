@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from tests.api.fakes import Api, FakeEngine
 from webui.domain.extensions import ExtensionInfo
-from webui.plugins.api import Options
+from webui.extension_api import Options
 from webui.plugins.catalog import Catalog
 from webui.plugins.options import schema_of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from webui.library import ModelLibrary
-from webui.plugins.models import Models
+from webui.plugins.models import LibraryModels
 
 BEIT = {
     "model_type": "beit", "image_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 4,
@@ -77,6 +77,6 @@ def write(kind: str, folder: Path, seed: int = 0) -> None:
     (folder / "preprocessor_config.json").write_text(json.dumps(shown), encoding="utf-8")
 
 
-def models_of(folder: Path) -> Models:
+def models_of(folder: Path) -> LibraryModels:
     """The models of a models folder, as extensions see them."""
-    return Models(ModelLibrary(folder, folder / "cache"))
+    return LibraryModels(ModelLibrary(folder, folder / "cache"))

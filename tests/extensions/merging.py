@@ -8,9 +8,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tests.library.small import small_vae, text_tensors
+from webui.extension_api import ActionContext
 from webui.library.layout import unet_layout
 from webui.library.library import ModelLibrary
-from webui.plugins.api import ActionContext, Models
+from webui.plugins.models import LibraryModels
 
 UNET, VAE, TEXT = "model.diffusion_model.", "first_stage_model.", "cond_stage_model.transformer.text_model."
 CHANNELS = 32
@@ -66,7 +67,7 @@ class Folder:
     ) -> ActionContext:
         self.library.refresh()
         return ActionContext(
-            Models(self.library), progress or (lambda done, total, text: None), stopped, torch.device("cpu"),
+            LibraryModels(self.library), progress or (lambda done, total, text: None), stopped, torch.device("cpu"),
             torch.float32,
         )  # fmt: skip
 

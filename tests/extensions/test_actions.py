@@ -22,7 +22,7 @@ from webui.library.library import ModelLibrary
 from webui.plugins.catalog import Catalog
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
-from webui.plugins.models import Models
+from webui.plugins.models import LibraryModels
 from webui.processing.ports import Reporter
 
 DOING = """
@@ -92,7 +92,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     good(tmp_path / "e")
     loaded = load_all(tmp_path / "e")
     library = ModelLibrary(tmp_path / "models", tmp_path / "cache")
-    back = HostingBack(ExtensionHost(loaded, Models(library), torch.device("cpu"), torch.float32))
+    back = HostingBack(ExtensionHost(loaded, LibraryModels(library), torch.device("cpu"), torch.float32))
     engine = Engine(
         lambda on_event: InlineExecutor(back, on_event),
         library,
@@ -144,7 +144,7 @@ def test_a_new_file_lies_in_its_folder_and_nowhere_else(engine: Engine, tmp_path
     assert made.files == (str(tmp_path / "models" / "Lora" / "made.safetensors"),)
     with pytest.raises(BadRequestError, match="is there already"):
         engine.act("doing", "file", {}).result(5)
-    models = Models(engine.library)
+    models = LibraryModels(engine.library)
     for name in ("../x.safetensors", "/etc/x", "", "a/../../b", "..", "x\0y"):
         with pytest.raises(BadRequestError):
             models.new_file("lora", name)

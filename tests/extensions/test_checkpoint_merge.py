@@ -18,8 +18,8 @@ from extensions.checkpoint_merge.options import MergeOptions, ReadOptions, Recip
 from extensions.checkpoint_merge.plugin import TryOptions
 from tests.extensions.merging import TEXT, UNET, VAE, Folder, checkpoint, is_merged, largest_error
 from tests.library.small import small_vae
+from webui.extension_api import BadRequestError, Cancelled, NotFiniteError, UnusableFileError, WebuiError
 from webui.library.headers import read_header
-from webui.plugins.api import BadRequestError, Cancelled, NotFiniteError, UnusableFileError, WebuiError
 
 SD = "Stable-diffusion"
 LABELS = (*(f"IN{i:02}" for i in range(12)), "M00", *(f"OUT{i:02}" for i in range(12)))

@@ -12,7 +12,7 @@ from extensions.checkpoint_merge.low_rank import nearest, reduced, stacked
 from extensions.checkpoint_merge.merging import merge
 from extensions.checkpoint_merge.options import ExtractOptions, LoraShare, MergeLorasOptions, MergeOptions
 from tests.extensions.merging import TEXT, UNET, Folder, checkpoint, largest_error
-from webui.plugins.api import BadRequestError, UnusableFileError
+from webui.extension_api import BadRequestError, UnusableFileError
 
 SD = "Stable-diffusion"
 QUERY = f"{UNET}input_blocks.1.1.transformer_blocks.0.attn1.to_q.weight"

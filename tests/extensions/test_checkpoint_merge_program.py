@@ -17,7 +17,7 @@ from extensions.checkpoint_merge.options import CompareOptions, MergeOptions
 from tests.extensions.merging import UNET, Folder, checkpoint
 from tests.processing.reporters import Silent
 from webui.domain.request import GenerationRequest
-from webui.plugins.api import BadRequestError, Cancelled, WebuiError
+from webui.extension_api import BadRequestError, Cancelled, WebuiError
 from webui.plugins.loader import load_all
 from webui.processing.back import Back, build
 from webui.worker.main import WorkerConfig

@@ -27,7 +27,7 @@ from webui.domain.images import Picture
 from webui.domain.inpainting import Inpainting
 from webui.domain.masks import Mask
 from webui.domain.request import GenerationRequest, Img2Img
-from webui.plugins.models import Models
+from webui.plugins.models import LibraryModels
 
 RANDOM = np.random.RandomState(0)
 NOISE = RANDOM.randint(0, 256, (60, 90, 3)).astype(np.uint8)
@@ -98,7 +98,7 @@ def test_it_refuses_in_words(given: dict[str, Any], said: str) -> None:
         Unit.model_validate(given)
 
 
-class NoModels(Models):
+class NoModels(LibraryModels):
     """A models folder without anything in it."""
 
     def __init__(self) -> None: ...

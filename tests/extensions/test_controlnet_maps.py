@@ -25,7 +25,7 @@ from tests.extensions.map_models import models_of, write
 from webui.domain.errors import BadRequestError, UnusableFileError
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest
-from webui.plugins.contexts import ActionContext
+from webui.extension_api.action import ActionContext
 from webui.weights.depth import DepthNetwork
 from webui.weights.inputs import Input
 

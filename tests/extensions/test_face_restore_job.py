@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from webui.api.sdapi.dialect.faces import restoring
 
 from extensions.face_restore import detection
 from extensions.face_restore import job as face_job
@@ -20,21 +21,21 @@ from extensions.face_restore.options import FaceOptions
 from extensions.face_restore.plugin import join_job, list_restorers
 from tests.extensions.drawn_faces import changed, face_at, green, picture, same
 from webui.api.body import InvalidBodyError
-from webui.api.sdapi.dialect.faces import restoring
 from webui.api.sdapi.routes import extras
 from webui.domain.errors import UnusableFileError
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest
 from webui.domain.result import ModelFacts
 from webui.domain.upscale import Upscale
+from webui.extension_api.action import ActionContext
+from webui.extension_api.job_context import JobContext
 from webui.imaging.upscale import by_filter
 from webui.library.library import ModelLibrary
 from webui.output import parse
 from webui.output.infotext import InfoFacts, write
-from webui.plugins.contexts import ActionContext, JobContext
 from webui.plugins.jobhooks import JobHooks
 from webui.plugins.loader import load_all
-from webui.plugins.models import Models
+from webui.plugins.models import LibraryModels
 from webui.processing.extras import upscale_pictures
 
 
@@ -107,7 +108,7 @@ def test_a_network_that_fails_costs_only_the_restoring():
 
 def context(tmp_path, options, request=None):
     notices = []
-    models = Models(ModelLibrary(tmp_path / "models", tmp_path / "cache"))
+    models = LibraryModels(ModelLibrary(tmp_path / "models", tmp_path / "cache"))
     request = request or GenerationRequest(prompt="a face")
     return JobContext(request, options, torch.device("cpu"), torch.float32, models, notices.append), notices
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from extensions.guidance.formulas import rescaled, thresholded
 from extensions.guidance.plugin import ChangedGuidance, GuidanceOptions
-from webui.plugins.tensors import Step
+from webui.extension_api.tensors import Step
 
 
 def estimates(scale: float) -> tuple[Tensor, Tensor, Tensor]:

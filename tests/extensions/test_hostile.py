@@ -16,7 +16,7 @@ from webui.domain.result import GenerationResult
 from webui.library.library import ModelLibrary
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
-from webui.plugins.models import Models
+from webui.plugins.models import LibraryModels
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
@@ -42,7 +42,7 @@ class Kitchen:
         self._texts = Texts(self._library, data / "styles.csv")
 
     def pipeline(self, extensions: Path) -> Pipeline:
-        host = ExtensionHost(load_all(extensions), Models(self._library), torch.device("cpu"), torch.float32)
+        host = ExtensionHost(load_all(extensions), LibraryModels(self._library), torch.device("cpu"), torch.float32)
         upscalers = Upscalers(self._library, UpscalerCache(self._library, torch.device("cpu")))
         return Pipeline(self._library, self._models, self._texts, host, upscalers, preview_every=0, tiled_vae=False)
 

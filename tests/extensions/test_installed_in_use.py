@@ -18,7 +18,7 @@ from webui.plugins.catalog import Catalog
 from webui.plugins.describing import describe_all
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
-from webui.plugins.models import Models
+from webui.plugins.models import LibraryModels
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
@@ -47,7 +47,7 @@ class Starts:
         data.mkdir()
         self._number += 1
         extensions = self._folder / "extensions"
-        host = ExtensionHost(load_all(extensions), Models(self._library), torch.device("cpu"), torch.float32)
+        host = ExtensionHost(load_all(extensions), LibraryModels(self._library), torch.device("cpu"), torch.float32)
         texts = Texts(self._library, data / "styles.csv")
         upscalers = Upscalers(self._library, UpscalerCache(self._library, torch.device("cpu")))
         pipeline = Pipeline(self._library, self._models, texts, host, upscalers, preview_every=0, tiled_vae=False)

@@ -14,8 +14,9 @@ from extensions.lora.layers import layers_of
 from extensions.lora.member import Member
 from tests.library.small import small_checkpoint
 from webui.domain.request import GenerationRequest
+from webui.extension_api import JobContext, Models, extra_networks
 from webui.library.library import ModelLibrary
-from webui.plugins.api import JobContext, Models, extra_networks
+from webui.plugins.models import LibraryModels
 from webui.weights.load import load_model
 from webui.weights.model import LoadedModel
 
@@ -74,7 +75,7 @@ def model(library: ModelLibrary) -> LoadedModel:
 
 @pytest.fixture(scope="module")
 def models(library: ModelLibrary) -> Models:
-    return Models(library)
+    return LibraryModels(library)
 
 
 class Joined:

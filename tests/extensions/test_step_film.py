@@ -5,7 +5,7 @@ import torch
 from extensions.step_film.frames import Frame, frame, predicted_noise
 from extensions.step_film.plugin import _spread
 from extensions.step_film.strip import strip
-from webui.plugins.tensors import SigmaTable, Step
+from webui.extension_api.tensors import SigmaTable, Step
 
 
 def test_the_noise_is_what_was_added() -> None:

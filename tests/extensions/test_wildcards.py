@@ -8,7 +8,7 @@ import pytest
 from extensions.wildcards.files import WildcardFiles
 from extensions.wildcards.grammar import Chance, expanded
 from extensions.wildcards.plugin import FOLDER, DecidedPrompts
-from webui.plugins.api import BadRequestError, GenerationRequest
+from webui.extension_api import BadRequestError, GenerationRequest
 
 SEEDS = range(60)
 

@@ -3,7 +3,9 @@
 from pathlib import Path
 from textwrap import dedent
 
-HEAD = "from webui.plugins.api import *\n"
+from webui.extension_api import API_VERSION
+
+HEAD = "from webui.extension_api import *\n"
 JOB_HOOKS = (
     "edit_request(self, request)",
     "patch_model(self, model)",
@@ -42,7 +44,7 @@ GOOD = """
 """
 
 
-def toy(folder: Path, name: str, code: str, *, manifest: str = "", hooks: int = 1, **modules: str) -> Path:
+def toy(folder: Path, name: str, code: str, *, manifest: str = "", hooks: int = API_VERSION, **modules: str) -> Path:
     """An extension `name` below `folder`; `code` is its plugin.py, `modules` are further ones."""
     place = folder / name
     place.mkdir(parents=True)

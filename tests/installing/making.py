@@ -58,7 +58,7 @@ class Repository:
     def commit(self, version: str, *, code: str = "", manifest: str = "", files: Mapping[str, str] = {}) -> str:
         """Write a version, commit it, and return the commit."""
         (self.path / "extension.toml").write_text(
-            f'name = "{self.name}"\nversion = "{version}"\ndescription = "A toy"\nhooks = 1\n{manifest}\n'
+            f'name = "{self.name}"\nversion = "{version}"\ndescription = "A toy"\nhooks = 2\n{manifest}\n'
         )
         (self.path / "plugin.py").write_text(HEAD + (code or SMALL))
         (self.path / "work.py").write_text(WORK)
@@ -79,7 +79,7 @@ def zip_source(folder: Path, *entries: tuple[zipfile.ZipInfo | str, str | bytes]
     """A zip of a small extension with further entries; entries of the same name take the place of the usual ones."""
     path = folder / "sources" / "source.zip"
     path.parent.mkdir(parents=True, exist_ok=True)
-    manifest = f'name = "{name}"\nversion = "1"\ndescription = "A toy"\nhooks = 1\n'
+    manifest = f'name = "{name}"\nversion = "1"\ndescription = "A toy"\nhooks = 2\n'
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("top/extension.toml", manifest)
         archive.writestr("top/plugin.py", HEAD + SMALL)

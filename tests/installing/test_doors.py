@@ -114,7 +114,7 @@ def test_a_new_version_that_the_worker_cannot_load_is_rolled_back(tmp_path: Path
     program = Program(tmp_path)
     source = folder_source(tmp_path)
     program.installer.apply(program.installer.plan_install(str(source)).token)
-    (source / "extension.toml").write_text('name = "good"\nversion = "2"\ndescription = "A toy"\nhooks = 1\n')
+    (source / "extension.toml").write_text('name = "good"\nversion = "2"\ndescription = "A toy"\nhooks = 2\n')
     program.installer.apply(program.installer.plan_update("good").token)
     assert program.catalog.get("good").version == "2"
     before = len(program.workers)

@@ -106,7 +106,7 @@ def test_zips_and_folders_are_installed_too(tmp_path: Path) -> None:
         "good/extension.toml", "good/plugin.py", "other/extension.toml", "other/plugin.py"
     }  # fmt: skip
     assert mine.plan_update("other") is None
-    (source / "plugin.py").write_text("from webui.plugins.api import *\n" + SMALL + "X = 1\n")
+    (source / "plugin.py").write_text("from webui.extension_api import *\n" + SMALL + "X = 1\n")
     assert mine.plan_update("other") is not None
 
 
@@ -141,7 +141,9 @@ def test_changed_files_are_noticed(tmp_path: Path) -> None:
     mine = installer(tmp_path)
     source = folder_source(tmp_path)
     mine.apply(mine.plan_install(str(source)).token)
-    (tmp_path / "extensions" / "good" / "plugin.py").write_text("from webui.plugins.api import *\n" + SMALL + "X = 2\n")
+    (tmp_path / "extensions" / "good" / "plugin.py").write_text(
+        "from webui.extension_api import *\n" + SMALL + "X = 2\n"
+    )
     assert "not those that were installed" in mine.check("good")[0]
     (source / "new.py").write_text("")
     assert "changed by hand" in mine.plan_update("good").warnings[0]
@@ -171,7 +173,7 @@ def test_names_that_are_taken_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WebuiError, match="installed already"):
         mine.plan_install(str(tmp_path / "sources" / "mine"))
     (tmp_path / "sources" / "mine" / "extension.toml").write_text(
-        'name = "theirs"\nversion = "2"\ndescription = "A toy"\nhooks = 1\n'
+        'name = "theirs"\nversion = "2"\ndescription = "A toy"\nhooks = 2\n'
     )
     with pytest.raises(WebuiError, match="calls itself theirs"):
         mine.plan_update("mine")

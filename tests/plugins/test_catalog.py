@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ActionInfo, ExtensionInfo
 from webui.domain.request import GenerationRequest
-from webui.plugins.api import ImageField, Options
+from webui.extension_api import ImageField, Options
 from webui.plugins.catalog import Catalog
 from webui.plugins.options import schema_of
 

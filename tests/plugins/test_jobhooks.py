@@ -7,7 +7,8 @@ from torch import Tensor
 
 from webui.domain.errors import Cancelled
 from webui.domain.request import GenerationRequest
-from webui.plugins.hookspecs import JobSpec, hookimpl
+from webui.extension_api.hookspecs import JobSpec
+from webui.extension_api.markers import hookimpl
 from webui.plugins.jobhooks import ExtensionError, JobHooks
 from webui.prompt.conditioning import Conditioning
 from webui.sampling.steps import ModelCall, Residuals, Step

@@ -16,7 +16,7 @@ from tests.ui.fakes import FakeEngine
 from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ActionInfo, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
-from webui.plugins.api import ImageField, Options
+from webui.extension_api import ImageField, Options
 from webui.plugins.catalog import Catalog
 from webui.plugins.options import schema_of
 from webui.ui import extensions, markup

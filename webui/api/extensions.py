@@ -49,6 +49,7 @@ def described(info: ExtensionInfo) -> dict[str, Any]:
         "state": info.state,
         "error": info.error,
         "traceback": info.traceback,
+        "notice": info.notice,
         "options": info.options,
         "actions": [
             {

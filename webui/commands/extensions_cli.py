@@ -50,6 +50,6 @@ def run(settings: Settings, given: argparse.Namespace) -> int:
 
 
 def line(info: ExtensionInfo) -> str:
-    """One extension in a line, and why it does not work in a second."""
+    """One extension in a line, and why it does not work, or what is to be known of it, in a second."""
     head = f"{info.state:8} {info.name} {info.version}".rstrip() + (f": {info.description}" if info.description else "")
-    return head + (f"\n         {info.error}" if info.error else "")
+    return head + "".join(f"\n         {text}" for text in (info.error, info.notice) if text)

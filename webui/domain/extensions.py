@@ -7,6 +7,7 @@ from typing import Any, Literal
 from PIL import Image
 from pydantic import JsonValue
 
+from webui.domain.dialect import Dialect
 from webui.domain.result import Notice
 
 State = Literal["ok", "failed", "disabled"]
@@ -32,6 +33,8 @@ class ExtensionInfo:
         heading: what people read instead of the name; see `title`.
         state: "ok", "failed" (`error` says why in a sentence, `traceback` where), or "disabled" by the user.
         options: JSON schema of what a request may carry; None where it takes nothing.
+        dialect: what A1111's words mean to it.
+        notice: what the user should know although it works; "" for nothing.
     """
 
     folder: str
@@ -46,6 +49,8 @@ class ExtensionInfo:
     options: Mapping[str, Any] | None = None
     actions: tuple[ActionInfo, ...] = field(default=())
     heading: str = ""
+    dialect: Dialect = field(default_factory=Dialect)
+    notice: str = ""
 
     @property
     def title(self) -> str:
@@ -69,7 +74,7 @@ class ActionProgress:
 
 @dataclass(frozen=True, slots=True)
 class ActionOutcome:
-    """What an action made, as plain data; the meanings are those of `plugins.actions.ActionResult`."""
+    """What an action made, as plain data; the meanings are those of `extension_api.action.ActionResult`."""
 
     text: str = ""
     images: tuple[Image.Image, ...] = ()

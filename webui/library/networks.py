@@ -1,6 +1,6 @@
 """Network files (LoRA, LyCORIS, hypernetworks): by which names they go, their hashes and what they say of themselves.
 
-What they do to a model is `extensions/lora`'s business.
+What they do to a model is the business of an extension.
 """
 
 from collections import Counter

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from pydantic import ValidationError
 
 from webui.domain.catalog import SAMPLERS
+from webui.domain.extensions import ExtensionInfo
 from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.settings import ImageFormat
@@ -127,11 +129,14 @@ def read_items(image: Image.Image) -> dict[str, str]:
     }
 
 
-def read_request(image: Image.Image) -> GenerationRequest | None:
+def read_request(image: Image.Image, extensions: Sequence[ExtensionInfo] = ()) -> GenerationRequest | None:
     """The request that makes this image again; None where the image carries no parameters.
 
     Exact where this program wrote it (chunk `webui`, MakerNote), otherwise read from the infotext. Of img2img the
     picture it began with is missing, so that the request is one for txt2img.
+
+    Args:
+        extensions: those whose keys of the infotext can be read.
     """
     exact = str(image.info.get(REQUEST, ""))
     if not exact:
@@ -146,7 +151,7 @@ def read_request(image: Image.Image) -> GenerationRequest | None:
             fields = ", ".join(".".join(map(str, fault["loc"])) or "the whole" for fault in error.errors())
             log.warning("The exact request in the image does not fit (%s); its infotext is read instead.", fields)
     text = read_text(image)
-    return to_request(parse(text)) if text else None
+    return to_request(parse(text), extensions) if text else None
 
 
 def _as_json(request: GenerationRequest) -> str:

@@ -3,7 +3,7 @@
 The grammar is in `grammar.py`, the forms of older programs in `compat.py`; writing is in `infotext.py`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -11,9 +11,11 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from webui.domain.catalog import SAMPLERS
+from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
 from webui.output.compat import modernise
+from webui.output.extension_keys import read_keys
 from webui.output.grammar import body, expand_sizes, split, split_text
 from webui.output.hires import COUNT_KEYS, NUMBER_KEYS, SAME, TEXT_KEYS, tells_of_hires
 
@@ -45,17 +47,20 @@ def parse(text: str) -> dict[str, str]:
     return {**fields, "Prompt": prompt, "Negative prompt": negative}
 
 
-def to_request(fields: Mapping[str, str]) -> GenerationRequest:
+def to_request(fields: Mapping[str, str], extensions: Sequence[ExtensionInfo] = ()) -> GenerationRequest:
     """The request that these fields describe; what cannot be kept is left at its default (see `read_fields`)."""
-    return read_fields(fields).request
+    return read_fields(fields, extensions).request
 
 
-def read_fields(fields: Mapping[str, str]) -> Reading:
+def read_fields(fields: Mapping[str, str], extensions: Sequence[ExtensionInfo] = ()) -> Reading:
     """The request that these fields describe, as well as it can be made.
 
     A key that is missing means what it meant to the program that wrote the text (no `RNG`: GPU noise), where the text
     has a details line at all. Values that are no numbers or out of range, and keys of features that requests do not
     have, are left out with a notice each.
+
+    Args:
+        extensions: those whose keys can be read.
     """
     draft = _Draft(modernise(fields))
     for key, (path, convert) in _KEYS.items():
@@ -66,7 +71,11 @@ def read_fields(fields: Mapping[str, str]) -> Reading:
     _refiner(draft)
     if tells_of_hires(draft.fields):
         _hires(draft)
-    _faces(draft)
+    keys = read_keys(draft.fields, extensions)
+    for key, path, value in keys.values:
+        draft.set(key, path, value)
+    for key, reason in keys.refused:
+        draft.refuse(key, reason)
     if "Steps" in draft.fields and "RNG" not in draft.fields:
         draft.set("RNG", "noise.source", "GPU")
     for key in draft.fields:
@@ -260,17 +269,3 @@ def _hires(draft: _Draft) -> None:
         draft.take(key, f"task.hires.{name}", float)
     for key, name in COUNT_KEYS.items():
         draft.take(key, f"task.hires.{name}", _int)
-
-
-def _faces(draft: _Draft) -> None:
-    """Options of the extension `face_restore`. A1111 writes the restorer's name alone; other texts mean CodeFormer."""
-    name = draft.fields.get("Face restoration")
-    if name is None:
-        return
-    gfpgan = name.strip().lower() == "gfpgan"
-    usual = {"gfpgan_visibility": float(gfpgan), "codeformer_visibility": float(not gfpgan), "codeformer_weight": 0.5}
-    written = ("GFPGAN visibility", "CodeFormer visibility", "CodeFormer weight")
-    for key, (option, value) in zip(written, usual.items(), strict=True):
-        path = f"extensions.face_restore.{option}"
-        draft.set("Face restoration", path, value)
-        draft.take(key, path, float)

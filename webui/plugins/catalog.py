@@ -59,7 +59,7 @@ class Catalog:
         """Whether the request's options fit the extensions it names.
 
         Raises:
-            BadRequestError: naming the extension or its option (`extensions.controlnet.weight`).
+            BadRequestError: naming the extension or its option (`extensions.soft_glow.amount`).
         """
         for name, values in request.extensions.items():
             info = self._usable(name, f"extensions.{name}")

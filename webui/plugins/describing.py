@@ -18,10 +18,10 @@ from pydantic import ValidationError
 
 import webui
 from webui.domain.extensions import ExtensionInfo
+from webui.extension_api.markers import API_VERSION
 from webui.library.unfinished import write_atomically
 from webui.plugins.describe import INFO
 from webui.plugins.loader import folders, peek
-from webui.plugins.markers import HOOKS_VERSION
 
 TIME_LIMIT = 30.0  # seconds for one extension
 CACHE = Path("cache") / "extensions.json"  # in the data folder
@@ -65,7 +65,7 @@ def describe_folder(folder: Path, *, time_limit: float = TIME_LIMIT, packages: C
 
 def content_hash(folder: Path) -> str:
     """Changes when a file of the extension, the version of the hooks, or this program's version does."""
-    digest = hashlib.sha256(f"{webui.VERSION} {HOOKS_VERSION} {sys.version}".encode())
+    digest = hashlib.sha256(f"{webui.VERSION} {API_VERSION} {sys.version}".encode())
     for root, inner, names in os.walk(folder):
         inner[:] = sorted(name for name in inner if name not in _SKIPPED)
         for name in sorted(names):

@@ -4,17 +4,19 @@ import inspect
 import sys
 from collections.abc import Iterator
 
-from webui.plugins.hookspecs import HOOKS_VERSION, AppSpec, JobSpec
+from webui.extension_api.hookspecs import AppSpec, JobSpec
+from webui.extension_api.markers import API_VERSION
 
 HEAD = f"""\
 # Hooks
 
-Made by `python -m webui.plugins.document` from `webui/plugins/hookspecs.py`; a test compares the two. How to write an
-extension: [extending.md](extending.md).
+Made by `python -m webui.plugins.document` from `webui/extension_api/hookspecs.py`; a test compares the two. How to
+write an extension: [extending.md](extending.md).
 
-This is version {HOOKS_VERSION} of the hooks. It grows when a hook changes its meaning or goes; a new hook, or a new
-argument of a hook, does not change it. An extension names the version that it was written for in `extension.toml`;
-a program of another version refuses it with a sentence.
+This is version {API_VERSION} of the hooks and of the whole package `webui.extension_api`, which is all that extensions
+import from the program. It grows when something in it changes its meaning or goes; a new hook, or a new argument of a
+hook, does not change it. An extension names the version that it was written for in `extension.toml`
+(`hooks = {API_VERSION}`); a program of another version refuses it with a sentence.
 
 `None` always means "no". Implementations are marked with `@hookimpl` and take only the arguments they need. A hook
 returns new values: tensors are handed out as copies, and one that was written to drops the extension from the job.
@@ -26,7 +28,7 @@ FAILURES = """\
 | --- | --- |
 | import, missing package, unknown hook or argument | it is listed as failed with its traceback; the program starts |
 | loading hangs or ends the process | it is cut off and listed as failed; a worker goes on without it |
-| a request names an unknown extension or wrong options | refused at submit: 422, `extensions.controlnet.weight: ...` |
+| a request names an unknown extension or wrong options | refused at submit: 422, `extensions.soft_glow.amount: ...` |
 | `join_job`, `edit_request` or `patch_model` raises | the job fails at once with the extension's name |
 | another job hook raises, or breaks its contract | it is left out of the rest of the job; the picture is kept |
 | a step never ends | cancelling the job ends the worker after a while; another is started |

@@ -9,19 +9,20 @@ from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
-from webui.plugins.actions import ActionResult
+from webui.extension_api.action import ActionContext, ActionResult
+from webui.extension_api.job_context import JobContext
+from webui.extension_api.options import Options
 from webui.plugins.codetrace import CodeTrace
-from webui.plugins.contexts import ActionContext, JobContext
 from webui.plugins.jobhooks import ExtensionError, JobHooks, fatal
 from webui.plugins.loader import Extension, Loaded, identifier
-from webui.plugins.models import Models
-from webui.plugins.options import Options, read_options
+from webui.plugins.models import LibraryModels
+from webui.plugins.options import read_options
 
 
 class ExtensionHost:
     """Runs the code of extensions. Used from the thread that does jobs."""
 
-    def __init__(self, loaded: Loaded, models: Models, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, loaded: Loaded, models: LibraryModels, device: torch.device, dtype: torch.dtype) -> None:
         self.loaded = loaded
         self.models = models
         self._device = device

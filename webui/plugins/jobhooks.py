@@ -18,7 +18,8 @@ from torch import Tensor
 from webui.domain.errors import BadRequestError, Cancelled, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
-from webui.plugins.hookspecs import PROJECT, JobSpec
+from webui.extension_api.hookspecs import JobSpec
+from webui.extension_api.markers import PROJECT
 from webui.plugins.patches import Patch
 from webui.prompt.composition import NetworkTag
 from webui.prompt.conditioning import Conditioning

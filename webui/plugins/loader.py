@@ -18,11 +18,14 @@ import pluggy
 
 from webui.domain.errors import WebuiError
 from webui.domain.extensions import ActionInfo, ExtensionInfo
-from webui.plugins.actions import Action
+from webui.extension_api.action import Action
+from webui.extension_api.hookspecs import AppSpec
+from webui.extension_api.markers import PROJECT
+from webui.extension_api.options import Options
 from webui.plugins.codetrace import PACKAGE, CodeTrace
-from webui.plugins.hookspecs import PROJECT, AppSpec
+from webui.plugins.declared import dialect_of
 from webui.plugins.manifest import NAME, Manifest, read_manifest
-from webui.plugins.options import Options, schema_of
+from webui.plugins.options import schema_of
 
 NOT_EXTENSIONS = ("__pycache__",)
 Around = Callable[[str], contextlib.AbstractContextManager[Any]]
@@ -125,6 +128,7 @@ def load(folder: Path, info: ExtensionInfo, trace: CodeTrace) -> Extension | Ext
         manager = _checked(module, info.name)
         options = _options(manager)
         actions = _actions(manager, info.name)
+        dialect, notice = dialect_of(manager, options)
         join = next(iter(manager.hook.join_job.get_hookimpls()), None)
         _refuse_replacing(trace)
     except (Exception, SystemExit) as error:
@@ -137,6 +141,8 @@ def load(folder: Path, info: ExtensionInfo, trace: CodeTrace) -> Extension | Ext
         actions=tuple(
             ActionInfo(one.name, one.title, schema_of(one.options), one.routes, one.light) for one in actions.values()
         ),
+        dialect=dialect,
+        notice=notice,
     )
     return Extension(described, options, actions, join)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from webui.domain.errors import WebuiError
-from webui.plugins.markers import HOOKS_VERSION
+from webui.extension_api.markers import API_VERSION
 
 FILE = "extension.toml"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -25,9 +25,9 @@ class Manifest(BaseModel):
     """What an extension says of itself.
 
     Attributes:
-        title: how people know it ("ControlNet"); "": its name in plain writing.
+        title: how people know it ("Soft glow"); "": its name in plain writing.
         needs: pip requirements beyond those of the program.
-        hooks: the version of the hooks it was written for.
+        hooks: the version of the hooks (`extension_api.API_VERSION`) it was written for.
         permissions: what it does beside computing, in words ("network", "files"); shown before installing.
     """
 
@@ -60,14 +60,14 @@ def read_manifest(folder: Path) -> Manifest:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ManifestError(f"{folder.name}/{FILE}: {key}: {first['msg']}") from None
-    if manifest.hooks < HOOKS_VERSION:
+    if manifest.hooks < API_VERSION:
         raise ManifestError(
             f"{manifest.name} was written for version {manifest.hooks} of the hooks, this program has version "
-            f"{HOOKS_VERSION}; look for a newer version of the extension"
+            f"{API_VERSION}; look for a newer version of the extension"
         )
-    if manifest.hooks > HOOKS_VERSION:
+    if manifest.hooks > API_VERSION:
         raise ManifestError(
-            f"{manifest.name} needs version {manifest.hooks} of the hooks, this program has version {HOOKS_VERSION}; "
+            f"{manifest.name} needs version {manifest.hooks} of the hooks, this program has version {API_VERSION}; "
             "update the program"
         )
     return manifest

@@ -1,4 +1,4 @@
-"""Model files for extensions: found by name, never by path, and kept in memory by one owner. Needs no torch itself."""
+"""Model files for extensions, from the folders of a library; what was built stays in memory. Needs no torch itself."""
 
 import functools
 from collections import OrderedDict
@@ -23,8 +23,8 @@ _LISTED = 30  # names in an error text
 _RESERVED = frozenset('<>:"|?*')
 
 
-class Models:
-    """The models an extension may use. Safe to use from several threads."""
+class LibraryModels:
+    """The `extension_api.Models` of this program; that class says what each method does."""
 
     def __init__(self, library: ModelLibrary, keep_bytes: int = KEPT_BYTES) -> None:
         self._library = library
@@ -33,33 +33,12 @@ class Models:
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
 
     def names(self, kind: str) -> tuple[str, ...]:
-        """Usable files of a kind, by their path inside its folder, sorted.
-
-        Args:
-            kind: checkpoint, vae, lora, embedding, hypernetwork, controlnet, preprocessor, upscaler, gfpgan,
-                codeformer, detector.
-        """
         return tuple(file.name for file in self._files(kind) if file.usable)
 
     def find(self, kind: str, name: str) -> Path:
-        """The file of that name, with or without folder, extension or hash. A name is compared, never joined to a path.
-
-        Raises:
-            UnknownModelError: none; lists what is there.
-            UnusableFileError: there is one, but it cannot be used.
-        """
         return self._file(kind, name).path
 
     def load(self, path: Path, build: "Callable[[TensorFile], T]") -> T:
-        """What `build` makes of the tensors in a file, kept in memory until room is needed or the file changes.
-
-        Args:
-            path: from `find`; a pickle is converted to safetensors first, its code never run.
-            build: a function of a module; a partial counts with its arguments, so that other arguments are built anew.
-
-        Raises:
-            UnusableFileError: the file cannot be read.
-        """
         key = (path, version(path), _identity(build))
         with self._lock:
             if key in self._kept:
@@ -73,11 +52,6 @@ class Models:
             return built
 
     def new_file(self, kind: str, name: str) -> Path:
-        """Where a new file of a kind belongs; its folder is made, nothing is written.
-
-        Raises:
-            BadRequestError: the name leads out of the folder, or there is such a file.
-        """
         folder = self._library.models_dir / FOLDERS[_kind(kind)][0]
         parts = Path(name.replace("\\", "/")).parts
         if not name.strip() or Path(name).is_absolute() or any(_is_bad(part) for part in parts):
@@ -91,15 +65,12 @@ class Models:
         return path
 
     def refresh(self) -> None:
-        """Look at the folders again, so that a file just written is found."""
         self._library.refresh()
 
     def sha256(self, kind: str, name: str) -> str:
-        """SHA-256 in hex of a file. Raises as `find`."""
         return self._library.sha256(self._file(kind, name))
 
     def network_hash(self, kind: str, name: str) -> str:
-        """12 hex digits of a network file as `Lora hashes` shows them. Raises as `find`."""
         return network_hash(self._library, self._file(kind, name))
 
     def clear(self) -> None:

@@ -1,24 +1,17 @@
-"""Options of an extension: one declared model, from which form, API schema and the check of requests follow."""
+"""What follows from the options that an extension declares: the schema of form and API, the check of requests."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from webui.domain.errors import BadRequestError
+from webui.extension_api.options import Options
 
 LENIENT = "x-lenient"
 Declared = TypeVar("Declared", bound="Options")
-
-
-class Options(BaseModel):
-    """Base of an extension's options: frozen, and a name that does not exist is refused. Every field has a default
-    unless a request that names the extension must give it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def schema_of(model: type[Options]) -> dict[str, Any]:
@@ -40,7 +33,7 @@ def read_options(kind: type[Declared], values: Mapping[str, Any], path: str) -> 
     """Validate what a request says.
 
     Args:
-        path: dotted place of the values in the request (`extensions.controlnet`), for the error.
+        path: dotted place of the values in the request (`extensions.soft_glow`), for the error.
 
     Raises:
         BadRequestError: naming the first wrong field.

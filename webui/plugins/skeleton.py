@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from webui.domain.errors import WebuiError
+from webui.extension_api.markers import API_VERSION
 from webui.plugins.manifest import NAME
-from webui.plugins.markers import HOOKS_VERSION
 
 MANIFEST = """\
 name = "{name}"
@@ -20,7 +20,7 @@ PLUGIN = '''\
 from PIL import Image
 from pydantic import Field
 
-from webui.plugins.api import JobContext, Options, hookimpl
+from webui.extension_api import JobContext, Options, hookimpl
 
 from .work import brighten
 
@@ -110,7 +110,7 @@ def write_skeleton(name: str, extensions_dir: Path, tests_dir: Path) -> tuple[Pa
     words = {
         "name": name,
         "title": name.title().replace("_", ""),
-        "hooks": HOOKS_VERSION,
+        "hooks": API_VERSION,
         "folder": str(extensions_dir),
     }
     files = {

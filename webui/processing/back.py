@@ -12,7 +12,7 @@ from webui.library.library import ModelLibrary
 from webui.plugins.crashes import CrashGuard
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
-from webui.plugins.models import Models
+from webui.plugins.models import LibraryModels
 from webui.processing.config import BackConfig
 from webui.processing.extras import upscale_pictures
 from webui.processing.ports import Reporter
@@ -91,7 +91,7 @@ def build(config: BackConfig) -> Back:
     guard = CrashGuard(config.extensions_dir, config.data_dir / "cache" / "extension-crashes.json")
     broken = {**dict(config.broken_extensions), **guard.broken()}
     loaded = load_all(config.extensions_dir, config.disabled_extensions, broken, guard.around)
-    host = ExtensionHost(loaded, Models(library), device, dtype)
+    host = ExtensionHost(loaded, LibraryModels(library), device, dtype)
     networks = UpscalerCache(library, device)
     upscalers = Upscalers(library, networks)
     pipeline = Pipeline(

@@ -81,8 +81,9 @@ def installed(name: str, text: str) -> str:
 
 
 def _reason(info: ExtensionInfo) -> str:
+    notice = message("notice", info.notice) if info.notice else ""
     if not info.error:
-        return ""
+        return notice
     trace = (
         f"<details><summary>Where</summary><pre>{html.escape(info.traceback)}</pre></details>" if info.traceback else ""
     )

@@ -9,6 +9,7 @@ import gradio as gr
 from gradio.blocks import Block
 
 from webui.domain.errors import WebuiError
+from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
 from webui.output.metadata import read_items, read_request, read_text, safe_open
@@ -42,7 +43,7 @@ class Paste:
         """
         fields = parse(text)
         names = PROMPTS if set(fields) <= {"Prompt", "Negative prompt"} else None
-        reading = read_fields(fields)
+        reading = read_fields(fields, self.engine.extensions.infos)
         return self.fill(reading.request, checkpoint, reading.notices, names)
 
     def fill(
@@ -72,8 +73,14 @@ class Paste:
         return [*self.form.components, self.status]
 
 
-def read_picture(path: str | None) -> tuple[str, str, GenerationRequest | None, str]:
-    """Parameters, other text entries, the request that makes it again, and what to say where there is none (HTML)."""
+def read_picture(
+    path: str | None, extensions: Sequence[ExtensionInfo] = ()
+) -> tuple[str, str, GenerationRequest | None, str]:
+    """Parameters, other text entries, the request that makes it again, and what to say where there is none (HTML).
+
+    Args:
+        extensions: those whose keys of the parameters can be read.
+    """
     if not path:
         return "", "", None, ""
     try:
@@ -83,7 +90,7 @@ def read_picture(path: str | None) -> tuple[str, str, GenerationRequest | None, 
     text = read_text(image)
     others = "\n".join(f"{key}: {value}" for key, value in read_items(image).items())
     note = "" if text else markup.message("notice", "This picture holds no generation parameters.")
-    return text, others, read_request(image), note
+    return text, others, read_request(image, extensions), note
 
 
 def draw_pnginfo(paste: Paste, tabs: gr.Tabs) -> None:
@@ -104,12 +111,17 @@ def draw_pnginfo(paste: Paste, tabs: gr.Tabs) -> None:
             note = gr.HTML(elem_id="pnginfo_status")
             send = gr.Button("Send to txt2img", variant="primary", elem_id="pnginfo_send_to_txt2img")
     found = gr.State(None)
-    bind(image.change, read_picture, [image], [text, others, found, note])
+    catalog = paste.engine.extensions
+
+    def read(path: str | None) -> tuple[str, str, GenerationRequest | None, str]:
+        return read_picture(path, catalog.infos)
+
+    bind(image.change, read, [image], [text, others, found, note])
 
     def to_txt2img(request: GenerationRequest | None, parameters: str | None, checkpoint: str | None) -> Updates:
         if request is None:
             return {note: markup.message("notice", "Drop a picture with generation parameters first.")}
-        reading = read_fields(parse(parameters or ""))
+        reading = read_fields(parse(parameters or ""), catalog.infos)
         told = reading.notices if request == reading.request else ()  # an exact request leaves nothing to tell
         return {**paste.fill(request, checkpoint, told), tabs: gr.update(selected="txt2img")}
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from webui.api.body import InvalidBodyError
+from webui.domain.dialect import script_key
 from webui.domain.extensions import ExtensionInfo
 
 OWN_SCRIPTS = ("sampler", "seed", "refiner")  # A1111's core scripts, which its API skips too
@@ -23,14 +24,20 @@ def options_of(scripts: Mapping[str, Any], extensions: Sequence[ExtensionInfo]) 
     for title, script in scripts.items():
         if title.lower() in OWN_SCRIPTS:
             continue
-        wanted = title.lower().replace(" ", "_").replace("-", "_")
-        info = next((info for info in extensions if info.name == wanted), None)
+        info = _named(script_key(title), extensions)
         if info is None:
             raise InvalidBodyError.at(("alwayson_scripts", title), f"Script '{title[:100]}' not found", "not_found")
         if not isinstance(script, dict):
             raise InvalidBodyError.at(("alwayson_scripts", title), 'must be an object: {"args": [...]}')
         options[info.name] = _read(script.get("args", []), info, title)
     return options
+
+
+def _named(wanted: str, extensions: Sequence[ExtensionInfo]) -> ExtensionInfo | None:
+    """The extension of that name, else the one that declares it as a name of its scripts."""
+    return next((info for info in extensions if info.name == wanted), None) or next(
+        (info for info in extensions if wanted in map(script_key, info.dialect.script_names)), None
+    )
 
 
 def _read(args: Any, info: ExtensionInfo, title: str) -> dict[str, Any]:

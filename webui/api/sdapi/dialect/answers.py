@@ -3,12 +3,14 @@
 import base64
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from webui.api.parts import EncodedImage
-from webui.api.sdapi.dialect.faces import told
+from webui.api.sdapi.dialect.honoured import told
 from webui.api.sdapi.dialect.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.domain.catalog import shown_schedule
+from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult
 from webui.output.hires import hires_details
@@ -20,7 +22,9 @@ def as_base64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def generation(body: GenerationBody, result: GenerationResult, encoded: list[EncodedImage]) -> dict[str, Any]:
+def generation(
+    body: GenerationBody, result: GenerationResult, encoded: list[EncodedImage], extensions: Sequence[ExtensionInfo]
+) -> dict[str, Any]:
     """The answer to a generation request. The pictures that came with it are repeated only where that is asked."""
     parameters = body.model_dump(mode="json")
     if isinstance(body, Img2ImgBody) and not body.include_init_images:
@@ -30,12 +34,12 @@ def generation(body: GenerationBody, result: GenerationResult, encoded: list[Enc
     return {
         "images": [as_base64(image.data) for image in encoded],
         "parameters": parameters,
-        "info": json.dumps(info(result), ensure_ascii=False),
+        "info": json.dumps(info(result, extensions), ensure_ascii=False),
     }
 
 
-def info(result: GenerationResult) -> dict[str, Any]:
-    """A1111's description of a finished job, keys in its order."""
+def info(result: GenerationResult, extensions: Sequence[ExtensionInfo]) -> dict[str, Any]:
+    """A1111's description of a finished job, keys in its order; `extensions` fill in those that are theirs."""
     images = result.images
     shown = images[0].request if images else result.request
     requests = [image.request for image in images]
@@ -57,7 +61,7 @@ def info(result: GenerationResult) -> dict[str, Any]:
         "cfg_scale": shown.cfg_scale,
         "steps": shown.steps,
         "batch_size": result.request.batch_size,
-        **told(shown),
+        **told(shown, extensions),
         "sd_model_name": model.checkpoint,
         "sd_model_hash": model.checkpoint_hash,
         "sd_vae_name": model.vae or None,

@@ -116,7 +116,7 @@ NEUTRAL: Mapping[str, Any] = MappingProxyType(
         "return_mask_composite": False,
         "return_grid": False,
         "grid_save": False,
-        "face_restoration": False,  # with the next two: the options of an extension (faces.py)
+        "face_restoration": False,  # this and the next two: words that extensions honour (honoured.py)
         "face_restoration_model": "CodeFormer",
         "code_former_weight": 0.5,
         "auto_backcompat": True,

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from webui.api.body import InvalidBodyError, Loc
 from webui.api.sdapi.dialect.alwayson import options_of
-from webui.api.sdapi.dialect.faces import restoring
 from webui.api.sdapi.dialect.hires import HIRES_PATH, hires_values
+from webui.api.sdapi.dialect.honoured import options_of_generation, own_settings
 from webui.api.sdapi.dialect.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.dialect.options import (
     CHECKPOINT,
@@ -82,13 +83,17 @@ def read_body(data: Mapping[str, Any], kind: type[Body]) -> Body:
 
 
 def to_request(
-    body: GenerationBody, starting: GenerationRequest, extensions: Sequence[ExtensionInfo] = ()
+    body: GenerationBody,
+    starting: GenerationRequest,
+    extensions: Sequence[ExtensionInfo] = (),
+    sent: Mapping[str, Any] = MappingProxyType({}),
 ) -> GenerationRequest:
     """The request that a body means.
 
     Args:
         starting: where the values come from that A1111 keeps as settings.
-        extensions: those that `alwayson_scripts` may name.
+        extensions: those that `alwayson_scripts` may name, and that may honour words of A1111.
+        sent: the body as it came; extensions may honour fields that `body` does not have.
 
     Raises:
         InvalidBodyError: naming the field of the body.
@@ -106,10 +111,11 @@ def to_request(
         if getattr(body, name) is not None:
             draft.put(path, getattr(body, name), name)
     scripts = {title: script for title, script in body.alwayson_scripts.items() if not _is_the_tasks_own(title, body)}
-    faces = restoring(body.restore_faces, body.override_settings or {})
-    draft.put("extensions", {**faces, **options_of(scripts, extensions)}, "alwayson_scripts")
+    overrides = body.override_settings or {}
+    honoured = options_of_generation({**sent, **dict(body)}, overrides, extensions)
+    draft.put("extensions", {**honoured, **options_of(scripts, extensions)}, "alwayson_scripts")
     _put_sampler(draft, body)
-    by_steps = _put_overrides(draft, body.override_settings or {})
+    by_steps = _put_overrides(draft, own_settings(overrides, extensions))
     if body.refiner_checkpoint not in (None, *NO_MODEL) and body.refiner_switch_at:
         draft.put("refiner.checkpoint", body.refiner_checkpoint, "refiner_checkpoint")
         draft.put("refiner.switch_at", body.refiner_switch_at, "refiner_switch_at")

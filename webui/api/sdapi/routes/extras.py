@@ -2,7 +2,7 @@
 
 import asyncio
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -17,9 +17,10 @@ from webui.api.body import InvalidBodyError, Loc, read_json
 from webui.api.parts import EncodedImage, Parts
 from webui.api.sdapi.dialect.answers import as_base64
 from webui.api.sdapi.dialect.coerce import Float, Int, Text
-from webui.api.sdapi.dialect.faces import restoring_extras
+from webui.api.sdapi.dialect.honoured import options_of_extras
 from webui.api.waiting import finished
 from webui.domain.errors import BadRequestError, Cancelled
+from webui.domain.extensions import ExtensionInfo
 from webui.domain.images import Picture, file_of, safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
@@ -88,28 +89,37 @@ def routes(parts: Parts) -> APIRouter:
 
     @router.post("/extra-single-image", openapi_extra=_schema(SingleBody))
     async def single(request: Request) -> JSONResponse:
-        body = _read(await read_json(request), SingleBody)
-        result = await _made(parts, request, body, [(("image",), body.image)])
+        sent = await read_json(request)
+        body = _read(sent, SingleBody)
+        result = await _made(parts, request, body, [(("image",), body.image)], sent)
         encoded = await _encoded(parts, result)
         return JSONResponse({"html_info": _info(result), "image": encoded[0] if encoded else ""})
 
     @router.post("/extra-batch-images", openapi_extra=_schema(BatchBody))
     async def batch(request: Request) -> JSONResponse:
-        body = _read(await read_json(request), BatchBody)
+        sent = await read_json(request)
+        body = _read(sent, BatchBody)
         pictures: list[tuple[Loc, str]] = [
             (("imageList", index, "data"), image.data) for index, image in enumerate(body.image_list)
         ]
-        result = await _made(parts, request, body, pictures)
+        result = await _made(parts, request, body, pictures, sent)
         return JSONResponse({"html_info": _info(result), "images": await _encoded(parts, result)})
 
     return router
 
 
-def to_request(body: ExtrasBody, pictures: list[tuple[Loc, str]]) -> GenerationRequest:
+def to_request(
+    body: ExtrasBody,
+    pictures: list[tuple[Loc, str]],
+    extensions: Sequence[ExtensionInfo] = (),
+    sent: Mapping[str, Any] = MappingProxyType({}),
+) -> GenerationRequest:
     """The job that a body means.
 
     Args:
         pictures: where each stands in the body, and its base64.
+        extensions: those that may honour words of A1111.
+        sent: the body as it came; extensions may honour fields that `body` does not have.
 
     Raises:
         InvalidBodyError: naming the field of the body.
@@ -133,8 +143,8 @@ def to_request(body: ExtrasBody, pictures: list[tuple[Loc, str]]) -> GenerationR
         )
     except ValidationError as error:
         raise InvalidBodyError.of(error, _place) from None
-    faces = restoring_extras(body.gfpgan_visibility, body.codeformer_visibility, body.codeformer_weight)
-    return GenerationRequest(task=task, extensions=faces)
+    honoured = options_of_extras({**sent, **dict(body)}, extensions)
+    return GenerationRequest(task=task, extensions=honoured)
 
 
 def _opened(place: Loc, text: str) -> tuple[Picture, str]:
@@ -165,11 +175,12 @@ def _schema(kind: type[ExtrasBody]) -> dict[str, Any]:
 
 
 async def _made(
-    parts: Parts, request: Request, body: ExtrasBody, pictures: list[tuple[Loc, str]]
+    parts: Parts, request: Request, body: ExtrasBody, pictures: list[tuple[Loc, str]], sent: Mapping[str, Any]
 ) -> GenerationResult | None:
     """Submit and wait; None where the user stopped it before its first picture."""
     parts.refuse_when_closing()
-    wanted = await run_in_threadpool(to_request, body, pictures)
+    infos = parts.engine.extensions.infos
+    wanted = await run_in_threadpool(to_request, body, pictures, infos, sent)
     job = await run_in_threadpool(parts.engine.submit, wanted, save=parts.save_always)
     try:
         return await finished(job, request)

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from webui.api.body import drain, read_json
 from webui.api.parts import EncodedImage, Parts, as_png
 from webui.api.sdapi.dialect import answers
+from webui.api.sdapi.dialect.honoured import own_settings
 from webui.api.sdapi.dialect.infotext import IMG2IMG_FIELDS, TXT2IMG_FIELDS, filled_in
 from webui.api.sdapi.dialect.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.dialect.translate import read_body, setting_changes, to_request
@@ -60,16 +61,16 @@ async def _answer(
 ) -> JSONResponse:
     """Generate what a body asks for; `of_infotext` are the fields that its infotext may fill in."""
     parts.refuse_when_closing()
-    body = read_body(await run_in_threadpool(filled_in, data, of_infotext), kind)
-    engine = parts.engine
-    wanted = await run_in_threadpool(
-        to_request, body, engine.starting_values(), engine.extensions.infos
-    )  # decodes pictures
+    sent = await run_in_threadpool(filled_in, data, of_infotext)
+    body = read_body(sent, kind)
+    engine, infos = parts.engine, parts.engine.extensions.infos
+    wanted = await run_in_threadpool(to_request, body, engine.starting_values(), infos, sent)  # decodes pictures
     result = await _made(parts, wanted, body, request)
     if not body.override_settings_restore_afterwards and body.override_settings:
-        await run_in_threadpool(parts.engine.change_starting_values, setting_changes(body.override_settings))
+        changes = setting_changes(own_settings(body.override_settings, infos))
+        await run_in_threadpool(engine.change_starting_values, changes)
     encoded = await _encoded(parts, result) if body.send_images else []
-    return JSONResponse(answers.generation(body, result, encoded))
+    return JSONResponse(answers.generation(body, result, encoded, infos))
 
 
 async def _made(parts: Parts, wanted: GenerationRequest, body: GenerationBody, request: Request) -> GenerationResult:

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, Loc, read_json
 from webui.api.parts import Parts
+from webui.api.sdapi.dialect.honoured import extension_settings, own_settings
 from webui.api.sdapi.dialect.options import CHECKPOINT, NEUTRAL, OPTIONS, replaced, value_at, with_a1111_defaults
 from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.domain.request import GenerationRequest
@@ -34,7 +35,7 @@ def routes(parts: Parts) -> APIRouter:
         data = await read_json(request)
         starting = with_a1111_defaults(engine.starting_values())
         now = await run_in_threadpool(shown, parts, starting)
-        wanted = changes(data, starting, now)
+        wanted = changes(own_settings(data, engine.extensions.infos), starting, now)
         checkpoint = wanted.get("checkpoint")
         if checkpoint is not None:
             await engine.aload(checkpoint)  # clients read the answer as "loaded"
@@ -55,7 +56,8 @@ def shown(parts: Parts, starting: GenerationRequest) -> dict[str, Any]:
     file = current_checkpoint(parts.engine.library, starting.checkpoint)
     values[CHECKPOINT] = parts.engine.library.title(file) if file else starting.checkpoint
     values["sd_checkpoint_hash"] = (parts.engine.library.known_sha256(file) or "") if file else ""
-    return {**values, **NEUTRAL, **parts.options.values()}
+    theirs = extension_settings(parts.engine.extensions.infos)
+    return {**values, **NEUTRAL, **theirs, **parts.options.values()}
 
 
 def current_checkpoint(library: ModelLibrary, alias: str) -> ModelFile | None:

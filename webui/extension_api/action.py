@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from pydantic import JsonValue
 
-from webui.plugins.contexts import ActionContext
-from webui.plugins.options import Options
+from webui.extension_api.model_files import Models
+from webui.extension_api.options import Options
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,32 @@ class ActionResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionContext:
+    """What a running action works with.
+
+    Attributes:
+        models: files by name, and what was built from them.
+        progress: told (done, total, text) now and then; total 0 where it is not known.
+        stopped: whether the user cancelled; then return soon, or raise Cancelled.
+        device, dtype: where networks run and with which numbers.
+    """
+
+    models: Models
+    progress: Callable[[int, int, str], None]
+    stopped: Callable[[], bool]
+    device: "torch.device"
+    dtype: "torch.dtype"
+
+    def new_file(self, kind: str, name: str) -> Path:
+        """Where a new file of a kind belongs (`models/Stable-diffusion/name`); nothing is written.
+
+        Raises:
+            BadRequestError: the name leads elsewhere, or there is such a file.
+        """
+        return self.models.new_file(kind, name)
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """Something that can be started by a form, by a route and by programs.
 
@@ -38,7 +67,7 @@ class Action:
         title: what stands on the button and over the form.
         options: the model of the form.
         run: does it, in the worker.
-        routes: further routes, `"POST /controlnet/detect"`: the JSON body (or the query of a GET) is the options,
+        routes: further routes, `"POST /soft_glow/measure"`: the JSON body (or the query of a GET) is the options,
             the answer is the result's `data`.
         light: quick and without a network (a list): answered also while a job runs, in a thread of its own.
     """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from webui.plugins.markers import HOOKS_VERSION, PROJECT, hookimpl, hookspec
+from webui.extension_api.markers import hookspec
 
 if TYPE_CHECKING:  # the specs are read without torch
     from collections.abc import Collection, Mapping, Sequence
@@ -16,17 +16,16 @@ if TYPE_CHECKING:  # the specs are read without torch
     from PIL import Image
     from torch import Tensor
 
+    from webui.domain.dialect import Dialect
     from webui.domain.request import GenerationRequest
-    from webui.plugins.actions import Action
-    from webui.plugins.contexts import JobContext
-    from webui.plugins.options import Options
+    from webui.extension_api.action import Action
+    from webui.extension_api.job_context import JobContext
+    from webui.extension_api.options import Options
     from webui.prompt.composition import NetworkTag
     from webui.prompt.conditioning import Conditioning
     from webui.prompt.embeddings import Embedding
     from webui.sampling.steps import ModelCall, Residuals, Step
     from webui.weights.model import LoadedModel
-
-__all__ = ["HOOKS_VERSION", "PROJECT", "AppSpec", "JobSpec", "hookimpl", "hookspec"]
 
 
 class AppSpec:
@@ -37,6 +36,15 @@ class AppSpec:
         """At start. Return the model of the options that a request may carry under this extension's name, or None.
 
         The form on the page, the API's schema and the check of every request follow from it.
+        """
+
+    @hookspec
+    def dialect(self) -> Dialect | None:
+        """At start. Return what A1111's words mean as options of this extension, or None: the keys of infotexts that it
+        writes and reads, the fields and settings of A1111's API that it honours, and further names of its scripts.
+
+        It is data alone: the page and the API read it without running the extension's code. A declaration that names an
+        option that does not exist is set aside with a notice, and the extension works without it.
         """
 
     @hookspec

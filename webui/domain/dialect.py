@@ -1,0 +1,116 @@
+"""A1111's words and what they mean to an extension, as plain data that the front reads without running its code.
+
+Reading requests and texts by these declarations is in `webui/api/sdapi/dialect/honoured.py` and
+`webui/output/extension_keys.py`.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import Field, JsonValue, model_validator
+
+from webui.domain.fields import Frozen
+
+NEEDS_EXTENSION = "needs an extension that is not installed, or is switched off"
+Codec = Literal["text", "integer", "number", "boolean"]
+Values = dict[str, JsonValue]  # options by dotted path
+
+
+class Word(Frozen):
+    """One of A1111's names, and what its value means as options of the extension.
+
+    Attributes:
+        name: of a field of a body, of a setting, or of a key in an infotext.
+        setting: it stands among the settings (`override_settings`), not among the fields of the body.
+        asks: it asks for the extension; the other words count only where one has asked.
+        option: dotted path of the option that takes the value; "" where the value goes nowhere.
+        codec: how an infotext writes the value. In JSON it is taken as it comes.
+        meanings: options by value, where values are words. An infotext's are compared without regard to case.
+        otherwise: what every other value means; None: there is no other.
+        default: what counts where the value is missing.
+        low, high: bounds of a number in a body; None: the option's own check is enough.
+    """
+
+    name: str = Field(min_length=1, max_length=100)
+    setting: bool = False
+    asks: bool = False
+    option: str = ""
+    codec: Codec = "text"
+    meanings: dict[str, Values] = Field(default_factory=dict)
+    otherwise: Values | None = None
+    default: JsonValue = None
+    low: float | None = None
+    high: float | None = None
+
+    def options(self) -> Iterator[str]:
+        """The paths of every option that it may set."""
+        if self.option:
+            yield self.option
+        for values in (*self.meanings.values(), self.otherwise or {}):
+            yield from values
+
+
+class Told(Frozen):
+    """A key of the `info` that A1111's API answers, for images that the extension was asked for.
+
+    Attributes:
+        value: what it says, unless one of `words` does.
+        words: by an option's dotted path, what the key says where that option is neither 0, false nor empty; the first
+            one counts.
+    """
+
+    key: str = Field(min_length=1, max_length=100)
+    value: JsonValue = True
+    words: Values = Field(default_factory=dict)
+
+
+class Dialect(Frozen):
+    """How A1111's clients and texts speak of an extension. Words are read in their order; a later one overrides.
+
+    Attributes:
+        generation: fields and settings of `txt2img` and `img2img`. The first asking word that has a value decides
+            whether the extension is asked for.
+        extras: fields of the routes of Extras. One asking word that is neither 0, false nor empty is enough.
+        infotext: keys of infotexts. An asking key asks where it is there. The extension writes them by `image_fields`.
+        info: keys of the API's `info`.
+        script_names: titles under which clients send its `alwayson_scripts`, beside its name; compared without regard
+            to case, spaces and dashes.
+    """
+
+    generation: tuple[Word, ...] = ()
+    extras: tuple[Word, ...] = ()
+    infotext: tuple[Word, ...] = ()
+    info: tuple[Told, ...] = ()
+    script_names: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _settings_where_there_are_some(self) -> "Dialect":
+        for place, words in (("extras", self.extras), ("infotext", self.infotext)):
+            if wrong := next((word for word in words if word.setting), None):
+                raise ValueError(f"{place}: {wrong.name}: there are settings only in generation")
+        return self
+
+    def options(self) -> Iterator[tuple[str, str]]:
+        """Every option that it names, with the word that does."""
+        for word in (*self.generation, *self.extras, *self.infotext):
+            yield from ((word.name, option) for option in word.options())
+        for told in self.info:
+            yield from ((told.key, option) for option in told.words)
+
+    @property
+    def settings(self) -> Mapping[str, JsonValue]:
+        """Its settings, with their defaults."""
+        return {word.name: word.default for word in self.generation if word.setting}
+
+
+def script_key(title: str) -> str:
+    """A title of `alwayson_scripts` in the form in which it is compared."""
+    return title.lower().replace(" ", "_").replace("-", "_")
+
+
+def placed(options: dict[str, Any], path: str, value: Any) -> None:
+    """Write a value into options at a dotted path."""
+    *parents, last = path.split(".")
+    for name in parents:
+        options = options.setdefault(name, {})
+    options[last] = value

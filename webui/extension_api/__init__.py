@@ -1,0 +1,79 @@
+"""What an extension imports from the program: the contract between the two, with a version of its own. Needs no torch.
+
+`hooks = N` in an extension's manifest names the `API_VERSION` that it was written for. What is imported here is defined
+in this package, or listed in `domain_types.py` as a part of the contract. Modules that work on tensors import also from
+`webui.extension_api.tensors`, which loads torch.
+"""
+
+from webui.extension_api.action import Action, ActionContext, ActionResult
+from webui.extension_api.domain_types import (
+    BadRequestError,
+    Cancelled,
+    Dialect,
+    GenerationRequest,
+    ImageField,
+    Img2Img,
+    Inpainting,
+    NetworkTag,
+    NotFiniteError,
+    Notice,
+    Picture,
+    SamplerInfo,
+    Told,
+    Txt2Img,
+    UnknownModelError,
+    UnusableFileError,
+    WebuiError,
+    Word,
+)
+from webui.extension_api.functions import (
+    blurred,
+    coverage,
+    extra_networks,
+    find_sampler,
+    fitted,
+    painted_box,
+    unfinished,
+    with_aspect,
+)
+from webui.extension_api.job_context import JobContext
+from webui.extension_api.markers import API_VERSION, hookimpl
+from webui.extension_api.model_files import Models
+from webui.extension_api.options import Options
+
+__all__ = [
+    "API_VERSION",
+    "Action",
+    "ActionContext",
+    "ActionResult",
+    "BadRequestError",
+    "Cancelled",
+    "Dialect",
+    "GenerationRequest",
+    "ImageField",
+    "Img2Img",
+    "Inpainting",
+    "JobContext",
+    "Models",
+    "NetworkTag",
+    "NotFiniteError",
+    "Notice",
+    "Options",
+    "Picture",
+    "SamplerInfo",
+    "Told",
+    "Txt2Img",
+    "UnknownModelError",
+    "UnusableFileError",
+    "WebuiError",
+    "Word",
+    "blurred",
+    "coverage",
+    "extra_networks",
+    "find_sampler",
+    "fitted",
+    "hookimpl",
+    "painted_box",
+    "unfinished",
+    "with_aspect",
+]

@@ -1,0 +1,49 @@
+"""Types of the program that are a part of the contract as they stand: a change of one that breaks extensions counts as
+a change of this package, and `API_VERSION` grows with it.
+
+Requests, as hooks see and change them: `GenerationRequest` with its tasks `Txt2Img` and `Img2Img`, `Inpainting`.
+Pictures in requests and options: `Picture`, and `ImageField` for a field of options that takes one in base64.
+`NetworkTag` is one `<kind:name:...>` of a prompt, `SamplerInfo` what is known of a sampler, `Notice` what a user hears.
+`Dialect`, `Word` and `Told` say what A1111's words mean to an extension.
+
+Errors that an extension may raise, each with a sentence for the user: `BadRequestError` (it names the option),
+`UnknownModelError`, `UnusableFileError`, `NotFiniteError`, `Cancelled` (the user stopped it), and `WebuiError`, the
+base of all, for everything else that is expected to go wrong.
+"""
+
+from webui.domain.catalog import SamplerInfo
+from webui.domain.dialect import Dialect, Told, Word
+from webui.domain.errors import (
+    BadRequestError,
+    Cancelled,
+    NotFiniteError,
+    UnknownModelError,
+    UnusableFileError,
+    WebuiError,
+)
+from webui.domain.images import ImageField, Picture
+from webui.domain.inpainting import Inpainting
+from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
+from webui.domain.result import Notice
+from webui.prompt.composition import NetworkTag
+
+__all__ = [
+    "BadRequestError",
+    "Cancelled",
+    "Dialect",
+    "GenerationRequest",
+    "ImageField",
+    "Img2Img",
+    "Inpainting",
+    "NetworkTag",
+    "NotFiniteError",
+    "Notice",
+    "Picture",
+    "SamplerInfo",
+    "Told",
+    "Txt2Img",
+    "UnknownModelError",
+    "UnusableFileError",
+    "WebuiError",
+    "Word",
+]

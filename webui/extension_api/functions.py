@@ -1,0 +1,75 @@
+"""Small functions that extensions may call: sizes and masks of pictures, prompts, samplers, unfinished files.
+
+Each is a promise of its own: what it calls inside the program may move and change.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from webui.domain import catalog
+from webui.domain.catalog import SamplerInfo
+from webui.imaging import masks, resize
+from webui.library import unfinished as unfinished_files
+from webui.prompt import composition
+from webui.prompt.composition import NetworkTag
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom are outside
+
+
+def fitted(picture: Image.Image, mode: Literal["resize", "crop", "fill"], width: int, height: int) -> Image.Image:
+    """The picture, RGB or L, at exactly width x height, as the resize modes of img2img bring it there.
+
+    Args:
+        mode: `resize` stretches it; `crop` covers the size and cuts off what stands out; `fill` shows all of it and
+            stretches its border over the rest.
+    """
+    return resize.fitted(picture, mode, width, height)
+
+
+def coverage(mask: Image.Image, *, rounded: bool) -> Image.Image:
+    """Where the mask of an `Inpainting` paints, mode L: 255 is repainted.
+
+    Args:
+        mask: L, or LA where the alpha channel is the mask.
+        rounded: an alpha above a half counts as all, another as nothing.
+    """
+    return masks.coverage(mask, rounded=rounded)
+
+
+def blurred(mask: Image.Image, blur_x: int, blur_y: int) -> Image.Image:
+    """The mask, mode L, after the Gaussian blur of inpainting; the standard deviations are in pixels."""
+    return masks.blurred(mask, blur_x, blur_y)
+
+
+def painted_box(mask: Image.Image, padding: int) -> Box | None:
+    """The smallest box around all that is not black, `padding` pixels larger inside the mask; None where all is."""
+    return masks.painted_box(mask, padding)
+
+
+def with_aspect(box: Box, target: tuple[int, int], image: tuple[int, int]) -> Box:
+    """The box made longer on one axis, so that it has the aspect of `target` as far as the image allows.
+
+    Args:
+        target, image: (width, height) in pixels.
+    """
+    return masks.with_aspect(box, target, image)
+
+
+def extra_networks(prompt: str) -> tuple[str, tuple[NetworkTag, ...]]:
+    """The prompt without its tags `<kind:name:...>`, and the tags in the order in which they were written."""
+    return composition.extra_networks(prompt)
+
+
+def find_sampler(label: str) -> SamplerInfo | None:
+    """What is known of the sampler of that label (`Euler a`); None where there is none."""
+    return catalog.find_sampler(label)
+
+
+def unfinished(path: Path) -> Path:
+    """A new name beside `path`, for a file that is written under it and then renamed to `path`.
+
+    What a killed process left under such a name is removed at the next start.
+    """
+    return unfinished_files.unfinished(path)

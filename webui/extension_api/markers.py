@@ -1,0 +1,13 @@
+"""The marks that connect extensions to hooks, and the version of this package. Needs no torch."""
+
+import pluggy
+
+PROJECT = "webui"
+API_VERSION = 2
+"""Grows when something that extensions import or implement changes its meaning or goes; what is new does not change it.
+
+1: extensions imported `webui.extension_api`. 2: they import `webui.extension_api`.
+"""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)

@@ -1,0 +1,57 @@
+"""The models that an extension may use, as it sees them. What stands behind them is the host's."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from webui.extension_api.tensors import TensorFile
+
+T = TypeVar("T")
+
+
+class Models(Protocol):
+    """Model files: found by name, never by path, and kept in memory by one owner. Safe to use from several threads."""
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """Usable files of a kind, by their path inside its folder, sorted.
+
+        Args:
+            kind: checkpoint, vae, lora, embedding, hypernetwork, controlnet, preprocessor, upscaler, gfpgan,
+                codeformer, detector.
+        """
+
+    def find(self, kind: str, name: str) -> Path:
+        """The file of that name, with or without folder, extension or hash. A name is compared, never joined to a path.
+
+        Raises:
+            UnknownModelError: none; lists what is there.
+            UnusableFileError: there is one, but it cannot be used.
+        """
+
+    def load(self, path: Path, build: "Callable[[TensorFile], T]") -> T:
+        """What `build` makes of the tensors in a file, kept in memory until room is needed or the file changes.
+
+        Args:
+            path: from `find`; a pickle is converted to safetensors first, its code never run.
+            build: a function of a module; a partial counts with its arguments, so that other arguments are built anew.
+
+        Raises:
+            UnusableFileError: the file cannot be read.
+        """
+
+    def new_file(self, kind: str, name: str) -> Path:
+        """Where a new file of a kind belongs; its folder is made, nothing is written.
+
+        Raises:
+            BadRequestError: the name leads out of the folder, or there is such a file.
+        """
+
+    def refresh(self) -> None:
+        """Look at the folders again, so that a file just written is found."""
+
+    def sha256(self, kind: str, name: str) -> str:
+        """SHA-256 in hex of a file. Raises as `find`."""
+
+    def network_hash(self, kind: str, name: str) -> str:
+        """12 hex digits of a network file as `Lora hashes` shows them. Raises as `find`."""

@@ -1,0 +1,167 @@
+"""What an extension imports in modules that work on tensors, beside `webui.extension_api`. Loads torch.
+
+Types that are a part of the contract as they stand: what hooks are handed (`Step`, `ModelCall`, `Residuals`,
+`Conditioning`, `Embedding`, `LoadedModel` with its `TextStack` and `ClipTower`), a file's tensors (`TensorFile`,
+`TensorReader`), what a checkpoint is (`ModelSpec`, `Family`), how its layers are named (`Layout`), its noise levels
+(`SigmaTable`), and networks that draw maps (`DepthNetwork`, `Segmenter`). Each function below is a promise of its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from webui.library import detect, layout, sidecar
+from webui.library.detect import Family, ModelSpec
+from webui.library.layout import Layout
+from webui.prompt import embeddings
+from webui.prompt.conditioning import Conditioning
+from webui.prompt.embeddings import Embedding
+from webui.prompt.ports import TextStack
+from webui.sampling import colours
+from webui.sampling.schedules import SigmaTable
+from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.weights import annotators, build, recognise, text_encoders
+from webui.weights.annotators import Segmenter
+from webui.weights.depth import DepthNetwork
+from webui.weights.model import LoadedModel
+from webui.weights.tensors import TensorFile
+from webui.weights.text_encoders import ClipTower, TensorReader
+
+if TYPE_CHECKING:
+    from spandrel import ImageModelDescriptor
+
+__all__ = [
+    "ClipTower",
+    "Conditioning",
+    "DepthNetwork",
+    "Embedding",
+    "Family",
+    "Layout",
+    "LoadedModel",
+    "ModelCall",
+    "ModelSpec",
+    "Residuals",
+    "Segmenter",
+    "SigmaTable",
+    "Step",
+    "TensorFile",
+    "TensorReader",
+    "TextStack",
+    "build_depth",
+    "build_segmenter",
+    "build_text_stack",
+    "check_finite",
+    "checkpoint_spec",
+    "embedding_of",
+    "is_finite",
+    "latent_colours",
+    "picture_network",
+    "restores_faces",
+    "unet_layout",
+]
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether no value is NaN or infinite; quick on large tensors."""
+    return build.is_finite(tensor)
+
+
+def check_finite(key: str, tensor: Tensor) -> None:
+    """Refuse a weight that is NaN or infinite.
+
+    Args:
+        key: its name in the file, for the error.
+
+    Raises:
+        NotFiniteError: naming the key.
+    """
+    build.check_finite(key, tensor)
+
+
+def checkpoint_spec(source: TensorFile, path: Path) -> ModelSpec:
+    """What a checkpoint is: its family, the shapes of its networks, the yaml beside it.
+
+    Args:
+        path: of the file in the models folder, where `source` may be what was converted from it.
+
+    Raises:
+        UnusableFileError: it is a file of another kind, or a model that this program cannot run; says which.
+    """
+    return detect.detect(path.name, source.header, sidecar.read_sidecar(path))
+
+
+def unet_layout(blocks: Sequence[int], decoder_attends: Sequence[bool]) -> Layout:
+    """The names of a UNet's layers in LDM's writing and in diffusers'.
+
+    Args:
+        blocks: residual blocks of each level of the encoder, shallow to deep; the decoder has one more a level.
+        decoder_attends: whether the last block of each level of the decoder holds a transformer.
+    """
+    return layout.unet_layout(blocks, decoder_attends)
+
+
+def embedding_of(name: str, tensors: Mapping[str, Tensor], *, origin: str) -> Embedding:
+    """A textual inversion whose tensors came inside another file, named as in a file of their own.
+
+    Args:
+        origin: the name of that file, for texts.
+
+    Raises:
+        UnusableFileError: they are no embedding.
+    """
+    return embeddings.embedding_of(name, tensors, origin=origin)
+
+
+def latent_colours(latents: Tensor, family: Family) -> Tensor:
+    """The colours that latents stand for, roughly: (C, h, w) of one image -> (h, w, 3) uint8 on the CPU."""
+    return colours.latent_colours(latents, family)
+
+
+def build_text_stack(source: TensorReader, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> TextStack:
+    """The text encoders of a checkpoint, built anew from tensors that are named as in its file.
+
+    Raises:
+        UnusableFileError: a tensor is missing, or has another shape than its neighbours imply.
+        NotFiniteError: a weight is NaN or infinite.
+    """
+    return text_encoders.build_text_stack(source, spec.family, spec.sidecar, device, dtype)
+
+
+def build_depth(source: TensorFile, config: str, processor: str, device: torch.device) -> DepthNetwork:
+    """The depth network of a folder in Hugging Face's form, in float32.
+
+    Args:
+        source: of its `model.safetensors`.
+        config: the text of its `config.json`.
+        processor: the text of its `preprocessor_config.json`; "" without one.
+
+    Raises:
+        UnusableFileError: it is no such network. NotFiniteError: a weight is NaN or infinite.
+    """
+    return annotators.build_depth(source, config, processor, device)
+
+
+def build_segmenter(source: TensorFile, config: str, processor: str, device: torch.device, classes: int) -> Segmenter:
+    """The segmentation network of a folder, for so many classes. Arguments and errors are those of `build_depth`."""
+    return annotators.build_segmenter(source, config, processor, device, classes)
+
+
+def picture_network(source: TensorFile, name: str, device: torch.device) -> "ImageModelDescriptor[Any]":
+    """The network in a file that makes a picture from a picture (upscalers, face restorers), recognised by spandrel
+    from the names of its tensors; in float32, ready to be used.
+
+    Args:
+        name: of the file, for error texts.
+
+    Raises:
+        UnusableFileError: no network that is known, or one that does something else.
+    """
+    return recognise.recognise(source, name, device)
+
+
+def restores_faces(network: "ImageModelDescriptor[Any]") -> bool:
+    """Whether a network was made to restore faces."""
+    return bool(network.purpose == recognise.FACES)
