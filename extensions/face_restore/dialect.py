@@ -1,9 +1,16 @@
 """A1111's words for restored faces, and the options that they mean."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from webui.extension_api import Dialect, Told, Word
 
-CODEFORMER = {"gfpgan_visibility": 0.0, "codeformer_visibility": 1.0, "codeformer_weight": 0.5}
-GFPGAN = {"gfpgan_visibility": 1.0, "codeformer_visibility": 0.0, "codeformer_weight": 0.5}
+CODEFORMER: Mapping[str, float] = MappingProxyType(
+    {"gfpgan_visibility": 0.0, "codeformer_visibility": 1.0, "codeformer_weight": 0.5}
+)
+GFPGAN: Mapping[str, float] = MappingProxyType(
+    {"gfpgan_visibility": 1.0, "codeformer_visibility": 0.0, "codeformer_weight": 0.5}
+)
 
 
 def dialect_of_faces() -> Dialect:

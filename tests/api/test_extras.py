@@ -69,7 +69,7 @@ def test_a_batch_is_one_job() -> None:
         ({"image": picture(), "upscaling_resize": 0}, ["body", "upscaling_resize"]),
         ({"image": picture(), "upscaling_resize_w": 0}, ["body", "upscaling_resize_w"]),
         ({"image": picture(), "resize_mode": 2}, ["body", "resize_mode"]),
-        ({"image": picture(), "gfpgan_visibility": 0.5}, ["body", "extensions", "face_restore"]),  # it is not there
+        ({"image": picture(), "gfpgan_visibility": 0.5}, ["body", "gfpgan_visibility"]),  # no extension honours it
     ],
 )
 def test_wrong_values_are_named(body: dict[str, Any], place: list[str]) -> None:

@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from webui.api.sdapi.dialect.faces import restoring
 
 from extensions.face_restore import detection
 from extensions.face_restore import job as face_job
+from extensions.face_restore.dialect import dialect_of_faces
 from extensions.face_restore.files import DETECTOR, detector_name, restorer_name, usable_restorers
 from extensions.face_restore.job import FaceJob, Pass, fields, join
 from extensions.face_restore.networks import load
@@ -21,8 +21,10 @@ from extensions.face_restore.options import FaceOptions
 from extensions.face_restore.plugin import join_job, list_restorers
 from tests.extensions.drawn_faces import changed, face_at, green, picture, same
 from webui.api.body import InvalidBodyError
+from webui.api.sdapi.dialect.honoured import options_of_generation, told
 from webui.api.sdapi.routes import extras
 from webui.domain.errors import UnusableFileError
+from webui.domain.extensions import ExtensionInfo
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest
 from webui.domain.result import ModelFacts
@@ -36,6 +38,7 @@ from webui.output.infotext import InfoFacts, write
 from webui.plugins.jobhooks import JobHooks
 from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
+from webui.plugins.options import schema_of
 from webui.processing.extras import upscale_pictures
 
 
@@ -240,23 +243,69 @@ def test_faces_are_looked_for_in_two_sizes_and_told_once(monkeypatch):
     assert detection.YuNet(Path("yunet.onnx"))(np.zeros((1, 2000, 3), np.uint8)) == []
 
 
-def test_a_request_of_a1111_becomes_options_and_comes_back_from_the_text():
+INFOS = (ExtensionInfo("face_restore", "face_restore", options=schema_of(FaceOptions), dialect=dialect_of_faces()),)
+
+
+def restoring(restore_faces, settings):
+    return options_of_generation({"restore_faces": restore_faces}, settings, INFOS)
+
+
+def test_a_request_of_a1111_becomes_options():
     asked = restoring(True, {"face_restoration_model": "GFPGAN"})
     assert asked == {"face_restore": {"gfpgan_visibility": 1.0, "codeformer_visibility": 0.0, "codeformer_weight": 0.5}}
-    assert restoring(None, {"face_restoration": True, "code_former_weight": 0})["face_restore"] == {
-        "gfpgan_visibility": 0.0, "codeformer_visibility": 1.0, "codeformer_weight": 0
-    }  # fmt: skip
+    codeformer = {"gfpgan_visibility": 0.0, "codeformer_visibility": 1.0, "codeformer_weight": 0.5}
+    assert restoring(True, {}) == restoring(True, {"face_restoration_model": ""}) == {"face_restore": codeformer}
+    assert restoring(None, {"face_restoration": True, "code_former_weight": 0}) == {
+        "face_restore": {**codeformer, "codeformer_weight": 0}
+    }
     assert restoring(False, {"face_restoration": True}) == restoring(None, {}) == {}
-    with pytest.raises(InvalidBodyError):
-        restoring(True, {"face_restoration_model": "Other"})
+    assert restoring(False, {"face_restoration_model": "Other"}) == {}
+    for wrong in ("Other", "gfpgan", 5, ["GFPGAN"]):
+        with pytest.raises(InvalidBodyError) as refused:
+            restoring(True, {"face_restoration_model": wrong})
+        place = ["body", "override_settings", "face_restoration_model"]
+        assert [(one["loc"], one["msg"]) for one in refused.value.problems] == [
+            (place, "should be CodeFormer or GFPGAN")
+        ]
+
+
+@pytest.mark.parametrize(
+    ("options", "restorer"),
+    [
+        ({}, "CodeFormer"),
+        ({"gfpgan_visibility": 1.0}, "CodeFormer"),
+        ({"codeformer_visibility": 0.3, "gfpgan_visibility": 1.0}, "CodeFormer"),
+        ({"codeformer_visibility": 0, "gfpgan_visibility": 1.0}, "GFPGAN"),
+        (None, None),
+    ],
+)
+def test_the_info_of_the_api_names_the_restorer(options, restorer):
+    extensions = {} if options is None else {"face_restore": options}
+    keys = told(GenerationRequest(prompt="", extensions=extensions), INFOS)
+    assert list(keys.items()) == [("restore_faces", options is not None), ("face_restoration_model", restorer)]
+
+
+def test_what_is_written_into_the_text_comes_back():
     passes = {"gfpgan": Pass("GFPGAN", 1.0, lambda: same), "codeformer": Pass("CodeFormer", 0.4, lambda: same, 0.2)}
     for done in ([passes["gfpgan"]], [passes["codeformer"]], list(passes.values())):
         request = GenerationRequest(prompt="a face", seed=1)
         facts = InfoFacts(model=ModelFacts("", ""), extra=fields(done, extras=False))
-        read = parse.to_request(parse.parse(write(request, facts))).extensions["face_restore"]
+        reading = parse.read_fields(parse.parse(write(request, facts)), INFOS)
+        read = reading.request.extensions["face_restore"]
         assert read["gfpgan_visibility"] == (1 if passes["gfpgan"] in done else 0)
         assert read["codeformer_visibility"] == (0.4 if passes["codeformer"] in done else 0)
         assert read["codeformer_weight"] == (0.2 if passes["codeformer"] in done else 0.5)
+        assert reading.notices == ()
+
+
+def test_other_words_of_a_text_mean_codeformer():
+    text = "a\nSteps: 9, Sampler: Euler, Face restoration: {}, CodeFormer weight: {}"
+    reading = parse.read_fields(parse.parse(text.format("something", "heavy")), INFOS)
+    assert reading.request.extensions["face_restore"]["codeformer_visibility"] == 1
+    assert reading.request.extensions["face_restore"]["codeformer_weight"] == 0.5
+    assert [one.text.partition(":")[0] for one in reading.notices] == ["CodeFormer weight"]
+    gfpgan = parse.read_fields(parse.parse(text.format(" gfpgan ", 0.1)), INFOS).request.extensions["face_restore"]
+    assert gfpgan == {"gfpgan_visibility": 1.0, "codeformer_visibility": 0.0, "codeformer_weight": 0.1}
 
 
 def test_extras_restores_after_enlarging_and_tells_so(monkeypatch):
@@ -278,14 +327,29 @@ def test_extras_restores_after_enlarging_and_tells_so(monkeypatch):
 
 def test_extras_of_the_api():
     data = base64.b64encode(file_bytes(picture(32, 32))).decode()
-    body = extras.SingleBody(image=data, gfpgan_visibility=0.5, codeformer_visibility=1, codeformer_weight=0.1)
-    request = extras.to_request(body, [(("image",), data)])
-    assert request.extensions["face_restore"] == {
+
+    def options(**values):
+        return extras.to_request(extras.SingleBody(image=data, **values), [(("image",), data)], INFOS).extensions
+
+    assert options(gfpgan_visibility=0.5, codeformer_visibility=1, codeformer_weight=0.1)["face_restore"] == {
         "gfpgan_visibility": 0.5, "codeformer_visibility": 1.0, "codeformer_weight": 0.1
     }  # fmt: skip
-    assert extras.to_request(extras.SingleBody(image=data), [(("image",), data)]).extensions == {}
-    with pytest.raises(InvalidBodyError):
-        extras.to_request(extras.SingleBody(image=data, gfpgan_visibility=2), [(("image",), data)])
+    assert options(codeformer_visibility=1)["face_restore"] == {
+        "gfpgan_visibility": 0.0, "codeformer_visibility": 1.0, "codeformer_weight": 0.0
+    }  # fmt: skip
+    assert options() == options(codeformer_weight=0.5) == {}
+    for name in ("gfpgan_visibility", "codeformer_visibility", "codeformer_weight"):
+        for value in (2, -0.1):
+            with pytest.raises(InvalidBodyError) as refused:
+                options(**{name: value})
+            assert [(one["loc"], one["msg"]) for one in refused.value.problems] == [
+                (["body", name], "should be from 0 to 1")
+            ]
+
+
+def test_the_extension_declares_what_the_front_reads():
+    info = next(one for one in load_all(Path("extensions")).infos if one.name == "face_restore")
+    assert (info.state, info.notice, info.dialect) == ("ok", "", dialect_of_faces())
 
 
 def file_bytes(image):

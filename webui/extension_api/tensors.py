@@ -8,7 +8,7 @@ Types that are a part of the contract as they stand: what hooks are handed (`Ste
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,9 +29,6 @@ from webui.weights.depth import DepthNetwork
 from webui.weights.model import LoadedModel
 from webui.weights.tensors import TensorFile
 from webui.weights.text_encoders import ClipTower, TensorReader
-
-if TYPE_CHECKING:
-    from spandrel import ImageModelDescriptor
 
 __all__ = [
     "ClipTower",
@@ -149,9 +146,9 @@ def build_segmenter(source: TensorFile, config: str, processor: str, device: tor
     return annotators.build_segmenter(source, config, processor, device, classes)
 
 
-def picture_network(source: TensorFile, name: str, device: torch.device) -> "ImageModelDescriptor[Any]":
-    """The network in a file that makes a picture from a picture (upscalers, face restorers), recognised by spandrel
-    from the names of its tensors; in float32, ready to be used.
+def picture_network(source: TensorFile, name: str, device: torch.device) -> Any:
+    """The network in a file that makes a picture from a picture (upscalers, face restorers), in float32, ready to be
+    used: spandrel's `ImageModelDescriptor`, which recognises it by the names of its tensors.
 
     Args:
         name: of the file, for error texts.
@@ -162,6 +159,6 @@ def picture_network(source: TensorFile, name: str, device: torch.device) -> "Ima
     return recognise.recognise(source, name, device)
 
 
-def restores_faces(network: "ImageModelDescriptor[Any]") -> bool:
-    """Whether a network was made to restore faces."""
+def restores_faces(network: Any) -> bool:
+    """Whether a network, from `picture_network`, was made to restore faces."""
     return bool(network.purpose == recognise.FACES)
