@@ -28,6 +28,7 @@ FAILURES = """\
 | --- | --- |
 | import, missing package, unknown hook or argument | it is listed as failed with its traceback; the program starts |
 | loading hangs or ends the process | it is cut off and listed as failed; a worker goes on without it |
+| its `dialect` names an option that does not exist | the declaration is set aside, with a notice in the list |
 | a request names an unknown extension or wrong options | refused at submit: 422, `extensions.soft_glow.amount: ...` |
 | `join_job`, `edit_request` or `patch_model` raises | the job fails at once with the extension's name |
 | another job hook raises, or breaks its contract | it is left out of the rest of the job; the picture is kept |
