@@ -14,7 +14,7 @@ import pytest
 
 from tests.engine_bench import Bench
 from tests.executors.prompted_back import PromptedBack
-from tests.executors.watching import PATIENCE, config, until, wanted
+from tests.executors.watching import PATIENCE, local, until, wanted
 from webui.domain.errors import (
     BadRequestError,
     BusyError,
@@ -55,7 +55,7 @@ def with_worker(bench: Bench) -> tuple[Engine, LocalExecutor]:
     made: list[LocalExecutor] = []
 
     def make(on_event: OnEvent) -> LocalExecutor:
-        made.append(LocalExecutor(config(bench.folder), on_event))
+        made.append(local(bench.folder, on_event))
         return made[-1]
 
     return bench.engine(make), made[-1]

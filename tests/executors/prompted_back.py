@@ -19,7 +19,7 @@ from PIL import Image
 from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
-from webui.executors.config import WorkerConfig
+from webui.domain.settings import BackSettings
 from webui.processing.ports import Reporter
 
 STEP = 0.01  # seconds, of a slow job
@@ -101,11 +101,11 @@ def jpeg(shade: int) -> bytes:
     return buffer.getvalue()
 
 
-def build(config: WorkerConfig) -> PromptedBack:
-    with Path(config.data_dir, PIDS).open("a") as file:
+def build(settings: BackSettings) -> PromptedBack:
+    with Path(settings.data_dir, PIDS).open("a") as file:
         file.write(f"{os.getpid()}\n")
     return PromptedBack()
 
 
-def build_fails(config: WorkerConfig) -> PromptedBack:
-    raise WebuiError(f"device: there is no {config.device}")
+def build_fails(settings: BackSettings) -> PromptedBack:
+    raise WebuiError(f"device: there is no {settings.device}")

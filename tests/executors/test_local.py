@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.executors.prompted_back import PIDS
-from tests.executors.watching import PATIENCE, Listener, config, is_alive, kill_worker, pids, until, wanted
+from tests.executors.watching import PATIENCE, Listener, is_alive, kill_worker, local, pids, until, wanted
 from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError, WebuiError, WorkerDiedError
 from webui.domain.result import Progress
 from webui.executors.local import LocalExecutor
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalExecutor, Listener]]:
     """One worker for the tests that do not kill it."""
     listener = Listener()
-    executor = LocalExecutor(config(tmp_path_factory.mktemp("shared")), listener)
+    executor = local(tmp_path_factory.mktemp("shared"), listener)
     yield executor, listener
     executor.close()
 
@@ -36,7 +36,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalExec
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[tuple[LocalExecutor, Listener, Path]]:
     listener = Listener()
-    executor = LocalExecutor(config(tmp_path), listener)
+    executor = local(tmp_path, listener)
     yield executor, listener, tmp_path
     executor.close()
 
@@ -195,7 +195,7 @@ def test_a_worker_that_dies_idle_is_replaced(own: tuple[LocalExecutor, Listener,
 
 def test_a_back_that_cannot_be_built_fails_each_job_with_its_text(tmp_path: Path) -> None:
     heard = Listener()
-    executor = LocalExecutor(config(tmp_path, "build_fails"), heard)
+    executor = local(tmp_path, heard, "build_fails")
     try:
         for job in ("one", "two"):
             executor.submit(job, wanted("quick"))
@@ -209,7 +209,7 @@ def test_a_back_that_cannot_be_built_fails_each_job_with_its_text(tmp_path: Path
 @pytest.mark.parametrize("name", ["missing", "a:b"])
 def test_a_factory_that_does_not_exist_is_named(tmp_path: Path, name: str) -> None:
     heard = Listener()
-    executor = LocalExecutor(config(tmp_path, name), heard)
+    executor = local(tmp_path, heard, name)
     try:
         executor.submit("job", wanted("quick"))
         assert name in str(heard.failed("job").error)
@@ -219,7 +219,7 @@ def test_a_factory_that_does_not_exist_is_named(tmp_path: Path, name: str) -> No
 
 def test_a_worker_that_does_not_obey_is_ended(tmp_path: Path) -> None:
     heard = Listener()
-    executor = LocalExecutor(config(tmp_path), heard, hang_after=4.0)
+    executor = local(tmp_path, heard, hang_after=4.0)
     try:
         executor.submit("deaf", wanted("slow deaf", steps=150, n_iter=1000))
         heard.wait_for("deaf", Progressed)
@@ -233,7 +233,7 @@ def test_a_worker_that_does_not_obey_is_ended(tmp_path: Path) -> None:
 def test_close_fails_what_is_open_and_leaves_no_process_or_thread(tmp_path: Path) -> None:
     threads = set(threading.enumerate())
     heard = Listener()
-    executor = LocalExecutor(config(tmp_path), heard)
+    executor = local(tmp_path, heard)
     executor.submit("runs", wanted("slow deaf", steps=150))
     executor.submit("waits", wanted("quick"))
     heard.wait_for("runs", Progressed)
@@ -255,7 +255,7 @@ def test_a_listener_that_raises_does_not_stop_the_executor(tmp_path: Path) -> No
         heard(event)  # type: ignore[arg-type]
         raise KeyError("a bug in the listener")
 
-    executor = LocalExecutor(config(tmp_path), raising)
+    executor = local(tmp_path, raising)
     try:
         for job in ("one", "two"):
             executor.submit(job, wanted("quick"))
@@ -267,12 +267,11 @@ def test_a_listener_that_raises_does_not_stop_the_executor(tmp_path: Path) -> No
 PARENT = """
     import sys, time
     from pathlib import Path
-    from tests.executors.watching import Listener, config, wanted
-    from webui.executors.local import LocalExecutor
+    from tests.executors.watching import Listener, local, wanted
 
     if __name__ == "__main__":
         sys.path.insert(0, {root!r})
-        executor = LocalExecutor(config(Path({data!r})), Listener())
+        executor = local(Path({data!r}), Listener())
         executor.submit("job", wanted({prompt!r}, steps=150, n_iter=1000))
         {then}
 """

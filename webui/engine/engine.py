@@ -16,7 +16,7 @@ from webui.domain.errors import BadRequestError, BusyError, Cancelled, UnknownMo
 from webui.domain.extensions import ActionOutcome, ActionProgress
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult, Notice, Progress
-from webui.executors.config import WorkerConfig
+from webui.domain.settings import BackSettings
 from webui.executors.protocol import (
     Event,
     Executor,
@@ -193,9 +193,9 @@ class Engine:
         """`load` for event loops; any number of loads together hold one thread."""
         await asyncio.get_running_loop().run_in_executor(self._loads, self.load, checkpoint)
 
-    def renew(self, config: WorkerConfig) -> None:
-        """Go on with a new worker of these settings, without ending the job in work; returns at once."""
-        self._executor.renew(config)
+    def renew(self, settings: BackSettings) -> None:
+        """Go on with a new back of these settings, without ending the job in work; returns at once."""
+        self._executor.renew(settings)
 
     def starting_values(self) -> GenerationRequest:
         """What a new form starts with; its checkpoint is that of requests which name none."""

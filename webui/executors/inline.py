@@ -4,7 +4,7 @@ import threading
 from collections import deque
 
 from webui.domain.errors import Cancelled
-from webui.executors.config import WorkerConfig
+from webui.domain.settings import BackSettings
 from webui.executors.protocol import Failed, OnEvent, Started, Work
 from webui.executors.running import Back, Stop, StopKind, perform, ready
 
@@ -50,7 +50,7 @@ class InlineExecutor:
     def load(self, checkpoint: str) -> None:
         self._back.load(checkpoint)
 
-    def renew(self, config: WorkerConfig) -> None:
+    def renew(self, settings: BackSettings) -> None:
         """Nothing: the back is the caller's, who makes another executor for another back."""
 
     def close(self) -> None:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from webui.domain.errors import Cancelled, WebuiError, WorkerDiedError
 from webui.domain.extensions import ActionCall, ActionProgress
 from webui.domain.result import Progress
-from webui.executors.config import WorkerConfig
+from webui.domain.settings import BackSettings
 from webui.executors.process import Gone, Heard, WorkerProcess
 from webui.executors.protocol import Event, Failed, Finished, OnEvent, Progressed, Ready, Started, Work
-from webui.executors.running import StopKind
+from webui.executors.running import FACTORY, StopKind
 from webui.executors.wire import Alive, BuildFailed, FromWorker, LoadCheckpoint, Loaded, Run, StopJob
 
 HANG_AFTER = 120.0  # seconds of silence, or of a stop that is not obeyed, after which a worker is ended
@@ -36,14 +36,15 @@ class LocalExecutor:
 
     def __init__(
         self,
-        config: WorkerConfig,
+        settings: BackSettings,
         on_event: OnEvent,
         *,
+        factory: str = FACTORY,
         entry: str = "webui.worker.main:main",
         hang_after: float = HANG_AFTER,
     ) -> None:
         self._inbox: queue.SimpleQueue[_Command] = queue.SimpleQueue()
-        self._supervisor = _Supervisor(config, on_event, self._inbox, entry, hang_after)
+        self._supervisor = _Supervisor(settings, on_event, self._inbox, factory, entry, hang_after)
         self._thread = threading.Thread(target=self._supervisor.run, name="executor", daemon=True)
         self._door = threading.Lock()  # so that nothing is put behind `_Close`, where nobody would read it
         self._closed = False
@@ -71,9 +72,9 @@ class LocalExecutor:
         self._put(load)
         load.done.result()
 
-    def renew(self, config: WorkerConfig) -> None:
+    def renew(self, settings: BackSettings) -> None:
         with suppress(_ClosedError):  # then no worker is left
-            self._put(_Renew(config))
+            self._put(_Renew(settings))
 
     def close(self) -> None:
         with self._door:
@@ -146,7 +147,7 @@ class _Stop:
 class _Renew:
     """Start a new worker, with these settings, as soon as the one there is does nothing."""
 
-    config: WorkerConfig
+    settings: BackSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +163,15 @@ class _Supervisor:
 
     def __init__(
         self,
-        config: WorkerConfig,
+        settings: BackSettings,
         on_event: OnEvent,
         inbox: "queue.SimpleQueue[_Command]",
+        factory: str,
         entry: str,
         hang_after: float,
     ) -> None:
-        self._config = config
+        self._settings = settings
+        self._factory = factory
         self._on_event = on_event
         self._inbox = inbox
         self._entry = entry
@@ -225,8 +228,8 @@ class _Supervisor:
                 self._resting = False
             case _Stop(job_id, kind):
                 self._stop(job_id, kind)
-            case _Renew(config):
-                self._config = config
+            case _Renew(settings):
+                self._settings = settings
                 self._outdated, self._resting = self._worker is not None, False
             case Heard(worker, message) if worker is self._worker:
                 self._heard = time.monotonic()
@@ -266,7 +269,7 @@ class _Supervisor:
     def _start(self) -> None:
         self._built = self._outdated = False
         try:
-            self._worker = WorkerProcess(self._config, self._entry, self._inbox.put)
+            self._worker = WorkerProcess(self._settings, self._inbox.put, factory=self._factory, entry=self._entry)
         except OSError as error:
             log.exception("the worker process cannot be started")
             self._resting = True

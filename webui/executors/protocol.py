@@ -11,7 +11,7 @@ from typing import Protocol
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Progress
-from webui.executors.config import WorkerConfig
+from webui.domain.settings import BackSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Executor(Protocol):
     def load(self, checkpoint: str) -> None:
         """Load a checkpoint (any alias) ahead of the next job and wait for it; raises WebuiError."""
 
-    def renew(self, config: WorkerConfig) -> None:
+    def renew(self, settings: BackSettings) -> None:
         """Go on with a new back of these settings once the job in work has ended; those that wait go to it."""
 
     def close(self) -> None:
