@@ -14,7 +14,8 @@ from tests.executors.prompted_back import PIDS
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
 from webui.domain.settings import BackSettings
-from webui.executors.local import HANG_AFTER, LocalExecutor
+from webui.executors.health import HANG_AFTER
+from webui.executors.local import LocalExecutor
 from webui.executors.protocol import Event, Failed, Finished, ImageMade, JobEvent, OnEvent, Progressed, Ready
 
 T = TypeVar("T")

@@ -8,7 +8,8 @@ from webui.domain.errors import WorkerDiedError
 from webui.domain.extensions import ActionCall, ActionOutcome, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.settings import BackSettings
-from webui.executors.local import HANG_AFTER, LocalExecutor
+from webui.executors.health import HANG_AFTER
+from webui.executors.local import LocalExecutor
 from webui.executors.protocol import Event, Failed, Finished, JobEvent, OnEvent, Progressed, Ready, Started
 
 HANGING = """

@@ -42,17 +42,17 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, settings: BackSettings, tell: Callable[[Heard | Gone], None], *, factory: str, entry: str
+        self, settings: BackSettings, tell: Callable[[Heard | Gone], None], *, factory: str, main: str
     ) -> None:
         """Names have the form "module:function", because the front imports neither.
 
         Args:
             factory: called in the worker with the settings; gives its `Back`.
-            entry: the worker's main, called with `factory`, the settings and the connection.
+            main: the worker's first function, called with `factory`, the settings and the connection.
         """
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_enter, args=(entry, factory, settings, theirs), name="webui-worker")
+        self._process = context.Process(target=_enter, args=(main, factory, settings, theirs), name="webui-worker")
         _keep_signals_from_children()
         try:
             self._process.start()
@@ -114,9 +114,9 @@ class WorkerProcess:
         self._connection.close()
 
 
-def _enter(entry: str, factory: str, settings: BackSettings, connection: "Connection[FromWorker, ToWorker]") -> None:
+def _enter(main: str, factory: str, settings: BackSettings, connection: "Connection[FromWorker, ToWorker]") -> None:
     """The first function in the new process."""
-    resolve(entry)(factory, settings, connection)
+    resolve(main)(factory, settings, connection)
 
 
 def _keep_signals_from_children() -> None:
