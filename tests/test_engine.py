@@ -62,7 +62,7 @@ def with_worker(bench: Bench) -> tuple[Engine, LocalExecutor]:
 
 
 def test_the_front_never_loads_torch() -> None:
-    modules = "webui.engine.engine, webui.worker.main, webui.executors.local, webui.executors.inline"
+    modules = "webui.engine.engine, webui.worker.main, webui.executors.registry"
     code = f"import sys, {modules}; sys.exit(sorted({{'torch', 'diffusers', 'transformers'}} & set(sys.modules)) or 0)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 

@@ -1,4 +1,7 @@
-"""LocalExecutor with real worker processes: they crash, hang, will not start; jobs fail in words and others go on."""
+"""LocalExecutor with real worker processes: they crash, hang, will not start; jobs fail in words and others go on.
+
+What it shares with every executor is in `test_contract.py`.
+"""
 
 import os
 import pickle
@@ -15,10 +18,10 @@ import pytest
 
 from tests.executors.prompted_back import PIDS
 from tests.executors.watching import PATIENCE, Listener, is_alive, kill_worker, local, pids, until, wanted
-from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError, WebuiError, WorkerDiedError
+from webui.domain.errors import BadRequestError, Cancelled, WebuiError, WorkerDiedError
 from webui.domain.result import Progress
 from webui.executors.local import LocalExecutor
-from webui.executors.protocol import Failed, Finished, ImageMade, Progressed, Started
+from webui.executors.protocol import Finished, ImageMade, Progressed, Started
 from webui.executors.running import JobReporter, Stop
 
 ROOT = Path(__file__).parents[2]
@@ -65,47 +68,6 @@ def test_one_is_watched_and_cancelled_while_another_waits(shared: tuple[LocalExe
     assert heard.result("second").images
 
 
-def test_a_cancelled_job_keeps_the_images_it_has(shared: tuple[LocalExecutor, Listener]) -> None:
-    executor, heard = shared
-    executor.submit("kept", wanted("slow", steps=5, n_iter=1000))
-    heard.wait_for("kept", ImageMade)
-    executor.cancel("kept")
-    result = heard.result("kept")
-    assert result.interrupted
-    assert 1 <= len(result.images) == heard.images("kept") < 1000
-
-
-def test_a_cancelled_job_that_waits_is_never_begun(shared: tuple[LocalExecutor, Listener]) -> None:
-    executor, heard = shared
-    executor.submit("busy", wanted("slow", steps=60))
-    executor.submit("unwanted", wanted("quick"))
-    executor.cancel("unwanted")
-    assert isinstance(heard.failed("unwanted").error, Cancelled)
-    assert heard.kinds("unwanted") == [Failed]
-    assert heard.finished("busy")
-
-
-def test_skip_ends_one_batch(shared: tuple[LocalExecutor, Listener]) -> None:
-    executor, heard = shared
-    executor.submit("skipping", wanted("slow", steps=100, n_iter=2))
-    heard.wait_for("skipping", Progressed)
-    executor.skip("skipping")
-    result = heard.result("skipping")
-    assert [image.index for image in result.images] == [1]
-    assert not result.interrupted
-
-
-def test_stopping_what_is_unknown_or_over_does_nothing(shared: tuple[LocalExecutor, Listener]) -> None:
-    executor, heard = shared
-    executor.cancel("nobody")
-    executor.skip("nobody")
-    executor.submit("after", wanted("quick"))
-    heard.finished("after")
-    executor.cancel("after")
-    executor.submit("still", wanted("quick"))
-    heard.finished("still")
-
-
 @pytest.mark.parametrize(
     ("prompt", "kind", "text", "has_traceback"),
     [
@@ -131,13 +93,6 @@ def test_a_failure_is_told_and_the_worker_lives(
     executor.submit(f"{prompt} after", wanted("quick"))
     heard.finished(f"{prompt} after")
     assert executor.pid == pid
-
-
-def test_load_waits_and_raises(shared: tuple[LocalExecutor, Listener]) -> None:
-    executor, _ = shared
-    executor.load("tiny")
-    with pytest.raises(UnusableFileError, match="truncated"):
-        executor.load("broken")
 
 
 def test_kill_nine_fails_the_job_in_words_and_the_next_succeeds(own: tuple[LocalExecutor, Listener, Path]) -> None:
@@ -246,22 +201,6 @@ def test_close_fails_what_is_open_and_leaves_no_process_or_thread(tmp_path: Path
     with pytest.raises(WebuiError, match="stopping"):
         executor.submit("late", wanted("quick"))
     executor.cancel("runs")
-
-
-def test_a_listener_that_raises_does_not_stop_the_executor(tmp_path: Path) -> None:
-    heard = Listener()
-
-    def raising(event: object) -> None:
-        heard(event)  # type: ignore[arg-type]
-        raise KeyError("a bug in the listener")
-
-    executor = local(tmp_path, raising)
-    try:
-        for job in ("one", "two"):
-            executor.submit(job, wanted("quick"))
-        heard.finished("two")
-    finally:
-        executor.close()
 
 
 PARENT = """

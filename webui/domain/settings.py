@@ -47,7 +47,7 @@ class Settings(BackChoices):
     """Every setting, with its default."""
 
     outputs_dir: Path = Path("outputs")
-    executor: str = Field("local", description="where jobs are run; the names stand in executors/registry.py")
+    executor: str = Field("local", description="where jobs run; a name in the registry of executors")
     host: str = "127.0.0.1"
     port: int = Field(7860, ge=0, le=65535)
     allowed_hosts: tuple[str, ...] = Field((), description="further names this server may be called by")

@@ -17,7 +17,7 @@ from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import GeneratedImage
 from webui.domain.settings import BackSettings, ImageFormat, Settings
 from webui.engine.engine import Engine
-from webui.executors.local import LocalExecutor
+from webui.executors.registry import executor_named
 from webui.installing.live import InstallDoor, LiveExtensions
 from webui.installing.lockfile import FILE as LOCK_FILE
 from webui.installing.packages import Packages
@@ -78,8 +78,9 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
         resume: take up the jobs that an earlier run left. A single picture on the command line does not.
 
     Raises:
-        WebuiError: the data folder is in use.
+        WebuiError: the data folder is in use, or there is no such executor.
     """
+    make_executor = executor_named(settings.executor)
     with contextlib.ExitStack() as stack:
         lock = DataLock(settings.data_dir)
         stack.callback(lock.close)
@@ -93,9 +94,8 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
         extensions = catalog(settings)
         live = _live(settings, extensions, installing, lambda renewed: engine.renew(renewed))
         back = settings.for_back(disabled=settings.disabled_extensions, broken=extensions.broken())
-        executor = functools.partial(LocalExecutor, back)
         engine = Engine(
-            executor,
+            functools.partial(make_executor, back),
             library,
             store,
             images,
