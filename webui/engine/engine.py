@@ -12,6 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeVar
 
+from pydantic import ValidationError
+
 from webui.domain.errors import BadRequestError, BusyError, Cancelled, UnknownModelError, UnusableFileError, WebuiError
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult, Notice
@@ -131,7 +133,7 @@ class Engine:
             job = Job(job_id or uuid.uuid4().hex, request, self._control, save=save)
             self._queue.add(job)
             try:
-                self._store.add(job.id, request, save=save, created=job.created)
+                self._store.add(job.id, "generation", request.model_dump_json(), save=save, created=job.created)
             except WebuiError:
                 self._queue.remove(job)
                 raise
@@ -259,12 +261,12 @@ class Engine:
     def _resume(self) -> None:
         """Queue again, in order, what an earlier run of the program left."""
         for row in self._store.unfinished():
-            if row.request is None:
+            if (request := _read(row.work)) is None:
                 self._store.note_ended(row.id, "failed", "the program was stopped; this version cannot read the job")
                 continue
-            job = Job(row.id, row.request, self._control, save=row.save, created=row.created)
+            job = Job(row.id, request, self._control, save=row.save, created=row.created)
             self._queue.add(job, whatever=True)
-            if (refusal := self._refusal(row, row.request)) is not None:
+            if (refusal := self._refusal(row, request)) is not None:
                 self._hear(Failed(job.id, refusal))
             else:
                 self._store.note_queued(job.id)
@@ -366,6 +368,13 @@ class Engine:
         except WebuiError as error:
             log.warning("job %s: %s", job.id, error)
             job.note_notice(Notice("jobs", str(error)))
+
+
+def _read(text: str) -> GenerationRequest | None:
+    try:
+        return GenerationRequest.model_validate_json(text)
+    except ValidationError:
+        return None
 
 
 def _further_checkpoints(request: GenerationRequest) -> dict[str, str]:
