@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,12 +24,13 @@ from webui.domain.errors import (
     WebuiError,
     WorkerDiedError,
 )
+from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import Refiner
 from webui.domain.result import GenerationResult
 from webui.engine.engine import Engine
 from webui.executors.inline import InlineExecutor
 from webui.executors.local import LocalExecutor
-from webui.executors.protocol import Failed, Finished, OnEvent, Started
+from webui.executors.protocol import Failed, Finished, OnEvent, Ready, Started
 from webui.executors.running import Stop, perform
 from webui.jobs.queue import KEPT
 from webui.jobs.store import JobStore
@@ -100,6 +102,17 @@ def test_an_image_that_was_not_reported_on_the_way_is_saved_at_the_end(bench: Be
     bench.hand.tell(Started(job.id))
     bench.hand.tell(ended)
     assert Path(job.result().images[0].path).is_file()
+
+
+def test_what_a_new_back_found_of_the_extensions_is_told_on(bench: Bench) -> None:
+    engine = bench.engine()
+    described = ExtensionInfo("folder", "toy")
+    engine.extensions.replace([described])
+    told: list[tuple[ExtensionInfo, ...]] = []
+    engine.extensions.when_noted(told.append)
+    found = replace(described, state="failed", error="a package is missing")
+    bench.hand.tell(Ready((found,)))
+    assert (engine.extensions.infos, told) == ((found,), [(found,)])
 
 
 def test_a_database_that_fails_loses_no_image(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,13 @@ from tests.executors.prompted_back import PromptedBack
 from tests.executors.watching import Listener, wanted
 from webui.domain.errors import Cancelled, WebuiError
 from webui.executors.inline import InlineExecutor
-from webui.executors.protocol import Event, Finished, ImageMade, Progressed, Started
+from webui.executors.protocol import Event, Finished, ImageMade, Progressed, Ready, Started
 
 
 def test_a_job_is_done_when_submit_returns() -> None:
     heard = Listener()
     InlineExecutor(PromptedBack(), heard).submit("a", wanted("quick"))
+    assert isinstance(heard.events[0], Ready)
     assert heard.kinds("a") == [Started, ImageMade, Finished]
 
 

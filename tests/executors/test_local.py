@@ -45,7 +45,7 @@ def test_submit_is_enqueue_and_events_come_in_order(shared: tuple[LocalExecutor,
     executor, heard = shared
     executor.submit("order", wanted("slow", steps=20, n_iter=2))
     assert not heard.images("order")  # it returned before anything was made
-    result = heard.finished("order").result
+    result = heard.result("order")
     assert heard.kinds("order") == [Started, ImageMade, ImageMade, Finished]
     assert [image.request.seed for image in result.images] == [5, 6]
     assert [image.image.getpixel((0, 0)) for image in result.images] == [(0, 100, 200), (1, 100, 200)]
@@ -62,7 +62,7 @@ def test_one_is_watched_and_cancelled_while_another_waits(shared: tuple[LocalExe
     assert not heard.of("second")
     executor.cancel("first")
     assert isinstance(heard.failed("first").error, Cancelled)
-    assert heard.finished("second").result.images
+    assert heard.result("second").images
 
 
 def test_a_cancelled_job_keeps_the_images_it_has(shared: tuple[LocalExecutor, Listener]) -> None:
@@ -70,7 +70,7 @@ def test_a_cancelled_job_keeps_the_images_it_has(shared: tuple[LocalExecutor, Li
     executor.submit("kept", wanted("slow", steps=5, n_iter=1000))
     heard.wait_for("kept", ImageMade)
     executor.cancel("kept")
-    result = heard.finished("kept").result
+    result = heard.result("kept")
     assert result.interrupted
     assert 1 <= len(result.images) == heard.images("kept") < 1000
 
@@ -90,7 +90,7 @@ def test_skip_ends_one_batch(shared: tuple[LocalExecutor, Listener]) -> None:
     executor.submit("skipping", wanted("slow", steps=100, n_iter=2))
     heard.wait_for("skipping", Progressed)
     executor.skip("skipping")
-    result = heard.finished("skipping").result
+    result = heard.result("skipping")
     assert [image.index for image in result.images] == [1]
     assert not result.interrupted
 

@@ -15,19 +15,20 @@ from typing import Any, Literal, Protocol, TypeVar
 from pydantic import ValidationError
 
 from webui.domain.errors import BadRequestError, BusyError, Cancelled, UnknownModelError, UnusableFileError, WebuiError
+from webui.domain.extensions import ActionOutcome, ActionProgress
 from webui.domain.request import GenerationRequest, Txt2Img
-from webui.domain.result import GeneratedImage, GenerationResult, Notice
+from webui.domain.result import GeneratedImage, GenerationResult, Notice, Progress
 from webui.executors.config import WorkerConfig
 from webui.executors.protocol import (
-    ActionDone,
-    ActionProgressed,
     Event,
     Executor,
     Failed,
     Finished,
     ImageMade,
+    JobEvent,
     OnEvent,
     Progressed,
+    Ready,
     Started,
 )
 from webui.jobs.actions import ActionBoard, ActionJob
@@ -286,6 +287,9 @@ class Engine:
 
     def _hear(self, event: Event) -> None:
         """Called by the executor, in its thread."""
+        if isinstance(event, Ready):
+            self.extensions.note_worker(event.extensions)
+            return
         if (action := self._actions.get(event.job_id)) is not None:
             self._hear_action(action, event)
             return
@@ -298,22 +302,24 @@ class Engine:
                 with self._noticing(job):
                     self._store.note_started(job.id)
                 job.note_started()
-            case Progressed(_, progress):
+            case Progressed(_, Progress() as progress):
                 job.note_progress(progress)
             case ImageMade(_, image):
                 job.note_image(self._saved(job, image))
-            case Finished(_, result):
+            case Finished(_, GenerationResult() as result):
                 self._finish(job, result)
             case Failed(_, error, traceback):
                 self._fail(job, error, traceback)
+            case Progressed() | Finished():
+                log.error("job %s of a generation was told what an action has made", job.id)
 
-    def _hear_action(self, action: ActionJob, event: Event) -> None:
+    def _hear_action(self, action: ActionJob, event: JobEvent) -> None:
         match event:
             case Started():
                 action.note_started()
-            case ActionProgressed(_, progress):
+            case Progressed(_, ActionProgress() as progress):
                 action.note_progress(progress)
-            case ActionDone(_, outcome):
+            case Finished(_, ActionOutcome() as outcome):
                 if outcome.files:
                     self.library.refresh()
                 action.note_end(outcome)

@@ -6,7 +6,7 @@ from collections import deque
 from webui.domain.errors import Cancelled
 from webui.executors.config import WorkerConfig
 from webui.executors.protocol import Failed, OnEvent, Started, Work
-from webui.executors.running import Back, Stop, StopKind, perform
+from webui.executors.running import Back, Stop, StopKind, perform, ready
 
 
 class InlineExecutor:
@@ -24,6 +24,7 @@ class InlineExecutor:
         self._stops: dict[str, Stop] = {}
         self._working = False
         self._closed = False
+        on_event(ready(back))
 
     def submit(self, job_id: str, work: Work) -> None:
         with self._lock:

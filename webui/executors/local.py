@@ -6,25 +6,23 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from webui.domain.errors import Cancelled, WebuiError, WorkerDiedError
-from webui.domain.extensions import ActionCall, ExtensionInfo
+from webui.domain.extensions import ActionCall, ActionProgress
 from webui.domain.result import Progress
 from webui.executors.config import WorkerConfig
 from webui.executors.process import Gone, Heard, WorkerProcess
-from webui.executors.protocol import ActionDone, Event, Failed, Finished, OnEvent, Progressed, Started, Work
+from webui.executors.protocol import Event, Failed, Finished, OnEvent, Progressed, Ready, Started, Work
 from webui.executors.running import StopKind
-from webui.executors.wire import Alive, BuildFailed, Built, FromWorker, LoadCheckpoint, Loaded, Run, StopJob
+from webui.executors.wire import Alive, BuildFailed, FromWorker, LoadCheckpoint, Loaded, Run, StopJob
 
 HANG_AFTER = 120.0  # seconds of silence, or of a stop that is not obeyed, after which a worker is ended
 DEATHS = 3  # so many
 DEATHS_WITHIN = 600.0  # in so many seconds, with no job ended in between, and it is not started again by itself
 CLOSING = 10.0  # seconds that `close` waits at most
-OnExtensions = Callable[[tuple[ExtensionInfo, ...]], None]
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +41,9 @@ class LocalExecutor:
         *,
         entry: str = "webui.worker.main:main",
         hang_after: float = HANG_AFTER,
-        on_extensions: OnExtensions = lambda infos: None,
     ) -> None:
-        """`on_extensions` is told, in the executor's thread, what each new worker found."""
         self._inbox: queue.SimpleQueue[_Command] = queue.SimpleQueue()
-        self._supervisor = _Supervisor(config, on_event, self._inbox, entry, hang_after, on_extensions)
+        self._supervisor = _Supervisor(config, on_event, self._inbox, entry, hang_after)
         self._thread = threading.Thread(target=self._supervisor.run, name="executor", daemon=True)
         self._door = threading.Lock()  # so that nothing is put behind `_Close`, where nobody would read it
         self._closed = False
@@ -106,6 +102,11 @@ class _Job:
     sent: bool = False
     progress: Progress = field(default_factory=Progress)
     stop_by: float | None = None  # monotonic time at which a stop should long have been obeyed
+
+    def note(self, progress: Progress | ActionProgress) -> None:
+        """Remember where a generation is; of an action only its name is ever told."""
+        if isinstance(progress, Progress):
+            self.progress = progress
 
     def describe(self) -> str:
         """What it is doing, after "while"."""
@@ -166,9 +167,7 @@ class _Supervisor:
         inbox: "queue.SimpleQueue[_Command]",
         entry: str,
         hang_after: float,
-        on_extensions: OnExtensions,
     ) -> None:
-        self._on_extensions = on_extensions
         self._config = config
         self._on_event = on_event
         self._inbox = inbox
@@ -317,9 +316,9 @@ class _Supervisor:
         match message:
             case Alive():
                 pass
-            case Built(extensions):
+            case Ready():
                 self._built = True
-                self._on_extensions(extensions)
+                self._emit(message)
             case BuildFailed(error, traceback):
                 self._worker, self._resting = None, True  # it ends by itself; the next job tries a new one
                 self._fail_all(error, traceback)
@@ -328,13 +327,13 @@ class _Supervisor:
                     self._current.end(error)
                 self._current = None
                 self._deaths.clear()
-            case Finished() | ActionDone() | Failed():
+            case Finished() | Failed():
                 self._forget(message.job_id)
                 self._deaths.clear()
                 self._emit(message)
             case _:
-                if isinstance(message, Progressed) and isinstance(self._current, _Job):
-                    self._current.progress = message.progress
+                if isinstance(self._current, _Job) and isinstance(message, Progressed):
+                    self._current.note(message.progress)
                 self._emit(message)
 
     def _forget(self, job_id: str) -> None:
@@ -390,4 +389,4 @@ class _Supervisor:
         try:
             self._on_event(event)
         except Exception:
-            log.exception("an event of job %s was not dealt with", event.job_id)
+            log.exception("an event was not dealt with: %s", type(event).__name__)

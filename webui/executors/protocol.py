@@ -8,27 +8,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress
+from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Progress
 from webui.executors.config import WorkerConfig
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """A new back is there and has these extensions, those that could not be loaded among them."""
+
+    extensions: tuple[ExtensionInfo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
+    """The job's turn has come."""
+
     job_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    job_id: str
-    progress: Progress
+    """How far the job is: `Progress` of a generation, `ActionProgress` of an action."""
 
-
-@dataclass(frozen=True, slots=True)
-class ActionProgressed:
     job_id: str
-    progress: ActionProgress
+    progress: Progress | ActionProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +46,10 @@ class ImageMade:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The job ended well (or was interrupted with images to show); `result.images` is complete."""
+    """The job ended well (or was interrupted with images to show); the images of a `GenerationResult` are complete."""
 
     job_id: str
-    result: GenerationResult
-
-
-@dataclass(frozen=True, slots=True)
-class ActionDone:
-    """The action ended well."""
-
-    job_id: str
-    outcome: ActionOutcome
+    outcome: GenerationResult | ActionOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,8 @@ class Failed:
     traceback: str = ""
 
 
-Event = Started | Progressed | ActionProgressed | ImageMade | Finished | ActionDone | Failed
+JobEvent = Started | Progressed | ImageMade | Finished | Failed
+Event = Ready | JobEvent
 OnEvent = Callable[[Event], None]
 Work = GenerationRequest | ActionCall  # what a job does
 

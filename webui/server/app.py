@@ -94,7 +94,7 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
         extensions = catalog(settings)
         live = _live(settings, extensions, installing, lambda config: engine.renew(config))
         config = replace(worker_config(settings), broken_extensions=extensions.broken())
-        executor = functools.partial(LocalExecutor, config, on_extensions=live.heard)
+        executor = functools.partial(LocalExecutor, config)
         engine = Engine(
             executor,
             library,

@@ -15,12 +15,11 @@ from multiprocessing.connection import Connection
 from webui.domain.extensions import ActionCall
 from webui.executors.config import WorkerConfig
 from webui.executors.protocol import Failed
-from webui.executors.running import Back, Hosting, Stop, perform
+from webui.executors.running import Back, Stop, perform, ready
 from webui.executors.wire import (
     HEARTBEAT,
     Alive,
     BuildFailed,
-    Built,
     FromWorker,
     LoadCheckpoint,
     Loaded,
@@ -48,7 +47,7 @@ def main(config: WorkerConfig, connection: "Connection[FromWorker, ToWorker]") -
     except (Exception, SystemExit) as error:
         send(BuildFailed(portable(error), traceback.format_exc()))
         return
-    send(Built(back.extensions() if isinstance(back, Hosting) else ()))
+    send(ready(back))
     threading.Thread(target=_do_light, args=(back, inbox, send), name="light-actions", daemon=True).start()
     for task in inbox:
         if isinstance(task, Run):
