@@ -98,13 +98,18 @@ def _apply(connection: sqlite3.Connection, script: str, form: int) -> None:
     """Run one script and note the form that it makes: both or, whatever happens, neither."""
     try:
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\n;PRAGMA user_version = {form};")
-        if (orphan := connection.execute("PRAGMA foreign_key_check").fetchone()) is not None:
-            raise sqlite3.IntegrityError(f"row {orphan[1]} of {orphan[0]} would belong to no row of {orphan[2]}")
+        _check_references(connection)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _check_references(connection: sqlite3.Connection) -> None:
+    """Raises sqlite3.IntegrityError where a row refers to one that is not there."""
+    if (orphan := connection.execute("PRAGMA foreign_key_check").fetchone()) is not None:
+        raise sqlite3.IntegrityError(f"row {orphan[1]} of {orphan[0]} would belong to no row of {orphan[2]}")
 
 
 def _copy(connection: sqlite3.Connection, path: Path, form: int) -> Path:
