@@ -231,8 +231,8 @@ def _run(settings: Settings, given: argparse.Namespace, wanted: Callable[["Engin
             lines = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
             raise WebuiError("; ".join(lines)) from None
         job = engine.submit(request, save=output is None)
-        for progress in job.watch():
-            _show(f"{progress.phase} {progress.step}/{progress.steps}")
+        for now in job.watch():
+            _show(f"{now.progress.phase} {now.progress.step}/{now.progress.steps}")
         result = job.result()
         _show("")
         for notice in result.notices:

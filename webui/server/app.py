@@ -25,6 +25,7 @@ from webui.installing.permission import Permission
 from webui.installing.service import Installer
 from webui.installing.sources import Places
 from webui.jobs.store import JobStore
+from webui.jobs.watched import Flag
 from webui.library.library import ModelLibrary
 from webui.library.unfinished import remove_abandoned
 from webui.output.metadata import encode
@@ -51,7 +52,7 @@ class App:
 
     engine: Engine
     asgi: Application
-    closing: threading.Event = field(default_factory=threading.Event)
+    closing: Flag = field(default_factory=Flag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def make(settings: Settings) -> Iterator[App]:
     """
     policy = policy_of(settings)
     with wired(settings, resume=True) as parts:
-        closing = threading.Event()
+        closing = Flag()
         yield App(parts.engine, Guard(_application(settings, parts, closing), policy), closing)
 
 
@@ -194,7 +195,7 @@ def install_door(settings: Settings, wired: Wired) -> InstallDoor:
     return InstallDoor(wired.installer, wired.live, Permission(settings.allow_extension_install, local))
 
 
-def _application(settings: Settings, wired: Wired, closing: threading.Event) -> Application:
+def _application(settings: Settings, wired: Wired, closing: Flag) -> Application:
     """The API, and the page beside it where it is wanted. `--nowebui` never loads gradio."""
     engine, door = wired.engine, install_door(settings, wired)
     styles = StyleFile(settings.data_dir / STYLES_FILE)

@@ -20,7 +20,6 @@ from webui.server.guard import is_loopback
 BACKLOG = 2048
 FINISHING = 30.0  # seconds that the picture in work gets after SIGTERM
 GOODBYE = 3.0  # seconds that open answers get after that
-LOOK = 0.05
 INTERRUPTED = 130
 
 log = logging.getLogger(__name__)
@@ -32,17 +31,20 @@ class StoppingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: App) -> None:
         super().__init__(config)
         self._app = app
+        self._told = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # uvicorn would raise a noted signal again at the end, which would make the exit code that of a killed process
-        if self._app.closing.is_set():
+        if self._told:
             if sig == signal.SIGINT:
                 os._exit(INTERRUPTED)  # workers notice that their parent has gone
             return
-        self._app.closing.set()
+        self._told = True
+        # the thread does the rest: this code may interrupt whatever the main thread does, also while it holds a lock
         threading.Thread(target=self._drain, name="drain", daemon=True).start()
 
     def _drain(self) -> None:
+        self._app.closing.set()
         log.info("stopping; the picture in work is finished first (Ctrl+C again to stop at once)")
         finish_picture(self._app.engine, FINISHING)
         self.should_exit = True
@@ -55,12 +57,10 @@ def finish_picture(engine: Engine, patience: float) -> None:
         return
     made = len(job.images)
     end = time.monotonic() + patience
-    while time.monotonic() < end and job.state == "running" and len(job.images) == made:
-        time.sleep(LOOK)
+    job.wait_for(lambda now: now.state != "running" or len(now.images) != made, patience)
     if job.state == "running":
         job.cancel()
-        while time.monotonic() < end and job.state == "running":
-            time.sleep(LOOK)
+        job.wait_for(lambda now: now.state != "running", end - time.monotonic())
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.answers import as_base64
-from webui.jobs.job import Job
+from webui.engine.generating import GenerationJob
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -21,7 +21,7 @@ def routes(parts: Parts) -> APIRouter:
     return router
 
 
-def report(job: Job | None, *, with_image: bool) -> dict[str, Any]:
+def report(job: GenerationJob | None, *, with_image: bool) -> dict[str, Any]:
     """A1111's progress object. Idle is exactly progress 0 with job_count 0: clients test for that."""
     if job is None:
         return {
