@@ -8,6 +8,7 @@ from types import MappingProxyType
 import pytest
 
 from tests.executors.contract import Maker, Trial, refuses
+from tests.executors.pooled import PooledExecutor
 from tests.executors.prompted_back import build
 from tests.executors.watching import PATIENCE, until, wanted
 from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError, WebuiError
@@ -23,6 +24,7 @@ MAKERS: Mapping[str, Maker] = MappingProxyType(
     {
         "inline": lambda settings, on_event: InlineExecutor(build(settings), on_event, rebuild=build),
         "local": lambda settings, on_event: LocalExecutor(settings, on_event, factory=BACK),
+        "pooled": lambda settings, on_event: PooledExecutor(build, settings, on_event),
     }
 )
 

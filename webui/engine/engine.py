@@ -49,7 +49,7 @@ class Engine:
             executor: makes the back, given the function that hears its events.
             store: closed by `close`.
             data_dir: where `starting_values.json` stands.
-            max_queue: how many jobs may wait besides the one in work.
+            max_queue: how many jobs may wait besides those in work.
             resume: whether jobs that an earlier run left unfinished are done now.
             extensions: those that requests may name.
         """
@@ -58,7 +58,7 @@ class Engine:
         self._store = store
         self._starting = StartingValues(data_dir / "starting_values.json")
         self._check = RequestCheck(library, self.extensions, self._starting)
-        self._board = JobBoard(max_queue)
+        self._board = JobBoard(max_queue, capacity=lambda: self._executor.capacity)
         self._records = JobRecords(store)
         self._generation = Generation(images, self._records, self._check.completed)
         self._action = ActionOfExtension(library.refresh)
@@ -86,9 +86,13 @@ class Engine:
         """A job that makes pictures and waits, runs or ended not long ago."""
         return self._board.get(job_id, self._generation)
 
+    def running(self) -> tuple[GenerationJob, ...]:
+        """Those that make pictures now, in the order in which they came."""
+        return self._board.running(self._generation)
+
     def current(self) -> GenerationJob | None:
-        """The job that makes pictures now."""
-        return next(iter(self._board.running(self._generation)), None)
+        """The first of those that make pictures now, for interfaces that know of no more than one."""
+        return next(iter(self.running()), None)
 
     def queued(self) -> tuple[GenerationJob, ...]:
         """Those that wait to make pictures, in order."""
@@ -108,13 +112,13 @@ class Engine:
         return self._board.get(job_id, self._action)
 
     def interrupt(self) -> None:
-        """Stop the running job within a step; its images so far are kept. Others go on."""
-        if (job := self.current()) is not None:
+        """Stop what makes pictures now within a step; the images so far are kept. Jobs that wait go on."""
+        for job in self.running():
             job.cancel()
 
     def skip(self) -> None:
-        """End the batch in work of the running job."""
-        if (job := self.current()) is not None:
+        """End the batch in work of what makes pictures now."""
+        for job in self.running():
             job.skip()
 
     def load(self, checkpoint: str) -> None:
