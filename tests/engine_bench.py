@@ -9,8 +9,8 @@ from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts
 from webui.engine.engine import Engine
+from webui.engine.generating import GenerationJob
 from webui.executors.protocol import Finished, ImageMade, OnEvent, Started
-from webui.jobs.job import Job
 from webui.jobs.store import JobStore
 from webui.library.files import ModelFile
 
@@ -69,6 +69,7 @@ class Hand:
         self.stops: list[tuple[str, str]] = []
         self.loaded: list[str] = []
         self.closed = 0
+        self.capacity = 1
 
     def submit(self, job_id: str, request: GenerationRequest) -> None:
         self.jobs.append(job_id)
@@ -82,15 +83,18 @@ class Hand:
     def load(self, checkpoint: str) -> None:
         self.loaded.append(checkpoint)
 
+    def running(self) -> tuple[str, ...]:
+        return ()
+
     def close(self) -> None:
         self.closed += 1
 
-    def do(self, job: Job, images: int = 1) -> None:
+    def do(self, job: GenerationJob, images: int = 1) -> None:
         self.tell(Started(job.id))
-        made = tuple(picture(job.request, index) for index in range(images))
+        made = tuple(picture(job.work, index) for index in range(images))
         for image in made:
             self.tell(ImageMade(job.id, image))
-        self.tell(Finished(job.id, GenerationResult(job.request, made, FACTS)))
+        self.tell(Finished(job.id, GenerationResult(job.work, made, FACTS)))
 
 
 @dataclass

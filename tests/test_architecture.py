@@ -79,3 +79,10 @@ def test_every_pin_is_exact() -> None:
 def test_warnings_are_errors() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert settings["tool"]["pytest"]["ini_options"]["filterwarnings"][0] == "error"
+
+
+@each_file
+def test_nobody_waits_by_looking_again_and_again(path: Path) -> None:
+    loops = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.While | ast.For)]
+    calls = [node for loop in loops for node in ast.walk(loop) if isinstance(node, ast.Call)]
+    assert not [call for call in calls if ast.unparse(call.func) in ("asyncio.sleep", "time.sleep", "sleep")]

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.jobs.toys import TOY, ToyJob, image
 from webui.commands import cli
 from webui.commands.cli import image_format_of, parser, read_settings, settings_of, with_loras, write_whole
 from webui.commands.picture_flags import picture_fields
-from webui.domain.errors import WebuiError
+from webui.domain.errors import Cancelled, WebuiError
+from webui.jobs.job import Job
 from webui.server import serving
 from webui.server.datalock import DataLock
 
@@ -47,6 +49,7 @@ def test_flags_before_and_after_the_command_count() -> None:
     settings = _settings("--nowebui", "--allowed-host", "a", "--allowed-host", "b", "--precision", "bf16")
     assert (settings.webui, settings.api, settings.port) == (False, True, 7860)
     assert (settings.allowed_hosts, settings.precision) == (("a", "b"), "bf16")
+    assert (settings.executor, _settings("--executor", "inline").executor) == ("local", "inline")
 
 
 def test_listen_opens_every_address() -> None:
@@ -146,39 +149,39 @@ def test_the_address_can_be_opened_in_a_browser() -> None:
     assert serving.address("::1", 80) == "http://[::1]:80"
 
 
-class _Job:
-    def __init__(self) -> None:
-        self.images: tuple[int, ...] = ()
-        self.state = "running"
-
-    def cancel(self) -> None:
-        self.state = "done"
-
-
 class _Engine:
-    def __init__(self, job: _Job | None) -> None:
-        self._job = job
+    """An engine whose running job is this one; it ends as soon as it is asked to."""
 
-    def current(self) -> _Job | None:
-        return self._job
+    def __init__(self, *, idle: bool = False) -> None:
+        self.job = Job("a", TOY, "", self)
+        self.job.note_started()
+        self._idle = idle
+
+    def running(self) -> tuple[ToyJob, ...]:
+        return () if self._idle else (self.job,)
+
+    def cancel(self, job_id: str) -> None:
+        self.job.note_end(Cancelled("stopped"))
+
+    def skip(self, job_id: str) -> None: ...
 
 
 def test_the_picture_in_work_is_finished_and_no_other_is_begun() -> None:
-    job = _Job()
-    ending = threading.Thread(target=serving.finish_picture, args=(_Engine(job), 30.0))
+    engine = _Engine()
+    ending = threading.Thread(target=serving.finish_picture, args=(engine, 30.0))
     ending.start()
     time.sleep(0.1)
-    assert job.state == "running"
-    job.images = (1,)
+    assert engine.job.state == "running"
+    engine.job.note_image(image())
     ending.join(10)
-    assert job.state == "done"
-    serving.finish_picture(_Engine(None), 30.0)
+    assert engine.job.state == "cancelled"
+    serving.finish_picture(_Engine(idle=True), 30.0)
 
 
 def test_a_picture_that_takes_too_long_is_given_up() -> None:
-    job = _Job()
-    serving.finish_picture(_Engine(job), 0.1)
-    assert job.state == "done"
+    engine = _Engine()
+    serving.finish_picture(engine, 0.1)
+    assert engine.job.state == "cancelled"
 
 
 def test_pictures_named_by_flags_become_the_task(tmp_path: Path) -> None:

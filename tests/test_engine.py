@@ -3,17 +3,20 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.engine_bench import Bench
-from tests.executors.prompted_back import PromptedBack
-from tests.executors.watching import PATIENCE, config, until, wanted
+from tests.engine_bench import DATABASE, Bench
+from tests.executors.pooled import PooledExecutor
+from tests.executors.prompted_back import PromptedBack, build
+from tests.executors.watching import PATIENCE, local, until, wanted
 from webui.domain.errors import (
     BadRequestError,
     BusyError,
@@ -23,14 +26,16 @@ from webui.domain.errors import (
     WebuiError,
     WorkerDiedError,
 )
+from webui.domain.extensions import ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import Refiner
 from webui.domain.result import GenerationResult
+from webui.domain.settings import BackSettings
 from webui.engine.engine import Engine
+from webui.engine.generating import Generation
 from webui.executors.inline import InlineExecutor
 from webui.executors.local import LocalExecutor
-from webui.executors.protocol import Failed, Finished, OnEvent, Started
+from webui.executors.protocol import Failed, Finished, OnEvent, Progressed, Ready, Started
 from webui.executors.running import Stop, perform
-from webui.jobs.queue import KEPT
 from webui.jobs.store import JobStore
 
 ROOT = Path(__file__).parents[1]
@@ -49,18 +54,34 @@ def inline(bench: Bench) -> Engine:
     return bench.engine(lambda on_event: InlineExecutor(PromptedBack(), on_event))
 
 
+def test_where_two_jobs_run_at_once_both_are_shown_and_stopped(bench: Bench) -> None:
+    bench.max_queue = 1
+    engine = bench.engine(lambda on_event: PooledExecutor(build, BackSettings(data_dir=bench.folder), on_event))
+    jobs = [engine.submit(wanted("slow", **LONG), save=False) for _ in range(3)]
+    until(lambda: engine.running() == tuple(jobs[:2]))
+    assert (engine.current(), engine.queued(), jobs[2].position) == (jobs[0], (jobs[2],), 1)
+    with pytest.raises(BusyError, match="1 jobs wait"):
+        engine.submit(wanted("quick"), save=False)
+    engine.interrupt()
+    for job in jobs[:2]:
+        with pytest.raises(Cancelled):
+            job.result(PATIENCE)
+    until(lambda: engine.running() == (jobs[2],))
+    assert jobs[2].position == 0
+
+
 def with_worker(bench: Bench) -> tuple[Engine, LocalExecutor]:
     made: list[LocalExecutor] = []
 
     def make(on_event: OnEvent) -> LocalExecutor:
-        made.append(LocalExecutor(config(bench.folder), on_event))
+        made.append(local(bench.folder, on_event))
         return made[-1]
 
     return bench.engine(make), made[-1]
 
 
 def test_the_front_never_loads_torch() -> None:
-    modules = "webui.engine.engine, webui.worker.main, webui.executors.local, webui.executors.inline"
+    modules = "webui.engine.engine, webui.worker.main, webui.executors.registry"
     code = f"import sys, {modules}; sys.exit(sorted({{'torch', 'diffusers', 'transformers'}} & set(sys.modules)) or 0)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
@@ -95,11 +116,22 @@ def test_an_image_that_cannot_be_saved_is_shown_with_a_notice(bench: Bench, faul
 def test_an_image_that_was_not_reported_on_the_way_is_saved_at_the_end(bench: Bench) -> None:
     engine = bench.engine()
     job = engine.submit(wanted("quick"), save=True)
-    ended = perform(PromptedBack(), job.id, job.request, Stop(), lambda _: None)
+    ended = perform(PromptedBack(), job.id, job.work, Stop(), lambda _: None)
     assert isinstance(ended, Finished)
     bench.hand.tell(Started(job.id))
     bench.hand.tell(ended)
     assert Path(job.result().images[0].path).is_file()
+
+
+def test_what_a_new_back_found_of_the_extensions_is_told_on(bench: Bench) -> None:
+    engine = bench.engine()
+    described = ExtensionInfo("folder", "toy")
+    engine.extensions.replace([described])
+    told: list[tuple[ExtensionInfo, ...]] = []
+    engine.extensions.when_noted(told.append)
+    found = replace(described, state="failed", error="a package is missing")
+    bench.hand.tell(Ready((found,)))
+    assert (engine.extensions.infos, told) == ((found,), [(found,)])
 
 
 def test_a_database_that_fails_loses_no_image(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,15 +190,15 @@ def test_files_that_cannot_be_used_are_refused_at_once(
 
 def test_a_checkpoint_that_was_just_copied_is_found(bench: Bench) -> None:
     bench.library.on_disk = ["late"]
-    assert bench.engine().submit(wanted("quick", checkpoint="late"), save=True).request.checkpoint == "late"
+    assert bench.engine().submit(wanted("quick", checkpoint="late"), save=True).work.checkpoint == "late"
 
 
 def test_without_a_name_the_starting_value_counts_then_the_first_there_is(bench: Bench) -> None:
     bench.library.names = ["tiny", "other"]
     engine = bench.engine()
-    assert engine.submit(wanted("quick", checkpoint=""), save=True).request.checkpoint == "other"
+    assert engine.submit(wanted("quick", checkpoint=""), save=True).work.checkpoint == "other"
     engine.change_starting_values({"checkpoint": "tiny"})
-    assert engine.submit(wanted("quick", checkpoint=""), save=True).request.checkpoint == "tiny"
+    assert engine.submit(wanted("quick", checkpoint=""), save=True).work.checkpoint == "tiny"
 
 
 def test_no_checkpoint_at_all_tells_where_to_put_one(bench: Bench) -> None:
@@ -232,10 +264,10 @@ def test_many_wait_in_several_event_loops_and_threads(bench: Bench) -> None:
 def test_old_jobs_are_forgotten(bench: Bench) -> None:
     engine = bench.engine()
     jobs = []
-    for _ in range(KEPT + 2):
+    for _ in range(Generation.kept + 2):
         jobs.append(engine.submit(wanted("quick"), save=False))
         bench.hand.do(jobs[-1])
-    assert [engine.job(job.id) is None for job in jobs] == [True] * 2 + [False] * KEPT
+    assert [engine.job(job.id) is None for job in jobs] == [True] * 2 + [False] * Generation.kept
 
 
 def test_interrupt_and_skip_reach_the_running_job_only(bench: Bench) -> None:
@@ -300,7 +332,7 @@ def test_what_a_stop_broke_off_is_done_at_the_next_start_in_order(bench: Bench) 
         engine.submit(wanted("quick"), save=True)
     again = bench.engine()
     assert bench.hand.jobs == [job.id for job in jobs[1:]]
-    assert [job.request for job in again.queued()] == [job.request for job in jobs[1:]]
+    assert [job.work for job in again.queued()] == [job.work for job in jobs[1:]]
 
 
 def test_a_job_that_ended_the_program_twice_is_not_tried_a_third_time(bench: Bench) -> None:
@@ -327,6 +359,52 @@ def test_a_job_whose_checkpoint_has_gone_fails_at_the_next_start(bench: Bench) -
     assert (failed.state, failed.error_text) == ("failed", "checkpoint: no 'tiny'")
 
 
+def test_a_stored_request_comes_back_equal(bench: Bench) -> None:
+    request = wanted("\U0001f600 \"'", cfg_scale=0.1 + 0.2)
+    job = bench.engine().submit(request, save=True)
+    bench.made[0].close()
+    again = bench.engine().job(job.id)
+    assert again is not None
+    assert (again.work, again.created, again.state) == (job.work, job.created, "queued")
+
+
+@pytest.mark.parametrize("change", ["work = '{\"no such field\": 1}'", "kind = 'of a later version'"])
+def test_a_job_that_this_version_cannot_read_is_no_obstacle(bench: Bench, change: str) -> None:
+    strange, behind = (bench.engine().submit(wanted("quick"), save=True, job_id=name) for name in ("strange", "behind"))
+    for engine in bench.made:
+        engine.close()
+    with sqlite3.connect(bench.folder / DATABASE) as connection:
+        connection.execute(f"UPDATE jobs SET {change} WHERE id = 'strange'")
+    connection.close()
+    engine = bench.engine()
+    assert (engine.job(strange.id), bench.hand.jobs) == (None, [behind.id])
+    assert bench.stored(strange.id) == ("failed", "the program was stopped; this version cannot read the job")
+
+
+def test_what_a_kind_does_not_know_ends_its_job_and_disturbs_no_other(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = bench.engine()
+    odd, other = (engine.submit(wanted("quick"), save=False) for _ in range(2))
+    bench.hand.tell(Started(odd.id))
+    bench.hand.tell(Progressed(odd.id, ActionProgress(1, 2)))
+    assert "is ActionProgress" in caplog.text
+    bench.hand.tell(Finished(odd.id, ActionOutcome()))
+    assert (odd.state, odd.error_text) == ("failed", "TypeError: a generation was answered with ActionOutcome")
+    bench.hand.do(other)
+    assert other.state == "done"
+
+
+def test_a_result_that_cannot_be_dealt_with_ends_its_job(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(*_: object) -> None:
+        raise ZeroDivisionError("a bug in the kind")
+
+    monkeypatch.setattr(Generation, "finish", fault)
+    job = bench.engine().submit(wanted("quick"), save=True)
+    bench.hand.do(job)
+    assert (job.state, bench.stored(job.id)) == ("failed", ("failed", "a bug in the kind"))
+
+
 def test_the_engine_is_there_before_its_worker(bench: Bench) -> None:
     engine, _ = with_worker(bench)
     assert not (bench.folder / "pids").exists()  # no back was built yet
@@ -337,7 +415,7 @@ def test_one_has_progress_and_preview_and_is_stopped_while_another_waits(bench: 
     engine, _ = with_worker(bench)
     first, second = engine.submit(wanted("slow", **LONG), save=True), engine.submit(wanted("quick"), save=True)
     assert (first.images, second.position) == ((), 1)  # nothing was made inside `submit`
-    shown = next(progress.preview for progress in first.watch(PATIENCE) if progress.preview)
+    shown = next(now.preview for now in first.watch(PATIENCE) if now.preview)
     assert shown.startswith(b"\xff\xd8")
     assert (first.eta() or 0) > 0
     assert (engine.current(), second.state) == (first, "queued")

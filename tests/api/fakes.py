@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +15,15 @@ from webui.api.parts import EncodedImage, Parts
 from webui.domain.errors import Cancelled, UnknownModelError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
+from webui.engine.generating import Generation
+from webui.jobs.job import Job
 from webui.library.files import ModelFile
 from webui.plugins.catalog import Catalog
 from webui.prompt.styles import Style
 
 BASE = "http://127.0.0.1:7860"
 SHA = "b308822a78" + "0" * 54
+GENERATION = Generation(None, None, lambda request: None)  # type: ignore[arg-type]  # nothing is saved here
 
 
 @dataclass
@@ -85,40 +88,50 @@ class FakeLibrary:
         return f"{file.name} [{known[:10]}]" if known else file.name
 
 
-@dataclass
-class FakeJob:
-    id: str
-    request: GenerationRequest
-    save: bool
-    hold: bool = False
-    state: str = "done"
-    progress: Progress = field(default_factory=Progress)
-    preview: bytes | None = None
-    position: int = 0
-    error: Exception | None = None
-    cancelled: bool = False
-    images: tuple[GeneratedImage, ...] = ()
+class Obedient:
+    """Ends a job at once when it is asked to."""
 
-    def eta(self) -> float | None:
-        return None
+    job: "FakeJob"
 
-    def cancel(self) -> None:
-        self.cancelled, self.state = True, "cancelled"
+    def cancel(self, job_id: str) -> None:
+        self.job.note_end(Cancelled("stopped"))
 
-    def watch(self) -> Any:
-        yield self.progress
+    def skip(self, job_id: str) -> None: ...
 
-    def result(self, timeout: float | None = None) -> GenerationResult:
-        if self.error:
-            raise self.error
-        return GenerationResult(self.request, self.images, ModelFacts("tiny-sd1", SHA[:10]))
 
-    async def wait(self) -> GenerationResult:
-        while self.hold and not self.cancelled:
-            await asyncio.sleep(0.01)
-        if self.cancelled:
-            raise Cancelled("stopped")
-        return self.result()
+class FakeJob(Job[GenerationRequest, Progress, GenerationResult]):
+    """A job that was brought into a state without any work."""
+
+    def __init__(
+        self,
+        name: str,
+        request: GenerationRequest,
+        save: bool = False,
+        state: str = "done",
+        *,
+        progress: Progress = Progress(),
+        preview: bytes | None = None,
+        images: tuple[GeneratedImage, ...] = (),
+        error: Exception | None = None,
+    ) -> None:
+        control = Obedient()
+        control.job = self
+        super().__init__(name, GENERATION, request, control, save=save)
+        if state != "queued":
+            self.note_started()
+        self.note_progress(replace(progress, preview=preview))
+        if error is not None:
+            self.note_end(error)
+        elif state == "done":
+            self.note_end(GenerationResult(request, images, ModelFacts("tiny-sd1", SHA[:10])))
+
+    @property
+    def request(self) -> GenerationRequest:
+        return self.work
+
+    @property
+    def cancelled(self) -> bool:
+        return self.state == "cancelled"
 
 
 @dataclass
@@ -145,8 +158,8 @@ class FakeEngine:
         name = job_id or f"job{len(self.jobs)}"
         if name not in self.jobs:
             images = () if self.hold else tuple(made(request))
-            self.jobs[name] = FakeJob(name, request, save, self.hold, "running" if self.hold else "done", images=images)
-            self.jobs[name].error = self.error
+            state = "running" if self.hold else "done"
+            self.jobs[name] = FakeJob(name, request, save, state, images=images, error=self.error)
         return self.jobs[name]
 
     @property

@@ -69,7 +69,6 @@ def test_images_that_are_not_there(number: str) -> None:
 def test_a_failed_job_says_why(error: Exception) -> None:
     api = Api(FakeEngine(error=error))
     api.post("/api/jobs?id=a", {})
-    api.engine.last.state = "failed"
     seen = api.get("/api/jobs/a").json()["error"]
     assert ("the worker was killed" if isinstance(error, WorkerDiedError) else "unexpected error") in seen
     assert "secret" not in seen

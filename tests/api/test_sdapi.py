@@ -139,15 +139,15 @@ def test_idle_progress_is_exactly_zero() -> None:
 
 
 def test_progress_counts_batches_and_steps() -> None:
-    job = FakeJob("a", GenerationRequest(), False, preview=b"jpg")
-    job.progress = Progress("sampling", step=5, steps=10, batch=1, batches=2)
-    shown = report(job, with_image=True)  # type: ignore[arg-type]
+    now = Progress("sampling", step=5, steps=10, batch=1, batches=2)
+    job = FakeJob("a", GenerationRequest(), state="running", progress=now, preview=b"jpg")
+    shown = report(job, with_image=True)
     assert shown["progress"] == pytest.approx(0.01 + 0.5 + 0.25)
     assert (shown["state"]["job_no"], shown["state"]["job_count"], shown["state"]["sampling_step"]) == (1, 2, 5)
     assert shown["current_image"] == base64.b64encode(b"jpg").decode()
-    assert report(job, with_image=False)["current_image"] is None  # type: ignore[arg-type]
-    job.progress = replace(job.progress, step=10)
-    assert report(job, with_image=False)["progress"] == 1.0  # type: ignore[arg-type]
+    assert report(job, with_image=False)["current_image"] is None
+    job.note_progress(replace(now, step=10))
+    assert report(job, with_image=False)["progress"] == 1.0
 
 
 def test_png_info_reads_what_is_inside() -> None:

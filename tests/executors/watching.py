@@ -12,11 +12,14 @@ import psutil
 
 from tests.executors.prompted_back import PIDS
 from webui.domain.request import GenerationRequest
-from webui.executors.config import WorkerConfig
-from webui.executors.protocol import Event, Failed, Finished, ImageMade, Progressed
+from webui.domain.result import GenerationResult
+from webui.domain.settings import BackSettings
+from webui.executors.health import HANG_AFTER
+from webui.executors.local import LocalExecutor
+from webui.executors.protocol import Event, Failed, Finished, ImageMade, JobEvent, OnEvent, Progressed, Ready
 
 T = TypeVar("T")
-E = TypeVar("E", bound=Event)
+E = TypeVar("E", bound=JobEvent)
 PATIENCE = 15.0  # seconds; a loaded machine starts a process slowly
 
 
@@ -49,8 +52,10 @@ def kill_worker(data_dir: Path) -> int:
     return pid
 
 
-def config(data_dir: Path, factory: str = "build") -> WorkerConfig:
-    return WorkerConfig(data_dir=data_dir, factory=f"tests.executors.prompted_back:{factory}")
+def local(data_dir: Path, on_event: OnEvent, factory: str = "build", hang_after: float = HANG_AFTER) -> LocalExecutor:
+    """A worker process with a prompted back."""
+    whole = f"tests.executors.prompted_back:{factory}"
+    return LocalExecutor(BackSettings(data_dir=data_dir), on_event, factory=whole, hang_after=hang_after)
 
 
 def wanted(prompt: str, **fields: object) -> GenerationRequest:
@@ -70,13 +75,18 @@ class Listener:
             self.events.append(event)
             self._changed.notify_all()
 
-    def of(self, job_id: str) -> list[Event]:
+    @property
+    def jobs(self) -> list[JobEvent]:
+        """The events of all jobs."""
+        return [event for event in self.events if not isinstance(event, Ready)]
+
+    def of(self, job_id: str) -> list[JobEvent]:
         with self._changed:
-            return [event for event in self.events if event.job_id == job_id]
+            return [event for event in self.jobs if event.job_id == job_id]
 
     def wait_for(self, job_id: str, kind: type[E]) -> E:
         def found() -> E | None:
-            return next((event for event in self.events if event.job_id == job_id and isinstance(event, kind)), None)
+            return next((event for event in self.jobs if event.job_id == job_id and isinstance(event, kind)), None)
 
         with self._changed:
             assert self._changed.wait_for(found, PATIENCE), (job_id, kind, self.events)
@@ -96,6 +106,11 @@ class Listener:
         assert isinstance(ended, Finished), ended
         return ended
 
+    def result(self, job_id: str) -> GenerationResult:
+        outcome = self.finished(job_id).outcome
+        assert isinstance(outcome, GenerationResult), outcome
+        return outcome
+
     def failed(self, job_id: str) -> Failed:
         ended = self.end(job_id)
         assert isinstance(ended, Failed), ended
@@ -108,7 +123,7 @@ class Listener:
         return [type(event) for event in self.of(job_id) if not isinstance(event, Progressed)]
 
     def _ended(self, job_id: str) -> Finished | Failed | None:
-        for event in self.events:
+        for event in self.jobs:
             if event.job_id == job_id and isinstance(event, Finished | Failed):
                 return event
         return None

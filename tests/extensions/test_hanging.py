@@ -5,11 +5,12 @@ from pathlib import Path
 
 from tests.extensions.toys import good, toy
 from webui.domain.errors import WorkerDiedError
-from webui.domain.extensions import ActionCall, ExtensionInfo
+from webui.domain.extensions import ActionCall, ActionOutcome, ExtensionInfo
 from webui.domain.request import GenerationRequest
-from webui.executors.config import WorkerConfig
+from webui.domain.settings import BackSettings
+from webui.executors.health import HANG_AFTER
 from webui.executors.local import LocalExecutor
-from webui.executors.protocol import ActionDone, Event, Failed, Finished, Progressed, Started
+from webui.executors.protocol import Event, Failed, Finished, JobEvent, OnEvent, Progressed, Ready, Started
 
 HANGING = """
     import time
@@ -25,14 +26,21 @@ HANGING = """
 """
 
 
-def config_of(tmp_path: Path) -> WorkerConfig:
-    return WorkerConfig(data_dir=tmp_path, extensions_dir=tmp_path / "e", factory="tests.extensions.hooking_back:build")
+def hooking(tmp_path: Path, on_event: OnEvent, hang_after: float = HANG_AFTER) -> LocalExecutor:
+    settings = BackSettings(data_dir=tmp_path, extensions_dir=tmp_path / "e")
+    return LocalExecutor(settings, on_event, factory="tests.extensions.hooking_back:build", hang_after=hang_after)
 
 
-def wait_for(events: list[Event], kind: type, job_id: str, patience: float = 120.0) -> Event:
+def last_found(events: list[Event]) -> tuple[ExtensionInfo, ...]:
+    """What the newest back has told."""
+    return [one.extensions for one in events if isinstance(one, Ready)][-1]
+
+
+def wait_for(events: list[Event], kind: type[JobEvent], job_id: str, patience: float = 120.0) -> JobEvent:
     end = time.monotonic() + patience
     while time.monotonic() < end:
-        found = next((one for one in events if isinstance(one, kind) and one.job_id == job_id), None)
+        of_job = [one for one in events if not isinstance(one, Ready) and one.job_id == job_id]
+        found = next((one for one in of_job if isinstance(one, kind)), None)
         if found is not None:
             return found
         time.sleep(0.05)
@@ -43,8 +51,7 @@ def test_one_that_hangs_is_cut_off_by_cancelling(tmp_path: Path) -> None:
     toy(tmp_path / "e", "hanging", HANGING)
     good(tmp_path / "e")
     events: list[Event] = []
-    found: list[tuple[ExtensionInfo, ...]] = []
-    executor = LocalExecutor(config_of(tmp_path), events.append, hang_after=15.0, on_extensions=found.append)
+    executor = hooking(tmp_path, events.append, hang_after=15.0)
     try:
         executor.submit("first", GenerationRequest(prompt="hang"))
         executor.submit("second", GenerationRequest())
@@ -56,7 +63,7 @@ def test_one_that_hangs_is_cut_off_by_cancelling(tmp_path: Path) -> None:
         assert isinstance(failed.error, WorkerDiedError)
         wait_for(events, Finished, "second")
         assert executor.pid != before
-        assert [info.state for info in found[-1]] == ["ok", "ok"]
+        assert [info.state for info in last_found(events)] == ["ok", "ok"]
     finally:
         executor.close()
 
@@ -64,15 +71,16 @@ def test_one_that_hangs_is_cut_off_by_cancelling(tmp_path: Path) -> None:
 def test_a_light_action_is_done_while_a_job_runs_and_can_be_stopped(tmp_path: Path) -> None:
     toy(tmp_path / "e", "hanging", HANGING)
     events: list[Event] = []
-    executor = LocalExecutor(config_of(tmp_path), events.append)
+    executor = hooking(tmp_path, events.append)
     try:
         executor.submit("job", GenerationRequest(prompt="hang"))
         wait_for(events, Progressed, "job")
         executor.submit("light", ActionCall("hanging", "wait", {}, light=True))
         wait_for(events, Started, "light")
         executor.cancel("light")
-        done = wait_for(events, ActionDone, "light")
-        assert isinstance(done, ActionDone)
+        done = wait_for(events, Finished, "light")
+        assert isinstance(done, Finished)
+        assert isinstance(done.outcome, ActionOutcome)
         assert done.outcome.text == "wait was stopped"
     finally:
         executor.close()
@@ -84,13 +92,12 @@ def test_a_worker_that_dies_twice_of_one_starts_without_it(tmp_path: Path) -> No
     good(tmp_path / "e")
     mark.touch()
     events: list[Event] = []
-    found: list[tuple[ExtensionInfo, ...]] = []
-    executor = LocalExecutor(config_of(tmp_path), events.append, on_extensions=found.append)
+    executor = hooking(tmp_path, events.append)
     try:
         for number in range(3):
             executor.submit(f"job{number}", GenerationRequest())
         wait_for(events, Finished, "job2")
-        infos = {info.name: info for info in found[-1]}
+        infos = {info.name: info for info in last_found(events)}
         assert "the worker ended 2 times while it was loaded" in infos["deadly"].error
         assert infos["good"].state == "ok"
     finally:

@@ -1,63 +1,34 @@
-"""A job as the doors see it, and the queue that holds it."""
+"""A job as the doors see it: its states, and the ways to follow it and to wait for its end from threads and loops."""
 
 import asyncio
+import gc
 import threading
-from dataclasses import dataclass, field
 
 import pytest
-from PIL import Image
 
-from webui.domain.errors import BusyError, Cancelled, WebuiError
-from webui.domain.request import GenerationRequest
-from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Progress
-from webui.jobs.job import Job
-from webui.jobs.queue import JobQueue
+from tests.jobs.toys import TOY, Control, ToyJob, a_job, image, result
+from webui.domain.errors import Cancelled, WebuiError
+from webui.domain.result import Notice, Progress
+from webui.jobs.job import Job, JobStatus
 
-REQUEST = GenerationRequest()
-MEGABYTE = 2**20
-
-
-@dataclass
-class Control:
-    asked: list[str] = field(default_factory=list)
-
-    def cancel(self, job_id: str) -> None:
-        self.asked.append(f"cancel {job_id}")
-
-    def skip(self, job_id: str) -> None:
-        self.asked.append(f"skip {job_id}")
-
-    def position(self, job_id: str) -> int:
-        return 0
-
-
-def a_job(name: str = "a") -> Job:
-    return Job(name, REQUEST, Control(), save=False)
-
-
-def image(index: int = 0, side: int = 8, path: str = "") -> GeneratedImage:
-    return GeneratedImage(Image.new("RGB", (side, side)), REQUEST, "", index, 0, path)
-
-
-def result(*images: GeneratedImage) -> GenerationResult:
-    return GenerationResult(REQUEST, images, ModelFacts("fake", ""))
+Status = JobStatus[object, object]
 
 
 def test_watching_gives_every_state_that_lasts_and_ends_with_the_job() -> None:
     job = a_job()
     watched = job.watch()
-    assert next(watched) == Progress()
+    assert next(watched).progress == Progress()
     job.note_started()
     job.note_progress(Progress("sampling", 1, 2))
-    assert next(watched).step == 1
+    assert next(watched).progress.step == 1
     job.note_end(result(image()))
-    assert list(watched) == [Progress("sampling", 1, 2)]
-    assert list(job.watch()) == [Progress("sampling", 1, 2)]
+    for last in (list(watched), list(job.watch())):
+        assert [(now.state, now.progress) for now in last] == [("done", Progress("sampling", 1, 2))]
 
 
 def test_watching_a_silent_job_gives_the_caller_a_turn() -> None:
     watched = a_job().watch(timeout=0.01)
-    assert [next(watched) for _ in range(3)] == [Progress()] * 3
+    assert [next(watched).progress for _ in range(3)] == [Progress()] * 3
 
 
 def test_the_latest_preview_is_kept_until_the_end() -> None:
@@ -137,7 +108,7 @@ def test_a_job_ends_once() -> None:
 
 def test_an_ended_job_asks_nothing_more_of_anyone() -> None:
     control = Control()
-    job = Job("a", REQUEST, control, save=False)
+    job = Job("a", TOY, "", control)
     job.skip()  # it does not run yet
     job.cancel()
     job.note_end(Cancelled("stopped"))
@@ -146,40 +117,123 @@ def test_an_ended_job_asks_nothing_more_of_anyone() -> None:
     assert job.state == "cancelled"
 
 
-def test_the_limit_counts_those_that_wait_besides_the_one_in_work() -> None:
-    queue = JobQueue(2)
-    jobs = [a_job(str(number)) for number in range(4)]
-    for job in jobs[:3]:
-        queue.add(job)
-    with pytest.raises(BusyError, match="2 jobs wait"):
-        queue.add(jobs[3])
-    assert [queue.position(job.id) for job in jobs] == [0, 1, 2, 0]
-    jobs[0].note_started()
-    assert queue.current() is jobs[0]
-    assert queue.queued() == (jobs[1], jobs[2])
-    jobs[1].note_end(Cancelled("stopped"))
-    queue.add(jobs[3])
-    assert [queue.position(job.id) for job in jobs] == [0, 0, 1, 2]
-
-
-def test_only_the_last_ended_jobs_are_kept_and_few_pixels_of_them() -> None:
-    queue = JobQueue(100, kept=3, kept_bytes=7 * MEGABYTE)
-    jobs = [a_job(str(number)) for number in range(6)]
-    for job in jobs:
-        queue.add(job)
-    for job in jobs[:5]:
-        job.note_end(result(image(side=1024, path=f"{job.id}.png")))  # 3 MB each
-        queue.trim()
-    assert [queue.get(job.id) is not None for job in jobs] == [False, False, True, True, True, True]
-    assert [len(job.images) for job in jobs[2:5]] == [0, 1, 1]
-    with pytest.raises(WebuiError, match=r"saved as: 2\.png"):
-        jobs[2].result()
-
-
-def test_the_newest_result_is_kept_however_large() -> None:
-    queue = JobQueue(1, kept_bytes=1)
+def test_a_job_that_has_ended_does_not_run_again() -> None:
     job = a_job()
-    queue.add(job)
+    job.note_end(Cancelled("stopped"))
+    job.note_started()
+    assert (job.state, job.status.started) == ("cancelled", None)
+
+
+def test_a_wait_for_a_condition_tells_whether_it_came_true() -> None:
+    job = a_job()
+    assert not job.wait_for(lambda now: bool(now.images), 0.01)
+    making = threading.Thread(target=job.note_image, args=(image(),))
+    making.start()
+    assert job.wait_for(lambda now: bool(now.images), 30)
+    making.join()
+
+
+def test_changes_from_another_thread_are_heard_in_several_loops_and_end_with_the_job() -> None:
+    job = a_job()
+    heard: list[list[Status]] = []
+    listening = threading.Barrier(4)
+
+    async def follow() -> None:
+        statuses = []
+        async for now in job.changes():
+            statuses.append(now)
+            if len(statuses) == 1:
+                await asyncio.to_thread(listening.wait)
+        heard.append(statuses)
+
+    loops = [threading.Thread(target=asyncio.run, args=(follow(),)) for _ in range(3)]
+    for loop in loops:
+        loop.start()
+    listening.wait()
+    job.note_started()
+    for step in range(50):
+        job.note_progress(Progress("sampling", step, 50))
     job.note_end(result(image()))
-    queue.trim()
-    assert len(job.result().images) == 1
+    for loop in loops:
+        loop.join()
+    for statuses in heard:
+        steps = [now.progress.step for now in statuses]
+        assert steps == sorted(steps)
+        assert (statuses[0].state, statuses[-1].state, len(statuses[-1].images)) == ("queued", "done", 1)
+
+
+def test_a_slow_reader_gets_the_newest_and_nothing_is_kept_for_it() -> None:
+    job = a_job()
+
+    async def follow() -> list[Status]:
+        statuses = []
+        async for now in job.changes():
+            statuses.append(now)
+            if len(statuses) == 1:
+                for step in range(1000):
+                    job.note_progress(Progress("sampling", step, 1000))
+            elif len(statuses) == 2:
+                job.note_end(result())
+        return statuses
+
+    assert [now.progress.step for now in asyncio.run(follow())] == [0, 999, 999]
+
+
+def test_between_two_changes_lies_a_while_but_the_end_does_not_wait() -> None:
+    job = a_job()
+
+    async def follow() -> list[Status]:
+        statuses = []
+        async for now in job.changes(every=60):
+            statuses.append(now)
+            if len(statuses) == 1:
+                asyncio.get_running_loop().call_soon(job.note_progress, Progress("sampling", 1, 2))
+                asyncio.get_running_loop().call_later(0.05, job.note_end, result())
+        return statuses
+
+    assert [now.state for now in asyncio.run(asyncio.wait_for(follow(), 30))] == ["queued", "done"]
+    job = a_job()
+
+    async def first_two() -> list[int]:
+        steps = []
+        async for now in job.changes(every=0.05):
+            steps.append(now.progress.step)
+            if len(steps) == 2:
+                return steps
+            for step in range(1, 4):
+                asyncio.get_running_loop().call_later(step / 1000, job.note_progress, Progress("sampling", step, 9))
+        return steps
+
+    assert asyncio.run(first_two()) == [0, 3]
+
+
+@pytest.mark.parametrize("way", ["break", "cancel", "forget"])
+def test_who_stops_listening_leaves_nothing_behind(way: str) -> None:
+    job = a_job()
+
+    async def listen() -> None:
+        async for _ in job.changes():
+            if way == "break":
+                break
+
+    async def go() -> None:
+        if way == "forget":
+            changes = job.changes()
+            await anext(changes)
+            del changes
+        else:
+            task = asyncio.create_task(listen())
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.sleep(0)
+        assert waiting(job) == 0
+
+    asyncio.run(go())
+    gc.collect()
+    job.note_end(result())
+
+
+def waiting(job: ToyJob) -> int:
+    """How many event loops the job would wake."""
+    return len(job._status._waiting)

@@ -1,6 +1,5 @@
 """An engine without models: makes coloured pictures as fast or slow as a test wants, remembers what was asked."""
 
-import asyncio
 import io
 import threading
 import time
@@ -12,11 +11,14 @@ from typing import Any, NoReturn
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from webui.domain.errors import Cancelled, UnknownModelError, UnusableFileError, WebuiError
+from webui.domain.errors import Cancelled, UnknownModelError, UnusableFileError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Progress
+from webui.engine.generating import Generation
+from webui.jobs.job import Job
 from webui.plugins.catalog import Catalog
 
+GENERATION = Generation(None, None, lambda request: None)  # type: ignore[arg-type]  # nothing is saved by it here
 COLOURS = ((214, 90, 90), (90, 160, 214), (110, 190, 120), (200, 170, 80))
 
 
@@ -85,47 +87,55 @@ class FakeLibrary:
         raise UnknownModelError(f"checkpoint: there is no {alias!r}; there are mini, other.")
 
 
-class FakeJob:
+class FakeJob(Job[GenerationRequest, Progress, GenerationResult]):
+    """A job whose work is done by a thread of its own, which obeys a stop."""
+
     def __init__(self, engine: "FakeEngine", number: int, request: GenerationRequest) -> None:
-        self.id, self.request, self.engine = f"job-{number}", request, engine
-        self.state, self.position = "running", 0
-        self.progress, self.preview = Progress(steps=request.steps, batches=request.n_iter), None
+        super().__init__(f"job-{number}", GENERATION, request, self.Control(self))
+        self.engine, self.request = engine, request
         self.stop = self.skipped = False
-        self.made: list[GeneratedImage] = []
-        self.outcome: GenerationResult | Exception | None = None
+        self.note_started()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
+    @dataclass(frozen=True)
+    class Control:
+        job: "FakeJob"
+
+        def cancel(self, job_id: str) -> None:
+            self.job.stop = True
+
+        def skip(self, job_id: str) -> None:
+            self.job.skipped = True
+
     def _run(self) -> None:
         try:
-            self.outcome = self._make()
-            self.state = "done"
-        except WebuiError as error:
-            self.outcome = error
-            self.state = "cancelled" if isinstance(error, Cancelled) else "failed"
+            self.note_end(self._make())
+        except Exception as error:
+            self.note_end(error)
 
     def _make(self) -> GenerationResult:
-        made = self.made
         for batch in range(self.request.n_iter):
             self.skipped = False
             for step in range(self.request.steps):
                 colour = COLOURS[batch % 4]
-                self.preview = jpeg(colour, step + 1)
-                self.progress = Progress("sampling", step + 1, self.request.steps, batch, self.request.n_iter)
+                place = (step + 1, self.request.steps, batch, self.request.n_iter)
+                self.note_progress(Progress("sampling", *place, jpeg(colour, step + 1)))
                 time.sleep(self.engine.step_seconds)
                 if self.stop or self.skipped:
                     break
             if self.stop:
                 break
             if not self.skipped:
-                made += [self._image(batch * self.request.batch_size + i) for i in range(self.request.batch_size)]
+                for index in range(self.request.batch_size):
+                    self.note_image(self._image(batch * self.request.batch_size + index))
         if self.engine.failure is not None:
             raise self.engine.failure
-        if self.stop and not made:
+        if self.stop and not self.images:
             raise Cancelled("Stopped before the first picture was made.")
         facts = ModelFacts("mini", "0123456789")
         notices = (Notice("prompt", "<b>one word</b> was not understood"),)
-        return GenerationResult(self.request, tuple(made), facts, notices, {"sampling": 1.5}, self.stop)
+        return GenerationResult(self.request, self.images, facts, notices, {"sampling": 1.5}, self.stop)
 
     def _image(self, index: int) -> GeneratedImage:
         seed = (self.request.seed if self.request.seed >= 0 else 1000) + index
@@ -144,33 +154,13 @@ class FakeJob:
             path = str(place)
         return GeneratedImage(image, one, text, index, 500 + index, path)
 
-    @property
-    def images(self) -> tuple[GeneratedImage, ...]:
-        return tuple(self.made)
-
-    def eta(self) -> float | None:
-        return (self.request.steps - self.progress.step) * self.engine.step_seconds
-
-    async def wait(self) -> GenerationResult:
-        while self.outcome is None:
-            await asyncio.sleep(0.01)
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        return self.outcome
-
-    def cancel(self) -> None:
-        self.stop = True
-
-    def skip(self) -> None:
-        self.skipped = True
-
 
 class FakeEngine:
     def __init__(self, outputs: Path | None = None, step_seconds: float = 0.0) -> None:
         self.outputs, self.step_seconds = outputs, step_seconds
         self.library = FakeLibrary()
         self.extensions = Catalog()
-        self.failure: WebuiError | None = None
+        self.failure: Exception | None = None
         self.starting: dict[str, Any] = {}
         self.jobs: dict[str, FakeJob] = {}
 

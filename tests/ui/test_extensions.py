@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -14,9 +13,11 @@ from pydantic import BaseModel, Field
 
 from tests.ui.fakes import FakeEngine
 from webui.domain.errors import BadRequestError
-from webui.domain.extensions import ActionInfo, ActionOutcome, ActionProgress, ExtensionInfo
+from webui.domain.extensions import ActionCall, ActionInfo, ActionOutcome, ExtensionInfo
 from webui.domain.request import GenerationRequest
+from webui.engine.acting import ActionOfExtension
 from webui.extension_api import ImageField, Options
+from webui.jobs.job import Job
 from webui.plugins.catalog import Catalog
 from webui.plugins.options import schema_of
 from webui.ui import extensions, markup
@@ -134,9 +135,9 @@ def test_the_list_escapes_what_extensions_say() -> None:
 
 
 def test_an_action_is_followed_to_its_end(engine: FakeEngine, tmp_path: Path) -> None:
-    outcome: Future[ActionOutcome] = Future()
-    outcome.set_result(ActionOutcome("done <well>", images=(Image.new("RGB", (2, 2)),)))
-    job = SimpleNamespace(id="j", outcome=outcome, state="done", progress=ActionProgress())
+    kind = ActionOfExtension(engine.library.refresh)
+    job = Job("j", kind, ActionCall("toy", "do", {}), SimpleNamespace())
+    job.note_end(ActionOutcome("done <well>", images=(Image.new("RGB", (2, 2)),)))
     asked: list[Any] = []
     engine.act = lambda *given: asked.append(given) or job  # type: ignore[attr-defined]
     with gr.Blocks(analytics_enabled=False):

@@ -105,9 +105,8 @@ def test_a_failed_job_is_told_in_its_own_words(runner: Runner, engine: FakeEngin
 def test_a_fault_is_told_without_details_and_logged(
     runner: Runner, engine: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
+    engine.failure = ZeroDivisionError("secret")
     job = engine.submit(GenerationRequest(steps=1), save=False)
-    job.thread.join()
-    job.outcome = ZeroDivisionError("secret")
     last = everything(runner.follow(job))[-1]
     assert "ZeroDivisionError" in last[runner.results.status]
     assert "secret" not in last[runner.results.status]
@@ -136,7 +135,7 @@ def test_skip_ends_the_batch_and_the_next_is_made(runner: Runner, engine: FakeEn
     job = engine.submit(GenerationRequest(steps=10, n_iter=2), save=False)
     runner.skip(job.id)
     job.thread.join()
-    assert [image.index for image in job.outcome.images] == [1]
+    assert [image.index for image in job.result().images] == [1]
 
 
 def test_a_page_that_comes_back_sees_its_job_end(runner: Runner, engine: FakeEngine) -> None:

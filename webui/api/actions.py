@@ -15,7 +15,7 @@ from webui.api.sdapi.dialect.answers import as_base64
 from webui.api.waiting import finished
 from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ActionInfo, ActionOutcome
-from webui.jobs.actions import ActionJob
+from webui.engine.acting import ActionJob
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -28,7 +28,7 @@ def routes(parts: Parts) -> APIRouter:
         """Start an action with the body as its options; `wait=true` answers when it is done."""
         parts.refuse_when_closing()
         job = await _started(parts, extension, action, await _body(request))
-        if wait or job.call.light:
+        if wait or job.work.light:
             return JSONResponse(_outcome(await finished(job, request)))
         return JSONResponse({"id": job.id, "state": job.state}, 201)
 
@@ -46,7 +46,8 @@ def routes(parts: Parts) -> APIRouter:
     @router.get("/api/actions/{job_id}/images/{number}")
     def image(job_id: str, number: int) -> Response:
         job = _job(parts, job_id)
-        images = job.result(0).images if job.state == "done" else ()
+        made = job.status.result
+        images = made.images if made is not None else ()
         if not 0 <= number < len(images):
             raise HTTPException(404, f"action {job_id} has {len(images)} images; they are counted from 0")
         encoded = as_png(images[number])
@@ -63,16 +64,16 @@ def routes(parts: Parts) -> APIRouter:
 
 def described(job: ActionJob) -> dict[str, Any]:
     """An action on its way as JSON; pictures are fetched one by one."""
+    now = job.status
     told: dict[str, Any] = {
         "id": job.id,
-        "extension": job.call.extension,
-        "action": job.call.action,
-        "state": job.state,
-        "progress": {"fraction": job.progress.fraction, "text": job.progress.text},
-        "error": str(job.outcome.exception()) if job.state == "failed" else None,
+        "extension": job.work.extension,
+        "action": job.work.action,
+        "state": now.state,
+        "progress": {"fraction": now.progress.fraction, "text": now.progress.text},
+        "error": str(now.error) if now.state == "failed" else None,
     }
-    if job.state == "done":
-        made = job.result(0)
+    if (made := now.result) is not None:
         told["result"] = {
             "text": made.text, "files": list(made.files), "data": made.data, "images": len(made.images)
         }  # fmt: skip

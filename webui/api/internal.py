@@ -22,9 +22,8 @@ from webui.api.sdapi.dialect.coerce import Int, Text
 from webui.api.sdapi.dialect.options import OPTIONS, with_a1111_defaults
 from webui.api.sdapi.routes.lists import memory
 from webui.api.sdapi.routes.settings import shown
-from webui.jobs.job import Job
+from webui.engine.generating import GenerationJob
 
-ENDED = ("done", "failed", "cancelled")
 NO_PREVIEW = -1
 
 
@@ -79,7 +78,7 @@ def routes(parts: Parts) -> APIRouter:
     return router
 
 
-def report(parts: Parts, job: Job | None, body: ProgressBody) -> dict[str, Any]:
+def report(parts: Parts, job: GenerationJob | None, body: ProgressBody) -> dict[str, Any]:
     """A1111's object about one job; a job that does not run has no progress, only a place in the queue.
 
     A preview is sent only where its number is not the one that the client names.
@@ -89,7 +88,7 @@ def report(parts: Parts, job: Job | None, body: ProgressBody) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "active": active,
         "queued": queued,
-        "completed": job is not None and job.state in ENDED,
+        "completed": job is not None and job.ended,
         "progress": None,
         "eta": None,
         "live_preview": None,

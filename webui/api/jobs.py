@@ -1,9 +1,7 @@
 """The native API: jobs that a client starts, watches and fetches by id. A1111's shapes stand in `sdapi/`."""
 
-import asyncio
 import json
 import re
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,13 +14,15 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from webui.api.body import InvalidBodyError, drain, read_json
 from webui.api.parts import Parts
+from webui.api.waiting import followed
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
-from webui.jobs.job import Job
+from webui.domain.result import GenerationResult, Progress
+from webui.engine.generating import GenerationJob
+from webui.jobs.job import JobStatus
 
-LOOK = 0.2  # seconds between two looks at a watched job
+FRAME = 0.2  # seconds that lie at least between two events of a stream
 SILENCE = 15.0  # seconds after which a comment keeps a quiet stream open
-ENDED = ("done", "failed", "cancelled")
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -73,13 +73,14 @@ def routes(parts: Parts) -> APIRouter:
     return router
 
 
-def described(job: Job) -> dict[str, Any]:
-    """A job as JSON."""
-    now = job.progress
+def described(job: GenerationJob, status: JobStatus[Progress, GenerationResult] | None = None) -> dict[str, Any]:
+    """A job as JSON: as it stands at that moment, which is now where none is given."""
+    status = status or job.status
+    now = status.progress
     return {
         "id": job.id,
-        "state": job.state,
-        "position": job.position,
+        "state": status.state,
+        "position": status.position,
         "progress": {
             "phase": now.phase,
             "fraction": now.fraction,
@@ -88,45 +89,34 @@ def described(job: Job) -> dict[str, Any]:
             "batch": now.batch,
             "batches": now.batches,
         },
-        "eta": job.eta(),
-        "images": len(job.images),
-        "error": _error(job),
+        "eta": status.eta(),
+        "images": len(status.images),
+        "error": _error(status),
     }
 
 
-def _error(job: Job) -> str | None:
+def _error(status: JobStatus[Progress, GenerationResult]) -> str | None:
     """Why a job failed, in its own words where it is an expected failure."""
-    if job.state != "failed":
+    if status.state != "failed" or status.error is None:
         return None
-    try:
-        job.result(timeout=0)
-    except WebuiError as error:
-        return str(error)
-    except Exception as error:  # a bug: its traceback is in the log of the worker
-        return f"unexpected error ({type(error).__name__}); see the server's log"
-    return None
+    if isinstance(status.error, WebuiError):
+        return str(status.error)
+    return f"unexpected error ({type(status.error).__name__}); see the server's log"  # with the traceback
 
 
-def _job(parts: Parts, job_id: str) -> Job:
+def _job(parts: Parts, job_id: str) -> GenerationJob:
     job = parts.engine.job(job_id)
     if job is None:
         raise HTTPException(404, "there is no job of that id")
     return job
 
 
-async def _stream(parts: Parts, job: Job) -> AsyncIterator[str]:
-    """Look often rather than block in `job.watch`: a watched job costs no thread."""
+async def _stream(parts: Parts, job: GenerationJob) -> AsyncIterator[str]:
+    """A watched job costs no thread. What no event tells of (a notice) makes none."""
     last: dict[str, Any] | None = None
-    spoken = time.monotonic()
-    while True:
-        now = described(job)
-        ended = now["state"] in ENDED
-        if now != last:
-            yield f"event: {'end' if ended else 'progress'}\ndata: {json.dumps(now)}\n\n"
-            last, spoken = now, time.monotonic()
-        elif time.monotonic() - spoken > SILENCE:
+    async for status in followed(job, parts.closing, every=FRAME, silence=SILENCE):
+        if status is None:
             yield ": still here\n\n"
-            spoken = time.monotonic()
-        if ended or parts.closing.is_set():
-            return
-        await asyncio.sleep(LOOK)
+        elif (now := described(job, status)) != last:
+            yield f"event: {'end' if status.ended else 'progress'}\ndata: {json.dumps(now)}\n\n"
+            last = now

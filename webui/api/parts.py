@@ -1,7 +1,6 @@
 """What the composition root hands to the API, so that no route reads a setting."""
 
 import io
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from webui.domain.errors import BusyError
 from webui.domain.result import GeneratedImage
 from webui.engine.engine import Engine
 from webui.installing.live import InstallDoor
+from webui.jobs.watched import Flag
 from webui.prompt.styles import Style
 
 
@@ -53,7 +53,7 @@ class Parts:
     flags: Mapping[str, Any] = field(default_factory=dict)
     save_always: bool = False
     installing: InstallDoor | None = None
-    closing: threading.Event = field(default_factory=threading.Event)
+    closing: Flag = field(default_factory=Flag)
     tasks: Tasks = field(default_factory=Tasks)
 
     def refuse_when_closing(self) -> None:

@@ -1,38 +1,71 @@
-"""Waiting for a job on behalf of a client, without holding a thread, and giving it up when the client goes."""
+"""Following a job on behalf of a client without holding a thread, and giving it up when the client goes."""
 
 import asyncio
-from typing import Protocol, TypeVar
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from starlette.requests import ClientDisconnect, Request
 
-LOOK = 0.2  # seconds between two looks at the connection
-
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-
-
-class Waited(Protocol[T_co]):
-    """A job of either kind: one that makes pictures, or an extension's action."""
-
-    async def wait(self) -> T_co: ...
-    def cancel(self) -> None: ...
+from webui.jobs.job import Job, JobStatus
+from webui.jobs.kind import ProgressT, ResultT, WorkT
+from webui.jobs.watched import Flag
 
 
-async def finished(job: Waited[T], request: Request) -> T:
+async def finished(job: Job[WorkT, ProgressT, ResultT], request: Request) -> ResultT:
     """What the job comes to.
 
     Raises:
         ClientDisconnect: the client hung up; the job is cancelled.
         WebuiError: the job failed or was cancelled.
     """
-    waiting = asyncio.ensure_future(job.wait())
+    ending = asyncio.ensure_future(job.wait())
+    leaving = asyncio.ensure_future(_gone(request))
     try:
-        while not waiting.done():
-            await asyncio.wait({waiting}, timeout=LOOK)
-            if not waiting.done() and await request.is_disconnected():
-                raise ClientDisconnect
-        return waiting.result()
+        await asyncio.wait({ending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if ending.done():
+            return ending.result()
+        leaving.result()
+        raise ClientDisconnect
     finally:
-        if not waiting.done():  # the client has gone or the server stops: nobody wants the picture
-            waiting.cancel()
+        leaving.cancel()
+        if not ending.done():  # the client has gone or the server stops: nobody wants the picture
+            ending.cancel()
             job.cancel()
+
+
+async def followed(
+    job: Job[WorkT, ProgressT, ResultT], closing: Flag, *, every: float, silence: float
+) -> AsyncIterator[JobStatus[ProgressT, ResultT] | None]:
+    """The job's changes until it or the server ends; None where there was none for a while.
+
+    Args:
+        every: see `Job.changes`.
+        silence: seconds after which None is given.
+    """
+    changes = job.changes(every=every)
+    stopping = asyncio.ensure_future(closing.wait())
+    coming = asyncio.ensure_future(anext(changes, None))
+    try:
+        yield await coming
+        while not closing.is_set():
+            if coming.done():
+                coming = asyncio.ensure_future(anext(changes, None))
+            await asyncio.wait({coming, stopping}, timeout=silence, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                if not stopping.done():
+                    yield None
+            elif (now := coming.result()) is not None:
+                yield now
+            else:
+                return
+    finally:
+        stopping.cancel()
+        coming.cancel()
+        with suppress(asyncio.CancelledError):
+            await coming
+
+
+async def _gone(request: Request) -> None:
+    """Until the client has hung up. Its body was read before; what may be left of it has no meaning."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -80,6 +80,7 @@ def _add_common(target: argparse.ArgumentParser) -> None:
     add("--precision", choices=("auto", "fp32", "fp16", "bf16"), help="numbers of the networks (default: auto)")
     add("--threads", type=int, help="CPU threads; 0: all cores")
     add("--checkpoints-in-memory", type=int, metavar="N", help="how many stay loaded (default: 1)")
+    add("--executor", metavar="NAME", help="where jobs run (default: local, a process of its own)")
     add("--tiled-vae", action="store_true", default=_absent(target), help="decode in tiles, which needs less memory")
     add("--extension-sources", action="append", metavar="DIR", help="extensions may be installed from here by the page")
     add("--disable-extension", dest="disabled_extensions", action="append", metavar="NAME", help="may be repeated")
@@ -230,8 +231,8 @@ def _run(settings: Settings, given: argparse.Namespace, wanted: Callable[["Engin
             lines = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
             raise WebuiError("; ".join(lines)) from None
         job = engine.submit(request, save=output is None)
-        for progress in job.watch():
-            _show(f"{progress.phase} {progress.step}/{progress.steps}")
+        for now in job.watch():
+            _show(f"{now.progress.phase} {now.progress.step}/{now.progress.steps}")
         result = job.result()
         _show("")
         for notice in result.notices:

@@ -60,11 +60,12 @@ class ExtensionInfo:
 
 @dataclass(frozen=True, slots=True)
 class ActionProgress:
-    """How far an action is: `done` of `total` (0 where nobody knows), and what it does."""
+    """How far an action is: `done` of `total` (0 where nobody knows), what it does, and a JPEG where there is one."""
 
     done: int = 0
     total: int = 0
     text: str = ""
+    preview: bytes | None = None
 
     @property
     def fraction(self) -> float:

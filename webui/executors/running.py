@@ -10,19 +10,13 @@ from webui.domain.errors import Cancelled, WebuiError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
-from webui.executors.protocol import (
-    ActionDone,
-    ActionProgressed,
-    Event,
-    Failed,
-    Finished,
-    ImageMade,
-    Progressed,
-    Work,
-)
+from webui.executors.protocol import Event, Failed, Finished, ImageMade, Progressed, Ready, Work
 from webui.processing.ports import Reporter
 
 PROGRESS_EVERY = 0.2  # seconds between two progress events that say nothing but a new step
+
+# The maker of the program's back is told by name, because importing it would load torch in the front.
+FACTORY = "webui.processing.back:build"
 
 StopKind = Literal["skip", "interrupt"]
 
@@ -121,9 +115,12 @@ class JobReporter:
         return self._stop.take()
 
 
-def perform(
-    back: Back, job_id: str, work: Work, stop: Stop, emit: Callable[[Event], None]
-) -> Finished | ActionDone | Failed:
+def ready(back: Back) -> Ready:
+    """What is told of a back that has just been made."""
+    return Ready(back.extensions() if isinstance(back, Hosting) else ())
+
+
+def perform(back: Back, job_id: str, work: Work, stop: Stop, emit: Callable[[Event], None]) -> Finished | Failed:
     """Run a job to its end and say how it ended. Events on the way go to `emit`; the last one is returned.
 
     An interrupted job with images is finished; without any it failed with `Cancelled`.
@@ -143,17 +140,17 @@ def perform(
     return Finished(job_id, result)
 
 
-def _act(back: Back, job_id: str, call: ActionCall, stop: Stop, emit: Callable[[Event], None]) -> ActionDone | Failed:
+def _act(back: Back, job_id: str, call: ActionCall, stop: Stop, emit: Callable[[Event], None]) -> Finished | Failed:
     try:
         if stop.interrupted:
             raise Cancelled("stopped by the user before it began")  # noqa: TRY301
         if not isinstance(back, Hosting):
             raise WebuiError("this back has no extensions")  # noqa: TRY301
-        outcome = back.act(call, lambda progress: emit(ActionProgressed(job_id, progress)), lambda: stop.interrupted)
+        outcome = back.act(call, lambda progress: emit(Progressed(job_id, progress)), lambda: stop.interrupted)
     except (Exception, SystemExit) as error:
         known = error if isinstance(error, Exception) else _exited(error)
         return Failed(job_id, known, "" if isinstance(error, WebuiError) else traceback.format_exc())
-    return ActionDone(job_id, outcome)
+    return Finished(job_id, outcome)
 
 
 def _result(back: Back, request: GenerationRequest, reporter: JobReporter, stop: Stop) -> GenerationResult:

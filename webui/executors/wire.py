@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from webui.domain.errors import BadRequestError, WebuiError
-from webui.domain.extensions import ExtensionInfo
 from webui.executors.protocol import Event, Work
 from webui.executors.running import StopKind
 
@@ -42,13 +41,6 @@ class Quit:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """From the worker: the back is there, with these extensions."""
-
-    extensions: tuple[ExtensionInfo, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class BuildFailed:
     """From the worker, its last word: there is no back, because of this."""
 
@@ -69,7 +61,7 @@ class Alive:
 
 
 ToWorker = Run | StopJob | LoadCheckpoint | Quit
-FromWorker = Event | Built | BuildFailed | Loaded | Alive
+FromWorker = Event | BuildFailed | Loaded | Alive
 
 
 def portable(error: BaseException) -> Exception:

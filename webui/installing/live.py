@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from webui.domain.errors import WebuiError
@@ -43,6 +43,7 @@ class LiveExtensions:
         self._lock = threading.Lock()
         self._opened = threading.Event()
         installer.when_changed(self.refresh)
+        catalog.when_noted(self._heard)
 
     def open(self) -> None:
         """From now on a new worker can be started."""
@@ -65,11 +66,9 @@ class LiveExtensions:
             self._disabled = others if on else (*others, info.name)
         self.refresh()
 
-    def heard(self, infos: Iterable[ExtensionInfo]) -> None:
+    def _heard(self, infos: Infos) -> None:
         """What a new worker found; called from the executor's thread, which must not wait."""
-        found = tuple(infos)
-        self._catalog.note_worker(found)
-        threading.Thread(target=self._settle, args=(found,), name="settle", daemon=True).start()
+        threading.Thread(target=self._settle, args=(infos,), name="settle", daemon=True).start()
 
     def _settle(self, infos: Infos) -> None:
         self._opened.wait()

@@ -1,19 +1,16 @@
-"""One job as the doors see it: state, progress, images so far, and ways to wait for its end."""
+"""A job: one piece of long work of any kind, as the doors see it, and the ways to follow it and to wait for its end."""
 
 import asyncio
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
-from functools import partial
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol
 
 from webui.domain.errors import Cancelled, WebuiError
-from webui.domain.request import GenerationRequest
-from webui.domain.result import GeneratedImage, GenerationResult, JobState, Notice, Progress
-
-Outcome = GenerationResult | Exception
+from webui.domain.result import ENDED, GeneratedImage, JobState, Notice
+from webui.jobs.kind import JobKind, ProgressT, ResultT, WorkT
+from webui.jobs.watched import Watched
 
 
 class JobControl(Protocol):
@@ -21,211 +18,257 @@ class JobControl(Protocol):
 
     def cancel(self, job_id: str) -> None: ...
     def skip(self, job_id: str) -> None: ...
-    def position(self, job_id: str) -> int: ...
 
 
-class Job:
-    """A request on its way. Safe to use from any thread; the methods named `note_...` are the engine's.
+@dataclass(frozen=True, slots=True)
+class JobStatus(Generic[ProgressT, ResultT]):
+    """Where a job stands at one moment.
+
+    Attributes:
+        progress: the latest; its `preview` is set only where that very message brought one.
+        position: how many jobs must end before its turn comes; 0 for one that runs, is next, or has ended.
+        preview: JPEG of the latest estimate; None before the first and after the end.
+        images: those made so far; after the end all, until room is needed for newer jobs.
+        started: monotonic time; None while it waits.
+        ended_at: monotonic time; None before the end.
+        result: None before the end, and where it did not end well or is no longer in memory.
+        error: why there is no result although it has ended.
+    """
+
+    progress: ProgressT
+    state: JobState = "queued"
+    position: int = 0
+    preview: bytes | None = None
+    images: tuple[GeneratedImage, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    started: float | None = None
+    ended_at: float | None = None
+    result: ResultT | None = None
+    error: Exception | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+    @property
+    def error_text(self) -> str:
+        """Why it failed or that it was cancelled, in words; "" otherwise."""
+        if self.error is None:
+            return ""
+        return str(self.error) if isinstance(self.error, WebuiError) else f"{type(self.error).__name__}: {self.error}"
+
+    def eta(self) -> float | None:
+        """Seconds until it is done, judged by the share done so far; None where nothing can be said yet."""
+        fraction = self.progress.fraction
+        if self.state != "running" or self.started is None or fraction <= 0:
+            return None
+        return (time.monotonic() - self.started) * (1 - fraction) / fraction
+
+
+class Job(Generic[WorkT, ProgressT, ResultT]):
+    """Work on its way. Safe to use from any thread; the methods named `note_...` belong to the engine and its board.
 
     Attributes:
         id: unique among all jobs ever stored.
-        request: as it will be done, the checkpoint named.
+        kind: what differs between this job and those of other kinds.
+        work: what is to be done.
         save: whether its images are written to files as soon as they are made.
         created: seconds since the epoch.
     """
 
     def __init__(
-        self, job_id: str, request: GenerationRequest, control: JobControl, *, save: bool, created: float | None = None
+        self,
+        job_id: str,
+        kind: JobKind[WorkT, ProgressT, ResultT],
+        work: WorkT,
+        control: JobControl,
+        *,
+        save: bool = False,
+        created: float | None = None,
     ) -> None:
         self.id = job_id
-        self.request = request
+        self.kind = kind
+        self.work = work
         self.save = save
         self.created = time.time() if created is None else created
         self._control = control
-        self._changed = threading.Condition()  # around all below
-        self._changes = 0
-        self._state: JobState = "queued"
-        self._started: float | None = None
-        self._ended_at: float | None = None
-        self._progress = Progress()
-        self._preview: bytes | None = None
-        self._images: tuple[GeneratedImage, ...] = ()
-        self._notices: tuple[Notice, ...] = ()
-        self._outcome: Outcome | None = None
-        self._waiters: list[asyncio.Future[Outcome]] = []
+        self._status: Watched[JobStatus[ProgressT, ResultT]] = Watched(JobStatus(kind.progress_type()))
+
+    @property
+    def status(self) -> JobStatus[ProgressT, ResultT]:
+        """All below at one moment."""
+        return self._status.value
 
     @property
     def state(self) -> JobState:
-        return self._state
+        return self.status.state
 
     @property
     def ended(self) -> bool:
-        return self._state in ("done", "failed", "cancelled")
+        return self.status.ended
 
     @property
-    def progress(self) -> Progress:
-        """The latest; its `preview` is set only where that very message brought one, see `preview`."""
-        return self._progress
+    def progress(self) -> ProgressT:
+        return self.status.progress
 
     @property
     def preview(self) -> bytes | None:
-        """JPEG of the latest estimate; None before the first and after the end."""
-        return self._preview
-
-    @property
-    def started(self) -> float | None:
-        """Monotonic time; None while it waits."""
-        return self._started
-
-    @property
-    def ended_at(self) -> float | None:
-        """Monotonic time; None before the end."""
-        return self._ended_at
+        return self.status.preview
 
     @property
     def images(self) -> tuple[GeneratedImage, ...]:
-        """Those made so far; after the end all, until room is needed for newer jobs."""
-        return self._images
+        return self.status.images
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        return self._notices
-
-    @property
-    def error_text(self) -> str:
-        """Why it failed or that it was cancelled, in words; "" otherwise."""
-        error = self._outcome
-        if not isinstance(error, Exception):
-            return ""
-        return str(error) if isinstance(error, WebuiError) else f"{type(error).__name__}: {error}"
+        return self.status.notices
 
     @property
     def position(self) -> int:
-        """How many jobs are before it; 0 for one that runs, is next, or has ended."""
-        return self._control.position(self.id)
+        return self.status.position
+
+    @property
+    def error_text(self) -> str:
+        return self.status.error_text
 
     def eta(self) -> float | None:
-        """Seconds until it is done, judged by the share done so far; None where nothing can be said yet."""
-        fraction, started = self._progress.fraction, self._started
-        if self._state != "running" or started is None or fraction <= 0:
-            return None
-        return (time.monotonic() - started) * (1 - fraction) / fraction
+        return self.status.eta()
+
+    @property
+    def is_light(self) -> bool:
+        """Whether it waits for no other job."""
+        return self.kind.is_light(self.work)
 
     def cancel(self) -> None:
-        """Take it out of the queue, or stop it within a step. Does nothing after its end. Returns at once."""
+        """Take it out of the queue, or ask it to stop. Does nothing after its end. Returns at once."""
         if not self.ended:
             self._control.cancel(self.id)
 
     def skip(self) -> None:
         """End the batch in work and go on with the next. Does nothing unless it runs."""
-        if self._state == "running":
+        if self.state == "running":
             self._control.skip(self.id)
 
-    def watch(self, timeout: float | None = None) -> Iterator[Progress]:
-        """The present progress, then each newer one; ends with the job. Blocks in between.
+    async def changes(self, *, every: float = 0.0) -> AsyncIterator[JobStatus[ProgressT, ResultT]]:
+        """The present status, then each newer one; ends with the job, whose last status is always given.
+
+        A reader that is slower than the job misses what came in between, never the newest.
 
         Args:
-            timeout: seconds after which the same progress is given again, so that the caller gets a turn.
+            every: seconds that lie at least between two of them; the end does not wait for that.
         """
-        seen = -1
+        clock = asyncio.get_running_loop().time
+        now = self.status
         while True:
-            with self._changed:
-                self._changed.wait_for(partial(self._newer_than, seen), timeout)
-                seen, progress, ended = self._changes, self._progress, self.ended
-            yield progress
-            if ended:
+            yield now
+            if now.ended:
                 return
+            given = clock()
+            now = await self._status.until(_other_than(now))
+            if (rest := given + every - clock()) > 0 and not now.ended:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._status.until(_has_ended), rest)
+                now = self.status
 
-    def result(self, timeout: float | None = None) -> GenerationResult:
+    def watch(self, timeout: float | None = None) -> Iterator[JobStatus[ProgressT, ResultT]]:
+        """`changes` for a thread, which it blocks in between.
+
+        Args:
+            timeout: seconds after which the same status is given again, so that the caller gets a turn.
+        """
+        now = self.status
+        while True:
+            yield now
+            if now.ended:
+                return
+            with suppress(TimeoutError):
+                now = self._status.wait_for(_other_than(now), timeout)
+
+    def wait_for(self, is_met: Callable[[JobStatus[ProgressT, ResultT]], bool], timeout: float | None = None) -> bool:
+        """Block until its status meets a condition, or for `timeout` seconds; gives back whether it does."""
+        try:
+            self._status.wait_for(is_met, timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    def result(self, timeout: float | None = None) -> ResultT:
         """Block until the end.
 
         Raises:
             TimeoutError: it has not ended within `timeout` seconds.
             Exception: what ended the job: a WebuiError (Cancelled among them), or a bug's RuntimeError.
         """
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._outcome is not None, timeout):
-                raise TimeoutError(f"job {self.id} has not ended within {timeout} s")
-            return _unwrapped(self._outcome)
+        if not self.wait_for(_has_ended, timeout):
+            raise TimeoutError(f"job {self.id} has not ended within {timeout} s")
+        return self._outcome()
 
-    async def wait(self) -> GenerationResult:
+    async def wait(self) -> ResultT:
         """Like `result`, but holds no thread. Giving up the wait does not cancel the job."""
-        with self._changed:
-            if self._outcome is not None:
-                return _unwrapped(self._outcome)
-            waiter: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-        try:
-            return _unwrapped(await waiter)
-        finally:
-            with self._changed, suppress(ValueError):  # taken out already where the job has ended
-                self._waiters.remove(waiter)
+        await self._status.until(_has_ended)
+        return self._outcome()
+
+    def note_position(self, position: int) -> None:
+        self._status.change(lambda now: now if now.position == position else replace(now, position=position))
 
     def note_started(self) -> None:
-        with self._changed:
-            self._state, self._started = "running", time.monotonic()
-            self._notify()
+        def begun(now: JobStatus[ProgressT, ResultT]) -> JobStatus[ProgressT, ResultT]:
+            return now if now.ended else replace(now, state="running", position=0, started=time.monotonic())
 
-    def note_progress(self, progress: Progress) -> None:
-        with self._changed:
-            self._progress = progress
-            self._preview = progress.preview or self._preview
-            self._notify()
+        self._status.change(begun)
+
+    def note_progress(self, progress: ProgressT) -> None:
+        self._status.change(lambda now: replace(now, progress=progress, preview=progress.preview or now.preview))
 
     def note_image(self, image: GeneratedImage) -> None:
-        with self._changed:
-            self._images = (*self._images, image)
-            self._notify()
+        self._status.change(lambda now: replace(now, images=(*now.images, image)))
 
     def note_notice(self, notice: Notice) -> None:
-        with self._changed:
-            self._notices = (*self._notices, notice)
+        self._status.change(lambda now: replace(now, notices=(*now.notices, notice)))
 
-    def note_end(self, outcome: Outcome) -> None:
+    def note_end(self, outcome: ResultT | Exception) -> None:
         """The notices noted so far join those of the result; a job that has ended stays as it is."""
-        with self._changed:
-            if self.ended:
-                return
-            if isinstance(outcome, GenerationResult):
-                notices = tuple(dict.fromkeys((*outcome.notices, *self._notices)))
-                outcome = replace(outcome, notices=notices)
-                self._notices, self._images = notices, outcome.images
-                self._state = "done"
-            else:
-                self._state = "cancelled" if isinstance(outcome, Cancelled) else "failed"
-            self._outcome, self._ended_at = outcome, time.monotonic()
-            self._preview = None
-            self._progress = replace(self._progress, preview=None)
-            waiters, self._waiters = self._waiters, []
-            self._notify()
-        for waiter in waiters:
-            with suppress(RuntimeError):  # that loop was closed, so nobody waits there any more
-                waiter.get_loop().call_soon_threadsafe(_settle, waiter, outcome)
+        self._status.change(lambda now: now if now.ended else self._ended(now, outcome))
 
     def note_forgotten(self) -> None:
         """Let go of the pixels; `result` then raises and tells where the files are."""
-        with self._changed:
-            if isinstance(self._outcome, GenerationResult):
-                files = ", ".join(image.path for image in self._images if image.path) or "no files; they were not saved"
-                self._outcome = WebuiError(f"the images of job {self.id} are no longer in memory; saved as: {files}")
-            self._images = ()
+        self._status.change(self._forgotten)
 
-    def _newer_than(self, change: int) -> bool:
-        return self._changes != change
+    def _ended(self, now: JobStatus[ProgressT, ResultT], outcome: ResultT | Exception) -> JobStatus[ProgressT, ResultT]:
+        now = replace(now, position=0, preview=None, ended_at=time.monotonic())
+        if isinstance(outcome, Exception):
+            return replace(now, state=state_after(outcome), error=outcome)
+        notices = tuple(dict.fromkeys((*outcome.notices, *now.notices)))
+        result = self.kind.with_notices(outcome, notices)
+        return replace(now, state="done", result=result, images=self.kind.images(result), notices=notices)
 
-    def _notify(self) -> None:
-        self._changes += 1
-        self._changed.notify_all()
+    def _forgotten(self, now: JobStatus[ProgressT, ResultT]) -> JobStatus[ProgressT, ResultT]:
+        if now.result is None:
+            return replace(now, images=())
+        files = ", ".join(image.path for image in now.images if image.path) or "no files; they were not saved"
+        gone = WebuiError(f"the images of job {self.id} are no longer in memory; saved as: {files}")
+        return replace(now, images=(), result=None, error=gone)
+
+    def _outcome(self) -> ResultT:
+        now = self.status
+        if now.result is not None:
+            return now.result
+        if now.error is None:
+            raise WebuiError("the job has not ended")
+        raise now.error.with_traceback(None)  # or each caller would lengthen the one it shares with the others
 
 
-def _settle(waiter: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
-    if not waiter.done():  # not given up meanwhile
-        waiter.set_result(outcome)
+AnyJob = Job[Any, Any, Any]
 
 
-def _unwrapped(outcome: Outcome | None) -> GenerationResult:
-    if isinstance(outcome, GenerationResult):
-        return outcome
-    if outcome is None:
-        raise WebuiError("the job has not ended")
-    raise outcome.with_traceback(None)  # or each caller would lengthen the one it shares with the others
+def state_after(error: Exception) -> JobState:
+    """The state of a job that this error ended."""
+    return "cancelled" if isinstance(error, Cancelled) else "failed"
+
+
+def _other_than(shown: object) -> Callable[[object], bool]:
+    return lambda status: status is not shown
+
+
+def _has_ended(status: JobStatus[Any, Any]) -> bool:
+    return status.ended

@@ -4,7 +4,6 @@ Order is that of `seq`, never of the clock.
 """
 
 import contextlib
-import logging
 import sqlite3
 import threading
 import time
@@ -12,39 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from webui.domain.errors import BadRequestError, WebuiError
-from webui.domain.request import GenerationRequest
 from webui.domain.result import JobState
-
-FORM = 1  # PRAGMA user_version of this schema
-PATIENCE = 30.0  # seconds to wait for another program that has locked the file
-
-log = logging.getLogger(__name__)
-
-SCHEMA = """
-CREATE TABLE jobs (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    state TEXT NOT NULL,
-    created REAL NOT NULL,
-    request TEXT NOT NULL,
-    save INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    error TEXT NOT NULL DEFAULT ''
-);
-CREATE INDEX jobs_by_state ON jobs (state, seq);
-CREATE TABLE images (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    job_id TEXT NOT NULL REFERENCES jobs (id),
-    path TEXT NOT NULL,
-    infotext TEXT NOT NULL,
-    seed INTEGER NOT NULL,
-    created REAL NOT NULL
-);
-CREATE INDEX images_by_job ON images (job_id);
-"""
+from webui.jobs.database import open_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +21,16 @@ class StoredJob:
     """A row of `jobs`.
 
     Attributes:
-        request: None where the stored text is no request of this version.
+        kind: the name of its kind, which alone can read `work`.
+        work: what is to be done, as its kind wrote it.
         attempts: how often it was begun.
     """
 
     id: str
+    kind: str
     state: JobState
     created: float
-    request: GenerationRequest | None
+    work: str
     save: bool
     attempts: int
     error: str
@@ -90,20 +61,11 @@ class JobStore:
             WebuiError: it cannot be opened, or a newer version of the program has written it.
         """
         self.path = path
-        self.moved_aside: Path | None = None
         self._lock = threading.RLock()
-        path.parent.mkdir(parents=True, exist_ok=True)
         with self._telling():
-            try:
-                self._connection = _open(path)
-            except sqlite3.DatabaseError as error:
-                if not _damaged(error):
-                    raise
-                self.moved_aside = _move_aside(path)
-                log.warning("%s is damaged (%s); it was moved to %s", path, error, self.moved_aside.name)
-                self._connection = _open(path)
+            self._connection, self.moved_aside = open_database(path)
 
-    def add(self, job_id: str, request: GenerationRequest, *, save: bool, created: float) -> None:
+    def add(self, job_id: str, kind: str, work: str, *, save: bool, created: float) -> None:
         """Append a queued job.
 
         Raises:
@@ -112,8 +74,8 @@ class JobStore:
         with self._writing() as connection:
             try:
                 connection.execute(
-                    "INSERT INTO jobs (id, state, created, request, save) VALUES (?, 'queued', ?, ?, ?)",
-                    (job_id, created, request.model_dump_json(), int(save)),
+                    "INSERT INTO jobs (id, kind, state, created, work, save) VALUES (?, ?, 'queued', ?, ?, ?)",
+                    (job_id, kind, created, work, int(save)),
                 )
             except sqlite3.IntegrityError:
                 raise BadRequestError("job_id", f"there was a job {job_id!r} before; choose another id") from None
@@ -183,65 +145,13 @@ class JobStore:
             raise WebuiError(f"database {self.path.name}: {error}") from error
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    """A sound database of our form; single statements are transactions of their own."""
-    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-    try:
-        connection.row_factory = sqlite3.Row
-        _prepare(connection, path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    (form,) = connection.execute("PRAGMA user_version").fetchone()
-    if form > FORM:  # looked at before anything is written
-        raise WebuiError(
-            f"{path} was written by a newer version of this program (form {form}, known up to {FORM}); "
-            "use that version, or move the file away"
-        )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")  # with WAL: sound after a crash or power cut
-    connection.execute("PRAGMA foreign_keys = ON")
-    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
-        raise _DamagedError(verdict)
-    if form < FORM:
-        # one transaction: a kill in the middle leaves an empty file, which is begun anew
-        connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA user_version = {FORM};COMMIT;")
-
-
-class _DamagedError(sqlite3.DatabaseError):
-    """SQLite found the file's pages or indexes inconsistent."""
-
-
-def _damaged(error: sqlite3.DatabaseError) -> bool:
-    """Whether the file itself is broken; a locked file or a full disk must never be taken for that."""
-    code = getattr(error, "sqlite_errorcode", 0)
-    return isinstance(error, _DamagedError) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _move_aside(path: Path) -> Path:
-    """Rename the file and its companions; they stay together, so that they can be repaired by hand."""
-    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
-    for ending in ("", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
-    return aside
-
-
 def _job(row: sqlite3.Row) -> StoredJob:
-    try:
-        request = GenerationRequest.model_validate_json(row["request"])
-    except ValidationError:
-        request = None
     return StoredJob(
         id=row["id"],
+        kind=row["kind"],
         state=row["state"],
         created=row["created"],
-        request=request,
+        work=row["work"],
         save=bool(row["save"]),
         attempts=row["attempts"],
         error=row["error"],

@@ -3,7 +3,7 @@
 import json
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Catalog:
         self._infos = tuple(infos)
         self._settings_file = settings_file
         self._validators: dict[tuple[str, str], Draft202012Validator] = {}
+        self._told: tuple[Callable[[tuple[ExtensionInfo, ...]], None], ...] = ()
 
     @property
     def infos(self) -> tuple[ExtensionInfo, ...]:
@@ -41,9 +42,18 @@ class Catalog:
 
     def note_worker(self, infos: Iterable[ExtensionInfo]) -> None:
         """What the worker found when it loaded them: there may be failures that a description does not meet."""
+        found = tuple(infos)
         with self._lock:
-            by_folder = {info.folder: info for info in infos}
+            by_folder = {info.folder: info for info in found}
             self._infos = tuple(by_folder.get(info.folder, info) for info in self._infos)
+            told = self._told
+        for tell in told:
+            tell(found)
+
+    def when_noted(self, tell: Callable[[tuple[ExtensionInfo, ...]], None]) -> None:
+        """Have `tell` called with what each new worker found, in the thread of `note_worker`; it must not wait."""
+        with self._lock:
+            self._told = (*self._told, tell)
 
     def get(self, name: str) -> ExtensionInfo | None:
         """The extension of that name that works, else the one that does not."""

@@ -7,20 +7,22 @@ import socket
 import sys
 import threading
 import time
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
 from webui.domain.errors import WebuiError
 from webui.domain.settings import Settings
 from webui.engine.engine import Engine
+from webui.jobs.job import JobStatus
 from webui.server.app import App, make
 from webui.server.guard import is_loopback
 
 BACKLOG = 2048
 FINISHING = 30.0  # seconds that the picture in work gets after SIGTERM
 GOODBYE = 3.0  # seconds that open answers get after that
-LOOK = 0.05
 INTERRUPTED = 130
 
 log = logging.getLogger(__name__)
@@ -32,35 +34,40 @@ class StoppingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: App) -> None:
         super().__init__(config)
         self._app = app
+        self._told = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # uvicorn would raise a noted signal again at the end, which would make the exit code that of a killed process
-        if self._app.closing.is_set():
+        if self._told:
             if sig == signal.SIGINT:
                 os._exit(INTERRUPTED)  # workers notice that their parent has gone
             return
-        self._app.closing.set()
+        self._told = True
+        # the thread does the rest: this code may interrupt whatever the main thread does, also while it holds a lock
         threading.Thread(target=self._drain, name="drain", daemon=True).start()
 
     def _drain(self) -> None:
+        self._app.closing.set()
         log.info("stopping; the picture in work is finished first (Ctrl+C again to stop at once)")
         finish_picture(self._app.engine, FINISHING)
         self.should_exit = True
 
 
 def finish_picture(engine: Engine, patience: float) -> None:
-    """Wait until the running job has made its picture, then end the job; later jobs stay in the queue."""
-    job = engine.current()
-    if job is None:
-        return
-    made = len(job.images)
+    """Wait until each running job has made its picture, then end the job; later jobs stay in the queue."""
+    made = {job: len(job.images) for job in engine.running()}
     end = time.monotonic() + patience
-    while time.monotonic() < end and job.state == "running" and len(job.images) == made:
-        time.sleep(LOOK)
-    if job.state == "running":
-        job.cancel()
-        while time.monotonic() < end and job.state == "running":
-            time.sleep(LOOK)
+    for job, before in made.items():
+        job.wait_for(partial(_has_made, before), end - time.monotonic())
+        if job.state == "running":
+            job.cancel()
+    for job in made:
+        job.wait_for(lambda now: now.state != "running", end - time.monotonic())
+
+
+def _has_made(before: int, now: JobStatus[Any, Any]) -> bool:
+    """Whether a job that had so many images has another one, or runs no more."""
+    return now.state != "running" or len(now.images) != before
 
 
 def listen(host: str, port: int) -> socket.socket:

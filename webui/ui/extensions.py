@@ -22,10 +22,10 @@ from webui.ui.events import bind, bind_load, bind_stop
 from webui.ui.extension_forms import Names, OptionsForm
 
 if TYPE_CHECKING:
+    from webui.engine.acting import ActionJob
     from webui.engine.engine import Engine
-    from webui.jobs.actions import ActionJob
 
-LOOK_EVERY = 0.2  # seconds
+FRAME = 0.2  # seconds that lie at least between two looks of an action on its way
 Updates = dict[Block, Any]
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class _ActionTab:
             yield {self.job: job.id, self.status: ""}
             async for updates in self._follow(job):
                 yield updates
-            made = await asyncio.wrap_future(job.outcome)
+            made = await job.wait()
             yield await asyncio.to_thread(self._done, made)
         except WebuiError as error:
             yield {self.bar: "", self.status: markup.message("error", str(error).lstrip("."))}
@@ -146,13 +146,16 @@ class _ActionTab:
 
     async def _follow(self, job: "ActionJob") -> AsyncIterator[Updates]:
         last = ""
-        while not job.outcome.done():
-            waits = job.state == "queued"
-            bar = markup.queued_bar(0) if waits else markup.share_bar(job.progress.fraction, job.progress.text)
+        async for now in job.changes(every=FRAME):
+            if now.ended:
+                return
+            waits = now.state == "queued"
+            bar = (
+                markup.queued_bar(now.position) if waits else markup.share_bar(now.progress.fraction, now.progress.text)
+            )
             if bar != last:
                 yield {self.bar: bar}
             last = bar
-            await asyncio.sleep(LOOK_EVERY)
 
     def _done(self, made: ActionOutcome) -> Updates:
         lines = [made.text, *made.files]
@@ -165,7 +168,7 @@ class _ActionTab:
     def cancel(self, job_id: str | None) -> str:
         """Stop this tab's action; what to say where there is none."""
         job = self.engine.action(job_id) if job_id else None
-        if job is None or job.outcome.done():
+        if job is None or job.ended:
             return markup.message("notice", "Nothing is running.")
         job.cancel()
         return ""

@@ -1,6 +1,6 @@
 """Start, follow and stop a job from the page. Knows components only as places for values; layout is in the tabs.
 
-Following is asynchronous and looks a few times a second: a page that waits holds no thread, so the others stay quick.
+Following is asynchronous: a page that waits holds no thread, so the others stay quick.
 """
 
 import asyncio
@@ -17,16 +17,17 @@ from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.hires import CELL, Hires
 from webui.domain.images import Picture, safe_open
 from webui.domain.request import GenerationRequest, Txt2Img
-from webui.domain.result import GeneratedImage, GenerationResult
+from webui.domain.result import GeneratedImage, GenerationResult, Progress
 from webui.ui import markup
 from webui.ui.album import Album
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
-    from webui.jobs.job import Job
+    from webui.engine.generating import GenerationJob
+    from webui.jobs.job import JobStatus
 
 LOGGER = logging.getLogger(__name__)
-LOOK_EVERY = 0.2  # seconds
+FRAME = 0.2  # seconds that lie at least between two looks of a job on its way
 NOTICEABLE = 0.05  # seconds
 Updates = dict[Component, Any]
 
@@ -120,27 +121,26 @@ class Runner:
             n_iter=1,
         )
 
-    def _submit(self, request: GenerationRequest) -> "Job":
+    def _submit(self, request: GenerationRequest) -> "GenerationJob":
         return self.engine.submit(request, save=self.save_images)
 
     async def resume(self, job_id: str | None) -> AsyncIterator[Updates]:
         """Show this browser's last job again after a reload: running, or done and still remembered."""
         job = self.job(job_id)
-        if job is not None and (job.state in ("queued", "running") or (job.state == "done" and job.images)):
+        if job is not None and (not job.ended or (job.state == "done" and job.images)):
             async for updates in self.follow(job):
                 yield updates
 
-    async def follow(self, job: "Job") -> AsyncIterator[Updates]:
+    async def follow(self, job: "GenerationJob") -> AsyncIterator[Updates]:
         """Updates until the job has ended, then its pictures, or its error as one sentence."""
         where = self.results
         before: Updates = {where.preview: "", where.status: ""}
         yield {**before, where.job: job.id}
-        while job.state in ("queued", "running"):
-            now = self._look(job)
+        async for status in job.changes(every=FRAME):
+            now = {} if status.ended else self._look(status)
             if changed := {component: value for component, value in now.items() if before.get(component) != value}:
                 yield changed
             before = {**before, **now}
-            await asyncio.sleep(LOOK_EVERY)
         try:
             result = await job.wait()
             yield await asyncio.to_thread(self._done, result)
@@ -153,11 +153,11 @@ class Runner:
         made = await asyncio.to_thread(self._pictures, job.images) if job.images else {}
         yield {**made, **where.fail(why)}
 
-    def _look(self, job: "Job") -> Updates:
-        if job.state == "queued":
-            return {self.results.bar: markup.queued_bar(job.position)}
-        bar = markup.progress_bar(job.progress, job.eta())
-        return {self.results.bar: bar, self.results.preview: markup.preview(job.preview)}
+    def _look(self, now: "JobStatus[Progress, GenerationResult]") -> Updates:
+        if now.state == "queued":
+            return {self.results.bar: markup.queued_bar(now.position)}
+        bar = markup.progress_bar(now.progress, now.eta())
+        return {self.results.bar: bar, self.results.preview: markup.preview(now.preview)}
 
     def _done(self, result: GenerationResult) -> Updates:
         """Pictures, how long each phase took, and the notices."""
@@ -186,14 +186,14 @@ class Runner:
             where.chosen: 0,
         }
 
-    def job(self, job_id: str | None) -> "Job | None":
+    def job(self, job_id: str | None) -> "GenerationJob | None":
         """The job of that id; None where the engine does not know it (any more)."""
         return self.engine.job(job_id) if job_id else None
 
     def interrupt(self, job_id: str | None) -> str:
         """Stop this browser's job, or else the one that runs; what to say where there is none."""
         job = self.job(job_id)
-        if job is not None and job.state in ("queued", "running"):
+        if job is not None and not job.ended:
             job.cancel()
         elif self.engine.current() is not None:
             self.engine.interrupt()

@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 
 from webui.engine.engine import Engine
-from webui.jobs.job import Job
+from webui.engine.generating import GenerationJob
 
 KEPT = 64
 
@@ -24,7 +24,7 @@ class Tasks:
             while len(self._ids) > KEPT:
                 self._ids.popitem(last=False)
 
-    def find(self, engine: Engine, name: str) -> Job | None:
+    def find(self, engine: Engine, name: str) -> GenerationJob | None:
         """The job of that name or, where nobody gave it, of that id."""
         with self._lock:
             job_id = self._ids.get(name, name)

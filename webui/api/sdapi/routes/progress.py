@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.answers import as_base64
-from webui.jobs.job import Job
+from webui.engine.generating import GenerationJob
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -16,12 +16,13 @@ def routes(parts: Parts) -> APIRouter:
 
     @router.get("/sdapi/v1/progress")
     def progress(skip_current_image: bool = False) -> dict[str, Any]:
+        # A1111 does one job at a time, so its clients can be told of one: the first of those that run.
         return report(parts.engine.current(), with_image=not skip_current_image)
 
     return router
 
 
-def report(job: Job | None, *, with_image: bool) -> dict[str, Any]:
+def report(job: GenerationJob | None, *, with_image: bool) -> dict[str, Any]:
     """A1111's progress object. Idle is exactly progress 0 with job_count 0: clients test for that."""
     if job is None:
         return {

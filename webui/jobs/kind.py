@@ -1,0 +1,106 @@
+"""What differs between the kinds of long work. Everything else about a job is the same for all of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+from PIL import Image
+
+from webui.domain.result import GeneratedImage, Notice
+
+
+class JobProgress(Protocol):
+    """How far a job is."""
+
+    @property
+    def fraction(self) -> float:
+        """Share of the work done, 0..1."""
+
+    @property
+    def preview(self) -> bytes | None:
+        """JPEG of what is being made; None where this message brings none."""
+
+
+class JobResult(Protocol):
+    """What a job came to."""
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What the user should know beside it."""
+
+
+WorkT = TypeVar("WorkT")
+ProgressT = TypeVar("ProgressT", bound=JobProgress)
+ResultT = TypeVar("ResultT", bound=JobResult)
+Work_co = TypeVar("Work_co", covariant=True)
+
+
+class Worked(Protocol[Work_co]):
+    """A job as its kind sees it while it runs."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def work(self) -> Work_co: ...
+    @property
+    def save(self) -> bool: ...
+    @property
+    def images(self) -> tuple[GeneratedImage, ...]: ...
+    def note_notice(self, notice: Notice) -> None: ...
+
+
+class JobKind(ABC, Generic[WorkT, ProgressT, ResultT]):
+    """One kind of long work: what it is told with, how it is stored, and what is done with what it makes.
+
+    Attributes:
+        name: stands in the database and in the log; it never changes.
+        kept: how many ended jobs of the kind can still be asked for.
+        stored: whether the database keeps its jobs, so that a next run of the program does what this one left.
+        progress_type: what it tells on its way; called without arguments it gives the progress of a job that waits.
+        result_type: what it comes to.
+    """
+
+    name: ClassVar[str]
+    kept: ClassVar[int]
+    stored: ClassVar[bool] = False
+    progress_type: type[ProgressT]
+    result_type: type[ResultT]
+
+    @abstractmethod
+    def title(self, work: WorkT) -> str:
+        """The work in a few words, for the log."""
+
+    @abstractmethod
+    def with_notices(self, result: ResultT, notices: tuple[Notice, ...]) -> ResultT:
+        """The result with these notices instead of its own."""
+
+    def is_light(self, work: WorkT) -> bool:
+        """Whether it waits for no other job."""
+        return False
+
+    def write(self, work: WorkT) -> str:
+        """The text that the database keeps of it, where the kind is stored."""
+        raise NotImplementedError(f"jobs of the kind {self.name} are not stored")
+
+    def read(self, text: str) -> WorkT | None:
+        """What `write` wrote; None where this version of the program cannot read it."""
+        raise NotImplementedError(f"jobs of the kind {self.name} are not stored")
+
+    def check(self, work: WorkT) -> None:
+        """Whether work that an earlier run of the program took on can still be done. Raises WebuiError."""
+
+    def keep_image(self, job: Worked[WorkT], image: GeneratedImage) -> GeneratedImage:
+        """Do with a picture what is to be done as soon as it is there; gives back what the doors are shown."""
+        return image
+
+    def finish(self, job: Worked[WorkT], result: ResultT) -> ResultT:
+        """Do with the result what is to be done; gives back what the doors are shown."""
+        return result
+
+    def images(self, result: ResultT) -> tuple[GeneratedImage, ...]:
+        """The pictures of a result that know how they were made."""
+        return ()
+
+    def pictures(self, result: ResultT) -> Sequence[Image.Image]:
+        """All pictures that a result keeps in memory."""
+        return [made.image for made in self.images(result)]
