@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from webui.domain.errors import BadRequestError, Cancelled
@@ -15,9 +14,8 @@ from webui.domain.request import GenerationRequest, Refiner, TokenMerging, Txt2I
 from webui.domain.result import GeneratedImage, Progress
 from webui.domain.upscale import Upscale
 from webui.processing.back import Back, build
-from webui.processing.hires import SecondPassHooks, second_plan
+from webui.processing.hires import second_plan
 from webui.processing.plan import Walk, make_plan
-from webui.sampling.steps import ModelCall, Residuals, Step
 from webui.worker.main import WorkerConfig
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
@@ -38,31 +36,6 @@ class Recorder:
     def image(self, image: GeneratedImage) -> None: ...
     def stopped(self) -> str:
         return self._stop(self.seen[-1])
-
-
-class MarkedHooks:
-    """Hooks that note which steps they were called with."""
-
-    def __init__(self) -> None:
-        self.steps: list[Step] = []
-
-    def pre_step(self, step: Step, latents: torch.Tensor) -> torch.Tensor:
-        self.steps.append(step)
-        return latents
-
-    def post_step(self, step: Step, latents: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
-        self.steps.append(step)
-        return latents
-
-    def unet_residuals(self, call: ModelCall) -> Residuals | None:
-        self.steps.append(call.step)
-        return None
-
-    def edit_denoised(
-        self, step: Step, denoised: torch.Tensor, cond: torch.Tensor, uncond: torch.Tensor
-    ) -> torch.Tensor:
-        self.steps.append(step)
-        return denoised
 
 
 @pytest.fixture(scope="module")
@@ -90,16 +63,6 @@ def test_the_second_plan_changes_what_the_options_say_and_nothing_else() -> None
     assert (second.walk, second.calls, second.base_calls) == (Walk(8, 4), 8, 3)
     assert (second.request.width, second.request.height, second.text_size) == (96, 96, (96, 96))
     assert (second.prompt, second.request.cfg_scale, second.batches) == ("a dog", 3, first.batches)
-
-
-def test_hooks_are_told_of_the_second_pass() -> None:
-    seen = MarkedHooks()
-    hooks, step, latents = SecondPassHooks(seen), Step(0, 1, torch.ones(()), torch.zeros(())), torch.zeros(1, 4, 8, 8)
-    hooks.pre_step(step, latents)
-    hooks.post_step(step, latents, latents)
-    hooks.edit_denoised(step, latents, latents, latents)
-    hooks.unet_residuals(ModelCall(step, latents, torch.ones(1), torch.zeros(1, 77, 8), torch.ones(1, dtype=bool)))
-    assert [one.hires for one in seen.steps] == [True] * 4
 
 
 @needs_models

@@ -18,7 +18,6 @@ from webui.processing.plan import Plan, calls_of, fixed_walk
 from webui.processing.start import to_pixels
 from webui.prompt.composition import extra_networks
 from webui.sampling.masking import LatentMask
-from webui.sampling.steps import ModelCall, Residuals, Step, StepHooks
 from webui.weights.model import LoadedModel
 
 Grow = Callable[[Image.Image, int, int], Image.Image]  # (picture, width, height) -> the picture at that size
@@ -135,26 +134,3 @@ class Enlarged:
     def mask_for(self, clean: Tensor) -> LatentMask | None:
         """None: nothing is protected."""
         return None
-
-
-class SecondPassHooks:
-    """The hooks of a job as the second pass calls them: every step says that it is one of this pass."""
-
-    def __init__(self, hooks: StepHooks) -> None:
-        self._hooks = hooks
-
-    def pre_step(self, step: Step, latents: Tensor) -> Tensor:
-        return self._hooks.pre_step(_marked(step), latents)
-
-    def post_step(self, step: Step, latents: Tensor, denoised: Tensor) -> Tensor:
-        return self._hooks.post_step(_marked(step), latents, denoised)
-
-    def unet_residuals(self, call: ModelCall) -> Residuals | None:
-        return self._hooks.unet_residuals(replace(call, step=_marked(call.step)))
-
-    def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
-        return self._hooks.edit_denoised(_marked(step), denoised, cond, uncond)
-
-
-def _marked(step: Step) -> Step:
-    return replace(step, hires=True)

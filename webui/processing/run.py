@@ -17,10 +17,11 @@ from webui.library.choice import first_choice
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 from webui.output.infotext import InfoFacts, write
+from webui.plugins.contexts import ModelTraits
 from webui.plugins.host import ExtensionHost
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.decode import check_finite, decode
-from webui.processing.hires import Enlarged, Enlarger, SecondPassHooks, first_picture, hires_of, second_plan
+from webui.processing.hires import Enlarged, Enlarger, first_picture, hires_of, second_plan
 from webui.processing.inpaint import settled, tells_of_mask
 from webui.processing.patching import Patched, Patching
 from webui.processing.plan import Batch, Plan, image_request, make_plan, merged
@@ -165,6 +166,15 @@ class Pipeline:
         self._patching.expect(checkpoint)
         model = self._models.get(checkpoint, vae)
         loading = time.monotonic() - began
+        hooks.model = ModelTraits(
+            checkpoint.stem,
+            model.spec.family,
+            model.spec.prediction,
+            model.spec.unet.out_channels,
+            model.vae.downscale,
+            model.spec.in_channels,
+            model.spec.zero_terminal_snr,
+        )
         plan = make_plan(request.with_(checkpoint=checkpoint.name))
         hires = hires_of(plan.request)
         second = second_plan(plan, hires) if hires else None
@@ -359,11 +369,12 @@ class Pipeline:
                     batch,
                     stages.at,
                     job.table,
-                    SecondPassHooks(job.hooks) if is_second else job.hooks,
+                    job.hooks,
                     watch,
                     device=job.model.device,
                     is_sdxl=family in ("sdxl", "sdxl_refiner"),
                     origin=origin,
+                    hires=is_second,
                 )
         except Cancelled:
             return None

@@ -13,6 +13,7 @@ from webui.library.files import ModelFile
 from webui.processing.plan import Plan
 from webui.prompt.conditioning import Conditioning
 from webui.sampling.denoiser import Prediction, Stage
+from webui.sampling.steps import StageName
 from webui.weights.model import LoadedModel
 
 Encode = Callable[[LoadedModel], Conditioning]
@@ -47,7 +48,7 @@ class Stages:
         self._encode = encode
         self._extra = extra or partial(blank_conditioning, request=plan.request)
         self.model = base  # the one in force; its VAE decodes, as in A1111
-        self._current = self._stage(base)
+        self._current = self._stage(base, "base")
 
     def at(self, done: float, calls: int) -> Stage:
         """The stage for the call that comes.
@@ -60,13 +61,13 @@ class Stages:
             share = calls / self._plan.run_calls if self._switch.by_steps else done
             if share >= self._switch.at:
                 self.model = self._load(self._switch.file)
-                self._current = self._stage(self.model)
+                self._current = self._stage(self.model, "refiner")
                 self._switch = None
         return self._current
 
-    def _stage(self, model: LoadedModel) -> Stage:
+    def _stage(self, model: LoadedModel, name: StageName) -> Stage:
         prediction = prediction_of(model, self._plan.sampler)
-        return Stage(model.unet, prediction, self._encode(model), self._extra(model))
+        return Stage(model.unet, prediction, self._encode(model), self._extra(model), name)
 
 
 def prediction_of(model: LoadedModel, sampler: SamplerInfo) -> Prediction:
