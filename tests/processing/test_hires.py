@@ -106,6 +106,16 @@ def test_stopped_in_either_pass_there_is_a_picture(back: Back, step: int) -> Non
 
 
 @needs_models
+@pytest.mark.parametrize("first_pass", [None, NOISY])
+def test_a_skip_ends_its_batch_alone(back: Back, first_pass: Image.Image | None) -> None:
+    request = ask(first_pass).with_(n_iter=2)
+    recorder = Recorder(lambda progress: "skip" if (progress.batch, progress.step) == (0, 2) else "")
+    skipped, whole = back.run(request, recorder), back.run(request, Recorder())
+    assert len(skipped.images) == len(whole.images) == 2
+    assert (pixels(skipped.images[1].image) == pixels(whole.images[1].image)).all()
+
+
+@needs_models
 def test_checkpoint_refiner_and_merging_take_part(back: Back) -> None:
     plain = pixels(back.run(ask(), Recorder()).images[0].image)
     changed = [
