@@ -45,9 +45,7 @@ def passes_of(plan: Plan, first: StageFiles, second: StageFiles, refiner: StageF
     request, hires = plan.request, hires_of(plan.request)
     if hires is None:
         return (Pass(plan, first, _other(refiner, first), request.merging_ratio),)
-    refines_first, refines_second = (
-        hires.refiner_pass in ("both passes", f"{name} pass") for name in ("first", "second")
-    )
+    refines_first, refines_second = hires.refiner_pass != "second pass", hires.refiner_pass != "first pass"
     one = Pass(plan, first, _other(refiner, first) if refines_first else None, request.merging_ratio)
     before = () if first_picture(request) else (one,)
     two = Pass(
