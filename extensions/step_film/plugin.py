@@ -1,7 +1,7 @@
 """The film of a job's steps: options and hooks. Frames are made in `frames.py`, drawn in `strip.py`."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PIL import Image
 from pydantic import Field
@@ -11,7 +11,7 @@ from webui.extension_api import JobContext, Options, find_sampler, hookimpl
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from webui.extension_api.tensors import LoadedModel, Step
+    from webui.extension_api.tensors import Step
 
     from .frames import Frame
 
@@ -43,48 +43,39 @@ def join_job(job: JobContext) -> object | None:
 
 
 class Run:
-    """What is kept of one run of the sampler."""
+    """What is kept of one run of the sampler: of one pass over one batch."""
 
-    def __init__(self, title: str) -> None:
-        self.title = title
+    def __init__(self, batch: int, hires: bool) -> None:
+        self.batch = batch
+        self.hires = hires
         self.frames: list[Frame] = []
         self.levels: list[float] = []
         self.end = 0.0
+
+    @property
+    def place(self) -> tuple[int, bool]:
+        return self.batch, self.hires
+
+    def title(self, sampler: str) -> str:
+        return f"{sampler}, batch {self.batch + 1}{', second pass' if self.hires else ''}"
 
 
 class Filming:
     """Films one job."""
 
     def __init__(self, options: FilmOptions, job: JobContext) -> None:
-        sampler = find_sampler(job.request.sampler)
         self._options = options
-        self._notice = job.notice
-        self._by_timesteps = sampler is not None and sampler.space == "timestep"
-        self._zero_snr = job.request.schedule.zero_terminal_snr
-        self._sampler = job.request.sampler
-        self._family: Any = "sd1"
+        self._job = job
         self._alphas: Tensor | None = None
         self._noisy: Tensor | None = None
         self._runs: list[Run] = []
 
     @hookimpl
-    def patch_model(self, model: "LoadedModel") -> None:
-        """Changes nothing: the family decides how latents are coloured."""
-        from webui.extension_api.tensors import SigmaTable
-
-        self._family = model.spec.family
-        if self._by_timesteps:
-            zero = self._zero_snr or model.spec.zero_terminal_snr
-            self._alphas = SigmaTable.standard(zero_terminal_snr=zero).alphas_cumprod
-
-    @hookimpl
     def pre_step(self, step: "Step", latents: "Tensor") -> None:
         """Remember what the step starts from: (B, 4, h, w)."""
-        if step.index == 0:
-            if len(self._runs) == FILMS:
-                self._notice(f"only the first {FILMS} runs of the sampler are shown")
-            place = f"{self._sampler}{', second pass' if step.hires else ''}, run {len(self._runs) + 1}"
-            self._runs.append(Run(place))
+        place = (step.place.batch, step.place.hires)
+        if not self._runs or self._runs[-1].place != place:
+            self._begin(Run(*place))
         self._noisy = latents[0]
 
     @hookimpl
@@ -95,7 +86,8 @@ class Filming:
             return
         from .frames import frame  # torch
 
-        run.frames.append(frame(step, self._noisy, denoised[0], self._family, self._options.side, self._alphas))
+        family = self._job.model.family
+        run.frames.append(frame(step, self._noisy, denoised[0], family, self._options.side, self._alphas))
         run.levels.append(float(step.sigma))
         run.end = float(step.sigma_next)
 
@@ -104,11 +96,23 @@ class Filming:
         """A strip for each run."""
         from .strip import strip
 
+        sampler = self._job.request.sampler
         return [
-            strip(_spread(run.frames, self._options.columns), [*run.levels, run.end], run.title)
+            strip(_spread(run.frames, self._options.columns), [*run.levels, run.end], run.title(sampler))
             for run in self._runs[:FILMS]
             if run.frames
         ]
+
+    def _begin(self, run: Run) -> None:
+        if len(self._runs) == FILMS:
+            self._job.notice(f"only the first {FILMS} runs of the sampler are shown")
+        self._runs.append(run)
+        sampler, model = find_sampler(self._job.request.sampler), self._job.model
+        if self._alphas is None and sampler is not None and sampler.space == "timestep":
+            from webui.extension_api.tensors import SigmaTable  # torch
+
+            zero = self._job.request.schedule.zero_terminal_snr or model.zero_terminal_snr
+            self._alphas = SigmaTable.standard(zero_terminal_snr=zero).alphas_cumprod
 
 
 def _spread(frames: Sequence["Frame"], most: int) -> list["Frame"]:

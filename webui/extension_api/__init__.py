@@ -36,7 +36,7 @@ from webui.extension_api.functions import (
     unfinished,
     with_aspect,
 )
-from webui.extension_api.job_context import JobContext
+from webui.extension_api.job_context import JobContext, ModelTraits
 from webui.extension_api.markers import API_VERSION, hookimpl
 from webui.extension_api.model_files import Models
 from webui.extension_api.options import Options
@@ -54,6 +54,7 @@ __all__ = [
     "Img2Img",
     "Inpainting",
     "JobContext",
+    "ModelTraits",
     "Models",
     "NetworkTag",
     "NotFiniteError",

@@ -1,6 +1,6 @@
 """What an extension imports in modules that work on tensors, beside `webui.extension_api`. Loads torch.
 
-Types that are a part of the contract as they stand: what hooks are handed (`Step`, `ModelCall`, `Residuals`,
+Types that are a part of the contract as they stand: what hooks are handed (`Step`, `Place`, `ModelCall`, `Residuals`,
 `Conditioning`, `Embedding`, `LoadedModel` with its `TextStack` and `ClipTower`), a file's tensors (`TensorFile`,
 `TensorReader`), what a checkpoint is (`ModelSpec`, `Family`), how its layers are named (`Layout`), its noise levels
 (`SigmaTable`), and networks that draw maps (`DepthNetwork`, `Segmenter`). Each function below is a promise of its own.
@@ -22,7 +22,7 @@ from webui.prompt.embeddings import Embedding
 from webui.prompt.ports import TextStack
 from webui.sampling import colours
 from webui.sampling.schedules import SigmaTable
-from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.sampling.steps import ModelCall, Place, Residuals, Step
 from webui.weights import annotators, build, recognise, text_encoders
 from webui.weights.annotators import Segmenter
 from webui.weights.depth import DepthNetwork
@@ -40,6 +40,7 @@ __all__ = [
     "LoadedModel",
     "ModelCall",
     "ModelSpec",
+    "Place",
     "Residuals",
     "Segmenter",
     "SigmaTable",

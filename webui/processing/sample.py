@@ -20,7 +20,7 @@ from webui.sampling.noise import ImageNoise
 from webui.sampling.samplers import SamplerOptions
 from webui.sampling.schedules import SigmaTable, sigmas_for, timesteps_for
 from webui.sampling.stepping import SolverRange
-from webui.sampling.steps import Step, StepHooks, StepNoise
+from webui.sampling.steps import Place, Step, StepHooks, StepNoise
 from webui.sampling.timestep import EpsilonModel, sample_timesteps
 
 Watcher = Callable[[Step, Tensor], None]
@@ -89,6 +89,7 @@ def sample_batch(
     device: torch.device,
     is_sdxl: bool,
     origin: Origin | None = None,
+    hires: bool = False,
 ) -> Sampled:
     """Run the plan's sampler on one batch, from noise, or from a noised picture, to clean latents.
 
@@ -96,6 +97,7 @@ def sample_batch(
 
     Args:
         origin: what to start from; None is pure noise.
+        hires: whether this is the second pass of hires fix; hooks are told.
     """
     request, info, task = plan.request, plan.sampler, plan.request.task
     noise = image_noise(request, batch, device)
@@ -117,6 +119,7 @@ def sample_batch(
         planned=plan.run_calls,
         quantize=request.schedule.quantize,
         image_cfg_scale=task.image_cfg_scale if isinstance(task, Img2Img) else None,
+        place=Place(batch.index, hires=hires),
     )
     run = _Run(plan, batch, model, table, hooks, watch, noise, first, init, mask, is_sdxl)
     end = mask.finished if mask is not None else _unchanged
@@ -175,6 +178,7 @@ class _Run:
             hooks=self.hooks,
             watch=self.watch,
             solver_range=whole,
+            locate=self.model.located,
         )
 
     def in_timesteps(self) -> Tensor:
@@ -200,6 +204,7 @@ class _Run:
             hooks=self.hooks,
             watch=self.watch,
             starts_from_image=self.init is not None,
+            locate=self.model.located,
         )
 
     def _brownian(self, full: Tensor) -> StepNoise:

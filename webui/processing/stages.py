@@ -13,20 +13,28 @@ from webui.library.files import ModelFile
 from webui.processing.plan import Plan
 from webui.prompt.conditioning import Conditioning
 from webui.sampling.denoiser import Prediction, Stage
+from webui.sampling.steps import StageName
 from webui.weights.model import LoadedModel
 
 Encode = Callable[[LoadedModel], Conditioning]
-Load = Callable[[ModelFile], LoadedModel]
+Load = Callable[["StageFiles"], LoadedModel]
 Extra = Callable[[LoadedModel], Tensor | None]  # conditioning channels (B, C, h, w) for checkpoints that want some
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
-    """The refiner of a job: its file and when it takes over."""
+class StageFiles:
+    """A stage before it is loaded.
 
-    file: ModelFile
-    at: float
-    by_steps: bool
+    Attributes:
+        vae: the separate VAE that belongs to it; None: the one inside the checkpoint.
+        at: the share of the noise levels, or with `by_steps` of the calls, after which it takes over; 0..1.
+    """
+
+    name: StageName
+    checkpoint: ModelFile
+    vae: ModelFile | None
+    at: float = 0.0
+    by_steps: bool = False
 
 
 class Stages:
@@ -36,18 +44,18 @@ class Stages:
         self,
         plan: Plan,
         base: LoadedModel,
-        switch: Switch | None,
+        refiner: StageFiles | None,
         load: Load,
         encode: Encode,
         extra: Extra | None = None,
     ) -> None:
         self._plan = plan
-        self._switch = switch
+        self._refiner = refiner  # that has not taken over yet
         self._load = load
         self._encode = encode
         self._extra = extra or partial(blank_conditioning, request=plan.request)
         self.model = base  # the one in force; its VAE decodes, as in A1111
-        self._current = self._stage(base)
+        self._current = self._stage(base, "base")
 
     def at(self, done: float, calls: int) -> Stage:
         """The stage for the call that comes.
@@ -56,17 +64,17 @@ class Stages:
             done: share of the noise levels that lie behind, 0..1.
             calls: denoiser calls made in this run.
         """
-        if self._switch is not None:
-            share = calls / self._plan.run_calls if self._switch.by_steps else done
-            if share >= self._switch.at:
-                self.model = self._load(self._switch.file)
-                self._current = self._stage(self.model)
-                self._switch = None
+        if self._refiner is not None:
+            share = calls / self._plan.run_calls if self._refiner.by_steps else done
+            if share >= self._refiner.at:
+                self.model = self._load(self._refiner)
+                self._current = self._stage(self.model, self._refiner.name)
+                self._refiner = None
         return self._current
 
-    def _stage(self, model: LoadedModel) -> Stage:
+    def _stage(self, model: LoadedModel, name: StageName) -> Stage:
         prediction = prediction_of(model, self._plan.sampler)
-        return Stage(model.unet, prediction, self._encode(model), self._extra(model))
+        return Stage(model.unet, prediction, self._encode(model), self._extra(model), name)
 
 
 def prediction_of(model: LoadedModel, sampler: SamplerInfo) -> Prediction:

@@ -4,6 +4,7 @@ One `GuidedModel` serves one run of a sampler. It counts its calls, because prom
 the last estimate of the prompt alone, which is the picture when a run is interrupted.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -15,7 +16,7 @@ from webui.domain.request import Guidance
 from webui.prompt.conditioning import Conditioning, Span, at_call
 from webui.sampling.guidance import guide, rescaled, towards_picture
 from webui.sampling.padding import match_lengths, stack_spans
-from webui.sampling.steps import ModelCall, Step, StepHooks, Unet
+from webui.sampling.steps import ModelCall, Place, StageName, Step, StepHooks, Unet
 from webui.sampling.timestep import Guided
 
 Prediction = Literal["epsilon", "v", "lcm"]
@@ -41,12 +42,14 @@ class Stage:
     Attributes:
         prediction: what the network's output means.
         extra: (B, C, h, w) conditioning channels of inpainting and editing checkpoints, or None.
+        name: whether the network is the checkpoint of the pass or its refiner.
     """
 
     unet: Unet
     prediction: Prediction
     conditioning: Conditioning
     extra: Tensor | None = None
+    name: StageName = "base"
 
 
 StageAt = Callable[[float, int], Stage]  # (share of the noise levels done, calls made) -> the stage in force
@@ -62,6 +65,7 @@ class GuidedModel:
         quantize: round timesteps to whole numbers.
         image_cfg_scale: guidance towards the picture of checkpoints that edit by instruction (arXiv:2211.09800,
             equation 3); None or 1: the picture is shown to the negative prompt too.
+        place: the batch and the pass that the run is of.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class GuidedModel:
         planned: int,
         quantize: bool = False,
         image_cfg_scale: float | None = None,
+        place: Place = Place(),
     ) -> None:
         self._stage_at = stage_at
         self._levels = levels
@@ -84,6 +89,8 @@ class GuidedModel:
         self._planned = planned
         self._quantize = quantize
         self._image_scale = 1.0 if image_cfg_scale is None else image_cfg_scale
+        self._place = place
+        self._calls_of: Counter[int] = Counter()  # by the index of the step
         self.calls = 0
         self.latest: Tensor | None = None  # (B, 4, h, w): clean estimate of each image's first prompt part alone
         self.padded = False  # whether a prompt was padded to the other's length
@@ -92,6 +99,7 @@ class GuidedModel:
         """Sigma space: (B, 4, h, w) at level `sigma` -> the guided estimate of the clean latents."""
         nearest = int((self._levels.sigmas.log() - sigma.cpu().clamp(min=1e-8).log()).abs().argmin())
         stage = self._stage_at((999 - nearest) / 1000, self.calls)
+        step = self._begun(step, stage)
         timestep = self._timestep(stage, sigma)
         scaled = latents / (sigma**2 + 1).sqrt()
         rows, uncond, weights, scale = self._predict(step, stage, scaled, timestep, sigma)
@@ -117,6 +125,7 @@ class GuidedModel:
         `cfgpp` divides the guidance scale by 12.5, as DDIM CFG++ (arXiv:2406.08070) is set up in A1111.
         """
         stage = self._stage_at((999 - float(timestep)) / 1000, self.calls)
+        step = self._begun(step, stage)
         rows, uncond, weights, scale = self._predict(step, stage, latents, timestep, timestep)
         blind = self._blind(step, stage, latents, timestep)
         owners = _owners(weights, latents.device)
@@ -137,6 +146,17 @@ class GuidedModel:
         self.latest = (latents - (1 - alpha).sqrt() * cond) / alpha.sqrt()
         self.calls += 1
         return Guided(guided, against)
+
+    def located(self, step: Step) -> Step:
+        """The step with the place at which the run stands now."""
+        return replace(step, place=replace(self._place, call=self.calls, call_in_step=self._calls_of[step.index]))
+
+    def _begun(self, step: Step, stage: Stage) -> Step:
+        """Count a call that begins; the step with the place of this call."""
+        self._place = replace(self._place, stage=stage.name)
+        step = self.located(step)
+        self._calls_of[step.index] += 1
+        return step
 
     def _timestep(self, stage: Stage, sigma: Tensor) -> Tensor:
         """The time handed to the network; LCM knows fifty of them."""
