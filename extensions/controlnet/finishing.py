@@ -25,8 +25,8 @@ def _kept(one: Prepared, image: Image.Image) -> Image.Image:
     square = np.ones((_SOFTENING, _SOFTENING), np.uint8)
     mask = cv2.dilate((drawn[:, :, 3] > 127).astype(np.float32), square)
     share = cv2.blur(mask, (_SOFTENING, _SOFTENING))[:, :, None]
-    mixed = np.asarray(image, np.float32) * share + drawn[:, :, :3].astype(np.float32) * (1 - share)
-    return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
+    mixed = (np.asarray(image, np.float32) + 0.5) * share + drawn[:, :, :3].astype(np.float32) * (1 - share)
+    return Image.fromarray(mixed.clip(0, 255).astype(np.uint8))
 
 
 def _lit(one: Prepared, image: Image.Image) -> Image.Image:

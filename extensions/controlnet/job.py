@@ -1,5 +1,6 @@
 """ControlNet in one job: which units act in which call of the UNet, and what is shown and written afterwards."""
 
+import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,7 @@ from .latents import Correction, Prediction, latent_mask, noised
 from .networks import CELL, Acting, acting, load
 from .options import ControlOptions, Unit
 from .reference import Look, Reference
+from .reported_step import reported_step
 from .units import Prepared, fields_of, prepare
 
 SEEDS = 2**32
@@ -60,14 +62,14 @@ class ControlJob:
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
         if self._on_model is None or not self._progress.begins(call):
             return None
-        total = steps_of(self._request, hires=call.step.hires, run=call.step.total)
+        total = steps_of(self._request, hires=call.step.hires)
         active = [one for one in self._units if is_within(one.unit, self._progress.done, total, hires=call.step.hires)]
         return self._on_model.residuals(call, active, self._progress.noise(self._request, call))
 
     @hookimpl
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> None:
-        """A call is over; A1111 counts steps here."""
-        self._progress.over(step)
+        """Note that a call is over: A1111's sampler may have reported a step since."""
+        self._progress.over(step, sampler_of(self._request, hires=step.hires))
 
     @hookimpl
     def edit_image(self, image: Image.Image, index: int) -> Image.Image | None:
@@ -106,14 +108,15 @@ class ControlJob:
 
 
 class Progress:
-    """Where the sampling stands, counted as A1111 counts: a step is done when its first call is over.
+    """Where the sampling stands, as A1111 knows it.
 
     Attributes:
-        done: number of that step.
+        done: number of the step that its sampler has reported last, see `reported_step`.
     """
 
     def __init__(self) -> None:
         self.done = 0
+        self._calls = 0  # of the pass, as far as they are over
         self._batch = -1
         self._over = True  # the call before this one was finished
         self._first_time = float("inf")  # timestep of the first call of the pass
@@ -129,14 +132,17 @@ class Progress:
                 self._batch += not call.step.hires
                 self._first_time = time
                 self._noise = None
+                self._calls = 0
             self.done = 0
         self._over = False
         self._last_step = call.step.index
         return self._end is None or call.step.index < self._end
 
-    def over(self, step: Step) -> None:
+    def over(self, step: Step, sampler: str) -> None:
+        """Note that a call of the model in this step is over, whatever rows it was made in."""
         self._over = True
-        self.done = step.index
+        self._calls += 1
+        self.done = reported_step(sampler, step.index, self._calls)
 
     def stop_here(self) -> None:
         """From the step that comes on, in this batch and in all later ones, control is over."""
@@ -155,10 +161,12 @@ class OnModel:
 
     def __init__(self, model: LoadedModel, units: Sequence[Prepared], networks: Mapping[int, Acting]) -> None:
         self._model = model
+        self._units = units
         self._networks = networks
         self._reference = Reference(model) if any(one.is_reference for one in units) else None
         self._prediction = Prediction(model.spec.prediction == "v")
         self._latents: dict[tuple[int, int, int], Tensor] = {}
+        self._encoded: dict[bytes, Tensor] = {}  # by what the picture is: A1111 encodes equal ones once
         self._corrections: list[Correction] = []
         self._corrects = any(corrects(one) for one in units)
         self._call: ModelCall | None = None
@@ -181,6 +189,7 @@ class OnModel:
         self._call, self._corrections = None, []
         for network in self._networks.values():
             network.idle()
+        self._encode(call, noise)
         if self._reference is not None:
             self._look(self._reference, call, [one for one in active if one.is_reference], noise)
         total: Residuals | None = None
@@ -190,13 +199,37 @@ class OnModel:
             if added is not None:
                 total = added if total is None else total + added
         self._call = call
-        self._corrections = [self._correction(one, call) for one in active if corrects(one)]
+        # A1111 corrects in every call of both passes, whatever the window of the unit; colours come first.
+        correcting = sorted((one for one in self._units if corrects(one)), key=lambda one: one.inpaints)
+        self._corrections = [self._correction(one, call) for one in correcting]
         return total
+
+    def _encode(self, call: ModelCall, noise: torch.Generator) -> None:
+        """Make the latents of all units that need them, whether they act in this call or not.
+
+        They are drawn from the posterior, and so each picture takes its random numbers before the first reference
+        takes any.
+        """
+        height, width = call.sample.shape[-2:]
+        for one in self._units:
+            key = (one.number, height, width)
+            if key in self._latents or not (one.is_reference or corrects(one)):
+                continue
+            pixels = one.source(height * CELL, width * CELL)
+            picture = hashlib.sha256(pixels.numpy().tobytes()).digest()
+            if picture not in self._encoded:
+                self._encoded[picture] = self._model.vae.encode(pixels.to(self._model.device), noise)
+            self._latents[key] = self._encoded[picture]
+
+    def _source_latents(self, one: Prepared, call: ModelCall) -> Tensor:
+        """(1, 4, h, w) latents of a unit's picture."""
+        height, width = call.sample.shape[-2:]
+        return self._latents[one.number, height, width]
 
     def _look(self, reference: Reference, call: ModelCall, units: Sequence[Prepared], noise: torch.Generator) -> None:
         reference.forget()
         for one in units:
-            latents = self._source_latents(one, call, noise).to(call.sample.device).expand(len(call.sample), -1, -1, -1)
+            latents = self._source_latents(one, call).to(call.sample.device).expand(len(call.sample), -1, -1, -1)
             drawn = torch.randn(latents.shape, generator=noise).to(latents)
             sample = noised(latents, call.timestep, drawn)
             if call.sample.shape[1] > sample.shape[1]:
@@ -210,20 +243,6 @@ class OnModel:
     def _is_xl(self) -> bool:
         return self._model.spec.family in ("sdxl", "sdxl_refiner")
 
-    def _source_latents(self, one: Prepared, call: ModelCall, noise: torch.Generator | None = None) -> Tensor:
-        """(1, 4, h, w) latents of a unit's picture, without what an inpainting unit repaints."""
-        height, width = call.sample.shape[-2:]
-        key = (one.number, height, width)
-        if key not in self._latents:
-            pixels = one.source(height * CELL, width * CELL)
-            repainted = one.repainted(height * CELL, width * CELL)
-            if repainted is not None:
-                pixels = (pixels - 0.5) * (1 - repainted) + 0.5
-            self._latents[key] = self._model.vae.encode(pixels.to(self._model.device))
-            if noise is not None:  # A1111 samples the posterior, whose noise is drawn first
-                torch.randn(self._latents[key].shape, generator=noise)
-        return self._latents[key]
-
     def _correction(self, one: Prepared, call: ModelCall) -> Correction:
         source = self._source_latents(one, call)
         weight = min(max(one.unit.weight, 0.0), 1.0)
@@ -231,7 +250,8 @@ class OnModel:
         repainted = one.repainted(height * CELL, width * CELL)
         if repainted is not None:
             return Correction(source, weight, mask=latent_mask(repainted))
-        radius = int(one.threshold(0)) * (2 if call.step.hires else 1)
+        acts_in_hires = call.step.hires and one.unit.hr_option != "Low res only"
+        radius = int(one.threshold(0)) * (2 if acts_in_hires else 1)
         sharpness = one.threshold(1) if one.module.name.endswith("+sharp") else 0.0
         return Correction(source, weight, radius=radius, sharpness=sharpness)
 
@@ -285,14 +305,20 @@ def look_of(one: Prepared, *, hires: bool, is_xl: bool) -> Look:
     )
 
 
-def steps_of(request: GenerationRequest, *, hires: bool, run: int) -> int:
+def steps_of(request: GenerationRequest, *, hires: bool) -> int:
     """Steps that shares of a run refer to: those asked for, in img2img those that are run."""
-    if hires:
-        return run
     task = request.task
+    if isinstance(task, Txt2Img) and hires:
+        return task.hires.steps or request.steps
     if not isinstance(task, Img2Img) or task.fix_steps:
         return request.steps
     return int(min(task.denoising_strength, FULL_STRENGTH) * request.steps) + 1
+
+
+def sampler_of(request: GenerationRequest, *, hires: bool) -> str:
+    """The label of the sampler of a pass."""
+    task = request.task
+    return (task.hires.sampler if hires and isinstance(task, Txt2Img) else "") or request.sampler
 
 
 def hires_size(request: GenerationRequest) -> tuple[int, int] | None:
