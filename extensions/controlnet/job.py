@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from webui.plugins.api import GenerationRequest, Img2Img, JobContext, Models, Txt2Img, UnknownModelError, hookimpl
 from webui.plugins.tensors import LoadedModel, ModelCall, Residuals, Step
 
-from .finishing import finished
+from .finishing import kept, lit
 from .injection import BALANCED, CONTROL_WINS, is_within
 from .latents import Correction, Prediction, latent_mask, noised
 from .networks import CELL, Acting, acting, load
@@ -62,19 +62,27 @@ class ControlJob:
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
         if self._on_model is None or not self._progress.begins(call):
             return None
-        total = steps_of(self._request, hires=call.step.hires)
-        active = [one for one in self._units if is_within(one.unit, self._progress.done, total, hires=call.step.hires)]
+        hires, progress = call.step.hires, self._progress
+        sampler, total = sampler_of(self._request, hires=hires), steps_of(self._request, hires=hires)
+        done = reported_step(sampler, call.step.index, progress.call_in_step, progress.call)
+        active = [one for one in self._units if is_within(one.unit, done, total, hires=hires)]
         return self._on_model.residuals(call, active, self._progress.noise(self._request, call))
 
     @hookimpl
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> None:
-        """Note that a call is over: A1111's sampler may have reported a step since."""
-        self._progress.over(step, sampler_of(self._request, hires=step.hires))
+        """Note that a call is over."""
+        self._progress.over()
+
+    @hookimpl
+    def edit_pixels(self, pixels: Tensor, index: int) -> Tensor | None:
+        for one in self._units:
+            pixels = kept(one, pixels)
+        return pixels
 
     @hookimpl
     def edit_image(self, image: Image.Image, index: int) -> Image.Image | None:
         for one in self._units:
-            image = finished(one, image)
+            image = lit(one, image)
         return image
 
     @hookimpl
@@ -108,15 +116,16 @@ class ControlJob:
 
 
 class Progress:
-    """Where the sampling stands, as A1111 knows it.
+    """Where the sampling stands: passes, steps and calls are counted here.
 
     Attributes:
-        done: number of the step that its sampler has reported last, see `reported_step`.
+        call: how many calls of the pass are over.
+        call_in_step: how many of them were made in the present step.
     """
 
     def __init__(self) -> None:
-        self.done = 0
-        self._calls = 0  # of the pass, as far as they are over
+        self.call = 0
+        self.call_in_step = 0
         self._batch = -1
         self._over = True  # the call before this one was finished
         self._first_time = float("inf")  # timestep of the first call of the pass
@@ -127,22 +136,24 @@ class Progress:
     def begins(self, call: ModelCall) -> bool:
         """Note a call. False where a refiner has taken over."""
         time = float(call.timestep[0])
-        if call.step.index == 0:
-            if (self._over and time >= self._first_time) or self._batch < 0 or self._last_step > 0:
-                self._batch += not call.step.hires
-                self._first_time = time
-                self._noise = None
-                self._calls = 0
-            self.done = 0
+        if call.step.index == 0 and (
+            (self._over and time >= self._first_time) or self._batch < 0 or self._last_step > 0
+        ):
+            self._batch += not call.step.hires
+            self._first_time = time
+            self._noise = None
+            self.call = self.call_in_step = 0
+        if call.step.index != self._last_step:
+            self.call_in_step = 0
         self._over = False
         self._last_step = call.step.index
         return self._end is None or call.step.index < self._end
 
-    def over(self, step: Step, sampler: str) -> None:
-        """Note that a call of the model in this step is over, whatever rows it was made in."""
+    def over(self) -> None:
+        """Note that the call is over, in however many parts its rows went through the network."""
         self._over = True
-        self._calls += 1
-        self.done = reported_step(sampler, step.index, self._calls)
+        self.call += 1
+        self.call_in_step += 1
 
     def stop_here(self) -> None:
         """From the step that comes on, in this batch and in all later ones, control is over."""

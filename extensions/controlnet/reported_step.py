@@ -7,17 +7,18 @@ that step 0 counts twice at the start. Two report later, and so their steps lag 
 _CALLS_OF_A_TRIAL = 3  # of DPM adaptive
 
 
-def reported_step(sampler: str, index: int, calls: int) -> int:
+def reported_step(sampler: str, index: int, call_in_step: int, call: int) -> int:
     """The number of the step, from 0; 0 also before the first report.
 
     Args:
         sampler: its label.
-        index: of the step in which the last finished call was made. UniPC calls the network where a step ends, and
-            that call counts for the next step.
-        calls: how many calls of the pass are over. DPM adaptive counts its trials, rejected ones too.
+        index: of the step in which the network is called. UniPC calls it where a step ends, and that call counts for
+            the next step.
+        call_in_step: how many calls were made in this step before.
+        call: how many calls were made in this pass before. DPM adaptive counts trials, rejected ones too.
     """
-    if sampler == "UniPC":  # It reports when a step is over.
-        return max(0, index - 1)
+    if sampler == "UniPC":  # It reports when a step is over, and its call belongs to the step before.
+        return max(0, index - 2)
     if sampler == "DPM adaptive":  # It reports when a trial is over.
-        return max(0, calls // _CALLS_OF_A_TRIAL - 1)
-    return index
+        return max(0, call // _CALLS_OF_A_TRIAL - 1)
+    return index if call_in_step else max(0, index - 1)

@@ -250,9 +250,13 @@ class Pipeline:
             return
         check_finite(sampled.latents, job.facts.model.checkpoint, request.steps)
         with job.timed("decoding", batch.index):
-            pictures = decode(sampled.latents, model, tiled=self._tiled_vae)
+            first = batch.index * request.batch_size
+            pictures = decode(
+                sampled.latents, model, tiled=self._tiled_vae,
+                edit=lambda pixels, position: job.hooks.edit_pixels(pixels, first + position),
+            )  # fmt: skip
         for position, picture in enumerate(pictures):
-            index = batch.index * request.batch_size + position
+            index = first + position
             one = image_request(job.plan, batch.seeds[position], batch.subseeds[position], position)
             picture = job.hooks.edit_image(picture, index)
             beside: tuple[Image.Image, ...] = ()
