@@ -11,7 +11,17 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from webui.plugins.api import GenerationRequest, Img2Img, JobContext, Models, Txt2Img, UnknownModelError, hookimpl
+from webui.plugins.api import (
+    BadRequestError,
+    GenerationRequest,
+    Img2Img,
+    JobContext,
+    Models,
+    Txt2Img,
+    UnknownModelError,
+    UnusableFileError,
+    hookimpl,
+)
 from webui.plugins.tensors import LoadedModel, ModelCall, Residuals, Step
 
 from .finishing import kept, lit
@@ -97,11 +107,7 @@ class ControlJob:
 
     @contextmanager
     def _applied(self, model: LoadedModel) -> Iterator[None]:
-        networks = {
-            one.number: acting(self._network(one), one, self._paths[one.number], model)
-            for one in self._units
-            if one.has_model
-        }
+        networks = {one.number: self._acting(one, model) for one in self._units if one.has_model}
         on_model = OnModel(model, self._units, networks)
         with on_model.applied():
             self._on_model = on_model
@@ -110,9 +116,13 @@ class ControlJob:
             finally:
                 self._on_model = None
 
-    def _network(self, one: Prepared) -> Any:
-        path: Path = self._paths[one.number]
-        return load(self._context.models, path, self._context.device, self._context.dtype)
+    def _acting(self, one: Prepared, model: LoadedModel) -> Acting:
+        """The network of a unit on the model. Raises BadRequestError where its file is unusable or does not fit."""
+        job, path = self._context, self._paths[one.number]
+        try:
+            return acting(load(job.models, path, job.device, job.dtype), one, path, model)
+        except UnusableFileError as error:
+            raise BadRequestError(f"{one.path}.model", str(error)) from error
 
 
 class Progress:
@@ -284,15 +294,15 @@ def find_network(models: Models, one: Prepared) -> Path:
     """The file that a unit names: exactly, or the shortest name that contains the text, as A1111 takes it.
 
     Raises:
-        UnknownModelError: none; lists those that are there.
+        BadRequestError: none; lists those that are there.
     """
     wanted = one.unit.model
     try:
         return models.find("controlnet", wanted)
-    except UnknownModelError:
+    except UnknownModelError as error:
         containing = [name for name in models.names("controlnet") if wanted.lower() in name.lower()]
         if not containing:
-            raise
+            raise BadRequestError(f"{one.path}.model", str(error)) from error
         return models.find("controlnet", min(containing, key=len))
 
 
