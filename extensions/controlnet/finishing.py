@@ -2,35 +2,32 @@
 
 import cv2
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
 from .units import Prepared
 
 _SOFTENING = 7  # pixels by which the border of a mask grows and is blurred
 
 
-def finished(one: Prepared, image: Image.Image) -> Image.Image:
-    """The picture as this unit leaves it."""
-    name = one.module.name
-    if name == "inpaint_only":
-        return _kept(one, image)
-    if name.startswith("recolor"):
-        return _lit(one, image)
-    return image
+def kept(one: Prepared, pixels: Tensor) -> Tensor:
+    """(3, H, W) float32 in 0..1: outside of the mask, grown and softened, the unit's own picture."""
+    if one.module.name != "inpaint_only":
+        return pixels
+    size = (pixels.shape[-2], pixels.shape[-1])
+    repainted = one.repainted(*size)
+    if repainted is None:
+        return pixels
+    grown = cv2.dilate(repainted[0, 0].numpy(), np.ones((_SOFTENING, _SOFTENING), np.uint8))
+    share = torch.from_numpy(cv2.blur(grown, (_SOFTENING, _SOFTENING)))
+    return (pixels * share + one.source(*size)[0] * (1 - share)).clamp(0, 1)
 
 
-def _kept(one: Prepared, image: Image.Image) -> Image.Image:
-    """Outside of the mask, grown and softened, the unit's own picture."""
-    drawn = one.map_for(image.height, image.width)
-    square = np.ones((_SOFTENING, _SOFTENING), np.uint8)
-    mask = cv2.dilate((drawn[:, :, 3] > 127).astype(np.float32), square)
-    share = cv2.blur(mask, (_SOFTENING, _SOFTENING))[:, :, None]
-    mixed = np.asarray(image, np.float32) * share + drawn[:, :, :3].astype(np.float32) * (1 - share)
-    return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
-
-
-def _lit(one: Prepared, image: Image.Image) -> Image.Image:
-    """The colours of the picture with the lightness (or value) of the map."""
+def lit(one: Prepared, image: Image.Image) -> Image.Image:
+    """The colours of the picture with the lightness (or value) of a recolouring unit's map."""
+    if not one.module.name.startswith("recolor"):
+        return image
     light = one.map_for(image.height, image.width)[:, :, 0]
     there, back, channel = (
         (cv2.COLOR_RGB2LAB, cv2.COLOR_LAB2RGB, 0)

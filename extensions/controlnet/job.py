@@ -1,5 +1,6 @@
 """ControlNet in one job: which units act in which call of the UNet, and what is shown and written afterwards."""
 
+import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,15 +11,26 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from webui.extension_api import GenerationRequest, Img2Img, JobContext, Models, Txt2Img, UnknownModelError, hookimpl
-from webui.extension_api.tensors import LoadedModel, ModelCall, Place, Residuals, Step
+from webui.extension_api import (
+    BadRequestError,
+    GenerationRequest,
+    Img2Img,
+    JobContext,
+    Models,
+    Txt2Img,
+    UnknownModelError,
+    UnusableFileError,
+    hookimpl,
+)
+from webui.extension_api.tensors import LoadedModel, ModelCall, Place, Residuals
 
-from .finishing import finished
+from .finishing import kept, lit
 from .injection import BALANCED, CONTROL_WINS, is_within
 from .latents import Correction, Prediction, latent_mask, noised
 from .networks import CELL, Acting, acting, load
 from .options import ControlOptions, Unit
 from .reference import Look, Reference
+from .reported_step import reported_step
 from .units import Prepared, fields_of, prepare
 
 SEEDS = 2**32
@@ -60,15 +72,22 @@ class ControlJob:
         """What the units add. Control ends where a refiner takes over, as in A1111."""
         if self._on_model is None or call.place.stage == "refiner":
             return None
-        total = steps_of(self._request, hires=call.step.hires, run=call.step.total)
-        done = step_of(call.step)
-        active = [one for one in self._units if is_within(one.unit, done, total, hires=call.step.hires)]
-        return self._on_model.residuals(call, active, self._noise(call.place))
+        hires, place = call.step.hires, call.place
+        sampler, total = sampler_of(self._request, hires=hires), steps_of(self._request, hires=hires)
+        done = reported_step(sampler, call.step.index, place.call_in_step, place.call)
+        active = [one for one in self._units if is_within(one.unit, done, total, hires=hires)]
+        return self._on_model.residuals(call, active, self._noise(place))
+
+    @hookimpl
+    def edit_pixels(self, pixels: Tensor, index: int) -> Tensor | None:
+        for one in self._units:
+            pixels = kept(one, pixels)
+        return pixels
 
     @hookimpl
     def edit_image(self, image: Image.Image, index: int) -> Image.Image | None:
         for one in self._units:
-            image = finished(one, image)
+            image = lit(one, image)
         return image
 
     @hookimpl
@@ -83,11 +102,7 @@ class ControlJob:
 
     @contextmanager
     def _applied(self, model: LoadedModel) -> Iterator[None]:
-        networks = {
-            one.number: acting(self._network(one), one, self._paths[one.number], model)
-            for one in self._units
-            if one.has_model
-        }
+        networks = {one.number: self._acting(one, model) for one in self._units if one.has_model}
         on_model = OnModel(model, self._units, networks)
         with on_model.applied():
             self._on_model = on_model
@@ -96,9 +111,13 @@ class ControlJob:
             finally:
                 self._on_model = None
 
-    def _network(self, one: Prepared) -> Any:
-        path: Path = self._paths[one.number]
-        return load(self._context.models, path, self._context.device, self._context.dtype)
+    def _acting(self, one: Prepared, model: LoadedModel) -> Acting:
+        """The network of a unit on the model. Raises BadRequestError where its file is unusable or does not fit."""
+        job, path = self._context, self._paths[one.number]
+        try:
+            return acting(load(job.models, path, job.device, job.dtype), one, path, model)
+        except UnusableFileError as error:
+            raise BadRequestError(f"{one.path}.model", str(error)) from error
 
     def _noise(self, place: Place) -> torch.Generator:
         """Random numbers of the pass: A1111's global generator, as the noise of the batch's last image left it."""
@@ -115,10 +134,12 @@ class OnModel:
 
     def __init__(self, model: LoadedModel, units: Sequence[Prepared], networks: Mapping[int, Acting]) -> None:
         self._model = model
+        self._units = units
         self._networks = networks
         self._reference = Reference(model) if any(one.is_reference for one in units) else None
         self._prediction = Prediction(model.spec.prediction == "v")
         self._latents: dict[tuple[int, int, int], Tensor] = {}
+        self._encoded: dict[bytes, Tensor] = {}  # by what the picture is: A1111 encodes equal ones once
         self._corrections: list[Correction] = []
         self._corrects = any(corrects(one) for one in units)
         self._call: ModelCall | None = None
@@ -145,6 +166,7 @@ class OnModel:
         self._call, self._corrections = None, []
         for network in self._networks.values():
             network.idle()
+        self._encode(call, noise)
         if self._reference is not None:
             self._look(self._reference, call, [one for one in active if one.is_reference], noise)
         total: Residuals | None = None
@@ -154,13 +176,37 @@ class OnModel:
             if added is not None:
                 total = added if total is None else total + added
         self._call = call
-        self._corrections = [self._correction(one, call) for one in active if corrects(one)]
+        # A1111 corrects in every call of both passes, whatever the window of the unit; colours come first.
+        correcting = sorted((one for one in self._units if corrects(one)), key=lambda one: one.inpaints)
+        self._corrections = [self._correction(one, call) for one in correcting]
         return total
+
+    def _encode(self, call: ModelCall, noise: torch.Generator) -> None:
+        """Make the latents of all units that need them, whether they act in this call or not.
+
+        They are drawn from the posterior, and so each picture takes its random numbers before the first reference
+        takes any.
+        """
+        height, width = call.sample.shape[-2:]
+        for one in self._units:
+            key = (one.number, height, width)
+            if key in self._latents or not (one.is_reference or corrects(one)):
+                continue
+            pixels = one.source(height * CELL, width * CELL)
+            picture = hashlib.sha256(pixels.numpy().tobytes()).digest()
+            if picture not in self._encoded:
+                self._encoded[picture] = self._model.vae.encode(pixels.to(self._model.device), noise)
+            self._latents[key] = self._encoded[picture]
+
+    def _source_latents(self, one: Prepared, call: ModelCall) -> Tensor:
+        """(1, 4, h, w) latents of a unit's picture."""
+        height, width = call.sample.shape[-2:]
+        return self._latents[one.number, height, width]
 
     def _look(self, reference: Reference, call: ModelCall, units: Sequence[Prepared], noise: torch.Generator) -> None:
         reference.forget()
         for one in units:
-            latents = self._source_latents(one, call, noise).to(call.sample.device).expand(len(call.sample), -1, -1, -1)
+            latents = self._source_latents(one, call).to(call.sample.device).expand(len(call.sample), -1, -1, -1)
             drawn = torch.randn(latents.shape, generator=noise).to(latents)
             sample = noised(latents, call.timestep, drawn)
             if call.sample.shape[1] > sample.shape[1]:
@@ -174,20 +220,6 @@ class OnModel:
     def _is_xl(self) -> bool:
         return self._model.spec.family in ("sdxl", "sdxl_refiner")
 
-    def _source_latents(self, one: Prepared, call: ModelCall, noise: torch.Generator | None = None) -> Tensor:
-        """(1, 4, h, w) latents of a unit's picture, without what an inpainting unit repaints."""
-        height, width = call.sample.shape[-2:]
-        key = (one.number, height, width)
-        if key not in self._latents:
-            pixels = one.source(height * CELL, width * CELL)
-            repainted = one.repainted(height * CELL, width * CELL)
-            if repainted is not None:
-                pixels = (pixels - 0.5) * (1 - repainted) + 0.5
-            self._latents[key] = self._model.vae.encode(pixels.to(self._model.device))
-            if noise is not None:  # A1111 samples the posterior, whose noise is drawn first
-                torch.randn(self._latents[key].shape, generator=noise)
-        return self._latents[key]
-
     def _correction(self, one: Prepared, call: ModelCall) -> Correction:
         source = self._source_latents(one, call)
         weight = min(max(one.unit.weight, 0.0), 1.0)
@@ -195,7 +227,8 @@ class OnModel:
         repainted = one.repainted(height * CELL, width * CELL)
         if repainted is not None:
             return Correction(source, weight, mask=latent_mask(repainted))
-        radius = int(one.threshold(0)) * (2 if call.step.hires else 1)
+        acts_in_hires = call.step.hires and one.unit.hr_option != "Low res only"
+        radius = int(one.threshold(0)) * (2 if acts_in_hires else 1)
         sharpness = one.threshold(1) if one.module.name.endswith("+sharp") else 0.0
         return Correction(source, weight, radius=radius, sharpness=sharpness)
 
@@ -217,15 +250,15 @@ def find_network(models: Models, one: Prepared) -> Path:
     """The file that a unit names: exactly, or the shortest name that contains the text, as A1111 takes it.
 
     Raises:
-        UnknownModelError: none; lists those that are there.
+        BadRequestError: none; lists those that are there.
     """
     wanted = one.unit.model
     try:
         return models.find("controlnet", wanted)
-    except UnknownModelError:
+    except UnknownModelError as error:
         containing = [name for name in models.names("controlnet") if wanted.lower() in name.lower()]
         if not containing:
-            raise
+            raise BadRequestError(f"{one.path}.model", str(error)) from error
         return models.find("controlnet", min(containing, key=len))
 
 
@@ -249,19 +282,20 @@ def look_of(one: Prepared, *, hires: bool, is_xl: bool) -> Look:
     )
 
 
-def step_of(step: Step) -> int:
-    """The step that counts for a unit's window. A1111 counts one as begun when its first call is over."""
-    return step.index if step.place.call_in_step else max(0, step.index - 1)
-
-
-def steps_of(request: GenerationRequest, *, hires: bool, run: int) -> int:
+def steps_of(request: GenerationRequest, *, hires: bool) -> int:
     """Steps that shares of a run refer to: those asked for, in img2img those that are run."""
-    if hires:
-        return run
     task = request.task
+    if isinstance(task, Txt2Img) and hires:
+        return task.hires.steps or request.steps
     if not isinstance(task, Img2Img) or task.fix_steps:
         return request.steps
     return int(min(task.denoising_strength, FULL_STRENGTH) * request.steps) + 1
+
+
+def sampler_of(request: GenerationRequest, *, hires: bool) -> str:
+    """The label of the sampler of a pass."""
+    task = request.task
+    return (task.hires.sampler if hires and isinstance(task, Txt2Img) else "") or request.sampler
 
 
 def hires_size(request: GenerationRequest) -> tuple[int, int] | None:

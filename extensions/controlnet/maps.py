@@ -1,20 +1,24 @@
-"""From a preprocessor's output to a map of exactly the wanted size, as 8-bit numpy arrays. Knows no networks.
+"""From a preprocessor's output to a map of exactly the wanted size, as numpy arrays. Knows no networks.
 
-A map is (H, W, 3) uint8 RGB, or (H, W, 4) where the fourth channel is an inpainting mask (255: repaint).
+A map is (H, W, 3) uint8 RGB, or (H, W, 4) where the fourth channel is an inpainting mask (255: repaint). The latter is
+brought to size in float32 and not rounded, as in A1111, because its pixels are those of the finished picture.
 """
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Map = NDArray[np.uint8]
+FineMap = NDArray[np.float32]  # 0..255, beyond them where a cubic filter overshoots
+Depth = TypeVar("Depth", np.uint8, np.float32)
 Fit = Literal["Just Resize", "Crop and Resize", "Resize and Fill"]
 
 _PAD = 64  # sides of what a preprocessor sees are multiples of this
 _SHARP_COLOURS = range(3, 200)  # so few colours: a segmentation, whose colours must not be mixed
 _THINNINGS = 32
+_HALF = 127  # a mask counts where it is above
 
 # Thinning by hit-or-miss (Golay 1969, alphabet L): 1 must be set, -1 must not, 0 does not matter. Each is turned in
 # four directions; the ends are what is cut off where thinning leaves short spurs.
@@ -60,8 +64,8 @@ def pixel_perfect_resolution(picture: Map, height: int, width: int, fit: Fit) ->
     return round(exact)
 
 
-def fitted(drawn: Map, height: int, width: int, fit: Fit) -> Map:
-    """The map at exactly height x width.
+def fitted(drawn: NDArray[Depth], height: int, width: int, fit: Fit) -> NDArray[Depth]:
+    """The map at exactly height x width, as 8 bits or as floats, whichever was given. Its mask is 0 or 255.
 
     Args:
         fit: `Just Resize` stretches; `Crop and Resize` covers the size and cuts what stands out; `Resize and Fill` puts
@@ -88,27 +92,37 @@ def fitted(drawn: Map, height: int, width: int, fit: Fit) -> Map:
     return np.ascontiguousarray(whole[top : top + height, left : left + width])
 
 
-def resized(drawn: Map, height: int, width: int) -> Map:
-    """The map stretched to height x width, by a filter that suits what it shows.
+def resized(drawn: NDArray[Depth], height: int, width: int) -> NDArray[Depth]:
+    """The map stretched to height x width, by a filter that suits what it shows; its mask is cut at half afterwards.
 
     Few colours are not mixed; two colours stay two; lines one pixel wide stay one pixel wide.
     """
-    if drawn.shape[:2] == (height, width):
-        return drawn
-    colour, mask = drawn[:, :, :3], drawn[:, :, 3] if drawn.shape[2] == 4 else None
-    area, own_area = height * width, drawn.shape[0] * drawn.shape[1]
-    colours = len(np.unique(colour.reshape(-1, 3), axis=0))
-    is_binary = colours == 2 and colour.min() < 16 and colour.max() > 240
-    smooth = cv2.INTER_AREA if area < own_area else cv2.INTER_CUBIC
-    filter_ = cv2.INTER_NEAREST if colours in _SHARP_COLOURS else smooth
+    colour, mask = drawn[:, :, :3], drawn[:, :, 3:]
+    if drawn.shape[:2] != (height, width):
+        filter_ = _filter_for(colour, height * width)
+        if mask.size:
+            mask = cv2.resize(mask, (width, height), interpolation=filter_)[:, :, None].astype(drawn.dtype)
+        colour = _stretched(colour, height, width, filter_)
+    if not mask.size:
+        return np.ascontiguousarray(colour)
+    return np.concatenate([colour, np.where(mask > _HALF, 255, 0).astype(drawn.dtype)], axis=2)
+
+
+def _filter_for(colour: NDArray[Depth], area: int) -> int:
+    """OpenCV's filter that brings a picture to an area in pixels."""
+    if len(np.unique(colour.reshape(-1, 3), axis=0)) in _SHARP_COLOURS:
+        return cv2.INTER_NEAREST
+    return cv2.INTER_AREA if area < colour.shape[0] * colour.shape[1] else cv2.INTER_CUBIC
+
+
+def _stretched(colour: NDArray[Depth], height: int, width: int, filter_: int) -> NDArray[Depth]:
     scaled = cv2.resize(colour, (width, height), interpolation=filter_)
+    is_binary = len(np.unique(colour.reshape(-1, 3), axis=0)) == 2 and colour.min() < 16 and colour.max() > 240
     if is_binary:
         grey = scaled.mean(axis=2).clip(0, 255).astype(np.uint8)
-        scaled = np.repeat(_binary(grey, lines=_is_lines(colour), prune=area > own_area)[:, :, None], 3, axis=2)
-    if mask is None:
-        return scaled.astype(np.uint8)
-    scaled_mask = cv2.resize(mask, (width, height), interpolation=filter_)
-    return np.concatenate([scaled, np.where(scaled_mask > 127, 255, 0).astype(np.uint8)[:, :, None]], axis=2)
+        grows = height * width > colour.shape[0] * colour.shape[1]
+        scaled = np.repeat(_binary(grey, lines=_is_lines(colour), prune=grows)[:, :, None], 3, axis=2)
+    return scaled.astype(colour.dtype)
 
 
 def line_maxima(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -133,7 +147,7 @@ def thinned(lines: NDArray[np.uint8], *, prune: bool) -> NDArray[np.uint8]:
     return _hit_and_clear(drawn, _turned(_END_LEFT, _END_RIGHT))[0] if prune else drawn
 
 
-def _is_lines(colour: Map) -> bool:
+def _is_lines(colour: NDArray[Depth]) -> bool:
     """Whether most of what is white vanishes when it is opened by three pixels."""
     square = np.ones((3, 3), np.uint8)
     opened = cv2.dilate(cv2.erode(colour, square), square)

@@ -39,7 +39,9 @@ class Unit(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    enabled: bool = Field(False, description="take part")
+    enabled: bool = Field(
+        False, description="take part; where it is not said, a unit with a picture, a model or reference does"
+    )
     module: str = Field("none", description="preprocessor", max_length=100, examples=[*BUILT_IN, *WITH_NETWORK])
     model: str = Field(
         NO_MODEL, description="file in models/ControlNet", max_length=400, json_schema_extra={"model": "controlnet"}
@@ -83,6 +85,8 @@ class Unit(BaseModel):
         if given.get("model") in (None, ""):
             given.pop("model", None)
         _take_pictures(given)
+        if "enabled" not in given:
+            given["enabled"] = _says_what_to_do(given)
         return given
 
     @field_validator("module", mode="before")
@@ -109,6 +113,12 @@ class ControlOptions(Options):
     @property
     def enabled(self) -> tuple[Unit, ...]:
         return tuple(unit for unit in self.units if unit.enabled)
+
+
+def _says_what_to_do(given: Mapping[str, Any]) -> bool:
+    """Whether a unit takes part that does not say it: clients of before May 2024 left `enabled` out, as it was true."""
+    module = find_module(str(given.get("module")))
+    return bool(given["image"] or given.get("model", NO_MODEL) != NO_MODEL or (module and module.model_free))
 
 
 def _take_pictures(given: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -41,7 +40,7 @@ class Seen:
 
     Attributes:
         picture: (H, W, 3) uint8 RGB.
-        mask: (H, W) uint8, 255: repaint; None without one.
+        mask: (H, W) uint8, above 127: repaint; None without one. It is cut there only when it has its final size.
         fit: how its map is brought to size; that of the task where the task's picture is read.
     """
 
@@ -66,10 +65,10 @@ def seen_by(unit: Unit, request: GenerationRequest, path: str, *, crops: bool) -
     fit = unit.resize_mode
     if unit.image is not None:
         picture = pixels_of(unit.image)
-        own = binary_mask(unit.mask, picture)
+        own = own_mask(unit.mask, picture)
     elif isinstance(task, Img2Img):
         picture, fit = pixels_of(task.image), _FITS.get(task.resize_mode, unit.resize_mode)
-        own = binary_mask(unit.mask, picture) if unit.mask else _binary(mask, picture)
+        own = own_mask(unit.mask, picture) if unit.mask else _at_size_of(mask, picture)
     else:
         raise BadRequestError(f"{path}.image", "there is no picture; send one, or choose img2img")
     if (
@@ -87,21 +86,18 @@ def pixels_of(picture: Picture) -> Map:
     return np.ascontiguousarray(three_channels(np.array(picture.open())))
 
 
-def binary_mask(mask: Picture | None, picture: Map) -> NDArray[np.uint8] | None:
-    """A mask at the size of its picture, 0 or 255."""
+def own_mask(mask: Picture | None, picture: Map) -> NDArray[np.uint8] | None:
+    """The mask that comes with a picture, at the size of that picture."""
     if mask is None:
         return None
-    return _binary(Image.fromarray(np.ascontiguousarray(pixels_of(mask)[:, :, 0])), picture)
+    return _at_size_of(Image.fromarray(np.ascontiguousarray(pixels_of(mask)[:, :, 0])), picture)
 
 
-def _binary(mask: Image.Image | None, picture: Map) -> NDArray[np.uint8] | None:
+def _at_size_of(mask: Image.Image | None, picture: Map) -> NDArray[np.uint8] | None:
     if mask is None:
         return None
-    grey = np.array(mask)
     height, width = picture.shape[:2]
-    if grey.shape != (height, width):
-        grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8)
-    return np.where(grey > HALF, 255, 0).astype(np.uint8)
+    return np.array(mask.resize((width, height), Image.Resampling.NEAREST) if mask.size != (width, height) else mask)
 
 
 def _drawn_mask(inpainting: Inpainting) -> Image.Image:
@@ -113,17 +109,18 @@ def _drawn_mask(inpainting: Inpainting) -> Image.Image:
 
 
 def _cropped(seen: Seen, mask: Image.Image, inpainting: Inpainting, request: GenerationRequest) -> Seen:
-    """The part around the mask, at the size of the request."""
+    """The part around the mask, at the size of the request.
+
+    As in A1111 the picture is first brought to the size of the mask, so that it lies on the task's picture.
+    """
     found = painted_box(mask, inpainting.padding)
     if found is None:
         return seen
-    box = with_aspect(found, (request.width, request.height), mask.size)
-    height, width = seen.picture.shape[:2]
-    across, down = width / mask.width, height / mask.height
-    here = (int(box[0] * across), int(box[1] * down), int(box[2] * across), int(box[3] * down))
     size = (request.width, request.height)
-    picture = fitted(Image.fromarray(seen.picture).crop(here), _MODES[seen.fit], *size)
-    if seen.mask is None:
-        return Seen(np.array(picture), None, seen.fit)
-    close = fitted(Image.fromarray(seen.mask).crop(here), _MODES[seen.fit], *size)
-    return Seen(np.array(picture), np.where(np.array(close) > HALF, 255, 0).astype(np.uint8), seen.fit)
+    box = with_aspect(found, size, mask.size)
+
+    def close(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        lying = fitted(Image.fromarray(pixels), _MODES[seen.fit], *mask.size)
+        return np.array(fitted(lying.crop(box), "fill", *size))
+
+    return Seen(close(seen.picture), None if seen.mask is None else close(seen.mask), seen.fit)

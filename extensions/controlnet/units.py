@@ -11,10 +11,10 @@ from torch import Tensor
 
 from webui.extension_api import BadRequestError, GenerationRequest, Img2Img, Models, Picture, UnusableFileError
 
-from .maps import Map, fitted, pixel_perfect_resolution
+from .maps import FineMap, Map, fitted, pixel_perfect_resolution
 from .modules import MODULES, Module, find_module
 from .options import NO_MODEL, ControlOptions, Unit
-from .pictures import HALF, binary_mask, pixels_of, seen_by
+from .pictures import HALF, own_mask, pixels_of, seen_by
 from .preprocessors import PREPROCESSORS, Preprocessor, Settings
 from .with_network import network_preprocessor
 
@@ -28,7 +28,7 @@ class Prepared:
     Attributes:
         number: its place among the units of the request, from 0.
         picture: (H, W, 3) uint8 RGB.
-        mask: (H, W) uint8, 255: repaint; None without one.
+        mask: (H, W) uint8, above 127: repaint; None without one.
         draw: the preprocessor.
         seed: of preprocessors that draw by chance.
         size: (height, width) in pixels of the first pass, for pixel perfect.
@@ -43,7 +43,7 @@ class Prepared:
     seed: int
     size: tuple[int, int]
     _drawn: Map | None = None
-    _maps: dict[tuple[int, int], Map] = field(default_factory=dict)
+    _maps: dict[tuple[int, int], Map | FineMap] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -66,16 +66,22 @@ class Prepared:
         """Threshold A (0) or B (1) as it is used."""
         return self.module.threshold(number, (self.unit.threshold_a, self.unit.threshold_b)[number])
 
-    def map_for(self, height: int, width: int) -> Map:
-        """The map at a size in pixels: (height, width, 3) uint8, or 4 channels with the mask of an inpainting unit."""
+    def map_for(self, height: int, width: int) -> Map | FineMap:
+        """The map at a size in pixels: (height, width, 3) uint8.
+
+        That of an inpainting unit is (height, width, 4) float32: its picture, and its mask of 0 and 255.
+        """
         size = (height, width)
         if size not in self._maps:
-            self._maps[size] = fitted(self._raw(), height, width, self.unit.resize_mode)
+            drawn, fit = self._raw(), self.unit.resize_mode
+            made = fitted(drawn.astype(np.float32), *size, fit) if drawn.shape[2] == 4 else fitted(drawn, *size, fit)
+            self._maps[size] = made
         return self._maps[size]
 
     def shown(self, height: int, width: int) -> Image.Image:
         """The map as a picture."""
-        return Image.fromarray(np.ascontiguousarray(self.map_for(height, width)[:, :, :3]))
+        colour = self.map_for(height, width)[:, :, :3]
+        return Image.fromarray(np.ascontiguousarray(colour.clip(0, 255).astype(np.uint8)))
 
     def hint(self, height: int, width: int) -> Tensor:
         """The map as (1, 3, height, width) float32 in 0..1; where an inpainting mask is white, -1."""
@@ -87,7 +93,7 @@ class Prepared:
         return hint.contiguous()
 
     def source(self, height: int, width: int) -> Tensor:
-        """The picture itself as (1, 3, height, width) float32 in 0..1."""
+        """The picture itself as (1, 3, height, width) float32 in 0..1, a little beyond where a filter overshoots."""
         colour = np.ascontiguousarray(self.map_for(height, width)[:, :, :3])
         return (torch.from_numpy(colour).float() / 255).permute(2, 0, 1)[None].contiguous()
 
@@ -163,7 +169,7 @@ def drawn_map(
     pixels = pixels_of(picture)
     first, second = (module.threshold(number, value) for number, value in enumerate(thresholds))
     settings = Settings(round(module.resolution_of(resolution)), first, second)
-    drawn = _drawn(module, draw, pixels, binary_mask(mask, pixels), settings)
+    drawn = _drawn(module, draw, pixels, own_mask(mask, pixels), settings)
     if drawn.shape[2] == 4:
         drawn = np.where(drawn[:, :, 3:] > HALF, 0, drawn[:, :, :3]).astype(np.uint8)
     return Image.fromarray(np.ascontiguousarray(drawn))

@@ -25,19 +25,20 @@ from webui.processing.back import Back, build
 
 ROOT = Path(__file__).parents[2]
 GOLDENS = ROOT.parent / "shared" / "goldens"
-GROUPS = ("controlnet", "controlnet_xl")
+SETS = (GOLDENS, GOLDENS.with_name("goldens3"))  # the third set works with the checkpoints of the first
+GROUPS = ("controlnet", "controlnet_xl", "cn_faults")
 pytestmark = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the reference images are not here (../shared/goldens)")
 # Hires fix by way of a picture: values that fall on the other side of an 8-bit step. A1111 with another attention: 62.
-BOUNDS = {"cn_hr_canny_lanczos": 58.0}
+BOUNDS = {"cn_hr_canny_lanczos": 58.0, "cnf_hr_high_only": 58.0}
 
 
 def cases() -> list[dict[str, Any]]:
-    if not GOLDENS.is_dir():
-        return []
-    index = json.loads((GOLDENS / "index.json").read_text())["cases"]
+    """The cases of all sets that are here; `folder` is that of the set."""
     return [
-        {**one, **json.loads((GOLDENS / "cases" / f"{one['name']}.json").read_text())}
-        for one in index
+        {"folder": folder, **one, **json.loads((folder / "cases" / f"{one['name']}.json").read_text())}
+        for folder in SETS
+        if folder.is_dir()
+        for one in json.loads((folder / "index.json").read_text())["cases"]
         if one["group"] in GROUPS
     ]
 
@@ -65,7 +66,7 @@ def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
 
 def run(case: dict[str, Any], back: Back, infos: tuple[ExtensionInfo, ...], **unit: Any) -> GenerationResult:
     """Make a case; `unit` changes fields of its first unit."""
-    payload = with_files(case["payload"])
+    payload = with_files(case["payload"], case["folder"])
     if unit:
         payload["alwayson_scripts"]["controlnet"]["args"][0].update(unit)
     body = read_body(payload, Img2ImgBody if str(case["endpoint"]).endswith("img2img") else Txt2ImgBody)
@@ -76,15 +77,15 @@ def run(case: dict[str, Any], back: Back, infos: tuple[ExtensionInfo, ...], **un
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: str(case["name"]))
 def test_the_image_is_a1111s(case: dict[str, Any], back: Back, infos: tuple[ExtensionInfo, ...]) -> None:
-    result, name = run(case, back, infos), str(case["name"])
+    result, name, folder = run(case, back, infos), str(case["name"]), case["folder"] / "cases"
     shown = [*(made.image for made in result.images), *result.extras]
     assert len(shown) == case["n_images"]
     for number, image in enumerate(shown):
-        file = GOLDENS / "cases" / (f"{name}.{number}.png" if number else f"{name}.png")
+        file = folder / (f"{name}.{number}.png" if number else f"{name}.png")
         with Image.open(file) as golden:
             bound = BOUNDS.get(name, 66.0) if number < len(result.images) else math.inf
             assert psnr(image, golden.convert("RGB")) >= bound, f"image {number}"
-    text = (GOLDENS / "cases" / f"{name}.txt").read_text()
+    text = (folder / f"{name}.txt").read_text()
     assert without_version("\n=====\n".join(made.infotext for made in result.images)) == without_version(text)
 
 
@@ -92,12 +93,25 @@ def test_the_image_is_a1111s(case: dict[str, Any], back: Back, infos: tuple[Exte
 def test_tags_of_the_second_pass_do_not_end_control(back: Back, infos: tuple[ExtensionInfo, ...]) -> None:
     """Its networks are applied anew, and those of the units with them."""
     [case] = [one for one in cases() if one["name"] == "cn_hr_canny_lanczos"]
-    payload = with_files(case["payload"])
+    payload = with_files(case["payload"], case["folder"])
     shown = []
     for tag in ("", "<nobody:1>"):
         body = read_body({**payload, "hr_prompt": payload["prompt"] + tag}, Txt2ImgBody)
         shown.append(np.asarray(back.run(to_request(body, GenerationRequest(), infos), Silent()).images[0].image))
     assert np.array_equal(*shown)
+
+
+def test_a_unit_that_does_not_say_whether_it_is_enabled_takes_part(
+    back: Back, infos: tuple[ExtensionInfo, ...]
+) -> None:
+    case = next(case for case in cases() if case["name"] == "cn_none")
+    told = run(case, back, infos)
+    unit = case["payload"]["alwayson_scripts"]["controlnet"]["args"][0]
+    untold = {key: value for key, value in unit.items() if key != "enabled"}
+    payload = {**case["payload"], "alwayson_scripts": {"controlnet": {"args": [untold]}}}
+    made = run({**case, "payload": payload}, back, infos)
+    assert np.array_equal(np.asarray(made.images[0].image), np.asarray(told.images[0].image))
+    assert made.images[0].infotext == told.images[0].infotext
 
 
 def test_weight_nothing_is_no_control(back: Back, infos: tuple[ExtensionInfo, ...]) -> None:
@@ -108,15 +122,15 @@ def test_weight_nothing_is_no_control(back: Back, infos: tuple[ExtensionInfo, ..
         assert np.array_equal(made, plain), name
 
 
-def with_files(value: Any) -> Any:
-    """`@inputs/x.png`, wherever it stands, as that file in base64."""
+def with_files(value: Any, folder: Path) -> Any:
+    """`@inputs/x.png`, wherever it stands, as that file of a set in base64."""
     match value:
         case str() if value.startswith("@"):
-            return base64.b64encode((GOLDENS / value[1:]).read_bytes()).decode()
+            return base64.b64encode((folder / value[1:]).read_bytes()).decode()
         case list():
-            return [with_files(one) for one in value]
+            return [with_files(one, folder) for one in value]
         case dict():
-            return {name: with_files(one) for name, one in value.items()}
+            return {name: with_files(one, folder) for name, one in value.items()}
     return value
 
 

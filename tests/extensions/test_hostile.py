@@ -109,6 +109,7 @@ WRONG = {
     "in place, after guidance": "@hookimpl\ndef edit_denoised(self, cond):\n    cond.zero_()",
     "in place, before the network": "@hookimpl\ndef unet_residuals(self, call):\n    call.sample.zero_()",
     "residuals of another kind": "@hookimpl\ndef unet_residuals(self, call):\n    return [1]",
+    "fewer pixels": "@hookimpl\ndef edit_pixels(self, pixels):\n    return pixels[:, ::2]",
     "no picture": "@hookimpl\ndef edit_image(self, image):\n    return 'picture'",
     "sys.exit": "@hookimpl\ndef pre_step(self):\n    import sys\n    sys.exit(1)",
     "extra images of another kind": "@hookimpl\ndef extra_images(self):\n    return [1]",

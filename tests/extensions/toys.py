@@ -14,6 +14,7 @@ JOB_HOOKS = (
     "unet_residuals(self, call)",
     "edit_denoised(self, step, denoised, cond, uncond)",
     "post_step(self, step, latents, denoised)",
+    "edit_pixels(self, pixels, index)",
     "edit_image(self, image, index)",
     "image_fields(self)",
     "extra_images(self)",

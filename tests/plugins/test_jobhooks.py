@@ -36,6 +36,10 @@ class Doubles:
         return Residuals((torch.ones(2),), torch.ones(3))
 
     @hookimpl
+    def edit_pixels(self, pixels: Tensor, index: int) -> Tensor:
+        return pixels / 2 + index
+
+    @hookimpl
     def edit_image(self, image: Image.Image, index: int) -> Image.Image:
         return image.resize((image.width * 2, image.height * 2))
 
@@ -92,6 +96,7 @@ def test_each_extension_gets_what_the_one_before_returned() -> None:
     torch.testing.assert_close(hooks.pre_step(STEP, LATENTS), LATENTS * 4)
     torch.testing.assert_close(hooks.post_step(STEP, LATENTS, LATENTS), LATENTS * 3)
     torch.testing.assert_close(hooks.edit_denoised(STEP, LATENTS, LATENTS * 2, LATENTS), LATENTS * 3)
+    torch.testing.assert_close(hooks.edit_pixels(torch.ones(3, 2, 2), 4), torch.full((3, 2, 2), 6.25))
     assert hooks.edit_image(Image.new("RGB", (2, 2)), 0).size == (8, 8)
     assert hooks.edit_request(GenerationRequest(steps=5)).steps == 20
     nothing = Conditioning((), ())

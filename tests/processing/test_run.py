@@ -3,6 +3,8 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from webui.domain.request import GenerationRequest, Noise, Refiner
 from webui.domain.result import GeneratedImage, Progress
 from webui.domain.settings import BackSettings
 from webui.processing.back import Back, build
-from webui.processing.decode import check_finite, to_image
+from webui.processing.decode import check_finite, decode, to_image
 from webui.processing.preview import preview
 from webui.processing.tiling import wrapped_edges
 
@@ -167,6 +169,15 @@ def test_latents_that_are_not_finite_name_the_checkpoint() -> None:
 def test_pixels_are_truncated_to_eight_bits() -> None:
     image = to_image(torch.tensor([0.999, 0.5, -1.0]).reshape(3, 1, 1))
     assert image.getpixel((0, 0)) == (254, 127, 0)
+
+
+def test_pixels_are_edited_before_they_are_truncated() -> None:
+    model: Any = SimpleNamespace(vae=SimpleNamespace(decode=lambda one: (one[:, :3] / 255).half()))
+    latents = torch.full((2, 4, 1, 1), 3.75)
+    [plain, _] = decode(latents, model, tiled=False)
+    assert plain.getpixel((0, 0)) == (3, 3, 3)
+    brighter = decode(latents, model, tiled=False, edit=lambda pixels, place: pixels + (place + 0.375) / 255)
+    assert [image.getpixel((0, 0)) for image in brighter] == [(4, 4, 4), (5, 5, 5)]
 
 
 def test_a_preview_is_a_jpeg_of_the_pictures_shape() -> None:

@@ -122,8 +122,15 @@ class JobSpec:
         """After a sampler step. Return new latents of the same shape, dtype and device, or None."""
 
     @hookspec
+    def edit_pixels(self, pixels: Tensor, index: int) -> Tensor | None:
+        """After decoding, before the picture is rounded to 8 bits. Return other pixels of the same shape, or None.
+
+        `pixels` is (3, H, W) float32 in 0..1, on the CPU; `index` counts the images in the job.
+        """
+
+    @hookspec
     def edit_image(self, image: Image.Image, index: int) -> Image.Image | None:
-        """After decoding, once for each image; `index` counts them in the job. Return a new image, or None."""
+        """After `edit_pixels`, once for each image; `index` counts them in the job. Return a new image, or None."""
 
     @hookspec
     def image_fields(self) -> Mapping[str, str] | None:

@@ -133,6 +133,9 @@ class JobHooks:
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
         return self._chain("edit_denoised", "denoised", denoised, _same_tensor, step=step, cond=cond, uncond=uncond)
 
+    def edit_pixels(self, pixels: Tensor, index: int) -> Tensor:
+        return self._chain("edit_pixels", "pixels", pixels, _same_tensor, index=index)
+
     def edit_image(self, image: Image.Image, index: int) -> Image.Image:
         return self._chain("edit_image", "image", image, _is_a(Image.Image), index=index)
 

@@ -1,11 +1,15 @@
 """From latents to pictures: finite or an error, tiled when memory runs out, 8 bits by truncation as A1111 does."""
 
+from collections.abc import Callable
+
 import torch
 from PIL import Image
 from torch import Tensor
 
 from webui.domain.errors import NotFiniteError
 from webui.weights.model import LoadedModel
+
+Edit = Callable[[Tensor, int], Tensor]  # (pixels (3, H, W) float32 in 0..1 on the CPU, place in the batch) -> the same
 
 
 def check_finite(latents: Tensor, checkpoint: str, step: int) -> None:
@@ -17,18 +21,21 @@ def check_finite(latents: Tensor, checkpoint: str, step: int) -> None:
         )
 
 
-def decode(latents: Tensor, model: LoadedModel, *, tiled: bool) -> list[Image.Image]:
+def decode(latents: Tensor, model: LoadedModel, *, tiled: bool, edit: Edit | None = None) -> list[Image.Image]:
     """Decode (B, 4, h, w) to B pictures, one at a time.
 
     When memory runs out the same latents are decoded in tiles: nothing is sampled again.
+
+    Args:
+        edit: changes the pixels before they are rounded.
     """
     images = []
-    for one in latents[:, None]:  # (1, 4, h, w) each
+    for place, one in enumerate(latents[:, None]):  # (1, 4, h, w) each
         try:
             pixels = model.vae.decode_tiled(one) if tiled else model.vae.decode(one)
         except (torch.OutOfMemoryError, MemoryError):
             pixels = model.vae.decode_tiled(one)
-        images.append(to_image(pixels[0]))
+        images.append(to_image(pixels[0] if edit is None else edit(pixels[0].float().cpu(), place)))
     return images
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from PIL import Image
+from torch import Tensor
 
 from webui.domain.result import GeneratedImage
 from webui.output.infotext import InfoFacts, write
@@ -38,11 +39,16 @@ def finished(
         NotFiniteError: the latents hold NaN or infinity.
     """
     check_finite(made.latents, facts.model.checkpoint, plan.request.steps)
+    first = batch.index * plan.request.batch_size
+
+    def edited(pixels: Tensor, position: int) -> Tensor:
+        return hooks.edit_pixels(pixels, first + position)
+
     with report.timed("decoding", batch.index):
-        pictures = decode(made.latents, made.model, tiled=tiled)
+        pictures = decode(made.latents, made.model, tiled=tiled, edit=edited)
     facts = replace(facts, padded=made.padded, blank_mask=start is not None and start.is_blank)
     for position, picture in enumerate(pictures):
-        index, subseed = batch.index * plan.request.batch_size + position, batch.subseeds[position]
+        index, subseed = first + position, batch.subseeds[position]
         picture = hooks.edit_image(picture, index)
         beside: tuple[Image.Image, ...] = ()
         if start is not None:  # after the extensions, so that what a mask protects stays the original
