@@ -91,14 +91,19 @@ def main(cache: Path) -> None:
 
     from tools.train_mini.evaluate import Quiet
     from webui.domain.request import GenerationRequest
-    from webui.executors.config import WorkerConfig
+    from webui.domain.settings import BackSettings
     from webui.processing.back import build
 
     torch.set_num_threads(1)
-    config = WorkerConfig(
-        ROOT / "models", cache / "memory", ROOT / "extensions", device="cpu", precision="fp32", threads=1,
+    config = BackSettings(
+        models_dir=ROOT / "models",
+        data_dir=cache / "memory",
+        extensions_dir=ROOT / "extensions",
+        device="cpu",
+        precision="fp32",
+        threads=1,
         checkpoints_in_memory=2,
-    )  # fmt: skip
+    )
     back = build(config)
     asked = kinds()
     sizes = []

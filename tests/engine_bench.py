@@ -69,6 +69,7 @@ class Hand:
         self.stops: list[tuple[str, str]] = []
         self.loaded: list[str] = []
         self.closed = 0
+        self.capacity = 1
 
     def submit(self, job_id: str, request: GenerationRequest) -> None:
         self.jobs.append(job_id)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from webui.domain.errors import WebuiError
-from webui.domain.settings import Settings
-from webui.server.app import policy_of, worker_config
+from webui.domain.settings import BackChoices, BackSettings, Settings
+from webui.server.app import policy_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,11 +33,27 @@ def test_a_local_server_answers_to_its_own_names_only() -> None:
     assert (policy.port, policy.any_address, policy.own_names, policy.cors_origins) == (1234, False, (), ())
 
 
-def test_the_worker_is_told_every_setting_that_it_knows() -> None:
-    settings = Settings(device="cpu", precision="bf16", threads=3, preview_every=0, tiled_vae=True)
-    config = worker_config(settings)
-    for name in ("device", "precision", "threads", "preview_every", "tiled_vae", "models_dir", "checkpoints_in_memory"):
-        assert getattr(config, name) == getattr(settings, name)
+def test_the_back_is_told_every_setting_that_it_knows() -> None:
+    settings = Settings(
+        models_dir=Path("m"),
+        data_dir=Path("d"),
+        extensions_dir=Path("e"),
+        device="cpu",
+        precision="bf16",
+        threads=3,
+        checkpoints_in_memory=2,
+        preview_every=0,
+        tiled_vae=True,
+        disabled_extensions=("one",),
+    )
+    told = settings.for_back(disabled=("one", "two"), broken=(("three", "no manifest"),))
+    assert {name: getattr(told, name) for name in BackChoices.model_fields} == {
+        **{name: getattr(settings, name) for name in BackChoices.model_fields},
+        "disabled_extensions": ("one", "two"),
+    }
+    assert told.broken_extensions == (("three", "no manifest"),)
+    assert all(getattr(told, name) != field.default for name, field in BackSettings.model_fields.items())
+    assert pickle.loads(pickle.dumps(told)) == told
 
 
 def _get(url: str, **headers: str) -> int:

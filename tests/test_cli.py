@@ -156,8 +156,8 @@ class _Engine:
         self.job.note_started()
         self._idle = idle
 
-    def current(self) -> ToyJob | None:
-        return None if self._idle else self.job
+    def running(self) -> tuple[ToyJob, ...]:
+        return () if self._idle else (self.job,)
 
     def cancel(self, job_id: str) -> None:
         self.job.note_end(Cancelled("stopped"))

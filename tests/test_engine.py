@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.engine_bench import DATABASE, Bench
-from tests.executors.prompted_back import PromptedBack
-from tests.executors.watching import PATIENCE, config, until, wanted
+from tests.executors.pooled import PooledExecutor
+from tests.executors.prompted_back import PromptedBack, build
+from tests.executors.watching import PATIENCE, local, until, wanted
 from webui.domain.errors import (
     BadRequestError,
     BusyError,
@@ -28,6 +29,7 @@ from webui.domain.errors import (
 from webui.domain.extensions import ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import Refiner
 from webui.domain.result import GenerationResult
+from webui.domain.settings import BackSettings
 from webui.engine.engine import Engine
 from webui.engine.generating import Generation
 from webui.executors.inline import InlineExecutor
@@ -52,18 +54,34 @@ def inline(bench: Bench) -> Engine:
     return bench.engine(lambda on_event: InlineExecutor(PromptedBack(), on_event))
 
 
+def test_where_two_jobs_run_at_once_both_are_shown_and_stopped(bench: Bench) -> None:
+    bench.max_queue = 1
+    engine = bench.engine(lambda on_event: PooledExecutor(build, BackSettings(data_dir=bench.folder), on_event))
+    jobs = [engine.submit(wanted("slow", **LONG), save=False) for _ in range(3)]
+    until(lambda: engine.running() == tuple(jobs[:2]))
+    assert (engine.current(), engine.queued(), jobs[2].position) == (jobs[0], (jobs[2],), 1)
+    with pytest.raises(BusyError, match="1 jobs wait"):
+        engine.submit(wanted("quick"), save=False)
+    engine.interrupt()
+    for job in jobs[:2]:
+        with pytest.raises(Cancelled):
+            job.result(PATIENCE)
+    until(lambda: engine.running() == (jobs[2],))
+    assert jobs[2].position == 0
+
+
 def with_worker(bench: Bench) -> tuple[Engine, LocalExecutor]:
     made: list[LocalExecutor] = []
 
     def make(on_event: OnEvent) -> LocalExecutor:
-        made.append(LocalExecutor(config(bench.folder), on_event))
+        made.append(local(bench.folder, on_event))
         return made[-1]
 
     return bench.engine(make), made[-1]
 
 
 def test_the_front_never_loads_torch() -> None:
-    modules = "webui.engine.engine, webui.worker.main, webui.executors.local, webui.executors.inline"
+    modules = "webui.engine.engine, webui.worker.main, webui.executors.registry"
     code = f"import sys, {modules}; sys.exit(sorted({{'torch', 'diffusers', 'transformers'}} & set(sys.modules)) or 0)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 

@@ -2,7 +2,8 @@
 
 slow: every step takes a while; deaf: never asks whether to stop; die: kills its own process; two images then die;
 raise: a bug; refuse: an expected failure; unpicklable: an error, or a result, that cannot cross to the front;
-quit: calls sys.exit. Anything else: coloured images at once.
+quit: calls sys.exit. Anything else: coloured images at once. Its actions are called wait (until it is stopped), raise,
+and anything else, which is done at once.
 """
 
 import io
@@ -11,15 +12,17 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError, WebuiError
+from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
-from webui.executors.config import WorkerConfig
+from webui.domain.settings import BackSettings
 from webui.processing.ports import Reporter
 
 STEP = 0.01  # seconds, of a slow job
@@ -27,6 +30,24 @@ PIDS = "pids"  # file in data_dir: a line for every worker that built a back
 
 
 class PromptedBack:
+    """`extensions` tells for which device it was made, so that tests can tell backs apart."""
+
+    def __init__(self, device: str = "auto") -> None:
+        self._device = device
+
+    def extensions(self) -> tuple[ExtensionInfo, ...]:
+        return (ExtensionInfo("prompted", "prompted", version=self._device),)
+
+    def act(
+        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+    ) -> ActionOutcome:
+        progress(ActionProgress(1, 2, call.action))
+        if call.action == "raise":
+            raise ValueError("a bug in the action")
+        while call.action == "wait" and not stopped():
+            time.sleep(STEP)
+        return ActionOutcome(text=f"{call.action} is done")
+
     def run(self, request: GenerationRequest, reporter: Reporter) -> GenerationResult:
         prompt = request.prompt
         misbehave(prompt)
@@ -101,11 +122,13 @@ def jpeg(shade: int) -> bytes:
     return buffer.getvalue()
 
 
-def build(config: WorkerConfig) -> PromptedBack:
-    with Path(config.data_dir, PIDS).open("a") as file:
+def build(settings: BackSettings) -> PromptedBack:
+    if settings.device == "none":
+        raise WebuiError("device: there is no none")
+    with Path(settings.data_dir, PIDS).open("a") as file:
         file.write(f"{os.getpid()}\n")
-    return PromptedBack()
+    return PromptedBack(settings.device)
 
 
-def build_fails(config: WorkerConfig) -> PromptedBack:
-    raise WebuiError(f"device: there is no {config.device}")
+def build_fails(settings: BackSettings) -> PromptedBack:
+    raise WebuiError(f"device: there is no {settings.device}")

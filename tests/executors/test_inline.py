@@ -2,13 +2,12 @@
 
 import threading
 
-import pytest
-
 from tests.executors.prompted_back import PromptedBack
 from tests.executors.watching import Listener, wanted
-from webui.domain.errors import Cancelled, WebuiError
+from webui.domain.errors import Cancelled
+from webui.domain.settings import BackSettings
 from webui.executors.inline import InlineExecutor
-from webui.executors.protocol import Event, Finished, ImageMade, Progressed, Ready, Started
+from webui.executors.protocol import Finished, ImageMade, Progressed, Ready, Started
 
 
 def test_a_job_is_done_when_submit_returns() -> None:
@@ -16,20 +15,6 @@ def test_a_job_is_done_when_submit_returns() -> None:
     InlineExecutor(PromptedBack(), heard).submit("a", wanted("quick"))
     assert isinstance(heard.events[0], Ready)
     assert heard.kinds("a") == [Started, ImageMade, Finished]
-
-
-def test_a_job_sent_from_an_event_comes_after_the_one_in_work() -> None:
-    heard = Listener()
-
-    def hear(event: Event) -> None:
-        heard(event)
-        if event == Started("a"):
-            executor.submit("b", wanted("quick"))
-
-    executor = InlineExecutor(PromptedBack(), hear)
-    executor.submit("a", wanted("quick"))
-    order = [event.job_id for event in heard.events if isinstance(event, Started | Finished)]
-    assert order == ["a", "a", "b", "b"]
 
 
 def test_another_thread_stops_a_job() -> None:
@@ -49,10 +34,10 @@ def test_another_thread_stops_a_job() -> None:
     assert heard.finished("c")
 
 
-def test_loading_raises_what_the_back_raises() -> None:
-    executor = InlineExecutor(PromptedBack(), Listener())
-    executor.load("fine")
-    with pytest.raises(WebuiError, match="broken"):
-        executor.load("broken")
-    executor.close()
-    executor.close()
+def test_without_a_way_to_make_another_the_back_is_kept() -> None:
+    heard = Listener()
+    executor = InlineExecutor(PromptedBack(), heard)
+    executor.renew(BackSettings())
+    executor.submit("a", wanted("quick"))
+    assert heard.finished("a")
+    assert sum(isinstance(event, Ready) for event in heard.events) == 1

@@ -1,4 +1,7 @@
-"""LocalExecutor with real worker processes: they crash, hang, will not start; jobs fail in words and others go on."""
+"""LocalExecutor with real worker processes: they crash, hang, will not start; jobs fail in words and others go on.
+
+What it shares with every executor is in `test_contract.py`.
+"""
 
 import os
 import pickle
@@ -14,11 +17,11 @@ from pathlib import Path
 import pytest
 
 from tests.executors.prompted_back import PIDS
-from tests.executors.watching import PATIENCE, Listener, config, is_alive, kill_worker, pids, until, wanted
-from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError, WebuiError, WorkerDiedError
+from tests.executors.watching import PATIENCE, Listener, is_alive, kill_worker, local, pids, until, wanted
+from webui.domain.errors import BadRequestError, Cancelled, WebuiError, WorkerDiedError
 from webui.domain.result import Progress
 from webui.executors.local import LocalExecutor
-from webui.executors.protocol import Failed, Finished, ImageMade, Progressed, Started
+from webui.executors.protocol import Finished, ImageMade, Progressed, Started
 from webui.executors.running import JobReporter, Stop
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalExecutor, Listener]]:
     """One worker for the tests that do not kill it."""
     listener = Listener()
-    executor = LocalExecutor(config(tmp_path_factory.mktemp("shared")), listener)
+    executor = local(tmp_path_factory.mktemp("shared"), listener)
     yield executor, listener
     executor.close()
 
@@ -36,7 +39,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalExec
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[tuple[LocalExecutor, Listener, Path]]:
     listener = Listener()
-    executor = LocalExecutor(config(tmp_path), listener)
+    executor = local(tmp_path, listener)
     yield executor, listener, tmp_path
     executor.close()
 
@@ -65,47 +68,6 @@ def test_one_is_watched_and_cancelled_while_another_waits(shared: tuple[LocalExe
     assert heard.result("second").images
 
 
-def test_a_cancelled_job_keeps_the_images_it_has(shared: tuple[LocalExecutor, Listener]) -> None:
-    executor, heard = shared
-    executor.submit("kept", wanted("slow", steps=5, n_iter=1000))
-    heard.wait_for("kept", ImageMade)
-    executor.cancel("kept")
-    result = heard.result("kept")
-    assert result.interrupted
-    assert 1 <= len(result.images) == heard.images("kept") < 1000
-
-
-def test_a_cancelled_job_that_waits_is_never_begun(shared: tuple[LocalExecutor, Listener]) -> None:
-    executor, heard = shared
-    executor.submit("busy", wanted("slow", steps=60))
-    executor.submit("unwanted", wanted("quick"))
-    executor.cancel("unwanted")
-    assert isinstance(heard.failed("unwanted").error, Cancelled)
-    assert heard.kinds("unwanted") == [Failed]
-    assert heard.finished("busy")
-
-
-def test_skip_ends_one_batch(shared: tuple[LocalExecutor, Listener]) -> None:
-    executor, heard = shared
-    executor.submit("skipping", wanted("slow", steps=100, n_iter=2))
-    heard.wait_for("skipping", Progressed)
-    executor.skip("skipping")
-    result = heard.result("skipping")
-    assert [image.index for image in result.images] == [1]
-    assert not result.interrupted
-
-
-def test_stopping_what_is_unknown_or_over_does_nothing(shared: tuple[LocalExecutor, Listener]) -> None:
-    executor, heard = shared
-    executor.cancel("nobody")
-    executor.skip("nobody")
-    executor.submit("after", wanted("quick"))
-    heard.finished("after")
-    executor.cancel("after")
-    executor.submit("still", wanted("quick"))
-    heard.finished("still")
-
-
 @pytest.mark.parametrize(
     ("prompt", "kind", "text", "has_traceback"),
     [
@@ -131,13 +93,6 @@ def test_a_failure_is_told_and_the_worker_lives(
     executor.submit(f"{prompt} after", wanted("quick"))
     heard.finished(f"{prompt} after")
     assert executor.pid == pid
-
-
-def test_load_waits_and_raises(shared: tuple[LocalExecutor, Listener]) -> None:
-    executor, _ = shared
-    executor.load("tiny")
-    with pytest.raises(UnusableFileError, match="truncated"):
-        executor.load("broken")
 
 
 def test_kill_nine_fails_the_job_in_words_and_the_next_succeeds(own: tuple[LocalExecutor, Listener, Path]) -> None:
@@ -195,7 +150,7 @@ def test_a_worker_that_dies_idle_is_replaced(own: tuple[LocalExecutor, Listener,
 
 def test_a_back_that_cannot_be_built_fails_each_job_with_its_text(tmp_path: Path) -> None:
     heard = Listener()
-    executor = LocalExecutor(config(tmp_path, "build_fails"), heard)
+    executor = local(tmp_path, heard, "build_fails")
     try:
         for job in ("one", "two"):
             executor.submit(job, wanted("quick"))
@@ -209,7 +164,7 @@ def test_a_back_that_cannot_be_built_fails_each_job_with_its_text(tmp_path: Path
 @pytest.mark.parametrize("name", ["missing", "a:b"])
 def test_a_factory_that_does_not_exist_is_named(tmp_path: Path, name: str) -> None:
     heard = Listener()
-    executor = LocalExecutor(config(tmp_path, name), heard)
+    executor = local(tmp_path, heard, name)
     try:
         executor.submit("job", wanted("quick"))
         assert name in str(heard.failed("job").error)
@@ -219,7 +174,7 @@ def test_a_factory_that_does_not_exist_is_named(tmp_path: Path, name: str) -> No
 
 def test_a_worker_that_does_not_obey_is_ended(tmp_path: Path) -> None:
     heard = Listener()
-    executor = LocalExecutor(config(tmp_path), heard, hang_after=4.0)
+    executor = local(tmp_path, heard, hang_after=4.0)
     try:
         executor.submit("deaf", wanted("slow deaf", steps=150, n_iter=1000))
         heard.wait_for("deaf", Progressed)
@@ -233,7 +188,7 @@ def test_a_worker_that_does_not_obey_is_ended(tmp_path: Path) -> None:
 def test_close_fails_what_is_open_and_leaves_no_process_or_thread(tmp_path: Path) -> None:
     threads = set(threading.enumerate())
     heard = Listener()
-    executor = LocalExecutor(config(tmp_path), heard)
+    executor = local(tmp_path, heard)
     executor.submit("runs", wanted("slow deaf", steps=150))
     executor.submit("waits", wanted("quick"))
     heard.wait_for("runs", Progressed)
@@ -248,31 +203,14 @@ def test_close_fails_what_is_open_and_leaves_no_process_or_thread(tmp_path: Path
     executor.cancel("runs")
 
 
-def test_a_listener_that_raises_does_not_stop_the_executor(tmp_path: Path) -> None:
-    heard = Listener()
-
-    def raising(event: object) -> None:
-        heard(event)  # type: ignore[arg-type]
-        raise KeyError("a bug in the listener")
-
-    executor = LocalExecutor(config(tmp_path), raising)
-    try:
-        for job in ("one", "two"):
-            executor.submit(job, wanted("quick"))
-        heard.finished("two")
-    finally:
-        executor.close()
-
-
 PARENT = """
     import sys, time
     from pathlib import Path
-    from tests.executors.watching import Listener, config, wanted
-    from webui.executors.local import LocalExecutor
+    from tests.executors.watching import Listener, local, wanted
 
     if __name__ == "__main__":
         sys.path.insert(0, {root!r})
-        executor = LocalExecutor(config(Path({data!r})), Listener())
+        executor = local(Path({data!r}), Listener())
         executor.submit("job", wanted({prompt!r}, steps=150, n_iter=1000))
         {then}
 """

@@ -13,8 +13,10 @@ import psutil
 from tests.executors.prompted_back import PIDS
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
-from webui.executors.config import WorkerConfig
-from webui.executors.protocol import Event, Failed, Finished, ImageMade, JobEvent, Progressed, Ready
+from webui.domain.settings import BackSettings
+from webui.executors.health import HANG_AFTER
+from webui.executors.local import LocalExecutor
+from webui.executors.protocol import Event, Failed, Finished, ImageMade, JobEvent, OnEvent, Progressed, Ready
 
 T = TypeVar("T")
 E = TypeVar("E", bound=JobEvent)
@@ -50,8 +52,10 @@ def kill_worker(data_dir: Path) -> int:
     return pid
 
 
-def config(data_dir: Path, factory: str = "build") -> WorkerConfig:
-    return WorkerConfig(data_dir=data_dir, factory=f"tests.executors.prompted_back:{factory}")
+def local(data_dir: Path, on_event: OnEvent, factory: str = "build", hang_after: float = HANG_AFTER) -> LocalExecutor:
+    """A worker process with a prompted back."""
+    whole = f"tests.executors.prompted_back:{factory}"
+    return LocalExecutor(BackSettings(data_dir=data_dir), on_event, factory=whole, hang_after=hang_after)
 
 
 def wanted(prompt: str, **fields: object) -> GenerationRequest:

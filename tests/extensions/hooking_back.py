@@ -9,16 +9,16 @@ from PIL import Image
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
-from webui.executors.config import WorkerConfig
+from webui.domain.settings import BackSettings
 from webui.plugins.crashes import CrashGuard
 from webui.plugins.loader import load_all
 from webui.processing.ports import Reporter
 
 
 class HookingBack:
-    def __init__(self, config: WorkerConfig) -> None:
-        guard = CrashGuard(config.extensions_dir, config.data_dir / "crashes.json")
-        self.loaded = load_all(config.extensions_dir, (), guard.broken(), guard.around)
+    def __init__(self, settings: BackSettings) -> None:
+        guard = CrashGuard(settings.extensions_dir, settings.data_dir / "crashes.json")
+        self.loaded = load_all(settings.extensions_dir, (), guard.broken(), guard.around)
 
     def extensions(self) -> tuple[ExtensionInfo, ...]:
         return self.loaded.infos
@@ -45,5 +45,5 @@ class HookingBack:
     def close(self) -> None: ...
 
 
-def build(config: WorkerConfig) -> HookingBack:
-    return HookingBack(config)
+def build(settings: BackSettings) -> HookingBack:
+    return HookingBack(settings)

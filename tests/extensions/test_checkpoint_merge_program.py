@@ -17,10 +17,10 @@ from extensions.checkpoint_merge.options import CompareOptions, MergeOptions
 from tests.extensions.merging import UNET, Folder, checkpoint
 from tests.processing.reporters import Silent
 from webui.domain.request import GenerationRequest
+from webui.domain.settings import BackSettings
 from webui.plugins.api import BadRequestError, Cancelled, WebuiError
 from webui.plugins.loader import load_all
 from webui.processing.back import Back, build
-from webui.worker.main import WorkerConfig
 
 ROOT = Path(__file__).parents[2]
 GOLDENS = ROOT.parent / "shared" / "goldens"
@@ -54,8 +54,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 @pytest.fixture(scope="module")
 def back(folder: Folder) -> Back:
-    return build(WorkerConfig(folder.models_dir, folder.root / "data", ROOT / "extensions", device="cpu",
-                              precision="fp32", threads=1))  # fmt: skip
+    return build(
+        BackSettings(
+            models_dir=folder.models_dir,
+            data_dir=folder.root / "data",
+            extensions_dir=ROOT / "extensions",
+            device="cpu",
+            precision="fp32",
+            threads=1,
+        )
+    )
 
 
 def picture(back: Back, **changes: object) -> np.ndarray:

@@ -19,9 +19,9 @@ from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
+from webui.domain.settings import BackSettings
 from webui.plugins.loader import load_all
 from webui.processing.back import Back, build
-from webui.worker.main import WorkerConfig
 
 ROOT = Path(__file__).parents[2]
 GOLDENS = ROOT.parent / "shared" / "goldens"
@@ -51,11 +51,16 @@ def infos() -> tuple[ExtensionInfo, ...]:
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
     return build(
-        WorkerConfig(
-            GOLDENS / "models", data, ROOT / "extensions", device="cpu", precision="fp32", threads=1,
+        BackSettings(
+            models_dir=GOLDENS / "models",
+            data_dir=data,
+            extensions_dir=ROOT / "extensions",
+            device="cpu",
+            precision="fp32",
+            threads=1,
             checkpoints_in_memory=2,
         )
-    )  # fmt: skip
+    )
 
 
 def run(case: dict[str, Any], back: Back, infos: tuple[ExtensionInfo, ...], **unit: Any) -> GenerationResult:

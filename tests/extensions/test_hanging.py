@@ -7,9 +7,10 @@ from tests.extensions.toys import good, toy
 from webui.domain.errors import WorkerDiedError
 from webui.domain.extensions import ActionCall, ActionOutcome, ExtensionInfo
 from webui.domain.request import GenerationRequest
-from webui.executors.config import WorkerConfig
+from webui.domain.settings import BackSettings
+from webui.executors.health import HANG_AFTER
 from webui.executors.local import LocalExecutor
-from webui.executors.protocol import Event, Failed, Finished, JobEvent, Progressed, Ready, Started
+from webui.executors.protocol import Event, Failed, Finished, JobEvent, OnEvent, Progressed, Ready, Started
 
 HANGING = """
     import time
@@ -25,8 +26,9 @@ HANGING = """
 """
 
 
-def config_of(tmp_path: Path) -> WorkerConfig:
-    return WorkerConfig(data_dir=tmp_path, extensions_dir=tmp_path / "e", factory="tests.extensions.hooking_back:build")
+def hooking(tmp_path: Path, on_event: OnEvent, hang_after: float = HANG_AFTER) -> LocalExecutor:
+    settings = BackSettings(data_dir=tmp_path, extensions_dir=tmp_path / "e")
+    return LocalExecutor(settings, on_event, factory="tests.extensions.hooking_back:build", hang_after=hang_after)
 
 
 def last_found(events: list[Event]) -> tuple[ExtensionInfo, ...]:
@@ -49,7 +51,7 @@ def test_one_that_hangs_is_cut_off_by_cancelling(tmp_path: Path) -> None:
     toy(tmp_path / "e", "hanging", HANGING)
     good(tmp_path / "e")
     events: list[Event] = []
-    executor = LocalExecutor(config_of(tmp_path), events.append, hang_after=15.0)
+    executor = hooking(tmp_path, events.append, hang_after=15.0)
     try:
         executor.submit("first", GenerationRequest(prompt="hang"))
         executor.submit("second", GenerationRequest())
@@ -69,7 +71,7 @@ def test_one_that_hangs_is_cut_off_by_cancelling(tmp_path: Path) -> None:
 def test_a_light_action_is_done_while_a_job_runs_and_can_be_stopped(tmp_path: Path) -> None:
     toy(tmp_path / "e", "hanging", HANGING)
     events: list[Event] = []
-    executor = LocalExecutor(config_of(tmp_path), events.append)
+    executor = hooking(tmp_path, events.append)
     try:
         executor.submit("job", GenerationRequest(prompt="hang"))
         wait_for(events, Progressed, "job")
@@ -90,7 +92,7 @@ def test_a_worker_that_dies_twice_of_one_starts_without_it(tmp_path: Path) -> No
     good(tmp_path / "e")
     mark.touch()
     events: list[Event] = []
-    executor = LocalExecutor(config_of(tmp_path), events.append)
+    executor = hooking(tmp_path, events.append)
     try:
         for number in range(3):
             executor.submit(f"job{number}", GenerationRequest())

@@ -13,6 +13,7 @@ from tests.processing.reporters import Silent
 from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
+from webui.domain.settings import BackSettings
 from webui.library.library import ModelLibrary
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
@@ -44,7 +45,7 @@ class Kitchen:
     def pipeline(self, extensions: Path) -> Pipeline:
         host = ExtensionHost(load_all(extensions), Models(self._library), torch.device("cpu"), torch.float32)
         upscalers = Upscalers(self._library, UpscalerCache(self._library, torch.device("cpu")))
-        return Pipeline(self._library, self._models, self._texts, host, upscalers, preview_every=0, tiled_vae=False)
+        return Pipeline(self._library, self._models, self._texts, host, upscalers, BackSettings(preview_every=0))
 
 
 @pytest.fixture(scope="module")

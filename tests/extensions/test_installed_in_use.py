@@ -9,6 +9,7 @@ import torch
 from tests.installing.making import GOOD, Repository, installer
 from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.request import GenerationRequest
+from webui.domain.settings import BackSettings
 from webui.engine.engine import Engine
 from webui.executors.inline import InlineExecutor
 from webui.jobs.store import JobStore
@@ -50,7 +51,7 @@ class Starts:
         host = ExtensionHost(load_all(extensions), Models(self._library), torch.device("cpu"), torch.float32)
         texts = Texts(self._library, data / "styles.csv")
         upscalers = Upscalers(self._library, UpscalerCache(self._library, torch.device("cpu")))
-        pipeline = Pipeline(self._library, self._models, texts, host, upscalers, preview_every=0, tiled_vae=False)
+        pipeline = Pipeline(self._library, self._models, texts, host, upscalers, BackSettings(preview_every=0))
         return Engine(
             lambda hear: InlineExecutor(pipeline, hear),
             self._library,

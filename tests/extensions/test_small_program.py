@@ -8,8 +8,8 @@ import pytest
 from tests.processing.reporters import Silent
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
+from webui.domain.settings import BackSettings
 from webui.processing.back import Back, build
-from webui.worker.main import WorkerConfig
 
 ROOT = Path(__file__).parents[2]
 GOLDENS = ROOT.parent / "shared" / "goldens"
@@ -22,7 +22,16 @@ REQUEST = GenerationRequest(
 @pytest.fixture(scope="module")
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
-    return build(WorkerConfig(GOLDENS / "models", data, ROOT / "extensions", device="cpu", precision="fp32", threads=1))
+    return build(
+        BackSettings(
+            models_dir=GOLDENS / "models",
+            data_dir=data,
+            extensions_dir=ROOT / "extensions",
+            device="cpu",
+            precision="fp32",
+            threads=1,
+        )
+    )
 
 
 def made(back: Back, **changes: object) -> GenerationResult:

@@ -29,6 +29,22 @@ def test_the_limit_counts_those_that_wait_besides_the_one_in_work() -> None:
     assert [job.position for job in jobs] == [0, 0, 1, 2]
 
 
+def test_where_several_jobs_are_done_at_once_that_many_do_not_wait() -> None:
+    board = JobBoard(2, capacity=lambda: 3)
+    jobs = [a_job(str(number)) for number in range(6)]
+    for job in jobs[:5]:
+        board.add(job)
+    with pytest.raises(BusyError, match="2 jobs wait"):
+        board.add(jobs[5])
+    assert [job.position for job in jobs] == [0, 0, 0, 1, 2, 0]
+    for job in jobs[:3]:
+        job.note_started()
+    assert board.running(TOY) == tuple(jobs[:3])
+    jobs[1].note_end(Cancelled("stopped"))
+    board.settle()
+    assert [job.position for job in jobs[3:]] == [0, 1, 0]
+
+
 def test_light_jobs_stand_beside_the_queue_and_have_a_limit_of_their_own() -> None:
     board = JobBoard(1)
     heavy = [a_job(name) for name in "ab"]

@@ -21,7 +21,7 @@ from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
-from webui.executors.config import WorkerConfig
+from webui.domain.settings import BackSettings
 from webui.processing.back import Back, build
 
 PLAIN = drawn(background="blue")
@@ -40,7 +40,16 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Back]:
     whole = (models / "Lora" / "foreign.safetensors").read_bytes()
     (models / "Lora" / "torn.safetensors").write_bytes(whole[: len(whole) // 2])
     data = tmp_path_factory.mktemp("data")
-    made = build(WorkerConfig(models, data, ROOT / "extensions", device="cpu", precision="fp32", threads=1))
+    made = build(
+        BackSettings(
+            models_dir=models,
+            data_dir=data,
+            extensions_dir=ROOT / "extensions",
+            device="cpu",
+            precision="fp32",
+            threads=1,
+        )
+    )
     yield made
     made.close()
 

@@ -15,10 +15,10 @@ from webui.domain.errors import UnusableFileError
 from webui.domain.inpainting import Inpainting
 from webui.domain.masks import Mask
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
+from webui.domain.settings import BackSettings
 from webui.processing.back import Back, build
 from webui.processing.depth import depth_channel
 from webui.processing.start import to_pixels
-from webui.worker.main import WorkerConfig
 
 NOISY = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))
 HALF = Image.new("L", NOISY.size)
@@ -33,7 +33,11 @@ def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
     tensors = small_checkpoint(1, in_channels=5, complete=True)
     save_file({**tensors, **small_midas()}, folder / "depth.safetensors")
     save_file(tensors, folder / "bare.safetensors")
-    return build(WorkerConfig(data / "models", data, device="cpu", precision="fp32", threads=1, preview_every=0))
+    return build(
+        BackSettings(
+            models_dir=data / "models", data_dir=data, device="cpu", precision="fp32", threads=1, preview_every=0
+        )
+    )
 
 
 def ask(task: Any, *, checkpoint: str = "depth", batch_size: int = 1) -> GenerationRequest:

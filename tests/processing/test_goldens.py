@@ -20,8 +20,8 @@ from webui.api.sdapi.dialect.infotext import IMG2IMG_FIELDS, TXT2IMG_FIELDS, fil
 from webui.api.sdapi.dialect.models import Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.request import GenerationRequest
+from webui.domain.settings import BackSettings
 from webui.processing.back import Back, build
-from webui.worker.main import WorkerConfig
 
 EXTENSIONS = Path(__file__).parents[2] / "extensions"
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
@@ -53,8 +53,14 @@ def cases() -> list[dict[str, object]]:
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
     return build(
-        WorkerConfig(
-            GOLDENS / "models", data, EXTENSIONS, device="cpu", precision="fp32", threads=1, checkpoints_in_memory=3
+        BackSettings(
+            models_dir=GOLDENS / "models",
+            data_dir=data,
+            extensions_dir=EXTENSIONS,
+            device="cpu",
+            precision="fp32",
+            threads=1,
+            checkpoints_in_memory=3,
         )
     )
 

@@ -13,12 +13,12 @@ from webui.domain.errors import BadRequestError, Cancelled
 from webui.domain.hires import Hires
 from webui.domain.request import GenerationRequest, Refiner, TokenMerging, Txt2Img
 from webui.domain.result import GeneratedImage, Progress
+from webui.domain.settings import BackSettings
 from webui.domain.upscale import Upscale
 from webui.processing.back import Back, build
 from webui.processing.hires import SecondPassHooks, second_plan
 from webui.processing.plan import Walk, make_plan
 from webui.sampling.steps import ModelCall, Residuals, Step
-from webui.worker.main import WorkerConfig
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
@@ -68,7 +68,11 @@ class MarkedHooks:
 @pytest.fixture(scope="module")
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
-    return build(WorkerConfig(GOLDENS / "models", data, device="cpu", precision="fp32", threads=1, preview_every=0))
+    return build(
+        BackSettings(
+            models_dir=GOLDENS / "models", data_dir=data, device="cpu", precision="fp32", threads=1, preview_every=0
+        )
+    )
 
 
 def ask(first_pass: Image.Image | None = None, **hires: Any) -> GenerationRequest:

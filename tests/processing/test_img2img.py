@@ -10,11 +10,11 @@ from PIL import Image
 from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest, Img2Img, Refiner
 from webui.domain.result import GeneratedImage, Progress
+from webui.domain.settings import BackSettings
 from webui.imaging.resize import fitted
 from webui.output.parse import parse, read_fields
 from webui.processing.back import Back, build
 from webui.processing.plan import Walk, make_plan, walk_of
-from webui.worker.main import WorkerConfig
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
@@ -37,7 +37,11 @@ class Silent:
 @pytest.fixture(scope="module")
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
-    return build(WorkerConfig(GOLDENS / "models", data, device="cpu", precision="fp32", threads=1, preview_every=0))
+    return build(
+        BackSettings(
+            models_dir=GOLDENS / "models", data_dir=data, device="cpu", precision="fp32", threads=1, preview_every=0
+        )
+    )
 
 
 def ask(sampler: str = "Euler", *, checkpoint: str = "tiny-sd1", batch_size: int = 1, **task: Any) -> GenerationRequest:

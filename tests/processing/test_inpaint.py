@@ -11,9 +11,9 @@ from tests.processing.reporters import Silent
 from webui.domain.inpainting import Inpainting, Outpainting, SoftInpainting
 from webui.domain.request import GenerationRequest, Img2Img
 from webui.domain.result import GenerationResult
+from webui.domain.settings import BackSettings
 from webui.processing.back import Back, build
 from webui.processing.inpaint import prepared
-from webui.worker.main import WorkerConfig
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
@@ -25,7 +25,11 @@ LEFT.paste(255, (0, 0, 32, 64))
 @pytest.fixture(scope="module")
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
-    return build(WorkerConfig(GOLDENS / "models", data, device="cpu", precision="fp32", threads=1, preview_every=0))
+    return build(
+        BackSettings(
+            models_dir=GOLDENS / "models", data_dir=data, device="cpu", precision="fp32", threads=1, preview_every=0
+        )
+    )
 
 
 def run(back: Back, sampler: str = "Euler", *, batch_size: int = 1, **task: Any) -> GenerationResult:

@@ -12,11 +12,11 @@ from PIL import Image
 from webui.domain.errors import BadRequestError, NotFiniteError, UnknownModelError
 from webui.domain.request import GenerationRequest, Noise, Refiner
 from webui.domain.result import GeneratedImage, Progress
+from webui.domain.settings import BackSettings
 from webui.processing.back import Back, build
 from webui.processing.decode import check_finite, to_image
 from webui.processing.preview import preview
 from webui.processing.tiling import wrapped_edges
-from webui.worker.main import WorkerConfig
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
@@ -46,7 +46,17 @@ class Recorder:
 @pytest.fixture(scope="module")
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
-    return build(WorkerConfig(GOLDENS / "models", data, data / "extensions", "cpu", "fp32", threads=1, preview_every=2))
+    return build(
+        BackSettings(
+            models_dir=GOLDENS / "models",
+            data_dir=data,
+            extensions_dir=data / "extensions",
+            device="cpu",
+            precision="fp32",
+            threads=1,
+            preview_every=2,
+        )
+    )
 
 
 def pixels(image: Image.Image) -> np.ndarray:

@@ -20,7 +20,7 @@ from tools.train_mini.judge import Marks, compare, judge  # noqa: E402
 from tools.train_mini.scenes import SIZE, Scene, random_scene  # noqa: E402
 from webui.domain.request import GenerationRequest  # noqa: E402
 from webui.domain.result import GeneratedImage, Progress  # noqa: E402
-from webui.executors.config import WorkerConfig  # noqa: E402
+from webui.domain.settings import BackSettings  # noqa: E402
 from webui.processing.back import Back, build  # noqa: E402
 
 SEED = 5
@@ -78,7 +78,7 @@ def score(marks: list[Marks]) -> dict[str, tuple[float, int]]:
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     back = build(
-        WorkerConfig(
+        BackSettings(
             models_dir=options.models_dir, data_dir=options.data_dir, precision=options.precision,
             threads=options.threads,
         )

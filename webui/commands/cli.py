@@ -80,6 +80,7 @@ def _add_common(target: argparse.ArgumentParser) -> None:
     add("--precision", choices=("auto", "fp32", "fp16", "bf16"), help="numbers of the networks (default: auto)")
     add("--threads", type=int, help="CPU threads; 0: all cores")
     add("--checkpoints-in-memory", type=int, metavar="N", help="how many stay loaded (default: 1)")
+    add("--executor", metavar="NAME", help="where jobs run (default: local, a process of its own)")
     add("--tiled-vae", action="store_true", default=_absent(target), help="decode in tiles, which needs less memory")
     add("--extension-sources", action="append", metavar="DIR", help="extensions may be installed from here by the page")
     add("--disable-extension", dest="disabled_extensions", action="append", metavar="NAME", help="may be repeated")

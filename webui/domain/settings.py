@@ -16,15 +16,38 @@ Precision = Literal["auto", "fp32", "fp16", "bf16"]
 ImageFormat = Literal["png", "jpg", "webp"]
 
 
-class Settings(BaseModel):
-    """Every setting, with its default."""
+class BackChoices(BaseModel):
+    """The settings that the back has to know, beside the front that reads some of them too."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     models_dir: Path = Path("models")
-    outputs_dir: Path = Path("outputs")
     data_dir: Path = Path("data")
     extensions_dir: Path = Path("extensions")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    precision: Precision = "auto"
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads of the worker; 0: all cores")
+    checkpoints_in_memory: int = Field(1, ge=1, le=100)
+    preview_every: int = Field(5, ge=0, le=150, description="steps between live previews; 0: none")
+    tiled_vae: bool = Field(False, description="always decode in tiles")
+    disabled_extensions: tuple[str, ...] = ()
+
+
+class BackSettings(BackChoices):
+    """What a back is told when it is made. Plain data that crosses a process boundary; nothing here is read later.
+
+    Attributes:
+        broken_extensions: folders that are left out, each with the reason: describing them failed.
+    """
+
+    broken_extensions: tuple[tuple[str, str], ...] = ()
+
+
+class Settings(BackChoices):
+    """Every setting, with its default."""
+
+    outputs_dir: Path = Path("outputs")
+    executor: str = Field("local", description="where jobs run; a name in the registry of executors")
     host: str = "127.0.0.1"
     port: int = Field(7860, ge=0, le=65535)
     allowed_hosts: tuple[str, ...] = Field((), description="further names this server may be called by")
@@ -32,12 +55,7 @@ class Settings(BaseModel):
     api: bool = False
     webui: bool = True
     api_auth: str = Field("", description="user:password[,user:password] for every door")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
-    precision: Precision = "auto"
-    threads: int = Field(0, ge=0, le=1024, description="CPU threads of the worker; 0: all cores")
-    checkpoints_in_memory: int = Field(1, ge=1, le=100)
     default_checkpoint: str = ""
-    preview_every: int = Field(5, ge=0, le=150, description="steps between live previews; 0: none")
     image_format: ImageFormat = "png"
     jpeg_quality: int = Field(80, ge=1, le=100)
     webp_lossless: bool = False
@@ -48,10 +66,13 @@ class Settings(BaseModel):
     embed_parameters: bool = True
     sidecar_text: bool = False
     max_queue: int = Field(64, ge=1, le=10_000)
-    tiled_vae: bool = Field(False, description="always decode in tiles")
-    disabled_extensions: tuple[str, ...] = ()
     extension_sources: tuple[str, ...] = Field((), description="folders from which page and API may install")
     allow_extension_install: bool = Field(False, description="also for callers on other machines")
+
+    def for_back(self, *, disabled: tuple[str, ...], broken: tuple[tuple[str, str], ...]) -> BackSettings:
+        """The part that the back is told, with the extensions that it leaves out: switched off, or unusable."""
+        chosen = {name: getattr(self, name) for name in BackChoices.model_fields}
+        return BackSettings.model_validate(chosen | {"disabled_extensions": disabled, "broken_extensions": broken})
 
 
 def merge(file: Mapping[str, Any], environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:

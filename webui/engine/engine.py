@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from webui.domain.request import GenerationRequest
+from webui.domain.settings import BackSettings
 from webui.engine.acting import ActionJob, ActionOfExtension
 from webui.engine.generating import Generation, GenerationJob, ImageSaver
 from webui.engine.hearing import Hearing
@@ -14,7 +15,6 @@ from webui.engine.intake import Intake
 from webui.engine.records import JobRecords
 from webui.engine.request_check import RequestCheck
 from webui.engine.runners import BackRunner, FrontRunner
-from webui.executors.config import WorkerConfig
 from webui.executors.protocol import Executor, OnEvent
 from webui.jobs.board import JobBoard
 from webui.jobs.job import Job
@@ -52,7 +52,7 @@ class Engine:
             executor: makes the back, given the function that hears its events.
             store: closed by `close`.
             data_dir: where `starting_values.json` stands.
-            max_queue: how many jobs may wait besides the one in work.
+            max_queue: how many jobs may wait besides those in work.
             resume: whether jobs that an earlier run left unfinished are done now.
             extensions: those that requests may name.
         """
@@ -61,7 +61,7 @@ class Engine:
         self._store = store
         self._starting = StartingValues(data_dir / "starting_values.json")
         self._check = RequestCheck(library, self.extensions, self._starting)
-        self._board = JobBoard(max_queue)
+        self._board = JobBoard(max_queue, capacity=lambda: self._executor.capacity)
         self._records = JobRecords(store)
         self._generation = Generation(images, self._records, self._check.completed)
         self._action = ActionOfExtension(library.refresh)
@@ -105,9 +105,13 @@ class Engine:
         """A job that makes pictures and waits, runs or ended not long ago."""
         return self.find(job_id, self._generation)
 
+    def running(self) -> tuple[GenerationJob, ...]:
+        """Those that make pictures now, in the order in which they came."""
+        return self._board.running(self._generation)
+
     def current(self) -> GenerationJob | None:
-        """The job that makes pictures now."""
-        return next(iter(self._board.running(self._generation)), None)
+        """The first of those that make pictures now, for interfaces that know of no more than one."""
+        return next(iter(self.running()), None)
 
     def queued(self) -> tuple[GenerationJob, ...]:
         """Those that wait to make pictures, in order."""
@@ -127,13 +131,13 @@ class Engine:
         return self.find(job_id, self._action)
 
     def interrupt(self) -> None:
-        """Stop the running job within a step; its images so far are kept. Others go on."""
-        if (job := self.current()) is not None:
+        """Stop what makes pictures now within a step; the images so far are kept. Jobs that wait go on."""
+        for job in self.running():
             job.cancel()
 
     def skip(self) -> None:
-        """End the batch in work of the running job."""
-        if (job := self.current()) is not None:
+        """End the batch in work of what makes pictures now."""
+        for job in self.running():
             job.skip()
 
     def load(self, checkpoint: str) -> None:
@@ -149,9 +153,9 @@ class Engine:
         """`load` for event loops; any number of loads together hold one thread."""
         await asyncio.get_running_loop().run_in_executor(self._loads, self.load, checkpoint)
 
-    def renew(self, config: WorkerConfig) -> None:
-        """Go on with a new worker of these settings, without ending the job in work; returns at once."""
-        self._executor.renew(config)
+    def renew(self, settings: BackSettings) -> None:
+        """Go on with a new back of these settings, without ending the job in work; returns at once."""
+        self._executor.renew(settings)
 
     def starting_values(self) -> GenerationRequest:
         """What a new form starts with; its checkpoint is that of requests which name none."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
-from webui.executors.config import WorkerConfig
+from webui.domain.settings import BackSettings
 from webui.executors.wire import FromWorker, Quit, ToWorker, resolve
 
 GOODBYE = 3.0  # seconds that a worker gets to end by itself
@@ -41,11 +41,18 @@ class WorkerProcess:
         OSError: the system cannot start another process.
     """
 
-    def __init__(self, config: WorkerConfig, entry: str, tell: Callable[[Heard | Gone], None]) -> None:
-        """`entry` is "module:function" of the worker's main; a name, because the front does not import it."""
+    def __init__(
+        self, settings: BackSettings, tell: Callable[[Heard | Gone], None], *, factory: str, main: str
+    ) -> None:
+        """Names have the form "module:function", because the front imports neither.
+
+        Args:
+            factory: called in the worker with the settings; gives its `Back`.
+            main: the worker's first function, called with `factory`, the settings and the connection.
+        """
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_enter, args=(entry, config, theirs), name="webui-worker")
+        self._process = context.Process(target=_enter, args=(main, factory, settings, theirs), name="webui-worker")
         _keep_signals_from_children()
         try:
             self._process.start()
@@ -107,9 +114,9 @@ class WorkerProcess:
         self._connection.close()
 
 
-def _enter(entry: str, config: WorkerConfig, connection: "Connection[FromWorker, ToWorker]") -> None:
+def _enter(main: str, factory: str, settings: BackSettings, connection: "Connection[FromWorker, ToWorker]") -> None:
     """The first function in the new process."""
-    resolve(entry)(config, connection)
+    resolve(main)(factory, settings, connection)
 
 
 def _keep_signals_from_children() -> None:

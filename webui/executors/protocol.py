@@ -1,7 +1,31 @@
-"""The one door between the front (engine, no torch) and a back that makes images, in this process or another.
+"""The contract of executors: the one door between the front (engine, no torch) and backs that make images.
 
-Only plain data crosses it. An executor runs jobs in the order it gets them, one at a time, and reports through
-events; control messages (cancel, skip) are heard while a job runs.
+Only plain data crosses it. An executor takes jobs, runs up to `capacity` of them at once in one or more backs, in this
+process or elsewhere, and tells through events what becomes of them. `tests/executors/test_contract.py` holds every
+executor to what is written here.
+
+**Making one.** A row in `webui/executors/registry.py` names a function of `(BackSettings, OnEvent)` that returns an
+executor at once, whether or not its back is there by then; importing it must not load torch.
+
+**Events.** They are told one at a time, in threads of the executor's choice, and `on_event` returns soon.
+
+* `Ready` comes whenever a new back is there, and before any `Progressed`, `ImageMade` or `Finished` of that back's
+  jobs.
+* Of each job that `submit` took there is exactly one `Finished` or `Failed`, and nothing of that job follows it. A
+  `Started` comes at most once and before everything else of the job; a job that never had its turn has only `Failed`.
+  `Started` may come while the back is still being made.
+* Jobs start in the order in which they were submitted. Light actions wait for none of them and count for no `capacity`.
+* `Finished` carries a `GenerationResult` where the work was a `GenerationRequest`, an `ActionOutcome` where it was an
+  `ActionCall`; `Progressed` likewise. An interrupted generation that has made an image ends with `Finished`, one that
+  has none with `Failed` and `Cancelled`.
+* What the back raises ends its job with `Failed`: errors of `webui.domain.errors` as they are; everything else with the
+  traceback's text, and if the error crosses a process it arrives as a RuntimeError that names its kind.
+
+**Failures of the executor's own.** A back that cannot be built fails the jobs that wait with the reason. A back that is
+lost fails its jobs with `WorkerDiedError`, whose text tells users what to do; the executor itself goes on.
+
+**Threads.** Every method may be called from any thread, also from inside `on_event`, but for `load`, which would wait
+there for itself.
 """
 
 from collections.abc import Callable
@@ -11,7 +35,7 @@ from typing import Protocol
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Progress
-from webui.executors.config import WorkerConfig
+from webui.domain.settings import BackSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +92,40 @@ Work = GenerationRequest | ActionCall  # what a job does
 
 
 class Executor(Protocol):
-    """Runs jobs elsewhere. Thread-safe; `on_event` (given at construction) is called from the executor's thread."""
+    """Runs jobs; see the contract at the top of this module."""
+
+    @property
+    def capacity(self) -> int:
+        """How many jobs run at once, at least 1; light actions run beside them. The same for the executor's life."""
+
+    def running(self) -> tuple[str, ...]:
+        """The ids of the jobs whose `Started` was told and whose end was not, in the order of their start.
+
+        It is true inside `on_event` too: a job is among them in its `Started`, and no more in its last event.
+        """
 
     def submit(self, job_id: str, work: Work) -> None:
-        """Take a job. Returns at once. Light actions do not wait for the jobs before them."""
+        """Take a job; where it runs elsewhere, return at once.
+
+        Raises:
+            WebuiError: the executor is closed.
+        """
 
     def cancel(self, job_id: str) -> None:
-        """Stop this job within a step; unknown or finished jobs are ignored."""
+        """Stop this job within a step, or take it out if it waits; unknown and ended jobs are ignored."""
 
     def skip(self, job_id: str) -> None:
-        """End the batch in work and go on with the next."""
+        """End the batch that this job has in work and go on with its next; ignored unless it runs."""
 
     def load(self, checkpoint: str) -> None:
-        """Load a checkpoint (any alias) ahead of the next job and wait for it; raises WebuiError."""
+        """Load a checkpoint (any alias) ahead of the next job and wait for it.
 
-    def renew(self, config: WorkerConfig) -> None:
-        """Go on with a new back of these settings once the job in work has ended; those that wait go to it."""
+        Raises:
+            WebuiError: it cannot be loaded, or the executor is closed.
+        """
+
+    def renew(self, settings: BackSettings) -> None:
+        """Go on with a new back of these settings once the jobs in work have ended; those that wait go to it."""
 
     def close(self) -> None:
-        """End the back; jobs not finished fail. Safe to call twice."""
+        """End the backs; jobs that have not ended fail. Returns when that is done; a second call does nothing."""

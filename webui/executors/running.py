@@ -15,6 +15,9 @@ from webui.processing.ports import Reporter
 
 PROGRESS_EVERY = 0.2  # seconds between two progress events that say nothing but a new step
 
+# The maker of the program's back is told by name, because importing it would load torch in the front.
+FACTORY = "webui.processing.back:build"
+
 StopKind = Literal["skip", "interrupt"]
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 
 from webui.domain.errors import BusyError
 from webui.jobs.job import AnyJob, Job
@@ -13,9 +14,14 @@ KEPT_BYTES = 256 * 2**20  # of pixels, over all ended jobs
 class JobBoard:
     """First in, first out; light jobs stand beside the queue. Thread-safe."""
 
-    def __init__(self, limit: int, *, kept_bytes: int = KEPT_BYTES) -> None:
-        """`limit`: how many may wait besides the one in work; as many light jobs may be on their way at once."""
+    def __init__(self, limit: int, *, capacity: Callable[[], int] = lambda: 1, kept_bytes: int = KEPT_BYTES) -> None:
+        """
+        Args:
+            limit: how many may wait besides those in work; as many light jobs may be on their way at once.
+            capacity: tells how many jobs are done at once, light ones apart.
+        """
         self._limit = limit
+        self._capacity = capacity
         self._kept_bytes = kept_bytes
         self._lock = threading.Lock()
         self._jobs: dict[str, AnyJob] = {}
@@ -28,7 +34,8 @@ class JobBoard:
         """
         with self._lock:
             live = len(self._live(light=job.is_light))
-            waiting = live if job.is_light else live - 1  # one of the others is, or is about to be, in work
+            # of the others as many as are done at once are, or are about to be, in work
+            waiting = live if job.is_light else max(0, live - self._capacity())
             if waiting >= self._limit and not whatever:
                 raise BusyError(f"{waiting} jobs wait already; try again when some are done")
             self._jobs[job.id] = job
@@ -88,10 +95,11 @@ class JobBoard:
         return [job for job in self._jobs.values() if not job.ended and job.is_light == light]
 
     def _count(self) -> None:
-        """Tell each waiting job how many are before it. Only here the order of the queue is looked at."""
-        for position, job in enumerate(self._live(light=False)):
+        """Tell each waiting job how many must end before its turn. Only here the order of the queue is looked at."""
+        others = self._capacity() - 1  # that may run beside it
+        for place, job in enumerate(self._live(light=False)):
             if job.state == "queued":
-                job.note_position(position)
+                job.note_position(max(0, place - others))
 
 
 def _bytes(job: AnyJob) -> int:

@@ -26,7 +26,7 @@ class JobStatus(Generic[ProgressT, ResultT]):
 
     Attributes:
         progress: the latest; its `preview` is set only where that very message brought one.
-        position: how many jobs are before it; 0 for one that runs, is next, or has ended.
+        position: how many jobs must end before its turn comes; 0 for one that runs, is next, or has ended.
         preview: JPEG of the latest estimate; None before the first and after the end.
         images: those made so far; after the end all, until room is needed for newer jobs.
         started: monotonic time; None while it waits.

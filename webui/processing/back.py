@@ -7,13 +7,13 @@ import torch
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
+from webui.domain.settings import BackSettings
 from webui.domain.upscale import Upscale
 from webui.library.library import ModelLibrary
 from webui.plugins.crashes import CrashGuard
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
 from webui.plugins.models import Models
-from webui.processing.config import BackConfig
 from webui.processing.extras import upscale_pictures
 from webui.processing.ports import Reporter
 from webui.processing.run import Pipeline
@@ -75,26 +75,24 @@ class Back:
         self._networks.clear()
 
 
-def build(config: BackConfig) -> Back:
-    """Make a back from its configuration: device, precision, models folder.
+def build(settings: BackSettings) -> Back:
+    """Make a back from its settings: device, precision, models folder.
 
     Raises:
         WebuiError: the device is not there, or cannot compute in that precision.
     """
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    device, dtype, fast = resolve(config.device, config.precision)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    device, dtype, fast = resolve(settings.device, settings.precision)
     allow_fast_products(fast)
-    library = ModelLibrary(config.models_dir, config.data_dir / "cache")
-    models = ModelCache(library, device, dtype, config.checkpoints_in_memory, fast_cpu=fast)
-    texts = Texts(library, config.data_dir / "styles.csv")
-    guard = CrashGuard(config.extensions_dir, config.data_dir / "cache" / "extension-crashes.json")
-    broken = {**dict(config.broken_extensions), **guard.broken()}
-    loaded = load_all(config.extensions_dir, config.disabled_extensions, broken, guard.around)
+    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache")
+    models = ModelCache(library, device, dtype, settings.checkpoints_in_memory, fast_cpu=fast)
+    texts = Texts(library, settings.data_dir / "styles.csv")
+    guard = CrashGuard(settings.extensions_dir, settings.data_dir / "cache" / "extension-crashes.json")
+    broken = {**dict(settings.broken_extensions), **guard.broken()}
+    loaded = load_all(settings.extensions_dir, settings.disabled_extensions, broken, guard.around)
     host = ExtensionHost(loaded, Models(library), device, dtype)
     networks = UpscalerCache(library, device)
     upscalers = Upscalers(library, networks)
-    pipeline = Pipeline(
-        library, models, texts, host, upscalers, preview_every=config.preview_every, tiled_vae=config.tiled_vae
-    )
+    pipeline = Pipeline(library, models, texts, host, upscalers, settings)
     return Back(library, models, pipeline, host, upscalers, networks)

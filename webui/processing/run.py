@@ -13,6 +13,7 @@ from webui import VERSION
 from webui.domain.errors import BadRequestError, Cancelled, UnknownModelError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Phase, Progress
+from webui.domain.settings import BackSettings
 from webui.library.choice import first_choice
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
@@ -99,9 +100,7 @@ class Pipeline:
         texts: Texts,
         host: ExtensionHost,
         upscalers: Upscalers,
-        *,
-        preview_every: int,
-        tiled_vae: bool,
+        settings: BackSettings,
     ) -> None:
         self._library = library
         self._upscalers = upscalers
@@ -109,8 +108,7 @@ class Pipeline:
         self._texts = texts
         self._host = host
         self._patching = Patching(models)
-        self._preview_every = preview_every
-        self._tiled_vae = tiled_vae
+        self._settings = settings
 
     @torch.inference_mode()
     def run(self, request: GenerationRequest, reporter: Reporter) -> GenerationResult:
@@ -250,7 +248,7 @@ class Pipeline:
             return
         check_finite(sampled.latents, job.facts.model.checkpoint, request.steps)
         with job.timed("decoding", batch.index):
-            pictures = decode(sampled.latents, model, tiled=self._tiled_vae)
+            pictures = decode(sampled.latents, model, tiled=self._settings.tiled_vae)
         for position, picture in enumerate(pictures):
             index = batch.index * request.batch_size + position
             one = image_request(job.plan, batch.seeds[position], batch.subseeds[position], position)
@@ -300,7 +298,7 @@ class Pipeline:
             enlarger = Enlarger(
                 hires.upscaler,
                 target,
-                lambda latents: decode(latents, first_model, tiled=self._tiled_vae),
+                lambda latents: decode(latents, first_model, tiled=self._settings.tiled_vae),
                 lambda picture, width, height: self._upscalers.resized(
                     picture, hires.upscaler, width, height, stopper(job)
                 ),
@@ -340,7 +338,8 @@ class Pipeline:
 
         def watch(step: Step, denoised: Tensor) -> None:
             done = step.index + 1
-            seen = self._preview_every and done % self._preview_every == 0
+            every = self._settings.preview_every
+            seen = every and done % every == 0
             picture = preview(denoised, family) if seen else None
             steps = max(job.steps, before + step.total, before + done)
             job.reporter.progress(

@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from webui.api.application import create
@@ -15,10 +15,9 @@ from webui.api.sdapi.dialect.options import FixedOptions
 from webui.domain.errors import WebuiError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import GeneratedImage
-from webui.domain.settings import ImageFormat, Settings
+from webui.domain.settings import BackSettings, ImageFormat, Settings
 from webui.engine.engine import Engine
-from webui.executors.config import WorkerConfig
-from webui.executors.local import LocalExecutor
+from webui.executors.registry import executor_named
 from webui.installing.live import InstallDoor, LiveExtensions
 from webui.installing.lockfile import FILE as LOCK_FILE
 from webui.installing.packages import Packages
@@ -80,8 +79,9 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
         resume: take up the jobs that an earlier run left. A single picture on the command line does not.
 
     Raises:
-        WebuiError: the data folder is in use.
+        WebuiError: the data folder is in use, or there is no such executor.
     """
+    make_executor = executor_named(settings.executor)
     with contextlib.ExitStack() as stack:
         lock = DataLock(settings.data_dir)
         stack.callback(lock.close)
@@ -93,11 +93,10 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
         # beside the start: an outputs folder may hold very many files
         threading.Thread(target=remove_abandoned, args=(written_folders(settings),), name="sweep", daemon=True).start()
         extensions = catalog(settings)
-        live = _live(settings, extensions, installing, lambda config: engine.renew(config))
-        config = replace(worker_config(settings), broken_extensions=extensions.broken())
-        executor = functools.partial(LocalExecutor, config)
+        live = _live(settings, extensions, installing, lambda renewed: engine.renew(renewed))
+        back = settings.for_back(disabled=settings.disabled_extensions, broken=extensions.broken())
         engine = Engine(
-            executor,
+            functools.partial(make_executor, back),
             library,
             store,
             images,
@@ -167,10 +166,10 @@ def installer(settings: Settings, *, typed_paths: bool = False) -> Installer:
 
 
 def _live(
-    settings: Settings, known: Catalog, installing: Installer, renew: Callable[[WorkerConfig], None]
+    settings: Settings, known: Catalog, installing: Installer, renew: Callable[[BackSettings], None]
 ) -> LiveExtensions:
     def start(disabled: tuple[str, ...], broken: tuple[tuple[str, str], ...]) -> None:
-        renew(replace(worker_config(settings), disabled_extensions=disabled, broken_extensions=broken))
+        renew(settings.for_back(disabled=disabled, broken=broken))
 
     return LiveExtensions(
         known, installing, settings.disabled_extensions, describe=functools.partial(_infos, settings), renew=start
@@ -188,22 +187,6 @@ def _infos(settings: Settings, disabled: Collection[str]) -> tuple[ExtensionInfo
         if info.state == "failed":
             log.warning("extension %s: %s", info.folder, info.error)
     return infos
-
-
-def worker_config(settings: Settings) -> WorkerConfig:
-    """What the worker process is told."""
-    return WorkerConfig(
-        models_dir=settings.models_dir,
-        data_dir=settings.data_dir,
-        extensions_dir=settings.extensions_dir,
-        device=settings.device,
-        precision=settings.precision,
-        threads=settings.threads,
-        checkpoints_in_memory=settings.checkpoints_in_memory,
-        preview_every=settings.preview_every,
-        tiled_vae=settings.tiled_vae,
-        disabled_extensions=settings.disabled_extensions,
-    )
 
 
 def install_door(settings: Settings, wired: Wired) -> InstallDoor:

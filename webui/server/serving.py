@@ -7,13 +7,16 @@ import socket
 import sys
 import threading
 import time
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
 from webui.domain.errors import WebuiError
 from webui.domain.settings import Settings
 from webui.engine.engine import Engine
+from webui.jobs.job import JobStatus
 from webui.server.app import App, make
 from webui.server.guard import is_loopback
 
@@ -51,16 +54,20 @@ class StoppingServer(uvicorn.Server):
 
 
 def finish_picture(engine: Engine, patience: float) -> None:
-    """Wait until the running job has made its picture, then end the job; later jobs stay in the queue."""
-    job = engine.current()
-    if job is None:
-        return
-    made = len(job.images)
+    """Wait until each running job has made its picture, then end the job; later jobs stay in the queue."""
+    made = {job: len(job.images) for job in engine.running()}
     end = time.monotonic() + patience
-    job.wait_for(lambda now: now.state != "running" or len(now.images) != made, patience)
-    if job.state == "running":
-        job.cancel()
+    for job, before in made.items():
+        job.wait_for(partial(_has_made, before), end - time.monotonic())
+        if job.state == "running":
+            job.cancel()
+    for job in made:
         job.wait_for(lambda now: now.state != "running", end - time.monotonic())
+
+
+def _has_made(before: int, now: JobStatus[Any, Any]) -> bool:
+    """Whether a job that had so many images has another one, or runs no more."""
+    return now.state != "running" or len(now.images) != before
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,6 +1,6 @@
 """The worker: a process that owns the models and does one job after another, while threads hear and give signs of life.
 
-Imports no torch itself; the back that it builds (`WorkerConfig.factory`) does. It ends when its parent does.
+Imports no torch itself; the back that it builds does. It ends when its parent does.
 """
 
 import logging
@@ -13,7 +13,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 
 from webui.domain.extensions import ActionCall
-from webui.executors.config import WorkerConfig
+from webui.domain.settings import BackSettings
 from webui.executors.protocol import Failed
 from webui.executors.running import Back, Stop, perform, ready
 from webui.executors.wire import (
@@ -36,14 +36,14 @@ PARENT_GONE = 3  # exit code that nobody is left to see
 log = logging.getLogger(__name__)
 
 
-def main(config: WorkerConfig, connection: "Connection[FromWorker, ToWorker]") -> None:
+def main(factory: str, settings: BackSettings, connection: "Connection[FromWorker, ToWorker]") -> None:
     """The worker's life: build the back, do what is asked in order, end when told to or when the parent is gone."""
     _leave_signals_to_the_parent()
     send, inbox = Sender(connection), Inbox()
     threading.Thread(target=_listen, args=(connection, inbox), name="listener", daemon=True).start()
     threading.Thread(target=_beat, args=(send,), name="heartbeat", daemon=True).start()
     try:
-        back: Back = resolve(config.factory)(config)
+        back: Back = resolve(factory)(settings)
     except (Exception, SystemExit) as error:
         send(BuildFailed(portable(error), traceback.format_exc()))
         return
