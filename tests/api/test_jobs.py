@@ -3,14 +3,18 @@
 import asyncio
 import io
 import json
+import threading
 
 import httpx
 import pytest
 from PIL import Image
 
-from tests.api.fakes import Api, FakeEngine
+from tests.api.fakes import Api, FakeEngine, FakeJob
+from webui.api.waiting import followed
 from webui.domain.errors import WorkerDiedError
 from webui.domain.request import GenerationRequest
+from webui.domain.result import Progress
+from webui.jobs.watched import Flag
 
 
 def test_a_job_is_started_looked_at_and_fetched() -> None:
@@ -109,3 +113,22 @@ def test_events_end_when_the_server_stops() -> None:
     api.post("/api/jobs?id=a", {})
     api.parts.closing.set()
     assert [name for name, _ in _events(api.get("/api/jobs/a/events").text)] == ["progress"]
+
+
+def test_a_quiet_stream_is_kept_open_until_the_server_stops() -> None:
+    job, closing = FakeJob("a", GenerationRequest(), state="running"), Flag()
+
+    async def follow() -> list[str | None]:
+        heard = []
+        async for now in followed(job, closing, every=0, silence=0.01):
+            heard.append(now.progress.phase if now else None)
+            match len(heard):
+                case 2:
+                    job.note_progress(Progress("sampling"))
+                case 4:
+                    threading.Thread(target=closing.set).start()
+                    await asyncio.sleep(0.1)
+        return heard
+
+    assert asyncio.run(follow()) == ["waiting", None, "sampling", None]
+    assert job._status._waiting == {}

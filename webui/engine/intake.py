@@ -51,7 +51,7 @@ class Intake:
                 if known is None or known.work != work:
                     raise BadRequestError("job_id", f"{job_id!r} is the id of another job; choose another")
                 return known
-            runner = self._front if isinstance(kind, FrontKind) else self._back
+            runner = self._runner(kind)
             job = Job(job_id or uuid.uuid4().hex, kind, work, runner, save=save)
             self._board.add(job)
             try:
@@ -70,13 +70,17 @@ class Intake:
             if kind is None or (work := kind.read(row.work)) is None:
                 store.note_ended(row.id, "failed", "the program was stopped; this version cannot read the job")
                 continue
-            job = Job(row.id, kind, work, self._back, save=row.save, created=row.created)
+            runner = self._runner(kind)
+            job = Job(row.id, kind, work, runner, save=row.save, created=row.created)
             self._board.add(job, whatever=True)
             if (refusal := _refusal(row, job)) is not None:
                 self._hearing.fail(job, refusal)
             else:
                 self._records.note_queued(job)
-                self._back.submit(job)
+                runner.submit(job)
+
+    def _runner(self, kind: JobKind[WorkT, ProgressT, ResultT]) -> Runner:
+        return self._front if isinstance(kind, FrontKind) else self._back
 
     def close(self) -> bool:
         """Take no more; False where it was closed before."""
