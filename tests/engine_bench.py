@@ -83,6 +83,9 @@ class Hand:
     def load(self, checkpoint: str) -> None:
         self.loaded.append(checkpoint)
 
+    def running(self) -> tuple[str, ...]:
+        return ()
+
     def close(self) -> None:
         self.closed += 1
 

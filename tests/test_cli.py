@@ -49,6 +49,7 @@ def test_flags_before_and_after_the_command_count() -> None:
     settings = _settings("--nowebui", "--allowed-host", "a", "--allowed-host", "b", "--precision", "bf16")
     assert (settings.webui, settings.api, settings.port) == (False, True, 7860)
     assert (settings.allowed_hosts, settings.precision) == (("a", "b"), "bf16")
+    assert (settings.executor, _settings("--executor", "inline").executor) == ("local", "inline")
 
 
 def test_listen_opens_every_address() -> None:

@@ -17,7 +17,7 @@ from webui.domain.result import Progress
 from webui.domain.settings import BackSettings
 from webui.executors.inline import InlineExecutor
 from webui.executors.local import LocalExecutor
-from webui.executors.protocol import Failed, Finished, ImageMade, Progressed, Ready, Started
+from webui.executors.protocol import Failed, Finished, ImageMade, Progressed, Ready, Started, Work
 
 BACK = "tests.executors.prompted_back:build"
 MAKERS: Mapping[str, Maker] = MappingProxyType(
@@ -228,6 +228,17 @@ def test_a_new_back_takes_over_when_the_jobs_in_work_have_ended(own: Trial) -> N
     ]
     place = own.heard.events.index
     assert place(own.heard.end(busy[-1])) < place(ready) < place(own.heard.wait_for("new", ImageMade))
+
+
+@pytest.mark.parametrize("work", [wanted("quick"), ActionCall("toy", "look", {}, light=True)], ids=["job", "light"])
+def test_a_new_back_may_be_asked_for_from_an_event(own: Trial, work: Work) -> None:
+    second = own.settings.model_copy(update={"device": "second"})
+    own.heard.reactions[Started("asks")] = lambda: own.executor.renew(second)
+    own.submit("asks", work)
+    assert own.heard.finished("asks")
+    assert own.heard.backs(2) == ["first", "second"]
+    own.submit("after", wanted("quick"))
+    assert own.heard.finished("after")
 
 
 def test_a_new_back_comes_while_nothing_is_done(own: Trial) -> None:

@@ -25,6 +25,7 @@ def test_progress_is_rare_but_no_preview_and_no_new_batch_is_lost(moments: list[
 
     def emit(event: Event) -> None:
         assert isinstance(event, Progressed)
+        assert isinstance(event.progress, Progress)
         sent.append((now, event.progress))
 
     reporter = JobReporter("a", Stop(), emit, lambda: now)

@@ -37,7 +37,8 @@ class InlineExecutor:
         self._make: Callable[[], Back] = lambda: back  # gives the back that is wanted now
         self._back: Back | None = back
         self._changed = threading.Condition()  # guards what follows
-        self._urgent: deque[Callable[[], None]] = deque()  # what is done before the next job: loads, renewal, the end
+        self._urgent: deque[Callable[[], None]] = deque()  # what is done before the next job: loads, and the end
+        self._renewal: Callable[[], Back] | None = None  # makes the back that should take over when nothing is in work
         self._waiting: deque[tuple[str, Work]] = deque()
         self._stops: dict[str, Stop] = {}  # of every job that has not ended
         self._lights: set[str] = set()
@@ -63,8 +64,7 @@ class InlineExecutor:
                 self._waiting.append((job_id, work))
         if light:
             self._run(job_id, work)
-        else:
-            self._drive()
+        self._drive()
 
     def cancel(self, job_id: str) -> None:
         with self._changed:
@@ -102,14 +102,14 @@ class InlineExecutor:
         with self._changed:
             if self._closed or self._rebuild is None:
                 return
-            self._urgent.append(partial(self._change_back, partial(self._rebuild, settings)))
+            self._renewal = partial(self._rebuild, settings)
         self._drive()
 
     def close(self) -> None:
         with self._changed:
             if self._closed:
                 return
-            self._closed = True
+            self._closed, self._renewal = True, None
             waiting = list(self._waiting)
             self._waiting.clear()
             for stop in self._stops.values():
@@ -139,7 +139,11 @@ class InlineExecutor:
         with self._changed:
             if self._urgent:
                 return self._urgent.popleft()
-            if self._waiting:
+            if self._renewal is not None and not self._lights:  # or the end of the light action comes here again
+                old, self._back = self._back, None
+                self._make, self._renewal = self._renewal, None
+                return partial(self._change_back, old)
+            if self._waiting and self._renewal is None:
                 job_id, work = self._waiting.popleft()
                 return partial(self._run, job_id, work)
             self._rest()  # here, under the lock: whoever asks from now on does it itself
@@ -176,11 +180,9 @@ class InlineExecutor:
                 self._tell(ready(self._back))
             return self._back
 
-    def _change_back(self, make: Callable[[], Back]) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._lights)  # those in other threads still use the old one
-        self._close_back()
-        self._make = make
+    def _change_back(self, old: Back | None) -> None:
+        if old is not None:
+            old.close()
         try:
             self._made()
         except Exception:
