@@ -12,7 +12,7 @@ from PIL import Image
 
 from webui.api.application import create
 from webui.api.parts import EncodedImage, Parts
-from webui.domain.errors import Cancelled, UnknownModelError
+from webui.domain.errors import Cancelled, UnknownModelError, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
 from webui.engine.generating import Generation
@@ -161,6 +161,15 @@ class FakeEngine:
             state = "running" if self.hold else "done"
             self.jobs[name] = FakeJob(name, request, save, state, images=images, error=self.error)
         return self.jobs[name]
+
+    def start(self, kind: Any, work: Any) -> Job[Any, Any, Any]:
+        """Do the work of a kind that needs no back, here and now."""
+        job = Job("front", kind, work, Obedient())
+        try:
+            job.note_end(kind.do(work, job.note_progress))
+        except WebuiError as error:
+            job.note_end(error)
+        return job
 
     @property
     def last(self) -> FakeJob:

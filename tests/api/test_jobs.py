@@ -2,15 +2,20 @@
 
 import asyncio
 import io
+import itertools
 import json
+import threading
 
 import httpx
 import pytest
 from PIL import Image
 
-from tests.api.fakes import Api, FakeEngine
+from tests.api.fakes import Api, FakeEngine, FakeJob
+from webui.api.waiting import followed
 from webui.domain.errors import WorkerDiedError
 from webui.domain.request import GenerationRequest
+from webui.domain.result import Progress
+from webui.jobs.watched import Flag
 
 
 def test_a_job_is_started_looked_at_and_fetched() -> None:
@@ -109,3 +114,22 @@ def test_events_end_when_the_server_stops() -> None:
     api.post("/api/jobs?id=a", {})
     api.parts.closing.set()
     assert [name for name, _ in _events(api.get("/api/jobs/a/events").text)] == ["progress"]
+
+
+def test_a_quiet_stream_is_kept_open_until_the_server_stops() -> None:
+    job, closing = FakeJob("a", GenerationRequest(), state="running"), Flag()
+
+    async def follow() -> list[str | None]:
+        heard = []
+        async for now in followed(job, closing, every=0, silence=0.01):
+            heard.append(now.progress.phase if now else None)
+            if now is None and "sampling" in heard:
+                threading.Thread(target=closing.set).start()
+                await asyncio.wait_for(closing.wait(), 30)
+            elif now is None:
+                job.note_progress(Progress("sampling"))
+        return heard
+
+    heard = asyncio.run(follow())
+    assert [phase for phase, _ in itertools.groupby(heard)] == ["waiting", None, "sampling", None]
+    assert job._status._waiting == {}

@@ -32,7 +32,7 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
     app.include_router(thumbs.routes(parts))
     if with_api:
         if parts.installing is not None:
-            app.include_router(installing.routes(parts.installing))
+            app.include_router(installing.routes(parts.engine, parts.installing))
         for router in (
             generation.routes(parts),
             extras.routes(parts),

@@ -11,6 +11,16 @@ from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, read_json
 from webui.domain.errors import WebuiError
+from webui.engine.engine import Engine
+from webui.installing.installation import (
+    Apply,
+    Check,
+    Installation,
+    InstallOutcome,
+    InstallWork,
+    PlanInstall,
+    PlanUpdate,
+)
 from webui.installing.live import InstallDoor
 from webui.installing.permission import NotAllowedError
 from webui.installing.plans import generation
@@ -18,10 +28,18 @@ from webui.installing.plans import generation
 T = TypeVar("T")
 
 
-def routes(door: InstallDoor) -> APIRouter:
-    """Every route checks the caller first."""
+def routes(engine: Engine, door: InstallDoor) -> APIRouter:
+    """Every route checks the caller first. What takes long is a job, which goes on where the client hangs up."""
     router = APIRouter(prefix="/api/extensions")
     installer = door.installer
+    kind = Installation(installer)
+
+    async def made(work: InstallWork) -> InstallOutcome:
+        job = await run_in_threadpool(engine.start, kind, work)
+        try:
+            return await job.wait()
+        except WebuiError as error:
+            raise HTTPException(422, str(error)) from None
 
     @router.get("/installed")
     def installed() -> dict[str, Any]:
@@ -39,15 +57,17 @@ def routes(door: InstallDoor) -> APIRouter:
         if bool(update) == bool(source):
             raise InvalidBodyError.at(("source",), "give either source or update")
         if source:
-            return JSONResponse((await _done(lambda: installer.plan_install(source, ref))).described())
-        newer = await _done(lambda: installer.plan_update(update, ref or None))
-        return JSONResponse({"action": "none", "name": update} if newer is None else newer.described())
+            work: InstallWork = PlanInstall(source, ref)
+        else:
+            work = PlanUpdate(update, ref or None)
+        planned = (await made(work)).plan
+        return JSONResponse({"action": "none", "name": update} if planned is None else planned.described())
 
     @router.post("/apply")
     async def apply(request: Request) -> JSONResponse:
         """Body `{"token": "..."}` of a plan. Answers when it is in place; a new worker then starts by itself."""
         token = _text(await _allowed(door, request), "token")
-        return JSONResponse({"installed": generation(await _done(lambda: installer.apply(token)))})
+        return JSONResponse({"installed": generation((await made(Apply(token))).entry)})
 
     @router.post("/discard")
     async def discard(request: Request) -> JSONResponse:
@@ -72,7 +92,7 @@ def routes(door: InstallDoor) -> APIRouter:
     async def check(request: Request, name: str) -> JSONResponse:
         """Body `{}`: whether its files are those that were installed, and whether it loads."""
         await _allowed(door, request)
-        return JSONResponse({"name": name, "problems": await _done(lambda: installer.check(name))})
+        return JSONResponse({"name": name, "problems": list((await made(Check(name))).problems)})
 
     return router
 

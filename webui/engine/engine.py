@@ -14,8 +14,11 @@ from webui.engine.hearing import Hearing
 from webui.engine.intake import Intake
 from webui.engine.records import JobRecords
 from webui.engine.request_check import RequestCheck
+from webui.engine.runners import BackRunner, FrontRunner
 from webui.executors.protocol import Executor, OnEvent
 from webui.jobs.board import JobBoard
+from webui.jobs.job import Job
+from webui.jobs.kind import JobKind, ProgressT, ResultT, WorkT
 from webui.jobs.starting_values import StartingValues
 from webui.jobs.store import JobStore, StoredImage
 from webui.library.library import ModelLibrary
@@ -65,9 +68,25 @@ class Engine:
         hearing = Hearing(self._board, self._records, self.extensions.note_worker)
         self._loads = ThreadPoolExecutor(1, "load")  # so that waiting loads do not use up the event loop's threads
         self._executor = executor(hearing.hear)
-        self._intake = Intake(self._board, self._records, hearing, self._executor)
+        self._front = FrontRunner(hearing)
+        self._intake = Intake(self._board, self._records, hearing, BackRunner(self._executor), self._front)
         if resume:
-            self._intake.resume(store, [self._generation])
+            self._intake.resume(store, (self._generation, self._action))
+
+    def start(
+        self, kind: JobKind[WorkT, ProgressT, ResultT], work: WorkT, *, save: bool = False, job_id: str | None = None
+    ) -> Job[WorkT, ProgressT, ResultT]:
+        """Put work of any kind into the queue, as it is, and return at once.
+
+        Raises:
+            BusyError: too many jobs wait, or the program is stopping.
+            BadRequestError: `job_id` is that of another job.
+        """
+        return self._intake.start(kind, work, save=save, job_id=job_id)
+
+    def find(self, job_id: str, kind: JobKind[WorkT, ProgressT, ResultT]) -> Job[WorkT, ProgressT, ResultT] | None:
+        """A job of this kind that waits, runs or ended not long ago."""
+        return self._board.get(job_id, kind)
 
     def submit(self, request: GenerationRequest, *, save: bool, job_id: str | None = None) -> GenerationJob:
         """Put a request into the queue and return at once. The same id and request again give the same job.
@@ -80,11 +99,11 @@ class Engine:
             UnknownModelError, UnusableFileError: the checkpoint or VAE cannot be used.
             BadRequestError: the refiner cannot be used, or `job_id` is that of another job.
         """
-        return self._intake.start(self._generation, self._check.completed(request), save=save, job_id=job_id)
+        return self.start(self._generation, self._check.completed(request), save=save, job_id=job_id)
 
     def job(self, job_id: str) -> GenerationJob | None:
         """A job that makes pictures and waits, runs or ended not long ago."""
-        return self._board.get(job_id, self._generation)
+        return self.find(job_id, self._generation)
 
     def running(self) -> tuple[GenerationJob, ...]:
         """Those that make pictures now, in the order in which they came."""
@@ -105,11 +124,11 @@ class Engine:
             BadRequestError: there is no such action, or the options do not fit.
             BusyError: too many wait, or the program is stopping.
         """
-        return self._intake.start(self._action, self.extensions.call(extension, action, options))
+        return self.start(self._action, self.extensions.call(extension, action, options))
 
     def action(self, job_id: str) -> ActionJob | None:
         """An action that waits, runs or ended not long ago."""
-        return self._board.get(job_id, self._action)
+        return self.find(job_id, self._action)
 
     def interrupt(self) -> None:
         """Stop what makes pictures now within a step; the images so far are kept. Jobs that wait go on."""
@@ -163,6 +182,7 @@ class Engine:
         if not self._intake.close():
             return
         self._records.stop()
+        self._front.close()
         self._executor.close()
         self._loads.shutdown(wait=False, cancel_futures=True)
         self._store.close()

@@ -35,20 +35,28 @@ class Hearing:
             return
         match event:
             case Started():
-                self._records.note_started(job)
-                job.note_started()
-            case Progressed(_, progress) if isinstance(progress, job.kind.progress_type):
-                job.note_progress(progress)
+                self.started(job)
             case Progressed(_, progress):
-                log.error(
-                    "progress of job %s (%s) is %s and cannot be shown", job.id, job.kind.name, type(progress).__name__
-                )
+                self.progressed(job, progress)
             case ImageMade(_, image):
                 job.note_image(job.kind.keep_image(job, image))
             case Finished(_, outcome):
-                self._finish(job, outcome)
+                self.finished(job, outcome)
             case Failed(_, error, traceback):
                 self.fail(job, error, traceback)
+
+    def started(self, job: AnyJob) -> None:
+        """Its turn has come."""
+        self._records.note_started(job)
+        job.note_started()
+
+    def progressed(self, job: AnyJob, progress: object) -> None:
+        """It is so far; what its kind does not know is logged and not shown."""
+        if isinstance(progress, job.kind.progress_type):
+            job.note_progress(progress)
+        else:
+            name = type(progress).__name__
+            log.error("progress of job %s (%s) is %s and cannot be shown", job.id, job.kind.name, name)
 
     def fail(self, job: AnyJob, error: Exception, traceback: str = "") -> None:
         """The job ends with an error; one that is no WebuiError is a fault of the program and goes to the log."""
@@ -56,7 +64,8 @@ class Hearing:
             log.error("job %s (%s) failed: %s\n%s", job.id, job.kind.title(job.work), error, traceback)
         self._end(job, error)
 
-    def _finish(self, job: AnyJob, outcome: object) -> None:
+    def finished(self, job: AnyJob, outcome: object) -> None:
+        """It has come to a result; where its kind cannot deal with that, it has failed."""
         if not isinstance(outcome, job.kind.result_type):
             self.fail(job, TypeError(f"a {job.kind.name} was answered with {type(outcome).__name__}"))
             return

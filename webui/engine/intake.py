@@ -1,43 +1,42 @@
-"""Taking work on: an id, a place on the board and in the database, and on to the executor, for all in one order."""
+"""Taking work on: an id, a place on the board and in the database, and on to those who do it, all in one order."""
 
 import threading
 import uuid
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any
 
 from webui.domain.errors import BadRequestError, BusyError, WebuiError
 from webui.engine.hearing import Hearing
 from webui.engine.records import JobRecords
-from webui.executors.protocol import Executor, Work
+from webui.engine.runners import Runner
 from webui.jobs.board import JobBoard
 from webui.jobs.job import AnyJob, Job
-from webui.jobs.kind import JobKind, ProgressT, ResultT
+from webui.jobs.kind import FrontKind, JobKind, ProgressT, ResultT, WorkT
 from webui.jobs.store import JobStore, StoredJob
 
 ATTEMPTS = 2  # a job during which the program ended so often is not begun again
-
-BackWorkT = TypeVar("BackWorkT", bound=Work)
 
 
 class Intake:
     """The only one that makes jobs. Thread-safe."""
 
-    def __init__(self, board: JobBoard, records: JobRecords, hearing: Hearing, executor: Executor) -> None:
+    def __init__(self, board: JobBoard, records: JobRecords, hearing: Hearing, back: Runner, front: Runner) -> None:
         self._board = board
         self._records = records
         self._hearing = hearing
-        self._executor = executor
-        self._lock = threading.RLock()  # board, database and executor get jobs in one order
+        self._back = back
+        self._front = front
+        self._lock = threading.RLock()  # board, database and back get jobs in one order
         self._closed = False
 
     def start(
         self,
-        kind: JobKind[BackWorkT, ProgressT, ResultT],
-        work: BackWorkT,
+        kind: JobKind[WorkT, ProgressT, ResultT],
+        work: WorkT,
         *,
         save: bool = False,
         job_id: str | None = None,
-    ) -> Job[BackWorkT, ProgressT, ResultT]:
+    ) -> Job[WorkT, ProgressT, ResultT]:
         """Put work into the queue and return at once. The same id and work again give the same job.
 
         Raises:
@@ -52,31 +51,36 @@ class Intake:
                 if known is None or known.work != work:
                     raise BadRequestError("job_id", f"{job_id!r} is the id of another job; choose another")
                 return known
-            job = Job(job_id or uuid.uuid4().hex, kind, work, self._executor, save=save)
+            runner = self._runner(kind)
+            job = Job(job_id or uuid.uuid4().hex, kind, work, runner, save=save)
             self._board.add(job)
             try:
                 self._records.add(job)
             except WebuiError:
                 self._board.remove(job)
                 raise
-            self._executor.submit(job.id, work)
+            runner.submit(job)
         return job
 
-    def resume(self, store: JobStore, kinds: Iterable[JobKind[BackWorkT, ProgressT, ResultT]]) -> None:
+    def resume(self, store: JobStore, kinds: Iterable[JobKind[Any, Any, Any]]) -> None:
         """Queue again, in order, what an earlier run of the program left."""
-        known = {kind.name: kind for kind in kinds}
+        known = {kind.name: kind for kind in kinds if kind.stored}
         for row in store.unfinished():
             kind = known.get(row.kind)
             if kind is None or (work := kind.read(row.work)) is None:
                 store.note_ended(row.id, "failed", "the program was stopped; this version cannot read the job")
                 continue
-            job = Job(row.id, kind, work, self._executor, save=row.save, created=row.created)
+            runner = self._runner(kind)
+            job = Job(row.id, kind, work, runner, save=row.save, created=row.created)
             self._board.add(job, whatever=True)
             if (refusal := _refusal(row, job)) is not None:
                 self._hearing.fail(job, refusal)
             else:
                 self._records.note_queued(job)
-                self._executor.submit(job.id, work)
+                runner.submit(job)
+
+    def _runner(self, kind: JobKind[WorkT, ProgressT, ResultT]) -> Runner:
+        return self._front if isinstance(kind, FrontKind) else self._back
 
     def close(self) -> bool:
         """Take no more; False where it was closed before."""

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -52,15 +52,25 @@ class _Entry:
     name: str
 
 
-def fetch(source: GitSource, target: Path, limits: Limits = Limits(), *, time_limit: float = TIME_LIMIT) -> str:
+def fetch(
+    source: GitSource,
+    target: Path,
+    limits: Limits = Limits(),
+    *,
+    time_limit: float = TIME_LIMIT,
+    say: Callable[[str], None] = lambda text: None,
+) -> str:
     """Write the files of the source's commit into a new folder and return the commit (40 hex digits).
+
+    Args:
+        say: told every now and then how much has been fetched; what it raises ends git.
 
     Raises:
         SourceError: git is missing or fails, the ref is unknown, an entry is refused (its name is told), or it is too
             large or takes too long.
     """
     with tempfile.TemporaryDirectory(prefix="webui-git-") as folder:
-        git = _Git(Path(folder), source.protocol, time_limit, limits.total)
+        git = _Git(Path(folder), source.protocol, time_limit, limits.total, say)
         git.run("init", "--quiet", "--bare", "--template=", ".")
         wanted = _wanted(git, source)
         git.run("fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--", source.url, wanted)
@@ -74,7 +84,7 @@ def newest(source: GitSource, *, time_limit: float = TIME_LIMIT) -> str:
     if COMMIT.fullmatch(source.ref):
         return source.ref
     with tempfile.TemporaryDirectory(prefix="webui-git-") as folder:
-        git = _Git(Path(folder), source.protocol, time_limit, 2**20)
+        git = _Git(Path(folder), source.protocol, time_limit, 2**20, lambda text: None)
         git.run("init", "--quiet", "--bare", "--template=", ".")
         return _listed(git, source)[1]
 
@@ -155,10 +165,11 @@ class _Objects:
 class _Git:
     """git in an empty bare repository of ours, with a clean environment."""
 
-    def __init__(self, folder: Path, protocol: str, time_limit: float, most: int) -> None:
+    def __init__(self, folder: Path, protocol: str, time_limit: float, most: int, say: Callable[[str], None]) -> None:
         self._folder = folder
         self._time_limit = time_limit
         self._most = most
+        self._say = say
         self._flags = [*_FLAGS, f"protocol.{protocol}.allow=always"]
         self._environment = _environment(os.environ, folder, protocol)
 
@@ -220,7 +231,9 @@ class _Git:
             except subprocess.TimeoutExpired:
                 if time.monotonic() > end:
                     raise SourceError(f"git {what} took more than {self._time_limit:.0f} s and was stopped") from None
-                if _size(self._folder) > self._most:
+                size = _size(self._folder)
+                self._say(f"git {what}: {size / 2**20:.1f} MiB")
+                if size > self._most:
                     raise SourceError(f"the repository is larger than {self._most // 2**20} MiB") from None
 
 

@@ -26,7 +26,13 @@ from webui.plugins.manifest import Manifest, read_manifest
 KEPT_PLANS = 4
 PLAN_AGE = 1800.0  # seconds
 
+Say = Callable[[str], None]  # told each step before it is made; what it raises stops the work there
+
 log = logging.getLogger(__name__)
+
+
+def silent(text: str) -> None:
+    """Nobody listens."""
 
 
 class InstallError(WebuiError):
@@ -82,16 +88,16 @@ class Installer:
         """What is installed, by name; bundled extensions and those put there by hand are not among them."""
         return self._generations.lock().records
 
-    def plan_install(self, source: str, ref: str = "") -> Plan:
+    def plan_install(self, source: str, ref: str = "", say: Say = silent) -> Plan:
         """Fetch an extension and say what installing it would do.
 
         Raises:
             WebuiError: the source is refused, its manifest is wrong, its name is taken, or packages would conflict.
         """
         with self._busy:
-            return self._plan(parse_source(source, ref, self._places), ref, updating="")
+            return self._plan(parse_source(source, ref, self._places), ref, say, updating="")
 
-    def plan_update(self, name: str, ref: str | None = None) -> Plan | None:
+    def plan_update(self, name: str, ref: str | None = None, say: Say = silent) -> Plan | None:
         """The same for a newer version from where it came from; None where it is up to date.
 
         Args:
@@ -102,11 +108,12 @@ class Installer:
         """
         with self._busy:
             now = self._installed(name)
+            say(f"looking for a newer version of {name}")
             wanted = now.ref if ref is None else ref
             source = parse_source(now.source, wanted, self._again(now))
             if isinstance(source, GitSource) and git.newest(source) == now.commit:
                 return None
-            plan = self._plan(source, wanted, updating=name)
+            plan = self._plan(source, wanted, say, updating=name)
             if plan.entry.sha256 == now.sha256:
                 self.discard(plan.token)
                 return None
@@ -119,7 +126,7 @@ class Installer:
                 raise InstallError("there is no such plan (any more); plan it again")
             return self._plans[token][0]
 
-    def apply(self, token: str) -> Entry:
+    def apply(self, token: str, say: Say = silent) -> Entry:
         """Do what was planned: check it in a process of its own, install its packages, exchange the folder.
 
         Raises:
@@ -129,7 +136,7 @@ class Installer:
         with self._busy:
             plan = self._take(token)
             try:
-                self._apply(plan)
+                self._apply(plan, say)
             finally:
                 self._drop(plan)
         self._tell()
@@ -140,7 +147,7 @@ class Installer:
         with self._busy:
             plan = self._take(token)
             try:
-                self._check(plan)
+                self._check(plan, silent)
             except WebuiError as error:
                 return [str(error)]
             finally:
@@ -210,14 +217,16 @@ class Installer:
         for name, why in failed.items():
             self.roll_back(name, why)
 
-    def _plan(self, source: Source, ref: str, *, updating: str) -> Plan:
+    def _plan(self, source: Source, ref: str, say: Say, *, updating: str) -> Plan:
         self._forget_old()
         staging = self._generations.staging()
         try:
             files = staging / "files"
-            commit = self._fetch(source, files)
+            say(f"fetching {source.text}")
+            commit = self._fetch(source, files, say)
             manifest = read_manifest(files)
             before = self._checked_name(manifest.name, updating)
+            say(f"looking which packages {manifest.name} needs")
             packages = self._packages.plan(manifest.needs, self._needs_of_others(manifest.name))
             files.rename(staging / manifest.name)
             entry = Entry(
@@ -238,9 +247,9 @@ class Installer:
         path = local_path(now.source)
         return self._places if path is None else replace(self._places, folders=(*self._places.folders, path))
 
-    def _fetch(self, source: Source, target: Path) -> str:
+    def _fetch(self, source: Source, target: Path, say: Say) -> str:
         if isinstance(source, GitSource):
-            return git.fetch(source, target, self._limits)
+            return git.fetch(source, target, self._limits, say=say)
         if isinstance(source, ZipSource):
             unpack(source.path, target, self._limits)
         else:
@@ -290,20 +299,23 @@ class Installer:
             warnings.append(f"it asks for more than before: {', '.join(sorted(more))}")
         return tuple(warnings)
 
-    def _apply(self, plan: Plan) -> None:
+    def _apply(self, plan: Plan, say: Say) -> None:
         name = plan.manifest.name
         if self._checked_name(name, name if plan.before else "") != plan.before:
             raise InstallError(f"{name} was changed since this was planned; plan it again")
-        self._check(plan)
+        self._check(plan, say)
+        say(f"installing {name}")
         with self._with_packages(plan.packages, plan.wheels), _as_error(name):
             self._generations.put(name, plan.staged, plan.entry)
 
-    def _check(self, plan: Plan) -> None:
+    def _check(self, plan: Plan, say: Say) -> None:
         """Load it in a process of its own, with its packages beside it. Raises InstallError where that fails."""
         name, wheels, unpacked = plan.manifest.name, plan.wheels, plan.staging / "packages"
         if plan.packages:
+            say(f"fetching {', '.join(change.name for change in plan.packages)}")
             self._packages.download(plan.packages, wheels)
             self._packages.unpack(plan.packages, wheels, unpacked)
+        say(f"loading {name} in a process of its own")
         info = describe_folder(plan.staged, time_limit=self._check_limit, packages=(unpacked,) if plan.packages else ())
         if info.state != "ok":
             kept = f"; version {plan.before.version} stays" if plan.before else ""

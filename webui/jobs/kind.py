@@ -1,7 +1,7 @@
 """What differs between the kinds of long work. Everything else about a job is the same for all of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from PIL import Image
@@ -104,3 +104,22 @@ class JobKind(ABC, Generic[WorkT, ProgressT, ResultT]):
     def pictures(self, result: ResultT) -> Sequence[Image.Image]:
         """All pictures that a result keeps in memory."""
         return [made.image for made in self.images(result)]
+
+
+class FrontKind(JobKind[WorkT, ProgressT, ResultT]):
+    """A kind whose work needs no models: the front does it itself, in a thread of its own, beside the queue."""
+
+    def is_light(self, work: WorkT) -> bool:
+        return True
+
+    @abstractmethod
+    def do(self, work: WorkT, report: Callable[[ProgressT], None]) -> ResultT:
+        """Do the work. Called in a thread that waits for nobody else.
+
+        Args:
+            report: tells how far it is, and raises Cancelled where the work is to stop, so it is called before each
+                step; what was begun is undone then.
+
+        Raises:
+            WebuiError: an expected failure, in words for users.
+        """

@@ -105,7 +105,7 @@ def draw_tabs(engine: "Engine", album: Album, door: InstallDoor | None = None) -
     with gr.Tab("Extensions", id="extensions", elem_id="tab_extensions"):
         look, shown = _draw_list(engine, door)
         if door is not None:
-            done: Any = installing.draw(engine.extensions, door)
+            done: Any = installing.draw(engine, door)
             bind(done.change, look, None, shown)
 
 

@@ -1,26 +1,32 @@
 """The page's side of installing: source, plan, confirmation, and a row of buttons for each extension. No decisions."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components import Component
 
 from webui.domain.errors import WebuiError
 from webui.domain.extensions import ExtensionInfo
+from webui.installing.installation import Apply, Installation, InstallJob, InstallWork, PlanInstall, PlanUpdate
 from webui.installing.live import InstallDoor
 from webui.installing.permission import NotAllowedError
-from webui.installing.plans import TRUST, Plan
-from webui.plugins.catalog import Catalog
+from webui.installing.plans import TRUST
 from webui.ui import markup
-from webui.ui.events import bind, bind_load
+from webui.ui.events import bind, bind_load, bind_stop
+
+if TYPE_CHECKING:
+    from webui.engine.engine import Engine
 
 AFTERWARDS = (
     "A new worker loads it as soon as the job in work has ended; its form is on this page from the next start of the "
     "program."
 )
+
+FRAME = 0.2  # seconds that lie at least between two looks of a job on its way
 
 log = logging.getLogger(__name__)
 
@@ -34,18 +40,19 @@ class _Fields:
     status: gr.HTML
     listed: gr.State
     confirm: gr.Row
+    job: gr.State
 
     @property
     def outputs(self) -> list[Component | gr.Row]:
-        return [self.plan, self.token, self.status, self.listed, self.confirm]
+        return [self.plan, self.token, self.status, self.listed, self.confirm, self.job]
 
 
-def draw(catalog: Catalog, door: InstallDoor) -> gr.HTML:
+def draw(engine: "Engine", door: InstallDoor) -> gr.HTML:
     """Draw the part of the tab Extensions that changes files, inside the caller's Blocks.
 
     Returns: where it says what was done; it changes with every change of what is installed.
     """
-    panel = _Panel(catalog, door)
+    panel = _Panel(engine, door)
     accordion = gr.Accordion("Install an extension", open=False, elem_id="extensions_install")
     with accordion, gr.Row(elem_classes="tight"):
         source = gr.Textbox(
@@ -54,15 +61,16 @@ def draw(catalog: Catalog, door: InstallDoor) -> gr.HTML:
         )  # fmt: skip
         ref = gr.Textbox(label="Branch, tag or commit", elem_id="extensions_ref", scale=1)
         look = gr.Button("Plan", elem_id="extensions_plan", scale=0, min_width=120)
+        stop = gr.Button("Stop", elem_id="extensions_stop", scale=0, min_width=120)
     plan, token, status = gr.HTML(elem_id="extensions_planned"), gr.State(""), gr.HTML(elem_id="extensions_done")
     with gr.Row(elem_classes="tight", visible=False) as confirm:
         name = gr.Textbox(label="Its name, to confirm", elem_id="extensions_confirm", scale=1)
         go = gr.Button("Install", variant="primary", elem_id="extensions_apply", scale=0, min_width=120)
         drop = gr.Button("Discard", elem_id="extensions_discard", scale=0, min_width=120)
-    fields = _Fields(plan, token, status, gr.State([]), confirm)
-    # packages are looked up and fetched for minutes, longer than some browsers wait for one answer: through the queue
-    bind(look.click, panel.plan, [source, ref], fields.outputs, queue=True)
-    bind(go.click, panel.apply, [fields.token, name], fields.outputs, queue=True)
+    fields = _Fields(plan, token, status, gr.State([]), confirm, gr.State(""))
+    bind(look.click, panel.plan, [source, ref], fields.outputs)
+    bind(go.click, panel.apply, [fields.token, name], fields.outputs)
+    bind_stop(stop, panel.stop, fields.job, plan, "Stopping …")
     bind(drop.click, panel.discard, [fields.token], fields.outputs)
     bind_load(panel.start, [fields.listed, fields.confirm])
     _draw_rows(panel, fields, name)
@@ -78,31 +86,33 @@ def _draw_rows(panel: "_Panel", fields: _Fields, name: gr.Textbox) -> None:
                 update = gr.Button("Update", elem_id=f"extension_{one}_update", scale=0, min_width=120)
                 back = gr.Button("Roll back", elem_id=f"extension_{one}_rollback", scale=0, min_width=120)
                 remove = gr.Button("Remove", elem_id=f"extension_{one}_remove", scale=0, min_width=120)
-            bind(update.click, panel.updating(one), None, fields.outputs, queue=True)
+            bind(update.click, panel.updating(one), None, fields.outputs)
             bind(back.click, panel.rolling_back(one), [name], fields.outputs)
             bind(remove.click, panel.removing(one), [name], fields.outputs)
 
 
-Answer = tuple[str | dict[str, Any], str, str, list[str], dict[str, Any]]  # for `_Fields.outputs`
+Answer = tuple[Any, Any, Any, Any, Any, str]  # for `_Fields.outputs`
 
 
 class _Panel:
     """The handlers. Each answers for all of `_Fields`; every one looks first whether the caller may."""
 
-    def __init__(self, catalog: Catalog, door: InstallDoor) -> None:
-        self._catalog = catalog
+    def __init__(self, engine: "Engine", door: InstallDoor) -> None:
+        self._engine = engine
+        self._catalog = engine.extensions
         self._door = door
         self._installer = door.installer
+        self._kind = Installation(door.installer)
 
     def start(self) -> tuple[list[str], dict[str, Any]]:
         """What is installed, and can be updated or removed, when the page is loaded."""
-        *_, names, confirm = self._answer()
+        _, _, _, names, confirm, _ = self._answer()
         return names, confirm
 
     def _answer(self, plan: str | dict[str, Any] = "", token: str = "", status: str = "") -> Answer:
         """The field for confirming is there while there is something to confirm."""
         names = self._names()
-        return plan, token, status, names, gr.update(visible=bool(token or names))
+        return plan, token, status, names, gr.update(visible=bool(token or names)), ""
 
     def _names(self) -> list[str]:
         try:
@@ -121,23 +131,42 @@ class _Panel:
         parts = [now.version, f"from {now.source}", now.ref, now.commit[:12], info.state if info else "", record.note]
         return " · ".join(filter(None, parts))
 
-    def plan(self, source: str, ref: str, request: gr.Request) -> Answer:
-        return self._planned(request, lambda: self._installer.plan_install(source or "", (ref or "").strip()))
+    async def plan(self, source: str, ref: str, request: gr.Request) -> AsyncIterator[Answer]:
+        async for answer in self._planned(request, PlanInstall(source or "", (ref or "").strip())):
+            yield answer
 
-    def updating(self, name: str) -> Callable[[gr.Request], Answer]:
-        def plan(request: gr.Request) -> Answer:
-            return self._planned(request, lambda: self._installer.plan_update(name))
+    def updating(self, name: str) -> Callable[[gr.Request], AsyncIterator[Answer]]:
+        async def plan(request: gr.Request) -> AsyncIterator[Answer]:
+            async for answer in self._planned(request, PlanUpdate(name)):
+                yield answer
 
         return plan
 
-    def apply(self, token: str, typed: str, request: gr.Request) -> Answer:
-        def work() -> str:
-            plan = self._installer.planned(token)
+    async def apply(self, token: str, typed: str, request: gr.Request) -> AsyncIterator[Answer]:
+        """After a refusal that leaves the plan as it was, it is still shown."""
+        try:
+            self._check(request)
+            plan = await asyncio.to_thread(self._installer.planned, token)
             _confirm(plan.manifest.name, typed)
-            entry = self._installer.apply(token)
-            return f"{plan.manifest.name} {entry.version} is installed. {AFTERWARDS}"
+            job = await self._started(Apply(token))
+            async for answer in self._on_its_way(job):
+                yield answer
+            await job.wait()
+        except (_UnconfirmedError, NotAllowedError) as error:
+            yield self._answer(gr.skip(), token, markup.message("error", str(error)))
+        except WebuiError as error:
+            yield self._answer(status=markup.message("error", str(error)))
+        else:
+            text = f"{plan.manifest.name} {plan.entry.version} is installed. {AFTERWARDS}"
+            yield self._answer(status=markup.message("done", text))
 
-        return self._changed(request, work, token)
+    def stop(self, job_id: str | None) -> str:
+        """Stop what is being planned or installed; what to say where there is nothing."""
+        job = self._engine.find(job_id, self._kind) if job_id else None
+        if job is None or job.ended:
+            return markup.message("notice", "Nothing is running.")
+        job.cancel()
+        return ""
 
     def discard(self, token: str, request: gr.Request) -> Answer:
         def work() -> str:
@@ -168,19 +197,34 @@ class _Panel:
 
         return remove
 
-    def _planned(self, request: gr.Request, work: Callable[[], Plan | None]) -> Answer:
+    async def _planned(self, request: gr.Request, work: InstallWork) -> AsyncIterator[Answer]:
         try:
             self._check(request)
-            plan = work()
+            job = await self._started(work)
+            async for answer in self._on_its_way(job):
+                yield answer
+            plan = (await job.wait()).plan
         except WebuiError as error:
-            return self._answer(status=markup.message("error", str(error)))
+            yield self._answer(status=markup.message("error", str(error)))
+            return
         if plan is None:
-            return self._answer(status=markup.message("done", "It is up to date."))
-        shown = markup.plan(plan.rows(), f"{TRUST} To install it, write its name below.")
-        return self._answer(shown, plan.token)
+            yield self._answer(status=markup.message("done", "It is up to date."))
+        else:
+            shown = markup.plan(plan.rows(), f"{TRUST} To install it, write its name below.")
+            yield self._answer(shown, plan.token)
+
+    async def _started(self, work: InstallWork) -> InstallJob:
+        return await asyncio.to_thread(self._engine.start, self._kind, work)
+
+    async def _on_its_way(self, job: InstallJob) -> AsyncIterator[Answer]:
+        """What it does now, in the place of the plan, until it has ended."""
+        nothing = gr.skip()
+        async for now in job.changes(every=FRAME):
+            if not now.ended:
+                bar = markup.share_bar(0.0, now.progress.text or "…")
+                yield bar, nothing, nothing, nothing, nothing, job.id
 
     def _changed(self, request: gr.Request, work: Callable[[], str], token: str) -> Answer:
-        """After a refusal that leaves the plan as it was, it is still shown."""
         try:
             self._check(request)
             text = work()

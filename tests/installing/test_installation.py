@@ -1,0 +1,105 @@
+"""Installing as a job: it says what it does, can be stopped, and the page shows both."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from tests.engine_bench import Bench
+from tests.executors.watching import PATIENCE
+from tests.installing.making import folder_source, installer
+from webui.domain.errors import Cancelled, WebuiError
+from webui.engine.engine import Engine
+from webui.installing.installation import Apply, Check, Installation, PlanInstall, PlanUpdate
+from webui.installing.live import InstallDoor, LiveExtensions
+from webui.installing.permission import Permission
+from webui.installing.service import Installer
+from webui.ui.installing import _Panel
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = Bench(tmp_path / "front").engine()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Installer:
+    return installer(tmp_path)
+
+
+def test_an_installation_is_a_job_beside_the_queue(engine: Engine, mine: Installer, tmp_path: Path) -> None:
+    kind = Installation(mine)
+    planned = engine.start(kind, PlanInstall(str(folder_source(tmp_path))))
+    plan = planned.result(PATIENCE).plan
+    assert plan is not None
+    assert (planned.state, planned.position, planned.progress.text) == (
+        "done", 0, "looking which packages good needs",
+    )  # fmt: skip
+    applied = engine.start(kind, Apply(plan.token)).result(PATIENCE)
+    assert applied.entry == mine.records()["good"].now
+    assert engine.start(kind, Check("good")).result(PATIENCE).problems == ()
+    assert engine.start(kind, PlanUpdate("good")).result(PATIENCE).plan is None
+    assert engine.find(planned.id, kind) is planned
+    assert (engine.job(planned.id), engine.action(planned.id), engine.queued()) == (None, None, ())
+
+
+def test_what_is_refused_is_told_in_its_own_words(engine: Engine, mine: Installer) -> None:
+    job = engine.start(Installation(mine), Apply("no plan of mine"))
+    with pytest.raises(WebuiError, match="no such plan"):
+        job.result(PATIENCE)
+    assert job.state == "failed"
+
+
+def test_it_is_stopped_between_two_steps_and_leaves_nothing(engine: Engine, mine: Installer, tmp_path: Path) -> None:
+    source = folder_source(tmp_path)
+    reached, go_on = threading.Event(), threading.Event()
+    fetch = mine._fetch
+
+    def slowly(*given: Any) -> str:
+        reached.set()
+        go_on.wait(PATIENCE)
+        return fetch(*given)
+
+    mine._fetch = slowly  # type: ignore[method-assign]
+    job = engine.start(Installation(mine), PlanInstall(str(source)))
+    reached.wait(PATIENCE)
+    assert job.progress.text == f"fetching {source}"
+    job.cancel()
+    go_on.set()
+    with pytest.raises(Cancelled, match="stopped by the user"):
+        job.result(PATIENCE)
+    assert job.state == "cancelled"
+    assert [path for path in (tmp_path / "extensions").rglob("*") if path.is_file()] == []
+
+
+def test_the_page_shows_the_plan_then_installs_it(engine: Engine, mine: Installer, tmp_path: Path) -> None:
+    engine.extensions.replace(())
+    live = LiveExtensions(engine.extensions, mine, (), describe=lambda _: (), renew=lambda *_: None)
+    panel = _Panel(engine, InstallDoor(mine, live, Permission(everybody=True)))
+    request: Any = SimpleNamespace(client=SimpleNamespace(host="127.0.0.1"), headers={"Host": "127.0.0.1:7860"})
+
+    def told(answers: AsyncIterator[Any]) -> list[Any]:
+        async def collect() -> list[Any]:
+            return [answer async for answer in answers]
+
+        return asyncio.run(collect())
+
+    *working, (shown, token, status, *_) = told(panel.plan(str(folder_source(tmp_path)), "", request))
+    assert "good" in shown
+    assert (bool(token), status) == (True, "")
+    assert all('role="progressbar"' in answer[0] and engine.find(answer[-1], panel._kind) for answer in working)
+    [(kept, same, refused, *_)] = told(panel.apply(token, "bad", request))
+    assert (kept, same, "write the name good" in refused) == (gr.skip(), token, True)
+    *_, (shown, token, status, names, *_) = told(panel.apply(token, "good", request))
+    assert (shown, token, names) == ("", "", ["good"])
+    assert "good 1.0 is installed" in status
+    assert "Nothing is running" in panel.stop("")
+    [(*_, again, _, _, _)] = [told(panel.updating("good")(request))[-1]]
+    assert "up to date" in again
