@@ -15,8 +15,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.api.fakes import SHA, Api, FakeEngine, FakeJob
 from webui.api.application import create
-from webui.api.sdapi.dialect.options import NEUTRAL, OPTIONS, replaced, value_at
+from webui.api.sdapi.dialect.options import NEUTRAL, OPTIONS
 from webui.api.sdapi.routes.progress import report
+from webui.domain.parameters.leaves import replaced, value_at
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Progress
 

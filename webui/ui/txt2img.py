@@ -179,8 +179,6 @@ def _advanced(pen: Pen) -> None:
         for part, title in ADVANCED:
             with gr.Tab(title), gr.Row(elem_classes="tight grid"):
                 pen.rest_of(part, min_width=220)
-                if part == "guidance":
-                    pen.draw("inpainting_mask_weight", min_width=220)
         with gr.Tab("Extensions"):
             pen.draw("extensions")
 
