@@ -23,6 +23,12 @@ def _tells_of_ensd(subject: Subject) -> bool:
     return everywhere or (subject.sampler.uses_ensd and subject.eta != 0)
 
 
+def _vae(subject: Subject) -> str | None:
+    """The VAE's file. That the one baked into the checkpoint was asked for is told by None, which A1111 leaves out."""
+    asked_for_none = subject.request.vae == "None" and not subject.request.a1111_infotext
+    return subject.facts.model.vae or ("None" if asked_for_none else None)
+
+
 CORE: tuple[Row | Place, ...] = (
     Row("steps", Key("Steps", WHOLE, always=True), body="steps", label="Sampling steps"),
     Row("sampler", Key("Sampler", always=True), body="sampler_name", label="Sampling method"),
@@ -55,7 +61,7 @@ CORE: tuple[Row | Place, ...] = (
     Place("VAE hash", lambda subject: subject.facts.model.vae_hash or None),
     Row(
         "vae",
-        Key("VAE", always=True, value=lambda subject: subject.facts.model.vae or None),
+        Key("VAE", always=True, value=_vae),
         option="sd_vae",
         label="VAE",
     ),

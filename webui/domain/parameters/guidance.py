@@ -35,7 +35,7 @@ GUIDANCE: tuple[Row, ...] = (
     ),
     Row(
         "refiner.switch_at", Key("Refiner switch at", NUMBER, always=True),
-        body="refiner_switch_at", span=(0.01, 1, 0.01),
+        body="refiner_switch_at",
     ),
     Row(
         "guidance.s_min_uncond", Key("NGMS", NUMBER),

@@ -185,7 +185,7 @@ PICTURE: tuple[Row | Place, ...] = (
     Row("task.outpainting.right", Key("Outpaint right", WHOLE), label="Pixels to add: right", span=(0, 512, 8)),
     Row("task.outpainting.top", Key("Outpaint top", WHOLE), label="Pixels to add: top", span=(0, 512, 8)),
     Row("task.outpainting.bottom", Key("Outpaint bottom", WHOLE), label="Pixels to add: bottom", span=(0, 512, 8)),
-    Row("task.outpainting.mask_blur", Key("Outpaint blur", WHOLE), label="Seam blur", span=(0, 64, 1)),
+    Row("task.outpainting.mask_blur", Key("Outpaint blur", WHOLE), label="Seam blur"),
     Row(
         "task.outpainting.content",
         Key("Outpaint content", _CONTENT_WORDS),

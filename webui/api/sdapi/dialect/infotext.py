@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from webui.api.body import InvalidBodyError
-from webui.api.sdapi.dialect.hires import hires_body
+from webui.api.sdapi.dialect.hires_body import hires_body
 from webui.domain.parameters.leaves import MISSING, value_at
 from webui.domain.parameters.table import is_of_hires, keyed
 from webui.output.compat import with_defaults

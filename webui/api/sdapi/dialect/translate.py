@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from webui.api.body import InvalidBodyError, Loc
 from webui.api.sdapi.dialect.alwayson import options_of
 from webui.api.sdapi.dialect.faces import restoring
-from webui.api.sdapi.dialect.hires import HIRES_PATH, hires_values
+from webui.api.sdapi.dialect.hires_body import HIRES_PATH, hires_values
 from webui.api.sdapi.dialect.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.dialect.options import (
     CHECKPOINT,
