@@ -11,8 +11,12 @@ from pydantic.fields import FieldInfo
 
 from webui.domain.request import GenerationRequest
 
-Missing = type("Missing", (), {})
-MISSING = Missing()  # where a path leads to a part that this request has not
+
+class Missing:
+    """What stands at a path that leads to a part which this request does not have."""
+
+
+MISSING = Missing()
 
 
 def leaves(model: type[BaseModel] = GenerationRequest, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:

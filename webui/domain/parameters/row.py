@@ -75,7 +75,7 @@ class Key:
         codec: from the value to what is printed, and from the text to the value.
         when: whether the leaf has an effect on this image.
         always: the key is written at the leaf's default, too.
-        silent: A1111 has this option and does not write it here, so that `complete` texts alone have the key.
+        silent: A1111 has this option and does not write it, so that a text which shall be A1111's lacks the key.
         value: what is written, where it is not the leaf itself; None is not written.
         also: further spellings that are read.
         shown: what A1111's `png-info` answers where the key is missing; None: nothing.
