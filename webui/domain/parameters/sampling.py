@@ -1,9 +1,11 @@
 """Rows of how prompts are read, of the noise schedule and of the sampler, in the order in which A1111 writes them."""
 
+from types import MappingProxyType
+
 from webui.domain.parameters.row import FLAG, NUMBER, WHOLE, Codec, Key, OldRule, Place, Row, words
 from webui.domain.parameters.subject import Subject
 
-_ZERO_SNR = {False: "Default", True: "Zero Terminal SNR"}
+_ZERO_SNR = MappingProxyType({False: "Default", True: "Zero Terminal SNR"})
 
 
 def _decode_zero_snr(name: object) -> object:
