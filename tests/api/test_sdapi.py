@@ -15,8 +15,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.api.fakes import SHA, Api, FakeEngine, FakeJob
 from webui.api.application import create
-from webui.api.sdapi.dialect.options import NEUTRAL, OPTIONS, replaced, value_at
+from webui.api.sdapi.dialect.models import Img2ImgBody, Txt2ImgBody
+from webui.api.sdapi.dialect.options import NEUTRAL, OPTIONS
 from webui.api.sdapi.routes.progress import report
+from webui.domain.parameters.leaves import replaced, value_at
+from webui.domain.parameters.table import ROWS
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Progress
 
@@ -29,6 +32,12 @@ def test_every_option_names_a_field_and_reads_back_what_it_shows(option: Any) ->
     value = value_at(starting, option.path)
     assert option.decode(option.encode(value)) == value
     assert replaced(starting, {option.path: option.decode(option.encode(value))}) == starting
+
+
+def test_every_body_field_and_setting_that_the_table_names_is_there() -> None:
+    fields = {*Txt2ImgBody.model_fields, *Img2ImgBody.model_fields}
+    assert {row.body for row in ROWS if row.body} <= fields
+    assert {row.option for row in ROWS if row.option} <= OPTIONS.keys() | NEUTRAL.keys()
 
 
 def test_options_are_json_and_name_the_checkpoint_by_title() -> None:

@@ -68,7 +68,7 @@ def _request(payload: Mapping[str, Any], image: int) -> GenerationRequest:
     if payload.get("refiner_checkpoint"):
         values["refiner.checkpoint"] = payload["refiner_checkpoint"]
         values["refiner.switch_at"] = payload["refiner_switch_at"]
-    nested: dict[str, Any] = {}
+    nested: dict[str, Any] = {"a1111_infotext": True}  # what its API is asked for
     for path, value in values.items():
         part, _, field = path.rpartition(".")
         (nested.setdefault(part, {}) if part else nested)[field] = value
@@ -109,7 +109,7 @@ def test_infotext_equals_a1111(name: str) -> None:
         base = read_fields(fields).request
         own = {PAYLOAD.get(key, key): value for key, value in payload.items() if key in PAYLOAD or key == "seed"}
         expected = (GOLDENS / "cases" / f"{name}.txt").read_text()
-        got = write(base.with_(**own), _facts(payload, 0, expected))
+        got = write(base.with_(**own, a1111_infotext=True), _facts(payload, 0, expected))
         assert _without_version(got) == _without_version(expected)
         return
     for image, expected in enumerate((GOLDENS / "cases" / f"{name}.txt").read_text().split("\n=====\n")):

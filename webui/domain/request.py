@@ -204,6 +204,9 @@ class GenerationRequest(Frozen):
     prompting: PromptRules = PromptRules()
     token_merging: TokenMerging = TokenMerging()
     sdxl: SDXL = SDXL()
+    a1111_infotext: bool = Field(
+        False, description="write only what A1111 writes for the same image, not every value that is needed to make it"
+    )
     extensions: dict[str, dict[str, JsonValue]] = Field(default_factory=dict, description="options by extension name")
 
     @field_validator("sampler")

@@ -23,7 +23,7 @@ def draw(pen: Pen) -> None:
             pen.draw(f"{PART}enabled", elem_id="txt2img_enable_hr", **plain, min_width=120)
             sizes = gr.HTML(elem_id="txtimg_hr_finalres")
         with gr.Row(elem_classes="tight", elem_id="txt2img_hires_fix_row1"):
-            pen.choice(f"{PART}upscaler", upscalers, label="Upscaler", elem_id="txt2img_hr_upscaler", min_width=150)
+            pen.choice(f"{PART}upscaler", upscalers, elem_id="txt2img_hr_upscaler", min_width=150)
             pen.draw(f"{PART}steps", elem_id="txt2img_hires_steps", min_width=150)
             pen.draw(f"{PART}denoising_strength", elem_id="txt2img_denoising_strength", **plain, min_width=150)
         with gr.Row(elem_classes="tight", elem_id="txt2img_hires_fix_row2"):
@@ -43,12 +43,12 @@ def _others(pen: Pen) -> None:
     schedules = [("Use same scheduler", ""), *((label, label) for label in SCHEDULES)]
     with gr.Row(elem_classes="tight", elem_id="txt2img_hires_fix_row3"):
         same = [("Use same checkpoint", "")]
-        pen.choice(f"{PART}checkpoint", same, label="Hires checkpoint", elem_id="hr_checkpoint", min_width=150)
+        pen.choice(f"{PART}checkpoint", same, elem_id="hr_checkpoint", min_width=150)
         pen.choice(f"{PART}sampler", samplers, elem_id="hr_sampler", min_width=150)
         pen.choice(f"{PART}scheduler", schedules, elem_id="hr_scheduler", min_width=150)
     with gr.Row(elem_classes="tight", elem_id="txt2img_hires_fix_row4"):
-        pen.draw(f"{PART}prompt", label="Hires prompt", elem_id="hires_prompt", lines=3, min_width=200)
-        pen.draw(f"{PART}negative_prompt", label="Hires negative prompt", elem_id="hires_neg_prompt", lines=3)
+        pen.draw(f"{PART}prompt", elem_id="hires_prompt", lines=3, min_width=200)
+        pen.draw(f"{PART}negative_prompt", elem_id="hires_neg_prompt", lines=3)
     with gr.Row(elem_classes="tight"):
         pen.draw(f"{PART}cfg_scale", elem_id="txt2img_hr_cfg", min_width=150)
         pen.rest_of("task.hires", min_width=150)
