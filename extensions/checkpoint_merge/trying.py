@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from webui.plugins.api import BadRequestError, Models
-from webui.plugins.tensors import ClipTower, LoadedModel, build_text_stack
+from webui.plugins.tensors import ClipTower, LoadedModel, networks_of
 
 from .merged import Merged
 from .merging import merged
@@ -74,7 +74,8 @@ def _pairs(model: LoadedModel, result: Merged) -> Iterator[tuple[Tensor, Tensor]
     vae = model.spec.vae
     if model.vae_file is None and vae is not None:
         yield from _network(model.vae.module, vae.layout.to_ldm, vae.keys, result)
-    merged_text = build_text_stack(result, model.spec.family, model.spec.sidecar, torch.device("cpu"), torch.float32)
+    networks = networks_of(model.spec.family)
+    merged_text = networks.build_text(result, model.spec, torch.device("cpu"), torch.float32)
     for ours, theirs in zip(model.text.encoders, merged_text.encoders, strict=True):
         if not isinstance(ours, ClipTower) or not isinstance(theirs, ClipTower):
             continue  # an encoder of another kind has no weights in the checkpoint

@@ -16,7 +16,7 @@ from webui.plugins.tensors import LoadedModel, ModelCall, Residuals, Step
 from .finishing import finished
 from .injection import BALANCED, CONTROL_WINS, is_within
 from .latents import Correction, Prediction, latent_mask, noised
-from .networks import CELL, Acting, acting, load
+from .networks import Acting, acting, load
 from .options import ControlOptions, Unit
 from .reference import Look, Reference
 from .units import Prepared, fields_of, prepare
@@ -158,6 +158,7 @@ class OnModel:
         self._networks = networks
         self._reference = Reference(model) if any(one.is_reference for one in units) else None
         self._prediction = Prediction(model.spec.prediction == "v")
+        self._cell = model.spec.latents.cell
         self._latents: dict[tuple[int, int, int], Tensor] = {}
         self._corrections: list[Correction] = []
         self._corrects = any(corrects(one) for one in units)
@@ -208,15 +209,15 @@ class OnModel:
 
     @property
     def _is_xl(self) -> bool:
-        return self._model.spec.family in ("sdxl", "sdxl_refiner")
+        return self._model.spec.family.takes_vector
 
     def _source_latents(self, one: Prepared, call: ModelCall, noise: torch.Generator | None = None) -> Tensor:
-        """(1, 4, h, w) latents of a unit's picture, without what an inpainting unit repaints."""
+        """(1, C, h, w) latents of a unit's picture, without what an inpainting unit repaints."""
         height, width = call.sample.shape[-2:]
         key = (one.number, height, width)
         if key not in self._latents:
-            pixels = one.source(height * CELL, width * CELL)
-            repainted = one.repainted(height * CELL, width * CELL)
+            pixels = one.source(height * self._cell, width * self._cell)
+            repainted = one.repainted(height * self._cell, width * self._cell)
             if repainted is not None:
                 pixels = (pixels - 0.5) * (1 - repainted) + 0.5
             self._latents[key] = self._model.vae.encode(pixels.to(self._model.device))
@@ -228,9 +229,9 @@ class OnModel:
         source = self._source_latents(one, call)
         weight = min(max(one.unit.weight, 0.0), 1.0)
         height, width = call.sample.shape[-2:]
-        repainted = one.repainted(height * CELL, width * CELL)
+        repainted = one.repainted(height * self._cell, width * self._cell)
         if repainted is not None:
-            return Correction(source, weight, mask=latent_mask(repainted))
+            return Correction(source, weight, mask=latent_mask(repainted, self._cell))
         radius = int(one.threshold(0)) * (2 if call.step.hires else 1)
         sharpness = one.threshold(1) if one.module.name.endswith("+sharp") else 0.0
         return Correction(source, weight, radius=radius, sharpness=sharpness)
@@ -240,7 +241,7 @@ class OnModel:
         if call is None or not self._corrections:
             return None
         answer = output[0] if isinstance(output, tuple) else output
-        sample = call.sample[:, :4].to(answer.device, torch.float32)
+        sample = call.sample[:, : self._model.spec.latents.channels].to(answer.device, torch.float32)
         timestep, positive = call.timestep.to(answer.device), call.positive.to(answer.device)
         changed = answer.float()
         for correction in self._corrections:

@@ -342,20 +342,29 @@ def _two_dimensions(parts: Parts, *names: str) -> None:
 
 
 def _is_count(columns: int, shape: torch.Size) -> bool:
-    """Whether a row has this many values; a first convolution of 9 channels also takes what was made for 4."""
-    return columns == shape[1:].numel() or (_is_inpainting(shape) and columns == 4 * shape[2:].numel())
+    """Whether a row has this many values; an inpainting checkpoint's first convolution also takes what was made for the
+    latents alone."""
+    return columns == shape[1:].numel() or (_is_inpainting(shape) and columns == _latents(shape) * shape[2:].numel())
 
 
 def _is_inpainting(shape: torch.Size) -> bool:
-    return len(shape) == 4 and shape[1] == 9
+    """Whether it is the shape of a convolution that is shown latents, a mask, and the latents of the masked picture."""
+    return len(shape) == 4 and shape[1] % 2 == 1
+
+
+def _latents(shape: torch.Size) -> int:
+    """The channels of the latents among those of an inpainting checkpoint's first convolution."""
+    return shape[1] // 2
 
 
 def _fitted(delta: Tensor, weight: Tensor) -> Tensor:
-    """In the shape of the weight; a 9-channel convolution gets zeros for the 5 channels that no one was trained on."""
+    """In the shape of the weight; an inpainting checkpoint's first convolution gets zeros for the channels that
+    the network was not trained on."""
     if delta.numel() == weight.numel():
         return delta.reshape(weight.shape)
-    four = delta.reshape(weight.shape[0], 4, *weight.shape[2:])
-    return nn.functional.pad(four, (0, 0, 0, 0, 0, weight.shape[1] - 4))
+    channels = _latents(weight.shape)
+    own = delta.reshape(weight.shape[0], channels, *weight.shape[2:])
+    return nn.functional.pad(own, (0, 0, 0, 0, 0, weight.shape[1] - channels))
 
 
 def _along(vector: Tensor, dimension: int, weight: Tensor) -> Tensor:

@@ -1,17 +1,17 @@
 """The film of a job's steps: options and hooks. Frames are made in `frames.py`, drawn in `strip.py`."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PIL import Image
 from pydantic import Field
 
-from webui.plugins.api import JobContext, Options, find_sampler, hookimpl
+from webui.plugins.api import JobContext, Options, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from webui.plugins.tensors import LoadedModel, Step
+    from webui.plugins.tensors import LatentFormat, LoadedModel, Step
 
     from .frames import Frame
 
@@ -56,30 +56,21 @@ class Filming:
     """Films one job."""
 
     def __init__(self, options: FilmOptions, job: JobContext) -> None:
-        sampler = find_sampler(job.request.sampler)
         self._options = options
         self._notice = job.notice
-        self._by_timesteps = sampler is not None and sampler.space == "timestep"
-        self._zero_snr = job.request.schedule.zero_terminal_snr
         self._sampler = job.request.sampler
-        self._family: Any = "sd1"
-        self._alphas: Tensor | None = None
+        self._form: LatentFormat | None = None
         self._noisy: Tensor | None = None
         self._runs: list[Run] = []
 
     @hookimpl
     def patch_model(self, model: "LoadedModel") -> None:
-        """Changes nothing: the family decides how latents are coloured."""
-        from webui.plugins.tensors import SigmaTable
-
-        self._family = model.spec.family
-        if self._by_timesteps:
-            zero = self._zero_snr or model.spec.zero_terminal_snr
-            self._alphas = SigmaTable.standard(zero_terminal_snr=zero).alphas_cumprod
+        """Changes nothing: the checkpoint decides how latents are coloured."""
+        self._form = model.spec.latents
 
     @hookimpl
     def pre_step(self, step: "Step", latents: "Tensor") -> None:
-        """Remember what the step starts from: (B, 4, h, w)."""
+        """Remember what the step starts from: (B, C, h, w)."""
         if step.index == 0:
             if len(self._runs) == FILMS:
                 self._notice(f"only the first {FILMS} runs of the sampler are shown")
@@ -91,11 +82,11 @@ class Filming:
     def post_step(self, step: "Step", latents: "Tensor", denoised: "Tensor") -> None:
         """Make the step's frame of the first image."""
         run = self._runs[-1]
-        if self._noisy is None or len(self._runs) > FILMS or len(run.frames) >= KEPT:
+        if self._noisy is None or self._form is None or len(self._runs) > FILMS or len(run.frames) >= KEPT:
             return
         from .frames import frame  # torch
 
-        run.frames.append(frame(step, self._noisy, denoised[0], self._family, self._options.side, self._alphas))
+        run.frames.append(frame(step, self._noisy, denoised[0], self._form, self._options.side))
         run.levels.append(float(step.sigma))
         run.end = float(step.sigma_next)
 

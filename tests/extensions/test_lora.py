@@ -16,6 +16,7 @@ from tests.library.small import small_checkpoint
 from webui.domain.request import GenerationRequest
 from webui.library.library import ModelLibrary
 from webui.plugins.api import JobContext, Models, extra_networks
+from webui.weights.families.registry import FAMILIES
 from webui.weights.load import load_model
 from webui.weights.model import LoadedModel
 
@@ -64,7 +65,7 @@ def low_rank(context: int = 64) -> dict[str, Tensor]:
 
 @pytest.fixture(scope="module")
 def library(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelLibrary:
-    return ModelLibrary(models_dir, tmp_path_factory.mktemp("cache"))
+    return ModelLibrary(models_dir, tmp_path_factory.mktemp("cache"), FAMILIES)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from webui.domain.catalog import SAMPLERS
+from webui.domain.fields import SIZE_STEP
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
 from webui.output.compat import modernise
@@ -229,9 +230,10 @@ def _sizes(draft: _Draft) -> None:
     for key, path in (("Size-1", "width"), ("Size-2", "height")):
         draft.take(key, path, _int)
         pixels = draft.values.get(path)
-        if isinstance(pixels, int) and pixels % 8 and pixels > 8:
-            draft.set(key, path, pixels - pixels % 8)
-            draft.refuse(key, f"{pixels} is no multiple of 8; {pixels - pixels % 8} instead")
+        if isinstance(pixels, int) and pixels % SIZE_STEP and pixels > SIZE_STEP:
+            whole = pixels - pixels % SIZE_STEP
+            draft.set(key, path, whole)
+            draft.refuse(key, f"{pixels} is no multiple of {SIZE_STEP}; {whole} instead")
 
 
 def _sampler(draft: _Draft) -> None:

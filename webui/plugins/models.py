@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from webui.domain.errors import BadRequestError, UnknownModelError
 from webui.library.cache import version
+from webui.library.family import ModelSpec
 from webui.library.files import FOLDERS, Kind, ModelFile
 from webui.library.library import ModelLibrary
 from webui.library.networks import find_network, network_hash
@@ -71,6 +72,14 @@ class Models:
             built = self._built(path, build)
             self._kept[key] = (built, size)
             return built
+
+    def spec(self, name: str) -> ModelSpec:
+        """What a checkpoint is.
+
+        Raises:
+            UnknownModelError, UnusableFileError: as `find`; also for a pickle that has not been converted yet.
+        """
+        return self._library.spec(self._file("checkpoint", name))
 
     def new_file(self, kind: str, name: str) -> Path:
         """Where a new file of a kind belongs; its folder is made, nothing is written.

@@ -13,20 +13,21 @@ from webui import VERSION
 from webui.domain.errors import BadRequestError, Cancelled, UnknownModelError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Phase, Progress
-from webui.library.choice import first_choice
+from webui.library.choice import first_choice, likely_family
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 from webui.output.infotext import InfoFacts, write
 from webui.plugins.host import ExtensionHost
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.decode import check_finite, decode
+from webui.processing.demands import meet_in_second_pass, met
 from webui.processing.hires import Enlarged, Enlarger, SecondPassHooks, first_picture, hires_of, second_plan
 from webui.processing.inpaint import settled, tells_of_mask
 from webui.processing.patching import Patched, Patching
 from webui.processing.plan import Batch, Plan, image_request, make_plan, merged
 from webui.processing.ports import Reporter
 from webui.processing.preview import preview
-from webui.processing.sample import Origin, Sampled, sample_batch
+from webui.processing.sample import Noising, Origin, Sampled, sample_batch
 from webui.processing.stages import Stages, Switch
 from webui.processing.start import Start, start_of
 from webui.processing.texts import Texts
@@ -36,6 +37,7 @@ from webui.prompt.composition import NetworkTag
 from webui.prompt.embeddings import Embedding
 from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import Step
+from webui.weights.families.contract import networks_of
 from webui.weights.memory import ModelCache
 from webui.weights.merging import merged_tokens
 from webui.weights.model import LoadedModel
@@ -128,7 +130,7 @@ class Pipeline:
             patches.enter_context(self._host.watched(hooks))
             job.patched = patches.enter_context(self._patching.on(hooks, job.model))
             if request.tiling:
-                patches.enter_context(wrapped_edges([job.model.unet.module, job.model.vae.module]))
+                patches.enter_context(wrapped_edges([job.model.network.module, job.model.vae.module]))
             for batch in job.plan.batches:
                 if job.stopped == "interrupt":
                     break
@@ -160,20 +162,21 @@ class Pipeline:
         began = time.monotonic()
         reporter.progress(Progress("loading", 0, request.steps, 0, request.n_iter))
         checkpoint, vae = self._files(request)
-        request = settled(request, self._library.spec(checkpoint))
+        spec = self._library.spec(checkpoint)
+        request = met(settled(request, spec), spec.family)
         switch = self._switch(request, checkpoint)
         self._patching.expect(checkpoint)
         model = self._models.get(checkpoint, vae)
         loading = time.monotonic() - began
         plan = make_plan(request.with_(checkpoint=checkpoint.name))
         hires = hires_of(plan.request)
-        second = second_plan(plan, hires) if hires else None
+        second = None
+        if hires:
+            family = likely_family(self._library, hires.checkpoint or checkpoint.name)
+            second = meet_in_second_pass(second_plan(plan, hires, family.latents.cell), family)
         taken = hooks.use_networks(plan.networks)
         brought = hooks.embeddings()
-        table = SigmaTable.standard(
-            downcast=request.schedule.downcast_alphas,
-            zero_terminal_snr=request.schedule.zero_terminal_snr or model.spec.zero_terminal_snr,
-        )
+        table = networks_of(model.spec.family).levels(model.spec, request.schedule)
         facts = InfoFacts(
             model=ModelFacts(
                 checkpoint.stem,
@@ -273,11 +276,19 @@ class Pipeline:
         return Stages(
             plan,
             model,
+            self._table(job, model),
             job.switch if takes_part and not (job.switch and job.switch.file == model.file) else None,
             lambda file: job.patched(self._models.get(file, self._library.vae(plan.request.vae, file))),
             lambda model: job.hooks.edit_conditioning(self._texts.encode(plan, model, job.brought)),
             job.origin.extra if job.origin else None,
         )
+
+    def _table(self, job: Job, model: LoadedModel) -> SigmaTable:
+        """The noise levels of a pass: those that the job began with, where its checkpoint can be asked at them."""
+        networks = networks_of(model.spec.family)
+        if networks is networks_of(job.model.spec.family):
+            return job.table
+        return networks.levels(model.spec, job.plan.request.schedule)
 
     def _second_pass(
         self, job: Job, plan: Plan, batch: Batch, first: Sampled | None, first_model: LoadedModel
@@ -289,17 +300,17 @@ class Pipeline:
         hires, request = hires_of(plan.request), plan.request
         if hires is None:
             return first, first_model
-        target = hires.target(job.plan.request.width, job.plan.request.height)
         job.begin_pass(plan)
         with ExitStack() as patches:
             model = job.model
             if hires.checkpoint:
                 model = job.patched(self._models.get(*self._files(request)))
                 if request.tiling:
-                    patches.enter_context(wrapped_edges([model.unet.module, model.vae.module]))
+                    patches.enter_context(wrapped_edges([model.network.module, model.vae.module]))
+            first_size, cell = (job.plan.request.width, job.plan.request.height), model.spec.latents.cell
             enlarger = Enlarger(
                 hires.upscaler,
-                target,
+                hires.target(*first_size, cell),
                 lambda latents: decode(latents, first_model, tiled=self._tiled_vae),
                 lambda picture, width, height: self._upscalers.resized(
                     picture, hires.upscaler, width, height, stopper(job)
@@ -335,13 +346,13 @@ class Pipeline:
 
     def _sample(self, job: Job, batch: Batch, stages: Stages, plan: Plan, origin: Origin | None) -> Sampled | None:
         """The batch's latents after one pass; None where the user stopped it before anything was to be seen."""
-        family, is_second = stages.model.spec.family, plan is job.second
+        spec, is_second = stages.model.spec, plan is job.second
         before = job.steps - plan.walk.run if is_second else 0  # steps of the first pass
 
         def watch(step: Step, denoised: Tensor) -> None:
             done = step.index + 1
             seen = self._preview_every and done % self._preview_every == 0
-            picture = preview(denoised, family) if seen else None
+            picture = preview(denoised, spec.latents) if seen else None
             steps = max(job.steps, before + step.total, before + done)
             job.reporter.progress(
                 Progress("sampling", before + done, steps, batch.index, len(job.plan.batches), picture)
@@ -353,16 +364,15 @@ class Pipeline:
         request = job.plan.request
         ratio = request.hires_merging_ratio if is_second else request.merging_ratio
         try:
-            with merged_tokens(stages.model.unet.module, ratio):
+            with merged_tokens(stages.model.network.module, ratio):
                 return sample_batch(
                     plan,
                     batch,
                     stages.at,
-                    job.table,
+                    Noising(spec.family, stages.table, stages.first.asked),
                     SecondPassHooks(job.hooks) if is_second else job.hooks,
                     watch,
                     device=job.model.device,
-                    is_sdxl=family in ("sdxl", "sdxl_refiner"),
                     origin=origin,
                 )
         except Cancelled:
