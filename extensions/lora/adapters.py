@@ -342,29 +342,21 @@ def _two_dimensions(parts: Parts, *names: str) -> None:
 
 
 def _is_count(columns: int, shape: torch.Size) -> bool:
-    """Whether a row has this many values; an inpainting checkpoint's first convolution also takes what was made for the
-    latents alone."""
-    return columns == shape[1:].numel() or (_is_inpainting(shape) and columns == _latents(shape) * shape[2:].numel())
-
-
-def _is_inpainting(shape: torch.Size) -> bool:
-    """Whether it is the shape of a convolution that is shown latents, a mask, and the latents of the masked picture."""
-    return len(shape) == 4 and shape[1] % 2 == 1
+    """Whether a row has this many values; an inpainting checkpoint's first convolution also takes those for latents."""
+    return columns in (shape[1:].numel(), _latents(shape) * shape[2:].numel())
 
 
 def _latents(shape: torch.Size) -> int:
-    """The channels of the latents among those of an inpainting checkpoint's first convolution."""
-    return shape[1] // 2
+    """Channels of the latents in a convolution that sees a mask and another picture's latents too; -1 for others."""
+    return shape[1] // 2 if len(shape) == 4 and shape[1] % 2 else -1
 
 
 def _fitted(delta: Tensor, weight: Tensor) -> Tensor:
-    """In the shape of the weight; an inpainting checkpoint's first convolution gets zeros for the channels that
-    the network was not trained on."""
+    """In the shape of the weight; the channels of an inpainting checkpoint that no one was trained on get zeros."""
     if delta.numel() == weight.numel():
         return delta.reshape(weight.shape)
-    channels = _latents(weight.shape)
-    own = delta.reshape(weight.shape[0], channels, *weight.shape[2:])
-    return nn.functional.pad(own, (0, 0, 0, 0, 0, weight.shape[1] - channels))
+    own = delta.reshape(weight.shape[0], _latents(weight.shape), *weight.shape[2:])
+    return nn.functional.pad(own, (0, 0, 0, 0, 0, weight.shape[1] - own.shape[1]))
 
 
 def _along(vector: Tensor, dimension: int, weight: Tensor) -> Tensor:

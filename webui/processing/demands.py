@@ -2,6 +2,7 @@
 
 from webui.domain.catalog import SAMPLERS
 from webui.domain.errors import BadRequestError
+from webui.domain.hires import LATENT_UPSCALERS, Hires
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.library.family import Family, ModelSpec
 from webui.processing.plan import Plan
@@ -28,8 +29,18 @@ def met(request: GenerationRequest, family: Family) -> GenerationRequest:
     return request
 
 
-def meet_in_second_pass(second: Plan, family: Family) -> Plan:
-    """The plan of a second pass, as it is. Raises BadRequestError where its checkpoint's family cannot do it."""
+def meet_in_second_pass(second: Plan, hires: Hires, family: Family, first: Family) -> Plan:
+    """The plan of a second pass, as it is. Raises BadRequestError where its checkpoint's family cannot do it.
+
+    Args:
+        first: the family of the first pass's checkpoint, whose latents some upscalers stretch.
+    """
+    if hires.upscaler in LATENT_UPSCALERS and not family.latents.fits(first.latents):
+        raise BadRequestError(
+            "task.hires.upscaler",
+            f"{hires.upscaler!r} stretches latents, and those of the family {family.name} are others than those of "
+            f"{first.name}; choose one that enlarges pictures, such as Lanczos",
+        )
     require_size(family, second.request.width, second.request.height, "task.hires")
     require_sampler(family, "task.hires.sampler", second.sampler.label)
     return second

@@ -172,8 +172,8 @@ class Pipeline:
         hires = hires_of(plan.request)
         second = None
         if hires:
-            family = likely_family(self._library, hires.checkpoint or checkpoint.name)
-            second = meet_in_second_pass(second_plan(plan, hires, family.latents.cell), family)
+            family = likely_family(self._library, hires.checkpoint) if hires.checkpoint else spec.family
+            second = meet_in_second_pass(second_plan(plan, hires, family.latents.cell), hires, family, spec.family)
         taken = hooks.use_networks(plan.networks)
         brought = hooks.embeddings()
         table = networks_of(model.spec.family).levels(model.spec, request.schedule)
