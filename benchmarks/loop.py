@@ -68,7 +68,7 @@ def sampler(
 ) -> Callable[[], Tensor]:
     """A whole run of the sampler as the pipeline makes it: noise, schedule, guidance, hooks; without text and VAE."""
     request = GenerationRequest(prompt="a", sampler="Euler", steps=steps, width=side, height=side, seed=1)
-    plan = make_plan(request, {})
+    plan = make_plan(request)
     contexts = torch.randn(2, 77, context_width)
     text = Conditioning(((Part(1.0, (Span(steps, contexts[0]),)),),), ((Span(steps, contexts[1]),),))
     table = standard_table()

@@ -8,13 +8,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from webui.domain.errors import WebuiError
+from webui.domain.request import GenerationRequest
+from webui.domain.result import GeneratedImage
 from webui.domain.settings import Settings
-from webui.server.app import policy_of, worker_config
+from webui.output.store import ImageStore
+from webui.server.app import encoded, policy_of, worker_config
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,6 +36,24 @@ def test_a_server_for_others_needs_a_password() -> None:
 def test_a_local_server_answers_to_its_own_names_only() -> None:
     policy = policy_of(Settings(port=1234))
     assert (policy.port, policy.any_address, policy.own_names, policy.cors_origins) == (1234, False, (), ())
+
+
+@pytest.mark.parametrize("image_format", ["png", "jpg", "webp"])
+@pytest.mark.parametrize("embed", [True, False])
+def test_a_saved_image_is_answered_with_the_bytes_of_its_file(tmp_path: Path, image_format: Any, embed: bool) -> None:
+    """Those are the bytes that encoding it anew would give; where the file is gone, that is what happens."""
+    settings = Settings(outputs_dir=tmp_path, image_format=image_format, embed_parameters=embed, jpeg_quality=60)
+    made = GeneratedImage(Image.linear_gradient("L").convert("RGB"), GenerationRequest(prompt="a", seed=5), "a", 0, 0)
+    file = ImageStore.from_settings(settings).save(made, folder="txt2img-images")
+    saved = replace(made, path=str(file))
+    anew = encoded(settings, made)
+    assert encoded(settings, saved) == anew
+    file.write_bytes(b"seen to be read")
+    assert encoded(settings, saved) == replace(anew, data=b"seen to be read")
+    other = "jpg" if image_format == "png" else "png"
+    assert encoded(settings, saved, other) == encoded(settings, made, other)
+    file.unlink()
+    assert encoded(settings, saved) == anew
 
 
 def test_the_worker_is_told_every_setting_that_it_knows() -> None:

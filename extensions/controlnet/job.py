@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from webui.plugins.api import GenerationRequest, Img2Img, JobContext, Models, Txt2Img, UnknownModelError, hookimpl
-from webui.plugins.tensors import LoadedModel, ModelCall, Residuals, Step
+from webui.plugins.tensors import LoadedModel, ModelCall, Place, Residuals, Step
 
 from .finishing import finished
 from .injection import BALANCED, CONTROL_WINS, is_within
@@ -37,7 +37,7 @@ class ControlJob:
         self._units: tuple[Prepared, ...] = prepare(options, job.request, job.models, job.device)
         self._paths = {one.number: find_network(job.models, one) for one in self._units if one.has_model}
         self._on_model: OnModel | None = None
-        self._progress = Progress()
+        self._draws: tuple[tuple[int, bool], torch.Generator] | None = None
 
     @hookimpl
     def edit_request(self, request: GenerationRequest) -> GenerationRequest | None:
@@ -50,24 +50,20 @@ class ControlJob:
 
     @hookimpl
     def patch_model(self, model: LoadedModel) -> Any:
-        """Bring the networks onto the checkpoint. A refiner is left as it is: control ends with it, as in A1111."""
-        if self._on_model is not None:
-            self._progress.stop_here()
+        """Bring the networks onto the checkpoint; what else the job loads is left as it is."""
+        if self._on_model is not None and not self._on_model.is_of(model):
             return None
         return self._applied(model)
 
     @hookimpl
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
-        if self._on_model is None or not self._progress.begins(call):
+        """What the units add. Control ends where a refiner takes over, as in A1111."""
+        if self._on_model is None or call.place.stage == "refiner":
             return None
         total = steps_of(self._request, hires=call.step.hires, run=call.step.total)
-        active = [one for one in self._units if is_within(one.unit, self._progress.done, total, hires=call.step.hires)]
-        return self._on_model.residuals(call, active, self._progress.noise(self._request, call))
-
-    @hookimpl
-    def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> None:
-        """A call is over; A1111 counts steps here."""
-        self._progress.over(step)
+        done = step_of(call.step)
+        active = [one for one in self._units if is_within(one.unit, done, total, hires=call.step.hires)]
+        return self._on_model.residuals(call, active, self._noise(call.place))
 
     @hookimpl
     def edit_image(self, image: Image.Image, index: int) -> Image.Image | None:
@@ -104,50 +100,14 @@ class ControlJob:
         path: Path = self._paths[one.number]
         return load(self._context.models, path, self._context.device, self._context.dtype)
 
-
-class Progress:
-    """Where the sampling stands, counted as A1111 counts: a step is done when its first call is over.
-
-    Attributes:
-        done: number of that step.
-    """
-
-    def __init__(self) -> None:
-        self.done = 0
-        self._batch = -1
-        self._over = True  # the call before this one was finished
-        self._first_time = float("inf")  # timestep of the first call of the pass
-        self._last_step = 0
-        self._end: int | None = None  # step in which a refiner took over
-        self._noise: torch.Generator | None = None
-
-    def begins(self, call: ModelCall) -> bool:
-        """Note a call. False where a refiner has taken over."""
-        time = float(call.timestep[0])
-        if call.step.index == 0:
-            if (self._over and time >= self._first_time) or self._batch < 0 or self._last_step > 0:
-                self._batch += not call.step.hires
-                self._first_time = time
-                self._noise = None
-            self.done = 0
-        self._over = False
-        self._last_step = call.step.index
-        return self._end is None or call.step.index < self._end
-
-    def over(self, step: Step) -> None:
-        self._over = True
-        self.done = step.index
-
-    def stop_here(self) -> None:
-        """From the step that comes on, in this batch and in all later ones, control is over."""
-        self._end = self._last_step + 1 if self._batch >= 0 else 0
-
-    def noise(self, request: GenerationRequest, call: ModelCall) -> torch.Generator:
+    def _noise(self, place: Place) -> torch.Generator:
         """Random numbers of the pass: A1111's global generator, as the noise of the batch's last image left it."""
-        if self._noise is None:
-            last = 0 if request.subseed_strength > 0 else (self._batch + 1) * request.batch_size - 1
-            self._noise = torch.Generator().manual_seed((request.seed + last) % SEEDS)
-        return self._noise
+        run = (place.batch, place.hires)
+        if self._draws is None or self._draws[0] != run:
+            request = self._request
+            last = 0 if request.subseed_strength > 0 else (place.batch + 1) * request.batch_size - 1
+            self._draws = (run, torch.Generator().manual_seed((request.seed + last) % SEEDS))
+        return self._draws[1]
 
 
 class OnModel:
@@ -163,6 +123,10 @@ class OnModel:
         self._corrections: list[Correction] = []
         self._corrects = any(corrects(one) for one in units)
         self._call: ModelCall | None = None
+
+    def is_of(self, model: LoadedModel) -> bool:
+        """Whether this is the checkpoint that the units act on."""
+        return self._model.network is model.network
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -284,6 +248,11 @@ def look_of(one: Prepared, *, hires: bool, is_xl: bool) -> Look:
         attention=name != "reference_adain",
         features=name != "reference_only",
     )
+
+
+def step_of(step: Step) -> int:
+    """The step that counts for a unit's window. A1111 counts one as begun when its first call is over."""
+    return step.index if step.place.call_in_step else max(0, step.index - 1)
 
 
 def steps_of(request: GenerationRequest, *, hires: bool, run: int) -> int:

@@ -11,7 +11,7 @@ from webui.plugins.api import JobContext, Options, hookimpl
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from webui.plugins.tensors import LatentFormat, LoadedModel, Step
+    from webui.plugins.tensors import Step
 
     from .frames import Frame
 
@@ -43,13 +43,21 @@ def join_job(job: JobContext) -> object | None:
 
 
 class Run:
-    """What is kept of one run of the sampler."""
+    """What is kept of one run of the sampler: of one pass over one batch."""
 
-    def __init__(self, title: str) -> None:
-        self.title = title
+    def __init__(self, batch: int, hires: bool) -> None:
+        self.batch = batch
+        self.hires = hires
         self.frames: list[Frame] = []
         self.levels: list[float] = []
         self.end = 0.0
+
+    @property
+    def place(self) -> tuple[int, bool]:
+        return self.batch, self.hires
+
+    def title(self, sampler: str) -> str:
+        return f"{sampler}, batch {self.batch + 1}{', second pass' if self.hires else ''}"
 
 
 class Filming:
@@ -57,36 +65,28 @@ class Filming:
 
     def __init__(self, options: FilmOptions, job: JobContext) -> None:
         self._options = options
-        self._notice = job.notice
-        self._sampler = job.request.sampler
-        self._form: LatentFormat | None = None
+        self._job = job
         self._noisy: Tensor | None = None
         self._runs: list[Run] = []
 
     @hookimpl
-    def patch_model(self, model: "LoadedModel") -> None:
-        """Changes nothing: the checkpoint decides how latents are coloured."""
-        self._form = model.spec.latents
-
-    @hookimpl
     def pre_step(self, step: "Step", latents: "Tensor") -> None:
         """Remember what the step starts from: (B, C, h, w)."""
-        if step.index == 0:
-            if len(self._runs) == FILMS:
-                self._notice(f"only the first {FILMS} runs of the sampler are shown")
-            place = f"{self._sampler}{', second pass' if step.hires else ''}, run {len(self._runs) + 1}"
-            self._runs.append(Run(place))
+        place = (step.place.batch, step.place.hires)
+        if not self._runs or self._runs[-1].place != place:
+            self._begin(Run(*place))
         self._noisy = latents[0]
 
     @hookimpl
     def post_step(self, step: "Step", latents: "Tensor", denoised: "Tensor") -> None:
         """Make the step's frame of the first image."""
         run = self._runs[-1]
-        if self._noisy is None or self._form is None or len(self._runs) > FILMS or len(run.frames) >= KEPT:
+        if self._noisy is None or len(self._runs) > FILMS or len(run.frames) >= KEPT:
             return
         from .frames import frame  # torch
 
-        run.frames.append(frame(step, self._noisy, denoised[0], self._form, self._options.side))
+        form = self._job.model.latents
+        run.frames.append(frame(step, self._noisy, denoised[0], form, self._options.side))
         run.levels.append(float(step.sigma))
         run.end = float(step.sigma_next)
 
@@ -95,11 +95,17 @@ class Filming:
         """A strip for each run."""
         from .strip import strip
 
+        sampler = self._job.request.sampler
         return [
-            strip(_spread(run.frames, self._options.columns), [*run.levels, run.end], run.title)
+            strip(_spread(run.frames, self._options.columns), [*run.levels, run.end], run.title(sampler))
             for run in self._runs[:FILMS]
             if run.frames
         ]
+
+    def _begin(self, run: Run) -> None:
+        if len(self._runs) == FILMS:
+            self._job.notice(f"only the first {FILMS} runs of the sampler are shown")
+        self._runs.append(run)
 
 
 def _spread(frames: Sequence["Frame"], most: int) -> list["Frame"]:

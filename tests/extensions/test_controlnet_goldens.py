@@ -83,6 +83,18 @@ def test_the_image_is_a1111s(case: dict[str, Any], back: Back, infos: tuple[Exte
     assert without_version("\n=====\n".join(made.infotext for made in result.images)) == without_version(text)
 
 
+@pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
+def test_tags_of_the_second_pass_do_not_end_control(back: Back, infos: tuple[ExtensionInfo, ...]) -> None:
+    """Its networks are applied anew, and those of the units with them."""
+    [case] = [one for one in cases() if one["name"] == "cn_hr_canny_lanczos"]
+    payload = with_files(case["payload"])
+    shown = []
+    for tag in ("", "<nobody:1>"):
+        body = read_body({**payload, "hr_prompt": payload["prompt"] + tag}, Txt2ImgBody)
+        shown.append(np.asarray(back.run(to_request(body, GenerationRequest(), infos), Silent()).images[0].image))
+    assert np.array_equal(*shown)
+
+
 def test_weight_nothing_is_no_control(back: Back, infos: tuple[ExtensionInfo, ...]) -> None:
     by_name = {str(case["name"]): case for case in cases()}
     plain = np.asarray(run(by_name["cn_disabled"], back, infos).images[0].image)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from webui.domain.errors import BadRequestError, Cancelled
@@ -15,9 +14,8 @@ from webui.domain.request import GenerationRequest, Refiner, TokenMerging, Txt2I
 from webui.domain.result import GeneratedImage, Progress
 from webui.domain.upscale import Upscale
 from webui.processing.back import Back, build
-from webui.processing.hires import SecondPassHooks, second_plan
+from webui.processing.hires import second_plan
 from webui.processing.plan import Walk, make_plan
-from webui.sampling.steps import ModelCall, Residuals, Step
 from webui.worker.main import WorkerConfig
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
@@ -40,31 +38,6 @@ class Recorder:
         return self._stop(self.seen[-1])
 
 
-class MarkedHooks:
-    """Hooks that note which steps they were called with."""
-
-    def __init__(self) -> None:
-        self.steps: list[Step] = []
-
-    def pre_step(self, step: Step, latents: torch.Tensor) -> torch.Tensor:
-        self.steps.append(step)
-        return latents
-
-    def post_step(self, step: Step, latents: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
-        self.steps.append(step)
-        return latents
-
-    def unet_residuals(self, call: ModelCall) -> Residuals | None:
-        self.steps.append(call.step)
-        return None
-
-    def edit_denoised(
-        self, step: Step, denoised: torch.Tensor, cond: torch.Tensor, uncond: torch.Tensor
-    ) -> torch.Tensor:
-        self.steps.append(step)
-        return denoised
-
-
 @pytest.fixture(scope="module")
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
@@ -84,22 +57,12 @@ def pixels(image: Image.Image) -> np.ndarray:
 
 
 def test_the_second_plan_changes_what_the_options_say_and_nothing_else() -> None:
-    first = make_plan(ask(steps=4, sampler="Heun", prompt="a dog", denoising_strength=0.5, cfg_scale=3), {})
-    second = second_plan(first, first.request.task.hires)
+    first = make_plan(ask(steps=4, sampler="Heun", prompt="a dog", denoising_strength=0.5, cfg_scale=3))
+    second = second_plan(first, first.request.task.hires, 8)
     assert (first.walk, first.calls) == (Walk(3, 3), 3)
     assert (second.walk, second.calls, second.base_calls) == (Walk(8, 4), 8, 3)
     assert (second.request.width, second.request.height, second.text_size) == (96, 96, (96, 96))
     assert (second.prompt, second.request.cfg_scale, second.batches) == ("a dog", 3, first.batches)
-
-
-def test_hooks_are_told_of_the_second_pass() -> None:
-    seen = MarkedHooks()
-    hooks, step, latents = SecondPassHooks(seen), Step(0, 1, torch.ones(()), torch.zeros(())), torch.zeros(1, 4, 8, 8)
-    hooks.pre_step(step, latents)
-    hooks.post_step(step, latents, latents)
-    hooks.edit_denoised(step, latents, latents, latents)
-    hooks.unet_residuals(ModelCall(step, latents, torch.ones(1), torch.zeros(1, 77, 8), torch.ones(1, dtype=bool)))
-    assert [one.hires for one in seen.steps] == [True] * 4
 
 
 @needs_models
@@ -140,6 +103,16 @@ def test_stopped_in_either_pass_there_is_a_picture(back: Back, step: int) -> Non
     result = back.run(ask(), Recorder(lambda progress: "interrupt" if progress.step == step else ""))
     assert result.interrupted
     assert result.images[0].image.size == ((64, 64) if step == 2 else (96, 96))
+
+
+@needs_models
+@pytest.mark.parametrize("first_pass", [None, NOISY])
+def test_a_skip_ends_its_batch_alone(back: Back, first_pass: Image.Image | None) -> None:
+    request = ask(first_pass).with_(n_iter=2)
+    recorder = Recorder(lambda progress: "skip" if (progress.batch, progress.step) == (0, 2) else "")
+    skipped, whole = back.run(request, recorder), back.run(request, Recorder())
+    assert len(skipped.images) == len(whole.images) == 2
+    assert (pixels(skipped.images[1].image) == pixels(whole.images[1].image)).all()
 
 
 @needs_models

@@ -76,7 +76,7 @@ def test_a_run_goes_as_far_as_a1111s(strength: float, plain: Walk, fixed: Walk) 
 
 
 def test_prompts_are_timed_by_the_steps_asked_for() -> None:
-    plan = make_plan(ask("Heun", denoising_strength=0.5), {})
+    plan = make_plan(ask("Heun", denoising_strength=0.5))
     assert (plan.calls, plan.run_calls) == (12, 8)
 
 

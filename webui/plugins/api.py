@@ -17,7 +17,7 @@ from webui.imaging.masks import blurred, coverage, painted_box, with_aspect
 from webui.imaging.resize import fitted
 from webui.library.unfinished import unfinished
 from webui.plugins.actions import Action, ActionResult
-from webui.plugins.contexts import ActionContext, JobContext
+from webui.plugins.contexts import ActionContext, JobContext, ModelTraits
 from webui.plugins.markers import HOOKS_VERSION, hookimpl
 from webui.plugins.models import Models
 from webui.plugins.options import Options
@@ -35,6 +35,7 @@ __all__ = [
     "Img2Img",
     "Inpainting",
     "JobContext",
+    "ModelTraits",
     "Models",
     "NetworkTag",
     "NotFiniteError",

@@ -5,12 +5,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
+from webui.library.family import Family, LatentFormat
 from webui.plugins.models import Models
 from webui.plugins.options import Options
 
 if TYPE_CHECKING:
     import torch
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTraits:
+    """What the checkpoint of a job is, as plain data.
+
+    Attributes:
+        name: of its file, without folder and extension.
+        family: everything about its family that does not differ from file to file.
+        prediction: what the network answers, in the family's words: `epsilon`, the noise, or `v` (arXiv:2202.00512).
+        latents: how its latents look.
+        in_channels: what the network takes: the latents' channels, and those of conditioning on a picture.
+        zero_terminal_snr: whether its own noise levels end in pure noise (arXiv:2305.08891).
+    """
+
+    name: str
+    family: Family
+    prediction: str
+    latents: LatentFormat
+    in_channels: int
+    zero_terminal_snr: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +47,7 @@ class JobContext:
         models: files by name, and what was built from them.
         notice: tell the user something in a sentence; it is shown beside the picture.
         stopped: whether the user stopped the job; long work looks now and then and gives back what there is.
+        loaded: the checkpoint once it is loaded; read it as `model`.
     """
 
     request: GenerationRequest
@@ -33,6 +57,22 @@ class JobContext:
     models: Models
     notice: Callable[[str], None]
     stopped: Callable[[], bool] = lambda: False
+    loaded: Callable[[], ModelTraits | None] = lambda: None
+
+    @property
+    def model(self) -> ModelTraits:
+        """The checkpoint of the job. It is known from `use_networks` on; a refiner is only seen by `patch_model`.
+
+        Raises:
+            WebuiError: it is not loaded yet, or the job needs none.
+        """
+        model = self.loaded()
+        if model is None:
+            raise WebuiError(
+                "job.model is not known here: the checkpoint is loaded after edit_request, and a job that only "
+                "enlarges pictures loads none; read it in use_networks or a later hook"
+            )
+        return model
 
 
 @dataclass(frozen=True, slots=True)

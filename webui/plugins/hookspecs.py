@@ -48,12 +48,18 @@ class AppSpec:
         """A job starts, before any work. Return an object with job hooks, or None to stay out of this job.
 
         Called for every job, also where the request does not name the extension (`job.options` is then None), so look
-        quickly. An error fails the job with the extension's name.
+        quickly. An error fails the job with the extension's name. `job.model` tells what the checkpoint is (family,
+        prediction, channels, cell); it is known from `use_networks` on and raises before.
         """
 
 
 class JobSpec:
-    """Methods of the object that joins a job. Extensions are called in the order of their names."""
+    """Methods of the object that joins a job. Extensions are called in the order of their names.
+
+    `step.place` says where in its job a step stands: `batch`, `hires` (the second pass of hires fix), `stage` (`base`,
+    or `refiner` once that has taken over), `call` and `call_in_step` (the calls that the run of the sampler made
+    before, and how many of them in this step). Of a call it is `call.place`.
+    """
 
     @hookspec
     def edit_request(self, request: GenerationRequest) -> GenerationRequest | None:

@@ -50,7 +50,9 @@ class ExtensionHost:
             def notice(text: str, name: str = name) -> None:
                 hooks.notices.append(Notice(name, text))
 
-            job = JobContext(request, given.get(name), self._device, self._dtype, self.models, notice, stopped)
+            job = JobContext(
+                request, given.get(name), self._device, self._dtype, self.models, notice, stopped, lambda: hooks.model
+            )
             try:
                 member = hooks.call(extension.join, {"job": job})
                 if member is not None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from webui.domain.errors import BadRequestError, Cancelled, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
+from webui.plugins.contexts import ModelTraits
 from webui.plugins.hookspecs import PROJECT, JobSpec
 from webui.plugins.patches import Patch
 from webui.prompt.composition import NetworkTag
@@ -39,6 +40,7 @@ class JobHooks:
     """The extensions of one job. Implements `sampling.steps.StepHooks`.
 
     Attributes:
+        model: the job's checkpoint, set once it is loaded; extensions read it as `job.model`.
         notices: what the user should know.
         timings: seconds by `extension: hook`, for each that was called.
     """
@@ -47,6 +49,7 @@ class JobHooks:
         self._manager: pluggy.PluginManager | None = None  # made for the first member: a job without any pays nothing
         self._impls: Mapping[str, tuple[pluggy.HookImpl, ...]] = {}
         self._dropped: list[str] = []
+        self.model: ModelTraits | None = None
         self.notices: list[Notice] = []
         self.timings: dict[str, float] = {}
 

@@ -5,7 +5,7 @@ from webui.library.layout import Layout, unet_layout
 from webui.prompt.conditioning import Conditioning
 from webui.prompt.embeddings import Embedding, embedding_of
 from webui.sampling.colours import latent_colours
-from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.sampling.steps import ModelCall, Place, Residuals, Step
 from webui.weights.annotators import Segmenter, build_depth, build_segmenter
 from webui.weights.build import check_finite, is_finite
 from webui.weights.depth import DepthNetwork
@@ -26,6 +26,7 @@ __all__ = [
     "LoadedModel",
     "ModelCall",
     "ModelSpec",
+    "Place",
     "Residuals",
     "Segmenter",
     "Step",

@@ -5,7 +5,6 @@ from webui.domain.errors import BadRequestError
 from webui.domain.hires import LATENT_UPSCALERS, Hires
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.library.family import Family, ModelSpec
-from webui.processing.plan import Plan
 
 AUTOMATIC = "Automatic"
 
@@ -29,10 +28,11 @@ def met(request: GenerationRequest, family: Family) -> GenerationRequest:
     return request
 
 
-def meet_in_second_pass(second: Plan, hires: Hires, family: Family, first: Family) -> Plan:
-    """The plan of a second pass, as it is. Raises BadRequestError where its checkpoint's family cannot do it.
+def require_second_pass(request: GenerationRequest, hires: Hires, family: Family, first: Family) -> None:
+    """Raises BadRequestError where the family of a second pass's checkpoint cannot do it.
 
     Args:
+        request: of the second pass alone, with its size.
         first: the family of the first pass's checkpoint, whose latents some upscalers stretch.
     """
     if hires.upscaler in LATENT_UPSCALERS and not family.latents.fits(first.latents):
@@ -41,9 +41,8 @@ def meet_in_second_pass(second: Plan, hires: Hires, family: Family, first: Famil
             f"{hires.upscaler!r} stretches latents, and those of the family {family.name} are others than those of "
             f"{first.name}; choose one that enlarges pictures, such as Lanczos",
         )
-    require_size(family, second.request.width, second.request.height, "task.hires")
-    require_sampler(family, "task.hires.sampler", second.sampler.label)
-    return second
+    require_size(family, request.width, request.height, "task.hires")
+    require_sampler(family, "task.hires.sampler", request.sampler)
 
 
 def require_size(family: Family, width: int, height: int, field: str = "") -> None:

@@ -13,12 +13,12 @@ from torch.nn.functional import interpolate
 
 from webui.domain.catalog import SAMPLERS
 from webui.domain.hires import LATENT_UPSCALERS, Hires, Target
+from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.processing.plan import Plan, calls_of, fixed_walk
 from webui.processing.start import to_pixels
 from webui.prompt.composition import extra_networks
 from webui.sampling.masking import LatentMask
-from webui.sampling.steps import ModelCall, Residuals, Step, StepHooks
 from webui.weights.model import LoadedModel
 
 Grow = Callable[[Image.Image, int, int], Image.Image]  # (picture, width, height) -> the picture at that size
@@ -31,10 +31,10 @@ def hires_of(request: GenerationRequest) -> Hires | None:
     return task.hires if isinstance(task, Txt2Img) and task.hires.enabled else None
 
 
-def first_picture(request: GenerationRequest) -> Image.Image | None:
+def first_picture(request: GenerationRequest) -> Picture | None:
     """The finished picture that takes the place of the first pass."""
     task = request.task
-    return task.first_pass.open() if isinstance(task, Txt2Img) and task.first_pass else None
+    return task.first_pass if isinstance(task, Txt2Img) else None
 
 
 def second_plan(plan: Plan, hires: Hires, cell: int) -> Plan:
@@ -83,7 +83,6 @@ class Enlarger:
 
     Attributes:
         upscaler: its name; one of `LATENT_UPSCALERS` stretches latents, any other pictures.
-        decode: latents (B, C, h, w) to B pictures, by the network that made them.
         grow: brings a picture to a size with the upscaler.
         model: the network of the second pass; its VAE encodes.
         seed: of the batch's last image. A1111 draws the latents of a picture from its VAE's posterior with torch's
@@ -92,16 +91,19 @@ class Enlarger:
 
     upscaler: str
     target: Target
-    decode: Decode
     grow: Grow
     model: LoadedModel
     seed: int
 
-    def from_latents(self, latents: Tensor) -> Tensor:
-        """(B, C, h, w) of the first pass -> (B, C, h2, w2)."""
+    def from_latents(self, latents: Tensor, decode: Decode) -> Tensor:
+        """(B, C, h, w) of the first pass -> (B, C, h2, w2).
+
+        Args:
+            decode: latents (B, C, h, w) to B pictures, by the network that made them.
+        """
         if self.upscaler in LATENT_UPSCALERS:
             return self._cropped(self._stretched(latents))
-        return self._encoded(self.decode(latents))
+        return self._encoded(decode(latents))
 
     def from_picture(self, picture: Image.Image) -> Tensor:
         """A finished picture -> (1, C, h2, w2)."""
@@ -138,30 +140,3 @@ class Enlarged:
     def mask_for(self, clean: Tensor) -> LatentMask | None:
         """None: nothing is protected."""
         return None
-
-
-class SecondPassHooks:
-    """The hooks of a job as the second pass calls them: every step says that it is one of this pass."""
-
-    def __init__(self, hooks: StepHooks) -> None:
-        self._hooks = hooks
-
-    @property
-    def edits_denoised(self) -> bool:
-        return self._hooks.edits_denoised
-
-    def pre_step(self, step: Step, latents: Tensor) -> Tensor:
-        return self._hooks.pre_step(_marked(step), latents)
-
-    def post_step(self, step: Step, latents: Tensor, denoised: Tensor) -> Tensor:
-        return self._hooks.post_step(_marked(step), latents, denoised)
-
-    def unet_residuals(self, call: ModelCall) -> Residuals | None:
-        return self._hooks.unet_residuals(replace(call, step=_marked(call.step)))
-
-    def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
-        return self._hooks.edit_denoised(_marked(step), denoised, cond, uncond)
-
-
-def _marked(step: Step) -> Step:
-    return replace(step, hires=True)

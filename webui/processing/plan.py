@@ -3,7 +3,6 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from webui.domain.catalog import SAMPLERS, SamplerInfo
 from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img, Txt2Img
@@ -73,12 +72,15 @@ def merged(request: GenerationRequest, styles: Mapping[str, Style]) -> Generatio
     return request.with_(prompt=prompt, negative_prompt=negative, styles=(), task=task)
 
 
-def make_plan(request: GenerationRequest, styles: Mapping[str, Style] = MappingProxyType({})) -> Plan:
-    """Fill in what the request leaves open. Seeds count up image by image; with a variation only the subseeds do."""
-    request = merged(request, styles)
+def make_plan(request: GenerationRequest) -> Plan:
+    """Fill in what the request leaves open. Seeds count up image by image; with a variation only the subseeds do.
+
+    Args:
+        request: `merged`; styles that it still names are unknown.
+    """
     seed = request.seed if request.seed >= 0 else random.randrange(SEEDS_END)
     subseed = request.subseed if request.subseed >= 0 else random.randrange(SEEDS_END)
-    filled = request.with_(seed=seed, subseed=subseed)
+    filled = request.with_(seed=seed, subseed=subseed, styles=())
     sampler = SAMPLERS[request.sampler]
     encoded, networks = extra_networks(filled.prompt)
     return Plan(

@@ -22,7 +22,7 @@ from webui.sampling.parameterisation import Parameterisation
 from webui.sampling.samplers import SamplerOptions
 from webui.sampling.schedules import SigmaTable, sigmas_for, timesteps_for
 from webui.sampling.stepping import SolverRange
-from webui.sampling.steps import Step, StepHooks, StepNoise
+from webui.sampling.steps import Place, Step, StepHooks, StepNoise
 from webui.sampling.timestep import EpsilonModel, sample_timesteps
 
 Watcher = Callable[[Step, Tensor], None]
@@ -100,6 +100,7 @@ def sample_batch(
     *,
     device: torch.device,
     origin: Origin | None = None,
+    hires: bool = False,
 ) -> Sampled:
     """Run the plan's sampler on one batch, from noise, or from a noised picture, to clean latents.
 
@@ -108,6 +109,7 @@ def sample_batch(
     Args:
         noising: how the checkpoint that the run begins with is noised.
         origin: what to start from; None is pure noise.
+        hires: whether this is the second pass of hires fix; hooks are told.
     """
     request, info, task = plan.request, plan.sampler, plan.request.task
     noise = image_noise(request, batch, noising.family.latents, device)
@@ -128,6 +130,7 @@ def sample_batch(
         options=request.guidance,
         planned=plan.run_calls,
         image_cfg_scale=task.image_cfg_scale if isinstance(task, Img2Img) else None,
+        place=Place(batch.index, hires=hires),
     )
     run = _Run(plan, batch, model, noising, hooks, watch, noise, first, init, mask)
     end = mask.finished if mask is not None else _unchanged
@@ -186,6 +189,7 @@ class _Run:
             hooks=self.hooks,
             watch=self.watch,
             solver_range=whole,
+            locate=self.model.located,
         )
 
     def in_timesteps(self) -> Tensor:
@@ -212,6 +216,7 @@ class _Run:
             hooks=self.hooks,
             watch=self.watch,
             starts_from_image=self.init is not None,
+            locate=self.model.located,
         )
 
     def _brownian(self, full: Tensor) -> StepNoise:

@@ -14,21 +14,29 @@ from webui.processing.plan import Plan
 from webui.prompt.conditioning import Conditioning
 from webui.sampling.denoiser import Stage
 from webui.sampling.schedules import SigmaTable
+from webui.sampling.steps import StageName
 from webui.weights.families.contract import networks_of
 from webui.weights.model import LoadedModel
 
 Encode = Callable[[LoadedModel], Conditioning]
-Load = Callable[[ModelFile], LoadedModel]
+Load = Callable[["StageFiles"], LoadedModel]
 Extra = Callable[[LoadedModel], Tensor | None]  # conditioning channels (B, C, h, w) for checkpoints that want some
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
-    """The refiner of a job: its file and when it takes over."""
+class StageFiles:
+    """A stage before it is loaded.
 
-    file: ModelFile
-    at: float
-    by_steps: bool
+    Attributes:
+        vae: the separate VAE that belongs to it; None: the one inside the checkpoint.
+        at: the share of the noise levels, or with `by_steps` of the calls, after which it takes over; 0..1.
+    """
+
+    name: StageName
+    checkpoint: ModelFile
+    vae: ModelFile | None
+    at: float = 0.0
+    by_steps: bool = False
 
 
 class Stages:
@@ -45,19 +53,19 @@ class Stages:
         plan: Plan,
         base: LoadedModel,
         table: SigmaTable,
-        switch: Switch | None,
+        refiner: StageFiles | None,
         load: Load,
         encode: Encode,
         extra: Extra | None = None,
     ) -> None:
         self._plan = plan
         self.table = table
-        self._switch = switch
+        self._refiner = refiner  # that has not taken over yet
         self._load = load
         self._encode = encode
         self._extra = extra or partial(blank_conditioning, request=plan.request)
         self.model = base
-        self._current = self.first = self._stage(base)
+        self._current = self.first = self._stage(base, "base")
 
     def at(self, done: float, calls: int) -> Stage:
         """The stage for the call that comes.
@@ -66,20 +74,20 @@ class Stages:
             done: share of the noise levels that lie behind, 0..1.
             calls: denoiser calls made in this run.
         """
-        if self._switch is not None:
-            share = calls / self._plan.run_calls if self._switch.by_steps else done
-            if share >= self._switch.at:
-                refiner = self._load(self._switch.file)
-                require_refiner(refiner.file.name, refiner.spec, self.model.spec)
-                self.model = refiner
-                self._current = self._stage(self.model)
-                self._switch = None
+        if self._refiner is not None:
+            share = calls / self._plan.run_calls if self._refiner.by_steps else done
+            if share >= self._refiner.at:
+                model = self._load(self._refiner)
+                require_refiner(model.file.name, model.spec, self.model.spec)
+                self.model = model
+                self._current = self._stage(self.model, self._refiner.name)
+                self._refiner = None
         return self._current
 
-    def _stage(self, model: LoadedModel) -> Stage:
+    def _stage(self, model: LoadedModel, name: StageName) -> Stage:
         family, quantize = model.spec.family, self._plan.request.schedule.quantize
         asked = networks_of(family).asked(model.spec, self.table, self._plan.sampler, quantize=quantize)
-        return Stage(model.network, asked, self._encode(model), self._extra(model), family.residuals)
+        return Stage(model.network, asked, self._encode(model), self._extra(model), name, family.residuals)
 
 
 def blank_conditioning(model: LoadedModel, request: GenerationRequest) -> Tensor | None:

@@ -51,6 +51,11 @@ class Start:
     def soft(self) -> SoftInpainting | None:
         return self._task.inpainting.soft if self._task.inpainting else None
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether only a masked area was to be worked on, and there was none."""
+        return bool(self.canvas.note) and self.painted is None
+
     def mask_for(self, clean: Tensor) -> LatentMask | None:
         """The mask of one batch, whose clean latents (B, C, h, w) are given."""
         return None if self.painted is None else LatentMask(clean, self.painted.to(clean), self.soft)

@@ -4,6 +4,7 @@ One `GuidedModel` serves one run of a sampler. It counts its calls, because prom
 the last estimate of the prompt alone, which is the picture when a run is interrupted.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -17,7 +18,7 @@ from webui.sampling.guidance import guide, rescaled, towards_picture
 from webui.sampling.padding import match_lengths, stack_spans
 from webui.sampling.parameterisation import Parameterisation
 from webui.sampling.schedules import SigmaTable
-from webui.sampling.steps import ModelCall, Network, Step, StepHooks
+from webui.sampling.steps import ModelCall, Network, Place, StageName, Step, StepHooks
 from webui.sampling.timestep import Guided
 
 
@@ -28,6 +29,7 @@ class Stage:
     Attributes:
         asked: how the network is asked, and what its output means.
         extra: (B, C, h, w) conditioning channels of inpainting and editing checkpoints, or None.
+        name: whether the network is the checkpoint of the pass or its refiner.
         takes: which residuals the network takes.
     """
 
@@ -35,6 +37,7 @@ class Stage:
     asked: Parameterisation
     conditioning: Conditioning
     extra: Tensor | None = None
+    name: StageName = "base"
     takes: frozenset[ResidualKind] = ALL_RESIDUALS
 
 
@@ -50,6 +53,7 @@ class GuidedModel:
         planned: denoiser calls planned for the run (twice the steps for second-order samplers).
         image_cfg_scale: guidance towards the picture of checkpoints that edit by instruction (arXiv:2211.09800,
             equation 3); None or 1: the picture is shown to the negative prompt too.
+        place: the batch and the pass that the run is of.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class GuidedModel:
         options: Guidance,
         planned: int,
         image_cfg_scale: float | None = None,
+        place: Place = Place(),
     ) -> None:
         self._stage_at = stage_at
         self._levels = levels
@@ -70,6 +75,8 @@ class GuidedModel:
         self._options = options
         self._planned = planned
         self._image_scale = 1.0 if image_cfg_scale is None else image_cfg_scale
+        self._place = place
+        self._calls_of: Counter[int] = Counter()  # by the index of the step
         self.calls = 0
         self.latest: Tensor | None = None  # (B, C, h, w): clean estimate of each image's first prompt part alone
         self.padded = False  # whether a prompt was padded to the other's length
@@ -77,6 +84,7 @@ class GuidedModel:
     def denoise(self, step: Step, latents: Tensor, sigma: Tensor) -> Tensor:
         """Sigma space: (B, C, h, w) at level `sigma` -> the guided estimate of the clean latents."""
         stage = self._stage_at(self._levels.done(sigma), self.calls)
+        step = self._begun(step, stage)
         asked = stage.asked
         timestep = asked.timestep(sigma)
         scaled = latents / asked.spread(sigma)
@@ -103,6 +111,7 @@ class GuidedModel:
         `cfgpp` divides the guidance scale by 12.5, as DDIM CFG++ (arXiv:2406.08070) is set up in A1111.
         """
         stage = self._stage_at(self._levels.done_at(timestep), self.calls)
+        step = self._begun(step, stage)
         rows, uncond, weights, scale = self._predict(step, stage, latents, timestep, timestep)
         blind = self._blind(step, stage, latents, timestep)
         owners = _owners(weights, latents.device)
@@ -122,6 +131,17 @@ class GuidedModel:
         self.latest = _clean(latents, cond, alpha)
         self.calls += 1
         return Guided(guided, against)
+
+    def located(self, step: Step) -> Step:
+        """The step with the place at which the run stands now."""
+        return replace(step, place=replace(self._place, call=self.calls, call_in_step=self._calls_of[step.index]))
+
+    def _begun(self, step: Step, stage: Stage) -> Step:
+        """Count a call that begins; the step with the place of this call."""
+        self._place = replace(self._place, stage=stage.name)
+        step = self.located(step)
+        self._calls_of[step.index] += 1
+        return step
 
     def _edited(
         self, step: Step, latents: Tensor, alpha: Tensor, guided: Tensor, cond: Tensor, against: Tensor

@@ -15,8 +15,8 @@ from webui.domain.catalog import SamplerInfo
 from webui.domain.errors import NotFiniteError
 from webui.sampling.dpm_solver import AdaptiveSolver
 from webui.sampling.samplers import SIGMA_SAMPLERS
-from webui.sampling.stepping import PlannedSampler, SamplerOptions, SolverRange, StepFrame, log_snr
-from webui.sampling.steps import Moved, Past, Step, StepHooks, StepNoise, Watch
+from webui.sampling.stepping import PlannedSampler, SamplerOptions, SolverRange, StepFrame, as_it_is, log_snr
+from webui.sampling.steps import Locate, Moved, Past, Step, StepHooks, StepNoise, Watch
 
 StepDenoiser = Callable[[Step, Tensor, Tensor], Tensor]  # (step, latents (B, C, h, w), sigma) -> denoised (B, C, h, w)
 
@@ -35,6 +35,7 @@ def sample(
     hooks: StepHooks,
     watch: Watch,
     solver_range: SolverRange | None = None,
+    locate: Locate = as_it_is,
 ) -> Tensor:
     """Carry `latents` from noise level sigmas[0] down to sigmas[-1].
 
@@ -45,6 +46,7 @@ def sample(
         watch: called after each step with the current estimate of the clean latents.
         solver_range: for samplers with `own_steps` (DPM fast, DPM adaptive): the levels they go between, and DPM fast's
             model calls. Without it, sigmas[0], sigmas[-2] and n. They end at its sigma_min, not at 0.
+        locate: tells the steps that hooks and `watch` see where the run stands.
 
     Returns:
         The latents after the last step, (B, C, h, w).
@@ -57,7 +59,7 @@ def sample(
     if len(sigmas) < 2:
         return latents
     sampler = SIGMA_SAMPLERS[info.label]
-    frame = StepFrame(hooks, watch)
+    frame = StepFrame(hooks, watch, locate)
     span = solver_range or SolverRange.of(sigmas)
     if isinstance(sampler, AdaptiveSolver):
         return _adapt(sampler, denoise, latents, span, options, noise, frame)

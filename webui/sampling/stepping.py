@@ -12,7 +12,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from webui.sampling.steps import Denoiser, Moved, Past, Step, StepHooks, StepNoise, Watch
+from webui.sampling.steps import Denoiser, Locate, Moved, Past, Step, StepHooks, StepNoise, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +92,25 @@ class StepFrame:
 
     hooks: StepHooks
     watch: Watch
+    locate: Locate
 
     def before(self, step: Step, latents: Tensor) -> Tensor:
-        return self.hooks.pre_step(step, latents)
+        return self.hooks.pre_step(self.locate(step), latents)
 
     def after(self, step: Step, moved: Moved) -> Moved:
         """Let hooks replace the latents, then report; `watch` may raise Cancelled."""
+        step = self.locate(step)
         latents = self.hooks.post_step(step, moved.latents, moved.denoised)
         self.watch(step, moved.denoised)
         return replace(moved, latents=latents)
 
     def around(self, step: Step, latents: Tensor, move: Callable[[Tensor], Moved]) -> Moved:
         return self.after(step, move(self.before(step, latents)))
+
+
+def as_it_is(step: Step) -> Step:
+    """The step of a run that stands in no job: it keeps the place it has."""
+    return step
 
 
 def steps_of(levels: Tensor) -> tuple[Step, ...]:

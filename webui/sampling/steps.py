@@ -6,11 +6,36 @@ Shapes: B images, C latent channels, h x w latent cells (`library.family.LatentF
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from torch import Tensor
 
 from webui.library.family import ALL_RESIDUALS, ResidualKind
+
+StageName = Literal["base", "refiner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in its job a step, or a call of the network, stands. A run of the sampler is one pass over one batch.
+
+    One call is one estimate of the clean latents. The network may be asked several times for it (the prompt and the
+    negative prompt apart); all of these share their numbers here.
+
+    Attributes:
+        batch: 0-based index of the batch in the job.
+        hires: whether the run is the second pass of hires fix.
+        stage: which network is in force: the checkpoint of the pass, or its refiner once that has taken over. Before
+            and after a step it is that of the call before.
+        call: how many calls the run has made before.
+        call_in_step: how many of them were made for this step.
+    """
+
+    batch: int = 0
+    hires: bool = False
+    stage: StageName = "base"
+    call: int = 0
+    call_in_step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +48,21 @@ class Step:
         timestep, timestep_next: the same levels as training timesteps (0-dimensional tensors) in samplers that walk
             those (DDIM family): their latents are variance preserving, (clean + sigma x noise) / sqrt(1 + sigma^2).
             None in all others, whose latents are clean + sigma x noise.
-        hires: whether it belongs to the second pass of hires fix.
+        place: where in its job it stands, as of the moment at which it is handed out.
     """
 
     index: int
     total: int
     sigma: Tensor
     sigma_next: Tensor
-    hires: bool = False
+    place: Place = Place()
     timestep: Tensor | None = None
     timestep_next: Tensor | None = None
+
+    @property
+    def hires(self) -> bool:
+        """Whether it belongs to the second pass of hires fix."""
+        return self.place.hires
 
     @property
     def progress(self) -> float:
@@ -99,6 +129,7 @@ class ModelCall:
     """One call of the network, as hooks see it before it happens.
 
     Attributes:
+        step: the step that it is made for, with its place at this call.
         sample: (rows, C_in, h, w), scaled as the network wants it; C_in is C, or more with conditioning channels.
         timestep: (rows,) float, the time that the network is told; may be fractional.
         context: (rows, T, D) text conditioning.
@@ -114,6 +145,11 @@ class ModelCall:
     positive: Tensor
     vector: Tensor | None = None
     takes: frozenset[ResidualKind] = ALL_RESIDUALS
+
+    @property
+    def place(self) -> Place:
+        """Where in its job the call stands."""
+        return self.step.place
 
 
 class Denoiser(Protocol):
@@ -149,4 +185,5 @@ class StepHooks(Protocol):
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor: ...
 
 
+Locate = Callable[[Step], Step]  # gives a step the place at which the run stands now
 Watch = Callable[[Step, Tensor], None]  # carries progress and previews; raises Cancelled when the user stopped

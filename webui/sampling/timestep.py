@@ -18,8 +18,8 @@ from torch import Tensor
 from webui.domain.catalog import SamplerInfo
 from webui.domain.request import UniPC
 from webui.sampling.multistep import ADAMS_BASHFORTH
-from webui.sampling.stepping import SamplerOptions, StepFrame
-from webui.sampling.steps import Moved, Past, Step, StepHooks, StepNoise, Watch
+from webui.sampling.stepping import SamplerOptions, StepFrame, as_it_is
+from webui.sampling.steps import Locate, Moved, Past, Step, StepHooks, StepNoise, Watch
 from webui.sampling.unipc import run_unipc
 
 _PNDM_WARM_UP = 3  # Runge-Kutta steps
@@ -157,6 +157,7 @@ def sample_timesteps(
     hooks: StepHooks,
     watch: Watch,
     starts_from_image: bool = False,
+    locate: Locate = as_it_is,
 ) -> Tensor:
     """Carry `latents` from the last of `timesteps` down to the first.
 
@@ -169,6 +170,7 @@ def sample_timesteps(
         unipc: options of UniPC, which takes only n from `timesteps` and walks its own fractional times in n steps.
         starts_from_image: True where the latents are a noised picture: UniPC then starts at timesteps[-1] too, instead
             of at the very last time the model knows.
+        locate: tells the steps that hooks and `watch` see where the run stands.
 
     Returns:
         Latents (B, C, h, w), those at timestep timesteps[0] (which is 1 or so) taken for clean ones.
@@ -179,7 +181,7 @@ def sample_timesteps(
     """
     if not len(timesteps):
         return latents
-    frame = StepFrame(hooks, watch)
+    frame = StepFrame(hooks, watch, locate)
     levels, known = timesteps.to(latents).flip(0), len(table_alphas)
     if info.label == UNIPC:
         start = float(timesteps[-1]) / known + 1 / known if starts_from_image else 1.0

@@ -252,8 +252,15 @@ def _application(settings: Settings, wired: Wired, closing: threading.Event) -> 
 
 
 def encoded(settings: Settings, image: GeneratedImage, image_format: ImageFormat | None = None) -> EncodedImage:
-    """An image as a file, in the format of the settings where none is named."""
+    """An image as a file, in the format of the settings where none is named.
+
+    One that was saved is that very file: the settings make the same bytes of it.
+    """
     wanted = image_format or settings.image_format
+    media_type = "image/jpeg" if wanted == "jpg" else f"image/{wanted}"
+    if image.path.endswith(f".{wanted}"):
+        with contextlib.suppress(OSError):  # it was moved or removed since
+            return EncodedImage(Path(image.path).read_bytes(), media_type)
     made = encode(
         image.image,
         wanted,
@@ -262,4 +269,4 @@ def encoded(settings: Settings, image: GeneratedImage, image_format: ImageFormat
         jpeg_quality=settings.jpeg_quality,
         webp_lossless=settings.webp_lossless,
     )
-    return EncodedImage(made.data, "image/jpeg" if wanted == "jpg" else f"image/{wanted}")
+    return EncodedImage(made.data, media_type)

@@ -1,0 +1,191 @@
+"""How a batch goes through the passes of its job: networks applied, a start made, the text encoded, the sampler run."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import Tensor
+
+from webui.domain.errors import Cancelled
+from webui.domain.hires import Hires
+from webui.plugins.jobhooks import JobHooks
+from webui.processing.decode import decode
+from webui.processing.hires import Enlarged, Enlarger, first_picture
+from webui.processing.passes import Pass
+from webui.processing.patching import Patched
+from webui.processing.plan import Batch
+from webui.processing.prepare import Prepared
+from webui.processing.reporting import RunReport
+from webui.processing.sample import Noising, Origin, Sampled, sample_batch
+from webui.processing.stages import StageFiles, Stages
+from webui.processing.start import Start, start_of
+from webui.processing.texts import Texts
+from webui.processing.tiling import wrapped_edges
+from webui.processing.upscaling import Upscalers
+from webui.sampling.schedules import SigmaTable
+from webui.weights.families.contract import networks_of
+from webui.weights.memory import ModelCache
+from webui.weights.merging import merged_tokens
+from webui.weights.model import LoadedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What passes are run with, the same for all jobs."""
+
+    models: ModelCache
+    texts: Texts
+    upscalers: Upscalers
+    tiled_vae: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What the passes made of a batch.
+
+    Attributes:
+        latents: (B, C, h, w).
+        model: the network that was in force at the end; its VAE decodes them, as in A1111.
+        padded: whether a prompt was padded to the length of another.
+    """
+
+    latents: Tensor
+    model: LoadedModel
+    padded: bool
+
+
+class BatchSampler:
+    """Takes the batches of one job through its passes."""
+
+    def __init__(self, job: Prepared, tools: Tools, hooks: JobHooks, patched: Patched, report: RunReport) -> None:
+        """`patched` applies the extensions' patches to a further model."""
+        self._job = job
+        self._tools = tools
+        self._hooks = hooks
+        self._patched = patched
+        self._report = report
+        self._networks = job.plan.networks  # those in force
+        self._brought = job.brought
+
+    @cached_property
+    def start(self) -> Start | None:
+        """The pictures that the first pass of every batch starts from, encoded when they are first asked for."""
+        return start_of(self._job.plan, self._job.model)
+
+    def sample(self, batch: Batch) -> Made | None:
+        """The latents of a batch after its passes.
+
+        Where the user stops, it is the last estimate of the pass in work, or else what the pass before made; None
+        where there is neither.
+        """
+        self._report.stopped = ""
+        made: Made | None = None
+        for one in self._job.passes:
+            made = self._after(one, batch, made) or made
+            if made is None or self._report.stopped:
+                break
+        return made
+
+    def _after(self, one: Pass, batch: Batch, before: Made | None) -> Made | None:
+        """What a pass makes of what the one before made; None where it was stopped with nothing to be seen."""
+        self._use_networks(one)
+        with ExitStack() as until_the_end:
+            model = self._model_of(one, until_the_end)
+            try:
+                origin, stages = self._begun(one, batch, model, before)
+            except Cancelled:
+                if before is None and not self._report.stopped:
+                    raise  # not the user: an extension ended the job
+                return None
+            with self._report.timed("sampling", batch.index):
+                sampled = self._sampled(one, batch, stages, origin)
+        if sampled is None:
+            return None
+        return Made(sampled.latents, stages.model, sampled.padded or (before is not None and before.padded))
+
+    def _use_networks(self, one: Pass) -> None:
+        """Have the extensions apply the networks that the prompt of a pass names, unless they are applied already."""
+        if self._networks != one.plan.networks:
+            self._hooks.use_networks(one.plan.networks)
+            self._brought = self._hooks.embeddings()
+            self._patched(self._job.model)
+            self._networks = one.plan.networks
+
+    def _model_of(self, one: Pass, until_the_end: ExitStack) -> LoadedModel:
+        """The checkpoint that a pass begins with; what is done to a further one is undone with the stack."""
+        if one.base == self._job.base:
+            return self._job.model
+        model = self._loaded(one.base)
+        if one.plan.request.tiling:
+            until_the_end.enter_context(wrapped_edges([model.network.module, model.vae.module]))
+        return model
+
+    def _table(self, model: LoadedModel) -> SigmaTable:
+        """The noise levels of a pass: those that the job began with, where its checkpoint can be asked at them."""
+        networks = networks_of(model.spec.family)
+        if networks is networks_of(self._job.model.spec.family):
+            return self._job.table
+        return networks.levels(model.spec, self._job.plan.request.schedule)
+
+    def _loaded(self, stage: StageFiles) -> LoadedModel:
+        return self._patched(self._tools.models.get(stage.checkpoint, stage.vae))
+
+    def _begun(self, one: Pass, batch: Batch, model: LoadedModel, before: Made | None) -> tuple[Origin | None, Stages]:
+        """What a pass starts from (None: pure noise), and its stages with their text encoded."""
+        origin: Origin | None = None
+        if one.hires is not None:
+            with self._report.timed("upscaling", batch.index):
+                origin = self._enlarged(one.hires, batch, model, before)
+        with self._report.timed("encoding", batch.index):
+            if one.hires is None:
+                origin = self.start
+            stages = Stages(
+                one.plan,
+                model,
+                self._table(model),
+                one.refiner,
+                self._loaded,
+                lambda model: self._hooks.edit_conditioning(self._tools.texts.encode(one.plan, model, self._brought)),
+                self.start.extra if self.start else None,
+            )
+        return origin, stages
+
+    def _enlarged(self, hires: Hires, batch: Batch, model: LoadedModel, before: Made | None) -> Enlarged:
+        """What the first pass made, or the finished picture in its place, at the size of the second pass."""
+        request, tools = self._job.plan.request, self._tools
+        enlarger = Enlarger(
+            hires.upscaler,
+            hires.target(request.width, request.height, model.spec.latents.cell),
+            lambda picture, width, height: tools.upscalers.resized(
+                picture, hires.upscaler, width, height, lambda done, total: self._report.look()
+            ),
+            model,
+            batch.seeds[-1],
+        )
+        given = first_picture(request)
+        if given is not None:
+            return Enlarged(enlarger.from_picture(given.open()))
+        if before is None:
+            raise ValueError("a second pass needs what the first has made, or a picture in its place")
+        first = before
+        latents = enlarger.from_latents(first.latents, lambda one: decode(one, first.model, tiled=tools.tiled_vae))
+        return Enlarged(latents)
+
+    def _sampled(self, one: Pass, batch: Batch, stages: Stages, origin: Origin | None) -> Sampled | None:
+        """The batch's latents after one pass; None where the user stopped it before anything was to be seen."""
+        spec = stages.model.spec
+        try:
+            with merged_tokens(stages.model.network.module, one.merging_ratio):
+                return sample_batch(
+                    one.plan,
+                    batch,
+                    stages.at,
+                    Noising(spec.family, stages.table, stages.first.asked),
+                    self._hooks,
+                    self._report.steps_watch(one, batch.index, spec.latents),
+                    device=self._job.model.device,
+                    origin=origin,
+                    hires=one.hires is not None,
+                )
+        except Cancelled:
+            return None

@@ -1,0 +1,52 @@
+"""From the latents of a batch to its images: decoded, edited by extensions, masked parts put back, infotext written."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from PIL import Image
+
+from webui.domain.result import GeneratedImage
+from webui.output.infotext import InfoFacts, write
+from webui.plugins.jobhooks import JobHooks
+from webui.processing.batches import Made
+from webui.processing.decode import check_finite, decode
+from webui.processing.plan import Batch, Plan, image_request
+from webui.processing.reporting import RunReport
+from webui.processing.start import Start
+
+
+def finished(
+    made: Made,
+    plan: Plan,
+    batch: Batch,
+    facts: InfoFacts,
+    start: Start | None,
+    hooks: JobHooks,
+    report: RunReport,
+    *,
+    tiled: bool,
+) -> Iterator[GeneratedImage]:
+    """The images of a batch, one after another.
+
+    Args:
+        plan: of the whole job.
+        facts: what infotexts say of all images of the job.
+        start: the pictures that an img2img job started from.
+        tiled: decode in tiles, which takes less memory.
+
+    Raises:
+        NotFiniteError: the latents hold NaN or infinity.
+    """
+    check_finite(made.latents, facts.model.checkpoint, plan.request.steps)
+    with report.timed("decoding", batch.index):
+        pictures = decode(made.latents, made.model, tiled=tiled)
+    facts = replace(facts, padded=made.padded, blank_mask=start is not None and start.is_blank)
+    for position, picture in enumerate(pictures):
+        index, subseed = batch.index * plan.request.batch_size + position, batch.subseeds[position]
+        picture = hooks.edit_image(picture, index)
+        beside: tuple[Image.Image, ...] = ()
+        if start is not None:  # after the extensions, so that what a mask protects stays the original
+            picture, beside = start.finish(picture, position, made.latents[position])
+        request = image_request(plan, batch.seeds[position], subseed, position)
+        text = write(request, replace(facts, subseed=subseed, extra=hooks.fields()))
+        yield GeneratedImage(picture, request, text, index, subseed, attachments=beside)

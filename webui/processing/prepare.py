@@ -1,0 +1,181 @@
+"""What a job needs before the work begins: its files, its passes, the loaded checkpoint, and what is told of them."""
+
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+
+from webui import VERSION
+from webui.domain.errors import BadRequestError, UnknownModelError, UnusableFileError
+from webui.domain.request import GenerationRequest
+from webui.domain.result import ModelFacts, Notice, Progress
+from webui.library.choice import first_choice, likely_family
+from webui.library.family import Family
+from webui.library.files import ModelFile
+from webui.library.library import ModelLibrary
+from webui.output.infotext import InfoFacts
+from webui.plugins.contexts import ModelTraits
+from webui.plugins.jobhooks import JobHooks
+from webui.processing.demands import met, require_refiner, require_second_pass
+from webui.processing.hires import hires_of
+from webui.processing.inpaint import settled, tells_of_mask
+from webui.processing.passes import Pass, passes_of
+from webui.processing.patching import Patching
+from webui.processing.plan import Plan, make_plan
+from webui.processing.ports import Reporter
+from webui.processing.stages import StageFiles
+from webui.processing.texts import Texts
+from webui.prompt.embeddings import Embedding
+from webui.sampling.schedules import SigmaTable
+from webui.weights.families.contract import networks_of
+from webui.weights.memory import ModelCache
+from webui.weights.model import LoadedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A job that is ready to be worked on.
+
+    Attributes:
+        plan: of the whole job, as its first pass has it.
+        passes: in the order in which each batch goes through them.
+        base, model: the checkpoint of the job.
+        table: its noise levels.
+        facts: what infotexts say of all its images.
+        brought: textual inversions that extensions add for the tags of the plan's prompt.
+        notices: what the user should know by now.
+        seconds: how long loading took.
+    """
+
+    plan: Plan
+    passes: tuple[Pass, ...]
+    base: StageFiles
+    model: LoadedModel
+    table: SigmaTable
+    facts: InfoFacts
+    brought: tuple[Embedding, ...]
+    notices: tuple[Notice, ...]
+    seconds: float
+
+
+class Preparation:
+    """Prepares jobs. Every name in a request is looked up here, once, before anything is loaded."""
+
+    def __init__(self, library: ModelLibrary, models: ModelCache, texts: Texts, patching: Patching) -> None:
+        self._library = library
+        self._models = models
+        self._texts = texts
+        self._patching = patching
+
+    def load(self, alias: str) -> None:
+        """Load a checkpoint ahead of the next job."""
+        self._loaded(self._base(GenerationRequest(checkpoint=alias)))
+
+    def prepare(self, request: GenerationRequest, hooks: JobHooks, reporter: Reporter) -> Prepared:
+        """Find the files of a request, load its checkpoint and plan its passes.
+
+        Args:
+            request: styles merged in, extensions have had their say.
+
+        Raises:
+            UnknownModelError, UnusableFileError: the checkpoint or the VAE cannot be used.
+            BadRequestError: another checkpoint that it names is not here.
+        """
+        began = time.monotonic()
+        reporter.progress(Progress("loading", 0, request.steps, 0, request.n_iter))
+        base = self._base(request)
+        spec = self._library.spec(base.checkpoint)
+        request = met(settled(request, spec), spec.family)
+        refiner, second = self._refiner(request, base), self._second(request)
+        model = self._loaded(base)
+        seconds = time.monotonic() - began
+        hooks.model = traits_of(model)
+        plan = make_plan(request.with_(checkpoint=base.checkpoint.name))
+        later = spec.family if second is None else self._family(second)
+        passes = passes_of(plan, base, second or base, refiner, later.latents.cell)
+        if passes[-1].hires is not None:
+            require_second_pass(passes[-1].plan.request, passes[-1].hires, later, spec.family)
+        taken = hooks.use_networks(plan.networks)
+        brought = hooks.embeddings()
+        table = networks_of(model.spec.family).levels(model.spec, request.schedule)
+        facts = InfoFacts(
+            model=ModelFacts(
+                base.checkpoint.stem,
+                self._library.short_hash(base.checkpoint),
+                base.vae.path.name if base.vae else "",
+                self._library.short_hash(base.vae) if base.vae else "",
+                inpainting=tells_of_mask(request, model.spec),
+            ),
+            refiner=self._title(refiner),
+            hires_checkpoint=self._title(second),
+            ti_hashes=self._texts.hashes(plan, model, brought),
+            version=VERSION,
+        )
+        notices = () if request.disable_extra_networks else _left_out(plan, passes, taken)
+        return Prepared(plan, passes, base, model, table, facts, brought, notices, seconds)
+
+    def _loaded(self, base: StageFiles) -> LoadedModel:
+        self._patching.expect(base.checkpoint)
+        return self._models.get(base.checkpoint, base.vae)
+
+    def _base(self, request: GenerationRequest) -> StageFiles:
+        """The checkpoint and the separate VAE that a request names."""
+        chosen = request.checkpoint
+        checkpoint = self._library.checkpoint(chosen) if chosen else first_choice(self._library)
+        return StageFiles("base", checkpoint, self._library.vae(request.vae, checkpoint))
+
+    def _refiner(self, request: GenerationRequest, base: StageFiles) -> StageFiles | None:
+        """The refiner of a job; None where it names none, or the checkpoint itself."""
+        asked = request.refiner
+        if asked is None:
+            return None
+        file = self._named("refiner.checkpoint", asked.checkpoint)
+        if file.path == base.checkpoint.path:
+            return None
+        with suppress(UnusableFileError):  # a pickle that was not converted yet: it is looked at when it takes over
+            require_refiner(file.name, self._library.spec(file), self._library.spec(base.checkpoint))
+        return StageFiles("refiner", file, self._library.vae(request.vae, file), asked.switch_at, asked.by_steps)
+
+    def _second(self, request: GenerationRequest) -> StageFiles | None:
+        """The checkpoint of the second pass where the request names one."""
+        hires = hires_of(request)
+        if hires is None or not hires.checkpoint:
+            return None
+        file = self._named("task.hires.checkpoint", hires.checkpoint)
+        return StageFiles("base", file, self._library.vae(request.vae, file))
+
+    def _family(self, stage: StageFiles) -> Family:
+        """The family of a checkpoint; the first of all for a pickle that was not converted yet."""
+        return likely_family(self._library, stage.checkpoint.name)
+
+    def _named(self, field: str, alias: str) -> ModelFile:
+        try:
+            return self._library.checkpoint(alias)
+        except UnknownModelError as error:
+            raise BadRequestError(field, str(error)) from error
+
+    def _title(self, stage: StageFiles | None) -> str:
+        """`name [hash]`; "" of none."""
+        return f"{stage.checkpoint.stem} [{self._library.short_hash(stage.checkpoint)}]" if stage else ""
+
+
+def traits_of(model: LoadedModel) -> ModelTraits:
+    """What extensions are told of a checkpoint."""
+    return ModelTraits(
+        model.file.stem,
+        model.spec.family,
+        model.spec.prediction,
+        model.spec.latents,
+        model.spec.in_channels,
+        model.spec.zero_terminal_snr,
+    )
+
+
+def _left_out(plan: Plan, passes: tuple[Pass, ...], taken: Collection[str]) -> tuple[Notice, ...]:
+    """A notice for each tag of any prompt whose kind no extension takes."""
+    tags = dict.fromkeys([*plan.networks, *(tag for one in passes for tag in one.plan.networks)])
+    return tuple(
+        Notice("prompt", f"<{one.kind}:{':'.join(one.positional)}> was left out: no extension handles {one.kind!r}")
+        for one in tags
+        if one.kind not in taken
+    )

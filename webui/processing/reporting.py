@@ -1,0 +1,67 @@
+"""What a run of the pipeline reports (phases, steps, previews, seconds), and whether the user stopped it."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from torch import Tensor
+
+from webui.domain.errors import Cancelled
+from webui.domain.result import Phase, Progress
+from webui.library.family import LatentFormat
+from webui.processing.passes import Pass
+from webui.processing.ports import Reporter
+from webui.processing.preview import preview
+from webui.sampling.steps import Step, Watch
+
+
+class RunReport:
+    """Made anew for each job.
+
+    Attributes:
+        stopped: how the user stopped the batch in work: "skip" or "interrupt"; "" where it goes on.
+        timings: seconds by phase.
+    """
+
+    def __init__(self, reporter: Reporter, passes: Sequence[Pass], batches: int, preview_every: int) -> None:
+        """`preview_every` is in steps; 0 shows no previews."""
+        self.stopped = ""
+        self.timings: dict[str, float] = {}
+        self._reporter = reporter
+        self._steps = sum(one.steps for one in passes)
+        self._batches = batches
+        self._preview_every = preview_every
+
+    @contextmanager
+    def timed(self, phase: Phase, batch: int) -> Iterator[None]:
+        """Report a phase and add its seconds to the timings."""
+        done = self._steps if phase == "decoding" else 0
+        self._reporter.progress(Progress(phase, done, self._steps, batch, self._batches))
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.timings[phase] = self.timings.get(phase, 0.0) + time.monotonic() - began
+
+    def look(self) -> None:
+        """Raises Cancelled where the user wants the work to stop."""
+        self.stopped = self._reporter.stopped()
+        if self.stopped:
+            raise Cancelled("stopped by the user")
+
+    def steps_watch(self, one: Pass, batch: int, form: LatentFormat) -> Watch:
+        """Reports each step of a pass, with a preview now and then, and lets the user stop after it.
+
+        `form` is that of the checkpoint's latents.
+        """
+        before = one.steps_before
+
+        def watch(step: Step, denoised: Tensor) -> None:
+            done = step.index + 1
+            seen = self._preview_every and done % self._preview_every == 0
+            picture = preview(denoised, form) if seen else None
+            steps = max(self._steps, before + step.total, before + done)
+            self._reporter.progress(Progress("sampling", before + done, steps, batch, self._batches, picture))
+            self.look()
+
+        return watch
