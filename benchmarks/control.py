@@ -29,6 +29,7 @@ from webui.library.library import ModelLibrary
 from webui.plugins.jobhooks import JobHooks
 from webui.plugins.models import LibraryModels
 from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.weights.families.registry import FAMILIES
 from webui.weights.load import load_model
 from webui.weights.model import LoadedModel
 from webui.weights.precision import allow_fast_products, resolve
@@ -110,7 +111,7 @@ def main(cache: Path, checkpoint: Path) -> None:
     device, dtype, is_fast = resolve("cpu", "auto")
     allow_fast_products(is_fast)
     file = control_file(checkpoint)
-    library = ModelLibrary(checkpoint.parents[1], cache / "library")
+    library = ModelLibrary(checkpoint.parents[1], cache / "library", FAMILIES)
     library.refresh()
     model = load_model(library, library.checkpoint(checkpoint.name), None, device, dtype, fast_cpu=is_fast)
     picture = Picture.of(Image.new("RGB", (SIDE, SIDE), "white")).to_base64()

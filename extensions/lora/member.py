@@ -93,7 +93,7 @@ class Member:
             network = one.wanted.network
             if network.name not in misfits:
                 misfits[network.name] = look(network, layers)
-                told = misfits[network.name].told(network, model.spec.family)
+                told = misfits[network.name].told(network, model.spec.family.name)
                 if told:
                     self._tell(told)
             if not misfits[network.name].is_foreign:

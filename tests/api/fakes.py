@@ -20,6 +20,7 @@ from webui.jobs.job import Job
 from webui.library.files import ModelFile
 from webui.plugins.catalog import Catalog
 from webui.prompt.styles import Style
+from webui.weights.families.registry import FAMILIES
 
 BASE = "http://127.0.0.1:7860"
 SHA = "b308822a78" + "0" * 54
@@ -44,7 +45,7 @@ class FakeLibrary:
 
     def spec(self, file: ModelFile) -> SimpleNamespace:
         return SimpleNamespace(
-            in_channels=4 if file.stem == "tiny-sd1" else 9, family="sd1", unet=SimpleNamespace(context_width=64)
+            stands_alone=file.stem == "tiny-sd1", family=FAMILIES[0], unet=SimpleNamespace(context_width=64)
         )
 
     def vaes(self) -> tuple[ModelFile, ...]:

@@ -21,6 +21,7 @@ from webui.plugins.models import LibraryModels
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
+from webui.weights.families.registry import FAMILIES
 from webui.weights.memory import ModelCache
 from webui.weights.upscalers import UpscalerCache
 
@@ -38,7 +39,7 @@ class Kitchen:
     """Pipelines over one set of loaded models; each has extensions of its own."""
 
     def __init__(self, data: Path) -> None:
-        self._library = ModelLibrary(GOLDENS / "models", data)
+        self._library = ModelLibrary(GOLDENS / "models", data, FAMILIES)
         self._models = ModelCache(self._library, torch.device("cpu"), torch.float32)
         self._texts = Texts(self._library, data / "styles.csv")
 

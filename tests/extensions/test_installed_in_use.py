@@ -23,6 +23,7 @@ from webui.plugins.models import LibraryModels
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
+from webui.weights.families.registry import FAMILIES
 from webui.weights.memory import ModelCache
 from webui.weights.upscalers import UpscalerCache
 
@@ -39,7 +40,7 @@ class Starts:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._library = ModelLibrary(GOLDENS / "models", folder / "data")
+        self._library = ModelLibrary(GOLDENS / "models", folder / "data", FAMILIES)
         self._models = ModelCache(self._library, torch.device("cpu"), torch.float32)
         self._number = 0
 

@@ -17,6 +17,7 @@ from webui.domain.request import GenerationRequest
 from webui.extension_api import JobContext, Models, extra_networks
 from webui.library.library import ModelLibrary
 from webui.plugins.models import LibraryModels
+from webui.weights.families.registry import FAMILIES
 from webui.weights.load import load_model
 from webui.weights.model import LoadedModel
 
@@ -65,7 +66,7 @@ def low_rank(context: int = 64) -> dict[str, Tensor]:
 
 @pytest.fixture(scope="module")
 def library(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelLibrary:
-    return ModelLibrary(models_dir, tmp_path_factory.mktemp("cache"))
+    return ModelLibrary(models_dir, tmp_path_factory.mktemp("cache"), FAMILIES)
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from webui.processing.back import Back, build
 from webui.processing.decode import check_finite, decode, to_image
 from webui.processing.preview import preview
 from webui.processing.tiling import wrapped_edges
+from webui.weights.families.stable_diffusion.members import LATENTS, LATENTS_XL
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
@@ -181,9 +182,9 @@ def test_pixels_are_edited_before_they_are_truncated() -> None:
 
 
 def test_a_preview_is_a_jpeg_of_the_pictures_shape() -> None:
-    with Image.open(io.BytesIO(preview(torch.randn(2, 4, 8, 16), "sdxl"))) as image:
+    with Image.open(io.BytesIO(preview(torch.randn(2, 4, 8, 16), LATENTS_XL))) as image:
         assert (image.format, image.size) == ("JPEG", (128, 64))
-    with Image.open(io.BytesIO(preview(torch.full((1, 4, 200, 100), float("nan")), "sd1"))) as image:
+    with Image.open(io.BytesIO(preview(torch.full((1, 4, 200, 100), float("nan")), LATENTS))) as image:
         assert image.size == (256, 512)
 
 

@@ -20,14 +20,14 @@ from webui.library.pickles import needs_conversion
 from webui.prompt.conditioning import Span
 from webui.prompt.embeddings import read_embedding
 from webui.prompt.encode import PromptEncoder
-from webui.prompt.ports import Family
 from webui.prompt.syntax import extra_networks, strip_comments
 from webui.prompt.tokenize import ClipTokenizer
 from webui.weights.convert import converted
-from webui.weights.text_encoders import build_text_stack
+from webui.weights.families.stable_diffusion import members
+from webui.weights.families.stable_diffusion.towers import build_towers
 
 GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
-FAMILIES: dict[str, Family] = {"xl-refiner": "sdxl_refiner", "xl": "sdxl", "sd2": "sd2"}
+FAMILIES = {"xl-refiner": members.SDXL_REFINER, "xl": members.SDXL, "sd2": members.SD2}
 TENSOR = re.compile(
     r"(?P<side>c|uc)_b(?P<image>\d+)(?:_and(?P<part>\d+)_w(?P<weight>[-.\d]+))?_s(?P<span>\d+)_until(?P<until>\d+)"
 )
@@ -62,9 +62,9 @@ def tokenizer() -> ClipTokenizer:
 
 def encoder_of(model: str, tokenizer: ClipTokenizer) -> PromptEncoder:
     file = GOLDENS / "models" / "Stable-diffusion" / f"{model}.safetensors"
-    family = next((family for key, family in FAMILIES.items() if key in model), "sd1")
+    family = next((family for key, family in FAMILIES.items() if key in model), members.SD1)
     sidecar = yaml.safe_load(file.with_suffix(".yaml").read_text())
-    stack = build_text_stack(Reader(file), family, sidecar, torch.device("cpu"), torch.float32)
+    stack = build_towers(Reader(file), family, sidecar, torch.device("cpu"), torch.float32)
     files = sorted((GOLDENS / "models" / "embeddings").iterdir())
     cache = Path(tempfile.mkdtemp())
 

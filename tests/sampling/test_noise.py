@@ -30,7 +30,8 @@ def noise(
     source: Source = "CPU",
     shape: tuple[int, int, int] = SHAPE,
 ) -> ImageNoise:
-    return ImageNoise(seeds, subseeds or [], strength, resize_from, ensd, source, shape, CPU)
+    width, height = resize_from
+    return ImageNoise(seeds, subseeds or [], strength, (height // 8, width // 8), ensd, source, shape, CPU)
 
 
 def test_philox_repeats_what_cuda_drew() -> None:
@@ -223,7 +224,7 @@ def test_start_noise_is_that_of_a1111() -> None:
                 case["all_seeds"][images],
                 case["all_subseeds"][images],
                 payload.get("subseed_strength", 0),
-                (payload.get("seed_resize_from_w", 0), payload.get("seed_resize_from_h", 0)),
+                (payload.get("seed_resize_from_h", 0) // 8, payload.get("seed_resize_from_w", 0) // 8),
                 settings.get("eta_noise_seed_delta", 0),
                 settings["randn_source"],
                 recorded[name].shape[1:],

@@ -19,6 +19,8 @@ SIGMA_MIN, SIGMA_MAX = 0.0291675, 14.6146
 
 
 class NoHooks:
+    edits_denoised = False
+
     def pre_step(self, step: Step, latents: Tensor) -> Tensor:
         return latents
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from webui.library import ModelLibrary
 from webui.sampling.steps import ModelCall, Step
+from webui.weights.families.registry import FAMILIES
 from webui.weights.load import load_vae
 from webui.weights.memory import ModelCache
 from webui.weights.model import LoadedModel
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the goldens are no
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> ModelLibrary:
-    return ModelLibrary(GOLDENS / "models", tmp_path_factory.mktemp("cache"))
+    return ModelLibrary(GOLDENS / "models", tmp_path_factory.mktemp("cache"), FAMILIES)
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +141,6 @@ def test_every_tiny_model_is_recognised(
     name: str, family: str, channels: int, prediction: str, library: ModelLibrary
 ) -> None:
     spec = library.spec(library.checkpoint(f"{name}.safetensors"))
-    assert (spec.family, spec.in_channels, spec.prediction) == (family, channels, prediction)
+    assert (spec.family.name, spec.in_channels, spec.prediction) == (family, channels, prediction)
     assert spec.inpaints == (channels == 9)
     assert spec.vae is not None

@@ -13,6 +13,7 @@ from tests.library.small import small_checkpoint, small_vae
 from webui.domain.errors import NotFiniteError, UnusableFileError
 from webui.library import ModelLibrary
 from webui.weights import memory
+from webui.weights.families.registry import FAMILIES
 from webui.weights.memory import ModelCache
 
 CPU = torch.device("cpu")
@@ -26,7 +27,7 @@ def library(tmp_path: Path) -> ModelLibrary:
         save_file(small_checkpoint(seed), folder / f"{name}.safetensors")
     (tmp_path / "models" / "VAE").mkdir()
     save_file(small_vae(), tmp_path / "models" / "VAE" / "other.safetensors")
-    return ModelLibrary(tmp_path / "models", tmp_path / "cache")
+    return ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES)
 
 
 def names(cache: ModelCache) -> list[str]:

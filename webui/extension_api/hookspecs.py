@@ -104,17 +104,21 @@ class JobSpec:
 
     @hookspec
     def pre_step(self, step: Step, latents: Tensor) -> Tensor | None:
-        """Before a sampler step. Return new latents (B, 4, h, w) of the same shape, dtype and device, or None."""
+        """Before a sampler step. Return new latents (B, C, h, w) of the same shape, dtype and device, or None."""
 
     @hookspec
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
-        """Before each call of the network. Return what is added inside it, or None; all extensions' are summed."""
+        """Before each call of the network. Return what is added inside it, or None; all extensions' are summed.
+
+        `call.takes` says what this checkpoint's network can be given.
+        """
 
     @hookspec
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor | None:
-        """After guidance. Return another estimate (B, 4, h, w) of the clean latents, or None.
+        """After guidance. Return another estimate (B, C, h, w) of the clean latents, or None.
 
-        In timestep samplers (DDIM family) the three tensors are epsilon, as the network predicts it.
+        The three tensors are clean estimates whatever the sampler; what was returned is taken back to the noise where a
+        sampler works on that (DDIM family).
         """
 
     @hookspec

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
@@ -11,7 +11,8 @@ from types import MappingProxyType
 from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.library import hashes
 from webui.library.cache import FileFacts, version
-from webui.library.detect import ModelSpec, describe, detect
+from webui.library.detect import describe, detect
+from webui.library.family import Family, ModelSpec
 from webui.library.files import FOLDERS, ONNX, Kind, ModelFile, find
 from webui.library.headers import Header, read_header
 from webui.library.pickles import cached_copy, needs_conversion
@@ -34,11 +35,15 @@ class ModelLibrary:
     """Lists and names model files. Safe to use from several threads.
 
     The lists are read from disk by `refresh` (and on first use), so that answering a question costs no disk access.
+
+    Args:
+        families: those that checkpoints are recognised as, asked in this order.
     """
 
-    def __init__(self, models_dir: Path, cache_dir: Path) -> None:
+    def __init__(self, models_dir: Path, cache_dir: Path, families: Sequence[Family]) -> None:
         self.models_dir = models_dir
         self.cache_dir = cache_dir
+        self.families = tuple(families)
         self._facts = FileFacts(cache_dir)
         self._lock = RLock()
         self._files: Mapping[Kind, tuple[ModelFile, ...]] | None = None
@@ -162,7 +167,7 @@ class ModelLibrary:
         with self._lock:
             known = self._specs.get(key)
         if known is None:
-            known = detect(file.name, read_header(source), read_sidecar(file.path))
+            known = detect(file.name, read_header(source), read_sidecar(file.path), self.families)
             with self._lock:
                 self._specs = MappingProxyType({**self._specs, key: known})
         return known
@@ -191,13 +196,14 @@ class ModelLibrary:
             source = cached_copy(file.path, self.cache_dir)
             if not source.is_file():
                 return replace(file, reason=_WAITING)
-        valid_for = f"{RULES} {file.kind} {version(source)} {version(file.path.with_suffix('.yaml'))}"
+        judges = f"{RULES} {','.join(family.name for family in self.families)}"
+        valid_for = f"{judges} {file.kind} {version(source)} {version(file.path.with_suffix('.yaml'))}"
         known = (self._facts.get(file.path, "verdict") or "").partition("|")
         verdict = known[2]
         if known[0] != valid_for:
             if not opens:
                 return file
-            verdict = _verdict(file, source)
+            verdict = _verdict(file, source, self.families)
             self._facts.put(file.path, "verdict", f"{valid_for}|{verdict}")
         return file if verdict == _OK else replace(file, usable=False, reason=verdict)
 
@@ -244,7 +250,7 @@ class ModelLibrary:
         return None
 
 
-def _verdict(file: ModelFile, source: Path) -> str:
+def _verdict(file: ModelFile, source: Path, families: Sequence[Family]) -> str:
     """Why the file cannot be used, or "ok". `source` holds its tensors."""
     if source.suffix.lower() == ONNX:
         return _OK
@@ -253,7 +259,7 @@ def _verdict(file: ModelFile, source: Path) -> str:
             return _OK if embedding_data(source) is not None else _ONLY_A_PICTURE
         header = read_header(source)
         if file.kind == "checkpoint":
-            detect(file.name, header, read_sidecar(file.path))
+            detect(file.name, header, read_sidecar(file.path), families)
         elif file.kind == "vae":
             _vae_in(file.name, header)
     except UnusableFileError as error:

@@ -12,6 +12,7 @@ from pydantic import JsonValue, ValidationError
 
 from webui.domain.catalog import SAMPLERS
 from webui.domain.extensions import ExtensionInfo
+from webui.domain.fields import SIZE_STEP
 from webui.domain.parameters.row import Key, Row
 from webui.domain.parameters.table import HIRES, is_of_hires, keyed
 from webui.domain.request import GenerationRequest
@@ -207,7 +208,7 @@ def _whole_cells(draft: _Draft) -> None:
     """Other programs allow any number of pixels and cut the latents down; so is the size here."""
     for path in ("width", "height"):
         pixels = draft.values.get(path)
-        if isinstance(pixels, int) and pixels % 8 and pixels > 8:
-            key = draft.origins[path]
-            draft.set(key, path, pixels - pixels % 8)
-            draft.refuse(key, f"{pixels} is no multiple of 8; {pixels - pixels % 8} instead")
+        if isinstance(pixels, int) and pixels % SIZE_STEP and pixels > SIZE_STEP:
+            key, whole = draft.origins[path], pixels - pixels % SIZE_STEP
+            draft.set(key, path, whole)
+            draft.refuse(key, f"{pixels} is no multiple of {SIZE_STEP}; {whole} instead")

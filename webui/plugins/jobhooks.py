@@ -130,6 +130,11 @@ class JobHooks:
     def post_step(self, step: Step, latents: Tensor, denoised: Tensor) -> Tensor:
         return self._chain("post_step", "latents", latents, _same_tensor, step=step, denoised=denoised)
 
+    @property
+    def edits_denoised(self) -> bool:
+        """Whether an extension edits clean estimates."""
+        return bool(self._of("edit_denoised"))
+
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
         return self._chain("edit_denoised", "denoised", denoised, _same_tensor, step=step, cond=cond, uncond=uncond)
 
@@ -149,6 +154,7 @@ class JobHooks:
                 _refuse_change("call.sample", given.sample, call.sample, None)
                 if mine is not None:
                     _is_a(Residuals)(mine, call)
+                    _taken(mine, call)
                     total = mine if total is None else total + mine
             except Cancelled:
                 raise
@@ -263,6 +269,14 @@ def _same_tensor(new: Any, old: Tensor) -> None:
         raise ExtensionError(
             f"returned {tuple(new.shape)} {new.dtype} on {new.device}, "
             f"expected {tuple(old.shape)} {old.dtype} on {old.device}"
+        )
+
+
+def _taken(residuals: Residuals, call: ModelCall) -> None:
+    refused = residuals.kinds - call.takes
+    if refused:
+        raise ExtensionError(
+            f"adds residuals ({', '.join(sorted(refused))}) that this checkpoint's network does not take"
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from webui.domain.errors import BadRequestError, UnknownModelError
 from webui.library.cache import version
+from webui.library.family import ModelSpec
 from webui.library.files import FOLDERS, Kind, ModelFile
 from webui.library.library import ModelLibrary
 from webui.library.networks import find_network, network_hash
@@ -50,6 +51,9 @@ class LibraryModels:
             built = self._built(path, build)
             self._kept[key] = (built, size)
             return built
+
+    def spec(self, name: str) -> ModelSpec:
+        return self._library.spec(self._file("checkpoint", name))
 
     def new_file(self, kind: str, name: str) -> Path:
         folder = self._library.models_dir / FOLDERS[_kind(kind)][0]

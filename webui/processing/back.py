@@ -1,6 +1,6 @@
 """The back of the program, as a worker builds it: the models' owner behind two methods."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -9,6 +9,7 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
 from webui.domain.settings import BackSettings
 from webui.domain.upscale import Upscale
+from webui.library.family import Family
 from webui.library.library import ModelLibrary
 from webui.plugins.crashes import CrashGuard
 from webui.plugins.host import ExtensionHost
@@ -19,6 +20,7 @@ from webui.processing.ports import Reporter
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
+from webui.weights.families.registry import FAMILIES
 from webui.weights.memory import ModelCache
 from webui.weights.precision import allow_fast_products, resolve
 from webui.weights.upscalers import UpscalerCache
@@ -75,8 +77,11 @@ class Back:
         self._networks.clear()
 
 
-def build(settings: BackSettings) -> Back:
+def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back:
     """Make a back from its settings: device, precision, models folder.
+
+    Args:
+        families: those of checkpoints that it can run.
 
     Raises:
         WebuiError: the device is not there, or cannot compute in that precision.
@@ -85,7 +90,7 @@ def build(settings: BackSettings) -> Back:
         torch.set_num_threads(settings.threads)
     device, dtype, fast = resolve(settings.device, settings.precision)
     allow_fast_products(fast)
-    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache")
+    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", families)
     models = ModelCache(library, device, dtype, settings.checkpoints_in_memory, fast_cpu=fast)
     texts = Texts(library, settings.data_dir / "styles.csv")
     guard = CrashGuard(settings.extensions_dir, settings.data_dir / "cache" / "extension-crashes.json")

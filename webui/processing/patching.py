@@ -96,7 +96,7 @@ class _Patched:
         self._clean: ModelTrace | None = None
 
     def is_of(self, model: LoadedModel) -> bool:
-        return self.model.unet is model.unet
+        return self.model.network is model.network
 
     def apply(self, wanted: tuple[Patch, ...]) -> None:
         """Make exactly these patches be on the model. Raises WebuiError."""

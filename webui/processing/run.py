@@ -86,7 +86,7 @@ class Pipeline:
             until_the_end.enter_context(self._host.watched(hooks))
             patched = until_the_end.enter_context(self._patching.on(hooks, job.model))
             if job.plan.request.tiling:
-                until_the_end.enter_context(wrapped_edges([job.model.unet.module, job.model.vae.module]))
+                until_the_end.enter_context(wrapped_edges([job.model.network.module, job.model.vae.module]))
             sampler = BatchSampler(job, self._tools, hooks, patched, report)
             for batch in job.plan.batches:
                 made = sampler.sample(batch)

@@ -36,6 +36,7 @@ from webui.prompt.style_file import StyleFile
 from webui.server.credentials import parse_users
 from webui.server.datalock import DataLock
 from webui.server.guard import Application, Guard, Policy, is_loopback
+from webui.weights.families.registry import FAMILIES
 
 STYLES_FILE = "styles.csv"  # in the data folder, where the worker reads it too
 ROOT = Path(__file__).resolve().parents[2]  # of the program, where its requirements and bundled extensions are
@@ -85,7 +86,7 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
     with contextlib.ExitStack() as stack:
         lock = DataLock(settings.data_dir)
         stack.callback(lock.close)
-        library = ModelLibrary(settings.models_dir, settings.data_dir / "cache")
+        library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", FAMILIES)
         images = ImageStore.from_settings(settings)
         store = JobStore(settings.data_dir / "webui.sqlite3")
         installing = installer(settings)

@@ -14,7 +14,8 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.domain.errors import BadRequestError, WebuiError
-from webui.domain.hires import CELL, Hires
+from webui.domain.fields import rounded_side
+from webui.domain.hires import Hires
 from webui.domain.images import Picture, safe_open
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult, Progress
@@ -115,8 +116,8 @@ class Runner:
             task=Txt2Img(hires=hires.model_copy(update={"enabled": True}), first_pass=picture),
             seed=shown[chosen]["seed"],
             subseed=shown[chosen]["subseed"],
-            width=picture.width // CELL * CELL,
-            height=picture.height // CELL * CELL,
+            width=rounded_side(picture.width),
+            height=rounded_side(picture.height),
             batch_size=1,
             n_iter=1,
         )

@@ -81,7 +81,7 @@ class ModelCache:
     def forget(self, model: LoadedModel) -> None:
         """Drop one model; it is read from its file when it is asked for again."""
         with self._lock:
-            for key in [key for key, one in self._models.items() if one.unet is model.unet]:
+            for key in [key for key, one in self._models.items() if one.network is model.network]:
                 del self._models[key]
             give_memory_back()
 
