@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
@@ -107,7 +108,6 @@ def test_a_prompt_typed_in_a_browser_gives_a1111s_picture(server: Server) -> Non
 
 
 def test_a_killed_worker_costs_its_job_and_nothing_else(server: Server) -> None:
-    psutil = pytest.importorskip("psutil")
     body = {"prompt": "a red cat", "steps": 4, "width": 64, "height": 64, "seed": 1}
     status, first = post(f"{server.address}/sdapi/v1/txt2img", body)
     assert status == 200

@@ -1,5 +1,6 @@
 """Masks: what they cover, how they are blurred, and which box "only masked" works on."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -62,7 +63,6 @@ def test_blurring_keeps_even_parts_and_falls_off_evenly() -> None:
 
 @pytest.mark.parametrize("blur", [1, 4, 12, 64, 256])
 def test_blur_is_that_of_opencv(blur: int) -> None:
-    cv2 = pytest.importorskip("cv2")
     mask = np.random.default_rng(3).integers(0, 256, (40, 30), np.uint8)
     reach = 2 * int(2.5 * blur + 0.5) + 1
     theirs = cv2.GaussianBlur(cv2.GaussianBlur(mask, (reach, 1), blur), (1, reach), blur)

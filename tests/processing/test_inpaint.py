@@ -15,17 +15,15 @@ from webui.processing.back import Back, build
 from webui.processing.inpaint import prepared
 from webui.worker.main import WorkerConfig
 
-GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
-needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
 NOISY = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
 LEFT = Image.new("L", (64, 64))
 LEFT.paste(255, (0, 0, 32, 64))
 
 
 @pytest.fixture(scope="module")
-def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
+def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
-    return build(WorkerConfig(GOLDENS / "models", data, device="cpu", precision="fp32", threads=1, preview_every=0))
+    return build(WorkerConfig(tiny_models_dir, data, device="cpu", precision="fp32", threads=1, preview_every=0))
 
 
 def run(back: Back, sampler: str = "Euler", *, batch_size: int = 1, **task: Any) -> GenerationResult:
@@ -44,7 +42,6 @@ def masked(**more: Any) -> Inpainting:
     return Inpainting(**{"mask": LEFT, "mask_blur_x": 0, "mask_blur_y": 0, **more})
 
 
-@needs_models
 @pytest.mark.parametrize("sampler", ["Euler a", "DDIM"])
 @pytest.mark.parametrize("more", [{}, {"content": "noise"}, {"area": "masked", "padding": 4}, {"soft": {}}])
 def test_what_is_protected_stays_and_what_is_masked_changes(back: Back, sampler: str, more: dict[str, Any]) -> None:
@@ -55,14 +52,12 @@ def test_what_is_protected_stays_and_what_is_masked_changes(back: Back, sampler:
     assert abs(made[:, :24] - pixels(NOISY)[:, :24]).mean() > 5
 
 
-@needs_models
 def test_inverting_swaps_the_halves_and_the_text_says_so(back: Back) -> None:
     made = run(back, inpainting=masked(invert=True, mask_blur_x=2, mask_blur_y=2)).images[0]
     assert (pixels(made.image)[:, :24] == pixels(NOISY)[:, :24]).all()
     assert "Mask mode: Inpaint not masked, Mask blur: 2" in made.infotext
 
 
-@needs_models
 def test_a_blank_mask_is_told_and_nothing_is_lost(back: Back) -> None:
     blank = Image.new("L", (64, 64))
     close = run(back, inpainting=masked(mask=blank, area="masked"))
@@ -73,14 +68,12 @@ def test_a_blank_mask_is_told_and_nothing_is_lost(back: Back) -> None:
     assert (pixels(whole.images[0].image) == pixels(NOISY)).all()
 
 
-@needs_models
 @pytest.mark.parametrize("strength", [0.0, 1.0])
 def test_both_ends_of_the_strength_work_with_a_mask(back: Back, strength: float) -> None:
     made = run(back, inpainting=masked(), denoising_strength=strength).images[0]
     assert (pixels(made.image)[:, 32:] == pixels(NOISY)[:, 32:]).all()
 
 
-@needs_models
 @pytest.mark.parametrize("area", ["whole", "masked"])
 def test_a_mask_of_another_size_and_a_tiny_picture_are_brought_to_size(back: Back, area: str) -> None:
     small = LEFT.resize((8, 8), Image.Resampling.NEAREST)
@@ -88,7 +81,6 @@ def test_a_mask_of_another_size_and_a_tiny_picture_are_brought_to_size(back: Bac
     assert len(run(back, image=Image.new("RGB", (1, 1)), inpainting=masked(area=area)).images) == 1
 
 
-@needs_models
 def test_each_picture_of_a_batch_starts_from_its_own_and_can_be_made_alone(back: Back) -> None:
     flipped = NOISY.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     both = run(back, further_images=(flipped,), batch_size=2, inpainting=masked()).images
@@ -97,7 +89,6 @@ def test_each_picture_of_a_batch_starts_from_its_own_and_can_be_made_alone(back:
     assert abs(pixels(both[1].image) - pixels(alone.image)).max() <= 2
 
 
-@needs_models
 def test_outpainting_keeps_the_picture_and_grows_it_by_whole_cells(back: Back) -> None:
     made = run(back, outpainting=Outpainting(right=12, top=8, mask_blur=2), denoising_strength=0.9).images[0]
     assert made.image.size == (80, 72)
@@ -105,7 +96,6 @@ def test_outpainting_keeps_the_picture_and_grows_it_by_whole_cells(back: Back) -
     assert "Size: 80x72" in made.infotext
 
 
-@needs_models
 def test_mask_and_composite_come_beside_the_picture(back: Back) -> None:
     made = run(back, inpainting=masked(return_mask=True, return_composite=True)).images[0]
     mask, cut = made.attachments
@@ -113,7 +103,6 @@ def test_mask_and_composite_come_beside_the_picture(back: Back) -> None:
     assert cut.mode == "RGBA"
 
 
-@needs_models
 def test_soft_inpainting_is_told_with_the_numbers_as_they_were_sent(back: Back) -> None:
     text = run(back, inpainting=masked(soft=SoftInpainting(contrast_boost=4.0))).images[0].infotext
     assert "Soft inpainting enabled: True, Soft inpainting schedule bias: 1, " in text

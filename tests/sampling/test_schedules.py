@@ -1,7 +1,5 @@
 """Sigma tables and schedules against published numbers, laws, and the levels that A1111 itself used."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +8,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.reference import cases
 from webui.domain.catalog import SAMPLERS, SCHEDULES, find_schedule
 from webui.domain.errors import BadRequestError
 from webui.domain.request import Schedule
 from webui.sampling.schedules import SigmaTable, sigmas_for, timesteps_for
 
-GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 GROUPS = {"samplers", "schedules", "settings", "batch", "sdxl", "sdxl_v", "sd2", "networks", "prompts"}
 TABLE = SigmaTable.standard()
 
@@ -251,20 +249,13 @@ def test_discarding_plans_one_timestep_more() -> None:
     assert torch.equal(timesteps_for(10, discard=True), timesteps_for(11, discard=False))
 
 
-def golden_cases() -> list[dict[str, Any]]:
-    """Cases of text-to-image whose recorded levels depend on nothing but the request."""
-    paths = sorted((GOLDENS / "cases").glob("*.json"))
-    cases = [json.loads(path.read_text()) for path in paths]
-    return [case for case in cases if case["group"] in GROUPS and case["endpoint"].endswith("txt2img")]
-
-
 def test_levels_are_those_of_a1111() -> None:
-    cases = golden_cases()
-    if not cases:
-        pytest.skip(f"no recorded images in {GOLDENS}")
-    for case in cases:
-        payload = case["payload"]
-        settings = payload["override_settings"]
+    """For text-to-image, whose levels depend on nothing but the request."""
+    found = cases(".extra.npz", where=lambda case: case.group in GROUPS and case.endpoint.endswith("txt2img"))
+    schedules = {case.payload["scheduler"] for case in found}
+    assert len(schedules) >= 10
+    for case in found:
+        payload, settings, recorded = case.payload, case.payload["override_settings"], case.arrays()
         options = Schedule(
             sigma_min=settings.get("sigma_min", 0),
             sigma_max=settings.get("sigma_max", 0),
@@ -279,14 +270,13 @@ def test_levels_are_those_of_a1111() -> None:
             downcast=settings.get("use_downcasted_alpha_bar", False),
             zero_terminal_snr=settings.get("sd_noise_schedule") == "Zero Terminal SNR",
         )
-        recorded = np.load(GOLDENS / "cases" / f"{case['name']}.extra.npz")
         if "timesteps0" in recorded:
             made = timesteps_for(payload["steps"], options.discard_penultimate)
-            assert made.tolist() == recorded["timesteps0"].tolist(), case["name"]
+            assert made.tolist() == recorded["timesteps0"].tolist(), case.name
             continue
         schedule = find_schedule(payload["scheduler"])
         assert schedule is not None
-        is_sdxl = case["group"].startswith("sdxl")
+        is_sdxl = case.group.startswith("sdxl")
         info = SAMPLERS[payload["sampler_name"]]
         found = sigmas_for(info, schedule.label, payload["steps"], table, options, is_sdxl=is_sdxl)
-        np.testing.assert_allclose(found.numpy(), recorded["sigmas0"], rtol=1e-6, atol=0, err_msg=case["name"])
+        np.testing.assert_allclose(found.numpy(), recorded["sigmas0"], rtol=1e-6, atol=0, err_msg=case.name)
