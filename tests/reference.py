@@ -7,7 +7,7 @@ where a case is in both places, ours is taken. Tests run over the cases that hol
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -79,9 +79,9 @@ def cases(*endings: str, where: Callable[[Case], bool] = lambda case: True) -> l
     return list(found.values())
 
 
-def each(found: list[Case]) -> Callable[[Callable[..., None]], Callable[..., None] | None]:
+def each(found: Sequence[Case | Path]) -> Callable[[Callable[..., None]], Callable[..., None] | None]:
     """A mark that hands every case to a test as `case`; with none, the test is not collected, so none is skipped."""
-    mark = pytest.mark.parametrize("case", found, ids=lambda case: case.name)
+    mark = pytest.mark.parametrize("case", found, ids=lambda case: case.name.partition(".")[0])
     return lambda test: mark(test) if found else None
 
 

@@ -22,13 +22,15 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-from tests.ui.driving import CHROMIUM, FLAGS
+from tests.reference import cases
+from tests.ui.driving import FLAGS, chromium
 
 ROOT = Path(__file__).parents[1]
-GOLDENS = ROOT.parent / "shared" / "goldens"
-STARTING = {"checkpoint": "tiny-sd1", "sampler": "Euler", "width": 128, "height": 128, "seed": 1234}
-
-pytestmark = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
+[CASE] = cases(".png", where=lambda case: case.name == "sd2v_euler")
+STARTING = {
+    "checkpoint": "tiny-sd2-v", "sampler": "Euler", "steps": CASE.payload["steps"], "width": 128, "height": 128,
+    "seed": 1234,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(reference_models_dir: Path, tmp_path: Path) -> Iterator[Server]:
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
         port = door.getsockname()[1]
@@ -47,7 +49,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     data.mkdir()
     (data / "starting_values.json").write_text(json.dumps(STARTING))
     command = [sys.executable, "-m", "webui", "--api", "--precision", "fp32", "--port", str(port)]
-    folders = {"--models-dir": GOLDENS / "models", "--data-dir": data, "--outputs-dir": tmp_path / "outputs"}
+    folders = {"--models-dir": reference_models_dir, "--data-dir": data, "--outputs-dir": tmp_path / "outputs"}
     process = subprocess.Popen([*command, *[str(part) for pair in folders.items() for part in pair]], cwd=ROOT)
     address = f"http://127.0.0.1:{port}"
     try:
@@ -84,15 +86,13 @@ def pixels(answer: dict[str, object]) -> np.ndarray:
         return np.asarray(image.convert("RGB"), int)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 def test_a_prompt_typed_in_a_browser_gives_a1111s_picture(server: Server) -> None:
-    case = json.loads((GOLDENS / "cases" / "sampler_euler.json").read_text())["payload"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         page = browser.new_page(viewport={"width": 1440, "height": 1100})
         page.goto(server.address)
-        page.locator("#txt2img_prompt textarea").fill(case["prompt"])
-        page.locator("#txt2img_neg_prompt textarea").fill(case["negative_prompt"])
+        page.locator("#txt2img_prompt textarea").fill(CASE.payload["prompt"])
+        page.locator("#txt2img_neg_prompt textarea").fill(CASE.payload["negative_prompt"])
         page.locator("#txt2img_generate").click()
         text = page.locator("#txt2img_infotext textarea")
         expect(text).to_have_value(re.compile("Sampler: Euler"), timeout=120_000)
@@ -101,8 +101,8 @@ def test_a_prompt_typed_in_a_browser_gives_a1111s_picture(server: Server) -> Non
             page.screenshot(path=folder)
         browser.close()
     [saved] = server.outputs.rglob("*.png")
-    with Image.open(saved) as image, Image.open(GOLDENS / "cases" / "sampler_euler.png") as golden:
-        difference = np.abs(np.asarray(image, int) - np.asarray(golden.convert("RGB"), int))
+    with Image.open(saved) as image:
+        difference = np.abs(np.asarray(image, int) - np.asarray(CASE.picture(0), int))
         assert difference.max() <= 2
         assert "Seed: 1234" in image.info["parameters"]
 

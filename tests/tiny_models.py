@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tests.library.small import small_checkpoint, small_vae
 
-V_PREDICTION = "model:\n  params:\n    parameterization: v\n"
+V_PREDICTION = "model:\n  params:\n    parameterization: v\n    unet_config:\n      params: {num_heads: 8}\n"
 ATTENTION = "down_blocks_0_attentions_0_transformer_blocks_0_attn"
 RANK = 2
 LATENT_CHANNELS = 4
