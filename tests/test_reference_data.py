@@ -20,7 +20,7 @@ def test_what_a_packed_checkpoint_keeps_is_exact(tmp_path: Path) -> None:
     tensors = {
         "text.token_embedding.weight": random.normal(size=(20, 3)).astype(np.float16),
         "unet.weight": random.normal(size=(2, 5, 3, 3)).astype(np.float16),
-        "scale": np.float16(2.5).reshape(()),
+        "scale": np.array(2.5, np.float16),
         "encoder.weight": np.ones((4, 4), np.float16),
         "betas": np.ones(7, np.float32),
     }
