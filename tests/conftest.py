@@ -8,10 +8,17 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
 from tests import reference, tiny_models
+
+# A busy machine is no fault of the code, so no example has a deadline; pytest's own limit ends what hangs.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True, scope="session")
