@@ -69,6 +69,13 @@ def test_blur_is_that_of_opencv(blur: int) -> None:
     assert (np.asarray(blurred(Image.fromarray(mask), blur, blur)) == theirs).all()
 
 
+@pytest.mark.parametrize(("alpha", "painted"), [(0, 0), (127, 0), (128, 0), (129, 255), (255, 255)])
+def test_more_than_half_an_alpha_is_painted_where_masks_are_rounded(alpha: int, painted: int) -> None:
+    mask = Image.new("LA", (2, 2), (255, alpha))
+    assert coverage(mask, rounded=True).getextrema() == (painted, painted)
+    assert coverage(mask, rounded=False).getextrema() == (alpha, alpha)
+
+
 def test_doubling_leaves_only_the_outer_half_of_the_rim() -> None:
     values = Image.fromarray(np.array([[0, 1, 127, 128, 255]], np.uint8))
     assert list(np.asarray(doubled(values))[0]) == [0, 2, 254, 255, 255]
