@@ -3,6 +3,9 @@
     python launch.py [flags]     make .venv, install what is missing, start the page (flags: python launch.py --help)
     python launch.py setup       the same without starting
     python launch.py test        install what the checks need too, and run every check
+    python launch.py test --mutants [words]
+                                 make small faults in a copy, one after another, and list those that no test notices;
+                                 with words, only the faults whose names hold one of them (all take half an hour)
 
 Only the standard library is used here, because nothing else is there yet.
 """
@@ -125,6 +128,9 @@ def main(arguments: list[str]) -> int:
     if task == "setup":
         say("ready: python launch.py starts the page")
         return 0
+    if task == "test" and "--mutants" in rest:
+        words = [word for word in rest[1:] if word != "--mutants"]
+        return subprocess.run([str(PYTHON), "-m", "tools.mutants", *words], cwd=ROOT, check=False).returncode
     if task == "test":
         return check()
     python = str(PYTHON if PYTHON.exists() else sys.executable)

@@ -19,6 +19,7 @@ from benchmarks.alternating import alternately
 from benchmarks.children import answer, measure
 from benchmarks.loop import sampler
 from benchmarks.report import Row
+from extensions.controlnet.control_net import ControlNet
 from extensions.controlnet.job import ControlJob
 from extensions.controlnet.networks import load
 from extensions.controlnet.options import ControlOptions
@@ -125,6 +126,8 @@ def main(cache: Path, checkpoint: Path) -> None:
     context = JobContext(request, None, device, dtype, models, lambda text: None)
     hooks.join("controlnet", ControlJob(context, ControlOptions.model_validate(options)))
     network = load(models, file, device, dtype)
+    if not isinstance(network, ControlNet):
+        raise TypeError(f"{file.name} is no ControlNet, but a {type(network).__name__}")
     network.set_heads(model.spec.heads)
     ours = sampler(model.unet, model.spec.unet.context_width, steps=STEPS, side=SIDE, hooks=hooks)
     runs: dict[str, Callable[[], object]] = {"bare": bare(model, network), "ours": ours}

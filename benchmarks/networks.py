@@ -111,10 +111,10 @@ def main(number_format: str, cache: Path, checkpoint: Path) -> None:
         for _ in range(ROUNDS):
             patches = Patches()
             cpu = time.process_time()
-            _timed(facts["apply"], lambda patches=patches: patches.apply([patch()], refuse))  # type: ignore[misc]
+            _timed(facts["apply"], lambda patches=patches: patches.apply([patch()], refuse))
             facts["cpu"].append(time.process_time() - cpu)
             cpu = time.process_time()
-            _timed(facts["again"], lambda patches=patches: patches.apply([patch()], refuse))  # type: ignore[misc]
+            _timed(facts["again"], lambda patches=patches: patches.apply([patch()], refuse))
             facts["again_cpu"].append(time.process_time() - cpu)
             cpu = time.process_time()
             _timed(facts["remove"], patches.leave)

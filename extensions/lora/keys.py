@@ -5,6 +5,7 @@ Read are the names of kohya (`lora_unet_down_blocks_...lora_up.weight`), of LyCO
 """
 
 import re
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 Component = Literal["unet", "te", "te1", "te2", "first"]
@@ -34,7 +35,7 @@ class BundledKey(NamedTuple):
 
 
 BUNDLE = "bundle_emb."
-_SIDES = {"up": "up", "down": "down", "mid": "mid", "A": "down", "B": "up"}.get
+_SIDES = MappingProxyType({"up": "up", "down": "down", "mid": "mid", "A": "down", "B": "up"})
 _PART = re.compile(
     r"(?P<module>.+?)(?:"
     r"(?:\.lora_|\.lora\.|_lora\.|\.lora_linear_layer\.)(?P<side>up|down|mid|A|B)(?:\.\w+)?\.weight"
@@ -70,7 +71,7 @@ def read_key(key: str) -> PartKey | BundledKey | None:
     if found is None:
         return None
     side = found["side"]
-    part = _SIDES(side, "") if side else "magnitude" if found["magnitude"] else found["glora"] or found["part"]
+    part = _SIDES.get(side, "") if side else "magnitude" if found["magnitude"] else found["glora"] or found["part"]
     return PartKey(_place(found["module"]), part)
 
 

@@ -6,7 +6,6 @@ import json
 import struct
 import zlib
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.api.fakes import SHA, Api, FakeEngine, FakeJob
+from tests.reference import cases
 from webui.api.application import create
 from webui.api.sdapi.dialect.models import Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.dialect.options import NEUTRAL, OPTIONS
@@ -22,8 +22,6 @@ from webui.domain.parameters.leaves import replaced, value_at
 from webui.domain.parameters.table import ROWS
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Progress
-
-INPUTS = Path(__file__).parents[2].parent / "shared" / "goldens" / "inputs"
 
 
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.key)
@@ -174,11 +172,9 @@ def test_png_info_reads_what_is_inside() -> None:
 
 
 def test_png_info_answers_as_a1111_does() -> None:
-    case = INPUTS.parent / "cases" / "extra_pnginfo_info_exif_jpg.txt"
-    if not case.is_file():
-        pytest.skip("shared/goldens is not here")
-    image = base64.b64encode((INPUTS / "info_exif.jpg").read_bytes()).decode()
-    assert Api().post("/sdapi/v1/png-info", {"image": image}).json() == json.loads(case.read_text(encoding="utf-8"))
+    [case] = cases(where=lambda case: case.name == "extra_pnginfo_info_exif_jpg")
+    answer = Api().post("/sdapi/v1/png-info", case.body()).json()
+    assert answer == json.loads(case.file(".txt").read_text(encoding="utf-8"))
 
 
 def _bomb() -> bytes:
