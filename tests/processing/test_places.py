@@ -27,7 +27,6 @@ from webui.sampling.steps import ModelCall, Place, Residuals, Step
 from webui.weights.families.stable_diffusion.members import SD1
 from webui.weights.families.stable_diffusion.noise_table import standard_table
 
-GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 SWITCH = 4  # the call with which the refiner takes over
 NOTING = """
     class Member:
@@ -127,12 +126,11 @@ def test_every_sampler_tells_where_it_stands(sampler: str) -> None:
         assert (earlier.place.stage, earlier.place.call) == (later.place.stage, later.place.call)
 
 
-@pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
-def test_a_job_tells_its_batches_passes_stages_and_model(tmp_path: Path) -> None:
+def test_a_job_tells_its_batches_passes_stages_and_model(tiny_models_dir: Path, tmp_path: Path) -> None:
     toy(tmp_path / "extensions", "noting", NOTING)
     back = build(
         BackSettings(
-            models_dir=GOLDENS / "models",
+            models_dir=tiny_models_dir,
             data_dir=tmp_path,
             extensions_dir=tmp_path / "extensions",
             device="cpu",
