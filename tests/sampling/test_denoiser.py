@@ -11,7 +11,7 @@ from webui.domain.request import Guidance
 from webui.plugins.jobhooks import JobHooks
 from webui.prompt.conditioning import Conditioning, Part, Span
 from webui.sampling.denoiser import GuidedModel, Stage
-from webui.sampling.guidance import guide, rescaled
+from webui.sampling.guidance import guide, rescaled, towards_picture
 from webui.sampling.padding import match_lengths, stack_spans
 from webui.sampling.parameterisation import Consistency, Parameterisation, VarianceExploding
 from webui.sampling.steps import ModelCall, Residuals, Step, StepHooks
@@ -243,3 +243,13 @@ def test_scale_one_is_the_prompt_and_zero_the_negative() -> None:
     rows, against = torch.randn(1, 4, 2, 2), torch.randn(1, 4, 2, 2)
     torch.testing.assert_close(guide(rows, against, [[1.0]], 1.0), rows)
     torch.testing.assert_close(guide(rows, against, [[1.0]], 0.0), against)
+
+
+def test_guidance_by_text_and_picture_is_that_of_its_paper() -> None:
+    """arXiv:2211.09800, equation 3, with the guidance by text done first."""
+    generator = torch.Generator().manual_seed(1)
+    full, shown, unseen = (torch.randn(2, 4, 3, 3, generator=generator) for _ in range(3))
+    by_text, by_picture = 7.0, 1.5
+    guided = guide(full, shown, [[1.0], [1.0]], by_text)
+    wanted = unseen + by_picture * (shown - unseen) + by_text * (full - shown)
+    torch.testing.assert_close(towards_picture(guided, shown, unseen, by_picture), wanted)

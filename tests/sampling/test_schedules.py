@@ -138,6 +138,11 @@ def test_resampling_keeps_levels_that_both_counts_share() -> None:
     torch.testing.assert_close(levels("Align Your Steps", 21)[:-1:2], levels("Align Your Steps", 11)[:-1])
 
 
+def test_simple_takes_the_entries_at_or_above_its_equal_parts() -> None:
+    """Of 1000 entries by 7, counted from the end: 0, 142.9, 285.7, ... without their fractions."""
+    torch.testing.assert_close(levels("Simple", 7)[:-1], TABLE.sigmas[[999, 857, 714, 571, 428, 285, 142]])
+
+
 def test_turbo_takes_the_ends_of_equal_parts() -> None:
     torch.testing.assert_close(levels("Turbo", 4)[:-1], TABLE.sigmas[[999, 749, 499, 249]])
     torch.testing.assert_close(levels("Turbo", 1)[:-1], TABLE.sigmas[[999]])
