@@ -15,7 +15,9 @@ from PIL.PngImagePlugin import PngInfo
 from webui.domain.errors import Cancelled, UnknownModelError, UnusableFileError, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Progress
+from webui.library.family import Family
 from webui.plugins.catalog import Catalog
+from webui.weights.families.registry import FAMILIES
 
 COLOURS = ((214, 90, 90), (90, 160, 214), (110, 190, 120), (200, 170, 80))
 
@@ -65,6 +67,10 @@ class FakeLibrary:
 
     def hypernetworks(self) -> tuple[FakeFile, ...]:
         return ()
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        return FAMILIES
 
     def fact(self, file: FakeFile, name: str) -> str:
         return file.stem
