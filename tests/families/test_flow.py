@@ -199,10 +199,18 @@ def test_the_network_sees_a_straight_line_between_clean_and_noise(level: float) 
 @pytest.mark.parametrize("sampler", EXACT)
 def test_every_sampler_of_noise_levels_ends_at_a_constant_estimate(world: World, sampler: str) -> None:
     images, latents = world.make(REQUEST.with_(sampler=sampler, batch_size=2))
-    assert_constant(latents, 2, atol=1e-2)  # some add up many terms that began at a level of 9999, in float32
+    assert_constant(latents, 2, atol=3e-2)  # some add up many terms that began at a level of 9999, in float32
+    for position, made in enumerate(images):
+        assert abs(pixels(made.image) - world.picture_of(latents[0][position])).max() <= 1
+
+
+@pytest.mark.parametrize("sampler", ["Euler", "DPM++ 2M"])
+def test_txt2img_is_exact_for_a_constant_estimate(world: World, sampler: str) -> None:
+    images, latents = world.make(REQUEST.with_(sampler=sampler, batch_size=2))
+    assert_constant(latents, 2)
     expected = world.picture_of(constant())
     for made in images:
-        assert abs(pixels(made.image) - expected).max() <= 2
+        assert abs(pixels(made.image) - expected).max() <= 1
     assert abs(expected - world.picture_of(torch.zeros(16, 6, 8))).mean() > 5  # such a picture tells of its latents
 
 

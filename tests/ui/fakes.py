@@ -16,7 +16,9 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Progress
 from webui.engine.generating import Generation
 from webui.jobs.job import Job
+from webui.library.family import Family
 from webui.plugins.catalog import Catalog
+from webui.weights.families.registry import FAMILIES
 
 GENERATION = Generation(None, None, lambda request: None)  # type: ignore[arg-type]  # nothing is saved by it here
 COLOURS = ((214, 90, 90), (90, 160, 214), (110, 190, 120), (200, 170, 80))
@@ -67,6 +69,10 @@ class FakeLibrary:
 
     def hypernetworks(self) -> tuple[FakeFile, ...]:
         return ()
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        return FAMILIES
 
     def fact(self, file: FakeFile, name: str) -> str:
         return file.stem
