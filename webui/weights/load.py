@@ -32,6 +32,7 @@ def load_model(
     device: torch.device,
     dtype: torch.dtype,
     *,
+    vae_dtype: torch.dtype | None = None,
     fast_cpu: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> LoadedModel:
@@ -39,6 +40,7 @@ def load_model(
 
     Args:
         vae: the VAE to use instead of the one inside; None: the one inside.
+        vae_dtype: of the VAE on GPUs; None: `dtype`.
         fast_cpu: lay the UNet out for the CPU's faster paths.
         progress: told in a few words what takes long.
 
@@ -63,7 +65,7 @@ def load_model(
     unet = UnetDoor(module, spec.unet)
     if needs_probe(spec):
         spec = replace(spec, prediction="v" if answers_v(unet, spec) else "epsilon")
-    door = load_vae(library, checkpoint, vae, spec, device, dtype, progress=progress)
+    door = load_vae(library, checkpoint, vae, spec, device, vae_dtype or dtype, progress=progress)
     return LoadedModel(checkpoint, spec, vae, unet, door, text, device, dtype, depth)
 
 
