@@ -39,7 +39,7 @@ def own(tmp_path: Path) -> Path:
 
 
 def _library(own: Path, *folders: ModelFolder) -> ModelLibrary:
-    return ModelLibrary(own, own.parent / "cache", folders)
+    return ModelLibrary(own, own.parent / "cache", further=folders)
 
 
 def _lora_folder(path: Path) -> ModelFolder:
@@ -200,7 +200,7 @@ def test_settings_name_folders_in_every_way(own: Path, tmp_path: Path, caplog: p
     )
     with caplog.at_level("INFO"):
         whole = with_all_folders(settings)
-    library = ModelLibrary(own, tmp_path / "cache", whole.model_folders)
+    library = ModelLibrary(own, tmp_path / "cache", further=whole.model_folders)
     assert sorted(file.stem for file in library.loras()) == ["a1111", "comfy", "from yaml", "ink", "one", "root"]
     for text in (
         "gone is not there now",

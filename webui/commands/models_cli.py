@@ -13,7 +13,7 @@ OK = 0
 def run(settings: Settings) -> int:
     """Write every kind with its folders and files to standard output."""
     settings = with_all_folders(settings)
-    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", settings.model_folders)
+    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", further=settings.model_folders)
     for kind in FOLDERS:
         there = [one for one in folders_of(library.models_dir, kind, library.further) if one.exists()]
         files = library.files(kind)

@@ -37,7 +37,7 @@ class ModelLibrary:
     The lists are read from disk by `refresh` (and on first use), so that answering a question costs no disk access.
     """
 
-    def __init__(self, models_dir: Path, cache_dir: Path, further: Sequence[ModelFolder] = ()) -> None:
+    def __init__(self, models_dir: Path, cache_dir: Path, *, further: Sequence[ModelFolder] = ()) -> None:
         """Args:
         models_dir: the first that is read, and where new files go.
         cache_dir: for what was found out about files, and for converted ones.

@@ -85,7 +85,7 @@ def build(settings: BackSettings) -> Back:
         torch.set_num_threads(settings.threads)
     device, dtype, fast = resolve(settings.device, settings.precision)
     allow_fast_products(fast)
-    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", settings.model_folders)
+    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", further=settings.model_folders)
     models = ModelCache(
         library,
         device,

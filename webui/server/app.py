@@ -87,7 +87,7 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
     with contextlib.ExitStack() as stack:
         lock = DataLock(settings.data_dir)
         stack.callback(lock.close)
-        library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", settings.model_folders)
+        library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", further=settings.model_folders)
         images = ImageStore.from_settings(settings)
         store = JobStore(settings.data_dir / "webui.sqlite3")
         installing = installer(settings)
