@@ -7,6 +7,8 @@
                                  make small faults in a copy, one after another, and list those that no test notices;
                                  with words, only the faults whose names hold one of them (all take half an hour)
 
+Flags are read from the variable COMMANDLINE_ARGS too, as start files of other programs set it.
+
 Only the standard library is used here, because nothing else is there yet.
 """
 
@@ -15,6 +17,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -48,6 +51,14 @@ def run(what: str, *command: str | Path, hint: str = "") -> None:
     if code:
         raise SetupFailed(f"{what} failed (exit code {code}). {hint}".rstrip())
     say(f"{what}: done in {time.monotonic() - began:.0f} s")
+
+
+def words_in_variable() -> list[str]:
+    """The flags in COMMANDLINE_ARGS. Quotation marks that do not fit are the program's to complain about."""
+    try:
+        return shlex.split(os.environ.get("COMMANDLINE_ARGS", ""), posix=os.name != "nt")
+    except ValueError:
+        return []
 
 
 def make_venv() -> None:
@@ -108,10 +119,11 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < OLDEST:
         say(f"Python {'.'.join(map(str, OLDEST))} or newer is needed; this is {sys.version.split()[0]}.")
         return 1
-    own = argparse.ArgumentParser(add_help=False)
+    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     own.add_argument("--skip-install", action="store_true")
     own.add_argument("--torch-index", default=os.environ.get("WEBUI_TORCH_INDEX", ""))
-    flags, rest = own.parse_known_args(arguments)
+    flags, _ = own.parse_known_args([*words_in_variable(), *arguments])
+    _, rest = own.parse_known_args(arguments)  # the program reads the variable by itself
     task = rest[0] if rest and rest[0] in ("setup", "test") else "start"
     if {"-h", "--help"} & set(rest):
         print(__doc__, OWN_FLAGS, sep="\n")

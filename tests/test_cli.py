@@ -15,7 +15,8 @@ from PIL import Image
 
 from tests.jobs.toys import TOY, ToyJob, image
 from webui.commands import cli
-from webui.commands.cli import image_format_of, parser, read_settings, settings_of, with_loras, write_whole
+from webui.commands.arguments import parser
+from webui.commands.cli import image_format_of, read_settings, settings_of, with_loras, write_whole
 from webui.commands.picture_flags import picture_fields
 from webui.domain.errors import Cancelled, WebuiError
 from webui.jobs.job import Job

@@ -8,7 +8,8 @@ from pathlib import Path
 from threading import RLock
 from types import MappingProxyType
 
-from webui.domain.errors import UnknownModelError, UnusableFileError
+from webui.domain.errors import UnknownModelError, UnusableFileError, WebuiError
+from webui.domain.model_folders import ModelFolder
 from webui.library import hashes
 from webui.library.cache import FileFacts, version
 from webui.library.detect import describe, detect
@@ -35,13 +36,25 @@ class ModelLibrary:
     """Lists and names model files. Safe to use from several threads.
 
     The lists are read from disk by `refresh` (and on first use), so that answering a question costs no disk access.
-
-    Args:
-        families: those that checkpoints are recognised as, asked in this order.
     """
 
-    def __init__(self, models_dir: Path, cache_dir: Path, families: Sequence[Family]) -> None:
+    def __init__(
+        self, models_dir: Path, cache_dir: Path, families: Sequence[Family], *, further: Sequence[ModelFolder] = ()
+    ) -> None:
+        """Args:
+        models_dir: the first that is read, and where new files go.
+        cache_dir: for what was found out about files, and for converted ones.
+        families: those that checkpoints are recognised as, asked in this order.
+        further: folders that are only read.
+
+        Raises:
+            WebuiError: a further folder is of a kind that is not known.
+        """
+        unknown = sorted({folder.kind for folder in further} - FOLDERS.keys())
+        if unknown:
+            raise WebuiError(f"model_folders: no kind {', '.join(unknown)}; there are: {', '.join(FOLDERS)}")
         self.models_dir = models_dir
+        self.further = tuple(further)
         self.cache_dir = cache_dir
         self.families = tuple(families)
         self._facts = FileFacts(cache_dir)
@@ -57,7 +70,10 @@ class ModelLibrary:
         """
         deadline = time.monotonic() + EXAMINE_SECONDS
         judged = {
-            kind: tuple(self._judged(file, opens=time.monotonic() < deadline) for file in find(self.models_dir, kind))
+            kind: tuple(
+                self._judged(file, opens=time.monotonic() < deadline)
+                for file in find(self.models_dir, kind, self.further)
+            )
             for kind in _KINDS
         }
         found = {
@@ -117,11 +133,17 @@ class ModelLibrary:
         Raises:
             UnknownModelError, UnusableFileError: as `checkpoint`.
         """
-        files = self.vaes()
         if name == BAKED:
             return None
         if name in (AUTOMATIC, ""):
-            return next((file for file in files if file.usable and file.path.name.startswith(checkpoint.stem)), None)
+            return next(
+                (file for file in self.vaes() if file.usable and file.path.name.startswith(checkpoint.stem)), None
+            )
+        return self.named_vae(name)
+
+    def named_vae(self, name: str) -> ModelFile:
+        """The file of a VAE, by its name. Raises UnknownModelError, UnusableFileError as `checkpoint`."""
+        files = self.vaes()
         for file in files:
             if name in (file.name, file.path.name, file.stem, file.model_name):
                 return self.usable(file)

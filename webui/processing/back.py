@@ -90,9 +90,16 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
         torch.set_num_threads(settings.threads)
     device, dtype, fast = resolve(settings.device, settings.precision)
     allow_fast_products(fast)
-    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", families)
-    models = ModelCache(library, device, dtype, settings.checkpoints_in_memory, fast_cpu=fast)
-    texts = Texts(library, settings.data_dir / "styles.csv")
+    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", families, further=settings.model_folders)
+    models = ModelCache(
+        library,
+        device,
+        dtype,
+        settings.checkpoints_in_memory,
+        vae_dtype=torch.float32 if settings.vae_precision == "fp32" else None,
+        fast_cpu=fast,
+    )
+    texts = Texts(library, settings.styles_path)
     guard = CrashGuard(settings.extensions_dir, settings.data_dir / "cache" / "extension-crashes.json")
     broken = {**dict(settings.broken_extensions), **guard.broken()}
     loaded = load_all(settings.extensions_dir, settings.disabled_extensions, broken, guard.around)

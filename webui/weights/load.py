@@ -24,6 +24,7 @@ def load_model(
     device: torch.device,
     dtype: torch.dtype,
     *,
+    vae_dtype: torch.dtype | None = None,
     fast_cpu: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> LoadedModel:
@@ -31,6 +32,7 @@ def load_model(
 
     Args:
         vae: the VAE to use instead of the one inside; None: the one inside.
+        vae_dtype: of the VAE on GPUs; None: `dtype`.
         fast_cpu: lay the network out for the CPU's faster paths.
         progress: told in a few words what takes long.
 
@@ -47,7 +49,7 @@ def load_model(
             built = networks_of(spec.family).build(source, spec, device, dtype, fast_cpu=fast_cpu)
     except (UnusableFileError, NotFiniteError) as error:
         raise type(error)(f"{checkpoint.name}: {error}") from error
-    door = load_vae(library, checkpoint, vae, spec, device, dtype, progress=progress)
+    door = load_vae(library, checkpoint, vae, spec, device, vae_dtype or dtype, progress=progress)
     return LoadedModel(checkpoint, built.spec, vae, built.network, door, built.text, device, dtype, built.depth)
 
 
