@@ -41,5 +41,9 @@ class BusyError(WebuiError):
     """The queue is full; try again later."""
 
 
+class WrongStateError(WebuiError):
+    """What was asked does not fit where the job stands: one that runs cannot be changed, one that ended not held."""
+
+
 class Cancelled(WebuiError):
     """The user stopped the job."""

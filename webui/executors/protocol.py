@@ -14,8 +14,8 @@ executor at once, whether or not its back is there by then; importing it must no
 * Of each job that `submit` took there is exactly one `Finished` or `Failed`, and nothing of that job follows it. A
   `Started` comes at most once and before everything else of the job; a job that never had its turn has only `Failed`.
   `Started` may come while the back is still being made.
-* A generation may be handed over as a `Continuation`, which names the pictures that are there already. Those are neither
-  told again nor part of the result, and a batch that is there as a whole is not made again.
+* A generation may be handed over as a `Continuation`, which names the pictures that are there already. Those are
+  neither told again nor part of the result, and a batch that is there as a whole is not made again.
 * Jobs start in the order in which they were submitted. Light actions wait for none of them and count for no `capacity`.
 * `Finished` carries a `GenerationResult` where the work was a `GenerationRequest`, an `ActionOutcome` where it was an
   `ActionCall`; `Progressed` likewise. An interrupted generation that has made an image ends with `Finished`, one that
