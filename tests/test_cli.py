@@ -157,6 +157,8 @@ class _Engine:
         self.job.note_started()
         self._idle = idle
 
+    def rest(self) -> None: ...
+
     def running(self) -> tuple[ToyJob, ...]:
         return () if self._idle else (self.job,)
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.settings import BackSettings
 from webui.engine.acting import ActionJob, ActionOfExtension
@@ -231,5 +232,8 @@ class Engine:
                 self._records.note_queued(job)  # it was stopped in order, which is not held against it
         self._front.close()
         self._executor.close()
+        for job in self._board.line():
+            if not job.ended:
+                job.note_end(WebuiError("the program was stopped before this was done"))
         self._loads.shutdown(wait=False, cancel_futures=True)
         self._store.close()

@@ -56,6 +56,11 @@ class JobQueue:
         self._dispatcher = dispatcher
         self._check = check
 
+    @property
+    def reason(self) -> str:
+        """Why no further job is begun; "" where they are."""
+        return self._dispatcher.reason
+
     def state(self) -> QueueState:
         """Whether it goes on, and how many jobs stand where."""
         line = [job.state for job in self._board.line()]

@@ -241,6 +241,10 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         await self._status.until(_has_ended)
         return self._outcome()
 
+    async def over(self) -> JobStatus[ProgressT, ResultT]:
+        """The status with which it has ended, or will not go on before somebody does something; holds no thread."""
+        return await self._status.until(lambda now: now.ended or now.is_stuck)
+
     def note_position(self, position: int) -> None:
         self._status.change(lambda now: now if now.position == position else replace(now, position=position))
 
