@@ -3,6 +3,7 @@
     python launch.py [flags]     make .venv, install what is missing, start the page (flags: python launch.py --help)
     python launch.py setup       the same without starting
     python launch.py test        install what the checks need too, and run every check
+    python launch.py test --crash     the long crash test: workers and servers are killed at random (takes minutes)
 
 Only the standard library is used here, because nothing else is there yet.
 """
@@ -125,6 +126,9 @@ def main(arguments: list[str]) -> int:
     if task == "setup":
         say("ready: python launch.py starts the page")
         return 0
+    if task == "test" and "--crash" in rest:
+        further = [argument for argument in rest[1:] if argument != "--crash"]
+        return subprocess.run([str(PYTHON), "-m", "tests.crash.long", *further], cwd=ROOT, check=False).returncode
     if task == "test":
         return check()
     python = str(PYTHON if PYTHON.exists() else sys.executable)
