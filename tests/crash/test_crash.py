@@ -1,6 +1,6 @@
-"""Workers and servers are killed at fixed moments: no picture is lost, doubled, or half there. The long one is a program.
+"""Workers and servers are killed at fixed moments: no picture is lost, doubled, or half there.
 
-`python launch.py test --crash` runs `tests/crash/long.py`.
+The long one is a program: `python launch.py test --crash` runs `tests/crash/long.py`.
 """
 
 import sys

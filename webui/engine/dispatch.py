@@ -71,8 +71,8 @@ class Dispatcher:
             self._runner().submit(job)
             return
         with self._changed:
-            if self._pauses.pop("back", None) is not None:
-                self._tell_reasons()
+            self._pauses.pop("back", None)
+            self._tell_reasons()
         self.look()
 
     def cancel(self, job_id: str) -> None:

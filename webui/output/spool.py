@@ -4,6 +4,7 @@ Each is two files of one name: a PNG that carries its text, and a JSON with what
 written last, so a PNG without one was never finished.
 """
 
+import contextlib
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,8 @@ class Spool:
             write_atomically(path, data, durable=True)
             write_atomically(path.with_suffix(".json"), note.model_dump_json().encode(), durable=True)
         except OSError as error:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
             raise WebuiError(f"nor in {self.folder}: {error.strerror or type(error).__name__}") from error
         return path
 
