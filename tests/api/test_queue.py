@@ -79,6 +79,8 @@ def test_jobs_are_moved_and_get_priority(front: Front) -> None:
     assert front.order() == "a c b d"
     for body in ({"place": -1}, {"priority": 1000}, {"nonsense": 1}, {"request": {"steps": 0}}):
         front.ask("PATCH", "/api/jobs/b", body, 422)
+    assert "runs" in front.ask("DELETE", "/api/jobs/a", status=409)["detail"]
+    front.ask("PATCH", "/api/jobs/a", {"place": 0}, 409)
     front.ask("PATCH", "/api/jobs/nobody", {"place": 0}, 404)
 
 

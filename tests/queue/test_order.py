@@ -9,7 +9,7 @@ from tests.engine_bench import Bench
 from tests.executors.watching import wanted
 from webui.domain.errors import UnknownModelError, WrongStateError
 from webui.engine.engine import Engine
-from webui.executors.protocol import Started
+from webui.executors.protocol import Started, Work
 
 
 @pytest.fixture
@@ -115,6 +115,25 @@ def test_a_held_job_lets_others_pass_and_keeps_its_place(bench: Bench) -> None:
     assert bench.hand.jobs == ["busy", "b"]
     engine.queue.retry(held)
     assert order(engine) == "a b"
+
+
+def test_nothing_is_handed_on_while_a_job_is_being_changed(bench: Bench) -> None:
+    engine = filled(bench, "busy a b")
+    job = engine.job("a")
+    assert job is not None
+    engine.queue.hold(job)
+    bench.hand.do(engine.job("busy"))  # type: ignore[arg-type]
+    bench.hand.do(engine.job("b"))  # type: ignore[arg-type]
+    lock, held = engine._dispatcher._changed, []
+    submit = bench.hand.submit
+
+    def watched(job_id: str, work: Work) -> None:
+        held.append(lock._is_owned())  # type: ignore[attr-defined]
+        submit(job_id, work)
+
+    bench.hand.submit = watched  # type: ignore[method-assign]
+    engine.queue.retry(job)
+    assert (bench.hand.jobs[-1], held) == ("a", [False])  # or an executor that tells events under a lock would hang
 
 
 def test_a_job_is_changed_before_it_runs_and_checked_anew(bench: Bench) -> None:

@@ -52,6 +52,7 @@ class Dispatcher:
         self._pauses: dict[Cause, str] = {}
         self._next_try: dict[Cause, float] = {}
         self._back_pause = EVERY["back"]
+        self._changing = 0  # how many changes of jobs are under way; each looks itself when it is done
         self._thread: threading.Thread | None = None
 
     @property
@@ -101,9 +102,13 @@ class Dispatcher:
         with self._changed:
             if job.id in self._handed or job.state not in ("queued", "held") or job.stopping:
                 raise WrongStateError(f"job {job.id} is {job.state}; only a job that waits or is held can be changed")
-            yield
-            self._tell_reasons()
-            self._wake()
+            self._changing += 1
+            try:
+                yield
+            finally:
+                self._changing -= 1
+                self._tell_reasons()
+                self._wake()
         self.look()
 
     def pause(self, cause: Cause, text: str) -> None:
@@ -167,7 +172,7 @@ class Dispatcher:
 
     def _next(self) -> AnyJob | None:
         with self._changed:
-            if len(self._handed) >= self._capacity():
+            if self._changing or len(self._handed) >= self._capacity():
                 return None
             now = time.monotonic()
             for job in self._board.line():
