@@ -6,6 +6,8 @@
     python launch.py test --mutants [words]
                                  make small faults in a copy, one after another, and list those that no test notices;
                                  with words, only the faults whose names hold one of them (all take half an hour)
+    python launch.py test --crash
+                                 the long crash test: workers and servers are killed at random (takes minutes)
 
 Flags are read from the variable COMMANDLINE_ARGS too, as start files of other programs set it.
 
@@ -143,6 +145,9 @@ def main(arguments: list[str]) -> int:
     if task == "test" and "--mutants" in rest:
         words = [word for word in rest[1:] if word != "--mutants"]
         return subprocess.run([str(PYTHON), "-m", "tools.mutants", *words], cwd=ROOT, check=False).returncode
+    if task == "test" and "--crash" in rest:
+        further = [argument for argument in rest[1:] if argument != "--crash"]
+        return subprocess.run([str(PYTHON), "-m", "tests.crash.long", *further], cwd=ROOT, check=False).returncode
     if task == "test":
         return check()
     python = str(PYTHON if PYTHON.exists() else sys.executable)

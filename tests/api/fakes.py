@@ -3,6 +3,7 @@
 import asyncio
 import io
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
 from webui.engine.generating import Generation
 from webui.jobs.job import Job
+from webui.jobs.record import JobRecord, record_of_job
 from webui.library.files import ModelFile
 from webui.plugins.catalog import Catalog
 from webui.prompt.styles import Style
@@ -114,10 +116,12 @@ class FakeJob(Job[GenerationRequest, Progress, GenerationResult]):
         preview: bytes | None = None,
         images: tuple[GeneratedImage, ...] = (),
         error: Exception | None = None,
+        owner: str = "",
+        task: str = "",
     ) -> None:
         control = Obedient()
         control.job = self
-        super().__init__(name, GENERATION, request, control, save=save)
+        super().__init__(name, GENERATION, request, control, save=save, owner=owner, task=task)
         if state != "queued":
             self.note_started()
         self.note_progress(replace(progress, preview=preview))
@@ -136,6 +140,25 @@ class FakeJob(Job[GenerationRequest, Progress, GenerationResult]):
 
 
 @dataclass
+class FakeQueue:
+    """Knows the jobs of its engine, and records of those that only a database would know."""
+
+    engine: "FakeEngine"
+    reason: str = ""
+    records: dict[str, JobRecord] = field(default_factory=dict)
+
+    def record(self, job_id: str) -> JobRecord | None:
+        job = self.engine.jobs.get(job_id)
+        return record_of_job(job, ()) if job is not None else self.records.get(job_id)
+
+    def record_of_task(self, task: str) -> JobRecord | None:
+        return next((one for one in self.records.values() if one.task == task), None)
+
+    def is_same(self, job_id: str, request: GenerationRequest) -> bool:
+        return job_id in self.records
+
+
+@dataclass
 class FakeEngine:
     """Set `hold` to keep jobs running, `error` to let them fail."""
 
@@ -150,7 +173,16 @@ class FakeEngine:
     calls: list[str] = field(default_factory=list)
     extensions: Catalog = field(default_factory=Catalog)
 
-    def submit(self, request: GenerationRequest, *, save: bool, job_id: str | None = None) -> FakeJob:
+    @cached_property
+    def queue(self) -> FakeQueue:
+        return FakeQueue(self)
+
+    def job_of_task(self, task: str) -> FakeJob | None:
+        return next((job for job in reversed(self.jobs.values()) if task and job.task == task), None)
+
+    def submit(
+        self, request: GenerationRequest, *, save: bool, job_id: str | None = None, owner: str = "", task: str = ""
+    ) -> FakeJob:
         if self.refuse:
             raise self.refuse
         if request.checkpoint:
@@ -160,7 +192,9 @@ class FakeEngine:
         if name not in self.jobs:
             images = () if self.hold else tuple(made(request))
             state = "running" if self.hold else "done"
-            self.jobs[name] = FakeJob(name, request, save, state, images=images, error=self.error)
+            self.jobs[name] = FakeJob(
+                name, request, save, state, images=images, error=self.error, owner=owner, task=task
+            )
         return self.jobs[name]
 
     def start(self, kind: Any, work: Any) -> Job[Any, Any, Any]:

@@ -146,6 +146,8 @@ def test_extras_makes_pictures_without_a_checkpoint(back: Back) -> None:
     result = back.run(extras(scale=1.5, upscaler="Nearest"), Recorder())
     assert [made.image.size for made in result.images] == [(96, 96)] * 2
     assert result.images[1].infotext == "Postprocess upscale by: 1.5, Postprocess upscaler: Nearest"
+    rest = back.run(extras(scale=1.5, upscaler="Nearest"), Recorder(), frozenset({0}))
+    assert [made.index for made in rest.images] == [made.index for made in result.images[1:]]
     again = back.run(result.images[1].request, Recorder())
     assert (pixels(again.images[0].image) == pixels(result.images[1].image)).all()
 

@@ -16,6 +16,7 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Progress
 from webui.engine.generating import Generation
 from webui.jobs.job import Job
+from webui.jobs.record import JobRecord
 from webui.library.family import Family
 from webui.plugins.catalog import Catalog
 from webui.weights.families.registry import FAMILIES
@@ -96,8 +97,8 @@ class FakeLibrary:
 class FakeJob(Job[GenerationRequest, Progress, GenerationResult]):
     """A job whose work is done by a thread of its own, which obeys a stop."""
 
-    def __init__(self, engine: "FakeEngine", number: int, request: GenerationRequest) -> None:
-        super().__init__(f"job-{number}", GENERATION, request, self.Control(self))
+    def __init__(self, engine: "FakeEngine", number: int, request: GenerationRequest, owner: str = "") -> None:
+        super().__init__(f"job-{number}", GENERATION, request, self.Control(self), owner=owner)
         self.engine, self.request = engine, request
         self.stop = self.skipped = False
         self.note_started()
@@ -161,6 +162,15 @@ class FakeJob(Job[GenerationRequest, Progress, GenerationResult]):
         return GeneratedImage(image, one, text, index, 500 + index, path)
 
 
+@dataclass
+class FakeQueue:
+    reason: str = ""
+    records: dict[str, JobRecord] = field(default_factory=dict)
+
+    def record(self, job_id: str) -> JobRecord | None:
+        return self.records.get(job_id)
+
+
 class FakeEngine:
     def __init__(self, outputs: Path | None = None, step_seconds: float = 0.0) -> None:
         self.outputs, self.step_seconds = outputs, step_seconds
@@ -169,10 +179,11 @@ class FakeEngine:
         self.failure: Exception | None = None
         self.starting: dict[str, Any] = {}
         self.jobs: dict[str, FakeJob] = {}
+        self.queue = FakeQueue()
 
-    def submit(self, request: GenerationRequest, *, save: bool, job_id: str | None = None) -> FakeJob:
+    def submit(self, request: GenerationRequest, *, save: bool, job_id: str | None = None, owner: str = "") -> FakeJob:
         self.saved = save
-        job = FakeJob(self, len(self.jobs), request)
+        job = FakeJob(self, len(self.jobs), request, owner)
         self.jobs[job.id] = job
         return job
 
@@ -182,6 +193,9 @@ class FakeEngine:
 
     def job(self, job_id: str) -> FakeJob | None:
         return self.jobs.get(job_id)
+
+    def running(self) -> tuple[FakeJob, ...]:
+        return tuple(job for job in self.jobs.values() if job.state == "running")
 
     def current(self) -> FakeJob | None:
         return next((job for job in self.jobs.values() if job.state == "running"), None)

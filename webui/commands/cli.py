@@ -181,6 +181,9 @@ def _run(settings: Settings, given: argparse.Namespace, wanted: Callable[["Engin
             raise WebuiError("; ".join(lines)) from None
         job = engine.submit(request, save=output is None)
         for now in job.watch():
+            if now.is_stuck:  # nobody will do anything about it here
+                job.cancel()
+                raise WebuiError(now.reason)
             _show(f"{now.progress.phase} {now.progress.step}/{now.progress.steps}")
         result = job.result()
         _show("")

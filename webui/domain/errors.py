@@ -33,8 +33,16 @@ class WorkerDiedError(WebuiError):
     """The worker process ended while a job ran (killed, out of memory, crashed)."""
 
 
+class BackUnavailableError(WebuiError):
+    """Nobody can do jobs now: the worker cannot be built, or ends each time before it is ready. No job is to blame."""
+
+
 class BusyError(WebuiError):
     """The queue is full; try again later."""
+
+
+class WrongStateError(WebuiError):
+    """What was asked does not fit where the job stands: one that runs cannot be changed, one that ended not held."""
 
 
 class Cancelled(WebuiError):

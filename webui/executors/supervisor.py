@@ -5,7 +5,7 @@ import queue
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from webui.domain.errors import Cancelled, WebuiError, WorkerDiedError
+from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError, WorkerDiedError
 from webui.domain.settings import BackSettings
 from webui.executors.health import HangWatch, RestartPolicy, death_text
 from webui.executors.process import Gone, Heard, WorkerProcess
@@ -90,7 +90,7 @@ class Supervisor:
             self._keep_worker()
             self._dispatch()
             command = self._next()
-        self._fail_all(WebuiError("the program was stopped before this was done"))
+        self._fail(self._work.drop_all(), WebuiError("the program was stopped before this was done"))
         if self._worker is not None:
             self._worker.end()
 
@@ -139,7 +139,7 @@ class Supervisor:
         except OSError as error:
             log.exception("the worker process cannot be started")
             self._policy.unstartable()
-            self._fail_all(WorkerDiedError(f"the worker process cannot be started: {error}"))
+            self._fail(self._work.drop_all(), BackUnavailableError(f"the worker process cannot be started: {error}"))
             return
         self._watch.restart()
         log.info("worker %d started", self._worker.pid)
@@ -181,7 +181,7 @@ class Supervisor:
             case BuildFailed(error, traceback):
                 self._worker = None  # it ends by itself
                 self._policy.unstartable()
-                self._fail_all(error, traceback)
+                self._fail(self._work.drop_all(), BackUnavailableError(str(error)), traceback)
             case Loaded(error):
                 if (load := self._work.end_load()) is not None:
                     load.end(error)
@@ -199,17 +199,12 @@ class Supervisor:
 
     def _worker_died(self, how: str) -> None:
         self._worker = None
-        after, doing = self._policy.died(), self._work.describe()
+        after, doing = self._policy.died(working=self._work.is_in_work), self._work.describe()
         log.error("the worker process ended (%s) while %s", how, doing)
-        died = WorkerDiedError(death_text(how, doing, after.advice))
-        self._fail(self._work.drop_in_work(), died)
-        if after.fails_waiting:
-            self._fail(self._work.drop_waiting(), died)
-
-    def _fail_all(self, error: Exception, traceback: str = "") -> None:
-        """Fail what has its turn and all that waits."""
-        self._fail(self._work.drop_in_work(), error, traceback)
-        self._fail(self._work.drop_waiting(), error, traceback)
+        text = death_text(how, doing, after.advice)
+        self._fail(self._work.drop_in_work(), WorkerDiedError(text))
+        if after.gives_up:
+            self._fail(self._work.drop_all(), BackUnavailableError(text))
 
     def _fail(self, entries: Iterable[Entry], error: Exception, traceback: str = "") -> None:
         for entry in entries:

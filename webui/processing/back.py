@@ -45,12 +45,14 @@ class Back:
         self._upscalers = upscalers
         self._networks = networks
 
-    def run(self, request: GenerationRequest, reporter: Reporter) -> GenerationResult:
-        """Make the images of a request."""
+    def run(
+        self, request: GenerationRequest, reporter: Reporter, made: frozenset[int] = frozenset()
+    ) -> GenerationResult:
+        """Make the images of a request, but for those whose indices are in `made`."""
         self._library.refresh()
         if isinstance(request.task, Upscale):
-            return upscale_pictures(request, request.task, self._upscalers, self._host, reporter)
-        return self._pipeline.run(request, reporter)
+            return upscale_pictures(request, request.task, self._upscalers, self._host, reporter, made)
+        return self._pipeline.run(request, reporter, made)
 
     def load(self, checkpoint: str) -> None:
         """Load a checkpoint (any alias) ahead of the next job."""

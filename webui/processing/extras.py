@@ -18,9 +18,17 @@ from webui.processing.upscaling import Upscalers
 
 
 def upscale_pictures(
-    request: GenerationRequest, task: Upscale, upscalers: Upscalers, host: ExtensionHost, reporter: Reporter
+    request: GenerationRequest,
+    task: Upscale,
+    upscalers: Upscalers,
+    host: ExtensionHost,
+    reporter: Reporter,
+    there: frozenset[int] = frozenset(),
 ) -> GenerationResult:
     """Enlarge the pictures of a task one after another, reporting each as soon as it is there.
+
+    Args:
+        there: indices of pictures that an earlier run has made; they are left out.
 
     Raises:
         BadRequestError: there is no such upscaler.
@@ -33,6 +41,8 @@ def upscale_pictures(
     made: list[GeneratedImage] = []
     interrupted = False
     for index, picture in enumerate(task.images):
+        if index in there:
+            continue
 
         def watch(done: int, total: int, index: int = index) -> None:
             reporter.progress(Progress("upscaling", done, total, index, len(task.images)))
@@ -54,7 +64,7 @@ def upscale_pictures(
         one = request.with_(task=single(task, index))
         made.append(GeneratedImage(image, one, text, index, 0))
         reporter.image(made[-1])
-    if not made:
+    if not made and not there:
         raise Cancelled("stopped before the first picture was made")
     seconds = time.monotonic() - began - sum(hooks.timings.values())
     return GenerationResult(

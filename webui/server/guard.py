@@ -154,7 +154,7 @@ class Guard:
         if path.startswith(self._policy.closed_paths):
             raise _Refused(404, "Not Found")
         if self._users and path not in self._policy.open_paths and not _is_preflight(scope, headers):
-            self._authenticate(headers, (scope.get("client") or ("",))[0])
+            scope["webui.user"] = self._authenticate(headers, (scope.get("client") or ("",))[0])
 
     def _check_host(self, headers: "_Headers") -> str:
         value = headers.only("host")
@@ -187,7 +187,8 @@ class Guard:
         if headers.only("sec-fetch-site") in ("cross-site", "same-site"):
             raise _Refused(403, "pages of other sites may not call this server; see --cors-origin")
 
-    def _authenticate(self, headers: "_Headers", address: str) -> None:
+    def _authenticate(self, headers: "_Headers", address: str) -> str:
+        """The name of the user. Raises _Refused."""
         pause = self._throttle.wait(address)
         if pause > 0:
             retry = (b"retry-after", str(int(pause) + 1).encode())
@@ -200,6 +201,7 @@ class Guard:
             self._throttle.failed(address)
             raise _Refused(401, "Incorrect username or password", [challenge])
         self._throttle.succeeded(address)
+        return credentials[0]
 
     def _body(self, scope: Scope, headers: "_Headers", receive: Receive, answer: "_Answer") -> Receive:
         """A `receive` that stops at the limit, whatever Content-Length says.
@@ -331,7 +333,7 @@ def _is_preflight(scope: Scope, headers: _Headers) -> bool:
 
 async def _answer_preflight(answer: _Answer, headers: _Headers) -> None:
     wanted = (headers.only("access-control-request-headers") or "authorization, content-type").encode("latin-1")
-    extra = answer.allow(b"GET, POST, OPTIONS", wanted)
+    extra = answer.allow(b"GET, POST, PATCH, DELETE, OPTIONS", wanted)
     await answer.raw({"type": "http.response.start", "status": 204, "headers": []}, extra)
     await answer({"type": "http.response.body", "body": b""})
 

@@ -56,15 +56,21 @@ class StoppingServer(uvicorn.Server):
 
 
 def finish_picture(engine: Engine, patience: float) -> None:
-    """Wait until each running job has made its picture, then end the job; later jobs stay in the queue."""
+    """Wait until each running job has made its picture; no other is begun.
+
+    A job whose pictures are saved goes on at the next start. Any other is ended, so that who waits for it gets what
+    there is.
+    """
+    engine.rest()
     made = {job: len(job.images) for job in engine.running()}
     end = time.monotonic() + patience
     for job, before in made.items():
         job.wait_for(partial(_has_made, before), end - time.monotonic())
-        if job.state == "running":
+        if job.state == "running" and not job.save:
             job.cancel()
     for job in made:
-        job.wait_for(lambda now: now.state != "running", end - time.monotonic())
+        if not job.save:
+            job.wait_for(lambda now: now.state != "running", end - time.monotonic())
 
 
 def _has_made(before: int, now: JobStatus[Any, Any]) -> bool:
