@@ -1,12 +1,14 @@
 """Calling the hooks of one job, one extension at a time, so that one failure stays one.
 
 A fault before the work (edit_request, patch_model) fails the job; a fault during it drops that extension for the rest
-of the job and leaves a notice, and the image is kept.
+of the job and leaves a notice, and the image is kept. What is meant to end a program (SystemExit, KeyboardInterrupt)
+drops it wherever it comes from, and so does a fault before the work of one that nobody asked for and that has failed
+the job before this one too: see `EarlyFaults`.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -21,6 +23,7 @@ from webui.domain.result import Notice
 from webui.extension_api.hookspecs import JobSpec
 from webui.extension_api.job_context import ModelTraits
 from webui.extension_api.markers import PROJECT
+from webui.plugins.calling import Calls, ExitError, ExtensionError, MarkedContext, reason, said
 from webui.plugins.patches import Patch
 from webui.prompt.composition import NetworkTag
 from webui.prompt.conditioning import Conditioning
@@ -33,8 +36,25 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class ExtensionError(WebuiError):
-    """An extension broke the contract of a hook."""
+class EarlyFaults:
+    """Which extensions have failed the last job that they were in, before its work.
+
+    The first such fault fails the job, so that the user decides. One that then fails the next job as well, though no
+    request names it, would fail every job of everybody, and is left out of them with a notice instead.
+    """
+
+    def __init__(self) -> None:
+        self._failed: set[str] = set()
+
+    def is_repeated(self, extension: str) -> bool:
+        """Note a fault; whether the one before it was in the job before."""
+        repeated = extension in self._failed
+        self._failed.add(extension)
+        return repeated
+
+    def forget(self, extensions: Iterable[str]) -> None:
+        """These have come through the beginning of a job."""
+        self._failed -= set(extensions)
 
 
 class JobHooks:
@@ -46,10 +66,21 @@ class JobHooks:
         timings: seconds by `extension: hook`, for each that was called.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, calls: Calls | None = None, named: Collection[str] = (), faults: EarlyFaults | None = None
+    ) -> None:
+        """
+        Args:
+            named: the extensions that the request asks for.
+            faults: those of earlier jobs; None: there were none.
+        """
+        self._calls = calls or Calls()
+        self._named = frozenset(named)
+        self._faults = faults or EarlyFaults()
         self._manager: pluggy.PluginManager | None = None  # made for the first member: a job without any pays nothing
         self._impls: Mapping[str, tuple[pluggy.HookImpl, ...]] = {}
         self._dropped: list[str] = []
+        self._gave: list[str] = []  # residuals for the call of the network that is made now
         self.model: ModelTraits | None = None
         self.notices: list[Notice] = []
         self.timings: dict[str, float] = {}
@@ -64,8 +95,9 @@ class JobHooks:
             self._manager = pluggy.PluginManager(PROJECT)
             self._manager.add_hookspecs(JobSpec)
         try:
-            self._manager.register(member, name=extension)
-            self._manager.check_pending()
+            with self._calls.inside(extension, "join_job"):
+                self._manager.register(member, name=extension)
+                self._manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
             raise ExtensionError(f"extension {extension}: {error}") from error
         self._impls = _sorted(self._manager)
@@ -84,7 +116,7 @@ class JobHooks:
                     _is_a(GenerationRequest)(new, request)
                     request = new
             except Exception as error:
-                raise fatal(impl.plugin_name, "edit_request", error) from error
+                self.fail_early(impl.plugin_name, "edit_request", error)
         return request
 
     def use_networks(self, networks: Sequence[NetworkTag]) -> frozenset[str]:
@@ -100,12 +132,14 @@ class JobHooks:
         found: list[Patch] = []
         for impl in self._of("patch_model"):
             try:
-                context = self.call(impl, {"model": model})
-                if context is not None:
-                    _is_context(context)
-                    found.append(Patch(impl.plugin_name, context))
+                with self._calls.inside(impl.plugin_name, "patch_model"):
+                    context = self.call(impl, {"model": model})
+                    if context is not None:
+                        _is_context(context)
+                        marked = MarkedContext(self._calls, impl.plugin_name, "patch_model", context)
+                        found.append(Patch(impl.plugin_name, marked))
             except Exception as error:
-                raise fatal(impl.plugin_name, "patch_model", error) from error
+                self.fail_early(impl.plugin_name, "patch_model", error)
         return tuple(found)
 
     def _collected(self, hook: str, kind: type[T], **given: Any) -> list[T]:
@@ -113,16 +147,17 @@ class JobHooks:
         found: list[T] = []
         for impl in self._of(hook):
             try:
-                mine: Iterable[T] = self.call(impl, given) or ()
+                with self._calls.inside(impl.plugin_name, hook):
+                    mine: tuple[T, ...] = tuple(self.call(impl, given) or ())
                 for one in mine:
                     _is_a(kind)(one, None)
-                    found.append(one)
+                found += mine
             except Exception as error:
-                raise fatal(impl.plugin_name, hook, error) from error
+                self.fail_early(impl.plugin_name, hook, error)
         return found
 
     def edit_conditioning(self, conditioning: Conditioning) -> Conditioning:
-        return self._chain("edit_conditioning", "conditioning", conditioning, _is_a(Conditioning))
+        return self._chain("edit_conditioning", "conditioning", conditioning, _check_conditioning)
 
     def pre_step(self, step: Step, latents: Tensor) -> Tensor:
         return self._chain("pre_step", "latents", latents, _same_tensor, step=step)
@@ -141,6 +176,7 @@ class JobHooks:
 
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
         """The sum of what the extensions return."""
+        self._gave = []
         total: Residuals | None = None
         for impl in self._of("unet_residuals"):
             given = replace(call, sample=call.sample.clone())
@@ -149,24 +185,33 @@ class JobHooks:
                 _refuse_change("call.sample", given.sample, call.sample, None)
                 if mine is not None:
                     _is_a(Residuals)(mine, call)
+                    _check_residuals(mine, call)
+                    self._gave.append(impl.plugin_name)
                     total = mine if total is None else total + mine
             except Cancelled:
                 raise
             except Exception as error:
-                self._drop(impl, error)
+                self._drop(impl.plugin_name, hook="unet_residuals", error=error)
         return total
+
+    def refuse_residuals(self, error: Exception) -> None:
+        """The network cannot use what those gave that were called last."""
+        for name in self._gave:
+            text = f"the network cannot use the residuals that it returned: {said(error)}"
+            self._drop(name, "unet_residuals", ExtensionError(text))
 
     def fields(self) -> dict[str, str]:
         """Fields of all extensions for an infotext, and which of them were dropped."""
         fields: dict[str, str] = {}
         for impl in self._of("image_fields"):
             try:
-                mine = self.call(impl, {})
-                if mine is not None:
-                    _is_a(Mapping)(mine, fields)
-                    fields |= {str(key): str(value) for key, value in mine.items()}
+                with self._calls.inside(impl.plugin_name, "image_fields"):
+                    mine = self.call(impl, {})
+                    if mine is not None:
+                        _is_a(Mapping)(mine, fields)
+                        fields |= {str(key): str(value) for key, value in mine.items()}
             except Exception as error:
-                self._drop(impl, error)
+                self._drop(impl.plugin_name, "image_fields", error)
         return fields | ({"Failed extensions": ", ".join(self._dropped)} if self._dropped else {})
 
     def extra_images(self) -> list[Image.Image]:
@@ -174,21 +219,25 @@ class JobHooks:
         found: list[Image.Image] = []
         for impl in self._of("extra_images"):
             try:
-                mine: Sequence[Image.Image] = self.call(impl, {}) or ()
+                with self._calls.inside(impl.plugin_name, "extra_images"):
+                    mine: tuple[Image.Image, ...] = tuple(self.call(impl, {}) or ())
                 for image in mine:
                     _is_a(Image.Image)(image, None)
                 found += mine
             except Exception as error:
-                self._drop(impl, error)
+                self._drop(impl.plugin_name, "extra_images", error)
         return found
 
     def call(self, impl: pluggy.HookImpl, given: Mapping[str, Any]) -> Any:
-        """Call with only the arguments the extension asked for, as pluggy does, and measure."""
+        """Call with only the arguments the extension asked for, as pluggy does, and measure.
+
+        Raises:
+            ExtensionError: see `Calls.inside`.
+        """
         began = time.perf_counter()
         try:
-            return impl.function(*[given[name] for name in impl.argnames])
-        except SystemExit as error:
-            raise ExtensionError("called sys.exit") from error
+            with self._calls.inside(impl.plugin_name, impl.function.__name__):
+                return impl.function(*[given[name] for name in impl.argnames])
         finally:
             name = f"{impl.plugin_name}: {impl.function.__name__}"
             self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - began
@@ -207,29 +256,45 @@ class JobHooks:
             except Cancelled:
                 raise
             except Exception as error:
-                self._drop(impl, error)
+                self._drop(impl.plugin_name, hook, error)
         return value
 
     def _of(self, hook: str) -> tuple[pluggy.HookImpl, ...]:
         return self._impls.get(hook, ())
 
-    def _drop(self, impl: pluggy.HookImpl, error: Exception) -> None:
-        if self._manager is not None and impl.plugin_name in self.members:
-            self._manager.unregister(impl.plugin)
+    def fail_early(self, extension: str, hook: str, error: Exception) -> None:
+        """A fault before the work: raises it as the error of the job, or drops the extension, see `EarlyFaults`."""
+        expected = isinstance(error, WebuiError) and not isinstance(error, ExtensionError)
+        if isinstance(error, ExitError):
+            self._drop(extension, hook, error)
+        elif expected or extension in self._named or not self._faults.is_repeated(extension):
+            raise fatal(extension, hook, error) from error
+        else:
+            self._drop(extension, hook, error)
+
+    def began_well(self) -> None:
+        """The work has been reached with those that are members now."""
+        self._faults.forget(self.members)
+
+    def leave_out(self, extension: str, why: str) -> None:
+        """Tell that an extension takes no part in this job."""
+        self._dropped.append(extension)
+        self.notices.append(Notice(extension, f"left out of this job: {why}"))
+
+    def _drop(self, extension: str, hook: str, error: Exception) -> None:
+        if self._manager is not None and extension in self.members:
+            self._manager.unregister(name=extension)
             self._impls = _sorted(self._manager)
-        self._dropped.append(impl.plugin_name)
-        hook = impl.function.__name__
-        log.warning("extension %s, %s", impl.plugin_name, hook, exc_info=error)
-        reason = str(error) if isinstance(error, WebuiError) else f"{type(error).__name__}: {error}"
-        self.notices.append(Notice(impl.plugin_name, f"left out of the rest of this job, {hook}: {reason}"))
+        self._dropped.append(extension)
+        log.warning("extension %s, %s", extension, hook, exc_info=error)
+        self.notices.append(Notice(extension, f"left out of the rest of this job, {hook}: {reason(error)}"))
 
 
 def fatal(extension: str, hook: str, error: Exception) -> WebuiError:
     """A fault before the work as the error of the job; what the user did keeps its kind."""
     if isinstance(error, BadRequestError | Cancelled):
         return error
-    reason = str(error) if isinstance(error, WebuiError) else f"{type(error).__name__}: {error}"
-    return ExtensionError(f"extension {extension}, {hook}: {reason}")
+    return ExtensionError(f"extension {extension}, {hook}: {reason(error)}")
 
 
 def _sorted(manager: pluggy.PluginManager) -> dict[str, tuple[pluggy.HookImpl, ...]]:
@@ -256,6 +321,37 @@ def _refuse_change(name: str, given: Any, original: Any, returned: Any) -> None:
     raise ExtensionError(f"changed {name} in place; return new values instead")
 
 
+def _check_residuals(residuals: Residuals, call: ModelCall) -> None:
+    """Refuses what no network could add to its own: no tensors, other rows than the call has, NaN."""
+    rows = len(call.sample)
+    for one in [*residuals.down, *residuals.levels, *([] if residuals.mid is None else [residuals.mid])]:
+        if not isinstance(one, Tensor):
+            raise ExtensionError(f"returned {type(one).__name__} among the residuals, expected tensors")
+        if one.ndim == call.sample.ndim and len(one) not in (1, rows):
+            raise ExtensionError(f"returned residuals of shape {tuple(one.shape)}, expected {rows} rows")
+        _refuse_not_finite(one)
+
+
+def _refuse_not_finite(tensor: Tensor) -> None:
+    if not torch.isfinite(tensor).all():
+        raise ExtensionError("returned NaN or infinity")
+
+
+def _check_conditioning(new: Any, old: Conditioning) -> None:
+    _is_a(Conditioning)(new, old)
+    if len(new.positive) != len(old.positive) or len(new.negative) != len(old.negative):
+        images = len(old.positive)
+        raise ExtensionError(f"returned the text of {len(new.positive)} images, expected that of {images}")
+    if not old.negative:
+        return
+    width = old.negative[0][0].context.shape[-1]
+    spans = [span for parts in new.positive for part in parts for span in part.spans]
+    for span in [*spans, *(span for spans in new.negative for span in spans)]:
+        if span.context.ndim != 2 or span.context.shape[-1] != width:
+            raise ExtensionError(f"returned text of shape {tuple(span.context.shape)}, expected (tokens, {width})")
+        _refuse_not_finite(span.context)
+
+
 def _same_tensor(new: Any, old: Tensor) -> None:
     if not isinstance(new, Tensor):
         raise ExtensionError(f"returned {type(new).__name__}, expected a tensor")
@@ -264,6 +360,8 @@ def _same_tensor(new: Any, old: Tensor) -> None:
             f"returned {tuple(new.shape)} {new.dtype} on {new.device}, "
             f"expected {tuple(old.shape)} {old.dtype} on {old.device}"
         )
+    if torch.isfinite(old).all():  # what was spoilt before is not its fault
+        _refuse_not_finite(new)
 
 
 def _is_context(value: Any) -> None:

@@ -10,10 +10,13 @@ from webui.domain.result import GenerationResult
 from webui.domain.settings import BackSettings
 from webui.domain.upscale import Upscale
 from webui.library.library import ModelLibrary
+from webui.plugins.calling import Calls
+from webui.plugins.crashes import FILE as CRASHES
 from webui.plugins.crashes import CrashGuard
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
+from webui.plugins.whereabouts import Whereabouts
 from webui.processing.extras import upscale_pictures
 from webui.processing.ports import Reporter
 from webui.processing.run import Pipeline
@@ -88,10 +91,17 @@ def build(settings: BackSettings) -> Back:
     library = ModelLibrary(settings.models_dir, settings.data_dir / "cache")
     models = ModelCache(library, device, dtype, settings.checkpoints_in_memory, fast_cpu=fast)
     texts = Texts(library, settings.data_dir / "styles.csv")
-    guard = CrashGuard(settings.extensions_dir, settings.data_dir / "cache" / "extension-crashes.json")
-    broken = {**dict(settings.broken_extensions), **guard.broken()}
-    loaded = load_all(settings.extensions_dir, settings.disabled_extensions, broken, guard.around)
-    host = ExtensionHost(loaded, LibraryModels(library), device, dtype)
+    calls = Calls(Whereabouts.of(settings.whereabouts_file))
+    guard = CrashGuard(settings.extensions_dir, settings.data_dir / CRASHES)
+    loaded = load_all(
+        settings.extensions_dir,
+        settings.disabled_extensions,
+        dict(settings.broken_extensions),
+        guard.around,
+        aside=guard.broken(),
+        calls=calls,
+    )
+    host = ExtensionHost(loaded, LibraryModels(library), device, dtype, calls)
     networks = UpscalerCache(library, device)
     upscalers = Upscalers(library, networks)
     pipeline = Pipeline(library, models, texts, host, upscalers, settings)

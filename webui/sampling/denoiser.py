@@ -229,7 +229,17 @@ class GuidedModel:
             torch.tensor(positive, device=sample.device),
             torch.cat(vectors).to(sample.device) if vectors else None,
         )
-        return stage.unet(call, self._hooks.unet_residuals(call))
+        residuals = self._hooks.unet_residuals(call)
+        if residuals is None:
+            return stage.unet(call, None)
+        try:
+            return stage.unet(call, residuals)
+        except torch.OutOfMemoryError:
+            raise
+        except (ValueError, RuntimeError) as error:  # they do not fit this network
+            output = stage.unet(call, None)
+            self._hooks.refuse_residuals(error)
+            return output
 
 
 def _clean(prediction: Prediction, output: Tensor, latents: Tensor, sigma: Tensor, timestep: Tensor) -> Tensor:
