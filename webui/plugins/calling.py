@@ -8,8 +8,11 @@ from types import TracebackType
 from typing import Any
 
 from webui.domain.errors import WebuiError
+from webui.plugins.codetrace import CodeTrace
 from webui.plugins.surroundings import StandardStreams, Surroundings
 from webui.plugins.whereabouts import Whereabouts
+
+UNDONE = "this was undone: an extension acts by its hooks alone"
 
 
 class ExtensionError(WebuiError):
@@ -26,6 +29,29 @@ class Calls:
     def __init__(self, whereabouts: Whereabouts | None = None) -> None:
         self.whereabouts = whereabouts or Whereabouts()
         self.standard = StandardStreams()
+        self._trace: CodeTrace | None = None
+        self._looked: set[tuple[str, str]] = set()
+        self._suspects: set[str] = set()
+
+    def watch_code(self, trace: CodeTrace) -> None:
+        """From now on look, after the first call of each hook, whether the extension has replaced code of others; and
+        after every call of one that ever has. A look takes some 10 ms.
+        """
+        self._trace = trace
+
+    def suspect(self, extension: str) -> None:
+        """The extension has replaced code of others."""
+        self._suspects.add(extension)
+
+    def undo(self, extension: str, hook: str) -> str:
+        """Put back what the extension has replaced in this call, where it is time to look; in words, "" for nothing."""
+        if self._trace is None or ((extension, hook) in self._looked and extension not in self._suspects):
+            return ""
+        self._looked.add((extension, hook))
+        names = [name for names in self._trace.undo().values() for name in names]
+        if names:
+            self.suspect(extension)
+        return ", ".join(names)
 
     def inside(self, extension: str, hook: str) -> "Inside":
         """A context in which the code of an extension runs.
@@ -59,9 +85,12 @@ class Inside:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._calls.whereabouts.leave(self._before)
+        replaced = self._calls.undo(self._extension, self._hook)
         changed = self._surroundings.put_back()
         if error is not None and not isinstance(error, Exception):
             raise ExitError("called sys.exit" if isinstance(error, SystemExit) else f"raised {said(error)}") from error
+        if replaced:
+            raise ExtensionError(f"replaced {replaced}; {UNDONE}") from error
         if error is None and changed:
             raise ExtensionError(f"left {changed} changed; this was put back")
 

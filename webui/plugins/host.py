@@ -12,7 +12,7 @@ from webui.domain.result import Notice
 from webui.extension_api.action import ActionContext, ActionResult
 from webui.extension_api.job_context import JobContext
 from webui.extension_api.options import Options
-from webui.plugins.calling import Calls, ExtensionError
+from webui.plugins.calling import UNDONE, Calls, ExtensionError
 from webui.plugins.codetrace import CodeTrace
 from webui.plugins.jobhooks import EarlyFaults, JobHooks
 from webui.plugins.loader import Extension, Loaded, identifier
@@ -39,6 +39,7 @@ class ExtensionHost:
         self._calls = calls or Calls()
         self._faults = EarlyFaults()
         self._trace = CodeTrace()
+        self._calls.watch_code(self._trace)
         self._aside = tuple(info for info in loaded.infos if info.state == "aside")
         self._names = {identifier(one.info.folder): name for name, one in loaded.extensions.items()}
         self._joiners = tuple(loaded.extensions[name] for name in sorted(loaded.extensions))
@@ -94,8 +95,10 @@ class ExtensionHost:
             hooks.began_well()
         finally:
             for folder, names in (self._trace.undo() if acting else {}).items():
-                text = f"replaced {', '.join(names)}; this was undone: an extension acts by its hooks alone"
-                hooks.notices.append(Notice(self._names.get(folder, folder) or " or ".join(acting), text))
+                owners = (self._names.get(folder, folder),) if folder else acting
+                for name in owners:
+                    self._calls.suspect(name)
+                hooks.notices.append(Notice(" or ".join(owners), f"replaced {', '.join(names)}; {UNDONE}"))
 
     def act(
         self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]

@@ -9,11 +9,9 @@ the job before this one too: see `EarlyFaults`.
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import pluggy
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -23,6 +21,15 @@ from webui.domain.result import Notice
 from webui.extension_api.hookspecs import JobSpec
 from webui.extension_api.job_context import ModelTraits
 from webui.extension_api.markers import PROJECT
+from webui.plugins.answers import (
+    check_conditioning,
+    check_context,
+    check_residuals,
+    check_tensor,
+    copied,
+    is_a,
+    refuse_change,
+)
 from webui.plugins.calling import Calls, ExitError, ExtensionError, MarkedContext, reason, said
 from webui.plugins.patches import Patch
 from webui.prompt.composition import NetworkTag
@@ -113,7 +120,7 @@ class JobHooks:
             try:
                 new = self.call(impl, {"request": request})
                 if new is not None:
-                    _is_a(GenerationRequest)(new, request)
+                    is_a(GenerationRequest)(new, request)
                     request = new
             except Exception as error:
                 self.fail_early(impl.plugin_name, "edit_request", error)
@@ -135,7 +142,7 @@ class JobHooks:
                 with self._calls.inside(impl.plugin_name, "patch_model"):
                     context = self.call(impl, {"model": model})
                     if context is not None:
-                        _is_context(context)
+                        check_context(context)
                         marked = MarkedContext(self._calls, impl.plugin_name, "patch_model", context)
                         found.append(Patch(impl.plugin_name, marked))
             except Exception as error:
@@ -150,42 +157,41 @@ class JobHooks:
                 with self._calls.inside(impl.plugin_name, hook):
                     mine: tuple[T, ...] = tuple(self.call(impl, given) or ())
                 for one in mine:
-                    _is_a(kind)(one, None)
+                    is_a(kind)(one, None)
                 found += mine
             except Exception as error:
                 self.fail_early(impl.plugin_name, hook, error)
         return found
 
     def edit_conditioning(self, conditioning: Conditioning) -> Conditioning:
-        return self._chain("edit_conditioning", "conditioning", conditioning, _check_conditioning)
+        return self._chain("edit_conditioning", "conditioning", conditioning, check_conditioning)
 
     def pre_step(self, step: Step, latents: Tensor) -> Tensor:
-        return self._chain("pre_step", "latents", latents, _same_tensor, step=step)
+        return self._chain("pre_step", "latents", latents, check_tensor, step=step)
 
     def post_step(self, step: Step, latents: Tensor, denoised: Tensor) -> Tensor:
-        return self._chain("post_step", "latents", latents, _same_tensor, step=step, denoised=denoised)
+        return self._chain("post_step", "latents", latents, check_tensor, step=step, denoised=denoised)
 
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
-        return self._chain("edit_denoised", "denoised", denoised, _same_tensor, step=step, cond=cond, uncond=uncond)
+        return self._chain("edit_denoised", "denoised", denoised, check_tensor, step=step, cond=cond, uncond=uncond)
 
     def edit_pixels(self, pixels: Tensor, index: int) -> Tensor:
-        return self._chain("edit_pixels", "pixels", pixels, _same_tensor, index=index)
+        return self._chain("edit_pixels", "pixels", pixels, check_tensor, index=index)
 
     def edit_image(self, image: Image.Image, index: int) -> Image.Image:
-        return self._chain("edit_image", "image", image, _is_a(Image.Image), index=index)
+        return self._chain("edit_image", "image", image, is_a(Image.Image), index=index)
 
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
         """The sum of what the extensions return."""
         self._gave = []
         total: Residuals | None = None
         for impl in self._of("unet_residuals"):
-            given = replace(call, sample=call.sample.clone())
+            given = copied(call)
             try:
                 mine: Residuals | None = self.call(impl, {"call": given})
-                _refuse_change("call.sample", given.sample, call.sample, None)
+                refuse_change("call", given, call, None)
                 if mine is not None:
-                    _is_a(Residuals)(mine, call)
-                    _check_residuals(mine, call)
+                    check_residuals(mine, call)
                     self._gave.append(impl.plugin_name)
                     total = mine if total is None else total + mine
             except Cancelled:
@@ -208,7 +214,7 @@ class JobHooks:
                 with self._calls.inside(impl.plugin_name, "image_fields"):
                     mine = self.call(impl, {})
                     if mine is not None:
-                        _is_a(Mapping)(mine, fields)
+                        is_a(Mapping)(mine, fields)
                         fields |= {str(key): str(value) for key, value in mine.items()}
             except Exception as error:
                 self._drop(impl.plugin_name, "image_fields", error)
@@ -222,7 +228,7 @@ class JobHooks:
                 with self._calls.inside(impl.plugin_name, "extra_images"):
                     mine: tuple[Image.Image, ...] = tuple(self.call(impl, {}) or ())
                 for image in mine:
-                    _is_a(Image.Image)(image, None)
+                    is_a(Image.Image)(image, None)
                 found += mine
             except Exception as error:
                 self._drop(impl.plugin_name, "extra_images", error)
@@ -245,11 +251,11 @@ class JobHooks:
     def _chain(self, hook: str, name: str, value: T, check: Callable[[Any, Any], None], **others: Any) -> T:
         """Give each extension the value the one before it returned; tensors as copies, so that no change gets lost."""
         for impl in self._of(hook):
-            given = {key: _copy(one) for key, one in {**others, name: value}.items()}
+            given = {key: copied(one) for key, one in {**others, name: value}.items()}
             try:
                 new = self.call(impl, given)
                 for key, original in {**others, name: value}.items():
-                    _refuse_change(key, given[key], original, new)
+                    refuse_change(key, given[key], original, new)
                 if new is not None:
                     check(new, value)
                     value = new
@@ -306,72 +312,3 @@ def _sorted(manager: pluggy.PluginManager) -> dict[str, tuple[pluggy.HookImpl, .
 def _turn(impl: pluggy.HookImpl) -> int:
     """Who asked to be first or last is; the others keep the order in which they joined."""
     return 1 - impl.tryfirst + impl.trylast
-
-
-def _copy(value: Any) -> Any:
-    return value.clone() if isinstance(value, Tensor) else value
-
-
-def _refuse_change(name: str, given: Any, original: Any, returned: Any) -> None:
-    """Whether a copy that was handed out was written to. Returning that very copy is one way to return new values."""
-    if not isinstance(given, Tensor) or given is returned or torch.equal(given, original):
-        return
-    if given.shape == original.shape and torch.equal(given.nan_to_num(), original.nan_to_num()):
-        return  # NaN is not equal to itself
-    raise ExtensionError(f"changed {name} in place; return new values instead")
-
-
-def _check_residuals(residuals: Residuals, call: ModelCall) -> None:
-    """Refuses what no network could add to its own: no tensors, other rows than the call has, NaN."""
-    rows = len(call.sample)
-    for one in [*residuals.down, *residuals.levels, *([] if residuals.mid is None else [residuals.mid])]:
-        if not isinstance(one, Tensor):
-            raise ExtensionError(f"returned {type(one).__name__} among the residuals, expected tensors")
-        if one.ndim == call.sample.ndim and len(one) not in (1, rows):
-            raise ExtensionError(f"returned residuals of shape {tuple(one.shape)}, expected {rows} rows")
-        _refuse_not_finite(one)
-
-
-def _refuse_not_finite(tensor: Tensor) -> None:
-    if not torch.isfinite(tensor).all():
-        raise ExtensionError("returned NaN or infinity")
-
-
-def _check_conditioning(new: Any, old: Conditioning) -> None:
-    _is_a(Conditioning)(new, old)
-    if len(new.positive) != len(old.positive) or len(new.negative) != len(old.negative):
-        images = len(old.positive)
-        raise ExtensionError(f"returned the text of {len(new.positive)} images, expected that of {images}")
-    if not old.negative:
-        return
-    width = old.negative[0][0].context.shape[-1]
-    spans = [span for parts in new.positive for part in parts for span in part.spans]
-    for span in [*spans, *(span for spans in new.negative for span in spans)]:
-        if span.context.ndim != 2 or span.context.shape[-1] != width:
-            raise ExtensionError(f"returned text of shape {tuple(span.context.shape)}, expected (tokens, {width})")
-        _refuse_not_finite(span.context)
-
-
-def _same_tensor(new: Any, old: Tensor) -> None:
-    if not isinstance(new, Tensor):
-        raise ExtensionError(f"returned {type(new).__name__}, expected a tensor")
-    if (new.shape, new.dtype, new.device) != (old.shape, old.dtype, old.device):
-        raise ExtensionError(
-            f"returned {tuple(new.shape)} {new.dtype} on {new.device}, "
-            f"expected {tuple(old.shape)} {old.dtype} on {old.device}"
-        )
-    if torch.isfinite(old).all():  # what was spoilt before is not its fault
-        _refuse_not_finite(new)
-
-
-def _is_context(value: Any) -> None:
-    if not (hasattr(value, "__enter__") and hasattr(value, "__exit__")):
-        raise ExtensionError(f"returned {type(value).__name__}, expected a context manager")
-
-
-def _is_a(kind: type) -> Callable[[Any, Any], None]:
-    def check(new: Any, old: Any) -> None:
-        if not isinstance(new, kind):
-            raise ExtensionError(f"returned {type(new).__name__}, expected {kind.__name__}")
-
-    return check

@@ -72,6 +72,17 @@ class Whereabouts:
         finally:
             self.leave(before)
 
+    @contextlib.contextmanager
+    def outside(self) -> Iterator[None]:
+        """The calling thread does work of the program that an extension waits for."""
+        slot = self._slot()
+        before = slot.mark
+        slot.set(_EMPTY)
+        try:
+            yield
+        finally:
+            slot.set(before)
+
     def enter(self, extension: str, hook: str) -> bytes:
         """Set the mark of the calling thread; gives the one before for `leave`."""
         slot = self._slot()

@@ -101,7 +101,8 @@ def build(settings: BackSettings) -> Back:
         aside=guard.broken(),
         calls=calls,
     )
-    host = ExtensionHost(loaded, LibraryModels(library), device, dtype, calls)
+    files = LibraryModels(library, whereabouts=calls.whereabouts)
+    host = ExtensionHost(loaded, files, device, dtype, calls)
     networks = UpscalerCache(library, device)
     upscalers = Upscalers(library, networks)
     pipeline = Pipeline(library, models, texts, host, upscalers, settings)
