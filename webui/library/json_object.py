@@ -36,7 +36,7 @@ def json_value(name: str, text: str | bytes) -> Any:
     except (ValueError, RecursionError) as error:
         raise UnusableFileError(f"{name} is damaged: not valid JSON ({error})") from error
     inside = [found]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         inside = [one for outer in inside for one in _members(outer) if isinstance(one, dict | list)]
         if not inside:
             return found

@@ -52,7 +52,7 @@ class Pipeline:
         """
         reporter = wish = SharedWish(reporter)
         hooks = self._host.join(request, wish.seen)
-        request = hooks.edit_request(merged(request, self._tools.texts.styles()))
+        request = hooks.edit_request(merged(request, self._tools.texts.styles(request.styles)))
         self._tools.upscalers.check(request)
         job = self._preparation.prepare(request, hooks, reporter)
         report = RunReport(reporter, job.passes, len(job.plan.batches), self._preview_every)
