@@ -79,7 +79,7 @@ def test_a_broken_settings_file_is_kept_aside(tmp_path: Path, caplog: pytest.Log
         with caplog.at_level(logging.WARNING):
             assert read_settings(path) == {}
         assert not path.exists()
-    assert sorted(kept.read_text() for kept in tmp_path.glob("settings.broken-*")) == ["", "\0", "[1]", "{"]
+    assert sorted(kept.read_text() for kept in tmp_path.glob("settings.json.damaged-*")) == ["", "\0", "[1]", "{"]
     assert "kept as" in caplog.text
 
 

@@ -11,19 +11,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from webui.commands import extensions_cli, models_cli
 from webui.commands.arguments import parse
 from webui.commands.foreign.translation import joined, translated
 from webui.commands.picture_flags import picture_fields
 from webui.commands.settings_flags import A1111_PRECISIONS, EVERYWHERE
-from webui.domain.errors import WebuiError
+from webui.domain.errors import UnusableFileError, WebuiError
 from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.settings import ImageFormat, Settings, environment, merge
 from webui.installing.lockfile import FILE as LOCK_FILE
 from webui.installing.lockfile import LockFile
+from webui.library.json_object import keep_aside, read_json_object
 from webui.library.other_programs import EXTRA_PATHS_FILE, folders_of_program
 from webui.library.resolution import at_trained_size
 from webui.output.metadata import read_text
@@ -105,14 +106,14 @@ def _switched_off(settings: Settings, spared: str) -> tuple[str, ...]:
 def read_settings(path: Path) -> dict[str, Any]:
     """What settings.json holds. A broken file is set aside, a wrong key is left out; both are said in the log."""
     try:
-        data = TypeAdapter(dict[str, Any]).validate_json(path.read_bytes())
+        data = read_json_object(path)
     except FileNotFoundError:
         return {}
-    except ValidationError as error:
-        aside = path.with_name(f"settings.broken-{secrets.token_hex(4)}.json")
-        path.rename(aside)
-        reason = error.errors(include_input=False)[0]["msg"]
-        log.warning("%s cannot be read (%s); it is kept as %s, and defaults are used", path, reason, aside.name)
+    except (UnusableFileError, IsADirectoryError) as error:
+        keep_aside(path, str(error))
+        return {}
+    except OSError as error:
+        log.warning("%s cannot be read (%s); the defaults are used", path, error.strerror)
         return {}
     good: dict[str, Any] = {}
     for name, value in data.items():

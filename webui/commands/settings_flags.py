@@ -47,6 +47,7 @@ def add_common(target: argparse.ArgumentParser) -> None:
     add("--tiled-vae", action="store_true", default=absent(target), help="decode in tiles, which needs less memory")
     add("--extension-sources", action="append", metavar="DIR", help="extensions may be installed from here by the page")
     add("--disable-extension", dest="disabled_extensions", action="append", metavar="NAME", help="may be repeated")
+    add("--hook-deadline", type=float, metavar="SECONDS", help="of extensions without progress; 0: none (default: 120)")
     add("--image-format", choices=("png", "jpg", "webp"), help="of saved pictures (default: png)")
 
 

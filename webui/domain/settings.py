@@ -39,6 +39,9 @@ class BackChoices(BaseModel):
     preview_every: int = Field(5, ge=0, le=150, description="steps between live previews; 0: none")
     tiled_vae: bool = Field(False, description="always decode in tiles")
     disabled_extensions: tuple[str, ...] = ()
+    hook_deadline: float = Field(
+        120.0, ge=0, le=86400, description="seconds that an extension's code may run without progress; 0: for ever"
+    )
 
     @property
     def styles_path(self) -> Path:
@@ -51,9 +54,11 @@ class BackSettings(BackChoices):
 
     Attributes:
         broken_extensions: folders that are left out, each with the reason: describing them failed.
+        whereabouts_file: memory in which a worker marks the extension whose code it is in; "" for none.
     """
 
     broken_extensions: tuple[tuple[str, str], ...] = ()
+    whereabouts_file: str = ""
 
 
 class Settings(BackChoices):

@@ -56,7 +56,8 @@ class AppSpec:
         """A job starts, before any work. Return an object with job hooks, or None to stay out of this job.
 
         Called for every job, also where the request does not name the extension (`job.options` is then None), so look
-        quickly. An error fails the job with the extension's name. `job.model` tells what the checkpoint is (family,
+        quickly. An error fails the job with the extension's name; if the next job fails of it too and its request does
+        not name the extension, that job goes on without it. `job.model` tells what the checkpoint is (family,
         prediction, channels, cell); it is known from `use_networks` on and raises before.
         """
 
@@ -67,6 +68,10 @@ class JobSpec:
     `step.place` says where in its job a step stands: `batch`, `hires` (the second pass of hires fix), `stage` (`base`,
     or `refiner` once that has taken over), `call` and `call_in_step` (the calls that the run of the sampler made
     before, and how many of them in this step). Of a call it is `call.place`.
+
+    A hook that makes no progress for the setting `hook_deadline` (120 s; 0: no limit) counts as hanging, and the worker
+    is replaced. Each `job.stopped()`, each `job.notice(...)` and each tensor that `job.models.load` reads is progress.
+    An extension in whose code the worker ended or hung twice is set aside until the user switches it on again.
     """
 
     @hookspec

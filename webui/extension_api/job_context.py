@@ -44,8 +44,9 @@ class JobContext:
         options: the extension's own, validated; None where the request does not name the extension.
         device, dtype: of the UNet and the text encoders.
         models: files by name, and what was built from them.
-        notice: tell the user something in a sentence; it is shown beside the picture.
-        stopped: whether the user stopped the job; long work looks now and then and gives back what there is.
+        notice: tell the user something in a sentence; it is shown beside the picture, and counts as progress.
+        stopped: whether the user stopped the job; long work looks now and then and gives back what there is. Each
+            look counts as progress (see `hookspecs`).
         loaded: the checkpoint once it is loaded; read it as `model`.
     """
 

@@ -1,5 +1,6 @@
 """The models on disk: which there are, by which names they go, what they are. Loads no weights and needs no torch."""
 
+import logging
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +31,8 @@ _WAITING = "a pickle; it is converted to safetensors when it is first used"
 RULES = 2  # raise it when files are judged differently, so that cached verdicts are made anew
 EXAMINE_SECONDS = 1.5
 _LISTED = 30  # names in an error text
+
+log = logging.getLogger(__name__)
 
 
 class ModelLibrary:
@@ -225,6 +228,8 @@ class ModelLibrary:
         if known[0] != valid_for:
             if not opens:
                 return file
+            if source != file.path and not _is_whole(source):
+                return replace(file, reason=_WAITING)
             verdict = _verdict(file, source, self.families)
             self._facts.put(file.path, "verdict", f"{valid_for}|{verdict}")
         return file if verdict == _OK else replace(file, usable=False, reason=verdict)
@@ -270,6 +275,17 @@ class ModelLibrary:
             if found is not None:
                 return found
         return None
+
+
+def _is_whole(copy: Path) -> bool:
+    """Whether a converted copy can be read; one that was cut is removed, and made anew when it is wanted."""
+    try:
+        read_header(copy)
+    except UnusableFileError as error:
+        log.warning("%s in the cache is damaged and is made anew: %s", copy.name, error)
+        copy.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def _verdict(file: ModelFile, source: Path, families: Sequence[Family]) -> str:

@@ -11,10 +11,13 @@ from webui.domain.settings import BackSettings
 from webui.domain.upscale import Upscale
 from webui.library.family import Family
 from webui.library.library import ModelLibrary
+from webui.plugins.calling import Calls
+from webui.plugins.crashes import FILE as CRASHES
 from webui.plugins.crashes import CrashGuard
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
+from webui.plugins.whereabouts import Whereabouts
 from webui.processing.extras import upscale_pictures
 from webui.processing.ports import Reporter
 from webui.processing.run import Pipeline
@@ -102,10 +105,18 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
         fast_cpu=fast,
     )
     texts = Texts(library, settings.styles_path)
-    guard = CrashGuard(settings.extensions_dir, settings.data_dir / "cache" / "extension-crashes.json")
-    broken = {**dict(settings.broken_extensions), **guard.broken()}
-    loaded = load_all(settings.extensions_dir, settings.disabled_extensions, broken, guard.around)
-    host = ExtensionHost(loaded, LibraryModels(library), device, dtype)
+    calls = Calls(Whereabouts.of(settings.whereabouts_file))
+    guard = CrashGuard(settings.extensions_dir, settings.data_dir / CRASHES)
+    loaded = load_all(
+        settings.extensions_dir,
+        settings.disabled_extensions,
+        dict(settings.broken_extensions),
+        guard.around,
+        aside=guard.broken(),
+        calls=calls,
+    )
+    files = LibraryModels(library, whereabouts=calls.whereabouts)
+    host = ExtensionHost(loaded, files, device, dtype, calls)
     networks = UpscalerCache(library, device)
     upscalers = Upscalers(library, networks)
     pipeline = Pipeline(library, models, texts, host, upscalers, settings)

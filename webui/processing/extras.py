@@ -14,6 +14,7 @@ from webui.imaging.upscale import Pass, Watch
 from webui.output.infotext import quote
 from webui.plugins.host import ExtensionHost
 from webui.processing.ports import Reporter
+from webui.processing.reporting import SharedWish
 from webui.processing.upscaling import Upscalers
 
 
@@ -36,7 +37,8 @@ def upscale_pictures(
         Cancelled: stopped by the user before the first picture was made.
     """
     upscalers.check(request)
-    hooks = host.join(request, lambda: bool(reporter.stopped()))
+    reporter = wish = SharedWish(reporter)
+    hooks = host.join(request, wish.seen)
     began = time.monotonic()
     made: list[GeneratedImage] = []
     interrupted = False

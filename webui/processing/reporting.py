@@ -7,12 +7,36 @@ from contextlib import contextmanager
 from torch import Tensor
 
 from webui.domain.errors import Cancelled
-from webui.domain.result import Phase, Progress
+from webui.domain.result import GeneratedImage, Phase, Progress
 from webui.library.family import LatentFormat
 from webui.processing.passes import Pass
 from webui.processing.ports import Reporter
 from webui.processing.preview import preview
 from webui.sampling.steps import Step, Watch
+
+
+class SharedWish:
+    """The reporter of a job whose wish to stop the extensions look at too: a skip that one sees first is not lost."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._seen = ""
+
+    def seen(self) -> bool:
+        """Whether the user wants an end, as extensions are told; the pipeline hears of it all the same."""
+        self._seen = self._seen or self._reporter.stopped()
+        return bool(self._seen)
+
+    def progress(self, progress: Progress) -> None:
+        self._reporter.progress(progress)
+
+    def image(self, image: GeneratedImage) -> None:
+        self._reporter.image(image)
+
+    def stopped(self) -> str:
+        """See `Reporter`."""
+        wish, self._seen = self._seen or self._reporter.stopped(), ""
+        return wish
 
 
 class RunReport:

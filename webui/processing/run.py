@@ -17,7 +17,7 @@ from webui.processing.patching import Patching
 from webui.processing.plan import merged
 from webui.processing.ports import Reporter
 from webui.processing.prepare import Preparation, Prepared
-from webui.processing.reporting import RunReport
+from webui.processing.reporting import RunReport, SharedWish
 from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
 from webui.processing.upscaling import Upscalers
@@ -56,8 +56,9 @@ class Pipeline:
             WebuiError: an expected failure, in words.
             Cancelled: stopped by the user before there was any image.
         """
-        hooks = self._host.join(request, lambda: bool(reporter.stopped()))
-        request = hooks.edit_request(merged(request, self._tools.texts.styles()))
+        reporter = wish = SharedWish(reporter)
+        hooks = self._host.join(request, wish.seen)
+        request = hooks.edit_request(merged(request, self._tools.texts.styles(request.styles)))
         self._tools.upscalers.check(request)
         job = self._preparation.prepare(request, hooks, reporter)
         report = RunReport(reporter, job.passes, len(job.plan.batches), self._preview_every)

@@ -1,6 +1,6 @@
 """The text side of a job: styles, embeddings and encoders, kept between jobs while their files stay the same."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,13 +44,20 @@ class Texts:
     def __init__(self, library: ModelLibrary, styles_file: Path) -> None:
         self._library = library
         self._styles_file = styles_file
+        self._styles_problem = ""
         self._tokenizer: ClipTokenizer | None = None
         self._read: dict[Path, _Read] = {}
         self._files: dict[str, ModelFile] = {}
 
-    def styles(self) -> dict[str, Style]:
-        """The saved styles by name."""
-        return read_styles(self._styles_file)
+    def styles(self, wanted: Collection[str] = ()) -> dict[str, Style]:
+        """The saved styles by name. A damaged file has none, and `problems` says so where any are wanted."""
+        self._styles_problem = ""
+        try:
+            return read_styles(self._styles_file)
+        except UnusableFileError as error:
+            if wanted:
+                self._styles_problem = f"{error}; made without the styles {', '.join(wanted)}"
+            return {}
 
     def encode(self, plan: Plan, model: LoadedModel, brought: Sequence[Embedding] = ()) -> Conditioning:
         """The text of one batch of the plan, for one model; `brought` are embeddings beside those in the folder."""
@@ -91,8 +98,9 @@ class Texts:
         return ", ".join(found)
 
     def problems(self) -> list[Notice]:
-        """Embedding files that could not be used, with the reason."""
-        return [Notice("embeddings", read.problem) for read in self._read.values() if read.problem]
+        """Embedding files, and styles, that could not be used, with the reason."""
+        styles = [Notice("styles", self._styles_problem)] if self._styles_problem else []
+        return [*styles, *(Notice("embeddings", read.problem) for read in self._read.values() if read.problem)]
 
     def _texts(self, plan: Plan) -> Iterator[list[str]]:
         """The texts that are encoded together: the negative prompt's schedule, then that of each AND part."""

@@ -218,7 +218,17 @@ class GuidedModel:
             torch.cat(vectors).to(sample.device) if vectors else None,
             stage.takes,
         )
-        return stage.network(call, self._hooks.unet_residuals(call))
+        residuals = self._hooks.unet_residuals(call)
+        if residuals is None:
+            return stage.network(call, None)
+        try:
+            return stage.network(call, residuals)
+        except torch.OutOfMemoryError:
+            raise
+        except (ValueError, RuntimeError) as error:  # they do not fit this network
+            output = stage.network(call, None)
+            self._hooks.refuse_residuals(error)
+            return output
 
 
 def _clean(latents: Tensor, epsilon: Tensor, alpha: Tensor) -> Tensor:

@@ -32,6 +32,8 @@ from webui.library.unfinished import remove_abandoned
 from webui.output.metadata import encode
 from webui.output.store import ImageStore
 from webui.plugins.catalog import Catalog
+from webui.plugins.crashes import FILE as CRASHES
+from webui.plugins.crashes import CrashRegister
 from webui.plugins.describing import CACHE, describe_all
 from webui.prompt.style_file import StyleFile
 from webui.server.credentials import parse_users
@@ -196,7 +198,12 @@ def _live(
         renew(settings.for_back(disabled=disabled, broken=broken))
 
     return LiveExtensions(
-        known, installing, settings.disabled_extensions, describe=functools.partial(_infos, settings), renew=start
+        known,
+        installing,
+        settings.disabled_extensions,
+        forget=CrashRegister(settings.extensions_dir, settings.data_dir / CRASHES).forget,
+        describe=functools.partial(_infos, settings),
+        renew=start,
     )
 
 
