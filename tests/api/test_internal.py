@@ -56,6 +56,10 @@ def test_jobs_that_wait_have_a_place_and_ended_ones_are_completed() -> None:
         True, "In queue: 2/2", None, -1,
     )  # fmt: skip
     assert asked(api, "c")["completed"] is True
+    api.engine.jobs["a"].note_held("two workers ended")
+    told = asked(api, "a")
+    assert (told["queued"], told["completed"], told["textinfo"]) == (True, False, "two workers ended")
+    api.engine.jobs["a"].note_queued()
     nobody = asked(api, "task(unknown)")
     assert (nobody["active"], nobody["queued"], nobody["completed"], nobody["textinfo"]) == (
         False, False, False, "Waiting...",

@@ -142,8 +142,8 @@ def test_an_idle_page_stops_no_job_of_another(runner: Runner, engine: FakeEngine
 
 def test_of_several_jobs_of_a_page_the_one_that_runs_is_stopped(runner: Runner, engine: FakeEngine) -> None:
     engine.step_seconds = 0.05
-    first = engine.submit(GenerationRequest(steps=150), save=False, owner="page")
-    last = engine.submit(GenerationRequest(steps=150), save=False, owner="page")
+    first = engine.submit(GenerationRequest(steps=150), save=False, owner="page x")
+    last = engine.submit(GenerationRequest(steps=150), save=False, owner="page x")
     assert runner.interrupt(last.id) == ""
     assert (first.stop, last.stop) == (True, False)
     last.cancel()

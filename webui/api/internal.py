@@ -91,7 +91,7 @@ def report(parts: Parts, job: GenerationJob | None, body: ProgressBody) -> dict[
     A preview is sent only where its number is not the one that the client names.
     """
     active = job is not None and job.state == "running"
-    queued = job is not None and job.state == "queued"
+    queued = job is not None and job.state in ("queued", "held")
     answer: dict[str, Any] = {
         "active": active,
         "queued": queued,
@@ -106,7 +106,7 @@ def report(parts: Parts, job: GenerationJob | None, body: ProgressBody) -> dict[
         if queued and job is not None:
             waiting = [one.id for one in parts.engine.queued()]
             place = waiting.index(job.id) + 1 if job.id in waiting else 1
-            answer["textinfo"] = f"In queue: {place}/{max(place, len(waiting))}"
+            answer["textinfo"] = job.status.reason or f"In queue: {place}/{max(place, len(waiting))}"
         return answer
     now = job.progress
     count = max(1, now.batches)

@@ -61,11 +61,6 @@ class Dispatcher:
         with self._changed:
             return " ".join(text for cause, text in self._pauses.items() if cause != "closing")
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether no further job is begun."""
-        return bool(self._pauses)
-
     def submit(self, job: AnyJob) -> None:
         """A job has come; it is on the board. Where the back could not do anything, this is a reason to try again."""
         if job.is_light:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Protocol
 
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
@@ -16,9 +16,9 @@ from webui.domain.result import GeneratedImage, Notice
 from webui.engine.records import JobRecords
 from webui.jobs.kind import Worked
 from webui.jobs.rows import StoredImage
-from webui.output.spool import Spool, Spooled
+from webui.output.spool import Spool
+from webui.output.store import Folder
 
-Folder = Literal["txt2img-images", "img2img-images", "extras-images"]
 FOLDERS: Mapping[str, Folder] = MappingProxyType({"txt2img": "txt2img-images", "upscale": "extras-images"})
 
 log = logging.getLogger(__name__)
@@ -128,15 +128,14 @@ class PictureKeeper:
     def _place(self, path: Path) -> None:
         """Give a picture that waits its place. Raises WebuiError where there still is no room."""
         try:
-            waiting: Spooled = self._spool.read(path)
+            waiting = self._spool.read(path)
         except WebuiError as error:
             log.warning("%s", error)
             return
         row = self._records.image_at(waiting.job_id, waiting.image.index)
         if row is None or row.state != "saved":  # else a kill came between the saving and the removing
             job = self._records.request_of(waiting.job_id)
-            folder: Folder = waiting.folder if waiting.folder in FOLDERS.values() else "img2img-images"  # type: ignore[assignment]
-            placed = self._save(waiting.job_id, waiting.image, folder, job or waiting.image.request)
+            placed = self._save(waiting.job_id, waiting.image, waiting.folder, job or waiting.image.request)
             self._records.place_image(waiting.job_id, replace(waiting.image, path=str(placed)))
             log.info("%s was moved to %s", path.name, placed)
         self._spool.remove(path)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 FRAME = 0.2  # seconds that lie at least between two looks of a job on its way
 NOTICEABLE = 0.05  # seconds
+PAGE = "page"  # begins the owner of a job that a page sent for nobody who logged in
 NOTHING = "Nothing of this page is running."
 Updates = dict[Component, Any]
 
@@ -250,7 +251,9 @@ class Runner:
         job = self.job(job_id)
         if job is None:
             return None
-        running = [one for one in self.engine.running() if job.owner and one.owner == job.owner]
+        # a user who logged in may have several browsers, so there only the job itself is known to be this one's
+        owned = job.owner.startswith(f"{PAGE} ")
+        running = [one for one in self.engine.running() if owned and one.owner == job.owner]
         return running[0] if running else None if job.ended else job
 
     @staticmethod
@@ -265,7 +268,7 @@ def owner_of(sender: gr.Request | None) -> str:
     if sender is None:
         return ""
     user = getattr(sender.request, "scope", {}).get("webui.user", "") if sender.request is not None else ""
-    return f"{user} page {sender.session_hash}".strip() if sender.session_hash else str(user)
+    return str(user) or (f"{PAGE} {sender.session_hash}" if sender.session_hash else "")
 
 
 def _is_shown(phase: str, seconds: float) -> bool:
