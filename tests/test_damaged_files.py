@@ -29,6 +29,7 @@ from webui.plugins.catalog import write_switch
 from webui.plugins.crashes import CrashGuard, CrashRegister
 from webui.plugins.describing import describe_all
 from webui.plugins.manifest import ManifestError, read_manifest
+from webui.processing.texts import Texts
 from webui.server import app
 from webui.server.app import STYLES_FILE, wired
 from webui.server.datalock import DataLock
@@ -149,6 +150,19 @@ def test_a_bad_database_is_kept_aside(tmp_path: Path, make: Callable[[Path], Non
     store.add("a", "generation", "{}", save=True, created=0)
     assert [row.id for row in store.unfinished()] == ["a"]
     store.close()
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"name", b'"', b"a,b\n1,2", b'name\n"' + b"x" * 200_000])
+def test_bad_styles_stop_no_job_and_are_told_where_they_are_wanted(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / STYLES_FILE).write_bytes(content)
+    texts = Texts(ModelLibrary(tmp_path / "models", tmp_path / "cache"), tmp_path / STYLES_FILE)
+    assert texts.styles() == {}
+    assert texts.problems() == []
+    assert texts.styles(("mine",)) == {}
+    if content != b"name":  # which is a file without styles
+        (notice,) = texts.problems()
+        assert "styles.csv" in notice.text
+        assert "made without the styles mine" in notice.text
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b"a = " + b"[" * 100_000, b"", b"\xff", b"name = 5"])

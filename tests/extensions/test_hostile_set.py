@@ -125,7 +125,7 @@ def test_noise_at_every_hook(attack: Callable[..., set[str]], name: str) -> None
 def test_a_wrong_answer_at_every_hook(attack: Callable[..., set[str]], name: str) -> None:
     signatures = HOOKS if name == "of no kind" else tuple(one for one in HOOKS if hook_of(one) in TENSORS)
     told = attack(WRONG[name], signatures)
-    assert told == {f"bad_{hook_of(one)}" for one in signatures} | ({"bad_join_job"} if signatures is HOOKS else set())
+    assert told == {f"bad_{hook_of(one)}" for one in signatures}  # any object may join, with hooks or without
 
 
 @pytest.mark.parametrize("name", REPLACING)

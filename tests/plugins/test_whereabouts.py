@@ -132,6 +132,28 @@ def test_what_it_leaves_changed_is_put_back(tmp_path: Path, monkeypatch: pytest.
         assert sys.stdout is not None
 
 
+CLOSING = """
+import os, sys
+from webui.plugins.calling import Calls, ExtensionError
+calls = Calls()
+for number in (1, 2):
+    try:
+        with calls.inside("bad", "pre_step"):
+            os.close(number)
+    except ExtensionError as error:
+        print(error)
+print("heard")
+print("on both", file=sys.stderr)
+"""
+
+
+def test_descriptors_that_it_closes_are_opened_again() -> None:
+    done = subprocess.run([sys.executable, "-c", CLOSING], capture_output=True, text=True, check=True)
+    assert done.stdout.count("the standard output") == 2
+    assert done.stdout.endswith("heard\n")
+    assert done.stderr == "on both\n"
+
+
 def test_two_deaths_set_an_extension_aside_until_it_is_forgiven_or_changes(tmp_path: Path) -> None:
     place, file, clock = good(tmp_path / "e"), tmp_path / "c" / "crashes.json", Clock()
     register = CrashRegister(tmp_path / "e", file, clock)

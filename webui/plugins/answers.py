@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
+from operator import is_
 from typing import Any, TypeVar
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from webui.plugins.calling import ExtensionError
 from webui.prompt.conditioning import Conditioning
-from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.sampling.steps import ModelCall, Residuals
 
 T = TypeVar("T")
 
@@ -101,8 +102,8 @@ def _refuse_not_finite(tensor: Tensor) -> None:
 
 
 def _parts(value: Any) -> dict[str, Any]:
-    """The fields of what is made of tensors by this program; a step is small and made anew for each."""
-    if not is_dataclass(value) or isinstance(value, type | Step):
+    """The fields of what this program makes of tensors."""
+    if not is_dataclass(value) or isinstance(value, type):
         return {}
     return {field.name: getattr(value, field.name) for field in fields(value)}
 
@@ -111,9 +112,11 @@ def _changed(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.clone()
     if isinstance(value, tuple):
-        return tuple(_changed(one) for one in value)
-    parts = _parts(value)
-    return replace(value, **{name: _changed(one) for name, one in parts.items()}) if parts else value
+        parts = tuple(_changed(one) for one in value)
+        return value if all(map(is_, parts, value)) else parts
+    changed = {name: _changed(one) for name, one in _parts(value).items()}
+    new = {name: one for name, one in changed.items() if one is not getattr(value, name)}
+    return replace(value, **new) if new else value
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

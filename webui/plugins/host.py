@@ -57,7 +57,7 @@ class ExtensionHost:
             WebuiError: a `join_job` failed.
         """
         given = self._options(request)
-        hooks = JobHooks(self._calls, given, self._faults)
+        hooks = JobHooks(self._calls, request.extensions, self._faults)
         for info in self._aside:
             hooks.leave_out(info.name, info.error)
         tick = self._calls.ticker()

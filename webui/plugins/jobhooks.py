@@ -288,8 +288,9 @@ class JobHooks:
         self._faults.forget(self.members)
 
     def leave_out(self, extension: str, why: str) -> None:
-        """Tell that an extension takes no part in this job."""
-        self._dropped.append(extension)
+        """Tell that an extension takes no part in this job; the infotexts say so where it was asked for."""
+        if extension in self._named:
+            self._dropped.append(extension)
         self.notices.append(Notice(extension, f"left out of this job: {why}"))
 
     def _drop(self, extension: str, hook: str, error: Exception) -> None:
