@@ -53,6 +53,20 @@ def test_prompt_negative_prompt_and_details() -> None:
             {"Seed": "2", "Hashes": '{"model": "aaaaaaaaaa", "lora:x": "bbbbbbbbbb"}'},
         ),
         ("Steps: 1, Seed: 2, Model: 512x512", {"Seed": "2", "Model": "512x512"}),
+        (
+            'Steps: 1, Seed: 2, Civitai resources: [{"name":"x, Steps: 3, Seed: 5"},{"y":"Size: 64x64"}], Civitai m: {}',
+            {
+                "Seed": "2",
+                "Civitai resources": '[{"name":"x, Steps: 3, Seed: 5"},{"y":"Size: 64x64"}]',
+                "Civitai m": "{}",
+            },
+        ),
+        # not JSON, but closed: Python's way of writing; and never closed
+        (
+            "Steps: 1, Seed: 2, Styles: ['a, Seed: 9', b], Tiling: True",
+            {"Seed": "2", "Styles": "['a, Seed: 9', b]", "Tiling": "True"},
+        ),
+        ("Steps: 1, Seed: 2, Styles: [a, Tiling: True", {"Seed": "2", "Styles": "[a", "Tiling": "True"}),
     ],
 )
 def test_details_line(details: str, expected: dict[str, str]) -> None:
@@ -84,6 +98,24 @@ def test_template_lines_below_the_details_are_read() -> None:
     assert fields["Negative Template"] == "x, y: z"
 
 
+@pytest.mark.parametrize(
+    "below",
+    [
+        "\nUsed embeddings: EasyNegative [119b]",
+        "Time taken: 3.2 sec.\n\nA: 3.09 GB, R: 3.54 GB, Sys: 4.0/8 GB (50%)",
+        "Time taken: 1m 2.3s\nTorch active/reserved: 3000/3100 MiB, Sys VRAM: 4000/8000 MiB (50%)",
+    ],
+)
+def test_what_the_output_box_shows_below_is_passed_over(below: str) -> None:
+    assert parse(f"a cat\nNegative prompt: dog\n{DETAILS}\n{below}") == parse(f"a cat\nNegative prompt: dog\n{DETAILS}")
+
+
+def test_other_lines_below_are_kept_apart_and_told() -> None:
+    fields = parse(f"a cat\nNegative prompt: dog\n{DETAILS}\n\nmade for\nAnna")
+    assert fields.pop("Lines below") == "made for\nAnna"
+    assert fields == parse(f"a cat\nNegative prompt: dog\n{DETAILS}")
+
+
 def test_windows_line_ends_and_a_second_negative_line() -> None:
     fields = parse(f"a\r\nb\r\nNegative prompt: c\r\nNegative prompt: d\r\n{DETAILS}\r\n")
     assert fields["Prompt"] == "a\nb"
@@ -113,7 +145,23 @@ def test_any_text_can_be_parsed_and_read(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["a", "a:", 'aa: "', 'aa: "\\', "[", "aa: {", "Steps: 1, ", "Template: x\n", '"', "\n"]
+    "unit",
+    [
+        "a",
+        "a:",
+        "aa: [1,",
+        'aa:[{"b":',
+        'aa: [" , bb: [",',
+        "aa: {[",
+        'aa: "',
+        'aa: "\\',
+        "[",
+        "aa: {",
+        "Steps: 1, ",
+        "Template: x\n",
+        '"',
+        "\n",
+    ],
 )
 def test_a_long_line_costs_linear_work(unit: str) -> None:
     parse(unit * (400_000 // len(unit)))  # quadratic work would end in the time limit of the test run
