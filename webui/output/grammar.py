@@ -138,7 +138,7 @@ def _value_at(line: str, begin: int) -> tuple[str, int]:
 
 
 def _bracketed(line: str, begin: int) -> int | None:
-    """Where an array or object that starts at `begin` ends: by JSON, or else by its brackets; None where it does not."""
+    """Where an array or object that starts at `begin` ends: by JSON or else by its brackets; None: nowhere."""
     try:
         _, end = _DECODER.raw_decode(line, begin)
     except (ValueError, RecursionError):
@@ -147,7 +147,7 @@ def _bracketed(line: str, begin: int) -> int | None:
 
 
 def _closing(line: str, begin: int) -> int:
-    """The place behind the bracket that closes the one at `begin`, brackets in double quotes not counted; or `begin`."""
+    """The place behind the bracket that closes the one at `begin`, or `begin`; those in double quotes do not count."""
     depth = 0
     for found in _BRACKET_OR_TEXT.finditer(line, begin):
         depth += (found[0] in _OPEN) - (found[0] in _CLOSE)
