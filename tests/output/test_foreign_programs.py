@@ -335,7 +335,7 @@ ATOMS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_si
 )  # fmt: skip
 KEYS = st.sampled_from(
     ["prompt", "sui_image_params", "metadata_scheme", "positive_prompt", "image", "loras", "lora_1", "seed", "steps",
-     "c", "sampler", "text", "positive", "negative", "inputs", "class_type", "v4_prompt", "caption", "resolution", "1", "2"]
+     "c", "sampler", "text", "positive", "negative", "inputs", "class_type", "v4_prompt", "caption", "1", "2"]
 )  # fmt: skip
 DATA = st.recursive(ATOMS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=6))
 PLACES = st.sampled_from(

@@ -54,11 +54,11 @@ def test_prompt_negative_prompt_and_details() -> None:
         ),
         ("Steps: 1, Seed: 2, Model: 512x512", {"Seed": "2", "Model": "512x512"}),
         (
-            'Steps: 1, Seed: 2, Civitai resources: [{"name":"x, Steps: 3, Seed: 5"},{"y":"Size: 64x64"}], Civitai m: {}',
+            'Steps: 1, Seed: 2, Civitai resources: [{"name":"x, Steps: 3, Seed: 5"},{"y":"Size: 64x64"}], M1: {}',
             {
                 "Seed": "2",
                 "Civitai resources": '[{"name":"x, Steps: 3, Seed: 5"},{"y":"Size: 64x64"}]',
-                "Civitai m": "{}",
+                "M1": "{}",
             },
         ),
         # not JSON, but closed: Python's way of writing; and never closed

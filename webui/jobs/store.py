@@ -15,6 +15,8 @@ from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.result import JobState
 from webui.jobs.database import open_database
 
+_SEEDS = 2**64  # seeds are below; SQLite's whole numbers are signed, so that the upper half is kept as negative ones
+
 
 @dataclass(frozen=True, slots=True)
 class StoredJob:
@@ -99,7 +101,7 @@ class JobStore:
         with self._writing() as connection:
             connection.execute(
                 "INSERT INTO images (job_id, path, infotext, seed, created) VALUES (?, ?, ?, ?, ?)",
-                (job_id, path, infotext, seed, time.time()),
+                (job_id, path, infotext, _signed(seed), time.time()),
             )
 
     def unfinished(self) -> tuple[StoredJob, ...]:
@@ -120,7 +122,7 @@ class JobStore:
             before,
             max(0, min(limit, 200)),
         )
-        return tuple(StoredImage(**dict(row)) for row in rows)
+        return tuple(StoredImage(**{**dict(row), "seed": row["seed"] % _SEEDS}) for row in rows)
 
     def close(self) -> None:
         """Safe to call twice."""
@@ -143,6 +145,10 @@ class JobStore:
             yield
         except sqlite3.Error as error:
             raise WebuiError(f"database {self.path.name}: {error}") from error
+
+
+def _signed(seed: int) -> int:
+    return seed - _SEEDS if seed >= _SEEDS // 2 else seed
 
 
 def _job(row: sqlite3.Row) -> StoredJob:

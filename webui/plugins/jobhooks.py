@@ -87,9 +87,26 @@ class JobHooks:
                 raise fatal(impl.plugin_name, "edit_request", error) from error
         return request
 
-    def use_networks(self, networks: Sequence[NetworkTag]) -> frozenset[str]:
+    def has(self, hook: str) -> bool:
+        """Whether an extension of this job has a hook."""
+        return bool(self._of(hook))
+
+    def edit_image_request(self, request: GenerationRequest, index: int) -> GenerationRequest:
+        """Chain the requests of one image, of which only the prompts may change. Faults are fatal."""
+        for impl in self._of("edit_image_request"):
+            try:
+                new = self.call(impl, {"request": request, "index": index})
+                if new is not None:
+                    _is_a(GenerationRequest)(new, request)
+                    _only_prompts(new, request)
+                    request = new
+            except Exception as error:
+                raise fatal(impl.plugin_name, "edit_image_request", error) from error
+        return request
+
+    def use_networks(self, networks: Sequence[NetworkTag], *, hires: bool = False) -> frozenset[str]:
         """Tell of a pass's tags; the kinds that extensions take. Faults are fatal."""
-        return frozenset(self._collected("use_networks", str, networks=tuple(networks)))
+        return frozenset(self._collected("use_networks", str, networks=tuple(networks), hires=hires))
 
     def embeddings(self) -> tuple[Embedding, ...]:
         """Textual inversions that extensions bring into the job. Faults are fatal."""
@@ -156,12 +173,12 @@ class JobHooks:
                 self._drop(impl, error)
         return total
 
-    def fields(self) -> dict[str, str]:
-        """Fields of all extensions for an infotext, and which of them were dropped."""
+    def fields(self, index: int) -> dict[str, str]:
+        """Fields of all extensions for the infotext of an image, and which of them were dropped."""
         fields: dict[str, str] = {}
         for impl in self._of("image_fields"):
             try:
-                mine = self.call(impl, {})
+                mine = self.call(impl, {"index": index})
                 if mine is not None:
                     _is_a(Mapping)(mine, fields)
                     fields |= {str(key): str(value) for key, value in mine.items()}
@@ -264,6 +281,12 @@ def _same_tensor(new: Any, old: Tensor) -> None:
             f"returned {tuple(new.shape)} {new.dtype} on {new.device}, "
             f"expected {tuple(old.shape)} {old.dtype} on {old.device}"
         )
+
+
+def _only_prompts(new: GenerationRequest, old: GenerationRequest) -> None:
+    texts = {"prompt": new.prompt, "negative_prompt": new.negative_prompt}
+    if old.model_copy(update=texts) != new:
+        raise ExtensionError("changed more than prompt and negative_prompt; use edit_request for that")
 
 
 def _is_context(value: Any) -> None:
