@@ -90,7 +90,8 @@ class JobSpec:
         extension takes (`lora`), or None.
 
         Called for the first pass, and again where the prompt of hires fix (`hires`) or of another image names others;
-        `embeddings` and `patch_model` follow each time. Tags are cut from the prompt whoever takes them; the user is told of those that nobody takes.
+        `embeddings` and `patch_model` follow each time. Tags are cut from the prompt whoever takes them; the user is
+        told of those that nobody takes.
         """
 
     @hookspec

@@ -33,7 +33,8 @@ def write(request: GenerationRequest, facts: InfoFacts) -> str:
     """
     subject = Subject(request, facts)
     items = details(BEFORE_EXTENSIONS, subject)
-    items |= {safe_key(key): value for key, value in facts.extra.items()}
+    for key, value in facts.extra.items():
+        items[safe_key(key)] = None if value == "" and key in items else value  # what no longer holds is not written
     items |= {key: value for key, value in details(AFTER_EXTENSIONS, subject).items() if value is not None}
     if _normal(split_text(_text(request, items))) != _normal((request.prompt, request.negative_prompt)):
         items |= {"Exact prompt": request.prompt, "Exact negative prompt": request.negative_prompt}
