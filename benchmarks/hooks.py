@@ -46,7 +46,7 @@ def every_hook(hooks: JobHooks, request: GenerationRequest) -> None:
         hooks.edit_denoised(step, latents, latents, latents)
         hooks.post_step(step, latents, latents)
     hooks.edit_image(Image.new("RGB", (8, 8)), 0)
-    hooks.fields()
+    hooks.fields(0)
     hooks.extra_images()
 
 

@@ -33,7 +33,7 @@ from .reference import Look, Reference
 from .reported_step import reported_step
 from .units import Prepared, fields_of, prepare
 
-SEEDS = 2**32
+SEEDS = 2**64  # of torch
 SEEDS_DRAWN_BELOW = 4294967294
 FULL_STRENGTH = 0.999  # a denoising strength of 1 counts as this
 

@@ -1,14 +1,20 @@
 """The doors of the extension: options, the object that joins a job, and A1111's further routes. No torch here."""
 
-from webui.extension_api import Action, JobContext, Options, hookimpl
+from webui.extension_api import Action, Dialect, JobContext, Options, hookimpl
 
 from .actions import ACTIONS
 from .options import ControlOptions
+from .told_units import dialect_of_units
 
 
 @hookimpl
 def request_options() -> type[Options]:
     return ControlOptions
+
+
+@hookimpl
+def dialect() -> Dialect:
+    return dialect_of_units()
 
 
 @hookimpl

@@ -18,7 +18,7 @@ from .pictures import HALF, own_mask, pixels_of, seen_by
 from .preprocessors import PREPROCESSORS, Preprocessor, Settings
 from .with_network import network_preprocessor
 
-SEEDS = 2**32
+SEEDS = 2**32  # of numpy
 
 
 @dataclass

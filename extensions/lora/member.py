@@ -46,7 +46,7 @@ class Member:
         self._told: set[str] = set()
 
     @hookimpl
-    def use_networks(self, networks: Sequence[NetworkTag]) -> Collection[str]:
+    def use_networks(self, networks: Sequence[NetworkTag], hires: bool = False) -> Collection[str]:
         """Read the tags of a pass and their files."""
         asked = read_tags(networks)
         for problem in asked.problems:
@@ -55,6 +55,7 @@ class Member:
         self._loras = tuple(one for tag in asked.loras if (one := found[tag]) is not None)
         hypernetworks = [self._hypernetwork(tag) for tag in asked.hypernetworks]
         self._hypernetworks = tuple(one for one in hypernetworks if one is not None)
+        self._mentioned = self._mentioned if hires else {}  # the second pass adds to what the image began with
         self._mentioned |= {one.tag.name: None for one in self._loras}
         return KINDS
 

@@ -1,12 +1,12 @@
 """The film of a job's steps: options and hooks. Frames are made in `frames.py`, drawn in `strip.py`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from PIL import Image
 from pydantic import Field
 
-from webui.extension_api import JobContext, Options, hookimpl
+from webui.extension_api import Dialect, JobContext, Options, Word, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +31,18 @@ class FilmOptions(Options):
 def request_options() -> type[Options]:
     """What a request may ask for."""
     return FilmOptions
+
+
+@hookimpl
+def dialect() -> Dialect:
+    """The keys of infotexts."""
+    return Dialect(
+        infotext=(
+            Word(name="Step film", asks=True, option="enabled", codec="boolean"),
+            Word(name="Step film side", option="side", codec="integer"),
+            Word(name="Step film columns", option="columns", codec="integer"),
+        )
+    )
 
 
 @hookimpl
@@ -89,6 +101,13 @@ class Filming:
         run.frames.append(frame(step, self._noisy, denoised[0], form, self._options.side))
         run.levels.append(float(step.sigma))
         run.end = float(step.sigma_next)
+
+    @hookimpl
+    def image_fields(self) -> Mapping[str, str]:
+        """That a film was made, which leaves the picture as it is."""
+        usual, options = FilmOptions(), self._options
+        sizes = {"Step film side": (options.side, usual.side), "Step film columns": (options.columns, usual.columns)}
+        return {"Step film": "True"} | {key: str(own) for key, (own, plain) in sizes.items() if own != plain}
 
     @hookimpl
     def extra_images(self) -> Sequence[Image.Image]:

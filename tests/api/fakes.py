@@ -240,7 +240,7 @@ class FakeEngine:
 
 def made(request: GenerationRequest) -> Any:
     for index in range(request.images):
-        seed = (max(0, request.seed) + index) % 2**32
+        seed = (max(0, request.seed) + index) % 2**64
         one = request.model_copy(update={"seed": seed, "batch_size": 1, "n_iter": 1})
         text = f"{request.prompt}\nSteps: {request.steps}, Sampler: {request.sampler}, Seed: {seed}, Version: v1.10.1"
         yield GeneratedImage(Image.new("RGB", (8, 8), (index, 0, 0)), one, text, index, 7 + index)

@@ -37,5 +37,5 @@ def main(folder: str, marks: str) -> None:
     hooks.post_step(step, TENSOR, TENSOR)
     hooks.edit_pixels(TENSOR[0, :3], 0)
     hooks.edit_image(Image.new("RGB", (2, 2)), 0)
-    hooks.fields()
+    hooks.fields(0)
     hooks.extra_images()

@@ -58,7 +58,7 @@ def test_a_job_restores_and_tells():
     hooks.join("face_restore", member)
     made = hooks.edit_image(picture(), 0)
     assert made.getpixel((200, 150))[1] > 250
-    assert hooks.fields() == {"Face restoration": "CodeFormer"}
+    assert hooks.fields(0) == {"Face restoration": "CodeFormer"}
     assert notices == []
 
 

@@ -121,6 +121,14 @@ def test_a_locked_database_is_not_taken_for_a_damaged_one(path: Path, monkeypatc
     assert [file.name for file in path.parent.iterdir() if "damaged" in file.name] == []
 
 
+@pytest.mark.parametrize("seed", [0, 2**63 - 1, 2**63, 2**64 - 1])
+def test_every_seed_of_64_bits_is_kept(path: Path, seed: int) -> None:
+    store = JobStore(path)
+    store.add("a", "generation", "{}", save=True, created=0)
+    store.add_image("a", "x.png", "text", seed)
+    assert [image.seed for image in store.images()] == [seed]
+
+
 def test_a_closed_store_says_so(path: Path) -> None:
     store = JobStore(path)
     store.close()

@@ -216,7 +216,7 @@ def test_pasted_parameters_fill_the_controls(runner: Runner, engine: FakeEngine)
     assert (shown["prompt"], shown["negative_prompt"], shown["steps"], shown["sampler"]) == (
         "a dog", "cats", 31, "Euler a",
     )  # fmt: skip
-    assert (shown["width"], shown["height"], shown["seed"]) == (4096, 64, 9)
+    assert (shown["width"], shown["height"], shown["seed"]) == (4096, 64, "9")
     assert shown["checkpoint"] == "sdxl/other.safetensors"
 
 

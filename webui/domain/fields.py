@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MAX_PROMPT = 32_000  # characters
-MAX_SEED = 2**32 - 1
+MAX_SEED = 2**64 - 1  # what generators of random numbers take
+MAX_ENSD = 2**32 - 1
 MAX_SIDE = 8192  # pixels
 SIZE_STEP = 8  # pixels; sides of pictures are multiples of it, and a checkpoint's family may ask for multiples of more
 LEAST_FIXED_STRENGTH = 0.01  # below, a fixed count of steps would ask for schedules of many thousand steps

@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from webui.domain.catalog import find_sampler, find_schedule
 from webui.domain.fields import (
     LEAST_FIXED_STRENGTH,
+    MAX_ENSD,
     MAX_PROMPT,
     MAX_SEED,
     MAX_SIDE,
@@ -97,7 +98,7 @@ class Noise(Frozen):
     eta: Number | None = Field(None, ge=0, le=1, description="overrides the two below for this request")
     eta_ancestral: Number = Field(1.0, ge=0, le=1, description="noise added by ancestral and SDE samplers")
     eta_ddim: Number = Field(0.0, ge=0, le=1, description="noise added by DDIM samplers")
-    ensd: int = Field(0, ge=-MAX_SEED, le=MAX_SEED, description="eta noise seed delta")
+    ensd: int = Field(0, ge=-MAX_ENSD, le=MAX_ENSD, description="eta noise seed delta")
     s_churn: Number = Field(0.0, ge=0, le=100)
     s_tmin: Number = Field(0.0, ge=0, le=10_000)
     s_tmax: Number = Field(0.0, ge=0, le=10_000, description="0 means no upper end")

@@ -82,12 +82,21 @@ class JobSpec:
         """
 
     @hookspec
-    def use_networks(self, networks: Sequence[NetworkTag]) -> Collection[str] | None:
+    def edit_image_request(self, request: GenerationRequest, index: int) -> GenerationRequest | None:
+        """Before the work, once for each image: the request that makes it alone, with its own seed; `index` counts the
+        images in the job. Return it with another `prompt` or `negative_prompt`, or None. An error fails the job.
+
+        Images of a batch whose prompts then ask for different networks (`<lora:...>`) are made one by one.
+        """
+
+    @hookspec
+    def use_networks(self, networks: Sequence[NetworkTag], hires: bool) -> Collection[str] | None:
         """Before a pass is encoded: the tags `<kind:...>` of its prompt, none included. Return the kinds that this
         extension takes (`lora`), or None.
 
-        Called for the first pass, and again where the prompt of hires fix names others; `embeddings` and `patch_model`
-        follow each time. Tags are cut from the prompt whoever takes them; the user is told of those that nobody takes.
+        Called for the first pass, and again where the prompt of hires fix (`hires`) or of another image names others;
+        `embeddings` and `patch_model` follow each time. Tags are cut from the prompt whoever takes them; the user is
+        told of those that nobody takes.
         """
 
     @hookspec
@@ -142,8 +151,10 @@ class JobSpec:
         """After `edit_pixels`, once for each image; `index` counts them in the job. Return a new image, or None."""
 
     @hookspec
-    def image_fields(self) -> Mapping[str, str] | None:
-        """After `edit_image`, for each image. Return fields of its infotext (`{"Lora hashes": "a: 123"}`), or None."""
+    def image_fields(self, index: int) -> Mapping[str, str] | None:
+        """After `edit_image`, for each image; `index` counts them in the job. Return fields of its infotext
+        (`{"Lora hashes": "a: 123"}`), or None.
+        """
 
     @hookspec
     def extra_images(self) -> Sequence[Image.Image] | None:

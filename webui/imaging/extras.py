@@ -43,7 +43,6 @@ def _one(image: Image.Image, options: Upscale, pass_of: PassOf, name: str, told:
             told["Max side length"] = options.max_side
     made = upscale(image, scale, pass_of(name, scale))
     if crop:
-        # black where sides rounded down to multiples of 8 leave a rim
         canvas = Image.new(made.mode, (width, height))
         canvas.paste(made, (width // 2 - made.width // 2, height // 2 - made.height // 2))
         made = canvas

@@ -1,6 +1,6 @@
 """Enlarging 8-bit pictures: by a filter, or by a network in tiles. The networks themselves are loaded in `weights/`.
 
-Sizes, order of passes and the blending of tiles are those of A1111, so that the pictures are the same.
+The order of passes, the blending of tiles and the sizes in hires fix are those of A1111, so that pictures are the same.
 """
 
 import math
@@ -17,7 +17,7 @@ Watch = Callable[[int, int], None]  # (tiles done, of); may raise Cancelled
 
 LANCZOS, NEAREST = Image.Resampling.LANCZOS, Image.Resampling.NEAREST
 MAX_PASSES = 3
-STEP = 8  # sides of what `upscale` makes are multiples of it
+STEP = 8  # sides of what hires fix is given are multiples of it
 TILE, OVERLAP = 192, 8  # pixels of the picture that goes in
 
 
@@ -37,11 +37,16 @@ class TileModel(Protocol):
 
 
 def upscale(image: Image.Image, scale: float, once: Pass) -> Image.Image:
-    """The picture enlarged by `scale`, sides rounded down to multiples of 8.
+    """The picture enlarged by `scale`, sides rounded to whole pixels, so that it keeps its proportions."""
+    width, height = (max(1, rounded(side * scale)) for side in image.size)
+    return _grown(image, width, height, scale, once)
+
+
+def _grown(image: Image.Image, width: int, height: int, scale: float, once: Pass) -> Image.Image:
+    """The picture at width x height, by passes that shall reach `scale`.
 
     A pass is repeated, three times at most, until both sides are reached; the rest is done by Lanczos.
     """
-    width, height = (max(STEP, int(side * scale // STEP * STEP)) for side in image.size)
     for number in range(MAX_PASSES):
         if image.width >= width and image.height >= height and (number > 0 or scale != 1):
             break
@@ -60,15 +65,22 @@ def resized(image: Image.Image, width: int, height: int, once: Callable[[float],
     """
     scale = max(width / image.width, height / image.height)
     if once is not None and scale > 1:
-        image = upscale(image, scale, once(scale))
+        wide, high = (max(STEP, int(side * scale // STEP * STEP)) for side in image.size)  # as A1111 grows them here
+        image = _grown(image, wide, high, scale, once(scale))
     return image if image.size == (width, height) else image.resize((width, height), LANCZOS)
 
 
-def by_filter(scale: float, resample: Image.Resampling) -> Pass:
-    """A pass that is a filter: Lanczos or nearest neighbour."""
+def rounded(side: float) -> int:
+    """The nearest whole number of pixels, halves upwards."""
+    return math.floor(side + 0.5)
+
+
+def by_filter(scale: float, resample: Image.Resampling, whole: Callable[[float], int] = rounded) -> Pass:
+    """A pass that is a filter: Lanczos or nearest neighbour. `whole` says which whole number of pixels a side gets."""
 
     def once(image: Image.Image) -> Image.Image:
-        return image.resize((max(1, int(image.width * scale)), max(1, int(image.height * scale))), resample)
+        width, height = (max(1, whole(side * scale)) for side in image.size)
+        return image.resize((width, height), resample)
 
     return once
 

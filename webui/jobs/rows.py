@@ -9,6 +9,8 @@ from webui.domain.result import JobState, Notice
 
 ImageState = Literal["claimed", "saved", "spooled", "unsaved"]
 
+_SEEDS = 2**64  # seeds are below
+
 
 @dataclass(frozen=True, slots=True)
 class StoredJob:
@@ -81,7 +83,12 @@ def job_of(row: sqlite3.Row) -> StoredJob:
 
 def image_of(row: sqlite3.Row) -> StoredImage:
     """A row of `images` as data."""
-    return StoredImage(**dict(row))
+    return StoredImage(**{**dict(row), "seed": row["seed"] % _SEEDS, "subseed": row["subseed"] % _SEEDS})
+
+
+def signed(seed: int) -> int:
+    """A seed as SQLite keeps it, whose whole numbers have 63 bits and a sign; `image_of` gives it back."""
+    return seed - _SEEDS if seed >= _SEEDS // 2 else seed
 
 
 def notices_text(notices: tuple[Notice, ...]) -> str:

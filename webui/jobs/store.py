@@ -13,7 +13,7 @@ from pathlib import Path
 from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.result import JobState, Notice
 from webui.jobs.database import open_database
-from webui.jobs.rows import ImageState, StoredImage, StoredJob, image_of, job_of, notices_text
+from webui.jobs.rows import ImageState, StoredImage, StoredJob, image_of, job_of, notices_text, signed
 
 PAGE = 200  # rows that a list gives at most at once
 
@@ -213,7 +213,7 @@ class JobStore:
             connection.execute(
                 "INSERT INTO images (job_id, path, infotext, seed, created, position, subseed, state, digest)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (job_id, path, infotext, seed, time.time(), position, subseed, state, digest),
+                (job_id, path, infotext, signed(seed), time.time(), position, signed(subseed), state, digest),
             )
 
     def _change(self, statement: str, *parameters: object) -> None:

@@ -126,9 +126,26 @@ class JobHooks:
                 self.fail_early(impl.plugin_name, "edit_request", error)
         return request
 
-    def use_networks(self, networks: Sequence[NetworkTag]) -> frozenset[str]:
+    def has(self, hook: str) -> bool:
+        """Whether an extension of this job has a hook."""
+        return bool(self._of(hook))
+
+    def edit_image_request(self, request: GenerationRequest, index: int) -> GenerationRequest:
+        """Chain the requests of one image, of which only the prompts may change. Faults are fatal."""
+        for impl in self._of("edit_image_request"):
+            try:
+                new = self.call(impl, {"request": request, "index": index})
+                if new is not None:
+                    is_a(GenerationRequest)(new, request)
+                    _only_prompts(new, request)
+                    request = new
+            except Exception as error:
+                self.fail_early(impl.plugin_name, "edit_image_request", error)
+        return request
+
+    def use_networks(self, networks: Sequence[NetworkTag], *, hires: bool = False) -> frozenset[str]:
         """Tell of a pass's tags; the kinds that extensions take. Faults are fatal."""
-        return frozenset(self._collected("use_networks", str, networks=tuple(networks)))
+        return frozenset(self._collected("use_networks", str, networks=tuple(networks), hires=hires))
 
     def embeddings(self) -> tuple[Embedding, ...]:
         """Textual inversions that extensions bring into the job. Faults are fatal."""
@@ -211,13 +228,13 @@ class JobHooks:
             text = f"the network cannot use the residuals that it returned: {said(error)}"
             self._drop(name, "unet_residuals", ExtensionError(text))
 
-    def fields(self) -> dict[str, str]:
-        """Fields of all extensions for an infotext, and which of them were dropped."""
+    def fields(self, index: int) -> dict[str, str]:
+        """Fields of all extensions for the infotext of an image, and which of them were dropped."""
         fields: dict[str, str] = {}
         for impl in self._of("image_fields"):
             try:
                 with self._calls.inside(impl.plugin_name, "image_fields"):
-                    mine = self.call(impl, {})
+                    mine = self.call(impl, {"index": index})
                     if mine is not None:
                         is_a(Mapping)(mine, fields)
                         fields |= {str(key): str(value) for key, value in mine.items()}
@@ -318,3 +335,9 @@ def _sorted(manager: pluggy.PluginManager) -> dict[str, tuple[pluggy.HookImpl, .
 def _turn(impl: pluggy.HookImpl) -> int:
     """Who asked to be first or last is; the others keep the order in which they joined."""
     return 1 - impl.tryfirst + impl.trylast
+
+
+def _only_prompts(new: GenerationRequest, old: GenerationRequest) -> None:
+    texts = {"prompt": new.prompt, "negative_prompt": new.negative_prompt}
+    if old.model_copy(update=texts) != new:
+        raise ExtensionError("changed more than prompt and negative_prompt; use edit_request for that")

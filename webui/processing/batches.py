@@ -1,7 +1,7 @@
 """How a batch goes through the passes of its job: networks applied, a start made, the text encoded, the sampler run."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from torch import Tensor
@@ -13,7 +13,7 @@ from webui.processing.decode import decode
 from webui.processing.hires import Enlarged, Enlarger, first_picture
 from webui.processing.passes import Pass
 from webui.processing.patching import Patched
-from webui.processing.plan import Batch
+from webui.processing.plan import Batch, ImageText, of_image
 from webui.processing.prepare import Prepared
 from webui.processing.reporting import RunReport
 from webui.processing.sample import Noising, Origin, Sampled, sample_batch
@@ -22,6 +22,7 @@ from webui.processing.start import Start, start_of
 from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
 from webui.processing.upscaling import Upscalers
+from webui.prompt.composition import NetworkTag
 from webui.sampling.schedules import SigmaTable
 from webui.weights.families.contract import networks_of
 from webui.weights.memory import ModelCache
@@ -47,11 +48,13 @@ class Made:
         latents: (B, C, h, w).
         model: the network that was in force at the end; its VAE decodes them, as in A1111.
         padded: whether a prompt was padded to the length of another.
+        ti_hashes: of the embeddings that the first pass used, for each image.
     """
 
     latents: Tensor
     model: LoadedModel
     padded: bool
+    ti_hashes: tuple[str, ...] = ()
 
 
 class BatchSampler:
@@ -65,7 +68,9 @@ class BatchSampler:
         self._patched = patched
         self._report = report
         self._networks = job.plan.networks  # those in force
+        self._named_by_hires = False
         self._brought = job.brought
+        self._hashes: dict[ImageText, str] = {}
 
     @cached_property
     def start(self) -> Start | None:
@@ -80,15 +85,25 @@ class BatchSampler:
         """
         self._report.stopped = ""
         made: Made | None = None
+        hashes: tuple[str, ...] = ()
         for one in self._job.passes:
             made = self._after(one, batch, made) or made
+            hashes = hashes or tuple(map(self._hash, batch.texts))
             if made is None or self._report.stopped:
                 break
-        return made
+        return None if made is None else replace(made, ti_hashes=hashes)
+
+    def _hash(self, text: ImageText) -> str:
+        """The hashes of the embeddings that the first pass of an image used."""
+        if text not in self._hashes:
+            plan = of_image(self._job.plan, text)
+            self._hashes[text] = self._tools.texts.hashes(plan, self._job.model, self._brought)
+        return self._hashes[text]
 
     def _after(self, one: Pass, batch: Batch, before: Made | None) -> Made | None:
         """What a pass makes of what the one before made; None where it was stopped with nothing to be seen."""
-        self._use_networks(one)
+        batch = one.plan.batches[batch.index]  # with the texts of this pass
+        self._use_networks(batch.networks, hires=one.hires is not None)
         with ExitStack() as until_the_end:
             model = self._model_of(one, until_the_end)
             try:
@@ -103,13 +118,17 @@ class BatchSampler:
             return None
         return Made(sampled.latents, stages.model, sampled.padded or (before is not None and before.padded))
 
-    def _use_networks(self, one: Pass) -> None:
-        """Have the extensions apply the networks that the prompt of a pass names, unless they are applied already."""
-        if self._networks != one.plan.networks:
-            self._hooks.use_networks(one.plan.networks)
+    def _use_networks(self, networks: tuple[NetworkTag, ...], *, hires: bool) -> None:
+        """Have the extensions apply the networks that a batch's prompts name, unless they are applied already.
+
+        Those of another batch's second pass are told anew even where they are the same: texts tell of one image.
+        """
+        if self._networks != networks or (self._named_by_hires and not hires):
+            self._hooks.use_networks(networks, hires=hires)
+            self._named_by_hires = hires
             self._brought = self._hooks.embeddings()
             self._patched(self._job.model)
-            self._networks = one.plan.networks
+            self._networks = networks
 
     def _model_of(self, one: Pass, until_the_end: ExitStack) -> LoadedModel:
         """The checkpoint that a pass begins with; what is done to a further one is undone with the stack."""
@@ -145,7 +164,9 @@ class BatchSampler:
                 self._table(model),
                 one.refiner,
                 self._loaded,
-                lambda model: self._hooks.edit_conditioning(self._tools.texts.encode(one.plan, model, self._brought)),
+                lambda model: self._hooks.edit_conditioning(
+                    self._tools.texts.encode(one.plan, batch, model, self._brought)
+                ),
                 self.start.extra if self.start else None,
             )
         return origin, stages

@@ -62,7 +62,7 @@ def upscale_pictures(
             break
         image = hooks.edit_image(image, index)
         told = [text] if text else []
-        text = ", ".join([*told, *(f"{key}: {quote(value)}" for key, value in hooks.fields().items())])
+        text = ", ".join([*told, *(f"{key}: {quote(value)}" for key, value in hooks.fields(index).items())])
         one = request.with_(task=single(task, index))
         made.append(GeneratedImage(image, one, text, index, 0))
         reporter.image(made[-1])

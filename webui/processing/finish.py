@@ -11,7 +11,7 @@ from webui.output.infotext import InfoFacts, write
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.batches import Made
 from webui.processing.decode import check_finite, decode
-from webui.processing.plan import Batch, Plan, image_request
+from webui.processing.plan import Batch, Plan, image_request, of_image
 from webui.processing.reporting import RunReport
 from webui.processing.start import Start
 
@@ -39,7 +39,7 @@ def finished(
         NotFiniteError: the latents hold NaN or infinity.
     """
     check_finite(made.latents, facts.model.checkpoint, plan.request.steps)
-    first = batch.index * plan.request.batch_size
+    first = batch.first
 
     def edited(pixels: Tensor, position: int) -> Tensor:
         return hooks.edit_pixels(pixels, first + position)
@@ -53,6 +53,7 @@ def finished(
         beside: tuple[Image.Image, ...] = ()
         if start is not None:  # after the extensions, so that what a mask protects stays the original
             picture, beside = start.finish(picture, position, made.latents[position])
-        request = image_request(plan, batch.seeds[position], subseed, position)
-        text = write(request, replace(facts, subseed=subseed, extra=hooks.fields()))
+        request = image_request(of_image(plan, batch.texts[position]), batch.seeds[position], subseed, position)
+        own = replace(facts, subseed=subseed, extra=hooks.fields(index), ti_hashes=made.ti_hashes[position])
+        text = write(request, own)
         yield GeneratedImage(picture, request, text, index, subseed, attachments=beside)

@@ -15,7 +15,7 @@ from webui.domain.catalog import SAMPLERS
 from webui.domain.hires import LATENT_UPSCALERS, Hires, Target
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Txt2Img
-from webui.processing.plan import Plan, calls_of, fixed_walk
+from webui.processing.plan import ImageText, Plan, calls_of, fixed_walk
 from webui.processing.start import to_pixels
 from webui.prompt.composition import extra_networks
 from webui.sampling.masking import LatentMask
@@ -64,9 +64,13 @@ def second_plan(plan: Plan, hires: Hires, cell: int) -> Plan:
             "checkpoint": hires.checkpoint or request.checkpoint,
         }
     )
+    batches = tuple(
+        replace(batch, texts=tuple(_second_text(text, hires) for text in batch.texts)) for batch in plan.batches
+    )
     return replace(
         plan,
         request=second,
+        batches=batches,
         sampler=sampler,
         walk=fixed_walk(steps, hires.denoising_strength),
         calls=calls_of(sampler, steps),
@@ -75,6 +79,11 @@ def second_plan(plan: Plan, hires: Hires, cell: int) -> Plan:
         base_calls=plan.calls,
         text_size=(target.width, target.height),
     )
+
+
+def _second_text(text: ImageText, hires: Hires) -> ImageText:
+    """The text of an image in the second pass."""
+    return ImageText(hires.prompt or text.prompt, hires.negative_prompt or text.negative_prompt)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,31 +1,53 @@
 """From a request to a plan: everything drawn, named and counted before the work begins. No tensors here."""
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from webui.domain.catalog import SAMPLERS, SamplerInfo
+from webui.domain.errors import BadRequestError
 from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img, Txt2Img
 from webui.domain.upscale import Upscale
 from webui.prompt.composition import NetworkTag, extra_networks, strip_comments
 from webui.prompt.styles import Style, merge_styles
 
 SEEDS_END = 4294967294  # A1111 draws below this
+MAX_BATCHES = 1000
 FULL_STRENGTH = 0.999  # a denoising strength of 1 counts as this
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch: the images made together. Tuples have one entry an image."""
+    """One batch: the images made together, whose prompts have the same network tags. Tuples have one entry an image.
+
+    Attributes:
+        first: the place of its first image in the job.
+        texts: what each image is made of.
+    """
 
     index: int
     seeds: tuple[int, ...]
     subseeds: tuple[int, ...]
+    first: int
+    texts: tuple["ImageText", ...]
 
     @property
     def indices(self) -> range:
         """The places of its images in the job."""
-        return range(self.index * len(self.seeds), (self.index + 1) * len(self.seeds))
+        return range(self.first, self.first + len(self.seeds))
+
+    @property
+    def networks(self) -> tuple[NetworkTag, ...]:
+        """What the tags of its prompts ask for; they are the same in all of them."""
+        return extra_networks(self.texts[0].prompt)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageText:
+    """What one image is made of, with its network tags."""
+
+    prompt: str
+    negative_prompt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +121,39 @@ def make_plan(request: GenerationRequest) -> Plan:
     )
 
 
+def with_texts(plan: Plan, texts: Sequence[ImageText]) -> Plan:
+    """The plan with a text for each image of the job.
+
+    Networks act on a whole batch: where its images ask for different ones, every image of the job is made by itself.
+
+    Raises:
+        BadRequestError: they would have to, and start from a picture each.
+    """
+    ends = [(batch.first, batch.first + len(batch.seeds)) for batch in plan.batches]
+    groups = [tuple(texts[first:end]) for first, end in ends]
+    if any(len({extra_networks(text.prompt)[1] for text in group}) > 1 for group in groups):
+        task = plan.request.task
+        if isinstance(task, Img2Img) and task.further_images:
+            raise BadRequestError("prompt", "asks for different networks in images that start from a picture each")
+        if plan.request.images > MAX_BATCHES:
+            raise BadRequestError("n_iter", f"more than {MAX_BATCHES} images whose prompts ask for different networks")
+        plan = make_plan(plan.request.with_(batch_size=1, n_iter=plan.request.images))
+        groups = [(text,) for text in texts]
+    request = plan.request.with_(prompt=texts[0].prompt, negative_prompt=texts[0].negative_prompt)
+    encoded, networks = extra_networks(request.prompt)
+    batches = tuple(replace(batch, texts=group) for batch, group in zip(plan.batches, groups, strict=True))
+    return replace(plan, request=request, prompt=encoded, networks=networks, batches=batches)
+
+
+def of_image(plan: Plan, text: ImageText) -> Plan:
+    """The plan as one of its images has it."""
+    if (text.prompt, text.negative_prompt) == (plan.request.prompt, plan.request.negative_prompt):
+        return plan
+    changed = {"prompt": text.prompt, "negative_prompt": text.negative_prompt}
+    encoded, networks = extra_networks(text.prompt)
+    return replace(plan, request=plan.request.model_copy(update=changed), prompt=encoded, networks=networks)
+
+
 def walk_of(request: GenerationRequest) -> Walk:
     """How far a request goes: from pure noise all the way, from a picture as far as the denoising strength says."""
     steps, task = request.steps, request.task
@@ -143,11 +198,13 @@ def _batch(request: GenerationRequest, index: int) -> Batch:
         index,
         tuple(_wrapped(request.seed + (0 if varied else number)) for number in numbers),
         tuple(_wrapped(request.subseed + number) for number in numbers),
+        index * request.batch_size,
+        (ImageText(request.prompt, request.negative_prompt),) * request.batch_size,
     )
 
 
 def _wrapped(seed: int) -> int:
-    """Seeds are 32 bits; a batch that starts at the last one goes on from 0."""
+    """Seeds are 64 bits; a batch that starts at the last one goes on from 0."""
     return seed % (MAX_SEED + 1)
 
 

@@ -21,7 +21,7 @@ from webui.processing.hires import hires_of
 from webui.processing.inpaint import settled, tells_of_mask
 from webui.processing.passes import Pass, passes_of
 from webui.processing.patching import Patching
-from webui.processing.plan import Plan, make_plan
+from webui.processing.plan import ImageText, Plan, image_request, make_plan, with_texts
 from webui.processing.ports import Reporter
 from webui.processing.stages import StageFiles
 from webui.processing.texts import Texts
@@ -90,7 +90,7 @@ class Preparation:
         model = self._loaded(base)
         seconds = time.monotonic() - began
         hooks.model = traits_of(model)
-        plan = make_plan(request.with_(checkpoint=base.checkpoint.name))
+        plan = own_texts(make_plan(request.with_(checkpoint=base.checkpoint.name)), hooks)
         later = spec.family if second is None else self._family(second)
         passes = passes_of(plan, base, second or base, refiner, later.latents.cell)
         if passes[-1].hires is not None:
@@ -108,7 +108,6 @@ class Preparation:
             ),
             refiner=self._title(refiner),
             hires_checkpoint=self._title(second),
-            ti_hashes=self._texts.hashes(plan, model, brought),
             version=VERSION,
         )
         notices = () if request.disable_extra_networks else _left_out(plan, passes, taken)
@@ -157,6 +156,18 @@ class Preparation:
     def _title(self, stage: StageFiles | None) -> str:
         """`name [hash]`; "" of none."""
         return f"{stage.checkpoint.stem} [{self._library.short_hash(stage.checkpoint)}]" if stage else ""
+
+
+def own_texts(plan: Plan, hooks: JobHooks) -> Plan:
+    """The plan with the prompts that extensions give to each of its images."""
+    if not hooks.has("edit_image_request"):
+        return plan
+    texts: list[ImageText] = []
+    for batch in plan.batches:
+        for position, (seed, subseed) in enumerate(zip(batch.seeds, batch.subseeds, strict=True)):
+            one = hooks.edit_image_request(image_request(plan, seed, subseed, position), batch.first + position)
+            texts.append(ImageText(one.prompt, one.negative_prompt))
+    return with_texts(plan, texts)
 
 
 def traits_of(model: LoadedModel) -> ModelTraits:

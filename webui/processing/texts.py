@@ -10,8 +10,8 @@ from webui.library.cache import version
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 from webui.library.pictures import is_picture
-from webui.processing.plan import Plan
-from webui.prompt.composition import split_and
+from webui.processing.plan import Batch, Plan
+from webui.prompt.composition import extra_networks, split_and
 from webui.prompt.conditioning import Conditioning
 from webui.prompt.embeddings import Embedding, read_embedding
 from webui.prompt.encode import PromptEncoder
@@ -59,13 +59,13 @@ class Texts:
                 self._styles_problem = f"{error}; made without the styles {', '.join(wanted)}"
             return {}
 
-    def encode(self, plan: Plan, model: LoadedModel, brought: Sequence[Embedding] = ()) -> Conditioning:
-        """The text of one batch of the plan, for one model; `brought` are embeddings beside those in the folder."""
+    def encode(self, plan: Plan, batch: Batch, model: LoadedModel, brought: Sequence[Embedding] = ()) -> Conditioning:
+        """The texts of one batch of a pass, for one model; `brought` are embeddings beside those in the folder."""
         request = plan.request
         encoder = self._encoder(model, brought)
         return encoder.encode(
-            [plan.prompt] * request.batch_size,
-            [request.negative_prompt] * request.batch_size,
+            [extra_networks(text.prompt)[0] for text in batch.texts],
+            [text.negative_prompt for text in batch.texts],
             calls=plan.calls,
             rules=request.prompting,
             clip_skip=request.clip_skip,

@@ -16,6 +16,7 @@ Source = Literal["CPU", "GPU", "NV"]
 Shape = tuple[int, ...]
 Stream = Callable[[Shape], Tensor]  # each call gives the next draw: unit normal, float32, on the device asked for
 
+_SEEDS = 2**64
 _PARALLEL = 0.9995  # mean cosine above which two noises count as parallel and are mixed linearly
 _DEGENERATE = 1e-6  # distance of a cosine from +-1 at which the angle between two columns means nothing in float32
 
@@ -24,7 +25,7 @@ def open_stream(seed: int, source: Source, device: torch.device) -> Stream:
     """A fresh stream of normal draws.
 
     Args:
-        seed: any integer of 64 bits; a negative one (seed + ENSD can be) is taken modulo 2^64.
+        seed: any integer, taken modulo 2^64: seed + ENSD can be below 0 and above the last seed.
         source: `CPU` draws with torch's Mersenne Twister and moves the result; `GPU` draws on `device` (on the CPU
             where that is a CPU or Apple's mps, as A1111 does); `NV` imitates CUDA's Philox on the CPU.
         device: where the draws end up.
@@ -33,7 +34,7 @@ def open_stream(seed: int, source: Source, device: torch.device) -> Stream:
         philox = Philox(seed)
         return lambda shape: torch.from_numpy(philox.normal(shape)).to(device)
     on = device if source == "GPU" and device.type not in ("cpu", "mps") else torch.device("cpu")
-    generator = torch.Generator(on).manual_seed(seed)
+    generator = torch.Generator(on).manual_seed(seed % _SEEDS)
     return lambda shape: torch.randn(shape, generator=generator, device=on, dtype=torch.float32).to(device)
 
 

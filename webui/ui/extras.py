@@ -1,6 +1,6 @@
 """The tab Extras: enlarge one picture or several. The work is a job like any other; following it is `generate.py`'s."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from webui.output.metadata import read_text
 from webui.ui import forms, models
 from webui.ui.album import Album
 from webui.ui.events import bind, bind_stop
+from webui.ui.extensions import draw_accordions, names_of
 from webui.ui.generate import Results, Runner, Updates, owner_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def draw(engine: "Engine", album: Path, *, save_images: bool, embed_parameters: 
                 generate = gr.Button("Generate", variant="primary", elem_id="extras_generate")
                 interrupt = gr.Button("Interrupt", elem_id="extras_interrupt")
             controls = _options(engine)
+            infos = [info for info in engine.extensions.infos if info.dialect.extras]
+            accordions = draw_accordions(infos, "extras", names_of(engine))
         with gr.Column(min_width=320, elem_id="extras_results"):
             results = _results()
     runner = Runner(engine, forms.Form(MappingProxyType({})), results, Album(album, embed_parameters), save_images)
@@ -60,8 +63,10 @@ def draw(engine: "Engine", album: Path, *, save_images: bool, embed_parameters: 
     async def start(
         sender: gr.Request, path: str | None, paths: list[str] | None, *values: Any
     ) -> AsyncIterator[Updates]:
+        own, others = values[: len(controls)], values[len(controls) :]
         try:
-            request = request_of(paths or ([path] if path else []), values)
+            asked = accordions.read(dict(zip(accordions.components, others, strict=True)))
+            request = request_of(paths or ([path] if path else []), own, asked)
             job = runner.submit(request, owner_of(sender))
         except WebuiError as error:
             yield results.fail(str(error))
@@ -69,7 +74,7 @@ def draw(engine: "Engine", album: Path, *, save_images: bool, embed_parameters: 
         async for updates in runner.follow(job):
             yield updates
 
-    bind(generate.click, start, [image, files, *controls], results.all)
+    bind(generate.click, start, [image, files, *controls, *accordions.components], results.all)
     bind_stop(interrupt, runner.interrupt, results.job, results.status, "Stopping …")
     bind(results.gallery.select, runner.choose, [results.shown], [results.text, results.chosen])
     return controls[:2]
@@ -80,12 +85,15 @@ def fresh_lists(engine: "Engine") -> list[dict[str, Any]]:
     return [gr.update(choices=models.upscaler_choices(engine.library))] * 2
 
 
-def request_of(paths: Sequence[str], values: Sequence[Any]) -> GenerationRequest:
+def request_of(
+    paths: Sequence[str], values: Sequence[Any], extensions: Mapping[str, dict[str, Any]] = MappingProxyType({})
+) -> GenerationRequest:
     """The job that the tab shows.
 
     Args:
         paths: the pictures that were uploaded.
         values: of the controls, in the order of `NAMES`.
+        extensions: options of those that work on finished pictures, too.
 
     Raises:
         BadRequestError: naming the field, or the picture.
@@ -102,7 +110,8 @@ def request_of(paths: Sequence[str], values: Sequence[Any]) -> GenerationRequest
         texts.append(read_text(opened))
     try:
         options = dict(zip(NAMES, values, strict=True))
-        return GenerationRequest(task=Upscale(images=tuple(pictures), infotexts=tuple(texts), **options))
+        task = Upscale(images=tuple(pictures), infotexts=tuple(texts), **options)
+        return GenerationRequest(task=task, extensions=dict(extensions))
     except ValidationError as error:
         raise forms.bad_request(error) from None
 

@@ -23,6 +23,7 @@ Schema = Mapping[str, Any]
 Span = tuple[float, float, float]  # lowest, highest, step of a slider
 
 HIRES = "task.hires."
+EXACT = 2**53  # whole numbers up to here are exact in a browser
 FINE_SPAN, SLIDER_SPAN = 1.0, 100.0  # up to the first a slider moves by 0.01; above the second a box is handier
 
 
@@ -73,6 +74,8 @@ def draw(name: str, schema: Schema, *, value: Any, label: str = "", span: Span |
         **more,
     }
     match schema:
+        case {"type": "integer", "maximum": int(most)} if most > EXACT:
+            return gr.Textbox(str(value), max_lines=1, **shown)  # the browser's numbers would round it
         case {"type": "integer" | "number", "optional": True}:
             # a text box: Gradio shows an empty number box as 0, and 0 is not the same as nothing
             return gr.Textbox(as_text(value), placeholder="not set", max_lines=1, **shown)
@@ -204,11 +207,23 @@ def _shown(value: Any, schema: Schema) -> Any:
     """A field's value as its control takes it."""
     if schema.get("type") == "object":
         return as_json(value)
+    if _is_long(schema):
+        return str(value)
     return as_text(value) if schema.get("optional") else value
 
 
+def _is_long(schema: Schema) -> bool:
+    """Whether it holds whole numbers that browsers cannot tell apart, so that their control is a text box."""
+    return schema.get("type") == "integer" and schema.get("maximum", 0) > EXACT
+
+
 def _plain(name: str, value: Any, schema: Schema) -> Any:
-    """What a control sent, as the field takes it: an emptied box means "" or no entries, never None."""
+    """What a control sent, as the field takes it: an emptied box means "" or no entries, never None.
+
+    An emptied box of a whole number that is a text box means its default.
+    """
+    if _is_long(schema) and isinstance(value, str):
+        return value.strip() or schema.get("default")
     if schema.get("optional"):
         return value.strip() or None if isinstance(value, str) else value
     match schema.get("type"):

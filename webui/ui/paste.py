@@ -12,7 +12,7 @@ from webui.domain.errors import WebuiError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
-from webui.output.metadata import read_items, read_request, read_text, safe_open
+from webui.output.metadata import read_items, read_parameters, read_request, safe_open
 from webui.output.parse import parse, read_fields
 from webui.ui import markup, models
 from webui.ui.events import bind
@@ -87,10 +87,12 @@ def read_picture(
         image = safe_open(Path(path))
     except WebuiError as error:
         return "", "", None, markup.message("error", str(error))
-    text = read_text(image)
+    found = read_parameters(image)
     others = "\n".join(f"{key}: {value}" for key, value in read_items(image).items())
-    note = "" if text else markup.message("notice", "This picture holds no generation parameters.")
-    return text, others, read_request(image, extensions), note
+    note = markup.notices(found.notices)
+    if not found.text and not found.notices:
+        note = markup.message("notice", "This picture holds no generation parameters.")
+    return found.text, others, read_request(image, extensions), note
 
 
 def draw_pnginfo(paste: Paste, tabs: gr.Tabs) -> None:

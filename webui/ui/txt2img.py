@@ -112,11 +112,11 @@ def connect(pen: Pen, buttons: Buttons, results: Results, runner: Runner) -> Non
     bind(buttons.swap.click, None, size, size, js="(width, height) => [height, width]")
     prompts = [controls["prompt"], controls["negative_prompt"]]
     bind(buttons.clear.click, None, None, prompts, js="() => ['', '']")
-    bind(buttons.seed_dice.click, None, None, [controls["seed"]], js="() => -1")
-    bind(buttons.subseed_dice.click, None, None, [controls["subseed"]], js="() => -1")
+    bind(buttons.seed_dice.click, None, None, [controls["seed"]], js="() => '-1'")
+    bind(buttons.subseed_dice.click, None, None, [controls["subseed"]], js="() => '-1'")
 
-    def last(field: str, shown: list[dict[str, int]], chosen: int) -> int:
-        return shown[chosen][field] if chosen < len(shown) else -1
+    def last(field: str, shown: list[dict[str, int]], chosen: int) -> str:
+        return str(shown[chosen][field]) if chosen < len(shown) else "-1"
 
     picked = [results.shown, results.chosen]
     bind(buttons.seed_reuse.click, lambda *values: last("seed", *values), picked, [controls["seed"]])

@@ -16,9 +16,10 @@ from webui.domain.catalog import SAMPLERS, SCHEDULES, SamplerInfo
 from webui.domain.hires import LATENT_UPSCALERS
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
+from webui.library.upscaler_scale import scale_of
 from webui.library.upscalers import shown_name, upscaler_names
 
-SCALE = 4.0  # what A1111 says of every upscaler
+SCALE = 4.0  # what A1111 says of those without a network, which reach any
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -52,7 +53,7 @@ def routes(parts: Parts) -> APIRouter:
     @router.get("/realesrgan-models")
     def realesrgan_models() -> list[dict[str, Any]]:
         files = [file for file in library.upscalers() if file.usable and "RealESRGAN" in file.path.parts]
-        return [{"name": shown_name(file), "path": str(file.path), "scale": SCALE} for file in files]
+        return [{"name": shown_name(file), "path": str(file.path), "scale": scale_of(file.path)} for file in files]
 
     router.add_api_route("/latent-upscale-modes", latent_upscale_modes)
     router.add_api_route("/memory", memory)
@@ -83,7 +84,8 @@ def schedulers() -> list[dict[str, Any]]:
 def _upscaler(name: str, file: ModelFile | None) -> dict[str, Any]:
     """One upscaler; `file` is None for those without a model."""
     path = str(file.path) if file else None
-    return {"name": name, "model_name": None, "model_path": path, "model_url": None, "scale": SCALE}
+    scale = scale_of(file.path) if file else SCALE
+    return {"name": name, "model_name": None, "model_path": path, "model_url": None, "scale": scale}
 
 
 def latent_upscale_modes() -> list[dict[str, str]]:
