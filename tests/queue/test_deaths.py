@@ -1,6 +1,8 @@
 """What becomes of jobs when their worker dies, when there is none, and when the program ends."""
 
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -268,3 +270,27 @@ def test_a_database_of_an_older_form_goes_on_too(bench: Bench) -> None:
     assert (job.work.seed, job.work.n_iter) == (7, 3)  # as the picture that is there tells
     assert isinstance(job.work, GenerationRequest)
     assert [one.id for one in engine.queue.jobs()] == ["running", "waiting"]
+
+
+def test_no_job_is_forgotten_whose_time_comes_while_nobody_looks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = bench.engine()
+    job = engine.submit(wanted("quick", n_iter=2), save=True)
+    dispatcher = engine._dispatcher
+    look = dispatcher.look
+    missed = threading.Event()
+
+    def late() -> None:
+        """The first look, made before the job's time; the thread that waits for it comes when it has passed."""
+        if not missed.is_set():
+            missed.set()
+            return
+        look()
+
+    begin(bench, job, 0)
+    monkeypatch.setattr(dispatcher, "look", late)
+    monkeypatch.setattr(dispatcher, "_wake", lambda: None)
+    bench.hand.tell(Failed(job.id, DIED))
+    time.sleep(0.05)
+    assert bench.hand.jobs == [job.id]
+    dispatcher._watch()
+    assert bench.hand.jobs == [job.id] * 2

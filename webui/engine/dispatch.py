@@ -210,7 +210,7 @@ class Dispatcher:
                 due = self._due()
                 if due is None or "closing" in self._pauses:
                     self._thread = None
-                    return
+                    break
                 if (rest := due - time.monotonic()) > 0:
                     self._changed.wait(rest + 0.001)
                 now = time.monotonic()
@@ -221,6 +221,7 @@ class Dispatcher:
             if "storage" in tried:
                 self._look_at_storage()
             self.look()
+        self.look()  # the time of a job may have come since the last look and before this end
 
     def _look_at_storage(self) -> None:
         if "storage" not in self._pauses:
