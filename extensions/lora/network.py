@@ -10,8 +10,10 @@ from torch import Tensor
 from webui.extension_api import UnusableFileError
 from webui.extension_api.tensors import Embedding, TensorFile, embedding_of, is_finite
 
-from .adapters import Adapter, Full, LowRank, read_adapter
+from .adapters import Adapter, read_adapter
 from .keys import BundledKey, PartKey, Place, read_key
+from .low_rank_kinds import LowRank
+from .whole_kinds import Full
 
 
 @dataclass(frozen=True, slots=True)
