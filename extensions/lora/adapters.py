@@ -13,7 +13,7 @@ from torch import Tensor
 
 from webui.extension_api import UnusableFileError
 
-from .low_rank_kinds import Generalized, Hadamard, Kronecker, LowRank
+from .low_rank_kinds import Hadamard, Kronecker, LowRank, generalized
 from .rotation_kinds import Orthogonal
 from .whole_kinds import Full, Scaling
 
@@ -73,15 +73,22 @@ def _read(parts: Parts) -> Adapter | None:
             return Full(parts[name])
     if has("a1", "a2", "b1", "b2"):
         _two_dimensions(parts, "a1", "a2", "b1", "b2")
-        return Generalized(parts["a1"], parts["a2"], parts["b1"], parts["b2"])
+        return generalized(parts["a1"], parts["a2"], parts["b1"], parts["b2"], parts.get("bm"))
     for name in ("oft_blocks", "oft_diag"):
         if has(name):
-            alpha = float(parts["alpha"]) if "alpha" in parts else 0.0
+            alpha = number_of(parts, "alpha") if "alpha" in parts else 0.0
             blocks = parts[name]
             if blocks.ndim not in (3, 4):
                 raise UnusableFileError(f"{name} has the shape {tuple(blocks.shape)}, expected 3 or 4 dimensions")
             return Orthogonal(blocks, name == "oft_diag", alpha, parts.get("rescale"))
     return None
+
+
+def number_of(parts: Parts, name: str) -> float:
+    """A part that is one number. Raises UnusableFileError where it is several."""
+    if parts[name].numel() != 1:
+        raise UnusableFileError(f"{name} has the shape {tuple(parts[name].shape)}, expected one number")
+    return float(parts[name])
 
 
 def _factors(parts: Parts, name: str) -> tuple[Tensor, ...]:
@@ -97,5 +104,5 @@ def _factors(parts: Parts, name: str) -> tuple[Tensor, ...]:
 
 def _two_dimensions(parts: Parts, *names: str) -> None:
     for name in names:
-        if parts[name].ndim < 2:
+        if parts[name].ndim < 2 or not parts[name].numel():
             raise UnusableFileError(f"{name} has the shape {tuple(parts[name].shape)}, expected a matrix")

@@ -124,26 +124,41 @@ class Generalized:
     """GLoRA (Chavan et al. 2023, arXiv:2306.07967, eq. 10 without the scalars): B + W A, both of low rank.
 
     Attributes:
-        a1, a2: (r, in), (in, r). b1, b2: (r, in), (out, r).
+        added: B.
+        right, left: (in, r) and (r, in), the factors of A, which mixes input channels.
+        dim: the rank that alpha is divided by; None in the older layout, where alpha is not used.
     """
 
-    a1: Tensor
-    a2: Tensor
-    b1: Tensor
-    b2: Tensor
-
-    @property
-    def dim(self) -> None:
-        return None  # alpha is not used
+    added: LowRank
+    right: Tensor
+    left: Tensor
+    dim: int | None = None
 
     @property
     def stored(self) -> torch.dtype:
-        return self.a1.dtype
+        return self.left.dtype
 
     def fits(self, shape: torch.Size) -> bool:
-        columns = shape[1:].numel()
-        return self.b2.shape[0] == shape[0] and self.b1[0].numel() == columns and self.a2.shape[0] == columns
+        return len(shape) > 1 and self.added.fits(shape) and self.right.shape[0] in (shape[1], shape[1:].numel())
 
     def delta(self, weight: Tensor) -> Tensor:
-        inner = product((weight.flatten(1), self.a2), weight)
-        return (product((self.b2, self.b1), weight) + product((inner, self.a1), weight)).reshape(weight.shape)
+        right, left = self.right.flatten(1).to(weight), self.left.flatten(1).to(weight)
+        if right.shape[0] == weight.shape[1] and weight.ndim > 2:
+            mixed = torch.einsum("oi...,ir,rj->oj...", weight, right, left)
+        else:
+            mixed = product((product((weight.flatten(1), right), weight), left), weight).reshape(weight.shape)
+        return self.added.delta(weight) + mixed
+
+
+def generalized(a1: Tensor, a2: Tensor, b1: Tensor, b2: Tensor, core: Tensor | None) -> Generalized | None:
+    """GLoRA in either of its layouts, which differ in which factor comes first; None: the shapes are of neither.
+
+    The older has a1 (r, in), a2 (in, r), b1 (r, in), b2 (out, r) and no use for alpha. The newer has a1 (in, r),
+    a2 (r, in), b1 (out, r), b2 (r, in), or with a core between them (r, in, 1, 1), and alpha / r. Where both fit, the
+    rank is the smaller number.
+    """
+    older = a1.shape[0] == a2.shape[1] == b1.shape[0] == b2.shape[1]
+    newer = a1.shape[1] == a2.shape[0] == b1.shape[1] == b2.shape[0]
+    if newer and not (older and a1.shape[0] <= a2.shape[0]):
+        return Generalized(LowRank(b1, b2, core), right=a1, left=a2, dim=a2.shape[0])
+    return Generalized(LowRank(b2, b1, core), right=a2, left=a1) if older else None

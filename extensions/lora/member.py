@@ -93,8 +93,7 @@ class Member:
             network = one.wanted.network
             if network.name not in misfits:
                 misfits[network.name] = look(network, layers)
-                told = misfits[network.name].told(network, model.spec.family)
-                if told:
+                for told in misfits[network.name].told(network, model.spec.family):
                     self._tell(told)
             if not misfits[network.name].is_foreign:
                 fitting.append(one)
@@ -109,6 +108,8 @@ class Member:
         except UnusableFileError as error:
             self._tell(f"<lora:{tag.name}> was left out: {error}")
             return None
+        for told in network.told:
+            self._tell(told)
         wanted = Wanted(network, tag.text_strength, tag.unet_strength, tag.ranks)
         return Found(tag, wanted, (_file(path), tag.text_strength, tag.unet_strength, tag.ranks))
 

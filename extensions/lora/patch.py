@@ -12,6 +12,7 @@ from types import TracebackType
 import torch
 from torch import Tensor, nn
 
+from webui.extension_api import listed
 from webui.extension_api.tensors import LoadedModel
 
 from .keys import Place
@@ -44,19 +45,24 @@ class Misfit:
     """What of a network a model has no place for."""
 
     shapes: list[Place] = field(default_factory=list)
-    missing: int = 0
+    missing: list[Place] = field(default_factory=list)
     is_foreign: bool = False
 
-    def told(self, network: Network, family: str) -> str:
-        """One sentence for the user; "" where all is well. Layers that a model lacks are passed over, as in A1111."""
+    def told(self, network: Network, family: str) -> list[str]:
+        """Sentences for the user; none where all is well."""
         if self.is_foreign:
-            return f"{network.name} was left out: it is made for another kind of model than this one ({family})"
+            return [f"{network.name} was left out: it is made for another kind of model than this one ({family})"]
+        told = []
         if self.shapes:
-            first = ", ".join(place.name for place in self.shapes[:3])
-            return (
-                f"{network.name}: {len(self.shapes)} layers have other sizes in this model and were left out ({first})"
-            )
-        return ""
+            told.append(f"{network.name}: {_layers(self.shapes, 'has another size', 'have other sizes')} in this model")
+        if self.missing:
+            told.append(f"{network.name}: {_layers(self.missing, 'is', 'are')} not in this model")
+        return [f"{sentence} and left out" for sentence in told]
+
+
+def _layers(places: Sequence[Place], one: str, many: str) -> str:
+    names = listed(f"{place.component} {place.name}" for place in places)
+    return f"1 layer ({names}) {one}" if len(places) == 1 else f"{len(places)} layers ({names}) {many}"
 
 
 def look(network: Network, layers: Layers) -> Misfit:
@@ -66,14 +72,22 @@ def look(network: Network, layers: Layers) -> Misfit:
     for place, change in network.changes.items():
         layer = layers.get(place)
         if layer is None:
-            misfit.missing += 1
+            misfit.missing.append(place)
         elif change.fits(_weight(layer).shape):
             fitting += 1
         else:
             misfit.shapes.append(place)
     crossing = any(place.name.endswith(_CROSS) for place in misfit.shapes)
-    misfit.is_foreign = bool(network.changes) and (not fitting or crossing or len(misfit.shapes) > fitting)
+    misfit.is_foreign = bool(network.changes) and (
+        not fitting or crossing or len(misfit.shapes) > fitting or _is_for_two_encoders(misfit.missing, layers)
+    )
     return misfit
+
+
+def _is_for_two_encoders(missing: Sequence[Place], layers: Layers) -> bool:
+    """Whether it changes a second text encoder, and the model has only one."""
+    components = {place.component for place in layers}
+    return any(place.component == "te2" for place in missing) and "te2" not in components and "te1" in components
 
 
 class NetworkPatch(AbstractContextManager[None]):
@@ -108,7 +122,7 @@ class NetworkPatch(AbstractContextManager[None]):
         bias = before = layer.bias if isinstance(layer.bias, Tensor) else None
         for change, strength, ranks in changes:
             weight = change.weight(weight, strength, ranks)
-            if change.bias is not None and change.bias.numel() == weight.shape[0]:
+            if change.bias is not None:
                 added = strength * change.bias.to(weight).flatten()
                 bias = added if bias is None else bias + added
         if weight is not original:

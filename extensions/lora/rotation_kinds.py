@@ -47,10 +47,9 @@ class Orthogonal:
         if self.rotations:
             return blocks
         skew = blocks - blocks.mT
-        norm = torch.linalg.vector_norm(skew)
-        bound = self.alpha * weight.shape[0]
-        if self.alpha and norm > bound:
-            skew = skew * (bound / norm)
+        if self.alpha:
+            norm = torch.linalg.vector_norm(skew)
+            skew = skew * (self.alpha * weight.shape[0] / norm).clamp(max=1)
         identity = torch.eye(blocks.shape[-1], device=weight.device)
         turned: Tensor = torch.linalg.solve(identity - skew, identity + skew, left=False)
         return turned

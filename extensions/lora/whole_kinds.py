@@ -52,7 +52,7 @@ class Full:
     def fits(self, shape: torch.Size) -> bool:
         own = self.difference.shape
         return own.numel() == shape.numel() or (
-            len(shape) > 1 and own[0] == shape[0] and is_count(own[1:].numel(), shape)
+            len(shape) > 1 and own[:1] == shape[:1] and is_count(own[1:].numel(), shape)
         )
 
     def delta(self, weight: Tensor) -> Tensor:

@@ -121,8 +121,8 @@ def test_every_layer_has_both_of_its_names(model: LoadedModel) -> None:
         layers[Place("unet", "down_blocks_0_attentions_0_proj_in")] is layers[Place("unet", "input_blocks_1_1_proj_in")]
     )
     assert (
-        layers[Place("te", "text_model_encoder_layers_0_mlp_fc1")]
-        is layers[Place("first", "text_model_encoder_layers_0_mlp_fc1")]
+        layers[Place("te1", "text_model_encoder_layers_0_mlp_fc1")]
+        is layers[Place("te1", "transformer_resblocks_0_mlp_c_fc")]
     )
     found = {id(layer) for layer in layers.values()}
     assert all(
@@ -224,14 +224,14 @@ def test_what_the_user_is_told(model: LoadedModel, models: Models, untouched: di
     assert joined.member.image_fields()["Lora hashes"].startswith("foreign: ")
 
 
-def test_layers_that_the_model_lacks_are_passed_over_and_bias_is_changed(
+def test_what_has_no_layer_is_said_and_bias_is_changed(
     model: LoadedModel, models: Models, untouched: dict[str, Tensor]
 ) -> None:
     joined = Joined(models, "<lora:bundle>")
     assert [embedding.name for embedding in joined.member.embeddings()] == ["face"]
     assert joined.member.embeddings()[0].origin == "bundle"
     assert {"conv_in.weight", "conv_in.bias"} <= differing(untouched, changed(model, models, "<lora:bundle>"))
-    assert not joined.notices
+    assert joined.notices == ["bundle: 1 tensor was not understood and left out (lora_unet_nowhere.alpha)"]
 
 
 def test_a_network_is_found_by_its_alias_and_hash(models: Models, library: ModelLibrary) -> None:

@@ -17,7 +17,7 @@ TEXT_DOTTED = "text_model.encoder.layers.0.self_attn.q_proj"
     [
         (f"lora_unet_{TO_Q}.lora_up.weight", "unet", TO_Q, "up"),
         (f"lora_unet_{TO_Q}.alpha", "unet", TO_Q, "alpha"),
-        (f"lora_te_{Q_PROJ}.lora_down.weight", "te", Q_PROJ, "down"),
+        (f"lora_te_{Q_PROJ}.lora_down.weight", "te1", Q_PROJ, "down"),
         (f"lora_te1_{Q_PROJ}.hada_w1_a", "te1", Q_PROJ, "hada_w1_a"),
         (f"lora_te2_{Q_PROJ}.lokr_w2_b", "te2", Q_PROJ, "lokr_w2_b"),
         ("lora_unet_input_blocks_1_0_in_layers_2.lora_mid.weight", "unet", "input_blocks_1_0_in_layers_2", "mid"),
@@ -28,7 +28,7 @@ TEXT_DOTTED = "text_model.encoder.layers.0.self_attn.q_proj"
         (f"unet.{DOTTED}.lora.up.weight", "unet", TO_Q, "up"),
         (f"{DOTTED.removesuffix('to_q')}processor.to_q_lora.down.weight", "unet", TO_Q, "down"),
         (f"{DOTTED.removesuffix('to_q')}processor.to_out_lora.down.weight", "unet", f"{TO_Q[:-4]}to_out_0", "down"),
-        (f"text_encoder.{TEXT_DOTTED}.lora_linear_layer.up.weight", "first", Q_PROJ, "up"),
+        (f"text_encoder.{TEXT_DOTTED}.lora_linear_layer.up.weight", "te1", Q_PROJ, "up"),
         (f"text_encoder_2.{TEXT_DOTTED}.lora_A.weight", "te2", Q_PROJ, "down"),
         (f"diffusion_model.{DOTTED}.diff_b", "unet", TO_Q, "diff_b"),
         (f"lora_unet_{TO_Q}.b2.weight", "unet", TO_Q, "b2"),
