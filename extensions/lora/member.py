@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -13,7 +13,7 @@ from webui.extension_api.tensors import Embedding, LoadedModel
 from .hypernetwork import Hypernetwork, HypernetworkPatch, read_hypernetwork
 from .layers import layers_of
 from .network import read_network
-from .patch import NetworkPatch, Wanted, look
+from .patch import Misfit, NetworkPatch, Wanted, look
 from .tags import KINDS, HypernetworkTag, LoraTag, read_tags
 
 
@@ -88,15 +88,17 @@ class Member:
         """The networks made for this kind of model; of the others the user is told."""
         layers = layers_of(model)
         fitting: list[Found] = []
-        misfits = {}
+        misfits: dict[int, Misfit] = {}
         for one in self._loras:
             network = one.wanted.network
-            if network.name not in misfits:
-                misfits[network.name] = look(network, layers)
-                for told in misfits[network.name].told(network, model.spec.family):
+            if id(network) not in misfits:
+                misfits[id(network)] = look(network, layers)
+                for told in misfits[id(network)].told(network, model.spec.family):
                     self._tell(told)
-            if not misfits[network.name].is_foreign:
-                fitting.append(one)
+            misfit = misfits[id(network)]
+            if not misfit.is_foreign:
+                wanted = replace(one.wanted, network=replace(network, changes=misfit.fitting))
+                fitting.append(replace(one, wanted=wanted))
         return fitting
 
     def _lora(self, tag: LoraTag) -> Found | None:

@@ -1,7 +1,7 @@
 """A network file in memory: the changes it makes, layer by layer, and the embeddings it carries. Knows no model."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from types import MappingProxyType
 
 import torch
@@ -52,6 +52,13 @@ class Change:
         except (RuntimeError, IndexError):
             return False
         return self.bias is None or self.bias.numel() == shape[0]
+
+    def form(self) -> Hashable:
+        """Equal for changes that fit the same weights: the kind and the shapes of all its parts."""
+        parts: list[object] = [self.addend, self.magnitude, self.bias]
+        if is_dataclass(self.adapter):
+            parts += [getattr(self.adapter, one.name) for one in fields(self.adapter)]
+        return (type(self.adapter).__name__, *_shapes(parts))
 
     def weight(self, weight: Tensor, strength: float, ranks: int | None = None) -> Tensor:
         """A new tensor: `weight` with this change at `strength`. `weight` itself is left as it is.
@@ -190,6 +197,19 @@ def _change(file: str, place: Place, parts: LayerParts, scales: HeaderScales) ->
     is_whole = adapter is None or isinstance(adapter, Full)
     magnitude = None if is_whole else _either(parts, "dora_scale", "magnitude")
     return Change(adapter, scale, parts.get("bias") if adapter is not None else None, magnitude, bias)
+
+
+def _shapes(values: Iterable[object]) -> Iterator[Hashable]:
+    for value in values:
+        match value:
+            case Tensor():
+                yield tuple(value.shape)
+            case tuple():
+                yield tuple(_shapes(value))
+            case LowRank():
+                yield tuple(_shapes((value.up, value.down, value.mid)))
+            case _:
+                yield value is None
 
 
 def _either(parts: LayerParts, one: str, other: str) -> Tensor | None:

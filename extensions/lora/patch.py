@@ -27,6 +27,7 @@ class Wanted:
     """A network as a prompt asks for it.
 
     Attributes:
+        network: all its changes must fit the model, see `look`.
         text_strength, unet_strength: factors on the change of text encoder and UNet.
         ranks: use only the first ranks of a LoRA; None: all.
     """
@@ -42,8 +43,9 @@ class Wanted:
 
 @dataclass
 class Misfit:
-    """What of a network a model has no place for."""
+    """How a network fits a model, and what of it the model has no place for."""
 
+    fitting: dict[Place, Change] = field(default_factory=dict)
     shapes: list[Place] = field(default_factory=list)
     missing: list[Place] = field(default_factory=list)
     is_foreign: bool = False
@@ -68,15 +70,21 @@ def _layers(places: Sequence[Place], one: str, many: str) -> str:
 def look(network: Network, layers: Layers) -> Misfit:
     """How a network fits the layers of a model."""
     misfit = Misfit()
-    fitting = 0
+    tried: dict[Hashable, bool] = {}
     for place, change in network.changes.items():
         layer = layers.get(place)
         if layer is None:
             misfit.missing.append(place)
-        elif change.fits(_weight(layer).shape):
-            fitting += 1
+            continue
+        shape = _weight(layer).shape
+        form = (change.form(), shape)
+        if form not in tried:
+            tried[form] = change.fits(shape)
+        if tried[form]:
+            misfit.fitting[place] = change
         else:
             misfit.shapes.append(place)
+    fitting = len(misfit.fitting)
     crossing = any(place.name.endswith(_CROSS) for place in misfit.shapes)
     misfit.is_foreign = bool(network.changes) and (
         not fitting or crossing or len(misfit.shapes) > fitting or _is_for_two_encoders(misfit.missing, layers)
@@ -149,7 +157,7 @@ def _by_layer(
     for one in wanted:
         for place, change in one.network.changes.items():
             layer, strength = layers.get(place), one.strength(place)
-            if layer is not None and strength != 0 and change.fits(_weight(layer).shape):
+            if layer is not None and strength != 0:
                 found.setdefault(id(layer), (layer, []))[1].append((change, strength, one.ranks))
     yield from found.values()
 
