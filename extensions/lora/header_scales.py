@@ -18,6 +18,7 @@ from .keys import Component, Place, component_of
 _CONFIGS = ("lora_adapter_metadata", "lora_adapter_config", "adapter_config", "peft_config")
 _FACTS = ("lora_alpha", "alpha", "use_rslora", "alpha_pattern", "init_lora_weights")
 _CHANGES_THE_BASE = ("pissa", "olora", "loftq", "corda")  # starts of training that take something out of the base
+_CHARACTERS = 1 << 20  # of a configuration; more would be no harm to read, but to parse
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _NO_CONFIGS: Mapping[Component | None, Mapping[str, Any]] = MappingProxyType({})
 
@@ -100,7 +101,7 @@ def header_scales(name: str, metadata: Mapping[str, str]) -> HeaderScales:
     by_component: dict[Component | None, dict[str, Any]] = {}
     for fact in _CONFIGS:
         if fact in metadata:
-            config = json_object(f"{name}: {fact} in its header", metadata[fact])
+            config = json_object(f"{name}: {fact} in its header", metadata[fact][:_CHARACTERS])
             for path, value in _flat(config).items():
                 prefix, _, last = path.rpartition(".")
                 by_component.setdefault(component_of(prefix), {})[last] = value
@@ -122,7 +123,7 @@ def _arguments(name: str, written: str) -> tuple[Mapping[str, Any], str]:
     if written.strip() in ("", "null", "None"):
         return _NOTHING, ""
     try:
-        return json_object(f"{name}: ss_network_args in its header", written), ""
+        return json_object(f"{name}: ss_network_args in its header", written[:_CHARACTERS]), ""
     except UnusableFileError as error:
         return _NOTHING, f"{error}; it was left out"
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from webui.extension_api import JobContext, NetworkTag, UnknownModelError, UnusableFileError, hookimpl
 from webui.extension_api.tensors import Embedding, LoadedModel
 
-from .hypernetwork import Hypernetwork, HypernetworkPatch, read_hypernetwork
+from .hypernetwork import Hypernetwork, HypernetworkPatch, fits, read_hypernetwork
 from .layers import layers_of
 from .network import read_network
 from .patch import Misfit, NetworkPatch, Wanted, look
@@ -70,6 +70,12 @@ class Member:
         fitting = self._fitting(model)
         if fitting:
             patches.append(NetworkPatch(model, [one.wanted for one in fitting], tuple(one.identity for one in fitting)))
+        for one in self._hypernetworks:
+            if not fits(one.hypernetwork, model):
+                self._tell(
+                    f"{one.hypernetwork.name} was left out: it is made for another kind of model than this one "
+                    f"({model.spec.family})"
+                )
         if self._hypernetworks:
             wanted = [(one.hypernetwork, one.tag.strength) for one in self._hypernetworks]
             patches.append(HypernetworkPatch(model, wanted, tuple(one.identity for one in self._hypernetworks)))
@@ -125,6 +131,8 @@ class Member:
         except UnusableFileError as error:
             self._tell(f"<hypernet:{tag.name}> was left out: {error}")
             return None
+        if hypernetwork.told:
+            self._tell(hypernetwork.told)
         return FoundHypernetwork(tag, hypernetwork, (_file(path), tag.strength))
 
     def _tell(self, text: str) -> None:

@@ -259,3 +259,16 @@ def test_a_hypernetwork_stands_before_keys_and_values(
     with patch:
         assert torch.allclose(layer(context), wanted, atol=1e-4)
     assert torch.equal(layer(context), plain)
+
+
+def test_a_hypernetwork_of_another_kind_of_model_is_said(model: LoadedModel, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    (folder / "hypernetworks").mkdir(parents=True)
+    tensors = {f"80.{side}.linear.{name}": torch.randn(80, 80) for side in (0, 1) for name in ("0.weight",)}
+    save_file({**tensors, "bogus": torch.ones(1)}, folder / "hypernetworks" / "big.safetensors")
+    joined = Joined(LibraryModels(ModelLibrary(folder, tmp_path / "cache")), "<hypernet:big>")
+    joined.member.patch_model(model)
+    assert joined.notices == [
+        "big: 1 tensor was not understood and left out (bogus)",
+        "big was left out: it is made for another kind of model than this one (sd1)",
+    ]

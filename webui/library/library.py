@@ -12,6 +12,7 @@ from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.library import hashes
 from webui.library.cache import FileFacts, version
 from webui.library.detect import ModelSpec, describe, detect
+from webui.library.embedding_layout import vector_names
 from webui.library.files import FOLDERS, ONNX, Kind, ModelFile, find
 from webui.library.headers import Header, read_header
 from webui.library.pickles import cached_copy, needs_conversion
@@ -25,7 +26,7 @@ _KINDS: tuple[Kind, ...] = tuple(FOLDERS)
 _OK = "ok"
 _ONLY_A_PICTURE = "a picture without an embedding in it"
 _WAITING = "a pickle; it is converted to safetensors when it is first used"
-RULES = 2  # raise it when files are judged differently, so that cached verdicts are made anew
+RULES = 3  # raise it when files are judged differently, so that cached verdicts are made anew
 EXAMINE_SECONDS = 1.5
 _LISTED = 30  # names in an error text
 
@@ -256,6 +257,8 @@ def _verdict(file: ModelFile, source: Path) -> str:
             detect(file.name, header, read_sidecar(file.path))
         elif file.kind == "vae":
             _vae_in(file.name, header)
+        elif file.kind == "embedding":
+            vector_names(file.name, header.tensors)
     except UnusableFileError as error:
         return str(error)
     return _OK

@@ -106,7 +106,8 @@ class Preparation:
             ti_hashes=self._texts.hashes(plan, model, brought),
             version=VERSION,
         )
-        notices = () if request.disable_extra_networks else _left_out(plan, passes, taken)
+        notices = self._texts.problems([one.plan for one in passes], model, brought)
+        notices += () if request.disable_extra_networks else _left_out(plan, passes, taken)
         return Prepared(plan, passes, base, model, table, facts, brought, notices, seconds)
 
     def _loaded(self, base: StageFiles) -> LoadedModel:

@@ -13,6 +13,7 @@ from webui.library.pictures import is_picture
 from webui.processing.plan import Plan
 from webui.prompt.composition import split_and
 from webui.prompt.conditioning import Conditioning
+from webui.prompt.embedding_table import EmbeddingTable
 from webui.prompt.embeddings import Embedding, read_embedding
 from webui.prompt.encode import PromptEncoder
 from webui.prompt.schedule import schedules
@@ -31,6 +32,15 @@ class _Read:
     version: str
     embedding: Embedding | None
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unusable:
+    """An embedding that a prompt may name, and why it cannot be used."""
+
+    name: str
+    problem: str
+    length: int = 1
 
 
 class Texts:
@@ -90,9 +100,26 @@ class Texts:
                 )
         return ", ".join(found)
 
-    def problems(self) -> list[Notice]:
-        """Embedding files that could not be used, with the reason."""
-        return [Notice("embeddings", read.problem) for read in self._read.values() if read.problem]
+    def problems(
+        self, plans: Sequence[Plan], model: LoadedModel, brought: Sequence[Embedding] = ()
+    ) -> tuple[Notice, ...]:
+        """What the prompts of these plans name in vain: embeddings whose file cannot be used, or that were made for
+        another kind of model. Of other files in the folder nothing is said.
+        """
+        encoder = self._encoder(model, brought)
+        usable = {embedding.name.casefold() for embedding in encoder.embeddings}
+        unusable = [
+            _Unusable(path.stem, read.problem or f"{path.name}: made for another kind of model ({model.spec.family})")
+            for path, read in self._read.items()
+            if (path.stem if read.embedding is None else read.embedding.name).casefold() not in usable
+        ]
+        table = EmbeddingTable(unusable, encoder.tokenizer)
+        found: dict[str, None] = {}
+        texts = {text for plan in plans for texts in self._texts(plan) for text in texts}
+        for ids in encoder.tokenizer.ids(sorted(texts)) if unusable else ():
+            named = (table.find(ids, position) for position in range(len(ids)))
+            found |= dict.fromkeys(one[0].problem for one in named if one is not None)
+        return tuple(Notice("embeddings", f"{problem}; its name in the prompt is plain text") for problem in found)
 
     def _texts(self, plan: Plan) -> Iterator[list[str]]:
         """The texts that are encoded together: the negative prompt's schedule, then that of each AND part."""

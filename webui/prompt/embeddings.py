@@ -12,6 +12,7 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from webui.domain.errors import UnusableFileError
+from webui.library.embedding_layout import vector_names
 from webui.library.pictures import embedding_data, is_picture
 from webui.prompt.ports import TextEncoder, TextStack
 
@@ -103,17 +104,13 @@ def _from_safetensors(file: str, content: bytes) -> Mapping[str, Any]:
 
 
 def _parts(file: str, data: Mapping[str, Any]) -> dict[Slot, Tensor]:
-    if "clip_l" in data and "clip_g" in data:
-        parts: dict[Slot, Tensor] = {"clip_l": _vectors(file, data["clip_l"]), "clip_g": _vectors(file, data["clip_g"])}
-    elif "string_to_param" in data:
+    if "string_to_param" in data:
         params = data["string_to_param"]
-        parts = {"only": _vectors(file, next(iter(_mapping(params).values()), None))}
+        parts: dict[Slot, Tensor] = {"only": _vectors(file, next(iter(_mapping(params).values()), None))}
     else:
-        flat = {name: value for name, value in data.items() if str(name).startswith("string_to_param.")}
-        found = [value for value in (flat or data).values() if isinstance(value, Tensor)]
-        if len(found) != 1:
-            raise UnusableFileError(f"{file}: expected one tensor of vectors, found {len(found)}")
-        parts = {"only": _vectors(file, found[0])}
+        names = vector_names(file, [str(name) for name, value in data.items() if isinstance(value, Tensor)])
+        slots: tuple[Slot, ...] = ("only",) if len(names) == 1 else ("clip_l", "clip_g")
+        parts = {slot: _vectors(file, data[name]) for slot, name in zip(slots, names, strict=True)}
     if len({len(vectors) for vectors in parts.values()}) != 1:
         raise UnusableFileError(f"{file}: clip_l and clip_g have different numbers of vectors")
     return parts
