@@ -4,7 +4,7 @@ import functools
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import TracebackType
 
 from webui.extension_api import JobContext, NetworkTag, UnknownModelError, UnusableFileError, hookimpl
@@ -143,10 +143,16 @@ class Member:
 
     def _path(self, kind: str, name: str) -> Path | None:
         try:
-            return self._job.models.find(kind, name)
+            path = self._job.models.find(kind, name)
         except (UnknownModelError, UnusableFileError) as error:
             self._tell(f"{name} was left out: {error}")
             return None
+        same = [one for one in self._job.models.names(kind) if name in (PurePath(one).name, PurePath(one).stem)]
+        if len(same) > 1:
+            self._tell(
+                f"{' and '.join(same[:5])} are both called {name!r}; the first was used; write the folder to choose"
+            )
+        return path
 
 
 class Together(AbstractContextManager[None]):

@@ -272,3 +272,26 @@ def test_a_hypernetwork_of_another_kind_of_model_is_said(model: LoadedModel, tmp
         "big: 1 tensor was not understood and left out (bogus)",
         "big was left out: it is made for another kind of model than this one (sd1)",
     ]
+
+
+def test_two_networks_of_one_name_are_told_apart_by_their_folder(model: LoadedModel, tmp_path: Path) -> None:
+    for folder in ("Lora/one", "Lora/two", "LyCORIS/two"):
+        (tmp_path / "models" / folder).mkdir(parents=True)
+        save_file(low_rank(), tmp_path / "models" / folder / "twin.safetensors")
+    models = LibraryModels(ModelLibrary(tmp_path / "models", tmp_path / "cache"))
+    assert models.names("lora") == ("LyCORIS/two/twin.safetensors", "one/twin.safetensors", "two/twin.safetensors")
+    for name in ("one/twin", "two/twin", "LyCORIS/two/twin"):
+        joined = Joined(models, f"<lora:{name}>")
+        assert not joined.notices
+        assert models.find("lora", name).as_posix().endswith(f"{name}.safetensors")
+    told = Joined(models, "<lora:twin>").notices
+    assert len(told) == 1
+    assert "one/twin.safetensors and two/twin.safetensors are both called 'twin'; the first was used" in told[0]
+
+
+def test_a_name_may_hold_a_number_sign(model: LoadedModel, tmp_path: Path) -> None:
+    (tmp_path / "models" / "Lora").mkdir(parents=True)
+    save_file(low_rank(), tmp_path / "models" / "Lora" / "ink #2.safetensors")
+    joined = Joined(LibraryModels(ModelLibrary(tmp_path / "models", tmp_path / "cache")), "<lora:ink #2:0.5>")
+    assert not joined.notices
+    assert joined.member.image_fields()["Lora hashes"].startswith("ink #2: ")

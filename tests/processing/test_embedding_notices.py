@@ -24,6 +24,9 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ModelLibrary:
     (folder / "embeddings" / "torn.safetensors").write_bytes(b"\0\1\2")
     save_file({"emb_params": torch.ones(2, 80)}, folder / "embeddings" / "wide.safetensors")
     save_file({"emb_params": torch.ones(2, 64)}, folder / "embeddings" / "good.safetensors")
+    for place, value in (("one", 1.0), ("two", 2.0)):
+        (folder / "embeddings" / place).mkdir()
+        save_file({"emb_params": torch.full((2, 64), value)}, folder / "embeddings" / place / "twin.safetensors")
     return ModelLibrary(folder, tmp_path_factory.mktemp("cache"))
 
 
@@ -68,3 +71,17 @@ def test_the_list_says_why_a_file_is_unusable(library: ModelLibrary) -> None:
     assert "expected one tensor of vectors" in reasons["strange"]
     assert "bytes long" in reasons["torn"]
     assert not reasons["good"]
+
+
+def test_two_files_of_one_name_are_told_apart_by_their_folder(library: ModelLibrary, model: LoadedModel) -> None:
+    texts = Texts(library, library.models_dir / "styles.csv")
+    twins = {file.name: library.sha256(file)[:12] for file in library.embeddings() if file.stem == "twin"}
+    one, two = twins["one/twin.safetensors"], twins["two/twin.safetensors"]
+    for prompt, digits in (("twin", one), ("one/twin", one), ("two/twin", two)):
+        plan = make_plan(GenerationRequest(prompt=f"a cat {prompt}", steps=4))
+        assert texts.hashes(plan, model) == f"{prompt}: {digits}"
+    assert told(library, model, "a cat, twin") == [
+        "one/twin.safetensors and two/twin.safetensors are both called 'twin'; one/twin.safetensors was used; "
+        "write the folder to choose"
+    ]
+    assert told(library, model, "two/twin") == []

@@ -87,6 +87,10 @@ def find(models_dir: Path, kind: Kind) -> tuple[ModelFile, ...]:
             if kind == "checkpoint" and is_vae:
                 continue
             name = path.relative_to(root).as_posix()
+            if name in found:  # the same place in two folders: the second is told apart by its folder
+                if _is_same(found[name].path, path):
+                    continue
+                name = f"{folder}/{name}"
             found.setdefault(name, ModelFile(path, kind, name))
     if kind == "vae":
         root = models_dir / FOLDERS["checkpoint"][0]
@@ -112,6 +116,10 @@ def _walk(root: Path, suffixes: tuple[str, ...], *, pictures: bool = False) -> I
             is_model = path.suffix.lower() in suffixes or (pictures and _may_carry(path))
             if not name.startswith(".") and is_model and path.is_file():
                 yield path
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _may_carry(path: Path) -> bool:

@@ -1,6 +1,5 @@
 """The models on disk: which there are, by which names they go, what they are. Loads no weights and needs no torch."""
 
-import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from webui.library.detect import ModelSpec, describe, detect
 from webui.library.embedding_layout import vector_names
 from webui.library.files import FOLDERS, ONNX, Kind, ModelFile, find
 from webui.library.headers import Header, read_header
+from webui.library.naming import Choice, choose, named
 from webui.library.pickles import cached_copy, needs_conversion
 from webui.library.pictures import embedding_data, is_picture
 from webui.library.shapes import VaeShape, vae_shape
@@ -95,13 +95,17 @@ class ModelLibrary:
             UnknownModelError: none; lists what is there.
             UnusableFileError: there is one, but it cannot be used; says why.
         """
+        return self.chosen_checkpoint(alias).file
+
+    def chosen_checkpoint(self, alias: str) -> Choice:
+        """As `checkpoint`, with a sentence where it is not certain that this file was meant."""
         files = self.checkpoints()
-        found = self._by_alias(files, alias) or self._by_title(files, alias)
+        found = choose(files, alias, self)
         if found is None:
             raise UnknownModelError(
                 f"checkpoint: no {alias!r} in {self.models_dir / 'Stable-diffusion'}; {_listed(files)}"
             )
-        return self.usable(found)
+        return replace(found, file=self.usable(found.file))
 
     def vae(self, name: str, checkpoint: ModelFile) -> ModelFile | None:
         """The VAE file to use with a checkpoint; None for the one inside it.
@@ -118,9 +122,9 @@ class ModelLibrary:
             return None
         if name in (AUTOMATIC, ""):
             return next((file for file in files if file.usable and file.path.name.startswith(checkpoint.stem)), None)
-        for file in files:
-            if name in (file.name, file.path.name, file.stem, file.model_name):
-                return self.usable(file)
+        found = named(files, name)
+        if found:
+            return self.usable(found[0])
         raise UnknownModelError(f"vae: no {name!r} in {self.models_dir / 'VAE'}; {_listed(files)}")
 
     def sha256(self, file: ModelFile) -> str:
@@ -209,40 +213,13 @@ class ModelLibrary:
             raise UnusableFileError(judged.reason)
         return judged
 
-    def _by_alias(self, files: Iterable[ModelFile], alias: str) -> ModelFile | None:
-        files = tuple(files)
-        for file in files:
-            if alias and alias in self._aliases(file):
-                return file
-        wanted = re.fullmatch(r"(?:(?P<name>.+) \[)?(?P<hash>[0-9a-f]{8})\]?", alias)
-        if wanted is None:
-            return None
-        named = [file for file in files if wanted["name"] in (None, file.name)]
-        return next((file for file in named if version(file.path) and self._old_hash(file) == wanted["hash"]), None)
-
-    def _aliases(self, file: ModelFile) -> tuple[str, ...]:
-        """All exact names but those with the old hash, which costs a disk access."""
-        names = (file.model_name, self.title(file), file.name, file.stem, file.path.name)
-        known = self.known_sha256(file)
-        if known is None:
-            return names
-        short = known[: hashes.SHORT]
-        return (*names, short, known, f"{file.name} [{short}]", f"{file.stem} [{short}]")
-
-    def _old_hash(self, file: ModelFile) -> str:
+    def old_hash(self, file: ModelFile) -> str:
+        """AutoV1, 8 hex digits, computed when it is not known yet. Raises UnusableFileError when it cannot be read."""
         known = self._facts.get(file.path, "autov1")
         if known is None:
             known = hashes.old_hash(file.path)
             self._facts.put(file.path, "autov1", known)
         return known
-
-    def _by_title(self, files: Iterable[ModelFile], alias: str) -> ModelFile | None:
-        by_length = sorted(files, key=lambda file: len(self.title(file)))
-        for text in (alias, re.sub(r"\s*\[[^\]]*\]\s*$", "", alias)):
-            found = next((file for file in by_length if text and text in self.title(file)), None)
-            if found is not None:
-                return found
-        return None
 
 
 def _verdict(file: ModelFile, source: Path) -> str:
