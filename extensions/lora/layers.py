@@ -59,6 +59,18 @@ def _text(model: LoadedModel) -> Iterator[tuple[Place, nn.Module]]:
                 yield Place(component, f"transformer_{_in_open_clip(plain)}"), module
 
 
+def block_names(model: LoadedModel) -> Mapping[int, str]:
+    """A1111's name of each layer by the layer's `id`, by which blocks and elements are told: LDM's in the UNet."""
+    layout = model.unet.shape.layout
+    names = {}
+    for name, module in model.unet.module.named_modules():
+        if isinstance(module, CHANGEABLE):
+            names[id(module)] = f"diffusion_model_{(layout.to_ldm(name) or name).replace('.', '_')}"
+    for place, module in _text(model):
+        names.setdefault(id(module), f"transformer_{place.name}")
+    return MappingProxyType(names)
+
+
 def _in_open_clip(name: str) -> str:
     for ours, theirs in _OPEN_CLIP:
         name = name.replace(ours, theirs)

@@ -1,7 +1,7 @@
 """A network file in memory: the changes it makes, layer by layer, and the embeddings it carries. Knows no model."""
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from types import MappingProxyType
 
 import torch
@@ -52,6 +52,10 @@ class Change:
         except (RuntimeError, IndexError):
             return False
         return self.bias is None or self.bias.numel() == shape[0]
+
+    def scaled(self, ratio: float) -> "Change":
+        """With so much more of what the formula gives; what is added to the layer's bias stays, as in A1111."""
+        return replace(self, scale=self.scale * ratio)
 
     def form(self) -> Hashable:
         """Equal for changes that fit the same weights: the kind and the shapes of all its parts."""

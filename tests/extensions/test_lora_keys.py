@@ -3,7 +3,7 @@
 import pytest
 
 from extensions.lora.keys import BundledKey, PartKey, Place, read_key
-from extensions.lora.tags import Asked, HypernetworkTag, LoraTag, read_tags
+from extensions.lora.tags import Asked, HypernetworkTag, LoraTag, Window, read_tags
 from webui.prompt.composition import extra_networks
 
 TO_Q = "down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -60,7 +60,12 @@ def asked(prompt: str) -> Asked:
         ("<lora:ink:te=0.5:unet=-1:dyn=4>", LoraTag("ink", 0.5, -1.0, 4)),
         ("<lora:ink:te=0.5>", LoraTag("ink", 0.5, 0.5)),
         ("<lyco:ink:0.3>", LoraTag("ink", 0.3, 0.3)),
-        ("<lora:ink:1:lbw=MIDD>", LoraTag("ink")),
+        ("<lora:ink:1:lbw=MIDD>", LoraTag("ink", blocks="MIDD")),
+        ("<lora:ink:0.5:0.9:lbw=1,0,0.5>", LoraTag("ink", 0.5, 0.9, blocks="1,0,0.5")),
+        ("<lora:ink:1:w=ALL:lbwe=ATT>", LoraTag("ink", blocks="ALL", elements="ATT")),
+        ("<lora:ink:1:start=2:stop=0.5>", LoraTag("ink", window=Window(2, 0.5))),
+        ("<lora:ink:1:step=4-12>", LoraTag("ink", window=Window(4, 12))),
+        ("<lora:ink #2:1>", LoraTag("ink #2")),
     ],
 )
 def test_tags(tag: str, wanted: LoraTag) -> None:
@@ -83,9 +88,34 @@ def test_a_name_given_twice_counts_twice_with_its_last_strength() -> None:
 
 
 @pytest.mark.parametrize(
-    "tag", ["<lora:ink:strong>", "<lora:ink:nan>", "<lora:ink:1:1:0>", "<lora:te=1>", "<hypernet:h:>x>"]
+    "tag",
+    ["<lora:ink:strong>", "<lora:ink:nan>", "<lora:ink:1:1:0>", "<lora:te=1>", "<lora:ink:step=4>", "<hypernet:h:>x>"],
 )
 def test_what_cannot_be_understood_is_said(tag: str) -> None:
     found = asked(f"{tag} <lora:good>")
     assert LoraTag("good") in found.loras
     assert found.problems or found.hypernetworks == (HypernetworkTag("h"),)
+
+
+def test_a_word_that_means_nothing_is_said_and_the_network_stays() -> None:
+    found = asked("<lora:ink:1:colour=red>")
+    assert found.loras == (LoraTag("ink"),)
+    assert found.problems == ("<lora:ink:1:colour=red>: colour= means nothing and was left out",)
+
+
+@pytest.mark.parametrize(
+    ("window", "steps"),
+    [
+        (Window(), "11111111"),
+        (Window(stop=4), "11110000"),
+        (Window(start=4), "00001111"),
+        (Window(start=2, stop=5), "00111000"),
+        (Window(stop=0.5), "11110000"),
+        (Window(start=0.25), "00111111"),
+        (Window(start=1), "11111111"),
+        (Window(stop=0), "00000000"),
+    ],
+)
+def test_windows_of_8_steps_as_a_sampler_with_one_call_each_reports_them(window: Window, steps: str) -> None:
+    reported = [0, *range(7)]
+    assert "".join(str(int(window.holds(step, 8))) for step in reported) == steps
