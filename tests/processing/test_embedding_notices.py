@@ -24,6 +24,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ModelLibrary:
     (folder / "embeddings" / "torn.safetensors").write_bytes(b"\0\1\2")
     save_file({"emb_params": torch.ones(2, 80)}, folder / "embeddings" / "wide.safetensors")
     save_file({"emb_params": torch.ones(2, 64)}, folder / "embeddings" / "good.safetensors")
+    more = {"string_to_param.*": torch.ones(2, 64), "string_to_token.*": torch.ones(()), "bogus": torch.ones(1)}
+    save_file(more, folder / "embeddings" / "extra.safetensors")
     for place, value in (("one", 1.0), ("two", 2.0)):
         (folder / "embeddings" / place).mkdir()
         save_file({"emb_params": torch.full((2, 64), value)}, folder / "embeddings" / place / "twin.safetensors")
@@ -64,6 +66,10 @@ def test_a_name_in_a_prompt_is_said_once(library: ModelLibrary, model: LoadedMod
 
 def test_what_comes_at_a_later_step_counts(library: ModelLibrary, model: LoadedModel) -> None:
     assert any("torn.safetensors" in text for text in told(library, model, "[cat:torn:2]"))
+
+
+def test_what_of_a_file_was_not_understood_is_said(library: ModelLibrary, model: LoadedModel) -> None:
+    assert told(library, model, "extra") == ["extra.safetensors: 1 tensor was not understood and left out (bogus)"]
 
 
 def test_the_list_says_why_a_file_is_unusable(library: ModelLibrary) -> None:

@@ -140,7 +140,7 @@ class Texts:
             files = [self._files[one].name for one in same if one in self._files]
             both = " and ".join(files[:5])
             text = f"{both} are both called {same[0].name!r}; {files[0]} was used; write the folder to choose"
-            remarks.append(_Remark(same[0].name, text if len(files) > 1 else ""))
+            remarks.append(_Remark(same[0].name, text if len(files) > 1 else same[0].told))
         return remarks
 
     def _texts(self, plan: Plan) -> Iterator[list[str]]:

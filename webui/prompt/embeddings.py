@@ -12,7 +12,7 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from webui.domain.errors import UnusableFileError
-from webui.library.embedding_layout import vector_names
+from webui.library.embedding_layout import unread_in, vector_names
 from webui.library.pictures import embedding_data, is_picture
 from webui.prompt.ports import TextEncoder, TextStack
 
@@ -30,11 +30,13 @@ class Embedding:
     Attributes:
         parts: (v, D) float32 by slot: `only` for models with one text encoder, `clip_l` and `clip_g` for SDXL.
         origin: the network file that it came inside; "" for a file of its own.
+        told: a sentence for the user about what of its file was not understood; "" where all was.
     """
 
     name: str
     parts: Mapping[Slot, Tensor]
     origin: str = ""
+    told: str = ""
 
     @property
     def length(self) -> int:
@@ -84,7 +86,8 @@ def read_embedding(path: Path, name: str | None = None) -> Embedding:
         raise UnusableFileError(
             f"{path.name}: expected .safetensors (a .pt or .bin is converted first), or a .png or .webp picture"
         )
-    return Embedding(name or own_name, MappingProxyType(_parts(path.name, data)))
+    told = unread_in(path.name, data) if path.suffix.lower() == ".safetensors" else ""
+    return Embedding(name or own_name, MappingProxyType(_parts(path.name, data)), told=told)
 
 
 def embedding_of(name: str, tensors: Mapping[str, Tensor], *, origin: str) -> Embedding:
