@@ -3,6 +3,13 @@
     python launch.py [flags]     make .venv, install what is missing, start the page (flags: python launch.py --help)
     python launch.py setup       the same without starting
     python launch.py test        install what the checks need too, and run every check
+    python launch.py test --mutants [words]
+                                 make small faults in a copy, one after another, and list those that no test notices;
+                                 with words, only the faults whose names hold one of them (all take half an hour)
+    python launch.py test --crash
+                                 the long crash test: workers and servers are killed at random (takes minutes)
+
+Flags are read from the variable COMMANDLINE_ARGS too, as start files of other programs set it.
 
 Only the standard library is used here, because nothing else is there yet.
 """
@@ -12,6 +19,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -45,6 +53,14 @@ def run(what: str, *command: str | Path, hint: str = "") -> None:
     if code:
         raise SetupFailed(f"{what} failed (exit code {code}). {hint}".rstrip())
     say(f"{what}: done in {time.monotonic() - began:.0f} s")
+
+
+def words_in_variable() -> list[str]:
+    """The flags in COMMANDLINE_ARGS. Quotation marks that do not fit are the program's to complain about."""
+    try:
+        return shlex.split(os.environ.get("COMMANDLINE_ARGS", ""), posix=os.name != "nt")
+    except ValueError:
+        return []
 
 
 def make_venv() -> None:
@@ -105,10 +121,11 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < OLDEST:
         say(f"Python {'.'.join(map(str, OLDEST))} or newer is needed; this is {sys.version.split()[0]}.")
         return 1
-    own = argparse.ArgumentParser(add_help=False)
+    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     own.add_argument("--skip-install", action="store_true")
     own.add_argument("--torch-index", default=os.environ.get("WEBUI_TORCH_INDEX", ""))
-    flags, rest = own.parse_known_args(arguments)
+    flags, _ = own.parse_known_args([*words_in_variable(), *arguments])
+    _, rest = own.parse_known_args(arguments)  # the program reads the variable by itself
     task = rest[0] if rest and rest[0] in ("setup", "test") else "start"
     if {"-h", "--help"} & set(rest):
         print(__doc__, OWN_FLAGS, sep="\n")
@@ -125,6 +142,12 @@ def main(arguments: list[str]) -> int:
     if task == "setup":
         say("ready: python launch.py starts the page")
         return 0
+    if task == "test" and "--mutants" in rest:
+        words = [word for word in rest[1:] if word != "--mutants"]
+        return subprocess.run([str(PYTHON), "-m", "tools.mutants", *words], cwd=ROOT, check=False).returncode
+    if task == "test" and "--crash" in rest:
+        further = [argument for argument in rest[1:] if argument != "--crash"]
+        return subprocess.run([str(PYTHON), "-m", "tests.crash.long", *further], cwd=ROOT, check=False).returncode
     if task == "test":
         return check()
     python = str(PYTHON if PYTHON.exists() else sys.executable)

@@ -19,6 +19,7 @@ from benchmarks.alternating import alternately
 from benchmarks.children import answer, measure
 from benchmarks.loop import sampler
 from benchmarks.report import Row
+from extensions.controlnet.control_net import ControlNet
 from extensions.controlnet.job import ControlJob
 from extensions.controlnet.networks import load
 from extensions.controlnet.options import ControlOptions
@@ -29,6 +30,7 @@ from webui.library.library import ModelLibrary
 from webui.plugins.jobhooks import JobHooks
 from webui.plugins.models import LibraryModels
 from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.weights.families.registry import FAMILIES
 from webui.weights.load import load_model
 from webui.weights.model import LoadedModel
 from webui.weights.precision import allow_fast_products, resolve
@@ -110,7 +112,7 @@ def main(cache: Path, checkpoint: Path) -> None:
     device, dtype, is_fast = resolve("cpu", "auto")
     allow_fast_products(is_fast)
     file = control_file(checkpoint)
-    library = ModelLibrary(checkpoint.parents[1], cache / "library")
+    library = ModelLibrary(checkpoint.parents[1], cache / "library", FAMILIES)
     library.refresh()
     model = load_model(library, library.checkpoint(checkpoint.name), None, device, dtype, fast_cpu=is_fast)
     picture = Picture.of(Image.new("RGB", (SIDE, SIDE), "white")).to_base64()
@@ -124,6 +126,8 @@ def main(cache: Path, checkpoint: Path) -> None:
     context = JobContext(request, None, device, dtype, models, lambda text: None)
     hooks.join("controlnet", ControlJob(context, ControlOptions.model_validate(options)))
     network = load(models, file, device, dtype)
+    if not isinstance(network, ControlNet):
+        raise TypeError(f"{file.name} is no ControlNet, but a {type(network).__name__}")
     network.set_heads(model.spec.heads)
     ours = sampler(model.unet, model.spec.unet.context_width, steps=STEPS, side=SIDE, hooks=hooks)
     runs: dict[str, Callable[[], object]] = {"bare": bare(model, network), "ours": ours}

@@ -17,6 +17,7 @@ from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
 from webui.prompt.conditioning import Conditioning
 from webui.sampling.steps import ModelCall, Step
+from webui.weights.families.registry import FAMILIES
 
 STEPS = 20
 STAYS_OUT = """
@@ -70,7 +71,7 @@ def main() -> None:
                 (one / "plugin.py").write_text(STAYS_OUT)
                 manifest = f'name = "toy{number}"\nversion = "1"\ndescription = "stays out"\nhooks = 2\n'
                 (one / "extension.toml").write_text(manifest)
-            models = LibraryModels(ModelLibrary(Path(folder), Path(folder)))
+            models = LibraryModels(ModelLibrary(Path(folder), Path(folder), FAMILIES))
             host = ExtensionHost(load_all(place), models, torch.device("cpu"), torch.float32)
 
             def job(host: ExtensionHost = host) -> None:

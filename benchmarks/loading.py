@@ -73,12 +73,13 @@ def _ours(number_format: str, cache: Path, checkpoint: Path) -> Callable[[], Any
     from webui.library.library import ModelLibrary
     from webui.library.shapes import require_vae
     from webui.weights.build import build_unet, build_vae
+    from webui.weights.families.contract import networks_of
+    from webui.weights.families.registry import FAMILIES
     from webui.weights.load import load_model
     from webui.weights.precision import resolve
     from webui.weights.tensors import TensorFile
-    from webui.weights.text_encoders import build_text_stack
 
-    library = ModelLibrary(checkpoint.parents[1], cache / "library")
+    library = ModelLibrary(checkpoint.parents[1], cache / "library", FAMILIES)
     library.refresh()
     file = library.checkpoint(checkpoint.name)
     device = torch.device("cpu")
@@ -92,7 +93,7 @@ def _ours(number_format: str, cache: Path, checkpoint: Path) -> Callable[[], Any
         with TensorFile(file.path) as source:
             return (
                 build_unet(source, spec.unet, spec.heads, device, dtype),
-                build_text_stack(source, spec.family, spec.sidecar, device, dtype),
+                networks_of(spec.family).build_text(source, spec, device, dtype),
                 build_vae(source, require_vae(source.header.shapes), device, dtype),
             )
 

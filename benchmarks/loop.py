@@ -16,11 +16,14 @@ from webui.domain.request import GenerationRequest
 from webui.library.library import ModelLibrary
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.plan import make_plan
-from webui.processing.sample import sample_batch
+from webui.processing.sample import Noising, sample_batch
 from webui.prompt.conditioning import Conditioning, Part, Span
 from webui.sampling.denoiser import Stage
-from webui.sampling.schedules import SigmaTable
-from webui.sampling.steps import ModelCall, Residuals, Step, Unet
+from webui.sampling.parameterisation import VarianceExploding
+from webui.sampling.steps import ModelCall, Network, Residuals, Step
+from webui.weights.families.registry import FAMILIES
+from webui.weights.families.stable_diffusion.members import SD1
+from webui.weights.families.stable_diffusion.noise_table import standard_table
 from webui.weights.load import load_model
 from webui.weights.model import LoadedModel
 
@@ -61,16 +64,17 @@ def rows(cache: Path) -> Iterator[Row]:
 
 
 def sampler(
-    unet: Unet, context_width: int, *, steps: int = STEPS, side: int = SIDE, hooks: JobHooks | None = None
+    unet: Network, context_width: int, *, steps: int = STEPS, side: int = SIDE, hooks: JobHooks | None = None
 ) -> Callable[[], Tensor]:
     """A whole run of the sampler as the pipeline makes it: noise, schedule, guidance, hooks; without text and VAE."""
     request = GenerationRequest(prompt="a", sampler="Euler", steps=steps, width=side, height=side, seed=1)
     plan = make_plan(request)
     contexts = torch.randn(2, 77, context_width)
     text = Conditioning(((Part(1.0, (Span(steps, contexts[0]),)),),), ((Span(steps, contexts[1]),),))
-    stage = Stage(unet, "epsilon", text)
+    table = standard_table()
+    noising = Noising(SD1, table, VarianceExploding(table))
+    stage = Stage(unet, noising.asked, text)
     acting = hooks or JobHooks()
-    table = SigmaTable.standard()
 
     def stage_at(done: float, calls: int) -> Stage:
         return stage
@@ -83,11 +87,10 @@ def sampler(
             plan,
             plan.batches[0],
             stage_at,
-            table,
+            noising,
             acting,
             watch,
             device=torch.device("cpu"),
-            is_sdxl=False,
         ).latents
 
     return run
@@ -110,7 +113,7 @@ def bare(model: LoadedModel) -> Callable[[], None]:
 def main(cache: Path) -> None:
     """Measure in this process."""
     torch.set_num_threads(1)
-    library = ModelLibrary(models_dir(TINY, cache), cache / "library")
+    library = ModelLibrary(models_dir(TINY, cache), cache / "library", FAMILIES)
     model = load_model(library, library.checkpoints()[0], None, torch.device("cpu"), torch.float32)
     width = model.spec.unet.context_width
     runs = {

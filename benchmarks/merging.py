@@ -24,6 +24,7 @@ from webui.extension_api import ActionContext
 from webui.library.layout import Layout, unet_layout, vae_layout
 from webui.library.library import ModelLibrary
 from webui.plugins.models import LibraryModels
+from webui.weights.families.registry import FAMILIES
 
 TARGET_MIB = 2048
 TIMEOUT_SECONDS = 3600  # a case writes up to 14 GB
@@ -68,7 +69,7 @@ def _run(case: str, cache: Path) -> dict[str, float]:
     from extensions.checkpoint_merge.options import CompareOptions, MergeOptions
 
     torch.set_num_threads(1)
-    models = Unhashed(ModelLibrary(cache / "models", cache / "data"))
+    models = Unhashed(ModelLibrary(cache / "models", cache / "data", FAMILIES))
     context = ActionContext(models, lambda done, total, note: None, lambda: False, torch.device("cpu"), torch.float32)
     start, began = _peak(), time.monotonic()
     if case == "compare":

@@ -76,6 +76,7 @@ def main(number_format: str, cache: Path, checkpoint: Path) -> None:
     from webui.library.library import ModelLibrary
     from webui.plugins.models import LibraryModels
     from webui.plugins.patches import Patch, Patches
+    from webui.weights.families.registry import FAMILIES
     from webui.weights.load import load_model
     from webui.weights.precision import Precision, allow_fast_products, resolve
 
@@ -83,7 +84,7 @@ def main(number_format: str, cache: Path, checkpoint: Path) -> None:
     precision: Precision = "fp32" if number_format == "fp32" else "auto"
     device, dtype, is_fast = resolve("cpu", precision)
     allow_fast_products(is_fast)
-    library = ModelLibrary(checkpoint.parents[1], cache / "library")
+    library = ModelLibrary(checkpoint.parents[1], cache / "library", FAMILIES)
     library.refresh()
     model = load_model(library, library.checkpoint(checkpoint.name), None, device, dtype, fast_cpu=is_fast)
     lora_file(model, checkpoint.parents[1])
@@ -110,10 +111,10 @@ def main(number_format: str, cache: Path, checkpoint: Path) -> None:
         for _ in range(ROUNDS):
             patches = Patches()
             cpu = time.process_time()
-            _timed(facts["apply"], lambda patches=patches: patches.apply([patch()], refuse))  # type: ignore[misc]
+            _timed(facts["apply"], lambda patches=patches: patches.apply([patch()], refuse))
             facts["cpu"].append(time.process_time() - cpu)
             cpu = time.process_time()
-            _timed(facts["again"], lambda patches=patches: patches.apply([patch()], refuse))  # type: ignore[misc]
+            _timed(facts["again"], lambda patches=patches: patches.apply([patch()], refuse))
             facts["again_cpu"].append(time.process_time() - cpu)
             cpu = time.process_time()
             _timed(facts["remove"], patches.leave)

@@ -16,6 +16,7 @@ from benchmarks.models import FULL, diffusers_folder, models_dir
 from benchmarks.report import Row
 from webui.library.library import ModelLibrary
 from webui.sampling.steps import ModelCall, Step
+from webui.weights.families.registry import FAMILIES
 from webui.weights.load import load_model
 from webui.weights.precision import allow_fast_products, resolve
 
@@ -70,7 +71,7 @@ def _distance(there: Tensor, here: Tensor) -> float:
 def main(cache: Path, checkpoint: Path) -> None:
     """Measure in this process."""
     torch.set_num_threads(1)
-    library = ModelLibrary(models_dir(FULL, cache), cache / "library")
+    library = ModelLibrary(models_dir(FULL, cache), cache / "library", FAMILIES)
     device, dtype, is_fast = resolve("cpu", "auto")
     ours = load_model(library, library.checkpoint(checkpoint.name), None, device, dtype, fast_cpu=is_fast).unet
     config = str(diffusers_folder(FULL, cache))

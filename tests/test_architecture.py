@@ -1,7 +1,11 @@
 """The shape of the code, checked: sizes, rooms of libraries, no changing module state."""
 
 import ast
+import re
 import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +24,27 @@ ROOMS = {  # a library, and the only rooms that may import it
     "spandrel": {"weights"},
     "sqlite3": {"jobs"},
 }
+FREEZING = {"MappingProxyType", "tuple", "frozenset"}  # what they are given is copied, or reachable through them alone
+CONSTANT = {  # what makes something that nobody changes
+    "compile", "getLogger", "TypeVar", "ParamSpec", "TypeAdapter", "JSONDecoder", "HookspecMarker", "HookimplMarker",
+    "range", "len", "float", "int", "str", "object", "uint64", "float32", "partial", "with_name", "resolve", "Path",
+    "_samplers",
+}  # fmt: skip
+CHANGING = (ast.List, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+WRITTEN = (".py", ".md", ".toml", ".txt", ".js", ".css", ".html")
+# The parts are joined here so that this file does not name them.
+PLACES = tuple(
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"), ("pythonhosted", "org"), ("download", "pytorch"), ("conda", "anaconda"), ("registry", "npmjs"),
+        ("hf", "co/"), ("huggingface", "co/"),
+    )
+)  # fmt: skip
+MACHINE = re.compile(r"""(?:(?<=[\s"'`(=])|^)/(?:home/\w+|root|work|Users/\w+)/""", re.MULTILINE)
+TOO_OFTEN = (  # file names that occur more than twice, until they have names of their own
+    "actions.py", "blocks.py", "depth.py", "extensions.py", "extras.py", "files.py", "hires.py", "job.py", "models.py",
+    "networks.py",
+)  # fmt: skip
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 
 
@@ -45,13 +70,85 @@ def test_each_library_stays_in_its_room(path: Path) -> None:
             assert room in ROOMS[library], f"{library} belongs in {ROOMS[library]}"
 
 
+def state_of(tree: ast.Module) -> Iterator[str]:
+    """What a module would keep and could change: `global`, and values of modules and classes that are not constant."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Global):
+            yield ast.unparse(node)
+        for statement in node.body if isinstance(node, ast.Module | ast.ClassDef) else ():
+            if isinstance(statement, ast.Assign | ast.AnnAssign) and not isinstance(statement.value, ast.Constant):
+                names = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+                is_default = isinstance(node, ast.ClassDef) and not isinstance(statement.value, CHANGING)
+                if "__all__" in map(ast.unparse, names) or is_default or not changes(statement.value):
+                    continue
+                text = ast.unparse(tree)
+                if not all(f"{ast.unparse(name)}.setflags(write=False)" in text for name in names):
+                    yield ast.unparse(statement)
+
+
+@cache
+def frozen_makers() -> frozenset[str]:
+    """Names of classes whose objects never change (frozen dataclasses and models, named tuples, enumerations), and of
+    functions that answer with one.
+    """
+    nodes = [node for path in FILES for node in ast.walk(ast.parse(path.read_text()))]
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    names = {"NamedTuple", "Enum", "StrEnum"}
+    names |= {
+        node.name for node in classes if "frozen=True" in "".join(map(ast.unparse, node.decorator_list + node.body[:2]))
+    }
+    while found := {
+        node.name for node in classes if node.name not in names and names & set(map(ast.unparse, node.bases))
+    }:
+        names |= found
+    return frozenset(names | {node.name for node in functions if node.returns and ast.unparse(node.returns) in names})
+
+
+def changes(value: ast.expr | None) -> bool:
+    """Whether the expression may make something that can be changed later."""
+    match value:
+        case ast.Call(func=func, args=args, keywords=keywords):
+            maker = ast.unparse(func).split(".")[-1]
+            taken = () if maker in FREEZING else (*args, *(keyword.value for keyword in keywords))
+            return maker not in CONSTANT | FREEZING | frozen_makers() or any(map(changes, taken))
+        case ast.Lambda() | None:
+            return False
+        case _ if isinstance(value, CHANGING):
+            return True
+        case ast.Subscript(value=ast.Name() | ast.Attribute()):  # a type such as Callable[[int], str]
+            return False
+    return any(changes(part) for part in ast.iter_child_nodes(value) if isinstance(part, ast.expr))
+
+
 @each_file
 def test_no_module_keeps_changing_state(path: Path) -> None:
-    tree = ast.parse(path.read_text())
-    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Global)]
-    for node in tree.body:
-        if isinstance(node, ast.Assign | ast.AnnAssign) and "__all__" not in ast.unparse(node):
-            assert not isinstance(node.value, ast.List | ast.Set | ast.ListComp | ast.Dict), ast.unparse(node)
+    assert list(state_of(ast.parse(path.read_text()))) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "A = []", "A = {}", "A: dict[str, int] = {}", "A = dict()", "A = defaultdict(list)", "A = (1, [])",
+        "A = {}.get", "A = collections.deque()", "A = B = set()", "A = np.zeros(3)", "class A:\n    seen = []",
+        "def f():\n    global A\n    A = 1", "A = [n for n in range(3)]", "A = MappingProxyType(cache)(dict())",
+        "A = 1 if B else []", "A = frozenset({1}), {2}",
+    ],
+)  # fmt: skip
+def test_changing_state_is_found(code: str) -> None:
+    assert list(state_of(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "A = (1, 2)", "A = MappingProxyType({1: [2]})", "A = frozenset({1})", "A = tuple(n for n in [1])",
+        "A = re.compile('x')", "__all__ = ['A']", "A = Callable[[int], str]", "A = 2**16", "A = B.C",
+        "def f():\n    a = []", "class A:\n    a: int = 3\n    b: str = Field('', max_length=3)",
+    ],
+)  # fmt: skip
+def test_constants_are_not_taken_for_state(code: str) -> None:
+    assert list(state_of(ast.parse(code))) == []
 
 
 @each_file
@@ -61,13 +158,48 @@ def test_it_opens_with_what_lives_in_it(path: Path) -> None:
 
 
 @each_file
-def test_nobody_names_a_package_registry_or_this_machine(path: Path) -> None:
-    assert "torchvision" not in {
-        alias.name.split(".")[0]
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Import)
-        for alias in node.names
-    }
+def test_nothing_asks_for_torchvision(path: Path) -> None:
+    """Its compiled part fits one build of torch alone, so the program does without it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        assert "torchvision" not in {name.split(".")[0] for name in names}
+
+
+def texts() -> list[Path]:
+    """Every file that somebody wrote and that ships: source, tests, documents, scripts and settings."""
+    folders = ("webui", "extensions", "tests", "tools", "benchmarks", "docs", ".ci")
+    found = [*ROOT.iterdir(), *(path for folder in folders for path in (ROOT / folder).rglob("*"))]
+    return sorted(path for path in found if path.is_file() and (path.suffix in WRITTEN or path.parent.name == ".ci"))
+
+
+def test_there_are_texts_of_every_kind() -> None:
+    kinds = {path.suffix for path in texts()}
+    assert kinds >= set(WRITTEN) - {".html"}
+    assert ROOT / "README.md" in texts()
+
+
+def test_nobody_names_a_package_registry_or_this_machine() -> None:
+    """Whoever installs chooses where packages come from, and the folders of one developer are nobody else's."""
+    found = {path.relative_to(ROOT): named_places(path.read_text(encoding="utf-8")) for path in texts()}
+    assert {path: places for path, places in found.items() if places} == {}
+
+
+def named_places(text: str) -> list[str]:
+    return [place for place in PLACES if place in text] + MACHINE.findall(text)
+
+
+def test_named_places_are_found() -> None:
+    for text in (*PLACES, "see /" + "home/ann/models", "in /" + "root/x", 'Path("/' + 'work/main")'):
+        assert named_places(text), text
+    for text in ("docs/homework/x", "https://example.org/work/x", "the root/leaf", "GET /sdapi/v1/txt2img"):
+        assert not named_places(text), text
+
+
+def test_a_file_name_occurs_at_most_twice() -> None:
+    """So that a name says which file is meant. Offenders that are gone have to go from the list too."""
+    names = Counter(path.name for path in FILES if path.name not in ("plugin.py", "options.py", "__init__.py"))
+    assert sorted(name for name, count in names.items() if count > 2) == sorted(TOO_OFTEN)
 
 
 def test_every_pin_is_exact() -> None:

@@ -125,6 +125,25 @@ def test_foreign_cors_headers_are_removed_and_ours_are_exact() -> None:
     assert ask(policy, "POST", headers={"origin": "https://app.example.evil"}).status_code == 403
 
 
+def test_origins_may_be_described_as_a_whole() -> None:
+    policy = Policy(port=7860, cors_pattern=r"https://[a-z]+\.app\.example")
+    for origin, status in (
+        ("https://one.app.example", 200),
+        ("https://one.app.example.evil", 403),
+        ("http://one.app.example", 403),
+        ("https://evil/https://one.app.example", 403),
+    ):
+        answer = ask(policy, "POST", headers={"origin": origin, "sec-fetch-site": "cross-site"})
+        assert answer.status_code == status
+        assert answer.headers.get("access-control-allow-origin") == (origin if status == 200 else None)
+
+
+def test_a_host_without_a_port_means_the_usual_one() -> None:
+    for usual in (80, 443):
+        policy = Policy(port=443, usual_port=usual)
+        assert ask(policy, headers={"host": "localhost"}).status_code == (200 if usual == 443 else 403)
+
+
 def test_preflights_are_answered_for_named_origins_without_a_password() -> None:
     policy = Policy(port=7860, cors_origins=("https://app.example",), users=(("a", "b"),))
     asked = {"origin": "https://app.example", "access-control-request-method": "POST"}

@@ -46,12 +46,12 @@ def targets(spec: ModelSpec, names: Iterable[str]) -> Mapping[str, Target]:
     found: dict[str, Target] = {}
     layout = spec.unet.layout  # made anew each time it is asked for
     for name in names:
-        for layer, target in _aliases(spec.family, layout, name):
+        for layer, target in _aliases(layout, name, ldm_first=spec.family.ldm_names_first):
             found.setdefault(layer, target)
     return found
 
 
-def _aliases(family: str, layout: Layout, name: str) -> Iterator[tuple[str, Target]]:
+def _aliases(layout: Layout, name: str, *, ldm_first: bool) -> Iterator[tuple[str, Target]]:
     if name.endswith("in_proj_weight"):
         yield from _stacked(name)
         return
@@ -61,8 +61,7 @@ def _aliases(family: str, layout: Layout, name: str) -> Iterator[tuple[str, Targ
     if module.startswith(UNET):
         ldm = module.removeprefix(UNET)
         diffusers = layout.to_diffusers(ldm)
-        is_xl = family.startswith("sdxl")
-        for one in (ldm, diffusers) if is_xl else (diffusers, ldm):
+        for one in (ldm, diffusers) if ldm_first else (diffusers, ldm):
             if one is not None:
                 yield f"lora_unet_{one.replace('.', '_')}", Target(name)
         return

@@ -76,7 +76,7 @@ def changes_of(source: Source, files: Sequence[tuple[LoraFile, float]]) -> Mappi
         if not known:
             raise BadRequestError(
                 "loras",
-                f"{file.name} fits no layer of {source.name} ({source.spec.family}); it has "
+                f"{file.name} fits no layer of {source.name} ({source.spec.family.name}); it has "
                 f"{', '.join(file.layers[:_NAMED])}: the LoRA was made for another family",
             )
         for layer in known:

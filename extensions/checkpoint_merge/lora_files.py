@@ -17,7 +17,6 @@ from .options import ExtractOptions, MergeLorasOptions, Precision, written
 from .sources import Source, opened, tensors_of
 from .writer import Entry, write_safetensors
 
-_BASES = {"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_base_v1-0", "sdxl_refiner": "sdxl_refiner_v1-0"}.get
 Layers = dict[str, Factors]
 
 
@@ -104,7 +103,8 @@ def extract_lora(options: ExtractOptions, context: ActionContext) -> ActionResul
         raise BadRequestError(
             "tuned", f"{tuned.name} changes no weight of {base.name} by more than {options.smallest:g}: nothing to take"
         )
-    return _save(path, layers, options.precision, {"ss_base_model_version": _BASES(family) or family}, context)
+    told = {"ss_base_model_version": family.trainer_name or family.name}
+    return _save(path, layers, options.precision, told, context)
 
 
 def _layers(base: Source, tuned: Source, options: ExtractOptions) -> Iterator[tuple[str, Target]]:

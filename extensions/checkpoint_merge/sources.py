@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from webui.extension_api import BadRequestError, Models, UnusableFileError
-from webui.extension_api.tensors import ModelSpec, TensorFile, checkpoint_spec
+from webui.extension_api.tensors import ModelSpec, TensorFile
 
 from .blocks import UNET
 
@@ -62,8 +62,7 @@ def opened(models: Models, **names: str) -> Iterator[dict[str, Source]]:
             if name:
                 path = models.find("checkpoint", name)
                 tensors = stack.enter_context(tensors_of(models, "checkpoint", name))
-                spec = checkpoint_spec(tensors, path)
-                found[role] = Source(role, path.name, tensors, spec)
+                found[role] = Source(role, path.name, tensors, models.spec(name))
         first, *others = found.values()
         for other in others:
             require_kin(first, other)
@@ -76,12 +75,13 @@ def require_kin(a: Source, other: Source) -> None:
     Raises:
         BadRequestError: naming both files and the first tensor that differs.
     """
-    if a.spec.family != other.spec.family:
+    if a.spec.family is not other.spec.family:
         raise BadRequestError(
             other.role,
-            f"{other.name} is of the family {other.spec.family}, {a.name} of {a.spec.family}; only one family merges",
+            f"{other.name} is of the family {other.spec.family.name}, {a.name} of {a.spec.family.name}; "
+            "only one family merges",
         )
-    if other.spec.in_channels not in (4, a.spec.in_channels):
+    if other.spec.in_channels not in (a.spec.latents.channels, a.spec.in_channels):
         raise BadRequestError(
             other.role,
             f"the UNet of {other.name} takes {other.spec.in_channels} channels, that of {a.name} "

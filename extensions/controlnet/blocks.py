@@ -70,7 +70,7 @@ class Stem(nn.Conv2d):
         super().__init__(channels, out_channels, 3, padding=1)
 
     def forward(self, hidden: Tensor, embedded: Tensor, context: Tensor) -> Tensor:  # type: ignore[override]
-        """(B, 4, h, w) -> (B, C, h, w)."""
+        """(B, C_in, h, w) -> (B, C, h, w)."""
         made: Tensor = super().forward(hidden)
         return made
 

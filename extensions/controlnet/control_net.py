@@ -146,7 +146,7 @@ class ControlNet(nn.Module):
         """Residuals for the skip connections in the encoder's order, and for the middle block as the last.
 
         Args:
-            sample: (rows, 4, h, w) as the UNet gets it.
+            sample: (rows, C, h, w) as the UNet gets it.
             timestep: (rows,) float.
             context: (rows, T, D) text.
             vector: (rows, D_y) of SDXL, or None.

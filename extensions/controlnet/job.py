@@ -27,7 +27,7 @@ from webui.extension_api.tensors import LoadedModel, ModelCall, Place, Residuals
 from .finishing import kept, lit
 from .injection import BALANCED, CONTROL_WINS, is_within
 from .latents import Correction, Prediction, latent_mask, noised
-from .networks import CELL, Acting, acting, load
+from .networks import Acting, acting, load
 from .options import ControlOptions, Unit
 from .reference import Look, Reference
 from .units import Prepared, fields_of, prepare
@@ -137,6 +137,7 @@ class OnModel:
         self._networks = networks
         self._reference = Reference(model) if any(one.is_reference for one in units) else None
         self._prediction = Prediction(model.spec.prediction == "v")
+        self._cell = model.spec.latents.cell
         self._latents: dict[tuple[int, int, int], Tensor] = {}
         self._encoded: dict[bytes, Tensor] = {}  # by what the picture is: A1111 encodes equal ones once
         self._corrections: list[Correction] = []
@@ -145,7 +146,7 @@ class OnModel:
 
     def is_of(self, model: LoadedModel) -> bool:
         """Whether this is the checkpoint that the units act on."""
-        return self._model.unet is model.unet
+        return self._model.network is model.network
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -191,7 +192,7 @@ class OnModel:
             key = (one.number, height, width)
             if key in self._latents or not (one.is_reference or corrects(one)):
                 continue
-            pixels = one.source(height * CELL, width * CELL)
+            pixels = one.source(height * self._cell, width * self._cell)
             picture = hashlib.sha256(pixels.numpy().tobytes()).digest()
             if picture not in self._encoded:
                 self._encoded[picture] = self._model.vae.encode(pixels.to(self._model.device), noise)
@@ -217,15 +218,15 @@ class OnModel:
 
     @property
     def _is_xl(self) -> bool:
-        return self._model.spec.family in ("sdxl", "sdxl_refiner")
+        return self._model.spec.family.takes_vector
 
     def _correction(self, one: Prepared, call: ModelCall) -> Correction:
         source = self._source_latents(one, call)
         weight = min(max(one.unit.weight, 0.0), 1.0)
         height, width = call.sample.shape[-2:]
-        repainted = one.repainted(height * CELL, width * CELL)
+        repainted = one.repainted(height * self._cell, width * self._cell)
         if repainted is not None:
-            return Correction(source, weight, mask=latent_mask(repainted))
+            return Correction(source, weight, mask=latent_mask(repainted, self._cell))
         acts_in_hires = call.step.hires and one.unit.hr_option != "Low res only"
         radius = int(one.threshold(0)) * (2 if acts_in_hires else 1)
         sharpness = one.threshold(1) if one.module.name.endswith("+sharp") else 0.0
@@ -236,7 +237,7 @@ class OnModel:
         if call is None or not self._corrections:
             return None
         answer = output[0] if isinstance(output, tuple) else output
-        sample = call.sample[:, :4].to(answer.device, torch.float32)
+        sample = call.sample[:, : self._model.spec.latents.channels].to(answer.device, torch.float32)
         timestep, positive = call.timestep.to(answer.device), call.positive.to(answer.device)
         changed = answer.float()
         for correction in self._corrections:

@@ -27,7 +27,7 @@ def alpha_at(timestep: Tensor, like: Tensor) -> Tensor:
 
 
 def noised(clean: Tensor, timestep: Tensor, noise: Tensor) -> Tensor:
-    """q(x_t | x_0) (arXiv:2006.11239, eq. 4): (1, 4, h, w) at the times of each row."""
+    """q(x_t | x_0) (arXiv:2006.11239, eq. 4): (1, C, h, w) at the times of each row."""
     alpha = alpha_at(timestep, clean)
     return alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
 
@@ -56,7 +56,7 @@ class Correction:
     """What is changed in the clean estimate of a call.
 
     Attributes:
-        source: (1, 4, h, w) latents of the unit's picture.
+        source: (1, C, h, w) latents of the unit's picture.
         weight: 0..1, how much of the change is taken.
         mask: (1, 1, h, w), 1 where the estimate stays (inpaint_only); None: colours are corrected instead.
         radius: cells around each cell over which colours are averaged (tile_colorfix).
@@ -72,7 +72,7 @@ class Correction:
     def __call__(
         self, prediction: Prediction, sample: Tensor, timestep: Tensor, positive: Tensor, output: Tensor
     ) -> Tensor:
-        """The network's output (rows, 4, h, w) with the change; `positive` marks the rows of the prompt."""
+        """The network's output (rows, C, h, w) with the change; `positive` marks the rows of the prompt."""
         clean = prediction.clean(sample, timestep, output)
         source = self.source.to(clean)
         if self.mask is not None:
@@ -94,6 +94,6 @@ def averaged(latents: Tensor, radius: int) -> Tensor:
     return functional.avg_pool2d(padded, 2 * radius + 1, stride=1)
 
 
-def latent_mask(repainted: Tensor) -> Tensor:
-    """(1, 1, H, W) pixels to (1, 1, H / 8, W / 8) cells; a cell counts where any pixel in or around it does."""
-    return functional.max_pool2d(repainted, 10, stride=8, padding=1)
+def latent_mask(repainted: Tensor, cell: int) -> Tensor:
+    """(1, 1, H, W) pixels to (1, 1, H / cell, W / cell) cells; a cell counts where any pixel in or around it does."""
+    return functional.max_pool2d(repainted, cell + 2, stride=cell, padding=1)

@@ -22,7 +22,6 @@ from .units import Prepared
 
 AVERAGED_WORD = "shuffle"  # in the name of a file: residuals are averaged over the area
 Network = ControlNet | Adapter | LightAdapter | LLLite
-CELL = 8  # pixels a latent cell and side
 
 
 class Acting(Protocol):
@@ -101,7 +100,7 @@ class ControlNetUnit:
         device, dtype = unet.device, unet.dtype
         with _on(self._network, device, low_vram=unit.low_vram):
             found = self._network(
-                call.sample[:, :4].to(device, dtype),
+                call.sample[:, : self._model.spec.latents.channels].to(device, dtype),
                 call.timestep.to(device),
                 call.context.to(device, dtype),
                 None if call.vector is None else call.vector.to(device, dtype),
@@ -121,7 +120,7 @@ class ControlNetUnit:
     def _embedded(self, latent: tuple[int, int]) -> Tensor:
         """The embedded hint for latents of this size; the same in all calls of a pass."""
         if latent not in self._hints:
-            hint = self._prepared.hint(latent[0] * CELL, latent[1] * CELL)
+            hint = self._prepared.hint(*in_pixels(latent, self._model))
             unet = self._model.unet
             self._hints[latent] = self._network.embed_hint(hint.to(unet.device, unet.dtype))
         return self._hints[latent]
@@ -154,7 +153,7 @@ class AdapterUnit:
         latent = (call.sample.shape[-2], call.sample.shape[-1])
         if not self._features:
             self._features = self._made(latent)
-        halvings = (1, 1, 2, 2) if self._network.shape.shrink > CELL else (0, 1, 2, 3)
+        halvings = (1, 1, 2, 2) if self._network.shape.shrink > self._model.spec.latents.cell else (0, 1, 2, 3)
         soft = is_soft(unit, self._prepared.module.name, hires=call.step.hires)
         features = [
             one.expand(len(call.sample), -1, -1, -1)
@@ -170,7 +169,7 @@ class AdapterUnit:
 
     def _made(self, latent: tuple[int, int]) -> tuple[Tensor, ...]:
         unet = self._model.unet
-        hint = self._prepared.hint(latent[0] * CELL, latent[1] * CELL).to(unet.device, unet.dtype)
+        hint = self._prepared.hint(*in_pixels(latent, self._model)).to(unet.device, unet.dtype)
         if self._network.shape.grey:
             hint = hint.mean(dim=1, keepdim=True)
         shrink = self._network.shape.shrink
@@ -200,9 +199,15 @@ class LLLiteUnit:
             return None
         latent = (call.sample.shape[-2], call.sample.shape[-1])
         if latent not in self._hints:
-            self._hints[latent] = self._prepared.hint(latent[0] * CELL, latent[1] * CELL) * 2 - 1
+            self._hints[latent] = self._prepared.hint(*in_pixels(latent, self._model)) * 2 - 1
         self._attached.set(Control(self._prepared.unit.weight, self._hints[latent], latent))
         return None
+
+
+def in_pixels(latent: tuple[int, int], model: LoadedModel) -> tuple[int, int]:
+    """(height, width) of the picture that latents of (h, w) cells stand for."""
+    cell = model.spec.latents.cell
+    return latent[0] * cell, latent[1] * cell
 
 
 @contextmanager

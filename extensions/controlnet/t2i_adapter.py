@@ -5,6 +5,7 @@ Full and light adapters for SD1 (hint shrunk 8 times) and SDXL (16 times). What 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from webui.extension_api.tensors import TensorFile
 
 from .files import Found, Shapes, fill
 
-_FACES = {8: (64, 192), 16: (256, 768)}.items()  # channels of grey and RGB hints by how much they are shrunk
+_FACES = MappingProxyType({8: (64, 192), 16: (256, 768)})  # channels of grey and RGB hints by how much they are shrunk
 _XL_SHRINK = 16
 _LEVELS = 4
 
@@ -145,7 +146,7 @@ def adapter_shape(shapes: Shapes) -> AdapterShape:
     """
     is_light = "conv_in.weight" not in shapes
     channels = shapes["body.0.in_conv.weight" if is_light else "conv_in.weight"][1]
-    shrink = next((shrink for shrink, faces in _FACES if channels in faces), None)
+    shrink = next((shrink for shrink, faces in _FACES.items() if channels in faces), None)
     if shrink is None:
         raise UnusableFileError(f"T2I-Adapter: it takes {channels} channels; 64, 192, 256 and 768 are supported")
     grey = channels == shrink**2

@@ -145,7 +145,7 @@ def _prepared(number: int, unit: Unit, request: GenerationRequest, models: Model
     draw = preprocessor_of(module, f"{path}.module", models, device)
     seen = seen_by(unit, request, path, crops=not module.name.startswith("reference"))
     unit = unit.model_copy(update={"resize_mode": seen.fit})
-    size = (request.height // 8 * 8, request.width // 8 * 8)
+    size = (request.height, request.width)
     return Prepared(unit, module, number, seen.picture, seen.mask, draw, _drawing_seed(request), size)
 
 

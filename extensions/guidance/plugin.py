@@ -59,7 +59,7 @@ class ChangedGuidance:
 
     @hookimpl
     def edit_denoised(self, step: "Step", denoised: "Tensor", cond: "Tensor", uncond: "Tensor") -> "Tensor | None":
-        """(B, C, h, w) each: clean estimates, or epsilon in timestep samplers."""
+        """(B, C, h, w) each: clean estimates."""
         from .formulas import rescaled, thresholded  # torch
 
         options = self._options

@@ -5,20 +5,21 @@ from torch import Tensor, nn
 
 
 def is_count(columns: int, shape: torch.Size) -> bool:
-    """Whether a row has this many values; a first convolution of 9 channels also takes what was made for 4."""
-    return columns == shape[1:].numel() or (_is_inpainting(shape) and columns == 4 * shape[2:].numel())
+    """Whether a row has this many values; an inpainting checkpoint's first convolution also takes those for latents."""
+    return columns in (shape[1:].numel(), _latents(shape) * shape[2:].numel())
 
 
-def _is_inpainting(shape: torch.Size) -> bool:
-    return len(shape) == 4 and shape[1] == 9
+def _latents(shape: torch.Size) -> int:
+    """Channels of the latents in a convolution that sees a mask and another picture's latents too; -1 for others."""
+    return shape[1] // 2 if len(shape) == 4 and shape[1] % 2 else -1
 
 
 def fitted(delta: Tensor, weight: Tensor) -> Tensor:
-    """In the shape of the weight; a 9-channel convolution gets zeros for the 5 channels that no one was trained on."""
+    """In the shape of the weight; the channels of an inpainting checkpoint that no one was trained on get zeros."""
     if delta.numel() == weight.numel():
         return delta.reshape(weight.shape)
-    four = delta.reshape(weight.shape[0], 4, *weight.shape[2:])
-    return nn.functional.pad(four, (0, 0, 0, 0, 0, weight.shape[1] - 4))
+    own = delta.reshape(weight.shape[0], _latents(weight.shape), *weight.shape[2:])
+    return nn.functional.pad(own, (0, 0, 0, 0, 0, weight.shape[1] - own.shape[1]))
 
 
 def product(factors: tuple[Tensor, ...], weight: Tensor) -> Tensor:

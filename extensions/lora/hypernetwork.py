@@ -108,11 +108,12 @@ def _layers(
     name: str, width: int, parts: Mapping[int, Mapping[str, Tensor]], *, activates_last: bool
 ) -> tuple[Layer, ...]:
     """The layers of one network in order, each checked against the one before."""
-    matrices = [place for place, part in sorted(parts.items()) if part.get("weight", _NOTHING).ndim == 2]
+    nothing = torch.empty(0, 0, 0)
+    matrices = [place for place, part in sorted(parts.items()) if part.get("weight", nothing).ndim == 2]
     layers: list[Layer] = []
     size = width
     for place, part in sorted(parts.items()):
-        weight = part.get("weight", _NOTHING)
+        weight = part.get("weight", nothing)
         if weight.ndim not in (1, 2) or weight.shape[-1] != size:
             raise UnusableFileError(f"{name}: layer {place} for width {width} has the shape {tuple(weight.shape)}")
         size, bias = weight.shape[0], part.get("bias")
@@ -171,6 +172,3 @@ def _before(
     for hypernetwork, strength in hypernetworks:
         context = hypernetwork(context, side, strength)
     return (context, *given[1:])
-
-
-_NOTHING = torch.empty(0, 0, 0)

@@ -7,6 +7,7 @@ begin and in whether `.` or `_` stands between words, so both are read alike.
 """
 
 import re
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 Component = Literal["unet", "te1", "te2"]
@@ -35,7 +36,7 @@ class BundledKey(NamedTuple):
 
 
 BUNDLE = "bundle_emb."
-_SIDES = {"up": "up", "down": "down", "mid": "mid", "A": "down", "B": "up"}.get
+_SIDES = MappingProxyType({"up": "up", "down": "down", "mid": "mid", "A": "down", "B": "up"})
 _JOINTS = r"(?:\.lora_linear_layer\.|\.lora_|\.lora\.|_lora\.)"
 _PART = re.compile(
     r"(?P<module>.+?)(?:"
@@ -103,7 +104,7 @@ def read_key(key: str) -> PartKey | BundledKey | None:
     if found is None:
         return None
     side = found["side"]
-    part = _SIDES(side, "") if side else "magnitude" if found["magnitude"] else ""
+    part = _SIDES.get(side, "") if side else "magnitude" if found["magnitude"] else ""
     return PartKey(_place(found["module"]), part or found["glora"] or found["alpha"] or found["part"])
 
 

@@ -45,8 +45,8 @@ def _unet(model: LoadedModel) -> Iterator[tuple[Place, nn.Module]]:
 
 def _text(model: LoadedModel) -> Iterator[tuple[Place, nn.Module]]:
     encoders = model.text.encoders
-    if model.text.family == "sdxl_refiner":
-        return  # no network is trained on its encoder, and A1111 finds none for it
+    if not model.text.side.trained_networks:
+        return  # A1111 finds no layers of such an encoder either
     components: tuple[Component, ...] = ("te1", "te2")
     for encoder, component in zip(encoders, components, strict=False):
         tower = getattr(encoder, "module", None)

@@ -88,7 +88,7 @@ class Member:
             if not fits(one.hypernetwork, model):
                 self._tell(
                     f"{one.hypernetwork.name} was left out: it is made for another kind of model than this one "
-                    f"({model.spec.family})"
+                    f"({model.spec.family.name})"
                 )
         if self._hypernetworks:
             wanted = [(one.hypernetwork, one.tag.strength) for one in self._hypernetworks]
@@ -120,7 +120,7 @@ class Member:
             network = one.wanted.network
             if id(network) not in misfits:
                 misfits[id(network)] = look(network, layers)
-                for told in misfits[id(network)].told(network, model.spec.family):
+                for told in misfits[id(network)].told(network, model.spec.family.name):
                     self._tell(told)
             misfit = misfits[id(network)]
             if not misfit.is_foreign:

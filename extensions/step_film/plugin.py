@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from pydantic import Field
 
-from webui.extension_api import JobContext, Options, find_sampler, hookimpl
+from webui.extension_api import JobContext, Options, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,13 +66,12 @@ class Filming:
     def __init__(self, options: FilmOptions, job: JobContext) -> None:
         self._options = options
         self._job = job
-        self._alphas: Tensor | None = None
         self._noisy: Tensor | None = None
         self._runs: list[Run] = []
 
     @hookimpl
     def pre_step(self, step: "Step", latents: "Tensor") -> None:
-        """Remember what the step starts from: (B, 4, h, w)."""
+        """Remember what the step starts from: (B, C, h, w)."""
         place = (step.place.batch, step.place.hires)
         if not self._runs or self._runs[-1].place != place:
             self._begin(Run(*place))
@@ -86,8 +85,8 @@ class Filming:
             return
         from .frames import frame  # torch
 
-        family = self._job.model.family
-        run.frames.append(frame(step, self._noisy, denoised[0], family, self._options.side, self._alphas))
+        form = self._job.model.latents
+        run.frames.append(frame(step, self._noisy, denoised[0], form, self._options.side))
         run.levels.append(float(step.sigma))
         run.end = float(step.sigma_next)
 
@@ -107,12 +106,6 @@ class Filming:
         if len(self._runs) == FILMS:
             self._job.notice(f"only the first {FILMS} runs of the sampler are shown")
         self._runs.append(run)
-        sampler, model = find_sampler(self._job.request.sampler), self._job.model
-        if self._alphas is None and sampler is not None and sampler.space == "timestep":
-            from webui.extension_api.tensors import SigmaTable  # torch
-
-            zero = self._job.request.schedule.zero_terminal_snr or model.zero_terminal_snr
-            self._alphas = SigmaTable.standard(zero_terminal_snr=zero).alphas_cumprod
 
 
 def _spread(frames: Sequence["Frame"], most: int) -> list["Frame"]:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,9 +18,11 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
 from webui.engine.generating import Generation
 from webui.jobs.job import Job
+from webui.jobs.record import JobRecord, record_of_job
 from webui.library.files import ModelFile
 from webui.plugins.catalog import Catalog
 from webui.prompt.styles import Style
+from webui.weights.families.registry import FAMILIES
 
 BASE = "http://127.0.0.1:7860"
 SHA = "b308822a78" + "0" * 54
@@ -44,7 +47,7 @@ class FakeLibrary:
 
     def spec(self, file: ModelFile) -> SimpleNamespace:
         return SimpleNamespace(
-            in_channels=4 if file.stem == "tiny-sd1" else 9, family="sd1", unet=SimpleNamespace(context_width=64)
+            stands_alone=file.stem == "tiny-sd1", family=FAMILIES[0], unet=SimpleNamespace(context_width=64)
         )
 
     def vaes(self) -> tuple[ModelFile, ...]:
@@ -113,10 +116,12 @@ class FakeJob(Job[GenerationRequest, Progress, GenerationResult]):
         preview: bytes | None = None,
         images: tuple[GeneratedImage, ...] = (),
         error: Exception | None = None,
+        owner: str = "",
+        task: str = "",
     ) -> None:
         control = Obedient()
         control.job = self
-        super().__init__(name, GENERATION, request, control, save=save)
+        super().__init__(name, GENERATION, request, control, save=save, owner=owner, task=task)
         if state != "queued":
             self.note_started()
         self.note_progress(replace(progress, preview=preview))
@@ -135,6 +140,25 @@ class FakeJob(Job[GenerationRequest, Progress, GenerationResult]):
 
 
 @dataclass
+class FakeQueue:
+    """Knows the jobs of its engine, and records of those that only a database would know."""
+
+    engine: "FakeEngine"
+    reason: str = ""
+    records: dict[str, JobRecord] = field(default_factory=dict)
+
+    def record(self, job_id: str) -> JobRecord | None:
+        job = self.engine.jobs.get(job_id)
+        return record_of_job(job, ()) if job is not None else self.records.get(job_id)
+
+    def record_of_task(self, task: str) -> JobRecord | None:
+        return next((one for one in self.records.values() if one.task == task), None)
+
+    def is_same(self, job_id: str, request: GenerationRequest) -> bool:
+        return job_id in self.records
+
+
+@dataclass
 class FakeEngine:
     """Set `hold` to keep jobs running, `error` to let them fail."""
 
@@ -149,7 +173,16 @@ class FakeEngine:
     calls: list[str] = field(default_factory=list)
     extensions: Catalog = field(default_factory=Catalog)
 
-    def submit(self, request: GenerationRequest, *, save: bool, job_id: str | None = None) -> FakeJob:
+    @cached_property
+    def queue(self) -> FakeQueue:
+        return FakeQueue(self)
+
+    def job_of_task(self, task: str) -> FakeJob | None:
+        return next((job for job in reversed(self.jobs.values()) if task and job.task == task), None)
+
+    def submit(
+        self, request: GenerationRequest, *, save: bool, job_id: str | None = None, owner: str = "", task: str = ""
+    ) -> FakeJob:
         if self.refuse:
             raise self.refuse
         if request.checkpoint:
@@ -159,7 +192,9 @@ class FakeEngine:
         if name not in self.jobs:
             images = () if self.hold else tuple(made(request))
             state = "running" if self.hold else "done"
-            self.jobs[name] = FakeJob(name, request, save, state, images=images, error=self.error)
+            self.jobs[name] = FakeJob(
+                name, request, save, state, images=images, error=self.error, owner=owner, task=task
+            )
         return self.jobs[name]
 
     def start(self, kind: Any, work: Any) -> Job[Any, Any, Any]:

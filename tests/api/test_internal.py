@@ -14,6 +14,7 @@ from tests.api.fakes import Api, FakeEngine, FakeJob, call
 from webui.api import around
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Progress
+from webui.jobs.record import JobRecord
 from webui.prompt.style_file import StyleFile
 from webui.prompt.styles import Style
 
@@ -68,7 +69,16 @@ def test_a_client_may_name_its_job_and_use_the_name_again() -> None:
         answer = api.txt2img(prompt=prompt, force_task_id="task(mine)")
         assert answer.status_code == 200
         assert asked(api, "task(mine)")["completed"] is True
-    assert api.parts.tasks.name_of(api.engine.last.id) == "task(mine)"
+    assert api.engine.last.task == "task(mine)"
+
+
+def test_a_name_outlives_the_memory() -> None:
+    api = Api()
+    record = JobRecord("x", "done", 0.0, True, "", "task(old)", 0, "", (), ())
+    api.engine.queue.records["x"] = record
+    for name in ("task(old)", "x"):
+        assert asked(api, name)["completed"] is True
+    assert asked(api, "task(other)")["completed"] is False
 
 
 def test_a_wrong_body_is_named() -> None:

@@ -6,7 +6,6 @@ import json
 import struct
 import zlib
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +13,15 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.api.fakes import SHA, Api, FakeEngine, FakeJob
+from tests.reference import cases
 from webui.api.application import create
-from webui.api.sdapi.dialect.options import NEUTRAL, OPTIONS, replaced, value_at
+from webui.api.sdapi.dialect.models import Img2ImgBody, Txt2ImgBody
+from webui.api.sdapi.dialect.options import NEUTRAL, OPTIONS
 from webui.api.sdapi.routes.progress import report
+from webui.domain.parameters.leaves import replaced, value_at
+from webui.domain.parameters.table import ROWS
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Progress
-
-INPUTS = Path(__file__).parents[2].parent / "shared" / "goldens" / "inputs"
 
 
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.key)
@@ -29,6 +30,12 @@ def test_every_option_names_a_field_and_reads_back_what_it_shows(option: Any) ->
     value = value_at(starting, option.path)
     assert option.decode(option.encode(value)) == value
     assert replaced(starting, {option.path: option.decode(option.encode(value))}) == starting
+
+
+def test_every_body_field_and_setting_that_the_table_names_is_there() -> None:
+    fields = {*Txt2ImgBody.model_fields, *Img2ImgBody.model_fields}
+    assert {row.body for row in ROWS if row.body} <= fields
+    assert {row.option for row in ROWS if row.option} <= OPTIONS.keys() | NEUTRAL.keys()
 
 
 def test_options_are_json_and_name_the_checkpoint_by_title() -> None:
@@ -165,11 +172,9 @@ def test_png_info_reads_what_is_inside() -> None:
 
 
 def test_png_info_answers_as_a1111_does() -> None:
-    case = INPUTS.parent / "cases" / "extra_pnginfo_info_exif_jpg.txt"
-    if not case.is_file():
-        pytest.skip("shared/goldens is not here")
-    image = base64.b64encode((INPUTS / "info_exif.jpg").read_bytes()).decode()
-    assert Api().post("/sdapi/v1/png-info", {"image": image}).json() == json.loads(case.read_text(encoding="utf-8"))
+    [case] = cases(where=lambda case: case.name == "extra_pnginfo_info_exif_jpg")
+    answer = Api().post("/sdapi/v1/png-info", case.body()).json()
+    assert answer == json.loads(case.file(".txt").read_text(encoding="utf-8"))
 
 
 def _bomb() -> bytes:

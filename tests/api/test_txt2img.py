@@ -4,7 +4,6 @@ import asyncio
 import base64
 import io
 import json
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,10 +11,10 @@ import pytest
 from PIL import Image
 
 from tests.api.fakes import Api, FakeEngine, call
+from tests.reference import cases
 from webui.domain.errors import BadRequestError, BusyError, NotFiniteError, UnusableFileError, WorkerDiedError
 from webui.domain.request import GenerationRequest
 
-CASES = Path(__file__).parents[2].parent / "shared" / "goldens" / "cases"
 URL = "/sdapi/v1/txt2img"
 INFO_KEYS = (  # in A1111's order
     "prompt all_prompts negative_prompt all_negative_prompts seed all_seeds subseed all_subseeds subseed_strength "
@@ -300,23 +299,14 @@ def test_new_work_is_refused_while_the_server_stops() -> None:
     assert api.get("/health").status_code == 200
 
 
-def _golden(path: Path) -> tuple[str, dict[str, Any]]:
-    case = json.loads(path.read_text(encoding="utf-8"))
-    return case["endpoint"], case["payload"]
-
-
 def test_every_golden_of_plain_txt2img_becomes_a_request() -> None:
-    if not CASES.is_dir():
-        pytest.skip("shared/goldens is not here")
     engine = FakeEngine()
     engine.library.checkpoint = lambda alias: engine.library.files[0]  # type: ignore[method-assign]
     api = Api(engine)
     count = 0
-    for path in sorted(CASES.glob("*.json")):
-        endpoint, payload = _golden(path)
-        later = payload.get("alwayson_scripts") or payload.get("script_name")
-        if endpoint == URL and not later:
-            answer = call(api.app, "POST", URL, json=payload)
-            assert answer.status_code == 200, (path.name, answer.text)
+    for case in cases(where=lambda case: case.endpoint == URL):
+        if not (case.payload.get("alwayson_scripts") or case.payload.get("script_name")):
+            answer = call(api.app, "POST", URL, json=case.payload)
+            assert answer.status_code == 200, (case.name, answer.text)
             count += 1
     assert count > 50

@@ -7,6 +7,7 @@ import torch
 
 from webui.library import ModelLibrary
 from webui.plugins.models import LibraryModels
+from webui.weights.families.registry import FAMILIES
 
 BEIT = {
     "model_type": "beit", "image_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 4,
@@ -79,4 +80,4 @@ def write(kind: str, folder: Path, seed: int = 0) -> None:
 
 def models_of(folder: Path) -> LibraryModels:
     """The models of a models folder, as extensions see them."""
-    return LibraryModels(ModelLibrary(folder, folder / "cache"))
+    return LibraryModels(ModelLibrary(folder, folder / "cache", FAMILIES))

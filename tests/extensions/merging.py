@@ -12,6 +12,7 @@ from webui.extension_api import ActionContext
 from webui.library.layout import unet_layout
 from webui.library.library import ModelLibrary
 from webui.plugins.models import LibraryModels
+from webui.weights.families.registry import FAMILIES
 
 UNET, VAE, TEXT = "model.diffusion_model.", "first_stage_model.", "cond_stage_model.transformer.text_model."
 CHANNELS = 32
@@ -43,7 +44,7 @@ class Folder:
         self.models_dir = root / "models"
         for name in ("Stable-diffusion", "VAE", "Lora"):
             (self.models_dir / name).mkdir(parents=True)
-        self.library = ModelLibrary(self.models_dir, root / "cache")
+        self.library = ModelLibrary(self.models_dir, root / "cache", FAMILIES)
 
     def put(self, path: str, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> dict[str, Tensor]:
         """Write a file such as `Lora/x` and give its tensors back."""

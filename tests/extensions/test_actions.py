@@ -24,6 +24,7 @@ from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
 from webui.processing.ports import Reporter
+from webui.weights.families.registry import FAMILIES
 
 DOING = """
     from PIL import Image
@@ -91,7 +92,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     toy(tmp_path / "e", "doing", DOING)
     good(tmp_path / "e")
     loaded = load_all(tmp_path / "e")
-    library = ModelLibrary(tmp_path / "models", tmp_path / "cache")
+    library = ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES)
     back = HostingBack(ExtensionHost(loaded, LibraryModels(library), torch.device("cpu"), torch.float32))
     engine = Engine(
         lambda on_event: InlineExecutor(back, on_event),

@@ -12,10 +12,10 @@ import pytest
 from extensions.checkpoint_merge.merging import merge
 from extensions.checkpoint_merge.options import MergeOptions
 from tests.extensions.merging import Folder
+from tests.reference import FURTHER, each, files
 
-GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
-CASES = GOLDENS / "merge"
-needs_goldens = pytest.mark.skipif(not CASES.is_dir(), reason="the reference merges are not here (../shared/goldens)")
+TOOLS = FURTHER / "merge"
+CASES = files("merge/*.json.gz")  # merges of checkpoints that are too large to stand beside the tests
 METHODS = {
     "Weighted sum": "weighted_sum",
     "Add difference": "add_difference",
@@ -28,14 +28,14 @@ METHODS = {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     """The goldens' models, and the two that their own script makes."""
     folder = Folder(tmp_path_factory.mktemp("goldens"))
-    models = GOLDENS / "models"
+    models = FURTHER / "models"
     target = folder.models_dir / "Stable-diffusion"
     for name in ("tiny-sd1", "tiny-inpaint"):
         for ending in ("safetensors", "yaml"):
             shutil.copyfile(models / "Stable-diffusion" / f"{name}.{ending}", target / f"{name}.{ending}")
     shutil.copyfile(models / "VAE" / "tiny-vae.safetensors", folder.models_dir / "VAE" / "tiny-vae.safetensors")
     source = target / "tiny-sd1.safetensors"
-    subprocess.run([sys.executable, CASES / "merge_inputs.py", source, target], check=True, capture_output=True)
+    subprocess.run([sys.executable, TOOLS / "merge_inputs.py", source, target], check=True, capture_output=True)
     return folder
 
 
@@ -54,20 +54,14 @@ def options_of(case: dict[str, object]) -> MergeOptions:
     )  # fmt: skip
 
 
-@needs_goldens
-def test_there_are_reference_merges() -> None:
-    assert len(list(CASES.glob("*.json.gz"))) >= 6
-
-
-@needs_goldens
-@pytest.mark.parametrize("path", sorted(CASES.glob("*.json.gz")), ids=lambda path: path.name.partition(".")[0])
-def test_the_merge_is_theirs(path: Path, folder: Folder) -> None:
-    with gzip.open(path) as file:
-        case = json.load(file)
-    result = merge(options_of(case), folder.context())
+@each(CASES)
+def test_the_merge_is_theirs(case: Path, folder: Folder) -> None:
+    with gzip.open(case) as file:
+        about = json.load(file)
+    result = merge(options_of(about), folder.context())
     try:
         done = subprocess.run(
-            [sys.executable, CASES / "check.py", path, result.files[0]], capture_output=True, text=True, check=False
+            [sys.executable, TOOLS / "check.py", case, result.files[0]], capture_output=True, text=True, check=False
         )
     finally:
         for made in (result.files[0], result.files[0].with_suffix(".yaml")):

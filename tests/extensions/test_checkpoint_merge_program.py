@@ -2,12 +2,11 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from extensions.checkpoint_merge.distance import ALL
@@ -23,8 +22,6 @@ from webui.plugins.loader import load_all
 from webui.processing.back import Back, build
 
 ROOT = Path(__file__).parents[2]
-GOLDENS = ROOT.parent / "shared" / "goldens"
-needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
 REQUEST = GenerationRequest(
     prompt="a red cat", checkpoint="tiny-sd1", sampler="Euler", steps=2, seed=5, width=64, height=64
 )
@@ -38,18 +35,21 @@ def test_it_loads_and_its_forms_are_declared() -> None:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_models_dir: Path) -> Folder:
+    """The tiny checkpoint, a relative of it, one of another size, and a LoRA."""
     folder = Folder(tmp_path_factory.mktemp("try"))
-    target = folder.models_dir / "Stable-diffusion"
-    for ending in ("safetensors", "yaml"):
-        shutil.copyfile(GOLDENS / "models/Stable-diffusion" / f"tiny-sd1.{ending}", target / f"tiny-sd1.{ending}")
-        shutil.copyfile(GOLDENS / "models/Stable-diffusion" / f"tiny-vpred.{ending}", target / f"other.{ending}")
-    shutil.copyfile(GOLDENS / "models/Lora/tiny-lora.safetensors", folder.models_dir / "Lora/tiny-lora.safetensors")
-    script = GOLDENS / "merge/merge_inputs.py"
-    subprocess.run([sys.executable, script, target / "tiny-sd1.safetensors", target], check=True, capture_output=True)
-    for name in ("tiny-sd1-c", "tiny-sd1-d"):
-        shutil.copyfile(target / "tiny-sd1.yaml", target / f"{name}.yaml")
+    for file in ("Stable-diffusion/tiny-sd1.safetensors", "Lora/tiny-lora.safetensors"):
+        shutil.copyfile(tiny_models_dir / file, folder.models_dir / file)
+    torch.manual_seed(6)
+    base = folder.get("Stable-diffusion/tiny-sd1")
+    relative = {name: tensor + 0.3 * deviation(tensor) * torch.randn(tensor.shape) for name, tensor in base.items()}
+    folder.put("Stable-diffusion/relative", {name: tensor.half() for name, tensor in relative.items()})
+    folder.put("Stable-diffusion/other", checkpoint(1))
     return folder
+
+
+def deviation(tensor: torch.Tensor) -> float:
+    return float(tensor.float().std()) if tensor.numel() > 1 else 0.0
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +72,8 @@ def picture(back: Back, **changes: object) -> np.ndarray:
     return np.asarray(result.images[0].image).astype(int)
 
 
-@needs_models
 def test_a_recipe_gives_the_picture_of_its_merge_and_leaves_no_trace(back: Back, folder: Folder) -> None:
-    recipe = {"b": "tiny-sd1-c", "method": "weighted_sum", "alpha": 0.6, "alpha_blocks": "COSINE", "loras": "tiny-lora"}
+    recipe = {"b": "relative", "method": "weighted_sum", "alpha": 0.6, "alpha_blocks": "COSINE", "loras": "tiny-lora"}
     merge(MergeOptions(a="tiny-sd1", precision="fp32", name="saved", **recipe), folder.context())
     before = picture(back)
     files = folder.files()
@@ -89,7 +88,6 @@ def test_a_recipe_gives_the_picture_of_its_merge_and_leaves_no_trace(back: Back,
     assert np.array_equal(picture(back, checkpoint="saved", extensions={"checkpoint_merge": elsewhere}), tried)
 
 
-@needs_models
 def test_a_recipe_that_fails_leaves_the_model_as_it_was(back: Back) -> None:
     before = picture(back)
     faults = {

@@ -306,7 +306,7 @@ def test_corrections_of_the_clean_estimate(is_v: bool) -> None:
     torch.testing.assert_close(prediction.clean(sample, time, output), clean, atol=1e-4, rtol=1e-4)
     mask = torch.zeros(1, 1, 64, 64)
     mask[..., 32:] = 1
-    kept = Correction(source, 1.0, mask=latent_mask(mask))(prediction, sample, time, positive, output)
+    kept = Correction(source, 1.0, mask=latent_mask(mask, 8))(prediction, sample, time, positive, output)
     after = prediction.clean(sample, time, kept)
     torch.testing.assert_close(after[..., :3], source[..., :3], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(after[..., 4:], clean[..., 4:], atol=1e-4, rtol=1e-4)

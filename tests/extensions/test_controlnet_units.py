@@ -30,6 +30,7 @@ from webui.domain.request import Img2Img, Txt2Img
 from webui.extension_api.job_context import JobContext
 from webui.sampling.reported_step import reported_step
 from webui.sampling.steps import ModelCall, Place, Step
+from webui.weights.families.stable_diffusion.members import SD1
 
 OTHER = Picture.of(Image.fromarray(NOISE[::-1].copy()))
 STRIPE = Image.new("L", (90, 60))
@@ -155,7 +156,7 @@ class Network(nn.Module):
 
 def on_model(units: tuple[Prepared, ...]) -> tuple[OnModel, Network]:
     network = Network()
-    spec = SimpleNamespace(prediction="epsilon", family="sd1")
+    spec = SimpleNamespace(prediction="epsilon", family=SD1, latents=SD1.latents)
     model: Any = SimpleNamespace(unet=network, vae=network, spec=spec, device=CPU)
     return OnModel(model, units, {}), network
 

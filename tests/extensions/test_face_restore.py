@@ -158,7 +158,8 @@ def test_umeyama_finds_a_known_similarity_and_never_mirrors():
     assert np.isclose(scale_of(found), 1.7)
     assert np.allclose(chained(found, inverse(found)), shift(0, 0))
     mirrored = similarity(TEMPLATE * (-1, 1), TEMPLATE)
-    assert mirrored is None or np.linalg.det(mirrored[:, :2]) > 0
+    assert mirrored is not None
+    assert np.linalg.det(mirrored[:, :2]) > 0
 
 
 def test_umeyama_is_the_least_squares_solution():

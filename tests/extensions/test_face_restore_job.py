@@ -40,6 +40,7 @@ from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
 from webui.plugins.options import schema_of
 from webui.processing.extras import upscale_pictures
+from webui.weights.families.registry import FAMILIES
 
 
 def finder(*faces):
@@ -111,7 +112,7 @@ def test_a_network_that_fails_costs_only_the_restoring():
 
 def context(tmp_path, options, request=None):
     notices = []
-    models = LibraryModels(ModelLibrary(tmp_path / "models", tmp_path / "cache"))
+    models = LibraryModels(ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES))
     request = request or GenerationRequest(prompt="a face")
     return JobContext(request, options, torch.device("cpu"), torch.float32, models, notices.append), notices
 

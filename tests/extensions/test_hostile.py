@@ -21,11 +21,10 @@ from webui.plugins.models import LibraryModels
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
+from webui.weights.families.registry import FAMILIES
 from webui.weights.memory import ModelCache
 from webui.weights.upscalers import UpscalerCache
 
-GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
-pytestmark = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
 REQUEST = GenerationRequest(
     prompt="a red cat", checkpoint="tiny-sd1", sampler="Euler", steps=4, seed=5, width=64, height=64
 )
@@ -37,8 +36,8 @@ Maker = Callable[[Path], None]
 class Kitchen:
     """Pipelines over one set of loaded models; each has extensions of its own."""
 
-    def __init__(self, data: Path) -> None:
-        self._library = ModelLibrary(GOLDENS / "models", data)
+    def __init__(self, data: Path, models_dir: Path) -> None:
+        self._library = ModelLibrary(models_dir, data, FAMILIES)
         self._models = ModelCache(self._library, torch.device("cpu"), torch.float32)
         self._texts = Texts(self._library, data / "styles.csv")
 
@@ -49,8 +48,8 @@ class Kitchen:
 
 
 @pytest.fixture(scope="module")
-def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
-    return Kitchen(tmp_path_factory.mktemp("data"))
+def kitchen(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
+    return Kitchen(tmp_path_factory.mktemp("data"), tiny_models_dir)
 
 
 @pytest.fixture

@@ -23,11 +23,10 @@ from webui.plugins.models import LibraryModels
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
+from webui.weights.families.registry import FAMILIES
 from webui.weights.memory import ModelCache
 from webui.weights.upscalers import UpscalerCache
 
-GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
-pytestmark = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
 REQUEST = GenerationRequest(
     prompt="a red cat", checkpoint="tiny-sd1", sampler="Euler", steps=2, seed=5, width=64, height=64,
     extensions={"good": {"word": "seen"}},
@@ -37,9 +36,9 @@ REQUEST = GenerationRequest(
 class Starts:
     """Starts the program with what is installed, again and again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, models_dir: Path) -> None:
         self._folder = folder
-        self._library = ModelLibrary(GOLDENS / "models", folder / "data")
+        self._library = ModelLibrary(models_dir, folder / "data", FAMILIES)
         self._models = ModelCache(self._library, torch.device("cpu"), torch.float32)
         self._number = 0
 
@@ -72,8 +71,8 @@ class Starts:
 
 
 @pytest.fixture
-def starts(tmp_path: Path) -> Starts:
-    return Starts(tmp_path)
+def starts(tmp_path: Path, tiny_models_dir: Path) -> Starts:
+    return Starts(tmp_path, tiny_models_dir)
 
 
 def test_installed_used_updated_badly_and_removed(tmp_path: Path, starts: Starts) -> None:

@@ -17,6 +17,7 @@ from webui.domain.request import GenerationRequest
 from webui.extension_api import JobContext, Models, extra_networks
 from webui.library.library import ModelLibrary
 from webui.plugins.models import LibraryModels
+from webui.weights.families.registry import FAMILIES
 from webui.weights.load import load_model
 from webui.weights.model import LoadedModel
 
@@ -65,7 +66,7 @@ def low_rank(context: int = 64) -> dict[str, Tensor]:
 
 @pytest.fixture(scope="module")
 def library(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelLibrary:
-    return ModelLibrary(models_dir, tmp_path_factory.mktemp("cache"))
+    return ModelLibrary(models_dir, tmp_path_factory.mktemp("cache"), FAMILIES)
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +267,7 @@ def test_a_hypernetwork_of_another_kind_of_model_is_said(model: LoadedModel, tmp
     (folder / "hypernetworks").mkdir(parents=True)
     tensors = {f"80.{side}.linear.{name}": torch.randn(80, 80) for side in (0, 1) for name in ("0.weight",)}
     save_file({**tensors, "bogus": torch.ones(1)}, folder / "hypernetworks" / "big.safetensors")
-    joined = Joined(LibraryModels(ModelLibrary(folder, tmp_path / "cache")), "<hypernet:big>")
+    joined = Joined(LibraryModels(ModelLibrary(folder, tmp_path / "cache", FAMILIES)), "<hypernet:big>")
     joined.member.patch_model(model)
     assert joined.notices == [
         "big: 1 tensor was not understood and left out (bogus)",
@@ -278,7 +279,7 @@ def test_two_networks_of_one_name_are_told_apart_by_their_folder(model: LoadedMo
     for folder in ("Lora/one", "Lora/two", "LyCORIS/two"):
         (tmp_path / "models" / folder).mkdir(parents=True)
         save_file(low_rank(), tmp_path / "models" / folder / "twin.safetensors")
-    models = LibraryModels(ModelLibrary(tmp_path / "models", tmp_path / "cache"))
+    models = LibraryModels(ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES))
     assert models.names("lora") == ("LyCORIS/two/twin.safetensors", "one/twin.safetensors", "two/twin.safetensors")
     for name in ("one/twin", "two/twin", "LyCORIS/two/twin"):
         joined = Joined(models, f"<lora:{name}>")
@@ -292,6 +293,6 @@ def test_two_networks_of_one_name_are_told_apart_by_their_folder(model: LoadedMo
 def test_a_name_may_hold_a_number_sign(model: LoadedModel, tmp_path: Path) -> None:
     (tmp_path / "models" / "Lora").mkdir(parents=True)
     save_file(low_rank(), tmp_path / "models" / "Lora" / "ink #2.safetensors")
-    joined = Joined(LibraryModels(ModelLibrary(tmp_path / "models", tmp_path / "cache")), "<lora:ink #2:0.5>")
+    joined = Joined(LibraryModels(ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES)), "<lora:ink #2:0.5>")
     assert not joined.notices
     assert joined.member.image_fields()["Lora hashes"].startswith("ink #2: ")

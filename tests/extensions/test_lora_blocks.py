@@ -22,6 +22,7 @@ from webui.domain.request import GenerationRequest
 from webui.extension_api import JobContext, extra_networks
 from webui.library.library import ModelLibrary
 from webui.plugins.models import LibraryModels
+from webui.weights.families.registry import FAMILIES
 from webui.weights.load import load_model
 from webui.weights.model import LoadedModel
 
@@ -46,7 +47,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ModelLibrary:
     }.items():  # fmt: skip
         tensors |= {f"{key}.lora_up.weight": torch.randn(out, 2), f"{key}.lora_down.weight": torch.randn(2, inner)}
     save_file(tensors, folder / "Lora" / "ink.safetensors")
-    return ModelLibrary(folder, tmp_path_factory.mktemp("cache"))
+    return ModelLibrary(folder, tmp_path_factory.mktemp("cache"), FAMILIES)
 
 
 @pytest.fixture(scope="module")

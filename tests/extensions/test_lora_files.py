@@ -21,6 +21,7 @@ from tests.library.small import small_checkpoint
 from tests.weights.sources import Memory
 from webui.domain.errors import UnusableFileError
 from webui.library.library import ModelLibrary
+from webui.weights.families.registry import FAMILIES
 from webui.weights.load import load_model
 from webui.weights.model import LoadedModel
 from webui.weights.tensors import TensorFile
@@ -43,7 +44,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     folder = tmp_path_factory.mktemp("models")
     (folder / "Stable-diffusion").mkdir()
     save_file(small_checkpoint(1), folder / "Stable-diffusion" / "small.safetensors")
-    library = ModelLibrary(folder, tmp_path_factory.mktemp("cache"))
+    library = ModelLibrary(folder, tmp_path_factory.mktemp("cache"), FAMILIES)
     return load_model(library, library.checkpoint("small"), None, CPU, torch.float32)
 
 

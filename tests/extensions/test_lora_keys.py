@@ -88,13 +88,24 @@ def test_a_name_given_twice_counts_twice_with_its_last_strength() -> None:
 
 
 @pytest.mark.parametrize(
-    "tag",
-    ["<lora:ink:strong>", "<lora:ink:nan>", "<lora:ink:1:1:0>", "<lora:te=1>", "<lora:ink:step=4>", "<hypernet:h:>x>"],
-)
-def test_what_cannot_be_understood_is_said(tag: str) -> None:
+    ("tag", "problem"),
+    [
+        ("<lora:ink:strong>", "'strong' is not a number"), ("<lora:ink:nan>", "'nan' is not a number"),
+        ("<lora:ink:1:1:0>", "dyn must be a whole number from 1 on, not '0'"), ("<lora:te=1>", "it has no name"),
+        ("<lora:ink:1:step=4>", "step must be two numbers, for example step=4-12, not '4'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_understood_is_said(tag: str, problem: str) -> None:
     found = asked(f"{tag} <lora:good>")
-    assert LoraTag("good") in found.loras
-    assert found.problems or found.hypernetworks == (HypernetworkTag("h"),)
+    assert found.loras == (LoraTag("good"),)
+    [told] = found.problems
+    assert told.startswith(f"{tag} was left out: ")
+    assert problem in told
+
+
+def test_a_tag_ends_at_its_first_bracket() -> None:
+    found = asked("<hypernet:h:>x> <lora:good>")
+    assert (found.loras, found.hypernetworks, found.problems) == ((LoraTag("good"),), (HypernetworkTag("h"),), ())
 
 
 def test_a_word_that_means_nothing_is_said_and_the_network_stays() -> None:

@@ -12,19 +12,17 @@ from webui.domain.settings import BackSettings
 from webui.processing.back import Back, build
 
 ROOT = Path(__file__).parents[2]
-GOLDENS = ROOT.parent / "shared" / "goldens"
-pytestmark = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
 REQUEST = GenerationRequest(
     prompt="a cat", checkpoint="tiny-sd1", sampler="Euler", steps=4, seed=5, width=64, height=64
 )
 
 
 @pytest.fixture(scope="module")
-def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
+def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
     return build(
         BackSettings(
-            models_dir=GOLDENS / "models",
+            models_dir=tiny_models_dir,
             data_dir=data,
             extensions_dir=ROOT / "extensions",
             device="cpu",
@@ -58,8 +56,12 @@ def test_guidance_acts_and_is_off_by_default(back: Back) -> None:
     assert np.array_equal(plain, pixels(made(back, cfg_scale=15, extensions={"guidance": {}})))
     for options in ({"rescale": 0.7}, {"threshold": True}, {"end": 0.5}):
         assert not np.array_equal(plain, pixels(made(back, cfg_scale=15, extensions={"guidance": options})))
-    only_prompt = made(back, cfg_scale=15, extensions={"guidance": {"start": 1}})
-    assert np.array_equal(pixels(only_prompt), pixels(made(back, cfg_scale=1)))
+    only_prompt = pixels(made(back, cfg_scale=15, extensions={"guidance": {"start": 1}}))
+    alone = pixels(made(back, cfg_scale=1))
+    # The one calls the network with two rows and the other with one; a processor may add up in another order for each,
+    # which moves a value past the edge of its 8-bit step here and there.
+    assert np.abs(only_prompt.astype(int) - alone).max() <= 1
+    assert np.abs(plain.astype(int) - alone).max() > 1
 
 
 def test_wildcards_are_decided_by_the_seed_and_written_down(back: Back) -> None:

@@ -5,23 +5,33 @@ import torch
 from extensions.step_film.frames import Frame, frame, predicted_noise
 from extensions.step_film.plugin import _spread
 from extensions.step_film.strip import strip
-from webui.extension_api.tensors import SigmaTable, Step
+from webui.extension_api.tensors import Step
+from webui.weights.families.stable_diffusion.members import LATENTS
 
 
 def test_the_noise_is_what_was_added() -> None:
     torch.manual_seed(0)
     clean, noise = torch.randn(2, 4, 6, 5)
     sigma = torch.tensor(3.0)
-    torch.testing.assert_close(predicted_noise(clean + sigma * noise, clean, sigma, None), noise)
-    alphas = SigmaTable.standard().alphas_cumprod
-    share = alphas[500]
-    mixed = share.sqrt() * clean + (1 - share).sqrt() * noise
-    torch.testing.assert_close(predicted_noise(mixed, clean, torch.tensor(500.0), alphas), noise, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(predicted_noise(clean + sigma * noise, clean, sigma), noise)
+
+
+def test_both_spaces_show_the_same_step() -> None:
+    torch.manual_seed(0)
+    clean, noise = torch.randn(2, 4, 6, 5)
+    sigma, sigma_next = torch.tensor(3.0), torch.tensor(2.0)
+    noisy = clean + sigma * noise
+    plain = frame(Step(0, 2, sigma, sigma_next), noisy, clean, LATENTS, 64)
+    time = torch.tensor(700.0)
+    preserving = noisy / (sigma**2 + 1).sqrt()
+    timed = frame(Step(0, 2, sigma, sigma_next, timestep=time, timestep_next=time), preserving, clean, LATENTS, 64)
+    assert [one.tobytes() for one in plain.pictures] == [one.tobytes() for one in timed.pictures]
+    assert (plain.level, timed.level) == (3.0, 3.0)
 
 
 def test_frames_and_strip_have_their_sizes() -> None:
     step = Step(3, 8, torch.tensor(2.0), torch.tensor(1.0))
-    made = frame(step, torch.randn(4, 8, 16), torch.randn(4, 8, 16), "sd1", 64, None)
+    made = frame(step, torch.randn(4, 8, 16), torch.randn(4, 8, 16), LATENTS, 64)
     assert [one.size for one in made.pictures] == [(64, 32)] * 3
     assert (made.index, made.level) == (3, 2.0)
     whole = strip([made] * 5, [14.6, 7, 3, 1, 0.03, 0], "Euler, run 1")

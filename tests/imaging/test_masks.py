@@ -1,5 +1,6 @@
 """Masks: what they cover, how they are blurred, and which box "only masked" works on."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -62,11 +63,17 @@ def test_blurring_keeps_even_parts_and_falls_off_evenly() -> None:
 
 @pytest.mark.parametrize("blur", [1, 4, 12, 64, 256])
 def test_blur_is_that_of_opencv(blur: int) -> None:
-    cv2 = pytest.importorskip("cv2")
     mask = np.random.default_rng(3).integers(0, 256, (40, 30), np.uint8)
     reach = 2 * int(2.5 * blur + 0.5) + 1
     theirs = cv2.GaussianBlur(cv2.GaussianBlur(mask, (reach, 1), blur), (1, reach), blur)
     assert (np.asarray(blurred(Image.fromarray(mask), blur, blur)) == theirs).all()
+
+
+@pytest.mark.parametrize(("alpha", "painted"), [(0, 0), (127, 0), (128, 0), (129, 255), (255, 255)])
+def test_more_than_half_an_alpha_is_painted_where_masks_are_rounded(alpha: int, painted: int) -> None:
+    mask = Image.new("LA", (2, 2), (255, alpha))
+    assert coverage(mask, rounded=True).getextrema() == (painted, painted)
+    assert coverage(mask, rounded=False).getextrema() == (alpha, alpha)
 
 
 def test_doubling_leaves_only_the_outer_half_of_the_rim() -> None:

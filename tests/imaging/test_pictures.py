@@ -32,6 +32,13 @@ def test_a_part_is_pasted_where_it_came_from() -> None:
     assert values(canvas)[..., 3].sum() == 255 * 32 * 32
 
 
+def test_a_part_of_another_shape_is_cut_to_its_box_and_not_stretched() -> None:
+    bars = Image.new("RGB", (96, 32), "red")
+    bars.paste("blue", (32, 0, 64, 32))
+    canvas = placed(bars, (40, 40), (4, 4, 36, 36))
+    assert all(canvas.getpixel(at) == (0, 0, 255, 255) for at in ((12, 6), (20, 20), (28, 34)))
+
+
 def test_a_fill_leaves_the_rest_and_takes_colours_from_around() -> None:
     red = Image.new("RGB", (64, 48), (200, 10, 20))
     hole = Image.new("L", red.size)

@@ -52,7 +52,7 @@ def test_images_are_paged_from_the_newest(path: Path) -> None:
     store = JobStore(path)
     store.add("a", "generation", "{}", save=True, created=0)
     for number in range(5):
-        store.add_image("a", f"{number}.png", "text", number)
+        store.add_image("a", f"{number}.png", "text", number, position=number)
     first = store.images(limit=3)
     second = store.images(limit=3, before=first[-1].seq)
     assert [image.path for image in first + second] == ["4.png", "3.png", "2.png", "1.png", "0.png"]

@@ -33,13 +33,13 @@ def small_checkpoint(
     return {name: value.to(dtype).contiguous() for name, value in tensors.items()}
 
 
-def small_vae(levels: int = 2) -> dict[str, Tensor]:
+def small_vae(levels: int = 2, latent_channels: int = 4) -> dict[str, Tensor]:
     """Tensors of a bare VAE file in LDM naming."""
     from diffusers import AutoencoderKL
 
     vae = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels,
-        block_out_channels=(CHANNELS,) * levels, layers_per_block=2, latent_channels=4,
+        block_out_channels=(CHANNELS,) * levels, layers_per_block=2, latent_channels=latent_channels,
     )  # fmt: skip
     layout = vae_layout([2] * levels, [3] * levels)
     tensors = {}

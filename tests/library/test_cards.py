@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from webui.library.cards import cards
 from webui.library.library import ModelLibrary
 from webui.library.networks import find_network, network_hash, shown_names
+from webui.weights.families.registry import FAMILIES
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def library(tmp_path: Path) -> ModelLibrary:
     notes = {"activation text": "ink style", "preferred weight": 0.7, "description": "Own words"}
     (loras / "ink.json").write_text(json.dumps(notes), encoding="utf-8")
     (loras / "one.json").write_text("[1, 2", encoding="utf-8")
-    return ModelLibrary(tmp_path / "models", tmp_path / "cache")
+    return ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES)
 
 
 def test_a_card_shows_what_lies_beside_the_file(library: ModelLibrary) -> None:

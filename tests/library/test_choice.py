@@ -11,6 +11,7 @@ from webui.domain.request import GenerationRequest
 from webui.library.choice import first_choice
 from webui.library.library import BUNDLED, ModelLibrary
 from webui.library.resolution import RESOLUTION, at_trained_size, trained_size
+from webui.weights.families.registry import FAMILIES
 
 
 def put(folder: Path, name: str, *, in_channels: int = 4, bundled: bool = False) -> None:
@@ -21,7 +22,7 @@ def put(folder: Path, name: str, *, in_channels: int = 4, bundled: bool = False)
 
 
 def chosen(folder: Path) -> str:
-    return first_choice(ModelLibrary(folder, folder / "cache")).name
+    return first_choice(ModelLibrary(folder, folder / "cache", FAMILIES)).name
 
 
 def test_nothing_there_says_where_to_put_something(tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_a_checkpoint_may_state_the_size_it_was_trained_for(tmp_path: Path) -> N
     folder = tmp_path / "Stable-diffusion"
     for name, stated in {"large": "1024x768", "odd": "1001x1000", "huge": "9000x9000", "words": "big"}.items():
         save_file(small_checkpoint(0), folder / f"{name}.safetensors", metadata={RESOLUTION: stated})
-    library = ModelLibrary(tmp_path, tmp_path / "cache")
+    library = ModelLibrary(tmp_path, tmp_path / "cache", FAMILIES)
     assert trained_size(library, "large") == (1024, 768)
     assert {trained_size(library, name) for name in ("mini", "odd", "huge", "words", "absent")} == {(512, 512)}
     asked = GenerationRequest(checkpoint="large")

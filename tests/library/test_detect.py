@@ -7,9 +7,11 @@ import pytest
 from tests.library import full_size
 from tests.library.small_midas import small_midas
 from webui.domain.errors import UnusableFileError
-from webui.library.detect import ModelSpec, detect
+from webui.library.detect import detect
+from webui.library.family import ModelSpec
 from webui.library.headers import Header, TensorInfo
 from webui.library.shapes import unet_shape, vae_shape
+from webui.weights.families.registry import FAMILIES
 
 Shapes = Mapping[str, tuple[int, ...]]
 SD1_TEXT = {"cond_stage_model.transformer.text_model.embeddings.token_embedding.weight": (49408, 768)}
@@ -29,7 +31,7 @@ def header(shapes: Shapes, metadata: Mapping[str, str] | None = None) -> Header:
 
 
 def spec_of(shapes: Shapes, metadata: Mapping[str, str] | None = None, sidecar: Mapping[str, object] = {}) -> ModelSpec:
-    return detect("x.safetensors", header(shapes, metadata), sidecar)
+    return detect("x.safetensors", header(shapes, metadata), sidecar, FAMILIES)
 
 
 def sd2() -> Shapes:
@@ -60,7 +62,7 @@ def test_full_size_models_are_recognised(
     make: Callable[[], Shapes], family: str, heads: tuple[int, ...], context: int, vector: int | None, scale: float
 ) -> None:
     spec = spec_of(make())
-    assert (spec.family, spec.heads, spec.latent_scale) == (family, heads, scale)
+    assert (spec.family.name, spec.heads, spec.latents.scale) == (family, heads, scale)
     assert (spec.unet.context_width, spec.unet.vector_width) == (context, vector)
     assert (spec.prediction, spec.prediction_source) == ("epsilon", "default")
     assert spec.vae is not None
@@ -124,7 +126,7 @@ def test_zero_terminal_snr_marker() -> None:
 def test_the_sidecar_states_heads_and_scale() -> None:
     yaml = {"model": {"params": {"scale_factor": 0.5, "unet_config": {"params": {"num_head_channels": 32}}}}}
     spec = spec_of(sd2(), sidecar=yaml)
-    assert (spec.heads, spec.latent_scale) == ((10, 20, 40, 40), 0.5)
+    assert (spec.heads, spec.latents.scale) == ((10, 20, 40, 40), 0.5)
     yaml = {"model": {"params": {"unet_config": {"params": {"num_heads": 4, "num_head_channels": -1}}}}}
     assert spec_of(sd2(), sidecar=yaml).heads == (4, 4, 4, 4)
 

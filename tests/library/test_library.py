@@ -15,6 +15,7 @@ from tests.library.small import small_checkpoint, small_vae
 from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.library import ModelLibrary
 from webui.library import library as library_module
+from webui.weights.families.registry import FAMILIES
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def models(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def library(models: Path, tmp_path: Path) -> ModelLibrary:
-    return ModelLibrary(models, tmp_path / "cache")
+    return ModelLibrary(models, tmp_path / "cache", FAMILIES)
 
 
 def test_checkpoints_are_listed_with_their_place(library: ModelLibrary) -> None:
@@ -66,7 +67,7 @@ def test_unknown_names_list_what_is_there(library: ModelLibrary, alias: str) -> 
 def test_hashes_outlive_the_object_and_follow_the_file(library: ModelLibrary, models: Path, tmp_path: Path) -> None:
     alpha = library.checkpoint("alpha")
     first = library.sha256(alpha)
-    again = ModelLibrary(models, tmp_path / "cache")
+    again = ModelLibrary(models, tmp_path / "cache", FAMILIES)
     assert again.known_sha256(alpha) == first
     save_file(small_checkpoint(3), alpha.path)
     os.utime(alpha.path, ns=(1, 1))
@@ -77,17 +78,17 @@ def test_hashes_outlive_the_object_and_follow_the_file(library: ModelLibrary, mo
 def test_a_damaged_store_is_started_afresh(models: Path, tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "model-files.json").write_text('{"x": 3, "y"')
-    assert ModelLibrary(models, tmp_path / "cache").checkpoint("alpha").usable
+    assert ModelLibrary(models, tmp_path / "cache", FAMILIES).checkpoint("alpha").usable
 
 
 def test_two_libraries_do_not_lose_each_others_hashes(models: Path, tmp_path: Path) -> None:
-    one, two = ModelLibrary(models, tmp_path / "cache"), ModelLibrary(models, tmp_path / "cache")
+    one, two = ModelLibrary(models, tmp_path / "cache", FAMILIES), ModelLibrary(models, tmp_path / "cache", FAMILIES)
     alpha, beta = one.checkpoints()
     one.refresh()
     two.refresh()
     one.sha256(alpha)
     two.sha256(beta)
-    third = ModelLibrary(models, tmp_path / "cache")
+    third = ModelLibrary(models, tmp_path / "cache", FAMILIES)
     assert third.known_sha256(alpha) is not None
     assert third.known_sha256(beta) is not None
 
@@ -109,7 +110,7 @@ def test_unusable_checkpoints_are_listed_with_the_reason(
         save_file(content, path)
     else:
         path.write_bytes(content or (models / "Stable-diffusion" / "alpha.safetensors").read_bytes()[:-100])
-    library = ModelLibrary(models, tmp_path / "cache")
+    library = ModelLibrary(models, tmp_path / "cache", FAMILIES)
     bad = next(file for file in library.checkpoints() if file.stem == "bad")
     assert not bad.usable
     assert words in bad.reason
@@ -156,7 +157,7 @@ def test_vae_by_name_automatic_and_none(library: ModelLibrary) -> None:
 
 def test_a_vae_beside_a_checkpoint_is_no_checkpoint(models: Path, tmp_path: Path) -> None:
     save_file(small_vae(), models / "Stable-diffusion" / "sub" / "beta.vae.safetensors")
-    library = ModelLibrary(models, tmp_path / "cache")
+    library = ModelLibrary(models, tmp_path / "cache", FAMILIES)
     beta = library.checkpoint("beta")
     assert len(library.checkpoints()) == 2
     assert [file.name for file in library.vaes()] == ["alpha-vae.safetensors", "sub/beta.vae.safetensors"]
@@ -168,14 +169,14 @@ def test_a_vae_beside_a_checkpoint_is_no_checkpoint(models: Path, tmp_path: Path
 def test_a_checkpoint_in_the_vae_folder_is_usable_and_a_lora_is_not(models: Path, tmp_path: Path) -> None:
     save_file(small_checkpoint(1), models / "VAE" / "whole.safetensors")
     save_file({"x.lora_up.weight": torch.zeros(2)}, models / "VAE" / "lora.safetensors")
-    library = ModelLibrary(models, tmp_path / "cache")
+    library = ModelLibrary(models, tmp_path / "cache", FAMILIES)
     usable = {file.stem: file.usable for file in library.vaes()}
     assert usable == {"alpha-vae": True, "lora": False, "whole": True}
 
 
 def test_pickles_are_listed_and_wait_for_conversion(models: Path, tmp_path: Path) -> None:
     torch.save({"state_dict": small_checkpoint(1)}, models / "Stable-diffusion" / "old.ckpt")
-    library = ModelLibrary(models, tmp_path / "cache")
+    library = ModelLibrary(models, tmp_path / "cache", FAMILIES)
     old = library.checkpoint("old")
     assert old.is_pickle
     assert "converted" in old.reason
@@ -185,8 +186,8 @@ def test_pickles_are_listed_and_wait_for_conversion(models: Path, tmp_path: Path
 
 def test_safetensors_under_a_pickles_name_is_read_as_what_it_is(models: Path, tmp_path: Path) -> None:
     save_file(small_checkpoint(1), models / "Stable-diffusion" / "named.ckpt")
-    library = ModelLibrary(models, tmp_path / "cache")
-    assert library.spec(library.checkpoint("named")).family == "sd1"
+    library = ModelLibrary(models, tmp_path / "cache", FAMILIES)
+    assert library.spec(library.checkpoint("named")).family.name == "sd1"
 
 
 def test_links_are_followed_once(models: Path, library: ModelLibrary) -> None:
@@ -196,7 +197,7 @@ def test_links_are_followed_once(models: Path, library: ModelLibrary) -> None:
 
 
 def test_missing_folders_are_empty_ones(tmp_path: Path) -> None:
-    library = ModelLibrary(tmp_path / "nothing", tmp_path / "cache")
+    library = ModelLibrary(tmp_path / "nothing", tmp_path / "cache", FAMILIES)
     assert library.checkpoints() == library.vaes() == library.embeddings() == ()
     with pytest.raises(UnknownModelError, match="no usable file"):
         library.checkpoint("x")
@@ -218,7 +219,7 @@ def test_files_not_examined_in_time_are_examined_when_chosen(
 ) -> None:
     (models / "Stable-diffusion" / "bad.safetensors").write_bytes(b"half of it")
     monkeypatch.setattr(library_module, "EXAMINE_SECONDS", -1.0)
-    library = ModelLibrary(models, tmp_path / "cache")
+    library = ModelLibrary(models, tmp_path / "cache", FAMILIES)
     assert all(file.usable for file in library.checkpoints())
     with pytest.raises(UnusableFileError, match="text file"):
         library.checkpoint("bad")

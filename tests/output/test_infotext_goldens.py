@@ -1,14 +1,10 @@
 """Infotexts against those of A1111 v1.10.1, character for character but for the version."""
 
-import hashlib
 import json
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import pytest
-
+from tests.reference import OURS, Case, cases, each, sha256_of, without_version
 from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.result import ModelFacts
@@ -17,7 +13,6 @@ from webui.output.infotext import InfoFacts, write
 from webui.output.metadata import read_items, read_text
 from webui.output.parse import parse, read_fields
 
-GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 GROUPS = ("samplers", "schedules", "prompts", "settings", "batch", "api", "networks", "sdxl", "sdxl_v", "sd2")
 PAYLOAD = {
     "prompt": "prompt", "negative_prompt": "negative_prompt", "steps": "steps", "sampler_name": "sampler",
@@ -36,25 +31,16 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def _cases() -> list[str]:
-    if not (GOLDENS / "index.json").exists():
-        return []
-    index = json.loads((GOLDENS / "index.json").read_text())["cases"]
-    return [
-        case["name"]
-        for case in index
-        if case["group"] in GROUPS and case["endpoint"].endswith("txt2img") and not _case(case["name"]).get("enable_hr")
-    ]
+def is_plain(case: Case) -> bool:
+    """Plain txt2img of one pass makes it."""
+    return case.group in GROUPS and case.endpoint.endswith("txt2img") and not case.payload.get("enable_hr")
 
 
-def _case(name: str) -> dict[str, Any]:
-    payload: dict[str, Any] = json.loads((GOLDENS / "cases" / f"{name}.json").read_text())["payload"]
-    return payload
+CASES = cases(".txt", where=is_plain)
 
 
-def _short_hash(*parts: str) -> str:
-    path = GOLDENS.joinpath("models", *parts)
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+def _short_hash(place: str) -> str:
+    return sha256_of(place)[:10]
 
 
 def _request(payload: Mapping[str, Any], image: int) -> GenerationRequest:
@@ -68,7 +54,7 @@ def _request(payload: Mapping[str, Any], image: int) -> GenerationRequest:
     if payload.get("refiner_checkpoint"):
         values["refiner.checkpoint"] = payload["refiner_checkpoint"]
         values["refiner.switch_at"] = payload["refiner_switch_at"]
-    nested: dict[str, Any] = {}
+    nested: dict[str, Any] = {"a1111_infotext": True}  # what its API is asked for
     for path, value in values.items():
         part, _, field = path.rpartition(".")
         (nested.setdefault(part, {}) if part else nested)[field] = value
@@ -85,58 +71,55 @@ def _facts(payload: Mapping[str, Any], image: int, expected: str) -> InfoFacts:
     return InfoFacts(
         model=ModelFacts(
             checkpoint,
-            _short_hash("Stable-diffusion", f"{checkpoint}.safetensors"),
+            _short_hash(f"Stable-diffusion/{checkpoint}.safetensors"),
             vae,
-            _short_hash("VAE", vae) if vae else "",
+            _short_hash(f"VAE/{vae}") if vae else "",
         ),
         subseed=payload.get("subseed", 0) + image,
-        refiner=f"{refiner} [{_short_hash('Stable-diffusion', f'{refiner}.safetensors')}]" if refiner else "",
+        refiner=f"{refiner} [{_short_hash(f'Stable-diffusion/{refiner}.safetensors')}]" if refiner else "",
         lora_hashes=golden.get("Lora hashes", ""),
         ti_hashes=golden.get("TI hashes", ""),
         version="0.1.0",
     )
 
 
-def _without_version(text: str) -> str:
-    return re.sub(r",? ?Version: [^,\n]+", "", text).strip()
+def test_there_are_reference_texts() -> None:
+    assert len(CASES) > 60
 
 
-@pytest.mark.parametrize("name", _cases() or [pytest.param("", marks=pytest.mark.skip("no folder of goldens"))])
-def test_infotext_equals_a1111(name: str) -> None:
-    payload = _case(name)
+@each(CASES)
+def test_infotext_equals_a1111(case: Case) -> None:
+    payload = case.payload
     if payload.get("infotext"):
-        fields = parse(payload["infotext"])
-        base = read_fields(fields).request
+        base = read_fields(parse(payload["infotext"])).request
         own = {PAYLOAD.get(key, key): value for key, value in payload.items() if key in PAYLOAD or key == "seed"}
-        expected = (GOLDENS / "cases" / f"{name}.txt").read_text()
-        got = write(base.with_(**own), _facts(payload, 0, expected))
-        assert _without_version(got) == _without_version(expected)
+        [expected] = case.infotexts()
+        got = write(base.with_(**own, a1111_infotext=True), _facts(payload, 0, expected))
+        assert without_version(got) == without_version(expected)
         return
-    for image, expected in enumerate((GOLDENS / "cases" / f"{name}.txt").read_text().split("\n=====\n")):
+    for image, expected in enumerate(case.infotexts()):
         # A field that the payload leaves out has A1111's default for the tiny server, seen in the golden
         sampled = parse(expected)
         payload = {"sampler_name": sampled["Sampler"], "width": 128, "height": 128} | payload
         got = write(_request(payload, image), _facts(payload, image, expected))
-        assert _without_version(got) == _without_version(expected)
+        assert without_version(got) == without_version(expected)
 
 
-@pytest.mark.parametrize("name", _cases() or [pytest.param("", marks=pytest.mark.skip("no folder of goldens"))])
-def test_golden_infotexts_are_read_without_a_notice(name: str) -> None:
-    for text in (GOLDENS / "cases" / f"{name}.txt").read_text().split("\n=====\n"):
+@each(CASES)
+def test_golden_infotexts_are_read_without_a_notice(case: Case) -> None:
+    for text in case.infotexts():
         assert read_fields(parse(text)).notices == ()
 
 
-@pytest.mark.parametrize("image", ["info_a1111.png", "info_exif.jpg", "info_exif.webp", "photo200x152.png"])
-def test_png_info_answers_what_a1111_does(image: str) -> None:
-    golden = GOLDENS / "cases" / f"extra_pnginfo_{image.replace('.', '_')}.txt"
-    if not (GOLDENS / "inputs" / image).exists():
-        pytest.skip("no folder of goldens")
-    opened = safe_open(GOLDENS / "inputs" / image)
+def test_png_info_answers_what_a1111_does() -> None:
+    [case] = cases(where=lambda case: case.name == "extra_pnginfo_info_exif_jpg")
+    opened = safe_open(OURS / "inputs" / "info_exif.jpg")
+    expected = json.loads(case.file(".txt").read_text(encoding="utf-8"))
     text = read_text(opened)
-    if golden.exists():
-        expected = json.loads(golden.read_text())
-        assert text == expected["info"]
-        assert with_defaults(parse(text)) == expected["parameters"]
-        assert read_items(opened) == expected["items"]
-    else:
-        assert parse(text)["Sampler"] == "DPM++ 2M"
+    assert text == expected["info"]
+    assert with_defaults(parse(text)) == expected["parameters"]
+    assert read_items(opened) == expected["items"]
+
+
+def test_texts_in_webp_files_of_a1111_are_read() -> None:
+    assert parse(read_text(safe_open(OURS / "inputs" / "info_exif.webp")))["Sampler"] == "DPM++ 2M"

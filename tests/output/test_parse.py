@@ -1,11 +1,17 @@
 """Reading infotexts: the conformance vectors of the format, old forms, damaged and hostile texts."""
 
+import re
+import sys
+from types import FrameType
+from typing import Any, SupportsIndex
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.version import InvalidVersion, Version
 
 from webui.domain.catalog import SAMPLERS
+from webui.output import grammar
 from webui.output.compat import modernise, parse_version, with_defaults
 from webui.output.grammar import items
 from webui.output.infotext import quote, version_text
@@ -112,11 +118,72 @@ def test_any_text_can_be_parsed_and_read(text: str) -> None:
     assert reading.request.prompt == parse(f"{text}\nSteps: 3, Seed: 1, Junk: {text}")["Prompt"]
 
 
+class Looked(str):
+    """A line that counts the characters that are looked at by searching and cutting."""
+
+    characters = 0
+
+    def find(self, sought: str, start: int = 0) -> int:
+        found = super().find(sought, start)
+        self.characters += (len(self) if found < 0 else found) - start + 1
+        return found
+
+    def __getitem__(self, key: SupportsIndex | slice) -> str:
+        cut = super().__getitem__(key)
+        self.characters += len(cut)
+        return cut
+
+
+class Looking:
+    """A pattern that counts the characters it looks at in a line: those it matched, else one or all that are left."""
+
+    def __init__(self, pattern: re.Pattern[str], opening: str) -> None:
+        self.pattern, self.opening = pattern, opening  # it fails at once where the line does not go on with `opening`
+
+    def match(self, line: str, position: int = 0) -> re.Match[str] | None:
+        found = self.pattern.match(line, position)
+        if isinstance(line, Looked):
+            could = bool(self.opening) and line.startswith(self.opening, position)
+            line.characters += (found.end() if found else len(line) if could else position) - position + 1
+        return found
+
+
+def work(unit: str, length: int) -> tuple[int, int]:
+    """What reading a long line costs: lines of Python that run, and characters that are looked at below them."""
+    text, lines = unit * (length // len(unit)), 0
+
+    def count(frame: FrameType, event: str, value: object) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        parse(text)
+    finally:
+        sys.settrace(before)
+    line = Looked(text)
+    list(grammar.items(line))
+    return lines, line.characters
+
+
 @pytest.mark.parametrize(
-    "unit", ["a", "a:", 'aa: "', 'aa: "\\', "[", "aa: {", "Steps: 1, ", "Template: x\n", '"', "\n"]
+    "unit",
+    ["a", "a:", 'aa: "', 'aa: "\\', "[", "aa: {", 'aa: {"a": ', "Steps: 1, ", "Template: x\n", '"', "\n", ",", "a "],
 )
-def test_a_long_line_costs_linear_work(unit: str) -> None:
-    parse(unit * (400_000 // len(unit)))  # quadratic work would end in the time limit of the test run
+def test_a_long_line_costs_linear_work(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, opening in {"_QUOTED": '"', "_SPACE": "", "_KEY_CHARACTERS": ""}.items():
+        monkeypatch.setattr(grammar, name, Looking(getattr(grammar, name), opening))
+    for small, large in zip(work(unit, 2_000), work(unit, 16_000), strict=True):
+        assert large <= 10 * small + 2_000  # eight times the length; quadratic work would be 64 times as much
+
+
+def test_quadratic_work_would_be_seen() -> None:
+    line = Looked("aa" * 500)
+    for start in range(len(line)):
+        line.find(":", start)
+    assert line.characters > 10 * len(line)
 
 
 # ---------------------------------------------------------------- requests

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from webui.domain.catalog import SAMPLERS, SCHEDULES, shown_schedule
+from webui.domain.parameters.subject import eta_key
 from webui.domain.request import (
     SDXL,
     GenerationRequest,
@@ -20,7 +21,7 @@ from webui.domain.request import (
     UniPC,
 )
 from webui.domain.result import ModelFacts
-from webui.output.infotext import InfoFacts, eta_key, write
+from webui.output.infotext import InfoFacts, write
 from webui.output.metadata import encode, read_request, read_text
 from webui.output.parse import parse, read_fields, to_request
 
@@ -232,14 +233,13 @@ def test_every_request_comes_back_from_its_file(image_format: str, request: Gene
     assert read_text(opened) == text
 
 
-def test_churn_and_unipc_come_back_from_a_complete_text() -> None:
-    model = ModelFacts("m", "0123456789")
-    facts = InfoFacts(model=model, complete=True)
+def test_what_a1111_leaves_out_is_left_out_where_its_texts_are_asked_for() -> None:
+    facts = InfoFacts(model=ModelFacts("m", "0123456789"))
     churned = GenerationRequest(sampler="Heun", seed=1, noise=Noise(s_churn=5.0, s_tmax=9.0, s_noise=1.1, ensd=3))
     assert to_request(parse(write(churned, facts))).noise == churned.noise
-    unipc = GenerationRequest(sampler="UniPC", seed=1, unipc=UniPC(variant="bh2", order=2, lower_order_final=False))
-    assert to_request(parse(write(unipc, facts))).unipc == unipc.unipc
-    assert "Sigma" not in write(churned, InfoFacts(model=model))
+    plain = write(churned.with_(a1111_infotext=True), facts)
+    assert "Sigma" not in plain
+    assert "ENSD" not in plain
 
 
 def test_keys_of_extensions_cannot_forge_others() -> None:

@@ -1,6 +1,7 @@
 """Saving: no picture is lost, replaced, half written, or written elsewhere."""
 
 import errno
+import hashlib
 import os
 import threading
 from datetime import UTC, datetime
@@ -21,6 +22,35 @@ from webui.output.store import ImageStore
 TIME = datetime(2024, 3, 9, 15, 4, 5, tzinfo=UTC)
 REQUEST = GenerationRequest(prompt="a cat", seed=5)
 TEXT = "a cat\nSteps: 20, Sampler: DPM++ 2M, CFG scale: 7.0, Seed: 5, Size: 512x512"
+
+
+def test_a_name_is_claimed_just_before_a_file_gets_it(tmp_path: Path) -> None:
+    place = ImageStore(tmp_path, folder_pattern="")
+    claims: list[tuple[Path, str, bool]] = []
+
+    def claim(path: Path, digest: str) -> None:
+        claims.append((path, digest, path.exists()))
+
+    paths = [place.save(image(), folder="txt2img-images", claim=claim) for _ in range(2)]
+    assert [path for path, _, _ in claims] == paths
+    assert [there for _, _, there in claims] == [False, False]
+    assert [digest for _, digest, _ in claims] == [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+
+
+def test_whether_there_is_room_is_tried_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = ImageStore(tmp_path / "outputs")
+    place.check_room()
+    assert list((tmp_path / "outputs").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(WebuiError, match="cannot be saved"):
+        ImageStore(tmp_path / "file").check_room()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("webui.output.store._write_new", full)
+    with pytest.raises(WebuiError, match="no space left"):
+        place.check_room()
 
 
 def image(seed: int = 5, text: str = TEXT, color: int = 0) -> GeneratedImage:

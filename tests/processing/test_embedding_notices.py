@@ -9,6 +9,7 @@ from webui.domain.request import GenerationRequest
 from webui.library.library import ModelLibrary
 from webui.processing.plan import make_plan
 from webui.processing.texts import Texts
+from webui.weights.families.registry import FAMILIES
 from webui.weights.load import load_model
 from webui.weights.model import LoadedModel
 
@@ -29,7 +30,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ModelLibrary:
     for place, value in (("one", 1.0), ("two", 2.0)):
         (folder / "embeddings" / place).mkdir()
         save_file({"emb_params": torch.full((2, 64), value)}, folder / "embeddings" / place / "twin.safetensors")
-    return ModelLibrary(folder, tmp_path_factory.mktemp("cache"))
+    return ModelLibrary(folder, tmp_path_factory.mktemp("cache"), FAMILIES)
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,6 @@ from webui.processing.back import Back, build
 from webui.processing.hires import second_plan
 from webui.processing.plan import Walk, make_plan
 
-GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
-needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
 NOISY = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
 
 
@@ -39,11 +37,11 @@ class Recorder:
 
 
 @pytest.fixture(scope="module")
-def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
+def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
     return build(
         BackSettings(
-            models_dir=GOLDENS / "models", data_dir=data, device="cpu", precision="fp32", threads=1, preview_every=0
+            models_dir=tiny_models_dir, data_dir=data, device="cpu", precision="fp32", threads=1, preview_every=0
         )
     )
 
@@ -62,14 +60,13 @@ def pixels(image: Image.Image) -> np.ndarray:
 
 def test_the_second_plan_changes_what_the_options_say_and_nothing_else() -> None:
     first = make_plan(ask(steps=4, sampler="Heun", prompt="a dog", denoising_strength=0.5, cfg_scale=3))
-    second = second_plan(first, first.request.task.hires)
+    second = second_plan(first, first.request.task.hires, 8)
     assert (first.walk, first.calls) == (Walk(3, 3), 3)
     assert (second.walk, second.calls, second.base_calls) == (Walk(8, 4), 8, 3)
     assert (second.request.width, second.request.height, second.text_size) == (96, 96, (96, 96))
     assert (second.prompt, second.request.cfg_scale, second.batches) == ("a dog", 3, first.batches)
 
 
-@needs_models
 @pytest.mark.parametrize("upscaler", ["Latent (nearest-exact)", "Nearest"])
 def test_a_batch_is_its_singles(back: Back, upscaler: str) -> None:
     both = back.run(ask(upscaler=upscaler).with_(batch_size=2), Recorder()).images
@@ -80,7 +77,6 @@ def test_a_batch_is_its_singles(back: Back, upscaler: str) -> None:
         assert made.infotext == alone.infotext
 
 
-@needs_models
 @pytest.mark.parametrize("upscaler", ["Latent", "Lanczos"])
 def test_a_finished_picture_takes_the_place_of_the_first_pass(back: Back, upscaler: str) -> None:
     recorder = Recorder()
@@ -93,7 +89,6 @@ def test_a_finished_picture_takes_the_place_of_the_first_pass(back: Back, upscal
         assert (pixels(again.image) == pixels(made.image)).all()
 
 
-@needs_models
 def test_progress_counts_both_passes(back: Back) -> None:
     recorder = Recorder()
     back.run(ask(steps=2), recorder)
@@ -101,7 +96,6 @@ def test_progress_counts_both_passes(back: Back) -> None:
     assert sampling == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
 
 
-@needs_models
 @pytest.mark.parametrize("step", [2, 4])
 def test_stopped_in_either_pass_there_is_a_picture(back: Back, step: int) -> None:
     result = back.run(ask(), Recorder(lambda progress: "interrupt" if progress.step == step else ""))
@@ -109,7 +103,6 @@ def test_stopped_in_either_pass_there_is_a_picture(back: Back, step: int) -> Non
     assert result.images[0].image.size == ((64, 64) if step == 2 else (96, 96))
 
 
-@needs_models
 @pytest.mark.parametrize("first_pass", [None, NOISY])
 def test_a_skip_ends_its_batch_alone(back: Back, first_pass: Image.Image | None) -> None:
     request = ask(first_pass).with_(n_iter=2)
@@ -119,7 +112,6 @@ def test_a_skip_ends_its_batch_alone(back: Back, first_pass: Image.Image | None)
     assert (pixels(skipped.images[1].image) == pixels(whole.images[1].image)).all()
 
 
-@needs_models
 def test_checkpoint_refiner_and_merging_take_part(back: Back) -> None:
     plain = pixels(back.run(ask(), Recorder()).images[0].image)
     changed = [
@@ -135,7 +127,6 @@ def test_checkpoint_refiner_and_merging_take_part(back: Back) -> None:
     assert (pixels(back.run(ask(), Recorder()).images[0].image) == plain).all()  # nothing stays behind
 
 
-@needs_models
 def test_what_is_not_there_is_named(back: Back) -> None:
     with pytest.raises(BadRequestError, match=r"task\.hires\.upscaler: no 'R-ESRGAN 4x\+'"):
         back.run(ask(upscaler="R-ESRGAN 4x+"), Recorder())
@@ -143,7 +134,6 @@ def test_what_is_not_there_is_named(back: Back) -> None:
         back.run(ask(checkpoint="nothing-like-it"), Recorder())
 
 
-@needs_models
 def test_inpainting_checkpoints_have_a_second_pass(back: Back) -> None:
     assert back.run(ask().with_(checkpoint="tiny-inpaint"), Recorder()).images[0].image.size == (96, 96)
 
@@ -152,16 +142,16 @@ def extras(count: int = 2, **options: Any) -> GenerationRequest:
     return GenerationRequest(task=Upscale(images=(NOISY,) * count, **options))
 
 
-@needs_models
 def test_extras_makes_pictures_without_a_checkpoint(back: Back) -> None:
     result = back.run(extras(scale=1.5, upscaler="Nearest"), Recorder())
     assert [made.image.size for made in result.images] == [(96, 96)] * 2
     assert result.images[1].infotext == "Postprocess upscale by: 1.5, Postprocess upscaler: Nearest"
+    rest = back.run(extras(scale=1.5, upscaler="Nearest"), Recorder(), frozenset({0}))
+    assert [made.index for made in rest.images] == [made.index for made in result.images[1:]]
     again = back.run(result.images[1].request, Recorder())
     assert (pixels(again.images[0].image) == pixels(result.images[1].image)).all()
 
 
-@needs_models
 def test_extras_is_stopped_between_pictures(back: Back) -> None:
     result = back.run(extras(3), Recorder(lambda progress: "interrupt" if progress.batch == 1 else ""))
     assert (len(result.images), result.interrupted) == (1, True)

@@ -16,8 +16,6 @@ from webui.output.parse import parse, read_fields
 from webui.processing.back import Back, build
 from webui.processing.plan import Walk, make_plan, walk_of
 
-GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
-needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
 NOISY = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8))
 SAMPLERS = ("Euler a", "DPM++ SDE", "DPM fast", "DPM adaptive", "Restart", "LCM", "DDIM", "PLMS", "PNDM", "UniPC")
 
@@ -35,11 +33,11 @@ class Silent:
 
 
 @pytest.fixture(scope="module")
-def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
+def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
     return build(
         BackSettings(
-            models_dir=GOLDENS / "models", data_dir=data, device="cpu", precision="fp32", threads=1, preview_every=0
+            models_dir=tiny_models_dir, data_dir=data, device="cpu", precision="fp32", threads=1, preview_every=0
         )
     )
 
@@ -103,7 +101,6 @@ def test_crop_keeps_the_middle_and_fill_keeps_all() -> None:
     assert [filled.getpixel((x, 2)) for x in (5, 48, 90)] == [(255, 0, 0), (0, 0, 255), (255, 0, 0)]
 
 
-@needs_models
 @pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "DPM adaptive"])  # it steps for all at once
 def test_a_batch_is_its_singles(back: Back, sampler: str) -> None:
     both = back.run(ask(sampler, denoising_strength=0.6, batch_size=2), Silent()).images
@@ -113,7 +110,6 @@ def test_a_batch_is_its_singles(back: Back, sampler: str) -> None:
         assert made.infotext == alone.infotext
 
 
-@needs_models
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_the_lower_the_strength_the_closer_to_the_picture(back: Back, sampler: str) -> None:
     kept = back.run(ask(sampler, denoising_strength=0.0, fix_steps=True), Silent()).images[0].image
@@ -123,7 +119,6 @@ def test_the_lower_the_strength_the_closer_to_the_picture(back: Back, sampler: s
     assert abs(pixels(near) - pixels(kept)).mean() < abs(pixels(far) - pixels(kept)).mean()
 
 
-@needs_models
 @pytest.mark.parametrize(("sampler", "steps"), [("Euler", 4), ("DDIM", 2)])
 def test_progress_counts_the_steps_that_are_run(back: Back, sampler: str, steps: int) -> None:
     reporter = Silent()
@@ -131,7 +126,6 @@ def test_progress_counts_the_steps_that_are_run(back: Back, sampler: str, steps:
     assert [one.step for one in reporter.seen if one.phase == "sampling" and one.step] == list(range(1, steps + 1))
 
 
-@needs_models
 def test_noise_multiplier_and_extra_noise_change_the_picture_and_the_text(back: Back) -> None:
     for sampler in ("Euler", "DDIM"):
         plain = back.run(ask(sampler), Silent()).images[0]
@@ -143,7 +137,6 @@ def test_noise_multiplier_and_extra_noise_change_the_picture_and_the_text(back: 
     assert reading.request.task.kind == "txt2img"
 
 
-@needs_models
 def test_the_refiner_and_inpainting_checkpoints_take_part(back: Back) -> None:
     refined = ask().with_(refiner=Refiner(checkpoint="tiny-sd1-b", switch_at=0.5))
     assert (
@@ -152,7 +145,6 @@ def test_the_refiner_and_inpainting_checkpoints_take_part(back: Back) -> None:
     assert len(back.run(ask(checkpoint="tiny-inpaint", batch_size=2), Silent()).images) == 2
 
 
-@needs_models
 def test_what_cannot_be_done_is_refused_in_words(back: Back) -> None:
     with pytest.raises(BadRequestError, match="at least 8 pixels"):
         back.run(ask(image=Image.new("RGB", (100, 4)), resize_mode="latent"), Silent())

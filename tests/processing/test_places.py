@@ -19,13 +19,14 @@ from webui.extension_api.markers import hookimpl
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.back import build
 from webui.processing.plan import make_plan
-from webui.processing.sample import sample_batch
+from webui.processing.sample import Noising, sample_batch
 from webui.prompt.conditioning import Conditioning, Part, Span
 from webui.sampling.denoiser import Stage
-from webui.sampling.schedules import SigmaTable
+from webui.sampling.parameterisation import VarianceExploding
 from webui.sampling.steps import ModelCall, Place, Residuals, Step
+from webui.weights.families.stable_diffusion.members import SD1
+from webui.weights.families.stable_diffusion.noise_table import standard_table
 
-GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 SWITCH = 4  # the call with which the refiner takes over
 NOTING = """
     class Member:
@@ -34,7 +35,7 @@ NOTING = """
 
         def told(self):
             try:
-                return self.job.model.family
+                return self.job.model.family.name
             except WebuiError as error:
                 return str(error)
 
@@ -100,12 +101,14 @@ def test_every_sampler_tells_where_it_stands(sampler: str) -> None:
     text = Conditioning(
         ((Part(1.0, (Span(99, torch.ones(77, 8)),)),),), ((Span(99, torch.zeros(154, 8)),),), torch.zeros(77, 8)
     )
-    stages = [Stage(Flat(), "epsilon", text), Stage(Flat(), "epsilon", text, name="refiner")]
+    table = standard_table()
+    noising = Noising(SD1, table, VarianceExploding(table))
+    stages = [Stage(Flat(), noising.asked, text), Stage(Flat(), noising.asked, text, name="refiner")]
     noted, hooks = Noted(), JobHooks()
     hooks.join("noted", noted)
     sample_batch(
-        plan, plan.batches[2], lambda done, calls: stages[calls >= SWITCH], SigmaTable.standard(), hooks,
-        lambda step, denoised: None, device=torch.device("cpu"), is_sdxl=False, hires=True,
+        plan, plan.batches[2], lambda done, calls: stages[calls >= SWITCH], noising, hooks,
+        lambda step, denoised: None, device=torch.device("cpu"), hires=True,
     )  # fmt: skip
     assert not hooks.notices
     assert {(one.place.batch, one.hires) for one in (*noted.before, *noted.calls, *noted.after)} == {(2, True)}
@@ -123,12 +126,11 @@ def test_every_sampler_tells_where_it_stands(sampler: str) -> None:
         assert (earlier.place.stage, earlier.place.call) == (later.place.stage, later.place.call)
 
 
-@pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
-def test_a_job_tells_its_batches_passes_stages_and_model(tmp_path: Path) -> None:
+def test_a_job_tells_its_batches_passes_stages_and_model(tiny_models_dir: Path, tmp_path: Path) -> None:
     toy(tmp_path / "extensions", "noting", NOTING)
     back = build(
         BackSettings(
-            models_dir=GOLDENS / "models",
+            models_dir=tiny_models_dir,
             data_dir=tmp_path,
             extensions_dir=tmp_path / "extensions",
             device="cpu",

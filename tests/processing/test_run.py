@@ -19,9 +19,8 @@ from webui.processing.back import Back, build
 from webui.processing.decode import check_finite, decode, to_image
 from webui.processing.preview import preview
 from webui.processing.tiling import wrapped_edges
+from webui.weights.families.stable_diffusion.members import LATENTS, LATENTS_XL
 
-GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
-needs_models = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
 REQUEST = GenerationRequest(
     prompt="a red cat", checkpoint="tiny-sd1", sampler="Euler", steps=6, seed=5, width=64, height=64
 )
@@ -46,11 +45,11 @@ class Recorder:
 
 
 @pytest.fixture(scope="module")
-def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
+def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
     return build(
         BackSettings(
-            models_dir=GOLDENS / "models",
+            models_dir=tiny_models_dir,
             data_dir=data,
             extensions_dir=data / "extensions",
             device="cpu",
@@ -65,7 +64,6 @@ def pixels(image: Image.Image) -> np.ndarray:
     return np.asarray(image).astype(int)
 
 
-@needs_models
 @pytest.mark.parametrize("sampler", ["Euler a", "DPM++ SDE", "DDIM", "UniPC", "Restart", "LCM", "DDPM", "PNDM"])
 def test_a_batch_is_its_singles(back: Back, sampler: str) -> None:
     both = back.run(REQUEST.with_(sampler=sampler, batch_size=2), Recorder()).images
@@ -75,7 +73,6 @@ def test_a_batch_is_its_singles(back: Back, sampler: str) -> None:
         assert together.infotext == single.infotext
 
 
-@needs_models
 def test_batches_one_after_another_are_one_batch(back: Back) -> None:
     wide = back.run(REQUEST.with_(batch_size=2), Recorder()).images
     long = back.run(REQUEST.with_(n_iter=2), Recorder()).images
@@ -83,7 +80,6 @@ def test_batches_one_after_another_are_one_batch(back: Back) -> None:
     assert abs(pixels(wide[1].image) - pixels(long[1].image)).max() <= 2
 
 
-@needs_models
 def test_a_drawn_seed_makes_the_image_again(back: Back) -> None:
     first = back.run(REQUEST.with_(seed=-1), Recorder()).images[0]
     again = back.run(first.request, Recorder()).images[0]
@@ -91,7 +87,6 @@ def test_a_drawn_seed_makes_the_image_again(back: Back) -> None:
     assert (pixels(first.image) == pixels(again.image)).all()
 
 
-@needs_models
 def test_progress_goes_through_the_phases_and_shows_previews(back: Back) -> None:
     recorder = Recorder()
     back.run(REQUEST.with_(n_iter=2), recorder)
@@ -103,7 +98,6 @@ def test_progress_goes_through_the_phases_and_shows_previews(back: Back) -> None
     assert [made.index for made in recorder.images] == [0, 1]
 
 
-@needs_models
 def test_an_interrupt_keeps_what_is_there(back: Back) -> None:
     recorder = Recorder(lambda progress: "interrupt" if (progress.batch, progress.step) == (1, 3) else "")
     result = back.run(REQUEST.with_(n_iter=3), recorder)
@@ -112,7 +106,6 @@ def test_an_interrupt_keeps_what_is_there(back: Back) -> None:
     assert [one.batch for one in recorder.seen][-1] == 1
 
 
-@needs_models
 def test_a_skip_ends_its_batch_alone(back: Back) -> None:
     recorder = Recorder(lambda progress: "skip" if (progress.batch, progress.step) == (0, 2) else "")
     result = back.run(REQUEST.with_(n_iter=2), recorder)
@@ -122,7 +115,19 @@ def test_a_skip_ends_its_batch_alone(back: Back) -> None:
     assert (pixels(result.images[1].image) == pixels(whole.images[0].image)).all()
 
 
-@needs_models
+def test_of_a_job_that_goes_on_whole_batches_are_left_out_and_the_rest_is_what_it_would_have_been(back: Back) -> None:
+    request = REQUEST.with_(n_iter=3, batch_size=2, steps=2, subseed=9)
+    whole = {made.index: made for made in back.run(request, Recorder()).images}
+    recorder = Recorder()
+    rest = back.run(request, recorder, frozenset({0, 1, 3})).images
+    assert [made.index for made in rest] == [made.index for made in recorder.images] == [2, 4, 5]
+    for made in rest:
+        assert (made.infotext, made.subseed) == (whole[made.index].infotext, whole[made.index].subseed)
+        assert (pixels(made.image) == pixels(whole[made.index].image)).all()
+    assert {one.batch for one in recorder.seen if one.phase == "sampling"} == {1, 2}
+    assert back.run(request, Recorder(), frozenset(range(6))).images == ()
+
+
 def test_the_next_request_is_not_touched_by_what_came_before(back: Back) -> None:
     plain = back.run(REQUEST, Recorder()).images[0]
     for other in (
@@ -137,14 +142,12 @@ def test_the_next_request_is_not_touched_by_what_came_before(back: Back) -> None
     assert (pixels(back.run(REQUEST, Recorder()).images[0].image) == pixels(plain.image)).all()
 
 
-@needs_models
 def test_tags_nobody_handles_are_cut_out_with_a_notice(back: Back) -> None:
     tagged = back.run(REQUEST.with_(prompt="a red cat<lora:ink:0.8>"), Recorder())
     assert any("<lora:ink:0.8>" in notice.text for notice in tagged.notices)
     assert (pixels(tagged.images[0].image) == pixels(back.run(REQUEST, Recorder()).images[0].image)).all()
 
 
-@needs_models
 def test_models_that_are_not_there_are_named(back: Back) -> None:
     with pytest.raises(UnknownModelError, match="nothing-like-it"):
         back.run(REQUEST.with_(checkpoint="nothing-like-it"), Recorder())
@@ -152,7 +155,6 @@ def test_models_that_are_not_there_are_named(back: Back) -> None:
         back.run(REQUEST.with_(refiner=Refiner(checkpoint="nothing-like-it")), Recorder())
 
 
-@needs_models
 def test_stopped_at_the_first_step_is_cancelled_or_shows_that_step(back: Back) -> None:
     """After one step there is an estimate, so there is a picture."""
     result = back.run(REQUEST, Recorder(lambda progress: "interrupt"))
@@ -181,9 +183,9 @@ def test_pixels_are_edited_before_they_are_truncated() -> None:
 
 
 def test_a_preview_is_a_jpeg_of_the_pictures_shape() -> None:
-    with Image.open(io.BytesIO(preview(torch.randn(2, 4, 8, 16), "sdxl"))) as image:
+    with Image.open(io.BytesIO(preview(torch.randn(2, 4, 8, 16), LATENTS_XL))) as image:
         assert (image.format, image.size) == ("JPEG", (128, 64))
-    with Image.open(io.BytesIO(preview(torch.full((1, 4, 200, 100), float("nan")), "sd1"))) as image:
+    with Image.open(io.BytesIO(preview(torch.full((1, 4, 200, 100), float("nan")), LATENTS))) as image:
         assert image.size == (256, 512)
 
 

@@ -1,17 +1,22 @@
 """Tokens, cleaning and chunks beyond the worked examples."""
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webui.domain.request import PromptRules
-from webui.prompt.chunks import CHUNK, WINDOW, Chunk, chunks, old_chunks
+from webui.prompt import chunks as made_by
+from webui.prompt.chunks import Chunk
 from webui.prompt.cleaning import clean_clip, clean_open_clip
 from webui.prompt.embedding_table import EmbeddingTable
 from webui.prompt.embeddings import Embedding
 from webui.prompt.tokenize import COMMA, END, START, ClipTokenizer
 
+CHUNK, WINDOW = 75, 77
+chunks, old_chunks = (partial(one, size=CHUNK) for one in (made_by.chunks, made_by.old_chunks))
 TOKENIZER = ClipTokenizer()
 NONE = EmbeddingTable((), TOKENIZER)
 CAT = 2368
@@ -29,12 +34,12 @@ def test_chunks_keep_every_token_in_order(text: str, backtrack: int) -> None:
 
 def test_padding() -> None:
     chunk = Chunk((CAT, COMMA), (1.5, 0.5))
-    assert chunk.padded_tokens(with_zero=False) == [START, CAT, COMMA] + [END] * 74
-    assert chunk.padded_tokens(with_zero=True) == [START, CAT, COMMA, END] + [0] * 73
-    assert chunk.padded_weights() == [1.0, 1.5, 0.5] + [1.0] * 74
+    assert chunk.padded_tokens(CHUNK, with_zero=False) == [START, CAT, COMMA] + [END] * 74
+    assert chunk.padded_tokens(CHUNK, with_zero=True) == [START, CAT, COMMA, END] + [0] * 73
+    assert chunk.padded_weights(CHUNK) == [1.0, 1.5, 0.5] + [1.0] * 74
     full = Chunk((CAT,) * CHUNK, (1.0,) * CHUNK)
-    assert full.padded_tokens(with_zero=True) == full.padded_tokens(with_zero=False)
-    assert len(full.padded_tokens(with_zero=True)) == len(full.padded_weights()) == WINDOW
+    assert full.padded_tokens(CHUNK, with_zero=True) == full.padded_tokens(CHUNK, with_zero=False)
+    assert len(full.padded_tokens(CHUNK, with_zero=True)) == len(full.padded_weights(CHUNK)) == WINDOW
 
 
 def test_emphasis_none_and_ignore() -> None:
@@ -79,4 +84,4 @@ def test_cleaning() -> None:
 
 def test_special_tokens_in_a_text_do_not_break_the_window() -> None:
     (chunk,) = chunks("cat <|endoftext|> cat", TOKENIZER, NONE, PromptRules()).chunks
-    assert len(chunk.padded_tokens(with_zero=True)) == WINDOW
+    assert len(chunk.padded_tokens(CHUNK, with_zero=True)) == WINDOW

@@ -18,16 +18,16 @@ ROOT = Path(__file__).parents[2]
 
 
 def used(text: str, *, steps: int = 20, negative: bool = False, rules: PromptRules | None = None) -> int:
-    return COUNTER.count(text, steps=steps, rules=rules or PromptRules(), negative=negative).used
+    return COUNTER.count(text, size=75, steps=steps, rules=rules or PromptRules(), negative=negative).used
 
 
 def test_counts_are_those_of_the_encoder() -> None:
-    assert COUNTER.count("", steps=20, rules=PromptRules()) == TokenCount(0, 75)
-    assert COUNTER.count("cat", steps=20, rules=PromptRules()) == TokenCount(1, 75)
-    assert COUNTER.count("cat BREAK cat", steps=20, rules=PromptRules()) == TokenCount(76, 150)
-    assert COUNTER.count("cat BREAK BREAK dog", steps=20, rules=PromptRules()) == TokenCount(151, 225)
-    assert COUNTER.count("cat " * 75, steps=20, rules=PromptRules()) == TokenCount(75, 75)
-    assert COUNTER.count("cat " * 76, steps=20, rules=PromptRules()) == TokenCount(76, 150)
+    assert COUNTER.count("", size=75, steps=20, rules=PromptRules()) == TokenCount(0, 75)
+    assert COUNTER.count("cat", size=75, steps=20, rules=PromptRules()) == TokenCount(1, 75)
+    assert COUNTER.count("cat BREAK cat", size=75, steps=20, rules=PromptRules()) == TokenCount(76, 150)
+    assert COUNTER.count("cat BREAK BREAK dog", size=75, steps=20, rules=PromptRules()) == TokenCount(151, 225)
+    assert COUNTER.count("cat " * 75, size=75, steps=20, rules=PromptRules()) == TokenCount(75, 75)
+    assert COUNTER.count("cat " * 76, size=75, steps=20, rules=PromptRules()) == TokenCount(76, 150)
 
 
 def test_only_what_is_encoded_counts() -> None:
@@ -59,7 +59,7 @@ def test_a_weight_that_is_no_number_is_named() -> None:
 @settings(max_examples=30)
 @given(st.lists(st.sampled_from(["cat", ",", "BREAK", "(x:1.2)", "[a|b]", "AND", "é", "<lora:x>"]), max_size=120))
 def test_the_limit_is_the_next_multiple_of_75(words: list[str]) -> None:
-    count = COUNTER.count(" ".join(words), steps=3, rules=PromptRules())
+    count = COUNTER.count(" ".join(words), size=75, steps=3, rules=PromptRules())
     assert count.limit % 75 == 0
     assert max(count.limit - 75, 0) <= count.used <= count.limit
 

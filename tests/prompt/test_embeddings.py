@@ -19,6 +19,7 @@ from webui.library.embeddings import EmbeddingFacts, facts_of
 from webui.library.library import ModelLibrary
 from webui.library.pictures import embedding_data
 from webui.prompt.embeddings import read_embedding
+from webui.weights.families.registry import FAMILIES
 
 VECTORS = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 
@@ -176,7 +177,7 @@ def test_pictures_in_the_folder_are_listed_only_with_an_embedding(tmp_path) -> N
     packed(STORED).save(folder / "shared.preview.png")
     Image.new("RGB", (8, 8), (9, 9, 9)).save(folder / "other.png")
     save_file({"emb_params": VECTORS}, folder / "other.safetensors", {"step": "7"})
-    library = ModelLibrary(tmp_path / "models", tmp_path / "cache")
+    library = ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES)
     assert [file.name for file in library.embeddings()] == ["other.safetensors", "shared.png"]
     assert [facts_of(library, file) for file in library.embeddings()] == [
         EmbeddingFacts(2, 3, 7),

@@ -12,8 +12,9 @@ from webui.domain.request import SDXL, PromptRules
 from webui.prompt.conditioning import Conditioning
 from webui.prompt.embeddings import Embedding
 from webui.prompt.encode import PromptEncoder, embed_numbers, emphasize
-from webui.prompt.ports import Encoded, Family, Splice, TextEncoder, TextStack
+from webui.prompt.ports import Encoded, Splice, TextEncoder, TextStack
 from webui.prompt.tokenize import END, ClipTokenizer
+from webui.weights.families.registry import FAMILIES
 
 TOKENIZER = ClipTokenizer()
 CAT, DOG = 2368, 1929
@@ -39,10 +40,11 @@ class Echo(TextEncoder):
         return Encoded(hidden, hidden[:, 1] if self.pooled else None)
 
 
-def stack_of(family: Family) -> TextStack:
+def stack_of(family: str) -> TextStack:
     first, second = Echo(4, "clip_l"), Echo(6, "clip_g", pooled=family != "sd2")
     encoders = {"sd1": (first,), "sd2": (second,), "sdxl": (first, second), "sdxl_refiner": (second,)}
-    return TextStack(family, encoders[family])
+    (side,) = (one.text for one in FAMILIES if one.name == family)
+    return TextStack(side, encoders[family])
 
 
 def encode(
@@ -142,7 +144,7 @@ def test_repeated_texts_count_in_the_mean_as_often_as_they_stand() -> None:
     ("family", "sdxl", "expected"),
     [("sd1", SDXL(), 3), ("sd2", SDXL(), 0), ("sdxl", SDXL(), 0), ("sdxl", SDXL(clip_l_skip=True), 3)],
 )
-def test_clip_skip_reaches_the_families_that_honour_it(family: Family, sdxl: SDXL, expected: int) -> None:
+def test_clip_skip_reaches_the_families_that_honour_it(family: str, sdxl: SDXL, expected: int) -> None:
     stack = stack_of(family)
     encode("cat", stack=stack, clip_skip=3, sdxl=sdxl)
     (skips,) = {tuple(set(encoder.skips)) for encoder in stack.encoders if isinstance(encoder, Echo)}

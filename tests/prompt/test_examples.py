@@ -88,7 +88,7 @@ def test_chunks(example: dict[str, Any], tokenizer: ClipTokenizer) -> None:
     lengths = example.get("params", {}).get("embeddings", {})
     named = [Embedding(name, {"only": torch.zeros(length, 8)}) for name, length in lengths.items()]
     table = EmbeddingTable(named, tokenizer)
-    result = chunks(example["input"], tokenizer, table, PromptRules())
+    result = chunks(example["input"], tokenizer, table, PromptRules(), size=75)
     expected = example["expected"]
     assert (result.count, result.limit) == (expected["token_count"], expected["limit"])
     assert [list(chunk.tokens) for chunk in result.chunks] == [chunk["tokens"] for chunk in expected["chunks"]]

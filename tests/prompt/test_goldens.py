@@ -1,49 +1,47 @@
-"""Conditioning against A1111's own, from tiny models with random weights. Needs the folder of goldens."""
+"""Conditioning against A1111's own, from tiny models with random weights."""
 
-import json
 import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import yaml
-from safetensors import safe_open
+from safetensors.numpy import load_file
 from torch import Tensor
 
+from tests.packed import read
+from tests.reference import Case, cases, each
 from webui.domain.catalog import find_sampler
 from webui.domain.request import SDXL, PromptRules
 from webui.library.pickles import needs_conversion
 from webui.prompt.conditioning import Span
 from webui.prompt.embeddings import read_embedding
 from webui.prompt.encode import PromptEncoder
-from webui.prompt.ports import Family
 from webui.prompt.syntax import extra_networks, strip_comments
 from webui.prompt.tokenize import ClipTokenizer
 from webui.weights.convert import converted
-from webui.weights.text_encoders import build_text_stack
+from webui.weights.families.stable_diffusion import members
+from webui.weights.families.stable_diffusion.towers import build_towers
 
-GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
-FAMILIES: dict[str, Family] = {"xl-refiner": "sdxl_refiner", "xl": "sdxl", "sd2": "sd2"}
+FAMILIES = {"xl-refiner": members.SDXL_REFINER, "xl": members.SDXL, "sd2": members.SD2}
 TENSOR = re.compile(
     r"(?P<side>c|uc)_b(?P<image>\d+)(?:_and(?P<part>\d+)_w(?P<weight>[-.\d]+))?_s(?P<span>\d+)_until(?P<until>\d+)"
 )
 
-# Networks change the text encoder there; other rooms test those.
-CASES = sorted(
-    path.name.removesuffix(".extra.npz")
-    for path in GOLDENS.glob("cases/*.extra.npz")
-    if not path.name.startswith("net_") and any(TENSOR.match(name) for name in np.load(path).files)
+# Networks change the text encoder in those of "net_"; other rooms test them.
+CASES = cases(
+    ".extra.npz", where=lambda case: not case.name.startswith("net_") and any(map(TENSOR.match, case.arrays()))
 )
 
 
 class Reader:
+    """The text encoders of a checkpoint, whole or packed."""
+
     def __init__(self, path: Path) -> None:
-        with safe_open(path, "pt") as file:
-            self.tensors = {name: file.get_tensor(name) for name in file.keys() if "cond" in name}  # noqa: SIM118
+        arrays = read(path)[1] if path.suffix == ".packed" else load_file(path)
+        self.tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if "cond" in name}
 
     def names(self) -> Iterable[str]:
         return self.tensors
@@ -60,12 +58,12 @@ def tokenizer() -> ClipTokenizer:
     return ClipTokenizer()
 
 
-def encoder_of(model: str, tokenizer: ClipTokenizer) -> PromptEncoder:
-    file = GOLDENS / "models" / "Stable-diffusion" / f"{model}.safetensors"
-    family = next((family for key, family in FAMILIES.items() if key in model), "sd1")
+def encoder_of(models: Path, model: str, tokenizer: ClipTokenizer) -> PromptEncoder:
+    [file] = [path for path in (models / "Stable-diffusion").glob(f"{model}.*") if path.suffix != ".yaml"]
+    family = next((family for key, family in FAMILIES.items() if key in model), members.SD1)
     sidecar = yaml.safe_load(file.with_suffix(".yaml").read_text())
-    stack = build_text_stack(Reader(file), family, sidecar, torch.device("cpu"), torch.float32)
-    files = sorted((GOLDENS / "models" / "embeddings").iterdir())
+    stack = build_towers(Reader(file), family, sidecar, torch.device("cpu"), torch.float32)
+    files = sorted((models / "embeddings").iterdir())
     cache = Path(tempfile.mkdtemp())
 
     def safe(path: Path) -> Path:
@@ -74,12 +72,12 @@ def encoder_of(model: str, tokenizer: ClipTokenizer) -> PromptEncoder:
     return PromptEncoder(stack, tokenizer, [read_embedding(safe(path), path.stem) for path in files])
 
 
-def spans_of(case: dict[str, Any], tokenizer: ClipTokenizer) -> dict[tuple[str, str], dict[int, Span]]:
-    payload = case["payload"]
+def spans_of(case: Case, tokenizer: ClipTokenizer) -> dict[tuple[str, str], dict[int, Span]]:
+    payload = case.payload
     settings = payload["override_settings"]
     prompt, _ = extra_networks(strip_comments(payload["prompt"]))
     calls = payload["steps"] * (2 if find_sampler(payload["sampler_name"]).second_order else 1)
-    conditioning = encoder_of(settings["sd_model_checkpoint"], tokenizer).encode(
+    conditioning = encoder_of(case.folder / "models", settings["sd_model_checkpoint"], tokenizer).encode(
         [prompt],
         [strip_comments(payload["negative_prompt"])],
         calls=calls,
@@ -104,14 +102,17 @@ def spans_of(case: dict[str, Any], tokenizer: ClipTokenizer) -> dict[tuple[str, 
     return found
 
 
-@pytest.mark.skipif(not GOLDENS.is_dir(), reason="the goldens are not on this machine")
-@pytest.mark.parametrize("name", CASES)
-def test_conditioning_is_that_of_a1111(name: str, tokenizer: ClipTokenizer) -> None:
-    case = json.loads((GOLDENS / "cases" / f"{name}.json").read_text())
+def test_every_family_has_reference_conditionings() -> None:
+    models = {case.payload["override_settings"]["sd_model_checkpoint"] for case in CASES}
+    assert models >= {"tiny-sd1", "tiny-sd2-v", "tiny-xl", "tiny-xl-refiner"}
+
+
+@each(CASES)
+def test_conditioning_is_that_of_a1111(case: Case, tokenizer: ClipTokenizer) -> None:
     spans = spans_of(case, tokenizer)
-    golden = np.load(GOLDENS / "cases" / f"{name}.extra.npz")
+    recorded = case.arrays()
     compared = 0
-    for key in golden.files:
+    for key, array in recorded.items():
         match = TENSOR.match(key)
         if match is None:
             continue
@@ -120,7 +121,7 @@ def test_conditioning_is_that_of_a1111(name: str, tokenizer: ClipTokenizer) -> N
         mine = span.vector if key.endswith("_vector") else span.context
         assert span.until == int(match["until"])
         assert mine is not None
-        wanted = torch.from_numpy(golden[key]).reshape(mine.shape)
+        wanted = torch.from_numpy(array).reshape(mine.shape)
         assert (mine - wanted).abs().max() < 1e-4, key
         compared += 1
     assert compared

@@ -8,8 +8,11 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from webui.domain.errors import BadRequestError, NotFiniteError, UnusableFileError
-from webui.prompt.ports import Family, Splice, TextStack
-from webui.weights.text_encoders import ClipTower, build_text_stack
+from webui.library.family import Family
+from webui.prompt.ports import Splice, TextStack
+from webui.weights.families.stable_diffusion.members import SD1, SD2, SDXL, SDXL_REFINER
+from webui.weights.families.stable_diffusion.towers import build_towers
+from webui.weights.text_encoders import ClipTower
 
 WIDTH, HEADS, LAYERS, WORDS = 16, 2, 4, 60
 SIDECAR = {
@@ -91,8 +94,8 @@ def texts() -> Tensor:
     return tokens
 
 
-def stack(tensors: dict[str, Tensor], family: Family = "sd1") -> TextStack:
-    return build_text_stack(Tensors(tensors), family, SIDECAR, torch.device("cpu"), torch.float32)
+def stack(tensors: dict[str, Tensor], family: Family = SD1) -> TextStack:
+    return build_towers(Tensors(tensors), family, SIDECAR, torch.device("cpu"), torch.float32)
 
 
 def prefixed(module: nn.Module, prefix: str) -> dict[str, Tensor]:
@@ -116,11 +119,11 @@ def test_clip_is_that_of_transformers(prefix: str) -> None:
 def test_open_clip_is_that_of_torch() -> None:
     model = OpenClip()
     states = model.states(texts())
-    (sd2,) = stack(prefixed(model, "cond_stage_model.model."), "sd2").encoders
+    (sd2,) = stack(prefixed(model, "cond_stage_model.model."), SD2).encoders
     for skip in (0, 3):
         mine = sd2.encode(texts(), [[], []], clip_skip=skip)
         torch.testing.assert_close(mine.hidden, model.ln_final(states[-2]))
-    (refiner,) = stack(prefixed(model, "conditioner.embedders.0.model."), "sdxl_refiner").encoders
+    (refiner,) = stack(prefixed(model, "conditioner.embedders.0.model."), SDXL_REFINER).encoders
     mine = refiner.encode(texts(), [[], []], clip_skip=0)
     torch.testing.assert_close(mine.hidden, states[-2])
     ends = model.ln_final(states[-1])[torch.arange(2), torch.tensor([5, 40])]
@@ -132,7 +135,7 @@ def test_sdxl_takes_the_penultimate_layers_without_norm() -> None:
     model = clip_model()
     tensors = prefixed(model, "conditioner.embedders.0.transformer.text_model.")
     tensors |= prefixed(OpenClip(), "conditioner.embedders.1.model.")
-    first, second = stack(tensors, "sdxl").encoders
+    first, second = stack(tensors, SDXL).encoders
     assert (first.slot, first.pads_with_zero, second.slot, second.pads_with_zero) == ("clip_l", False, "clip_g", True)
     with torch.no_grad():
         wanted = model(texts(), output_hidden_states=True).hidden_states
@@ -194,4 +197,4 @@ def test_a_damaged_checkpoint_names_the_tensor(harm: Callable[[dict[str, Tensor]
 
 def test_a_file_without_text_encoder_is_refused() -> None:
     with pytest.raises(UnusableFileError, match="token_embedding"):
-        stack({"x": torch.zeros(1)}, "sd2")
+        stack({"x": torch.zeros(1)}, SD2)

@@ -9,7 +9,8 @@ from webui.domain.catalog import SAMPLERS
 from webui.domain.request import Schedule
 from webui.sampling.brownian import BrownianNoise, BrownianTree
 from webui.sampling.noise import Source
-from webui.sampling.schedules import SigmaTable, sigmas_for
+from webui.sampling.schedules import sigmas_for
+from webui.weights.families.stable_diffusion.noise_table import standard_table
 
 CPU = torch.device("cpu")
 SOURCES: tuple[Source, ...] = ("CPU", "GPU", "NV")
@@ -26,7 +27,7 @@ def noise(seeds: list[int], *, source: Source = "CPU", shared: bool = False) -> 
 
 
 def karras_ten() -> torch.Tensor:
-    return sigmas_for(SAMPLERS["DPM++ SDE"], "Karras", 10, SigmaTable.standard(), Schedule(), is_sdxl=False)
+    return sigmas_for(SAMPLERS["DPM++ SDE"], "Karras", 10, standard_table(), Schedule(), tuned_levels="sd")
 
 
 def test_the_known_first_steps_of_a_karras_run() -> None:

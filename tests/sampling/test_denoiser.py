@@ -1,19 +1,24 @@
 """Guidance: what must hold for any network, checked on networks of one line."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor
 
+from tests.sampling.toy import NoHooks, run_timesteps, timesteps
 from webui.domain.request import Guidance
 from webui.plugins.jobhooks import JobHooks
 from webui.prompt.conditioning import Conditioning, Part, Span
-from webui.sampling.denoiser import GuidedModel, Prediction, Stage
-from webui.sampling.guidance import guide, rescaled
+from webui.sampling.denoiser import GuidedModel, Stage
+from webui.sampling.guidance import guide, rescaled, towards_picture
 from webui.sampling.padding import match_lengths, stack_spans
-from webui.sampling.schedules import SigmaTable
-from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.sampling.parameterisation import Consistency, Parameterisation, VarianceExploding
+from webui.sampling.steps import ModelCall, Residuals, Step, StepHooks
+from webui.weights.families.stable_diffusion.noise_table import standard_table
 
-TABLE = SigmaTable.standard()
+TABLE = standard_table()
+EPSILON = VarianceExploding(TABLE)
 SIGMA = TABLE.sigmas[500]
 STEP = Step(0, 4, SIGMA, TABLE.sigmas[400])
 LATENTS = torch.linspace(-2, 2, 2 * 4 * 4 * 4).reshape(2, 4, 4, 4)
@@ -38,8 +43,9 @@ def model(
     unet: TextUnet,
     positive: list[list[tuple[float, float]]],
     negative: list[float],
-    prediction: Prediction = "epsilon",
+    asked: Parameterisation = EPSILON,
     cfg_scale: float = 7.0,
+    hooks: StepHooks | None = None,
     **options: float | bool,
 ) -> GuidedModel:
     text = Conditioning(
@@ -47,9 +53,14 @@ def model(
         tuple((span(value),) for value in negative),
         torch.zeros(77, 8),
     )
-    stage = Stage(unet, prediction, text)
+    stage = Stage(unet, asked, text)
     return GuidedModel(
-        lambda done, calls: stage, TABLE, JobHooks(), cfg_scale=cfg_scale, options=Guidance(**options), planned=4
+        lambda done, calls: stage,
+        TABLE,
+        hooks or JobHooks(),
+        cfg_scale=cfg_scale,
+        options=Guidance(**options),
+        planned=4,
     )
 
 
@@ -83,7 +94,9 @@ def test_v_and_epsilon_describe_the_same_picture() -> None:
             root = (SIGMA**2 + 1).sqrt()
             return ((eps - SIGMA * clean) / root).repeat(2, 1, 1, 1)
 
-    denoised = model(Velocity(), [[(0.3, 1.0)], [(0.3, 1.0)]], [0.3, 0.3], "v").denoise(STEP, LATENTS, SIGMA)
+    denoised = model(
+        Velocity(), [[(0.3, 1.0)], [(0.3, 1.0)]], [0.3, 0.3], VarianceExploding(TABLE, velocity=True)
+    ).denoise(STEP, LATENTS, SIGMA)
     torch.testing.assert_close(denoised, clean, atol=1e-5, rtol=1e-5)
 
 
@@ -116,7 +129,7 @@ def test_skip_early_leaves_the_negative_prompt_out_at_first() -> None:
 def test_prompts_of_other_lengths_give_what_each_gives_alone() -> None:
     text = Conditioning(((Part(1.0, (span(0.3, tokens=154),)),),) * 2, ((span(0.1),),) * 2)
     unet = TextUnet()
-    stage = Stage(unet, "epsilon", text)
+    stage = Stage(unet, EPSILON, text)
     guided = GuidedModel(
         lambda done, calls: stage, TABLE, JobHooks(), cfg_scale=7.0, options=Guidance(), planned=4
     ).denoise(STEP, LATENTS, SIGMA)
@@ -151,11 +164,60 @@ def test_timestep_space_guides_epsilon_and_divides_the_scale_for_cfgpp() -> None
     torch.testing.assert_close(scaled.epsilon, torch.full_like(LATENTS, 0.3))
 
 
+class Looking(NoHooks):
+    """Looks at the estimates of every call, and puts `instead` in their place where there is one."""
+
+    edits_denoised = True
+
+    def __init__(self, instead: Tensor | None = None) -> None:
+        self.instead = instead
+        self.seen: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
+        self.seen.append((denoised, cond, uncond))
+        return denoised if self.instead is None else self.instead
+
+
+@pytest.mark.parametrize("timestep", [1.0, 501.0, 640.25])
+def test_hooks_see_clean_estimates_in_timestep_space_too(timestep: float) -> None:
+    time = torch.tensor(timestep)
+    alpha = TABLE.alpha(time)
+
+    def clean(epsilon: float) -> Tensor:
+        return (LATENTS - (1 - alpha).sqrt() * epsilon) / alpha.sqrt()
+
+    plain = model(TextUnet(), [[(0.3, 1.0)]] * 2, [0.1] * 2).epsilon(STEP, LATENTS, time)
+    hooks = Looking()
+    watched = model(TextUnet(), [[(0.3, 1.0)]] * 2, [0.1] * 2, hooks=hooks).epsilon(STEP, LATENTS, time)
+    assert torch.equal(watched.epsilon, plain.epsilon)  # what nobody changes stays the same to the last bit
+    for seen, epsilon in zip(hooks.seen[0], (0.1 + 7 * 0.2, 0.3, 0.1), strict=True):
+        torch.testing.assert_close(seen, clean(epsilon), atol=1e-4, rtol=1e-4)
+
+    hooks = Looking(torch.full_like(LATENTS, 0.25))
+    edited = model(TextUnet(), [[(0.3, 1.0)]] * 2, [0.1] * 2, hooks=hooks).epsilon(STEP, LATENTS, time)
+    back = (LATENTS - (1 - alpha).sqrt() * edited.epsilon) / alpha.sqrt()
+    torch.testing.assert_close(back, torch.full_like(LATENTS, 0.25), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("label", ["DDIM", "DDIM CFG++", "PLMS", "PNDM", "UniPC"])
+def test_a_hook_that_knows_the_picture_ends_at_it(label: str) -> None:
+    """Every timestep sampler is exact for a constant estimate, so one that a hook gives must be where it ends."""
+    hooks = Looking(torch.full_like(LATENTS, 0.25))
+    guided = model(TextUnet(), [[(0.3, 1.0)]] * 2, [0.1] * 2, hooks=hooks)
+    watched: list[Tensor] = []
+    run_timesteps(
+        label, partial(guided.epsilon, cfgpp=label == "DDIM CFG++"), LATENTS, timesteps(10),
+        watch=lambda step, denoised: watched.append(denoised),
+    )  # fmt: skip
+    torch.testing.assert_close(watched[0], torch.full_like(LATENTS, 0.25), atol=2e-2, rtol=0)
+    torch.testing.assert_close(watched[-1], torch.full_like(LATENTS, 0.25), atol=2e-2, rtol=0)
+
+
 def test_lcm_ends_at_its_clean_estimate() -> None:
     """At the largest time the skip connection vanishes and the estimate is that of epsilon."""
     step = Step(0, 4, TABLE.sigmas[999], TABLE.sigmas[400])
     unet = TextUnet()
-    lcm = model(unet, [[(0.3, 1.0)]] * 2, [0.3] * 2, "lcm").denoise(step, LATENTS, TABLE.sigmas[999])
+    lcm = model(unet, [[(0.3, 1.0)]] * 2, [0.3] * 2, Consistency(TABLE)).denoise(step, LATENTS, TABLE.sigmas[999])
     torch.testing.assert_close(lcm, LATENTS - TABLE.sigmas[999] * 0.3, atol=1e-3, rtol=1e-3)
     assert unet.calls[0].timestep[0] == 999
 
@@ -163,10 +225,11 @@ def test_lcm_ends_at_its_clean_estimate() -> None:
 @pytest.mark.parametrize("velocity", [False, True])
 def test_rescale_restores_the_deviation_of_the_prompt(velocity: bool) -> None:
     torch.manual_seed(0)
+    asked = VarianceExploding(TABLE, velocity=velocity)
     cond, guided = torch.randn(2, 4, 8, 8), 3 * torch.randn(2, 4, 8, 8)
     latents, sigma = torch.randn(2, 4, 8, 8), torch.tensor(2.0)
-    torch.testing.assert_close(rescaled(guided, cond, latents, sigma, velocity, 0.0), guided, atol=1e-4, rtol=1e-4)
-    full = rescaled(guided, cond, latents, sigma, velocity, 1.0)
+    torch.testing.assert_close(rescaled(guided, cond, latents, sigma, asked, 0.0), guided, atol=1e-4, rtol=1e-4)
+    full = rescaled(guided, cond, latents, sigma, asked, 1.0)
 
     def output(clean: Tensor) -> Tensor:
         if velocity:
@@ -180,3 +243,13 @@ def test_scale_one_is_the_prompt_and_zero_the_negative() -> None:
     rows, against = torch.randn(1, 4, 2, 2), torch.randn(1, 4, 2, 2)
     torch.testing.assert_close(guide(rows, against, [[1.0]], 1.0), rows)
     torch.testing.assert_close(guide(rows, against, [[1.0]], 0.0), against)
+
+
+def test_guidance_by_text_and_picture_is_that_of_its_paper() -> None:
+    """arXiv:2211.09800, equation 3, with the guidance by text done first."""
+    generator = torch.Generator().manual_seed(1)
+    full, shown, unseen = (torch.randn(2, 4, 3, 3, generator=generator) for _ in range(3))
+    by_text, by_picture = 7.0, 1.5
+    guided = guide(full, shown, [[1.0], [1.0]], by_text)
+    wanted = unseen + by_picture * (shown - unseen) + by_text * (full - shown)
+    torch.testing.assert_close(towards_picture(guided, shown, unseen, by_picture), wanted)

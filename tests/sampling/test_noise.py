@@ -1,7 +1,5 @@
 """Noise sources: known draws, and the laws that make an image independent of its batch."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.reference import cases
 from webui.sampling.noise import ImageNoise, Source, open_stream, paste_centred, slerp
 from webui.sampling.philox import Philox, philox4x32
 
-GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 CPU = torch.device("cpu")
 SIGMA = torch.tensor(1.0)
 SOURCES: tuple[Source, ...] = ("CPU", "GPU", "NV")
@@ -30,7 +28,8 @@ def noise(
     source: Source = "CPU",
     shape: tuple[int, int, int] = SHAPE,
 ) -> ImageNoise:
-    return ImageNoise(seeds, subseeds or [], strength, resize_from, ensd, source, shape, CPU)
+    width, height = resize_from
+    return ImageNoise(seeds, subseeds or [], strength, (height // 8, width // 8), ensd, source, shape, CPU)
 
 
 def test_philox_repeats_what_cuda_drew() -> None:
@@ -208,25 +207,24 @@ def test_noise_one_cell_too_long_loses_both_ends() -> None:
 
 
 def test_start_noise_is_that_of_a1111() -> None:
-    cases = [json.loads(path.read_text()) for path in sorted((GOLDENS / "cases").glob("*.json"))]
-    cases = [case for case in cases if case["endpoint"].endswith("txt2img") and case["group"] != "api"]
-    if not cases:
-        pytest.skip(f"no recorded images in {GOLDENS}")
-    for case in cases:
-        payload, settings = case["payload"], case["payload"]["override_settings"]
-        recorded = np.load(GOLDENS / "cases" / f"{case['name']}.extra.npz")
+    found = cases(".extra.npz", where=lambda case: case.endpoint.endswith("txt2img") and case.group != "api")
+    compared = 0
+    for case in found:
+        payload, settings, recorded = case.payload, case.payload["override_settings"], case.arrays()
         passes = sorted((name for name in recorded if name.startswith("noise")), key=lambda name: int(name[5:]))
         for number, name in enumerate(passes):
             iteration = number // 2 if payload.get("enable_hr") else number
             images = slice(iteration * payload["batch_size"], (iteration + 1) * payload["batch_size"])
             made = ImageNoise(
-                case["all_seeds"][images],
-                case["all_subseeds"][images],
+                case.seeds[images],
+                case.subseeds[images],
                 payload.get("subseed_strength", 0),
-                (payload.get("seed_resize_from_w", 0), payload.get("seed_resize_from_h", 0)),
+                (payload.get("seed_resize_from_h", 0) // 8, payload.get("seed_resize_from_w", 0) // 8),
                 settings.get("eta_noise_seed_delta", 0),
                 settings["randn_source"],
                 recorded[name].shape[1:],
                 CPU,
             ).first()
-            assert np.array_equal(made.numpy(), recorded[name]), f"{case['name']} {name}"
+            assert np.array_equal(made.numpy(), recorded[name]), f"{case.name} {name}"
+            compared += 1
+    assert compared > 20

@@ -1,7 +1,5 @@
 """Sigma tables and schedules against published numbers, laws, and the levels that A1111 itself used."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +8,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.reference import cases
 from webui.domain.catalog import SAMPLERS, SCHEDULES, find_schedule
 from webui.domain.errors import BadRequestError
 from webui.domain.request import Schedule
-from webui.sampling.schedules import SigmaTable, sigmas_for, timesteps_for
+from webui.sampling.schedules import sigmas_for, timesteps_for
+from webui.weights.families.stable_diffusion.noise_table import standard_table
 
-GOLDENS = Path(__file__).parents[2].parent / "shared" / "goldens"
 GROUPS = {"samplers", "schedules", "settings", "batch", "sdxl", "sdxl_v", "sd2", "networks", "prompts"}
-TABLE = SigmaTable.standard()
+TABLE = standard_table()
 
 TEN = {
     "Uniform": "14.61464 7.83988 4.60917 2.91831 1.95016 1.34493 .93236 .62498 .36866 .02917 0",
@@ -47,7 +46,8 @@ def floats(text: str) -> list[float]:
 
 
 def levels(label: str, steps: int, *, sampler: str = "Euler", is_sdxl: bool = False, **options: Any) -> torch.Tensor:
-    return sigmas_for(SAMPLERS[sampler], label, steps, TABLE, Schedule(**options), is_sdxl=is_sdxl)
+    tuned = "xl" if is_sdxl else "sd"
+    return sigmas_for(SAMPLERS[sampler], label, steps, TABLE, Schedule(**options), tuned_levels=tuned)
 
 
 def test_the_standard_table_has_the_published_ends() -> None:
@@ -56,7 +56,7 @@ def test_the_standard_table_has_the_published_ends() -> None:
 
 
 def test_zero_terminal_snr_keeps_the_first_level_and_ends_in_noise() -> None:
-    table = SigmaTable.standard(zero_terminal_snr=True)
+    table = standard_table(zero_terminal_snr=True)
     assert table.sigmas[[998, 999]].tolist() == pytest.approx([2254.24, 4518.76], rel=1e-5)
     assert float(table.sigmas[0]) == pytest.approx(float(TABLE.sigmas[0]), rel=1e-4)
 
@@ -64,7 +64,7 @@ def test_zero_terminal_snr_keeps_the_first_level_and_ends_in_noise() -> None:
 @pytest.mark.parametrize("downcast", [False, True])
 @pytest.mark.parametrize("zero_terminal_snr", [False, True])
 def test_every_table_is_finite_and_does_not_descend(downcast: bool, zero_terminal_snr: bool) -> None:
-    table = SigmaTable.standard(downcast=downcast, zero_terminal_snr=zero_terminal_snr)
+    table = standard_table(downcast=downcast, zero_terminal_snr=zero_terminal_snr)
     assert table.sigmas.isfinite().all()
     assert (table.sigmas.diff() >= 0).all()
     assert table.sigmas.dtype == table.alphas_cumprod.dtype == torch.float32
@@ -138,6 +138,11 @@ def test_resampling_keeps_levels_that_both_counts_share() -> None:
     torch.testing.assert_close(levels("Align Your Steps", 21)[:-1:2], levels("Align Your Steps", 11)[:-1])
 
 
+def test_simple_takes_the_entries_at_or_above_its_equal_parts() -> None:
+    """Of 1000 entries by 7, counted from the end: 0, 142.9, 285.7, ... without their fractions."""
+    torch.testing.assert_close(levels("Simple", 7)[:-1], TABLE.sigmas[[999, 857, 714, 571, 428, 285, 142]])
+
+
 def test_turbo_takes_the_ends_of_equal_parts() -> None:
     torch.testing.assert_close(levels("Turbo", 4)[:-1], TABLE.sigmas[[999, 749, 499, 249]])
     torch.testing.assert_close(levels("Turbo", 1)[:-1], TABLE.sigmas[[999]])
@@ -148,9 +153,13 @@ def test_turbo_takes_the_ends_of_equal_parts() -> None:
 def test_every_schedule_descends(label: str, steps: int) -> None:
     found = levels(label, steps)
     assert found.dtype == torch.float32
-    assert len(found) == steps + 1 or label == "DDIM"
+    if label == "DDIM":  # it walks in whole parts of the thousand timesteps, of which there may be more
+        assert len(found) == len(range(1, 1000, 1000 // steps)) + 1
+    else:
+        assert len(found) == steps + 1
     assert (found.diff() < 0).all()
-    assert float(found[-1]) == 0 or label == "KL Optimal"
+    end = TABLE.sigmas[0] if label == "KL Optimal" else 0.0  # KL Optimal keeps a little noise, as in A1111
+    assert float(found[-1]) == pytest.approx(float(end), abs=1e-7)
 
 
 @pytest.mark.parametrize(("steps", "made"), [(10, 10), (30, 31), (7, 8)])
@@ -227,20 +236,20 @@ def test_unknown_schedules_and_no_steps_are_refused() -> None:
     with pytest.raises(BadRequestError, match="steps"):
         levels("Karras", 0)
     with pytest.raises(BadRequestError, match="steps"):
-        timesteps_for(0, discard=False)
+        timesteps_for(0, discard=False, known=1000)
     with pytest.raises(BadRequestError, match="1000 timesteps"):
-        timesteps_for(1001, discard=False)
+        timesteps_for(1001, discard=False, known=1000)
 
 
 def test_timesteps_of_twenty_steps() -> None:
-    found = timesteps_for(20, discard=False)
+    found = timesteps_for(20, discard=False, known=1000)
     assert found.tolist() == list(range(1, 1000, 50))
     assert found.dtype == torch.int64
 
 
 @pytest.mark.parametrize(("steps", "made"), [(10, 10), (30, 31), (7, 8), (1, 1), (1000, 1000)])
 def test_timesteps_ascend_in_range(steps: int, made: int) -> None:
-    found = timesteps_for(steps, discard=False)
+    found = timesteps_for(steps, discard=False, known=1000)
     assert len(found) == made
     assert (found.diff() >= 0).all()
     assert found.min() >= 1
@@ -248,23 +257,16 @@ def test_timesteps_ascend_in_range(steps: int, made: int) -> None:
 
 
 def test_discarding_plans_one_timestep_more() -> None:
-    assert torch.equal(timesteps_for(10, discard=True), timesteps_for(11, discard=False))
-
-
-def golden_cases() -> list[dict[str, Any]]:
-    """Cases of text-to-image whose recorded levels depend on nothing but the request."""
-    paths = sorted((GOLDENS / "cases").glob("*.json"))
-    cases = [json.loads(path.read_text()) for path in paths]
-    return [case for case in cases if case["group"] in GROUPS and case["endpoint"].endswith("txt2img")]
+    assert torch.equal(timesteps_for(10, discard=True, known=1000), timesteps_for(11, discard=False, known=1000))
 
 
 def test_levels_are_those_of_a1111() -> None:
-    cases = golden_cases()
-    if not cases:
-        pytest.skip(f"no recorded images in {GOLDENS}")
-    for case in cases:
-        payload = case["payload"]
-        settings = payload["override_settings"]
+    """For text-to-image, whose levels depend on nothing but the request."""
+    found = cases(".extra.npz", where=lambda case: case.group in GROUPS and case.endpoint.endswith("txt2img"))
+    schedules = {case.payload["scheduler"] for case in found}
+    assert len(schedules) >= 10
+    for case in found:
+        payload, settings, recorded = case.payload, case.payload["override_settings"], case.arrays()
         options = Schedule(
             sigma_min=settings.get("sigma_min", 0),
             sigma_max=settings.get("sigma_max", 0),
@@ -275,18 +277,17 @@ def test_levels_are_those_of_a1111() -> None:
             old_karras_sigmas=settings.get("use_old_karras_scheduler_sigmas", False),
             quantize=settings.get("enable_quantization", False),
         )
-        table = SigmaTable.standard(
+        table = standard_table(
             downcast=settings.get("use_downcasted_alpha_bar", False),
             zero_terminal_snr=settings.get("sd_noise_schedule") == "Zero Terminal SNR",
         )
-        recorded = np.load(GOLDENS / "cases" / f"{case['name']}.extra.npz")
         if "timesteps0" in recorded:
-            made = timesteps_for(payload["steps"], options.discard_penultimate)
-            assert made.tolist() == recorded["timesteps0"].tolist(), case["name"]
+            made = timesteps_for(payload["steps"], options.discard_penultimate, known=1000)
+            assert made.tolist() == recorded["timesteps0"].tolist(), case.name
             continue
         schedule = find_schedule(payload["scheduler"])
         assert schedule is not None
-        is_sdxl = case["group"].startswith("sdxl")
+        tuned = "xl" if case.group.startswith("sdxl") else "sd"
         info = SAMPLERS[payload["sampler_name"]]
-        found = sigmas_for(info, schedule.label, payload["steps"], table, options, is_sdxl=is_sdxl)
-        np.testing.assert_allclose(found.numpy(), recorded["sigmas0"], rtol=1e-6, atol=0, err_msg=case["name"])
+        made = sigmas_for(info, schedule.label, payload["steps"], table, options, tuned_levels=tuned)
+        np.testing.assert_allclose(made.numpy(), recorded["sigmas0"], rtol=1e-6, atol=0, err_msg=case.name)

@@ -137,8 +137,15 @@ class Shift(NoHooks):
         return latents + 0.25
 
 
+def alpha_at(timestep: float) -> float:
+    """alphas_cumprod, linear in its logarithm between whole timesteps."""
+    table, low = alphas(torch.float64), int(timestep)
+    share = timestep - low
+    return float((table[low].log() * (1 - share) + table[min(low + 1, 999)].log() * share).exp())
+
+
 @pytest.mark.parametrize("label", IN_TIMESTEPS)
-def test_hooks_stand_around_every_step_and_see_timesteps(label: str) -> None:
+def test_hooks_stand_around_every_step_and_see_levels_and_timesteps(label: str) -> None:
     hooks, watched = Shift(), []
     end = run_timesteps(
         label, unguided(Counted(bent)), pixel(0.7), timesteps(10), hooks=hooks,
@@ -147,7 +154,11 @@ def test_hooks_stand_around_every_step_and_see_timesteps(label: str) -> None:
     count = {"PNDM": 10, "UniPC": 10}.get(label, 9)
     assert watched == list(range(count))
     assert [(step.index, step.total) for step in hooks.steps] == [(i, count) for i in range(count)]
-    assert hooks.steps[0].sigma.item() == pytest.approx(999 if label == "UniPC" else 901)
+    for step in hooks.steps:
+        for sigma, timestep in ((step.sigma, step.timestep), (step.sigma_next, step.timestep_next)):
+            alpha = alpha_at(float(timestep))
+            assert float(sigma) == pytest.approx(((1 - alpha) / alpha) ** 0.5, rel=1e-4)
+    assert hooks.steps[0].timestep.item() == pytest.approx(999 if label == "UniPC" else 901)
     assert torch.equal(end, hooks.after[-1])
     for left, entered in zip(hooks.after[:-1], hooks.before[1:], strict=True):
         assert torch.equal(left, entered)

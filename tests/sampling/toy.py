@@ -19,6 +19,8 @@ SIGMA_MIN, SIGMA_MAX = 0.0291675, 14.6146
 
 
 class NoHooks:
+    edits_denoised = False
+
     def pre_step(self, step: Step, latents: Tensor) -> Tensor:
         return latents
 
@@ -27,6 +29,9 @@ class NoHooks:
 
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
         return None
+
+    def refuse_residuals(self, error: Exception) -> None:
+        raise error
 
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
         return denoised

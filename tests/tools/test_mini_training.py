@@ -23,6 +23,7 @@ from tools.train_mini.upscaler import Upscaler
 from tools.train_mini.vae import standardise, to_picture, to_tensor
 from webui.library.library import ModelLibrary
 from webui.prompt.tokenize import END, START, ClipTokenizer
+from webui.weights.families.registry import FAMILIES
 
 
 @pytest.fixture(scope="module")
@@ -125,9 +126,9 @@ def test_pictures_and_tensors_are_each_others_reverse() -> None:
 def test_an_exported_checkpoint_is_recognised(painter: Painter, tmp_path: Path) -> None:
     tensors = export.checkpoint(painter.text, painter.unet, new_vae())
     export.write(tmp_path / "Stable-diffusion" / "made.safetensors", tensors, {"title": "x"})
-    library = ModelLibrary(tmp_path, tmp_path / "cache")
+    library = ModelLibrary(tmp_path, tmp_path / "cache", FAMILIES)
     spec = library.spec(library.checkpoint("made"))
-    assert (spec.family, spec.prediction, spec.in_channels) == ("sd1", "epsilon", 4)
+    assert (spec.family.name, spec.prediction, spec.in_channels) == ("sd1", "epsilon", 4)
     assert spec.heads == (8, 8, 8)
 
 

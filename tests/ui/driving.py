@@ -11,12 +11,26 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Page, expect
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--headless=new",
 )  # fmt: skip
 WAIT = 60_000  # milliseconds
+
+
+def chromium() -> str:
+    """The browser's program.
+
+    Raises:
+        FileNotFoundError: says how to install one.
+    """
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        raise FileNotFoundError(
+            f"the browser tests need one of {', '.join(BROWSERS)} on the PATH: on Debian, run apt-get install chromium"
+        )
+    return found
 
 
 @contextlib.contextmanager

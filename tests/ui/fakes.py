@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from PIL import Image
@@ -16,7 +17,10 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Progress
 from webui.engine.generating import Generation
 from webui.jobs.job import Job
+from webui.jobs.record import JobRecord
+from webui.library.family import Family
 from webui.plugins.catalog import Catalog
+from webui.weights.families.registry import FAMILIES
 
 GENERATION = Generation(None, None, lambda request: None)  # type: ignore[arg-type]  # nothing is saved by it here
 COLOURS = ((214, 90, 90), (90, 160, 214), (110, 190, 120), (200, 170, 80))
@@ -68,6 +72,10 @@ class FakeLibrary:
     def hypernetworks(self) -> tuple[FakeFile, ...]:
         return ()
 
+    @property
+    def families(self) -> tuple[Family, ...]:
+        return FAMILIES
+
     def fact(self, file: FakeFile, name: str) -> str:
         return file.stem
 
@@ -86,12 +94,15 @@ class FakeLibrary:
                 return file
         raise UnknownModelError(f"checkpoint: there is no {alias!r}; there are mini, other.")
 
+    def chosen_checkpoint(self, alias: str) -> SimpleNamespace:
+        return SimpleNamespace(file=self.checkpoint(alias), told="")
+
 
 class FakeJob(Job[GenerationRequest, Progress, GenerationResult]):
     """A job whose work is done by a thread of its own, which obeys a stop."""
 
-    def __init__(self, engine: "FakeEngine", number: int, request: GenerationRequest) -> None:
-        super().__init__(f"job-{number}", GENERATION, request, self.Control(self))
+    def __init__(self, engine: "FakeEngine", number: int, request: GenerationRequest, owner: str = "") -> None:
+        super().__init__(f"job-{number}", GENERATION, request, self.Control(self), owner=owner)
         self.engine, self.request = engine, request
         self.stop = self.skipped = False
         self.note_started()
@@ -155,6 +166,15 @@ class FakeJob(Job[GenerationRequest, Progress, GenerationResult]):
         return GeneratedImage(image, one, text, index, 500 + index, path)
 
 
+@dataclass
+class FakeQueue:
+    reason: str = ""
+    records: dict[str, JobRecord] = field(default_factory=dict)
+
+    def record(self, job_id: str) -> JobRecord | None:
+        return self.records.get(job_id)
+
+
 class FakeEngine:
     def __init__(self, outputs: Path | None = None, step_seconds: float = 0.0) -> None:
         self.outputs, self.step_seconds = outputs, step_seconds
@@ -163,10 +183,11 @@ class FakeEngine:
         self.failure: Exception | None = None
         self.starting: dict[str, Any] = {}
         self.jobs: dict[str, FakeJob] = {}
+        self.queue = FakeQueue()
 
-    def submit(self, request: GenerationRequest, *, save: bool, job_id: str | None = None) -> FakeJob:
+    def submit(self, request: GenerationRequest, *, save: bool, job_id: str | None = None, owner: str = "") -> FakeJob:
         self.saved = save
-        job = FakeJob(self, len(self.jobs), request)
+        job = FakeJob(self, len(self.jobs), request, owner)
         self.jobs[job.id] = job
         return job
 
@@ -176,6 +197,9 @@ class FakeEngine:
 
     def job(self, job_id: str) -> FakeJob | None:
         return self.jobs.get(job_id)
+
+    def running(self) -> tuple[FakeJob, ...]:
+        return tuple(job for job in self.jobs.values() if job.state == "running")
 
     def current(self) -> FakeJob | None:
         return next((job for job in self.jobs.values() if job.state == "running"), None)

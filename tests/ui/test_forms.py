@@ -6,8 +6,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from webui.domain.errors import BadRequestError
+from webui.domain.parameters.pictures import MORE
+from webui.domain.parameters.table import ROWS
 from webui.domain.request import GenerationRequest, Noise, Refiner, Schedule
-from webui.ui import forms
+from webui.ui import forms, picture_form
 from webui.ui.layout import Pen
 
 LEAVES = forms.leaves(GenerationRequest)
@@ -92,3 +94,12 @@ def test_only_the_named_fields_are_shown() -> None:
 def test_a_field_of_unknown_kind_is_refused_when_the_page_is_built() -> None:
     with gr.Blocks(analytics_enabled=False), pytest.raises(TypeError, match="strange"):
         forms.draw("strange", {"type": "null"}, value=None)
+
+
+def test_what_a_row_puts_into_the_group_of_img2img_is_drawn_there() -> None:
+    with gr.Blocks(analytics_enabled=False):
+        options, _, _ = picture_form.draw_options()
+    wanted = [row for row in ROWS if row.group == MORE]
+    assert wanted
+    for row in wanted:
+        assert options[row.path.removeprefix("task.")].label == row.label

@@ -9,9 +9,13 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from tests.ui.fakes import FakeEngine, FakeFile
+from tests.jobs.toys import Control as Obedient
+from tests.ui.fakes import GENERATION, FakeEngine, FakeFile
 from webui.domain.errors import BadRequestError, UnusableFileError
 from webui.domain.request import GenerationRequest
+from webui.domain.result import Notice
+from webui.jobs.job import Job
+from webui.jobs.record import JobRecord, PictureRecord
 from webui.ui import forms, models, quicksettings, txt2img
 from webui.ui.album import Album
 from webui.ui.blocks import build
@@ -123,11 +127,55 @@ def test_interrupt_ends_this_browsers_job(runner: Runner, engine: FakeEngine) ->
     assert "Stopped" in everything(runner.follow(job))[-1][runner.results.status]
 
 
-def test_interrupt_without_a_job_of_its_own_ends_the_running_one(runner: Runner, engine: FakeEngine) -> None:
+@pytest.mark.parametrize("idle", ["", None, "job-0"])
+def test_an_idle_page_stops_no_job_of_another(runner: Runner, engine: FakeEngine, idle: str | None) -> None:
+    own = engine.submit(GenerationRequest(steps=1), save=False, owner="page idle")
+    own.thread.join()
     engine.step_seconds = 0.05
-    job = engine.submit(GenerationRequest(steps=150), save=False)
-    runner.interrupt("")
-    assert job.stop
+    job = engine.submit(GenerationRequest(steps=150), save=False, owner="page busy")
+    assert "Nothing of this page" in runner.interrupt(idle)
+    assert "Nothing of this page" in runner.skip(idle)
+    assert (job.stop, job.skipped) == (False, False)
+    job.cancel()
+    job.thread.join()
+
+
+def test_of_several_jobs_of_a_page_the_one_that_runs_is_stopped(runner: Runner, engine: FakeEngine) -> None:
+    engine.step_seconds = 0.05
+    first = engine.submit(GenerationRequest(steps=150), save=False, owner="page")
+    last = engine.submit(GenerationRequest(steps=150), save=False, owner="page")
+    assert runner.interrupt(last.id) == ""
+    assert (first.stop, last.stop) == (True, False)
+    last.cancel()
+    first.thread.join()
+    last.thread.join()
+
+
+def test_a_page_that_comes_back_after_a_restart_sees_what_its_job_made(
+    runner: Runner, engine: FakeEngine, tmp_path: Path
+) -> None:
+    saved = tmp_path / "saved.png"
+    Image.new("RGB", (8, 8)).save(saved)
+    pictures = (PictureRecord(0, str(saved), 7, 8, "a cat"), PictureRecord(1, str(tmp_path / "gone.png"), 8, 9, "a"))
+    notices = (Notice("output", "<b>"),)
+    engine.queue.records["old"] = JobRecord("old", "done", 0.0, True, "", "", 0, "", notices, pictures)
+    [update] = everything(runner.resume("old"))
+    [file] = update[runner.results.gallery]["value"]
+    assert Path(file).read_bytes() == saved.read_bytes()
+    assert update[runner.results.shown] == [{"text": "a cat", "seed": 7, "subseed": 8, "file": file}]
+    assert "&lt;b&gt;" in update[runner.results.status]
+
+
+def test_a_job_that_is_held_or_stands_still_says_why(runner: Runner) -> None:
+    job = Job("a", GENERATION, GenerationRequest(), Obedient())
+    engine_queue = runner.engine.queue
+    job.note_reason("the queue is paused: no space")
+    assert "no space" in runner._look(job, job.status)[runner.results.status]
+    job.note_reason("")
+    engine_queue.reason = "paused by hand"
+    assert "paused by hand" in runner._look(job, job.status)[runner.results.status]
+    job.note_held("killed <two> workers")
+    assert "Held: killed &lt;two&gt; workers" in runner._look(job, job.status)[runner.results.status]
 
 
 def test_skip_ends_the_batch_and_the_next_is_made(runner: Runner, engine: FakeEngine) -> None:

@@ -13,6 +13,7 @@ from webui.domain.errors import UnusableFileError
 from webui.library import ModelLibrary, read_header
 from webui.prompt.embeddings import read_embedding
 from webui.weights.convert import converted, ensure_safetensors
+from webui.weights.families.registry import FAMILIES
 from webui.weights.unpickle import RefusedError, check_archive, flatten
 
 
@@ -36,7 +37,7 @@ def test_a_checkpoint_is_converted_once_and_then_usable(tmp_path: Path, zipped: 
         folder / "old.ckpt",
         _use_new_zipfile_serialization=zipped,
     )
-    library = ModelLibrary(tmp_path / "models", tmp_path / "cache")
+    library = ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES)
     told: list[str] = []
     file = library.checkpoint("old")
     path = ensure_safetensors(library, file, told.append)
@@ -47,7 +48,7 @@ def test_a_checkpoint_is_converted_once_and_then_usable(tmp_path: Path, zipped: 
     stamp = path.stat().st_mtime_ns
     assert ensure_safetensors(library, file) == path
     assert path.stat().st_mtime_ns == stamp
-    assert library.spec(file).family == "sd1"
+    assert library.spec(file).family.name == "sd1"
     library.refresh()
     assert library.checkpoint("old").reason == ""
 

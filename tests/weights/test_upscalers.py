@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.library.library import ModelLibrary
 from webui.library.upscalers import find_upscaler, upscaler_names
+from webui.weights.families.registry import FAMILIES
 from webui.weights.recognise import without_torchvision
 from webui.weights.upscalers import UpscalerCache, load_upscaler
 
@@ -33,7 +34,7 @@ def library(tmp_path: Path) -> ModelLibrary:
     torch.save({"params_ema": esrgan()}, folder / "RealESRGAN_x4plus.pth")
     save_file({"some.weight": torch.zeros(2, 2)}, folder / "stranger.safetensors")
     (folder / "torn.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
-    return ModelLibrary(tmp_path / "models", tmp_path / "cache")
+    return ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES)
 
 
 def test_files_are_listed_by_the_names_that_a1111_gives_them(library: ModelLibrary) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from tools.train_mini.course import Course, Rates
@@ -46,7 +46,7 @@ def train_control(painter: Painter, pool: Pool, folder: Path, steps: int) -> dic
     control: ControlNetModel = ControlNetModel.from_unet(painter.unet, conditioning_embedding_out_channels=HINT_WIDTHS)
     # LDM starts the hint's last convolution at zero too; with those at its other end it would learn much more slowly.
     control.controlnet_cond_embedding.conv_out.reset_parameters()
-    control.to(painter.device)
+    nn.Module.to(control, painter.device)
     prepare(control)
 
     def guess(noised: Tensor, timesteps: Tensor, context: Tensor, hints: Tensor) -> Tensor:

@@ -110,7 +110,8 @@ class Course:
         """EMA, with less memory in the first steps so that the start is forgotten."""
         decay = min(self._decay, (1.0 + self.step) / (10.0 + self.step))
         with torch.no_grad():
-            targets, values = list(self._average.values()), list(self._trained.values())
+            targets: list[Tensor] = list(self._average.values())
+            values: list[Tensor] = list(self._trained.values())
             torch._foreach_lerp_(targets, values, 1.0 - decay)
 
     def _say(self, steps: int, loss: float, speed: float) -> None:

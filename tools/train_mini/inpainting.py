@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from tools.train_mini.course import Course, Rates
@@ -65,7 +65,8 @@ def train_inpainting(
 ) -> UNet2DConditionModel:
     """Train or go on training; returns the averaged UNet. The text encoder stays that of the base."""
     torch.manual_seed(SEED)
-    unet = grown(painter.unet).to(painter.device)
+    unet = grown(painter.unet)
+    nn.Module.to(unet, painter.device)
     prepare(unet)
     guess = quick(lambda given, timesteps, context: unet(given, timesteps, context).sample, painter.device)
     course = Course("inpainting", unet, folder, Rates(3e-4), average=0.995)

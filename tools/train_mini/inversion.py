@@ -5,6 +5,7 @@ Nothing of the networks is trained, only the vectors that stand for the word.
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -26,13 +27,14 @@ class Word(nn.Module):
 
     def __init__(self, painter: Painter) -> None:
         super().__init__()
-        table = painter.text.get_input_embeddings().weight.detach()
+        embedding = painter.text.get_input_embeddings()
+        table = cast(nn.Embedding, embedding).weight.detach()
         start = table[painter.tokenizer.ids(["star"])[0][0]]
         self.vectors = nn.Parameter(
             start.cpu().repeat(VECTORS, 1) + torch.randn(VECTORS, TEXT_WIDTH) * float(table.std()) * 0.1
         )
         self._place = painter.tokenizer.ids(["*"])[0][0]
-        painter.text.get_input_embeddings().register_forward_hook(self._splice)
+        embedding.register_forward_hook(self._splice)
 
     def _splice(self, _layer: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> Tensor:
         rows = given[0] == self._place

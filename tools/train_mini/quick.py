@@ -31,7 +31,7 @@ def _doubled(_layer: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]
 
 def prepare(network: UNet2DConditionModel | AutoencoderKL | ControlNetModel) -> None:
     """Lay out the convolutions' weights channels last, and spell out attention so that the compiler can fuse it."""
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # diffusers' wrapper loses its types
     network.set_attn_processor(AttnProcessor())
     spell_out_enlarging(network)
 

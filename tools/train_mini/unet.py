@@ -52,6 +52,9 @@ SHOWN = (
 class Painter(nn.Module):
     """Text encoder and UNet, trained together."""
 
+    alphas: Tensor
+    weights: Tensor
+
     def __init__(self, text: CLIPTextModel, unet: UNet2DConditionModel) -> None:
         super().__init__()
         self.text = text

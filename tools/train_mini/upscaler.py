@@ -32,13 +32,14 @@ class Upscaler(nn.Module):
         layers: list[nn.Module] = [nn.Conv2d(3, WIDTH, 3, padding=1), nn.PReLU(WIDTH)]
         for _ in range(DEPTH):
             layers += [nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.PReLU(WIDTH)]
-        layers.append(nn.Conv2d(WIDTH, 3 * SCALE**2, 3, padding=1))
+        last = nn.Conv2d(WIDTH, 3 * SCALE**2, 3, padding=1)
+        layers.append(last)
         self.body = nn.ModuleList(layers)
         for layer in layers:
             if isinstance(layer, nn.Conv2d):  # torch's usual start fades from layer to layer, and training stands still
                 nn.init.kaiming_normal_(layer.weight, a=0.25)
-                nn.init.zeros_(layer.bias)
-        nn.init.normal_(layers[-1].weight, std=1e-3)  # begins as nearest neighbour
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # these have one
+        nn.init.normal_(last.weight, std=1e-3)  # begins as nearest neighbour
 
     def forward(self, pictures: Tensor) -> Tensor:
         hidden = pictures

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from tools.train_mini.course import Course, Rates
 from tools.train_mini.drawing import draw
@@ -34,7 +34,9 @@ SEED = 1
 def train_vae(folder: Path, device: torch.device, steps: int = STEPS) -> AutoencoderKL:
     """Train or go on training; returns the averaged network with latents brought to SD's scale."""
     torch.manual_seed(SEED)
-    vae = _train("vae", new_vae().to(device), folder, steps, Rates(1.5e-3, fall=1.0), WHOLE_FROM)
+    fresh = new_vae()
+    nn.Module.to(fresh, device)
+    vae = _train("vae", fresh, folder, steps, Rates(1.5e-3, fall=1.0), WHOLE_FROM)
     standardise(vae)
     return vae
 
@@ -129,10 +131,12 @@ def standardise(vae: AutoencoderKL, count: int = 256) -> None:
     SD1 multiplies latents by 0.18215 and expects about unit variance; a VAE of our own must come out the same way.
     """
     pictures = whole_pictures(np.random.default_rng((SEED, 99)), count).to(vae.device)
-    latents = torch.cat([vae.encode(part).latent_dist.mean for part in pictures.split(32)])
+    latents = torch.cat([vae.encode(part).latent_dist.mean for part in torch.split(pictures, 32)])
     mean = latents.mean(dim=(0, 2, 3))
     factor = 1.0 / (LATENT_SCALE * latents.std(dim=(0, 2, 3)))
     inward, outward = vae.quant_conv, vae.post_quant_conv
+    if inward is None or outward is None or inward.bias is None or outward.bias is None:
+        raise TypeError("the VAE has no 1x1 convolutions with a bias around its latents, so they cannot be scaled")
     channels = len(mean)
     inward.bias[:channels] = (inward.bias[:channels] - mean) * factor
     inward.weight[:channels] *= factor[:, None, None, None]

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
-from webui.api import actions, around, errors, extensions, installing, internal, jobs, thumbs
+from webui.api import actions, around, errors, extensions, installing, internal, jobs, queue, thumbs
 from webui.api.parts import Parts
 from webui.api.sdapi.routes import extras, generation, lists, networks, pnginfo, progress, scripts, settings
 
@@ -41,6 +41,7 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
             lists.routes(parts),
             networks.routes(parts),
             pnginfo.routes(),
+            queue.routes(parts),
             jobs.routes(parts),
             scripts.routes(parts),
             internal.routes(parts),

@@ -11,11 +11,13 @@ from typing import Any
 import psutil
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webui import VERSION
 from webui.api.body import InvalidBodyError, read_json
+from webui.api.jobs import LONGEST_NAME
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.answers import as_base64
 from webui.api.sdapi.dialect.coerce import Int, Text
@@ -50,11 +52,16 @@ def routes(parts: Parts) -> APIRouter:
             body = ProgressBody.model_validate(await read_json(request))
         except ValidationError as error:
             raise InvalidBodyError.of(error) from None
-        return JSONResponse(report(parts, parts.tasks.find(parts.engine, body.id_task), body))
+        name = body.id_task[:LONGEST_NAME]
+        job = parts.engine.job_of_task(name) or parts.engine.job(name)
+        answer = report(parts, job, body)
+        if job is None:
+            answer["completed"] = await run_in_threadpool(_is_over, parts, name)
+        return JSONResponse(answer)
 
     @router.get("/pending-tasks")
     def pending_tasks() -> dict[str, Any]:
-        tasks = [parts.tasks.name_of(job.id) for job in parts.engine.queued()]
+        tasks = [job.task or job.id for job in parts.engine.queued()]
         return {"size": len(tasks), "tasks": tasks}
 
     @router.get("/profile-startup")
@@ -110,6 +117,12 @@ def report(parts: Parts, job: GenerationJob | None, body: ProgressBody) -> dict[
     if preview is not None and (number := zlib.crc32(preview)) != body.id_live_preview:
         answer |= {"id_live_preview": number, "live_preview": f"data:image/jpeg;base64,{as_base64(preview)}"}
     return answer
+
+
+def _is_over(parts: Parts, name: str) -> bool:
+    """Whether a job that is no longer in memory was known by that name, or has that id."""
+    queue = parts.engine.queue
+    return bool(name) and (queue.record_of_task(name) or queue.record(name)) is not None
 
 
 def _label(path: str) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 from PIL import Image
 
 from webui.api.sdapi.dialect.options import FixedOptions
-from webui.api.sdapi.dialect.tasks import Tasks
 from webui.domain.errors import BusyError
 from webui.domain.result import GeneratedImage
 from webui.engine.engine import Engine
@@ -42,7 +41,6 @@ class Parts:
         flags: the program's settings without secrets, shown by `cmd-flags`.
         save_always: save images of the API also where the request does not ask.
         installing: how extensions are installed, and by whom; None: not here.
-        tasks: names that clients gave their jobs.
         closing: set when the server is to stop; new work is refused from then on.
     """
 
@@ -54,7 +52,6 @@ class Parts:
     save_always: bool = False
     installing: InstallDoor | None = None
     closing: Flag = field(default_factory=Flag)
-    tasks: Tasks = field(default_factory=Tasks)
 
     def refuse_when_closing(self) -> None:
         """Raises BusyError once the server is stopping."""

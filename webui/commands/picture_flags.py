@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from webui.domain.errors import BadRequestError, WebuiError
+from webui.domain.fields import rounded_side
 from webui.domain.images import safe_open
 from webui.domain.inpainting import Inpainting, Outpainting
 from webui.domain.request import Img2Img
 
-CELL = 8  # pixels; the sides of pictures are multiples of it
 FILES = ("init", "mask")
 SIDES = ("left", "right", "top", "bottom")
 
@@ -60,7 +60,7 @@ def picture_fields(given: argparse.Namespace) -> dict[str, Any]:
         first = error.errors(include_input=False)[0]
         raise WebuiError(f"{'.'.join(map(str, first['loc'])) or 'picture'}: {first['msg']}") from None
     if "width" not in shown and "height" not in shown:
-        fields["width"], fields["height"] = (max(CELL, side // CELL * CELL) for side in picture.size)
+        fields["width"], fields["height"] = (rounded_side(side) for side in picture.size)
     return fields
 
 

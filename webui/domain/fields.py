@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 MAX_PROMPT = 32_000  # characters
 MAX_SEED = 2**32 - 1
 MAX_SIDE = 8192  # pixels
+SIZE_STEP = 8  # pixels; sides of pictures are multiples of it, and a checkpoint's family may ask for multiples of more
 LEAST_FIXED_STRENGTH = 0.01  # below, a fixed count of steps would ask for schedules of many thousand steps
 
 
@@ -32,6 +33,11 @@ Text = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_plain_text)]
 Name = Annotated[str, Field(max_length=400), AfterValidator(_plain_text)]
 Number = Annotated[float, AfterValidator(finite)]
 Emphasis = Literal["None", "Ignore", "Original", "No norm"]
+
+
+def rounded_side(side: int) -> int:
+    """The largest side in pixels that a request may have and that is not above `side`; never 0."""
+    return max(SIZE_STEP, side // SIZE_STEP * SIZE_STEP)
 
 
 class Frozen(BaseModel):

@@ -8,9 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from webui.domain.catalog import find_sampler, find_schedule
-from webui.domain.fields import LEAST_FIXED_STRENGTH, MAX_SIDE, Frozen, Name, Number, Text
-
-CELL = 8  # pixels per latent cell and side
+from webui.domain.fields import LEAST_FIXED_STRENGTH, MAX_SIDE, SIZE_STEP, Frozen, Name, Number, Text
 
 RefinerPass = Literal["first pass", "second pass", "both passes"]
 
@@ -42,17 +40,20 @@ class Target:
     Attributes:
         width, height: what the picture is enlarged to, in pixels.
         crop_x, crop_y: latent cells that are then cut off, half on each side.
+        cell: pixels along one side of a latent cell.
     """
 
     width: int
     height: int
     crop_x: int = 0
     crop_y: int = 0
+    cell: int = SIZE_STEP
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the finished picture in pixels: whole cells, what is cut off left out."""
-        return (self.width // CELL - self.crop_x) * CELL, (self.height // CELL - self.crop_y) * CELL
+        cell = self.cell
+        return (self.width // cell - self.crop_x) * cell, (self.height // cell - self.crop_y) * cell
 
 
 class Hires(Frozen):
@@ -95,23 +96,27 @@ class Hires(Frozen):
             raise ValueError(f"denoising_strength must be 0 or at least {LEAST_FIXED_STRENGTH}")
         return self
 
-    def target(self, width: int, height: int) -> Target:
+    def target(self, width: int, height: int, cell: int = SIZE_STEP) -> Target:
         """The size of the second pass after a first one of width x height.
 
         One side given keeps the proportions; two sides are covered, and what stands out is cut off afterwards.
+
+        Args:
+            cell: pixels along one side of a latent cell of the checkpoint's family; before the checkpoint is known, the
+                step that all sizes have.
         """
         wide, high = self.resize_width, self.resize_height
         if not wide and not high:
-            return Target(int(width * self.scale), int(height * self.scale))
+            return Target(int(width * self.scale), int(height * self.scale), cell=cell)
         if not high:
-            return Target(wide, wide * height // width)
+            return Target(wide, wide * height // width, cell=cell)
         if not wide:
-            return Target(high * width // height, high)
+            return Target(high * width // height, high, cell=cell)
         if width / height < wide / high:
             cover = Target(wide, wide * height // width)
         else:
             cover = Target(high * width // height, high)
-        return Target(cover.width, cover.height, (cover.width - wide) // CELL, (cover.height - high) // CELL)
+        return Target(cover.width, cover.height, (cover.width - wide) // cell, (cover.height - high) // cell, cell)
 
     def work(self, width: int, height: int, steps: int) -> int:
         """Pixels x steps of the second pass of one image; 0 where it is off."""

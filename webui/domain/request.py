@@ -14,6 +14,7 @@ from webui.domain.fields import (
     MAX_PROMPT,
     MAX_SEED,
     MAX_SIDE,
+    SIZE_STEP,
     Emphasis,
     Frozen,
     Name,
@@ -182,8 +183,8 @@ class GenerationRequest(Frozen):
     steps: int = Field(20, ge=1, le=150)
     cfg_scale: Number = Field(7.0, ge=0, le=100, description="classifier-free guidance scale (arXiv:2207.12598)")
     clip_skip: int = Field(1, ge=1, le=12, description="1: the last layer of the text encoder")
-    width: int = Field(512, ge=8, le=8192, multiple_of=8)
-    height: int = Field(512, ge=8, le=8192, multiple_of=8)
+    width: int = Field(512, ge=SIZE_STEP, le=MAX_SIDE, multiple_of=SIZE_STEP)
+    height: int = Field(512, ge=SIZE_STEP, le=MAX_SIDE, multiple_of=SIZE_STEP)
     seed: int = Field(-1, ge=-1, le=MAX_SEED, description="-1 draws one")
     subseed: int = Field(-1, ge=-1, le=MAX_SEED, description="variation seed; -1 draws one")
     subseed_strength: Number = Field(0.0, ge=0, le=1)
@@ -204,6 +205,9 @@ class GenerationRequest(Frozen):
     prompting: PromptRules = PromptRules()
     token_merging: TokenMerging = TokenMerging()
     sdxl: SDXL = SDXL()
+    a1111_infotext: bool = Field(
+        False, description="write only what A1111 writes for the same image, not every value that is needed to make it"
+    )
     extensions: dict[str, dict[str, JsonValue]] = Field(default_factory=dict, description="options by extension name")
 
     @field_validator("sampler")
@@ -236,9 +240,10 @@ class GenerationRequest(Frozen):
 
     def _hires_size(self, hires: Hires) -> None:
         target = hires.target(self.width, self.height)
-        if hires.enabled and not (all(side >= 8 for side in target.size) and max(target.size) <= MAX_SIDE):
+        if hires.enabled and not (all(side >= SIZE_STEP for side in target.size) and max(target.size) <= MAX_SIDE):
             wide, high = target.size
-            raise ValueError(f"task.hires: would make {wide} x {high} pixels; sides of 8 to {MAX_SIDE} can be made")
+            possible = f"sides of {SIZE_STEP} to {MAX_SIDE} can be made"
+            raise ValueError(f"task.hires: would make {wide} x {high} pixels; {possible}")
 
     @property
     def merging_ratio(self) -> float:

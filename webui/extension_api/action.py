@@ -38,7 +38,8 @@ class ActionContext:
 
     Attributes:
         models: files by name, and what was built from them.
-        progress: told (done, total, text) now and then; total 0 where it is not known.
+        progress: told (done, total, text) now and then; total 0 where it is not known. An action that neither tells
+            it nor asks `stopped` for the setting `hook_deadline` counts as hanging.
         stopped: whether the user cancelled; then return soon, or raise Cancelled.
         device, dtype: where networks run and with which numbers.
     """

@@ -56,7 +56,8 @@ class AppSpec:
         """A job starts, before any work. Return an object with job hooks, or None to stay out of this job.
 
         Called for every job, also where the request does not name the extension (`job.options` is then None), so look
-        quickly. An error fails the job with the extension's name. `job.model` tells what the checkpoint is (family,
+        quickly. An error fails the job with the extension's name; if the next job fails of it too and its request does
+        not name the extension, that job goes on without it. `job.model` tells what the checkpoint is (family,
         prediction, channels, cell); it is known from `use_networks` on and raises before.
         """
 
@@ -67,6 +68,10 @@ class JobSpec:
     `step.place` says where in its job a step stands: `batch`, `hires` (the second pass of hires fix), `stage` (`base`,
     or `refiner` once that has taken over), `call` and `call_in_step` (the calls that the run of the sampler made
     before, and how many of them in this step). Of a call it is `call.place`.
+
+    A hook that makes no progress for the setting `hook_deadline` (120 s; 0: no limit) counts as hanging, and the worker
+    is replaced. Each `job.stopped()`, each `job.notice(...)` and each tensor that `job.models.load` reads is progress.
+    An extension in whose code the worker ended or hung twice is set aside until the user switches it on again.
     """
 
     @hookspec
@@ -104,17 +109,21 @@ class JobSpec:
 
     @hookspec
     def pre_step(self, step: Step, latents: Tensor) -> Tensor | None:
-        """Before a sampler step. Return new latents (B, 4, h, w) of the same shape, dtype and device, or None."""
+        """Before a sampler step. Return new latents (B, C, h, w) of the same shape, dtype and device, or None."""
 
     @hookspec
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
-        """Before each call of the network. Return what is added inside it, or None; all extensions' are summed."""
+        """Before each call of the network. Return what is added inside it, or None; all extensions' are summed.
+
+        `call.takes` says what this checkpoint's network can be given.
+        """
 
     @hookspec
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor | None:
-        """After guidance. Return another estimate (B, 4, h, w) of the clean latents, or None.
+        """After guidance. Return another estimate (B, C, h, w) of the clean latents, or None.
 
-        In timestep samplers (DDIM family) the three tensors are epsilon, as the network predicts it.
+        The three tensors are clean estimates whatever the sampler; what was returned is taken back to the noise where a
+        sampler works on that (DDIM family).
         """
 
     @hookspec

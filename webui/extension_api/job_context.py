@@ -8,7 +8,7 @@ from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.extension_api.model_files import Models
 from webui.extension_api.options import Options
-from webui.library.detect import Family, Prediction
+from webui.library.family import Family, LatentFormat
 
 if TYPE_CHECKING:
     import torch
@@ -20,19 +20,17 @@ class ModelTraits:
 
     Attributes:
         name: of its file, without folder and extension.
-        family: of the networks, which decides what their layers and latents are like.
-        prediction: what the network answers: the noise, or v (arXiv:2202.00512).
-        channels: of the latents.
-        cell: pixels of a latent cell on each side.
+        family: everything about its family that does not differ from file to file.
+        prediction: what the network answers, in the family's words: `epsilon`, the noise, or `v` (arXiv:2202.00512).
+        latents: how its latents look.
         in_channels: what the network takes: the latents' channels, and those of conditioning on a picture.
         zero_terminal_snr: whether its own noise levels end in pure noise (arXiv:2305.08891).
     """
 
     name: str
     family: Family
-    prediction: Prediction
-    channels: int
-    cell: int
+    prediction: str
+    latents: LatentFormat
     in_channels: int
     zero_terminal_snr: bool
 
@@ -46,8 +44,9 @@ class JobContext:
         options: the extension's own, validated; None where the request does not name the extension.
         device, dtype: of the UNet and the text encoders.
         models: files by name, and what was built from them.
-        notice: tell the user something in a sentence; it is shown beside the picture.
-        stopped: whether the user stopped the job; long work looks now and then and gives back what there is.
+        notice: tell the user something in a sentence; it is shown beside the picture, and counts as progress.
+        stopped: whether the user stopped the job; long work looks now and then and gives back what there is. Each
+            look counts as progress (see `hookspecs`).
         loaded: the checkpoint once it is loaded; read it as `model`.
     """
 

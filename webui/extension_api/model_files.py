@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from webui.extension_api.tensors import TensorFile
+    from webui.extension_api.tensors import ModelSpec, TensorFile
 
 T = TypeVar("T")
 
@@ -38,6 +38,13 @@ class Models(Protocol):
 
         Raises:
             UnusableFileError: the file cannot be read.
+        """
+
+    def spec(self, name: str) -> "ModelSpec":
+        """What a checkpoint is: its family, the shapes of its networks, the yaml beside it.
+
+        Raises:
+            UnknownModelError, UnusableFileError: as `find`; also for a pickle that has not been converted yet.
         """
 
     def new_file(self, kind: str, name: str) -> Path:

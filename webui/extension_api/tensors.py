@@ -2,19 +2,18 @@
 
 Types that are a part of the contract as they stand: what hooks are handed (`Step`, `Place`, `ModelCall`, `Residuals`,
 `Conditioning`, `Embedding`, `LoadedModel` with its `TextStack` and `ClipTower`), a file's tensors (`TensorFile`,
-`TensorReader`), what a checkpoint is (`ModelSpec`, `Family`), how its layers are named (`Layout`), its noise levels
-(`SigmaTable`), and networks that draw maps (`DepthNetwork`, `Segmenter`). Each function below is a promise of its own.
+`TensorReader`), what a checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`),
+and networks that draw maps (`DepthNetwork`, `Segmenter`). Each function below is a promise of its own.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from webui.library import detect, layout, sidecar
-from webui.library.detect import Family, ModelSpec
+from webui.library import layout
+from webui.library.family import Family, LatentFormat, ModelSpec
 from webui.library.layout import Layout
 from webui.prompt import embeddings
 from webui.prompt.conditioning import Conditioning
@@ -22,11 +21,11 @@ from webui.prompt.embeddings import Embedding
 from webui.prompt.ports import TextStack
 from webui.sampling import colours
 from webui.sampling import reported_step as reports
-from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import ModelCall, Place, Residuals, Step
-from webui.weights import annotators, build, recognise, text_encoders
+from webui.weights import annotators, build, recognise
 from webui.weights.annotators import Segmenter
 from webui.weights.depth import DepthNetwork
+from webui.weights.families.contract import networks_of
 from webui.weights.model import LoadedModel
 from webui.weights.tensors import TensorFile
 from webui.weights.text_encoders import ClipTower, TensorReader
@@ -37,6 +36,7 @@ __all__ = [
     "DepthNetwork",
     "Embedding",
     "Family",
+    "LatentFormat",
     "Layout",
     "LoadedModel",
     "ModelCall",
@@ -44,7 +44,6 @@ __all__ = [
     "Place",
     "Residuals",
     "Segmenter",
-    "SigmaTable",
     "Step",
     "TensorFile",
     "TensorReader",
@@ -53,7 +52,6 @@ __all__ = [
     "build_segmenter",
     "build_text_stack",
     "check_finite",
-    "checkpoint_spec",
     "embedding_of",
     "is_finite",
     "latent_colours",
@@ -81,18 +79,6 @@ def check_finite(key: str, tensor: Tensor) -> None:
     build.check_finite(key, tensor)
 
 
-def checkpoint_spec(source: TensorFile, path: Path) -> ModelSpec:
-    """What a checkpoint is: its family, the shapes of its networks, the yaml beside it.
-
-    Args:
-        path: of the file in the models folder, where `source` may be what was converted from it.
-
-    Raises:
-        UnusableFileError: it is a file of another kind, or a model that this program cannot run; says which.
-    """
-    return detect.detect(path.name, source.header, sidecar.read_sidecar(path))
-
-
 def unet_layout(blocks: Sequence[int], decoder_attends: Sequence[bool]) -> Layout:
     """The names of a UNet's layers in LDM's writing and in diffusers'.
 
@@ -115,9 +101,9 @@ def embedding_of(name: str, tensors: Mapping[str, Tensor], *, origin: str) -> Em
     return embeddings.embedding_of(name, tensors, origin=origin)
 
 
-def latent_colours(latents: Tensor, family: Family) -> Tensor:
+def latent_colours(latents: Tensor, form: LatentFormat) -> Tensor:
     """The colours that latents stand for, roughly: (C, h, w) of one image -> (h, w, 3) uint8 on the CPU."""
-    return colours.latent_colours(latents, family)
+    return colours.latent_colours(latents, form)
 
 
 def build_text_stack(source: TensorReader, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> TextStack:
@@ -127,7 +113,7 @@ def build_text_stack(source: TensorReader, spec: ModelSpec, device: torch.device
         UnusableFileError: a tensor is missing, or has another shape than its neighbours imply.
         NotFiniteError: a weight is NaN or infinite.
     """
-    return text_encoders.build_text_stack(source, spec.family, spec.sidecar, device, dtype)
+    return networks_of(spec.family).build_text(source, spec, device, dtype)
 
 
 def build_depth(source: TensorFile, config: str, processor: str, device: torch.device) -> DepthNetwork:

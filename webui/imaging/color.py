@@ -7,8 +7,8 @@ from PIL import Image
 Floats = NDArray[np.float64]
 
 _WHITE = (0.950456, 1.0, 1.088754)  # D65, CIE XYZ
-_TO_XYZ = np.array(((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227)))
-_LUMA = np.array((0.299, 0.587, 0.114))  # ITU-R BT.601
+_TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _EPSILON, _KAPPA = 216 / 24389, 24389 / 27  # CIE 15:2004
 
 
@@ -28,7 +28,7 @@ def _lab(picture: Image.Image) -> NDArray[np.uint8]:
     """(H, W, 3), 8 bits: L* x 2.55, a* + 128, b* + 128, rounded."""
     rgb = np.asarray(picture.convert("RGB"), np.float64) / 255
     linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
-    xyz = linear @ _TO_XYZ.T / np.array(_WHITE)
+    xyz = linear @ np.array(_TO_XYZ).T / np.array(_WHITE)
     cube = np.where(xyz > _EPSILON, np.cbrt(xyz), (_KAPPA * xyz + 16) / 116)
     x, y, z = np.moveaxis(cube, -1, 0)
     lab = np.stack([(116 * y - 16) * 2.55, 500 * (x - y) + 128, 200 * (y - z) + 128], axis=-1)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-CELL = 8  # pixels; sizes of generated pictures are multiples of it
+from webui.domain.fields import SIZE_STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,12 @@ class Margins:
 
 
 def rounded(margins: Margins, width: int, height: int) -> Margins:
-    """The margins made larger until the grown picture's sides are multiples of 8.
+    """The margins made larger until the grown picture's sides are multiples of `SIZE_STEP`.
 
     The pixels that are missing go to a side that grows anyway, or to the right and bottom.
     """
-    wide = -(width + margins.left + margins.right) % CELL
-    high = -(height + margins.top + margins.bottom) % CELL
+    wide = -(width + margins.left + margins.right) % SIZE_STEP
+    high = -(height + margins.top + margins.bottom) % SIZE_STEP
     to_left, to_top = bool(margins.left and not margins.right), bool(margins.top and not margins.bottom)
     return Margins(
         margins.left + wide * to_left,

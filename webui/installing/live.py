@@ -27,10 +27,12 @@ class LiveExtensions:
         *,
         describe: Callable[[Collection[str]], Infos],
         renew: Callable[[tuple[str, ...], tuple[tuple[str, str], ...]], None],
+        forget: Callable[[str], None] = lambda name: None,
     ) -> None:
         """
         Args:
             disabled: names or folders that are switched off.
+            forget: lets an extension that was set aside be used again.
             describe: looks at all extensions, given those that are switched off.
             renew: starts a new worker once the job in work has ended, given those that are switched off and the
                 folders that cannot be used, each with the reason.
@@ -38,6 +40,7 @@ class LiveExtensions:
         self._catalog = catalog
         self._installer = installer
         self._disabled = tuple(disabled)
+        self._forget = forget
         self._describe = describe
         self._renew = renew
         self._lock = threading.Lock()
@@ -56,11 +59,15 @@ class LiveExtensions:
             self._renew(self._disabled, self._catalog.broken())
 
     def switch(self, name: str, *, on: bool) -> None:
-        """Use an extension or not, from now on and at later starts. Raises WebuiError as `Catalog.switch`."""
+        """Use an extension or not, from now on and at later starts. Raises WebuiError as `Catalog.switch`.
+
+        Switching one on that the program has set aside lets it be used again.
+        """
         info = self._catalog.get(name)
         self._catalog.switch(name, on=on)
-        if info is None or on == (info.state != "disabled"):
+        if info is None or (on == (info.state != "disabled") and info.state != "aside"):
             return
+        self._forget(info.folder)
         with self._lock:
             others = tuple(one for one in self._disabled if one not in (info.name, info.folder))
             self._disabled = others if on else (*others, info.name)

@@ -1,5 +1,6 @@
 """The lock file of installed extensions: source, commit, content hash and packages of each. It only remembers."""
 
+import contextlib
 import json
 import logging
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from types import MappingProxyType
 from pydantic import TypeAdapter, ValidationError
 
 from webui.domain.errors import WebuiError
+from webui.library.json_object import keep_aside
 from webui.library.unfinished import write_atomically
 
 FILE = "extensions.lock.json"  # in the data folder
@@ -92,6 +94,19 @@ class LockFile:
             raise WebuiError(
                 f"{self._path} cannot be read ({reason}); move it away, then install the extensions again"
             ) from None
+
+    def keep_damaged_aside(self) -> bool:
+        """At a start: rename a file that cannot be read to `<name>.damaged-<time>`; whether that was done.
+
+        The extensions stay and work; that they were installed, and what they were before, only that file knows.
+        """
+        try:
+            self.read()
+        except WebuiError as error:
+            with contextlib.suppress(OSError):
+                keep_aside(self._path, str(error))
+                return True
+        return False
 
     def write(self, lock: Lock) -> None:
         """Raises WebuiError where it cannot be written."""

@@ -212,7 +212,7 @@ class Installer:
                     continue
                 if info.state == "ok":
                     self._generations.settle(name)
-                elif info.state == "failed":
+                elif info.state in ("failed", "aside"):
                     failed[name] = info.error
         for name, why in failed.items():
             self.roll_back(name, why)

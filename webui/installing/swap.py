@@ -94,6 +94,8 @@ class Generations:
 
     def recover(self) -> None:
         """After a start: finish or undo what a kill broke off, and throw away what was staged."""
+        if self._file.keep_damaged_aside():
+            return  # what is kept of earlier generations may be put back by hand
         for name in self.lock().records:
             self._recover_one(name)
         self._sweep(self._dir / STAGING)

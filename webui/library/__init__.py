@@ -1,6 +1,6 @@
 """Finds and recognises model files. Needs no torch."""
 
-from webui.library.detect import ModelSpec
+from webui.library.family import ModelSpec
 from webui.library.files import Kind, ModelFile
 from webui.library.headers import Header, TensorInfo, read_header
 from webui.library.library import ModelLibrary

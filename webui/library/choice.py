@@ -1,6 +1,7 @@
 """Which checkpoint is used where none is named."""
 
 from webui.domain.errors import UnknownModelError, UnusableFileError
+from webui.library.family import Family
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 
@@ -22,6 +23,15 @@ def first_choice(library: ModelLibrary) -> ModelFile:
     return next((file for file in alone if not library.is_bundled(file)), (alone or usable)[0])
 
 
+def likely_family(library: ModelLibrary, checkpoint: str) -> Family:
+    """The family of a checkpoint (any alias; "": the one to begin with); the first of all where that is not known."""
+    try:
+        file = library.checkpoint(checkpoint) if checkpoint else first_choice(library)
+        return library.spec(file).family
+    except (UnknownModelError, UnusableFileError):
+        return library.families[0]
+
+
 def _sort_key(file: ModelFile) -> str:
     """By name without the extension, so that `ink` comes before `ink-2`."""
     return file.name.removesuffix(file.path.suffix).lower()
@@ -29,7 +39,6 @@ def _sort_key(file: ModelFile) -> str:
 
 def _stands_alone(library: ModelLibrary, file: ModelFile) -> bool:
     try:
-        spec = library.spec(file)
+        return library.spec(file).stands_alone
     except UnusableFileError:  # a pickle that was not converted yet: not known, so not chosen before others
         return False
-    return spec.in_channels == 4 and spec.family != "sdxl_refiner"

@@ -1,17 +1,20 @@
 """The models on disk: which there are, by which names they go, what they are. Loads no weights and needs no torch."""
 
+import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from types import MappingProxyType
 
-from webui.domain.errors import UnknownModelError, UnusableFileError
+from webui.domain.errors import UnknownModelError, UnusableFileError, WebuiError
+from webui.domain.model_folders import ModelFolder
 from webui.library import hashes
 from webui.library.cache import FileFacts, version
-from webui.library.detect import ModelSpec, describe, detect
+from webui.library.detect import describe, detect
 from webui.library.embedding_layout import vector_names
+from webui.library.family import Family, ModelSpec
 from webui.library.files import FOLDERS, ONNX, Kind, ModelFile, find
 from webui.library.headers import Header, read_header
 from webui.library.naming import Choice, choose, named
@@ -30,6 +33,8 @@ RULES = 3  # raise it when files are judged differently, so that cached verdicts
 EXAMINE_SECONDS = 1.5
 _LISTED = 30  # names in an error text
 
+log = logging.getLogger(__name__)
+
 
 class ModelLibrary:
     """Lists and names model files. Safe to use from several threads.
@@ -37,9 +42,25 @@ class ModelLibrary:
     The lists are read from disk by `refresh` (and on first use), so that answering a question costs no disk access.
     """
 
-    def __init__(self, models_dir: Path, cache_dir: Path) -> None:
+    def __init__(
+        self, models_dir: Path, cache_dir: Path, families: Sequence[Family], *, further: Sequence[ModelFolder] = ()
+    ) -> None:
+        """Args:
+        models_dir: the first that is read, and where new files go.
+        cache_dir: for what was found out about files, and for converted ones.
+        families: those that checkpoints are recognised as, asked in this order.
+        further: folders that are only read.
+
+        Raises:
+            WebuiError: a further folder is of a kind that is not known.
+        """
+        unknown = sorted({folder.kind for folder in further} - FOLDERS.keys())
+        if unknown:
+            raise WebuiError(f"model_folders: no kind {', '.join(unknown)}; there are: {', '.join(FOLDERS)}")
         self.models_dir = models_dir
+        self.further = tuple(further)
         self.cache_dir = cache_dir
+        self.families = tuple(families)
         self._facts = FileFacts(cache_dir)
         self._lock = RLock()
         self._files: Mapping[Kind, tuple[ModelFile, ...]] | None = None
@@ -53,7 +74,10 @@ class ModelLibrary:
         """
         deadline = time.monotonic() + EXAMINE_SECONDS
         judged = {
-            kind: tuple(self._judged(file, opens=time.monotonic() < deadline) for file in find(self.models_dir, kind))
+            kind: tuple(
+                self._judged(file, opens=time.monotonic() < deadline)
+                for file in find(self.models_dir, kind, self.further)
+            )
             for kind in _KINDS
         }
         found = {
@@ -117,11 +141,17 @@ class ModelLibrary:
         Raises:
             UnknownModelError, UnusableFileError: as `checkpoint`.
         """
-        files = self.vaes()
         if name == BAKED:
             return None
         if name in (AUTOMATIC, ""):
-            return next((file for file in files if file.usable and file.path.name.startswith(checkpoint.stem)), None)
+            return next(
+                (file for file in self.vaes() if file.usable and file.path.name.startswith(checkpoint.stem)), None
+            )
+        return self.named_vae(name)
+
+    def named_vae(self, name: str) -> ModelFile:
+        """The file of a VAE, by its name. Raises UnknownModelError, UnusableFileError as `checkpoint`."""
+        files = self.vaes()
         found = named(files, name)
         if found:
             return self.usable(found[0])
@@ -167,7 +197,7 @@ class ModelLibrary:
         with self._lock:
             known = self._specs.get(key)
         if known is None:
-            known = detect(file.name, read_header(source), read_sidecar(file.path))
+            known = detect(file.name, read_header(source), read_sidecar(file.path), self.families)
             with self._lock:
                 self._specs = MappingProxyType({**self._specs, key: known})
         return known
@@ -196,13 +226,16 @@ class ModelLibrary:
             source = cached_copy(file.path, self.cache_dir)
             if not source.is_file():
                 return replace(file, reason=_WAITING)
-        valid_for = f"{RULES} {file.kind} {version(source)} {version(file.path.with_suffix('.yaml'))}"
+        judges = f"{RULES} {','.join(family.name for family in self.families)}"
+        valid_for = f"{judges} {file.kind} {version(source)} {version(file.path.with_suffix('.yaml'))}"
         known = (self._facts.get(file.path, "verdict") or "").partition("|")
         verdict = known[2]
         if known[0] != valid_for:
             if not opens:
                 return file
-            verdict = _verdict(file, source)
+            if source != file.path and not _is_whole(source):
+                return replace(file, reason=_WAITING)
+            verdict = _verdict(file, source, self.families)
             self._facts.put(file.path, "verdict", f"{valid_for}|{verdict}")
         return file if verdict == _OK else replace(file, usable=False, reason=verdict)
 
@@ -222,7 +255,18 @@ class ModelLibrary:
         return known
 
 
-def _verdict(file: ModelFile, source: Path) -> str:
+def _is_whole(copy: Path) -> bool:
+    """Whether a converted copy can be read; one that was cut is removed, and made anew when it is wanted."""
+    try:
+        read_header(copy)
+    except UnusableFileError as error:
+        log.warning("%s in the cache is damaged and is made anew: %s", copy.name, error)
+        copy.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _verdict(file: ModelFile, source: Path, families: Sequence[Family]) -> str:
     """Why the file cannot be used, or "ok". `source` holds its tensors."""
     if source.suffix.lower() == ONNX:
         return _OK
@@ -231,7 +275,7 @@ def _verdict(file: ModelFile, source: Path) -> str:
             return _OK if embedding_data(source) is not None else _ONLY_A_PICTURE
         header = read_header(source)
         if file.kind == "checkpoint":
-            detect(file.name, header, read_sidecar(file.path))
+            detect(file.name, header, read_sidecar(file.path), families)
         elif file.kind == "vae":
             _vae_in(file.name, header)
         elif file.kind == "embedding":

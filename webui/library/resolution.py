@@ -3,13 +3,13 @@
 import re
 
 from webui.domain.errors import UnknownModelError, UnusableFileError
+from webui.domain.fields import SIZE_STEP
 from webui.domain.request import GenerationRequest
 from webui.library.choice import first_choice
 from webui.library.headers import read_header
 from webui.library.library import ModelLibrary
 
 RESOLUTION = "modelspec.resolution"  # ModelSpec's metadata key: "1024x1024"
-CELL = 8  # pixels a latent cell and side
 SMALLEST, LARGEST = 64, 2048  # what is believed, in pixels a side
 NO_PREFERENCE = (GenerationRequest().width, GenerationRequest().height)
 
@@ -27,7 +27,7 @@ def trained_size(library: ModelLibrary, checkpoint: str) -> Size:
     if found is None:
         return NO_PREFERENCE
     width, height = int(found[1]), int(found[2])
-    fits = all(SMALLEST <= side <= LARGEST and side % CELL == 0 for side in (width, height))
+    fits = all(SMALLEST <= side <= LARGEST and side % SIZE_STEP == 0 for side in (width, height))
     return (width, height) if fits else NO_PREFERENCE
 
 

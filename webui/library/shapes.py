@@ -117,6 +117,11 @@ class _Tensors:
         return _numbered(self.keys, f"{block}.transformer_blocks.{{}}.norm1.weight")
 
 
+def has_unet(shapes: Shapes) -> bool:
+    """Whether there is a UNet among the tensors of a file, complete or not."""
+    return _found_unet(shapes) is not None
+
+
 def unet_shape(shapes: Shapes) -> UnetShape | None:
     """Find a UNet among the tensors of a file, in LDM or diffusers naming.
 
@@ -126,12 +131,22 @@ def unet_shape(shapes: Shapes) -> UnetShape | None:
     Raises:
         UnusableFileError: it is there but incomplete, or of a kind that this program cannot run.
     """
+    found = _found_unet(shapes)
+    if found is None:
+        return None
+    prefix, naming = found
+    keys = _with_prefix(shapes, prefix)
+    return _unet(shapes, keys if naming == "ldm" else _unet_from_diffusers(keys), naming)
+
+
+def _found_unet(shapes: Shapes) -> tuple[str, Naming] | None:
+    """What the names of a UNet's tensors begin with, and how they go on; None where there is none."""
     for prefix in ("model.diffusion_model.", "diffusion_model.", ""):
         if prefix + "input_blocks.0.0.weight" in shapes and prefix + "time_embed.0.weight" in shapes:
-            return _unet(shapes, _with_prefix(shapes, prefix), "ldm")
+            return prefix, "ldm"
     for prefix in ("", "unet."):
         if prefix + "conv_in.weight" in shapes and prefix + "time_embedding.linear_1.weight" in shapes:
-            return _unet(shapes, _unet_from_diffusers(_with_prefix(shapes, prefix)), "diffusers")
+            return prefix, "diffusers"
     return None
 
 

@@ -1,6 +1,7 @@
 """What texts of older programs mean today, and the defaults A1111 shows for keys that a text lacks.
 
-Pure functions on the fields that `parse.parse` returns; making a request of them is in `parse.py`.
+Pure functions on the fields that `parse.parse` returns; making a request of them is in `parse.py`. What a missing key
+or an old release means for one field alone is said by the table of fields (`domain/parameters/`).
 """
 
 import math
@@ -9,58 +10,31 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from webui.domain.catalog import split_combined
-
-Version = tuple[int, int, int, int]  # major, minor, patch, commits since (-1: a release candidate)
+from webui.domain.parameters.row import Version
+from webui.domain.parameters.table import keyed
 
 _VERSION = re.compile(
     r"v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(?:-?(rc)\d{0,9}|-(\d{1,9}))?", re.ASCII | re.IGNORECASE
 )
 _SECOND_DASH = re.compile(r"([^-]+-[^-]+)-.*")
 _EMPHASIS = re.compile(r"[(\[]")
-_PAD_V0_SAMPLERS = ("DDIM", "PLMS")
 _FIRST_PASS_AREA = 512 * 512
 _ADDNET_SLOTS = 5
-_VERSION_KEYS = (
-    "Old prompt editing timelines",
-    "Pad conds v0",
-    "Downcast alphas_cumprod",
-    "Refiner switch by sampling steps",
-)
-_DEFAULTS: Mapping[str, str | int | bool] = MappingProxyType(
-    {
-        "Clip skip": "1",
-        "RNG": "GPU",
-        "Schedule type": "Automatic",
-        "Schedule max sigma": 0,
-        "Schedule min sigma": 0,
-        "Schedule rho": 0,
-        "Hires resize-1": 0,
-        "Hires resize-2": 0,
-        "Hires sampler": "Use same sampler",
-        "Hires schedule type": "Use same scheduler",
-        "Hires checkpoint": "Use same checkpoint",
-        "Hires prompt": "",
-        "Hires negative prompt": "",
-        "Mask mode": "Inpaint masked",
-        "Masked content": "original",
-        "Inpaint area": "Whole picture",
-        "Masked area padding": 32,
-        "VAE Encoder": "Full",
-        "VAE Decoder": "Full",
-        "FP8 weight": "Disable",
-        "Refiner switch by sampling steps": False,
-    }
+_OF_OTHER_OPTIONS: Mapping[str, str | int | bool] = MappingProxyType(  # A1111's, which requests here do not have
+    {"VAE Encoder": "Full", "VAE Decoder": "Full", "FP8 weight": "Disable"}
 )
 
 
 def with_defaults(fields: Mapping[str, str]) -> dict[str, str | int | bool]:
     """The fields as A1111's `png-info` answers them: brought up to date, defaults filled in for missing keys."""
+    modern = modernise(fields)
+    meant = _meant_by_version(modern)
     shown: dict[str, str | int | bool] = {
-        key: True if value == "True" and key in _VERSION_KEYS and key not in fields else value
-        for key, value in modernise(fields).items()
+        key: True if value == "True" and key in meant and key not in fields else value for key, value in modern.items()
     }
-    for key, default in _DEFAULTS.items():
-        shown.setdefault(key, default)
+    of_fields = {key.name: key.shown for _, key in keyed() if key.shown is not None}
+    for name, default in {**of_fields, **_OF_OTHER_OPTIONS}.items():
+        shown.setdefault(name, default)
     if shown["FP8 weight"] != "Disable":
         shown.setdefault("Cache FP16 weight for LoRA", False)
     if _EMPHASIS.search(fields.get("Prompt", "") + fields.get("Negative prompt", "")):
@@ -78,7 +52,7 @@ def modernise(fields: Mapping[str, str]) -> dict[str, str]:
             modern.setdefault(schedule_key, schedule)
     _first_pass(modern)
     _networks(modern)
-    for key in _version_keys(modern):
+    for key in _meant_by_version(modern):
         modern.setdefault(key, "True")
     return modern
 
@@ -96,18 +70,13 @@ def parse_version(text: str) -> Version | None:
     return (int(major), int(minor or 0), int(patch or 0), -1 if candidate else int(commits or 0))
 
 
-def _version_keys(fields: Mapping[str, str]) -> list[str]:
-    """Options that reproduce what the release that wrote the text did; none where it names no release."""
+def _meant_by_version(fields: Mapping[str, str]) -> list[str]:
+    """Keys that switch on what the release that wrote the text did; none where it names no release."""
     version = parse_version(fields.get("Version", ""))
     if version is None:
         return []
-    applies = (
-        version < (1, 6, 0, 0) and "[" in fields.get("Prompt", ""),
-        version < (1, 6, 0, 0) and fields.get("Sampler") in _PAD_V0_SAMPLERS,
-        version < (1, 7, 0, 225),
-        version < (1, 8, 0, 0) and "Refiner" in fields,
-    )
-    return [key for key, holds in zip(_VERSION_KEYS, applies, strict=True) if holds]
+    rules = [(key.name, key.old_rule) for _, key in keyed() if key.old_rule is not None]
+    return [name for name, rule in rules if version < rule.before and rule.where(fields)]
 
 
 def _first_pass(fields: dict[str, str]) -> None:

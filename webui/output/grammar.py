@@ -6,7 +6,7 @@ strictly where its own reader loses prompts. Everything runs in time linear in t
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 NEGATIVE = "Negative prompt:"
 SIZE_KEYS = ("Size", "Hires resize", "Seed resize from", "First pass size")  # read as `<key>-1` and `<key>-2`
@@ -85,6 +85,18 @@ def expand_sizes(fields: dict[str, str]) -> dict[str, str]:
         else:
             expanded[key] = value
     return expanded
+
+
+def join_sizes(items: Mapping[str, object]) -> dict[str, object]:
+    """The way back of `expand_sizes`, in the same order; a size without numbers has the value None."""
+    joined: dict[str, object] = {}
+    for key, value in items.items():
+        name, _, side = key.rpartition("-")
+        if name not in SIZE_KEYS:
+            joined[key] = value
+        elif side == "1":
+            joined[name] = None if value is None else f"{value}x{items.get(f'{name}-2', 0)}"
+    return joined
 
 
 def _key_before(line: str, start: int, colon: int) -> str:

@@ -1,26 +1,32 @@
 """Reads infotexts: text to fields, fields to the request that makes the image again.
 
-The grammar is in `grammar.py`, the forms of older programs in `compat.py`; writing is in `infotext.py`.
+Which key is a value of what is said by the table of fields (`domain/parameters/`). The grammar is in `grammar.py`, the
+forms of older programs in `compat.py`; writing is in `infotext.py`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
 from webui.domain.catalog import SAMPLERS
 from webui.domain.extensions import ExtensionInfo
+from webui.domain.fields import SIZE_STEP
+from webui.domain.parameters.row import Key, Row
+from webui.domain.parameters.table import HIRES, is_of_hires, keyed
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
 from webui.output.compat import modernise
 from webui.output.extension_keys import read_keys
 from webui.output.grammar import body, expand_sizes, split, split_text
-from webui.output.hires import COUNT_KEYS, NUMBER_KEYS, SAME, TEXT_KEYS, tells_of_hires
 
 _MAX_REPAIRS = 40  # fields that may be refused before the rest is given up
 _ANY_DETAILS = "Steps: 1, Sampler: Euler, Seed: 1"
+_SIGNS_OF_HIRES = ("Hires upscale", "Hires upscaler", "Hires resize-1")  # one of them beside a strength
+_KEYS_OF_HIRES = frozenset(key.name for row, key in keyed() if is_of_hires(row))
+_OF_A_MASK = ("Inpaint area", "Mask", "Soft inpainting")
+_UNSUPPORTED = ("First pass size", "FP8 weight", "Hires ", "Hypertile", "VAE Decoder", "VAE Encoder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +63,79 @@ def read_fields(fields: Mapping[str, str], extensions: Sequence[ExtensionInfo] =
 
     A key that is missing means what it meant to the program that wrote the text (no `RNG`: GPU noise), where the text
     has a details line at all. Values that are no numbers or out of range, and keys of features that requests do not
-    have, are left out with a notice each.
+    have, are left out with a notice each; so is what only a picture that nobody has here could be used with.
 
     Args:
         extensions: those whose keys can be read.
     """
-    draft = _Draft(modernise(fields))
-    for key, (path, convert) in _KEYS.items():
-        draft.take(key, path, convert)
-    _checkpoint(draft)
-    _sizes(draft)
-    _sampler(draft)
-    _refiner(draft)
-    if tells_of_hires(draft.fields):
-        _hires(draft)
-    keys = read_keys(draft.fields, extensions)
-    for key, path, value in keys.values:
-        draft.set(key, path, value)
-    for key, reason in keys.refused:
-        draft.refuse(key, reason)
-    if "Steps" in draft.fields and "RNG" not in draft.fields:
-        draft.set("RNG", "noise.source", "GPU")
+    draft = _read(fields, extensions)
+    _refuse_unusable(draft)
+    return draft.finish()
+
+
+def told_values(fields: Mapping[str, str]) -> dict[str, JsonValue]:
+    """What these fields say, by the dotted path of the leaf that it is a value of; nothing is validated.
+
+    Other than a request it has what img2img and inpainting were done with, for whoever has the pictures.
+    """
+    return dict(_read(fields).values)
+
+
+def tells_of_hires(fields: Mapping[str, str]) -> bool:
+    """Whether the image had a second pass."""
+    return "Denoising strength" in fields and any(key in fields for key in _SIGNS_OF_HIRES)
+
+
+def _read(fields: Mapping[str, str], extensions: Sequence[ExtensionInfo] = ()) -> "_Draft":
+    draft = _Draft(_adapted(modernise(fields)))
+    has_hires = tells_of_hires(draft.fields)
+    if has_hires:
+        draft.set("Hires upscaler", "task.kind", "txt2img")
+        draft.set("Hires upscaler", "task.hires.enabled", True)
+    for row, key in keyed():
+        if not _is_told(row, key, draft.fields, has_hires=has_hires):
+            continue
+        found = next((name for name in (key.name, *key.also) if name in draft.fields), "")
+        if found:
+            draft.take(found, row.path, key.codec.decode)
+        elif key.missing is not None and "Steps" in draft.fields:
+            draft.set(key.name, row.path, key.codec.decode(key.missing))
+    _whole_cells(draft)
+    declared = read_keys(draft.fields, extensions)
+    for name, path, value in declared.values:
+        draft.set(name, path, value)
+    for name, reason in declared.refused:
+        draft.refuse(name, reason)
+    return draft
+
+
+def _is_told(row: Row, key: Key, fields: Mapping[str, str], *, has_hires: bool) -> bool:
+    """Whether the part of a request that the row belongs to is told of; two parts may share a key."""
+    if row.part == "refiner":
+        return bool(fields.get("Refiner"))
+    if is_of_hires(row):
+        return has_hires
+    return not (has_hires and row.part == "task" and key.name in _KEYS_OF_HIRES)
+
+
+def _refuse_unusable(draft: "_Draft") -> None:
+    """Leave out what needs a picture; a notice tells it, and tells of keys that nothing here understands."""
+    of_a_mask: set[str] = set()
+    of_a_picture: set[str] = set()
+    has_hires = draft.values.get("task.kind") == "txt2img"
+    for path, key in [*draft.origins.items()]:
+        if path.startswith("task.") and not (has_hires and path.startswith(("task.kind", f"{HIRES}."))):
+            (of_a_mask if path.startswith("task.inpainting") else of_a_picture).add(key)
+            del draft.values[path], draft.origins[path]
     for key in draft.fields:
         if key in draft.origins.values():
             continue
-        if key in _OF_A_PICTURE:
+        if key in of_a_picture:
             draft.refuse(key, "needs the picture that the image was made from; left out")
-        elif key.startswith(_OF_A_MASK):
+        elif key in of_a_mask or key.startswith(_OF_A_MASK):
             draft.refuse(key, "needs the mask that the image was made with; left out")
         elif key.startswith(_UNSUPPORTED):
             draft.refuse(key, "this program has no such option; left out")
-    return draft.finish()
 
 
 @dataclass(slots=True)
@@ -145,127 +193,22 @@ class _Draft:
                 self.refuse(self.origins.get(path, path), f"{problem['msg']}; left at its default")
 
 
-def _int(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        return int(float(text))  # other programs write 20.0
+def _adapted(fields: dict[str, str]) -> dict[str, str]:
+    """Keys that only together, or only beside another, tell a value, as the one key that stands for it."""
+    name, digest = fields.get("Model", ""), fields.get("Model hash", "")
+    if digest:  # `name [hash]`, the form that titles have: found by either of the two
+        fields["Model"] = f"{name} [{digest}]" if name else digest
+    sampler = SAMPLERS.get(fields.get("Sampler", ""))
+    if sampler and sampler.space == "timestep" and "Eta" in fields:  # releases up to 1.0 wrote it for every sampler
+        fields["Eta DDIM"] = fields.pop("Eta")
+    return fields
 
 
-def _bool(text: str) -> bool:
-    return text.strip().lower() not in ("false", "0", "")
-
-
-def _same(text: str) -> str:
-    return text
-
-
-def _snr(text: str) -> bool:
-    return text == "Zero Terminal SNR"
-
-
-_KEYS: Mapping[str, tuple[str, Callable[[str], JsonValue]]] = MappingProxyType(
-    {
-        "Prompt": ("prompt", _same),
-        "Negative prompt": ("negative_prompt", _same),
-        "Steps": ("steps", _int),
-        "CFG scale": ("cfg_scale", float),
-        "Seed": ("seed", _int),
-        "VAE": ("vae", _same),
-        "Variation seed": ("subseed", _int),
-        "Variation seed strength": ("subseed_strength", float),
-        "Seed resize from-1": ("seed_resize_from_w", _int),
-        "Seed resize from-2": ("seed_resize_from_h", _int),
-        "Clip skip": ("clip_skip", _int),
-        "ENSD": ("noise.ensd", _int),
-        "RNG": ("noise.source", _same),
-        "Tiling": ("tiling", _bool),
-        "Conditional mask weight": ("inpainting_mask_weight", float),
-        "Eta DDIM": ("noise.eta_ddim", float),
-        "Sigma churn": ("noise.s_churn", float),
-        "Sigma tmin": ("noise.s_tmin", float),
-        "Sigma tmax": ("noise.s_tmax", float),
-        "Sigma noise": ("noise.s_noise", float),
-        "SGM noise multiplier": ("noise.sgm_multiplier", _bool),
-        "Schedule min sigma": ("schedule.sigma_min", float),
-        "Schedule max sigma": ("schedule.sigma_max", float),
-        "Schedule rho": ("schedule.rho", float),
-        "Beta scheduler alpha": ("schedule.beta_alpha", float),  # the spelling that A1111 reads
-        "Beta scheduler beta": ("schedule.beta_beta", float),
-        "Beta schedule alpha": ("schedule.beta_alpha", float),  # the one that it writes
-        "Beta schedule beta": ("schedule.beta_beta", float),
-        "Discard penultimate sigma": ("schedule.discard_penultimate", _bool),
-        "Downcast alphas_cumprod": ("schedule.downcast_alphas", _bool),
-        "Noise Schedule": ("schedule.zero_terminal_snr", _snr),
-        "UniPC variant": ("unipc.variant", _same),
-        "UniPC skip type": ("unipc.skip_type", _same),
-        "UniPC order": ("unipc.order", _int),
-        "UniPC lower order final": ("unipc.lower_order_final", _bool),
-        "NGMS": ("guidance.s_min_uncond", float),
-        "NGMS all steps": ("guidance.s_min_uncond_all", _bool),
-        "Skip Early CFG": ("guidance.skip_early_cond", float),
-        "Pad conds": ("guidance.pad_conds", _bool),
-        "Pad conds v0": ("guidance.pad_conds_v0", _bool),
-        "Emphasis": ("prompting.emphasis", _same),
-        "Old prompt editing timelines": ("prompting.old_scheduling", _bool),
-        "Token merging ratio": ("token_merging.ratio", float),
-        "Token merging ratio hr": ("token_merging.hires_ratio", float),
-    }
-)
-
-_OF_A_PICTURE = ("Denoising strength", "Extra noise", "Image CFG scale", "Noise multiplier")
-_OF_A_MASK = ("Inpaint area", "Mask", "Soft inpainting")
-_UNSUPPORTED = (
-    "First pass size",
-    "FP8 weight",
-    "Hires ",
-    "Hypertile",
-    "VAE Decoder",
-    "VAE Encoder",
-)
-
-
-def _checkpoint(draft: _Draft) -> None:
-    """`name [hash]`, the form that titles have: found by either of the two."""
-    name, digest = draft.fields.get("Model", ""), draft.fields.get("Model hash", "")
-    if name or digest:
-        key = "Model" if name else "Model hash"
-        draft.set(key, "checkpoint", f"{name} [{digest}]" if name and digest else name or digest)
-
-
-def _sizes(draft: _Draft) -> None:
+def _whole_cells(draft: _Draft) -> None:
     """Other programs allow any number of pixels and cut the latents down; so is the size here."""
-    for key, path in (("Size-1", "width"), ("Size-2", "height")):
-        draft.take(key, path, _int)
+    for path in ("width", "height"):
         pixels = draft.values.get(path)
-        if isinstance(pixels, int) and pixels % 8 and pixels > 8:
-            draft.set(key, path, pixels - pixels % 8)
-            draft.refuse(key, f"{pixels} is no multiple of 8; {pixels - pixels % 8} instead")
-
-
-def _sampler(draft: _Draft) -> None:
-    draft.take("Sampler", "sampler", _same)
-    draft.take("Schedule type", "scheduler", _same)
-    # Releases up to 1.0 wrote `Eta` for every sampler
-    info = SAMPLERS.get(draft.fields.get("Sampler", ""))
-    draft.take("Eta", "noise.eta_ddim" if info and info.space == "timestep" else "noise.eta_ancestral", float)
-
-
-def _refiner(draft: _Draft) -> None:
-    if draft.fields.get("Refiner"):
-        draft.take("Refiner", "refiner.checkpoint", _same)
-        draft.take("Refiner switch at", "refiner.switch_at", float)
-        draft.take("Refiner switch by sampling steps", "refiner.by_steps", _bool)
-
-
-def _hires(draft: _Draft) -> None:
-    """The second pass; keys that say "as in the first" set nothing."""
-    draft.set("Hires upscaler", "task.kind", "txt2img")
-    draft.set("Hires upscaler", "task.hires.enabled", True)
-    for key, name in TEXT_KEYS.items():
-        if draft.fields.get(key) not in SAME:
-            draft.take(key, f"task.hires.{name}", _same)
-    for key, name in NUMBER_KEYS.items():
-        draft.take(key, f"task.hires.{name}", float)
-    for key, name in COUNT_KEYS.items():
-        draft.take(key, f"task.hires.{name}", _int)
+        if isinstance(pixels, int) and pixels % SIZE_STEP and pixels > SIZE_STEP:
+            key, whole = draft.origins[path], pixels - pixels % SIZE_STEP
+            draft.set(key, path, whole)
+            draft.refuse(key, f"{pixels} is no multiple of {SIZE_STEP}; {whole} instead")

@@ -5,6 +5,7 @@ Names come from `filenames.py`, bytes from `metadata.py`.
 
 import contextlib
 import errno
+import hashlib
 import os
 import threading
 from collections.abc import Callable
@@ -27,6 +28,9 @@ FOLDERS: tuple[Folder, ...] = ("txt2img-images", "img2img-images", "txt2img-grid
 _ATTEMPTS = 10_000  # names that may be taken between looking and writing
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_TRIED = 4 * 2**20  # bytes with which is tried whether there is room
+
+Claim = Callable[[Path, str], None]  # told the path and the SHA-256 of a file that is about to be there
 
 
 def _now() -> datetime:
@@ -75,7 +79,14 @@ class ImageStore:
             sidecar_text=settings.sidecar_text,
         )
 
-    def save(self, image: GeneratedImage, *, folder: Folder, job: GenerationRequest | None = None) -> Path:
+    def save(
+        self,
+        image: GeneratedImage,
+        *,
+        folder: Folder,
+        job: GenerationRequest | None = None,
+        claim: Claim | None = None,
+    ) -> Path:
         """Write one image and return where it is.
 
         A JPEG or WebP that cannot hold its parameters gets them in a text file beside it, whatever the setting.
@@ -83,6 +94,8 @@ class ImageStore:
         Args:
             folder: below `outputs_dir`, one of `FOLDERS`.
             job: the request of the whole job, for names that tell batches; the image's own where it is not given.
+            claim: told of the name and the SHA-256 just before the file gets that name, so that after a kill at
+                that very moment it can be found out whether it did.
 
         Raises:
             WebuiError: the disk is full, or the folder cannot be written; nothing is left behind.
@@ -110,10 +123,25 @@ class ImageStore:
         try:
             directory = self._directory(folder, facts)
             with self._lock:
-                return _write(directory, template, encoded.data, sidecar)
+                return _write(directory, template, encoded.data, sidecar, claim)
         except OSError as error:
-            reason = "no space left on the disk" if error.errno in _FULL else error.strerror or type(error).__name__
-            raise WebuiError(f"not saved in {folder}: {reason}; free space or choose another outputs folder") from error
+            raise WebuiError(f"not saved in {folder}: {_reason(error)}") from error
+
+    def check_room(self) -> None:
+        """Whether an image could be written now; tried with a file that is removed again.
+
+        Raises:
+            WebuiError: the disk is full, or the folder cannot be written.
+        """
+        made: list[Path] = []
+        try:
+            self.outputs_dir.mkdir(parents=True, exist_ok=True)
+            _temporary(self.outputs_dir.resolve(), bytes(_TRIED), made)
+        except OSError as error:
+            raise WebuiError(f"pictures cannot be saved: {_reason(error)}") from error
+        finally:
+            for path in made:
+                path.unlink(missing_ok=True)
 
     def _directory(self, folder: Folder, facts: NameFacts) -> Path:
         """The folder to write to, made where it is missing; a link that leads elsewhere is refused."""
@@ -127,15 +155,23 @@ class ImageStore:
         return directory
 
 
-def _write(directory: Path, template: NameTemplate, data: bytes, sidecar: bytes) -> Path:
+def _reason(error: OSError) -> str:
+    why = "no space left on the disk" if error.errno in _FULL else error.strerror or type(error).__name__
+    return f"{why}; free space or choose another outputs folder"
+
+
+def _write(directory: Path, template: NameTemplate, data: bytes, sidecar: bytes, claim: Claim | None) -> Path:
     """Write both files under the first free number. They are complete on disk before they get their names."""
     temporaries: list[Path] = []
+    digest = hashlib.sha256(data).hexdigest() if claim is not None else ""
     try:
         picture = _temporary(directory, data, temporaries)
         text = _temporary(directory, sidecar, temporaries) if sidecar else None
         first = template.next_number(os.listdir(directory))
         for number in range(first, first + _ATTEMPTS):
             path = directory / template.with_number(number)
+            if claim is not None and not path.exists():
+                claim(path, digest)
             if _publish(picture, path, data) and (text is None or _publish_beside(text, path, sidecar)):
                 _sync_directory(directory)
                 return path

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from webui.domain.errors import BadRequestError, UnknownModelError
 from webui.library.cache import version
+from webui.library.family import ModelSpec
 from webui.library.files import FOLDERS, Kind, ModelFile
 from webui.library.library import ModelLibrary
 from webui.library.naming import named
 from webui.library.networks import find_network, network_hash
+from webui.plugins.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from webui.weights.tensors import TensorFile
@@ -27,8 +29,12 @@ _RESERVED = frozenset('<>:"|?*')
 class LibraryModels:
     """The `extension_api.Models` of this program; that class says what each method does."""
 
-    def __init__(self, library: ModelLibrary, keep_bytes: int = KEPT_BYTES) -> None:
+    def __init__(
+        self, library: ModelLibrary, keep_bytes: int = KEPT_BYTES, whereabouts: Whereabouts | None = None
+    ) -> None:
+        """`whereabouts`: where the time that a large file takes is noted as progress of the extension that waits."""
         self._library = library
+        self._whereabouts = whereabouts or Whereabouts()
         self._keep_bytes = keep_bytes
         self._lock = RLock()
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
@@ -52,6 +58,9 @@ class LibraryModels:
             self._kept[key] = (built, size)
             return built
 
+    def spec(self, name: str) -> ModelSpec:
+        return self._library.spec(self._file("checkpoint", name))
+
     def new_file(self, kind: str, name: str) -> Path:
         folder = self._library.models_dir / FOLDERS[_kind(kind)][0]
         parts = Path(name.replace("\\", "/")).parts
@@ -69,10 +78,12 @@ class LibraryModels:
         self._library.refresh()
 
     def sha256(self, kind: str, name: str) -> str:
-        return self._library.sha256(self._file(kind, name))
+        with self._whereabouts.outside():
+            return self._library.sha256(self._file(kind, name))
 
     def network_hash(self, kind: str, name: str) -> str:
-        return network_hash(self._library, self._file(kind, name))
+        with self._whereabouts.outside():
+            return network_hash(self._library, self._file(kind, name))
 
     def clear(self) -> None:
         """Let go of everything kept."""
@@ -107,8 +118,9 @@ class LibraryModels:
         source = path
         if path.suffix.lower() != ".safetensors":
             file = next((file for kind in FOLDERS for file in self._library.files(kind) if file.path == path), None)
-            source = ensure_safetensors(self._library, file or ModelFile(path, "lora", path.name))
-        with TensorFile(source) as tensors:
+            with self._whereabouts.outside():
+                source = ensure_safetensors(self._library, file or ModelFile(path, "lora", path.name))
+        with TensorFile(source, self._whereabouts.ticker()) as tensors:
             return build(tensors)
 
     def _make_room(self, path: Path, size: int) -> None:

@@ -51,7 +51,7 @@ def _middle(weight: Tensor) -> Tensor:
 
 def _networks(model: LoadedModel) -> Iterator[nn.Module]:
     """The modules that patches may act on."""
-    yield model.unet.module
+    yield model.network.module
     yield model.vae.module
     for encoder in model.text.encoders:
         module = getattr(encoder, "module", None)

@@ -1,6 +1,6 @@
 """The back of the program, as a worker builds it: the models' owner behind two methods."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -9,16 +9,21 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
 from webui.domain.settings import BackSettings
 from webui.domain.upscale import Upscale
+from webui.library.family import Family
 from webui.library.library import ModelLibrary
+from webui.plugins.calling import Calls
+from webui.plugins.crashes import FILE as CRASHES
 from webui.plugins.crashes import CrashGuard
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
+from webui.plugins.whereabouts import Whereabouts
 from webui.processing.extras import upscale_pictures
 from webui.processing.ports import Reporter
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
+from webui.weights.families.registry import FAMILIES
 from webui.weights.memory import ModelCache
 from webui.weights.precision import allow_fast_products, resolve
 from webui.weights.upscalers import UpscalerCache
@@ -43,12 +48,14 @@ class Back:
         self._upscalers = upscalers
         self._networks = networks
 
-    def run(self, request: GenerationRequest, reporter: Reporter) -> GenerationResult:
-        """Make the images of a request."""
+    def run(
+        self, request: GenerationRequest, reporter: Reporter, made: frozenset[int] = frozenset()
+    ) -> GenerationResult:
+        """Make the images of a request, but for those whose indices are in `made`."""
         self._library.refresh()
         if isinstance(request.task, Upscale):
-            return upscale_pictures(request, request.task, self._upscalers, self._host, reporter)
-        return self._pipeline.run(request, reporter)
+            return upscale_pictures(request, request.task, self._upscalers, self._host, reporter, made)
+        return self._pipeline.run(request, reporter, made)
 
     def load(self, checkpoint: str) -> None:
         """Load a checkpoint (any alias) ahead of the next job."""
@@ -75,8 +82,11 @@ class Back:
         self._networks.clear()
 
 
-def build(settings: BackSettings) -> Back:
+def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back:
     """Make a back from its settings: device, precision, models folder.
+
+    Args:
+        families: those of checkpoints that it can run.
 
     Raises:
         WebuiError: the device is not there, or cannot compute in that precision.
@@ -85,13 +95,28 @@ def build(settings: BackSettings) -> Back:
         torch.set_num_threads(settings.threads)
     device, dtype, fast = resolve(settings.device, settings.precision)
     allow_fast_products(fast)
-    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache")
-    models = ModelCache(library, device, dtype, settings.checkpoints_in_memory, fast_cpu=fast)
-    texts = Texts(library, settings.data_dir / "styles.csv")
-    guard = CrashGuard(settings.extensions_dir, settings.data_dir / "cache" / "extension-crashes.json")
-    broken = {**dict(settings.broken_extensions), **guard.broken()}
-    loaded = load_all(settings.extensions_dir, settings.disabled_extensions, broken, guard.around)
-    host = ExtensionHost(loaded, LibraryModels(library), device, dtype)
+    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", families, further=settings.model_folders)
+    models = ModelCache(
+        library,
+        device,
+        dtype,
+        settings.checkpoints_in_memory,
+        vae_dtype=torch.float32 if settings.vae_precision == "fp32" else None,
+        fast_cpu=fast,
+    )
+    texts = Texts(library, settings.styles_path)
+    calls = Calls(Whereabouts.of(settings.whereabouts_file))
+    guard = CrashGuard(settings.extensions_dir, settings.data_dir / CRASHES)
+    loaded = load_all(
+        settings.extensions_dir,
+        settings.disabled_extensions,
+        dict(settings.broken_extensions),
+        guard.around,
+        aside=guard.broken(),
+        calls=calls,
+    )
+    files = LibraryModels(library, whereabouts=calls.whereabouts)
+    host = ExtensionHost(loaded, files, device, dtype, calls)
     networks = UpscalerCache(library, device)
     upscalers = Upscalers(library, networks)
     pipeline = Pipeline(library, models, texts, host, upscalers, settings)

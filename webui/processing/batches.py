@@ -16,12 +16,14 @@ from webui.processing.patching import Patched
 from webui.processing.plan import Batch
 from webui.processing.prepare import Prepared
 from webui.processing.reporting import RunReport
-from webui.processing.sample import Origin, Sampled, sample_batch
+from webui.processing.sample import Noising, Origin, Sampled, sample_batch
 from webui.processing.stages import StageFiles, Stages
 from webui.processing.start import Start, start_of
 from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
 from webui.processing.upscaling import Upscalers
+from webui.sampling.schedules import SigmaTable
+from webui.weights.families.contract import networks_of
 from webui.weights.memory import ModelCache
 from webui.weights.merging import merged_tokens
 from webui.weights.model import LoadedModel
@@ -42,7 +44,7 @@ class Made:
     """What the passes made of a batch.
 
     Attributes:
-        latents: (B, 4, h, w).
+        latents: (B, C, h, w).
         model: the network that was in force at the end; its VAE decodes them, as in A1111.
         padded: whether a prompt was padded to the length of another.
     """
@@ -115,8 +117,15 @@ class BatchSampler:
             return self._job.model
         model = self._loaded(one.base)
         if one.plan.request.tiling:
-            until_the_end.enter_context(wrapped_edges([model.unet.module, model.vae.module]))
+            until_the_end.enter_context(wrapped_edges([model.network.module, model.vae.module]))
         return model
+
+    def _table(self, model: LoadedModel) -> SigmaTable:
+        """The noise levels of a pass: those that the job began with, where its checkpoint can be asked at them."""
+        networks = networks_of(model.spec.family)
+        if networks is networks_of(self._job.model.spec.family):
+            return self._job.table
+        return networks.levels(model.spec, self._job.plan.request.schedule)
 
     def _loaded(self, stage: StageFiles) -> LoadedModel:
         return self._patched(self._tools.models.get(stage.checkpoint, stage.vae))
@@ -133,6 +142,7 @@ class BatchSampler:
             stages = Stages(
                 one.plan,
                 model,
+                self._table(model),
                 one.refiner,
                 self._loaded,
                 lambda model: self._hooks.edit_conditioning(self._tools.texts.encode(one.plan, model, self._brought)),
@@ -145,7 +155,7 @@ class BatchSampler:
         request, tools = self._job.plan.request, self._tools
         enlarger = Enlarger(
             hires.upscaler,
-            hires.target(request.width, request.height),
+            hires.target(request.width, request.height, model.spec.latents.cell),
             lambda picture, width, height: tools.upscalers.resized(
                 picture, hires.upscaler, width, height, lambda done, total: self._report.look()
             ),
@@ -163,18 +173,17 @@ class BatchSampler:
 
     def _sampled(self, one: Pass, batch: Batch, stages: Stages, origin: Origin | None) -> Sampled | None:
         """The batch's latents after one pass; None where the user stopped it before anything was to be seen."""
-        family = stages.model.spec.family
+        spec = stages.model.spec
         try:
-            with merged_tokens(stages.model.unet.module, one.merging_ratio):
+            with merged_tokens(stages.model.network.module, one.merging_ratio):
                 return sample_batch(
                     one.plan,
                     batch,
                     stages.at,
-                    self._job.table,
+                    Noising(spec.family, stages.table, stages.first.asked),
                     self._hooks,
-                    self._report.steps_watch(one, batch.index, family),
+                    self._report.steps_watch(one, batch.index, spec.latents),
                     device=self._job.model.device,
-                    is_sdxl=family in ("sdxl", "sdxl_refiner"),
                     origin=origin,
                     hires=one.hires is not None,
                 )

@@ -22,7 +22,7 @@ def check_finite(latents: Tensor, checkpoint: str, step: int) -> None:
 
 
 def decode(latents: Tensor, model: LoadedModel, *, tiled: bool, edit: Edit | None = None) -> list[Image.Image]:
-    """Decode (B, 4, h, w) to B pictures, one at a time.
+    """Decode (B, C, h, w) to B pictures, one at a time.
 
     When memory runs out the same latents are decoded in tiles: nothing is sampled again.
 
@@ -30,7 +30,7 @@ def decode(latents: Tensor, model: LoadedModel, *, tiled: bool, edit: Edit | Non
         edit: changes the pixels before they are rounded.
     """
     images = []
-    for place, one in enumerate(latents[:, None]):  # (1, 4, h, w) each
+    for place, one in enumerate(latents[:, None]):  # (1, C, h, w) each
         try:
             pixels = model.vae.decode_tiled(one) if tiled else model.vae.decode(one)
         except (torch.OutOfMemoryError, MemoryError):

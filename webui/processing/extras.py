@@ -14,13 +14,22 @@ from webui.imaging.upscale import Pass, Watch
 from webui.output.infotext import quote
 from webui.plugins.host import ExtensionHost
 from webui.processing.ports import Reporter
+from webui.processing.reporting import SharedWish
 from webui.processing.upscaling import Upscalers
 
 
 def upscale_pictures(
-    request: GenerationRequest, task: Upscale, upscalers: Upscalers, host: ExtensionHost, reporter: Reporter
+    request: GenerationRequest,
+    task: Upscale,
+    upscalers: Upscalers,
+    host: ExtensionHost,
+    reporter: Reporter,
+    there: frozenset[int] = frozenset(),
 ) -> GenerationResult:
     """Enlarge the pictures of a task one after another, reporting each as soon as it is there.
+
+    Args:
+        there: indices of pictures that an earlier run has made; they are left out.
 
     Raises:
         BadRequestError: there is no such upscaler.
@@ -28,11 +37,14 @@ def upscale_pictures(
         Cancelled: stopped by the user before the first picture was made.
     """
     upscalers.check(request)
-    hooks = host.join(request, lambda: bool(reporter.stopped()))
+    reporter = wish = SharedWish(reporter)
+    hooks = host.join(request, wish.seen)
     began = time.monotonic()
     made: list[GeneratedImage] = []
     interrupted = False
     for index, picture in enumerate(task.images):
+        if index in there:
+            continue
 
         def watch(done: int, total: int, index: int = index) -> None:
             reporter.progress(Progress("upscaling", done, total, index, len(task.images)))
@@ -54,7 +66,7 @@ def upscale_pictures(
         one = request.with_(task=single(task, index))
         made.append(GeneratedImage(image, one, text, index, 0))
         reporter.image(made[-1])
-    if not made:
+    if not made and not there:
         raise Cancelled("stopped before the first picture was made")
     seconds = time.monotonic() - began - sum(hooks.timings.values())
     return GenerationResult(

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from webui.domain.catalog import SAMPLERS
-from webui.domain.hires import CELL, LATENT_UPSCALERS, Hires, Target
+from webui.domain.hires import LATENT_UPSCALERS, Hires, Target
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.processing.plan import Plan, calls_of, fixed_walk
@@ -37,13 +37,16 @@ def first_picture(request: GenerationRequest) -> Picture | None:
     return task.first_pass if isinstance(task, Txt2Img) else None
 
 
-def second_plan(plan: Plan, hires: Hires) -> Plan:
+def second_plan(plan: Plan, hires: Hires, cell: int) -> Plan:
     """The plan of the second pass: that of the first with everything that the options change.
 
     It always runs as many steps as asked for, at the end of a longer schedule.
+
+    Args:
+        cell: pixels along one side of a latent cell of its checkpoint.
     """
     request = plan.request
-    target = hires.target(request.width, request.height)
+    target = hires.target(request.width, request.height, cell)
     width, height = target.size
     steps = hires.steps or request.steps
     sampler = SAMPLERS[hires.sampler or request.sampler]
@@ -93,17 +96,17 @@ class Enlarger:
     seed: int
 
     def from_latents(self, latents: Tensor, decode: Decode) -> Tensor:
-        """(B, 4, h, w) of the first pass -> (B, 4, h2, w2).
+        """(B, C, h, w) of the first pass -> (B, C, h2, w2).
 
         Args:
-            decode: latents (B, 4, h, w) to B pictures, by the network that made them.
+            decode: latents (B, C, h, w) to B pictures, by the network that made them.
         """
         if self.upscaler in LATENT_UPSCALERS:
             return self._cropped(self._stretched(latents))
         return self._encoded(decode(latents))
 
     def from_picture(self, picture: Image.Image) -> Tensor:
-        """A finished picture -> (1, 4, h2, w2)."""
+        """A finished picture -> (1, C, h2, w2)."""
         if self.upscaler in LATENT_UPSCALERS:
             clean = self.model.vae.encode(to_pixels(picture, self.model.device))
             return self._cropped(self._stretched(clean))
@@ -111,7 +114,7 @@ class Enlarger:
 
     def _stretched(self, latents: Tensor) -> Tensor:
         how = LATENT_UPSCALERS[self.upscaler]
-        cells = (self.target.height // CELL, self.target.width // CELL)
+        cells = self.model.spec.latents.grid(self.target.width, self.target.height)
         return interpolate(latents, cells, mode=how.mode, antialias=how.antialias)
 
     def _encoded(self, pictures: list[Image.Image]) -> Tensor:
@@ -130,7 +133,7 @@ class Enlarger:
 
 @dataclass(frozen=True, slots=True)
 class Enlarged:
-    """What the second pass starts from: latents (1 or B, 4, h, w), all of which may change."""
+    """What the second pass starts from: latents (1 or B, C, h, w), all of which may change."""
 
     latents: Tensor
 

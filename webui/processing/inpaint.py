@@ -20,7 +20,7 @@ from webui.imaging.masks import Box, blurred, coverage, doubled, painted_box, wi
 from webui.imaging.outpaint import Margins, grown, rounded
 from webui.imaging.overlay import composite, filled, laid_over, placed, protected
 from webui.imaging.resize import FitMode, fitted
-from webui.library.detect import ModelSpec
+from webui.library.family import ModelSpec
 
 _FITS: Mapping[str, FitMode] = MappingProxyType({"resize": "resize", "crop": "crop", "fill": "fill"})
 BLANK = "the mask is blank, so there is no masked area to work on; the whole picture was made anew"
@@ -78,8 +78,8 @@ def settled(request: GenerationRequest, spec: ModelSpec) -> GenerationRequest:
 
 
 def tells_of_mask(request: GenerationRequest, spec: ModelSpec) -> bool:
-    """Whether A1111 counts this as a run with inpainting conditioning; SDXL's txt2img it does not."""
-    return spec.inpaints and (spec.family != "sdxl" or isinstance(request.task, Img2Img))
+    """Whether A1111 counts this as a run with inpainting conditioning; some families' txt2img it does not."""
+    return spec.inpaints and (spec.family.tells_mask_of_txt2img or isinstance(request.task, Img2Img))
 
 
 def _outpainted(task: Img2Img, asked: Outpainting) -> tuple[Img2Img, int, int]:

@@ -34,12 +34,15 @@ class Pass:
         return self.plan.walk.run
 
 
-def passes_of(plan: Plan, first: StageFiles, second: StageFiles, refiner: StageFiles | None) -> tuple[Pass, ...]:
+def passes_of(
+    plan: Plan, first: StageFiles, second: StageFiles, refiner: StageFiles | None, cell: int
+) -> tuple[Pass, ...]:
     """The passes that a plan asks for, in order.
 
     Args:
         plan: of the first pass.
         first, second: the checkpoint that each pass begins with.
+        cell: pixels along one side of a latent cell of the second checkpoint.
         refiner: of the job; each pass leaves it out where the request says so, or where it would replace itself.
     """
     request, hires = plan.request, hires_of(plan.request)
@@ -49,7 +52,7 @@ def passes_of(plan: Plan, first: StageFiles, second: StageFiles, refiner: StageF
     one = Pass(plan, first, _other(refiner, first) if refines_first else None, request.merging_ratio)
     before = () if first_picture(request) else (one,)
     two = Pass(
-        second_plan(plan, hires),
+        second_plan(plan, hires, cell),
         second,
         _other(refiner, second) if refines_second else None,
         request.hires_merging_ratio,

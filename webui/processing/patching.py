@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from webui.domain.result import Notice
 from webui.library.cache import version
 from webui.library.files import ModelFile
-from webui.plugins.jobhooks import ExtensionError, JobHooks, fatal
+from webui.plugins.calling import ExtensionError
+from webui.plugins.jobhooks import JobHooks, fatal
 from webui.plugins.patches import Patch, PatchError, Patches
 from webui.plugins.traces import ModelTrace
 from webui.weights.memory import ModelCache
@@ -96,7 +97,7 @@ class _Patched:
         self._clean: ModelTrace | None = None
 
     def is_of(self, model: LoadedModel) -> bool:
-        return self.model.unet is model.unet
+        return self.model.network is model.network
 
     def apply(self, wanted: tuple[Patch, ...]) -> None:
         """Make exactly these patches be on the model. Raises WebuiError."""

@@ -22,6 +22,11 @@ class Batch:
     seeds: tuple[int, ...]
     subseeds: tuple[int, ...]
 
+    @property
+    def indices(self) -> range:
+        """The places of its images in the job."""
+        return range(self.index * len(self.seeds), (self.index + 1) * len(self.seeds))
+
 
 @dataclass(frozen=True, slots=True)
 class Walk:

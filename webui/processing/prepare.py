@@ -2,18 +2,21 @@
 
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 
 from webui import VERSION
-from webui.domain.errors import BadRequestError, UnknownModelError
+from webui.domain.errors import BadRequestError, UnknownModelError, UnusableFileError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import ModelFacts, Notice, Progress
 from webui.extension_api.job_context import ModelTraits
-from webui.library.choice import first_choice
+from webui.library.choice import first_choice, likely_family
+from webui.library.family import Family
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 from webui.output.infotext import InfoFacts
 from webui.plugins.jobhooks import JobHooks
+from webui.processing.demands import met, require_refiner, require_second_pass
 from webui.processing.hires import hires_of
 from webui.processing.inpaint import settled, tells_of_mask
 from webui.processing.passes import Pass, passes_of
@@ -24,6 +27,7 @@ from webui.processing.stages import StageFiles
 from webui.processing.texts import Texts
 from webui.prompt.embeddings import Embedding
 from webui.sampling.schedules import SigmaTable
+from webui.weights.families.contract import networks_of
 from webui.weights.memory import ModelCache
 from webui.weights.model import LoadedModel
 
@@ -80,19 +84,20 @@ class Preparation:
         began = time.monotonic()
         reporter.progress(Progress("loading", 0, request.steps, 0, request.n_iter))
         base = self._base(request)
-        request = settled(request, self._library.spec(base.checkpoint))
+        spec = self._library.spec(base.checkpoint)
+        request = met(settled(request, spec), spec.family)
         refiner, second = self._refiner(request, base), self._second(request)
         model = self._loaded(base)
         seconds = time.monotonic() - began
         hooks.model = traits_of(model)
         plan = make_plan(request.with_(checkpoint=base.checkpoint.name))
-        passes = passes_of(plan, base, second or base, refiner)
+        later = spec.family if second is None else self._family(second)
+        passes = passes_of(plan, base, second or base, refiner, later.latents.cell)
+        if passes[-1].hires is not None:
+            require_second_pass(passes[-1].plan.request, passes[-1].hires, later, spec.family)
         taken = hooks.use_networks(plan.networks)
         brought = hooks.embeddings()
-        table = SigmaTable.standard(
-            downcast=request.schedule.downcast_alphas,
-            zero_terminal_snr=request.schedule.zero_terminal_snr or model.spec.zero_terminal_snr,
-        )
+        table = networks_of(model.spec.family).levels(model.spec, request.schedule)
         facts = InfoFacts(
             model=ModelFacts(
                 base.checkpoint.stem,
@@ -128,6 +133,8 @@ class Preparation:
         file = self._named("refiner.checkpoint", asked.checkpoint)
         if file.path == base.checkpoint.path:
             return None
+        with suppress(UnusableFileError):  # a pickle that was not converted yet: it is looked at when it takes over
+            require_refiner(file.name, self._library.spec(file), self._library.spec(base.checkpoint))
         return StageFiles("refiner", file, self._library.vae(request.vae, file), asked.switch_at, asked.by_steps)
 
     def _second(self, request: GenerationRequest) -> StageFiles | None:
@@ -137,6 +144,10 @@ class Preparation:
             return None
         file = self._named("task.hires.checkpoint", hires.checkpoint)
         return StageFiles("base", file, self._library.vae(request.vae, file))
+
+    def _family(self, stage: StageFiles) -> Family:
+        """The family of a checkpoint; the first of all for a pickle that was not converted yet."""
+        return likely_family(self._library, stage.checkpoint.name)
 
     def _named(self, field: str, alias: str) -> ModelFile:
         try:
@@ -162,8 +173,7 @@ def traits_of(model: LoadedModel) -> ModelTraits:
         model.file.stem,
         model.spec.family,
         model.spec.prediction,
-        model.spec.unet.out_channels,
-        model.vae.downscale,
+        model.spec.latents,
         model.spec.in_channels,
         model.spec.zero_terminal_snr,
     )

@@ -5,16 +5,16 @@ import io
 from PIL import Image
 from torch import Tensor
 
-from webui.prompt.ports import Family
+from webui.library.family import LatentFormat
 from webui.sampling.colours import latent_colours
 
 SIDE = 512  # pixels; a preview is not larger
 
 
-def preview(latents: Tensor, family: Family) -> bytes:
-    """A JPEG of the first image of (B, 4, h, w) latents, by a linear fit of colour to latent channels."""
-    small = Image.fromarray(latent_colours(latents[0], family).numpy())
-    scale = min(8.0, SIDE / max(small.size))
+def preview(latents: Tensor, form: LatentFormat) -> bytes:
+    """A JPEG of the first image of (B, C, h, w) latents, by a linear fit of colour to latent channels."""
+    small = Image.fromarray(latent_colours(latents[0], form).numpy())
+    scale = min(float(form.cell), SIDE / max(small.size))
     size = (max(1, round(small.width * scale)), max(1, round(small.height * scale)))
     out = io.BytesIO()
     small.resize(size, Image.Resampling.BICUBIC).save(out, "JPEG", quality=80)

@@ -7,12 +7,36 @@ from contextlib import contextmanager
 from torch import Tensor
 
 from webui.domain.errors import Cancelled
-from webui.domain.result import Phase, Progress
+from webui.domain.result import GeneratedImage, Phase, Progress
+from webui.library.family import LatentFormat
 from webui.processing.passes import Pass
 from webui.processing.ports import Reporter
 from webui.processing.preview import preview
-from webui.prompt.ports import Family
 from webui.sampling.steps import Step, Watch
+
+
+class SharedWish:
+    """The reporter of a job whose wish to stop the extensions look at too: a skip that one sees first is not lost."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._seen = ""
+
+    def seen(self) -> bool:
+        """Whether the user wants an end, as extensions are told; the pipeline hears of it all the same."""
+        self._seen = self._seen or self._reporter.stopped()
+        return bool(self._seen)
+
+    def progress(self, progress: Progress) -> None:
+        self._reporter.progress(progress)
+
+    def image(self, image: GeneratedImage) -> None:
+        self._reporter.image(image)
+
+    def stopped(self) -> str:
+        """See `Reporter`."""
+        wish, self._seen = self._seen or self._reporter.stopped(), ""
+        return wish
 
 
 class RunReport:
@@ -49,14 +73,17 @@ class RunReport:
         if self.stopped:
             raise Cancelled("stopped by the user")
 
-    def steps_watch(self, one: Pass, batch: int, family: Family) -> Watch:
-        """Reports each step of a pass, with a preview now and then, and lets the user stop after it."""
+    def steps_watch(self, one: Pass, batch: int, form: LatentFormat) -> Watch:
+        """Reports each step of a pass, with a preview now and then, and lets the user stop after it.
+
+        `form` is that of the checkpoint's latents.
+        """
         before = one.steps_before
 
         def watch(step: Step, denoised: Tensor) -> None:
             done = step.index + 1
             seen = self._preview_every and done % self._preview_every == 0
-            picture = preview(denoised, family) if seen else None
+            picture = preview(denoised, form) if seen else None
             steps = max(self._steps, before + step.total, before + done)
             self._reporter.progress(Progress("sampling", before + done, steps, batch, self._batches, picture))
             self.look()

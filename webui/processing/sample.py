@@ -11,12 +11,14 @@ from torch import Tensor
 from webui.domain.catalog import SamplerInfo
 from webui.domain.errors import Cancelled
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
+from webui.library.family import Family, LatentFormat
 from webui.processing.plan import Batch, Plan
 from webui.sampling.brownian import BrownianNoise
 from webui.sampling.denoiser import GuidedModel, StageAt
 from webui.sampling.loop import sample
 from webui.sampling.masking import LatentMask
 from webui.sampling.noise import ImageNoise
+from webui.sampling.parameterisation import Parameterisation
 from webui.sampling.samplers import SamplerOptions
 from webui.sampling.schedules import SigmaTable, sigmas_for, timesteps_for
 from webui.sampling.stepping import SolverRange
@@ -30,37 +32,47 @@ class Origin(Protocol):
     """What a run starts from where that is not pure noise.
 
     Attributes:
-        latents: (1, 4, h, w) for all images of a batch, or (B, 4, h, w).
+        latents: (1, C, h, w) for all images of a batch, or (B, C, h, w).
     """
 
     @property
     def latents(self) -> Tensor: ...
     def mask_for(self, clean: Tensor) -> LatentMask | None:
-        """The mask of one batch, whose clean latents (B, 4, h, w) are given."""
+        """The mask of one batch, whose clean latents (B, C, h, w) are given."""
 
 
 CFGPP = "DDIM CFG++"
 
 
 @dataclass(frozen=True, slots=True)
+class Noising:
+    """How the latents of a run are noised: its family, its noise levels, and how the network that it begins with is
+    asked."""
+
+    family: Family
+    table: SigmaTable
+    asked: Parameterisation
+
+
+@dataclass(frozen=True, slots=True)
 class Sampled:
-    """Latents (B, 4, h, w) of a batch; `complete` is False where the user stopped the run."""
+    """Latents (B, C, h, w) of a batch; `complete` is False where the user stopped the run."""
 
     latents: Tensor
     complete: bool
     padded: bool
 
 
-def image_noise(request: GenerationRequest, batch: Batch, device: torch.device) -> ImageNoise:
+def image_noise(request: GenerationRequest, batch: Batch, form: LatentFormat, device: torch.device) -> ImageNoise:
     """The noise of a batch: one generator an image, so that a batch equals single runs."""
     return ImageNoise(
         batch.seeds,
         batch.subseeds,
         request.subseed_strength,
-        (request.seed_resize_from_w, request.seed_resize_from_h),
+        form.grid(request.seed_resize_from_w, request.seed_resize_from_h),
         request.noise.ensd,
         request.noise.source,
-        (4, request.height // 8, request.width // 8),
+        form.shape(request.width, request.height),
         device,
     )
 
@@ -82,12 +94,11 @@ def sample_batch(
     plan: Plan,
     batch: Batch,
     stage_at: StageAt,
-    table: SigmaTable,
+    noising: Noising,
     hooks: StepHooks,
     watch: Watcher,
     *,
     device: torch.device,
-    is_sdxl: bool,
     origin: Origin | None = None,
     hires: bool = False,
 ) -> Sampled:
@@ -96,11 +107,12 @@ def sample_batch(
     `watch` may raise Cancelled: the last clean estimate of the prompt alone is then the result, as in A1111.
 
     Args:
+        noising: how the checkpoint that the run begins with is noised.
         origin: what to start from; None is pure noise.
         hires: whether this is the second pass of hires fix; hooks are told.
     """
     request, info, task = plan.request, plan.sampler, plan.request.task
-    noise = image_noise(request, batch, device)
+    noise = image_noise(request, batch, noising.family.latents, device)
     first = noise.first()
     if isinstance(task, Img2Img):
         first = first * task.noise_multiplier
@@ -112,16 +124,15 @@ def sample_batch(
             return Sampled(init, complete=True, padded=False)
     model = GuidedModel(
         stage_at,
-        table,
+        noising.table,
         hooks,
         cfg_scale=request.cfg_scale,
         options=request.guidance,
         planned=plan.run_calls,
-        quantize=request.schedule.quantize,
         image_cfg_scale=task.image_cfg_scale if isinstance(task, Img2Img) else None,
         place=Place(batch.index, hires=hires),
     )
-    run = _Run(plan, batch, model, table, hooks, watch, noise, first, init, mask, is_sdxl)
+    run = _Run(plan, batch, model, noising, hooks, watch, noise, first, init, mask)
     end = mask.finished if mask is not None else _unchanged
     try:
         latents = run.in_timesteps() if info.space == "timestep" else run.in_sigmas()
@@ -137,35 +148,35 @@ class _Run:
     """One run of a sampler over a batch.
 
     Attributes:
-        first: (B, 4, h, w) noise to start with.
-        init: (B, 4, h, w) latents that it is added to, or None.
+        first: (B, C, h, w) noise to start with.
+        init: (B, C, h, w) latents that it is added to, or None.
         mask: what of them may change, or None.
     """
 
     plan: Plan
     batch: Batch
     model: GuidedModel
-    table: SigmaTable
+    noising: Noising
     hooks: StepHooks
     watch: Watcher
     noise: ImageNoise
     first: Tensor
     init: Tensor | None
     mask: LatentMask | None
-    is_sdxl: bool
 
     def in_sigmas(self) -> Tensor:
         """Noise-level space: a picture enters the schedule at its last `walk.run` steps."""
         request, info, walk = self.plan.request, self.plan.sampler, self.plan.walk
-        full = sigmas_for(
-            info, request.scheduler, walk.schedule, self.table, request.schedule, is_sdxl=self.is_sdxl
-        ).to(self.first.device)
+        table, asked, tuned = self.noising.table, self.noising.asked, self.noising.family.tuned_levels
+        full = sigmas_for(info, request.scheduler, walk.schedule, table, request.schedule, tuned_levels=tuned).to(
+            self.first.device
+        )
         sigmas = full[walk.schedule - walk.run :]
         if self.init is None:
-            start = self.first * ((1 + sigmas[0] ** 2).sqrt() if request.noise.sgm_multiplier else sigmas[0])
+            start = self.first * (asked.spread(sigmas[0]) if request.noise.sgm_multiplier else sigmas[0])
         else:
-            start = self.init + self.first * sigmas[0] + self.first * _extra_noise(request)
-        low, high = self.table.sigmas[0].to(full), self.table.sigmas[-1].to(full)
+            start = asked.noised(self.init, self.first, sigmas[0]) + self.first * _extra_noise(request)
+        low, high = table.sigmas[0].to(full), table.sigmas[-1].to(full)
         # From a picture, the solvers that choose their own steps stay within what is left of the schedule
         whole = SolverRange(request.steps, low, high) if info.own_steps and self.init is None else None
         return sample(
@@ -184,11 +195,12 @@ class _Run:
     def in_timesteps(self) -> Tensor:
         """Timestep space: a picture is noised to the level before the first one that is run."""
         request, info, walk = self.plan.request, self.plan.sampler, self.plan.walk
-        timesteps = timesteps_for(walk.schedule, request.schedule.discard_penultimate)
+        alphas = self.noising.table.alphas_cumprod
+        timesteps = timesteps_for(walk.schedule, request.schedule.discard_penultimate, len(alphas))
         start = self.first
         if self.init is not None:
             entry = walk.run - 1
-            alpha = self.table.alphas_cumprod.to(self.first)[int(timesteps[entry])]
+            alpha = alphas.to(self.first)[int(timesteps[entry])]
             start = alpha.sqrt() * (self.init + self.first * _extra_noise(request)) + (1 - alpha).sqrt() * self.first
             timesteps = timesteps[:entry]
         epsilon: EpsilonModel = partial(self.model.epsilon, cfgpp=info.label == CFGPP)
@@ -197,7 +209,7 @@ class _Run:
             epsilon if self.mask is None else self.mask.predictor(epsilon),
             start,
             timesteps,
-            self.table.alphas_cumprod,
+            alphas,
             options=sampler_options(request, info),
             unipc=request.unipc,
             noise=self.noise,

@@ -7,13 +7,15 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from webui.domain.catalog import SamplerInfo
 from webui.domain.request import GenerationRequest
 from webui.library.files import ModelFile
+from webui.processing.demands import require_refiner
 from webui.processing.plan import Plan
 from webui.prompt.conditioning import Conditioning
-from webui.sampling.denoiser import Prediction, Stage
+from webui.sampling.denoiser import Stage
+from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import StageName
+from webui.weights.families.contract import networks_of
 from webui.weights.model import LoadedModel
 
 Encode = Callable[[LoadedModel], Conditioning]
@@ -38,24 +40,32 @@ class StageFiles:
 
 
 class Stages:
-    """The stages of one batch. Once the refiner has taken over it stays for the rest of the batch."""
+    """The stages of one batch. Once the refiner has taken over it stays for the rest of the batch.
+
+    Attributes:
+        table: the noise levels of the run.
+        model: the one in force; its VAE decodes, as in A1111.
+        first: the stage that the run begins with.
+    """
 
     def __init__(
         self,
         plan: Plan,
         base: LoadedModel,
+        table: SigmaTable,
         refiner: StageFiles | None,
         load: Load,
         encode: Encode,
         extra: Extra | None = None,
     ) -> None:
         self._plan = plan
+        self.table = table
         self._refiner = refiner  # that has not taken over yet
         self._load = load
         self._encode = encode
         self._extra = extra or partial(blank_conditioning, request=plan.request)
-        self.model = base  # the one in force; its VAE decodes, as in A1111
-        self._current = self._stage(base, "base")
+        self.model = base
+        self._current = self.first = self._stage(base, "base")
 
     def at(self, done: float, calls: int) -> Stage:
         """The stage for the call that comes.
@@ -67,36 +77,31 @@ class Stages:
         if self._refiner is not None:
             share = calls / self._plan.run_calls if self._refiner.by_steps else done
             if share >= self._refiner.at:
-                self.model = self._load(self._refiner)
+                model = self._load(self._refiner)
+                require_refiner(model.file.name, model.spec, self.model.spec)
+                self.model = model
                 self._current = self._stage(self.model, self._refiner.name)
                 self._refiner = None
         return self._current
 
     def _stage(self, model: LoadedModel, name: StageName) -> Stage:
-        prediction = prediction_of(model, self._plan.sampler)
-        return Stage(model.unet, prediction, self._encode(model), self._extra(model), name)
-
-
-def prediction_of(model: LoadedModel, sampler: SamplerInfo) -> Prediction:
-    """What the network's output means to this sampler; LCM reads epsilon its own way, a v model stays a v model."""
-    if sampler.label == "LCM" and model.spec.prediction == "epsilon":
-        return "lcm"
-    prediction: Prediction = model.spec.prediction
-    return prediction
+        family, quantize = model.spec.family, self._plan.request.schedule.quantize
+        asked = networks_of(family).asked(model.spec, self.table, self._plan.sampler, quantize=quantize)
+        return Stage(model.network, asked, self._encode(model), self._extra(model), name, family.residuals)
 
 
 def blank_conditioning(model: LoadedModel, request: GenerationRequest) -> Tensor | None:
     """Conditioning channels (B, C, h, w) of a run without a picture, for checkpoints that expect one; else None.
 
-    Inpainting checkpoints (9 channels) get a mask of ones, everything may change, and an encoded mid-grey picture.
-    Editing checkpoints (8 channels) get an empty one, depth checkpoints (5 channels) one that is equally far
-    everywhere. Where there is a picture, `start.py` answers instead.
+    Inpainting checkpoints get a mask of ones, everything may change, and an encoded mid-grey picture. Editing
+    checkpoints get an empty one, depth checkpoints one that is equally far everywhere. Where there is a picture,
+    `start.py` answers instead.
     """
-    missing = model.spec.in_channels - 4
-    shape = (request.batch_size, missing, request.height // 8, request.width // 8)
-    if missing <= 0:
+    spec = model.spec
+    if spec.shown_channels <= 0:
         return None
-    if missing != 5:
+    shape = (request.batch_size, spec.shown_channels, *spec.latents.grid(request.width, request.height))
+    if not spec.inpaints:
         return torch.zeros(shape, device=model.device)
     grey = torch.full((1, 3, request.height, request.width), 0.5, device=model.device)
     encoded = model.vae.encode(grey).float().expand(request.batch_size, -1, -1, -1)

@@ -30,7 +30,7 @@ class Start:
     """The start of a job's batches, made once for all of them.
 
     Attributes:
-        latents: (1, 4, h, w) for all images of a batch, or (B, 4, h, w).
+        latents: (1, C, h, w) for all images of a batch, or (B, C, h, w).
         painted: (1, 1, h, w) in 0..1, 1 is repainted; None without a mask.
         canvas: the pictures that they come from.
     """
@@ -40,7 +40,7 @@ class Start:
         self._task = task
         self._device = model.device
         self.canvas: Canvas = prepared(task, request.width, request.height)
-        self._cells = (request.height // model.vae.downscale, request.width // model.vae.downscale)
+        self._cells = model.spec.latents.grid(request.width, request.height)
         self._pixels = [to_pixels(picture, model.device) for picture in self.canvas.pictures]
         self._seen: tuple[LoadedModel, Tensor | None] | None = None
         self._check_size(model.vae)
@@ -57,7 +57,7 @@ class Start:
         return bool(self.canvas.note) and self.painted is None
 
     def mask_for(self, clean: Tensor) -> LatentMask | None:
-        """The mask of one batch, whose clean latents (B, 4, h, w) are given."""
+        """The mask of one batch, whose clean latents (B, C, h, w) are given."""
         return None if self.painted is None else LatentMask(clean, self.painted.to(clean), self.soft)
 
     def extra(self, model: LoadedModel) -> Tensor | None:
@@ -71,7 +71,7 @@ class Start:
 
         Args:
             made: as decoded.
-            latents: (4, h, w), what it was decoded from.
+            latents: (C, h, w), what it was decoded from.
         """
         done = finished(self.canvas, self._task, made, position, self._changed(position, latents))
         return done.image, done.attachments

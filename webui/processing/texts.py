@@ -1,7 +1,7 @@
 """The text side of a job: styles, embeddings and encoders, kept between jobs while their files stay the same."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,13 +58,20 @@ class Texts:
     def __init__(self, library: ModelLibrary, styles_file: Path) -> None:
         self._library = library
         self._styles_file = styles_file
+        self._styles_problem = ""
         self._tokenizer: ClipTokenizer | None = None
         self._read: dict[Path, _Read] = {}
         self._files: dict[Embedding, ModelFile] = {}
 
-    def styles(self) -> dict[str, Style]:
-        """The saved styles by name."""
-        return read_styles(self._styles_file)
+    def styles(self, wanted: Collection[str] = ()) -> dict[str, Style]:
+        """The saved styles by name. A damaged file has none, and `problems` says so where any are wanted."""
+        self._styles_problem = ""
+        try:
+            return read_styles(self._styles_file)
+        except UnusableFileError as error:
+            if wanted:
+                self._styles_problem = f"{error}; made without the styles {', '.join(wanted)}"
+            return {}
 
     def encode(self, plan: Plan, model: LoadedModel, brought: Sequence[Embedding] = ()) -> Conditioning:
         """The text of one batch of the plan, for one model; `brought` are embeddings beside those in the folder."""
@@ -109,11 +116,13 @@ class Texts:
     ) -> tuple[Notice, ...]:
         """What is to be said of names in the prompts of these plans: embeddings whose file cannot be used, that were
         made for another kind of model, or of which there are several. Of other files in the folder nothing is said.
+        A damaged file of styles is told too.
         """
+        styles = (Notice("styles", self._styles_problem),) if self._styles_problem else ()
         encoder = self._encoder(model, brought)
-        remarks = self._remarks(encoder.embeddings, model.spec.family)
+        remarks = self._remarks(encoder.embeddings, model.spec.family.name)
         if not any(remark.text for remark in remarks):
-            return ()
+            return styles
         table = EmbeddingTable(remarks, encoder.tokenizer)
         texts = {text for plan in plans for texts in self._texts(plan) for text in texts}
         told: dict[str, None] = {}
@@ -123,7 +132,7 @@ class Texts:
                 remark, length = table.find(ids, position) or (_NOTHING, 1)
                 told[remark.text] = None
                 position += length
-        return tuple(Notice("embeddings", text) for text in told if text)
+        return (*styles, *(Notice("embeddings", text) for text in told if text))
 
     def _remarks(self, usable: Sequence[Embedding], family: str) -> list[_Remark]:
         """What is to be told of each name, if a prompt has it; "" of those that mean one usable file."""

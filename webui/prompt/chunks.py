@@ -1,4 +1,7 @@
-"""Texts as chunks of 75 weighted tokens (prompt-language, sections 7 to 9). No encoding here."""
+"""Texts as chunks of weighted tokens (prompt-language, sections 7 to 9). No encoding here.
+
+How many tokens a chunk has, its `size`, is the family's: what its text encoders read at once, without BOS and EOS.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,14 +13,12 @@ from webui.prompt.attention import Segment, parse_attention
 from webui.prompt.embedding_table import E, EmbeddingTable
 from webui.prompt.tokenize import COMMA, END, START, ClipTokenizer, Dialect
 
-CHUNK = 75  # tokens of a chunk, beside BOS and EOS
-WINDOW = CHUNK + 2
 PLACEHOLDER = 0  # stands where the vectors of an embedding go
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk(Generic[E]):
-    """Up to 75 tokens that are encoded together.
+    """The tokens that are encoded together.
 
     Attributes:
         tokens: ids without BOS, EOS and padding.
@@ -29,17 +30,17 @@ class Chunk(Generic[E]):
     weights: tuple[float, ...] = ()
     embeddings: tuple[tuple[int, E], ...] = ()
 
-    def padded_tokens(self, *, with_zero: bool) -> list[int]:
-        """The 77 ids: BOS, tokens, EOS, then 0 or EOS to the end. With zeros nothing but 0 follows the first EOS."""
-        ids = [START, *self.tokens, *[END] * (CHUNK + 1 - len(self.tokens))]
+    def padded_tokens(self, size: int, *, with_zero: bool) -> list[int]:
+        """The size + 2 ids: BOS, tokens, EOS, then 0 or EOS to the end. With zeros only 0 follows the first EOS."""
+        ids = [START, *self.tokens, *[END] * (size + 1 - len(self.tokens))]
         if with_zero:
             first = ids.index(END)
-            ids[first + 1 :] = [0] * (CHUNK + 1 - first)
+            ids[first + 1 :] = [0] * (size + 1 - first)
         return ids
 
-    def padded_weights(self) -> list[float]:
-        """The 77 factors: 1 for BOS, EOS and padding."""
-        return [1.0, *self.weights, *[1.0] * (CHUNK + 1 - len(self.weights))]
+    def padded_weights(self, size: int) -> list[float]:
+        """The size + 2 factors: 1 for BOS, EOS and padding."""
+        return [1.0, *self.weights, *[1.0] * (size + 1 - len(self.weights))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +48,18 @@ class Chunks(Generic[E]):
     """A text in chunks, at least one.
 
     Attributes:
-        count: tokens as users see them: 75 for each closed chunk and the real ones of the last.
+        count: tokens as users see them: `size` for each closed chunk and the real ones of the last.
+        size: tokens that fit into a chunk.
     """
 
     chunks: tuple[Chunk[E], ...]
     count: int
+    size: int
 
     @property
     def limit(self) -> int:
-        """The count's next multiple of 75."""
-        return math.ceil(max(self.count, 1) / CHUNK) * CHUNK
+        """The count's next multiple of the size."""
+        return math.ceil(max(self.count, 1) / self.size) * self.size
 
 
 def chunks(
@@ -65,10 +68,11 @@ def chunks(
     embeddings: EmbeddingTable[E],
     rules: PromptRules,
     *,
+    size: int,
     dialect: Dialect = "clip",
     name: str = "prompt",
 ) -> Chunks[E]:
-    """Read attention, tokenize each segment by itself, and build chunks of 75 tokens.
+    """Read attention, tokenize each segment by itself, and build chunks of `size` tokens.
 
     Args:
         text: one text of a schedule.
@@ -79,7 +83,7 @@ def chunks(
     """
     segments = [Segment(text, 1.0)] if rules.emphasis == "None" else parse_attention(text, field=name)
     ids = iter(tokenizer.ids([segment.text for segment in segments if not segment.is_break], dialect))
-    building = _Building(embeddings, rules.comma_padding_backtrack)
+    building = _Building(embeddings, rules.comma_padding_backtrack, size)
     for segment in segments:
         if segment.is_break:
             building.close()
@@ -88,8 +92,10 @@ def chunks(
     return building.finish()
 
 
-def old_chunks(text: str, tokenizer: ClipTokenizer, embeddings: EmbeddingTable[E], rules: PromptRules) -> Chunks[E]:
-    """The emphasis of the first versions: brackets in tokens set the factor of what follows; one chunk, cut at 75."""
+def old_chunks(
+    text: str, tokenizer: ClipTokenizer, embeddings: EmbeddingTable[E], rules: PromptRules, *, size: int
+) -> Chunks[E]:
+    """The emphasis of the first versions: brackets in tokens set the factor of what follows; one chunk, cut to size."""
     (ids,) = tokenizer.ids([text])
     tokens: list[int] = []
     weights: list[float] = []
@@ -110,8 +116,8 @@ def old_chunks(text: str, tokenizer: ClipTokenizer, embeddings: EmbeddingTable[E
             tokens.append(ids[position])
             weights.append(weight)
             position += 1
-    chunk = Chunk(tuple(tokens[:CHUNK]), tuple(weights[:CHUNK]), tuple(found))
-    return Chunks((chunk,), len(tokens))
+    chunk = Chunk(tuple(tokens[:size]), tuple(weights[:size]), tuple(found))
+    return Chunks((chunk,), len(tokens), size)
 
 
 @dataclass(slots=True)
@@ -120,6 +126,7 @@ class _Building(Generic[E]):
 
     embeddings: EmbeddingTable[E]
     backtrack: int
+    size: int
     closed: list[Chunk[E]] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
@@ -135,9 +142,9 @@ class _Building(Generic[E]):
         while position < len(ids):
             if ids[position] == COMMA:
                 self.last_comma = len(self.tokens)
-            elif len(self.tokens) == CHUNK:
+            elif len(self.tokens) == self.size:
                 self._move_behind_comma()
-            if len(self.tokens) == CHUNK:
+            if len(self.tokens) == self.size:
                 self.close()
             match = self.embeddings.find(ids, position)
             if match is None:
@@ -146,7 +153,7 @@ class _Building(Generic[E]):
                 position += 1
                 continue
             embedding, name_length = match
-            if len(self.tokens) + embedding.length > CHUNK:
+            if len(self.tokens) + embedding.length > self.size:
                 self.close()
             self.found.append((len(self.tokens), embedding))
             self.tokens += [PLACEHOLDER] * embedding.length
@@ -159,7 +166,7 @@ class _Building(Generic[E]):
         Embeddings stay recorded in the old chunk even if their placeholders move. That is A1111's behaviour, and
         images depend on it.
         """
-        if self.backtrack == 0 or self.last_comma is None or CHUNK - self.last_comma > self.backtrack:
+        if self.backtrack == 0 or self.last_comma is None or self.size - self.last_comma > self.backtrack:
             return
         cut = self.last_comma + 1
         tokens, weights = self.tokens[cut:], self.weights[cut:]
@@ -168,7 +175,7 @@ class _Building(Generic[E]):
         self.tokens, self.weights = tokens, weights
 
     def finish(self) -> Chunks[E]:
-        count = CHUNK * len(self.closed) + len(self.tokens)
+        count = self.size * len(self.closed) + len(self.tokens)
         if self.tokens or not self.closed:
             self.close()
-        return Chunks(tuple(self.closed), count)
+        return Chunks(tuple(self.closed), count, self.size)

@@ -10,7 +10,7 @@ class Span:
     """One text of a prompt schedule, encoded; used up to and including planned call `until`.
 
     Attributes:
-        context: (T, D) float32, T a multiple of 77.
+        context: (T, D) float32, T a multiple of the encoders' window.
         vector: (D_y,) SDXL's pooled text and sizes; None for the others.
     """
 
@@ -34,7 +34,7 @@ class Conditioning:
     Attributes:
         positive: for each image its AND parts.
         negative: for each image one schedule.
-        empty: (77, D) encoding of the empty prompt, for padding; None where not needed.
+        empty: (W, D) encoding of the empty prompt, for padding; None where not needed.
     """
 
     positive: tuple[tuple[Part, ...], ...]

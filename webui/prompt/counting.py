@@ -26,8 +26,8 @@ class VectorCount:
 @dataclass(frozen=True, slots=True)
 class TokenCount:
     """Attributes:
-    used: 75 for each full chunk and the tokens of the last one.
-    limit: the next multiple of 75.
+    used: the size of a chunk for each full one, and the tokens of the last one.
+    limit: the next multiple of that size.
     """
 
     used: int
@@ -41,11 +41,12 @@ class PromptCounter:
         self._tokenizer = tokenizer
         self._table = EmbeddingTable(embeddings, tokenizer)
 
-    def count(self, text: str, *, steps: int, rules: PromptRules, negative: bool = False) -> TokenCount:
+    def count(self, text: str, *, size: int, steps: int, rules: PromptRules, negative: bool = False) -> TokenCount:
         """The longest text that the prompt comes to: of its AND parts, at any of its steps.
 
         Args:
             text: with styles merged in.
+            size: tokens of a chunk; see `TextSide.chunk`.
             steps: planned calls, at least 1; prompt editing counts by them.
 
         Raises:
@@ -57,7 +58,7 @@ class PromptCounter:
         # a set: an alternation over 150 steps repeats few texts
         texts = {entry for part in parts for _, entry in schedules(part, steps, old=rules.old_scheduling)}
         field = "negative_prompt" if negative else "prompt"
-        found = [chunks(one, self._tokenizer, self._table, rules, name=field) for one in texts]
+        found = [chunks(one, self._tokenizer, self._table, rules, size=size, name=field) for one in texts]
         longest = max(found, key=lambda one: one.count)
         return TokenCount(longest.count, longest.limit)
 

@@ -14,7 +14,7 @@ class Named(Protocol):
     def name(self) -> str: ...
     @property
     def length(self) -> int:
-        """How many tokens it takes, 1..75."""
+        """How many tokens it takes, at least 1."""
 
 
 E = TypeVar("E", bound=Named)

@@ -16,7 +16,7 @@ from webui.library.embedding_layout import unread_in, vector_names
 from webui.library.pictures import embedding_data, is_picture
 from webui.prompt.ports import TextEncoder, TextStack
 
-MAX_VECTORS = 75  # what fits between BOS and EOS
+MAX_VECTORS = 75  # of a file: the format was made for CLIP, which reads no more between BOS and EOS
 MAX_WIDTH = 8192
 MAX_FILE = 64 * 2**20  # bytes; 75 vectors of SDXL are under 1 MB
 
@@ -40,7 +40,7 @@ class Embedding:
 
     @property
     def length(self) -> int:
-        """How many tokens it takes, 1..75."""
+        """How many tokens it takes, 1..`MAX_VECTORS`."""
         return len(next(iter(self.parts.values())))
 
     def vectors(self, encoder: TextEncoder) -> Tensor:
@@ -48,7 +48,9 @@ class Embedding:
         return self.parts.get(encoder.slot, self.parts.get("only", torch.empty(0, encoder.width)))
 
     def fits(self, stack: TextStack) -> bool:
-        """Whether it was made for text encoders of these widths."""
+        """Whether it was made for text encoders of these widths, and goes into one chunk of theirs."""
+        if self.length > stack.side.chunk:
+            return False
         if len(self.parts) != len(stack.encoders) or ("only" in self.parts) != (len(stack.encoders) == 1):
             return False
         return all(self.vectors(encoder).shape[1] == encoder.width for encoder in stack.encoders)

@@ -2,13 +2,14 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from webui.domain.request import SDXL, PromptRules
-from webui.prompt.chunks import WINDOW, Chunk, Chunks, chunks, old_chunks
+from webui.library.family import SizeNumber
+from webui.prompt.chunks import Chunk, Chunks, chunks, old_chunks
 from webui.prompt.composition import split_and
 from webui.prompt.conditioning import Conditioning, Part, Span
 from webui.prompt.embedding_table import EmbeddingTable
@@ -65,16 +66,16 @@ class PromptEncoder:
 
     def chunks(self, text: str, encoder: TextEncoder, rules: PromptRules, field: str) -> Chunks[Embedding]:
         """One text of a schedule, cut for one encoder."""
-        if rules.old_emphasis and self.stack.family == "sd1":
-            return old_chunks(text, self.tokenizer, self._table, rules)
+        side = self.stack.side
+        if rules.old_emphasis and side.old_emphasis:
+            return old_chunks(text, self.tokenizer, self._table, rules, size=side.chunk)
         dialect: Dialect = "open_clip" if encoder.pads_with_zero else "clip"
-        return chunks(text, self.tokenizer, self._table, rules, dialect=dialect, name=field)
+        return chunks(text, self.tokenizer, self._table, rules, size=side.chunk, dialect=dialect, name=field)
 
     def _skip(self, clip_skip: int, sdxl: SDXL) -> int:
         """Clip skip as the towers want it: 0 where the family's own layer is taken."""
-        if self.stack.family == "sd1" or (self.stack.family == "sdxl" and sdxl.clip_l_skip):
-            return clip_skip
-        return 0
+        follows = self.stack.side.clip_skip
+        return clip_skip if follows == "always" or (follows == "asked" and sdxl.clip_l_skip) else 0
 
 
 class _Job:
@@ -97,6 +98,7 @@ class _Job:
         self.skip = skip
         self.size = size
         self.sdxl = sdxl
+        self.side = prompts.stack.side
         self._done: dict[tuple[str, bool], tuple[Span, ...]] = {}
 
     def spans(self, text: str, *, negative: bool = False) -> tuple[Span, ...]:
@@ -105,7 +107,7 @@ class _Job:
         return self._done[text, negative]
 
     def empty(self) -> Tensor:
-        """(77, D): the empty prompt, whole and not zeroed."""
+        """(W, D): the empty prompt, whole and not zeroed."""
         return self._encode([""], "prompt")[0][0]
 
     def _spans(self, text: str, *, negative: bool) -> tuple[Span, ...]:
@@ -114,7 +116,7 @@ class _Job:
         contexts, pooled = self._encode(texts, "negative_prompt" if negative else "prompt")
         if pooled is None:
             return tuple(Span(until, context) for (until, _), context in zip(entries, contexts, strict=True))
-        if negative and not any(texts):
+        if negative and self.side.zeroes_empty_negative and not any(texts):
             contexts, pooled = [torch.zeros_like(c) for c in contexts], [torch.zeros_like(p) for p in pooled]
         numbers = self._numbers(negative=negative).to(pooled[0])
         return tuple(
@@ -125,12 +127,15 @@ class _Job:
     def _numbers(self, *, negative: bool) -> Tensor:
         """SDXL's size conditioning, embedded (arXiv:2307.01952, section 2.2)."""
         width, height = self.size
-        numbers: list[float] = [height, width, self.sdxl.crop_top, self.sdxl.crop_left]
-        if self.prompts.stack.family == "sdxl_refiner":
-            numbers.append(self.sdxl.negative_aesthetic_score if negative else self.sdxl.aesthetic_score)
-        else:
-            numbers += [height, width]
-        return embed_numbers(torch.tensor(numbers)).flatten()
+        score = self.sdxl.negative_aesthetic_score if negative else self.sdxl.aesthetic_score
+        known: Mapping[SizeNumber, float] = {
+            "height": height,
+            "width": width,
+            "crop_top": self.sdxl.crop_top,
+            "crop_left": self.sdxl.crop_left,
+            "aesthetic_score": score,
+        }
+        return embed_numbers(torch.tensor([float(known[name]) for name in self.side.numbers])).flatten()
 
     def _encode(self, texts: Sequence[str], field: str) -> tuple[list[Tensor], list[Tensor] | None]:
         """Contexts (T, D) of equal length and pooled vectors of texts that belong together."""
@@ -148,24 +153,26 @@ class _Job:
             hidden, first = self._run(encoder, padded, counts)
             contexts.append(hidden)
             pooled = pooled if first is None else first
-        context = dict(zip(unique, torch.cat(contexts, dim=-1).unbind(), strict=True))
+        joined = torch.cat(contexts, dim=-1 if self.side.joining == "channels" else -2)
+        context = dict(zip(unique, joined.unbind(), strict=True))
         vectors = None if pooled is None else dict(zip(unique, pooled.unbind(), strict=True))
         return [context[text] for text in texts], None if vectors is None else [vectors[text] for text in texts]
 
     def _run(
         self, encoder: TextEncoder, texts: list[list[Chunk[Embedding]]], counts: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        """Encode U texts of n chunks each: context (U, 77 n, D), and pooled (U, D_p) of each first chunk, or None."""
+        """Encode U texts of n chunks each: context (U, W n, D), and pooled (U, D_p) of each first chunk, or None."""
         flat = [chunk for text in texts for chunk in text]
-        tokens = torch.tensor([chunk.padded_tokens(with_zero=encoder.pads_with_zero) for chunk in flat])
-        weights = torch.tensor([chunk.padded_weights() for chunk in flat], dtype=torch.float32)
+        size, window = self.side.chunk, self.side.window
+        tokens = torch.tensor([chunk.padded_tokens(size, with_zero=encoder.pads_with_zero) for chunk in flat])
+        weights = torch.tensor([chunk.padded_weights(size) for chunk in flat], dtype=torch.float32)
         splices = [[Splice(offset, found.vectors(encoder)) for offset, found in chunk.embeddings] for chunk in flat]
         answers = [
             encoder.encode(tokens[row : row + ROWS], splices[row : row + ROWS], clip_skip=self.skip)
             for row in range(0, len(flat), ROWS)
         ]
-        hidden = torch.cat([answer.hidden for answer in answers]).view(len(texts), -1, WINDOW, encoder.width)
-        factors = weights.to(hidden).view(len(texts), -1, WINDOW)
+        hidden = torch.cat([answer.hidden for answer in answers]).view(len(texts), -1, window, encoder.width)
+        factors = weights.to(hidden).view(len(texts), -1, window)
         if self.rules.emphasis in {"Original", "No norm"}:
             keep_mean = self.rules.emphasis == "Original"
             hidden = torch.stack(
@@ -184,8 +191,8 @@ def emphasize(hidden: Tensor, weights: Tensor, counts: Tensor, *, keep_mean: boo
     """Multiply encoded tokens by their weights.
 
     Args:
-        hidden: (U, 77, D), one chunk of each text.
-        weights: (U, 77).
+        hidden: (U, W, D), one chunk of each text.
+        weights: (U, W).
         counts: (U,) how often each text stands in its schedule; the mean is over all those together.
         keep_mean: scale the result by one number so that its mean is what it was.
     """

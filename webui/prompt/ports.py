@@ -6,12 +6,12 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-Family = Literal["sd1", "sd2", "sdxl", "sdxl_refiner"]
+from webui.library.family import TextSide
 
 
 @dataclass(frozen=True, slots=True)
 class Splice:
-    """Vectors that replace token embeddings: rows offset + 1 .. offset + v of the 77 (row 0 is BOS)."""
+    """Vectors that replace token embeddings: rows offset + 1 .. offset + v of the window (row 0 is BOS)."""
 
     offset: int
     vectors: Tensor  # (v, D)
@@ -19,7 +19,7 @@ class Splice:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One encoder's answer: hidden (B, 77, D) float32, pooled (B, D_p) float32 or None."""
+    """One encoder's answer: hidden (B, W, D) float32, pooled (B, D_p) float32 or None."""
 
     hidden: Tensor
     pooled: Tensor | None = None
@@ -39,14 +39,16 @@ class TextEncoder(Protocol):
     slot: Literal["clip_l", "clip_g"]
 
     def encode(self, tokens: Tensor, splices: Sequence[Sequence[Splice]], *, clip_skip: int) -> Encoded:
-        """Encode (B, 77) int64 ids. Which layer is taken and whether the final norm follows is the encoder's own
-        business; `clip_skip` is N >= 1, counted from the last layer, or 0 for the tower's own layer.
+        """Encode (B, W) int64 ids, W being the window.
+
+        Which layer is taken and whether the final norm follows is the encoder's own business; `clip_skip` is N >= 1,
+        counted from the last layer, or 0 for the tower's own layer.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class TextStack:
-    """The text side of a checkpoint: one encoder, or CLIP-L and CLIP-G for SDXL (concatenated along channels)."""
+    """The text side of a checkpoint: its family's facts, and the encoders (for SDXL CLIP-L and CLIP-G)."""
 
-    family: Family
+    side: TextSide
     encoders: tuple[TextEncoder, ...]

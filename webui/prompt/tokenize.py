@@ -1,4 +1,4 @@
-"""Texts as token ids of CLIP's byte pair encoding. Chunks of 75 are made in `chunks.py`.
+"""Texts as token ids of CLIP's byte pair encoding. Chunks are made in `chunks.py`.
 
 Needs no torch: the page counts tokens with it, in the process that must not load torch.
 """

@@ -1,4 +1,4 @@
-"""From the network to the denoiser that samplers call: prompt timing, guidance, AND, prediction types.
+"""From the network to the denoiser that samplers call: prompt timing, guidance, AND.
 
 One `GuidedModel` serves one run of a sampler. It counts its calls, because prompt editing is timed by them, and keeps
 the last estimate of the prompt alone, which is the picture when a run is interrupted.
@@ -7,32 +7,19 @@ the last estimate of the prompt alone, which is the picture when a run is interr
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from webui.domain.request import Guidance
+from webui.library.family import ALL_RESIDUALS, ResidualKind
 from webui.prompt.conditioning import Conditioning, Span, at_call
 from webui.sampling.guidance import guide, rescaled, towards_picture
 from webui.sampling.padding import match_lengths, stack_spans
-from webui.sampling.steps import ModelCall, Place, StageName, Step, StepHooks, Unet
+from webui.sampling.parameterisation import Parameterisation
+from webui.sampling.schedules import SigmaTable
+from webui.sampling.steps import ModelCall, Network, Place, StageName, Step, StepHooks
 from webui.sampling.timestep import Guided
-
-Prediction = Literal["epsilon", "v", "lcm"]
-LCM_SIGMA_DATA = 0.5
-LCM_TIMESTEP_SCALE = 10.0
-LCM_STRIDE = 20  # 50 of the 1000 timesteps: 19, 39, ... 999
-
-
-class NoiseLevels(Protocol):
-    """What is asked of the table of noise levels."""
-
-    @property
-    def sigmas(self) -> Tensor: ...
-    @property
-    def alphas_cumprod(self) -> Tensor: ...
-    def timestep(self, sigma: Tensor, quantize: bool = False) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +27,18 @@ class Stage:
     """A network and the text encoded for it. The refiner is a second stage.
 
     Attributes:
-        prediction: what the network's output means.
+        asked: how the network is asked, and what its output means.
         extra: (B, C, h, w) conditioning channels of inpainting and editing checkpoints, or None.
         name: whether the network is the checkpoint of the pass or its refiner.
+        takes: which residuals the network takes.
     """
 
-    unet: Unet
-    prediction: Prediction
+    network: Network
+    asked: Parameterisation
     conditioning: Conditioning
     extra: Tensor | None = None
     name: StageName = "base"
+    takes: frozenset[ResidualKind] = ALL_RESIDUALS
 
 
 StageAt = Callable[[float, int], Stage]  # (share of the noise levels done, calls made) -> the stage in force
@@ -62,7 +51,6 @@ class GuidedModel:
         stage_at: asked before each call which network is in force.
         levels: the noise levels of the checkpoint.
         planned: denoiser calls planned for the run (twice the steps for second-order samplers).
-        quantize: round timesteps to whole numbers.
         image_cfg_scale: guidance towards the picture of checkpoints that edit by instruction (arXiv:2211.09800,
             equation 3); None or 1: the picture is shown to the negative prompt too.
         place: the batch and the pass that the run is of.
@@ -71,13 +59,12 @@ class GuidedModel:
     def __init__(
         self,
         stage_at: StageAt,
-        levels: NoiseLevels,
+        levels: SigmaTable,
         hooks: StepHooks,
         *,
         cfg_scale: float,
         options: Guidance,
         planned: int,
-        quantize: bool = False,
         image_cfg_scale: float | None = None,
         place: Place = Place(),
     ) -> None:
@@ -87,63 +74,61 @@ class GuidedModel:
         self._cfg_scale = cfg_scale
         self._options = options
         self._planned = planned
-        self._quantize = quantize
         self._image_scale = 1.0 if image_cfg_scale is None else image_cfg_scale
         self._place = place
         self._calls_of: Counter[int] = Counter()  # by the index of the step
         self.calls = 0
-        self.latest: Tensor | None = None  # (B, 4, h, w): clean estimate of each image's first prompt part alone
+        self.latest: Tensor | None = None  # (B, C, h, w): clean estimate of each image's first prompt part alone
         self.padded = False  # whether a prompt was padded to the other's length
 
     def denoise(self, step: Step, latents: Tensor, sigma: Tensor) -> Tensor:
-        """Sigma space: (B, 4, h, w) at level `sigma` -> the guided estimate of the clean latents."""
-        nearest = int((self._levels.sigmas.log() - sigma.cpu().clamp(min=1e-8).log()).abs().argmin())
-        stage = self._stage_at((999 - nearest) / 1000, self.calls)
+        """Sigma space: (B, C, h, w) at level `sigma` -> the guided estimate of the clean latents."""
+        stage = self._stage_at(self._levels.done(sigma), self.calls)
         step = self._begun(step, stage)
-        timestep = self._timestep(stage, sigma)
-        scaled = latents / (sigma**2 + 1).sqrt()
+        asked = stage.asked
+        timestep = asked.timestep(sigma)
+        scaled = latents / asked.spread(sigma)
         rows, uncond, weights, scale = self._predict(step, stage, scaled, timestep, sigma)
         blind = self._blind(step, stage, scaled, timestep)
         owners = _owners(weights, latents.device)
-        rows = _clean(stage.prediction, rows, latents[owners], sigma, timestep)
+        rows = asked.clean(rows, latents[owners], sigma, timestep)
         cond = rows[_firsts(weights)]
-        against = cond if uncond is None else _clean(stage.prediction, uncond, latents, sigma, timestep)
+        against = cond if uncond is None else asked.clean(uncond, latents, sigma, timestep)
         guided = guide(rows, against, weights, scale)
         if blind is not None:
-            unseen = _clean(stage.prediction, blind, latents, sigma, timestep)
+            unseen = asked.clean(blind, latents, sigma, timestep)
             guided = towards_picture(guided, against, unseen, self._image_scale)
         if self._options.rescale > 0:
-            guided = rescaled(guided, cond, latents, sigma, stage.prediction == "v", self._options.rescale)
+            guided = rescaled(guided, cond, latents, sigma, asked, self._options.rescale)
         guided = self._hooks.edit_denoised(step, guided, cond, against)
         self.latest = cond
         self.calls += 1
         return guided
 
     def epsilon(self, step: Step, latents: Tensor, timestep: Tensor, *, cfgpp: bool = False) -> Guided:
-        """Timestep space: variance-preserving (B, 4, h, w) at `timestep` -> guided and unconditional epsilon.
+        """Timestep space: variance-preserving (B, C, h, w) at `timestep` -> guided and unconditional epsilon.
 
         `cfgpp` divides the guidance scale by 12.5, as DDIM CFG++ (arXiv:2406.08070) is set up in A1111.
         """
-        stage = self._stage_at((999 - float(timestep)) / 1000, self.calls)
+        stage = self._stage_at(self._levels.done_at(timestep), self.calls)
         step = self._begun(step, stage)
         rows, uncond, weights, scale = self._predict(step, stage, latents, timestep, timestep)
         blind = self._blind(step, stage, latents, timestep)
         owners = _owners(weights, latents.device)
         alpha = self._levels.alphas_cumprod.to(latents)[int(timestep)]
-        if stage.prediction == "v":
-            rows = alpha.sqrt() * rows + (1 - alpha).sqrt() * latents[owners]
-            uncond = None if uncond is None else alpha.sqrt() * uncond + (1 - alpha).sqrt() * latents
-            blind = None if blind is None else alpha.sqrt() * blind + (1 - alpha).sqrt() * latents
+        rows = stage.asked.epsilon(rows, latents[owners], alpha)
         cond = rows[_firsts(weights)]
-        against = cond if uncond is None else uncond
+        against = cond if uncond is None else stage.asked.epsilon(uncond, latents, alpha)
         guided = guide(rows, against, weights, scale / 12.5 if cfgpp else scale)
         if blind is not None:
-            guided = towards_picture(guided, against, blind, self._image_scale)
+            unseen = stage.asked.epsilon(blind, latents, alpha)
+            guided = towards_picture(guided, against, unseen, self._image_scale)
         if self._options.rescale > 0:
             ratio = _deviation(cond) / _deviation(guided)
             guided = torch.lerp(guided, guided * ratio, self._options.rescale)
-        guided = self._hooks.edit_denoised(step, guided, cond, against)
-        self.latest = (latents - (1 - alpha).sqrt() * cond) / alpha.sqrt()
+        if self._hooks.edits_denoised:
+            guided = self._edited(step, latents, self._levels.alpha(timestep).to(latents), guided, cond, against)
+        self.latest = _clean(latents, cond, alpha)
         self.calls += 1
         return Guided(guided, against)
 
@@ -158,16 +143,19 @@ class GuidedModel:
         self._calls_of[step.index] += 1
         return step
 
-    def _timestep(self, stage: Stage, sigma: Tensor) -> Tensor:
-        """The time handed to the network; LCM knows fifty of them."""
-        if stage.prediction != "lcm":
-            return self._levels.timestep(sigma, self._quantize)
-        known = self._levels.sigmas[LCM_STRIDE - 1 :: LCM_STRIDE]
-        index = (known.log() - sigma.cpu().log()).abs().argmin()
-        return (index * LCM_STRIDE + LCM_STRIDE - 1).to(sigma)
+    def _edited(
+        self, step: Step, latents: Tensor, alpha: Tensor, guided: Tensor, cond: Tensor, against: Tensor
+    ) -> Tensor:
+        """The guided epsilon after the hooks, which see clean estimates; the very same where they change nothing."""
+        before = _clean(latents, guided, alpha)
+        after = self._hooks.edit_denoised(step, before, _clean(latents, cond, alpha), _clean(latents, against, alpha))
+        return guided if after is before else (latents - alpha.sqrt() * after) / (1 - alpha).sqrt()
 
     def _skips_uncond(self, sigma: Tensor) -> bool:
-        """Whether this call leaves the negative prompt out (skip early CFG, NGMS)."""
+        """Whether this call leaves the negative prompt out (skip early CFG, NGMS).
+
+        In timestep space A1111 compares the timestep with the noise level that NGMS begins at; so it is here.
+        """
         options = self._options
         if options.skip_early_cond and self.calls / self._planned <= options.skip_early_cond:
             return True
@@ -198,7 +186,7 @@ class GuidedModel:
         return cond, self._call(step, stage, scaled, timestep, [negative], [False]), weights, self._cfg_scale
 
     def _blind(self, step: Step, stage: Stage, scaled: Tensor, timestep: Tensor) -> Tensor | None:
-        """The network's answer to the negative prompt without the picture (B, 4, h, w), where guidance needs it."""
+        """The network's answer to the negative prompt without the picture (B, C, h, w), where guidance needs it."""
         if self._image_scale == 1 or stage.extra is None:
             return None
         negative = stack_spans([at_call(one, self.calls) for one in stage.conditioning.negative])
@@ -228,19 +216,24 @@ class GuidedModel:
             context,
             torch.tensor(positive, device=sample.device),
             torch.cat(vectors).to(sample.device) if vectors else None,
+            stage.takes,
         )
-        return stage.unet(call, self._hooks.unet_residuals(call))
+        residuals = self._hooks.unet_residuals(call)
+        if residuals is None:
+            return stage.network(call, None)
+        try:
+            return stage.network(call, residuals)
+        except torch.OutOfMemoryError:
+            raise
+        except (ValueError, RuntimeError) as error:  # they do not fit this network
+            output = stage.network(call, None)
+            self._hooks.refuse_residuals(error)
+            return output
 
 
-def _clean(prediction: Prediction, output: Tensor, latents: Tensor, sigma: Tensor, timestep: Tensor) -> Tensor:
-    """Clean estimate from a network output; epsilon, v (arXiv:2202.00512) or consistency (arXiv:2310.04378)."""
-    if prediction == "v":
-        return latents / (sigma**2 + 1) - output * sigma / (sigma**2 + 1).sqrt()
-    clean = latents - sigma * output
-    if prediction == "epsilon":
-        return clean
-    time, variance = timestep.to(latents) * LCM_TIMESTEP_SCALE, LCM_SIGMA_DATA**2
-    return clean * time / (time**2 + variance).sqrt() + latents * variance / (time**2 + variance)
+def _clean(latents: Tensor, epsilon: Tensor, alpha: Tensor) -> Tensor:
+    """The clean estimate in variance-preserving latents, given the noise in them."""
+    return (latents - (1 - alpha).sqrt() * epsilon) / alpha.sqrt()
 
 
 def _owners(weights: list[list[float]], device: torch.device) -> Tensor:

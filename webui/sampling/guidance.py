@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from webui.sampling.parameterisation import Parameterisation
+
 
 def guide(rows: Tensor, against: Tensor, weights: list[list[float]], scale: float) -> Tensor:
     """u + sum_j w_j x scale x (c_j - u) for each image.
@@ -32,20 +34,14 @@ def towards_picture(guided: Tensor, shown: Tensor, unseen: Tensor, scale: float)
     return guided + (scale - 1) * (shown - unseen)
 
 
-def rescaled(guided: Tensor, cond: Tensor, latents: Tensor, sigma: Tensor, velocity: bool, strength: float) -> Tensor:
+def rescaled(
+    guided: Tensor, cond: Tensor, latents: Tensor, sigma: Tensor, asked: Parameterisation, strength: float
+) -> Tensor:
     """CFG rescale (arXiv:2305.08891, equations 14 to 16) of a guided clean estimate, all (B, C, h, w).
 
-    The paper scales the network's output, so both estimates are taken back to it (epsilon, or v where `velocity`).
+    The paper scales the network's output, so both estimates are taken back to it.
     """
-
-    def output(clean: Tensor) -> Tensor:
-        if velocity:
-            return (latents / (sigma**2 + 1) - clean) * (sigma**2 + 1).sqrt() / sigma
-        return (latents - clean) / sigma
-
-    mine, target = output(guided), output(cond)
+    mine, target = asked.output(guided, latents, sigma), asked.output(cond, latents, sigma)
     ratio = target.std(dim=(1, 2, 3), keepdim=True) / mine.std(dim=(1, 2, 3), keepdim=True)
     mine = torch.lerp(mine, mine * ratio, strength)
-    if velocity:
-        return latents / (sigma**2 + 1) - mine * sigma / (sigma**2 + 1).sqrt()
-    return latents - sigma * mine
+    return asked.of_output(mine, latents, sigma)

@@ -21,7 +21,7 @@ class LatentMask:
     """What may change.
 
     Attributes:
-        clean: (B, 4, h, w) latents of the picture.
+        clean: (B, C, h, w) latents of the picture.
         painted: (1, 1, h, w) in 0..1; where it is 1 the picture may change.
         soft: blend by degrees that depend on the noise level; None: by the mask alone.
     """
@@ -31,10 +31,10 @@ class LatentMask:
     soft: SoftInpainting | None = None
 
     def kept(self, latents: Tensor, level: Tensor) -> Tensor:
-        """The latents (B, 4, h, w) with the protected part put back.
+        """The latents (B, C, h, w) with the protected part put back.
 
         Args:
-            level: sigma; in timestep space the timestep, which soft blending then takes for a sigma, as A1111 does.
+            level: the noise level; in timestep space the timestep in its place, for which A1111 made no difference.
         """
         if self.soft is None:
             return self.blended(latents)
@@ -69,7 +69,7 @@ def soft_blend(old: Tensor, new: Tensor, share: Tensor, boost: float) -> Tensor:
     Directions are mixed linearly; the length of each cell's vector is the power mean (exponent `boost`) of the two.
 
     Args:
-        old, new: (B, 4, h, w).
+        old, new: (B, C, h, w).
         share: (1, 1, h, w) in 0..1, of `new`.
     """
     mixed = old * (1 - share) + new * share

@@ -16,7 +16,6 @@ Source = Literal["CPU", "GPU", "NV"]
 Shape = tuple[int, ...]
 Stream = Callable[[Shape], Tensor]  # each call gives the next draw: unit normal, float32, on the device asked for
 
-_LATENT_CELL = 8  # pixels along one side of a latent cell
 _PARALLEL = 0.9995  # mean cosine above which two noises count as parallel and are mixed linearly
 _DEGENERATE = 1e-6  # distance of a cosine from +-1 at which the angle between two columns means nothing in float32
 
@@ -85,8 +84,8 @@ class ImageNoise:
         seeds: one per image.
         subseeds: variation seeds, one per image; a missing one is 0. Read only where the strength is not 0.
         subseed_strength: 0..1, share of the variation in the start noise.
-        resize_from: (width, height) in pixels of an earlier image whose start noise is put in the middle of this one;
-            off unless both are above 0.
+        resize_from: (h, w) in latent cells of an earlier image whose start noise is put in the middle of this one; off
+            unless both are above 0.
         ensd: eta noise seed delta; not 0: steps draw from fresh streams of seed + ensd, not from the image's own.
         source: see `open_stream`.
         shape: (C, h, w) of one latent.
@@ -111,9 +110,7 @@ class ImageNoise:
         self._source: Source = source
         self._shape = shape
         self._device = device
-        width, height = resize_from
-        resized = width > 0 and height > 0
-        self._first_shape = (shape[0], height // _LATENT_CELL, width // _LATENT_CELL) if resized else shape
+        self._first_shape = (shape[0], *resize_from) if min(resize_from) > 0 else shape
         self._streams = tuple(self._open(seed) for seed in self._seeds)
         self._started = False
 

@@ -17,10 +17,8 @@ from webui.domain.catalog import SamplerInfo
 from webui.domain.errors import BadRequestError
 from webui.domain.request import Schedule
 
-TRAIN_TIMESTEPS = 1000
-_BETA_START, _BETA_END = 0.00085, 0.012  # of Stable Diffusion's training ("scaled linear")
 _ZERO_SNR_LAST = 4.8973451890853435e-08  # alpha-bar of the last timestep: as near to 0 as sigmas still bear
-_LCM_STRIDE = 20  # LCM was distilled on every 20th timestep: 19, 39, ... 999
+LCM_STRIDE = 20  # LCM was distilled on every 20th timestep: 19, 39, ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,28 +44,33 @@ class SigmaTable:
         sigmas = ((1 - alphas_cumprod) / alphas_cumprod) ** 0.5
         return cls(alphas_cumprod.float(), sigmas.float(), sigmas.log().float())
 
-    @classmethod
-    def standard(cls, *, downcast: bool = False, zero_terminal_snr: bool = False) -> "SigmaTable":
-        """The table of SD1, SD2 and SDXL.
+    def done(self, sigma: Tensor) -> float:
+        """The share of the table's levels that lie above the entry nearest to a noise level (in ln sigma), 0..1."""
+        nearest = int((self.sigmas.log() - sigma.cpu().clamp(min=1e-8).log()).abs().argmin())
+        return (len(self) - 1 - nearest) / len(self)
+
+    def done_at(self, timestep: Tensor) -> float:
+        """The share of the timesteps that lie above this one, 0..1."""
+        return (len(self) - 1 - float(timestep)) / len(self)
+
+    def alpha(self, timestep: Tensor) -> Tensor:
+        """alphas_cumprod of a timestep, which may be fractional: linear in its logarithm, clamped to the table's ends.
 
         Args:
-            downcast: everything in fp16, as images made before A1111 1.7 need.
-            zero_terminal_snr: rescale so that the last timestep is (nearly) pure noise (Lin et al., arXiv:2305.08891,
-                algorithm 1).
+            timestep: 0-dimensional, 0..`last_timestep`.
+
+        Returns:
+            float32 on the same device.
         """
-        betas = torch.linspace(_BETA_START**0.5, _BETA_END**0.5, TRAIN_TIMESTEPS, dtype=torch.float64) ** 2
-        alphas_cumprod = torch.cumprod(1 - betas, dim=0).float()
-        if downcast:
-            alphas_cumprod = alphas_cumprod.half()
-        if zero_terminal_snr:  # in float32 always: in fp16 its last sigma would be infinite
-            alphas_cumprod = _rescale_to_zero_snr(alphas_cumprod.float())
-        return cls.of(alphas_cumprod)
+        logs = self.alphas_cumprod.log().to(timestep.device)
+        index = ((timestep.float() - self.offset) / self.stride).clamp(0, len(self) - 1)
+        return torch.lerp(logs[index.floor().long()], logs[index.ceil().long()], index.frac()).exp()
 
     def lcm(self) -> "SigmaTable":
         """The 50 levels an LCM was distilled on (arXiv:2310.04378); ask it for quantized timesteps."""
-        every = slice(_LCM_STRIDE - 1, None, _LCM_STRIDE)
+        every = slice(LCM_STRIDE - 1, None, LCM_STRIDE)
         return SigmaTable(
-            self.alphas_cumprod[every], self.sigmas[every], self.log_sigmas[every], _LCM_STRIDE, _LCM_STRIDE - 1
+            self.alphas_cumprod[every], self.sigmas[every], self.log_sigmas[every], LCM_STRIDE, LCM_STRIDE - 1
         )
 
     def __len__(self) -> int:
@@ -102,7 +105,7 @@ class SigmaTable:
         """Noise level of a timestep, which may be fractional: linear in ln sigma, clamped to the table's ends.
 
         Args:
-            timestep: any shape, 0..999.
+            timestep: any shape, 0..`last_timestep`.
 
         Returns:
             float32 of the same shape and device.
@@ -113,8 +116,11 @@ class SigmaTable:
         return ((1 - share) * levels[index.floor().long()] + share * levels[index.ceil().long()]).exp()
 
 
-def _rescale_to_zero_snr(alphas_cumprod: Tensor) -> Tensor:
-    """Shift and stretch sqrt(alpha-bar) so that the first stays and the last is 0; then lift the last a little."""
+def rescaled_to_zero_snr(alphas_cumprod: Tensor) -> Tensor:
+    """The levels (N,) stretched so that the last is (nearly) pure noise (Lin et al., arXiv:2305.08891, algorithm 1).
+
+    sqrt(alpha-bar) is shifted and stretched so that the first stays and the last is 0; then the last is lifted again.
+    """
     root = alphas_cumprod.sqrt()
     first, last = root[0], root[-1]
     rescaled = ((root - last) * (first / (first - last))) ** 2
@@ -132,7 +138,8 @@ class _Wanted:
     rho: float  # 0: the schedule's own
     table: SigmaTable
     options: Schedule
-    is_sdxl: bool
+    label: str
+    tuned_levels: str
 
 
 _Function = Callable[[_Wanted], Tensor]
@@ -237,14 +244,21 @@ _AYS_32_XL = (
 )  # fmt: skip
 
 
-def _from_levels(levels: Sequence[float], levels_xl: Sequence[float]) -> _Function:
+def _from_levels(**tuned: Sequence[float]) -> _Function:
     """A schedule of optimised levels (Align Your Steps, arXiv:2404.14507), resampled in ln sigma to another count.
 
     The resampling runs upwards from the smallest level, so that a run of one step starts there.
+
+    Args:
+        tuned: the levels, by what `Family.tuned_levels` calls the set.
     """
 
     def function(wanted: _Wanted) -> Tensor:
-        own = levels_xl if wanted.is_sdxl else levels
+        own = tuned.get(wanted.tuned_levels)
+        if own is None:
+            raise BadRequestError(
+                "scheduler", f"nobody optimised the levels of {wanted.label!r} for this checkpoint; choose another"
+            )
         if wanted.n == len(own):
             return _with_zero(own)
         logs = np.interp(np.linspace(0, 1, wanted.n), np.linspace(0, 1, len(own)), np.log(own[::-1]))
@@ -261,21 +275,21 @@ _FUNCTIONS: Mapping[str, _Function] = MappingProxyType(
         "Polyexponential": _polyexponential,
         "SGM Uniform": _sgm_uniform,
         "KL Optimal": _kl_optimal,
-        "Align Your Steps": _from_levels(_AYS_11, _AYS_11_XL),
+        "Align Your Steps": _from_levels(sd=_AYS_11, xl=_AYS_11_XL),
         "Simple": _simple,
         "Normal": _normal,
         "DDIM": _ddim,
         "Beta": _beta,
         "Turbo": _turbo,
-        "Align Your Steps 11": _from_levels(_AYS_11, _AYS_11_XL),
-        "Align Your Steps 32": _from_levels(_AYS_32, _AYS_32_XL),
-        "Align Your Steps GITS": _from_levels(_AYS_GITS, _AYS_GITS_XL),
+        "Align Your Steps 11": _from_levels(sd=_AYS_11, xl=_AYS_11_XL),
+        "Align Your Steps 32": _from_levels(sd=_AYS_32, xl=_AYS_32_XL),
+        "Align Your Steps GITS": _from_levels(sd=_AYS_GITS, xl=_AYS_GITS_XL),
     }
 )
 
 
 def sigmas_for(
-    info: SamplerInfo, scheduler_label: str, steps: int, table: SigmaTable, options: Schedule, *, is_sdxl: bool
+    info: SamplerInfo, scheduler_label: str, steps: int, table: SigmaTable, options: Schedule, *, tuned_levels: str
 ) -> Tensor:
     """The noise levels of a run, whole (img2img cuts its part off afterwards).
 
@@ -286,14 +300,15 @@ def sigmas_for(
         steps: at least 1.
         table: the model's levels.
         options: bounds and shapes; 0 means the model's or the schedule's own.
-        is_sdxl: which of the optimised tables to take.
+        tuned_levels: which set of optimised levels to take; see `Family.tuned_levels`.
 
     Returns:
         (steps + 1,) float32 on the CPU, descending, the last 0 - but "KL Optimal" ends at sigma_min, and "DDIM" can
         give more levels.
 
     Raises:
-        BadRequestError: the label is unknown, steps below 1, or options that give no descending finite levels.
+        BadRequestError: the label is unknown or has no levels for this model, steps below 1, or options that give no
+            descending finite levels.
     """
     _require_steps(steps)
     label = (info.schedule or "Uniform") if scheduler_label == "Automatic" else scheduler_label
@@ -306,30 +321,31 @@ def sigmas_for(
     low, high = options.sigma_min or low, options.sigma_max or high
     if low >= high:
         raise BadRequestError("schedule.sigma_min", f"is {low:g}, but must be below sigma_max, which is {high:g}")
-    sigmas = function(_Wanted(steps + discard, low, high, options.rho, own, options, is_sdxl))
+    sigmas = function(_Wanted(steps + discard, low, high, options.rho, own, options, label, tuned_levels))
     if not sigmas.isfinite().all():
         raise BadRequestError("schedule", f"these bounds and rho give infinite levels with {label}; set them to 0")
     return torch.cat([sigmas[:-2], sigmas[-1:]]) if discard else sigmas
 
 
-def timesteps_for(steps: int, discard: bool) -> Tensor:
-    """Timesteps of the DDIM family, whole: every (1000 // steps)-th, plus 1.
+def timesteps_for(steps: int, discard: bool, known: int) -> Tensor:
+    """Timesteps of the DDIM family, whole: every (known // steps)-th, plus 1.
 
     Args:
-        steps: 1..1000 (1..999 with `discard`).
+        steps: 1..known (one less with `discard`).
         discard: plan one timestep more, which is what "discard penultimate sigma" does here.
+        known: timesteps that the model was trained on.
 
     Returns:
-        (n,) int64 on the CPU, ascending in 1..999; n is more than `steps` where steps does not divide 1000.
+        (n,) int64 on the CPU, ascending in 1..known - 1; n is more than `steps` where steps does not divide known.
 
     Raises:
         BadRequestError: more steps than timesteps, or less than 1.
     """
     _require_steps(steps)
-    spacing = TRAIN_TIMESTEPS // (steps + discard)
+    spacing = known // (steps + discard)
     if spacing == 0:
-        raise BadRequestError("steps", f"{steps} steps, but this sampler has {TRAIN_TIMESTEPS} timesteps; ask for less")
-    return (torch.arange(0, TRAIN_TIMESTEPS, spacing) + 1).clamp(0, TRAIN_TIMESTEPS - 1)
+        raise BadRequestError("steps", f"{steps} steps, but this sampler has {known} timesteps; ask for less")
+    return (torch.arange(0, known, spacing) + 1).clamp(0, known - 1)
 
 
 def _require_steps(steps: int) -> None:

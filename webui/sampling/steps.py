@@ -1,7 +1,7 @@
 """The data that walks through sampling: steps, model calls, residuals. Types only, no arithmetic.
 
 Notation of Karras et al. 2022 (arXiv:2206.00364): latents at noise level sigma are clean + sigma x unit noise.
-Shapes: B images, C latent channels (4), h x w latent cells (an eighth of the pixels).
+Shapes: B images, C latent channels, h x w latent cells (`library.family.LatentFormat` says how many).
 """
 
 from collections.abc import Callable
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from torch import Tensor
+
+from webui.library.family import ALL_RESIDUALS, ResidualKind
 
 StageName = Literal["base", "refiner"]
 
@@ -42,8 +44,10 @@ class Step:
 
     Attributes:
         index: 0-based; `total` is how many steps the loop makes.
-        sigma, sigma_next: 0-dimensional tensors, the levels it goes from and to. In the timestep samplers (DDIM
-            family) they hold timesteps, as A1111 shows them to extensions.
+        sigma, sigma_next: 0-dimensional tensors, the noise levels it goes from and to.
+        timestep, timestep_next: the same levels as training timesteps (0-dimensional tensors) in samplers that walk
+            those (DDIM family): their latents are variance preserving, (clean + sigma x noise) / sqrt(1 + sigma^2).
+            None in all others, whose latents are clean + sigma x noise.
         place: where in its job it stands, as of the moment at which it is handed out.
     """
 
@@ -52,6 +56,8 @@ class Step:
     sigma: Tensor
     sigma_next: Tensor
     place: Place = Place()
+    timestep: Tensor | None = None
+    timestep_next: Tensor | None = None
 
     @property
     def hires(self) -> bool:
@@ -88,7 +94,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Residuals:
-    """What is added inside the UNet: one tensor a skip connection, and one for the middle block.
+    """What is added inside the network: in a UNet one tensor a skip connection, and one for the middle block.
 
     `down` is in the order the encoder makes them (12 for SD1), each (rows, channels, h_i, w_i); empty means none.
     `levels` is added within the encoder, after each level's last block, and so reaches all that follows (T2I-Adapter):
@@ -98,6 +104,14 @@ class Residuals:
     down: tuple[Tensor, ...] = ()
     mid: Tensor | None = None
     levels: tuple[Tensor, ...] = ()
+
+    @property
+    def kinds(self) -> frozenset[ResidualKind]:
+        """Those of its fields that hold something."""
+        found: tuple[tuple[ResidualKind, bool], ...] = (
+            ("down", bool(self.down)), ("mid", self.mid is not None), ("levels", bool(self.levels)),
+        )  # fmt: skip
+        return frozenset(kind for kind, is_there in found if is_there)
 
     def __add__(self, other: "Residuals") -> "Residuals":
         mid = other.mid if self.mid is None else self.mid if other.mid is None else self.mid + other.mid
@@ -112,15 +126,16 @@ def _sums(ours: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> tuple[Tensor,
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One call of the UNet, as hooks see it before it happens.
+    """One call of the network, as hooks see it before it happens.
 
     Attributes:
         step: the step that it is made for, with its place at this call.
-        sample: (rows, C_in, h, w), scaled by c_in; C_in is 4, or 9 / 8 with conditioning channels.
-        timestep: (rows,) float, may be fractional.
+        sample: (rows, C_in, h, w), scaled as the network wants it; C_in is C, or more with conditioning channels.
+        timestep: (rows,) float, the time that the network is told; may be fractional.
         context: (rows, T, D) text conditioning.
         positive: (rows,) bool; False where the row belongs to the negative prompt.
         vector: (rows, D_y) of SDXL, or None.
+        takes: which residuals the network takes.
     """
 
     step: Step
@@ -129,6 +144,7 @@ class ModelCall:
     context: Tensor
     positive: Tensor
     vector: Tensor | None = None
+    takes: frozenset[ResidualKind] = ALL_RESIDUALS
 
     @property
     def place(self) -> Place:
@@ -148,18 +164,28 @@ class StepNoise(Protocol):
     def __call__(self, sigma: Tensor, sigma_next: Tensor) -> Tensor: ...
 
 
-class Unet(Protocol):
-    """The network at its door: casts to its own dtype inside and answers in float32, (rows, 4, h, w)."""
+class Network(Protocol):
+    """The network at its door: casts to its own dtype inside and answers in float32, (rows, C, h, w)."""
 
     def __call__(self, call: ModelCall, residuals: Residuals | None) -> Tensor: ...
 
 
 class StepHooks(Protocol):
-    """Where extensions may act. `None` is never returned: the plugin room resolves it to "unchanged"."""
+    """Where extensions may act. `None` is never returned: the plugin room resolves it to "unchanged".
+
+    `edits_denoised` tells whether anybody edits clean estimates at all.
+    """
+
+    @property
+    def edits_denoised(self) -> bool: ...
 
     def pre_step(self, step: Step, latents: Tensor) -> Tensor: ...
     def post_step(self, step: Step, latents: Tensor, denoised: Tensor) -> Tensor: ...
     def unet_residuals(self, call: ModelCall) -> Residuals | None: ...
+
+    def refuse_residuals(self, error: Exception) -> None:
+        """The network could not use what `unet_residuals` gave last; it was called without."""
+
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor: ...
 
 

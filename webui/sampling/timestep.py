@@ -1,7 +1,7 @@
 """Samplers of timestep space: DDIM, DDIM CFG++, PLMS, PNDM, and the loop they share with UniPC (`unipc.py`).
 
 Latents are variance preserving here: sqrt(abar) x clean + sqrt(1 - abar) x unit noise, abar being alphas_cumprod of a
-timestep 0..999. The model is called with whole timesteps and answers with epsilon, guidance included.
+training timestep. The model is called with whole timesteps and answers with epsilon, guidance included.
 """
 
 import math
@@ -18,7 +18,7 @@ from torch import Tensor
 from webui.domain.catalog import SamplerInfo
 from webui.domain.request import UniPC
 from webui.sampling.multistep import ADAMS_BASHFORTH
-from webui.sampling.stepping import SamplerOptions, StepFrame, as_it_is, steps_of
+from webui.sampling.stepping import SamplerOptions, StepFrame, as_it_is
 from webui.sampling.steps import Locate, Moved, Past, Step, StepHooks, StepNoise, Watch
 from webui.sampling.unipc import run_unipc
 
@@ -38,7 +38,7 @@ AlphaTable = Callable[[Tensor], float]  # alphas_cumprod of a whole timestep
 
 
 class TimestepStep(Protocol):
-    """One step: from latents at timestep `step.sigma` to latents at timestep `step.sigma_next`, both (B, C, h, w)."""
+    """One step: from latents at `step.timestep` to latents at `step.timestep_next`, both (B, C, h, w)."""
 
     def __call__(
         self,
@@ -71,7 +71,7 @@ def ddim(
     options: SamplerOptions,
 ) -> Moved:
     """DDIM (arXiv:2010.02502, eq. 12 and 16). One model call; noise is drawn on every step, also with eta 0."""
-    guided = model(latents, step.sigma)
+    guided = model(latents, _times(step)[0])
     return _ddim_move(guided.epsilon, guided.epsilon, latents, step, alpha, noise, options)
 
 
@@ -85,7 +85,7 @@ def ddim_cfgpp(
     options: SamplerOptions,
 ) -> Moved:
     """DDIM CFG++ (arXiv:2406.08070, algorithm 2): guidance for the clean estimate, none for the way back to noise."""
-    guided = model(latents, step.sigma)
+    guided = model(latents, _times(step)[0])
     return _ddim_move(guided.epsilon, guided.uncond, latents, step, alpha, noise, options)
 
 
@@ -99,12 +99,13 @@ def plms(
     options: SamplerOptions,
 ) -> Moved:
     """Pseudo linear multistep (arXiv:2202.09778), order up to 4. One model call, two on the first step."""
-    epsilon = model(latents, step.sigma).epsilon
+    time, time_next = _times(step)
+    epsilon = model(latents, time).epsilon
     if past:
         mixed = _adams_bashforth(epsilon, past)
     else:
-        ahead = transferred(latents, epsilon, alpha(step.sigma), alpha(step.sigma_next))
-        mixed = (epsilon + model(ahead, step.sigma_next).epsilon) / 2
+        ahead = transferred(latents, epsilon, alpha(time), alpha(time_next))
+        mixed = (epsilon + model(ahead, time_next).epsilon) / 2
     return _moved(latents, mixed, step, alpha, epsilon)
 
 
@@ -118,15 +119,16 @@ def pndm(
     options: SamplerOptions,
 ) -> Moved:
     """PNDM (arXiv:2202.09778, algorithm 2): pseudo Runge-Kutta for the first three steps, then pseudo multistep."""
-    epsilon = model(latents, step.sigma).epsilon
+    time, time_next = _times(step)
+    epsilon = model(latents, time).epsilon
     if step.index >= _PNDM_WARM_UP or step.is_last:
         return _moved(latents, _adams_bashforth(epsilon, past), step, alpha, epsilon)
 
-    middle = step.sigma_next + ((step.sigma - step.sigma_next) / 2).floor()
-    start, half, end = alpha(step.sigma), alpha(middle), alpha(step.sigma_next)
+    middle = time_next + ((time - time_next) / 2).floor()
+    start, half, end = alpha(time), alpha(middle), alpha(time_next)
     second = model(transferred(latents, epsilon, start, half), middle).epsilon
     third = model(transferred(latents, second, start, half), middle).epsilon
-    fourth = model(transferred(latents, third, start, end), step.sigma_next).epsilon
+    fourth = model(transferred(latents, third, start, end), time_next).epsilon
     return _moved(latents, (epsilon + 2 * second + 2 * third + fourth) / 6, step, alpha, epsilon)
 
 
@@ -162,9 +164,9 @@ def sample_timesteps(
     Args:
         info: a sampler of the catalog, of space `timestep`.
         latents: (B, C, h, w), variance preserving, at timesteps[-1].
-        timesteps: (n,) ascending whole numbers in 0..999. The first is where the latents end, as in A1111: n - 1 steps.
-            PNDM goes on to 0 in n steps, as diffusers does.
-        table_alphas: (1000,) alphas_cumprod.
+        timesteps: (n,) ascending whole numbers, indices into `table_alphas`. The first is where the latents end, as
+            in A1111: n - 1 steps. PNDM goes on to 0 in n steps, as diffusers does.
+        table_alphas: (N,) alphas_cumprod of every training timestep.
         unipc: options of UniPC, which takes only n from `timesteps` and walks its own fractional times in n steps.
         starts_from_image: True where the latents are a noised picture: UniPC then starts at timesteps[-1] too, instead
             of at the very last time the model knows.
@@ -180,9 +182,9 @@ def sample_timesteps(
     if not len(timesteps):
         return latents
     frame = StepFrame(hooks, watch, locate)
-    levels = timesteps.to(latents).flip(0)
+    levels, known = timesteps.to(latents).flip(0), len(table_alphas)
     if info.label == UNIPC:
-        start = float(timesteps[-1]) / 1000 + 0.001 if starts_from_image else 1.0
+        start = float(timesteps[-1]) / known + 1 / known if starts_from_image else 1.0
         predict = partial(_plain, epsilon)
         return run_unipc(predict, latents, table_alphas, len(timesteps), start, options=unipc, frame=frame)
 
@@ -191,7 +193,7 @@ def sample_timesteps(
         levels = torch.cat([levels, levels.new_zeros(1)])
     table = table_alphas.detach().cpu().double()
     past: deque[Past] = deque(maxlen=sampler.memory)
-    for step in steps_of(levels):
+    for step in _steps_of(levels, table):
 
         def move(here: Tensor, step: Step = step) -> Moved:
             model = partial(epsilon, step)
@@ -218,7 +220,7 @@ def _ddim_move(
     noise: StepNoise,
     options: SamplerOptions,
 ) -> Moved:
-    now, later = alpha(step.sigma), alpha(step.sigma_next)
+    now, later = (alpha(time) for time in _times(step))
     clean = (latents - math.sqrt(1 - now) * epsilon) / math.sqrt(now)
     fresh = options.eta * math.sqrt((1 - later) / (1 - now) * (1 - now / later))
     moved = math.sqrt(later) * clean + math.sqrt(1 - later - fresh**2) * direction
@@ -227,9 +229,34 @@ def _ddim_move(
 
 def _moved(latents: Tensor, mixed: Tensor, step: Step, alpha: AlphaTable, epsilon: Tensor) -> Moved:
     """Move along `mixed`; what later steps remember is the model's own answer `epsilon`."""
-    now = alpha(step.sigma)
+    now, later = (alpha(time) for time in _times(step))
     clean = (latents - math.sqrt(1 - now) * mixed) / math.sqrt(now)
-    return Moved(transferred(latents, mixed, now, alpha(step.sigma_next)), clean, epsilon)
+    return Moved(transferred(latents, mixed, now, later), clean, epsilon)
+
+
+def _steps_of(timesteps: Tensor, table: Tensor) -> tuple[Step, ...]:
+    """One step between each two neighbours of `timesteps` (n + 1,), whole numbers; `table` is alphas_cumprod."""
+    alphas = table[timesteps.long().cpu()]
+    sigmas = ((1 - alphas) / alphas).sqrt().to(timesteps)
+    total = len(timesteps) - 1
+    return tuple(
+        Step(
+            index,
+            total,
+            sigmas[index],
+            sigmas[index + 1],
+            timestep=timesteps[index],
+            timestep_next=timesteps[index + 1],
+        )
+        for index in range(total)
+    )
+
+
+def _times(step: Step) -> tuple[Tensor, Tensor]:
+    """The timesteps that a step goes from and to. Raises ValueError for a step of noise-level space."""
+    if step.timestep is None or step.timestep_next is None:
+        raise ValueError(f"step {step.index + 1} has no timesteps; it belongs to a sampler of noise-level space")
+    return step.timestep, step.timestep_next
 
 
 def _adams_bashforth(epsilon: Tensor, past: Sequence[Past]) -> Tensor:

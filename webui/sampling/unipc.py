@@ -12,13 +12,12 @@ from webui.domain.request import UniPC
 from webui.sampling.stepping import StepFrame
 from webui.sampling.steps import Moved, Step
 
-Predict = Callable[[Step, Tensor, Tensor], Tensor]  # (step, latents (B, C, h, w), model time 0..999) -> epsilon
-_LAST_TIME = 1e-3  # continuous time of timestep 0; that of timestep 999 is 1
+Predict = Callable[[Step, Tensor, Tensor], Tensor]  # (step, latents (B, C, h, w), timestep, fractional) -> epsilon
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A place on the way: sqrt(alphas_cumprod), its complement, and half the log of the signal-to-noise ratio."""
+    """A place on the way: sqrt(alphas_cumprod), sqrt(1 - alphas_cumprod), half the log of the signal-to-noise ratio."""
 
     alpha: float
     sigma: float
@@ -34,15 +33,17 @@ class Known:
 
 
 class Times:
-    """The noise levels of the model at fractional times: ln alpha is linear between the (1000,) entries of the table.
+    """The noise levels of the model at fractional times: ln alpha is linear between the (N,) entries of the table.
 
-    Times and levels are computed in the precision of the table, for in half precision a model sees the rounding.
+    Continuous time is 1 / N at timestep 0 and 1 at the last one. Times and levels are computed in the precision of
+    the table, for in half precision a model sees the rounding.
     """
 
     def __init__(self, table_alphas: Tensor) -> None:
         table = table_alphas.detach().cpu()
         self._log_alphas = 0.5 * table.log()
         self._times = torch.linspace(0, 1, len(table) + 1, dtype=table.dtype)[1:]
+        self.last = 1 / len(table)
 
     def level(self, time: Tensor) -> Level:
         log_alpha = float(_interpolated(time, self._times, self._log_alphas))
@@ -53,13 +54,13 @@ class Times:
         """count + 1 times from `start` down to that of timestep 0, evenly spaced in what `spacing` names."""
         dtype = self._times.dtype
         if spacing == "logSNR":
-            first, last = (self.level(torch.tensor(time, dtype=dtype)).log_snr for time in (start, _LAST_TIME))
+            first, last = (self.level(torch.tensor(time, dtype=dtype)).log_snr for time in (start, self.last))
             half_log_snr = torch.linspace(first, last, count + 1, dtype=dtype)
             log_alphas = -0.5 * torch.nn.functional.softplus(-2 * half_log_snr)
             return torch.stack([_interpolated(a, self._log_alphas.flip(0), self._times.flip(0)) for a in log_alphas])
         if spacing == "time_quadratic":
-            return torch.linspace(math.sqrt(start), math.sqrt(_LAST_TIME), count + 1, dtype=dtype) ** 2
-        return torch.linspace(start, _LAST_TIME, count + 1, dtype=dtype)
+            return torch.linspace(math.sqrt(start), math.sqrt(self.last), count + 1, dtype=dtype) ** 2
+        return torch.linspace(start, self.last, count + 1, dtype=dtype)
 
 
 def run_unipc(
@@ -75,8 +76,12 @@ def run_unipc(
     times = Times(table_alphas)
     grid = times.grid(start, count, options.skip_type)
     levels = [times.level(time) for time in grid]
-    model_times = ((grid - _LAST_TIME) * 1000).to(latents)
-    steps = [Step(i, count, model_times[i], model_times[i + 1]) for i in range(count)]
+    model_times = ((grid - times.last) * len(table_alphas)).to(latents)
+    sigmas = torch.tensor([level.sigma / level.alpha for level in levels], dtype=grid.dtype).to(latents)
+    steps = [
+        Step(i, count, sigmas[i], sigmas[i + 1], timestep=model_times[i], timestep_next=model_times[i + 1])
+        for i in range(count)
+    ]
     order = min(options.order, count)
 
     def estimate(index: int, here: Tensor) -> Known:

@@ -12,7 +12,7 @@ from pathlib import Path
 from webui.api.application import create
 from webui.api.parts import EncodedImage, Parts
 from webui.api.sdapi.dialect.options import FixedOptions
-from webui.domain.errors import WebuiError
+from webui.domain.errors import UnknownModelError, UnusableFileError, WebuiError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import GeneratedImage
 from webui.domain.settings import BackSettings, ImageFormat, Settings
@@ -26,18 +26,22 @@ from webui.installing.service import Installer
 from webui.installing.sources import Places
 from webui.jobs.store import JobStore
 from webui.jobs.watched import Flag
-from webui.library.library import ModelLibrary
+from webui.library.library import AUTOMATIC, ModelLibrary
+from webui.library.other_programs import with_all_folders
 from webui.library.unfinished import remove_abandoned
 from webui.output.metadata import encode
 from webui.output.store import ImageStore
 from webui.plugins.catalog import Catalog
+from webui.plugins.crashes import FILE as CRASHES
+from webui.plugins.crashes import CrashRegister
 from webui.plugins.describing import CACHE, describe_all
 from webui.prompt.style_file import StyleFile
 from webui.server.credentials import parse_users
 from webui.server.datalock import DataLock
 from webui.server.guard import Application, Guard, Policy, is_loopback
+from webui.server.subpath import below, without
+from webui.weights.families.registry import FAMILIES
 
-STYLES_FILE = "styles.csv"  # in the data folder, where the worker reads it too
 ROOT = Path(__file__).resolve().parents[2]  # of the program, where its requirements and bundled extensions are
 SETTINGS_FILE = "settings.json"  # in the data folder
 SECRETS = frozenset({"api_auth"})
@@ -82,10 +86,13 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
         WebuiError: the data folder is in use, or there is no such executor.
     """
     make_executor = executor_named(settings.executor)
+    settings = with_all_folders(settings)
     with contextlib.ExitStack() as stack:
         lock = DataLock(settings.data_dir)
         stack.callback(lock.close)
-        library = ModelLibrary(settings.models_dir, settings.data_dir / "cache")
+        library = ModelLibrary(
+            settings.models_dir, settings.data_dir / "cache", FAMILIES, further=settings.model_folders
+        )
         images = ImageStore.from_settings(settings)
         store = JobStore(settings.data_dir / "webui.sqlite3")
         installing = installer(settings)
@@ -107,8 +114,7 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
         )
         stack.callback(engine.close)
         live.open()
-        if settings.default_checkpoint and not engine.starting_values().checkpoint:
-            engine.change_starting_values({"checkpoint": settings.default_checkpoint})
+        _choose_defaults(engine, settings)
         yield Wired(engine, live, installing)
 
 
@@ -125,7 +131,25 @@ def make(settings: Settings) -> Iterator[App]:
     policy = policy_of(settings)
     with wired(settings, resume=True) as parts:
         closing = Flag()
-        yield App(parts.engine, Guard(_application(settings, parts, closing), policy), closing)
+        inner = below(settings.subpath, _application(settings, parts, closing))
+        yield App(parts.engine, without(settings.subpath, Guard(inner, policy)), closing)
+
+
+def _choose_defaults(engine: Engine, settings: Settings) -> None:
+    """Choose checkpoint and VAE of the settings, where none was chosen yet. One that is not there stops no start."""
+    starting, library = engine.starting_values(), engine.library
+    for role, name, is_chosen, find in (
+        ("checkpoint", settings.default_checkpoint, bool(starting.checkpoint), library.checkpoint),
+        ("vae", settings.default_vae, starting.vae != AUTOMATIC, library.named_vae),
+    ):
+        if not name or is_chosen:
+            continue
+        try:
+            find(name)
+        except (UnknownModelError, UnusableFileError) as error:
+            log.warning("setting default_%s: %s", role, error)
+        else:
+            engine.change_starting_values({role: name})
 
 
 def written_folders(settings: Settings) -> tuple[Path, ...]:
@@ -145,11 +169,13 @@ def policy_of(settings: Settings) -> Policy:
     if not local and not users:
         raise WebuiError(f"host {settings.host} can be reached by others; set --api-auth user:password")
     return Policy(
+        usual_port=443 if settings.tls_certfile else 80,
         port=settings.port,
         own_names=() if local else (settings.host.strip("[]"), socket.gethostname()),
         allowed_hosts=settings.allowed_hosts,
         any_address=not local,
         cors_origins=settings.cors_origins,
+        cors_pattern=settings.cors_origin_pattern,
         users=users,
     )
 
@@ -172,7 +198,12 @@ def _live(
         renew(settings.for_back(disabled=disabled, broken=broken))
 
     return LiveExtensions(
-        known, installing, settings.disabled_extensions, describe=functools.partial(_infos, settings), renew=start
+        known,
+        installing,
+        settings.disabled_extensions,
+        forget=CrashRegister(settings.extensions_dir, settings.data_dir / CRASHES).forget,
+        describe=functools.partial(_infos, settings),
+        renew=start,
     )
 
 
@@ -191,14 +222,15 @@ def _infos(settings: Settings, disabled: Collection[str]) -> tuple[ExtensionInfo
 
 def install_door(settings: Settings, wired: Wired) -> InstallDoor:
     """Who may install what through page and API. Further names mean that others can reach the server."""
-    local = is_loopback(settings.host) and not settings.allowed_hosts and not settings.cors_origins
+    called_from_here = not (settings.allowed_hosts or settings.cors_origins or settings.cors_origin_pattern)
+    local = is_loopback(settings.host) and called_from_here
     return InstallDoor(wired.installer, wired.live, Permission(settings.allow_extension_install, local))
 
 
 def _application(settings: Settings, wired: Wired, closing: Flag) -> Application:
     """The API, and the page beside it where it is wanted. `--nowebui` never loads gradio."""
     engine, door = wired.engine, install_door(settings, wired)
-    styles = StyleFile(settings.data_dir / STYLES_FILE)
+    styles = StyleFile(settings.styles_path)
     parts = Parts(
         engine=engine,
         encode=functools.partial(encoded, settings),
@@ -230,6 +262,8 @@ def _application(settings: Settings, wired: Wired, closing: Flag) -> Application
             embed_parameters=settings.embed_parameters,
             styles=styles,
             installing=door,
+            colours=settings.theme,
+            root_path=settings.subpath,
         )
     return application
 

@@ -27,18 +27,23 @@ class Album:
 
         The outputs folder itself is never opened to the browser: only what was shown can be fetched.
         """
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        place = Path(tempfile.mkdtemp(dir=self.folder))
         saved = Path(made.path) if made.path else None
         if saved is not None and saved.is_file():
-            shown = place / saved.name
-            try:
-                os.link(saved, shown)
-            except OSError:  # another disk, or no hard links there
-                shutil.copyfile(saved, shown)
-            return shown
+            return self.add_file(saved)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        place = Path(tempfile.mkdtemp(dir=self.folder))
         shown = place / f"{made.index:05d}-{made.request.seed}.png"
         shown.write_bytes(self._png(made))
+        return shown
+
+    def add_file(self, saved: Path) -> Path:
+        """A servable link to a saved file, or a copy of it. Raises OSError where it is gone."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shown = Path(tempfile.mkdtemp(dir=self.folder)) / saved.name
+        try:
+            os.link(saved, shown)
+        except OSError:  # another disk, or no hard links there
+            shutil.copyfile(saved, shown)
         return shown
 
     def add_picture(self, image: Image.Image) -> Path:

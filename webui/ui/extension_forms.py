@@ -16,8 +16,9 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 
-from webui.domain.errors import BadRequestError, WebuiError
+from webui.domain.errors import BadRequestError, UnusableFileError, WebuiError
 from webui.domain.images import Picture, safe_open
+from webui.library.json_object import json_value
 from webui.ui import forms
 
 Schema = Mapping[str, Any]
@@ -215,9 +216,9 @@ def _read(field: Field, value: Any, path: str) -> Any:
     if kind == "array" and isinstance(value, list):
         return value
     try:
-        return json.loads(value) if value and str(value).strip() else _ABSENT
-    except ValueError as error:
-        raise BadRequestError(path, f"is not JSON ({error})") from None
+        return json_value("it", value) if value and str(value).strip() else _ABSENT
+    except UnusableFileError as error:
+        raise BadRequestError(path, f"cannot be used: {error}") from None
 
 
 def _picture(value: Any, path: str) -> str:

@@ -174,6 +174,11 @@ class _ActionTab:
         return ""
 
 
+def _is_on(info: ExtensionInfo) -> bool:
+    """Whether it is used, or would be if it could; ticking one that was set aside uses it again."""
+    return info.state not in ("disabled", "aside")
+
+
 def _draw_action(engine: "Engine", album: Album, info: ExtensionInfo, action: ActionInfo) -> None:
     elem_id = f"{info.name}_{action.name}"
     with gr.Row():
@@ -205,13 +210,15 @@ def _draw_list(engine: "Engine", door: InstallDoor | None) -> tuple[Callable[[],
 
     def look() -> tuple[str, Any]:
         names = [info.name for info in catalog.infos]
-        on = [info.name for info in catalog.infos if info.state != "disabled"]
+        on = [info.name for info in catalog.infos if _is_on(info)]
         return markup.extensions(catalog.infos), gr.update(choices=names, value=on)
 
     def switch(wanted: list[str] | None) -> str:
         try:
             for info in catalog.infos:
                 on = info.name in (wanted or ())
+                if on == _is_on(info):
+                    continue
                 if door is not None:
                     door.live.switch(info.name, on=on)
                 else:

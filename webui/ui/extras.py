@@ -17,7 +17,7 @@ from webui.output.metadata import read_text
 from webui.ui import forms, models
 from webui.ui.album import Album
 from webui.ui.events import bind, bind_stop
-from webui.ui.generate import Results, Runner, Updates
+from webui.ui.generate import Results, Runner, Updates, owner_of
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
@@ -57,10 +57,12 @@ def draw(engine: "Engine", album: Path, *, save_images: bool, embed_parameters: 
             results = _results()
     runner = Runner(engine, forms.Form(MappingProxyType({})), results, Album(album, embed_parameters), save_images)
 
-    async def start(path: str | None, paths: list[str] | None, *values: Any) -> AsyncIterator[Updates]:
+    async def start(
+        sender: gr.Request, path: str | None, paths: list[str] | None, *values: Any
+    ) -> AsyncIterator[Updates]:
         try:
             request = request_of(paths or ([path] if path else []), values)
-            job = engine.submit(request, save=save_images)
+            job = runner.submit(request, owner_of(sender))
         except WebuiError as error:
             yield results.fail(str(error))
             return

@@ -14,9 +14,10 @@ from gradio.blocks import Block
 from gradio.components import Component
 from pydantic import BaseModel, ValidationError
 
-from webui.domain.errors import BadRequestError
+from webui.domain.errors import BadRequestError, UnusableFileError
 from webui.domain.hires import Hires
 from webui.domain.request import GenerationRequest
+from webui.library.json_object import json_value
 
 Schema = Mapping[str, Any]
 Span = tuple[float, float, float]  # lowest, highest, step of a slider
@@ -217,9 +218,9 @@ def _plain(name: str, value: Any, schema: Schema) -> Any:
             return value or ()
         case "object":
             try:
-                return json.loads(value) if value and value.strip() else {}
-            except ValueError as error:
-                raise BadRequestError(name, f"is not JSON ({error})") from None
+                return json_value("it", value) if value and value.strip() else {}
+            except UnusableFileError as error:
+                raise BadRequestError(name, f"cannot be used: {error}") from None
     return value
 
 

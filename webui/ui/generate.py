@@ -14,7 +14,8 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.domain.errors import BadRequestError, WebuiError
-from webui.domain.hires import CELL, Hires
+from webui.domain.fields import rounded_side
+from webui.domain.hires import Hires
 from webui.domain.images import Picture, safe_open
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult, Progress
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from webui.engine.engine import Engine
     from webui.engine.generating import GenerationJob
     from webui.jobs.job import JobStatus
+    from webui.jobs.record import JobRecord
 
 LOGGER = logging.getLogger(__name__)
 FRAME = 0.2  # seconds that lie at least between two looks of a job on its way
 NOTICEABLE = 0.05  # seconds
+NOTHING = "Nothing of this page is running."
 Updates = dict[Component, Any]
 
 
@@ -81,23 +84,30 @@ class Runner:
     album: Album
     save_images: bool
 
-    async def generate(self, values: Mapping[Component, Any]) -> AsyncIterator[Updates]:
+    async def generate(
+        self, values: Mapping[Component, Any], sender: gr.Request | None = None
+    ) -> AsyncIterator[Updates]:
         """Submit what the controls show and follow it to the end."""
-        async for updates in self._made(self.form.read, values):
+        async for updates in self._made(self.form.read, values, sender):
             yield updates
 
-    async def upscale(self, values: Mapping[Component, Any]) -> AsyncIterator[Updates]:
+    async def upscale(
+        self, values: Mapping[Component, Any], sender: gr.Request | None = None
+    ) -> AsyncIterator[Updates]:
         """Hires fix on the picture that is chosen, with the options that the controls show."""
-        async for updates in self._made(self._hires_of_chosen, values):
+        async for updates in self._made(self._hires_of_chosen, values, sender):
             yield updates
 
     async def _made(
-        self, read: Callable[[Mapping[Component, Any]], GenerationRequest], values: Mapping[Component, Any]
+        self,
+        read: Callable[[Mapping[Component, Any]], GenerationRequest],
+        values: Mapping[Component, Any],
+        sender: gr.Request | None,
     ) -> AsyncIterator[Updates]:
         """Submit the request that `read` finds in the controls and follow it; what is wrong with it is shown."""
         try:
             request = await asyncio.to_thread(read, values)
-            job = await asyncio.to_thread(self._submit, request)
+            job = await asyncio.to_thread(self.submit, request, owner_of(sender))
         except WebuiError as error:
             yield self.results.fail(str(error))
             return
@@ -115,21 +125,26 @@ class Runner:
             task=Txt2Img(hires=hires.model_copy(update={"enabled": True}), first_pass=picture),
             seed=shown[chosen]["seed"],
             subseed=shown[chosen]["subseed"],
-            width=picture.width // CELL * CELL,
-            height=picture.height // CELL * CELL,
+            width=rounded_side(picture.width),
+            height=rounded_side(picture.height),
             batch_size=1,
             n_iter=1,
         )
 
-    def _submit(self, request: GenerationRequest) -> "GenerationJob":
-        return self.engine.submit(request, save=self.save_images)
+    def submit(self, request: GenerationRequest, owner: str) -> "GenerationJob":
+        """Put a request of the page into the queue; `owner` tells whose it is."""
+        return self.engine.submit(request, save=self.save_images, owner=owner)
 
     async def resume(self, job_id: str | None) -> AsyncIterator[Updates]:
-        """Show this browser's last job again after a reload: running, or done and still remembered."""
+        """Show this browser's last job again after a reload of the page or a restart of the program."""
         job = self.job(job_id)
         if job is not None and (not job.ended or (job.state == "done" and job.images)):
             async for updates in self.follow(job):
                 yield updates
+        elif job_id:
+            record = await asyncio.to_thread(self.engine.queue.record, job_id)
+            if record is not None and record.state == "done":
+                yield await asyncio.to_thread(self._stored, record)
 
     async def follow(self, job: "GenerationJob") -> AsyncIterator[Updates]:
         """Updates until the job has ended, then its pictures, or its error as one sentence."""
@@ -137,7 +152,7 @@ class Runner:
         before: Updates = {where.preview: "", where.status: ""}
         yield {**before, where.job: job.id}
         async for status in job.changes(every=FRAME):
-            now = {} if status.ended else self._look(status)
+            now = {} if status.ended else self._look(job, status)
             if changed := {component: value for component, value in now.items() if before.get(component) != value}:
                 yield changed
             before = {**before, **now}
@@ -151,13 +166,35 @@ class Runner:
             LOGGER.exception("job %s failed by a fault in the program", job.id)
             why = f"A fault in the program ({type(error).__name__}); the log has the details."
         made = await asyncio.to_thread(self._pictures, job.images) if job.images else {}
-        yield {**made, **where.fail(why)}
+        told = where.fail(why)
+        yield {**made, **told, where.status: told[where.status] + markup.notices(job.notices)}
 
-    def _look(self, now: "JobStatus[Progress, GenerationResult]") -> Updates:
+    def _look(self, job: "GenerationJob", now: "JobStatus[Progress, GenerationResult]") -> Updates:
+        where = self.results
+        if now.state == "held":
+            return {where.bar: "", where.preview: "", where.status: markup.message("error", f"Held: {now.reason}")}
         if now.state == "queued":
-            return {self.results.bar: markup.queued_bar(now.position)}
-        bar = markup.progress_bar(now.progress, now.eta())
-        return {self.results.bar: bar, self.results.preview: markup.preview(now.preview)}
+            reason = now.reason or self.engine.queue.reason
+            waits = markup.message("notice", reason) if reason else ""
+            return {where.bar: markup.queued_bar(now.position), where.preview: "", where.status: waits}
+        bar = markup.progress_bar(now.progress, job.eta())
+        return {where.bar: bar, where.preview: markup.preview(now.preview), where.status: markup.notices(now.notices)}
+
+    def _stored(self, record: "JobRecord") -> Updates:
+        """The pictures of a job that ended before the program was started, from their files."""
+        where, files, shown = self.results, [], []
+        for picture in record.pictures:
+            try:
+                files.append(str(self.album.add_file(Path(picture.path))))
+            except OSError:  # moved or removed since
+                LOGGER.info("job %s: %s is no longer there", record.id, picture.path or "an unsaved picture")
+                continue
+            shown.append(
+                {"text": picture.infotext, "seed": picture.seed, "subseed": picture.subseed, "file": files[-1]}
+            )
+        if not files:
+            return {}
+        return {**self._gallery(shown, files), where.status: markup.notices(record.notices)}
 
     def _done(self, result: GenerationResult) -> Updates:
         """Pictures, how long each phase took, and the notices."""
@@ -172,13 +209,15 @@ class Runner:
         return {**pictures, where.bar: "", where.preview: "", where.status: status}
 
     def _pictures(self, images: Sequence[GeneratedImage], extras: Sequence[Path] = ()) -> Updates:
-        where = self.results
         made_files = [str(self.album.add(made)) for made in images]
         shown = [
             {"text": made.infotext, "seed": made.request.seed, "subseed": made.subseed, "file": file}
             for made, file in zip(images, made_files, strict=True)
         ]
-        files = [*made_files, *map(str, extras)]
+        return self._gallery(shown, [*made_files, *map(str, extras)])
+
+    def _gallery(self, shown: list[dict[str, Any]], files: list[str]) -> Updates:
+        where = self.results
         return {
             where.gallery: gr.update(value=files, selected_index=0 if files else None),
             where.text: shown[0]["text"] if shown else "",
@@ -191,31 +230,42 @@ class Runner:
         return self.engine.job(job_id) if job_id else None
 
     def interrupt(self, job_id: str | None) -> str:
-        """Stop this browser's job, or else the one that runs; what to say where there is none."""
-        job = self.job(job_id)
-        if job is not None and not job.ended:
-            job.cancel()
-        elif self.engine.current() is not None:
-            self.engine.interrupt()
-        else:
-            return markup.message("notice", "Nothing is running.")
+        """Stop this browser's job; what to say where it has none. Jobs of others are never touched."""
+        job = self._own(job_id)
+        if job is None:
+            return markup.message("notice", NOTHING)
+        job.cancel()
         return ""
 
     def skip(self, job_id: str | None) -> str:
-        """End the batch of this browser's job, or else of the one that runs; what to say where there is none."""
-        job = self.job(job_id)
+        """End the batch of this browser's job; what to say where none runs. Jobs of others are never touched."""
+        job = self._own(job_id)
         if job is None or job.state != "running":
-            job = self.engine.current()
-        if job is None:
-            return markup.message("notice", "Nothing is running.")
+            return markup.message("notice", NOTHING)
         job.skip()
         return ""
+
+    def _own(self, job_id: str | None) -> "GenerationJob | None":
+        """This browser's job that runs, or else its last one if that has not ended."""
+        job = self.job(job_id)
+        if job is None:
+            return None
+        running = [one for one in self.engine.running() if job.owner and one.owner == job.owner]
+        return running[0] if running else None if job.ended else job
 
     @staticmethod
     def choose(shown: list[dict[str, Any]], selected: gr.SelectData) -> tuple[str, int]:
         """The text of the picture that was clicked, and its index."""
         index = int(selected.index)
         return (shown[index]["text"] if index < len(shown) else ""), index
+
+
+def owner_of(sender: gr.Request | None) -> str:
+    """Whose job it is: the user who logged in, or else the page that sent it."""
+    if sender is None:
+        return ""
+    user = getattr(sender.request, "scope", {}).get("webui.user", "") if sender.request is not None else ""
+    return f"{user} page {sender.session_hash}".strip() if sender.session_hash else str(user)
 
 
 def _is_shown(phase: str, seconds: float) -> bool:

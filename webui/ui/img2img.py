@@ -10,6 +10,7 @@ from gradio.blocks import Block
 from gradio.components import Component
 
 from webui.domain.errors import WebuiError
+from webui.domain.fields import rounded_side
 from webui.output.parse import parse, read_fields
 from webui.prompt.style_file import StyleFile
 from webui.ui import markup, picture_form, txt2img
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 TOLD = ("prompt", "negative_prompt", "steps", "seed")  # what goes along with a picture; to img2img also its size
 SIZE = ("width", "height")
-CELL = 8  # pixels
 Updates = dict[Block, Any]
 
 
@@ -72,7 +72,7 @@ def _connect_size(form: PictureForm, measure: gr.Button, results: Results) -> No
             picture = form.pictures.picture(values)
         except WebuiError as error:
             return {results.status: markup.message("error", str(error))}
-        return {width: max(CELL, picture.width // CELL * CELL), height: max(CELL, picture.height // CELL * CELL)}
+        return {width: rounded_side(picture.width), height: rounded_side(picture.height)}
 
     bind(measure.click, size_of, set(form.pictures.all), [width, height, results.status], preprocess=False)
 

@@ -3,6 +3,7 @@
 import base64
 import html
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import Notice, Phase, Progress
@@ -57,13 +58,17 @@ def share_bar(fraction: float, text: str) -> str:
     )
 
 
+_WORDS = MappingProxyType({"aside": "set aside"})  # for states whose name is no word
+
+
 def extensions(infos: Sequence[ExtensionInfo]) -> str:
     """The list of extensions: what each is, whether it works, and why not."""
     if not infos:
         return message("notice", "There are no extensions. Each has a folder of its own in extensions/.")
     rows = "".join(
         f"<tr><td><b>{html.escape(info.name)}</b> {html.escape(info.version)}</td>"
-        f'<td class="{info.state}">{info.state}</td><td>{html.escape(info.description)}{_reason(info)}</td></tr>'
+        f'<td class="{info.state}">{_WORDS.get(info.state, info.state)}</td>'
+        f"<td>{html.escape(info.description)}{_reason(info)}</td></tr>"
         for info in infos
     )
     return f'<table class="extensions"><tbody>{rows}</tbody></table>'

@@ -1,5 +1,6 @@
 """Hang the page into the web application, with everything Gradio leaves open by default closed."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from webui.domain.settings import Theme
 from webui.installing.live import InstallDoor
 from webui.prompt.style_file import StyleFile
 from webui.ui.blocks import build
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 MAX_UPLOAD = "64mb"
 FIRST_SCRIPT = "stream.js"  # has to be there before Gradio asks for anything
+COLOURS_SCRIPT = "colours.js"
 SCRIPTS = ("hotkeys.js", "cards.js")
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO_FONTS = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -42,6 +45,8 @@ def mount(
     styles: StyleFile | None = None,
     installing: InstallDoor | None = None,
     path: str = "/",
+    root_path: str = "",
+    colours: Theme = "system",
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
 
@@ -54,7 +59,9 @@ def mount(
         embed_parameters: whether pictures that are not saved carry their generation text.
         styles: the saved styles; None: none can be saved.
         installing: how extensions are installed; None: not on this page.
-        path: where the page hangs.
+        path: where the page hangs in the application.
+        root_path: where the application hangs, behind a proxy.
+        colours: light or dark, unless the page's address says it; system: what the browser prefers.
 
     Returns:
         The same application.
@@ -79,6 +86,7 @@ def mount(
         app,
         page,
         path,
+        root_path=root_path or None,
         server_name="127.0.0.1",
         footer_links=[],
         run_history=False,
@@ -94,7 +102,7 @@ def mount(
         theme=theme(),
         css_paths=[HERE / "style.css"],
         js=scripts(),
-        head=f"<script>{called(FIRST_SCRIPT)}</script>",
+        head=f"<script>{called(FIRST_SCRIPT)}{'' if colours == 'system' else called(COLOURS_SCRIPT, colours)}</script>",
     )
     return mounted
 
@@ -104,9 +112,10 @@ def scripts() -> str:
     return "() => {\n" + "\n".join(called(name) for name in SCRIPTS) + "\n}"
 
 
-def called(name: str) -> str:
+def called(name: str, *arguments: str) -> str:
     """The function in a script's file, called."""
-    return f"({_without_comments((HERE / name).read_text(encoding='utf-8'))})();"
+    script = _without_comments((HERE / name).read_text(encoding="utf-8"))
+    return f"({script})({', '.join(json.dumps(argument) for argument in arguments)});"
 
 
 def _without_comments(script: str) -> str:

@@ -15,6 +15,9 @@ from webui.domain.errors import BadRequestError
 from webui.domain.images import safe_open
 from webui.domain.inpainting import Inpainting, Outpainting, SoftInpainting
 from webui.domain.masks import Mask
+from webui.domain.parameters.leaves import bounds, leaves
+from webui.domain.parameters.pictures import MORE
+from webui.domain.parameters.table import ROWS, row_of
 from webui.domain.request import GenerationRequest, Img2Img
 from webui.imaging.sketch import blended, paint_mask
 from webui.ui import forms
@@ -209,104 +212,97 @@ def draw_pictures() -> tuple[Pictures, gr.Tabs, dict[Mode, gr.Tab]]:
     return pictures, modes, tabs
 
 
+class _Drawer:
+    """Draws fields of the task as their rows of the table say; keeps them by the names of `options`.
+
+    Attributes:
+        options: what was drawn.
+    """
+
+    def __init__(self) -> None:
+        self._fields = dict(leaves(Img2Img))
+        self.options: dict[str, Component] = {}
+
+    def slider(self, name: str, path: str, elem_id: str, **more: Any) -> None:
+        row, field = row_of(f"task.{path}"), self._fields[path]
+        low, high, step = row.span or (*bounds(field), more.pop("step", 1 if field.annotation is int else 0.01))
+        label = row.label or path.rpartition(".")[2].replace("_", " ").capitalize()
+        shown = {"value": field.default, "label": label, **more}
+        self.options[name] = gr.Slider(low, high, step=step, elem_id=elem_id, buttons=[], **shown)
+
+    def radio(self, name: str, path: str, elem_id: str) -> None:
+        row, value = row_of(f"task.{path}"), self._fields[path].default
+        self.options[name] = gr.Radio([*row.choices], value=value, label=row.label, elem_id=elem_id, min_width=180)
+
+    def dropdown(self, name: str, path: str, elem_id: str) -> None:
+        row, value = row_of(f"task.{path}"), self._fields[path].default
+        self.options[name] = gr.Dropdown([*row.choices], value=value, label=row.label, elem_id=elem_id, min_width=180)
+
+    def checkbox(self, name: str, path: str, elem_id: str) -> None:
+        row, field = row_of(f"task.{path}"), self._fields[path]
+        about = field.description
+        self.options[name] = gr.Checkbox(field.default, label=row.label, info=about, elem_id=elem_id)
+
+    def rest_of(self, group: str) -> None:
+        """Draw the task's own fields that stand in a group of the page and were not drawn yet."""
+        for name in (row.path.removeprefix("task.") for row in ROWS if row.group == group):
+            default = self._fields[name].default
+            if name not in self.options:
+                draw = self.checkbox if isinstance(default, bool) else self.dropdown
+                (draw if isinstance(default, bool | str) else self.slider)(name, name, f"img2img_{name}")
+
+
 def draw_options() -> tuple[Mapping[str, Component], gr.Group, gr.Group]:
     """The controls of the task; gives back also the groups that show only while masks or margins are in use."""
-    options: dict[str, Component] = {}
+    drawer = _Drawer()
     with gr.Row(elem_classes="tight"):
-        options["resize_mode"] = gr.Dropdown(
-            [("Just resize", "resize"), ("Crop and resize", "crop"), ("Resize and fill", "fill"),
-             ("Just resize (latent upscale)", "latent")],
-            value="resize", label="Resize mode", elem_id="resize_mode", min_width=180,
-        )  # fmt: skip
-        options["denoising_strength"] = _slider(Img2Img, "denoising_strength", "Denoising strength", step=0.01)
+        drawer.dropdown("resize_mode", "resize_mode", "resize_mode")
+        drawer.slider("denoising_strength", "denoising_strength", "img2img_denoising_strength", min_width=180)
     with gr.Group(visible=False, elem_id="img2img_inpaint_controls") as masked:
-        _draw_mask(options)
+        _draw_mask(drawer)
     with gr.Group(visible=False, elem_id="img2img_outpaint_controls") as margins:
-        _draw_margins(options)
-    with gr.Accordion("Starting noise, colours, editing checkpoints", open=False, elem_id="img2img_more"):
+        _draw_margins(drawer)
+    with gr.Accordion("Starting noise, colours, editing checkpoints", open=False, elem_id=MORE):
         with gr.Row(elem_classes="tight"):
-            options["noise_multiplier"] = _slider(Img2Img, "noise_multiplier", "Initial noise multiplier", step=0.01)
-            options["extra_noise"] = _slider(Img2Img, "extra_noise", "Extra noise", step=0.01)
-            options["image_cfg_scale"] = gr.Slider(
-                0, 3, value=1.5, step=0.05, label="Image CFG scale", elem_id="img2img_image_cfg_scale",
-                info="instruct-pix2pix checkpoints only", buttons=[],
+            for name in ("noise_multiplier", "extra_noise"):
+                drawer.slider(name, name, f"img2img_{name}", min_width=180)
+            drawer.slider(
+                "image_cfg_scale", "image_cfg_scale", "img2img_image_cfg_scale", value=1.5,
+                info="instruct-pix2pix checkpoints only",
             )  # fmt: skip
         with gr.Row(elem_classes="tight"):
-            options["fix_steps"] = _checkbox(Img2Img, "fix_steps", "Exactly these steps")
-            options["color_correction"] = _checkbox(Img2Img, "color_correction", "Colour correction")
-    return MappingProxyType(options), masked, margins
+            drawer.rest_of(MORE)
+    return MappingProxyType(drawer.options), masked, margins
 
 
-def _draw_mask(options: dict[str, Component]) -> None:
+def _draw_mask(drawer: _Drawer) -> None:
     with gr.Row(elem_classes="tight"):
-        options[BLUR] = gr.Slider(0, 64, value=4, step=1, label="Mask blur", elem_id="img2img_mask_blur", buttons=[])
-        options[TRANSPARENCY] = gr.Slider(
+        drawer.slider(BLUR, "inpainting.mask_blur_x", "img2img_mask_blur")
+        drawer.options[TRANSPARENCY] = gr.Slider(
             0, 100, value=0, step=1, label="Mask transparency", visible=False, elem_id="img2img_mask_alpha", buttons=[]
         )
-        options["invert"] = _radio("Mask mode", "mask_mode", [("Inpaint masked", False), ("Inpaint not masked", True)])
-    options["content"] = _radio(
-        "Masked content", "inpainting_fill",
-        [("fill", "fill"), ("original", "original"), ("latent noise", "noise"), ("latent nothing", "nothing")],
-        value="original",
-    )  # fmt: skip
+        drawer.radio("invert", "inpainting.invert", "img2img_mask_mode")
+    drawer.radio("content", "inpainting.content", "img2img_inpainting_fill")
     with gr.Row(elem_classes="tight"):
-        options["area"] = _radio(
-            "Inpaint area", "inpaint_full_res", [("Whole picture", "whole"), ("Only masked", "masked")]
-        )
-        options["padding"] = gr.Slider(
-            0, 256, value=32, step=4, label="Only masked padding, pixels", elem_id="img2img_inpaint_full_res_padding",
-            buttons=[],
-        )  # fmt: skip
+        drawer.radio("area", "inpainting.area", "img2img_inpaint_full_res")
+        drawer.slider("padding", "inpainting.padding", "img2img_inpaint_full_res_padding")
     with gr.Accordion("Soft inpainting", open=False, elem_id="soft"):
-        options[SOFT] = gr.Checkbox(False, label="Soft inpainting", elem_id="soft_inpainting_enabled")
+        drawer.options[SOFT] = gr.Checkbox(False, label="Soft inpainting", elem_id="soft_inpainting_enabled")
         with gr.Row(elem_classes="tight grid"):
-            for name, schema in forms.leaves(SoftInpainting).items():
-                low, high = _bounds(SoftInpainting, name)
-                options[f"soft.{name}"] = gr.Slider(
-                    low, high, value=schema["default"], step=0.05, label=name.replace("_", " ").capitalize(),
-                    info=schema["description"], elem_id=f"soft_inpainting_{name}", min_width=220, buttons=[],
+            for name, field in SoftInpainting.model_fields.items():
+                drawer.slider(
+                    f"soft.{name}", f"inpainting.soft.{name}", f"soft_inpainting_{name}",
+                    step=0.05, info=field.description, min_width=220,
                 )  # fmt: skip
 
 
-def _draw_margins(options: dict[str, Component]) -> None:
+def _draw_margins(drawer: _Drawer) -> None:
     with gr.Row(elem_classes="tight"):
         for side in SIDES:
-            options[f"outpaint.{side}"] = gr.Slider(
-                0, 512, value=128 if side == "right" else 0, step=8, label=f"Pixels to add: {side}",
-                elem_id=f"outpaint_{side}", min_width=120, buttons=[],
+            drawer.slider(
+                f"outpaint.{side}", f"outpainting.{side}", f"outpaint_{side}",
+                value=128 if side == "right" else 0, min_width=120,
             )  # fmt: skip
     with gr.Row(elem_classes="tight"):
-        options["outpaint.mask_blur"] = gr.Slider(
-            0, 64, value=8, step=1, label="Seam blur", elem_id="outpaint_mask_blur", buttons=[]
-        )
-        options["outpaint.content"] = _radio(
-            "New parts start from", "outpaint_content",
-            [("fill", "fill"), ("stretched border", "original"), ("latent noise", "noise"),
-             ("latent nothing", "nothing")],
-        )  # fmt: skip
-
-
-def _radio(label: str, name: str, choices: list[tuple[str, Any]], value: Any = None) -> gr.Radio:
-    start = choices[0][1] if value is None else value
-    return gr.Radio(choices, value=start, label=label, elem_id=f"img2img_{name}", min_width=180)
-
-
-def _checkbox(model: Any, name: str, label: str) -> gr.Checkbox:
-    schema = forms.leaves(model)[name]
-    return gr.Checkbox(schema["default"], label=label, info=schema.get("description"), elem_id=f"img2img_{name}")
-
-
-def _slider(model: Any, name: str, label: str, step: float) -> gr.Slider:
-    schema = forms.leaves(model)[name]
-    low, high = schema["minimum"], schema["maximum"]
-    return gr.Slider(
-        low, high, value=schema["default"], step=step, label=label, elem_id=f"img2img_{name}", min_width=180, buttons=[]
-    )
-
-
-def _bounds(model: Any, name: str) -> tuple[float, float]:
-    """Lowest and highest value of a field."""
-    limits = model.model_fields[name].metadata
-    low = next(limit.ge for limit in limits if hasattr(limit, "ge"))
-    high = next(limit.le for limit in limits if hasattr(limit, "le"))
-    return low, high
+        drawer.slider("outpaint.mask_blur", "outpainting.mask_blur", "outpaint_mask_blur")
+        drawer.radio("outpaint.content", "outpainting.content", "img2img_outpaint_content")

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest, PromptRules
+from webui.library.choice import likely_family
 from webui.library.embeddings import facts_of
 from webui.library.files import ModelFile
 from webui.prompt.counting import PromptCounter, VectorCount, unmatched
@@ -33,6 +34,7 @@ class Counting:
     """Counts prompts for every visitor of the page: one tokenizer, and the embeddings that are there now."""
 
     def __init__(self, engine: "Engine", styles: Styles) -> None:
+        self._engine = engine
         self._library = engine.library
         self._styles = styles
         self._lock = threading.Lock()
@@ -46,10 +48,11 @@ class Counting:
         except WebuiError:  # styles.csv is damaged: the tab says so when a picture is made
             merged = prompts
         counter = self._counter()
+        size = likely_family(self._library, self._engine.starting_values().checkpoint).text.chunk
         texts = []
         for negative, (typed, whole) in enumerate(zip(prompts, merged, strict=True)):
             try:
-                count = counter.count(whole, steps=steps, rules=rules, negative=bool(negative))
+                count = counter.count(whole, size=size, steps=steps, rules=rules, negative=bool(negative))
             except WebuiError as error:
                 texts.append(markup.token_counter("?", str(error)))
                 continue
@@ -71,8 +74,11 @@ class Counting:
 
 
 def draw(pen: Pen, name: str) -> gr.HTML:
-    """A counter inside the caller's Blocks, below its box; the style sheet puts it into the box's corner."""
-    return gr.HTML(markup.token_counter("0/75"), elem_id=pen.id(name), elem_classes="token-counter", padding=False)
+    """A counter inside the caller's Blocks, below its box; the style sheet puts it into the box's corner.
+
+    It is filled in when the page has loaded.
+    """
+    return gr.HTML(markup.token_counter("0"), elem_id=pen.id(name), elem_classes="token-counter", padding=False)
 
 
 def connect(pen: Pen, counters: tuple[gr.HTML, gr.HTML], counting: Counting) -> None:

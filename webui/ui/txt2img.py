@@ -8,7 +8,7 @@ import gradio as gr
 
 from webui.domain.catalog import SAMPLERS, SCHEDULES
 from webui.prompt.style_file import StyleFile
-from webui.ui import hires, style_editor, tokens
+from webui.ui import hires_form, style_editor, tokens
 from webui.ui.events import bind, bind_stop
 from webui.ui.extensions import draw_accordions, names_of
 from webui.ui.generate import Results, Runner
@@ -84,7 +84,7 @@ def draw(
                 before()
             tools = _generation(pen)
             if pen.tab == "txt2img":
-                hires.draw(pen)
+                hires_form.draw(pen)
             if engine is not None:
                 pen.extensions = draw_accordions(engine.extensions.infos, pen.tab, names_of(engine))
             _advanced(pen)
@@ -179,8 +179,6 @@ def _advanced(pen: Pen) -> None:
         for part, title in ADVANCED:
             with gr.Tab(title), gr.Row(elem_classes="tight grid"):
                 pen.rest_of(part, min_width=220)
-                if part == "guidance":
-                    pen.draw("inpainting_mask_weight", min_width=220)
         with gr.Tab("Extensions"):
             pen.draw("extensions")
 

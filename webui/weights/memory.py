@@ -31,18 +31,21 @@ class ModelCache:
         dtype: torch.dtype,
         capacity: int = 1,
         *,
+        vae_dtype: torch.dtype | None = None,
         fast_cpu: bool = False,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         """Args:
         dtype: of UNet and text encoders; VAEs have it on GPUs and float32 on a CPU.
         capacity: checkpoints kept; at least 1.
+        vae_dtype: of VAEs on GPUs, where it differs from `dtype`.
         fast_cpu: use the CPU's faster, slightly rounding paths (`precision.resolve`).
         progress: told in a few words what takes long ("converting x.ckpt").
         """
         self._library = library
         self._device = device
         self._dtype = dtype
+        self._vae_dtype = vae_dtype or dtype
         self._capacity = max(1, capacity)
         self._fast_cpu = fast_cpu
         self._progress = progress or (lambda text: None)
@@ -62,12 +65,12 @@ class ModelCache:
                 self._make_room(checkpoint.path)
                 self._progress(f"loading {checkpoint.name}")
                 model = load_model(
-                    self._library, checkpoint, vae, self._device, self._dtype, fast_cpu=self._fast_cpu,
-                    progress=self._progress,
+                    self._library, checkpoint, vae, self._device, self._dtype, vae_dtype=self._vae_dtype,
+                    fast_cpu=self._fast_cpu, progress=self._progress,
                 )  # fmt: skip
             elif model.vae_file != vae:
                 self._progress(f"loading {vae.name if vae else 'the VAE of ' + checkpoint.name}")
-                door = load_vae(self._library, checkpoint, vae, model.spec, self._device, self._dtype)
+                door = load_vae(self._library, checkpoint, vae, model.spec, self._device, self._vae_dtype)
                 model = replace(model, vae_file=vae, vae=door)
             self._models[key] = model
             self._models.move_to_end(key)
@@ -81,7 +84,7 @@ class ModelCache:
     def forget(self, model: LoadedModel) -> None:
         """Drop one model; it is read from its file when it is asked for again."""
         with self._lock:
-            for key in [key for key, one in self._models.items() if one.unet is model.unet]:
+            for key in [key for key, one in self._models.items() if one.network is model.network]:
                 del self._models[key]
             give_memory_back()
 

@@ -1,15 +1,35 @@
 """A checkpoint in memory, ready to be used."""
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor, nn
 
-from webui.library.detect import ModelSpec
+from webui.domain.errors import UnusableFileError
+from webui.library.family import ModelSpec
 from webui.library.files import ModelFile
 from webui.prompt.ports import TextStack
+from webui.sampling.steps import ModelCall, Residuals
 from webui.weights.depth import DepthNetwork
 from webui.weights.unet import UnetDoor
 from webui.weights.vae import VaeDoor
+
+
+class NetworkDoor(Protocol):
+    """The network that denoises, at its door; implements `webui.sampling.steps.Network`.
+
+    Attributes:
+        module: the network; patches act on it.
+    """
+
+    @property
+    def module(self) -> nn.Module | Any: ...
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def dtype(self) -> torch.dtype: ...
+    def __call__(self, call: ModelCall, residuals: Residuals | None) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +39,26 @@ class LoadedModel:
     Attributes:
         spec: as detected; the prediction type may have been settled by a probe of the weights.
         vae_file: None when the VAE is the one inside the checkpoint.
-        device, dtype: of the UNet and the text encoders.
+        network: what denoises.
+        device, dtype: of the network and the text encoders.
         depth: what a depth checkpoint estimates depth with; None in all others.
     """
 
     file: ModelFile
     spec: ModelSpec
     vae_file: ModelFile | None
-    unet: UnetDoor
+    network: NetworkDoor
     vae: VaeDoor
     text: TextStack
     device: torch.device
     dtype: torch.dtype
     depth: DepthNetwork | None = None
+
+    @property
+    def unet(self) -> UnetDoor:
+        """The network where it is a UNet. Raises UnusableFileError where it is none."""
+        if not isinstance(self.network, UnetDoor):
+            raise UnusableFileError(
+                f"{self.file.name}: a checkpoint of the family {self.spec.family.name} has no UNet to act on"
+            )
+        return self.network

@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Protocol, Self
@@ -39,9 +39,10 @@ class TensorSource(Protocol):
 class TensorFile:
     """An open safetensors file. Close it, or use it as a context manager."""
 
-    def __init__(self, path: Path) -> None:
-        """Open `path`. Raises UnusableFileError where `read_header` does."""
+    def __init__(self, path: Path, reading: Callable[[], None] = lambda: None) -> None:
+        """Open `path`; `reading` is called for each tensor that is read. Raises UnusableFileError as `read_header`."""
         self.path = path
+        self._reading = reading
         self.header: Header = read_header(path)
         self._file = os.open(path, os.O_RDONLY)
 
@@ -56,6 +57,7 @@ class TensorFile:
 
     def dtype(self, name: str) -> torch.dtype:
         """Its dtype. Raises UnusableFileError when torch has no such type."""
+        self._reading()
         stored = self.header.tensors[name].dtype
         if stored not in DTYPES:
             raise UnusableFileError(f"{self.path.name}: tensor {name} has the dtype {stored}, which is not supported")

@@ -1,4 +1,5 @@
-"""CLIP text towers built from the tensors of a checkpoint. How texts become tokens is the prompt room's business.
+"""CLIP text towers built from the tensors of a checkpoint. How texts become tokens is the prompt room's business, and
+which towers a checkpoint has is its family's.
 
 Layouts read: Hugging Face CLIP as Stable Diffusion 1 stores it, and open_clip (https://github.com/mlfoundations/open_clip)
 as Stable Diffusion 2 and SDXL store it. Both end up in transformers' CLIPTextModel, with the same names inside.
@@ -14,11 +15,10 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from webui.domain.errors import BadRequestError, NotFiniteError, UnusableFileError
-from webui.prompt.ports import Encoded, Family, Splice, TextEncoder, TextStack
+from webui.prompt.ports import Encoded, Splice, TextEncoder
 from webui.weights.build import is_finite
 
 HEAD_WIDTH = 64  # of every CLIP text tower in use; only test models differ and say so in their sidecar
-POSITIONS = 77
 
 
 class TensorReader(Protocol):
@@ -73,12 +73,12 @@ class ClipTower(TextEncoder):
         """Encode texts.
 
         Args:
-            tokens: (B, 77) int64 ids, BOS first.
+            tokens: (B, W) int64 ids, W being the window, BOS first.
             splices: for each text the vectors that replace rows of its token embeddings.
             clip_skip: N >= 1 takes hidden state -N where this tower honours it; 0 takes the tower's own.
 
         Returns:
-            hidden (B, 77, D) float32; pooled (B, D_p) float32 from the row of the largest id (the first EOS), or None.
+            hidden (B, W, D) float32; pooled (B, D_p) float32 from the row of the largest id (the first EOS), or None.
 
         Raises:
             BadRequestError: `clip_skip` beyond the first block.
@@ -109,7 +109,7 @@ class ClipTower(TextEncoder):
 
 
 def _splice(embeddings: Tensor, splices: Sequence[Sequence[Splice]]) -> Tensor:
-    """Token embeddings (B, 77, D) with rows replaced: each splice from row offset + 1 on, cut at the last row."""
+    """Token embeddings (B, W, D) with rows replaced: each splice from row offset + 1 on, cut at the last row."""
     embeddings = embeddings.clone()
     for row, edits in zip(embeddings, splices, strict=True):
         for edit in edits:
@@ -126,38 +126,7 @@ def _causal_mask(hidden: Tensor) -> Tensor:
     return mask.triu(1)[None, None]
 
 
-def build_text_stack(
-    source: TensorReader, family: Family, sidecar: Mapping[str, Any], device: torch.device, dtype: torch.dtype
-) -> TextStack:
-    """Build the text side of a checkpoint.
-
-    Args:
-        sidecar: the checkpoint's parsed yaml, {} if none. Read from it: the layer taken, and under `x_tiny` head
-            counts and activation of towers whose heads are not 64 wide.
-
-    Raises:
-        UnusableFileError: a tensor is missing or has another shape than its neighbours imply.
-        NotFiniteError: a weight is NaN or infinite.
-    """
-    build = _Builder(source, sidecar, device, dtype)
-    if family == "sd1":
-        prefix = "cond_stage_model.transformer."
-        towers: tuple[ClipTower, ...] = (build.clip(prefix, Layers(-1, normed=True, skips=True)),)
-    elif family == "sd2":
-        layer = _find(sidecar, "model", "params", "cond_stage_config", "params", "layer")
-        index = -1 if layer == "last" else -2
-        towers = (build.open_clip("cond_stage_model.model.", Layers(index, normed=True, skips=False), pooled=False),)
-    elif family == "sdxl":
-        first = build.clip("conditioner.embedders.0.transformer.", _sdxl_clip_l_layers(sidecar))
-        penultimate = Layers(-2, normed=False, skips=False)
-        towers = (first, build.open_clip("conditioner.embedders.1.model.", penultimate, pooled=True))
-    else:
-        penultimate = Layers(-2, normed=False, skips=False)
-        towers = (build.open_clip("conditioner.embedders.0.model.", penultimate, pooled=True),)
-    return TextStack(family, towers)
-
-
-def _find(tree: object, *keys: str | int) -> Any:
+def found(tree: object, *keys: str | int) -> Any:
     """The value at a path of mapping keys and list indices, or None."""
     for key in keys:
         if isinstance(key, str) and isinstance(tree, Mapping):
@@ -169,21 +138,31 @@ def _find(tree: object, *keys: str | int) -> Any:
     return tree
 
 
-def _sdxl_clip_l_layers(sidecar: Mapping[str, Any]) -> Layers:
-    params = _find(sidecar, "model", "params", "conditioner_config", "params", "emb_models", 0, "params")
-    index = _find(params, "layer_idx") if _find(params, "layer") == "hidden" else None
-    return Layers(index if isinstance(index, int) else -2, normed=False, skips=True)
+class TowerBuilder:
+    """Builds the towers of one checkpoint.
 
+    Args:
+        sidecar: the checkpoint's parsed yaml, {} if none. Read from it, under `x_tiny`: head counts and activation of
+            towers whose heads are not 64 wide.
+        window: tokens that a tower reads at once.
 
-class _Builder:
-    """Builds the towers of one checkpoint."""
+    Its methods raise UnusableFileError where a tensor is missing or has another shape than its neighbours imply, and
+    NotFiniteError where a weight is NaN or infinite.
+    """
 
     def __init__(
-        self, source: TensorReader, sidecar: Mapping[str, Any], device: torch.device, dtype: torch.dtype
+        self,
+        source: TensorReader,
+        sidecar: Mapping[str, Any],
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        window: int,
     ) -> None:
         self.source = source
         self.names = frozenset(source.names())
         self.sidecar = sidecar
+        self.window = window
         self.device = device
         self.dtype = dtype
         self._stacked: tuple[str, Tensor] | None = None  # the last q, k, v tensor, which is asked for three times
@@ -192,7 +171,7 @@ class _Builder:
         """A tower in the Hugging Face layout, with or without `text_model.` in its names."""
         if f"{prefix}text_model.final_layer_norm.weight" in self.names:
             prefix += "text_model."
-        facts = _find(self.sidecar, "x_tiny", "clip_text_config")
+        facts = found(self.sidecar, "x_tiny", "clip_text_config")
         config = self._config(
             {
                 "tokens": f"{prefix}embeddings.token_embedding.weight",
@@ -200,8 +179,8 @@ class _Builder:
                 "inner": f"{prefix}encoder.layers.0.mlp.fc1.weight",
             },
             layers=self._count(re.escape(prefix) + r"encoder\.layers\.(\d+)\."),
-            heads=_find(facts, "num_attention_heads"),
-            activation=_find(facts, "hidden_act") or "quick_gelu",
+            heads=found(facts, "num_attention_heads"),
+            activation=found(facts, "hidden_act") or "quick_gelu",
         )
         module = self._module(config, lambda name: self._read(prefix + name))
         return ClipTower(module, None, layers, pads_with_zero=False, slot="clip_l")
@@ -215,7 +194,7 @@ class _Builder:
                 "inner": f"{prefix}transformer.resblocks.0.mlp.c_fc.weight",
             },
             layers=self._count(re.escape(prefix) + r"transformer\.resblocks\.(\d+)\."),
-            heads=_find(self.sidecar, "x_tiny", "open_clip_text_config", "heads"),
+            heads=found(self.sidecar, "x_tiny", "open_clip_text_config", "heads"),
             activation="gelu",
         )
         module = self._module(config, lambda name: self._read_open_clip(prefix, name))
@@ -265,9 +244,9 @@ class _Builder:
         positions, _ = self._shape(names["positions"], 2)
         inner, _ = self._shape(names["inner"], 2)
         heads = heads or max(1, width // HEAD_WIDTH)
-        if positions != POSITIONS or width % heads:
+        if positions != self.window or width % heads:
             raise UnusableFileError(
-                f"text encoder: {names['positions']} has {positions} positions (expected {POSITIONS}), "
+                f"text encoder: {names['positions']} has {positions} positions (expected {self.window}), "
                 f"width {width} for {heads} heads; not a CLIP text encoder this program knows"
             )
         return CLIPTextConfig(
@@ -292,7 +271,7 @@ class _Builder:
                 )
         module.load_state_dict(state, strict=True, assign=True)
         # The positions are no weights, so they are still on the meta device.
-        module.embeddings.register_buffer("position_ids", torch.arange(POSITIONS, device=self.device)[None], False)
+        module.embeddings.register_buffer("position_ids", torch.arange(self.window, device=self.device)[None], False)
         module.train(False)
         module.requires_grad_(False)
         return module

@@ -9,7 +9,7 @@ from webui.sampling.steps import ModelCall, Residuals
 
 
 class UnetDoor:
-    """Implements `webui.sampling.steps.Unet` around diffusers' module.
+    """Implements `webui.sampling.steps.Network` around diffusers' module.
 
     Attributes:
         module: the network; patches (LoRA and the like) act on it.
@@ -30,7 +30,7 @@ class UnetDoor:
 
     @torch.no_grad()
     def __call__(self, call: ModelCall, residuals: Residuals | None) -> Tensor:
-        """(rows, C_in, h, w) -> (rows, 4, h, w) float32, on the device of the sample.
+        """(rows, C_in, h, w) -> (rows, C, h, w) float32, on the device of the sample.
 
         Raises:
             ValueError: residuals do not fit the skip connections, or the vector is missing (SDXL).

@@ -18,13 +18,16 @@ class VaeDoor:
 
     Attributes:
         module: the network.
-        scale: what latents are multiplied by after encoding (0.18215 for SD1).
-        downscale: pixels per latent cell and side (8).
+        scale, shift: latents are (what the encoder answers - shift) x scale.
+        downscale: pixels per latent cell and side.
     """
 
-    def __init__(self, module: AutoencoderKL, *, scale: float, downscale: int = 8, name: str = "VAE") -> None:
+    def __init__(
+        self, module: AutoencoderKL, *, scale: float, downscale: int, shift: float = 0.0, name: str = "VAE"
+    ) -> None:
         self.module = module
         self.scale = scale
+        self.shift = shift
         self.downscale = downscale
         self._name = name
 
@@ -38,7 +41,7 @@ class VaeDoor:
 
     @torch.no_grad()
     def encode(self, images: Tensor, draws: torch.Generator | None = None) -> Tensor:
-        """(B, 3, H, W) in 0..1 -> (B, 4, h, w) float32, scaled: the posterior's mean, or a draw from it.
+        """(B, 3, H, W) in 0..1 -> (B, C, h, w) float32, scaled: the posterior's mean, or a draw from it.
 
         Args:
             draws: a CPU generator, used image by image.
@@ -51,7 +54,7 @@ class VaeDoor:
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Scaled (B, 4, h, w) -> (B, 3, H, W) float32 in 0..1.
+        """Scaled (B, C, h, w) -> (B, 3, H, W) float32 in 0..1.
 
         Raises:
             NotFiniteError: also in float32.
@@ -75,10 +78,10 @@ class VaeDoor:
         latents: Tensor = posterior.mode().float()
         if draws is not None:
             latents = latents + posterior.std.float() * torch.randn(latents.shape, generator=draws).to(latents)
-        return latents * self.scale
+        return (latents - self.shift) * self.scale
 
     def _decode(self, latent: Tensor) -> Tensor:
-        scaled = (latent.to(self.device, torch.float32) / self.scale).to(self.dtype)
+        scaled = (latent.to(self.device, torch.float32) / self.scale + self.shift).to(self.dtype)
         pixels: Tensor = self.module.decode(scaled, return_dict=False)[0]
         return ((pixels.float() + 1) / 2).clamp(0, 1)  # clamp keeps NaN
 

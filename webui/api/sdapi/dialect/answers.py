@@ -11,10 +11,11 @@ from webui.api.sdapi.dialect.honoured import told
 from webui.api.sdapi.dialect.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.domain.catalog import shown_schedule
 from webui.domain.extensions import ExtensionInfo
+from webui.domain.parameters.pictures import PICTURE
+from webui.domain.parameters.second_pass import SECOND_PASS
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult
-from webui.output.hires import hires_details
-from webui.output.inpainting import inpainting_keys
+from webui.output.infotext import InfoFacts, Subject, details
 
 
 def as_base64(data: bytes) -> str:
@@ -91,14 +92,8 @@ def _extra(request: GenerationRequest, result: GenerationResult) -> dict[str, An
     extra: dict[str, Any] = {"Schedule type": shown_schedule(request.sampler, request.scheduler)}
     if request.refiner is not None:
         extra |= {"Refiner": request.refiner.checkpoint, "Refiner switch at": request.refiner.switch_at}
-    if isinstance(request.task, Img2Img):
-        keys = inpainting_keys(request.task.inpainting, blank=False)
-        extra |= {key: value for key, value in keys.items() if value is not None}
-    if isinstance(request.task, Img2Img) and request.task.noise_multiplier != 1:
-        extra["Noise multiplier"] = request.task.noise_multiplier
-    if isinstance(request.task, Img2Img) and request.task.extra_noise > 0:
-        extra["Extra noise"] = request.task.extra_noise
-    extra |= {key: value for key, value in hires_details(request, "").items() if value is not None}
+    of_task = details((PICTURE, SECOND_PASS), Subject(request, InfoFacts(model=result.model)))
+    extra |= {key: value for key, value in of_task.items() if value is not None}
     if result.notices:
         extra["Notices"] = [f"{notice.source}: {notice.text}" for notice in result.notices]
     return extra

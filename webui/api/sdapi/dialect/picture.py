@@ -1,30 +1,18 @@
 """The img2img part of a body: pictures, mask, and what A1111 keeps as settings of them."""
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import Any
 
 from starlette.exceptions import HTTPException
 
 from webui.api.body import InvalidBodyError, Loc
 from webui.api.sdapi.dialect.models import Img2ImgBody
+from webui.domain.parameters.table import ROWS
 
 Put = tuple[str, Any, Loc]  # path in the request, value, place in the body
 
+MASKED = "task.inpainting"
 SOFT_INPAINTING = "soft inpainting"  # A1111's title of the script, in lower case
-RESIZE_MODES = ("resize", "crop", "fill", "latent")
-CONTENTS = ("fill", "original", "noise", "nothing")
-TASK_SETTINGS: Mapping[str, str] = MappingProxyType(  # parts of an img2img task and of nothing else
-    {
-        "img2img_fix_steps": "fix_steps",
-        "initial_noise_multiplier": "noise_multiplier",
-        "img2img_extra_noise": "extra_noise",
-        "img2img_color_correction": "color_correction",
-    }
-)
-MASK_SETTINGS: Mapping[str, str] = MappingProxyType(
-    {"overlay_inpaint": "overlay", "return_mask": "return_mask", "return_mask_composite": "return_composite"}
-)
 SOFT_ARGS = (
     "schedule_bias", "preservation", "contrast_boost", "mask_influence", "difference_threshold", "difference_contrast",
 )  # fmt: skip
@@ -47,13 +35,8 @@ def picture_task(body: Img2ImgBody) -> Iterator[Put]:
         yield "batch_size", len(images), ("init_images",)
         yield "task.further_images", tuple(images[1:]), ("init_images", 1)
     yield "task.kind", "img2img", ("init_images",)
+    yield from _plain(body, "task")
     yield "task.image", images[0], ("init_images", 0)
-    yield "task.resize_mode", _nth(RESIZE_MODES, body.resize_mode, "resize_mode"), ("resize_mode",)
-    yield "task.denoising_strength", body.denoising_strength, ("denoising_strength",)
-    yield "task.image_cfg_scale", body.image_cfg_scale, ("image_cfg_scale",)
-    yield from _settings(body, TASK_SETTINGS, "task.")
-    if body.initial_noise_multiplier is not None:
-        yield "task.noise_multiplier", body.initial_noise_multiplier, ("initial_noise_multiplier",)
     if body.mask is not None:
         yield from _mask(body)
 
@@ -62,18 +45,11 @@ def _mask(body: Img2ImgBody) -> Iterator[Put]:
     """The mask's own part; it arrives whole, so its fields are put together here."""
     if body.latent_mask is not None:
         raise InvalidBodyError.at(("latent_mask",), "a mask of latents cannot be taken; send mask", "not_available")
-    part = "task.inpainting."
-    yield part + "mask", body.mask, ("mask",)
-    for axis, own in (("mask_blur_x", body.mask_blur_x), ("mask_blur_y", body.mask_blur_y)):
-        both = body.mask_blur
-        yield part + axis, own if both is None else both, (axis if both is None else "mask_blur",)
-    yield part + "content", _nth(CONTENTS, body.inpainting_fill, "inpainting_fill"), ("inpainting_fill",)
-    yield part + "area", "masked" if body.inpaint_full_res else "whole", ("inpaint_full_res",)
-    yield part + "padding", body.inpaint_full_res_padding, ("inpaint_full_res_padding",)
-    yield part + "invert", bool(body.inpainting_mask_invert), ("inpainting_mask_invert",)
-    yield part + "mask_round", body.mask_round, ("mask_round",)
-    yield from _settings(body, MASK_SETTINGS, part)
-    yield from _soft(body, part + "soft")
+    yield from _plain(body, MASKED)
+    if body.mask_blur is not None:
+        yield f"{MASKED}.mask_blur_x", body.mask_blur, ("mask_blur",)
+        yield f"{MASKED}.mask_blur_y", body.mask_blur, ("mask_blur",)
+    yield from _soft(body, f"{MASKED}.soft")
 
 
 def _soft(body: Img2ImgBody, path: str) -> Iterator[Put]:
@@ -89,13 +65,16 @@ def _soft(body: Img2ImgBody, path: str) -> Iterator[Put]:
             yield path, dict(zip(SOFT_ARGS, arguments[1:], strict=False)), place
 
 
-def _settings(body: Img2ImgBody, settings: Mapping[str, str], part: str) -> Iterator[Put]:
-    for key, value in (body.override_settings or {}).items():
-        if key in settings and value is not None:
-            yield part + settings[key], value, ("override_settings", key)
-
-
-def _nth(names: tuple[str, ...], index: int, field: str) -> str:
-    if not 0 <= index < len(names):
-        raise InvalidBodyError.at((field,), f"should be 0 to {len(names) - 1}")
-    return names[index]
+def _plain(body: Img2ImgBody, part: str) -> Iterator[Put]:
+    """The fields of a part that the table alone tells how to read: settings first, so that the body's own wins."""
+    overrides = body.override_settings or {}
+    for row in (row for row in ROWS if row.part == part):
+        if overrides.get(row.option) is not None:
+            yield row.path, row.option_codec.decode(overrides[row.option]), ("override_settings", row.option)
+        value = getattr(body, row.body, None) if row.body else None
+        if value is None:
+            continue
+        try:
+            yield row.path, row.body_codec.decode(value), (row.body,)
+        except ValueError as error:
+            raise InvalidBodyError.at((row.body,), str(error)) from None

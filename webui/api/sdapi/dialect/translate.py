@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from webui.api.body import InvalidBodyError, Loc
 from webui.api.sdapi.dialect.alwayson import options_of
-from webui.api.sdapi.dialect.hires import HIRES_PATH, hires_values
+from webui.api.sdapi.dialect.hires_body import HIRES_PATH, hires_values
 from webui.api.sdapi.dialect.honoured import options_of_generation, own_settings
 from webui.api.sdapi.dialect.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.dialect.options import (
@@ -17,31 +17,17 @@ from webui.api.sdapi.dialect.options import (
     NEUTRAL,
     OPTIONS,
     REFINER_BY_STEPS,
-    replaced,
     with_a1111_defaults,
 )
 from webui.api.sdapi.dialect.picture import SOFT_INPAINTING, picture_task
 from webui.domain.catalog import split_combined
 from webui.domain.extensions import ExtensionInfo
+from webui.domain.parameters.leaves import replaced
+from webui.domain.parameters.table import ROWS
 from webui.domain.request import GenerationRequest
 
-SETTING_PARTS = (
-    "checkpoint", "vae", "clip_skip", "tiling", "noise", "schedule", "unipc", "guidance", "prompting", "token_merging",
-    "sdxl", "inpainting_mask_weight",
-)  # fmt: skip
-SAME_NAME = (
-    "prompt", "negative_prompt", "seed", "subseed", "subseed_strength", "batch_size", "n_iter", "steps", "cfg_scale",
-    "width", "height", "disable_extra_networks",
-)  # fmt: skip
-SETTING_FIELDS = (  # body field, path; null leaves the setting's value
-    ("eta", "noise.eta"),
-    ("s_churn", "noise.s_churn"),
-    ("s_tmin", "noise.s_tmin"),
-    ("s_tmax", "noise.s_tmax"),
-    ("s_noise", "noise.s_noise"),
-    ("s_min_uncond", "guidance.s_min_uncond"),
-    ("tiling", "tiling"),
-)
+SETTING_PARTS = frozenset(option.path.partition(".")[0] for option in OPTIONS.values())
+OF_BODY = tuple(row for row in ROWS if row.body and not row.path.startswith(("task.", "refiner.")))
 OVERRIDE_WINS = ("s_churn", "s_tmin", "s_tmax", "s_noise")
 NO_MODEL = ("", "None", "none")
 
@@ -102,14 +88,11 @@ def to_request(
     _refuse_what_is_missing(body)
     starting = with_a1111_defaults(starting)
     draft = _Draft()
-    for name in SAME_NAME:
-        draft.put(name, getattr(body, name), name)
-    draft.put("styles", tuple(body.styles or ()), "styles")
-    for side in ("seed_resize_from_w", "seed_resize_from_h"):
-        draft.put(side, max(0, getattr(body, side)), side)
-    for name, path in SETTING_FIELDS:
-        if getattr(body, name) is not None:
-            draft.put(path, getattr(body, name), name)
+    for row in OF_BODY:
+        value = getattr(body, row.body)
+        if value is not None:  # null leaves the setting's value
+            draft.put(row.path, row.body_codec.decode(value), row.body)
+    draft.put("a1111_infotext", True)  # clients of this API get the texts that they know
     scripts = {title: script for title, script in body.alwayson_scripts.items() if not _is_the_tasks_own(title, body)}
     overrides = body.override_settings or {}
     honoured = options_of_generation({**sent, **dict(body)}, overrides, extensions)

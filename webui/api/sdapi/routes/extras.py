@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, Loc, read_json
+from webui.api.jobs import user_of
 from webui.api.parts import EncodedImage, Parts
 from webui.api.sdapi.dialect.answers import as_base64
 from webui.api.sdapi.dialect.coerce import Float, Int, Text
@@ -181,7 +182,7 @@ async def _made(
     parts.refuse_when_closing()
     infos = parts.engine.extensions.infos
     wanted = await run_in_threadpool(to_request, body, pictures, infos, sent)
-    job = await run_in_threadpool(parts.engine.submit, wanted, save=parts.save_always)
+    job = await run_in_threadpool(parts.engine.submit, wanted, save=parts.save_always, owner=user_of(request))
     try:
         return await finished(job, request)
     except Cancelled:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api.body import drain, read_json
+from webui.api.jobs import LONGEST_NAME, user_of
 from webui.api.parts import EncodedImage, Parts, as_png
 from webui.api.sdapi.dialect import answers
 from webui.api.sdapi.dialect.honoured import own_settings
@@ -76,9 +77,8 @@ async def _answer(
 async def _made(parts: Parts, wanted: GenerationRequest, body: GenerationBody, request: Request) -> GenerationResult:
     """Submit and wait. A job that the user stopped before its first image is an answer without images."""
     save = body.save_images or parts.save_always
-    job = await run_in_threadpool(parts.engine.submit, wanted, save=save)
-    if body.force_task_id:
-        parts.tasks.note(body.force_task_id, job.id)
+    task = (body.force_task_id or "")[:LONGEST_NAME]
+    job = await run_in_threadpool(parts.engine.submit, wanted, save=save, owner=user_of(request), task=task)
     try:
         return await finished(job, request)
     except Cancelled:

@@ -13,8 +13,9 @@ from starlette.responses import JSONResponse
 from webui.api.body import InvalidBodyError, Loc, read_json
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.honoured import extension_settings, own_settings
-from webui.api.sdapi.dialect.options import CHECKPOINT, NEUTRAL, OPTIONS, replaced, value_at, with_a1111_defaults
+from webui.api.sdapi.dialect.options import CHECKPOINT, NEUTRAL, OPTIONS, with_a1111_defaults
 from webui.domain.errors import UnknownModelError, UnusableFileError
+from webui.domain.parameters.leaves import replaced, value_at
 from webui.domain.request import GenerationRequest
 from webui.library.choice import first_choice
 from webui.library.files import ModelFile

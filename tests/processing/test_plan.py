@@ -1,0 +1,62 @@
+"""What a plan fills in: seeds of every image, and the request that makes one image alone."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from webui.domain.catalog import SAMPLERS
+from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img
+from webui.processing.plan import calls_of, image_request, make_plan
+
+
+def seeds_of(**options: object) -> tuple[list[int], list[int]]:
+    """Seeds and subseeds of all images, in order."""
+    plan = make_plan(GenerationRequest(prompt="a cat", **options))
+    batches = plan.batches
+    return [seed for one in batches for seed in one.seeds], [seed for one in batches for seed in one.subseeds]
+
+
+def test_seeds_count_up_over_all_batches() -> None:
+    assert seeds_of(seed=7, subseed=20, batch_size=2, n_iter=2) == ([7, 8, 9, 10], [20, 21, 22, 23])
+
+
+def test_with_a_variation_only_the_subseeds_count_up() -> None:
+    varied = seeds_of(seed=7, subseed=20, subseed_strength=0.3, batch_size=2, n_iter=2)
+    assert varied == ([7, 7, 7, 7], [20, 21, 22, 23])
+
+
+def test_after_the_last_seed_comes_the_first() -> None:
+    assert seeds_of(seed=MAX_SEED, subseed=MAX_SEED - 1, batch_size=3) == (
+        [MAX_SEED, 0, 1],
+        [MAX_SEED - 1, MAX_SEED, 0],
+    )
+
+
+@given(st.integers(0, MAX_SEED), st.integers(1, 4), st.integers(1, 4))
+def test_all_seeds_of_a_job_differ_and_are_seeds(seed: int, batch_size: int, n_iter: int) -> None:
+    seeds, _ = seeds_of(seed=seed, subseed=0, batch_size=batch_size, n_iter=n_iter)
+    assert len(set(seeds)) == batch_size * n_iter
+    assert all(0 <= one <= MAX_SEED for one in seeds)
+
+
+def test_a_drawn_seed_is_kept_in_the_request() -> None:
+    plan = make_plan(GenerationRequest(seed=-1, subseed=-1))
+    assert (plan.request.seed, plan.request.subseed) == (plan.batches[0].seeds[0], plan.batches[0].subseeds[0])
+    assert plan.request.seed >= 0
+
+
+@pytest.mark.parametrize("label", list(SAMPLERS))
+def test_samplers_of_second_order_plan_two_calls_a_step(label: str) -> None:
+    assert calls_of(SAMPLERS[label], 7) == (14 if SAMPLERS[label].second_order else 7)
+
+
+def test_the_request_of_one_image_has_its_seed_and_its_picture() -> None:
+    pictures = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]
+    task = Img2Img(image=pictures[0], further_images=(pictures[1],))
+    plan = make_plan(GenerationRequest(task=task, seed=3, subseed=9, batch_size=2, n_iter=2))
+    for position, picture in enumerate(pictures):
+        alone = image_request(plan, 4, 10, position)
+        assert (alone.seed, alone.subseed, alone.batch_size, alone.n_iter) == (4, 10, 1, 1)
+        assert alone.task.image.open().tobytes() == picture.tobytes()
+        assert alone.task.further_images == ()

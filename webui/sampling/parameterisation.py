@@ -1,0 +1,97 @@
+"""How a network is asked at a noise level, and what its answer means. One class for each way that networks are trained.
+
+Samplers know one notation, that of Karras et al. 2022 (arXiv:2206.00364): latents at noise level sigma are clean +
+sigma x unit noise. The mixture of clean and noise that a network was trained on is these latents over a number that
+follows from sigma (`spread`), so every sampler, mask and hook serves every family.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from webui.sampling.schedules import LCM_STRIDE, SigmaTable
+
+_LCM_SIGMA_DATA = 0.5
+_LCM_TIMESTEP_SCALE = 10.0
+
+
+class Parameterisation(Protocol):
+    """How one network is asked. `sigma` is 0-dimensional and above 0; latents and outputs are (B, C, h, w)."""
+
+    def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        """Clean latents with unit noise at a noise level, in the samplers' notation."""
+
+    def spread(self, sigma: Tensor) -> Tensor:
+        """What latents are divided by before the network sees them; 0-dimensional."""
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """The time that the network is told; 0-dimensional."""
+
+    def clean(self, output: Tensor, latents: Tensor, sigma: Tensor, timestep: Tensor) -> Tensor:
+        """The estimate of the clean latents that the network's output stands for."""
+
+    def output(self, clean: Tensor, latents: Tensor, sigma: Tensor) -> Tensor:
+        """The output whose estimate is `clean`; CFG rescale changes it (arXiv:2305.08891)."""
+
+    def of_output(self, output: Tensor, latents: Tensor, sigma: Tensor) -> Tensor:
+        """The inverse of `output`."""
+
+    def epsilon(self, output: Tensor, latents: Tensor, alpha: Tensor) -> Tensor:
+        """The noise in variance-preserving `latents` (sqrt(alpha) clean + sqrt(1 - alpha) noise), which the network saw
+        as they are. Asked only of families that have timesteps (`Family.has_timesteps`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceExploding:
+    """Stable Diffusion: the network sees unit variance and the timestep, and answers epsilon or v (arXiv:2202.00512).
+
+    Attributes:
+        levels: of the checkpoint that the run began with.
+        velocity: the network answers v.
+        quantize: timesteps are rounded to whole numbers.
+    """
+
+    levels: SigmaTable
+    velocity: bool = False
+    quantize: bool = False
+
+    def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        return clean + noise * sigma
+
+    def spread(self, sigma: Tensor) -> Tensor:
+        return (sigma**2 + 1).sqrt()
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        return self.levels.timestep(sigma, self.quantize)
+
+    def clean(self, output: Tensor, latents: Tensor, sigma: Tensor, timestep: Tensor) -> Tensor:
+        return self.of_output(output, latents, sigma)
+
+    def output(self, clean: Tensor, latents: Tensor, sigma: Tensor) -> Tensor:
+        if self.velocity:
+            return (latents / (sigma**2 + 1) - clean) * (sigma**2 + 1).sqrt() / sigma
+        return (latents - clean) / sigma
+
+    def of_output(self, output: Tensor, latents: Tensor, sigma: Tensor) -> Tensor:
+        if self.velocity:
+            return latents / (sigma**2 + 1) - output * sigma / (sigma**2 + 1).sqrt()
+        return latents - sigma * output
+
+    def epsilon(self, output: Tensor, latents: Tensor, alpha: Tensor) -> Tensor:
+        return alpha.sqrt() * output + (1 - alpha).sqrt() * latents if self.velocity else output
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency(VarianceExploding):
+    """Latent consistency (arXiv:2310.04378, equation 9) of a network that answers epsilon. It knows fifty timesteps."""
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        known = self.levels.sigmas[LCM_STRIDE - 1 :: LCM_STRIDE]
+        index = (known.log() - sigma.cpu().log()).abs().argmin()
+        return (index * LCM_STRIDE + LCM_STRIDE - 1).to(sigma)
+
+    def clean(self, output: Tensor, latents: Tensor, sigma: Tensor, timestep: Tensor) -> Tensor:
+        clean = self.of_output(output, latents, sigma)
+        time, variance = timestep.to(latents) * _LCM_TIMESTEP_SCALE, _LCM_SIGMA_DATA**2
+        return clean * time / (time**2 + variance).sqrt() + latents * variance / (time**2 + variance)
