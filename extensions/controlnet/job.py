@@ -22,7 +22,7 @@ from webui.extension_api import (
     UnusableFileError,
     hookimpl,
 )
-from webui.extension_api.tensors import LoadedModel, ModelCall, Place, Residuals
+from webui.extension_api.tensors import LoadedModel, ModelCall, Place, Residuals, reported_step
 
 from .finishing import kept, lit
 from .injection import BALANCED, CONTROL_WINS, is_within
@@ -30,7 +30,6 @@ from .latents import Correction, Prediction, latent_mask, noised
 from .networks import Acting, acting, load
 from .options import ControlOptions, Unit
 from .reference import Look, Reference
-from .reported_step import reported_step
 from .units import Prepared, fields_of, prepare
 
 SEEDS = 2**64  # of torch
@@ -74,7 +73,7 @@ class ControlJob:
             return None
         hires, place = call.step.hires, call.place
         sampler, total = sampler_of(self._request, hires=hires), steps_of(self._request, hires=hires)
-        done = reported_step(sampler, call.step.index, place.call_in_step, place.call)
+        done = reported_step(sampler, call)
         active = [one for one in self._units if is_within(one.unit, done, total, hires=hires)]
         return self._on_model.residuals(call, active, self._noise(place))
 

@@ -17,7 +17,6 @@ from extensions.controlnet.finishing import kept
 from extensions.controlnet.job import ControlJob, OnModel, sampler_of, steps_of
 from extensions.controlnet.maps import fitted
 from extensions.controlnet.options import ControlOptions, Unit
-from extensions.controlnet.reported_step import reported_step
 from extensions.controlnet.units import Prepared, prepare
 from tests.extensions.test_controlnet import CPU, NO_MODELS, NOISE, PICTURE, REQUEST
 from tests.sampling.toy import Counted, karras, pixel, run, run_timesteps, timesteps, unguided, wavy
@@ -29,6 +28,7 @@ from webui.domain.inpainting import Inpainting
 from webui.domain.masks import Mask
 from webui.domain.request import Img2Img, Txt2Img
 from webui.extension_api.job_context import JobContext
+from webui.sampling.reported_step import reported_step
 from webui.sampling.steps import ModelCall, Place, Step
 from webui.weights.families.stable_diffusion.members import SD1
 

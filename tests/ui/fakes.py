@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from PIL import Image
@@ -92,6 +93,9 @@ class FakeLibrary:
             if alias in (file.name, Path(file.name).stem, self.title(file)):
                 return file
         raise UnknownModelError(f"checkpoint: there is no {alias!r}; there are mini, other.")
+
+    def chosen_checkpoint(self, alias: str) -> SimpleNamespace:
+        return SimpleNamespace(file=self.checkpoint(alias), told="")
 
 
 class FakeJob(Job[GenerationRequest, Progress, GenerationResult]):

@@ -100,6 +100,8 @@ class Dialect(Frozen):
         info: keys of the API's `info`.
         script_names: titles under which clients send its `alwayson_scripts`, beside its name; compared without regard
             to case, spaces and dashes.
+        script_args: options by their place among the values that clients send there, "" where one goes nowhere; empty:
+            in the order in which the options are declared.
     """
 
     generation: tuple[Word, ...] = ()
@@ -107,6 +109,7 @@ class Dialect(Frozen):
     infotext: tuple[Word, ...] = ()
     info: tuple[Told, ...] = ()
     script_names: tuple[str, ...] = ()
+    script_args: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _settings_where_there_are_some(self) -> "Dialect":
@@ -121,6 +124,7 @@ class Dialect(Frozen):
         """Every option that it names, with the word that does."""
         for word in (*self.generation, *self.extras, *self.infotext):
             yield from ((word.name, option) for option in word.options())
+        yield from (("script_args", option) for option in self.script_args if option)
         for told in self.info:
             yield from ((told.key, option) for option in told.words)
 

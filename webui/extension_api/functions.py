@@ -1,16 +1,19 @@
-"""Small functions that extensions may call: sizes and masks of pictures, prompts, samplers, unfinished files.
+"""Small functions that extensions may call: sizes and masks of pictures, prompts, samplers, texts in files.
 
 Each is a promise of its own: what it calls inside the program may move and change.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from PIL import Image
 
 from webui.domain import catalog
 from webui.domain.catalog import SamplerInfo
 from webui.imaging import masks, resize
+from webui.library import accounting
+from webui.library import json_object as json_objects
 from webui.library import unfinished as unfinished_files
 from webui.prompt import composition
 from webui.prompt.composition import NetworkTag
@@ -65,6 +68,23 @@ def extra_networks(prompt: str) -> tuple[str, tuple[NetworkTag, ...]]:
 def find_sampler(label: str) -> SamplerInfo | None:
     """What is known of the sampler of that label (`Euler a`); None where there is none."""
     return catalog.find_sampler(label)
+
+
+def json_object(name: str, text: str | bytes) -> dict[str, Any]:
+    """A JSON object from a text that came in a file.
+
+    Args:
+        name: what the text is, for the error.
+
+    Raises:
+        UnusableFileError: it is not JSON, is nested too deep, or holds something else than an object.
+    """
+    return json_objects.json_object(name, text)
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first names of many for a sentence, and how many more there are."""
+    return accounting.listed(names)
 
 
 def unfinished(path: Path) -> Path:

@@ -20,6 +20,7 @@ from webui.prompt.conditioning import Conditioning
 from webui.prompt.embeddings import Embedding
 from webui.prompt.ports import TextStack
 from webui.sampling import colours
+from webui.sampling import reported_step as reports
 from webui.sampling.steps import ModelCall, Place, Residuals, Step
 from webui.weights import annotators, build, recognise
 from webui.weights.annotators import Segmenter
@@ -55,6 +56,7 @@ __all__ = [
     "is_finite",
     "latent_colours",
     "picture_network",
+    "reported_step",
     "restores_faces",
     "unet_layout",
 ]
@@ -144,6 +146,15 @@ def picture_network(source: TensorFile, name: str, device: torch.device) -> Any:
         UnusableFileError: no network that is known, or one that does something else.
     """
     return recognise.recognise(source, name, device)
+
+
+def reported_step(sampler: str, call: ModelCall) -> int:
+    """The number of the step, from 0, that A1111 would have reported at a call of the network. It lags behind.
+
+    Args:
+        sampler: the label of the sampler of the pass.
+    """
+    return reports.reported_step(sampler, call.step.index, call.place.call_in_step, call.place.call)
 
 
 def restores_faces(network: Any) -> bool:

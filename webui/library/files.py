@@ -154,5 +154,9 @@ def _walk(root: Path, suffixes: tuple[str, ...], *, pictures: bool = False) -> I
                 yield path
 
 
+def _is_same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
 def _may_carry(path: Path) -> bool:
     return is_picture(path) and not is_preview(path)

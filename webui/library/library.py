@@ -1,7 +1,6 @@
 """The models on disk: which there are, by which names they go, what they are. Loads no weights and needs no torch."""
 
 import logging
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,9 +13,11 @@ from webui.domain.model_folders import ModelFolder
 from webui.library import hashes
 from webui.library.cache import FileFacts, version
 from webui.library.detect import describe, detect
+from webui.library.embedding_layout import vector_names
 from webui.library.family import Family, ModelSpec
 from webui.library.files import FOLDERS, ONNX, Kind, ModelFile, find
 from webui.library.headers import Header, read_header
+from webui.library.naming import Choice, choose, named
 from webui.library.pickles import cached_copy, needs_conversion
 from webui.library.pictures import embedding_data, is_picture
 from webui.library.shapes import VaeShape, vae_shape
@@ -28,7 +29,7 @@ _KINDS: tuple[Kind, ...] = tuple(FOLDERS)
 _OK = "ok"
 _ONLY_A_PICTURE = "a picture without an embedding in it"
 _WAITING = "a pickle; it is converted to safetensors when it is first used"
-RULES = 2  # raise it when files are judged differently, so that cached verdicts are made anew
+RULES = 3  # raise it when files are judged differently, so that cached verdicts are made anew
 EXAMINE_SECONDS = 1.5
 _LISTED = 30  # names in an error text
 
@@ -118,13 +119,17 @@ class ModelLibrary:
             UnknownModelError: none; lists what is there.
             UnusableFileError: there is one, but it cannot be used; says why.
         """
+        return self.chosen_checkpoint(alias).file
+
+    def chosen_checkpoint(self, alias: str) -> Choice:
+        """As `checkpoint`, with a sentence where it is not certain that this file was meant."""
         files = self.checkpoints()
-        found = self._by_alias(files, alias) or self._by_title(files, alias)
+        found = choose(files, alias, self)
         if found is None:
             raise UnknownModelError(
                 f"checkpoint: no {alias!r} in {self.models_dir / 'Stable-diffusion'}; {_listed(files)}"
             )
-        return self.usable(found)
+        return replace(found, file=self.usable(found.file))
 
     def vae(self, name: str, checkpoint: ModelFile) -> ModelFile | None:
         """The VAE file to use with a checkpoint; None for the one inside it.
@@ -147,9 +152,9 @@ class ModelLibrary:
     def named_vae(self, name: str) -> ModelFile:
         """The file of a VAE, by its name. Raises UnknownModelError, UnusableFileError as `checkpoint`."""
         files = self.vaes()
-        for file in files:
-            if name in (file.name, file.path.name, file.stem, file.model_name):
-                return self.usable(file)
+        found = named(files, name)
+        if found:
+            return self.usable(found[0])
         raise UnknownModelError(f"vae: no {name!r} in {self.models_dir / 'VAE'}; {_listed(files)}")
 
     def sha256(self, file: ModelFile) -> str:
@@ -241,40 +246,13 @@ class ModelLibrary:
             raise UnusableFileError(judged.reason)
         return judged
 
-    def _by_alias(self, files: Iterable[ModelFile], alias: str) -> ModelFile | None:
-        files = tuple(files)
-        for file in files:
-            if alias and alias in self._aliases(file):
-                return file
-        wanted = re.fullmatch(r"(?:(?P<name>.+) \[)?(?P<hash>[0-9a-f]{8})\]?", alias)
-        if wanted is None:
-            return None
-        named = [file for file in files if wanted["name"] in (None, file.name)]
-        return next((file for file in named if version(file.path) and self._old_hash(file) == wanted["hash"]), None)
-
-    def _aliases(self, file: ModelFile) -> tuple[str, ...]:
-        """All exact names but those with the old hash, which costs a disk access."""
-        names = (file.model_name, self.title(file), file.name, file.stem, file.path.name)
-        known = self.known_sha256(file)
-        if known is None:
-            return names
-        short = known[: hashes.SHORT]
-        return (*names, short, known, f"{file.name} [{short}]", f"{file.stem} [{short}]")
-
-    def _old_hash(self, file: ModelFile) -> str:
+    def old_hash(self, file: ModelFile) -> str:
+        """AutoV1, 8 hex digits, computed when it is not known yet. Raises UnusableFileError when it cannot be read."""
         known = self._facts.get(file.path, "autov1")
         if known is None:
             known = hashes.old_hash(file.path)
             self._facts.put(file.path, "autov1", known)
         return known
-
-    def _by_title(self, files: Iterable[ModelFile], alias: str) -> ModelFile | None:
-        by_length = sorted(files, key=lambda file: len(self.title(file)))
-        for text in (alias, re.sub(r"\s*\[[^\]]*\]\s*$", "", alias)):
-            found = next((file for file in by_length if text and text in self.title(file)), None)
-            if found is not None:
-                return found
-        return None
 
 
 def _is_whole(copy: Path) -> bool:
@@ -300,6 +278,8 @@ def _verdict(file: ModelFile, source: Path, families: Sequence[Family]) -> str:
             detect(file.name, header, read_sidecar(file.path), families)
         elif file.kind == "vae":
             _vae_in(file.name, header)
+        elif file.kind == "embedding":
+            vector_names(file.name, header.tensors)
     except UnusableFileError as error:
         return str(error)
     return _OK

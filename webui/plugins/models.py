@@ -12,6 +12,7 @@ from webui.library.cache import version
 from webui.library.family import ModelSpec
 from webui.library.files import FOLDERS, Kind, ModelFile
 from webui.library.library import ModelLibrary
+from webui.library.naming import named
 from webui.library.networks import find_network, network_hash
 from webui.plugins.whereabouts import Whereabouts
 
@@ -98,9 +99,9 @@ class LibraryModels:
         files = self._files(kind)
         if kind in NETWORKS and (network := find_network(self._library, files, name)) is not None:
             return self._library.usable(network)
-        for file in files:
-            if name in (file.name, file.path.name, file.stem, file.model_name):
-                return self._library.usable(file)
+        same = named(files, name)
+        if same:
+            return self._library.usable(same[0])
         bare = name.rpartition(" [")[0]  # as A1111 and its extensions write it: "canny [0123abcd]"
         if bare and name.endswith("]"):
             return self._file(kind, bare)

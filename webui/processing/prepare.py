@@ -110,7 +110,8 @@ class Preparation:
             hires_checkpoint=self._title(second),
             version=VERSION,
         )
-        notices = () if request.disable_extra_networks else _left_out(plan, passes, taken)
+        notices = (*self._names(request), *self._texts.problems([one.plan for one in passes], model, brought))
+        notices += () if request.disable_extra_networks else _left_out(plan, passes, taken)
         return Prepared(plan, passes, base, model, table, facts, brought, notices, seconds)
 
     def _loaded(self, base: StageFiles) -> LoadedModel:
@@ -152,6 +153,13 @@ class Preparation:
             return self._library.checkpoint(alias)
         except UnknownModelError as error:
             raise BadRequestError(field, str(error)) from error
+
+    def _names(self, request: GenerationRequest) -> tuple[Notice, ...]:
+        """A notice for each checkpoint whose name is not that of exactly one file."""
+        hires = hires_of(request)
+        asked = (request.checkpoint, request.refiner and request.refiner.checkpoint, hires and hires.checkpoint)
+        told = (self._library.chosen_checkpoint(alias).told for alias in asked if alias)
+        return tuple(Notice("checkpoint", text) for text in dict.fromkeys(told) if text)
 
     def _title(self, stage: StageFiles | None) -> str:
         """`name [hash]`; "" of none."""

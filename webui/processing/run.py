@@ -70,7 +70,7 @@ class Pipeline:
             request=job.plan.request,
             images=tuple(images),
             model=job.facts.model,
-            notices=(*job.notices, *notices, *self._tools.texts.problems(), *hooks.notices),
+            notices=(*job.notices, *notices, *hooks.notices),
             timings={"loading": job.seconds} | report.timings | hooks.timings,
             interrupted=report.stopped == "interrupt",
             extras=extras,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 _COMMENT_LINE = re.compile(r"(?:\A|\n)#[^\n]*(?:\n|\Z)")
-_COMMENT_TAIL = re.compile(r"#[^\n]*(?:\n|\Z)")
+_COMMENT_TAIL = re.compile(r"(?P<tag><\w+:[^<>\n]+>)|#[^\n]*(?:\n|\Z)")
 _TAG_START = re.compile(r"<(\w+):")
 _AND = re.compile(r"\bAND\b")
 _WEIGHT = re.compile(r"[-+]?(?:\d+\.?|\d*\.\d+)")
@@ -22,8 +22,11 @@ class NetworkTag:
 
 
 def strip_comments(text: str) -> str:
-    """Replace every `#` and the rest of its line, the line's newlines included, by one newline."""
-    return _COMMENT_TAIL.sub("\n", _COMMENT_LINE.sub("\n", text))
+    """Replace every `#` and the rest of its line, the line's newlines included, by one newline.
+
+    Inside a tag it is a part of a name: `<lora:ink #2:1>`.
+    """
+    return _COMMENT_TAIL.sub(lambda found: found["tag"] or "\n", _COMMENT_LINE.sub("\n", text))
 
 
 def extra_networks(text: str) -> tuple[str, tuple[NetworkTag, ...]]:

@@ -12,6 +12,7 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from webui.domain.errors import UnusableFileError
+from webui.library.embedding_layout import unread_in, vector_names
 from webui.library.pictures import embedding_data, is_picture
 from webui.prompt.ports import TextEncoder, TextStack
 
@@ -29,11 +30,13 @@ class Embedding:
     Attributes:
         parts: (v, D) float32 by slot: `only` for models with one text encoder, `clip_l` and `clip_g` for SDXL.
         origin: the network file that it came inside; "" for a file of its own.
+        told: a sentence for the user about what of its file was not understood; "" where all was.
     """
 
     name: str
     parts: Mapping[Slot, Tensor]
     origin: str = ""
+    told: str = ""
 
     @property
     def length(self) -> int:
@@ -85,7 +88,8 @@ def read_embedding(path: Path, name: str | None = None) -> Embedding:
         raise UnusableFileError(
             f"{path.name}: expected .safetensors (a .pt or .bin is converted first), or a .png or .webp picture"
         )
-    return Embedding(name or own_name, MappingProxyType(_parts(path.name, data)))
+    told = unread_in(path.name, data) if path.suffix.lower() == ".safetensors" else ""
+    return Embedding(name or own_name, MappingProxyType(_parts(path.name, data)), told=told)
 
 
 def embedding_of(name: str, tensors: Mapping[str, Tensor], *, origin: str) -> Embedding:
@@ -105,17 +109,13 @@ def _from_safetensors(file: str, content: bytes) -> Mapping[str, Any]:
 
 
 def _parts(file: str, data: Mapping[str, Any]) -> dict[Slot, Tensor]:
-    if "clip_l" in data and "clip_g" in data:
-        parts: dict[Slot, Tensor] = {"clip_l": _vectors(file, data["clip_l"]), "clip_g": _vectors(file, data["clip_g"])}
-    elif "string_to_param" in data:
+    if "string_to_param" in data:
         params = data["string_to_param"]
-        parts = {"only": _vectors(file, next(iter(_mapping(params).values()), None))}
+        parts: dict[Slot, Tensor] = {"only": _vectors(file, next(iter(_mapping(params).values()), None))}
     else:
-        flat = {name: value for name, value in data.items() if str(name).startswith("string_to_param.")}
-        found = [value for value in (flat or data).values() if isinstance(value, Tensor)]
-        if len(found) != 1:
-            raise UnusableFileError(f"{file}: expected one tensor of vectors, found {len(found)}")
-        parts = {"only": _vectors(file, found[0])}
+        names = vector_names(file, [str(name) for name, value in data.items() if isinstance(value, Tensor)])
+        slots: tuple[Slot, ...] = ("only",) if len(names) == 1 else ("clip_l", "clip_g")
+        parts = {slot: _vectors(file, data[name]) for slot, name in zip(slots, names, strict=True)}
     if len({len(vectors) for vectors in parts.values()}) != 1:
         raise UnusableFileError(f"{file}: clip_l and clip_g have different numbers of vectors")
     return parts

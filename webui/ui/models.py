@@ -54,8 +54,10 @@ def unusable(library: "ModelLibrary") -> Sequence[str]:
     ]
 
 
-def with_known_checkpoint(library: "ModelLibrary", request: GenerationRequest, current: str) -> GenerationRequest:
-    """The request with its checkpoint as the selector's value.
+def with_known_checkpoint(
+    library: "ModelLibrary", request: GenerationRequest, current: str
+) -> tuple[GenerationRequest, str]:
+    """The request with its checkpoint as the selector's value, and a sentence where another file may have been meant.
 
     An empty name means `current`, and the library's first choice where that is empty too.
 
@@ -64,7 +66,10 @@ def with_known_checkpoint(library: "ModelLibrary", request: GenerationRequest, c
     """
     usable = any(file.usable for file in library.checkpoints())
     alias = request.checkpoint or current or (first_choice(library).name if usable else "")
-    return request.with_(checkpoint=library.checkpoint(alias).name if alias else "")
+    if not alias:
+        return request.with_(checkpoint=""), ""
+    chosen = library.chosen_checkpoint(alias)
+    return request.with_(checkpoint=chosen.file.name), chosen.told
 
 
 def as_shown(library: "ModelLibrary", request: GenerationRequest, current: str) -> tuple[GenerationRequest, str]:
@@ -74,10 +79,10 @@ def as_shown(library: "ModelLibrary", request: GenerationRequest, current: str) 
     elsewhere can still be used.
     """
     try:
-        return with_known_checkpoint(library, request, current), ""
+        return with_known_checkpoint(library, request, current)
     except (UnknownModelError, UnusableFileError) as error:
-        missing = str(error)
+        missing = f"{error} The checkpoint was not changed."
     try:
-        return with_known_checkpoint(library, request.with_(checkpoint=""), current), missing
+        return with_known_checkpoint(library, request.with_(checkpoint=""), current)[0], missing
     except (UnknownModelError, UnusableFileError):
-        return with_known_checkpoint(library, request.with_(checkpoint=""), ""), missing
+        return with_known_checkpoint(library, request.with_(checkpoint=""), "")[0], missing

@@ -55,7 +55,7 @@ class Paste:
     ) -> Updates:
         """The form showing a request; `checkpoint` is kept where the request names none that is here."""
         shown, missing = models.as_shown(self.engine.library, request, checkpoint or "")
-        note = markup.message("notice", f"{missing} The checkpoint was not changed.") if missing and not names else ""
+        note = markup.message("notice", missing) if missing and not names else ""
         return {**self.form.show(shown, names), self.status: note + markup.notices(notices)}
 
     def from_box(self, values: "Mapping[Component, Any]", results: Results) -> Updates:

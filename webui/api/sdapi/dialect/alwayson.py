@@ -15,7 +15,7 @@ def options_of(scripts: Mapping[str, Any], extensions: Sequence[ExtensionInfo]) 
     """What `alwayson_scripts` says, as options by extension.
 
     `args` may be one dict (the options), several dicts (units), or values in the order in which the options are
-    declared; fewer are fine, further ones are ignored, null leaves the default.
+    declared or the dialect places them; fewer are fine, further ones are ignored, null leaves the default.
 
     Raises:
         InvalidBodyError: there is no such extension, or `args` has another form.
@@ -51,4 +51,5 @@ def _read(args: Any, info: ExtensionInfo, title: str) -> dict[str, Any]:
         return args[0] if whole else {UNITS: args}
     if len(args) == 1 and isinstance(args[0], dict):
         return args[0]
-    return {name: value for name, value in zip(fields, args, strict=False) if value is not None}
+    names = info.dialect.script_args or tuple(fields)
+    return {name: value for name, value in zip(names, args, strict=False) if name and value is not None}

@@ -1,4 +1,4 @@
-"""The step that A1111's sampler has reported when the network is called. A unit's window is measured by it.
+"""The step that A1111's sampler has reported when the network is called. Windows of extensions are measured by it.
 
 A report comes once a step, and a call sees the last one. Most samplers report when the first call of a step is over, so
 that step 0 counts twice at the start. Two report later, and so their steps lag behind further.
