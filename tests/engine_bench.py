@@ -50,7 +50,9 @@ class Saver:
     folder: Path
     error: Exception | None = None
 
-    def save(self, image: GeneratedImage, *, folder: str, job: GenerationRequest | None = None) -> Path:
+    def save(
+        self, image: GeneratedImage, *, folder: str, job: GenerationRequest | None = None, saving: object = None
+    ) -> Path:
         if self.error:
             raise self.error
         place = self.folder / folder

@@ -1,7 +1,6 @@
 """An engine that makes one-coloured pictures at once, and what is needed to call the API in front of it."""
 
 import asyncio
-import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,11 +14,13 @@ from webui.api.parts import EncodedImage, Parts
 from webui.domain.errors import Cancelled, UnknownModelError, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
+from webui.domain.saving import Saving
 from webui.engine.generating import Generation
 from webui.jobs.job import Job
 from webui.library.files import ModelFile
 from webui.plugins.catalog import Catalog
 from webui.prompt.styles import Style
+from webui.server.app import encoded
 
 BASE = "http://127.0.0.1:7860"
 SHA = "b308822a78" + "0" * 54
@@ -149,7 +150,9 @@ class FakeEngine:
     calls: list[str] = field(default_factory=list)
     extensions: Catalog = field(default_factory=Catalog)
 
-    def submit(self, request: GenerationRequest, *, save: bool, job_id: str | None = None) -> FakeJob:
+    def submit(
+        self, request: GenerationRequest, *, save: bool, saving: Saving | None = None, job_id: str | None = None
+    ) -> FakeJob:
         if self.refuse:
             raise self.refuse
         if request.checkpoint:
@@ -160,6 +163,7 @@ class FakeEngine:
             images = () if self.hold else tuple(made(request))
             state = "running" if self.hold else "done"
             self.jobs[name] = FakeJob(name, request, save, state, images=images, error=self.error)
+            self.jobs[name].saving = saving
         return self.jobs[name]
 
     def start(self, kind: Any, work: Any) -> Job[Any, Any, Any]:
@@ -211,15 +215,13 @@ def made(request: GenerationRequest) -> Any:
         yield GeneratedImage(Image.new("RGB", (8, 8), (index, 0, 0)), one, text, index, 7 + index)
 
 
-def encode(image: GeneratedImage) -> EncodedImage:
-    buffer = io.BytesIO()
-    image.image.save(buffer, "PNG")
-    return EncodedImage(buffer.getvalue(), "image/png")
+def encode(image: GeneratedImage, saving: Saving | None = None) -> EncodedImage:
+    return encoded(Saving(), image, saving)
 
 
-def parts_of(engine: FakeEngine) -> Parts:
+def parts_of(engine: FakeEngine, **more: Any) -> Parts:
     styles = {"ink": Style("ink", "ink drawing of {prompt}", "photo")}
-    return Parts(engine=engine, encode=encode, styles=lambda: styles, flags={"port": 7860})  # type: ignore[arg-type]
+    return Parts(engine=engine, encode=encode, styles=lambda: styles, flags={"port": 7860}, **more)  # type: ignore[arg-type]
 
 
 def call(app: Any, method: str, path: str, **options: Any) -> httpx.Response:

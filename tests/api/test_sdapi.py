@@ -15,8 +15,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.api.fakes import SHA, Api, FakeEngine, FakeJob
 from webui.api.application import create
+from webui.api.sdapi.dialect.known_settings import KNOWN
 from webui.api.sdapi.dialect.models import Img2ImgBody, Txt2ImgBody
-from webui.api.sdapi.dialect.options import NEUTRAL, OPTIONS
+from webui.api.sdapi.dialect.options import OPTIONS, is_known
 from webui.api.sdapi.routes.progress import report
 from webui.domain.parameters.leaves import replaced, value_at
 from webui.domain.parameters.table import ROWS
@@ -37,7 +38,7 @@ def test_every_option_names_a_field_and_reads_back_what_it_shows(option: Any) ->
 def test_every_body_field_and_setting_that_the_table_names_is_there() -> None:
     fields = {*Txt2ImgBody.model_fields, *Img2ImgBody.model_fields}
     assert {row.body for row in ROWS if row.body} <= fields
-    assert {row.option for row in ROWS if row.option} <= OPTIONS.keys() | NEUTRAL.keys()
+    assert all(is_known(row.option) for row in ROWS if row.option)
 
 
 def test_options_are_json_and_name_the_checkpoint_by_title() -> None:
@@ -45,7 +46,7 @@ def test_options_are_json_and_name_the_checkpoint_by_title() -> None:
     assert options["sd_model_checkpoint"] == f"tiny-sd1.safetensors [{SHA[:10]}]"
     assert options["sd_checkpoint_hash"] == SHA
     assert options["CLIP_stop_at_last_layers"] == 1
-    assert {"samples_format", "sd_vae", "randn_source", *NEUTRAL} <= options.keys()
+    assert {"sd_vae", "randn_source", *(key for key, known in KNOWN.items() if known.listed)} <= options.keys()
 
 
 def test_echoing_all_options_changes_nothing() -> None:
@@ -84,8 +85,9 @@ def test_settings_are_translated() -> None:
     ("body", "key"),
     [
         ({"no_such_key": 1}, "no_such_key"),
-        ({"outdir_samples": "/etc"}, "outdir_samples"),
-        ({"samples_format": "webp"}, "samples_format"),
+        ({"sd_checkpoint_hash": "0" * 64}, "sd_checkpoint_hash"),
+        ({"samples_format": "gif"}, "samples_format"),
+        ({"sd_vae_decode_method": "TAESD"}, "sd_vae_decode_method"),
         ({"CLIP_stop_at_last_layers": 99}, "CLIP_stop_at_last_layers"),
         ({"emphasis": "loud"}, "emphasis"),
     ],

@@ -98,7 +98,7 @@ def test_null_is_refused_where_a1111_refuses_it(name: str) -> None:
         ({"override_settings": {"eta_ddim": 7}}, ["body", "override_settings", "eta_ddim"]),
         ({"override_settings": {"uni_pc_variant": "bh3"}}, ["body", "override_settings", "uni_pc_variant"]),
         ({"override_settings": {"sd_noise_schedule": "x"}}, ["body", "override_settings", "sd_noise_schedule"]),
-        ({"override_settings": {"outdir_samples": "/"}}, ["body", "override_settings", "outdir_samples"]),
+        ({"override_settings": {"samples_formatt": "png"}}, ["body", "override_settings", "samples_formatt"]),
         ({"override_settings": "x"}, ["body", "override_settings"]),
         ({"enable_hr": True, "hr_scale": 99}, ["body", "hr_scale"]),
         ({"enable_hr": True, "hr_sampler_name": "no"}, ["body", "hr_sampler_name"]),

@@ -105,7 +105,7 @@ def report(parts: Parts, job: GenerationJob | None, body: ProgressBody) -> dict[
     count = max(1, now.batches)
     share = now.batch / count + (now.step / now.steps / count if now.steps else 0.0)
     answer |= {"progress": min(share, 1.0), "eta": job.eta(), "textinfo": now.phase}
-    preview = job.preview if body.live_preview else None
+    preview = job.preview if body.live_preview and parts.tasks.shows_previews(job.id) else None
     answer["id_live_preview"] = body.id_live_preview
     if preview is not None and (number := zlib.crc32(preview)) != body.id_live_preview:
         answer |= {"id_live_preview": number, "live_preview": f"data:image/jpeg;base64,{as_base64(preview)}"}

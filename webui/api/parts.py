@@ -3,18 +3,22 @@
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from PIL import Image
 
-from webui.api.sdapi.dialect.options import FixedOptions
+from webui.api.sdapi.dialect.chosen import ChosenSettings
 from webui.api.sdapi.dialect.tasks import Tasks
 from webui.domain.errors import BusyError
+from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage
+from webui.domain.saving import Saving
 from webui.engine.engine import Engine
 from webui.installing.live import InstallDoor
 from webui.jobs.watched import Flag
 from webui.prompt.styles import Style
+
+GridFolder = Literal["txt2img-grids", "img2img-grids"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,24 @@ class EncodedImage:
 
     data: bytes
     media_type: str
+
+
+class Encoder(Protocol):
+    """Makes the file of an image, with its infotext inside."""
+
+    def __call__(self, image: GeneratedImage, saving: Saving | None = None) -> EncodedImage:
+        """`saving` is how; None: as the program's settings say."""
+
+
+class GridSaver(Protocol):
+    """Writes the grid of a job's images beside them."""
+
+    def __call__(self, image: GeneratedImage, *, folder: GridFolder, job: GenerationRequest, saving: Saving) -> object:
+        """Raises WebuiError where it cannot be written."""
+
+
+def no_grid(image: GeneratedImage, *, folder: GridFolder, job: GenerationRequest, saving: Saving) -> None:
+    """For a program that writes no files."""
 
 
 def as_png(image: Image.Image) -> EncodedImage:
@@ -37,8 +59,9 @@ class Parts:
     """Everything the routes work with.
 
     Attributes:
-        encode: an image as a file, with its infotext inside.
         styles: reads the saved styles.
+        chosen: A1111's settings that are no starting values.
+        save_grid: writes a grid into the outputs folder.
         flags: the program's settings without secrets, shown by `cmd-flags`.
         save_always: save images of the API also where the request does not ask.
         installing: how extensions are installed, and by whom; None: not here.
@@ -47,9 +70,10 @@ class Parts:
     """
 
     engine: Engine
-    encode: Callable[[GeneratedImage], EncodedImage]
+    encode: Encoder
     styles: Callable[[], Mapping[str, Style]] = dict
-    options: FixedOptions = field(default_factory=FixedOptions)
+    chosen: ChosenSettings = field(default_factory=ChosenSettings)
+    save_grid: GridSaver = no_grid
     flags: Mapping[str, Any] = field(default_factory=dict)
     save_always: bool = False
     installing: InstallDoor | None = None

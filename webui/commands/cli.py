@@ -18,7 +18,8 @@ from webui.commands.picture_flags import add_picture_flags, picture_fields
 from webui.domain.errors import WebuiError
 from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
-from webui.domain.settings import ImageFormat, Settings, environment, merge
+from webui.domain.saving import ImageFormat
+from webui.domain.settings import Settings, environment, merge
 from webui.library.resolution import at_trained_size
 from webui.output.metadata import read_text
 from webui.server.guard import is_loopback
@@ -240,7 +241,8 @@ def _run(settings: Settings, given: argparse.Namespace, wanted: Callable[["Engin
         for number, image in enumerate(result.images):
             path = image.path if output is None else str(_numbered(output, number))
             if output is not None:
-                write_whole(Path(path), app.encoded(settings, image, image_format_of(output)).data)
+                saving = settings.saving.model_copy(update={"image_format": image_format_of(output)})
+                write_whole(Path(path), app.encoded(saving, image).data)
             sys.stdout.write(f"{path}\n")
     return OK
 

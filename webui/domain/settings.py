@@ -11,9 +11,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from webui.domain.errors import WebuiError
+from webui.domain.saving import PATTERN_LENGTH, ImageFormat, Saving
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
-ImageFormat = Literal["png", "jpg", "webp"]
 
 
 class BackChoices(BaseModel):
@@ -59,8 +59,8 @@ class Settings(BackChoices):
     image_format: ImageFormat = "png"
     jpeg_quality: int = Field(80, ge=1, le=100)
     webp_lossless: bool = False
-    filename_pattern: str = Field("[number]-[seed]", max_length=200)
-    folder_pattern: str = Field("[date]", max_length=200)
+    filename_pattern: str = Field("[number]-[seed]", max_length=PATTERN_LENGTH)
+    folder_pattern: str = Field("[date]", max_length=PATTERN_LENGTH)
     save_images: bool = True
     save_api_images: bool = Field(False, description="API results are saved even where the request does not ask")
     embed_parameters: bool = True
@@ -68,6 +68,19 @@ class Settings(BackChoices):
     max_queue: int = Field(64, ge=1, le=10_000)
     extension_sources: tuple[str, ...] = Field((), description="folders from which page and API may install")
     allow_extension_install: bool = Field(False, description="also for callers on other machines")
+
+    @property
+    def saving(self) -> Saving:
+        """How files are written where nothing else is asked for."""
+        return Saving(
+            image_format=self.image_format,
+            jpeg_quality=self.jpeg_quality,
+            webp_lossless=self.webp_lossless,
+            filename_pattern=self.filename_pattern,
+            folder_pattern=self.folder_pattern,
+            embed_parameters=self.embed_parameters,
+            sidecar_text=self.sidecar_text,
+        )
 
     def for_back(self, *, disabled: tuple[str, ...], broken: tuple[tuple[str, str], ...]) -> BackSettings:
         """The part that the back is told, with the extensions that it leaves out: switched off, or unusable."""

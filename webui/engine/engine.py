@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from webui.domain.request import GenerationRequest
+from webui.domain.saving import Saving
 from webui.domain.settings import BackSettings
 from webui.engine.acting import ActionJob, ActionOfExtension
 from webui.engine.generating import Generation, GenerationJob, ImageSaver
@@ -88,18 +89,22 @@ class Engine:
         """A job of this kind that waits, runs or ended not long ago."""
         return self._board.get(job_id, kind)
 
-    def submit(self, request: GenerationRequest, *, save: bool, job_id: str | None = None) -> GenerationJob:
+    def submit(
+        self, request: GenerationRequest, *, save: bool, saving: Saving | None = None, job_id: str | None = None
+    ) -> GenerationJob:
         """Put a request into the queue and return at once. The same id and request again give the same job.
 
         Args:
             save: write its images to files as they are made.
+            saving: how, where that is not as the program's settings say; the next run of the program forgets it.
 
         Raises:
             BusyError: too many jobs wait, or the program is stopping.
             UnknownModelError, UnusableFileError: the checkpoint or VAE cannot be used.
             BadRequestError: the refiner cannot be used, or `job_id` is that of another job.
         """
-        return self.start(self._generation, self._check.completed(request), save=save, job_id=job_id)
+        work = self._check.completed(request)
+        return self._intake.start(self._generation, work, save=save, saving=saving, job_id=job_id)
 
     def job(self, job_id: str) -> GenerationJob | None:
         """A job that makes pictures and waits, runs or ended not long ago."""

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Notice, Progress
+from webui.domain.saving import Saving
 from webui.engine.records import JobRecords
 from webui.jobs.job import Job
 from webui.jobs.kind import JobKind, Worked
@@ -33,6 +34,7 @@ class ImageSaver(Protocol):
         *,
         folder: Folder,
         job: GenerationRequest | None = None,
+        saving: Saving | None = None,
     ) -> Path:
         """Write one and return its path; `job` is the request of the whole job. Raises WebuiError."""
 
@@ -73,7 +75,7 @@ class Generation(JobKind[GenerationRequest, Progress, GenerationResult]):
             return image
         folder = FOLDERS.get(job.work.task.kind, "img2img-images")
         try:
-            path = str(self._saver.save(image, folder=folder, job=job.work))
+            path = str(self._saver.save(image, folder=folder, job=job.work, saving=job.saving))
         except Exception as error:
             log.exception("image %d of job %s was not saved", image.index, job.id)
             text = str(error) if isinstance(error, WebuiError) else f"{type(error).__name__}: {error}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from webui.domain.errors import BadRequestError, BusyError, WebuiError
+from webui.domain.saving import Saving
 from webui.engine.hearing import Hearing
 from webui.engine.records import JobRecords
 from webui.engine.runners import Runner
@@ -35,6 +36,7 @@ class Intake:
         work: WorkT,
         *,
         save: bool = False,
+        saving: Saving | None = None,
         job_id: str | None = None,
     ) -> Job[WorkT, ProgressT, ResultT]:
         """Put work into the queue and return at once. The same id and work again give the same job.
@@ -52,7 +54,7 @@ class Intake:
                     raise BadRequestError("job_id", f"{job_id!r} is the id of another job; choose another")
                 return known
             runner = self._runner(kind)
-            job = Job(job_id or uuid.uuid4().hex, kind, work, runner, save=save)
+            job = Job(job_id or uuid.uuid4().hex, kind, work, runner, save=save, saving=saving)
             self._board.add(job)
             try:
                 self._records.add(job)

@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol
 
 from webui.domain.errors import Cancelled, WebuiError
 from webui.domain.result import ENDED, GeneratedImage, JobState, Notice
+from webui.domain.saving import Saving
 from webui.jobs.kind import JobKind, ProgressT, ResultT, WorkT
 from webui.jobs.watched import Watched
 
@@ -73,6 +74,7 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         kind: what differs between this job and those of other kinds.
         work: what is to be done.
         save: whether its images are written to files as soon as they are made.
+        saving: how, where that is not as the program's settings say.
         created: seconds since the epoch.
     """
 
@@ -84,12 +86,14 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         control: JobControl,
         *,
         save: bool = False,
+        saving: Saving | None = None,
         created: float | None = None,
     ) -> None:
         self.id = job_id
         self.kind = kind
         self.work = work
         self.save = save
+        self.saving = saving
         self.created = time.time() if created is None else created
         self._control = control
         self._status: Watched[JobStatus[ProgressT, ResultT]] = Watched(JobStatus(kind.progress_type()))

@@ -20,7 +20,7 @@ from webui.domain.catalog import SAMPLERS
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
-from webui.domain.settings import ImageFormat
+from webui.domain.saving import ImageFormat
 from webui.domain.upscale import Upscale
 from webui.output.grammar import body
 from webui.output.parse import parse, to_request

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from webui.api.application import create
 from webui.api.parts import EncodedImage, Parts
-from webui.api.sdapi.dialect.options import FixedOptions
+from webui.api.sdapi.dialect.chosen import ChosenSettings, ProgramOptions
 from webui.domain.errors import WebuiError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import GeneratedImage
-from webui.domain.settings import BackSettings, ImageFormat, Settings
+from webui.domain.saving import Saving
+from webui.domain.settings import BackSettings, Settings
 from webui.engine.engine import Engine
 from webui.executors.registry import executor_named
 from webui.installing.live import InstallDoor, LiveExtensions
@@ -28,8 +29,7 @@ from webui.jobs.store import JobStore
 from webui.jobs.watched import Flag
 from webui.library.library import ModelLibrary
 from webui.library.unfinished import remove_abandoned
-from webui.output.metadata import encode
-from webui.output.store import ImageStore
+from webui.output.store import ImageStore, encoded_image
 from webui.plugins.catalog import Catalog
 from webui.plugins.describing import CACHE, describe_all
 from webui.prompt.style_file import StyleFile
@@ -40,6 +40,7 @@ from webui.server.guard import Application, Guard, Policy, is_loopback
 STYLES_FILE = "styles.csv"  # in the data folder, where the worker reads it too
 ROOT = Path(__file__).resolve().parents[2]  # of the program, where its requirements and bundled extensions are
 SETTINGS_FILE = "settings.json"  # in the data folder
+OPTIONS_FILE = "a1111_options.json"  # in the data folder: settings that clients of the API posted
 SECRETS = frozenset({"api_auth"})
 
 
@@ -62,6 +63,7 @@ class Wired:
     engine: Engine
     live: LiveExtensions
     installer: Installer
+    images: ImageStore
 
 
 @contextlib.contextmanager
@@ -109,7 +111,7 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
         live.open()
         if settings.default_checkpoint and not engine.starting_values().checkpoint:
             engine.change_starting_values({"checkpoint": settings.default_checkpoint})
-        yield Wired(engine, live, installing)
+        yield Wired(engine, live, installing, images)
 
 
 @contextlib.contextmanager
@@ -201,17 +203,13 @@ def _application(settings: Settings, wired: Wired, closing: Flag) -> Application
     styles = StyleFile(settings.data_dir / STYLES_FILE)
     parts = Parts(
         engine=engine,
-        encode=functools.partial(encoded, settings),
+        encode=functools.partial(encoded, settings.saving),
         styles=styles.read,
-        options=FixedOptions(
-            samples_format=settings.image_format,
-            jpeg_quality=settings.jpeg_quality,
-            webp_lossless=settings.webp_lossless,
-            samples_save=settings.save_images,
-            enable_pnginfo=settings.embed_parameters,
-            save_txt=settings.sidecar_text,
-            show_progress_every_n_steps=settings.preview_every,
+        chosen=ChosenSettings(
+            ProgramOptions(settings.saving, settings.save_images, settings.preview_every),
+            settings.data_dir / OPTIONS_FILE,
         ),
+        save_grid=wired.images.save,
         flags=settings.model_dump(mode="json", exclude=set(SECRETS)),
         save_always=settings.save_api_images,
         closing=closing,
@@ -234,22 +232,14 @@ def _application(settings: Settings, wired: Wired, closing: Flag) -> Application
     return application
 
 
-def encoded(settings: Settings, image: GeneratedImage, image_format: ImageFormat | None = None) -> EncodedImage:
-    """An image as a file, in the format of the settings where none is named.
+def encoded(usual: Saving, image: GeneratedImage, saving: Saving | None = None) -> EncodedImage:
+    """An image as a file, written as is usual where nothing else is asked for.
 
-    One that was saved is that very file: the settings make the same bytes of it.
+    One that was saved is that very file: it was written in the same way.
     """
-    wanted = image_format or settings.image_format
-    media_type = "image/jpeg" if wanted == "jpg" else f"image/{wanted}"
-    if image.path.endswith(f".{wanted}"):
+    way = saving or usual
+    media_type = "image/jpeg" if way.image_format == "jpg" else f"image/{way.image_format}"
+    if image.path.endswith(f".{way.image_format}"):
         with contextlib.suppress(OSError):  # it was moved or removed since
             return EncodedImage(Path(image.path).read_bytes(), media_type)
-    made = encode(
-        image.image,
-        wanted,
-        infotext=image.infotext if settings.embed_parameters else "",
-        request=image.request if settings.embed_parameters else None,
-        jpeg_quality=settings.jpeg_quality,
-        webp_lossless=settings.webp_lossless,
-    )
-    return EncodedImage(made.data, media_type)
+    return EncodedImage(encoded_image(image, way).data, media_type)

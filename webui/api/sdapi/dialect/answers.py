@@ -24,9 +24,17 @@ def as_base64(data: bytes) -> str:
 
 
 def generation(
-    body: GenerationBody, result: GenerationResult, encoded: list[EncodedImage], extensions: Sequence[ExtensionInfo]
+    body: GenerationBody,
+    result: GenerationResult,
+    encoded: list[EncodedImage],
+    extensions: Sequence[ExtensionInfo],
+    grid: GeneratedImage | None = None,
 ) -> dict[str, Any]:
-    """The answer to a generation request. The pictures that came with it are repeated only where that is asked."""
+    """The answer to a generation request. The pictures that came with it are repeated only where that is asked.
+
+    Args:
+        encoded: the pictures of the answer; the first is the grid where there is one.
+    """
     parameters = body.model_dump(mode="json")
     if isinstance(body, Img2ImgBody) and not body.include_init_images:
         parameters |= {"init_images": None, "mask": None}
@@ -35,12 +43,18 @@ def generation(
     return {
         "images": [as_base64(image.data) for image in encoded],
         "parameters": parameters,
-        "info": json.dumps(info(result, extensions), ensure_ascii=False),
+        "info": json.dumps(info(result, extensions, grid), ensure_ascii=False),
     }
 
 
-def info(result: GenerationResult, extensions: Sequence[ExtensionInfo]) -> dict[str, Any]:
-    """A1111's description of a finished job, keys in its order; `extensions` fill in those that are theirs."""
+def info(
+    result: GenerationResult, extensions: Sequence[ExtensionInfo], grid: GeneratedImage | None = None
+) -> dict[str, Any]:
+    """A1111's description of a finished job, keys in its order; `extensions` fill in those that are theirs.
+
+    Args:
+        grid: the picture of all of them, where it comes first in the answer.
+    """
     images = result.images
     shown = images[0].request if images else result.request
     requests = [image.request for image in images]
@@ -71,8 +85,8 @@ def info(result: GenerationResult, extensions: Sequence[ExtensionInfo]) -> dict[
         "seed_resize_from_h": shown.seed_resize_from_h or -1,
         "denoising_strength": _strength(shown),
         "extra_generation_params": _extra(shown, result),
-        "index_of_first_image": 0,
-        "infotexts": [image.infotext for image in images],
+        "index_of_first_image": 0 if grid is None else 1,
+        "infotexts": [image.infotext for image in (images if grid is None else (grid, *images))],
         "styles": list(result.request.styles),
         "job_timestamp": time.strftime("%Y%m%d%H%M%S"),
         "clip_skip": shown.clip_skip,

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from webui.api.body import InvalidBodyError, Loc
-from webui.api.sdapi.dialect.options import NEUTRAL, OPTIONS
+from webui.api.sdapi.dialect.options import is_known
 from webui.domain.dialect import NEEDS_EXTENSION, Word, placed
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
@@ -77,7 +77,7 @@ def told(request: GenerationRequest, extensions: Sequence[ExtensionInfo]) -> dic
 def own_settings(settings: Mapping[str, Any], extensions: Sequence[ExtensionInfo]) -> dict[str, Any]:
     """The settings of a request without those that only an extension knows."""
     theirs = extension_settings(extensions)
-    return {key: value for key, value in settings.items() if key in OPTIONS or key in NEUTRAL or key not in theirs}
+    return {key: value for key, value in settings.items() if is_known(key) or key not in theirs}
 
 
 def extension_settings(extensions: Sequence[ExtensionInfo]) -> dict[str, Any]:

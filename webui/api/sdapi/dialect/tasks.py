@@ -14,6 +14,7 @@ class Tasks:
 
     def __init__(self) -> None:
         self._ids: OrderedDict[str, str] = OrderedDict()
+        self._without_previews: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
 
     def note(self, name: str, job_id: str) -> None:
@@ -23,6 +24,18 @@ class Tasks:
             self._ids.move_to_end(name)
             while len(self._ids) > KEPT:
                 self._ids.popitem(last=False)
+
+    def hide_previews(self, job_id: str) -> None:
+        """The job's client wants no pictures on the way."""
+        with self._lock:
+            self._without_previews[job_id] = None
+            while len(self._without_previews) > KEPT:
+                self._without_previews.popitem(last=False)
+
+    def shows_previews(self, job_id: str) -> bool:
+        """Whether pictures of the job may be shown on the way."""
+        with self._lock:
+            return job_id not in self._without_previews
 
     def find(self, engine: Engine, name: str) -> GenerationJob | None:
         """The job of that name or, where nobody gave it, of that id."""

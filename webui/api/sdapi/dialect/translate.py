@@ -10,16 +10,17 @@ from pydantic import ValidationError
 from webui.api.body import InvalidBodyError, Loc
 from webui.api.sdapi.dialect.alwayson import options_of
 from webui.api.sdapi.dialect.hires_body import HIRES_PATH, hires_values
-from webui.api.sdapi.dialect.honoured import options_of_generation, own_settings
+from webui.api.sdapi.dialect.honoured import extension_settings, options_of_generation, own_settings
 from webui.api.sdapi.dialect.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.dialect.options import (
     CHECKPOINT,
-    NEUTRAL,
+    OF_ONE_TASK,
     OPTIONS,
     REFINER_BY_STEPS,
+    is_known,
     with_a1111_defaults,
 )
-from webui.api.sdapi.dialect.picture import SOFT_INPAINTING, picture_task
+from webui.api.sdapi.dialect.picture import BACKGROUND, SOFT_INPAINTING, picture_task
 from webui.domain.catalog import split_combined
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.parameters.leaves import replaced
@@ -73,6 +74,7 @@ def to_request(
     starting: GenerationRequest,
     extensions: Sequence[ExtensionInfo] = (),
     sent: Mapping[str, Any] = MappingProxyType({}),
+    posted: Mapping[str, Any] = MappingProxyType({}),
 ) -> GenerationRequest:
     """The request that a body means.
 
@@ -80,12 +82,14 @@ def to_request(
         starting: where the values come from that A1111 keeps as settings.
         extensions: those that `alwayson_scripts` may name, and that may honour words of A1111.
         sent: the body as it came; extensions may honour fields that `body` does not have.
+        posted: settings that were posted before; those of `override_settings` stand over them.
 
     Raises:
         InvalidBodyError: naming the field of the body.
         HTTPException: 404, img2img without a picture.
     """
     _refuse_what_is_missing(body)
+    body = _with_posted(body, posted, extension_settings(extensions))
     starting = with_a1111_defaults(starting)
     draft = _Draft()
     for row in OF_BODY:
@@ -112,6 +116,14 @@ def to_request(
         return replaced(base, draft.values)
     except ValidationError as error:
         raise InvalidBodyError.of(error, draft.place) from None
+
+
+def _with_posted(body: Body, posted: Mapping[str, Any], of_extensions: Mapping[str, Any]) -> Body:
+    """The body with the posted settings that a request of its own may have, too."""
+    counting = {
+        key: value for key, value in posted.items() if key in OF_ONE_TASK or key in of_extensions or key == BACKGROUND
+    }
+    return body.model_copy(update={"override_settings": {**counting, **(body.override_settings or {})}})
 
 
 def setting_changes(overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,7 +169,7 @@ def _put_overrides(draft: _Draft, overrides: Mapping[str, Any]) -> Any:
 
     They win over the body for the sampler's noise only: clients always send those four, with their defaults.
     """
-    unknown = [key for key in overrides if key not in OPTIONS and key not in NEUTRAL]
+    unknown = [key for key in overrides if not is_known(key)]
     if unknown:
         places: list[Loc] = [("body", "override_settings", key) for key in unknown]
         raise InvalidBodyError((place, "there is no such setting", "unknown") for place in places)

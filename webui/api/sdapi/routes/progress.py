@@ -17,7 +17,9 @@ def routes(parts: Parts) -> APIRouter:
     @router.get("/sdapi/v1/progress")
     def progress(skip_current_image: bool = False) -> dict[str, Any]:
         # A1111 does one job at a time, so its clients can be told of one: the first of those that run.
-        return report(parts.engine.current(), with_image=not skip_current_image)
+        job = parts.engine.current()
+        with_image = not skip_current_image and job is not None and parts.tasks.shows_previews(job.id)
+        return report(job, with_image=with_image)
 
     return router
 
