@@ -1,6 +1,6 @@
 """The doors of the extension: options, the object that joins a job, and A1111's further routes. No torch here."""
 
-from webui.extension_api import Action, JobContext, Options, hookimpl
+from webui.extension_api import Action, Dialect, JobContext, Options, hookimpl
 
 from .actions import ACTIONS
 from .options import ControlOptions
@@ -9,6 +9,12 @@ from .options import ControlOptions
 @hookimpl
 def request_options() -> type[Options]:
     return ControlOptions
+
+
+@hookimpl
+def dialect() -> Dialect:
+    """The second name is that of A1111's script for films: clients look for it before they send units."""
+    return Dialect(script_names=("ControlNet", "ControlNet m2m"))
 
 
 @hookimpl

@@ -124,7 +124,8 @@ def test_lists_have_the_shapes_that_clients_read() -> None:
     assert api.get("/sdapi/v1/embeddings").json()["loaded"].keys() == {"ti"}
     style = {"name": "ink", "prompt": "ink drawing of {prompt}", "negative_prompt": "photo"}
     assert api.get("/sdapi/v1/prompt-styles").json() == [style]
-    assert api.get("/sdapi/v1/scripts").json() == {"txt2img": [], "img2img": []}
+    core = ["refiner", "sampler", "seed"]
+    assert api.get("/sdapi/v1/scripts").json() == {"txt2img": core, "img2img": [*core, "soft inpainting"]}
     assert api.get("/sdapi/v1/cmd-flags").json() == {"port": 7860}
 
 
@@ -159,6 +160,19 @@ def test_progress_counts_batches_and_steps() -> None:
     assert report(job, with_image=False)["current_image"] is None
     job.note_progress(replace(now, step=10))
     assert report(job, with_image=False)["progress"] == 1.0
+
+
+def test_progress_tells_of_the_wish_to_stop_and_of_the_kind() -> None:
+    request = GenerationRequest(task={"kind": "img2img", "image": Image.new("RGB", (8, 8))})
+    job = FakeJob("a", request, state="running", progress=Progress("sampling", batch=1, batches=3))
+    assert report(job, with_image=False)["state"]["job"] == "scripts_img2img"
+    job.skip()
+    assert report(job, with_image=False)["state"]["skipped"] is True
+    job.note_progress(Progress("sampling", batch=2, batches=3))
+    state = report(job, with_image=False)["state"]
+    assert (state["skipped"], state["interrupted"]) == (False, False)
+    job.cancel()
+    assert report(job, with_image=False)["state"]["interrupted"] is True
 
 
 def test_png_info_reads_what_is_inside() -> None:

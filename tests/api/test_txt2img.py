@@ -85,7 +85,7 @@ def test_null_is_refused_where_a1111_refuses_it(name: str) -> None:
         ({"cfg_scale": 10**400}, ["body", "cfg_scale"]),
         ({"cfg_scale": "nan"}, ["body", "cfg_scale"]),
         ({"cfg_scale": "1e999"}, ["body", "cfg_scale"]),
-        ({"sampler_name": "k_euler_a"}, ["body", "sampler_name"]),
+        ({"sampler_name": "k_euler_b"}, ["body", "sampler_name"]),
         ({"sampler_index": "Eulerr"}, ["body", "sampler_index"]),
         ({"scheduler": "Karas"}, ["body", "scheduler"]),
         ({"eta": 2}, ["body", "eta"]),
@@ -104,7 +104,7 @@ def test_null_is_refused_where_a1111_refuses_it(name: str) -> None:
         ({"enable_hr": True, "hr_sampler_name": "no"}, ["body", "hr_sampler_name"]),
         ({"enable_hr": True, "firstpass_image": "???"}, ["body", "firstpass_image"]),
         ({"script_name": "x/y/z plot"}, ["body", "script_name"]),
-        ({"alwayson_scripts": {"ADetailer": {"args": []}}}, ["body", "alwayson_scripts", "ADetailer"]),
+        ({"alwayson_scripts": {"ADetailer": {"args": [True, {}]}}}, ["body", "alwayson_scripts", "ADetailer"]),
         ({"width": 4096, "height": 4096, "steps": 150, "batch_size": 64}, ["body"]),
     ],
 )

@@ -16,6 +16,7 @@ from webui.domain.saving import Saving
 from webui.engine.engine import Engine
 from webui.installing.live import InstallDoor
 from webui.jobs.watched import Flag
+from webui.library.named_files import check_named
 from webui.prompt.styles import Style
 
 GridFolder = Literal["txt2img-grids", "img2img-grids"]
@@ -79,6 +80,13 @@ class Parts:
     installing: InstallDoor | None = None
     closing: Flag = field(default_factory=Flag)
     tasks: Tasks = field(default_factory=Tasks)
+
+    def check_files(self, request: GenerationRequest) -> None:
+        """Raises BadRequestError where a file that options of extensions name is not there, or cannot be used."""
+        for name, values in request.extensions.items():
+            info = self.engine.extensions.get(name)
+            if info is not None and info.state == "ok" and info.options is not None:
+                check_named(self.engine.library, info.options, values, f"extensions.{name}")
 
     def refuse_when_closing(self) -> None:
         """Raises BusyError once the server is stopping."""

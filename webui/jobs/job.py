@@ -76,6 +76,8 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         save: whether its images are written to files as soon as they are made.
         saving: how, where that is not as the program's settings say.
         created: seconds since the epoch.
+        stop_asked: whether somebody wants it to end.
+        skip_asked: how far it was when somebody last wanted the end of its batch.
     """
 
     def __init__(
@@ -95,6 +97,8 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         self.save = save
         self.saving = saving
         self.created = time.time() if created is None else created
+        self.stop_asked = False
+        self.skip_asked: ProgressT | None = None
         self._control = control
         self._status: Watched[JobStatus[ProgressT, ResultT]] = Watched(JobStatus(kind.progress_type()))
 
@@ -146,11 +150,13 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
     def cancel(self) -> None:
         """Take it out of the queue, or ask it to stop. Does nothing after its end. Returns at once."""
         if not self.ended:
+            self.stop_asked = True
             self._control.cancel(self.id)
 
     def skip(self) -> None:
         """End the batch in work and go on with the next. Does nothing unless it runs."""
         if self.state == "running":
+            self.skip_asked = self.progress
             self._control.skip(self.id)
 
     async def changes(self, *, every: float = 0.0) -> AsyncIterator[JobStatus[ProgressT, ResultT]]:

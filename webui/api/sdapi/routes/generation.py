@@ -16,9 +16,9 @@ from webui.api.sdapi.dialect.honoured import extension_settings, own_settings
 from webui.api.sdapi.dialect.infotext import IMG2IMG_FIELDS, TXT2IMG_FIELDS, filled_in
 from webui.api.sdapi.dialect.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.dialect.request_settings import RequestSettings, settings_of
-from webui.api.sdapi.dialect.translate import read_body, setting_changes, to_request
+from webui.api.sdapi.dialect.translate import read_body, setting_changes, translated
 from webui.api.waiting import finished
-from webui.domain.errors import Cancelled, WebuiError
+from webui.domain.errors import BadRequestError, Cancelled, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice
 
@@ -68,9 +68,13 @@ async def _answer(
     settings = settings_of(body.override_settings, parts.chosen, extension_settings(infos))
     # decodes pictures
     wanted = await run_in_threadpool(
-        to_request, body, engine.starting_values(), infos, sent, posted=parts.chosen.posted()
+        translated, body, engine.starting_values(), infos, sent, posted=parts.chosen.posted()
     )
-    result = settings.told(await _made(parts, wanted, body, settings, request))
+    try:
+        await run_in_threadpool(parts.check_files, wanted.request)
+        result = settings.told(await _made(parts, wanted.request, body, settings, request))
+    except BadRequestError as error:
+        raise wanted.refusal(error) from None
     if not body.override_settings_restore_afterwards and body.override_settings:
         changes = setting_changes(own_settings(body.override_settings, infos))
         await run_in_threadpool(engine.change_starting_values, changes)

@@ -1,6 +1,8 @@
 """`GET /sdapi/v1/progress`: where the running job stands, in A1111's numbers."""
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import APIRouter
@@ -8,6 +10,10 @@ from fastapi import APIRouter
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.answers import as_base64
 from webui.engine.generating import GenerationJob
+
+JOBS: Mapping[str, str] = MappingProxyType(  # A1111's names of the kinds of job
+    {"txt2img": "scripts_txt2img", "img2img": "scripts_img2img", "upscale": "extras"}
+)
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -38,10 +44,12 @@ def report(job: GenerationJob | None, *, with_image: bool) -> dict[str, Any]:
     count = max(1, now.batches)
     share = 0.01 + now.batch / count + (now.step / now.steps / count if now.steps else 0.0)
     preview = job.preview if with_image else None
+    skipped = job.skip_asked is not None and job.skip_asked.batch == now.batch
+    state = _state(JOBS.get(job.work.task.kind, ""), count, now.batch, now.step, now.steps)
     return {
         "progress": min(share, 1.0),
         "eta_relative": job.eta() or 0.0,
-        "state": _state("scripts_txt2img", count, now.batch, now.step, now.steps),
+        "state": {**state, "skipped": skipped, "interrupted": job.stop_asked},
         "current_image": as_base64(preview) if preview else None,
         "textinfo": now.phase,
     }
