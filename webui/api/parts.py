@@ -44,6 +44,17 @@ class GridSaver(Protocol):
         """Raises WebuiError where it cannot be written."""
 
 
+class StopServer(Protocol):
+    """Ends the program."""
+
+    def __call__(self, *, at_once: bool) -> None:
+        """Returns soon; `at_once` does not wait for the picture in work."""
+
+
+def nothing() -> None:
+    """For a program that holds no models."""
+
+
 def no_grid(image: GeneratedImage, *, folder: GridFolder, job: GenerationRequest, saving: Saving) -> None:
     """For a program that writes no files."""
 
@@ -63,6 +74,8 @@ class Parts:
         styles: reads the saved styles.
         chosen: A1111's settings that are no starting values.
         save_grid: writes a grid into the outputs folder.
+        unload: frees the memory that models hold.
+        stop_server: ends the program; None: clients may not.
         flags: the program's settings without secrets, shown by `cmd-flags`.
         save_always: save images of the API also where the request does not ask.
         installing: how extensions are installed, and by whom; None: not here.
@@ -75,6 +88,8 @@ class Parts:
     styles: Callable[[], Mapping[str, Style]] = dict
     chosen: ChosenSettings = field(default_factory=ChosenSettings)
     save_grid: GridSaver = no_grid
+    unload: Callable[[], None] = nothing
+    stop_server: StopServer | None = None
     flags: Mapping[str, Any] = field(default_factory=dict)
     save_always: bool = False
     installing: InstallDoor | None = None

@@ -61,6 +61,7 @@ class Settings(BackChoices):
     webp_lossless: bool = False
     filename_pattern: str = Field("[number]-[seed]", max_length=PATTERN_LENGTH)
     folder_pattern: str = Field("[date]", max_length=PATTERN_LENGTH)
+    api_server_stop: bool = Field(False, description="clients of the API may end the program")
     save_images: bool = True
     save_api_images: bool = Field(False, description="API results are saved even where the request does not ask")
     embed_parameters: bool = True

@@ -54,6 +54,25 @@ class App:
     engine: Engine
     asgi: Application
     closing: Flag = field(default_factory=Flag)
+    stopping: "Stopping" = field(default_factory=lambda: Stopping())
+
+
+class Stopping:
+    """The wish of a client that the program ends, until somebody serves who can end it."""
+
+    def __init__(self) -> None:
+        self._act: Callable[[bool], None] = _not_serving
+
+    def connect(self, act: Callable[[bool], None]) -> None:
+        """From now on `act(at_once)` ends the program; it returns soon."""
+        self._act = act
+
+    def __call__(self, *, at_once: bool) -> None:
+        self._act(at_once)
+
+
+def _not_serving(at_once: bool) -> None:
+    log.warning("a client wants the program to end, but nothing is being served")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +145,9 @@ def make(settings: Settings) -> Iterator[App]:
     """
     policy = policy_of(settings)
     with wired(settings, resume=True) as parts:
-        closing = Flag()
-        yield App(parts.engine, Guard(_application(settings, parts, closing), policy), closing)
+        closing, stopping = Flag(), Stopping()
+        application = _application(settings, parts, closing, stopping)
+        yield App(parts.engine, Guard(application, policy), closing, stopping)
 
 
 def written_folders(settings: Settings) -> tuple[Path, ...]:
@@ -197,7 +217,7 @@ def install_door(settings: Settings, wired: Wired) -> InstallDoor:
     return InstallDoor(wired.installer, wired.live, Permission(settings.allow_extension_install, local))
 
 
-def _application(settings: Settings, wired: Wired, closing: Flag) -> Application:
+def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stopping) -> Application:
     """The API, and the page beside it where it is wanted. `--nowebui` never loads gradio."""
     engine, door = wired.engine, install_door(settings, wired)
     styles = StyleFile(settings.data_dir / STYLES_FILE)
@@ -210,6 +230,8 @@ def _application(settings: Settings, wired: Wired, closing: Flag) -> Application
             settings.data_dir / OPTIONS_FILE,
         ),
         save_grid=wired.images.save,
+        unload=functools.partial(_unload, settings, wired),
+        stop_server=stopping if settings.api_server_stop else None,
         flags=settings.model_dump(mode="json", exclude=set(SECRETS)),
         save_always=settings.save_api_images,
         closing=closing,
@@ -230,6 +252,13 @@ def _application(settings: Settings, wired: Wired, closing: Flag) -> Application
             installing=door,
         )
     return application
+
+
+def _unload(settings: Settings, wired: Wired) -> None:
+    """Give up the worker and its models; another starts, which loads when it has to."""
+    known = wired.engine.extensions
+    off = tuple(info.name for info in known.infos if info.state == "disabled")
+    wired.engine.renew(settings.for_back(disabled=off, broken=known.broken()))
 
 
 def encoded(usual: Saving, image: GeneratedImage, saving: Saving | None = None) -> EncodedImage:
