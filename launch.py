@@ -3,6 +3,7 @@
     python launch.py [flags]     make .venv, install what is missing, start the page (flags: python launch.py --help)
     python launch.py setup       the same without starting
     python launch.py test        install what the checks need too, and run every check
+    python launch.py test --schema   beside them, 1,500 calls made from the description of the API
 
 Only the standard library is used here, because nothing else is there yet.
 """
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 OLDEST = (3, 11)
+SCHEMA_CALLS = "1500"
 ALONE = "requirements-alone.txt"
 OWN_FLAGS = """flags of launch.py itself:
   --skip-install        start with what is installed; install nothing
@@ -78,8 +80,12 @@ def install(requirements: str, torch_index: str) -> None:
     stamp.write_text(wanted, encoding="utf-8")
 
 
-def check() -> int:
-    """Run every check, all of them even when one fails; 0 when all are well."""
+def check(*, schema: bool = False) -> int:
+    """Run every check, all of them even when one fails; 0 when all are well.
+
+    Args:
+        schema: make many calls from the description of the API, too.
+    """
     bin_dir = PYTHON.parent
     checks: dict[str, list[str | Path]] = {
         "ruff (style)": [bin_dir / "ruff", "check", "."],
@@ -90,6 +96,9 @@ def check() -> int:
         # a torch of its own, hence the bound
         "pytest": [PYTHON, "-m", "pytest", "-q", "-n", "logical", "--maxprocesses", "4", "--dist", "loadfile"],
     }
+    if schema:
+        calls = [PYTHON, "-m", "pytest", "-q", "tests/api/test_schema_fuzz.py", "--schema-calls", SCHEMA_CALLS]
+        checks["schemathesis (API)"] = calls
     failed = []
     for name, command in checks.items():
         try:
@@ -126,7 +135,7 @@ def main(arguments: list[str]) -> int:
         say("ready: python launch.py starts the page")
         return 0
     if task == "test":
-        return check()
+        return check(schema="--schema" in rest)
     python = str(PYTHON if PYTHON.exists() else sys.executable)
     command = [python, "-m", "webui", *rest]
     os.chdir(ROOT)

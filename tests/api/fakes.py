@@ -182,6 +182,13 @@ class FakeEngine:
     def job(self, job_id: str) -> FakeJob | None:
         return self.jobs.get(job_id)
 
+    def action(self, job_id: str) -> None:
+        return None
+
+    def act(self, extension: str, action: str, options: Any) -> Any:
+        self.extensions.call(extension, action, options)
+        raise WebuiError("actions are not done here")
+
     def current(self) -> FakeJob | None:
         return next((job for job in self.jobs.values() if job.state == "running"), None)
 

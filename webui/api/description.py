@@ -62,6 +62,9 @@ def _complete(route: dict[str, Any], method: str, path: str, note: Note | None, 
     further = note.errors if note is not None else (404, 409, 503)
     for status in sorted({*EVERYWHERE, *further}):
         route["responses"][str(status)] = _error(status)
+    for status in note.alike if note is not None else ():
+        content = route["responses"]["200"]["content"]
+        route["responses"][str(status)] = {"description": errors_text(status), "content": content}
 
 
 def _answer(answer: Answer, schemas: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def _answer(answer: Answer, schemas: dict[str, Any]) -> dict[str, Any]:
         is_text = answer.startswith("text/")
         schema: dict[str, Any] = {"type": "string"} if is_text else {"type": "string", "format": "binary"}
         media_types = [answer] if not answer.startswith("image/") else ["image/png", "image/jpeg", "image/webp"]
-        if answer == "application/json":
+        if answer in ("application/json", "text/event-stream"):  # each event of a stream is an object of its own
             schema = {}
         return {"description": "Done.", "content": {one: {"schema": schema} for one in media_types}}
     many = isinstance(answer, list)

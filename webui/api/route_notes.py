@@ -22,6 +22,7 @@ class Note:
         body: what it reads, where it does so by hand.
         errors: further statuses beside those that every route may answer with.
         example: of a body.
+        alike: statuses whose answer has the form of a right one.
     """
 
     tag: str
@@ -29,6 +30,7 @@ class Note:
     body: type[BaseModel] | None = None
     errors: tuple[int, ...] = ()
     example: Any = None
+    alike: tuple[int, ...] = ()
 
 
 GENERATION, SETTINGS, LISTS, JOBS, EXTENSIONS, SERVER, PAGE = (
@@ -60,7 +62,7 @@ NOTES: Mapping[tuple[str, str], Note] = MappingProxyType(
             {"imageList": [{"data": "<base64>", "name": "a.png"}], "upscaler_1": "Lanczos"},
         ),
         ("post", f"{SD}/png-info"): Note(GENERATION, a.PngInfoAnswer, PngInfoBody, (400,), {"image": "<base64>"}),
-        ("post", f"{SD}/interrogate"): Note(GENERATION, a.Caption, None, (404, 501), {"image": "<base64>"}),
+        ("post", f"{SD}/interrogate"): Note(GENERATION, a.Caption, None, (404,), {"image": "<base64>"}),
         ("get", f"{SD}/progress"): Note(GENERATION, a.ProgressAnswer),
         ("post", f"{SD}/interrupt"): Note(GENERATION, a.Empty),
         ("post", f"{SD}/skip"): Note(GENERATION, a.Nothing),
@@ -101,7 +103,7 @@ NOTES: Mapping[tuple[str, str], Note] = MappingProxyType(
         ("get", "/internal/sysinfo-download"): Note(PAGE, "application/json"),
         ("get", "/internal/ping"): Note(SERVER, a.Empty),
         ("get", "/health"): Note(SERVER, a.State),
-        ("get", "/ready"): Note(SERVER, a.State, None, (503,)),
+        ("get", "/ready"): Note(SERVER, a.State, alike=(503,)),
         ("get", "/sd_extra_networks/thumb"): Note(PAGE, "image/jpeg", None, (404,)),
         ("get", "/sd_extra_networks/cover-images"): Note(PAGE, "image/jpeg", None, (404,)),
         ("get", "/sd_extra_networks/metadata"): Note(PAGE, a.NetworkMetadata),

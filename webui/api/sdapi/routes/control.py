@@ -31,7 +31,7 @@ def routes(parts: Parts) -> APIRouter:
 
     @router.post("/interrogate", openapi_extra=body_of(InterrogateBody))
     async def interrogate(request: Request) -> JSONResponse:
-        """Describe a picture. Its models are not there yet, so a right request is answered with 501."""
+        """Describe a picture. None of its models is there yet, which every right request is told with 404."""
         try:
             body = InterrogateBody.model_validate(await read_json(request))
         except ValidationError as error:
@@ -40,7 +40,7 @@ def routes(parts: Parts) -> APIRouter:
             raise HTTPException(404, "Image not found")
         if body.model not in DESCRIBERS:
             raise HTTPException(404, "Model not found")
-        raise HTTPException(501, f"describing pictures by {body.model} is not there; write the prompt yourself")
+        raise HTTPException(404, f"Model not found: describing pictures by {body.model} is not there yet")
 
     @router.post("/unload-checkpoint")
     async def unload_checkpoint(request: Request) -> dict[str, str]:
