@@ -248,7 +248,7 @@ def test_networks_are_listed_as_clients_expect() -> None:
         {"name": "ink", "alias": "Ink Drawing", "path": "models/Lora/sub/ink.safetensors", "metadata": {}}
     ]
     assert api.get("/sdapi/v1/hypernetworks").json() == [{"name": "h", "path": "models/hypernetworks/h.pt"}]
-    told = {"step": None, "sd_checkpoint": None, "sd_checkpoint_name": None, "shape": None, "vectors": None}
+    told = {"step": None, "sd_checkpoint": None, "sd_checkpoint_name": None, "shape": 0, "vectors": 0}
     assert api.get("/sdapi/v1/embeddings").json() == {"loaded": {"ti": told}, "skipped": {}}
 
 

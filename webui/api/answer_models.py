@@ -181,8 +181,8 @@ class Embedding(BaseModel):
     step: int | None
     sd_checkpoint: str | None
     sd_checkpoint_name: str | None
-    shape: int | None
-    vectors: int | None
+    shape: int
+    vectors: int
 
 
 class Embeddings(BaseModel):

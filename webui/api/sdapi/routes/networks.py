@@ -59,11 +59,11 @@ def _context_width(library: ModelLibrary, alias: str) -> int | None:
 
 
 def _embedding(facts: EmbeddingFacts | None) -> dict[str, Any]:
-    """A file that was not converted yet tells nothing."""
+    """A file that was not converted yet tells nothing; clients expect whole numbers in the last two all the same."""
     return {
         "step": facts.step if facts else None,
         "sd_checkpoint": facts.checkpoint if facts else None,
         "sd_checkpoint_name": facts.checkpoint_name if facts else None,
-        "shape": facts.width if facts else None,
-        "vectors": facts.vectors if facts else None,
+        "shape": facts.width if facts else 0,
+        "vectors": facts.vectors if facts else 0,
     }
