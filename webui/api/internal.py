@@ -53,7 +53,7 @@ def routes(parts: Parts) -> APIRouter:
         return JSONResponse(report(parts, parts.tasks.find(parts.engine, body.id_task), body))
 
     @router.get("/pending-tasks")
-    def pending_tasks() -> dict[str, Any]:
+    async def pending_tasks() -> dict[str, Any]:
         tasks = [parts.tasks.name_of(job.id) for job in parts.engine.queued()]
         return {"size": len(tasks), "tasks": tasks}
 

@@ -92,8 +92,7 @@ def routes(parts: Parts) -> APIRouter:
         sent = await read_json(request)
         body = _read(sent, SingleBody)
         result = await _made(parts, request, body, [(("image",), body.image)], sent)
-        encoded = await run_in_threadpool(_encoded, parts, result)
-        return JSONResponse({"html_info": _info(result), "image": encoded[0] if encoded else ""})
+        return await run_in_threadpool(_answer_of_one, parts, result)
 
     @router.post("/extra-batch-images", openapi_extra=_schema(BatchBody))
     async def batch(request: Request) -> JSONResponse:
@@ -103,8 +102,7 @@ def routes(parts: Parts) -> APIRouter:
             (("imageList", index, "data"), image.data) for index, image in enumerate(body.image_list)
         ]
         result = await _made(parts, request, body, pictures, sent)
-        encoded = await run_in_threadpool(_encoded, parts, result)
-        return JSONResponse({"html_info": _info(result), "images": encoded})
+        return await run_in_threadpool(_answer_of_many, parts, result)
 
     return router
 
@@ -204,6 +202,15 @@ def _refusal(error: BadRequestError, sent: Mapping[str, Any], extensions: Sequen
 def _info(result: GenerationResult | None) -> str:
     """What was done to the last picture."""
     return f"<p>{html.escape(result.images[-1].infotext if result and result.images else '')}</p>"
+
+
+def _answer_of_one(parts: Parts, result: GenerationResult | None) -> JSONResponse:
+    encoded = _encoded(parts, result)
+    return JSONResponse({"html_info": _info(result), "image": encoded[0] if encoded else ""})
+
+
+def _answer_of_many(parts: Parts, result: GenerationResult | None) -> JSONResponse:
+    return JSONResponse({"html_info": _info(result), "images": _encoded(parts, result)})
 
 
 def _encoded(parts: Parts, result: GenerationResult | None) -> list[str]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.responses import JSONResponse
 
 from webui.api.parts import Parts
 from webui.domain.errors import WebuiError
@@ -29,10 +30,10 @@ def routes(parts: Parts) -> APIRouter:
         return answer
 
     @router.get("/loras")
-    def loras() -> list[dict[str, Any]]:
+    def loras() -> JSONResponse:
         files = tuple(file for file in library.loras() if file.usable)
         names = shown_names(library, files)
-        return [
+        told = [
             {
                 "name": file.stem,
                 "alias": names[file],
@@ -41,6 +42,7 @@ def routes(parts: Parts) -> APIRouter:
             }
             for file in files
         ]
+        return JSONResponse(told)  # made in this thread: what trainers wrote into many files is long
 
     @router.get("/hypernetworks")
     def hypernetworks() -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.responses import JSONResponse
 
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.answers import as_base64
@@ -21,11 +22,12 @@ def routes(parts: Parts) -> APIRouter:
     router = APIRouter()
 
     @router.get("/sdapi/v1/progress")
-    def progress(skip_current_image: bool = False) -> dict[str, Any]:
+    async def progress(skip_current_image: bool = False) -> JSONResponse:
+        # Many clients ask this several times a second, and it waits for nothing: a thread for each would cost more.
         # A1111 does one job at a time, so its clients can be told of one: the first of those that run.
         job = parts.engine.current()
         with_image = not skip_current_image and job is not None and parts.tasks.shows_previews(job.id)
-        return report(job, with_image=with_image)
+        return JSONResponse(report(job, with_image=with_image))
 
     return router
 
