@@ -257,3 +257,99 @@ def test_a_card_without_a_picture_has_none() -> None:
     assert api.get("/sd_extra_networks/thumb?kind=lora&name=sub/ink.safetensors").status_code == 404
     assert api.get("/sd_extra_networks/thumb?kind=lora&name=../../secret").status_code == 404
     assert api.get("/sd_extra_networks/thumb?kind=other&name=x").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("sent", "sampler", "schedule"),
+    [
+        ("k_euler_a", "Euler a", "Automatic"),
+        ("k_dpmpp_2m_ka", "DPM++ 2M", "Automatic"),  # its own schedule
+        ("k_lms_ka", "LMS", "Karras"),
+        ("k_dpmpp_3m_sde_exp", "DPM++ 3M SDE", "Automatic"),
+        ("euler a", "Euler a", "Automatic"),
+        ("DPM++ 2M SDE Karras", "DPM++ 2M SDE", "Karras"),
+        ("ddim", "DDIM", "Automatic"),
+    ],
+)
+def test_old_names_of_samplers_are_understood(sent: str, sampler: str, schedule: str) -> None:
+    api = Api()
+    assert api.txt2img(sampler_name=sent).status_code == 200
+    assert (api.engine.last.request.sampler, api.engine.last.request.scheduler) == (sampler, schedule)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        (" AND ".join("cat" for _ in range(2000)), "1999 times AND"),
+        (" BREAK ".join("cat" for _ in range(2000)), "1999 times BREAK"),
+        (f"(cat:{'9' * 400})", "weight of 400 characters"),
+        (f"a AND b :{'9' * 400}", "weight of 400 characters"),
+    ],
+)
+@pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
+def test_prompts_that_would_hold_the_worker_are_refused(prompt: str, text: str, field: str) -> None:
+    answer = Api().txt2img(**{field: prompt})
+    assert answer.status_code == 422
+    (problem,) = answer.json()["detail"]
+    assert problem["loc"] == ["body", field]
+    assert text in problem["msg"]
+
+
+def test_parts_of_a_prompt_count_as_work() -> None:
+    body = {"width": 2048, "height": 2048, "steps": 150, "batch_size": 8}
+    assert Api().txt2img(prompt="a cat", **body).status_code == 200
+    assert Api().txt2img(prompt=" AND ".join("cat" for _ in range(60)), **body).status_code == 422
+
+
+def test_describing_pictures_is_refused_clearly() -> None:
+    api = Api()
+    assert api.post("/sdapi/v1/interrogate", {}).json()["detail"] == "Image not found"
+    answer = api.post("/sdapi/v1/interrogate", {"image": "aGVsbG8=", "model": "clip"})
+    assert answer.status_code == 404
+    assert "not there yet" in answer.json()["detail"]
+
+
+def test_unloading_and_loading_again() -> None:
+    api = Api(FakeEngine(starting=GenerationRequest(checkpoint="other")))
+    asked: list[str] = []
+    api.app = create(replace(api.parts, unload=lambda: asked.append("unload")))
+    assert api.post("/sdapi/v1/unload-checkpoint").json() == {}
+    assert asked == ["unload"]
+    assert api.post("/sdapi/v1/reload-checkpoint").json() == {}
+    assert api.engine.loaded == ["sub/other.safetensors"]
+
+
+def test_the_server_is_stopped_only_where_that_is_allowed() -> None:
+    api = Api()
+    asked: list[bool] = []
+    for name in ("server-stop", "server-kill", "server-restart"):
+        assert api.post(f"/sdapi/v1/{name}").status_code == 404
+    api.app = create(replace(api.parts, stop_server=lambda *, at_once: asked.append(at_once)))
+    assert api.post("/sdapi/v1/server-stop").text == "Stopping."
+    assert api.post("/sdapi/v1/server-kill").status_code == 200
+    assert asked == [False, True]
+    assert api.post("/sdapi/v1/server-restart").status_code == 501
+
+
+def test_poses_become_pictures() -> None:
+    points = [v for x in range(18) for v in (20 + 5 * x, 100 if x % 2 else 30, 1)]
+    pose = {"people": [{"pose_keypoints_2d": points}], "canvas_width": 160, "canvas_height": 128}
+    answer = Api().post("/controlnet/render_openpose_json", [pose]).json()
+    assert answer["info"] == "Success"
+    image = Image.open(io.BytesIO(base64.b64decode(answer["images"][0])))
+    assert image.size == (160, 128)
+    assert image.getpixel((20, 30)) == (255, 0, 0)  # the first joint
+    assert image.getpixel((150, 5)) == (0, 0, 0)
+    assert Api().post("/controlnet/render_openpose_json", []).json() == {"info": "No pose data detected."}
+    assert Api().post("/controlnet/render_openpose_json", [{"people": []}]).status_code == 422
+
+
+def test_cards_tell_of_files_by_the_pages_of_a1111() -> None:
+    api = Api()
+    card = api.get("/sd_extra_networks/get-single-card?page=lora&tabname=txt2img&name=Ink Drawing").json()["html"]
+    assert "Ink Drawing" in card
+    assert api.get("/sd_extra_networks/get-single-card?page=lora&tabname=txt2img&name=no").json() == {"html": ""}
+    assert json.loads(api.get("/sd_extra_networks/metadata?page=lora&item=ink").json()["metadata"]) == {}
+    assert api.get("/sd_extra_networks/metadata?page=lora&item=no").json() == {}
+    assert api.get("/sd_extra_networks/thumb?filename=/etc/passwd").status_code == 404
+    assert api.get("/sd_extra_networks/cover-images?page=lora&item=ink&index=0").status_code == 404

@@ -1,6 +1,5 @@
 """What the composition root hands to the API, so that no route reads a setting."""
 
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -14,6 +13,7 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage
 from webui.domain.saving import Saving
 from webui.engine.engine import Engine
+from webui.imaging.encoding import file_bytes
 from webui.installing.live import InstallDoor
 from webui.jobs.watched import Flag
 from webui.library.named_files import check_named
@@ -61,9 +61,7 @@ def no_grid(image: GeneratedImage, *, folder: GridFolder, job: GenerationRequest
 
 def as_png(image: Image.Image) -> EncodedImage:
     """A picture without parameters: a detected map, what an action made."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return EncodedImage(buffer.getvalue(), "image/png")
+    return EncodedImage(file_bytes(image, "PNG"), "image/png")
 
 
 @dataclass(frozen=True, slots=True)

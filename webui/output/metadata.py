@@ -3,7 +3,6 @@
 What the text means is in `parse.py`; opening files of strangers safely is in `images.py`.
 """
 
-import io
 import json
 import logging
 import struct
@@ -22,6 +21,7 @@ from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.saving import ImageFormat
 from webui.domain.upscale import Upscale
+from webui.imaging.encoding import file_bytes
 from webui.output.grammar import body
 from webui.output.parse import parse, to_request
 
@@ -77,7 +77,7 @@ def encode(
         infotext: "" writes none.
         request: None writes none.
     """
-    buffer, done = io.BytesIO(), ""
+    done = ""
     if request is not None and isinstance(request.task, Upscale):  # the picture it began with stays out of the file
         done, infotext = infotext, next(iter(request.task.infotexts), "")
         request = None
@@ -89,14 +89,11 @@ def encode(
             chunks.add_text(PARAMETERS, infotext)
         if request is not None:
             chunks.add_text(REQUEST, _as_json(request))
-        image.save(buffer, "PNG", pnginfo=chunks)
-        return Encoded(buffer.getvalue())
+        return Encoded(file_bytes(image, "PNG", pnginfo=chunks))
     exif, left_out = _exif(infotext or done, request)
     if image_format == "jpg":
-        image.convert("RGB").save(buffer, "JPEG", quality=jpeg_quality, exif=exif)
-    else:
-        image.save(buffer, "WEBP", quality=jpeg_quality, lossless=webp_lossless, exif=exif)
-    return Encoded(buffer.getvalue(), left_out)
+        return Encoded(file_bytes(image.convert("RGB"), "JPEG", quality=jpeg_quality, exif=exif), left_out)
+    return Encoded(file_bytes(image, "WEBP", quality=jpeg_quality, lossless=webp_lossless, exif=exif), left_out)
 
 
 def read_text(image: Image.Image) -> str:

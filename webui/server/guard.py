@@ -173,7 +173,7 @@ class Guard:
             return
         if "origin" in headers and not _same_origin(headers.only("origin") or "", host):
             raise _Refused(403, "pages of other origins may not call this server; see --cors-origin")
-        if headers.word("sec-fetch-site") in ("cross-site", "same-site"):
+        if {"cross-site", "same-site"} & set(headers.word("sec-fetch-site").split(",")):
             raise _Refused(403, "pages of other sites may not call this server; see --cors-origin")
 
     def _authenticate(self, headers: "_Headers", address: str) -> None:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from webui.api.parts import EncodedImage
 from webui.api.sdapi.dialect.honoured import told
 from webui.api.sdapi.dialect.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.domain.catalog import shown_schedule
@@ -26,22 +25,16 @@ def as_base64(data: bytes) -> str:
 def generation(
     body: GenerationBody,
     result: GenerationResult,
-    encoded: list[EncodedImage],
     extensions: Sequence[ExtensionInfo],
     grid: GeneratedImage | None = None,
 ) -> dict[str, Any]:
-    """The answer to a generation request. The pictures that came with it are repeated only where that is asked.
-
-    Args:
-        encoded: the pictures of the answer; the first is the grid where there is one.
-    """
+    """The answer to a generation request but for its pictures. Pictures that came with it are left out unless asked for."""
     parameters = body.model_dump(mode="json")
     if isinstance(body, Img2ImgBody) and not body.include_init_images:
         parameters |= {"init_images": None, "mask": None}
     if isinstance(body, Txt2ImgBody):
         parameters |= {"firstpass_image": None}
     return {
-        "images": [as_base64(image.data) for image in encoded],
         "parameters": parameters,
         "info": json.dumps(info(result, extensions, grid), ensure_ascii=False),
     }

@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from webui.api.body import InvalidBodyError, Loc, read_json
 from webui.api.parts import Parts
+from webui.api.picture_answer import picture_answer
 from webui.api.sdapi.dialect.answers import as_base64
 from webui.api.sdapi.dialect.coerce import Float, Int, Text
 from webui.api.sdapi.dialect.honoured import options_of_extras, place_of_word
@@ -95,7 +96,7 @@ def routes(parts: Parts) -> APIRouter:
         return await run_in_threadpool(_answer_of_one, parts, result)
 
     @router.post("/extra-batch-images", openapi_extra=_schema(BatchBody))
-    async def batch(request: Request) -> JSONResponse:
+    async def batch(request: Request) -> Response:
         sent = await read_json(request)
         body = _read(sent, BatchBody)
         pictures: list[tuple[Loc, str]] = [
@@ -206,14 +207,14 @@ def _info(result: GenerationResult | None) -> str:
 
 def _answer_of_one(parts: Parts, result: GenerationResult | None) -> JSONResponse:
     encoded = _encoded(parts, result)
-    return JSONResponse({"html_info": _info(result), "image": encoded[0] if encoded else ""})
+    return JSONResponse({"html_info": _info(result), "image": as_base64(encoded[0]) if encoded else ""})
 
 
-def _answer_of_many(parts: Parts, result: GenerationResult | None) -> JSONResponse:
-    return JSONResponse({"html_info": _info(result), "images": _encoded(parts, result)})
+def _answer_of_many(parts: Parts, result: GenerationResult | None) -> Response:
+    return picture_answer({"html_info": _info(result)}, "images", _encoded(parts, result))
 
 
-def _encoded(parts: Parts, result: GenerationResult | None) -> list[str]:
-    """Every picture as a file in base64; it takes long, so no event loop waits for it."""
+def _encoded(parts: Parts, result: GenerationResult | None) -> list[bytes]:
+    """Every picture as a file; it takes long, so no event loop waits for it."""
     saving = settings_of(None, parts.chosen).saving
-    return [as_base64(parts.encode(image, saving).data) for image in (result.images if result else ())]
+    return [parts.encode(image, saving).data for image in (result.images if result else ())]

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from webui.api.body import drain, read_json
 from webui.api.parts import EncodedImage, GridFolder, Parts, as_png
+from webui.api.picture_answer import picture_answer
 from webui.api.sdapi.dialect import answers
 from webui.api.sdapi.dialect.grids import grid_image
 from webui.api.sdapi.dialect.honoured import extension_settings, own_settings
@@ -105,7 +106,8 @@ def _written(parts: Parts, body: GenerationBody, result: GenerationResult, setti
         result = _with_saved_grid(parts, result, grid, settings)
     shown = grid if settings.grid.returned else None
     encoded = _encoded(parts, result, shown, settings) if body.send_images else []
-    return JSONResponse(answers.generation(body, result, encoded, parts.engine.extensions.infos, shown))
+    told = answers.generation(body, result, parts.engine.extensions.infos, shown)
+    return picture_answer(told, "images", [image.data for image in encoded])
 
 
 def _with_saved_grid(
