@@ -8,6 +8,8 @@
                                  with words, only the faults whose names hold one of them (all take half an hour)
     python launch.py test --crash
                                  the long crash test: workers and servers are killed at random (takes minutes)
+    python launch.py test --schema
+                                 beside the checks, 1,500 calls made from the description of the API
 
 Flags are read from the variable COMMANDLINE_ARGS too, as start files of other programs set it.
 
@@ -29,6 +31,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 OLDEST = (3, 11)
+SCHEMA_CALLS = "1500"
 ALONE = "requirements-alone.txt"
 OWN_FLAGS = """flags of launch.py itself:
   --skip-install        start with what is installed; install nothing
@@ -94,8 +97,12 @@ def install(requirements: str, torch_index: str) -> None:
     stamp.write_text(wanted, encoding="utf-8")
 
 
-def check() -> int:
-    """Run every check, all of them even when one fails; 0 when all are well."""
+def check(*, schema: bool = False) -> int:
+    """Run every check, all of them even when one fails; 0 when all are well.
+
+    Args:
+        schema: make many calls from the description of the API, too.
+    """
     bin_dir = PYTHON.parent
     checks: dict[str, list[str | Path]] = {
         "ruff (style)": [bin_dir / "ruff", "check", "."],
@@ -106,6 +113,17 @@ def check() -> int:
         # a torch of its own, hence the bound
         "pytest": [PYTHON, "-m", "pytest", "-q", "-n", "logical", "--maxprocesses", "4", "--dist", "loadfile"],
     }
+    if schema:
+        calls: list[str | Path] = [
+            PYTHON,
+            "-m",
+            "pytest",
+            "-q",
+            "tests/api/test_schema_fuzz.py",
+            "--schema-calls",
+            SCHEMA_CALLS,
+        ]
+        checks["schemathesis (API)"] = calls
     failed = []
     for name, command in checks.items():
         try:
@@ -149,7 +167,7 @@ def main(arguments: list[str]) -> int:
         further = [argument for argument in rest[1:] if argument != "--crash"]
         return subprocess.run([str(PYTHON), "-m", "tests.crash.long", *further], cwd=ROOT, check=False).returncode
     if task == "test":
-        return check()
+        return check(schema="--schema" in rest)
     python = str(PYTHON if PYTHON.exists() else sys.executable)
     command = [python, "-m", "webui", *rest]
     os.chdir(ROOT)

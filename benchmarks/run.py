@@ -16,7 +16,7 @@ if not __package__:  # started as a script: Python has put this folder where the
 from benchmarks import report, startup  # needs the line above
 from benchmarks.children import ChildFailed, measure
 
-PARTS = ("startup", "loading", "loop", "networks", "control", "memory", "step")
+PARTS = ("startup", "loading", "loop", "networks", "control", "memory", "step", "polling")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -48,6 +48,10 @@ def _rows(part: str, cache: Path, files: dict[str, str]) -> Iterator[report.Row]
     full, tiny = Path(files["sd15"]), Path(files["tiny"])
     if part == "startup":
         yield from startup.rows(tiny.parents[1])
+    elif part == "polling":
+        from benchmarks import polling
+
+        yield from polling.rows()
     elif part == "loading":
         from benchmarks import loading
 

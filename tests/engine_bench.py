@@ -58,6 +58,7 @@ class Saver:
         *,
         folder: str,
         job: GenerationRequest | None = None,
+        saving: object = None,
         claim: Callable[[Path, str], None] | None = None,
     ) -> Path:
         if self.error:

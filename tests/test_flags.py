@@ -58,6 +58,7 @@ MEANT: dict[str, tuple[list[str], dict[str, Any]]] = {
     "--port": (["8000"], {"port": 8000}),
     "--server-name": (["10.0.0.1"], {"host": "10.0.0.1"}),
     "--api": ([], {"api": True}),
+    "--api-server-stop": ([], {"api_server_stop": True}),
     "--nowebui": ([], {"webui": False, "api": True}),
     "--api-auth": (["a:b"], {"api_auth": "a:b"}),
     "--gradio-auth": (["a:b,c:d"], {"api_auth": "a:b,c:d"}),

@@ -302,3 +302,13 @@ def test_errors_of_the_application_are_not_hidden() -> None:
 )
 def test_what_is_reached_from_this_machine_only(host: str, local: bool) -> None:
     assert is_loopback(host) is local
+
+
+@pytest.mark.parametrize("value", ["cross-site", "Cross-Site", "SAME-SITE"])
+def test_where_a_page_stands_is_compared_without_case(value: str) -> None:
+    assert ask(LOCAL, headers={"sec-fetch-site": value}).status_code == 403
+
+
+def test_a_doubled_header_does_not_open_the_gate() -> None:
+    headers = [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "none")]
+    assert ask(LOCAL, headers=headers).status_code == 403

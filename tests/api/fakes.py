@@ -1,7 +1,6 @@
 """An engine that makes one-coloured pictures at once, and what is needed to call the API in front of it."""
 
 import asyncio
-import io
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +15,14 @@ from webui.api.parts import EncodedImage, Parts
 from webui.domain.errors import Cancelled, UnknownModelError, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
+from webui.domain.saving import Saving
 from webui.engine.generating import Generation
 from webui.jobs.job import Job
 from webui.jobs.record import JobRecord, record_of_job
 from webui.library.files import ModelFile
 from webui.plugins.catalog import Catalog
 from webui.prompt.styles import Style
+from webui.server.app import encoded
 from webui.weights.families.registry import FAMILIES
 
 BASE = "http://127.0.0.1:7860"
@@ -181,7 +182,14 @@ class FakeEngine:
         return next((job for job in reversed(self.jobs.values()) if task and job.task == task), None)
 
     def submit(
-        self, request: GenerationRequest, *, save: bool, job_id: str | None = None, owner: str = "", task: str = ""
+        self,
+        request: GenerationRequest,
+        *,
+        save: bool,
+        saving: Saving | None = None,
+        job_id: str | None = None,
+        owner: str = "",
+        task: str = "",
     ) -> FakeJob:
         if self.refuse:
             raise self.refuse
@@ -195,6 +203,7 @@ class FakeEngine:
             self.jobs[name] = FakeJob(
                 name, request, save, state, images=images, error=self.error, owner=owner, task=task
             )
+            self.jobs[name].saving = saving
         return self.jobs[name]
 
     def start(self, kind: Any, work: Any) -> Job[Any, Any, Any]:
@@ -212,6 +221,13 @@ class FakeEngine:
 
     def job(self, job_id: str) -> FakeJob | None:
         return self.jobs.get(job_id)
+
+    def action(self, job_id: str) -> None:
+        return None
+
+    def act(self, extension: str, action: str, options: Any) -> Any:
+        self.extensions.call(extension, action, options)
+        raise WebuiError("actions are not done here")
 
     def current(self) -> FakeJob | None:
         return next((job for job in self.jobs.values() if job.state == "running"), None)
@@ -246,15 +262,13 @@ def made(request: GenerationRequest) -> Any:
         yield GeneratedImage(Image.new("RGB", (8, 8), (index, 0, 0)), one, text, index, 7 + index)
 
 
-def encode(image: GeneratedImage) -> EncodedImage:
-    buffer = io.BytesIO()
-    image.image.save(buffer, "PNG")
-    return EncodedImage(buffer.getvalue(), "image/png")
+def encode(image: GeneratedImage, saving: Saving | None = None) -> EncodedImage:
+    return encoded(Saving(), image, saving)
 
 
-def parts_of(engine: FakeEngine) -> Parts:
+def parts_of(engine: FakeEngine, **more: Any) -> Parts:
     styles = {"ink": Style("ink", "ink drawing of {prompt}", "photo")}
-    return Parts(engine=engine, encode=encode, styles=lambda: styles, flags={"port": 7860})  # type: ignore[arg-type]
+    return Parts(engine=engine, encode=encode, styles=lambda: styles, flags={"port": 7860}, **more)  # type: ignore[arg-type]
 
 
 def call(app: Any, method: str, path: str, **options: Any) -> httpx.Response:

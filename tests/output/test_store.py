@@ -14,6 +14,7 @@ from PIL import Image
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage
+from webui.domain.saving import Saving
 from webui.domain.settings import Settings
 from webui.output import store as store_module
 from webui.output.metadata import read_request, read_text, safe_open
@@ -58,7 +59,7 @@ def image(seed: int = 5, text: str = TEXT, color: int = 0) -> GeneratedImage:
 
 
 def store(folder: Path, image_format: Any = "png", **options: Any) -> ImageStore:
-    return ImageStore(folder, image_format, clock=lambda: TIME, **options)
+    return ImageStore(folder, Saving(image_format=image_format, **options), clock=lambda: TIME)
 
 
 def files(folder: Path) -> list[str]:

@@ -60,7 +60,7 @@ def routes(parts: Parts) -> APIRouter:
         return JSONResponse(answer)
 
     @router.get("/pending-tasks")
-    def pending_tasks() -> dict[str, Any]:
+    async def pending_tasks() -> dict[str, Any]:
         tasks = [job.task or job.id for job in parts.engine.queued()]
         return {"size": len(tasks), "tasks": tasks}
 
@@ -112,7 +112,7 @@ def report(parts: Parts, job: GenerationJob | None, body: ProgressBody) -> dict[
     count = max(1, now.batches)
     share = now.batch / count + (now.step / now.steps / count if now.steps else 0.0)
     answer |= {"progress": min(share, 1.0), "eta": job.eta(), "textinfo": now.phase}
-    preview = job.preview if body.live_preview else None
+    preview = job.preview if body.live_preview and parts.previews.are_shown(job.id) else None
     answer["id_live_preview"] = body.id_live_preview
     if preview is not None and (number := zlib.crc32(preview)) != body.id_live_preview:
         answer |= {"id_live_preview": number, "live_preview": f"data:image/jpeg;base64,{as_base64(preview)}"}

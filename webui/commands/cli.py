@@ -21,7 +21,8 @@ from webui.commands.settings_flags import A1111_PRECISIONS, EVERYWHERE
 from webui.domain.errors import UnusableFileError, WebuiError
 from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
-from webui.domain.settings import ImageFormat, Settings, environment, merge
+from webui.domain.saving import ImageFormat
+from webui.domain.settings import Settings, environment, merge
 from webui.installing.lockfile import FILE as LOCK_FILE
 from webui.installing.lockfile import LockFile
 from webui.library.json_object import keep_aside, read_json_object
@@ -193,7 +194,8 @@ def _run(settings: Settings, given: argparse.Namespace, wanted: Callable[["Engin
         for number, image in enumerate(result.images):
             path = image.path if output is None else str(_numbered(output, number))
             if output is not None:
-                write_whole(Path(path), app.encoded(settings, image, image_format_of(output)).data)
+                saving = settings.saving.model_copy(update={"image_format": image_format_of(output)})
+                write_whole(Path(path), app.encoded(saving, image).data)
             sys.stdout.write(f"{path}\n")
     return OK
 

@@ -89,6 +89,7 @@ def add_serving(target: argparse.ArgumentParser) -> None:
     add("--port", type=int, help="default: 7860; 0 takes a free one")
     add("--api", **flag, help="serve the API beside the page")
     add("--nowebui", **flag, help="serve the API alone")
+    add("--api-server-stop", **flag, help="clients of the API may end the program")
     add("--api-auth", metavar="USER:PASSWORD[,...]", help="needed for every page and route")
     add("--allowed-host", dest="allowed_hosts", action="append", metavar="NAME", help="a further name of this server")
     add("--cors-origin", dest="cors_origins", action="append", metavar="ORIGIN", help="may call the API from its pages")

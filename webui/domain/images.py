@@ -75,6 +75,11 @@ class Picture:
         return cls(out.getvalue(), plain.width, plain.height)
 
     @classmethod
+    def on(cls, image: Image.Image, colour: str) -> Self:
+        """As `of`, transparent parts on a colour of the form `#rrggbb`."""
+        return cls._packed(_flattened(upright(image), colour))
+
+    @classmethod
     def from_base64(cls, text: str, *, clear: bool = False) -> Self:
         """From the base64 of an image file, with or without a `data:image/...` prefix.
 
@@ -248,13 +253,13 @@ def _of_eight_bits(image: Image.Image) -> Image.Image:
     return image.convert("I").point(lambda value: value / 256).convert("L")
 
 
-def _flattened(image: Image.Image) -> Image.Image:
+def _flattened(image: Image.Image, colour: str = "#ffffff") -> Image.Image:
     """As RGB of 8 bits, without metadata."""
     if image.has_transparency_data:
         clear = image.convert("RGBA")
-        white = Image.new("RGBA", clear.size, "white")
-        white.paste(clear, mask=clear)
-        image = white
+        ground = Image.new("RGBA", clear.size, colour)
+        ground.paste(clear, mask=clear)
+        image = ground
     plain = image.convert("RGB")
     plain.info = {}
     return plain

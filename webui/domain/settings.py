@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from webui.domain.errors import WebuiError
 from webui.domain.model_folders import ModelFolder
+from webui.domain.saving import PATTERN_LENGTH, ImageFormat, Saving
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 VaePrecision = Literal["auto", "fp32"]
-ImageFormat = Literal["png", "jpg", "webp"]
 Theme = Literal["system", "light", "dark"]
 _PATH_PART = re.compile(r"[A-Za-z0-9._~-]+")
 
@@ -88,8 +88,9 @@ class Settings(BackChoices):
     image_format: ImageFormat = "png"
     jpeg_quality: int = Field(80, ge=1, le=100)
     webp_lossless: bool = False
-    filename_pattern: str = Field("[number]-[seed]", max_length=200)
-    folder_pattern: str = Field("[date]", max_length=200)
+    filename_pattern: str = Field("[number]-[seed]", max_length=PATTERN_LENGTH)
+    folder_pattern: str = Field("[date]", max_length=PATTERN_LENGTH)
+    api_server_stop: bool = Field(False, description="clients of the API may end the program")
     save_images: bool = True
     save_api_images: bool = Field(False, description="API results are saved even where the request does not ask")
     embed_parameters: bool = True
@@ -117,6 +118,19 @@ class Settings(BackChoices):
         except re.error as error:
             raise ValueError(f"not a regular expression ({error})") from None
         return value
+
+    @property
+    def saving(self) -> Saving:
+        """How files are written where nothing else is asked for."""
+        return Saving(
+            image_format=self.image_format,
+            jpeg_quality=self.jpeg_quality,
+            webp_lossless=self.webp_lossless,
+            filename_pattern=self.filename_pattern,
+            folder_pattern=self.folder_pattern,
+            embed_parameters=self.embed_parameters,
+            sidecar_text=self.sidecar_text,
+        )
 
     def for_back(self, *, disabled: tuple[str, ...], broken: tuple[tuple[str, str], ...]) -> BackSettings:
         """The part that the back is told, with the extensions that it leaves out: switched off, or unusable."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
+from webui.domain.saving import Saving
 from webui.domain.settings import BackSettings
 from webui.engine.acting import ActionJob, ActionOfExtension
 from webui.engine.dispatch import Dispatcher
@@ -102,6 +103,7 @@ class Engine:
         work: WorkT,
         *,
         save: bool = False,
+        saving: Saving | None = None,
         job_id: str | None = None,
         owner: str = "",
         task: str = "",
@@ -112,19 +114,27 @@ class Engine:
             BusyError: too many jobs wait, or the program is stopping.
             BadRequestError: `job_id` is that of another job.
         """
-        return self._intake.start(kind, work, save=save, job_id=job_id, owner=owner, task=task)
+        return self._intake.start(kind, work, save=save, saving=saving, job_id=job_id, owner=owner, task=task)
 
     def find(self, job_id: str, kind: JobKind[WorkT, ProgressT, ResultT]) -> Job[WorkT, ProgressT, ResultT] | None:
         """A job of this kind that waits, runs or ended not long ago."""
         return self._board.get(job_id, kind)
 
     def submit(
-        self, request: GenerationRequest, *, save: bool, job_id: str | None = None, owner: str = "", task: str = ""
+        self,
+        request: GenerationRequest,
+        *,
+        save: bool,
+        saving: Saving | None = None,
+        job_id: str | None = None,
+        owner: str = "",
+        task: str = "",
     ) -> GenerationJob:
         """Put a request into the queue and return at once. The same id and request again give the same job.
 
         Args:
             save: write its images to files as they are made.
+            saving: how, where that is not as the program's settings say; the next run of the program forgets it.
             owner: who sends it; owners have turns.
             task: a name that the client gives the job, and may use again.
 
@@ -134,7 +144,7 @@ class Engine:
             BadRequestError: the refiner cannot be used, or `job_id` is that of another job.
         """
         completed = self._check.completed(request)
-        return self.start(self._generation, completed, save=save, job_id=job_id, owner=owner, task=task)
+        return self.start(self._generation, completed, save=save, saving=saving, job_id=job_id, owner=owner, task=task)
 
     def job(self, job_id: str) -> GenerationJob | None:
         """A job that makes pictures and waits, runs or ended not long ago."""

@@ -12,6 +12,7 @@ from PIL import Image
 from webui.domain.errors import BadRequestError, BusyError, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage
+from webui.domain.saving import Saving
 from webui.engine.dispatch import Dispatcher
 from webui.engine.mishaps import after_break
 from webui.engine.records import JobRecords
@@ -42,6 +43,7 @@ class Intake:
         work: WorkT,
         *,
         save: bool = False,
+        saving: Saving | None = None,
         job_id: str | None = None,
         owner: str = "",
         task: str = "",
@@ -68,7 +70,7 @@ class Intake:
             control: JobControl = self._front if in_front else self._dispatcher
             job = Job(
                 job_id or uuid.uuid4().hex, kind, kind.fixed(work), control,
-                save=save, owner=owner, task=task, forecast=self._board.eta,
+                save=save, saving=saving, owner=owner, task=task, forecast=self._board.eta,
             )  # fmt: skip
             moved = self._board.add(job)
             try:

@@ -13,6 +13,7 @@ from typing import Protocol
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, Notice
+from webui.domain.saving import Saving
 from webui.engine.records import JobRecords
 from webui.jobs.kind import Worked
 from webui.jobs.rows import StoredImage
@@ -33,6 +34,7 @@ class ImageSaver(Protocol):
         *,
         folder: Folder,
         job: GenerationRequest | None = None,
+        saving: Saving | None = None,
         claim: Callable[[Path, str], None] | None = None,
     ) -> Path:
         """Write one and return its path; `job` is the request of the whole job. Raises WebuiError."""
@@ -66,7 +68,7 @@ class PictureKeeper:
         """The image with the path of its file. One that cannot be saved waits in the spool; a notice says so."""
         folder = FOLDERS.get(job.work.task.kind, "img2img-images")
         try:
-            path = self._save(job.id, image, folder, job.work)
+            path = self._save(job.id, image, folder, job.work, job.saving)
         except Exception as error:
             log.exception("image %d of job %s was not saved", image.index, job.id)
             text = str(error) if isinstance(error, WebuiError) else f"{type(error).__name__}: {error}"
@@ -101,11 +103,18 @@ class PictureKeeper:
             for path in self._spool.waiting():
                 self._place(path)
 
-    def _save(self, job_id: str, image: GeneratedImage, folder: Folder, request: GenerationRequest) -> Path:
+    def _save(
+        self,
+        job_id: str,
+        image: GeneratedImage,
+        folder: Folder,
+        request: GenerationRequest,
+        saving: Saving | None = None,
+    ) -> Path:
         def claim(path: Path, digest: str) -> None:
             self._records.claim_image(job_id, replace(image, path=str(path)), digest)
 
-        return self._saver.save(image, folder=folder, job=request, claim=claim)
+        return self._saver.save(image, folder=folder, job=request, saving=saving, claim=claim)
 
     def _spooled(
         self, job: Worked[GenerationRequest], image: GeneratedImage, folder: Folder, why: str, *, no_room: bool

@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol
 
 from webui.domain.errors import Cancelled, WebuiError
 from webui.domain.result import ENDED, GeneratedImage, JobState, Notice
+from webui.domain.saving import Saving
 from webui.jobs.kind import JobKind, ProgressT, ResultT, WorkT
 from webui.jobs.watched import Watched
 
@@ -84,6 +85,7 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         kind: what differs between this job and those of other kinds.
         work: what is to be done.
         save: whether its images are written to files as soon as they are made.
+        saving: how, where that is not as the program's settings say.
         created: seconds since the epoch.
         owner: who sent it, for fair turns; "" where nobody knows.
         task: the name that its client gave it.
@@ -93,6 +95,7 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         breaks: how many times the whole program has.
         ready_at: monotonic time before which it is not tried again.
         stopping: whether the user wants it to end.
+        skip_asked: how far it was when somebody last wanted the end of its batch.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         control: JobControl,
         *,
         save: bool = False,
+        saving: Saving | None = None,
         created: float | None = None,
         owner: str = "",
         task: str = "",
@@ -114,6 +118,7 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         self.kind = kind
         self.work = work
         self.save = save
+        self.saving = saving
         self.created = time.time() if created is None else created
         self.owner = owner
         self.task = task
@@ -122,6 +127,7 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         self.deaths = self.breaks = 0
         self.ready_at = 0.0
         self.stopping = False
+        self.skip_asked: ProgressT | None = None
         self._forecast = forecast
         self._control = control
         self._status: Watched[JobStatus[ProgressT, ResultT]] = Watched(JobStatus(kind.progress_type()))
@@ -180,6 +186,7 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
     def skip(self) -> None:
         """End the batch in work and go on with the next. Does nothing unless it runs."""
         if self.state == "running":
+            self.skip_asked = self.progress
             self._control.skip(self.id)
 
     async def changes(self, *, every: float = 0.0) -> AsyncIterator[JobStatus[ProgressT, ResultT]]:

@@ -7,6 +7,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from PIL import Image
 
 from webui.domain.result import GeneratedImage, Notice
+from webui.domain.saving import Saving
 
 
 class JobProgress(Protocol):
@@ -44,6 +45,8 @@ class Worked(Protocol[Work_co]):
     def work(self) -> Work_co: ...
     @property
     def save(self) -> bool: ...
+    @property
+    def saving(self) -> Saving | None: ...
     @property
     def images(self) -> tuple[GeneratedImage, ...]: ...
     def note_notice(self, notice: Notice) -> None: ...

@@ -3,7 +3,6 @@
 What the text means is in `parse.py`; opening files of strangers safely is in `images.py`.
 """
 
-import io
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,8 +17,9 @@ from webui.domain.extensions import ExtensionInfo
 from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
-from webui.domain.settings import ImageFormat
+from webui.domain.saving import ImageFormat
 from webui.domain.upscale import Upscale
+from webui.imaging.encoding import file_bytes
 from webui.output.foreign.entries import Told
 from webui.output.foreign.programs import told_by
 from webui.output.image_texts import as_utf8, chunk_text, entries_of, hidden_entries_of, read_exif
@@ -76,7 +76,7 @@ def encode(
         infotext: "" writes none.
         request: None writes none.
     """
-    buffer, done = io.BytesIO(), ""
+    done = ""
     if request is not None and isinstance(request.task, Upscale):  # the picture it began with stays out of the file
         done, infotext = infotext, next(iter(request.task.infotexts), "")
         request = None
@@ -88,14 +88,11 @@ def encode(
             _add(chunks, PARAMETERS, infotext)
         if request is not None:
             _add(chunks, REQUEST, _as_json(request))
-        image.save(buffer, "PNG", pnginfo=chunks)
-        return Encoded(buffer.getvalue())
+        return Encoded(file_bytes(image, "PNG", pnginfo=chunks))
     exif, left_out = _exif(infotext or done, request)
     if image_format == "jpg":
-        image.convert("RGB").save(buffer, "JPEG", quality=jpeg_quality, exif=exif)
-    else:
-        image.save(buffer, "WEBP", quality=jpeg_quality, lossless=webp_lossless, exif=exif)
-    return Encoded(buffer.getvalue(), left_out)
+        return Encoded(file_bytes(image.convert("RGB"), "JPEG", quality=jpeg_quality, exif=exif), left_out)
+    return Encoded(file_bytes(image, "WEBP", quality=jpeg_quality, lossless=webp_lossless, exif=exif), left_out)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from webui.api.application import create
 from webui.api.parts import EncodedImage, Parts
-from webui.api.sdapi.dialect.options import FixedOptions
+from webui.api.sdapi.dialect.chosen import ChosenSettings, ProgramOptions
 from webui.domain.errors import UnknownModelError, UnusableFileError, WebuiError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import GeneratedImage
-from webui.domain.settings import BackSettings, ImageFormat, Settings
+from webui.domain.saving import Saving
+from webui.domain.settings import BackSettings, Settings
 from webui.engine.engine import Engine
 from webui.executors.registry import executor_named
 from webui.installing.live import InstallDoor, LiveExtensions
@@ -29,8 +30,7 @@ from webui.jobs.watched import Flag
 from webui.library.library import AUTOMATIC, ModelLibrary
 from webui.library.other_programs import with_all_folders
 from webui.library.unfinished import remove_abandoned
-from webui.output.metadata import encode
-from webui.output.store import ImageStore
+from webui.output.store import ImageStore, encoded_image
 from webui.plugins.catalog import Catalog
 from webui.plugins.crashes import FILE as CRASHES
 from webui.plugins.crashes import CrashRegister
@@ -44,6 +44,7 @@ from webui.weights.families.registry import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[2]  # of the program, where its requirements and bundled extensions are
 SETTINGS_FILE = "settings.json"  # in the data folder
+OPTIONS_FILE = "a1111_options.json"  # in the data folder: settings that clients of the API posted
 SECRETS = frozenset({"api_auth"})
 
 
@@ -57,6 +58,25 @@ class App:
     engine: Engine
     asgi: Application
     closing: Flag = field(default_factory=Flag)
+    stopping: "Stopping" = field(default_factory=lambda: Stopping())
+
+
+class Stopping:
+    """The wish of a client that the program ends, until somebody serves who can end it."""
+
+    def __init__(self) -> None:
+        self._act: Callable[[bool], None] = _not_serving
+
+    def connect(self, act: Callable[[bool], None]) -> None:
+        """From now on `act(at_once)` ends the program; it returns soon."""
+        self._act = act
+
+    def __call__(self, *, at_once: bool) -> None:
+        self._act(at_once)
+
+
+def _not_serving(at_once: bool) -> None:
+    log.warning("a client wants the program to end, but nothing is being served")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +86,7 @@ class Wired:
     engine: Engine
     live: LiveExtensions
     installer: Installer
+    images: ImageStore
 
 
 @contextlib.contextmanager
@@ -115,7 +136,7 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
         stack.callback(engine.close)
         live.open()
         _choose_defaults(engine, settings)
-        yield Wired(engine, live, installing)
+        yield Wired(engine, live, installing, images)
 
 
 @contextlib.contextmanager
@@ -130,9 +151,9 @@ def make(settings: Settings) -> Iterator[App]:
     """
     policy = policy_of(settings)
     with wired(settings, resume=True) as parts:
-        closing = Flag()
-        inner = below(settings.subpath, _application(settings, parts, closing))
-        yield App(parts.engine, without(settings.subpath, Guard(inner, policy)), closing)
+        closing, stopping = Flag(), Stopping()
+        inner = below(settings.subpath, _application(settings, parts, closing, stopping))
+        yield App(parts.engine, without(settings.subpath, Guard(inner, policy)), closing, stopping)
 
 
 def _choose_defaults(engine: Engine, settings: Settings) -> None:
@@ -227,23 +248,21 @@ def install_door(settings: Settings, wired: Wired) -> InstallDoor:
     return InstallDoor(wired.installer, wired.live, Permission(settings.allow_extension_install, local))
 
 
-def _application(settings: Settings, wired: Wired, closing: Flag) -> Application:
+def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stopping) -> Application:
     """The API, and the page beside it where it is wanted. `--nowebui` never loads gradio."""
     engine, door = wired.engine, install_door(settings, wired)
     styles = StyleFile(settings.styles_path)
     parts = Parts(
         engine=engine,
-        encode=functools.partial(encoded, settings),
+        encode=functools.partial(encoded, settings.saving),
         styles=styles.read,
-        options=FixedOptions(
-            samples_format=settings.image_format,
-            jpeg_quality=settings.jpeg_quality,
-            webp_lossless=settings.webp_lossless,
-            samples_save=settings.save_images,
-            enable_pnginfo=settings.embed_parameters,
-            save_txt=settings.sidecar_text,
-            show_progress_every_n_steps=settings.preview_every,
+        chosen=ChosenSettings(
+            ProgramOptions(settings.saving, settings.save_images, settings.preview_every),
+            settings.data_dir / OPTIONS_FILE,
         ),
+        save_grid=wired.images.save,
+        unload=functools.partial(_unload, settings, wired),
+        stop_server=stopping if settings.api_server_stop else None,
         flags=settings.model_dump(mode="json", exclude=set(SECRETS)),
         save_always=settings.save_api_images,
         closing=closing,
@@ -268,22 +287,21 @@ def _application(settings: Settings, wired: Wired, closing: Flag) -> Application
     return application
 
 
-def encoded(settings: Settings, image: GeneratedImage, image_format: ImageFormat | None = None) -> EncodedImage:
-    """An image as a file, in the format of the settings where none is named.
+def _unload(settings: Settings, wired: Wired) -> None:
+    """Give up the worker and its models; another starts, which loads when it has to."""
+    known = wired.engine.extensions
+    off = tuple(info.name for info in known.infos if info.state == "disabled")
+    wired.engine.renew(settings.for_back(disabled=off, broken=known.broken()))
 
-    One that was saved is that very file: the settings make the same bytes of it.
+
+def encoded(usual: Saving, image: GeneratedImage, saving: Saving | None = None) -> EncodedImage:
+    """An image as a file, written as is usual where nothing else is asked for.
+
+    One that was saved is that very file: it was written in the same way.
     """
-    wanted = image_format or settings.image_format
-    media_type = "image/jpeg" if wanted == "jpg" else f"image/{wanted}"
-    if image.path.endswith(f".{wanted}"):
+    way = saving or usual
+    media_type = "image/jpeg" if way.image_format == "jpg" else f"image/{way.image_format}"
+    if image.path.endswith(f".{way.image_format}"):
         with contextlib.suppress(OSError):  # it was moved or removed since
             return EncodedImage(Path(image.path).read_bytes(), media_type)
-    made = encode(
-        image.image,
-        wanted,
-        infotext=image.infotext if settings.embed_parameters else "",
-        request=image.request if settings.embed_parameters else None,
-        jpeg_quality=settings.jpeg_quality,
-        webp_lossless=settings.webp_lossless,
-    )
-    return EncodedImage(made.data, media_type)
+    return EncodedImage(encoded_image(image, way).data, media_type)

@@ -177,14 +177,14 @@ class Guard:
         to_front_page = (
             method in ("GET", "HEAD")
             and scope["path"] == "/"
-            and headers.only("sec-fetch-mode") == "navigate"
-            and headers.only("sec-fetch-dest") in ("document", None)
+            and headers.word("sec-fetch-mode") == "navigate"
+            and headers.word("sec-fetch-dest") in ("document", "")
         )
         if to_front_page:
             return
         if "origin" in headers and not _same_origin(headers.only("origin") or "", host):
             raise _Refused(403, "pages of other origins may not call this server; see --cors-origin")
-        if headers.only("sec-fetch-site") in ("cross-site", "same-site"):
+        if {"cross-site", "same-site"} & set(headers.word("sec-fetch-site").split(",")):
             raise _Refused(403, "pages of other sites may not call this server; see --cors-origin")
 
     def _authenticate(self, headers: "_Headers", address: str) -> str:
@@ -252,6 +252,10 @@ class _Headers:
         """The value where there is exactly one."""
         values = self._values.get(name, [])
         return values[0].strip() if len(values) == 1 else None
+
+    def word(self, name: str) -> str:
+        """The value in lower case; "" where there is none, all of them where there are several."""
+        return ",".join(self._values.get(name, [])).strip().lower()
 
 
 class _Answer:

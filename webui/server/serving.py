@@ -37,6 +37,7 @@ class StoppingServer(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._told = False
+        app.stopping.connect(self._asked)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # uvicorn would raise a noted signal again at the end, which would make the exit code that of a killed process
@@ -47,6 +48,14 @@ class StoppingServer(uvicorn.Server):
         self._told = True
         # the thread does the rest: this code may interrupt whatever the main thread does, also while it holds a lock
         threading.Thread(target=self._drain, name="drain", daemon=True).start()
+
+    def _asked(self, at_once: bool) -> None:
+        """A client wants the end."""
+        if at_once:
+            self._app.closing.set()
+            self.should_exit = True
+        else:
+            self.handle_exit(signal.SIGTERM, None)
 
     def _drain(self) -> None:
         self._app.closing.set()

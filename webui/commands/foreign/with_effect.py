@@ -98,6 +98,7 @@ _SERVER = (
     _own("--port", "the port"),
     _given("--server-name", "as `--host`", lambda values: Meaning({"host": values[-1]})),
     _own("--api", "serves the API beside the page", "nothing"),
+    _own("--api-server-stop", "clients of the API may end the program", "nothing"),
     _own("--nowebui", "serves the API alone, on port 7860 too", "nothing"),
     _own("--api-auth", "users and passwords, for page and API alike"),
     _given("--gradio-auth", "as `--api-auth`: the users of both are known to every door", _users),

@@ -78,7 +78,7 @@ IDLE = (
     *_because("the server loads no pickle; each is converted once, in a limited process", "disable-safe-unpickle"),
     *_because("files are hashed when a hash is needed, once", "no-hashing"),
     *_because("the last checkpoint is loaded when the first picture is asked for", "skip-load-model-at-start"),
-    *_because("signals stop the server; no route does", "add-stop-route api-server-stop"),
+    *_because("signals stop the server; no route does", "add-stop-route"),
     *_because(_LOG, "api-log log-startup disable-console-progressbars enable-console-prompts controlnet-tracemalloc"),
     *_because(_LOG, "loglevel controlnet-loglevel", "a value"),
     *_because("preprocessors stay in memory while there is room", "controlnet-preprocessor-cache-size", "a value"),

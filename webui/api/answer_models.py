@@ -1,0 +1,296 @@
+"""The answers of A1111's routes as models. They describe; the routes themselves build plain data."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+Base64 = Field(description="a file in base64, without a prefix")
+
+
+class Open(BaseModel):
+    """An object that may have further keys."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Nothing(RootModel[None]):
+    """null."""
+
+
+class Empty(BaseModel):
+    """An object without keys."""
+
+
+class GenerationAnswer(BaseModel):
+    """Pictures, in order: the grid where there is one, each picture, what extensions show."""
+
+    images: list[str] = Field(description="files in base64, without a prefix")
+    parameters: dict[str, Any] = Field(description="the request with every default filled in")
+    info: str = Field(description="JSON as text: seeds, prompts, infotexts and facts of the model")
+
+
+class ExtraSingleAnswer(BaseModel):
+    """An enlarged picture."""
+
+    html_info: str
+    image: str = Base64
+
+
+class ExtraBatchAnswer(BaseModel):
+    """Enlarged pictures."""
+
+    html_info: str
+    images: list[str]
+
+
+class PngInfoAnswer(BaseModel):
+    """What a picture says of itself."""
+
+    info: str = Field(description="the generation parameters; empty where there are none")
+    items: dict[str, Any] = Field(description="other entries of its metadata")
+    parameters: dict[str, Any] = Field(description="the parameters, read")
+
+
+class ProgressState(BaseModel):
+    """Where the job in work stands."""
+
+    skipped: bool
+    interrupted: bool
+    stopping_generation: bool
+    job: str
+    job_count: int
+    job_timestamp: str
+    job_no: int
+    sampling_step: int
+    sampling_steps: int
+
+
+class ProgressAnswer(BaseModel):
+    """Progress of the job in work; all 0 where there is none."""
+
+    progress: float = Field(ge=0, le=1)
+    eta_relative: float
+    state: ProgressState
+    current_image: str | None = Base64
+    textinfo: str | None
+
+
+class TaskProgress(BaseModel):
+    """Progress of a named job."""
+
+    active: bool
+    queued: bool
+    completed: bool
+    progress: float | None
+    eta: float | None
+    live_preview: str | None = Field(description="a data: address")
+    id_live_preview: int
+    textinfo: str | None
+
+
+class PendingTasks(BaseModel):
+    """The jobs that wait."""
+
+    size: int
+    tasks: list[str]
+
+
+class Sampler(BaseModel):
+    """A sampler."""
+
+    name: str
+    aliases: list[str]
+    options: dict[str, str]
+
+
+class Scheduler(BaseModel):
+    """A noise schedule."""
+
+    name: str
+    label: str
+    aliases: list[str] | None
+    default_rho: float
+    need_inner_model: bool
+
+
+class Upscaler(BaseModel):
+    """An upscaler."""
+
+    name: str
+    model_name: str | None
+    model_path: str | None
+    model_url: str | None
+    scale: float | None
+
+
+class NamedOnly(BaseModel):
+    """A name."""
+
+    name: str
+
+
+class SdModel(BaseModel):
+    """A checkpoint."""
+
+    title: str
+    model_name: str
+    hash: str | None
+    sha256: str | None
+    filename: str
+    config: str | None
+
+
+class Vae(BaseModel):
+    """A VAE."""
+
+    model_name: str
+    filename: str
+
+
+class NamedFile(BaseModel):
+    """A file."""
+
+    name: str
+    path: str
+
+
+class RealesrganModel(NamedFile):
+    """An upscaler of that family."""
+
+    scale: float
+
+
+class Lora(NamedFile):
+    """A network."""
+
+    alias: str
+    metadata: dict[str, Any]
+
+
+class PromptStyle(BaseModel):
+    """A saved style."""
+
+    name: str
+    prompt: str | None
+    negative_prompt: str | None
+
+
+class Embedding(BaseModel):
+    """A textual inversion; null where the file does not tell."""
+
+    step: int | None
+    sd_checkpoint: str | None
+    sd_checkpoint_name: str | None
+    shape: int
+    vectors: int
+
+
+class Embeddings(BaseModel):
+    """Those that fit the checkpoint, and the others."""
+
+    loaded: dict[str, Embedding]
+    skipped: dict[str, Embedding]
+
+
+class MemoryAnswer(BaseModel):
+    """Memory in bytes."""
+
+    ram: dict[str, Any]
+    cuda: dict[str, Any]
+
+
+class Scripts(BaseModel):
+    """Names of scripts, in lower case."""
+
+    txt2img: list[str]
+    img2img: list[str]
+
+
+class ScriptArgument(BaseModel):
+    """An argument of a script."""
+
+    label: str | None
+    value: Any = None
+    minimum: Any = None
+    maximum: Any = None
+    step: Any = None
+    choices: list[Any] | None = None
+
+
+class ScriptInfo(BaseModel):
+    """A script."""
+
+    name: str
+    is_alwayson: bool
+    is_img2img: bool
+    args: list[ScriptArgument]
+
+
+class ListedExtension(BaseModel):
+    """An extension as A1111 lists it."""
+
+    name: str
+    remote: str
+    branch: str
+    commit_hash: str
+    version: str
+    commit_date: str
+    enabled: bool
+
+
+class Hint(BaseModel):
+    """A setting for the row above the page."""
+
+    name: str
+    label: str
+
+
+class Caption(BaseModel):
+    """A description of a picture."""
+
+    caption: str
+
+
+class Maps(BaseModel):
+    """Pictures that a preprocessor drew."""
+
+    info: str
+    images: list[str] = []
+
+
+class NetworkMetadata(BaseModel):
+    """What a file says of itself, as JSON in a text; nothing where there is no such file."""
+
+    metadata: str | None = None
+
+
+class CardHtml(BaseModel):
+    """A card of the page."""
+
+    html: str
+
+
+class State(BaseModel):
+    """How the server is."""
+
+    status: str
+
+
+class JobMade(BaseModel):
+    """A job that was taken on."""
+
+    id: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"] | str
+
+
+class JobAnswer(Open):
+    """A job, as far as it is."""
+
+    id: str
+    state: str
+    progress: dict[str, Any]
+    error: str | None
+
+
+class Options(RootModel[dict[str, Any]]):
+    """Settings: A1111's names and their values."""
