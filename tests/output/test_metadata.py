@@ -128,7 +128,8 @@ def test_a_user_comment_wins_over_the_chunk(value: bytes, text: str) -> None:
 @pytest.mark.parametrize("text", ["猫と犬 😀", "é", "ä ö", "plain"])
 def test_utf_8_in_a_text_chunk_is_read_as_such_and_latin_1_as_that(text: str) -> None:
     info = PngInfo()
-    info.add(b"tEXt", b"parameters\0" + f"{text}\n{TEXT}".encode())
+    details = TEXT.partition("\n")[2]
+    info.add(b"tEXt", b"parameters\0" + f"{text}\n{details}".encode())
     if text.encode("latin-1", "ignore").decode("latin-1") == text:
         info.add(b"tEXt", b"other\0" + text.encode("latin-1"))
     buffer = io.BytesIO()
@@ -188,6 +189,17 @@ def test_broken_exif_is_passed_over(data: bytes, start: bytes) -> None:
     image = Image.new("RGB", (8, 8))
     image.info |= {"exif": start + data, "parameters": TEXT}
     assert isinstance(read_text(image), str)
+
+
+@pytest.mark.parametrize("kind", [1, 2, 3, 4, 5, 7, 9, 10])
+def test_lengths_that_a_file_only_claims_cost_nothing(kind: int) -> None:
+    entry = struct.pack("<HHII", 0x9286, kind, 0xFFFFFFFF, 8)
+    image = Image.new("RGB", (8, 8))
+    image.info |= {"exif": b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4), "parameters": TEXT}
+    assert read_text(image) == TEXT
+    pointer = struct.pack("<HHII", 0x8769, 4, 1, 8)  # a directory that is inside itself
+    image.info["exif"] = b"II*\0" + struct.pack("<IH", 8, 1) + pointer + bytes(4)
+    assert read_text(image) == TEXT
 
 
 # ---------------------------------------------------------------- files of strangers

@@ -2,7 +2,6 @@
 
 import re
 import struct
-from typing import Any
 
 import piexif
 from PIL import Image
@@ -15,7 +14,8 @@ from webui.output.foreign.stealth import read_hidden
 MAX_READ_EXIF = 1_000_000  # bytes; more than any writer makes
 _UNICODE, _ASCII, _JIS, _UNDEFINED = b"UNICODE\0", b"ASCII\0\0\0", b"JIS\0\0\0\0\0", bytes(8)
 _CODE_LENGTH = 8
-_EXIF_STARTS = (b"Exif\0\0II", b"Exif\0\0MM", b"II*\0", b"MM\0*")
+_EXIF_POINTER, _MAX_TAGS = 0x8769, 500
+_BYTE_KINDS, _LONG = (1, 2, 7), 4  # types of TIFF: byte, text, undefined; a number of 32 bits
 _CHUNKS_IN_EXIF = (piexif.ImageIFD.Make, piexif.ImageIFD.Model, piexif.ImageIFD.ImageDescription)
 _CHUNK_IN_EXIF = re.compile(r"(prompt|workflow)\s?:\s?(?=\{)", re.IGNORECASE)  # so ComfyUI puts its chunks into a WebP
 _XMP = "XML:com.adobe.xmp"
@@ -29,8 +29,7 @@ def entries_of(image: Image.Image) -> Entries:
         texts.setdefault(_XMP, xmp.decode("utf-8", "ignore"))
     exif = read_exif(image)
     for tag in _CHUNKS_IN_EXIF:
-        value = exif.get("0th", {}).get(tag, b"")
-        text = value.decode("utf-8", "ignore").strip("\0") if isinstance(value, bytes) else ""
+        text = exif.get("0th", {}).get(tag, b"").decode("utf-8", "ignore").strip("\0")
         if found := _CHUNK_IN_EXIF.match(text):
             texts.setdefault(found[1].lower(), text[found.end() :])
     return Entries(texts, user_comment(exif.get("Exif", {})), image.size)
@@ -75,24 +74,46 @@ def as_utf8(text: str) -> str:
         return ""
 
 
-def read_exif(image: Image.Image) -> dict[str, dict[int, Any]]:
-    """The tags of EXIF by directory (`0th`, `Exif`); empty where there are none or they cannot be read."""
+def read_exif(image: Image.Image) -> dict[str, dict[int, bytes]]:
+    """The tags of EXIF that hold bytes or text, by directory (`0th`, `Exif`); empty where there are none.
+
+    What is broken is left out. piexif only writes here: reading, it takes the lengths that a file states at their word.
+    """
     data = image.info.get("exif")
-    # piexif takes bytes that start otherwise for the name of a file
-    if not isinstance(data, bytes) or not data.startswith(_EXIF_STARTS) or len(data) > MAX_READ_EXIF:
+    if not isinstance(data, bytes) or len(data) > MAX_READ_EXIF:
+        return {}
+    block = data.removeprefix(b"Exif\0\0")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4], "")
+    if not order:
         return {}
     try:
-        found: dict[str, dict[int, Any]] = piexif.load(data)
-    except (ValueError, LookupError, TypeError, ArithmeticError, struct.error):
-        return {}  # broken EXIF is no reason to refuse the picture
-    return found
+        first, pointers = _directory(block, struct.unpack_from(f"{order}I", block, 4)[0], order)
+        inner, _ = _directory(block, pointers[_EXIF_POINTER], order) if _EXIF_POINTER in pointers else ({}, {})
+    except struct.error:
+        return {}
+    return {"0th": first, "Exif": inner}
 
 
-def user_comment(tags: dict[int, Any]) -> str:
+def _directory(block: bytes, at: int, order: str) -> tuple[dict[int, bytes], dict[int, int]]:
+    """The byte and text values of a directory of TIFF by tag, and its single long numbers. Raises struct.error."""
+    found: dict[int, bytes] = {}
+    numbers: dict[int, int] = {}
+    (count,) = struct.unpack_from(f"{order}H", block, at)
+    for number in range(min(count, _MAX_TAGS)):
+        place = at + 2 + 12 * number
+        tag, kind, length = struct.unpack_from(f"{order}HHI", block, place)
+        (value,) = struct.unpack_from(f"{order}I", block, place + 8)
+        if kind in _BYTE_KINDS:
+            start = place + 8 if length <= 4 else value
+            found[tag] = block[start : start + length]
+        elif kind == _LONG and length == 1:
+            numbers[tag] = value
+    return found, numbers
+
+
+def user_comment(tags: dict[int, bytes]) -> str:
     """The text of UserComment, whatever code it says to be in and whatever it is in."""
     value = tags.get(piexif.ExifIFD.UserComment, b"")
-    if not isinstance(value, bytes):
-        return ""
     code, text = value[:_CODE_LENGTH].upper(), value[_CODE_LENGTH:]
     if code == _UNICODE:
         decoded = _of_unicode(text)

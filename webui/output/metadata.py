@@ -177,7 +177,7 @@ def read_request(image: Image.Image, extensions: Sequence[ExtensionInfo] = ()) -
     exact = chunk_text(image.info.get(REQUEST, ""))
     if not exact:
         note = read_exif(image).get("Exif", {}).get(piexif.ExifIFD.MakerNote, b"")
-        if isinstance(note, bytes) and note.startswith(_MAKER):
+        if note.startswith(_MAKER):
             exact = note.removeprefix(_MAKER).decode("utf-8", "ignore")
     if exact:
         try:
