@@ -98,6 +98,7 @@ class Obedient:
     job: "FakeJob"
 
     def cancel(self, job_id: str) -> None:
+        self.job.stopping = True
         self.job.note_end(Cancelled("stopped"))
 
     def skip(self, job_id: str) -> None: ...

@@ -255,7 +255,7 @@ class Maps(BaseModel):
     """Pictures that a preprocessor drew."""
 
     info: str
-    images: list[str] = []
+    images: list[str] = Field(default_factory=list)
 
 
 class NetworkMetadata(BaseModel):

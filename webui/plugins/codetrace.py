@@ -18,7 +18,12 @@ _EXCHANGED = frozenset({"warnings", "sys", "threading", "linecache", "_pytest", 
 _CLASSES = (  # of libraries, whose methods are watched too
     ("torch", "Tensor"),
     ("PIL.Image", "Image"),
-    *(("torch.nn", name) for name in ("Module", "Linear", "Conv2d", "GroupNorm", "LayerNorm", "Embedding")),
+    ("torch.nn", "Module"),
+    ("torch.nn", "Linear"),
+    ("torch.nn", "Conv2d"),
+    ("torch.nn", "GroupNorm"),
+    ("torch.nn", "LayerNorm"),
+    ("torch.nn", "Embedding"),
 )
 _METHODS = (FunctionType, staticmethod, classmethod, property, MemberDescriptorType)
 _GONE: Any = object()

@@ -1,13 +1,11 @@
 """The flags of A1111 1.10.1, Forge and usual extensions that have no effect here, by the reason why."""
 
-from collections.abc import Iterator
-
 from webui.commands.foreign.known_flag import KnownFlag, Takes
 
 
-def _because(reason: str, flags: str, takes: Takes = "nothing") -> Iterator[KnownFlag]:
-    for name in flags.split():
-        yield KnownFlag(f"-{name}" if len(name) == 1 else f"--{name}", reason, takes)
+def _because(reason: str, flags: str, takes: Takes = "nothing") -> tuple[KnownFlag, ...]:
+    names = (f"-{name}" if len(name) == 1 else f"--{name}" for name in flags.split())
+    return tuple(KnownFlag(name, reason, takes) for name in names)
 
 
 _ATTENTION = "attention is always PyTorch's own"

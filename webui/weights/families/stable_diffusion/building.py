@@ -1,6 +1,6 @@
 """Builds the networks of Stable Diffusion's checkpoints, and says how they are asked. Loads torch."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -27,6 +27,7 @@ _V_THRESHOLD = -1.0  # mean(answer - sample) of a v-model at the last timestep; 
 _PROBE_SIDE = 8  # cells
 
 
+@dataclass(frozen=True, slots=True)
 class StableDiffusion:
     """The torch half of SD1, SD2, SDXL and its refiner. Holds nothing."""
 
