@@ -63,7 +63,8 @@ def test_an_array_of_resources_overwrites_nothing() -> None:
     text = (
         "a car\nNegative prompt: blur\nSteps: 30, Sampler: DPM++ 2M Karras, CFG scale: 13.5, Seed: 839351144, "
         'Size: 832x1216, Clip skip: 2, Civitai resources: [{"type":"checkpoint","modelVersionId":1},'
-        '{"type":"lora","weight":0.4,"modelVersionId":2,"modelName":"Speed, Steps: 3, Seed: 5","modelVersionName":"Size: 64x64"}], '
+        '{"type":"lora","weight":0.4,"modelVersionId":2,"modelName":"Speed, Steps: 3, Seed: 5",'
+        '"modelVersionName":"Size: 64x64"}], '
         "Civitai metadata: {}"
     )
     request = to_request(parse(text))
