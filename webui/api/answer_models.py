@@ -292,5 +292,19 @@ class JobAnswer(Open):
     error: str | None
 
 
+class ImageData(BaseModel):
+    """One picture."""
+
+    b64_json: str | None = None
+    url: str | None = None
+
+
+class ImagesAnswer(BaseModel):
+    """The pictures."""
+
+    created: int
+    data: list[ImageData]
+
+
 class Options(RootModel[dict[str, Any]]):
     """Settings: A1111's names and their values."""

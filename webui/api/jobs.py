@@ -33,9 +33,16 @@ def routes(parts: Parts) -> APIRouter:
     schema = {"requestBody": {"content": {"application/json": {"schema": GenerationRequest.model_json_schema()}}}}
 
     @router.post("", openapi_extra=schema)
-    async def start(request: Request, save: bool = True, id: str | None = None) -> JSONResponse:
-        """Start a job. The same `id` sent twice is one job, so a client may safely try again."""
+    async def start(
+        request: Request, save: bool = True, id: str | None = None, webhook: str | None = None
+    ) -> JSONResponse:
+        """Start a job. The same `id` sent twice is one job, so a client may safely try again.
+
+        `webhook` is an address that is told of the job's end.
+        """
         parts.refuse_when_closing()
+        if webhook is not None:
+            parts.webhooks.check(webhook)
         if id is not None and not JOB_ID.fullmatch(id):
             raise InvalidBodyError([(("query", "id"), "1 to 64 letters, digits, _ or -", "value_error")])
         try:
@@ -43,6 +50,8 @@ def routes(parts: Parts) -> APIRouter:
         except ValidationError as error:
             raise InvalidBodyError.of(error) from None
         job = await run_in_threadpool(engine.submit, wanted, save=save, job_id=id)
+        if webhook is not None:
+            parts.webhooks.follow(job, webhook, lambda: described(job))
         return JSONResponse({"id": job.id, "state": job.state}, 201)
 
     @router.get("/{job_id}")

@@ -117,6 +117,8 @@ NOTES: Mapping[tuple[str, str], Note] = MappingProxyType(
         ("get", "/api/actions/{job_id}"): Note(JOBS, a.JobAnswer, None, (404,)),
         ("post", "/api/actions/{job_id}/cancel"): Note(JOBS, a.JobMade, None, (404,)),
         ("get", "/api/actions/{job_id}/images/{number}"): Note(JOBS, "image/png", None, (404,)),
+        ("post", "/v1/images/generations"): Note(GENERATION, a.ImagesAnswer, None, WORK),
+        ("post", "/v1/images/edits"): Note(GENERATION, a.ImagesAnswer, None, WORK),
         ("post", "/controlnet/render_openpose_json"): Note(EXTENSIONS, a.Maps),
     }
 )

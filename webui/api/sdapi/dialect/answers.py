@@ -28,7 +28,7 @@ def generation(
     extensions: Sequence[ExtensionInfo],
     grid: GeneratedImage | None = None,
 ) -> dict[str, Any]:
-    """The answer to a generation request but for its pictures. Pictures that came with it are left out unless asked for."""
+    """The answer to a generation request but for its pictures. Pictures sent are repeated only where asked."""
     parameters = body.model_dump(mode="json")
     if isinstance(body, Img2ImgBody) and not body.include_init_images:
         parameters |= {"init_images": None, "mask": None}
