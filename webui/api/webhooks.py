@@ -101,15 +101,15 @@ class Webhooks:
             job.wait_for(lambda now: now.ended)
             body = json.dumps(told()).encode()
             for number, pause in enumerate(self._pauses, 1):
-                time.sleep(pause)
-                if self._told(parts, body, number):
+                if self._told(parts, body, number, after=pause):
                     return
             log.warning("webhook of job %s: %s was not reached", job.id, parts.hostname)
         finally:
             self._room.release()
 
-    def _told(self, parts: SplitResult, body: bytes, number: int) -> bool:
-        """One try; whether there is no use in another."""
+    def _told(self, parts: SplitResult, body: bytes, number: int, *, after: float = 0.0) -> bool:
+        """One try after so many seconds; whether there is no use in another."""
+        time.sleep(after)
         port = parts.port or PORTS[parts.scheme]
         try:
             addresses = self._resolve(parts.hostname or "", port)
