@@ -133,14 +133,14 @@ def test_a_saved_image_is_answered_with_the_bytes_of_its_file(tmp_path: Path, im
     made = GeneratedImage(Image.linear_gradient("L").convert("RGB"), GenerationRequest(prompt="a", seed=5), "a", 0, 0)
     file = ImageStore.from_settings(settings).save(made, folder="txt2img-images")
     saved = replace(made, path=str(file))
-    anew = encoded(settings, made)
-    assert encoded(settings, saved) == anew
+    anew = encoded(settings.saving, made)
+    assert encoded(settings.saving, saved) == anew
     file.write_bytes(b"seen to be read")
-    assert encoded(settings, saved) == replace(anew, data=b"seen to be read")
-    other = "jpg" if image_format == "png" else "png"
-    assert encoded(settings, saved, other) == encoded(settings, made, other)
+    assert encoded(settings.saving, saved) == replace(anew, data=b"seen to be read")
+    other = settings.saving.model_copy(update={"image_format": "jpg" if image_format == "png" else "png"})
+    assert encoded(settings.saving, saved, other) == encoded(settings.saving, made, other)
     file.unlink()
-    assert encoded(settings, saved) == anew
+    assert encoded(settings.saving, saved) == anew
 
 
 def _get(url: str, **headers: str) -> int:

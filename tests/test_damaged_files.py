@@ -155,7 +155,7 @@ def test_a_bad_database_is_kept_aside(tmp_path: Path, make: Callable[[Path], Non
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"name", b'"', b"a,b\n1,2", b'name\n"' + b"x" * 200_000])
 def test_bad_styles_stop_no_job_and_are_told_where_they_are_wanted(tmp_path: Path, content: bytes) -> None:
     (tmp_path / STYLES_FILE).write_bytes(content)
-    texts = Texts(ModelLibrary(tmp_path / "models", tmp_path / "cache"), tmp_path / STYLES_FILE)
+    texts = Texts(ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES), tmp_path / STYLES_FILE)
     assert texts.styles() == {}
     assert texts.problems() == []
     assert texts.styles(("mine",)) == {}

@@ -13,6 +13,7 @@ from webui.extension_api import Options
 from webui.library.library import ModelLibrary
 from webui.plugins.catalog import Catalog
 from webui.plugins.options import schema_of
+from webui.weights.families.registry import FAMILIES
 
 
 class Unit(BaseModel):
@@ -111,7 +112,7 @@ class Named(Options):
 
 @pytest.fixture
 def with_files(tmp_path: Path) -> Api:
-    library = ModelLibrary(tmp_path / "models", tmp_path / "cache")
+    library = ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES)
     info = ExtensionInfo("named", "named", options=schema_of(Named))
     engine = FakeEngine(extensions=Catalog([info]))
     api = Api(engine)

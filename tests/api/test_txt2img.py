@@ -225,7 +225,7 @@ def test_refusals_are_told(error: Exception, status: int) -> None:
     if status == 503:
         assert "retry-after" in answer.headers
     if isinstance(error, BadRequestError):
-        assert answer.json()["detail"][0]["loc"] == ["body", "extensions", "lora", "weight"]
+        assert answer.json()["detail"][0]["loc"] == ["body", "alwayson_scripts", "lora", "weight"]
 
 
 def test_an_unknown_checkpoint_is_told_with_what_there_is() -> None:

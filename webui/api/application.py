@@ -7,7 +7,20 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
 from webui import VERSION
-from webui.api import actions, around, description, docs, errors, extensions, installing, internal, jobs, queue, thumbs
+from webui.api import (
+    actions,
+    around,
+    description,
+    docs,
+    errors,
+    extensions,
+    installing,
+    internal,
+    jobs,
+    openai_images,
+    queue,
+    thumbs,
+)
 from webui.api.parts import Parts
 from webui.api.sdapi.routes import (
     control,
@@ -61,6 +74,7 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
             scripts.routes(parts),
             internal.routes(parts),
             extensions.routes(parts),
+            openai_images.routes(parts),
             docs.routes(),
             actions.routes(parts),  # last: what extensions declare never hides a route of the program
         ]

@@ -38,13 +38,21 @@ def routes(parts: Parts) -> APIRouter:
 
     @router.post("", openapi_extra=schema)
     async def start(
-        request: Request, save: bool = True, id: str | None = None, owner: str = "", task: str = ""
+        request: Request,
+        save: bool = True,
+        id: str | None = None,
+        owner: str = "",
+        task: str = "",
+        webhook: str | None = None,
     ) -> JSONResponse:
         """Start a job. The same `id` sent twice is one job, so a client may safely try again.
 
-        Owners have turns: where users log in, each is one; else `owner` tells clients apart.
+        Owners have turns: where users log in, each is one; else `owner` tells clients apart. `webhook` is an address
+        that is told of the job's end.
         """
         parts.refuse_when_closing()
+        if webhook is not None:
+            parts.webhooks.check(webhook)
         if id is not None and not JOB_ID.fullmatch(id):
             raise InvalidBodyError([(("query", "id"), "1 to 64 letters, digits, _ or -", "value_error")])
         try:
@@ -57,6 +65,8 @@ def routes(parts: Parts) -> APIRouter:
         job = await run_in_threadpool(
             engine.submit, wanted, save=save, job_id=id, owner=whose, task=task[:LONGEST_NAME]
         )
+        if webhook is not None:
+            parts.webhooks.follow(job, webhook, lambda: described(parts, job))
         return JSONResponse({"id": job.id, "state": job.state}, 201)
 
     @router.get("/{job_id}")

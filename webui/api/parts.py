@@ -8,6 +8,7 @@ from PIL import Image
 
 from webui.api.hidden_previews import HiddenPreviews
 from webui.api.sdapi.dialect.chosen import ChosenSettings
+from webui.api.webhooks import Webhooks
 from webui.domain.errors import BusyError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage
@@ -77,6 +78,8 @@ class Parts:
         flags: the program's settings without secrets, shown by `cmd-flags`.
         save_always: save images of the API also where the request does not ask.
         installing: how extensions are installed, and by whom; None: not here.
+        webhooks: tells clients of the end of their jobs.
+        previews: the jobs whose clients want no pictures on the way.
         closing: set when the server is to stop; new work is refused from then on.
     """
 
@@ -92,6 +95,7 @@ class Parts:
     installing: InstallDoor | None = None
     closing: Flag = field(default_factory=Flag)
     previews: HiddenPreviews = field(default_factory=HiddenPreviews)
+    webhooks: Webhooks = field(default_factory=Webhooks)
 
     def check_files(self, request: GenerationRequest) -> None:
         """Raises BadRequestError where a file that options of extensions name is not there, or cannot be used."""

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from webui.api import answer_models as a
+from webui.api import list_models as lists
 from webui.api.sdapi.dialect.models import PngInfoBody
 
 Answer = type[BaseModel] | list[type[BaseModel]] | str  # a model, a list of one, a media type
@@ -71,21 +72,21 @@ NOTES: Mapping[tuple[str, str], Note] = MappingProxyType(
             SETTINGS, a.Nothing, a.Options, WORK, {"sd_model_checkpoint": "model.safetensors"}
         ),
         ("get", f"{SD}/cmd-flags"): Note(SETTINGS, a.Options),
-        ("get", f"{SD}/samplers"): Note(LISTS, [a.Sampler]),
-        ("get", f"{SD}/schedulers"): Note(LISTS, [a.Scheduler]),
-        ("get", f"{SD}/upscalers"): Note(LISTS, [a.Upscaler]),
-        ("get", f"{SD}/latent-upscale-modes"): Note(LISTS, [a.NamedOnly]),
-        ("get", f"{SD}/realesrgan-models"): Note(LISTS, [a.RealesrganModel]),
-        ("get", f"{SD}/sd-models"): Note(LISTS, [a.SdModel]),
-        ("get", f"{SD}/sd-vae"): Note(LISTS, [a.Vae]),
-        ("get", f"{SD}/prompt-styles"): Note(LISTS, [a.PromptStyle]),
-        ("get", f"{SD}/embeddings"): Note(LISTS, a.Embeddings),
-        ("get", f"{SD}/loras"): Note(LISTS, [a.Lora]),
-        ("get", f"{SD}/hypernetworks"): Note(LISTS, [a.NamedFile]),
-        ("get", f"{SD}/memory"): Note(LISTS, a.MemoryAnswer),
-        ("get", f"{SD}/scripts"): Note(LISTS, a.Scripts),
-        ("get", f"{SD}/script-info"): Note(LISTS, [a.ScriptInfo]),
-        ("get", f"{SD}/extensions"): Note(LISTS, [a.ListedExtension]),
+        ("get", f"{SD}/samplers"): Note(LISTS, [lists.Sampler]),
+        ("get", f"{SD}/schedulers"): Note(LISTS, [lists.Scheduler]),
+        ("get", f"{SD}/upscalers"): Note(LISTS, [lists.Upscaler]),
+        ("get", f"{SD}/latent-upscale-modes"): Note(LISTS, [lists.NamedOnly]),
+        ("get", f"{SD}/realesrgan-models"): Note(LISTS, [lists.RealesrganModel]),
+        ("get", f"{SD}/sd-models"): Note(LISTS, [lists.SdModel]),
+        ("get", f"{SD}/sd-vae"): Note(LISTS, [lists.Vae]),
+        ("get", f"{SD}/prompt-styles"): Note(LISTS, [lists.PromptStyle]),
+        ("get", f"{SD}/embeddings"): Note(LISTS, lists.Embeddings),
+        ("get", f"{SD}/loras"): Note(LISTS, [lists.Lora]),
+        ("get", f"{SD}/hypernetworks"): Note(LISTS, [lists.NamedFile]),
+        ("get", f"{SD}/memory"): Note(LISTS, lists.MemoryAnswer),
+        ("get", f"{SD}/scripts"): Note(LISTS, lists.Scripts),
+        ("get", f"{SD}/script-info"): Note(LISTS, [lists.ScriptInfo]),
+        ("get", f"{SD}/extensions"): Note(LISTS, [lists.ListedExtension]),
         ("post", f"{SD}/refresh-checkpoints"): Note(LISTS, a.Nothing),
         ("post", f"{SD}/refresh-vae"): Note(LISTS, a.Nothing),
         ("post", f"{SD}/refresh-embeddings"): Note(LISTS, a.Nothing),
@@ -117,6 +118,8 @@ NOTES: Mapping[tuple[str, str], Note] = MappingProxyType(
         ("get", "/api/actions/{job_id}"): Note(JOBS, a.JobAnswer, None, (404,)),
         ("post", "/api/actions/{job_id}/cancel"): Note(JOBS, a.JobMade, None, (404,)),
         ("get", "/api/actions/{job_id}/images/{number}"): Note(JOBS, "image/png", None, (404,)),
+        ("post", "/v1/images/generations"): Note(GENERATION, a.ImagesAnswer, None, WORK),
+        ("post", "/v1/images/edits"): Note(GENERATION, a.ImagesAnswer, None, WORK),
         ("post", "/controlnet/render_openpose_json"): Note(EXTENSIONS, a.Maps),
     }
 )

@@ -91,6 +91,9 @@ class Settings(BackChoices):
     filename_pattern: str = Field("[number]-[seed]", max_length=PATTERN_LENGTH)
     folder_pattern: str = Field("[date]", max_length=PATTERN_LENGTH)
     api_server_stop: bool = Field(False, description="clients of the API may end the program")
+    webhook_hosts: tuple[str, ...] = Field((), description="hosts that may be told of the end of jobs")
+    webhook_secret: str = Field("", description="key of the signatures of what is told")
+    webhook_private: bool = Field(False, description="also hosts of this machine and its network")
     save_images: bool = True
     save_api_images: bool = Field(False, description="API results are saved even where the request does not ask")
     embed_parameters: bool = True

@@ -12,6 +12,7 @@ from pathlib import Path
 from webui.api.application import create
 from webui.api.parts import EncodedImage, Parts
 from webui.api.sdapi.dialect.chosen import ChosenSettings, ProgramOptions
+from webui.api.webhooks import HookRules, Webhooks
 from webui.domain.errors import UnknownModelError, UnusableFileError, WebuiError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import GeneratedImage
@@ -40,12 +41,13 @@ from webui.server.credentials import parse_users
 from webui.server.datalock import DataLock
 from webui.server.guard import Application, Guard, Policy, is_loopback
 from webui.server.subpath import below, without
+from webui.server.upload_quota import UploadQuota
 from webui.weights.families.registry import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[2]  # of the program, where its requirements and bundled extensions are
 SETTINGS_FILE = "settings.json"  # in the data folder
 OPTIONS_FILE = "a1111_options.json"  # in the data folder: settings that clients of the API posted
-SECRETS = frozenset({"api_auth"})
+SECRETS = frozenset({"api_auth", "webhook_secret"})
 
 
 log = logging.getLogger(__name__)
@@ -261,6 +263,7 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             settings.data_dir / OPTIONS_FILE,
         ),
         save_grid=wired.images.save,
+        webhooks=Webhooks(HookRules(settings.webhook_hosts, settings.webhook_secret, settings.webhook_private)),
         unload=functools.partial(_unload, settings, wired),
         stop_server=stopping if settings.api_server_stop else None,
         flags=settings.model_dump(mode="json", exclude=set(SECRETS)),
@@ -284,6 +287,7 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             colours=settings.theme,
             root_path=settings.subpath,
         )
+        return UploadQuota(application, settings.data_dir / "temp" / "gradio")
     return application
 
 
