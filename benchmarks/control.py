@@ -19,10 +19,10 @@ from benchmarks.alternating import alternately
 from benchmarks.children import answer, measure
 from benchmarks.loop import sampler
 from benchmarks.report import Row
+from extensions.controlnet.control_job import ControlJob
 from extensions.controlnet.control_net import ControlNet
-from extensions.controlnet.job import ControlJob
-from extensions.controlnet.networks import load
 from extensions.controlnet.options import ControlOptions
+from extensions.controlnet.unit_networks import load
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest
 from webui.extension_api import JobContext

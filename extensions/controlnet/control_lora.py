@@ -14,8 +14,8 @@ from torch.nn import functional
 from webui.extension_api import UnusableFileError
 from webui.extension_api.tensors import LoadedModel, TensorFile
 
+from .control_files import Found, fill
 from .control_net import ControlNet, Shapes, control_shape, empty_network
-from .files import Found, fill
 
 
 class Borrowing(nn.Module):

@@ -1,6 +1,6 @@
 """ControlNet (arXiv:2302.05543): a copy of the UNet's encoder that reads a hint and answers with residuals.
 
-Here is the network and its shape; `files.py` finds the tensors for it.
+Here is the network and its shape; `control_files.py` finds the tensors for it.
 """
 
 from collections.abc import Mapping, Sequence

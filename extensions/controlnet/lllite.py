@@ -16,7 +16,7 @@ from torch.nn import functional
 from webui.extension_api import UnusableFileError
 from webui.extension_api.tensors import LoadedModel, TensorFile
 
-from .files import Found, Shapes, fill
+from .control_files import Found, Shapes, fill
 
 _PREFIXES = ("lllite_unet_", "lllite_")
 

@@ -16,7 +16,7 @@ def join_job(job: JobContext) -> object | None:
     options = job.options
     if not isinstance(options, ControlOptions) or not options.enabled:
         return None
-    from .job import ControlJob  # torch and OpenCV, only where a unit is enabled
+    from .control_job import ControlJob  # torch and OpenCV, only where a unit is enabled
 
     return ControlJob(job, options)
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from webui.extension_api import UnusableFileError
 from webui.extension_api.tensors import TensorFile
 
-from .files import Found, Shapes, fill
+from .control_files import Found, Shapes, fill
 
 _FACES = MappingProxyType({8: (64, 192), 16: (256, 768)})  # channels of grey and RGB hints by how much they are shrunk
 _XL_SHRINK = 16

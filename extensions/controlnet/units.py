@@ -13,10 +13,10 @@ from webui.extension_api import BadRequestError, GenerationRequest, Img2Img, Mod
 
 from .maps import FineMap, Map, fitted, pixel_perfect_resolution
 from .modules import MODULES, Module, find_module
+from .network_preprocessors import network_preprocessor
 from .options import NO_MODEL, ControlOptions, Unit
 from .pictures import HALF, own_mask, pixels_of, seen_by
 from .preprocessors import PREPROCESSORS, Preprocessor, Settings
-from .with_network import network_preprocessor
 
 SEEDS = 2**32
 

@@ -3,8 +3,8 @@
 from webui.extension_api import Action, ActionContext, ActionResult, Dialect, JobContext, Options, hookimpl
 
 from .dialect import dialect_of_faces
-from .files import usable_restorers
 from .options import FaceOptions, NoOptions
+from .restorer_files import usable_restorers
 
 
 @hookimpl
@@ -28,7 +28,7 @@ def join_job(job: JobContext) -> object | None:
     options = job.options
     if not isinstance(options, FaceOptions) or not (options.codeformer_visibility or options.gfpgan_visibility):
         return None
-    from .job import join  # torch and OpenCV, only where faces are to be restored
+    from .face_job import join  # torch and OpenCV, only where faces are to be restored
 
     return join(job, options)
 

@@ -17,8 +17,8 @@ from extensions.controlnet.blocks import timestep_embedding
 from extensions.controlnet.control_lora import borrowed
 from extensions.controlnet.control_net import ControlNet
 from extensions.controlnet.lllite import LLLite
-from extensions.controlnet.networks import Network, build
 from extensions.controlnet.t2i_adapter import Adapter, LightAdapter
+from extensions.controlnet.unit_networks import Network, build
 from webui.domain.errors import UnusableFileError
 from webui.library.layout import unet_layout
 from webui.weights.tensors import TensorFile

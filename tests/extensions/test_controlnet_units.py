@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from extensions.controlnet.control_job import ControlJob, OnModel, sampler_of, steps_of
 from extensions.controlnet.finishing import kept
-from extensions.controlnet.job import ControlJob, OnModel, sampler_of, steps_of
 from extensions.controlnet.maps import fitted
 from extensions.controlnet.options import ControlOptions, Unit
 from extensions.controlnet.reported_step import reported_step

@@ -11,14 +11,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from extensions.face_restore import detection
-from extensions.face_restore import job as face_job
+from extensions.face_restore import detection, face_job
 from extensions.face_restore.dialect import dialect_of_faces
-from extensions.face_restore.files import DETECTOR, detector_name, restorer_name, usable_restorers
-from extensions.face_restore.job import FaceJob, Pass, fields, join
-from extensions.face_restore.networks import load
+from extensions.face_restore.face_job import FaceJob, Pass, fields, join
 from extensions.face_restore.options import FaceOptions
 from extensions.face_restore.plugin import join_job, list_restorers
+from extensions.face_restore.restorer_files import DETECTOR, detector_name, restorer_name, usable_restorers
+from extensions.face_restore.restorer_networks import load
 from tests.extensions.drawn_faces import changed, face_at, green, picture, same
 from webui.api.body import InvalidBodyError
 from webui.api.sdapi.dialect.honoured import options_of_generation, told
@@ -39,7 +38,7 @@ from webui.plugins.jobhooks import JobHooks
 from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
 from webui.plugins.options import schema_of
-from webui.processing.extras import upscale_pictures
+from webui.processing.extras_job import upscale_pictures
 from webui.weights.families.registry import FAMILIES
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from webui.domain.errors import Cancelled
 from webui.domain.upscale import Upscale
-from webui.imaging.extras import enlarge
+from webui.imaging.extras_picture import enlarge
 from webui.imaging.upscale import LANCZOS, NEAREST, Pass, Pixels, by_filter, by_model, places, resized, upscale
 
 

@@ -15,7 +15,7 @@ from webui.plugins.crashes import CrashGuard
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
-from webui.processing.extras import upscale_pictures
+from webui.processing.extras_job import upscale_pictures
 from webui.processing.ports import Reporter
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts

@@ -15,7 +15,7 @@ from webui.domain.errors import BadRequestError
 from webui.domain.inpainting import SoftInpainting
 from webui.domain.request import GenerationRequest, Img2Img
 from webui.imaging.soft import changed_mask
-from webui.processing.depth import depth_channel
+from webui.processing.depth_channel import depth_channel
 from webui.processing.inpaint import Canvas, finished, prepared
 from webui.processing.plan import Plan
 from webui.sampling.masking import LatentMask

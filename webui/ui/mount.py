@@ -9,7 +9,7 @@ import gradio as gr
 
 from webui.installing.live import InstallDoor
 from webui.prompt.style_file import StyleFile
-from webui.ui.blocks import build
+from webui.ui.page import build
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine

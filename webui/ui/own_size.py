@@ -6,7 +6,7 @@ import gradio as gr
 
 from webui.domain.request import GenerationRequest
 from webui.library.resolution import at_trained_size, trained_size
-from webui.ui import models
+from webui.ui import model_choices
 from webui.ui.events import bind, bind_load
 from webui.ui.layout import Pen
 
@@ -18,7 +18,7 @@ Number = int | float
 
 def starting(engine: "Engine") -> tuple[GenerationRequest, str]:
     """The starting values fit for the controls, and what had to be changed for it ("" where nothing was)."""
-    request, missing = models.as_shown(engine.library, engine.starting_values(), "")
+    request, missing = model_choices.as_shown(engine.library, engine.starting_values(), "")
     return at_trained_size(engine.library, request), missing
 
 

@@ -14,7 +14,7 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
 from webui.output.metadata import read_items, read_request, read_text, safe_open
 from webui.output.parse import parse, read_fields
-from webui.ui import markup, models
+from webui.ui import markup, model_choices
 from webui.ui.events import bind
 from webui.ui.forms import Form
 from webui.ui.generate import Results
@@ -54,7 +54,7 @@ class Paste:
         names: tuple[str, ...] | None = None,
     ) -> Updates:
         """The form showing a request; `checkpoint` is kept where the request names none that is here."""
-        shown, missing = models.as_shown(self.engine.library, request, checkpoint or "")
+        shown, missing = model_choices.as_shown(self.engine.library, request, checkpoint or "")
         note = markup.message("notice", f"{missing} The checkpoint was not changed.") if missing and not names else ""
         return {**self.form.show(shown, names), self.status: note + markup.notices(notices)}
 

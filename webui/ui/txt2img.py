@@ -10,7 +10,7 @@ from webui.domain.catalog import SAMPLERS, SCHEDULES
 from webui.prompt.style_file import StyleFile
 from webui.ui import hires_form, style_editor, tokens
 from webui.ui.events import bind, bind_stop
-from webui.ui.extensions import draw_accordions, names_of
+from webui.ui.extension_views import draw_accordions, names_of
 from webui.ui.generate import Results, Runner
 from webui.ui.layout import Pen
 

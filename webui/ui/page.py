@@ -12,12 +12,12 @@ from webui.installing.live import InstallDoor
 from webui.prompt.style_file import StyleFile
 from webui.ui import (
     cards,
-    extensions,
-    extras,
+    extension_views,
+    extras_tab,
     forms,
     img2img,
     markup,
-    models,
+    model_choices,
     own_size,
     paste,
     quicksettings,
@@ -71,13 +71,13 @@ def build(
                 picture_tab = img2img.draw(picture_pen, styles, engine)
             filler = paste.Paste(engine, form, results.status)
             with gr.Tab("Extras", id="extras", elem_id="tab_extras"):
-                upscalers = extras.draw(
+                upscalers = extras_tab.draw(
                     engine, temp_dir / "shown", save_images=save_images, embed_parameters=embed_parameters
                 )
             with gr.Tab("PNG Info", id="pnginfo", elem_id="tab_pnginfo"):
                 paste.draw_pnginfo(filler, tabs)
             album = Album(temp_dir / "shown", embed_parameters)
-            extensions.draw_tabs(engine, album, installing)
+            extension_views.draw_tabs(engine, album, installing)
         runner = Runner(engine, form, results, album, save_images)
         txt2img.connect(pen, buttons, results, runner)
         of_pictures = Runner(engine, picture_tab.form, picture_tab.results, album, save_images)
@@ -100,11 +100,11 @@ def build(
         refiner = picture_pen.controls["refiner.checkpoint"]
 
         def start() -> paste.Updates:
-            listed = gr.update(choices=models.refiner_choices(engine.library))
+            listed = gr.update(choices=model_choices.refiner_choices(engine.library))
             return {**_starting(engine, filler, drawn=starting), refiner: listed}
 
         bind(page.load, start, None, [*filler.outputs, refiner])
-        bind(page.load, lambda: extras.fresh_lists(engine), None, upscalers)
+        bind(page.load, lambda: extras_tab.fresh_lists(engine), None, upscalers)
         bind(page.load, runner.resume, [results.job], results.all)
         bind(page.load, of_pictures.resume, [picture_tab.results.job], picture_tab.results.all)
     blocks: gr.Blocks = page
@@ -144,11 +144,11 @@ def _starting(engine: "Engine", filler: paste.Paste, drawn: GenerationRequest) -
     changed = [name for name, value in forms.flatten(request).items() if before.get(name) != value]
     updates = filler.form.show(request, changed)
     lists = {
-        "checkpoint": models.checkpoint_choices(library),
-        "vae": models.vae_choices(library),
-        "refiner.checkpoint": models.refiner_choices(library),
-        "task.hires.checkpoint": models.hires_checkpoint_choices(library),
-        "task.hires.upscaler": models.hires_upscaler_choices(library),
+        "checkpoint": model_choices.checkpoint_choices(library),
+        "vae": model_choices.vae_choices(library),
+        "refiner.checkpoint": model_choices.refiner_choices(library),
+        "task.hires.checkpoint": model_choices.hires_checkpoint_choices(library),
+        "task.hires.upscaler": model_choices.hires_upscaler_choices(library),
     }
     for name, choices in lists.items():
         updates[controls[name]] = gr.update(**{**updates.get(controls[name], {}), "choices": choices})

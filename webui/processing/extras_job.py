@@ -9,7 +9,7 @@ from webui.domain.errors import Cancelled
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
 from webui.domain.upscale import Upscale
-from webui.imaging.extras import enlarge
+from webui.imaging.extras_picture import enlarge
 from webui.imaging.upscale import Pass, Watch
 from webui.output.infotext import quote
 from webui.plugins.host import ExtensionHost

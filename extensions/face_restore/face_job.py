@@ -9,10 +9,10 @@ from PIL import Image
 
 from webui.extension_api import JobContext, UnknownModelError, UnusableFileError, hookimpl
 
-from . import networks
+from . import restorer_networks
 from .detection import YuNet
-from .files import DETECTOR, DETECTOR_PLACE, FOLDERS, detector_name, kind, restorer_name
 from .options import FaceOptions
+from .restorer_files import DETECTOR, DETECTOR_PLACE, FOLDERS, detector_name, kind, restorer_name
 from .restoring import Detector, Restorer, restore
 
 DEFAULT_WEIGHT = FaceOptions().codeformer_weight
@@ -129,7 +129,7 @@ def _pass(job: JobContext, family: str, visibility: float, wanted: str, weight: 
         return None
 
     def restorer() -> Restorer:
-        network = networks.load(job.models, path, job.device)
+        network = restorer_networks.load(job.models, path, job.device)
 
         def work(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
             return network.restore(pixels, DEFAULT_WEIGHT if weight is None else weight)

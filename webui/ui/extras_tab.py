@@ -14,7 +14,7 @@ from webui.domain.images import Picture, safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.upscale import Upscale
 from webui.output.metadata import read_text
-from webui.ui import forms, models
+from webui.ui import forms, model_choices
 from webui.ui.album import Album
 from webui.ui.events import bind, bind_stop
 from webui.ui.generate import Results, Runner, Updates
@@ -75,7 +75,7 @@ def draw(engine: "Engine", album: Path, *, save_images: bool, embed_parameters: 
 
 def fresh_lists(engine: "Engine") -> list[dict[str, Any]]:
     """Updates of the lists of upscalers, as they are on disk now."""
-    return [gr.update(choices=models.upscaler_choices(engine.library))] * 2
+    return [gr.update(choices=model_choices.upscaler_choices(engine.library))] * 2
 
 
 def request_of(paths: Sequence[str], values: Sequence[Any]) -> GenerationRequest:
@@ -108,7 +108,7 @@ def request_of(paths: Sequence[str], values: Sequence[Any]) -> GenerationRequest
 def _options(engine: "Engine") -> list[Component]:
     """The controls, in the order of `NAMES`."""
     schemas, drawn = forms.leaves(Upscale), {}
-    choices = models.upscaler_choices(engine.library)
+    choices = model_choices.upscaler_choices(engine.library)
 
     def one(name: str, elem_id: str, **more: Any) -> None:
         schema = schemas[name]

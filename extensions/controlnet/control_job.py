@@ -27,10 +27,10 @@ from webui.extension_api.tensors import LoadedModel, ModelCall, Place, Residuals
 from .finishing import kept, lit
 from .injection import BALANCED, CONTROL_WINS, is_within
 from .latents import Correction, Prediction, latent_mask, noised
-from .networks import Acting, acting, load
 from .options import ControlOptions, Unit
 from .reference import Look, Reference
 from .reported_step import reported_step
+from .unit_networks import Acting, acting, load
 from .units import Prepared, fields_of, prepare
 
 SEEDS = 2**32

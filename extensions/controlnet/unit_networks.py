@@ -12,9 +12,9 @@ from torch import Tensor
 from webui.extension_api import Models, UnusableFileError
 from webui.extension_api.tensors import LoadedModel, ModelCall, Residuals, TensorFile
 
+from .control_files import fill, recognise
 from .control_lora import borrowed, build_control_lora, build_difference
 from .control_net import ControlNet, control_shape, empty_network
-from .files import fill, recognise
 from .injection import CONTROL_WINS, adapter_weights, is_soft, layer_weights, level_sizes, resized_to, weighted
 from .lllite import Attached, Control, LLLite, build_lllite
 from .t2i_adapter import Adapter, LightAdapter, build_adapter
