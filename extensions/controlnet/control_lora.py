@@ -73,7 +73,7 @@ class Borrowing(nn.Module):
 
 
 def build_control_lora(source: TensorFile, found: Found, device: torch.device, dtype: torch.dtype) -> ControlNet:
-    """The network of a control-LoRA file. Raises as `files.fill`."""
+    """The network of a control-LoRA file. Raises as `control_files.fill`."""
     network = empty_network(control_shape(_whole_shapes(found.shapes)))
     with torch.device("meta"):
         for name, layer in list(network.named_modules()):
@@ -85,7 +85,7 @@ def build_control_lora(source: TensorFile, found: Found, device: torch.device, d
 
 
 def build_difference(source: TensorFile, found: Found, device: torch.device, dtype: torch.dtype) -> ControlNet:
-    """The network of a file that holds differences from the checkpoint's weights. Raises as `files.fill`."""
+    """The network of a file that holds differences from the checkpoint's weights. Raises as `control_files.fill`."""
     with torch.device("meta"):
         network = Difference(control_shape(found.shapes))
         for name, layer in list(network.named_modules()):

@@ -78,7 +78,7 @@ class Control:
 
 
 def build_lllite(source: TensorFile, found: Found, device: torch.device, dtype: torch.dtype) -> LLLite:
-    """The modules with their weights. Raises as `files.fill`."""
+    """The modules with their weights. Raises as `control_files.fill`."""
     with torch.device("meta"):
         network = LLLite(found)
     fill(network, source, {f"layers.{name}": key for name, key in found.keys.items()}, device, dtype)

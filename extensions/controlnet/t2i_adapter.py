@@ -165,7 +165,7 @@ def adapter_shape(shapes: Shapes) -> AdapterShape:
 
 
 def build_adapter(source: TensorFile, found: Found, device: torch.device, dtype: torch.dtype) -> Adapter | LightAdapter:
-    """The adapter with its weights. Raises as `files.fill` and `adapter_shape`."""
+    """The adapter with its weights. Raises as `control_files.fill` and `adapter_shape`."""
     shape = adapter_shape(found.shapes)
     with torch.device("meta"):
         adapter = LightAdapter(shape) if shape.inner else Adapter(shape)

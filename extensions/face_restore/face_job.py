@@ -19,7 +19,7 @@ DEFAULT_WEIGHT = FaceOptions().codeformer_weight
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class RestorerPass:
     """One restorer at work.
 
     Attributes:
@@ -39,7 +39,7 @@ class FaceJob:
     def __init__(
         self,
         detector: Detector,
-        passes: Sequence[Pass],
+        passes: Sequence[RestorerPass],
         *,
         extras: bool,
         notice: Callable[[str], None],
@@ -50,7 +50,7 @@ class FaceJob:
         self._extras = extras
         self._notice = notice
         self._stopped = stopped
-        self._done: list[Pass] = []
+        self._done: list[RestorerPass] = []
 
     @hookimpl
     def edit_image(self, image: Image.Image, index: int) -> Image.Image | None:
@@ -92,7 +92,7 @@ def join(job: JobContext, options: FaceOptions) -> FaceJob | None:
     return FaceJob(detector, passes, extras=extras, notice=job.notice, stopped=job.stopped)
 
 
-def fields(done: Sequence[Pass], *, extras: bool) -> dict[str, str]:
+def fields(done: Sequence[RestorerPass], *, extras: bool) -> dict[str, str]:
     """A1111's fields of what was done: by visibility in Extras; elsewhere its name, and what is not as usual."""
     told: dict[str, str] = {}
     if done and not extras:
@@ -106,7 +106,7 @@ def fields(done: Sequence[Pass], *, extras: bool) -> dict[str, str]:
     return told
 
 
-def _passes(job: JobContext, options: FaceOptions) -> list[Pass | None]:
+def _passes(job: JobContext, options: FaceOptions) -> list[RestorerPass | None]:
     weight = options.codeformer_weight
     return [
         _pass(job, "GFPGAN", options.gfpgan_visibility, options.gfpgan_model, None),
@@ -114,7 +114,7 @@ def _passes(job: JobContext, options: FaceOptions) -> list[Pass | None]:
     ]
 
 
-def _pass(job: JobContext, family: str, visibility: float, wanted: str, weight: float | None) -> Pass | None:
+def _pass(job: JobContext, family: str, visibility: float, wanted: str, weight: float | None) -> RestorerPass | None:
     """One restorer; None where it is not wanted, or its file is missing."""
     if visibility == 0:
         return None
@@ -136,7 +136,7 @@ def _pass(job: JobContext, family: str, visibility: float, wanted: str, weight: 
 
         return work
 
-    return Pass(family, visibility, restorer, weight)
+    return RestorerPass(family, visibility, restorer, weight)
 
 
 def _short(value: float) -> str:

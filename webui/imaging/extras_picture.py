@@ -5,9 +5,9 @@ from collections.abc import Callable
 from PIL import Image
 
 from webui.domain.upscale import Upscale
-from webui.imaging.upscale import Pass, upscale
+from webui.imaging.upscale import UpscalerPass, upscale
 
-PassOf = Callable[[str, float], Pass]  # (upscaler's name, scale wanted) -> its pass
+PassOf = Callable[[str, float], UpscalerPass]  # (upscaler's name, scale wanted) -> its pass
 NONE = "None"
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.float32]  # (h, w, 3), RGB in 0..1
-Pass = Callable[[Image.Image], Image.Image]  # one pass of an upscaler; the picture comes back larger
+UpscalerPass = Callable[[Image.Image], Image.Image]  # one pass of an upscaler; the picture comes back larger
 Watch = Callable[[int, int], None]  # (tiles done, of); may raise Cancelled
 
 LANCZOS, NEAREST = Image.Resampling.LANCZOS, Image.Resampling.NEAREST
@@ -36,7 +36,7 @@ class TileModel(Protocol):
     def __call__(self, pixels: Pixels) -> Pixels: ...
 
 
-def upscale(image: Image.Image, scale: float, once: Pass) -> Image.Image:
+def upscale(image: Image.Image, scale: float, once: UpscalerPass) -> Image.Image:
     """The picture enlarged by `scale`, sides rounded down to multiples of 8.
 
     A pass is repeated, three times at most, until both sides are reached; the rest is done by Lanczos.
@@ -52,7 +52,7 @@ def upscale(image: Image.Image, scale: float, once: Pass) -> Image.Image:
     return image if image.size == (width, height) else image.resize((width, height), LANCZOS)
 
 
-def resized(image: Image.Image, width: int, height: int, once: Callable[[float], Pass] | None) -> Image.Image:
+def resized(image: Image.Image, width: int, height: int, once: Callable[[float], UpscalerPass] | None) -> Image.Image:
     """The picture at exactly width x height.
 
     Args:
@@ -64,7 +64,7 @@ def resized(image: Image.Image, width: int, height: int, once: Callable[[float],
     return image if image.size == (width, height) else image.resize((width, height), LANCZOS)
 
 
-def by_filter(scale: float, resample: Image.Resampling) -> Pass:
+def by_filter(scale: float, resample: Image.Resampling) -> UpscalerPass:
     """A pass that is a filter: Lanczos or nearest neighbour."""
 
     def once(image: Image.Image) -> Image.Image:
@@ -73,7 +73,7 @@ def by_filter(scale: float, resample: Image.Resampling) -> Pass:
     return once
 
 
-def by_model(model: TileModel, watch: Watch, *, tile: int = TILE, overlap: int = OVERLAP) -> Pass:
+def by_model(model: TileModel, watch: Watch, *, tile: int = TILE, overlap: int = OVERLAP) -> UpscalerPass:
     """A pass that is a network. Transparency is enlarged by Lanczos beside it.
 
     Args:

@@ -1,4 +1,5 @@
-"""The text side of a job: styles, embeddings and encoders, kept between jobs while their files stay the same."""
+"""Encodes the prompts of a job with its styles and embeddings, which are kept between jobs while their files stay the
+same."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ HASH_DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """An embedding file as it was read: the embedding, or why it could not be used."""
+    """The result of reading an embedding file: the embedding, or the reason why it cannot be used."""
 
     version: str
     embedding: Embedding | None
@@ -53,7 +54,7 @@ class Texts:
         return read_styles(self._styles_file)
 
     def encode(self, plan: Plan, model: LoadedModel, brought: Sequence[Embedding] = ()) -> Conditioning:
-        """The text of one batch of the plan, for one model; `brought` are embeddings beside those in the folder."""
+        """Encode the text of one batch for one model. `brought` are embeddings in addition to those in the folder."""
         request = plan.request
         encoder = self._encoder(model, brought)
         return encoder.encode(

@@ -56,7 +56,7 @@ class PromptEncoder:
         Raises:
             BadRequestError: naming `prompt`, `negative_prompt` or `clip_skip`.
         """
-        job = _Job(self, calls, base_calls, rules, self._skip(clip_skip, sdxl), size, sdxl)
+        job = _Encoding(self, calls, base_calls, rules, self._skip(clip_skip, sdxl), size, sdxl)
         parts = [[(weight, job.spans(text)) for text, weight in split_and(prompt)] for prompt in positives]
         positive = tuple(tuple(Part(weight, spans) for weight, spans in image) for image in parts)
         negative = tuple(job.spans(text, negative=True) for text in negatives)
@@ -78,8 +78,8 @@ class PromptEncoder:
         return clip_skip if follows == "always" or (follows == "asked" and sdxl.clip_l_skip) else 0
 
 
-class _Job:
-    """One call of `encode`: equal texts are encoded once."""
+class _Encoding:
+    """One call of `PromptEncoder.encode`, within which equal texts are encoded once."""
 
     def __init__(
         self,

@@ -28,7 +28,8 @@ class Stage:
 
     Attributes:
         asked: how inputs for the network are made, and what its output means.
-        extra: (B, C, h, w) conditioning channels of inpainting and editing checkpoints, or None.
+        image_channels: (B, C, h, w) channels beside the latents, which show inpainting and editing checkpoints a
+            picture; None for others.
         name: whether the network is the checkpoint of the pass or its refiner.
         takes: which residuals the network takes.
     """
@@ -36,7 +37,7 @@ class Stage:
     network: Network
     asked: Parameterisation
     conditioning: Conditioning
-    extra: Tensor | None = None
+    image_channels: Tensor | None = None
     name: StageName = "base"
     takes: frozenset[ResidualKind] = ALL_RESIDUALS
 
@@ -189,10 +190,10 @@ class GuidedModel:
 
     def _blind(self, step: Step, stage: Stage, scaled: Tensor, timestep: Tensor) -> Tensor | None:
         """The network's output for the negative prompt without the picture (B, C, h, w), where guidance needs it."""
-        if self._image_scale == 1 or stage.extra is None:
+        if self._image_scale == 1 or stage.image_channels is None:
             return None
         negative = stack_spans([at_call(one, self.calls) for one in stage.conditioning.negative])
-        unseen = replace(stage, extra=torch.zeros_like(stage.extra))
+        unseen = replace(stage, image_channels=torch.zeros_like(stage.image_channels))
         return self._call(step, unseen, scaled, timestep, [negative], [False])
 
     def _call(
@@ -208,9 +209,9 @@ class GuidedModel:
         context = torch.cat([batch.context for batch in batches]).to(sample.device)
         vectors = [batch.vector for batch in batches if batch.vector is not None]
         positive = [sign for batch, sign in zip(batches, signs, strict=True) for _ in range(len(batch.context))]
-        if stage.extra is not None:
-            extra = stage.extra if images is None else stage.extra[images]
-            sample = torch.cat([sample, extra.to(sample)], dim=1)
+        if stage.image_channels is not None:
+            image_channels = stage.image_channels if images is None else stage.image_channels[images]
+            sample = torch.cat([sample, image_channels.to(sample)], dim=1)
         call = ModelCall(
             step,
             sample,

@@ -116,7 +116,7 @@ def as_json(options: Mapping[str, Any]) -> str:
 
 
 class ExtensionControls(Protocol):
-    """The controls of extensions (`ui.extensions.Accordions`)."""
+    """The controls of extensions (`ui.extension_views.Accordions`)."""
 
     @property
     def components(self) -> list[Component]: ...
