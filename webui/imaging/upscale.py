@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.float32]  # (h, w, 3), RGB in 0..1
-UpscalerPass = Callable[[Image.Image], Image.Image]  # one pass of an upscaler; the picture comes back larger
+UpscalerPass = Callable[[Image.Image], Image.Image]  # one pass of an upscaler: returns a larger picture
 Watch = Callable[[int, int], None]  # (tiles done, of); may raise Cancelled
 
 LANCZOS, NEAREST = Image.Resampling.LANCZOS, Image.Resampling.NEAREST
 MAX_PASSES = 3
-STEP = 8  # sides of what `upscale` makes are multiples of it
+STEP = 8  # the sides of the results of `upscale` are multiples of this
 TILE, OVERLAP = 192, 8  # pixels of the picture that goes in
 
 
@@ -26,7 +26,7 @@ class TileModel(Protocol):
 
     Attributes:
         scale: factor on both sides.
-        averages: overlaps of tiles are averaged; else each tile fades in over its neighbour.
+        averages: whether overlaps of tiles are averaged; otherwise each tile fades in over its neighbour.
     """
 
     @property
@@ -39,7 +39,7 @@ class TileModel(Protocol):
 def upscale(image: Image.Image, scale: float, once: UpscalerPass) -> Image.Image:
     """The picture enlarged by `scale`, sides rounded down to multiples of 8.
 
-    A pass is repeated, three times at most, until both sides are reached; the rest is done by Lanczos.
+    The pass is repeated, three times at most, until both sides are long enough. Lanczos brings the picture to its size.
     """
     width, height = (max(STEP, int(side * scale // STEP * STEP)) for side in image.size)
     for number in range(MAX_PASSES):
@@ -56,7 +56,7 @@ def resized(image: Image.Image, width: int, height: int, once: Callable[[float],
     """The picture at exactly width x height.
 
     Args:
-        once: from the scale wanted to the upscaler's pass, used where the picture must grow; None: Lanczos alone.
+        once: takes the factor wanted and returns the upscaler's pass, for a picture that must grow; None: Lanczos only.
     """
     scale = max(width / image.width, height / image.height)
     if once is not None and scale > 1:
@@ -74,7 +74,7 @@ def by_filter(scale: float, resample: Image.Resampling) -> UpscalerPass:
 
 
 def by_model(model: TileModel, watch: Watch, *, tile: int = TILE, overlap: int = OVERLAP) -> UpscalerPass:
-    """A pass that is a network. Transparency is enlarged by Lanczos beside it.
+    """A pass that runs a network over tiles. Transparency is enlarged by Lanczos.
 
     Args:
         tile: side of the square tiles in pixels of the picture; 0 works on the whole picture at once.
@@ -105,7 +105,9 @@ def places(length: int, tile: int, overlap: int) -> list[int]:
 
 
 def _faded(model: TileModel, image: Image.Image, watch: Watch, tile: int, overlap: int) -> Image.Image:
-    """Tiles in rows, each fading in over what was there before; in memory are one row and the result."""
+    """The picture from rows of tiles, each of which fades in over those before it. One row is in memory beside the
+    result.
+    """
     scale, (width, height) = model.scale, image.size
     wide, high = min(tile, width), min(tile, height)
     tops, lefts = places(height, tile, overlap), places(width, tile, overlap)
@@ -126,7 +128,7 @@ def _faded(model: TileModel, image: Image.Image, watch: Watch, tile: int, overla
 
 
 def _fade_in(onto: Image.Image, piece: Image.Image, place: tuple[int, int], ramp: Image.Image) -> None:
-    """Paste a piece: its first columns, or rows, by the ramp, the others as they are. At the edge nothing fades."""
+    """Paste a piece whose first columns (or rows) fade in by the ramp; at the picture's edge nothing fades."""
     x, y = place
     if x == 0 and y == 0:
         onto.paste(piece, place)
@@ -140,7 +142,7 @@ def _fade_in(onto: Image.Image, piece: Image.Image, place: tuple[int, int], ramp
 
 
 def _averaged(model: TileModel, image: Image.Image, watch: Watch, tile: int, overlap: int) -> Image.Image:
-    """Tiles at a fixed distance, overlaps averaged."""
+    """The picture from tiles at a fixed distance, with overlaps averaged."""
     scale, (width, height) = model.scale, image.size
     tile = min(tile, width, height)
     stride = tile - min(overlap, tile - 1)
