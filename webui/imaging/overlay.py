@@ -5,14 +5,7 @@ from PIL import Image, ImageFilter, ImageOps
 from webui.imaging.masks import Box
 from webui.imaging.resize import fitted
 
-_FILL_BLURS = (
-    (256, 1),
-    (64, 1),
-    (16, 2),
-    (4, 4),
-    (2, 2),
-    (0, 1),
-)  # radius in pixels, number of times it is pasted
+_FILL_BLURS = ((256, 1), (64, 1), (16, 2), (4, 4), (2, 2), (0, 1))  # radius in pixels, number of times it is pasted
 
 
 def protected(picture: Image.Image, mask: Image.Image) -> Image.Image:

@@ -114,7 +114,9 @@ class BatchSampler:
             self._networks = one.plan.networks
 
     def _model_of(self, one: Pass, cleanup: ExitStack) -> LoadedModel:
-        """The model that a pass begins with. Changes to one that is not the job's own are undone when `cleanup` ends."""
+        """The model that a pass begins with. Changes to one that is not the job's own are undone when `cleanup`
+        ends.
+        """
         if one.base == self._job.base:
             return self._job.model
         model = self._loaded(one.base)

@@ -28,7 +28,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """How much of a schedule is run: the last `run` of its `schedule` steps. With 0 steps the picture stays as it is."""
+    """How much of a schedule is run: the last `run` of its `schedule` steps. With 0 steps the picture stays as it
+    is.
+    """
 
     schedule: int
     run: int

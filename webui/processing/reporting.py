@@ -1,4 +1,6 @@
-"""Reports the progress of a job (phases, steps, previews), measures its phases, and looks whether the user stopped it."""
+"""Reports the progress of a job (phases, steps, previews), measures its phases, and looks whether the user stopped
+it.
+"""
 
 import time
 from collections.abc import Iterator, Sequence

@@ -8,7 +8,9 @@ from torch import nn
 
 @contextmanager
 def wrapped_edges(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """Give every Conv2d of the modules circular padding; their own padding is restored at the end, also after an error."""
+    """Give every Conv2d of the modules circular padding; their own padding is restored at the end, also after an
+    error.
+    """
     changed = [
         (layer, layer.padding_mode)
         for module in modules

@@ -32,7 +32,9 @@ class Segment(NamedTuple):
 
     @property
     def is_break(self) -> bool:
-        """Whether it is the BREAK marker. Inside brackets BREAK has another weight than -1 and counts as ordinary text."""
+        """Whether it is the BREAK marker. Inside brackets BREAK has another weight than -1 and counts as ordinary
+        text.
+        """
         return self.text == "BREAK" and self.weight == -1
 
 

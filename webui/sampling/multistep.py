@@ -54,7 +54,9 @@ def dpmpp_2m(
 def ipndm(
     denoise: Denoiser, latents: Tensor, step: Step, past: Sequence[Past], noise: StepNoise, options: SamplerOptions
 ) -> Moved:
-    """Improved PNDM (arXiv:2204.13902, appendix): Adams-Bashforth up to order 4, with the coefficients of equal steps."""
+    """Improved PNDM (arXiv:2204.13902, appendix): Adams-Bashforth up to order 4, with the coefficients of equal
+    steps.
+    """
     denoised = denoise(latents, step.sigma)
     d = tangent(latents, denoised, step.sigma)
     h = float(step.sigma_next - step.sigma)

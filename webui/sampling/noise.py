@@ -58,7 +58,9 @@ def slerp(share: float, low: Tensor, high: Tensor) -> Tensor:
 
 
 def paste_centred(noise: Tensor, base: Tensor) -> Tensor:
-    """A copy of `base` (C, H, W) with `noise` (C, h, w) in its middle; what extends beyond it is cut off on both sides."""
+    """A copy of `base` (C, H, W) with `noise` (C, h, w) in its middle; what extends beyond it is cut off on both
+    sides.
+    """
     rows_to, rows_from, rows = _overlap(noise.shape[1], base.shape[1])
     columns_to, columns_from, columns = _overlap(noise.shape[2], base.shape[2])
     pasted = base.clone()

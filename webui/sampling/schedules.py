@@ -17,9 +17,7 @@ from webui.domain.catalog import SamplerInfo
 from webui.domain.errors import BadRequestError
 from webui.domain.request import Schedule
 
-_ZERO_SNR_LAST = (
-    4.8973451890853435e-08  # alpha-bar of the last timestep: as near to 0 as it can be while its sigma stays finite
-)
+_ZERO_SNR_LAST = 4.8973451890853435e-08  # alpha-bar of the last timestep, small while its sigma stays finite
 LCM_STRIDE = 20  # LCM was distilled on every 20th timestep: 19, 39, ...
 
 

@@ -60,7 +60,9 @@ class SolverRange:
 
     @classmethod
     def of(cls, sigmas: Tensor) -> "SolverRange":
-        """The range that A1111 derives from a schedule (n + 1,): from its first level to its last but one, in n steps."""
+        """The range that A1111 derives from a schedule (n + 1,): from its first level to its last but one, in n
+        steps.
+        """
         return cls(len(sigmas) - 1, sigmas[-2], sigmas[0])
 
 

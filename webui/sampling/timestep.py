@@ -54,7 +54,9 @@ class TimestepStep(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TimestepSampler:
-    """A step function, how many earlier steps it is given, and whether the run ends at timestep 0 instead of 1 or so."""
+    """A step function, how many earlier steps it is given, and whether the run ends at timestep 0 instead of 1 or
+    so.
+    """
 
     move: TimestepStep
     memory: int = 0

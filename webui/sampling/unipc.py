@@ -18,7 +18,9 @@ Predict = Callable[[Step, Tensor, Tensor], Tensor]  # (step, latents (B, C, h, w
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A noise level as sqrt(alphas_cumprod), sqrt(1 - alphas_cumprod), and half the log of the signal-to-noise ratio."""
+    """A noise level as sqrt(alphas_cumprod), sqrt(1 - alphas_cumprod), and half the log of the signal-to-noise
+    ratio.
+    """
 
     alpha: float
     sigma: float

@@ -32,7 +32,7 @@ def load_model(
     Args:
         vae: the VAE to use instead of the one inside; None: the one inside.
         fast_cpu: lay the network out for the CPU's faster paths.
-        progress: told in a few words what takes long.
+        progress: called with a few words before something that takes long.
 
     Raises:
         UnusableFileError: not a checkpoint, incomplete, or without a VAE while none is given.
@@ -81,7 +81,7 @@ def load_vae(
 
 
 def _check_format(shape: VaeShape, spec: ModelSpec) -> None:
-    """Raises UnusableFileError where a VAE makes other latents than the checkpoint's."""
+    """Raises UnusableFileError where the latents of a VAE have another format than those of the checkpoint."""
     made, needed = shape.latent_channels, spec.latents.channels
     if made != needed:
         raise UnusableFileError(

@@ -17,7 +17,7 @@ from webui.weights.vae import VaeDoor
 
 
 class NetworkDoor(Protocol):
-    """The network that denoises, at its door; implements `webui.sampling.steps.Network`.
+    """The network that denoises, wrapped so that it takes and returns the tensors of `webui.sampling.steps.Network`.
 
     Attributes:
         module: the network; patches act on it.
@@ -37,11 +37,11 @@ class LoadedModel:
     """One checkpoint with the VAE chosen for it.
 
     Attributes:
-        spec: as detected; the prediction type may have been settled by a probe of the weights.
+        spec: as detected from the file; the prediction type may come from a test of the weights.
         vae_file: None when the VAE is the one inside the checkpoint.
-        network: what denoises.
+        network: the network that denoises.
         device, dtype: of the network and the text encoders.
-        depth: what a depth checkpoint estimates depth with; None in all others.
+        depth: the depth network of a depth checkpoint; None in all others.
     """
 
     file: ModelFile
@@ -56,7 +56,7 @@ class LoadedModel:
 
     @property
     def unet(self) -> UnetDoor:
-        """The network where it is a UNet. Raises UnusableFileError where it is none."""
+        """The network, where it is a UNet. Raises UnusableFileError where it is another kind."""
         if not isinstance(self.network, UnetDoor):
             raise UnusableFileError(
                 f"{self.file.name}: a checkpoint of the family {self.spec.family.name} has no UNet to act on"
