@@ -18,11 +18,7 @@ if TYPE_CHECKING:
     from spandrel import ArchRegistry, ImageModelDescriptor
 
 FACES = "FaceSR"  # what spandrel calls the purpose of face restorers
-WRAPPINGS = (
-    "params_ema.",
-    "params-ema.",
-    "params.",
-)  # prefixes of training programs, the best weights first
+WRAPPINGS = ("params_ema.", "params-ema.", "params.")  # prefixes of training programs, the best weights first
 TORCHVISION = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
 
 
