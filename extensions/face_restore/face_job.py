@@ -1,4 +1,4 @@
-"""What the extension does in a job: finds each picture's faces, restores them, by GFPGAN, then by CodeFormer."""
+"""The hooks of a job: they find the faces of each picture, and restore them by GFPGAN, then by CodeFormer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ DEFAULT_WEIGHT = FaceOptions().codeformer_weight
 
 @dataclass(frozen=True, slots=True)
 class RestorerPass:
-    """One restorer at work.
+    """The use of one restorer in a job.
 
     Attributes:
         family: `GFPGAN` or `CodeFormer`.
-        restorer: gives the network; it is loaded when the first face is there.
+        restorer: returns the network, which is loaded when the first face is found.
     """
 
     family: str
@@ -34,7 +34,7 @@ class RestorerPass:
 
 
 class FaceJob:
-    """Joins a job. Without a network of its own, so that tests hand theirs in."""
+    """The job hooks. Detector and restorers are arguments, so that tests can pass their own."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class FaceJob:
 
 
 def join(job: JobContext, options: FaceOptions) -> FaceJob | None:
-    """The member of a job; None, with a notice, where a file is missing: the job goes on without restoring."""
+    """The object with the job hooks. None, with a notice, where a file is missing: the job then does not restore."""
     found = detector_name(job.models)
     if found is None:
         job.notice(f"finding faces needs the file {DETECTOR} in {DETECTOR_PLACE}; no face was restored")
@@ -93,7 +93,9 @@ def join(job: JobContext, options: FaceOptions) -> FaceJob | None:
 
 
 def fields(done: Sequence[RestorerPass], *, extras: bool) -> dict[str, str]:
-    """A1111's fields of what was done: by visibility in Extras; elsewhere its name, and what is not as usual."""
+    """A1111's infotext fields: visibilities in Extras; elsewhere the restorer's name, and settings that differ from the
+    defaults.
+    """
     told: dict[str, str] = {}
     if done and not extras:
         told["Face restoration"] = done[-1].family
@@ -115,7 +117,7 @@ def _passes(job: JobContext, options: FaceOptions) -> list[RestorerPass | None]:
 
 
 def _pass(job: JobContext, family: str, visibility: float, wanted: str, weight: float | None) -> RestorerPass | None:
-    """One restorer; None where it is not wanted, or its file is missing."""
+    """The use of a restorer; None where it is not wanted, or its file is missing."""
     if visibility == 0:
         return None
     name = wanted or restorer_name(job.models, family)

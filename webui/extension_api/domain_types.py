@@ -3,8 +3,8 @@ a change of this package, and `API_VERSION` grows with it.
 
 Requests, as hooks see and change them: `GenerationRequest` with its tasks `Txt2Img` and `Img2Img`, `Inpainting`.
 Pictures in requests and options: `Picture`, and `ImageField` for a field of options that takes one in base64.
-`NetworkTag` is one `<kind:name:...>` of a prompt, `SamplerInfo` what is known of a sampler, `Notice` what a user hears.
-`Dialect`, `Word` and `Told` say what A1111's words mean to an extension.
+`NetworkTag` is one `<kind:name:...>` of a prompt, `SamplerInfo` the facts about a sampler, `Notice` a sentence for
+users. `Dialect`, `Word` and `Told` say what A1111's words mean to an extension.
 
 Errors that an extension may raise, each with a sentence for the user: `BadRequestError` (it names the option),
 `UnknownModelError`, `UnusableFileError`, `NotFiniteError`, `Cancelled` (the user stopped it), and `WebuiError`, the
