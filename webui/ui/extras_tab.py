@@ -1,4 +1,4 @@
-"""The tab Extras: enlarge one picture or several. The work is a job like any other; following it is `generate.py`'s."""
+"""The tab Extras: enlarge one picture or several. The work is a job, which `generate.py` follows."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ def draw(engine: "Engine", album: Path, *, save_images: bool, embed_parameters: 
     """Draw the tab inside the caller's Blocks and give its buttons something to do.
 
     Args:
-        album: private folder of the pictures shown.
+        album: the private folder of the pictures that are shown.
 
     Returns:
         The controls that list upscalers, for `fresh_lists`.
@@ -40,7 +40,7 @@ def draw(engine: "Engine", album: Path, *, save_images: bool, embed_parameters: 
         with gr.Column(min_width=320):
             with gr.Tabs(elem_id="mode_extras"):
                 with gr.Tab("Single Image", elem_id="extras_single_tab"):
-                    # a path and no mode: Gradio then leaves the file as it came, with its text and its alpha channel
+                    # With a path and no mode Gradio keeps the file unchanged, with its infotext and its alpha channel.
                     image = gr.Image(
                         type="filepath", image_mode=None, sources=["upload", "clipboard"], label="Source", height=360,
                         elem_id="extras_image", buttons=[],
@@ -79,11 +79,11 @@ def fresh_lists(engine: "Engine") -> list[dict[str, Any]]:
 
 
 def request_of(paths: Sequence[str], values: Sequence[Any]) -> GenerationRequest:
-    """The job that the tab shows.
+    """The request that the tab shows.
 
     Args:
         paths: the pictures that were uploaded.
-        values: of the controls, in the order of `NAMES`.
+        values: the values of the controls, in the order of `NAMES`.
 
     Raises:
         BadRequestError: naming the field, or the picture.

@@ -1,4 +1,4 @@
-"""Hang the page into the web application, with everything Gradio leaves open by default closed."""
+"""Mounts the page in the web application, and closes everything that Gradio leaves open by default."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 MAX_UPLOAD = "64mb"
-FIRST_SCRIPT = "stream.js"  # has to be there before Gradio asks for anything
+FIRST_SCRIPT = "stream.js"  # must be loaded before Gradio sends any request
 SCRIPTS = ("hotkeys.js", "cards.js")
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO_FONTS = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -47,14 +47,15 @@ def mount(
 
     Args:
         app: the FastAPI application.
-        engine: what the page talks to.
-        temp_dir: of this program alone. Uploads and shown pictures lie in `temp_dir/gradio`, which is emptied now.
+        engine: the engine that the page uses.
+        temp_dir: a folder of this program alone. Uploads and shown pictures lie in `temp_dir/gradio`, which is emptied
+            now.
         outputs_dir: refused to the browser as a folder; single pictures are linked into `temp_dir` when shown.
         save_images: whether the page's pictures are saved.
         embed_parameters: whether pictures that are not saved carry their generation text.
         styles: the saved styles; None: none can be saved.
         installing: how extensions are installed; None: not on this page.
-        path: where the page hangs.
+        path: the path of the page.
 
     Returns:
         The same application.
@@ -100,7 +101,7 @@ def mount(
 
 
 def scripts() -> str:
-    """What runs in the browser when the page has been drawn: each file is one function, all are called."""
+    """The script that runs in the browser when the page has been drawn: it calls the function in each script file."""
     return "() => {\n" + "\n".join(called(name) for name in SCRIPTS) + "\n}"
 
 

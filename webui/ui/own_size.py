@@ -1,4 +1,6 @@
-"""The size a page starts at is the one its checkpoint was trained for, and follows another checkpoint until changed."""
+"""Starts the page at the size for which its checkpoint was trained, and follows the choice of another checkpoint until
+the user changes the size.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,9 @@ Number = int | float
 
 
 def starting(engine: "Engine") -> tuple[GenerationRequest, str]:
-    """The starting values fit for the controls, and what had to be changed for it ("" where nothing was)."""
+    """The starting values as the controls can show them, and a sentence about what was changed ("" where nothing
+    was).
+    """
     request, missing = model_choices.as_shown(engine.library, engine.starting_values(), "")
     return at_trained_size(engine.library, request), missing
 

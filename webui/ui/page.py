@@ -1,4 +1,4 @@
-"""The page: quicksettings above, one tab each below. `build` puts the parts together and draws nothing itself."""
+"""The page: quicksettings above, one tab each below. `build` puts the parts together."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,7 +50,7 @@ def build(
 
     Args:
         engine: submits jobs; its library fills the model lists.
-        temp_dir: private folder of the pictures shown; must lie in Gradio's upload folder (`mount` sees to that).
+        temp_dir: the private folder of the pictures that are shown, inside Gradio's upload folder (see `mount`).
         save_images: whether pictures are saved to the outputs folder.
         embed_parameters: whether pictures that are not saved carry their generation text.
         styles: the saved styles; None: there are none, and none can be saved.
@@ -112,7 +112,7 @@ def build(
 
 
 def _connect_prompts(engine: "Engine", tabs: Sequence[tuple[Pen, txt2img.Buttons]], styles: StyleFile | None) -> None:
-    """What stands around the prompts of each tab: token counters, and the editor of styles."""
+    """Connect the token counters and the editor of styles of each tab."""
     counting = tokens.Counting(engine, dict if styles is None else styles.read)
     for pen, buttons in tabs:
         tokens.connect(pen, buttons.counters, counting)
@@ -122,7 +122,7 @@ def _connect_prompts(engine: "Engine", tabs: Sequence[tuple[Pen, txt2img.Buttons
 
 
 def _connect_paste(engine: "Engine", tab: img2img.Tab) -> None:
-    """The arrow button of img2img: generation parameters fill what it shares with txt2img."""
+    """Connect the arrow button of img2img: generation parameters fill the fields that it shares with txt2img."""
     filler = paste.Paste(engine, tab.form.form, tab.results.status)
     controls = tab.form.controls
 
@@ -136,7 +136,7 @@ def _connect_paste(engine: "Engine", tab: img2img.Tab) -> None:
 def _starting(engine: "Engine", filler: paste.Paste, drawn: GenerationRequest) -> paste.Updates:
     """What a freshly loaded page must change: the lists of model files, and starting values that are not as `drawn`.
 
-    The others are left alone, so that nothing typed while the page loads is overwritten.
+    Other controls are not changed, so that nothing that the user types while the page loads is overwritten.
     """
     library, controls = engine.library, filler.form.controls
     request, missing = own_size.starting(engine)

@@ -1,4 +1,4 @@
-"""Generation parameters back into the controls: from the prompt box, and from a picture dropped on PNG Info."""
+"""Puts generation parameters into the controls: from the prompt box, and from a picture dropped on PNG Info."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Paste:
     status: gr.HTML
 
     def text(self, text: str, checkpoint: str | None) -> Updates:
-        """Fill every control from generation parameters; what could not be kept is told in the status.
+        """Fill every control from generation parameters; the status names what could not be used.
 
         Text without a line of parameters is a prompt and changes the prompts only.
         """
@@ -69,7 +69,7 @@ class Paste:
 
     @property
     def outputs(self) -> list[Block]:
-        """What these handlers may write to."""
+        """The components that these handlers may change."""
         return [*self.form.components, self.status]
 
 
@@ -97,7 +97,7 @@ def draw_pnginfo(paste: Paste, tabs: gr.Tabs) -> None:
     """Draw the tab PNG Info inside the caller's Blocks."""
     with gr.Row():
         with gr.Column(min_width=320):
-            # a path and no mode: Gradio then leaves the file as it came, with its text
+            # with a path and no mode Gradio keeps the file unchanged, with its infotext
             image = gr.Image(
                 type="filepath", image_mode=None, sources=["upload", "clipboard"], label="Picture", height=480,
                 elem_id="pnginfo_image", buttons=[],
@@ -122,7 +122,7 @@ def draw_pnginfo(paste: Paste, tabs: gr.Tabs) -> None:
         if request is None:
             return {note: markup.message("notice", "Drop a picture with generation parameters first.")}
         reading = read_fields(parse(parameters or ""), catalog.infos)
-        told = reading.notices if request == reading.request else ()  # an exact request leaves nothing to tell
+        told = reading.notices if request == reading.request else ()  # an exact request needs no notices
         return {**paste.fill(request, checkpoint, told), tabs: gr.update(selected="txt2img")}
 
     inputs = [found, text, paste.form.controls["checkpoint"]]

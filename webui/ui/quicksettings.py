@@ -1,4 +1,4 @@
-"""The row above the tabs: checkpoint, VAE, clip skip. A change applies and is remembered at once."""
+"""The row above the tabs: checkpoint, VAE, clip skip. A change takes effect and is remembered at once."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ REMEMBERED = ("checkpoint", "vae", "clip_skip")
 
 
 def draw(pen: Pen, engine: "Engine") -> gr.Button:
-    """Draw the row inside the caller's Blocks; gives back the button that reads the model folders again."""
+    """Draw the row inside the caller's Blocks; returns the button that reads the model folders again."""
     library = engine.library
     with gr.Row(elem_id="quicksettings"):
         pen.choice("checkpoint", model_choices.checkpoint_choices(library), scale=4, min_width=280)
@@ -43,7 +43,7 @@ def connect(
                 engine.change_starting_values({name: "" if value is None else value})
             except WebuiError as error:
                 return markup.message("error", str(error))
-            return gr.skip()  # what stands there may be newer than this choice
+            return gr.skip()  # the control may hold a newer choice by now
 
         return handler
 
