@@ -15,8 +15,8 @@ from .maps import FineMap, Map, fitted, pixel_perfect_resolution
 from .modules import MODULES, Module, find_module
 from .network_preprocessors import network_preprocessor
 from .options import NO_MODEL, ControlOptions, Unit
-from .pictures import HALF, own_mask, pixels_of, seen_by
 from .preprocessors import PREPROCESSORS, Preprocessor, Settings
+from .unit_pictures import HALF, own_mask, pixels_of, seen_by
 
 SEEDS = 2**32
 

@@ -172,9 +172,7 @@ class Form:
         for name in wanted:
             control, schema = self.controls[name], schemas[name]
             value: Any = flat.get(name, schema.get("default", ""))
-            if (
-                name == "extensions" and self.extensions is not None
-            ):  # the JSON box holds the options of extensions without controls
+            if name == "extensions" and self.extensions is not None:  # the box is for extensions without controls
                 value = {key: options for key, options in value.items() if key not in self.extensions.names}
             change: dict[str, Any] = {"value": _shown(value, schema)}
             if isinstance(control, gr.Slider):
