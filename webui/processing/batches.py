@@ -172,7 +172,7 @@ class BatchSampler:
         if given is not None:
             return Enlarged(enlarger.from_picture(given.open()))
         if before is None:
-            raise ValueError("a second pass needs the result of the first, or a picture in its place")
+            raise ValueError("a second pass needs what the first has made, or a picture in its place")
         first = before
         latents = enlarger.from_latents(first.latents, lambda one: decode(one, first.model, tiled=tools.tiled_vae))
         return Enlarged(latents)

@@ -21,7 +21,7 @@ from webui.processing.plan import Plan
 from webui.sampling.masking import LatentMask
 from webui.sampling.noise import open_stream
 from webui.weights.model import LoadedModel
-from webui.weights.vae import VaeDoor
+from webui.weights.vae import VaeWrapper
 
 __all__ = ("Start", "start_of")
 
@@ -84,13 +84,13 @@ class Start:
         painted = self.painted[0, 0].double().cpu().numpy()
         return changed_mask(distance, painted, self.soft, self._request.width, self._request.height)
 
-    def _check_size(self, vae: VaeDoor) -> None:
+    def _check_size(self, vae: VaeWrapper) -> None:
         for picture in self.canvas.pictures:
             if min(picture.size) < vae.downscale:
                 needed = f"at least {vae.downscale} pixels on each side for resize_mode latent"
                 raise BadRequestError("task.image", f"has {picture.width} x {picture.height} pixels; {needed}")
 
-    def _encode(self, vae: VaeDoor, pixels: Tensor) -> Tensor:
+    def _encode(self, vae: VaeWrapper, pixels: Tensor) -> Tensor:
         """Encode to latents of the request's size. Those of a picture of another size (resize_mode latent) are
         stretched.
         """

@@ -14,7 +14,7 @@ from webui.weights.convert import ensure_safetensors
 from webui.weights.families.contract import networks_of
 from webui.weights.model import LoadedModel
 from webui.weights.tensors import TensorFile
-from webui.weights.vae import VaeDoor
+from webui.weights.vae import VaeWrapper
 
 
 def load_model(
@@ -60,7 +60,7 @@ def load_vae(
     dtype: torch.dtype,
     *,
     progress: Callable[[str], None] = lambda text: None,
-) -> VaeDoor:
+) -> VaeWrapper:
     """Read a VAE: `vae`, or the one inside `checkpoint`. On a CPU it is float32: half precision shows in pictures.
 
     Raises:
@@ -77,7 +77,7 @@ def load_vae(
     except (UnusableFileError, NotFiniteError) as error:
         raise type(error)(f"{file.name}: {error}") from error
     form = spec.latents
-    return VaeDoor(module, scale=form.scale, shift=form.shift, downscale=shape.downscale, name=f"VAE of {file.name}")
+    return VaeWrapper(module, scale=form.scale, shift=form.shift, downscale=shape.downscale, name=f"VAE of {file.name}")
 
 
 def _check_format(shape: VaeShape, spec: ModelSpec) -> None:

@@ -12,11 +12,11 @@ from webui.library.files import ModelFile
 from webui.prompt.ports import TextStack
 from webui.sampling.steps import ModelCall, Residuals
 from webui.weights.depth import DepthNetwork
-from webui.weights.unet import UnetDoor
-from webui.weights.vae import VaeDoor
+from webui.weights.unet import UnetWrapper
+from webui.weights.vae import VaeWrapper
 
 
-class NetworkDoor(Protocol):
+class NetworkWrapper(Protocol):
     """The network that denoises, wrapped so that it takes and returns the tensors of `webui.sampling.steps.Network`.
 
     Attributes:
@@ -47,17 +47,17 @@ class LoadedModel:
     file: ModelFile
     spec: ModelSpec
     vae_file: ModelFile | None
-    network: NetworkDoor
-    vae: VaeDoor
+    network: NetworkWrapper
+    vae: VaeWrapper
     text: TextStack
     device: torch.device
     dtype: torch.dtype
     depth: DepthNetwork | None = None
 
     @property
-    def unet(self) -> UnetDoor:
+    def unet(self) -> UnetWrapper:
         """The network, where it is a UNet. Raises UnusableFileError where it is another kind."""
-        if not isinstance(self.network, UnetDoor):
+        if not isinstance(self.network, UnetWrapper):
             raise UnusableFileError(
                 f"{self.file.name}: a checkpoint of the family {self.spec.family.name} has no UNet to act on"
             )

@@ -10,7 +10,7 @@ from webui.library.shapes import UnetShape
 from webui.sampling.steps import ModelCall, Residuals
 
 
-class UnetDoor:
+class UnetWrapper:
     """Implements `webui.sampling.steps.Network` around diffusers' module.
 
     Attributes:

@@ -15,7 +15,7 @@ from webui.weights.tiles import decode_in_tiles
 Work = Callable[[Tensor], Tensor]
 
 
-class VaeDoor:
+class VaeWrapper:
     """A wrapper around diffusers' AutoencoderKL (arXiv:2112.10752, section 3.1).
 
     Attributes:

@@ -14,7 +14,7 @@ from webui.prompt.ports import TextStack
 from webui.sampling.parameterisation import Parameterisation
 from webui.sampling.schedules import SigmaTable
 from webui.weights.depth import DepthNetwork
-from webui.weights.model import NetworkDoor
+from webui.weights.model import NetworkWrapper
 from webui.weights.tensors import TensorSource
 from webui.weights.text_encoders import TensorReader
 
@@ -29,7 +29,7 @@ class Built:
     """
 
     spec: ModelSpec
-    network: NetworkDoor
+    network: NetworkWrapper
     text: TextStack
     depth: DepthNetwork | None = None
 

@@ -19,7 +19,7 @@ from webui.weights.precision import cpu_has_amx
 from webui.weights.speed import speed_up
 from webui.weights.tensors import TensorSource
 from webui.weights.text_encoders import TensorReader
-from webui.weights.unet import UnetDoor
+from webui.weights.unet import UnetWrapper
 
 LCM = "LCM"  # this sampler takes epsilon for the output of a consistency model
 _SD2_CONTEXT = 1024  # the test below is known to work for the real SD2 only
@@ -39,7 +39,7 @@ class StableDiffusion:
         depth = build_midas(source, spec.depth, device) if spec.depth else None
         if fast_cpu and device.type == "cpu":
             speed_up(module, half=dtype == torch.bfloat16 and not cpu_has_amx())
-        unet = UnetDoor(module, spec.unet)
+        unet = UnetWrapper(module, spec.unet)
         if needs_probe(spec):
             spec = replace(spec, prediction="v" if answers_v(unet, spec) else "epsilon")
         return Built(spec, unet, text, depth)
@@ -73,7 +73,7 @@ def needs_probe(spec: ModelSpec) -> bool:
 
 
 @torch.no_grad()
-def answers_v(unet: UnetDoor, spec: ModelSpec) -> bool:
+def answers_v(unet: UnetWrapper, spec: ModelSpec) -> bool:
     """Whether a UNet outputs v. At the last timestep, given a constant latent of 0.5, an epsilon model returns that
     latent, a v model the negative of the clean image (arXiv:2202.00512). Test and threshold are A1111's.
     """
