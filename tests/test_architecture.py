@@ -42,10 +42,6 @@ PLACES = tuple(
     )
 )  # fmt: skip
 MACHINE = re.compile(r"""(?:(?<=[\s"'`(=])|^)/(?:home/\w+|root|work|Users/\w+)/""", re.MULTILINE)
-TOO_OFTEN = (  # file names that occur more than twice, until they have names of their own
-    "actions.py", "blocks.py", "depth.py", "extensions.py", "extras.py", "files.py", "hires.py", "job.py", "models.py",
-    "networks.py",
-)  # fmt: skip
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 
 
@@ -201,9 +197,9 @@ def test_named_places_are_found() -> None:
 
 
 def test_a_file_name_occurs_at_most_twice() -> None:
-    """So that a name says which file is meant. Offenders that are gone have to go from the list too."""
+    """So that a name says which file is meant."""
     names = Counter(path.name for path in FILES if path.name not in ("plugin.py", "options.py", "__init__.py"))
-    assert sorted(name for name, count in names.items() if count > 2) == sorted(TOO_OFTEN)
+    assert sorted(name for name, count in names.items() if count > 2) == []
 
 
 def test_every_pin_is_exact() -> None:

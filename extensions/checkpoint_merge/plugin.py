@@ -1,4 +1,4 @@
-"""Merging checkpoints and LoRAs: forms, actions, and generating from a recipe. The work is in the modules beside."""
+"""Merging checkpoints and LoRAs: forms, actions, and generating from a recipe. The other modules do the work."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -41,7 +41,7 @@ def dialect() -> Dialect:
 
 @hookimpl
 def actions() -> list[Action]:
-    """What the merge tab offers."""
+    """The actions of the merge tabs."""
     return [
         Action("compare", "Compare two checkpoints", CompareOptions, _compare),
         Action("merge", "Merge checkpoints", MergeOptions, _merge),
@@ -77,8 +77,8 @@ class Trial:
 
     @hookimpl
     def patch_model(self, model: "LoadedModel") -> AbstractContextManager[Any] | None:
-        """The merged weights for the time of the job."""
-        from .trying import MergedWeights  # torch
+        """The context that puts the merged weights into the model."""
+        from .trying import MergedWeights  # loads torch
 
         self._base = self._base or model.file.path
         if model.file.path != self._base:
@@ -95,7 +95,7 @@ class Trial:
 
 
 def _compare(options: CompareOptions, context: ActionContext) -> ActionResult:
-    from .heatmap import compare  # torch, as all of these
+    from .heatmap import compare  # loads torch, as do all of these
 
     return compare(options, context)
 

@@ -1,4 +1,6 @@
-"""The recipe in a file's metadata: written beside the weights, read back as options. Also the new file's name."""
+"""The recipe in a file's metadata: written beside the weights, and read back as options. It also makes the new file's
+name.
+"""
 
 import json
 from collections.abc import Mapping
@@ -116,7 +118,7 @@ def hashes_of(models: Models, options: Recipe) -> dict[str, str]:
 
 
 def _parsed(text: str | None) -> Any:
-    """JSON from a stranger's metadata; None where it is none."""
+    """JSON in the metadata of a file; None where it is not valid."""
     try:
         return json.loads(text) if text else None
     except (ValueError, RecursionError):

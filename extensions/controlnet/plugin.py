@@ -1,4 +1,6 @@
-"""The doors of the extension: options, the object that joins a job, and A1111's further routes. No torch here."""
+"""The hooks that the program calls first: options, the object that joins a job, and actions. This module needs no
+torch.
+"""
 
 from webui.extension_api import Action, Dialect, JobContext, Options, hookimpl
 
@@ -22,7 +24,7 @@ def join_job(job: JobContext) -> object | None:
     options = job.options
     if not isinstance(options, ControlOptions) or not options.enabled:
         return None
-    from .job import ControlJob  # torch and OpenCV, only where a unit is enabled
+    from .control_job import ControlJob  # loads torch and OpenCV, so only where a unit is enabled
 
     return ControlJob(job, options)
 

@@ -1,4 +1,4 @@
-"""What a user can choose. No torch here."""
+"""The options of restoring faces. It needs no torch."""
 
 from pydantic import Field
 
@@ -33,4 +33,4 @@ class FaceOptions(Options):
 
 
 class NoOptions(Options):
-    """Of the list of restorers."""
+    """The (empty) options of the action that lists restorers."""

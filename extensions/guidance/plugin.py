@@ -1,4 +1,4 @@
-"""Options and hooks of guidance that is changed after the fact. The arithmetic is in `formulas.py`."""
+"""Changes the guided estimate after each call: options and hooks. The arithmetic is in `formulas.py`."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -89,7 +89,7 @@ class ChangedGuidance:
     @hookimpl
     def edit_denoised(self, step: "Step", denoised: "Tensor", cond: "Tensor", uncond: "Tensor") -> "Tensor | None":
         """(B, C, h, w) each: clean estimates."""
-        from .formulas import rescaled, thresholded  # torch
+        from .formulas import rescaled, thresholded  # loads torch
 
         options = self._options
         if not options.start <= step.progress <= options.end:

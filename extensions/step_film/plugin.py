@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from .frames import Frame
 
-KEPT = 400  # frames of one run; DPM adaptive may make thousands of steps
-FILMS = 8  # of one job: further batches are not filmed
+KEPT = 400  # most frames of one run; DPM adaptive may make thousands of steps
+FILMS = 8  # most films of one job; further batches are not filmed
 
 
 class FilmOptions(Options):
@@ -55,7 +55,7 @@ def join_job(job: JobContext) -> object | None:
 
 
 class Run:
-    """What is kept of one run of the sampler: of one pass over one batch."""
+    """The frames and levels of one run of the sampler, which is one pass over one batch."""
 
     def __init__(self, batch: int, hires: bool) -> None:
         self.batch = batch
@@ -83,7 +83,7 @@ class Filming:
 
     @hookimpl
     def pre_step(self, step: "Step", latents: "Tensor") -> None:
-        """Remember what the step starts from: (B, C, h, w)."""
+        """Remember the latents (B, C, h, w) from which the step starts."""
         place = (step.place.batch, step.place.hires)
         if not self._runs or self._runs[-1].place != place:
             self._begin(Run(*place))
@@ -95,7 +95,7 @@ class Filming:
         run = self._runs[-1]
         if self._noisy is None or len(self._runs) > FILMS or len(run.frames) >= KEPT:
             return
-        from .frames import frame  # torch
+        from .frames import frame  # loads torch
 
         form = self._job.model.latents
         run.frames.append(frame(step, self._noisy, denoised[0], form, self._options.side))

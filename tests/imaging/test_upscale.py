@@ -8,8 +8,8 @@ from PIL import Image
 
 from webui.domain.errors import Cancelled
 from webui.domain.upscale import Upscale
-from webui.imaging.extras import enlarge
-from webui.imaging.upscale import LANCZOS, NEAREST, Pass, Pixels, by_filter, by_model, places, resized, upscale
+from webui.imaging.extras_picture import enlarge
+from webui.imaging.upscale import LANCZOS, NEAREST, Pixels, UpscalerPass, by_filter, by_model, places, resized, upscale
 
 
 class Doubler:
@@ -33,7 +33,7 @@ def noisy(width: int, height: int) -> Image.Image:
 def silent(done: int, total: int) -> None: ...
 
 
-def pass_of(name: str, scale: float) -> Pass:
+def pass_of(name: str, scale: float) -> UpscalerPass:
     return by_filter(scale, NEAREST if name == "Nearest" else LANCZOS)
 
 
@@ -100,7 +100,7 @@ def test_to_a_size_keeps_the_proportions(crop: bool) -> None:
 
 
 def test_a_picture_that_shrinks_needs_no_upscaler() -> None:
-    def never(scale: float) -> Pass:
+    def never(scale: float) -> UpscalerPass:
         raise AssertionError
 
     assert resized(noisy(64, 32), 20, 10, never).size == (20, 10)

@@ -16,11 +16,11 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
 from webui.jobs.job import Job
 from webui.jobs.record import JobRecord, PictureRecord
-from webui.ui import forms, models, quicksettings, txt2img
+from webui.ui import forms, model_choices, quicksettings, txt2img
 from webui.ui.album import Album
-from webui.ui.blocks import build
 from webui.ui.generate import Runner
 from webui.ui.layout import Pen
+from webui.ui.page import build
 from webui.ui.paste import Paste, read_picture
 
 
@@ -194,10 +194,10 @@ def test_a_page_that_comes_back_sees_its_job_end(runner: Runner, engine: FakeEng
 
 
 def test_only_usable_files_are_offered_and_the_others_explained(engine: FakeEngine) -> None:
-    assert [value for _, value in models.checkpoint_choices(engine.library)] == [
+    assert [value for _, value in model_choices.checkpoint_choices(engine.library)] == [
         "mini.safetensors", "sdxl/other.safetensors",
     ]  # fmt: skip
-    [reason] = models.unusable(engine.library)
+    [reason] = model_choices.unusable(engine.library)
     assert reason.startswith("torn.safetensors")
 
 

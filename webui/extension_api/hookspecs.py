@@ -49,7 +49,8 @@ class AppSpec:
 
     @hookspec
     def actions(self) -> list[Action] | None:
-        """At start. Return what can be started beside making pictures; each gets a form, a job and a route, or None."""
+        """At start. Return the actions that can be started beside making pictures, or None. Each gets a form, a job and
+        a route."""
 
     @hookspec
     def join_job(self, job: JobContext) -> object | None:
@@ -122,17 +123,18 @@ class JobSpec:
 
     @hookspec
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
-        """Before each call of the network. Return what is added inside it, or None; all extensions' are summed.
+        """Before each call of the network. Return residuals to add inside it, or None. Those of all extensions are
+        summed.
 
-        `call.takes` says what this checkpoint's network can be given.
+        `call.takes` says which residuals this checkpoint's network can take.
         """
 
     @hookspec
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor | None:
         """After guidance. Return another estimate (B, C, h, w) of the clean latents, or None.
 
-        The three tensors are clean estimates whatever the sampler; what was returned is taken back to the noise where a
-        sampler works on that (DDIM family).
+        The three tensors are clean estimates with every sampler. For samplers that work on the noise (DDIM family) the
+        program converts the result back.
         """
 
     @hookspec

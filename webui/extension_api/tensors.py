@@ -1,9 +1,10 @@
-"""What an extension imports in modules that work on tensors, beside `webui.extension_api`. Loads torch.
+"""The part of the interface for modules of extensions that work on tensors. It loads torch.
 
 Types that are a part of the contract as they stand: what hooks are handed (`Step`, `Place`, `ModelCall`, `Residuals`,
 `Conditioning`, `Embedding`, `LoadedModel` with its `TextStack` and `ClipTower`), a file's tensors (`TensorFile`,
-`TensorReader`), what a checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`),
-and networks that draw maps (`DepthNetwork`, `Segmenter`). Each function below is a promise of its own.
+`TensorReader`), what a checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`), and
+networks that draw maps (`DepthNetwork`, `Segmenter`). The functions below stay as they are even where the code behind
+them moves or changes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -143,7 +144,7 @@ def picture_network(source: TensorFile, name: str, device: torch.device) -> Any:
         name: of the file, for error texts.
 
     Raises:
-        UnusableFileError: no network that is known, or one that does something else.
+        UnusableFileError: the network is unknown, or does something else.
     """
     return recognise.recognise(source, name, device)
 

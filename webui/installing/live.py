@@ -1,4 +1,6 @@
-"""Extensions of a running program: after every change they are described anew and a new worker is started."""
+"""Keeps a running program in step with its extensions: after every change they are described again, and a new worker is
+started.
+"""
 
 import logging
 import threading
@@ -49,11 +51,11 @@ class LiveExtensions:
         catalog.when_noted(self._heard)
 
     def open(self) -> None:
-        """From now on a new worker can be started."""
+        """Allow starting new workers from now on."""
         self._opened.set()
 
     def refresh(self) -> None:
-        """Look at the extensions again and let a new worker load them. Takes as long as describing what is new."""
+        """Describe the extensions again and start a worker that loads them. It returns when new ones are described."""
         with self._lock:
             self._catalog.replace(self._describe(self._disabled))
             self._renew(self._disabled, self._catalog.broken())
@@ -74,7 +76,7 @@ class LiveExtensions:
         self.refresh()
 
     def _heard(self, infos: Infos) -> None:
-        """What a new worker found; called from the executor's thread, which must not wait."""
+        """Receive what a new worker has loaded. The executor's thread calls this and must not wait."""
         threading.Thread(target=self._settle, args=(infos,), name="settle", daemon=True).start()
 
     def _settle(self, infos: Infos) -> None:
@@ -87,7 +89,7 @@ class LiveExtensions:
 
 @dataclass(frozen=True, slots=True)
 class InstallDoor:
-    """What page and API get: the means, and who may use them."""
+    """What page and API need for installing: the installer, and the rule who may use it."""
 
     installer: Installer
     live: LiveExtensions

@@ -1,4 +1,4 @@
-"""The lock file of installed extensions: source, commit, content hash and packages of each. It only remembers."""
+"""The lock file of installed extensions: source, commit, content hash and packages of each."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ class Entry:
     Attributes:
         commit: 40 hex digits; "" for zips and folders.
         sha256: `tree.tree_hash` of its folder.
-        packages: what was installed for it, `name==version`.
+        packages: the packages installed for it, as `name==version`.
     """
 
     version: str
@@ -39,13 +39,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of one installed extension.
+    """The record of one installed extension.
 
     Attributes:
         now: the generation in its folder.
-        previous: the one before, kept until `now` has started once.
-        coming: set while a swap is under way: what the folder will hold.
-        note: what happened to it last, for the user; "" where all went well.
+        previous: the generation before, kept until `now` has started once.
+        coming: the generation that is being put into the folder; None at all other times.
+        note: a sentence for the user about its last change; "" where that went well.
     """
 
     now: Entry | None = None
@@ -59,12 +59,12 @@ _RECORDS: TypeAdapter[dict[str, Record]] = TypeAdapter(dict[str, Record])
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """All of them, by name. Immutable; `LockFile.write` replaces it."""
+    """All records by name. It is immutable; `LockFile.write` replaces the file by another."""
 
     records: Mapping[str, Record] = field(default_factory=lambda: MappingProxyType({}))
 
     def with_(self, name: str, record: Record | None) -> "Lock":
-        """With another record under a name; None takes it away."""
+        """A copy with another record under a name; None removes the record."""
         others = {key: value for key, value in self.records.items() if key != name}
         return Lock(MappingProxyType(others if record is None else {**others, name: record}))
 
@@ -80,7 +80,7 @@ class LockFile:
         self._path = path
 
     def read(self) -> Lock:
-        """What is written; nothing where there is no file.
+        """The content of the file; empty where there is no file.
 
         Raises:
             WebuiError: the file is damaged. It is not overwritten, because it alone knows what was installed.

@@ -1,4 +1,4 @@
-"""The back of the program, as a worker builds it: the models' owner behind two methods."""
+"""The back of the program: it owns the models and does the work of jobs. A worker builds one with `build`."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,7 +18,7 @@ from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
 from webui.plugins.whereabouts import Whereabouts
-from webui.processing.extras import upscale_pictures
+from webui.processing.extras_job import upscale_pictures
 from webui.processing.ports import Reporter
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
@@ -30,7 +30,7 @@ from webui.weights.upscalers import UpscalerCache
 
 
 class Back:
-    """Runs one job at a time with models it keeps."""
+    """Does one job at a time, and keeps the models between jobs."""
 
     def __init__(
         self,
@@ -63,19 +63,21 @@ class Back:
         self._pipeline.load(checkpoint)
 
     def extensions(self) -> tuple[ExtensionInfo, ...]:
-        """The extensions found, with the failures."""
+        """All extensions, including those that could not be loaded."""
         return self._host.loaded.infos
 
     def act(
         self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
     ) -> ActionOutcome:
-        """Do an action of an extension."""
+        """Run an action of an extension. `progress` is told how far it is; `stopped` says whether the user cancelled
+        it.
+        """
         if not call.light:
             self._library.refresh()
         return self._host.act(call, progress, stopped)
 
     def close(self) -> None:
-        """Give the models' memory back."""
+        """Release the memory of all models."""
         self._pipeline.close()
         self._host.models.clear()
         self._models.clear()
@@ -86,10 +88,10 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
     """Make a back from its settings: device, precision, models folder.
 
     Args:
-        families: those of checkpoints that it can run.
+        families: the families of checkpoints that the back can run.
 
     Raises:
-        WebuiError: the device is not there, or cannot compute in that precision.
+        WebuiError: the device does not exist, or cannot compute in that precision.
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)

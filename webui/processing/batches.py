@@ -1,4 +1,6 @@
-"""How a batch goes through the passes of its job: networks applied, a start made, the text encoded, the sampler run."""
+"""Takes a batch through the passes of its job. Each pass applies the networks that its prompt names, makes the latents
+to start from, encodes the text and runs the sampler.
+"""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -14,7 +16,7 @@ from webui.processing.hires import Enlarged, Enlarger, first_picture
 from webui.processing.passes import Pass
 from webui.processing.patching import Patched
 from webui.processing.plan import Batch, ImageText, of_image
-from webui.processing.prepare import Prepared
+from webui.processing.prepare import PreparedJob
 from webui.processing.reporting import RunReport
 from webui.processing.sample import Noising, Origin, Sampled, sample_batch
 from webui.processing.stages import StageFiles, Stages
@@ -32,7 +34,7 @@ from webui.weights.model import LoadedModel
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What passes are run with, the same for all jobs."""
+    """What every pass of every job needs: models, text encoding, upscalers, and whether VAEs decode in tiles."""
 
     models: ModelCache
     texts: Texts
@@ -42,11 +44,11 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What the passes made of a batch.
+    """The result of a pass, or of all passes, over a batch.
 
     Attributes:
         latents: (B, C, h, w).
-        model: the network that was in force at the end; its VAE decodes them, as in A1111.
+        model: the model that was used last; its VAE decodes the latents, as in A1111.
         padded: whether a prompt was padded to the length of another.
         ti_hashes: of the embeddings that the first pass used, for each image.
     """
@@ -60,8 +62,8 @@ class Made:
 class BatchSampler:
     """Takes the batches of one job through its passes."""
 
-    def __init__(self, job: Prepared, tools: Tools, hooks: JobHooks, patched: Patched, report: RunReport) -> None:
-        """`patched` applies the extensions' patches to a further model."""
+    def __init__(self, job: PreparedJob, tools: Tools, hooks: JobHooks, patched: Patched, report: RunReport) -> None:
+        """`patched` applies the patches of extensions to a model that the job loads later, such as its refiner."""
         self._job = job
         self._tools = tools
         self._hooks = hooks
@@ -80,8 +82,8 @@ class BatchSampler:
     def sample(self, batch: Batch) -> Made | None:
         """The latents of a batch after its passes.
 
-        Where the user stops, it is the last estimate of the pass in work, or else what the pass before made; None
-        where there is neither.
+        Where the user stops, these are the last estimate of the pass that was running, or if it had none, the result of
+        the pass before; None where there is neither.
         """
         self._report.stopped = ""
         made: Made | None = None
@@ -110,7 +112,7 @@ class BatchSampler:
                 origin, stages = self._begun(one, batch, model, before)
             except Cancelled:
                 if before is None and not self._report.stopped:
-                    raise  # not the user: an extension ended the job
+                    raise  # an extension ended the job, not the user
                 return None
             with self._report.timed("sampling", batch.index):
                 sampled = self._sampled(one, batch, stages, origin)
@@ -130,17 +132,21 @@ class BatchSampler:
             self._patched(self._job.model)
             self._networks = networks
 
-    def _model_of(self, one: Pass, until_the_end: ExitStack) -> LoadedModel:
-        """The checkpoint that a pass begins with; what is done to a further one is undone with the stack."""
+    def _model_of(self, one: Pass, cleanup: ExitStack) -> LoadedModel:
+        """The model that a pass begins with. Changes to one that is not the job's own are undone when `cleanup`
+        ends.
+        """
         if one.base == self._job.base:
             return self._job.model
         model = self._loaded(one.base)
         if one.plan.request.tiling:
-            until_the_end.enter_context(wrapped_edges([model.network.module, model.vae.module]))
+            cleanup.enter_context(wrapped_edges([model.network.module, model.vae.module]))
         return model
 
     def _table(self, model: LoadedModel) -> SigmaTable:
-        """The noise levels of a pass: those that the job began with, where its checkpoint can be asked at them."""
+        """The noise levels of a pass: those of the job's first checkpoint, unless this pass has a checkpoint of another
+        kind of family, which needs its own.
+        """
         networks = networks_of(model.spec.family)
         if networks is networks_of(self._job.model.spec.family):
             return self._job.table
@@ -150,7 +156,7 @@ class BatchSampler:
         return self._patched(self._tools.models.get(stage.checkpoint, stage.vae))
 
     def _begun(self, one: Pass, batch: Batch, model: LoadedModel, before: Made | None) -> tuple[Origin | None, Stages]:
-        """What a pass starts from (None: pure noise), and its stages with their text encoded."""
+        """The latents that a pass starts from (None: pure noise), and its stages with their text encoded."""
         origin: Origin | None = None
         if one.hires is not None:
             with self._report.timed("upscaling", batch.index):
@@ -167,12 +173,12 @@ class BatchSampler:
                 lambda model: self._hooks.edit_conditioning(
                     self._tools.texts.encode(one.plan, batch, model, self._brought)
                 ),
-                self.start.extra if self.start else None,
+                self.start.image_channels if self.start else None,
             )
         return origin, stages
 
     def _enlarged(self, hires: Hires, batch: Batch, model: LoadedModel, before: Made | None) -> Enlarged:
-        """What the first pass made, or the finished picture in its place, at the size of the second pass."""
+        """The result of the first pass, or the finished picture given instead of it, at the size of the second pass."""
         request, tools = self._job.plan.request, self._tools
         enlarger = Enlarger(
             hires.upscaler,
@@ -193,7 +199,7 @@ class BatchSampler:
         return Enlarged(latents)
 
     def _sampled(self, one: Pass, batch: Batch, stages: Stages, origin: Origin | None) -> Sampled | None:
-        """The batch's latents after one pass; None where the user stopped it before anything was to be seen."""
+        """The batch's latents after one pass; None where the user stopped it before there was any estimate."""
         spec = stages.model.spec
         try:
             with merged_tokens(stages.model.network.module, one.merging_ratio):

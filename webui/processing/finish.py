@@ -1,4 +1,6 @@
-"""From the latents of a batch to its images: decoded, edited by extensions, masked parts put back, infotext written."""
+"""Makes the images of a batch from its latents: decodes them, lets extensions edit them, puts back what a mask
+protects, and writes the infotext.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,7 +33,7 @@ def finished(
 
     Args:
         plan: of the whole job.
-        facts: what infotexts say of all images of the job.
+        facts: what the infotexts of all images of the job say.
         start: the pictures that an img2img job started from.
         tiled: decode in tiles, which takes less memory.
 
@@ -51,7 +53,7 @@ def finished(
         index, subseed = first + position, batch.subseeds[position]
         picture = hooks.edit_image(picture, index)
         beside: tuple[Image.Image, ...] = ()
-        if start is not None:  # after the extensions, so that what a mask protects stays the original
+        if start is not None:  # after the extensions, so that they do not change what a mask protects
             picture, beside = start.finish(picture, position, made.latents[position])
         request = image_request(of_image(plan, batch.texts[position]), batch.seeds[position], subseed, position)
         own = replace(facts, subseed=subseed, extra=hooks.fields(index), ti_hashes=made.ti_hashes[position])

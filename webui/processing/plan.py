@@ -1,4 +1,7 @@
-"""From a request to a plan: everything drawn, named and counted before the work begins. No tensors here."""
+"""Plans a pass before the work begins: seeds are drawn, prompts split from their tags, steps and calls counted.
+
+There are no tensors here.
+"""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -52,7 +55,9 @@ class ImageText:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Which part of a schedule is run: its last `run` of `schedule` steps. No schedule: the picture stays as it is."""
+    """How much of a schedule is run: the last `run` of its `schedule` steps. With 0 steps the picture stays as it
+    is.
+    """
 
     schedule: int
     run: int
@@ -60,18 +65,19 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A request with everything filled in.
+    """A pass over the batches of a job, as planned from a request.
 
     Attributes:
-        request: seeds drawn, styles merged into the prompts and comments removed (`styles` is empty).
-        sampler: the facts of its sampler.
-        walk: the steps of the schedule, and those that are run.
-        calls: denoiser calls planned for the steps asked for; prompt editing is timed by them.
+        request: the request with its seeds drawn, styles merged into the prompts and comments removed (`styles` is
+            empty).
+        sampler: the catalog's entry of its sampler.
+        walk: how many steps the schedule has, and how many of them are run.
+        calls: denoiser calls planned for the requested steps. Prompt editing is timed by them.
         prompt: the positive prompt without network tags, as it is encoded.
-        networks: what the tags asked for.
-        batches: in the order they are made.
-        base_calls: of a second pass, the calls planned for the first; its prompt editing counts on from them.
-        text_size: (width, height) that the text side is told where the request's own are not meant.
+        networks: the network tags of the prompt, such as `<lora:name:1>`.
+        batches: in the order in which they are made.
+        base_calls: in a second pass, the calls planned for the first; prompt editing goes on counting from there.
+        text_size: (width, height) in SDXL's size conditioning where that is not the size of the request.
     """
 
     request: GenerationRequest
@@ -86,12 +92,14 @@ class Plan:
 
     @property
     def run_calls(self) -> int:
-        """Denoiser calls planned for the steps that are run; options that begin or end at a share go by them."""
+        """Denoiser calls planned for the steps that are run. Options that begin or end at a share of the run count
+        these.
+        """
         return calls_of(self.sampler, self.walk.run)
 
 
 def merged(request: GenerationRequest, styles: Mapping[str, Style]) -> GenerationRequest:
-    """The request with its styles merged into the prompts and comments removed, as extensions see it."""
+    """The request with its styles merged into the prompts and comments removed. This is what extensions get."""
     prompt, negative = merge_styles(request.prompt, request.negative_prompt, request.styles, styles)
     if request.prompting.comments:
         prompt, negative = strip_comments(prompt), strip_comments(negative)
@@ -100,10 +108,10 @@ def merged(request: GenerationRequest, styles: Mapping[str, Style]) -> Generatio
 
 
 def make_plan(request: GenerationRequest) -> Plan:
-    """Fill in what the request leaves open. Seeds count up image by image; with a variation only the subseeds do.
+    """Plan the first pass of a request. Seeds count up image by image; with a variation strength only subseeds do.
 
     Args:
-        request: `merged`; styles that it still names are unknown.
+        request: the result of `merged`. Styles that it still names do not exist.
     """
     seed = request.seed if request.seed >= 0 else random.randrange(SEEDS_END)
     subseed = request.subseed if request.subseed >= 0 else random.randrange(SEEDS_END)
@@ -155,7 +163,9 @@ def of_image(plan: Plan, text: ImageText) -> Plan:
 
 
 def walk_of(request: GenerationRequest) -> Walk:
-    """How far a request goes: from pure noise all the way, from a picture as far as the denoising strength says."""
+    """How much of its schedule a request runs: from pure noise all of it, from a picture the share that the denoising
+    strength says.
+    """
     steps, task = request.steps, request.task
     if not isinstance(task, Img2Img):
         return Walk(steps, steps)
@@ -164,7 +174,7 @@ def walk_of(request: GenerationRequest) -> Walk:
 
 
 def fixed_walk(steps: int, strength: float) -> Walk:
-    """As many steps as asked for, at the end of a schedule so long that they are the share `strength` of it."""
+    """Exactly `steps` steps, at the end of a schedule so long that they are the share `strength` of it."""
     strength = min(strength, FULL_STRENGTH)
     return Walk(int(steps / strength) if strength else 0, steps)
 
@@ -179,7 +189,7 @@ def image_request(plan: Plan, seed: int, subseed: int, position: int = 0) -> Gen
 
 
 def _filled_task(request: GenerationRequest, styles: Mapping[str, Style]) -> Txt2Img | Img2Img | Upscale:
-    """The task with the prompts of its second pass filled in as those of the first are."""
+    """The task with styles and comments in the prompts of its second pass handled as in those of the first."""
     task = request.task
     if not isinstance(task, Txt2Img) or not task.hires.enabled:
         return task

@@ -1,4 +1,6 @@
-"""The pipeline: one request in, its images out. Prepare, take every batch through the passes, finish its images."""
+"""The pipeline, which makes the images of one request: it prepares the job, takes every batch through the passes, and
+finishes its images.
+"""
 
 from contextlib import ExitStack
 
@@ -16,7 +18,7 @@ from webui.processing.finish import finished
 from webui.processing.patching import Patching
 from webui.processing.plan import merged
 from webui.processing.ports import Reporter
-from webui.processing.prepare import Preparation, Prepared
+from webui.processing.prepare import Preparation, PreparedJob
 from webui.processing.reporting import RunReport, SharedWish
 from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
@@ -25,7 +27,7 @@ from webui.weights.memory import ModelCache
 
 
 class Pipeline:
-    """Makes images with the models it is given. Holds no state between jobs but the models' cache."""
+    """Makes images with the models it is given. Between jobs it keeps only the cache of models, and patches on them."""
 
     def __init__(
         self,
@@ -53,8 +55,8 @@ class Pipeline:
                 missing is made as a whole, so that the missing one is what it would have been.
 
         Raises:
-            WebuiError: an expected failure, in words.
-            Cancelled: stopped by the user before there was any image.
+            WebuiError: an expected failure, in words for users.
+            Cancelled: the user stopped it before there was any image.
         """
         reporter = wish = SharedWish(reporter)
         hooks = self._host.join(request, wish.seen)
@@ -85,15 +87,17 @@ class Pipeline:
         self._patching.leave()
 
     def _made(
-        self, job: Prepared, hooks: JobHooks, reporter: Reporter, report: RunReport, there: frozenset[int]
+        self, job: PreparedJob, hooks: JobHooks, reporter: Reporter, report: RunReport, there: frozenset[int]
     ) -> tuple[list[GeneratedImage], list[Notice]]:
-        """The images of all batches, or of those that the user waited for; and what is to be said of their start."""
+        """The images of all batches, or of those made before the user interrupted; and notices about the given
+        pictures.
+        """
         images: list[GeneratedImage] = []
-        with ExitStack() as until_the_end:
-            until_the_end.enter_context(self._host.watched(hooks))
-            patched = until_the_end.enter_context(self._patching.on(hooks, job.model))
+        with ExitStack() as cleanup:
+            cleanup.enter_context(self._host.watched(hooks))
+            patched = cleanup.enter_context(self._patching.on(hooks, job.model))
             if job.plan.request.tiling:
-                until_the_end.enter_context(wrapped_edges([job.model.network.module, job.model.vae.module]))
+                cleanup.enter_context(wrapped_edges([job.model.network.module, job.model.vae.module]))
             sampler = BatchSampler(job, self._tools, hooks, patched, report)
             for batch in job.plan.batches:
                 if there.issuperset(batch.indices):

@@ -1,4 +1,5 @@
-"""The text side of a job: styles, embeddings and encoders, kept between jobs while their files stay the same."""
+"""Encodes the prompts of a job with its styles and embeddings, which are kept between jobs while their files stay the
+same."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -28,7 +29,7 @@ HASH_DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """An embedding file as it was read: the embedding, or why it could not be used."""
+    """The result of reading an embedding file: the embedding, or the reason why it cannot be used."""
 
     version: str
     embedding: Embedding | None

@@ -1,4 +1,4 @@
-"""Textual inversion (Gal et al. 2022, arXiv:2208.01618): reading the files."""
+"""Reads files of textual inversions, called embeddings for short (Gal et al. 2022, arXiv:2208.01618)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from webui.library.embedding_layout import unread_in, vector_names
 from webui.library.pictures import embedding_data, is_picture
 from webui.prompt.ports import TextEncoder, TextStack
 
-MAX_VECTORS = 75  # of a file: the format was made for CLIP, which reads no more between BOS and EOS
+MAX_VECTORS = 75  # in a file: the format was made for CLIP, which reads no more between BOS and EOS
 MAX_WIDTH = 8192
 MAX_FILE = 64 * 2**20  # bytes; 75 vectors of SDXL are under 1 MB
 
@@ -48,7 +48,7 @@ class Embedding:
         return self.parts.get(encoder.slot, self.parts.get("only", torch.empty(0, encoder.width)))
 
     def fits(self, stack: TextStack) -> bool:
-        """Whether it was made for text encoders of these widths, and goes into one chunk of theirs."""
+        """Whether it was made for text encoders of these widths, and fits into one chunk."""
         if self.length > stack.side.chunk:
             return False
         if len(self.parts) != len(stack.encoders) or ("only" in self.parts) != (len(stack.encoders) == 1):
@@ -61,10 +61,10 @@ def read_embedding(path: Path, name: str | None = None) -> Embedding:
 
     Formats: .safetensors (`emb_params`, `clip_l` and `clip_g` for SDXL, or what `weights.convert` makes of a .pt or
     .bin: A1111's `string_to_param.*`, diffusers' {token: vectors}), PNG and WebP pictures with the data in a text chunk
-    or in their pixels (`library/pictures.py`). The name is the file's, but a picture's own.
+    or in their pixels (`library/pictures.py`). The embedding is named after its file; only pictures contain a name.
 
     Args:
-        name: instead of that name, for a file that was converted and lies elsewhere.
+        name: the name to use instead, for a file that was converted and lies elsewhere.
 
     Raises:
         UnusableFileError: not readable, or none of these formats.
@@ -93,10 +93,10 @@ def read_embedding(path: Path, name: str | None = None) -> Embedding:
 
 
 def embedding_of(name: str, tensors: Mapping[str, Tensor], *, origin: str) -> Embedding:
-    """An embedding whose tensors came inside another file, named as in a file of their own.
+    """The embedding in tensors that came from another kind of file, named as in an embedding's own file.
 
     Raises:
-        UnusableFileError: they are no embedding.
+        UnusableFileError: the tensors are not an embedding.
     """
     return Embedding(name, MappingProxyType(_parts(f"{origin}, embedding {name}", tensors)), origin)
 

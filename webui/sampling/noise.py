@@ -1,7 +1,7 @@
-"""Where an image's random numbers come from: streams of normal draws and the noise of a batch of images.
+"""The random numbers of images: streams of normal draws, and the noise of a batch of images.
 
 Every image owns its generator, so an image is the same alone or in a batch, and torch's global generator is neither
-read nor seeded. Noise that depends on the two sigmas of a step stands in `brownian.py`.
+read nor seeded. Noise that depends on the two sigmas of a step is in `brownian.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,7 +59,9 @@ def slerp(share: float, low: Tensor, high: Tensor) -> Tensor:
 
 
 def paste_centred(noise: Tensor, base: Tensor) -> Tensor:
-    """A copy of `base` (C, H, W) with `noise` (C, h, w) in its middle; what sticks out is cut off on both sides."""
+    """A copy of `base` (C, H, W) with `noise` (C, h, w) in its middle; what extends beyond it is cut off on both
+    sides.
+    """
     rows_to, rows_from, rows = _overlap(noise.shape[1], base.shape[1])
     columns_to, columns_from, columns = _overlap(noise.shape[2], base.shape[2])
     pasted = base.clone()
@@ -79,7 +81,7 @@ def _overlap(size: int, room: int) -> tuple[int, int, int]:
 
 
 class ImageNoise:
-    """Noise of one pass over a batch of images: the start noise, then a draw for every step that asks (`StepNoise`).
+    """Noise of one pass over a batch of images: the start noise, then one draw for every step (`StepNoise`).
 
     Args:
         seeds: one per image.
@@ -87,7 +89,7 @@ class ImageNoise:
         subseed_strength: 0..1, share of the variation in the start noise.
         resize_from: (h, w) in latent cells of an earlier image whose start noise is put in the middle of this one; off
             unless both are above 0.
-        ensd: eta noise seed delta; not 0: steps draw from fresh streams of seed + ensd, not from the image's own.
+        ensd: eta noise seed delta. Where it is not 0, steps draw from fresh streams of seed + ensd.
         source: see `open_stream`.
         shape: (C, h, w) of one latent.
         device: where the noise ends up, float32.
@@ -130,7 +132,7 @@ class ImageNoise:
         return noise
 
     def __call__(self, sigma: Tensor, sigma_next: Tensor) -> Tensor:
-        """The next draw of every image (B, C, h, w), unit variance; the levels play no part."""
+        """The next draw of every image (B, C, h, w), unit variance; it does not depend on the two levels."""
         return torch.stack([stream(self._shape) for stream in self._streams])
 
     def _first_of(self, index: int) -> Tensor:

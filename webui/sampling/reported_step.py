@@ -1,7 +1,7 @@
 """The step that A1111's sampler has reported when the network is called. Windows of extensions are measured by it.
 
-A report comes once a step, and a call sees the last one. Most samplers report when the first call of a step is over, so
-that step 0 counts twice at the start. Two report later, and so their steps lag behind further.
+A1111 reports once a step, and a call uses the latest report. Most samplers report when the first call of a step is
+over, so that step 0 counts twice at the start. Two report later, and so their steps lag behind further.
 """
 
 _CALLS_OF_A_TRIAL = 3  # of DPM adaptive

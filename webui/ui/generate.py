@@ -1,6 +1,6 @@
-"""Start, follow and stop a job from the page. Knows components only as places for values; layout is in the tabs.
+"""Starts, follows and stops jobs from the page. The layout of the components is in the tabs.
 
-Following is asynchronous: a page that waits holds no thread, so the others stay quick.
+Following is asynchronous, so that waiting pages occupy no threads.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ Updates = dict[Component, Any]
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Where a job is shown.
+    """The components that show a job.
 
     `shown` holds one dict for each picture of the gallery (text, seed, subseed, file), `chosen` the index of the
     selected one; `job` is the id of this browser's last job and survives a reload of the page; `send` are the buttons
@@ -57,16 +57,16 @@ class Results:
 
     @property
     def all(self) -> list[Component]:
-        """What a handler that follows a job may write to."""
+        """The components that a handler which follows a job may change."""
         return [self.bar, self.preview, self.status, self.gallery, self.text, self.shown, self.chosen, self.job]
 
     def fail(self, text: str) -> Updates:
-        """The job is over; this is why."""
+        """Updates that show a failure."""
         return {self.bar: "", self.preview: "", self.status: markup.message("error", text)}
 
 
 class Readable(Protocol):
-    """A form that a request can be read from: the controls to send along, and what they mean."""
+    """A form from which a request can be read."""
 
     @property
     def controls(self) -> Mapping[str, Component]: ...
@@ -77,7 +77,7 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """The handlers of the buttons Generate, Interrupt and Skip, and of a page that comes back."""
+    """The handlers of the buttons Generate, Interrupt and Skip, and of a page that is loaded again."""
 
     engine: "Engine"
     form: Readable
@@ -105,7 +105,7 @@ class Runner:
         values: Mapping[Component, Any],
         sender: gr.Request | None,
     ) -> AsyncIterator[Updates]:
-        """Submit the request that `read` finds in the controls and follow it; what is wrong with it is shown."""
+        """Submit the request that `read` finds in the controls and follow it; errors in it are shown."""
         try:
             request = await asyncio.to_thread(read, values)
             job = await asyncio.to_thread(self.submit, request, owner_of(sender))
@@ -148,7 +148,7 @@ class Runner:
                 yield await asyncio.to_thread(self._stored, record)
 
     async def follow(self, job: "GenerationJob") -> AsyncIterator[Updates]:
-        """Updates until the job has ended, then its pictures, or its error as one sentence."""
+        """Updates of the page until the job has ended, then its pictures, or its error as one sentence."""
         where = self.results
         before: Updates = {where.preview: "", where.status: ""}
         yield {**before, where.job: job.id}
@@ -198,7 +198,7 @@ class Runner:
         return {**self._gallery(shown, files), where.status: markup.notices(record.notices)}
 
     def _done(self, result: GenerationResult) -> Updates:
-        """Pictures, how long each phase took, and the notices."""
+        """Updates that show the pictures, how long each phase took, and the notices."""
         count = f"{len(result.images)} picture{'s' if len(result.images) != 1 else ''}"
         times = ", ".join(
             f"{phase} {spent:.1f} s" for phase, spent in result.timings.items() if _is_shown(phase, spent)
@@ -227,7 +227,7 @@ class Runner:
         }
 
     def job(self, job_id: str | None) -> "GenerationJob | None":
-        """The job of that id; None where the engine does not know it (any more)."""
+        """The job of that id; None where the engine does not know it, or has forgotten it."""
         return self.engine.job(job_id) if job_id else None
 
     def interrupt(self, job_id: str | None) -> str:
@@ -272,5 +272,5 @@ def owner_of(sender: gr.Request | None) -> str:
 
 
 def _is_shown(phase: str, seconds: float) -> bool:
-    """Hooks of extensions (`name: hook`) only where they took noticeable time."""
+    """Whether a phase is shown: hooks of extensions (`name: hook`) only where they took noticeable time."""
     return ": " not in phase or seconds >= NOTICEABLE

@@ -1,4 +1,4 @@
-"""Every piece of HTML the page shows is made here, and here foreign text is escaped. No Gradio."""
+"""Makes every piece of HTML that the page shows, and escapes all text in it. It does not use Gradio."""
 
 import base64
 import html
@@ -102,7 +102,7 @@ def queued_bar(position: int) -> str:
 
 
 def preview(jpeg: bytes | None) -> str:
-    """The current estimate, inside the page itself: no file is written for it."""
+    """The preview as an image inside the HTML, so that no file is written for it."""
     if not jpeg:
         return ""
     return f'<img class="preview" alt="Live preview" src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
@@ -120,7 +120,7 @@ def token_counter(text: str, fault: str = "") -> str:
 
 
 def notices(entries: Sequence[Notice]) -> str:
-    """Each notice with who says it."""
+    """Each notice with its source."""
     return "".join(message("notice", f"{entry.source}: {entry.text}") for entry in entries)
 
 

@@ -1,4 +1,4 @@
-"""Hang the page into the web application, with everything Gradio leaves open by default closed."""
+"""Mounts the page in the web application, and closes everything that Gradio leaves open by default."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import gradio as gr
 from webui.domain.settings import Theme
 from webui.installing.live import InstallDoor
 from webui.prompt.style_file import StyleFile
-from webui.ui.blocks import build
+from webui.ui.page import build
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
@@ -52,8 +52,9 @@ def mount(
 
     Args:
         app: the FastAPI application.
-        engine: what the page talks to.
-        temp_dir: of this program alone. Uploads and shown pictures lie in `temp_dir/gradio`, which is emptied now.
+        engine: the engine that the page uses.
+        temp_dir: a folder of this program alone. Uploads and shown pictures lie in `temp_dir/gradio`, which is emptied
+            now.
         outputs_dir: refused to the browser as a folder; single pictures are linked into `temp_dir` when shown.
         save_images: whether the page's pictures are saved.
         embed_parameters: whether pictures that are not saved carry their generation text.
@@ -108,7 +109,7 @@ def mount(
 
 
 def scripts() -> str:
-    """What runs in the browser when the page has been drawn: each file is one function, all are called."""
+    """The script that runs in the browser when the page has been drawn: it calls the function in each script file."""
     return "() => {\n" + "\n".join(called(name) for name in SCRIPTS) + "\n}"
 
 

@@ -1,4 +1,4 @@
-"""Loads upscaler networks and keeps the last one. How pictures are cut into tiles is in `imaging/upscale.py`."""
+"""Loads upscaler networks and keeps the last one. `imaging/upscale.py` cuts pictures into tiles for them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -52,7 +52,7 @@ class UpscalerModel:
 
 
 class UpscalerCache:
-    """The upscaler network used last; loading another gives its memory back first. Numbers are float32."""
+    """Keeps the upscaler network that was used last, in float32. Its memory is released before another is loaded."""
 
     def __init__(self, library: ModelLibrary, device: torch.device) -> None:
         self._library = library

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from webui.engine.acting import ActionJob
     from webui.engine.engine import Engine
 
-FRAME = 0.2  # seconds that lie at least between two looks of an action on its way
+FRAME = 0.2  # least seconds between two updates of a running action
 Updates = dict[Block, Any]
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Accordion:
 
 @dataclass(frozen=True, slots=True)
 class Accordions:
-    """All of them. A request names the extensions whose box "Use" is ticked."""
+    """All accordions. A request names the extensions whose box "Use" is ticked."""
 
     entries: tuple[Accordion, ...] = ()
 
@@ -166,7 +166,7 @@ class _ActionTab:
         return {self.bar: "", self.status: markup.message("done", text), self.gallery: gr.update(value=files)}
 
     def cancel(self, job_id: str | None) -> str:
-        """Stop this tab's action; what to say where there is none."""
+        """Stop this tab's action; returns a sentence where there is none."""
         job = self.engine.action(job_id) if job_id else None
         if job is None or job.ended:
             return markup.message("notice", "Nothing is running.")
@@ -199,7 +199,7 @@ def _draw_action(engine: "Engine", album: Album, info: ExtensionInfo, action: Ac
 
 
 def _draw_list(engine: "Engine", door: InstallDoor | None) -> tuple[Callable[[], tuple[str, Any]], list[Component]]:
-    """The list and its switches; returns what reads the list again, and where that is shown."""
+    """Draw the list and its switches. Returns the handler that reads the list again, and the components it fills."""
     catalog = engine.extensions
     listed = gr.HTML(elem_id="extensions_list")
     chosen = gr.CheckboxGroup([], label="Switched on", elem_id="extensions_on")

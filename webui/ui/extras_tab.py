@@ -1,4 +1,4 @@
-"""The tab Extras: enlarge one picture or several. The work is a job like any other; following it is `generate.py`'s."""
+"""The tab Extras: enlarge one picture or several. The work is a job, which `generate.py` follows."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ from webui.domain.images import Picture, safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.upscale import Upscale
 from webui.output.metadata import read_text
-from webui.ui import forms, models
+from webui.ui import forms, model_choices
 from webui.ui.album import Album
 from webui.ui.events import bind, bind_stop
-from webui.ui.extensions import draw_accordions, names_of
+from webui.ui.extension_views import draw_accordions, names_of
 from webui.ui.generate import Results, Runner, Updates, owner_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def draw(engine: "Engine", album: Path, *, save_images: bool, embed_parameters: 
     """Draw the tab inside the caller's Blocks and give its buttons something to do.
 
     Args:
-        album: private folder of the pictures shown.
+        album: the private folder of the pictures that are shown.
 
     Returns:
         The controls that list upscalers, for `fresh_lists`.
@@ -41,7 +41,7 @@ def draw(engine: "Engine", album: Path, *, save_images: bool, embed_parameters: 
         with gr.Column(min_width=320):
             with gr.Tabs(elem_id="mode_extras"):
                 with gr.Tab("Single Image", elem_id="extras_single_tab"):
-                    # a path and no mode: Gradio then leaves the file as it came, with its text and its alpha channel
+                    # With a path and no mode Gradio keeps the file unchanged, with its infotext and its alpha channel.
                     image = gr.Image(
                         type="filepath", image_mode=None, sources=["upload", "clipboard"], label="Source", height=360,
                         elem_id="extras_image", buttons=[],
@@ -82,7 +82,7 @@ def draw(engine: "Engine", album: Path, *, save_images: bool, embed_parameters: 
 
 def fresh_lists(engine: "Engine") -> list[dict[str, Any]]:
     """Updates of the lists of upscalers, as they are on disk now."""
-    return [gr.update(choices=models.upscaler_choices(engine.library))] * 2
+    return [gr.update(choices=model_choices.upscaler_choices(engine.library))] * 2
 
 
 def request_of(
@@ -119,7 +119,7 @@ def request_of(
 def _options(engine: "Engine") -> list[Component]:
     """The controls, in the order of `NAMES`."""
     schemas, drawn = forms.leaves(Upscale), {}
-    choices = models.upscaler_choices(engine.library)
+    choices = model_choices.upscaler_choices(engine.library)
 
     def one(name: str, elem_id: str, **more: Any) -> None:
         schema = schemas[name]

@@ -1,6 +1,6 @@
-"""A job of Extras: pictures in, enlarged pictures out, then what extensions do to them (restored faces).
+"""Jobs of the tab Extras: given pictures are enlarged, then extensions may change them (restored faces).
 
-How one picture is enlarged is in `imaging/extras.py`.
+How one picture is enlarged is in `imaging/extras_picture.py`.
 """
 
 import time
@@ -9,8 +9,8 @@ from webui.domain.errors import Cancelled
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
 from webui.domain.upscale import Upscale
-from webui.imaging.extras import enlarge
-from webui.imaging.upscale import Pass, Watch
+from webui.imaging.extras_picture import enlarge
+from webui.imaging.upscale import UpscalerPass, Watch
 from webui.output.infotext import quote
 from webui.plugins.host import ExtensionHost
 from webui.processing.ports import Reporter
@@ -51,7 +51,7 @@ def upscale_pictures(
             if reporter.stopped():
                 raise Cancelled("stopped by the user")
 
-        def pass_of(name: str, scale: float, watch: Watch = watch) -> Pass:
+        def pass_of(name: str, scale: float, watch: Watch = watch) -> UpscalerPass:
             return upscalers.pass_of(name, scale, watch)
 
         try:
@@ -80,6 +80,6 @@ def upscale_pictures(
 
 
 def single(task: Upscale, index: int) -> Upscale:
-    """The task that makes this one picture again."""
+    """The task that makes this one picture of several again."""
     texts = (task.infotexts[index],) if index < len(task.infotexts) else ()
     return task.model_copy(update={"images": (task.images[index],), "infotexts": texts})

@@ -1,4 +1,4 @@
-"""What the model selectors offer, and which of it a request means. Reads the library, loads nothing."""
+"""The choices of the model selectors, and the choice that a request means. Nothing is loaded."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -21,12 +21,12 @@ def checkpoint_choices(library: "ModelLibrary") -> Choices:
 
 
 def refiner_choices(library: "ModelLibrary") -> Choices:
-    """The same, led by "no refiner"."""
+    """Checkpoints, after the choice "no refiner"."""
     return [("None", ""), *checkpoint_choices(library)]
 
 
 def hires_checkpoint_choices(library: "ModelLibrary") -> Choices:
-    """The same, led by that of the first pass."""
+    """Checkpoints, after the choice "that of the first pass"."""
     return [("Use same checkpoint", ""), *checkpoint_choices(library)]
 
 
@@ -73,7 +73,7 @@ def with_known_checkpoint(
 
 
 def as_shown(library: "ModelLibrary", request: GenerationRequest, current: str) -> tuple[GenerationRequest, str]:
-    """A request fit for the controls, and what had to be changed for it ("" where nothing was).
+    """A request that the controls can show, and a sentence about what was changed for that ("" where nothing was).
 
     A checkpoint that is not here is replaced by the current one, so that pasted parameters of a picture made
     elsewhere can still be used.

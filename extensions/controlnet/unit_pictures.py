@@ -1,4 +1,6 @@
-"""Which picture and mask a unit reads: its own, or those of the img2img task, cropped as inpainting crops them."""
+"""Chooses the picture and the mask of a unit: its own, or those of the img2img task, cropped as inpainting crops
+them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,12 +38,12 @@ _MODES: Mapping[Fit, Literal["resize", "crop", "fill"]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Seen:
-    """What a unit reads.
+    """The picture and the mask of a unit.
 
     Attributes:
         picture: (H, W, 3) uint8 RGB.
-        mask: (H, W) uint8, above 127: repaint; None without one. It is cut there only when it has its final size.
-        fit: how its map is brought to size; that of the task where the task's picture is read.
+        mask: (H, W) uint8, above 127: repaint; None without one. It is made 0 or 255 only at its final size.
+        fit: how the map is brought to size. With the task's picture this is the resize mode of the task.
     """
 
     picture: Map
@@ -54,7 +56,7 @@ def seen_by(unit: Unit, request: GenerationRequest, path: str, *, crops: bool) -
 
     Args:
         path: of the unit in the request, for errors.
-        crops: whether its module looks at the part that "only masked" inpainting works on (reference does not).
+        crops: whether its module uses the part to which "only masked" inpainting crops (reference does not).
 
     Raises:
         BadRequestError: there is no picture.

@@ -1,13 +1,13 @@
-"""What Extras does to one picture: enlarge by two upscalers, blend, crop; and the text that says so. No networks."""
+"""The work of the tab Extras on one picture: it enlarges by two upscalers, blends, crops, and says so in a text."""
 
 from collections.abc import Callable
 
 from PIL import Image
 
 from webui.domain.upscale import Upscale
-from webui.imaging.upscale import Pass, upscale
+from webui.imaging.upscale import UpscalerPass, upscale
 
-PassOf = Callable[[str, float], Pass]  # (upscaler's name, scale wanted) -> its pass
+PassOf = Callable[[str, float], UpscalerPass]  # (name of an upscaler, factor wanted) -> its pass
 NONE = "None"
 
 
@@ -29,7 +29,7 @@ def enlarge(image: Image.Image, options: Upscale, pass_of: PassOf) -> tuple[Imag
 
 
 def _one(image: Image.Image, options: Upscale, pass_of: PassOf, name: str, told: dict[str, object]) -> Image.Image:
-    """One upscaler's picture; notes in `told` what was done."""
+    """The picture enlarged by one upscaler. The facts for the text are added to `told`."""
     if options.mode == "to":
         width, height, crop = options.width, options.height, options.crop
         told["Postprocess upscale to"] = f"{width}x{height}"

@@ -1,4 +1,4 @@
-"""The page: quicksettings above, one tab each below. `build` puts the parts together and draws nothing itself."""
+"""The page: quicksettings above, one tab each below. `build` puts the parts together."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,12 +12,12 @@ from webui.installing.live import InstallDoor
 from webui.prompt.style_file import StyleFile
 from webui.ui import (
     cards,
-    extensions,
-    extras,
+    extension_views,
+    extras_tab,
     forms,
     img2img,
     markup,
-    models,
+    model_choices,
     own_size,
     paste,
     quicksettings,
@@ -50,7 +50,7 @@ def build(
 
     Args:
         engine: submits jobs; its library fills the model lists.
-        temp_dir: private folder of the pictures shown; must lie in Gradio's upload folder (`mount` sees to that).
+        temp_dir: the private folder of the pictures that are shown, inside Gradio's upload folder (see `mount`).
         save_images: whether pictures are saved to the outputs folder.
         embed_parameters: whether pictures that are not saved carry their generation text.
         styles: the saved styles; None: there are none, and none can be saved.
@@ -71,13 +71,13 @@ def build(
                 picture_tab = img2img.draw(picture_pen, styles, engine)
             filler = paste.Paste(engine, form, results.status)
             with gr.Tab("Extras", id="extras", elem_id="tab_extras"):
-                upscalers = extras.draw(
+                upscalers = extras_tab.draw(
                     engine, temp_dir / "shown", save_images=save_images, embed_parameters=embed_parameters
                 )
             with gr.Tab("PNG Info", id="pnginfo", elem_id="tab_pnginfo"):
                 paste.draw_pnginfo(filler, tabs)
             album = Album(temp_dir / "shown", embed_parameters)
-            extensions.draw_tabs(engine, album, installing)
+            extension_views.draw_tabs(engine, album, installing)
         runner = Runner(engine, form, results, album, save_images)
         txt2img.connect(pen, buttons, results, runner)
         of_pictures = Runner(engine, picture_tab.form, picture_tab.results, album, save_images)
@@ -100,11 +100,11 @@ def build(
         refiner = picture_pen.controls["refiner.checkpoint"]
 
         def start() -> paste.Updates:
-            listed = gr.update(choices=models.refiner_choices(engine.library))
+            listed = gr.update(choices=model_choices.refiner_choices(engine.library))
             return {**_starting(engine, filler, drawn=starting), refiner: listed}
 
         bind(page.load, start, None, [*filler.outputs, refiner])
-        bind(page.load, lambda: extras.fresh_lists(engine), None, upscalers)
+        bind(page.load, lambda: extras_tab.fresh_lists(engine), None, upscalers)
         bind(page.load, runner.resume, [results.job], results.all)
         bind(page.load, of_pictures.resume, [picture_tab.results.job], picture_tab.results.all)
     blocks: gr.Blocks = page
@@ -112,7 +112,7 @@ def build(
 
 
 def _connect_prompts(engine: "Engine", tabs: Sequence[tuple[Pen, txt2img.Buttons]], styles: StyleFile | None) -> None:
-    """What stands around the prompts of each tab: token counters, and the editor of styles."""
+    """Connect the token counters and the editor of styles of each tab."""
     counting = tokens.Counting(engine, dict if styles is None else styles.read)
     for pen, buttons in tabs:
         tokens.connect(pen, buttons.counters, counting)
@@ -122,7 +122,7 @@ def _connect_prompts(engine: "Engine", tabs: Sequence[tuple[Pen, txt2img.Buttons
 
 
 def _connect_paste(engine: "Engine", tab: img2img.Tab) -> None:
-    """The arrow button of img2img: generation parameters fill what it shares with txt2img."""
+    """Connect the arrow button of img2img: generation parameters fill the fields that it shares with txt2img."""
     filler = paste.Paste(engine, tab.form.form, tab.results.status)
     controls = tab.form.controls
 
@@ -136,7 +136,7 @@ def _connect_paste(engine: "Engine", tab: img2img.Tab) -> None:
 def _starting(engine: "Engine", filler: paste.Paste, drawn: GenerationRequest) -> paste.Updates:
     """What a freshly loaded page must change: the lists of model files, and starting values that are not as `drawn`.
 
-    The others are left alone, so that nothing typed while the page loads is overwritten.
+    Other controls are not changed, so that nothing that the user types while the page loads is overwritten.
     """
     library, controls = engine.library, filler.form.controls
     request, missing = own_size.starting(engine)
@@ -144,11 +144,11 @@ def _starting(engine: "Engine", filler: paste.Paste, drawn: GenerationRequest) -
     changed = [name for name, value in forms.flatten(request).items() if before.get(name) != value]
     updates = filler.form.show(request, changed)
     lists = {
-        "checkpoint": models.checkpoint_choices(library),
-        "vae": models.vae_choices(library),
-        "refiner.checkpoint": models.refiner_choices(library),
-        "task.hires.checkpoint": models.hires_checkpoint_choices(library),
-        "task.hires.upscaler": models.hires_upscaler_choices(library),
+        "checkpoint": model_choices.checkpoint_choices(library),
+        "vae": model_choices.vae_choices(library),
+        "refiner.checkpoint": model_choices.refiner_choices(library),
+        "task.hires.checkpoint": model_choices.hires_checkpoint_choices(library),
+        "task.hires.upscaler": model_choices.hires_upscaler_choices(library),
     }
     for name, choices in lists.items():
         updates[controls[name]] = gr.update(**{**updates.get(controls[name], {}), "choices": choices})

@@ -1,4 +1,4 @@
-"""Runs the networks of face restorers on one aligned face. Reading and recognising files is the program's."""
+"""Runs the networks of face restorers on one aligned face. The program itself reads and recognises their files."""
 
 import functools
 from pathlib import Path
@@ -46,7 +46,7 @@ class FaceNetwork:
         match self.family:
             case "CodeFormer":
                 return {"weight": weight}
-            case "GFPGAN":  # the noise that was trained with, so that the same picture comes out again
+            case "GFPGAN":  # with the noise stored in the file, so that the result is always the same
                 return {"return_rgb": False, "randomize_noise": False}
         return {}
 

@@ -1,4 +1,6 @@
-"""ControlNet in one job: which units act in which call of the UNet, and what is shown and written afterwards."""
+"""The hooks of ControlNet in one job: they decide which units act in which call of the UNet, and return maps and
+infotext fields afterwards.
+"""
 
 import hashlib
 import random
@@ -27,32 +29,32 @@ from webui.extension_api.tensors import LoadedModel, ModelCall, Place, Residuals
 from .finishing import kept, lit
 from .injection import BALANCED, CONTROL_WINS, is_within
 from .latents import Correction, Prediction, latent_mask, noised
-from .networks import Acting, acting, load
 from .options import ControlOptions, Unit
 from .reference import Look, Reference
-from .units import Prepared, fields_of, prepare
+from .unit_networks import Acting, acting, load
+from .units import PreparedUnit, fields_of, prepare
 
 SEEDS = 2**64  # of torch
 SEEDS_DRAWN_BELOW = 4294967294
-FULL_STRENGTH = 0.999  # a denoising strength of 1 counts as this
+FULL_STRENGTH = 0.999  # larger denoising strengths count as this
 
 
 class ControlJob:
-    """The job hooks. Made for each job in which a unit is enabled."""
+    """The job hooks. There is one object for each job in which a unit is enabled."""
 
     def __init__(self, job: JobContext, options: ControlOptions) -> None:
         self._context = job
         self._options = options
         self._originals: tuple[Unit, ...] = options.enabled
         self._request = job.request
-        self._units: tuple[Prepared, ...] = prepare(options, job.request, job.models, job.device)
+        self._units: tuple[PreparedUnit, ...] = prepare(options, job.request, job.models, job.device)
         self._paths = {one.number: find_network(job.models, one) for one in self._units if one.has_model}
         self._on_model: OnModel | None = None
         self._draws: tuple[tuple[int, bool], torch.Generator] | None = None
 
     @hookimpl
     def edit_request(self, request: GenerationRequest) -> GenerationRequest | None:
-        """Draw the seed here: what units draw hangs on it."""
+        """Draw a random seed already here, because preprocessors with randomness depend on it."""
         if request.seed < 0:
             request = request.with_(seed=random.randrange(SEEDS_DRAWN_BELOW))
         self._request = request
@@ -61,14 +63,16 @@ class ControlJob:
 
     @hookimpl
     def patch_model(self, model: LoadedModel) -> Any:
-        """Bring the networks onto the checkpoint; what else the job loads is left as it is."""
+        """Attach the networks to the checkpoint of the job. Other models of the job, such as its refiner, are not
+        changed.
+        """
         if self._on_model is not None and not self._on_model.is_of(model):
             return None
         return self._applied(model)
 
     @hookimpl
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
-        """What the units add. Control ends where a refiner takes over, as in A1111."""
+        """The residuals of all units. Control ends where a refiner takes over, as in A1111."""
         if self._on_model is None or call.place.stage == "refiner":
             return None
         hires, place = call.step.hires, call.place
@@ -110,7 +114,7 @@ class ControlJob:
             finally:
                 self._on_model = None
 
-    def _acting(self, one: Prepared, model: LoadedModel) -> Acting:
+    def _acting(self, one: PreparedUnit, model: LoadedModel) -> Acting:
         """The network of a unit on the model. Raises BadRequestError where its file is unusable or does not fit."""
         job, path = self._context, self._paths[one.number]
         try:
@@ -119,7 +123,9 @@ class ControlJob:
             raise BadRequestError(f"{one.path}.model", str(error)) from error
 
     def _noise(self, place: Place) -> torch.Generator:
-        """Random numbers of the pass: A1111's global generator, as the noise of the batch's last image left it."""
+        """The random numbers of a pass: A1111's global generator in the state after the noise of the batch's last
+        image.
+        """
         run = (place.batch, place.hires)
         if self._draws is None or self._draws[0] != run:
             request = self._request
@@ -131,7 +137,7 @@ class ControlJob:
 class OnModel:
     """The units of a job on one checkpoint."""
 
-    def __init__(self, model: LoadedModel, units: Sequence[Prepared], networks: Mapping[int, Acting]) -> None:
+    def __init__(self, model: LoadedModel, units: Sequence[PreparedUnit], networks: Mapping[int, Acting]) -> None:
         self._model = model
         self._units = units
         self._networks = networks
@@ -139,7 +145,7 @@ class OnModel:
         self._prediction = Prediction(model.spec.prediction == "v")
         self._cell = model.spec.latents.cell
         self._latents: dict[tuple[int, int, int], Tensor] = {}
-        self._encoded: dict[bytes, Tensor] = {}  # by what the picture is: A1111 encodes equal ones once
+        self._encoded: dict[bytes, Tensor] = {}  # by the picture's content, because A1111 encodes equal pictures once
         self._corrections: list[Correction] = []
         self._corrects = any(corrects(one) for one in units)
         self._call: ModelCall | None = None
@@ -150,7 +156,7 @@ class OnModel:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """While networks and hooks are on the model."""
+        """While entered, networks and hooks are attached to the model."""
         with ExitStack() as stack:
             for network in self._networks.values():
                 stack.enter_context(network.applied())
@@ -161,8 +167,10 @@ class OnModel:
                 stack.callback(handle.remove)
             yield
 
-    def residuals(self, call: ModelCall, active: Sequence[Prepared], noise: torch.Generator) -> Residuals | None:
-        """What the active units add in this call; also sets up those that act on layers or on the output."""
+    def residuals(self, call: ModelCall, active: Sequence[PreparedUnit], noise: torch.Generator) -> Residuals | None:
+        """The residuals of the active units in this call. Units that act on layers or on the output are set up for it
+        too.
+        """
         self._call, self._corrections = None, []
         for network in self._networks.values():
             network.idle()
@@ -176,16 +184,16 @@ class OnModel:
             if added is not None:
                 total = added if total is None else total + added
         self._call = call
-        # A1111 corrects in every call of both passes, whatever the window of the unit; colours come first.
+        # A1111 applies corrections in every call of both passes, whatever steps the unit is set to; colours come first.
         correcting = sorted((one for one in self._units if corrects(one)), key=lambda one: one.inpaints)
         self._corrections = [self._correction(one, call) for one in correcting]
         return total
 
     def _encode(self, call: ModelCall, noise: torch.Generator) -> None:
-        """Make the latents of all units that need them, whether they act in this call or not.
+        """Encode the pictures of all units that need it, whether they act in this call or not.
 
-        They are drawn from the posterior, and so each picture takes its random numbers before the first reference
-        takes any.
+        Latents are drawn from the posterior. Encoding all pictures first keeps the order of random numbers: theirs come
+        before those of the first reference unit.
         """
         height, width = call.sample.shape[-2:]
         for one in self._units:
@@ -198,12 +206,14 @@ class OnModel:
                 self._encoded[picture] = self._model.vae.encode(pixels.to(self._model.device), noise)
             self._latents[key] = self._encoded[picture]
 
-    def _source_latents(self, one: Prepared, call: ModelCall) -> Tensor:
+    def _source_latents(self, one: PreparedUnit, call: ModelCall) -> Tensor:
         """(1, 4, h, w) latents of a unit's picture."""
         height, width = call.sample.shape[-2:]
         return self._latents[one.number, height, width]
 
-    def _look(self, reference: Reference, call: ModelCall, units: Sequence[Prepared], noise: torch.Generator) -> None:
+    def _look(
+        self, reference: Reference, call: ModelCall, units: Sequence[PreparedUnit], noise: torch.Generator
+    ) -> None:
         reference.forget()
         for one in units:
             latents = self._source_latents(one, call).to(call.sample.device).expand(len(call.sample), -1, -1, -1)
@@ -220,7 +230,7 @@ class OnModel:
     def _is_xl(self) -> bool:
         return self._model.spec.family.takes_vector
 
-    def _correction(self, one: Prepared, call: ModelCall) -> Correction:
+    def _correction(self, one: PreparedUnit, call: ModelCall) -> Correction:
         source = self._source_latents(one, call)
         weight = min(max(one.unit.weight, 0.0), 1.0)
         height, width = call.sample.shape[-2:]
@@ -246,11 +256,11 @@ class OnModel:
         return (changed, *output[1:]) if isinstance(output, tuple) else changed
 
 
-def find_network(models: Models, one: Prepared) -> Path:
-    """The file that a unit names: exactly, or the shortest name that contains the text, as A1111 takes it.
+def find_network(models: Models, one: PreparedUnit) -> Path:
+    """The file that a unit names: by its exact name, else the shortest name that contains the text, as in A1111.
 
     Raises:
-        BadRequestError: none; lists those that are there.
+        BadRequestError: there is no such file; the text lists those that exist.
     """
     wanted = one.unit.model
     try:
@@ -262,13 +272,13 @@ def find_network(models: Models, one: Prepared) -> Path:
         return models.find("controlnet", min(containing, key=len))
 
 
-def corrects(one: Prepared) -> bool:
-    """Whether a unit changes what the UNet answers."""
+def corrects(one: PreparedUnit) -> bool:
+    """Whether a unit changes the output of the UNet."""
     return one.module.name.startswith("tile_colorfix") or one.module.name == "inpaint_only"
 
 
-def look_of(one: Prepared, *, hires: bool, is_xl: bool) -> Look:
-    """How a reference unit takes part."""
+def look_of(one: PreparedUnit, *, hires: bool, is_xl: bool) -> Look:
+    """The settings of a reference unit for one call."""
     mode = one.unit.control_mode
     fidelity = one.threshold(0) if mode == BALANCED else 1.0 if mode == CONTROL_WINS else 0.0
     if hires:
@@ -283,7 +293,7 @@ def look_of(one: Prepared, *, hires: bool, is_xl: bool) -> Look:
 
 
 def steps_of(request: GenerationRequest, *, hires: bool) -> int:
-    """Steps that shares of a run refer to: those asked for, in img2img those that are run."""
+    """The number of steps to which shares of a run refer: the requested ones, in img2img those that are run."""
     task = request.task
     if isinstance(task, Txt2Img) and hires:
         return task.hires.steps or request.steps

@@ -1,4 +1,4 @@
-"""A unit's network in action: each kind turns a call of the UNet into residuals, or acts on its layers. One per job."""
+"""Runs the network of a unit during a job: it adds residuals to a call of the UNet, or acts on the UNet's layers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -12,29 +12,29 @@ from torch import Tensor
 from webui.extension_api import Models, UnusableFileError
 from webui.extension_api.tensors import LoadedModel, ModelCall, Residuals, TensorFile
 
+from .control_files import fill, recognise
 from .control_lora import borrowed, build_control_lora, build_difference
 from .control_net import ControlNet, control_shape, empty_network
-from .files import fill, recognise
 from .injection import CONTROL_WINS, adapter_weights, is_soft, layer_weights, level_sizes, resized_to, weighted
 from .lllite import Attached, Control, LLLite, build_lllite
-from .t2i_adapter import Adapter, LightAdapter, build_adapter
-from .units import Prepared
+from .t2i_adapter import FullAdapter, LightAdapter, build_adapter
+from .units import PreparedUnit
 
-AVERAGED_WORD = "shuffle"  # in the name of a file: residuals are averaged over the area
-Network = ControlNet | Adapter | LightAdapter | LLLite
+AVERAGED_WORD = "shuffle"  # networks with this word in their file name average residuals over the area
+Network = ControlNet | FullAdapter | LightAdapter | LLLite
 
 
 class Acting(Protocol):
     """A network on a model, for one unit of one job."""
 
     def residuals(self, call: ModelCall) -> Residuals | None:
-        """What it adds in this call."""
+        """The residuals that it adds in this call."""
 
     def idle(self) -> None:
-        """It has no part in the call that comes."""
+        """Called instead of `residuals` where it does not act in the next call."""
 
     def applied(self) -> AbstractContextManager[None]:
-        """While it may act on the model."""
+        """While entered, it may act on the model."""
 
 
 def build(source: TensorFile, device: torch.device, dtype: torch.dtype) -> Network:
@@ -59,7 +59,7 @@ def load(models: Models, path: Path, device: torch.device, dtype: torch.dtype) -
     return models.load(path, partial(build, device=device, dtype=dtype))
 
 
-def acting(network: Network, prepared: Prepared, path: Path, model: LoadedModel) -> Acting:
+def acting(network: Network, prepared: PreparedUnit, path: Path, model: LoadedModel) -> Acting:
     """The network for a unit on a model.
 
     Raises:
@@ -76,7 +76,7 @@ class ControlNetUnit:
     """ControlNet and control-LoRA."""
 
     def __init__(
-        self, network: ControlNet, prepared: Prepared, model: LoadedModel, *, averaged: bool, name: str
+        self, network: ControlNet, prepared: PreparedUnit, model: LoadedModel, *, averaged: bool, name: str
     ) -> None:
         _check_fit(network, model, name)
         self._network = network
@@ -127,9 +127,9 @@ class ControlNetUnit:
 
 
 class AdapterUnit:
-    """T2I-Adapter: its features are made once and serve every call, those of the second pass of hires fix too."""
+    """T2I-Adapter: its features are computed once for all calls of both passes."""
 
-    def __init__(self, network: Adapter | LightAdapter, prepared: Prepared, model: LoadedModel) -> None:
+    def __init__(self, network: FullAdapter | LightAdapter, prepared: PreparedUnit, model: LoadedModel) -> None:
         channels = [level.channels for level in model.unet.shape.levels]
         ours = [out for _, out, _ in network.shape.levels]
         if ours[: len(channels)] != channels:
@@ -179,9 +179,11 @@ class AdapterUnit:
 
 
 class LLLiteUnit:
-    """ControlNet-LLLite: acts on layers, adds no residuals; off in the second pass of hires fix, as in A1111."""
+    """ControlNet-LLLite: it acts on layers and adds no residuals. As in A1111, it is off in the second pass of hires
+    fix.
+    """
 
-    def __init__(self, network: LLLite, prepared: Prepared, model: LoadedModel) -> None:
+    def __init__(self, network: LLLite, prepared: PreparedUnit, model: LoadedModel) -> None:
         self._attached = Attached(network)
         self._prepared = prepared
         self._model = model
@@ -212,7 +214,7 @@ def in_pixels(latent: tuple[int, int], model: LoadedModel) -> tuple[int, int]:
 
 @contextmanager
 def _on(network: torch.nn.Module, device: torch.device, *, low_vram: bool) -> Iterator[None]:
-    """While the network is where the UNet is; with `low_vram` it waits in main memory between calls."""
+    """While entered, the network is on the UNet's device; with `low_vram` it is in main memory between calls."""
     network.to(device)
     try:
         yield
@@ -243,7 +245,7 @@ Patch = Callable[[], AbstractContextManager[None]]
 
 @contextmanager
 def all_applied(networks: list[Acting]) -> Iterator[None]:
-    """While every network may act on the model."""
+    """While entered, every network may act on the model."""
     with ExitStack() as stack:
         for network in networks:
             stack.enter_context(network.applied())

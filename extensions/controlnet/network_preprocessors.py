@@ -1,6 +1,6 @@
-"""Preprocessors that draw with a network of the user's: finds it by the preprocessor's name, loads and keeps it.
+"""Preprocessors that draw with a network that the user has installed. The network is found by the preprocessor's name.
 
-Nothing here takes a path that a request could choose.
+No path can be chosen by a request.
 """
 
 from collections.abc import Callable

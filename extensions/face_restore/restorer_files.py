@@ -1,4 +1,4 @@
-"""Which files of the models folder are used: restorers and the detector. Reads names only; no torch here."""
+"""Chooses the files of restorers and of the detector from the models folder, by their names alone."""
 
 from types import MappingProxyType
 
@@ -8,7 +8,7 @@ DETECTOR = "face_detection_yunet_2023mar.onnx"
 DETECTOR_PLACE = "models/detectors"
 FOLDERS = MappingProxyType({"CodeFormer": "models/Codeformer", "GFPGAN": "models/GFPGAN"})
 _KINDS = MappingProxyType({"CodeFormer": "codeformer", "GFPGAN": "gfpgan"})
-_HELPERS = ("detection_", "parsing_", "face_detection_", "alignment_")  # what A1111 keeps beside GFPGAN
+_HELPERS = ("detection_", "parsing_", "face_detection_", "alignment_")  # other models that A1111 keeps here
 
 
 def detector_name(models: Models) -> str | None:
@@ -18,7 +18,7 @@ def detector_name(models: Models) -> str | None:
 
 
 def restorer_name(models: Models, family: str) -> str | None:
-    """The file of a family (`CodeFormer`, `GFPGAN`): one that is named after it, the newest; else any other."""
+    """The file of a family (`CodeFormer`, `GFPGAN`): the newest of those named after it; else any other."""
     found = [name for name in models.names(_KINDS[family]) if not _bare(name).startswith(_HELPERS)]
     named = [name for name in found if family.lower() in _bare(name)]
     return max(named or found, key=_bare, default=None)
@@ -30,7 +30,7 @@ def kind(family: str) -> str:
 
 
 def usable_restorers(models: Models) -> list[dict[str, str]]:
-    """A1111's list of face restorers: those whose file, and the detector's, are there."""
+    """A1111's list of face restorers: those whose file exists, if the detector's exists too."""
     if detector_name(models) is None:
         return []
     files = {family: restorer_name(models, family) for family in FOLDERS}

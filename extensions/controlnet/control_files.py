@@ -1,4 +1,4 @@
-"""Says what a file in models/ControlNet is, by the names and shapes of its tensors, and fills networks from it."""
+"""Recognises files in models/ControlNet by the names and shapes of their tensors, and fills networks from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Kind = Literal["controlnet", "difference", "control_lora", "t2i_adapter", "lllit
 _PREFIX = "control_model."
 _HINT = "input_hint_block.0.weight"
 _DIFFUSERS_HINT = "controlnet_cond_embedding."
-# What has its place in the folder too, but is none of the kinds that are built in.
+# Kinds of files that users keep in this folder too, but that this extension does not support.
 _STRANGERS = (
     ("ip_adapter.1.to_k_ip.weight", "an IP-Adapter"),
     ("image_proj.latents", "an IP-Adapter"),
@@ -44,13 +44,13 @@ class Found:
 
 
 def recognise(shapes: Shapes, name: str) -> Found:
-    """What the file is.
+    """Recognise a file.
 
     Args:
         name: of the file, for error texts.
 
     Raises:
-        UnusableFileError: none of the kinds that are built in; says what it is where that is known.
+        UnusableFileError: the file is of no supported kind; the text says of which kind, where that is known.
     """
     for key, what in _STRANGERS:
         if key in shapes:

@@ -1,4 +1,4 @@
-"""What the extension does in a job: finds each picture's faces, restores them, by GFPGAN, then by CodeFormer."""
+"""The hooks of a job: they find the faces of each picture, and restore them by GFPGAN, then by CodeFormer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from PIL import Image
 
 from webui.extension_api import JobContext, UnknownModelError, UnusableFileError, hookimpl
 
-from . import networks
+from . import restorer_networks
 from .detection import YuNet
-from .files import DETECTOR, DETECTOR_PLACE, FOLDERS, detector_name, kind, restorer_name
 from .options import FaceOptions
+from .restorer_files import DETECTOR, DETECTOR_PLACE, FOLDERS, detector_name, kind, restorer_name
 from .restoring import Detector, Restorer, restore
 
 DEFAULT_WEIGHT = FaceOptions().codeformer_weight
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """One restorer at work.
+class RestorerPass:
+    """The use of one restorer in a job.
 
     Attributes:
         family: `GFPGAN` or `CodeFormer`.
-        restorer: gives the network; it is loaded when the first face is there.
+        restorer: returns the network, which is loaded when the first face is found.
     """
 
     family: str
@@ -34,12 +34,12 @@ class Pass:
 
 
 class FaceJob:
-    """Joins a job. Without a network of its own, so that tests hand theirs in."""
+    """The job hooks. Detector and restorers are arguments, so that tests can pass their own."""
 
     def __init__(
         self,
         detector: Detector,
-        passes: Sequence[Pass],
+        passes: Sequence[RestorerPass],
         *,
         extras: bool,
         notice: Callable[[str], None],
@@ -50,7 +50,7 @@ class FaceJob:
         self._extras = extras
         self._notice = notice
         self._stopped = stopped
-        self._done: list[Pass] = []
+        self._done: list[RestorerPass] = []
 
     @hookimpl
     def edit_image(self, image: Image.Image, index: int) -> Image.Image | None:
@@ -75,7 +75,7 @@ class FaceJob:
 
 
 def join(job: JobContext, options: FaceOptions) -> FaceJob | None:
-    """The member of a job; None, with a notice, where a file is missing: the job goes on without restoring."""
+    """The object with the job hooks. None, with a notice, where a file is missing: the job then does not restore."""
     found = detector_name(job.models)
     if found is None:
         job.notice(f"finding faces needs the file {DETECTOR} in {DETECTOR_PLACE}; no face was restored")
@@ -92,8 +92,10 @@ def join(job: JobContext, options: FaceOptions) -> FaceJob | None:
     return FaceJob(detector, passes, extras=extras, notice=job.notice, stopped=job.stopped)
 
 
-def fields(done: Sequence[Pass], *, extras: bool) -> dict[str, str]:
-    """A1111's fields of what was done: by visibility in Extras; elsewhere its name, and what is not as usual."""
+def fields(done: Sequence[RestorerPass], *, extras: bool) -> dict[str, str]:
+    """A1111's infotext fields: visibilities in Extras; elsewhere the restorer's name, and settings that differ from the
+    defaults.
+    """
     told: dict[str, str] = {}
     if done and not extras:
         told["Face restoration"] = done[-1].family
@@ -106,7 +108,7 @@ def fields(done: Sequence[Pass], *, extras: bool) -> dict[str, str]:
     return told
 
 
-def _passes(job: JobContext, options: FaceOptions) -> list[Pass | None]:
+def _passes(job: JobContext, options: FaceOptions) -> list[RestorerPass | None]:
     weight = options.codeformer_weight
     return [
         _pass(job, "GFPGAN", options.gfpgan_visibility, options.gfpgan_model, None),
@@ -114,8 +116,8 @@ def _passes(job: JobContext, options: FaceOptions) -> list[Pass | None]:
     ]
 
 
-def _pass(job: JobContext, family: str, visibility: float, wanted: str, weight: float | None) -> Pass | None:
-    """One restorer; None where it is not wanted, or its file is missing."""
+def _pass(job: JobContext, family: str, visibility: float, wanted: str, weight: float | None) -> RestorerPass | None:
+    """The use of a restorer; None where it is not wanted, or its file is missing."""
     if visibility == 0:
         return None
     name = wanted or restorer_name(job.models, family)
@@ -129,14 +131,14 @@ def _pass(job: JobContext, family: str, visibility: float, wanted: str, weight: 
         return None
 
     def restorer() -> Restorer:
-        network = networks.load(job.models, path, job.device)
+        network = restorer_networks.load(job.models, path, job.device)
 
         def work(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
             return network.restore(pixels, DEFAULT_WEIGHT if weight is None else weight)
 
         return work
 
-    return Pass(family, visibility, restorer, weight)
+    return RestorerPass(family, visibility, restorer, weight)
 
 
 def _short(value: float) -> str:
