@@ -31,6 +31,7 @@ class LatentFormat:
         cell: pixels along one side of a latent cell.
         scale, shift: latents are (what the encoder answers - shift) x scale.
         colours: a linear fit for previews, red, green and blue of each channel; a picture in -1..1 is their sum.
+        base: the colour of latents of zeros in that fit.
     """
 
     channels: int
@@ -38,6 +39,7 @@ class LatentFormat:
     scale: float
     colours: tuple[Colour, ...]
     shift: float = 0.0
+    base: Colour = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         if len(self.colours) != self.channels:

@@ -194,16 +194,16 @@ class BatchSampler:
 
     def _sampled(self, one: Pass, batch: Batch, stages: Stages, origin: Origin | None) -> Sampled | None:
         """The batch's latents after one pass; None where the user stopped it before anything was to be seen."""
-        spec = stages.model.spec
+        model = stages.model
         try:
-            with merged_tokens(stages.model.network.module, one.merging_ratio):
+            with merged_tokens(model.network.module, one.merging_ratio):
                 return sample_batch(
                     one.plan,
                     batch,
                     stages.at,
-                    Noising(spec.family, stages.table, stages.first.asked),
+                    Noising(model.spec.family, stages.table, stages.first.asked),
                     self._hooks,
-                    self._report.steps_watch(one, batch.index, spec.latents),
+                    self._report.steps_watch(one, batch.index, model.latents),
                     device=self._job.model.device,
                     origin=origin,
                     hires=one.hires is not None,

@@ -184,7 +184,7 @@ def traits_of(model: LoadedModel) -> ModelTraits:
         model.file.stem,
         model.spec.family,
         model.spec.prediction,
-        model.spec.latents,
+        model.latents,
         model.spec.in_channels,
         model.spec.zero_terminal_snr,
     )

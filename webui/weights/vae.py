@@ -1,13 +1,16 @@
 """The VAE's door: pixels 0..1 to scaled latents and back, one image at a time, never a black picture as success."""
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
 
 from webui.domain.errors import NotFiniteError
+from webui.library.family import LatentFormat
+from webui.weights.colour_fit import ColourFit, fit_colours
 from webui.weights.tiles import decode_in_tiles
 
 Work = Callable[[Tensor], Tensor]
@@ -38,6 +41,18 @@ class VaeDoor:
     @property
     def device(self) -> torch.device:
         return self.module.encoder.conv_in.weight.device
+
+    @cached_property
+    def colours(self) -> ColourFit | None:
+        """What its latents look like, found once by encoding a few colours; None where no linear fit tells."""
+        return fit_colours(partial(self._encode, draws=None), self.downscale)
+
+    def seen(self, form: LatentFormat) -> LatentFormat:
+        """The format with this VAE's own colours, or with those that it has where they cannot be found."""
+        fit = self.colours
+        if fit is None or len(fit.colours) != form.channels:
+            return form
+        return replace(form, colours=fit.colours, base=fit.base)
 
     @torch.no_grad()
     def encode(self, images: Tensor, draws: torch.Generator | None = None) -> Tensor:
