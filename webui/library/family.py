@@ -143,6 +143,7 @@ class ModelSpec:
         in_channels: that its network takes: those of the latents, and what is shown beside them.
         prediction: what the network answers, in the family's own words: epsilon, v (arXiv:2202.00512), ...
         prediction_source: where that was read; "default" is a guess by family.
+        notices: what the user should know of the file, in sentences.
         latents: as its VAE makes them.
         network: what the tensors of its network tell; a `UnetShape` where that is a UNet.
         heads: attention heads of each UNet level; () where it has none.
@@ -162,6 +163,7 @@ class ModelSpec:
     heads: tuple[int, ...] = ()
     sidecar: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     depth: MidasShape | None = None
+    notices: tuple[str, ...] = ()
 
     @property
     def unet(self) -> UnetShape:

@@ -14,7 +14,7 @@ from webui.processing.hires import Enlarged, Enlarger, first_picture
 from webui.processing.passes import Pass
 from webui.processing.patching import Patched
 from webui.processing.plan import Batch, ImageText, of_image
-from webui.processing.prepare import Prepared
+from webui.processing.prepare import Prepared, notices_of
 from webui.processing.reporting import RunReport
 from webui.processing.sample import Noising, Origin, Sampled, sample_batch
 from webui.processing.stages import StageFiles, Stages
@@ -147,7 +147,10 @@ class BatchSampler:
         return networks.levels(model.spec, self._job.plan.request.schedule)
 
     def _loaded(self, stage: StageFiles) -> LoadedModel:
-        return self._patched(self._tools.models.get(stage.checkpoint, stage.vae))
+        model = self._tools.models.get(stage.checkpoint, stage.vae)
+        told = self._hooks.notices
+        told += [notice for notice in notices_of(model) if notice not in (*self._job.notices, *told)]
+        return self._patched(model)
 
     def _begun(self, one: Pass, batch: Batch, model: LoadedModel, before: Made | None) -> tuple[Origin | None, Stages]:
         """What a pass starts from (None: pure noise), and its stages with their text encoded."""

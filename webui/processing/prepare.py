@@ -110,7 +110,11 @@ class Preparation:
             hires_checkpoint=self._title(second),
             version=VERSION,
         )
-        notices = (*self._names(request), *self._texts.problems([one.plan for one in passes], model, brought))
+        notices = (
+            *self._names(request),
+            *notices_of(model),
+            *self._texts.problems([one.plan for one in passes], model, brought),
+        )
         notices += () if request.disable_extra_networks else _left_out(plan, passes, taken)
         return Prepared(plan, passes, base, model, table, facts, brought, notices, seconds)
 
@@ -176,6 +180,11 @@ def own_texts(plan: Plan, hooks: JobHooks) -> Plan:
             one = hooks.edit_image_request(image_request(plan, seed, subseed, position), batch.first + position)
             texts.append(ImageText(one.prompt, one.negative_prompt))
     return with_texts(plan, texts)
+
+
+def notices_of(model: LoadedModel) -> tuple[Notice, ...]:
+    """What the user is told of a checkpoint's files wherever it is used."""
+    return tuple(Notice("checkpoint", text) for text in model.notices)
 
 
 def traits_of(model: LoadedModel) -> ModelTraits:

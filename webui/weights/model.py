@@ -55,6 +55,11 @@ class LoadedModel:
     depth: DepthNetwork | None = None
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know of its files, in sentences."""
+        return (*self.spec.notices, self.vae.told) if self.vae.told else self.spec.notices
+
+    @property
     def latents(self) -> LatentFormat:
         """How its latents look, with the colours that its VAE gives them."""
         return self.vae.seen(self.spec.latents)

@@ -23,15 +23,24 @@ class VaeDoor:
         module: the network.
         scale, shift: latents are (what the encoder answers - shift) x scale.
         downscale: pixels per latent cell and side.
+        told: what the user should know of its file, a sentence; "" for nothing.
     """
 
     def __init__(
-        self, module: AutoencoderKL, *, scale: float, downscale: int, shift: float = 0.0, name: str = "VAE"
+        self,
+        module: AutoencoderKL,
+        *,
+        scale: float,
+        downscale: int,
+        shift: float = 0.0,
+        name: str = "VAE",
+        told: str = "",
     ) -> None:
         self.module = module
         self.scale = scale
         self.shift = shift
         self.downscale = downscale
+        self.told = told
         self._name = name
 
     @property
