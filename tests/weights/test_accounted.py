@@ -132,3 +132,12 @@ def test_two_scales_of_one_tensor_refuse_the_file(tmp_path: Path) -> None:
     both = {f"{LAYER}.weight_scale": torch.ones(()), f"{LAYER}.scale_weight": torch.ones(())}
     with pytest.raises(UnusableFileError, match="has two scales"):
         loaded(tmp_path, small_checkpoint(1) | both)
+
+
+@pytest.mark.parametrize("width", [256, 32])
+def test_the_layer_that_is_told_the_guidance_is_used(tmp_path: Path, width: int) -> None:
+    told = {"model.diffusion_model.time_embed.cond_proj.weight": torch.randn(32, width)}
+    model = loaded(tmp_path, small_checkpoint(1) | told)
+    assert model.notices == ()
+    assert model.spec.takes_guidance
+    assert model.unet.shape.guidance_width == width

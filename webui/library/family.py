@@ -144,6 +144,8 @@ class ModelSpec:
         prediction: what the network answers, in the family's own words: epsilon, v (arXiv:2202.00512), ...
         prediction_source: where that was read; "default" is a guess by family.
         notices: what the user should know of the file, in sentences.
+        takes_guidance: its network is told the guidance scale and answers with guidance (LCM); it is asked about the
+            prompt alone.
         latents: as its VAE makes them.
         network: what the tensors of its network tell; a `UnetShape` where that is a UNet.
         heads: attention heads of each UNet level; () where it has none.
@@ -164,6 +166,7 @@ class ModelSpec:
     sidecar: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     depth: MidasShape | None = None
     notices: tuple[str, ...] = ()
+    takes_guidance: bool = False
 
     @property
     def unet(self) -> UnetShape:

@@ -115,6 +115,7 @@ class Preparation:
             *notices_of(model),
             *self._texts.problems([one.plan for one in passes], model, brought),
         )
+        notices += _unguided(plan, model)
         notices += () if request.disable_extra_networks else _left_out(plan, passes, taken)
         return Prepared(plan, passes, base, model, table, facts, brought, notices, seconds)
 
@@ -197,6 +198,14 @@ def traits_of(model: LoadedModel) -> ModelTraits:
         model.spec.in_channels,
         model.spec.zero_terminal_snr,
     )
+
+
+def _unguided(plan: Plan, model: LoadedModel) -> tuple[Notice, ...]:
+    """A notice where there is a negative prompt and a network that cannot be asked about it."""
+    if not model.spec.takes_guidance or not plan.request.negative_prompt.strip():
+        return ()
+    told = "is told the guidance scale itself (LCM), so that the negative prompt has no effect"
+    return (Notice("checkpoint", f"{model.file.name} {told}"),)
 
 
 def _left_out(plan: Plan, passes: tuple[Pass, ...], taken: Collection[str]) -> tuple[Notice, ...]:

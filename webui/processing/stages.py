@@ -87,7 +87,8 @@ class Stages:
     def _stage(self, model: LoadedModel, name: StageName) -> Stage:
         family, quantize = model.spec.family, self._plan.request.schedule.quantize
         asked = networks_of(family).asked(model.spec, self.table, self._plan.sampler, quantize=quantize)
-        return Stage(model.network, asked, self._encode(model), self._extra(model), name, family.residuals)
+        text, extra = self._encode(model), self._extra(model)
+        return Stage(model.network, asked, text, extra, name, family.residuals, model.spec.takes_guidance)
 
 
 def blank_conditioning(model: LoadedModel, request: GenerationRequest) -> Tensor | None:

@@ -80,6 +80,7 @@ def read(
         sidecar=sidecar,
         depth=_depth(name, shapes, unet),
         notices=(stated.told,) if stated.told else (),
+        takes_guidance=unet.guidance_width is not None,
     )
 
 
