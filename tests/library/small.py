@@ -67,3 +67,25 @@ def text_tensors(vocabulary: int = 100) -> dict[str, Tensor]:
     for name in (f"{block}layer_norm1", f"{block}layer_norm2", "final_layer_norm"):
         tensors |= layer(name, width)
     return tensors
+
+
+def small_open_clip(seed: int = 0, layers: int = 2, vocabulary: int = 100, width: int = 64) -> dict[str, Tensor]:
+    """Tensors of a text encoder as open_clip names them: SD2's, 64 wide."""
+    torch.manual_seed(seed)
+
+    def layer(name: str, rows: int, columns: int) -> dict[str, Tensor]:
+        return {f"{name}weight": torch.randn(rows, columns) * 0.05, f"{name}bias": torch.zeros(rows)}
+
+    tensors = {
+        "token_embedding.weight": torch.randn(vocabulary, width) * 0.05,
+        "positional_embedding": torch.randn(77, width) * 0.05,
+        "ln_final.weight": torch.ones(width),
+        "ln_final.bias": torch.zeros(width),
+    }
+    for number in range(layers):
+        block = f"transformer.resblocks.{number}."
+        for norm in ("ln_1", "ln_2"):
+            tensors |= {f"{block}{norm}.weight": torch.ones(width), f"{block}{norm}.bias": torch.zeros(width)}
+        tensors |= layer(f"{block}attn.in_proj_", 3 * width, width) | layer(f"{block}attn.out_proj.", width, width)
+        tensors |= layer(f"{block}mlp.c_fc.", 4 * width, width) | layer(f"{block}mlp.c_proj.", width, 4 * width)
+    return tensors

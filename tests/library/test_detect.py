@@ -101,7 +101,9 @@ SGM_V_YAML = {"model": {"params": {"denoiser_config": {"params": {"scaling_confi
     ("metadata", "sidecar", "marker", "prediction", "source"),
     [
         ({"modelspec.prediction_type": "v"}, {}, None, "v", "metadata"),
-        ({"modelspec.prediction_type": "epsilon"}, V_YAML, "v_pred", "epsilon", "metadata"),
+        ({"modelspec.prediction_type": "epsilon"}, V_YAML, "v_pred", "v", "sidecar"),
+        ({"modelspec.prediction_type": "epsilon"}, {}, "v_pred", "epsilon", "metadata"),
+        ({"modelspec.prediction_type": "v"}, {"model": {"params": {"unet_config": {}}}}, None, "v", "metadata"),
         ({"ss_v_parameterization": "True"}, {}, None, "v", "metadata"),
         ({}, V_YAML, None, "v", "sidecar"),
         ({}, SGM_V_YAML, None, "v", "sidecar"),
@@ -116,6 +118,41 @@ def test_prediction_is_taken_from_the_first_that_states_it(
     shapes = {**sdxl(), **({marker: (0,)} if marker else {})}
     spec = spec_of(shapes, metadata, sidecar)
     assert (spec.prediction, spec.prediction_source) == (prediction, source)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "sidecar", "marker", "told"),
+    [
+        ({"modelspec.prediction_type": "v"}, V_YAML, "v_pred", ()),
+        ({"modelspec.prediction_type": "eps"}, V_YAML, None, ("the yaml", "modelspec.prediction_type", "v is used")),
+        ({"prediction_type": "epsilon"}, {}, "v_pred", ("(prediction_type)", "marker v_pred", "epsilon is used")),
+        (
+            {"modelspec.prediction_type": "epsilon", "ss_v_parameterization": "True"},
+            {},
+            None,
+            ("modelspec.prediction_type", "ss_v_parameterization", "epsilon is used"),
+        ),
+        ({"modelspec.prediction_type": "sample"}, V_YAML, None, ("the yaml", "sample", "v is used")),
+    ],
+)
+def test_a_disagreement_about_the_prediction_is_told_once(
+    metadata: Mapping[str, str], sidecar: Mapping[str, object], marker: str | None, told: tuple[str, ...]
+) -> None:
+    notices = spec_of({**sdxl(), **({marker: (0,)} if marker else {})}, metadata, sidecar).notices
+    assert len(notices) == bool(told)
+    assert all(part in notices[0] for part in told)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "sidecar"),
+    [
+        ({"modelspec.prediction_type": "sample"}, {}),
+        ({}, {"model": {"params": {"unet_config": {}, "parameterization": "x0"}}}),
+    ],
+)
+def test_a_prediction_that_cannot_be_run_is_refused(metadata: Mapping[str, str], sidecar: Mapping[str, object]) -> None:
+    with pytest.raises(UnusableFileError, match=r"prediction type '(sample|x0)'"):
+        spec_of(sdxl(), metadata, sidecar)
 
 
 def test_zero_terminal_snr_marker() -> None:

@@ -46,6 +46,7 @@ def model(
     asked: Parameterisation = EPSILON,
     cfg_scale: float = 7.0,
     hooks: StepHooks | None = None,
+    takes_guidance: bool = False,
     **options: float | bool,
 ) -> GuidedModel:
     text = Conditioning(
@@ -53,7 +54,7 @@ def model(
         tuple((span(value),) for value in negative),
         torch.zeros(77, 8),
     )
-    stage = Stage(unet, asked, text)
+    stage = Stage(unet, asked, text, takes_guidance=takes_guidance)
     return GuidedModel(
         lambda done, calls: stage,
         TABLE,
@@ -73,6 +74,14 @@ def test_guidance_goes_from_the_negative_prompt_through_the_prompt() -> None:
     eps = epsilon_of(guided)
     torch.testing.assert_close(eps[0], torch.full((4, 4, 4), 0.1 + 7 * 0.2), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(eps[1], torch.full((4, 4, 4), 0.2 + 7 * 0.3), atol=1e-5, rtol=1e-5)
+
+
+def test_a_network_that_takes_the_scale_is_asked_about_the_prompt_alone() -> None:
+    unet = TextUnet()
+    guided = model(unet, [[(0.3, 1.0)], [(0.5, 1.0)]], [0.1, 0.2], takes_guidance=True).denoise(STEP, LATENTS, SIGMA)
+    (call,) = unet.calls
+    assert (call.cfg_scale, call.positive.tolist()) == (7.0, [True, True])
+    torch.testing.assert_close(epsilon_of(guided)[1], torch.full((4, 4, 4), 0.5), atol=1e-5, rtol=1e-5)
 
 
 def test_parts_of_and_are_added_with_their_weights() -> None:

@@ -31,6 +31,7 @@ class LatentFormat:
         cell: pixels along one side of a latent cell.
         scale, shift: latents are (what the encoder answers - shift) x scale.
         colours: a linear fit for previews, red, green and blue of each channel; a picture in -1..1 is their sum.
+        base: the colour of latents of zeros in that fit.
     """
 
     channels: int
@@ -38,6 +39,7 @@ class LatentFormat:
     scale: float
     colours: tuple[Colour, ...]
     shift: float = 0.0
+    base: Colour = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         if len(self.colours) != self.channels:
@@ -141,6 +143,9 @@ class ModelSpec:
         in_channels: that its network takes: those of the latents, and what is shown beside them.
         prediction: what the network answers, in the family's own words: epsilon, v (arXiv:2202.00512), ...
         prediction_source: where that was read; "default" is a guess by family.
+        notices: what the user should know of the file, in sentences.
+        takes_guidance: its network is told the guidance scale and answers with guidance (LCM); it is asked about the
+            prompt alone.
         latents: as its VAE makes them.
         network: what the tensors of its network tell; a `UnetShape` where that is a UNet.
         heads: attention heads of each UNet level; () where it has none.
@@ -160,6 +165,8 @@ class ModelSpec:
     heads: tuple[int, ...] = ()
     sidecar: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     depth: MidasShape | None = None
+    notices: tuple[str, ...] = ()
+    takes_guidance: bool = False
 
     @property
     def unet(self) -> UnetShape:

@@ -66,6 +66,7 @@ def unet_layout(blocks: Sequence[int], decoder_attends: Sequence[bool]) -> Layou
 def _unet_pairs(blocks: Sequence[int], decoder_attends: Sequence[bool]) -> Iterator[Pair]:
     yield "time_embed.0", "time_embedding.linear_1"
     yield "time_embed.2", "time_embedding.linear_2"
+    yield "time_embed.cond_proj", "time_embedding.cond_proj"
     yield "label_emb.0.0", "class_embedding.linear_1"
     yield "label_emb.0.2", "class_embedding.linear_2"
     yield "input_blocks.0.0", "conv_in"

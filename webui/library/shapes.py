@@ -14,6 +14,7 @@ from webui.library.layout import Layout, unet_layout, vae_layout
 Shapes = Mapping[str, tuple[int, ...]]
 Naming = Literal["ldm", "diffusers"]
 MAX_LEVELS = 8
+_GUIDANCE = "time_embed.cond_proj.weight"
 
 # Attention names of VAE files from before diffusers 0.15, and the text-size embedding of its SDXL UNets.
 _DIFFUSERS_ALIASES = (
@@ -49,6 +50,8 @@ class UnetShape:
         linear: the transformers' projections are linear layers (SD2, SDXL), not 1x1 convolutions (SD1).
         vector_width: channels of the extra conditioning vector (`y`, ADM), or None.
         keys: canonical LDM name (`input_blocks.0.0.weight`) -> name in the file.
+        guidance_width: numbers that the guidance scale is embedded in, of networks that are told it (LCM,
+            arXiv:2310.04378); None in all others.
     """
 
     in_channels: int
@@ -60,6 +63,7 @@ class UnetShape:
     vector_width: int | None
     naming: Naming
     keys: Mapping[str, str]
+    guidance_width: int | None = None
 
     @property
     def skips(self) -> int:
@@ -237,6 +241,7 @@ def _unet(shapes: Shapes, keys: Mapping[str, str], naming: Naming) -> UnetShape:
         vector_width=tensors.shape("label_emb.0.0.weight", (2,))[1] if "label_emb.0.0.weight" in tensors else None,
         naming=naming,
         keys=keys,
+        guidance_width=tensors.shape(_GUIDANCE, (2,))[1] if _GUIDANCE in tensors else None,
     )
 
 

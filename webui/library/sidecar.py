@@ -45,15 +45,22 @@ def at(table: Any, *keys: str) -> Any:
 
 
 def prediction(sidecar: Mapping[str, Any]) -> str | None:
-    """What the yaml states (LDM `parameterization`, or sgm's denoiser scaling): "v", "epsilon" or None."""
+    """What the yaml states (LDM `parameterization`, or sgm's denoiser scaling): "v", "epsilon", another word as it
+    stands there, or None where it states nothing."""
     params = at(sidecar, "model", "params")
-    if at(params, "unet_config") is not None:  # LDM, whose default is epsilon
-        return "v" if at(params, "parameterization") == "v" else "epsilon"
+    word = at(params, "parameterization")
+    if word is not None:
+        return {"v": "v", "eps": "epsilon"}.get(word, word) if isinstance(word, str) else repr(word)
     target = at(params, "denoiser_config", "params", "scaling_config", "target")
     if isinstance(target, str):
         name = target.rsplit(".", 1)[-1]
-        return {"VScaling": "v", "EpsScaling": "epsilon"}.get(name)
+        return {"VScaling": "v", "EpsScaling": "epsilon"}.get(name, name)
     return None
+
+
+def implied_prediction(sidecar: Mapping[str, Any]) -> str | None:
+    """What a yaml in LDM's form means where it states nothing: LDM's own default."""
+    return "epsilon" if at(sidecar, "model", "params", "unet_config") is not None else None
 
 
 def unet_params(sidecar: Mapping[str, Any]) -> Any:

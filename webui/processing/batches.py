@@ -16,7 +16,7 @@ from webui.processing.hires import Enlarged, Enlarger, first_picture
 from webui.processing.passes import Pass
 from webui.processing.patching import Patched
 from webui.processing.plan import Batch, ImageText, of_image
-from webui.processing.prepare import PreparedJob
+from webui.processing.prepare import PreparedJob, notices_of
 from webui.processing.reporting import RunReport
 from webui.processing.sample import Noising, Origin, Sampled, sample_batch
 from webui.processing.stages import StageFiles, Stages
@@ -153,7 +153,10 @@ class BatchSampler:
         return networks.levels(model.spec, self._job.plan.request.schedule)
 
     def _loaded(self, stage: StageFiles) -> LoadedModel:
-        return self._patched(self._tools.models.get(stage.checkpoint, stage.vae))
+        model = self._tools.models.get(stage.checkpoint, stage.vae)
+        told = self._hooks.notices
+        told += [notice for notice in notices_of(model) if notice not in (*self._job.notices, *told)]
+        return self._patched(model)
 
     def _begun(self, one: Pass, batch: Batch, model: LoadedModel, before: Made | None) -> tuple[Origin | None, Stages]:
         """The latents that a pass starts from (None: pure noise), and its stages with their text encoded."""
@@ -200,16 +203,16 @@ class BatchSampler:
 
     def _sampled(self, one: Pass, batch: Batch, stages: Stages, origin: Origin | None) -> Sampled | None:
         """The batch's latents after one pass; None where the user stopped it before there was any estimate."""
-        spec = stages.model.spec
+        model = stages.model
         try:
-            with merged_tokens(stages.model.network.module, one.merging_ratio):
+            with merged_tokens(model.network.module, one.merging_ratio):
                 return sample_batch(
                     one.plan,
                     batch,
                     stages.at,
-                    Noising(spec.family, stages.table, stages.first.asked),
+                    Noising(model.spec.family, stages.table, stages.first.asked),
                     self._hooks,
-                    self._report.steps_watch(one, batch.index, spec.latents),
+                    self._report.steps_watch(one, batch.index, model.latents),
                     device=self._job.model.device,
                     origin=origin,
                     hires=one.hires is not None,

@@ -112,7 +112,12 @@ class Preparation:
             hires_checkpoint=self._title(second),
             version=VERSION,
         )
-        notices = (*self._names(request), *self._texts.problems([one.plan for one in passes], model, brought))
+        notices = (
+            *self._names(request),
+            *notices_of(model),
+            *self._texts.problems([one.plan for one in passes], model, brought),
+        )
+        notices += _unguided(plan, model)
         notices += () if request.disable_extra_networks else _left_out(plan, passes, taken)
         return PreparedJob(plan, passes, base, model, table, facts, brought, notices, seconds)
 
@@ -180,16 +185,29 @@ def own_texts(plan: Plan, hooks: JobHooks) -> Plan:
     return with_texts(plan, texts)
 
 
+def notices_of(model: LoadedModel) -> tuple[Notice, ...]:
+    """What the user is told of a checkpoint's files wherever it is used."""
+    return tuple(Notice("checkpoint", text) for text in model.notices)
+
+
 def traits_of(model: LoadedModel) -> ModelTraits:
     """The facts about a checkpoint that extensions get."""
     return ModelTraits(
         model.file.stem,
         model.spec.family,
         model.spec.prediction,
-        model.spec.latents,
+        model.latents,
         model.spec.in_channels,
         model.spec.zero_terminal_snr,
     )
+
+
+def _unguided(plan: Plan, model: LoadedModel) -> tuple[Notice, ...]:
+    """A notice where there is a negative prompt and a network that cannot be asked about it."""
+    if not model.spec.takes_guidance or not plan.request.negative_prompt.strip():
+        return ()
+    told = "is told the guidance scale itself (LCM), so that the negative prompt has no effect"
+    return (Notice("checkpoint", f"{model.file.name} {told}"),)
 
 
 def _left_out(plan: Plan, passes: tuple[Pass, ...], taken: Collection[str]) -> tuple[Notice, ...]:

@@ -90,7 +90,8 @@ class Stages:
     def _stage(self, model: LoadedModel, name: StageName) -> Stage:
         family, quantize = model.spec.family, self._plan.request.schedule.quantize
         asked = networks_of(family).asked(model.spec, self.table, self._plan.sampler, quantize=quantize)
-        return Stage(model.network, asked, self._encode(model), self._image_channels(model), name, family.residuals)
+        text, shown = self._encode(model), self._image_channels(model)
+        return Stage(model.network, asked, text, shown, name, family.residuals, model.spec.takes_guidance)
 
 
 def blank_conditioning(model: LoadedModel, request: GenerationRequest) -> Tensor | None:

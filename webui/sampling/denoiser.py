@@ -32,6 +32,8 @@ class Stage:
             picture; None for others.
         name: whether the network is the checkpoint of the pass or its refiner.
         takes: which residuals the network takes.
+        takes_guidance: the network is told the guidance scale and answers with guidance; the negative prompt is left
+            out.
     """
 
     network: Network
@@ -40,6 +42,7 @@ class Stage:
     image_channels: Tensor | None = None
     name: StageName = "base"
     takes: frozenset[ResidualKind] = ALL_RESIDUALS
+    takes_guidance: bool = False
 
 
 StageAt = Callable[[float, int], Stage]  # (share of the noise levels done, calls made) -> the stage of the next call
@@ -175,7 +178,7 @@ class GuidedModel:
         weights = [[part.weight for part in parts] for parts in text.positive]
         owners = _owners(weights, scaled.device)
         positive = stack_spans(spans)
-        if self._skips_uncond(sigma):
+        if stage.takes_guidance or self._skips_uncond(sigma):
             return self._call(step, stage, scaled[owners], timestep, [positive], [True]), None, weights, 1.0
         negative = stack_spans([at_call(one, self.calls) for one in text.negative])
         positive, negative, padded = match_lengths(positive, negative, text.empty, self._options)
@@ -220,6 +223,7 @@ class GuidedModel:
             torch.tensor(positive, device=sample.device),
             torch.cat(vectors).to(sample.device) if vectors else None,
             stage.takes,
+            self._cfg_scale,
         )
         residuals = self._hooks.unet_residuals(call)
         if residuals is None:

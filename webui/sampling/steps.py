@@ -136,6 +136,7 @@ class ModelCall:
         positive: (rows,) bool; False where the row belongs to the negative prompt.
         vector: (rows, D_y) of SDXL, or None.
         takes: which residuals the network takes.
+        cfg_scale: the guidance scale, for networks that are told it.
     """
 
     step: Step
@@ -145,6 +146,7 @@ class ModelCall:
     positive: Tensor
     vector: Tensor | None = None
     takes: frozenset[ResidualKind] = ALL_RESIDUALS
+    cfg_scale: float = 1.0
 
     @property
     def place(self) -> Place:

@@ -70,6 +70,7 @@ def empty_unet(shape: UnetShape, heads: Sequence[int]) -> UNet2DConditionModel:
             projection_class_embeddings_input_dim=shape.vector_width,
             norm_num_groups=GROUPS,
             norm_eps=UNET_EPS,
+            time_cond_proj_dim=shape.guidance_width,
         )
         if middle:
             unet.mid_block = UNetMidBlock2DCrossAttn(

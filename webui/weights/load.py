@@ -1,6 +1,7 @@
 """Loads a checkpoint: converts a pickle first, then lets its family build the networks, and builds the VAE."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -8,7 +9,8 @@ from webui.domain.errors import NotFiniteError, UnusableFileError
 from webui.library.family import ModelSpec
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
-from webui.library.shapes import VaeShape, require_vae
+from webui.library.shapes import VaeShape, has_unet, require_vae
+from webui.weights.accounted import AccountedTensors
 from webui.weights.build import build_vae
 from webui.weights.convert import ensure_safetensors
 from webui.weights.families.contract import networks_of
@@ -45,12 +47,17 @@ def load_model(
     if vae is None and spec.vae is None:
         raise UnusableFileError(f"{checkpoint.name}: has no VAE inside; choose one from models/VAE")
     try:
-        with TensorFile(path) as source:
+        with TensorFile(path) as file:
+            source = AccountedTensors(file, checkpoint.name)
+            if spec.vae is not None:  # it has an account of its own where it is the one that is read
+                source.account.leave_out("the VAE is read apart", *spec.vae.keys.values())
             built = networks_of(spec.family).build(source, spec, device, dtype, fast_cpu=fast_cpu)
     except (UnusableFileError, NotFiniteError) as error:
         raise type(error)(f"{checkpoint.name}: {error}") from error
     door = load_vae(library, checkpoint, vae, spec, device, vae_dtype or dtype, progress=progress)
-    return LoadedModel(checkpoint, built.spec, vae, built.network, door, built.text, device, dtype, built.depth)
+    told = tuple(filter(None, (*built.spec.notices, source.account.told())))
+    built_spec = replace(built.spec, notices=told)
+    return LoadedModel(checkpoint, built_spec, vae, built.network, door, built.text, device, dtype, built.depth)
 
 
 def load_vae(
@@ -72,14 +79,23 @@ def load_vae(
     path = ensure_safetensors(library, file, progress)
     vae_dtype = torch.float32 if device.type == "cpu" else dtype
     try:
-        with TensorFile(path) as source:
-            shape = require_vae(source.header.shapes)
+        with TensorFile(path) as tensors:
+            shapes = tensors.header.shapes
+            shape = require_vae(shapes)
             _check_format(shape, spec)
+            source = AccountedTensors(tensors, file.name, shape.keys.values() if has_unet(shapes) else None)
             module = build_vae(source, shape, device, vae_dtype)
     except (UnusableFileError, NotFiniteError) as error:
         raise type(error)(f"{file.name}: {error}") from error
     form = spec.latents
-    return VaeWrapper(module, scale=form.scale, shift=form.shift, downscale=shape.downscale, name=f"VAE of {file.name}")
+    return VaeWrapper(
+        module,
+        scale=form.scale,
+        shift=form.shift,
+        downscale=shape.downscale,
+        name=f"VAE of {file.name}",
+        told=source.account.told(),
+    )
 
 
 def _check_format(shape: VaeShape, spec: ModelSpec) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from webui.domain.errors import UnusableFileError
-from webui.library.family import ModelSpec
+from webui.library.family import LatentFormat, ModelSpec
 from webui.library.files import ModelFile
 from webui.prompt.ports import TextStack
 from webui.sampling.steps import ModelCall, Residuals
@@ -53,6 +53,16 @@ class LoadedModel:
     device: torch.device
     dtype: torch.dtype
     depth: DepthNetwork | None = None
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know of its files, in sentences."""
+        return (*self.spec.notices, self.vae.told) if self.vae.told else self.spec.notices
+
+    @property
+    def latents(self) -> LatentFormat:
+        """How its latents look, with the colours that its VAE gives them."""
+        return self.vae.seen(self.spec.latents)
 
     @property
     def unet(self) -> UnetWrapper:

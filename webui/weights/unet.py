@@ -2,12 +2,31 @@
 handled in `webui/sampling`.
 """
 
+import math
+
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
+from torch.nn import functional
 
 from webui.library.shapes import UnetShape
 from webui.sampling.steps import ModelCall, Residuals
+
+_FREQUENCIES = 10_000.0  # between the fastest and the slowest wave of the embedding
+_UNIT = 1000.0  # the guidance is multiplied by it, so that it is as large as a timestep
+
+
+def guidance_embedding(w: float, width: int) -> Tensor:
+    """(1, width) sines and cosines of the guidance w (arXiv:2310.04378, section 4.2; Imagen's form).
+
+    Args:
+        w: guidance as (1 + w) x prompt - w x nothing, so it is the guidance scale less one.
+    """
+    half = width // 2
+    rates = torch.exp(torch.arange(half, dtype=torch.float32) * (-math.log(_FREQUENCIES) / max(1, half - 1)))
+    angles = w * _UNIT * rates
+    waves = torch.cat([angles.sin(), angles.cos()])
+    return functional.pad(waves, (0, width - 2 * half))[None]
 
 
 class UnetWrapper:
@@ -44,6 +63,7 @@ class UnetWrapper:
             call.timestep.to(device, torch.float32),  # it may be fractional, and bf16 could not tell 999 from 1000
             call.context.to(device, dtype),
             class_labels=self._vector(call),
+            timestep_cond=self._guidance(call),
             down_block_additional_residuals=down,
             mid_block_additional_residual=mid,
             down_intrablock_additional_residuals=self._levels(residuals),
@@ -59,6 +79,13 @@ class UnetWrapper:
         if call.vector.shape[-1] != self.shape.vector_width:
             raise ValueError(f"vector has {call.vector.shape[-1]} channels, the UNet expects {self.shape.vector_width}")
         return call.vector.to(self.device, self.dtype)
+
+    def _guidance(self, call: ModelCall) -> Tensor | None:
+        """The guidance scale as the network is told it; None where it is not."""
+        if self.shape.guidance_width is None:
+            return None
+        embedded = guidance_embedding(call.cfg_scale - 1, self.shape.guidance_width)
+        return embedded.expand(call.sample.shape[0], -1).to(self.device, self.dtype)
 
     def _levels(self, residuals: Residuals | None) -> list[Tensor] | None:
         """The tensors added after each level, as a list, since diffusers removes them one by one."""

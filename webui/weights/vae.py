@@ -3,13 +3,16 @@ not finite are an error, never a black picture.
 """
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
 
 from webui.domain.errors import NotFiniteError
+from webui.library.family import LatentFormat
+from webui.weights.colour_fit import ColourFit, fit_colours
 from webui.weights.tiles import decode_in_tiles
 
 Work = Callable[[Tensor], Tensor]
@@ -22,15 +25,24 @@ class VaeWrapper:
         module: the network.
         scale, shift: latents are (output of the encoder - shift) x scale.
         downscale: pixels per latent cell and side.
+        told: what the user should know of its file, a sentence; "" for nothing.
     """
 
     def __init__(
-        self, module: AutoencoderKL, *, scale: float, downscale: int, shift: float = 0.0, name: str = "VAE"
+        self,
+        module: AutoencoderKL,
+        *,
+        scale: float,
+        downscale: int,
+        shift: float = 0.0,
+        name: str = "VAE",
+        told: str = "",
     ) -> None:
         self.module = module
         self.scale = scale
         self.shift = shift
         self.downscale = downscale
+        self.told = told
         self._name = name
 
     @property
@@ -40,6 +52,18 @@ class VaeWrapper:
     @property
     def device(self) -> torch.device:
         return self.module.encoder.conv_in.weight.device
+
+    @cached_property
+    def colours(self) -> ColourFit | None:
+        """What its latents look like, found once by encoding a few colours; None where no linear fit tells."""
+        return fit_colours(partial(self._encode, draws=None), self.downscale)
+
+    def seen(self, form: LatentFormat) -> LatentFormat:
+        """The format with this VAE's own colours, or with those that it has where they cannot be found."""
+        fit = self.colours
+        if fit is None or len(fit.colours) != form.channels:
+            return form
+        return replace(form, colours=fit.colours, base=fit.base)
 
     @torch.no_grad()
     def encode(self, images: Tensor, draws: torch.Generator | None = None) -> Tensor:

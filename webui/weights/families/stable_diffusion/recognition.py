@@ -8,11 +8,12 @@ from typing import Any
 
 from webui.domain.errors import UnusableFileError
 from webui.library import sidecar as yaml
-from webui.library.family import Family, ModelSpec, PredictionSource
+from webui.library.family import Family, ModelSpec
 from webui.library.headers import Header
 from webui.library.midas import PREFIX as DEPTH_PREFIX
 from webui.library.midas import MidasShape, midas_shape
 from webui.library.shapes import Shapes, UnetShape, has_unet, unet_shape, vae_shape
+from webui.weights.families.stable_diffusion.prediction import found_prediction, is_true
 
 DEPTH_CHANNELS = 5  # latent 4 | depth 1
 CHANNELS = (4, DEPTH_CHANNELS, 8, 9)  # latent 4 | image 4; latent 4 | mask 1 | masked image 4
@@ -69,19 +70,21 @@ def read(
         supported = f"{', '.join(map(str, some))} and {last}"
         raise UnusableFileError(f"{name}: its UNet takes {unet.in_channels} channels; {supported} are supported")
     guess = "v" if v_with_vector and unet.vector_width is not None else "epsilon"
-    prediction, source = _prediction(header, sidecar, guess)
+    stated = found_prediction(name, header, sidecar, guess)
     return ModelSpec(
         family=family,
         in_channels=unet.in_channels,
-        prediction=prediction,
-        prediction_source=source,
-        zero_terminal_snr="ztsnr" in shapes or _is_true(header.metadata.get("ss_zero_terminal_snr")),
+        prediction=stated.prediction,
+        prediction_source=stated.source,
+        zero_terminal_snr="ztsnr" in shapes or is_true(header.metadata.get("ss_zero_terminal_snr")),
         latents=replace(family.latents, scale=yaml.scale_factor(sidecar) or family.latents.scale),
         network=unet,
         heads=_heads(name, unet, sidecar),
         vae=vae,
         sidecar=sidecar,
         depth=_depth(name, shapes, unet),
+        notices=(stated.told,) if stated.told else (),
+        takes_guidance=unet.guidance_width is not None,
     )
 
 
@@ -112,33 +115,6 @@ def _depth(name: str, shapes: Shapes, unet: UnetShape) -> MidasShape | None:
             f"({DEPTH_PREFIX}pretrained.*, {DEPTH_PREFIX}scratch.*) are missing; take the whole checkpoint"
         )
     return found
-
-
-def _prediction(header: Header, sidecar: Mapping[str, Any], guess: str) -> tuple[str, PredictionSource]:
-    """The prediction type from the metadata, else the yaml, else marker keys, else the guess."""
-    stated = _metadata_prediction(header.metadata)
-    if stated is not None:
-        return stated, "metadata"
-    word = yaml.prediction(sidecar)
-    if word is not None:
-        return ("v" if word == "v" else "epsilon"), "sidecar"
-    if {"v_pred", "ztsnr"} & set(header.tensors):
-        return "v", "marker"
-    return guess, "default"
-
-
-def _metadata_prediction(metadata: Mapping[str, str]) -> str | None:
-    """`modelspec.prediction_type` (Stability ModelSpec 1.0), or kohya's `ss_v_parameterization`."""
-    word = metadata.get("modelspec.prediction_type", metadata.get("prediction_type", "")).strip().lower()
-    if word in ("v", "v_prediction", "v-prediction", "vpred"):
-        return "v"
-    if word in ("epsilon", "eps"):
-        return "epsilon"
-    return "v" if _is_true(metadata.get("ss_v_parameterization")) else None
-
-
-def _is_true(word: str | None) -> bool:
-    return word is not None and word.strip().lower() in ("true", "1")
 
 
 def _heads(name: str, unet: UnetShape, sidecar: Mapping[str, Any]) -> tuple[int, ...]:

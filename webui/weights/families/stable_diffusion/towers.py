@@ -9,6 +9,7 @@ from webui.library.family import Family
 from webui.prompt.ports import TextStack
 from webui.weights.text_encoders import ClipTower, Layers, TensorReader, TowerBuilder, found
 
+_SGM_FIRST = "conditioner.embedders.0.model."
 PENULTIMATE = Layers(-2, normed=False, skips=False)
 
 
@@ -32,7 +33,7 @@ def build_towers(
     elif family.name == "sd2":
         towers = (_sd2_tower(build, sidecar),)
     elif family.refines:
-        towers = (build.open_clip("conditioner.embedders.0.model.", PENULTIMATE, pooled=True),)
+        towers = (build.open_clip(_SGM_FIRST, PENULTIMATE, pooled=True),)
     else:
         first = build.clip("conditioner.embedders.0.transformer.", _sdxl_clip_l_layers(sidecar))
         towers = (first, build.open_clip("conditioner.embedders.1.model.", PENULTIMATE, pooled=True))
@@ -40,9 +41,16 @@ def build_towers(
 
 
 def _sd2_tower(build: TowerBuilder, sidecar: Mapping[str, Any]) -> ClipTower:
-    layer = found(sidecar, "model", "params", "cond_stage_config", "params", "layer")
+    """It lies in LDM's place, or in sgm's (SD-Turbo)."""
+    params = found(sidecar, "model", "params")
+    in_sgm = any(name.startswith(_SGM_FIRST) for name in build.names)
+    if in_sgm:
+        layer = found(params, "conditioner_config", "params", "emb_models", 0, "params", "layer")
+    else:
+        layer = found(params, "cond_stage_config", "params", "layer")
     index = -1 if layer == "last" else -2
-    return build.open_clip("cond_stage_model.model.", Layers(index, normed=True, skips=False), pooled=False)
+    prefix = _SGM_FIRST if in_sgm else "cond_stage_model.model."
+    return build.open_clip(prefix, Layers(index, normed=True, skips=False), pooled=False)
 
 
 def _sdxl_clip_l_layers(sidecar: Mapping[str, Any]) -> Layers:
