@@ -92,10 +92,10 @@ def test_a_recipe_gives_the_picture_of_its_merge_and_leaves_no_trace(back: Back,
 
 
 def test_a_picture_of_a_recipe_says_what_was_merged(back: Back) -> None:
-    recipe = {"b": "tiny-sd1-c", "method": "weighted_sum", "alpha": 0.6, "loras": "tiny-lora"}
+    recipe = {"b": "relative", "method": "weighted_sum", "alpha": 0.6, "loras": "tiny-lora"}
     text = back.run(REQUEST.with_(extensions={"checkpoint_merge": recipe}), Silent()).images[0].infotext
     fields = parse(text)
-    assert fields["Model"] == "0.4(tiny-sd1) + 0.6(tiny-sd1-c) + tiny-lora"
+    assert fields["Model"] == "0.4(tiny-sd1) + 0.6(relative) + tiny-lora"
     assert "Model hash" not in fields
     info = ExtensionInfo("checkpoint_merge", "checkpoint_merge", dialect=dialect())
     again = read_fields(fields, [info]).request.extensions["checkpoint_merge"]
