@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from PIL import Image
 
+from tests.narrowing import untyped
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
@@ -27,7 +28,11 @@ class HookingBack:
         reporter.progress(Progress("sampling", 1, request.steps))
         image = Image.new("RGB", (8, 8))
         for extension in self.loaded.extensions.values():
-            member = extension.join.function(SimpleNamespace(request=request, options=None)) if extension.join else None
+            member = (
+                untyped(extension.join.function(untyped(SimpleNamespace(request=request, options=None))))
+                if extension.join
+                else None
+            )
             if member is not None:
                 member.edit_image(image, 0)
         made = GeneratedImage(image, request, "", 0, 0)
