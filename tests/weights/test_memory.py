@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.library.small import small_checkpoint, small_vae
+from tests.narrowing import untyped
 from webui.domain.errors import NotFiniteError, UnusableFileError
 from webui.library import ModelLibrary
 from webui.weights import memory
@@ -57,7 +58,7 @@ def test_the_old_model_is_gone_before_the_new_one_is_read(
 ) -> None:
     cache = ModelCache(library, CPU, torch.float32, 1)
     old = weakref.ref(cache.get(library.checkpoint("a"), None).unet.module)
-    load = memory.load_model
+    load = untyped(memory).load_model
     alive: list[bool] = []
 
     def watched(*arguments: object, **options: object) -> object:
