@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.narrowing import channels
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage
@@ -95,7 +96,7 @@ def test_many_threads_and_stores_lose_nothing(tmp_path: Path, links: bool, monke
     for thread in threads:
         thread.join()
     assert len(set(paths)) == 36
-    colors = [safe_open(path).getpixel((0, 0)) for path in paths]
+    colors = [channels(safe_open(path), 0, 0) for path in paths]
     assert sorted(colors) == sorted([(number, 0, 0) for number in range(6)] * 6)
     assert len(files(tmp_path)) == 72
 
