@@ -11,11 +11,12 @@ import urllib.error
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from PIL import Image
 
+from tests.narrowing import known
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage
@@ -74,7 +75,7 @@ def test_a_saved_image_is_answered_with_the_bytes_of_its_file(tmp_path: Path, im
     assert encoded(settings, saved) == anew
     file.write_bytes(b"seen to be read")
     assert encoded(settings, saved) == replace(anew, data=b"seen to be read")
-    other = "jpg" if image_format == "png" else "png"
+    other: Literal["jpg", "png"] = "jpg" if image_format == "png" else "png"
     assert encoded(settings, saved, other) == encoded(settings, made, other)
     file.unlink()
     assert encoded(settings, saved) == anew
@@ -129,4 +130,4 @@ def test_a_server_starts_answers_and_ends_with_0(tmp_path: Path) -> None:
     finally:
         server.kill()
         server.wait()
-        server.stdout.close()
+        known(server.stdout).close()

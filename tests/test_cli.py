@@ -14,10 +14,12 @@ import pytest
 from PIL import Image
 
 from tests.jobs.toys import TOY, ToyJob, image
+from tests.narrowing import untyped
 from webui.commands import cli
 from webui.commands.cli import image_format_of, parser, read_settings, settings_of, with_loras, write_whole
 from webui.commands.picture_flags import picture_fields
 from webui.domain.errors import Cancelled, WebuiError
+from webui.domain.settings import Settings
 from webui.jobs.job import Job
 from webui.server import serving
 from webui.server.datalock import DataLock
@@ -25,7 +27,7 @@ from webui.server.datalock import DataLock
 ROOT = Path(__file__).parents[1]
 
 
-def _settings(*arguments: str):
+def _settings(*arguments: str) -> Settings:
     return settings_of(parser().parse_args(arguments))
 
 
@@ -171,16 +173,16 @@ def test_the_picture_in_work_is_finished_and_no_other_is_begun() -> None:
     ending = threading.Thread(target=serving.finish_picture, args=(engine, 30.0))
     ending.start()
     time.sleep(0.1)
-    assert engine.job.state == "running"
+    assert not engine.job.ended
     engine.job.note_image(image())
     ending.join(10)
     assert engine.job.state == "cancelled"
-    serving.finish_picture(_Engine(idle=True), 30.0)
+    serving.finish_picture(untyped(_Engine(idle=True)), 30.0)
 
 
 def test_a_picture_that_takes_too_long_is_given_up() -> None:
     engine = _Engine()
-    serving.finish_picture(engine, 0.1)
+    serving.finish_picture(untyped(engine), 0.1)
     assert engine.job.state == "cancelled"
 
 

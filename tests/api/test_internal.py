@@ -31,7 +31,7 @@ def job(name: str, state: str, **more: Any) -> FakeJob:
 def asked(api: Api, task: str, **body: Any) -> dict[str, Any]:
     answer = api.post("/internal/progress", {"id_task": task, **body})
     assert answer.status_code == 200
-    told = answer.json()
+    told: dict[str, Any] = answer.json()
     assert list(told) == KEYS
     return told
 

@@ -120,7 +120,7 @@ def test_a_quiet_stream_is_kept_open_until_the_server_stops() -> None:
     job, closing = FakeJob("a", GenerationRequest(), state="running"), Flag()
 
     async def follow() -> list[str | None]:
-        heard = []
+        heard: list[str | None] = []
         async for now in followed(job, closing, every=0, silence=0.01):
             heard.append(now.progress.phase if now else None)
             if now is None and "sampling" in heard:
