@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.api.fakes import Api, FakeEngine, call
+from tests.narrowing import untyped
 from tests.reference import cases
 from webui.domain.errors import BadRequestError, BusyError, NotFiniteError, UnusableFileError, WorkerDiedError
 from webui.domain.request import GenerationRequest
@@ -301,7 +302,8 @@ def test_new_work_is_refused_while_the_server_stops() -> None:
 
 def test_every_golden_of_plain_txt2img_becomes_a_request() -> None:
     engine = FakeEngine()
-    engine.library.checkpoint = lambda alias: engine.library.files[0]  # type: ignore[method-assign]
+    untyped(engine.library).checkpoint = lambda alias: engine.library.checkpoints()[0]
+    untyped(engine.library).vae = lambda name, checkpoint: None
     api = Api(engine)
     count = 0
     for case in cases(where=lambda case: case.endpoint == URL):
