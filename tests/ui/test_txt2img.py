@@ -9,8 +9,9 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from tests.ui.fakes import FakeEngine, FakeFile
-from webui.domain.errors import BadRequestError, UnusableFileError
+from tests.doors import PATIENCE
+from tests.ui.fakes import FakeEngine, named
+from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError
 from webui.domain.request import GenerationRequest
 from webui.ui import forms, models, quicksettings, txt2img
 from webui.ui.album import Album
@@ -29,13 +30,18 @@ def runner(engine: FakeEngine, tmp_path: Path) -> Runner:
     return Runner(engine, pen.form(), results, Album(tmp_path / "shown"), save_images=True)
 
 
-def values_of(runner: Runner, **changes: Any) -> dict:
+def form_of(runner: Runner) -> forms.Form:
+    assert isinstance(runner.form, forms.Form)
+    return runner.form
+
+
+def values_of(runner: Runner, **changes: Any) -> dict[Any, Any]:
     request = GenerationRequest(checkpoint="mini.safetensors", **changes)
-    return {control: update["value"] for control, update in runner.form.show(request).items()}
+    return {control: update["value"] for control, update in form_of(runner).show(request).items()}
 
 
-def everything(updates: AsyncIterator[dict]) -> list[dict]:
-    async def collect() -> list[dict]:
+def everything(updates: AsyncIterator[dict[Any, Any]]) -> list[dict[Any, Any]]:
+    async def collect() -> list[dict[Any, Any]]:
         return [update async for update in updates]
 
     return asyncio.run(collect())
@@ -76,7 +82,7 @@ def test_a_job_ends_with_its_pictures_as_files_that_keep_their_text(runner: Runn
 
 
 def test_a_picture_that_was_not_saved_has_its_text_too(runner: Runner, engine: FakeEngine) -> None:
-    engine.outputs = None
+    engine.saver.folder = None
     last = everything(runner.generate(values_of(runner, prompt="a cat", steps=1)))[-1]
     [file] = last[runner.results.gallery]["value"]
     text, _, request, note = read_picture(file)
@@ -116,9 +122,10 @@ def test_a_fault_is_told_without_details_and_logged(
 def test_interrupt_ends_this_browsers_job(runner: Runner, engine: FakeEngine) -> None:
     engine.step_seconds = 0.05
     job = engine.submit(GenerationRequest(steps=150), save=False)
+    assert job.wait_for(lambda now: now.progress.step > 0, PATIENCE)
     assert runner.interrupt(job.id) == ""
-    assert job.stop
-    job.thread.join()
+    with pytest.raises(Cancelled):
+        job.result(PATIENCE)
     assert "Nothing" in runner.interrupt(job.id)
     assert "Stopped" in everything(runner.follow(job))[-1][runner.results.status]
 
@@ -126,16 +133,18 @@ def test_interrupt_ends_this_browsers_job(runner: Runner, engine: FakeEngine) ->
 def test_interrupt_without_a_job_of_its_own_ends_the_running_one(runner: Runner, engine: FakeEngine) -> None:
     engine.step_seconds = 0.05
     job = engine.submit(GenerationRequest(steps=150), save=False)
+    assert job.wait_for(lambda now: now.state == "running", PATIENCE)
     runner.interrupt("")
-    assert job.stop
+    with pytest.raises(Cancelled):
+        job.result(PATIENCE)
 
 
 def test_skip_ends_the_batch_and_the_next_is_made(runner: Runner, engine: FakeEngine) -> None:
     engine.step_seconds = 0.05
     job = engine.submit(GenerationRequest(steps=10, n_iter=2), save=False)
+    assert job.wait_for(lambda now: now.state == "running", PATIENCE)
     runner.skip(job.id)
-    job.thread.join()
-    assert [image.index for image in job.result().images] == [1]
+    assert [image.index for image in job.result(PATIENCE).images] == [1]
 
 
 def test_a_page_that_comes_back_sees_its_job_end(runner: Runner, engine: FakeEngine) -> None:
@@ -154,12 +163,12 @@ def test_only_usable_files_are_offered_and_the_others_explained(engine: FakeEngi
 
 
 def test_a_page_without_any_checkpoint_can_be_built(engine: FakeEngine, tmp_path: Path) -> None:
-    engine.library.files = [FakeFile("torn.safetensors", usable=False, reason="torn")]
+    engine.library.named = [named("checkpoint", "torn.safetensors", usable=False, reason="torn")]
     build(engine, temp_dir=tmp_path)
 
 
 def test_pasted_parameters_fill_the_controls(runner: Runner, engine: FakeEngine) -> None:
-    paste = Paste(engine, runner.form, runner.results.status)
+    paste = Paste(engine, form_of(runner), runner.results.status)
     text = (
         "a dog\nNegative prompt: cats\nSteps: 31, Sampler: Euler a, CFG scale: 5, Seed: 9, Size: 4096x64, Model: other"
     )
@@ -173,14 +182,14 @@ def test_pasted_parameters_fill_the_controls(runner: Runner, engine: FakeEngine)
 
 
 def test_a_pasted_checkpoint_that_is_not_here_keeps_the_current_one(runner: Runner, engine: FakeEngine) -> None:
-    paste = Paste(engine, runner.form, runner.results.status)
+    paste = Paste(engine, form_of(runner), runner.results.status)
     updates = paste.text("a dog\nSteps: 31, Sampler: Euler a, Seed: 9, Model: dreams", "sdxl/other.safetensors")
     assert updates[runner.form.controls["checkpoint"]]["value"] == "sdxl/other.safetensors"
     assert "was not changed" in updates[runner.results.status]
 
 
 def test_a_plain_prompt_pasted_changes_the_prompts_only(runner: Runner, engine: FakeEngine) -> None:
-    updates = Paste(engine, runner.form, runner.results.status).text("just a dog", None)
+    updates = Paste(engine, form_of(runner), runner.results.status).text("just a dog", None)
     assert {*updates} == {
         runner.form.controls["prompt"], runner.form.controls["negative_prompt"], runner.results.status,
     }  # fmt: skip
