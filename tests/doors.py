@@ -134,8 +134,12 @@ class PaintingBack:
         seed = ((request.seed if request.seed >= 0 else 1000) + index) % 2**32
         one = request.model_copy(update={"seed": seed, "batch_size": 1, "n_iter": 1})
         image = Image.new("RGB", self.size or (one.width, one.height), COLOURS[index % 4])
-        text = f"{write(one, InfoFacts(model=self.model))}, Version: {VERSION}"
-        return GeneratedImage(image, one, text, index, 7 + index)
+        return GeneratedImage(image, one, text_of(one, self.model), index, 7 + index)
+
+
+def text_of(request: GenerationRequest, model: ModelFacts = MINI) -> str:
+    """The infotext of a picture."""
+    return f"{write(request, InfoFacts(model=model))}, Version: {VERSION}"
 
 
 def jpeg(colour: tuple[int, int, int], step: int) -> bytes:
