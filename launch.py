@@ -6,6 +6,12 @@
     python launch.py test --mutants [words]
                                  make small faults in a copy, one after another, and list those that no test notices;
                                  with words, only the faults whose names hold one of them (all take half an hour)
+    python launch.py test --crash
+                                 the long crash test: workers and servers are killed at random (takes minutes)
+    python launch.py test --schema
+                                 beside the checks, 1,500 calls made from the description of the API
+
+Flags are read from the variable COMMANDLINE_ARGS too, as start files of other programs set it.
 
 Only the standard library is used here, because nothing else is there yet.
 """
@@ -15,6 +21,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -24,6 +31,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 OLDEST = (3, 11)
+SCHEMA_CALLS = "1500"
 ALONE = "requirements-alone.txt"
 OWN_FLAGS = """flags of launch.py itself:
   --skip-install        start with what is installed; install nothing
@@ -48,6 +56,14 @@ def run(what: str, *command: str | Path, hint: str = "") -> None:
     if code:
         raise SetupFailed(f"{what} failed (exit code {code}). {hint}".rstrip())
     say(f"{what}: done in {time.monotonic() - began:.0f} s")
+
+
+def words_in_variable() -> list[str]:
+    """The flags in COMMANDLINE_ARGS. Quotation marks that do not fit are the program's to complain about."""
+    try:
+        return shlex.split(os.environ.get("COMMANDLINE_ARGS", ""), posix=os.name != "nt")
+    except ValueError:
+        return []
 
 
 def make_venv() -> None:
@@ -81,8 +97,12 @@ def install(requirements: str, torch_index: str) -> None:
     stamp.write_text(wanted, encoding="utf-8")
 
 
-def check() -> int:
-    """Run every check, all of them even when one fails; 0 when all are well."""
+def check(*, schema: bool = False) -> int:
+    """Run every check, all of them even when one fails; 0 when all are well.
+
+    Args:
+        schema: make many calls from the description of the API, too.
+    """
     bin_dir = PYTHON.parent
     checks: dict[str, list[str | Path]] = {
         "ruff (style)": [bin_dir / "ruff", "check", "."],
@@ -93,6 +113,17 @@ def check() -> int:
         # a torch of its own, hence the bound
         "pytest": [PYTHON, "-m", "pytest", "-q", "-n", "logical", "--maxprocesses", "4", "--dist", "loadfile"],
     }
+    if schema:
+        calls: list[str | Path] = [
+            PYTHON,
+            "-m",
+            "pytest",
+            "-q",
+            "tests/api/test_schema_fuzz.py",
+            "--schema-calls",
+            SCHEMA_CALLS,
+        ]
+        checks["schemathesis (API)"] = calls
     failed = []
     for name, command in checks.items():
         try:
@@ -108,10 +139,11 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < OLDEST:
         say(f"Python {'.'.join(map(str, OLDEST))} or newer is needed; this is {sys.version.split()[0]}.")
         return 1
-    own = argparse.ArgumentParser(add_help=False)
+    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     own.add_argument("--skip-install", action="store_true")
     own.add_argument("--torch-index", default=os.environ.get("WEBUI_TORCH_INDEX", ""))
-    flags, rest = own.parse_known_args(arguments)
+    flags, _ = own.parse_known_args([*words_in_variable(), *arguments])
+    _, rest = own.parse_known_args(arguments)  # the program reads the variable by itself
     task = rest[0] if rest and rest[0] in ("setup", "test") else "start"
     if {"-h", "--help"} & set(rest):
         print(__doc__, OWN_FLAGS, sep="\n")
@@ -131,8 +163,11 @@ def main(arguments: list[str]) -> int:
     if task == "test" and "--mutants" in rest:
         words = [word for word in rest[1:] if word != "--mutants"]
         return subprocess.run([str(PYTHON), "-m", "tools.mutants", *words], cwd=ROOT, check=False).returncode
+    if task == "test" and "--crash" in rest:
+        further = [argument for argument in rest[1:] if argument != "--crash"]
+        return subprocess.run([str(PYTHON), "-m", "tests.crash.long", *further], cwd=ROOT, check=False).returncode
     if task == "test":
-        return check()
+        return check(schema="--schema" in rest)
     python = str(PYTHON if PYTHON.exists() else sys.executable)
     command = [python, "-m", "webui", *rest]
     os.chdir(ROOT)

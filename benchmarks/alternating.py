@@ -1,4 +1,4 @@
-"""Measures several runs in turn: whatever else the machine does then falls on all of them. Knows nothing of models."""
+"""Measures several runs in turn, so that disturbances by other programs affect all of them."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,9 +10,9 @@ def alternately(
     """CPU seconds of each run, by its name: `rounds` values each, every other round in the opposite order.
 
     Args:
-        runs: called once per round. Not warmed up here.
+        runs: the functions to measure, called once in each round. They are not warmed up here.
         rounds: how often all are measured.
-        before: called with the run's name ahead of it, outside the measured time.
+        before: called with the name of each run before it, outside the measured time.
     """
     found: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(rounds):

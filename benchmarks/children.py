@@ -1,4 +1,4 @@
-"""Runs a measurement in a process of its own, so that its memory and its imports are its own. Measures nothing."""
+"""Runs a measurement in a process of its own, so that memory and imports of other code do not count."""
 
 import json
 import os
@@ -12,7 +12,7 @@ TIMEOUT_SECONDS = 600
 
 
 class ChildFailed(Exception):
-    """A measurement died; the text holds its last words."""
+    """A measurement has ended with an error; the text holds the end of its output."""
 
 
 def environment() -> dict[str, str]:
@@ -45,5 +45,5 @@ def measure(module: str, *arguments: str | Path, timeout: float = TIMEOUT_SECOND
 
 
 def answer(value: Any) -> None:
-    """Hand a result to the parent: the last line of standard output."""
+    """Give a result to the parent process, as the last line of standard output."""
     sys.stdout.write(f"\n{json.dumps(value)}\n")

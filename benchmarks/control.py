@@ -1,7 +1,7 @@
-"""What sampling with a ControlNet costs beside bare calls of the UNet and of the control network: full-size SD1.5.
+"""The cost of sampling with a ControlNet, compared with bare calls of the UNet and of the control network (SD1.5).
 
-The control network is what its training begins with: a copy of the checkpoint's encoder (Zhang et al. 2023), here with
-random weights in what is new.
+The control network is in the state in which training begins: a copy of the checkpoint's encoder (Zhang et al. 2023),
+here with random weights in the additional layers.
 """
 
 import statistics
@@ -19,10 +19,10 @@ from benchmarks.alternating import alternately
 from benchmarks.children import answer, measure
 from benchmarks.loop import sampler
 from benchmarks.report import Row
+from extensions.controlnet.control_job import ControlJob
 from extensions.controlnet.control_net import ControlNet
-from extensions.controlnet.job import ControlJob
-from extensions.controlnet.networks import load
 from extensions.controlnet.options import ControlOptions
+from extensions.controlnet.unit_networks import load
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest
 from webui.extension_api import JobContext
@@ -86,7 +86,7 @@ def _convolution(name: str, inputs: int, outputs: int, side: int) -> dict[str, T
 
 
 def bare(model: LoadedModel, network: Callable[..., tuple[Tensor, ...]]) -> Callable[[], None]:
-    """As many calls of both networks with inputs of the same shapes, and nothing around them."""
+    """The same number of calls of both networks, with inputs of the same shapes, and nothing else."""
     dtype, cells = model.unet.dtype, SIDE // 8
     latents = torch.randn(2, 4, cells, cells)
     context = torch.randn(2, 77, model.spec.unet.context_width)

@@ -1,4 +1,6 @@
-"""What a job pays for hooks when no extension takes part, by how many are installed: `python -m benchmarks.hooks`."""
+"""The time that hooks cost a job in which no extension takes part, by the number of installed extensions:
+`python -m benchmarks.hooks`.
+"""
 
 import tempfile
 import time
@@ -46,7 +48,7 @@ def every_hook(hooks: JobHooks, request: GenerationRequest) -> None:
         hooks.edit_denoised(step, latents, latents, latents)
         hooks.post_step(step, latents, latents)
     hooks.edit_image(Image.new("RGB", (8, 8)), 0)
-    hooks.fields()
+    hooks.fields(0)
     hooks.extra_images()
 
 

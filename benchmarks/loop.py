@@ -1,4 +1,4 @@
-"""What our sampling loop costs beside the network: 50 Euler steps of a tiny UNet, and as many bare calls of it."""
+"""The cost of the sampling loop beside the network: 50 Euler steps with a tiny UNet, and as many bare calls of it."""
 
 import statistics
 import sys
@@ -35,7 +35,7 @@ SIDE = 64  # pixels
 
 
 class Silence:
-    """A network that costs nothing: it answers zeros. What remains is the loop's own arithmetic."""
+    """A network that returns zeros at no cost, so that only the arithmetic of the loop remains."""
 
     def __init__(self, zeros: Tensor) -> None:
         self._zeros = zeros
@@ -80,7 +80,7 @@ def sampler(
         return stage
 
     def watch(step: Step, denoised: Tensor) -> None:
-        """Nobody looks."""
+        """Do nothing."""
 
     def run() -> Tensor:
         return sample_batch(
@@ -97,7 +97,7 @@ def sampler(
 
 
 def bare(model: LoadedModel) -> Callable[[], None]:
-    """As many calls of diffusers' module with inputs of the same shapes, and nothing around them."""
+    """The same number of calls of diffusers' module, with inputs of the same shapes, and nothing else."""
     latents = torch.randn(2, 4, SIDE // 8, SIDE // 8)
     context = torch.randn(2, 77, model.spec.unet.context_width)
     timesteps = [torch.full((2,), 999.0 - 20 * number) for number in range(STEPS)]

@@ -1,4 +1,4 @@
-"""Whether memory grows over jobs of mixed kinds on the miniature: the resident size after each job.
+"""Measures whether memory grows over jobs of mixed kinds with the miniature, by the resident size after each job.
 
 The kinds need memory of their own, so that the size goes up and down within a round of all of them: rounds are
 compared, by the size after their last job. The first rounds fill caches (networks, allocator, compiled kernels) and are
@@ -42,7 +42,7 @@ def slope(values: Sequence[float]) -> float:
 
 
 def kinds() -> tuple[dict[str, object], ...]:
-    """What the jobs ask for, one after the other: changes of a common request."""
+    """The requests of the jobs, one after the other, as changes of a common request."""
     from PIL import Image, ImageDraw
 
     from webui.domain.hires import Hires

@@ -34,7 +34,7 @@ Shapes = Iterator[tuple[str, tuple[int, ...]]]
 
 
 class Unhashed(LibraryModels):
-    """Leaves the hashing of the sources out: a minute for every 10 GB, a megabyte of memory, and done once a file."""
+    """Models whose files are not hashed, which would take a minute for every 10 GB, once for each file."""
 
     def sha256(self, kind: str, name: str) -> str:
         return "0" * 64
@@ -84,7 +84,7 @@ def _run(case: str, cache: Path) -> dict[str, float]:
 
 
 def _peak() -> float:
-    """The largest this process has been, MiB."""
+    """The peak memory of this process, MiB."""
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return largest / (2**20 if sys.platform == "darwin" else 2**10)
 

@@ -23,7 +23,7 @@ from webui.library.layout import Layout, unet_layout, vae_layout
 SEED = 0
 LEVELS = 4
 REVISION = 1  # part of the files' names; raise it when what is written changes
-GAIN = 0.7  # of sqrt(1 / inputs): activations neither vanish nor overflow half precision
+GAIN = 0.7  # factor on sqrt(1 / inputs), with which activations neither vanish nor overflow
 
 
 @dataclass(frozen=True, slots=True)

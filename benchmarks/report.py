@@ -1,4 +1,4 @@
-"""What a measurement is, the machine it was made on, and how both are printed and kept. Nothing is measured here."""
+"""The types of a measurement and of the machine it was made on, and how both are printed and saved."""
 
 import json
 import os
@@ -15,11 +15,11 @@ HEADS = ("part", "what", "value", "target", "met", "note")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One number.
+    """One measured number.
 
     Attributes:
-        target: the bound in the row's unit; None where the number only informs.
-        at_least: the bound is a lower one (speed-ups) and not an upper one.
+        target: the bound, in the row's unit; None where there is none.
+        at_least: whether the bound is a lower one (as for speed-ups) instead of an upper one.
         spread: smallest and largest of the repeats, in the row's unit.
         note: how it was measured, or why it may be off.
     """
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where it was measured, and how busy others kept it."""
+    """The machine of a measurement, and how busy other programs kept it."""
 
     processor: str
     cores: int

@@ -1,6 +1,6 @@
 """The command line of the benchmarks: `python benchmarks/run.py PART`, where PART is one of PARTS, or all.
 
-Prints a table and keeps it in results.json beside this file. What is measured stands in the module of each part.
+Prints a table and keeps it in results.json beside this file. The module of each part says what it measures.
 """
 
 import argparse
@@ -16,7 +16,7 @@ if not __package__:  # started as a script: Python has put this folder where the
 from benchmarks import report, startup  # needs the line above
 from benchmarks.children import ChildFailed, measure
 
-PARTS = ("startup", "loading", "loop", "networks", "control", "memory", "step")
+PARTS = ("startup", "loading", "loop", "networks", "control", "memory", "step", "polling")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -44,10 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _rows(part: str, cache: Path, files: dict[str, str]) -> Iterator[report.Row]:
-    """What a part measures. Only those that are asked for load torch."""
+    """The numbers of a part. Only the parts that are run load torch."""
     full, tiny = Path(files["sd15"]), Path(files["tiny"])
     if part == "startup":
         yield from startup.rows(tiny.parents[1])
+    elif part == "polling":
+        from benchmarks import polling
+
+        yield from polling.rows()
     elif part == "loading":
         from benchmarks import loading
 

@@ -1,4 +1,6 @@
-"""From the start of the program to its page, and to the first picture of a tiny model over the API."""
+"""Measures the time from the start of the program to its page, and to the first picture of a tiny model over the
+API.
+"""
 
 import contextlib
 import json

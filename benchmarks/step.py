@@ -83,7 +83,7 @@ def main(cache: Path, checkpoint: Path) -> None:
     }
 
     def set_up(name: str) -> None:
-        allow_fast_products(is_fast and name == OURS)  # process-wide, so diffusers has to be kept from it
+        allow_fast_products(is_fast and name == OURS)  # the setting is process-wide, so it is turned off for diffusers
 
     times: dict[int, dict[str, list[float]]] = {}
     errors: dict[int, dict[str, float]] = {}

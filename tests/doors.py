@@ -4,6 +4,7 @@
 that need not be there, the back fills pictures with one colour, and what was asked of the engine is remembered.
 """
 
+import hashlib
 import io
 import tempfile
 import threading
@@ -19,8 +20,10 @@ from PIL.PngImagePlugin import PngInfo
 from webui.domain.errors import Cancelled, UnusableFileError, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Progress
+from webui.domain.saving import Saving
+from webui.domain.settings import BackSettings
 from webui.engine.engine import Engine
-from webui.engine.generating import Folder, GenerationJob
+from webui.engine.generating import GenerationJob
 from webui.executors.inline import InlineExecutor
 from webui.executors.protocol import Executor, Failed, OnEvent, Started, Work
 from webui.jobs.store import JobStore
@@ -28,6 +31,7 @@ from webui.library.family import ModelSpec
 from webui.library.files import Kind, ModelFile
 from webui.library.library import ModelLibrary
 from webui.output.infotext import InfoFacts, write
+from webui.output.store import Folder
 from webui.plugins.catalog import Catalog
 from webui.processing.ports import Reporter
 from webui.weights.families.registry import FAMILIES
@@ -94,7 +98,9 @@ class PaintingBack:
     notices: tuple[Notice, ...] = ()
     loaded: list[str] = field(default_factory=list)
 
-    def run(self, request: GenerationRequest, reporter: Reporter) -> GenerationResult:
+    def run(
+        self, request: GenerationRequest, reporter: Reporter, made: frozenset[int] = frozenset()
+    ) -> GenerationResult:
         images: list[GeneratedImage] = []
         batches, stopped = max(1, request.n_iter), ""
         for batch in range(batches):
@@ -103,13 +109,14 @@ class PaintingBack:
                 break
             if not stopped:
                 first = batch * request.batch_size
-                made = [self._image(request, first + index) for index in range(request.batch_size)]
-                for image in made:
+                missing = [first + index for index in range(request.batch_size) if first + index not in made]
+                painted = [self._image(request, index) for index in missing]
+                for image in painted:
                     reporter.image(image)
-                images += made
+                images += painted
         if self.failure is not None:
             raise self.failure
-        if not images:
+        if not images and not made:
             raise Cancelled("Stopped before the first picture was made.")
         timings = {"sampling": 1.5}
         return GenerationResult(request, tuple(images), self.model, self.notices, timings, stopped == "interrupt")
@@ -131,7 +138,7 @@ class PaintingBack:
         return reporter.stopped()
 
     def _image(self, request: GenerationRequest, index: int) -> GeneratedImage:
-        seed = ((request.seed if request.seed >= 0 else 1000) + index) % 2**32
+        seed = ((request.seed if request.seed >= 0 else 1000) + index) % 2**64
         one = request.model_copy(update={"seed": seed, "batch_size": 1, "n_iter": 1})
         image = Image.new("RGB", self.size or (one.width, one.height), COLOURS[index % 4])
         return GeneratedImage(image, one, text_of(one, self.model), index, 7 + index)
@@ -177,15 +184,16 @@ class HoldingExecutor:
             self._tell(Started(job_id))
 
     def cancel(self, job_id: str) -> None:
-        was_running = self.running() == (job_id,)
+        running = self.running()
         self._jobs.remove(job_id)
+        after = [one for one in self.running() if one not in running]
         self._tell(Failed(job_id, Cancelled("stopped")))
-        if was_running and self._jobs:
-            self._tell(Started(self._jobs[0]))
+        for one in after:
+            self._tell(Started(one))
 
     def skip(self, job_id: str) -> None: ...
     def load(self, checkpoint: str) -> None: ...
-    def renew(self, settings: object) -> None: ...
+    def renew(self, settings: BackSettings) -> None: ...
     def close(self) -> None: ...
 
 
@@ -195,7 +203,15 @@ class Saver:
 
     folder: Path | None
 
-    def save(self, image: GeneratedImage, *, folder: Folder, job: GenerationRequest | None = None, **_: object) -> Path:
+    def save(
+        self,
+        image: GeneratedImage,
+        *,
+        folder: Folder,
+        job: GenerationRequest | None = None,
+        saving: Saving | None = None,
+        claim: Callable[[Path, str], None] | None = None,
+    ) -> Path:
         if self.folder is None:
             raise WebuiError("there is no folder for pictures")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -203,7 +219,13 @@ class Saver:
         info.add_itxt("parameters", image.infotext)
         path = self.folder / f"{time.monotonic_ns()}-{image.request.seed}.png"
         image.image.save(path, pnginfo=info)
+        if claim is not None:
+            claim(path, hashlib.sha256(path.read_bytes()).hexdigest())
         return path
+
+    def check_room(self) -> None:
+        if self.folder is None:
+            raise WebuiError("there is no folder for pictures")
 
 
 @dataclass(frozen=True)
@@ -230,6 +252,7 @@ class DoorEngine(Engine):
         loaded: the checkpoints that were to be loaded.
         calls: how often, and in which order, `interrupt` and `skip` were called.
         refuse: raised by `submit` instead of taking a job on.
+        store: its database.
     """
 
     library: NamedLibrary
@@ -254,9 +277,9 @@ class DoorEngine(Engine):
         data_dir = Path(self._folder.name)
         (data_dir / "starting_values.json").write_text(starting.model_dump_json(exclude_defaults=True))
         self.saver = Saver(outputs)
-        store = JobStore(data_dir / "jobs.sqlite3")
+        self.store = JobStore(data_dir / "jobs.sqlite3")
         super().__init__(
-            executor, library(data_dir / "cache"), store, self.saver, data_dir=data_dir, extensions=extensions
+            executor, library(data_dir / "cache"), self.store, self.saver, data_dir=data_dir, extensions=extensions
         )
         self.asked_for: list[Asked] = []
         self.changed: list[Mapping[str, Any]] = []
@@ -299,4 +322,10 @@ class DoorEngine(Engine):
     def place(self, job: GenerationJob) -> None:
         """Have it know a job that was brought into a state without any work."""
         job.kind = self._generation
-        self._board.add(job, whatever=True)
+        self._board.add(job, at_end=True)
+
+    def note_earlier(self, job_id: str, *, task: str = "", notices: tuple[Notice, ...] = ()) -> None:
+        """Have its database know a job that an earlier run of the program has done."""
+        work = GenerationRequest(seed=1).model_dump_json()
+        self.store.add(job_id, self._generation.name, work, save=True, created=0.0, task=task)
+        self.store.note_ended(job_id, "done", notices=notices)

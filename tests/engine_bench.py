@@ -1,5 +1,7 @@
 """What tests of the engine share: a library and a saver in a few lines, and an executor driven by hand."""
 
+import hashlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +12,7 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts
 from webui.engine.engine import Engine
 from webui.engine.generating import GenerationJob
-from webui.executors.protocol import Finished, ImageMade, OnEvent, Started
+from webui.executors.protocol import Finished, ImageMade, OnEvent, Started, Work
 from webui.jobs.store import JobStore
 from webui.library.files import ModelFile
 
@@ -50,14 +52,30 @@ class Saver:
     folder: Path
     error: Exception | None = None
 
-    def save(self, image: GeneratedImage, *, folder: str, job: GenerationRequest | None = None) -> Path:
+    def save(
+        self,
+        image: GeneratedImage,
+        *,
+        folder: str,
+        job: GenerationRequest | None = None,
+        saving: object = None,
+        claim: Callable[[Path, str], None] | None = None,
+    ) -> Path:
         if self.error:
             raise self.error
         place = self.folder / folder
         place.mkdir(parents=True, exist_ok=True)
         path = place / f"{len(list(place.iterdir()))}.png"
-        image.image.save(path)
+        buffer = io.BytesIO()
+        image.image.save(buffer, "PNG")
+        if claim is not None:
+            claim(path, hashlib.sha256(buffer.getvalue()).hexdigest())
+        path.write_bytes(buffer.getvalue())
         return path
+
+    def check_room(self) -> None:
+        if self.error:
+            raise self.error
 
 
 class Hand:
@@ -65,14 +83,16 @@ class Hand:
 
     def __init__(self, on_event: OnEvent) -> None:
         self.tell = on_event
-        self.jobs: list[str] = []
+        self.jobs: list[str] = []  # what it was given, in order
+        self.work: dict[str, Work] = {}
         self.stops: list[tuple[str, str]] = []
         self.loaded: list[str] = []
         self.closed = 0
         self.capacity = 1
 
-    def submit(self, job_id: str, request: GenerationRequest) -> None:
+    def submit(self, job_id: str, work: Work) -> None:
         self.jobs.append(job_id)
+        self.work[job_id] = work
 
     def cancel(self, job_id: str) -> None:
         self.stops.append((job_id, "interrupt"))

@@ -11,18 +11,23 @@ import urllib.error
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 
+from tests.library.small import small_checkpoint, small_vae
 from tests.narrowing import known
 from webui.domain.errors import WebuiError
+from webui.domain.model_folders import ModelFolder
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage
 from webui.domain.settings import BackChoices, BackSettings, Settings
+from webui.executors.registry import EXECUTORS
 from webui.output.store import ImageStore
-from webui.server.app import encoded, policy_of
+from webui.server import app
+from webui.server.app import encoded, engine_of, policy_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,10 +48,13 @@ def test_a_local_server_answers_to_its_own_names_only() -> None:
 def test_the_back_is_told_every_setting_that_it_knows() -> None:
     settings = Settings(
         models_dir=Path("m"),
+        model_folders=(ModelFolder(kind="lora", path=Path("l")),),
         data_dir=Path("d"),
+        styles_file=Path("s"),
         extensions_dir=Path("e"),
         device="cpu",
         precision="bf16",
+        vae_precision="fp32",
         threads=3,
         checkpoints_in_memory=2,
         preview_every=0,
@@ -63,6 +71,61 @@ def test_the_back_is_told_every_setting_that_it_knows() -> None:
     assert pickle.loads(pickle.dumps(told)) == told
 
 
+def _folders(tmp_path: Path) -> dict[str, Path]:
+    return {name: tmp_path / name for name in ("models_dir", "outputs_dir", "data_dir", "extensions_dir")}
+
+
+def test_files_of_flags_are_used_until_others_are_chosen(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    away = tmp_path / "away"
+    away.mkdir()
+    save_file(small_checkpoint(1), away / "mine.safetensors")
+    save_file(small_vae(), away / "soft.safetensors")
+    settings = Settings(
+        executor="inline",
+        device="cpu",
+        model_folders=(
+            ModelFolder(kind="checkpoint", path=away / "mine.safetensors"),
+            ModelFolder(kind="vae", path=away / "soft.safetensors"),
+        ),
+        default_checkpoint="mine.safetensors",
+        default_vae="soft.safetensors",
+        **_folders(tmp_path),
+    )
+    with engine_of(settings) as engine:
+        starting = engine.starting_values()
+        assert (starting.checkpoint, starting.vae) == ("mine.safetensors", "soft.safetensors")
+        engine.change_starting_values({"vae": "None"})
+    with engine_of(settings) as engine:
+        assert engine.starting_values().vae == "None"
+    (tmp_path / "data_dir" / "starting_values.json").unlink()
+    with engine_of(settings.model_copy(update={"model_folders": ()})) as engine:
+        assert engine.starting_values() == GenerationRequest()
+    assert "setting default_checkpoint: checkpoint: no 'mine.safetensors'" in caplog.text
+    assert "setting default_vae: vae: no 'soft.safetensors'" in caplog.text
+
+
+def test_front_and_back_read_the_same_folders_and_styles(tmp_path: Path) -> None:
+    (tmp_path / "sd" / "models" / "Stable-diffusion").mkdir(parents=True)
+    (tmp_path / "sd" / "models" / "Lora").mkdir()
+    save_file(small_checkpoint(1), tmp_path / "sd" / "models" / "Stable-diffusion" / "mine.safetensors")
+    told: list[BackSettings] = []
+
+    def remembering(settings: BackSettings, on_event: Any) -> Any:
+        told.append(settings)
+        return EXECUTORS["inline"](settings, on_event)
+
+    settings = Settings(
+        device="cpu", use_models_of=(tmp_path / "sd",), styles_file=tmp_path / "mine.csv", **_folders(tmp_path)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "executor_named", lambda name: remembering)
+        with engine_of(settings) as engine:
+            assert [file.name for file in engine.library.checkpoints()] == ["mine.safetensors"]
+            assert told[0].model_folders == engine.library.further
+    assert told[0].styles_path == tmp_path / "mine.csv"
+    assert Settings(data_dir=Path("d")).styles_path == Path("d") / "styles.csv"
+
+
 @pytest.mark.parametrize("image_format", ["png", "jpg", "webp"])
 @pytest.mark.parametrize("embed", [True, False])
 def test_a_saved_image_is_answered_with_the_bytes_of_its_file(tmp_path: Path, image_format: Any, embed: bool) -> None:
@@ -71,14 +134,14 @@ def test_a_saved_image_is_answered_with_the_bytes_of_its_file(tmp_path: Path, im
     made = GeneratedImage(Image.linear_gradient("L").convert("RGB"), GenerationRequest(prompt="a", seed=5), "a", 0, 0)
     file = ImageStore.from_settings(settings).save(made, folder="txt2img-images")
     saved = replace(made, path=str(file))
-    anew = encoded(settings, made)
-    assert encoded(settings, saved) == anew
+    anew = encoded(settings.saving, made)
+    assert encoded(settings.saving, saved) == anew
     file.write_bytes(b"seen to be read")
-    assert encoded(settings, saved) == replace(anew, data=b"seen to be read")
-    other: Literal["jpg", "png"] = "jpg" if image_format == "png" else "png"
-    assert encoded(settings, saved, other) == encoded(settings, made, other)
+    assert encoded(settings.saving, saved) == replace(anew, data=b"seen to be read")
+    other = settings.saving.model_copy(update={"image_format": "jpg" if image_format == "png" else "png"})
+    assert encoded(settings.saving, saved, other) == encoded(settings.saving, made, other)
     file.unlink()
-    assert encoded(settings, saved) == anew
+    assert encoded(settings.saving, saved) == anew
 
 
 def _get(url: str, **headers: str) -> int:

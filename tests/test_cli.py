@@ -1,5 +1,6 @@
 """Flags, settings files and the small promises of the command line: ports, locks, the end of a server."""
 
+import contextlib
 import json
 import logging
 import os
@@ -8,18 +9,22 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from tests.engine_bench import Bench, Hand
 from tests.jobs.toys import TOY, ToyJob, image
 from tests.narrowing import untyped
 from webui.commands import cli
-from webui.commands.cli import image_format_of, parser, read_settings, settings_of, with_loras, write_whole
+from webui.commands.arguments import parser
+from webui.commands.cli import image_format_of, read_settings, settings_of, with_loras, write_whole
 from webui.commands.picture_flags import picture_fields
-from webui.domain.errors import Cancelled, WebuiError
+from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError
 from webui.domain.settings import Settings
+from webui.executors.protocol import Failed, Work
 from webui.jobs.job import Job
 from webui.server import serving
 from webui.server.datalock import DataLock
@@ -76,7 +81,7 @@ def test_a_broken_settings_file_is_kept_aside(tmp_path: Path, caplog: pytest.Log
         with caplog.at_level(logging.WARNING):
             assert read_settings(path) == {}
         assert not path.exists()
-    assert sorted(kept.read_text() for kept in tmp_path.glob("settings.broken-*")) == ["", "\0", "[1]", "{"]
+    assert sorted(kept.read_text() for kept in tmp_path.glob("settings.json.damaged-*")) == ["", "\0", "[1]", "{"]
     assert "kept as" in caplog.text
 
 
@@ -151,6 +156,28 @@ def test_the_address_can_be_opened_in_a_browser() -> None:
     assert serving.address("::1", 80) == "http://[::1]:80"
 
 
+def test_a_picture_that_nobody_can_make_ends_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = Bench(tmp_path)
+
+    class NoWorker(Hand):
+        def submit(self, job_id: str, work: Work) -> None:
+            super().submit(job_id, work)
+            self.tell(Failed(job_id, BackUnavailableError("device: there is no none")))
+
+    @contextlib.contextmanager
+    def engine_of(settings: object) -> Iterator[object]:
+        engine = bench.engine(NoWorker)
+        yield engine
+        engine.close()
+
+    monkeypatch.setattr("webui.server.app.engine_of", engine_of)
+    monkeypatch.setattr(cli, "at_trained_size", lambda library, request: request)
+    assert cli.main(["generate", "a cat", "--checkpoint", "tiny", "--data-dir", str(tmp_path / "data")]) == cli.FAILED
+    assert "device: there is no none" in capsys.readouterr().err
+
+
 class _Engine:
     """An engine whose running job is this one; it ends as soon as it is asked to."""
 
@@ -158,6 +185,8 @@ class _Engine:
         self.job = Job("a", TOY, "", self)
         self.job.note_started()
         self._idle = idle
+
+    def rest(self) -> None: ...
 
     def running(self) -> tuple[ToyJob, ...]:
         return () if self._idle else (self.job,)
@@ -178,6 +207,13 @@ def test_the_picture_in_work_is_finished_and_no_other_is_begun() -> None:
     ending.join(10)
     assert engine.job.state == "cancelled"
     serving.finish_picture(untyped(_Engine(idle=True)), 30.0)
+
+
+def test_a_job_whose_pictures_are_saved_is_left_for_the_next_start() -> None:
+    engine = _Engine()
+    engine.job.save = True
+    serving.finish_picture(untyped(engine), 0.1)
+    assert engine.job.state == "running"
 
 
 def test_a_picture_that_takes_too_long_is_given_up() -> None:

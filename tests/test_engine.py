@@ -24,7 +24,6 @@ from webui.domain.errors import (
     UnknownModelError,
     UnusableFileError,
     WebuiError,
-    WorkerDiedError,
 )
 from webui.domain.extensions import ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import Refiner
@@ -107,7 +106,8 @@ def test_images_that_nobody_wants_saved_have_no_file(bench: Bench) -> None:
 def test_an_image_that_cannot_be_saved_is_shown_with_a_notice(bench: Bench, fault: Exception) -> None:
     bench.saver.error = fault
     result = inline(bench).submit(wanted("quick"), save=True).result()
-    assert result.images[0].path == ""
+    (spooled,) = (bench.folder / "spool").glob("*.png")
+    assert result.images[0].path == str(spooled)
     (notice,) = result.notices
     assert notice.source == "output"
     assert str(fault) in notice.text
@@ -135,7 +135,7 @@ def test_what_a_new_back_found_of_the_extensions_is_told_on(bench: Bench) -> Non
 
 
 def test_a_database_that_fails_loses_no_image(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise WebuiError("database: the disk is full")
 
     monkeypatch.setattr(JobStore, "add_image", full)
@@ -240,8 +240,13 @@ def test_many_threads_get_one_order(bench: Bench) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(bench.hand.jobs) == 20
-    assert [job.id for job in engine.queued()] == bench.hand.jobs
+    order = [job.id for job in engine.queued()]
+    assert sorted(order, key=int) == [str(number) for number in range(20)]
+    for job_id in order:
+        job = engine.job(job_id)
+        assert job is not None
+        bench.hand.do(job)
+    assert bench.hand.jobs == order
 
 
 def test_many_wait_in_several_event_loops_and_threads(bench: Bench) -> None:
@@ -279,7 +284,8 @@ def test_interrupt_and_skip_reach_the_running_job_only(bench: Bench) -> None:
     engine.interrupt()
     engine.skip()
     waiting.cancel()
-    assert bench.hand.stops == [(running.id, "interrupt"), (running.id, "skip"), (waiting.id, "interrupt")]
+    assert bench.hand.stops == [(running.id, "interrupt"), (running.id, "skip")]
+    assert (waiting.state, bench.hand.jobs) == ("cancelled", [running.id])
 
 
 def test_late_and_foreign_events_change_nothing(bench: Bench) -> None:
@@ -320,43 +326,29 @@ def test_what_a_stop_broke_off_is_done_at_the_next_start_in_order(bench: Bench) 
     hand = bench.hand
 
     def close() -> None:
-        for job in jobs[1:]:
-            hand.tell(Failed(job.id, WebuiError("the program was stopped")))
+        hand.tell(Failed(jobs[1].id, WebuiError("the program was stopped")))
 
     hand.close = close  # type: ignore[method-assign]  # an executor fails what it leaves undone
     engine.close()
     engine.close()
-    with pytest.raises(WebuiError, match="stopped"):
-        jobs[2].result()
+    for job in jobs[1:]:
+        with pytest.raises(WebuiError, match="stopped"):
+            job.result(PATIENCE)
     with pytest.raises(BusyError):
         engine.submit(wanted("quick"), save=True)
     again = bench.engine()
-    assert bench.hand.jobs == [job.id for job in jobs[1:]]
-    assert [job.work for job in again.queued()] == [job.work for job in jobs[1:]]
+    assert bench.hand.jobs == [jobs[1].id]
+    assert [(job.id, job.work) for job in again.queued()] == [(job.id, job.work) for job in jobs[1:]]
 
 
-def test_a_job_that_ended_the_program_twice_is_not_tried_a_third_time(bench: Bench) -> None:
-    engine = bench.engine()
-    poison, behind = (engine.submit(wanted("quick"), save=True) for _ in range(2))
-    for _ in range(2):
-        bench.hand.tell(Started(poison.id))
-        engine.close()
-        engine = bench.engine()
-    assert bench.hand.jobs == [behind.id]
-    refused = engine.job(poison.id)
-    assert refused is not None
-    assert "not tried again" in refused.error_text
-    assert bench.stored(poison.id)[0] == "failed"
-
-
-def test_a_job_whose_checkpoint_has_gone_fails_at_the_next_start(bench: Bench) -> None:
+def test_a_job_whose_checkpoint_has_gone_is_held_at_the_next_start(bench: Bench) -> None:
     job = bench.engine().submit(wanted("quick"), save=True)
     bench.made[0].close()
     bench.library.names = ["other"]
-    failed = bench.engine().job(job.id)
+    held = bench.engine().job(job.id)
     assert bench.hand.jobs == []
-    assert failed is not None
-    assert (failed.state, failed.error_text) == ("failed", "checkpoint: no 'tiny'")
+    assert held is not None
+    assert (held.state, held.error_text) == ("held", "checkpoint: no 'tiny'")
 
 
 def test_a_stored_request_comes_back_equal(bench: Bench) -> None:
@@ -450,14 +442,18 @@ def test_a_client_that_hangs_up_stops_its_job_and_no_other(bench: Bench) -> None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
-def test_a_killed_worker_costs_its_job_but_not_its_images_nor_the_next(bench: Bench) -> None:
+@pytest.mark.parametrize("save", [True, False])
+def test_a_killed_worker_costs_neither_its_job_nor_the_next(bench: Bench, save: bool) -> None:
     engine, executor = with_worker(bench)
-    killed, following = engine.submit(wanted("slow", **LONG), save=True), engine.submit(wanted("quick"), save=True)
+    request = wanted("slow", steps=20, n_iter=4)
+    killed, following = engine.submit(request, save=save), engine.submit(wanted("quick"), save=save)
     until(lambda: killed.images)
+    before = killed.images[0]
     os.kill(executor.pid, signal.SIGKILL)
-    with pytest.raises(WorkerDiedError, match="signal 9"):
-        killed.result(PATIENCE)
-    assert killed.state == "failed"
-    assert all(Path(image.path).is_file() for image in killed.images)
-    assert killed.id in {image.job_id for image in engine.history()}
+    result = killed.result(PATIENCE)
+    assert [image.index for image in result.images] == [0, 1, 2, 3]
+    assert [image.request.seed for image in result.images] == [5, 6, 7, 8]
+    assert result.images[0].path == before.path
+    assert len(list(bench.saver.folder.rglob("*.png"))) == (4 if save else 0) + len(following.images) * save
+    assert "signal 9" in result.notices[0].text
     assert len(following.result(PATIENCE).images) == 1

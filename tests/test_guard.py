@@ -125,6 +125,25 @@ def test_foreign_cors_headers_are_removed_and_ours_are_exact() -> None:
     assert ask(policy, "POST", headers={"origin": "https://app.example.evil"}).status_code == 403
 
 
+def test_origins_may_be_described_as_a_whole() -> None:
+    policy = Policy(port=7860, cors_pattern=r"https://[a-z]+\.app\.example")
+    for origin, status in (
+        ("https://one.app.example", 200),
+        ("https://one.app.example.evil", 403),
+        ("http://one.app.example", 403),
+        ("https://evil/https://one.app.example", 403),
+    ):
+        answer = ask(policy, "POST", headers={"origin": origin, "sec-fetch-site": "cross-site"})
+        assert answer.status_code == status
+        assert answer.headers.get("access-control-allow-origin") == (origin if status == 200 else None)
+
+
+def test_a_host_without_a_port_means_the_usual_one() -> None:
+    for usual in (80, 443):
+        policy = Policy(port=443, usual_port=usual)
+        assert ask(policy, headers={"host": "localhost"}).status_code == (200 if usual == 443 else 403)
+
+
 def test_preflights_are_answered_for_named_origins_without_a_password() -> None:
     policy = Policy(port=7860, cors_origins=("https://app.example",), users=(("a", "b"),))
     asked = {"origin": "https://app.example", "access-control-request-method": "POST"}
@@ -283,3 +302,13 @@ def test_errors_of_the_application_are_not_hidden() -> None:
 )
 def test_what_is_reached_from_this_machine_only(host: str, local: bool) -> None:
     assert is_loopback(host) is local
+
+
+@pytest.mark.parametrize("value", ["cross-site", "Cross-Site", "SAME-SITE"])
+def test_where_a_page_stands_is_compared_without_case(value: str) -> None:
+    assert ask(LOCAL, headers={"sec-fetch-site": value}).status_code == 403
+
+
+def test_a_doubled_header_does_not_open_the_gate() -> None:
+    headers = [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "none")]
+    assert ask(LOCAL, headers=headers).status_code == 403

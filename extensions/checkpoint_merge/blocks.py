@@ -1,4 +1,4 @@
-"""Which block of the UNet a tensor belongs to, and weights by block (MBW): numbers, presets, the base weight.
+"""Merge weights by block (MBW): the block of each tensor, and how a user writes a weight for each block.
 
 A UNet with n encoder blocks has 2n + 1 merge blocks: IN00 .., M00, OUT00 ..; 25 for SD1 and SD2, 19 for SDXL.
 """
@@ -13,7 +13,7 @@ from webui.extension_api import BadRequestError
 
 UNET = "model.diffusion_model."
 BASE = "BASE"
-GRID = 25  # values of a preset
+GRID = 25  # number of values of a preset
 _BLOCK = re.compile(r"(input|output)_blocks\.(\d+)\.")
 
 
@@ -78,8 +78,8 @@ class Blocks:
     def label(self, name: str) -> str:
         """The block of a tensor.
 
-        The embeddings of time and label count as the first block, the last convolution as the last one; everything
-        outside the UNet (text encoders, VAE) and what is of no block is BASE.
+        The embeddings of time and label count as the first block, the last convolution as the last one; tensors
+        outside the UNet (text encoders, VAE), or in no block, are BASE.
         """
         if not name.startswith(UNET):
             return BASE
@@ -113,7 +113,7 @@ def block_weights(field: str, text: str, base: float | None, flat: float, blocks
         text: a preset, or one number for each block separated by commas, or one number more where the first is the
             base weight. Empty: `flat` for all.
         base: weight outside the UNet; None: the first of n + 1 numbers, else `flat`.
-        flat: where nothing else is said.
+        flat: the weight where nothing else is given.
 
     Raises:
         BadRequestError: neither a preset nor the right count of numbers.

@@ -1,4 +1,4 @@
-"""How far two checkpoints lie apart, block by block and kind of layer by kind. Measures; `heatmap.py` draws.
+"""Measures how much two checkpoints differ, for each block and kind of layer. `heatmap.py` draws the result.
 
 A distance is relative: |B - A| / |A| over all weights of a cell of the table, in the Frobenius norm.
 """
@@ -25,7 +25,7 @@ class Distances:
     Attributes:
         rows: blocks in the order of the network, text encoders first, VAE last.
         cells: (row, kind) -> relative distance; missing where a block has no such layers.
-        lacking: tensors that only one of the two has.
+        lacking: names of tensors that only one of the two has.
     """
 
     rows: tuple[str, ...]
@@ -68,7 +68,7 @@ def _squares(a: Source, b: Source, name: str) -> tuple[float, float]:
     """Sum of squares of B - A, and of A."""
     ours, theirs = a.tensors.read(name), b.tensors.read(name)
     if name == FIRST_CONVOLUTION:
-        width = min(ours.shape[1], theirs.shape[1])  # beside an inpainting checkpoint: the image channels
+        width = min(ours.shape[1], theirs.shape[1])  # the image channels, where one is an inpainting checkpoint
         ours, theirs = ours[:, :width], theirs[:, :width]
     difference = norm = 0.0
     for mine, its in zip(in_pieces(ours), in_pieces(theirs), strict=True):

@@ -1,7 +1,7 @@
-"""The arithmetic of merging, pure and elementwise: tensors of equal shape in, their merge out. Reads no files.
+"""The arithmetic of merging, pure and elementwise: tensors of equal shape in, their merge out. It reads no files.
 
-Every function works on pieces of a tensor as well as on the whole; what must be known of the whole (the thresholds of
-TIES) is a parameter. Torch's own promotion rules decide the format, so the callers choose what is rounded when.
+Every function works on pieces of a tensor as well as on the whole; facts about the whole (the thresholds of TIES) are
+parameters. Torch's promotion rules decide the number format, so callers choose when values are rounded.
 """
 
 import math
@@ -50,7 +50,7 @@ def trim_threshold(task: Tensor, density: float) -> float:
         return math.inf
     magnitudes = task.abs().reshape(-1).float().numpy()
     place = magnitudes.size - kept
-    magnitudes.partition(place)  # in place: of an embedding of SDXL even a second copy would be felt
+    magnitudes.partition(place)  # in place, because a second copy of SDXL's embedding would take much memory
     return float(magnitudes[place])
 
 
@@ -78,7 +78,7 @@ def dare(a: Tensor, b: Tensor, c: Tensor, scale: float, keeps: tuple[Tensor, Ten
 
     Args:
         keeps: which values of the two task vectors are kept, bool, each true with probability `density`.
-        density: 1 - p of the paper, above 0; what is kept is divided by it.
+        density: 1 - p of the paper, above 0; kept values are divided by it.
     """
     return c + (scale / density) * ((a - c) * keeps[0] + (b - c) * keeps[1])
 

@@ -1,4 +1,4 @@
-"""Which tensor of a checkpoint a LoRA's layer changes, from the checkpoint's own tensor names."""
+"""Finds the tensor of a checkpoint that a layer of a LoRA changes, from the checkpoint's tensor names."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ _OPEN_TOWERS = (
 
 
 class Target(NamedTuple):
-    """Where a layer's weights lie.
+    """The place of a layer's weights in a checkpoint.
 
     Attributes:
         tensor: name of its weight.
@@ -44,7 +44,7 @@ class Target(NamedTuple):
 def targets(spec: ModelSpec, names: Iterable[str]) -> Mapping[str, Target]:
     """The layers of a checkpoint by every name that LoRA files give them, the usual one first."""
     found: dict[str, Target] = {}
-    layout = spec.unet.layout  # made anew each time it is asked for
+    layout = spec.unet.layout  # a property that computes it each time
     for name in names:
         for layer, target in _aliases(layout, name, ldm_first=spec.family.ldm_names_first):
             found.setdefault(layer, target)

@@ -1,4 +1,4 @@
-"""LoRA merged into a checkpoint: W + weight x scale x delta W, as functions of a tensor. Writes no files."""
+"""LoRA merged into a checkpoint: W + weight x scale x delta W, as functions of a tensor. It writes no files."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ class _Part:
 
 
 class LoraChange:
-    """What all LoRAs together do to one tensor. Reads the layers when it is called."""
+    """The change of one tensor by all LoRAs together. It reads their layers when it is called."""
 
     def __init__(self, tensor: str, parts: Sequence[_Part]) -> None:
         self._tensor = tensor
@@ -59,7 +59,7 @@ class LoraChange:
 def changes_of(source: Source, files: Sequence[tuple[LoraFile, float]]) -> Mapping[str, Callable[[Tensor], Tensor]]:
     """The changes that LoRAs make to a checkpoint, by tensor.
 
-    Layers that the checkpoint does not have are left out, as in prompts, but not all of them.
+    Layers that the checkpoint does not have are ignored, as in prompts, unless that is all of them.
 
     Args:
         files: open LoRAs with their weights.

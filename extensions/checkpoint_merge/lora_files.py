@@ -108,7 +108,7 @@ def extract_lora(options: ExtractOptions, context: ActionContext) -> ActionResul
 
 
 def _layers(base: Source, tuned: Source, options: ExtractOptions) -> Iterator[tuple[str, Target]]:
-    """The layers to take, each once, by their usual name."""
+    """The layers to extract, each once, by their usual name."""
     seen: set[Target] = set()
     for layer, target in targets(base.spec, base.tensors.names()).items():
         shape = base.tensors.shape(target.tensor)

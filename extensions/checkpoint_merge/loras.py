@@ -1,6 +1,6 @@
-"""LoRA files: what they change, and by how much. Names of kohya's and of diffusers' form; knows no checkpoints' files.
+"""Reads LoRA files, with the names of kohya or of diffusers, and computes the changes that they describe.
 
-Kinds read: LoRA and LoCon (arXiv:2106.09685), with or without a Tucker core, LoHa (arXiv:2108.06098), LoKr, and
+Supported kinds: LoRA and LoCon (arXiv:2106.09685), with or without a Tucker core, LoHa (arXiv:2108.06098), LoKr, and
 full differences. A change is scale x delta W with scale = alpha / rank.
 """
 
@@ -32,7 +32,7 @@ class Factors:
 
     Attributes:
         up: (out, r) float32.
-        down: (r, in, ...) float32; kernels of convolutions stand behind.
+        down: (r, in, ...) float32; the dimensions of a convolution's kernel come last.
     """
 
     up: Tensor
@@ -75,12 +75,12 @@ class LoraModule:
 
     @property
     def bias(self) -> Tensor | None:
-        """What it adds to the layer's bias, (out,)."""
+        """The change of the layer's bias, (out,)."""
         found = self._parts.get("diff_b")
         return None if found is None else found.float()
 
     def delta(self) -> Tensor | None:
-        """What it adds to the layer's weight, float32; kernels may be flattened. None where it has only a bias."""
+        """The change of the layer's weight, float32; kernels may be flattened. None where it has only a bias."""
         parts = self._parts
         if (factors := self.factors) is not None:
             return factors.delta

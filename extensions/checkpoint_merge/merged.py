@@ -1,6 +1,6 @@
-"""A merged checkpoint as if it were a file: its tensors are computed when they are read. Writes nothing.
+"""A merged checkpoint that can be read like a file. Its tensors are computed when they are read.
 
-Reads one tensor of each source at a time and computes in pieces, so that memory holds little more than those.
+It reads one tensor of each source at a time and computes in pieces, so that memory holds little more than those.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ Formula = Callable[[Sequence[Tensor]], Tensor]  # pieces of A, B and C -> the me
 
 
 class Merged:
-    """The tensors of a recipe. Implements the protocol that checkpoints are built from.
+    """The tensors of a recipe. It implements the protocol `TensorReader`, from which checkpoints are built.
 
     Attributes:
         kept: tensors of A that B or C lacks and that stay as they are.
@@ -45,9 +45,9 @@ class Merged:
         precision: Precision = "keep",
     ) -> None:
         """Args:
-        sources: the open checkpoints a, b, c.
+        sources: the open checkpoints by role (a, b, c).
         vae, vae_keys: the VAE to bake in, and its names by those of the checkpoint.
-        changes: what LoRAs do, by tensor.
+        changes: the changes that LoRAs make, by tensor.
 
         Raises:
             BadRequestError: block weights of the wrong count, or a source that lacks tensors (`recipe.missing`).
@@ -185,7 +185,7 @@ class Merged:
     def _merges(self, name: str) -> bool:
         """Whether the tensor is computed: a weight that the other files have too, unless its weight leaves A as it is.
 
-        As in A1111 only names with `model` in them count, which leaves the noise schedule alone.
+        As in A1111, only names that contain `model` count, so that the noise schedule is never merged.
         """
         if not self._others or name not in self._a or not _is_weight(self._a, name) or name in self._vae_keys:
             return False

@@ -1,4 +1,4 @@
-"""What a user can choose: the recipe of a merge, and the forms of the actions. No tensors, no files."""
+"""The options: the recipe of a merge, and the forms of the actions."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -33,7 +33,9 @@ class LoraShare(Options):
 
 
 def _listed(value: Any) -> Any:
-    """`name:0.8, other` as a list, a weight that is left out being 1; a list, also written as JSON, as it is."""
+    """The list that `name:0.8, other` means, where a missing weight is 1. A list, or JSON of one, is returned
+    unchanged.
+    """
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
@@ -49,7 +51,7 @@ def _listed(value: Any) -> Any:
 
 
 def written(shares: tuple[LoraShare, ...]) -> str:
-    """The text that `_listed` reads: the short form where no name stands in its way."""
+    """The text that `_listed` reads: the short form, unless a name contains its separators."""
     if any(set(one.name) & set(",:[") for one in shares):
         return json.dumps([one.model_dump() for one in shares])
     return ", ".join(f"{one.name}:{one.weight!r}" for one in shares)

@@ -1,5 +1,6 @@
-"""Merging checkpoints and LoRAs: forms, actions, and generating from a recipe. The work is in the modules beside."""
+"""Merging checkpoints and LoRAs: forms, actions, and generating from a recipe. The other modules do the work."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,14 +9,17 @@ from webui.extension_api import (
     Action,
     ActionContext,
     ActionResult,
+    Dialect,
     GenerationRequest,
     JobContext,
     Models,
     Options,
+    Word,
     hookimpl,
 )
 
 from .options import CompareOptions, ExtractOptions, MergeLorasOptions, MergeOptions, ReadOptions, TryOptions
+from .recipe import MERGE, fields_of
 
 if TYPE_CHECKING:
     from webui.extension_api.tensors import LoadedModel
@@ -28,8 +32,16 @@ def request_options() -> type[Options]:
 
 
 @hookimpl
+def dialect() -> Dialect:
+    """The recipe in an infotext says better than `Model` what the picture was made with."""
+    return Dialect(
+        infotext=(Word(name=MERGE, asks=True, codec="object", hides=("Model", "Model hash", "Merge hashes")),)
+    )
+
+
+@hookimpl
 def actions() -> list[Action]:
-    """What the merge tab offers."""
+    """The actions of the merge tabs."""
     return [
         Action("compare", "Compare two checkpoints", CompareOptions, _compare),
         Action("merge", "Merge checkpoints", MergeOptions, _merge),
@@ -54,6 +66,8 @@ class Trial:
     def __init__(self, recipe: TryOptions, models: Models) -> None:
         self._recipe = recipe
         self._models = models
+        self._used: TryOptions | None = None
+        self._fields: dict[str, str] | None = None
         self._base: Path | None = None  # the checkpoint that the recipe changes; a refiner is left alone
 
     @hookimpl
@@ -63,18 +77,25 @@ class Trial:
 
     @hookimpl
     def patch_model(self, model: "LoadedModel") -> AbstractContextManager[Any] | None:
-        """The merged weights for the time of the job."""
-        from .trying import MergedWeights  # torch
+        """The context that puts the merged weights into the model."""
+        from .trying import MergedWeights  # loads torch
 
         self._base = self._base or model.file.path
         if model.file.path != self._base:
             return None
-        recipe = self._recipe if self._recipe.a else self._recipe.model_copy(update={"a": model.file.name})
-        return MergedWeights(model, recipe, self._models)
+        self._used = self._recipe if self._recipe.a else self._recipe.model_copy(update={"a": model.file.name})
+        return MergedWeights(model, self._used, self._models)
+
+    @hookimpl
+    def image_fields(self) -> Mapping[str, str] | None:
+        """What was merged, in place of the name and hash of A."""
+        if self._fields is None and self._used is not None:
+            self._fields = fields_of(self._used, self._models)
+        return self._fields
 
 
 def _compare(options: CompareOptions, context: ActionContext) -> ActionResult:
-    from .heatmap import compare  # torch, as all of these
+    from .heatmap import compare  # loads torch, as do all of these
 
     return compare(options, context)
 

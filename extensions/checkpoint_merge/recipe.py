@@ -1,4 +1,6 @@
-"""The recipe in a file's metadata: written beside the weights, read back as options. Also the new file's name."""
+"""The recipe in a file's metadata: written beside the weights, and read back as options. It also makes the new file's
+name.
+"""
 
 import json
 from collections.abc import Mapping
@@ -8,10 +10,12 @@ from pydantic import ValidationError
 
 from webui.extension_api import Models, UnusableFileError
 
-from .options import MergeOptions
+from .options import MergeOptions, Recipe
 
 RECIPE, LINEAGE = "sd_merge_recipe", "sd_merge_models"  # the entries that A1111 writes
 TYPE = "checkpoint_merge"
+MERGE = "Merge recipe"  # the key of infotexts
+HASH_DIGITS = 10
 _INHERITED = frozenset(
     {"modelspec.prediction_type", "prediction_type", "ss_v_parameterization", "ss_zero_terminal_snr"}
 )  # what says of which kind the model is
@@ -67,22 +71,45 @@ def file_name(options: MergeOptions, stems: Mapping[str, str], *, is_inpainting:
     ending = ".inpainting" if is_inpainting else ".instruct-pix2pix" if is_editing else ""
     if options.name:
         return f"{options.name.removesuffix('.safetensors')}.safetensors"
-    a, b, c = (stems.get(role, "").rpartition("/")[2] for role in "abc")
-    share = f"{options.alpha:.2f}".rstrip("0").rstrip(".")
-    rest = f"{1 - options.alpha:.2f}".rstrip("0").rstrip(".")
-    if options.method == "copy":
-        made = f"{a} copy"
-    elif options.method == "weighted_sum":
-        made = f"{rest}({a}) + {share}({b})"
-    elif options.method == "add_difference":
-        made = f"{a} + {share}({b} - {c})"
-    else:
-        made = f"{options.method} {share}({a}, {b}, {c})"
+    made = formula(options, stems)
     blocks = " MBW" if options.alpha_blocks or options.alpha_base is not None else ""
     return f"{made[:180]}{blocks}{ending}.safetensors"
 
 
-def hashes_of(models: Models, options: MergeOptions) -> dict[str, str]:
+def formula(options: Recipe, stems: Mapping[str, str]) -> str:
+    """What is merged, in A1111's form: `0.7(A) + 0.3(B)`. Stems as `file_name` takes them."""
+    a, b, c = (stems.get(role, "").rpartition("/")[2] for role in "abc")
+    share = f"{options.alpha:.2f}".rstrip("0").rstrip(".")
+    rest = f"{1 - options.alpha:.2f}".rstrip("0").rstrip(".")
+    if options.method == "copy":
+        return f"{a} copy"
+    if options.method == "weighted_sum":
+        return f"{rest}({a}) + {share}({b})"
+    if options.method == "add_difference":
+        return f"{a} + {share}({b} - {c})"
+    return f"{options.method} {share}({a}, {b}, {c})"
+
+
+def fields_of(options: Recipe, models: Models) -> dict[str, str]:
+    """Keys of the infotext of a picture made from a recipe: what was merged in place of a model's name and hash."""
+    stems = {
+        role: models.find("checkpoint", name).stem
+        for role, name in (("a", options.a), ("b", options.b), ("c", options.c))
+        if name
+    }
+    added = [*(one.name for one in options.loras), *([options.vae] if options.vae else [])]
+    blocks = " MBW" if options.alpha_blocks or options.alpha_base is not None else ""
+    recipe = options.model_dump(mode="json", exclude_defaults=True)
+    hashes = {name: digest[:HASH_DIGITS] for name, digest in hashes_of(models, options).items()}
+    return {
+        "Model": " + ".join([formula(options, stems) + blocks, *added]),
+        "Model hash": "",
+        MERGE: json.dumps(recipe, ensure_ascii=False),
+        "Merge hashes": json.dumps(hashes, ensure_ascii=False),
+    }
+
+
+def hashes_of(models: Models, options: Recipe) -> dict[str, str]:
     """SHA-256 of every file of the recipe, by the name the recipe gives it."""
     named = [("checkpoint", name) for name in (options.a, options.b, options.c) if name]
     named += [("lora", one.name) for one in options.loras]
@@ -91,7 +118,7 @@ def hashes_of(models: Models, options: MergeOptions) -> dict[str, str]:
 
 
 def _parsed(text: str | None) -> Any:
-    """JSON from a stranger's metadata; None where it is none."""
+    """JSON in the metadata of a file; None where it is not valid."""
     try:
         return json.loads(text) if text else None
     except (ValueError, RecursionError):

@@ -32,7 +32,7 @@ class Source:
 
 
 def safetensors_path(tensors: TensorFile) -> Path:
-    """Where a file's tensors lie; asked of the library's loader, which converts pickles without running them."""
+    """The path of a file's tensors. The library's loader calls this, after converting pickles without running them."""
     return tensors.path
 
 

@@ -1,4 +1,4 @@
-"""Generating from a recipe without a file: for one job the networks hold the merged weights, then their own again."""
+"""Generating from a recipe without a file: for the length of a job the networks hold the merged weights."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 
@@ -15,12 +15,12 @@ from .sources import Source
 
 
 class MergedWeights:
-    """Within it UNet, text encoders and VAE of a model hold the merged weights, in their own formats and places.
+    """While entered, UNet, text encoders and VAE of a model hold the merged weights, in their own formats and places.
 
-    The originals wait in main memory and are copied back bit by bit.
+    The original weights are kept in main memory and copied back exactly.
 
     Attributes:
-        key: equal where recipe, files and the loaded VAE are the same; then the merge may stay for the next job.
+        key: two merges with equal keys have equal recipes, files and VAEs, so the merge may stay for the next job.
     """
 
     def __init__(self, model: LoadedModel, recipe: Recipe, models: Models) -> None:

@@ -1,4 +1,4 @@
-"""Writes a safetensors file tensor by tensor: the header first, then the values as they come. Never replaces a file.
+"""Writes a safetensors file tensor by tensor: the header first, then the values. It never replaces a file.
 
 Format: 8 bytes little-endian header length, JSON, tensors back to back (https://github.com/huggingface/safetensors).
 """
@@ -26,7 +26,7 @@ NAMES: Mapping[torch.dtype, str] = MappingProxyType(
     }
 )  # fmt: skip
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
-_SPARE = 64 << 20  # bytes that stay free on the disk
+_SPARE = 64 << 20  # bytes that must stay free on the disk
 
 
 class Entry(NamedTuple):
@@ -125,7 +125,7 @@ def _publish(temporary: Path, path: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        try:  # a disk without hard links: hold the name by an empty file and rename over it
+        try:  # on a disk without hard links, reserve the name with an empty file and rename over it
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         except FileExistsError:
             raise _taken(path) from None

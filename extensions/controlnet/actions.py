@@ -1,6 +1,6 @@
-"""Actions beside making pictures: a preprocessor's map before generating, the lists of A1111's `/controlnet` routes.
+"""Actions of the extension: drawing the map of a preprocessor, and the lists of A1111's `/controlnet` routes.
 
-Needs no torch; OpenCV is imported where a map is drawn.
+This module needs no torch. OpenCV is imported only when a map is drawn.
 """
 
 import base64
@@ -26,7 +26,7 @@ _PREFIX = "controlnet_"
 
 
 class NoOptions(Options):
-    """Nothing to choose; A1111's clients may send more, which is ignored."""
+    """No options. What A1111's clients may send is ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -40,7 +40,8 @@ class ModuleListOptions(NoOptions):
 
 
 class DetectOptions(Options):
-    """What to draw the map of. A1111's names (`controlnet_module`, `controlnet_input_images`) are read too."""
+    """The pictures whose maps are drawn, and the preprocessor. A1111's names (`controlnet_module`,
+    `controlnet_input_images`) are accepted too."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -115,7 +116,7 @@ def detect(options: DetectOptions, context: ActionContext) -> ActionResult:
 
     module = usable_module(options.module, "module")
     if module.example:
-        context.models.refresh()  # its network may just have been put there
+        context.models.refresh()  # the user may just have copied its network there
     draw = preprocessor_of(module, "module", context.models, context.device)
     pictures = [*([options.image] if options.image else []), *options.images]
     masks = [*([options.mask] if options.mask else []), *options.masks]
@@ -147,7 +148,7 @@ def _auto_v1(path: Path) -> str:
 
 
 def _described(module: Module, models: Models) -> dict[str, Any]:
-    """Sliders of a module; `available` and `needs` are this program's own."""
+    """The sliders of a module as A1111 describes them. `available` and `needs` are additions of this program."""
     sliders: list[dict[str, Any]] = []
     if module.resolution:
         sliders.append({"name": "Resolution", "value": DEFAULT_RESOLUTION, "min": 64, "max": 2048, "step": 8})

@@ -1,6 +1,6 @@
 """Building blocks of the encoder that a control network copies from a UNet, under the names of LDM's checkpoints.
 
-The layers are those of latent diffusion (arXiv:2112.10752); what is built of them and how it is filled is elsewhere.
+The layers are those of latent diffusion (arXiv:2112.10752). `control_net.py` builds the encoder of them.
 """
 
 import math
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-GROUPS = 32  # of every GroupNorm
-NORM_EPS = 1e-5  # GroupNorm of residual blocks
-TRANSFORMER_EPS = 1e-6  # GroupNorm before a transformer
+GROUPS = 32  # number of groups of every GroupNorm
+NORM_EPS = 1e-5  # for the GroupNorm of residual blocks
+TRANSFORMER_EPS = 1e-6  # for the GroupNorm before a transformer
 MAX_PERIOD = 10_000
 
 
@@ -37,7 +37,7 @@ class ResidualBlock(nn.Module):
         self.out_layers = nn.Sequential(
             nn.GroupNorm(GROUPS, out_channels, NORM_EPS),
             nn.SiLU(),
-            nn.Identity(),  # dropout while training; it keeps the numbers of the names
+            nn.Identity(),  # dropout during training; it keeps the numbers in the names of layers
             nn.Conv2d(out_channels, out_channels, 3, padding=1),
         )
         self.skip_connection: nn.Module = nn.Identity()
@@ -76,7 +76,7 @@ class Stem(nn.Conv2d):
 
 
 class Attention(nn.Module):
-    """Multi-head attention (arXiv:1706.03762). `heads` may be set after building: tensors do not tell it."""
+    """Multi-head attention (arXiv:1706.03762). `heads` may be set after building, because tensors do not tell it."""
 
     def __init__(self, channels: int, context: int, heads: int = 1) -> None:
         super().__init__()
@@ -139,7 +139,9 @@ class TransformerBlock(nn.Module):
 
 
 class SpatialTransformer(nn.Module):
-    """Transformer blocks over the pixels of a feature map. Without any (SDXL "small") only the projections remain."""
+    """Transformer blocks over the pixels of a feature map. With no blocks (SDXL "small") only the projections
+    remain.
+    """
 
     def __init__(self, channels: int, context: int, depth: int, *, linear: bool) -> None:
         super().__init__()
@@ -161,14 +163,14 @@ class SpatialTransformer(nn.Module):
 
 
 class Unchanged(nn.Module):
-    """Stands where a middle block has no transformer."""
+    """The layer that replaces the transformer in a middle block without one."""
 
     def forward(self, hidden: Tensor, embedded: Tensor, context: Tensor) -> Tensor:
         return hidden
 
 
-class Stage(nn.ModuleList):
-    """Layers in a row that all may look at time and text: one numbered block of LDM."""
+class LayerSequence(nn.ModuleList):
+    """Layers that run one after another, each of which gets time and text: one numbered block of LDM."""
 
     def forward(self, hidden: Tensor, embedded: Tensor, context: Tensor) -> Tensor:
         for layer in self:

@@ -1,6 +1,6 @@
-"""Control-LoRA: a control network whose large weights are the checkpoint's own plus a low-rank change.
+"""Control-LoRA: a control network whose large weights are those of the checkpoint plus a low-rank change.
 
-Only what the file holds is kept in memory; the checkpoint's weights are borrowed for the length of a job.
+Memory holds only the tensors of its file. The weights of the checkpoint are used in place, for the length of a job.
 """
 
 import math
@@ -14,12 +14,12 @@ from torch.nn import functional
 from webui.extension_api import UnusableFileError
 from webui.extension_api.tensors import LoadedModel, TensorFile
 
+from .control_files import Found, fill
 from .control_net import ControlNet, Shapes, control_shape, empty_network
-from .files import Found, fill
 
 
 class Borrowing(nn.Module):
-    """A linear layer or convolution with weights W + change, W being lent by the checkpoint.
+    """A linear layer or convolution with the weights W + change, where W belongs to the checkpoint.
 
     Attributes:
         up, down: low-rank change (out, r, ...) and (r, in, ...), or None.
@@ -34,13 +34,15 @@ class Borrowing(nn.Module):
         self.bias = None if layer.bias is None else nn.Parameter(torch.empty(layer.bias.shape))
         self._convolves = (layer.stride, layer.padding) if isinstance(layer, nn.Conv2d) else None
         self._shape = tuple(layer.weight.shape)
-        self._lent: list[Tensor] = []  # a list, so that the lender's tensor is no parameter of this network
+        self._lent: list[
+            Tensor
+        ] = []  # in a list, so that the checkpoint's tensor does not become a parameter of this network
 
     def borrow(self, weight: Tensor) -> None:
-        """Use this weight (the checkpoint's) until `give_back`.
+        """Use this weight of the checkpoint until `give_back`.
 
         Raises:
-            UnusableFileError: it has another size.
+            UnusableFileError: its size does not fit.
         """
         if weight.numel() != math.prod(self._shape):
             raise UnusableFileError(
@@ -53,7 +55,7 @@ class Borrowing(nn.Module):
         self._lent = []
 
     def forward(self, hidden: Tensor, *others: Tensor) -> Tensor:
-        """As the layer it stands for; `others` (time, text) do not concern it."""
+        """The output of the layer with the changed weights; `others` (time, text) are ignored."""
         weight = self._lent[0]
         if self.weight is not None:
             weight = weight + self.weight
@@ -73,7 +75,7 @@ class Borrowing(nn.Module):
 
 
 def build_control_lora(source: TensorFile, found: Found, device: torch.device, dtype: torch.dtype) -> ControlNet:
-    """The network of a control-LoRA file. Raises as `files.fill`."""
+    """The network of a control-LoRA file. Raises as `control_files.fill`."""
     network = empty_network(control_shape(_whole_shapes(found.shapes)))
     with torch.device("meta"):
         for name, layer in list(network.named_modules()):
@@ -85,7 +87,7 @@ def build_control_lora(source: TensorFile, found: Found, device: torch.device, d
 
 
 def build_difference(source: TensorFile, found: Found, device: torch.device, dtype: torch.dtype) -> ControlNet:
-    """The network of a file that holds differences from the checkpoint's weights. Raises as `files.fill`."""
+    """The network of a file that holds differences from the checkpoint's weights. Raises as `control_files.fill`."""
     with torch.device("meta"):
         network = Difference(control_shape(found.shapes))
         for name, layer in list(network.named_modules()):
@@ -96,12 +98,12 @@ def build_difference(source: TensorFile, found: Found, device: torch.device, dty
 
 
 class Difference(ControlNet):
-    """A network all of whose parameters are to be added to those of a checkpoint."""
+    """A network whose parameters are differences from those of a checkpoint."""
 
 
 @contextmanager
 def borrowed(network: ControlNet, model: LoadedModel) -> Iterator[None]:
-    """Lend the checkpoint's weights to the network.
+    """While entered, the network uses the checkpoint's weights.
 
     Raises:
         UnusableFileError: the checkpoint has another architecture than the file was made for.
@@ -139,12 +141,12 @@ def _lent(model: LoadedModel, layer: str, leaf: str) -> Tensor:
 
 
 def _is_own(name: str) -> bool:
-    """Layers that a UNet does not have."""
+    """Whether a layer belongs to the control network alone, so that a UNet has no counterpart."""
     return name.startswith(("input_hint_block.", "zero_convs.", "middle_block_out."))
 
 
 def _whole_shapes(shapes: Shapes) -> Shapes:
-    """Shapes as they would be without the factorisation."""
+    """The shapes of the weights that the low-rank factors stand for."""
     whole = dict(shapes)
     for name, shape in shapes.items():
         if name.endswith(".up"):

@@ -1,6 +1,6 @@
 """ControlNet (arXiv:2302.05543): a copy of the UNet's encoder that reads a hint and answers with residuals.
 
-Here is the network and its shape; `files.py` finds the tensors for it.
+This file has the network and its shape; `control_files.py` finds the tensors for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ from .blocks import (
     Attention,
     Downsample,
     HintEmbedding,
+    LayerSequence,
     ResidualBlock,
     SpatialTransformer,
-    Stage,
     Stem,
     Unchanged,
     timestep_embedding,
@@ -32,7 +32,7 @@ class BlockShape:
     """One numbered block of the encoder.
 
     Attributes:
-        channels, out_channels: of its first layer.
+        channels, out_channels: those of its first layer.
         kind: `down` halves the size, `stem` is the first convolution.
         depth: transformer blocks; None: no transformer at all.
     """
@@ -45,7 +45,7 @@ class BlockShape:
 
 @dataclass(frozen=True, slots=True)
 class ControlShape:
-    """What the tensors of a control network tell.
+    """The sizes of a control network, as its tensors tell them.
 
     Attributes:
         hint: channels of the hint embedding, from the hint (3) to the encoder.
@@ -105,7 +105,7 @@ def control_shape(shapes: Shapes) -> ControlShape:
 
 
 class ControlNet(nn.Module):
-    """The network. Modules bear LDM's names, so that its tensors need no renaming."""
+    """The network. Its modules have LDM's names, so that tensors need no renaming."""
 
     def __init__(self, shape: ControlShape) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class ControlNet(nn.Module):
             inner = nn.Sequential(nn.Linear(shape.vector_width, time), nn.SiLU(), nn.Linear(time, time))
             self.label_emb = nn.Sequential(inner)
         self.input_hint_block = HintEmbedding(shape.hint)
-        self.input_blocks = nn.ModuleList(Stage(_layers(block, shape)) for block in shape.blocks)
+        self.input_blocks = nn.ModuleList(LayerSequence(_layers(block, shape)) for block in shape.blocks)
         self.zero_convs = nn.ModuleList(
             nn.Sequential(nn.Conv2d(block.out_channels, block.out_channels, 1)) for block in shape.blocks
         )
@@ -125,11 +125,11 @@ class ControlNet(nn.Module):
         if shape.middle_depth is not None:
             middle = SpatialTransformer(deepest, shape.context_width, shape.middle_depth, linear=shape.linear)
         ends = [ResidualBlock(deepest, deepest, time) for _ in range(2)]
-        self.middle_block = Stage([ends[0], middle, ends[1]])
+        self.middle_block = LayerSequence([ends[0], middle, ends[1]])
         self.middle_block_out = nn.Sequential(nn.Conv2d(deepest, deepest, 1))
 
     def set_heads(self, heads: Sequence[int]) -> None:
-        """Set the attention heads by level; they are those of the checkpoint, since tensors do not tell."""
+        """Set the number of attention heads of each level to that of the checkpoint, because tensors do not tell it."""
         level = 0
         for block, shape in zip(self.input_blocks, self.shape.blocks, strict=True):
             level += shape.kind == "down"
@@ -137,7 +137,7 @@ class ControlNet(nn.Module):
         _set_heads(self.middle_block, heads[-1])
 
     def embed_hint(self, hint: Tensor) -> Tensor:
-        """(1, 3, H, W) in 0..1 -> (1, C, H / 8, W / 8); the same for every call of a run."""
+        """(1, 3, H, W) in 0..1 -> (1, C, H / 8, W / 8); the same in every call of a run."""
         return self.input_hint_block(hint)  # type: ignore[no-any-return]
 
     def forward(

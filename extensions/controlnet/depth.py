@@ -1,4 +1,4 @@
-"""Depth maps, drawn by a network of the user's. How such networks are read and run is the program's."""
+"""Draws depth maps with a network that the user has installed. The program itself reads and runs such networks."""
 
 import numpy as np
 import torch
@@ -14,9 +14,9 @@ _FAR, _NEAR = 85, 2  # percentiles of the distance that become black and white
 
 
 def depth_map(network: DepthNetwork, picture: Map, settings: Settings) -> Map:
-    """What is near is bright, over the whole range from 0 to 255, as sd-webui-controlnet draws it.
+    """The depth map: near things are bright, over the whole range from 0 to 255, as sd-webui-controlnet draws it.
 
-    Of distances, which have no natural end, a few of the nearest and the farthest are cut off.
+    Networks that output distances have no largest value, so the extremes are cut off at percentiles.
     """
     padded, (height, width) = resized_for(picture, settings.resolution)
     pixels = torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None].float() / 255
@@ -34,5 +34,5 @@ def depth_map(network: DepthNetwork, picture: Map, settings: Settings) -> Map:
 
 
 def _spread(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
-    """0 at `low`, 1 at `high`; 0 everywhere where there is nothing between them."""
+    """The values scaled so that `low` becomes 0 and `high` 1; all 0 where the two are equal."""
     return (values - low) / (high - low) if high > low else np.zeros_like(values)

@@ -1,4 +1,6 @@
-"""What a unit does to the finished picture: keep what inpainting did not repaint, give recoloured ones their light."""
+"""Changes of the finished picture by units: inpainting units keep what they did not repaint, recolouring units put back
+the lightness.
+"""
 
 import cv2
 import numpy as np
@@ -6,13 +8,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .units import Prepared
+from .units import PreparedUnit
 
 _SOFTENING = 7  # pixels by which the border of a mask grows and is blurred
 
 
-def kept(one: Prepared, pixels: Tensor) -> Tensor:
-    """(3, H, W) float32 in 0..1: outside of the mask, grown and softened, the unit's own picture."""
+def kept(one: PreparedUnit, pixels: Tensor) -> Tensor:
+    """The pixels (3, H, W), float32 in 0..1, with the unit's own picture outside its (grown and blurred) mask."""
     if one.module.name != "inpaint_only":
         return pixels
     size = (pixels.shape[-2], pixels.shape[-1])
@@ -24,7 +26,7 @@ def kept(one: Prepared, pixels: Tensor) -> Tensor:
     return (pixels * share + one.source(*size)[0] * (1 - share)).clamp(0, 1)
 
 
-def lit(one: Prepared, image: Image.Image) -> Image.Image:
+def lit(one: PreparedUnit, image: Image.Image) -> Image.Image:
     """The colours of the picture with the lightness (or value) of a recolouring unit's map."""
     if not one.module.name.startswith("recolor"):
         return image

@@ -1,4 +1,6 @@
-"""What becomes of a network's residuals: weights by layer, control modes, regions, windows of steps. Pure functions."""
+"""Weights a network's residuals by layer, control mode and region, and says in which steps a unit acts. These are pure
+functions.
+"""
 
 from collections.abc import Sequence
 
@@ -8,8 +10,8 @@ from torch.nn import functional
 
 from .options import Unit
 
-LAYERS = 13  # residuals of an SD1 network, the middle one last
-_FADE = 0.825  # the soft weight of a layer over that of the one below it
+LAYERS = 13  # number of residuals of an SD1 network, the last of which is for the middle block
+_FADE = 0.825  # ratio of the soft weight of a layer to that of the next deeper layer
 _ADAPTER_FADE = (0.25, 0.62, 0.825, 1.0)
 _SHARP_MODULES = ("canny", "mlsd")  # their hard lines are weakened in the second pass of hires fix
 
@@ -53,7 +55,7 @@ def weighted(
     Args:
         rows: (rows,) bool, where control acts; None: everywhere.
         region: (1, 1, H, W) in 0..1, where control acts; None: everywhere.
-        averaged: over the area, so that only the style remains (Shuffle networks).
+        averaged: whether to average over the area, so that only the style remains (Shuffle networks).
     """
     return tuple(
         _weighted(residual, weight, rows, region, averaged=averaged)
@@ -77,8 +79,9 @@ def is_within(unit: Unit, done: int, total: int, *, hires: bool) -> bool:
     """Whether the unit acts in a call.
 
     Args:
-        done: number of the last step that a first call was finished in; `total`: steps of the run.
-        hires: the call belongs to the second pass of hires fix.
+        done: the number of the last step in which a first call was finished.
+        total: steps of the run.
+        hires: whether the call belongs to the second pass of hires fix.
     """
     if unit.hr_option == ("Low res only" if hires else "High res only"):
         return False

@@ -1,4 +1,4 @@
-"""Corrections of what the UNet predicts: inpaint_only and tile_colorfix. Works on the network's output, row by row.
+"""Corrections of the UNet's output by inpaint_only and tile_colorfix, row by row.
 
 Noise levels are those of Stable Diffusion (arXiv:2112.10752): 1000 steps, betas the squares of a line.
 """
@@ -27,14 +27,14 @@ def alpha_at(timestep: Tensor, like: Tensor) -> Tensor:
 
 
 def noised(clean: Tensor, timestep: Tensor, noise: Tensor) -> Tensor:
-    """q(x_t | x_0) (arXiv:2006.11239, eq. 4): (1, C, h, w) at the times of each row."""
+    """Clean latents (1, C, h, w) noised to the timestep of each row: q(x_t | x_0) of arXiv:2006.11239, eq. 4."""
     alpha = alpha_at(timestep, clean)
     return alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """How a network's answer and the clean estimate belong together: epsilon, or v (arXiv:2202.00512)."""
+    """Converts a network's output to the clean estimate and back, for epsilon and v (arXiv:2202.00512)."""
 
     is_v: bool
 
@@ -53,14 +53,14 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What is changed in the clean estimate of a call.
+    """A correction of the clean estimate of a call.
 
     Attributes:
         source: (1, C, h, w) latents of the unit's picture.
-        weight: 0..1, how much of the change is taken.
-        mask: (1, 1, h, w), 1 where the estimate stays (inpaint_only); None: colours are corrected instead.
+        weight: 0..1, the share of the change that is applied.
+        mask: (1, 1, h, w), 1 where the estimate stays (inpaint_only); None: colours are corrected (tile_colorfix).
         radius: cells around each cell over which colours are averaged (tile_colorfix).
-        sharpness: of tile_colorfix+sharp; 0: none.
+        sharpness: that of tile_colorfix+sharp; 0: none.
     """
 
     source: Tensor
@@ -89,7 +89,7 @@ class Correction:
 
 
 def averaged(latents: Tensor, radius: int) -> Tensor:
-    """The mean over squares of 2 x radius + 1 cells; beyond the border the border's cells go on."""
+    """The mean over squares of 2 x radius + 1 cells; cells at the border are repeated beyond it."""
     padded = functional.pad(latents, (radius,) * 4, mode="replicate")
     return functional.avg_pool2d(padded, 2 * radius + 1, stride=1)
 

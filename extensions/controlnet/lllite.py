@@ -16,13 +16,13 @@ from torch.nn import functional
 from webui.extension_api import UnusableFileError
 from webui.extension_api.tensors import LoadedModel, TensorFile
 
-from .files import Found, Shapes, fill
+from .control_files import Found, Shapes, fill
 
 _PREFIXES = ("lllite_unet_", "lllite_")
 
 
 class Module(nn.Module):
-    """One module, under the names of its files. Linear or convolutional, as its tensors are."""
+    """One module, with the names that its files use. It is linear or convolutional, as its tensors tell."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Module(nn.Module):
         return embedded.flatten(2).transpose(1, 2) if self.is_linear else embedded
 
     def forward(self, hidden: Tensor, embedded: Tensor) -> Tensor:
-        """What is added to (B, S, C) or (B, C, h, w)."""
+        """The change to add to (B, S, C) or (B, C, h, w)."""
         axis = 2 if self.is_linear else 1
         rows = embedded.expand(len(hidden), -1, *embedded.shape[2:])
         return self.up(self.mid(torch.cat([rows, self.down(hidden)], dim=axis)))  # type: ignore[no-any-return]
@@ -64,10 +64,10 @@ class LLLite(nn.Module):
 
 @dataclass(slots=True)
 class Control:
-    """What holds for the calls that come.
+    """The settings for the next calls.
 
     Attributes:
-        weight: 0 turns it off.
+        weight: the strength; 0 turns it off.
         hint: (1, 3, H, W) in -1..1.
         size: of the latents (h, w).
     """
@@ -78,7 +78,7 @@ class Control:
 
 
 def build_lllite(source: TensorFile, found: Found, device: torch.device, dtype: torch.dtype) -> LLLite:
-    """The modules with their weights. Raises as `files.fill`."""
+    """The modules with their weights. Raises as `control_files.fill`."""
     with torch.device("meta"):
         network = LLLite(found)
     fill(network, source, {f"layers.{name}": key for name, key in found.keys.items()}, device, dtype)
@@ -86,7 +86,7 @@ def build_lllite(source: TensorFile, found: Found, device: torch.device, dtype: 
 
 
 class Attached:
-    """An LLLite on the layers of a UNet. Inactive until `set` is called."""
+    """An LLLite attached to the layers of a UNet. It is inactive until `set` is called."""
 
     def __init__(self, network: LLLite) -> None:
         self.network = network
@@ -94,7 +94,7 @@ class Attached:
         self._embedded: dict[tuple[str, tuple[int, int]], Tensor] = {}
 
     def set(self, control: Control | None) -> None:
-        """What holds from now on; None: nothing is added."""
+        """Use these settings from now on; None: add nothing."""
         is_new = self._control is None or control is None or control.hint is not self._control.hint
         if is_new:
             self._embedded = {}

@@ -1,4 +1,4 @@
-"""From a preprocessor's output to a map of exactly the wanted size, as numpy arrays. Knows no networks.
+"""Brings a preprocessor's output to a map of exactly the wanted size, as numpy arrays.
 
 A map is (H, W, 3) uint8 RGB, or (H, W, 4) where the fourth channel is an inpainting mask (255: repaint). The latter is
 brought to size in float32 and not rounded, as in A1111, because its pixels are those of the finished picture.
@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Map = NDArray[np.uint8]
-FineMap = NDArray[np.float32]  # 0..255, beyond them where a cubic filter overshoots
+FineMap = NDArray[np.float32]  # 0..255, or a little more or less where a cubic filter overshoots
 Depth = TypeVar("Depth", np.uint8, np.float32)
 Fit = Literal["Just Resize", "Crop and Resize", "Resize and Fill"]
 
-_PAD = 64  # sides of what a preprocessor sees are multiples of this
-_SHARP_COLOURS = range(3, 200)  # so few colours: a segmentation, whose colours must not be mixed
+_PAD = 64  # the sides of pictures for preprocessors are multiples of this
+_SHARP_COLOURS = range(3, 200)  # a map with so few colours is a segmentation, whose colours must not be mixed
 _THINNINGS = 32
-_HALF = 127  # a mask counts where it is above
+_HALF = 127  # a mask counts as painted above this
 
 # Thinning by hit-or-miss (Golay 1969, alphabet L): 1 must be set, -1 must not, 0 does not matter. Each is turned in
 # four directions; the ends are what is cut off where thinning leaves short spurs.
@@ -42,7 +42,7 @@ def three_channels(picture: NDArray[np.uint8]) -> Map:
 
 
 def resized_for(picture: Map, resolution: int) -> tuple[Map, tuple[int, int]]:
-    """The picture with its short side at `resolution`, padded by its edge to sides a preprocessor likes.
+    """The picture with its short side at `resolution`, padded by its edge to sides that are multiples of 64.
 
     Returns:
         The padded picture, and the height and width of the part that is not padding (top left).
@@ -65,7 +65,7 @@ def pixel_perfect_resolution(picture: Map, height: int, width: int, fit: Fit) ->
 
 
 def fitted(drawn: NDArray[Depth], height: int, width: int, fit: Fit) -> NDArray[Depth]:
-    """The map at exactly height x width, as 8 bits or as floats, whichever was given. Its mask is 0 or 255.
+    """The map at exactly height x width, in the number format of the input. Its mask is 0 or 255.
 
     Args:
         fit: `Just Resize` stretches; `Crop and Resize` covers the size and cuts what stands out; `Resize and Fill` puts
@@ -81,7 +81,7 @@ def fitted(drawn: NDArray[Depth], height: int, width: int, fit: Fit) -> NDArray[
         border = np.concatenate([drawn[0], drawn[-1], drawn[:, 0], drawn[:, -1]])
         colour = np.median(border, axis=0).astype(drawn.dtype)
         if drawn.shape[2] == 4:
-            colour[3] = 255  # what is added is to be painted
+            colour[3] = 255  # the added border is to be repainted
         canvas = np.tile(colour, (height, width, 1))
         top, left = max(0, (height - whole.shape[0]) // 2), max(0, (width - whole.shape[1]) // 2)
         canvas[top : top + whole.shape[0], left : left + whole.shape[1]] = whole
@@ -93,7 +93,7 @@ def fitted(drawn: NDArray[Depth], height: int, width: int, fit: Fit) -> NDArray[
 
 
 def resized(drawn: NDArray[Depth], height: int, width: int) -> NDArray[Depth]:
-    """The map stretched to height x width, by a filter that suits what it shows; its mask is cut at half afterwards.
+    """The map stretched to height x width, by a filter that suits its content; the mask is set to 0 or 255 afterwards.
 
     Few colours are not mixed; two colours stay two; lines one pixel wide stay one pixel wide.
     """
@@ -148,7 +148,7 @@ def thinned(lines: NDArray[np.uint8], *, prune: bool) -> NDArray[np.uint8]:
 
 
 def _is_lines(colour: NDArray[Depth]) -> bool:
-    """Whether most of what is white vanishes when it is opened by three pixels."""
+    """Whether the map consists of lines: opening by three pixels removes most of its white."""
     square = np.ones((3, 3), np.uint8)
     opened = cv2.dilate(cv2.erode(colour, square), square)
     return bool(np.count_nonzero(opened < colour) * 2 > np.count_nonzero(colour > 127))

@@ -1,7 +1,7 @@
 """The preprocessors ("modules" in A1111's words): their names, sliders and control types. Data only; needs no numpy.
 
-Those that need weights of their own are listed too, with what they need, so that a list of A1111's client finds them
-and a request that names one gets a sentence instead of a picture without control.
+Those that need weights are listed too, with the weights that they need, so that clients find all of A1111's names and a
+request that names one gets an explanation instead of a picture without control.
 """
 
 from collections.abc import Mapping
@@ -30,12 +30,12 @@ class Module:
     """A preprocessor.
 
     Attributes:
-        name: the internal one; `labels` are further names that requests may use.
+        name: the internal name; `labels` are further names that requests may use.
         sliders: threshold A and B, as far as it has them.
         types: control types that list it.
-        model_free: it acts without a control network.
-        resolution: it works at a resolution of its own.
-        needs: what is missing to run it; "" where it is built in.
+        model_free: whether it acts without a control network.
+        resolution: whether it takes a processor resolution.
+        needs: what it needs that is not built in; "" where nothing.
         example: a public model whose files, in a folder of the module's name under `PLACE`, are what it needs; "" where
             no files help.
     """
@@ -50,14 +50,14 @@ class Module:
     example: str = ""
 
     def threshold(self, number: int, value: float) -> float:
-        """A threshold as it is used: the value where the slider takes it, else its default."""
+        """The threshold to use: the value where it is in the slider's range, else the slider's default."""
         if number >= len(self.sliders):
             return UNUSED_SLIDER
         slider = self.sliders[number]
         return value if slider.low <= value <= slider.high else slider.default
 
     def resolution_of(self, value: float) -> float:
-        """The processor resolution as it is used. Inpainting modules do not have one."""
+        """The processor resolution to use. Inpainting modules do not have one."""
         if self.name.startswith("inpaint"):
             return UNUSED_SLIDER
         return value if 64 <= value <= 2048 else DEFAULT_RESOLUTION

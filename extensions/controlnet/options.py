@@ -1,4 +1,4 @@
-"""What a request may carry for ControlNet: units as A1111's API knows them, with its aliases. Needs no torch."""
+"""The options of ControlNet in a request: units as in A1111's API, with its aliases. It needs no torch."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -35,7 +35,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Unit(BaseModel):
-    """One control. Keys that do not exist are ignored, as in A1111: its clients send more than it reads."""
+    """One unit. Unknown keys are ignored, as in A1111, whose clients send more than it reads."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -116,7 +116,9 @@ class ControlOptions(Options):
 
 
 def _says_what_to_do(given: Mapping[str, Any]) -> bool:
-    """Whether a unit takes part that does not say it: clients of before May 2024 left `enabled` out, as it was true."""
+    """Whether a unit without `enabled` takes part. Clients from before May 2024 left the key out, because it was true
+    by default.
+    """
     module = find_module(str(given.get("module")))
     return bool(given["image"] or given.get("model", NO_MODEL) != NO_MODEL or (module and module.model_free))
 

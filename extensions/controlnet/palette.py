@@ -1,4 +1,4 @@
-"""The colours in which segmentation maps are drawn: control networks learned them, so they are part of the format."""
+"""The colours of segmentation maps. Control networks were trained with them, so they are part of the format."""
 
 # RGB of ADE20K's 150 classes (MIT Scene Parsing Benchmark, sceneparsing.csail.mit.edu), in their order
 ADE20K = (

@@ -1,9 +1,12 @@
-"""The doors of the extension: options, the object that joins a job, and A1111's further routes. No torch here."""
+"""The hooks that the program calls first: options, the object that joins a job, and actions. This module needs no
+torch.
+"""
 
-from webui.extension_api import Action, JobContext, Options, hookimpl
+from webui.extension_api import Action, Dialect, JobContext, Options, hookimpl
 
 from .actions import ACTIONS
 from .options import ControlOptions
+from .told_units import dialect_of_units
 
 
 @hookimpl
@@ -12,11 +15,16 @@ def request_options() -> type[Options]:
 
 
 @hookimpl
+def dialect() -> Dialect:
+    return dialect_of_units()
+
+
+@hookimpl
 def join_job(job: JobContext) -> object | None:
     options = job.options
     if not isinstance(options, ControlOptions) or not options.enabled:
         return None
-    from .job import ControlJob  # torch and OpenCV, only where a unit is enabled
+    from .control_job import ControlJob  # loads torch and OpenCV, so only where a unit is enabled
 
     return ControlJob(job, options)
 

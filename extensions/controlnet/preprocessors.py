@@ -1,6 +1,6 @@
-"""Preprocessors that need no weights: from a picture to the map a control network was trained on. Numpy and OpenCV.
+"""Preprocessors that need no weights. Each turns a picture into the kind of map that a control network was trained on.
 
-Each takes (H, W, 3) uint8 RGB and answers (H', W', 3) uint8, on which `maps.fitted` works.
+Each takes (H, W, 3) uint8 RGB and returns (H', W', 3) uint8, which `maps.fitted` brings to size.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ _LEAST_RATE = 1.1  # of down-sampling that is worth the loss
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a preprocessor is told: short side in pixels, its two thresholds, and the seed of those that draw."""
+    """Settings of a preprocessor: the short side in pixels, two thresholds, and a seed for those with randomness."""
 
     resolution: int
     threshold_a: float = 0.5
@@ -69,7 +69,7 @@ def scribble_xdog(picture: Map, settings: Settings) -> Map:
 
 
 def lineart_standard(picture: Map, settings: Settings) -> Map:
-    """What is darker than its surroundings, brought to a common strength."""
+    """Lines that are darker than their surroundings, normalised in strength."""
     padded, (height, width) = resized_for(picture, settings.resolution)
     values = padded.astype(np.float32)
     darker = (cv2.GaussianBlur(values, (0, 0), 6.0) - values).min(axis=2).clip(0, 255)

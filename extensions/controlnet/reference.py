@@ -1,5 +1,6 @@
-"""Reference: no network of its own. The UNet looks at a noised picture first, and what its self-attention saw there is
-offered to it while it makes the new picture; "adain" (arXiv:1703.06868) matches the statistics of its features too.
+"""Reference units, which need no control network. The UNet runs on a noised picture first; the inputs of its
+self-attention are remembered, and the self-attention of the next call attends to them too; "adain" (arXiv:1703.06868)
+matches the statistics of its features too.
 """
 
 from collections.abc import Iterator
@@ -26,12 +27,12 @@ Phase = Literal["off", "write", "read"]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How one unit takes part in a call.
+    """The settings of one unit for a call.
 
     Attributes:
         weight: share of the layers that take part, deep ones first.
-        fidelity: 0..1, how much of the negative prompt's rows stays as it would be without.
-        attention, features: which of the two ways.
+        fidelity: 0..1, the share of the negative prompt's rows that stays as without the unit.
+        attention, features: whether attention is shared, and whether features are matched.
     """
 
     weight: float
@@ -41,7 +42,7 @@ class Look:
 
 
 class Reference:
-    """Hooks on the layers of a UNet, and what they remember from a look at a picture."""
+    """Hooks on the layers of a UNet, with what they remember of a reference picture."""
 
     def __init__(self, model: LoadedModel) -> None:
         self._model = model
@@ -68,7 +69,7 @@ class Reference:
 
     @contextmanager
     def looking(self, look: Look) -> Iterator[None]:
-        """While the UNet is run on the noised picture."""
+        """While entered, the UNet runs on the noised picture, and the hooks remember."""
         self._phase, self._look = "write", look
         try:
             yield
@@ -76,12 +77,12 @@ class Reference:
             self._phase = "off"
 
     def read(self, positive: Tensor) -> None:
-        """Use what was seen in the next call. `positive`: (rows,) bool, rows of the prompt."""
+        """Use what is remembered in the next call. `positive`: (rows,) bool, rows of the prompt."""
         self._phase = "read" if self._seen or self._statistics else "off"
         self._negative = ~positive
 
     def forget(self) -> None:
-        """Let go of everything seen."""
+        """Forget everything that is remembered."""
         self._phase, self._look = "off", None
         self._seen, self._statistics = {}, {}
 

@@ -1,4 +1,4 @@
-"""Maps in which each kind of thing has its own colour, drawn by a segmentation network of the user's."""
+"""Maps in which each kind of thing has its own colour, drawn by a segmentation network that the user has installed."""
 
 import numpy as np
 import torch

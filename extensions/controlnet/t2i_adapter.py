@@ -1,6 +1,7 @@
 """T2I-Adapter (arXiv:2302.08453): a small network that makes one feature map a level from the hint alone.
 
-Full and light adapters for SD1 (hint shrunk 8 times) and SDXL (16 times). What is done with the features is elsewhere.
+Full and light adapters for SD1 (hint shrunk 8 times) and SDXL (16 times). `unit_networks.py` adds the features to the
+UNet.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from torch.nn import functional
 from webui.extension_api import UnusableFileError
 from webui.extension_api.tensors import TensorFile
 
-from .files import Found, Shapes, fill
+from .control_files import Found, Shapes, fill
 
 _FACES = MappingProxyType({8: (64, 192), 16: (256, 768)})  # channels of grey and RGB hints by how much they are shrunk
 _XL_SHRINK = 16
@@ -23,7 +24,7 @@ _LEVELS = 4
 
 @dataclass(frozen=True, slots=True)
 class AdapterShape:
-    """What the tensors of an adapter tell.
+    """The sizes of an adapter, as its tensors tell them.
 
     Attributes:
         shrink: pixels of the hint per cell of the first feature map and side.
@@ -42,7 +43,7 @@ class AdapterShape:
 
 
 class AdapterBlock(nn.Module):
-    """Two convolutions around a ReLU, added to what came in."""
+    """Two convolutions around a ReLU, added to the input."""
 
     def __init__(self, channels: int, out_channels: int, kernel: int, *, widens: bool, skips: bool) -> None:
         super().__init__()
@@ -58,8 +59,8 @@ class AdapterBlock(nn.Module):
         return self.block2(functional.relu(self.block1(inside))) + kept  # type: ignore[no-any-return]
 
 
-class Adapter(nn.Module):
-    """The full adapter. From the second level on the map is halved first (SDXL: at the third only)."""
+class FullAdapter(nn.Module):
+    """The full adapter. Each level from the second on halves the map first; with SDXL only the third does."""
 
     def __init__(self, shape: AdapterShape) -> None:
         super().__init__()
@@ -164,11 +165,13 @@ def adapter_shape(shapes: Shapes) -> AdapterShape:
     return AdapterShape(shrink, grey, levels, kernel, any(".skep." in name for name in shapes))
 
 
-def build_adapter(source: TensorFile, found: Found, device: torch.device, dtype: torch.dtype) -> Adapter | LightAdapter:
-    """The adapter with its weights. Raises as `files.fill` and `adapter_shape`."""
+def build_adapter(
+    source: TensorFile, found: Found, device: torch.device, dtype: torch.dtype
+) -> FullAdapter | LightAdapter:
+    """The adapter with its weights. Raises as `control_files.fill` and `adapter_shape`."""
     shape = adapter_shape(found.shapes)
     with torch.device("meta"):
-        adapter = LightAdapter(shape) if shape.inner else Adapter(shape)
+        adapter = LightAdapter(shape) if shape.inner else FullAdapter(shape)
     fill(adapter, source, found.keys, device, dtype)
     return adapter
 

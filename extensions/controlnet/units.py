@@ -1,4 +1,4 @@
-"""One unit of a request, ready: its module, its picture, and the maps and hints made of it. Knows no networks."""
+"""Prepares the units of a request: their modules, their pictures, and the maps and hints made of these."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,24 +13,24 @@ from webui.extension_api import BadRequestError, GenerationRequest, Img2Img, Mod
 
 from .maps import FineMap, Map, fitted, pixel_perfect_resolution
 from .modules import MODULES, Module, find_module
+from .network_preprocessors import network_preprocessor
 from .options import NO_MODEL, ControlOptions, Unit
-from .pictures import HALF, own_mask, pixels_of, seen_by
 from .preprocessors import PREPROCESSORS, Preprocessor, Settings
-from .with_network import network_preprocessor
+from .unit_pictures import HALF, own_mask, pixels_of, seen_by
 
-SEEDS = 2**32
+SEEDS = 2**32  # of numpy
 
 
 @dataclass
-class Prepared:
-    """A unit with its picture.
+class PreparedUnit:
+    """A unit with its picture and its preprocessor.
 
     Attributes:
         number: its place among the units of the request, from 0.
         picture: (H, W, 3) uint8 RGB.
         mask: (H, W) uint8, above 127: repaint; None without one.
         draw: the preprocessor.
-        seed: of preprocessors that draw by chance.
+        seed: the seed for preprocessors with randomness.
         size: (height, width) in pixels of the first pass, for pixel perfect.
     """
 
@@ -47,7 +47,7 @@ class Prepared:
 
     @property
     def path(self) -> str:
-        """Where it stands in a request, for errors."""
+        """Its path in the request, for errors."""
         return f"extensions.controlnet.units.{self.number}"
 
     @property
@@ -63,7 +63,7 @@ class Prepared:
         return self.unit.model != NO_MODEL
 
     def threshold(self, number: int) -> float:
-        """Threshold A (0) or B (1) as it is used."""
+        """Threshold A (0) or B (1) as it is used, in the slider's range."""
         return self.module.threshold(number, (self.unit.threshold_a, self.unit.threshold_b)[number])
 
     def map_for(self, height: int, width: int) -> Map | FineMap:
@@ -112,7 +112,7 @@ class Prepared:
         return (torch.from_numpy(np.array(mask.open())[:, :, 0].copy()).float() / 255)[None, None]
 
     def _raw(self) -> Map:
-        """What the preprocessor makes of the picture, at a size of its own."""
+        """The preprocessor's output for the picture, at a size of its own."""
         if self._drawn is None:
             resolution = round(self.module.resolution_of(self.unit.processor_res))
             if self.unit.pixel_perfect:
@@ -124,7 +124,7 @@ class Prepared:
 
 def prepare(
     options: ControlOptions, request: GenerationRequest, models: Models, device: torch.device
-) -> tuple[Prepared, ...]:
+) -> tuple[PreparedUnit, ...]:
     """The enabled units of a request with their pictures.
 
     Args:
@@ -137,7 +137,9 @@ def prepare(
     return tuple(_prepared(number, unit, request, models, device) for number, unit in units)
 
 
-def _prepared(number: int, unit: Unit, request: GenerationRequest, models: Models, device: torch.device) -> Prepared:
+def _prepared(
+    number: int, unit: Unit, request: GenerationRequest, models: Models, device: torch.device
+) -> PreparedUnit:
     path = f"extensions.controlnet.units.{number}"
     module = _for_task(usable_module(unit.module, f"{path}.module"), request)
     if unit.model == NO_MODEL and not _acts_alone(module):
@@ -146,11 +148,11 @@ def _prepared(number: int, unit: Unit, request: GenerationRequest, models: Model
     seen = seen_by(unit, request, path, crops=not module.name.startswith("reference"))
     unit = unit.model_copy(update={"resize_mode": seen.fit})
     size = (request.height, request.width)
-    return Prepared(unit, module, number, seen.picture, seen.mask, draw, _drawing_seed(request), size)
+    return PreparedUnit(unit, module, number, seen.picture, seen.mask, draw, _drawing_seed(request), size)
 
 
 def _for_task(module: Module, request: GenerationRequest) -> Module:
-    """The module that is used: beside img2img's own mask inpaint_only would do the same twice."""
+    """The module to use. With a mask of img2img, inpaint_only would repeat what img2img does, so it is replaced."""
     task = request.task
     if module.name == "inpaint_only" and isinstance(task, Img2Img) and task.inpainting is not None:
         return MODULES["inpaint_global_harmonious"]
@@ -202,7 +204,7 @@ def usable_module(name: str, path: str) -> Module:
 
 
 def preprocessor_of(module: Module, path: str, models: Models, device: torch.device) -> Preprocessor:
-    """What draws the maps of a usable module.
+    """The preprocessor of a usable module.
 
     Args:
         path: where it is named in the request, for errors.
@@ -225,18 +227,20 @@ def _acts_alone(module: Module) -> bool:
 
 
 def _drawing_seed(request: GenerationRequest) -> int:
-    """A1111's: seed + variation seed, where a variation seed that is drawn counts as the seed."""
+    """The seed of preprocessors, as in A1111: seed + variation seed, where a random variation seed counts as the
+    seed.
+    """
     subseed = request.seed if request.subseed < 0 else request.subseed
     return (request.seed + subseed) % SEEDS
 
 
-def fields_of(units: Sequence[Prepared], originals: Sequence[Unit]) -> dict[str, str]:
+def fields_of(units: Sequence[PreparedUnit], originals: Sequence[Unit]) -> dict[str, str]:
     """Infotext fields `ControlNet 0`, ... counted over the enabled units."""
     pairs = zip(units, originals, strict=True)
     return {f"ControlNet {number}": _described(one, unit) for number, (one, unit) in enumerate(pairs)}
 
 
-def _described(one: Prepared, unit: Unit) -> str:
+def _described(one: PreparedUnit, unit: Unit) -> str:
     module = find_module(unit.module) or one.module
     resolution = module.resolution_of(unit.processor_res)
     values = {

@@ -1,6 +1,6 @@
-"""Where the networks of preprocessors lie: a folder for each in models/ControlNetPreprocessor, in Hugging Face's form.
+"""Finds the networks of preprocessors: each has a folder in models/ControlNetPreprocessor, in Hugging Face's form.
 
-Reads names and small texts only; no torch and no numpy here.
+This module reads only names and small texts, and needs neither torch nor numpy.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from .modules import MODULES, PLACE
 
 KIND = "preprocessor"
 WEIGHTS, CONFIG, PROCESSOR = "model.safetensors", "config.json", "preprocessor_config.json"
-MAX_TEXT = 1 << 16  # bytes of a configuration
+MAX_TEXT = 1 << 16  # most bytes of a configuration
 
 
 def is_there(name: str, models: Models) -> bool:

@@ -1,4 +1,4 @@
-"""Where a face is, and the similarity that brings it to where restorers expect it. Numbers only, no pixels.
+"""The positions of faces, and the transformation that moves a face to where restorers expect it. No pixels here.
 
 Coordinates are continuous: the centre of the first pixel is at (0.5, 0.5).
 """
@@ -26,7 +26,7 @@ TEMPLATE: Points = np.array(
 ) + 0.5  # fmt: skip
 TEMPLATE.setflags(write=False)
 MIN_EYES = 5.0  # pixels between the eyes; smaller faces hold nothing to restore
-_LARGEST = 4.0  # sides of the crop in longer sides of the picture; more is no face
+_LARGEST = 4.0  # largest crop, as a multiple of the picture's longer side
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Face:
 
     Attributes:
         points: (5, 2), in the order of TEMPLATE, in pixels of the picture; they may lie outside of it.
-        score: how sure the detector is, 0..1.
+        score: the confidence of the detector, 0..1.
     """
 
     points: Points
@@ -51,7 +51,7 @@ def similarity(source: Points, target: Points) -> Matrix | None:
     """The scaling, rotation and shift that brings `source` nearest to `target` in the sense of least squares.
 
     S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns" (1991), equations
-    40 to 43. None where the points do not tell: all at one place, or not finite.
+    40 to 43. None where all points coincide, or one is not finite.
     """
     if source.shape != target.shape or not (np.isfinite(source).all() and np.isfinite(target).all()):
         return None
@@ -70,7 +70,8 @@ def similarity(source: Points, target: Points) -> Matrix | None:
 
 
 def alignment(face: Face, size: tuple[int, int]) -> Matrix | None:
-    """From the picture to the crop; None for what is too small or not shaped like a face.
+    """The transformation from the picture to the crop; None where the face is too small or the points do not form a
+    face.
 
     Args:
         size: width and height of the picture.
@@ -84,18 +85,18 @@ def alignment(face: Face, size: tuple[int, int]) -> Matrix | None:
 
 
 def scale_of(matrix: Matrix) -> float:
-    """How many pixels of the target one of the source takes up."""
+    """How many pixels of the target one pixel of the source is long."""
     return float(np.hypot(matrix[0, 0], matrix[1, 0]))
 
 
 def inverse(matrix: Matrix) -> Matrix:
-    """The way back."""
+    """The inverse transformation."""
     back = np.linalg.inv(matrix[:, :2])
     return np.column_stack([back, -back @ matrix[:, 2]])
 
 
 def chained(*matrices: Matrix) -> Matrix:
-    """One after another, the first one first."""
+    """The transformations applied one after another, the first argument first."""
     whole = np.eye(3)
     for matrix in matrices:
         whole = np.vstack([matrix, (0, 0, 1)]) @ whole
@@ -111,5 +112,5 @@ def shift(x: float, y: float) -> Matrix:
 
 
 def largest_first(faces: Sequence[Face]) -> list[Face]:
-    """The order of work: where crops overlap, the smaller face, which has the crop to itself, is pasted last."""
+    """Faces in the order of restoring. Where crops overlap, the smaller face is pasted last and so is not covered."""
     return sorted(faces, key=lambda face: face.size, reverse=True)

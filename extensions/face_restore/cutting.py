@@ -1,4 +1,4 @@
-"""Cuts an aligned face out of a picture and puts it back without a seam. Knows pixels, not networks."""
+"""Cuts an aligned face out of a picture, and pastes it back without a seam."""
 
 import math
 
@@ -8,13 +8,13 @@ from PIL import Image
 
 from .alignment import SIDE, Matrix, chained, inverse, scale_of, scaling, shift
 
-_MARGIN = 4  # pixels around what is read, so that interpolation sees neighbours
-_RIM, _FADE = 12, 72  # pixels of the crop: nothing of the rim is pasted, the next ones fade in
+_MARGIN = 4  # pixels read around a crop, which interpolation needs
+_RIM, _FADE = 12, 72  # pixels of the crop: the rim is not pasted, and the next pixels fade in
 Box = tuple[int, int, int, int]
 
 
 def cut(image: Image.Image, matrix: Matrix) -> Image.Image:
-    """The aligned crop, RGB, SIDE x SIDE. Beyond the picture its edge goes on.
+    """The aligned crop, RGB, SIDE x SIDE. Beyond the picture its edge is repeated.
 
     Args:
         image: RGB.
@@ -23,7 +23,7 @@ def cut(image: Image.Image, matrix: Matrix) -> Image.Image:
     wide, inside = _boxes(image.size, matrix)
     region = image.crop(inside)
     scale = min(1.0, scale_of(matrix))
-    if scale < 1:  # a large face: Lanczos makes it small, so that no pixel is passed over
+    if scale < 1:  # a large face is first made smaller by Lanczos, so that every pixel counts
         region = region.resize(_scaled(region.size, scale, scale), Image.Resampling.LANCZOS)
     across, down = region.width / (inside[2] - inside[0]), region.height / (inside[3] - inside[1])
     before = (math.ceil((inside[0] - wide[0]) * across), math.ceil((inside[1] - wide[1]) * down))
@@ -42,7 +42,7 @@ def paste(image: Image.Image, face: Image.Image, matrix: Matrix, mask: Image.Ima
         face: RGB, SIDE x SIDE. `mask`: from `soft_mask`. `matrix`: from the picture to the crop.
     """
     _, inside = _boxes(image.size, matrix)
-    # A small face is halved until less than two of its pixels fall on one of the picture; none is passed over so
+    # The crop is halved until fewer than two of its pixels fall on one of the picture, so that every pixel counts.
     side = SIDE >> max(0, int(math.log2(scale_of(matrix)))) if scale_of(matrix) > 1 else SIDE
     side = max(side, 8)
     to_region = chained(scaling(SIDE / side, SIDE / side), inverse(matrix), shift(-inside[0], -inside[1]))

@@ -12,9 +12,9 @@ from webui.extension_api import UnusableFileError
 from .alignment import Face
 
 SCORE = 0.7
-OVERLAP = 0.3  # of two boxes (intersection over union), above which they are one face
+OVERLAP = 0.3  # two boxes whose intersection over union is above this are one face
 LONGER_SIDES = (1280, 320)  # pixels; YuNet sees faces of 10 to 300 pixels: the small copy shows the large ones
-_MOST = 1000  # faces before overlapping ones are dropped
+_MOST = 1000  # most faces, before overlapping ones are dropped
 Rows = NDArray[np.float32]  # (n, 15): x, y, width, height, five points, score
 
 
@@ -25,7 +25,7 @@ class YuNet:
         """Load the model.
 
         Raises:
-            UnusableFileError: it is none.
+            UnusableFileError: the file is not such a model.
         """
         try:
             self._network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), SCORE, OVERLAP, _MOST)
@@ -46,7 +46,7 @@ class YuNet:
         return [Face(_points(row), float(row[14])) for row in without_doubles(np.concatenate(found))]
 
     def _rows(self, bgr: NDArray[np.uint8], scale: float) -> Rows:
-        """What is found in a copy of the picture, in pixels of the picture."""
+        """The faces found in a copy of the picture, in pixels of the picture."""
         height, width = (max(1, round(side * scale)) for side in bgr.shape[:2])
         small = bgr if scale == 1 else cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA)
         try:
@@ -70,7 +70,7 @@ def sides(longer: int) -> tuple[int, ...]:
 
 
 def without_doubles(rows: Rows) -> Rows:
-    """The surest of boxes that overlap; greedy non-maximum suppression."""
+    """Of boxes that overlap, the one with the highest score (greedy non-maximum suppression)."""
     kept: list[NDArray[np.float32]] = []
     for row in rows[np.argsort(-rows[:, 14], kind="stable")]:
         if all(_overlap(row, other) <= OVERLAP for other in kept):

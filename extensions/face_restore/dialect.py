@@ -1,4 +1,4 @@
-"""A1111's words for restored faces, and the options that they mean."""
+"""A1111's names for restoring faces, and the options that they stand for."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""What a user can choose. No torch here."""
+"""The options of restoring faces. It needs no torch."""
 
 from pydantic import Field
 
@@ -9,13 +9,23 @@ class FaceOptions(Options):
     """GFPGAN works first, then CodeFormer, each where its visibility is above 0."""
 
     codeformer_visibility: float = Field(
-        1.0, ge=0, le=1, title="CodeFormer visibility", description="share of CodeFormer's faces in the picture"
+        1.0,
+        ge=0,
+        le=1,
+        title="CodeFormer visibility",
+        description="share of CodeFormer's faces in the picture",
+        json_schema_extra={"needs": ["detector", "codeformer"]},
     )
     codeformer_weight: float = Field(
         0.5, ge=0, le=1, title="CodeFormer weight", description="0 restores most, 1 stays closest to the face"
     )
     gfpgan_visibility: float = Field(
-        0.0, ge=0, le=1, title="GFPGAN visibility", description="share of GFPGAN's faces in the picture"
+        0.0,
+        ge=0,
+        le=1,
+        title="GFPGAN visibility",
+        description="share of GFPGAN's faces in the picture",
+        json_schema_extra={"needs": ["detector", "gfpgan"]},
     )
     gfpgan_model: str = Field(
         "", max_length=200, title="GFPGAN model", description="a file of models/GFPGAN; empty takes the newest GFPGAN"
@@ -23,4 +33,4 @@ class FaceOptions(Options):
 
 
 class NoOptions(Options):
-    """Of the list of restorers."""
+    """The (empty) options of the action that lists restorers."""

@@ -1,10 +1,12 @@
-"""The doors of the extension: options, the object that joins a job, and A1111's list. No torch and no OpenCV here."""
+"""The hooks that the program calls first: options, the object that joins a job, and A1111's list. This module needs
+neither torch nor OpenCV.
+"""
 
 from webui.extension_api import Action, ActionContext, ActionResult, Dialect, JobContext, Options, hookimpl
 
 from .dialect import dialect_of_faces
-from .files import usable_restorers
 from .options import FaceOptions, NoOptions
+from .restorer_files import usable_restorers
 
 
 @hookimpl
@@ -28,7 +30,7 @@ def join_job(job: JobContext) -> object | None:
     options = job.options
     if not isinstance(options, FaceOptions) or not (options.codeformer_visibility or options.gfpgan_visibility):
         return None
-    from .job import join  # torch and OpenCV, only where faces are to be restored
+    from .face_job import join  # loads torch and OpenCV, so only where faces are restored
 
     return join(job, options)
 

@@ -1,4 +1,4 @@
-"""Restores the faces of one picture, one after another. Knows neither files nor which network it is."""
+"""Restores the faces of one picture, one after another, with any detector and restorer."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -35,8 +35,9 @@ def restore(
     """The picture with its faces restored; transparency stays. One face at a time is in memory.
 
     Args:
-        visibility: 0..1, share of the restored picture. At 0, or without a face that can be used, it is `image` itself.
-        stopped: asked before each face; those done so far stay.
+        visibility: 0..1, share of the restored picture. At 0, or where no face can be used, the result is `image`
+            itself.
+        stopped: called before each face; where it says True, the faces restored so far stay.
     """
     if visibility <= 0:
         return image

@@ -5,7 +5,8 @@ from torch import Tensor
 
 
 def rescaled(guided: Tensor, cond: Tensor, strength: float) -> Tensor:
-    """CFG rescale (arXiv:2305.08891, equations 15 and 16): the guided estimate with the spread of the prompt's own.
+    """CFG rescale (arXiv:2305.08891, equations 15 and 16): the guided estimate with the standard deviation of the
+    prompt's own estimate.
 
     Args:
         strength: phi of the paper, 0 changes nothing, 1 takes the prompt's standard deviation.

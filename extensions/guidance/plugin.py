@@ -1,16 +1,29 @@
-"""Options and hooks of guidance that is changed after the fact. The arithmetic is in `formulas.py`."""
+"""Changes the guided estimate after each call: options and hooks. The arithmetic is in `formulas.py`."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from webui.extension_api import JobContext, Options, hookimpl
+from webui.extension_api import Dialect, JobContext, Options, Word, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from webui.extension_api.tensors import Step
 
+KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        "Guidance rescale": "rescale",
+        "Guidance start": "start",
+        "Guidance end": "end",
+        "Dynamic thresholding enabled": "threshold",
+        "Threshold percentile": "percentile",
+        "Mimic scale": "mimic_scale",
+    }
+)
+OF_THRESHOLD = ("percentile", "mimic_scale")
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 
@@ -42,6 +55,22 @@ def request_options() -> type[Options]:
 
 
 @hookimpl
+def dialect() -> Dialect:
+    """The keys of infotexts; the last three are those of the extension Dynamic Thresholding."""
+    return Dialect(
+        infotext=tuple(
+            Word(
+                name=key,
+                asks=option not in OF_THRESHOLD,
+                option=option,
+                codec="boolean" if option == "threshold" else "number",
+            )
+            for key, option in KEYS.items()
+        )
+    )
+
+
+@hookimpl
 def join_job(job: JobContext) -> object | None:
     """Join where something is switched on."""
     options = job.options
@@ -60,7 +89,7 @@ class ChangedGuidance:
     @hookimpl
     def edit_denoised(self, step: "Step", denoised: "Tensor", cond: "Tensor", uncond: "Tensor") -> "Tensor | None":
         """(B, C, h, w) each: clean estimates."""
-        from .formulas import rescaled, thresholded  # torch
+        from .formulas import rescaled, thresholded  # loads torch
 
         options = self._options
         if not options.start <= step.progress <= options.end:
@@ -68,3 +97,18 @@ class ChangedGuidance:
         if options.threshold and self._cfg_scale > options.mimic_scale:
             denoised = thresholded(denoised, cond, uncond, options.mimic_scale, options.percentile)
         return rescaled(denoised, cond, options.rescale) if options.rescale else denoised
+
+    @hookimpl
+    def image_fields(self) -> Mapping[str, str]:
+        """What was switched on, and the numbers of thresholding where that was."""
+        return fields_of(self._options)
+
+
+def fields_of(options: GuidanceOptions) -> dict[str, str]:
+    """The keys of what is not as usual."""
+    usual = GuidanceOptions()
+    return {
+        key: str(getattr(options, option))
+        for key, option in KEYS.items()
+        if (options.threshold if option in OF_THRESHOLD else getattr(options, option) != getattr(usual, option))
+    }

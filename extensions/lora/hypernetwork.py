@@ -4,7 +4,7 @@ Format: A1111's `.pt`, after conversion `<width>.<0 for keys, 1 for values>.line
 """
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
-from webui.extension_api import UnusableFileError
+from webui.extension_api import Account, UnusableFileError
 from webui.extension_api.tensors import LoadedModel, TensorFile, is_finite
 
 Activation = Callable[[Tensor], Tensor]
@@ -54,11 +54,13 @@ class Hypernetwork:
     """Attributes:
     pairs: by width of the context, the layers for keys and for values.
     activation: None where there is none.
+    told: a sentence for the user about what of the file was not understood; "" where all was.
     """
 
     name: str
     pairs: Mapping[int, tuple[tuple[Layer, ...], tuple[Layer, ...]]]
     activation: Activation | None
+    told: str = ""
 
     def __call__(self, context: Tensor, side: int, strength: float) -> Tensor:
         """(..., width) -> the same: context + strength x the network for keys (0) or values (1)."""
@@ -75,11 +77,13 @@ def read_hypernetwork(source: TensorFile, name: str, device: torch.device) -> Hy
         UnusableFileError: not a hypernetwork, incomplete, or of a kind that is not known.
     """
     facts = source.header.metadata
+    account = Account(name, source.names())
     parts: dict[tuple[int, int], dict[int, dict[str, Tensor]]] = {}
     for key in source.names():
         found = _KEY.fullmatch(key)
         if found is None:
             continue
+        account.use(key)
         width, side, position, old_position, part = found.groups()
         tensor = source.read_as(key, torch.float32).to(device)
         if not is_finite(tensor):
@@ -97,7 +101,7 @@ def read_hypernetwork(source: TensorFile, name: str, device: torch.device) -> Hy
     activation = facts.get("activation_func", "linear").lower()
     if activation not in ("linear", "none", "null") and activation not in _ACTIVATIONS:
         raise UnusableFileError(f"{name}: the activation {activation!r} is not known")
-    return Hypernetwork(name, MappingProxyType(pairs), _ACTIVATIONS.get(activation))  # type: ignore[arg-type]
+    return Hypernetwork(name, MappingProxyType(pairs), _ACTIVATIONS.get(activation), account.told())  # type: ignore[arg-type]
 
 
 def _layers(
@@ -112,9 +116,11 @@ def _layers(
         weight = part.get("weight", nothing)
         if weight.ndim not in (1, 2) or weight.shape[-1] != size:
             raise UnusableFileError(f"{name}: layer {place} for width {width} has the shape {tuple(weight.shape)}")
-        size = weight.shape[0]
+        size, bias = weight.shape[0], part.get("bias")
+        if bias is not None and bias.shape != (size,):
+            raise UnusableFileError(f"{name}: the bias of layer {place} for width {width} has {bias.numel()} values")
         activates = place in matrices and (place != matrices[-1] or activates_last)
-        layers.append(Layer(weight, part.get("bias"), activates))
+        layers.append(Layer(weight, bias, activates))
     if size != width:
         raise UnusableFileError(f"{name}: its network for width {width} ends with {size} values")
     return tuple(layers)
@@ -134,10 +140,7 @@ class HypernetworkPatch(AbstractContextManager[None]):
         self._handles: list[RemovableHandle] = []
 
     def __enter__(self) -> None:
-        for name, module in self._model.unet.module.named_modules():
-            side = {"to_k": 0, "to_v": 1}.get(name.rpartition(".")[2])
-            if side is None or not isinstance(module, nn.Linear):
-                continue
+        for side, module in _inputs(self._model):
             fitting = [(one, strength) for one, strength in self._wanted if module.in_features in one.pairs]
             if fitting:
                 self._handles.append(module.register_forward_pre_hook(partial(_before, fitting, side)))
@@ -147,6 +150,19 @@ class HypernetworkPatch(AbstractContextManager[None]):
     ) -> None:
         while self._handles:
             self._handles.pop().remove()
+
+
+def fits(hypernetwork: Hypernetwork, model: LoadedModel) -> bool:
+    """Whether any attention of the model has a width that it was made for."""
+    return any(module.in_features in hypernetwork.pairs for _, module in _inputs(model))
+
+
+def _inputs(model: LoadedModel) -> Iterator[tuple[int, nn.Linear]]:
+    """The layers for keys (0) and values (1) of every attention of the UNet."""
+    for name, module in model.unet.module.named_modules():
+        side = {"to_k": 0, "to_v": 1}.get(name.rpartition(".")[2])
+        if side is not None and isinstance(module, nn.Linear):
+            yield side, module
 
 
 def _before(

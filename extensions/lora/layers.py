@@ -1,7 +1,8 @@
 """The layers of a loaded model under the names that network files use. Changes nothing.
 
 A layer of the UNet goes by its LDM name and by its diffusers name (`input_blocks_1_1_proj_in` and
-`down_blocks_0_attentions_0_proj_in`), so sizes of any kind need no rules.
+`down_blocks_0_attentions_0_proj_in`), so sizes of any kind need no rules. A layer of a text encoder goes by its name in
+transformers and by that in open_clip.
 """
 
 from collections.abc import Iterator, Mapping
@@ -46,20 +47,28 @@ def _text(model: LoadedModel) -> Iterator[tuple[Place, nn.Module]]:
     encoders = model.text.encoders
     if not model.text.side.trained_networks:
         return  # A1111 finds no layers of such an encoder either
-    components: tuple[tuple[Component, ...], ...] = (("te", "first"),)
-    if len(encoders) == 2:
-        components = (("te1", "first"), ("te2",))
-    for encoder, names in zip(encoders, components, strict=True):
+    components: tuple[Component, ...] = ("te1", "te2")
+    for encoder, component in zip(encoders, components, strict=False):
         tower = getattr(encoder, "module", None)
         if not isinstance(tower, nn.Module):
             continue
         for name, module in tower.named_modules():
             if isinstance(module, CHANGEABLE):
                 plain = name.replace(".", "_").removeprefix("text_model_")
-                for component in names:
-                    yield Place(component, f"text_model_{plain}"), module
-                    if encoder.slot == "clip_g":
-                        yield Place(component, f"transformer_{_in_open_clip(plain)}"), module
+                yield Place(component, f"text_model_{plain}"), module
+                yield Place(component, f"transformer_{_in_open_clip(plain)}"), module
+
+
+def block_names(model: LoadedModel) -> Mapping[int, str]:
+    """A1111's name of each layer by the layer's `id`, by which blocks and elements are told: LDM's in the UNet."""
+    layout = model.unet.shape.layout
+    names = {}
+    for name, module in model.unet.module.named_modules():
+        if isinstance(module, CHANGEABLE):
+            names[id(module)] = f"diffusion_model_{(layout.to_ldm(name) or name).replace('.', '_')}"
+    for place, module in _text(model):
+        names.setdefault(id(module), f"transformer_{place.name}")
+    return MappingProxyType(names)
 
 
 def _in_open_clip(name: str) -> str:

@@ -3,18 +3,28 @@
 import functools
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
 from types import TracebackType
 
-from webui.extension_api import JobContext, NetworkTag, UnknownModelError, UnusableFileError, hookimpl
-from webui.extension_api.tensors import Embedding, LoadedModel
+from webui.extension_api import (
+    GenerationRequest,
+    JobContext,
+    NetworkTag,
+    Txt2Img,
+    UnknownModelError,
+    UnusableFileError,
+    hookimpl,
+)
+from webui.extension_api.tensors import Embedding, LoadedModel, ModelCall, reported_step
 
-from .hypernetwork import Hypernetwork, HypernetworkPatch, read_hypernetwork
+from .block_weights import BlockWeightError, BlockWeights, element_presets_of, presets_of, read_block_weights
+from .hypernetwork import Hypernetwork, HypernetworkPatch, fits, read_hypernetwork
 from .layers import layers_of
 from .network import read_network
-from .patch import NetworkPatch, Wanted, look
-from .tags import KINDS, HypernetworkTag, LoraTag, read_tags
+from .options import LoraOptions
+from .patch import Misfit, NetworkPatch, Wanted, look
+from .tags import ALWAYS, KINDS, HypernetworkTag, LoraTag, read_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +48,17 @@ class FoundHypernetwork:
 class Member:
     """The job hooks. A tag that cannot be served costs a notice, never the picture."""
 
-    def __init__(self, job: JobContext) -> None:
+    def __init__(self, job: JobContext, options: LoraOptions | None = None) -> None:
         self._job = job
+        self._options = options or LoraOptions()
         self._loras: tuple[Found, ...] = ()
         self._hypernetworks: tuple[FoundHypernetwork, ...] = ()
         self._mentioned: dict[str, None] = {}  # LoRA names in order of appearance
         self._told: set[str] = set()
+        self._timed: list[NetworkPatch] = []
 
     @hookimpl
-    def use_networks(self, networks: Sequence[NetworkTag]) -> Collection[str]:
+    def use_networks(self, networks: Sequence[NetworkTag], hires: bool = False) -> Collection[str]:
         """Read the tags of a pass and their files."""
         asked = read_tags(networks)
         for problem in asked.problems:
@@ -55,6 +67,7 @@ class Member:
         self._loras = tuple(one for tag in asked.loras if (one := found[tag]) is not None)
         hypernetworks = [self._hypernetwork(tag) for tag in asked.hypernetworks]
         self._hypernetworks = tuple(one for one in hypernetworks if one is not None)
+        self._mentioned = self._mentioned if hires else {}  # the second pass adds to what the image began with
         self._mentioned |= {one.tag.name: None for one in self._loras}
         return KINDS
 
@@ -69,11 +82,26 @@ class Member:
         patches: list[NetworkPatch | HypernetworkPatch] = []
         fitting = self._fitting(model)
         if fitting:
-            patches.append(NetworkPatch(model, [one.wanted for one in fitting], tuple(one.identity for one in fitting)))
+            patch = NetworkPatch(model, [one.wanted for one in fitting], tuple(one.identity for one in fitting))
+            patches.append(patch)
+            self._timed += [patch] if patch.is_timed else []
+        for one in self._hypernetworks:
+            if not fits(one.hypernetwork, model):
+                self._tell(
+                    f"{one.hypernetwork.name} was left out: it is made for another kind of model than this one "
+                    f"({model.spec.family.name})"
+                )
         if self._hypernetworks:
             wanted = [(one.hypernetwork, one.tag.strength) for one in self._hypernetworks]
             patches.append(HypernetworkPatch(model, wanted, tuple(one.identity for one in self._hypernetworks)))
         return Together(patches) if patches else None
+
+    @hookimpl
+    def unet_residuals(self, call: ModelCall) -> None:
+        """Nothing is added; networks that act only at some steps come and go here."""
+        for patch in self._timed:
+            sampler = _sampler_of(self._job.request, hires=call.step.hires)
+            patch.at_step(reported_step(sampler, call), call.step.total)
 
     @hookimpl
     def image_fields(self) -> Mapping[str, str] | None:
@@ -88,16 +116,17 @@ class Member:
         """The networks made for this kind of model; of the others the user is told."""
         layers = layers_of(model)
         fitting: list[Found] = []
-        misfits = {}
+        misfits: dict[int, Misfit] = {}
         for one in self._loras:
             network = one.wanted.network
-            if network.name not in misfits:
-                misfits[network.name] = look(network, layers)
-                told = misfits[network.name].told(network, model.spec.family.name)
-                if told:
+            if id(network) not in misfits:
+                misfits[id(network)] = look(network, layers)
+                for told in misfits[id(network)].told(network, model.spec.family.name):
                     self._tell(told)
-            if not misfits[network.name].is_foreign:
-                fitting.append(one)
+            misfit = misfits[id(network)]
+            if not misfit.is_foreign:
+                wanted = replace(one.wanted, network=replace(network, changes=misfit.fitting))
+                fitting.append(replace(one, wanted=wanted))
         return fitting
 
     def _lora(self, tag: LoraTag) -> Found | None:
@@ -109,8 +138,27 @@ class Member:
         except UnusableFileError as error:
             self._tell(f"<lora:{tag.name}> was left out: {error}")
             return None
-        wanted = Wanted(network, tag.text_strength, tag.unet_strength, tag.ranks)
-        return Found(tag, wanted, (_file(path), tag.text_strength, tag.unet_strength, tag.ranks))
+        for told in network.told:
+            self._tell(told)
+        blocks, window = self._blocks(tag), tag.window if self._options.active else ALWAYS
+        wanted = Wanted(network, tag.text_strength, tag.unet_strength, tag.ranks, blocks, window)
+        strengths = (tag.text_strength, tag.unet_strength, tag.ranks, blocks.key() if blocks else None)
+        return Found(tag, wanted, (_file(path), *strengths))
+
+    def _blocks(self, tag: LoraTag) -> BlockWeights | None:
+        """The block weights of a tag; None without. What cannot be understood is told, and counts as 1."""
+        if not self._options.active:
+            if tag.blocks or tag.elements or tag.window != ALWAYS:
+                self._tell(f"<lora:{tag.name}>: block weights are switched off by the request, so it acts as a whole")
+            return None
+        if not tag.blocks and not tag.elements:
+            return None
+        presets, elements = presets_of(self._options.presets), element_presets_of(self._options.elements)
+        try:
+            return read_block_weights(tag.blocks, tag.elements, presets, elements)
+        except BlockWeightError as error:
+            self._tell(f"<lora:{tag.name}> acts with no block weights: {error}")
+            return None
 
     def _hypernetwork(self, tag: HypernetworkTag) -> FoundHypernetwork | None:
         path = self._path("hypernetwork", tag.name)
@@ -122,6 +170,8 @@ class Member:
         except UnusableFileError as error:
             self._tell(f"<hypernet:{tag.name}> was left out: {error}")
             return None
+        if hypernetwork.told:
+            self._tell(hypernetwork.told)
         return FoundHypernetwork(tag, hypernetwork, (_file(path), tag.strength))
 
     def _tell(self, text: str) -> None:
@@ -132,21 +182,28 @@ class Member:
 
     def _path(self, kind: str, name: str) -> Path | None:
         try:
-            return self._job.models.find(kind, name)
+            path = self._job.models.find(kind, name)
         except (UnknownModelError, UnusableFileError) as error:
             self._tell(f"{name} was left out: {error}")
             return None
+        same = [one for one in self._job.models.names(kind) if name in (PurePath(one).name, PurePath(one).stem)]
+        if len(same) > 1:
+            self._tell(
+                f"{' and '.join(same[:5])} are both called {name!r}; the first was used; write the folder to choose"
+            )
+        return path
 
 
 class Together(AbstractContextManager[None]):
     """Patches entered in order and left in reverse.
 
     Attributes:
-        key: of all of them.
+        key: of all of them; None where one of them may not stay.
     """
 
     def __init__(self, patches: Sequence[NetworkPatch | HypernetworkPatch]) -> None:
-        self.key = tuple((type(patch).__name__, patch.key) for patch in patches)
+        keys = tuple((type(patch).__name__, patch.key) for patch in patches)
+        self.key = None if any(key is None for _, key in keys) else keys
         self._patches = tuple(patches)
         self._entered = ExitStack()
 
@@ -160,6 +217,12 @@ class Together(AbstractContextManager[None]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._entered.close()
+
+
+def _sampler_of(request: GenerationRequest, *, hires: bool) -> str:
+    """The label of the sampler of a pass."""
+    task = request.task
+    return (task.hires.sampler if hires and isinstance(task, Txt2Img) else "") or request.sampler
 
 
 def _file(path: Path) -> Hashable:

@@ -1,4 +1,7 @@
-"""What the tags in a prompt ask for: `<lora:name:te:unet:dyn>` and `<hypernet:name:strength>`. Texts only."""
+"""What the tags in a prompt ask for: `<lora:name:te:unet:dyn>` and `<hypernet:name:strength>`. Texts only.
+
+LoRA Block Weight's words are read too: `lbw=`, `lbwe=`, `start=`, `stop=`, `step=`.
+"""
 
 import math
 from collections.abc import Iterable
@@ -9,16 +12,48 @@ from webui.extension_api import NetworkTag
 LORA_KINDS = ("lora", "lyco")
 HYPERNETWORK_KIND = "hypernet"
 KINDS = (*LORA_KINDS, HYPERNETWORK_KIND)
+_NAMED = ("te", "unet", "dyn", "lbw", "w", "lbwe", "start", "stop", "step")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The steps at which a network acts in the UNet: from `start` on, until `stop`. A fraction is one of all steps."""
+
+    start: float | None = None
+    stop: float | None = None
+
+    def holds(self, reported: int, total: int) -> bool:
+        """Whether the network acts at a call of the UNet.
+
+        Args:
+            reported: the step as A1111's sampler has reported it, which lags behind by one.
+            total: steps of the run.
+        """
+        begun = self.start is None or reported > _step(self.start, total) - 2
+        return begun and not (self.stop is not None and reported > _step(self.stop, total) - 2)
+
+
+def _step(value: float, total: int) -> int:
+    return max(1, round(value * total)) if 0 < value < 1 else int(value)
+
+
+ALWAYS = Window()
 
 
 @dataclass(frozen=True, slots=True)
 class LoraTag:
-    """`<lora:name:text_strength:unet_strength:ranks>`; `ranks` is None where all are used."""
+    """`<lora:name:text_strength:unet_strength:ranks>`; `ranks` is None where all are used.
+
+    `blocks` (`lbw=`) and `elements` (`lbwe=`) are block weights as they were written, "" without.
+    """
 
     name: str
     text_strength: float = 1.0
     unet_strength: float = 1.0
     ranks: int | None = None
+    blocks: str = ""
+    elements: str = ""
+    window: Window = ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +91,9 @@ def read_tags(tags: Iterable[NetworkTag]) -> Asked:
                 loras.append(_lora(tag))
             elif tag.kind == HYPERNETWORK_KIND:
                 hypernetworks.append(HypernetworkTag(_name(tag), _number(_at(tag, 1) or "1")))
+            else:
+                continue
+            problems += _unknown(tag)
         except _TagError as error:
             problems.append(f"{_shown(tag)} was left out: {error}")
     last = {tag.name: tag for tag in loras}
@@ -68,7 +106,31 @@ def _lora(tag: NetworkTag) -> LoraTag:
     ranks = tag.named.get("dyn") or _at(tag, 3)
     if ranks and (not ranks.strip().isdecimal() or int(ranks) < 1):
         raise _TagError(f"dyn must be a whole number from 1 on, not {ranks!r}")
-    return LoraTag(_name(tag), text, _number(unet) if unet else text, int(ranks) if ranks else None)
+    return LoraTag(
+        _name(tag),
+        text,
+        _number(unet) if unet else text,
+        int(ranks) if ranks else None,
+        tag.named.get("lbw") or tag.named.get("w") or "",
+        tag.named.get("lbwe") or "",
+        _window(tag),
+    )
+
+
+def _unknown(tag: NetworkTag) -> list[str]:
+    """A sentence for each word of a tag that means nothing here."""
+    known = _NAMED if tag.kind in LORA_KINDS else ()
+    return [f"{_shown(tag)}: {name}= means nothing and was left out" for name in tag.named if name not in known]
+
+
+def _window(tag: NetworkTag) -> Window:
+    """`start=`, `stop=`, or both as `step=4-12`, which counts before the others."""
+    start, stop = tag.named.get("start"), tag.named.get("stop")
+    if tag.named.get("step"):
+        start, dash, stop = tag.named["step"].partition("-")
+        if not dash:
+            raise _TagError(f"step must be two numbers, for example step=4-12, not {tag.named['step']!r}")
+    return Window(_number(start, "step") if start else None, _number(stop, "step") if stop else None)
 
 
 def _name(tag: NetworkTag) -> str:
@@ -81,13 +143,13 @@ def _at(tag: NetworkTag, position: int) -> str:
     return tag.positional[position] if position < len(tag.positional) else ""
 
 
-def _number(text: str) -> float:
+def _number(text: str, what: str = "strength") -> float:
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise _TagError(f"the strength {text!r} is not a number; write for example 0.8")
+        raise _TagError(f"the {what} {text!r} is not a number; write for example {0.8 if what == 'strength' else 4}")
     return number
 
 

@@ -1,4 +1,4 @@
-"""What a step looks like: its latents, the noise and the clean estimate found in them, as small pictures. Pure."""
+"""Pictures of a step: its latents, and the noise and the clean estimate that were found in them."""
 
 from dataclasses import dataclass
 
@@ -28,11 +28,11 @@ def frame(step: Step, noisy: Tensor, clean: Tensor, form: LatentFormat, side: in
     Args:
         noisy: (C, h, w) latents before the step.
         clean: (C, h, w) estimate of the clean ones.
-        form: how the checkpoint's latents look.
-        side: of the longer side of a picture, in pixels.
+        form: the format of the checkpoint's latents.
+        side: the longer side of a picture, in pixels.
     """
     spread = (step.sigma.to(noisy) ** 2 + 1).sqrt()
-    seen = noisy / spread if step.timestep is None else noisy  # of unit variance
+    seen = noisy / spread if step.timestep is None else noisy  # latents of unit variance
     noise = predicted_noise(seen * spread, clean, step.sigma)
     made = [_picture(one, form, side) for one in (seen, noise, clean)]
     return Frame(step.index, float(step.sigma), (made[0], made[1], made[2]))

@@ -1,12 +1,12 @@
 """The film of a job's steps: options and hooks. Frames are made in `frames.py`, drawn in `strip.py`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from PIL import Image
 from pydantic import Field
 
-from webui.extension_api import JobContext, Options, hookimpl
+from webui.extension_api import Dialect, JobContext, Options, Word, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from .frames import Frame
 
-KEPT = 400  # frames of one run; DPM adaptive may make thousands of steps
-FILMS = 8  # of one job: further batches are not filmed
+KEPT = 400  # most frames of one run; DPM adaptive may make thousands of steps
+FILMS = 8  # most films of one job; further batches are not filmed
 
 
 class FilmOptions(Options):
@@ -34,6 +34,18 @@ def request_options() -> type[Options]:
 
 
 @hookimpl
+def dialect() -> Dialect:
+    """The keys of infotexts."""
+    return Dialect(
+        infotext=(
+            Word(name="Step film", asks=True, option="enabled", codec="boolean"),
+            Word(name="Step film side", option="side", codec="integer"),
+            Word(name="Step film columns", option="columns", codec="integer"),
+        )
+    )
+
+
+@hookimpl
 def join_job(job: JobContext) -> object | None:
     """Join where the request asks for a film."""
     options = job.options
@@ -43,7 +55,7 @@ def join_job(job: JobContext) -> object | None:
 
 
 class Run:
-    """What is kept of one run of the sampler: of one pass over one batch."""
+    """The frames and levels of one run of the sampler, which is one pass over one batch."""
 
     def __init__(self, batch: int, hires: bool) -> None:
         self.batch = batch
@@ -71,7 +83,7 @@ class Filming:
 
     @hookimpl
     def pre_step(self, step: "Step", latents: "Tensor") -> None:
-        """Remember what the step starts from: (B, C, h, w)."""
+        """Remember the latents (B, C, h, w) from which the step starts."""
         place = (step.place.batch, step.place.hires)
         if not self._runs or self._runs[-1].place != place:
             self._begin(Run(*place))
@@ -83,12 +95,19 @@ class Filming:
         run = self._runs[-1]
         if self._noisy is None or len(self._runs) > FILMS or len(run.frames) >= KEPT:
             return
-        from .frames import frame  # torch
+        from .frames import frame  # loads torch
 
         form = self._job.model.latents
         run.frames.append(frame(step, self._noisy, denoised[0], form, self._options.side))
         run.levels.append(float(step.sigma))
         run.end = float(step.sigma_next)
+
+    @hookimpl
+    def image_fields(self) -> Mapping[str, str]:
+        """That a film was made, which leaves the picture as it is."""
+        usual, options = FilmOptions(), self._options
+        sizes = {"Step film side": (options.side, usual.side), "Step film columns": (options.columns, usual.columns)}
+        return {"Step film": "True"} | {key: str(own) for key, (own, plain) in sizes.items() if own != plain}
 
     @hookimpl
     def extra_images(self) -> Sequence[Image.Image]:

@@ -16,7 +16,7 @@ def strip(frames: Sequence[Frame], levels: Sequence[float], title: str) -> Image
     """The film of one run.
 
     Args:
-        frames: those shown, one or more, of equal sizes.
+        frames: the frames to draw, one or more, of equal sizes.
         levels: noise levels (or timesteps) of all steps, the last one's end included.
     """
     width, height = frames[0].pictures[0].size

@@ -1,7 +1,6 @@
 """The engine over a few named files, jobs in every state, and what is needed to call the API in front of them."""
 
 import asyncio
-import io
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -18,6 +17,7 @@ from webui.api.parts import EncodedImage, Parts
 from webui.domain.errors import Cancelled
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
+from webui.domain.saving import Saving
 from webui.engine.generating import Generation
 from webui.executors.inline import InlineExecutor
 from webui.jobs.job import Job
@@ -25,6 +25,7 @@ from webui.library.family import ModelSpec
 from webui.library.files import ModelFile
 from webui.plugins.catalog import Catalog
 from webui.prompt.styles import Style
+from webui.server.app import encoded
 from webui.weights.families.registry import FAMILIES
 
 BASE = "http://127.0.0.1:7860"
@@ -70,6 +71,7 @@ class Obedient:
     job: "FakeJob"
 
     def cancel(self, job_id: str) -> None:
+        self.job.stopping = True
         self.job.note_end(Cancelled("stopped"))
 
     def skip(self, job_id: str) -> None: ...
@@ -89,10 +91,12 @@ class FakeJob(Job[GenerationRequest, Progress, GenerationResult]):
         preview: bytes | None = None,
         images: tuple[GeneratedImage, ...] = (),
         error: Exception | None = None,
+        owner: str = "",
+        task: str = "",
     ) -> None:
         control = Obedient()
         control.job = self
-        super().__init__(name, GENERATION, request, control, save=save)
+        super().__init__(name, GENERATION, request, control, save=save, owner=owner, task=task)
         if state != "queued":
             self.note_started()
         self.note_progress(replace(progress, preview=preview))
@@ -133,20 +137,19 @@ class FakeEngine(DoorEngine):
         back = PaintingBack(failure=error, size=(8, 8), model=ModelFacts("tiny-sd1", SHA[:10]))
         executor = HoldingExecutor if hold else partial(InlineExecutor, back)
         super().__init__(FakeLibrary, executor, extensions=extensions, starting=starting)
+        self.saver.folder = Path(self._folder.name, "pictures")
         self.refuse = refuse
         for job in jobs.values():
             self.place(job)
 
 
-def encode(image: GeneratedImage) -> EncodedImage:
-    buffer = io.BytesIO()
-    image.image.save(buffer, "PNG")
-    return EncodedImage(buffer.getvalue(), "image/png")
+def encode(image: GeneratedImage, saving: Saving | None = None) -> EncodedImage:
+    return encoded(Saving(), image, saving)
 
 
-def parts_of(engine: FakeEngine) -> Parts:
+def parts_of(engine: FakeEngine, **more: Any) -> Parts:
     styles = {"ink": Style("ink", "ink drawing of {prompt}", "photo")}
-    return Parts(engine=engine, encode=encode, styles=lambda: styles, flags={"port": 7860})
+    return Parts(engine=engine, encode=encode, styles=lambda: styles, flags={"port": 7860}, **more)
 
 
 def call(app: Any, method: str, path: str, **options: Any) -> httpx.Response:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.responses import PlainTextResponse, StreamingResponse
 
 from tests.api.fakes import Api, FakeEngine, FakeJob, call
+from tests.narrowing import known
 from webui.api import around
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Progress
@@ -55,6 +56,10 @@ def test_jobs_that_wait_have_a_place_and_ended_ones_are_completed() -> None:
         True, "In queue: 2/2", None, -1,
     )  # fmt: skip
     assert asked(api, "c")["completed"] is True
+    known(api.engine.job("a")).note_held("two workers ended")
+    told = asked(api, "a")
+    assert (told["queued"], told["completed"], told["textinfo"]) == (True, False, "two workers ended")
+    known(api.engine.job("a")).note_queued()
     nobody = asked(api, "task(unknown)")
     assert (nobody["active"], nobody["queued"], nobody["completed"], nobody["textinfo"]) == (
         False, False, False, "Waiting...",
@@ -68,7 +73,15 @@ def test_a_client_may_name_its_job_and_use_the_name_again() -> None:
         answer = api.txt2img(prompt=prompt, force_task_id="task(mine)")
         assert answer.status_code == 200
         assert asked(api, "task(mine)")["completed"] is True
-    assert api.parts.tasks.name_of(api.engine.last.id) == "task(mine)"
+    assert api.engine.last.task == "task(mine)"
+
+
+def test_a_name_outlives_the_memory() -> None:
+    api = Api()
+    api.engine.note_earlier("x", task="task(old)")
+    for name in ("task(old)", "x"):
+        assert asked(api, name)["completed"] is True
+    assert asked(api, "task(other)")["completed"] is False
 
 
 def test_a_wrong_body_is_named() -> None:

@@ -15,8 +15,9 @@ from PIL.PngImagePlugin import PngInfo
 from tests.api.fakes import SHA, Api, FakeEngine, FakeJob
 from tests.reference import cases
 from webui.api.application import create
+from webui.api.sdapi.dialect.known_settings import KNOWN
 from webui.api.sdapi.dialect.models import Img2ImgBody, Txt2ImgBody
-from webui.api.sdapi.dialect.options import NEUTRAL, OPTIONS
+from webui.api.sdapi.dialect.options import OPTIONS, is_known
 from webui.api.sdapi.routes.progress import report
 from webui.domain.parameters.leaves import replaced, value_at
 from webui.domain.parameters.table import ROWS
@@ -35,7 +36,7 @@ def test_every_option_names_a_field_and_reads_back_what_it_shows(option: Any) ->
 def test_every_body_field_and_setting_that_the_table_names_is_there() -> None:
     fields = {*Txt2ImgBody.model_fields, *Img2ImgBody.model_fields}
     assert {row.body for row in ROWS if row.body} <= fields
-    assert {row.option for row in ROWS if row.option} <= OPTIONS.keys() | NEUTRAL.keys()
+    assert all(is_known(row.option) for row in ROWS if row.option)
 
 
 def test_options_are_json_and_name_the_checkpoint_by_title() -> None:
@@ -43,7 +44,7 @@ def test_options_are_json_and_name_the_checkpoint_by_title() -> None:
     assert options["sd_model_checkpoint"] == f"tiny-sd1.safetensors [{SHA[:10]}]"
     assert options["sd_checkpoint_hash"] == SHA
     assert options["CLIP_stop_at_last_layers"] == 1
-    assert {"samples_format", "sd_vae", "randn_source", *NEUTRAL} <= options.keys()
+    assert {"sd_vae", "randn_source", *(key for key, known in KNOWN.items() if known.listed)} <= options.keys()
 
 
 def test_echoing_all_options_changes_nothing() -> None:
@@ -82,8 +83,9 @@ def test_settings_are_translated() -> None:
     ("body", "key"),
     [
         ({"no_such_key": 1}, "no_such_key"),
-        ({"outdir_samples": "/etc"}, "outdir_samples"),
-        ({"samples_format": "webp"}, "samples_format"),
+        ({"sd_checkpoint_hash": "0" * 64}, "sd_checkpoint_hash"),
+        ({"samples_format": "gif"}, "samples_format"),
+        ({"sd_vae_decode_method": "TAESD"}, "sd_vae_decode_method"),
         ({"CLIP_stop_at_last_layers": 99}, "CLIP_stop_at_last_layers"),
         ({"emphasis": "loud"}, "emphasis"),
     ],
@@ -120,7 +122,8 @@ def test_lists_have_the_shapes_that_clients_read() -> None:
     assert api.get("/sdapi/v1/embeddings").json()["loaded"].keys() == {"ti"}
     style = {"name": "ink", "prompt": "ink drawing of {prompt}", "negative_prompt": "photo"}
     assert api.get("/sdapi/v1/prompt-styles").json() == [style]
-    assert api.get("/sdapi/v1/scripts").json() == {"txt2img": [], "img2img": []}
+    core = ["refiner", "sampler", "seed"]
+    assert api.get("/sdapi/v1/scripts").json() == {"txt2img": core, "img2img": [*core, "soft inpainting"]}
     assert api.get("/sdapi/v1/cmd-flags").json() == {"port": 7860}
 
 
@@ -155,6 +158,19 @@ def test_progress_counts_batches_and_steps() -> None:
     assert report(job, with_image=False)["current_image"] is None
     job.note_progress(replace(now, step=10))
     assert report(job, with_image=False)["progress"] == 1.0
+
+
+def test_progress_tells_of_the_wish_to_stop_and_of_the_kind() -> None:
+    request = GenerationRequest(task={"kind": "img2img", "image": Image.new("RGB", (8, 8))})
+    job = FakeJob("a", request, state="running", progress=Progress("sampling", batch=1, batches=3))
+    assert report(job, with_image=False)["state"]["job"] == "scripts_img2img"
+    job.skip()
+    assert report(job, with_image=False)["state"]["skipped"] is True
+    job.note_progress(Progress("sampling", batch=2, batches=3))
+    state = report(job, with_image=False)["state"]
+    assert (state["skipped"], state["interrupted"]) == (False, False)
+    job.cancel()
+    assert report(job, with_image=False)["state"]["interrupted"] is True
 
 
 def test_png_info_reads_what_is_inside() -> None:
@@ -228,7 +244,7 @@ def test_networks_are_listed_as_clients_expect() -> None:
         {"name": "ink", "alias": "Ink Drawing", "path": "models/Lora/sub/ink.safetensors", "metadata": {}}
     ]
     assert api.get("/sdapi/v1/hypernetworks").json() == [{"name": "h", "path": "models/hypernetworks/h.pt"}]
-    told = {"step": None, "sd_checkpoint": None, "sd_checkpoint_name": None, "shape": None, "vectors": None}
+    told = {"step": None, "sd_checkpoint": None, "sd_checkpoint_name": None, "shape": 0, "vectors": 0}
     assert api.get("/sdapi/v1/embeddings").json() == {"loaded": {"ti": told}, "skipped": {}}
 
 
@@ -237,3 +253,99 @@ def test_a_card_without_a_picture_has_none() -> None:
     assert api.get("/sd_extra_networks/thumb?kind=lora&name=sub/ink.safetensors").status_code == 404
     assert api.get("/sd_extra_networks/thumb?kind=lora&name=../../secret").status_code == 404
     assert api.get("/sd_extra_networks/thumb?kind=other&name=x").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("sent", "sampler", "schedule"),
+    [
+        ("k_euler_a", "Euler a", "Automatic"),
+        ("k_dpmpp_2m_ka", "DPM++ 2M", "Automatic"),  # its own schedule
+        ("k_lms_ka", "LMS", "Karras"),
+        ("k_dpmpp_3m_sde_exp", "DPM++ 3M SDE", "Automatic"),
+        ("euler a", "Euler a", "Automatic"),
+        ("DPM++ 2M SDE Karras", "DPM++ 2M SDE", "Karras"),
+        ("ddim", "DDIM", "Automatic"),
+    ],
+)
+def test_old_names_of_samplers_are_understood(sent: str, sampler: str, schedule: str) -> None:
+    api = Api()
+    assert api.txt2img(sampler_name=sent).status_code == 200
+    assert (api.engine.last.request.sampler, api.engine.last.request.scheduler) == (sampler, schedule)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        (" AND ".join("cat" for _ in range(2000)), "1999 times AND"),
+        (" BREAK ".join("cat" for _ in range(2000)), "1999 times BREAK"),
+        (f"(cat:{'9' * 400})", "weight of 400 characters"),
+        (f"a AND b :{'9' * 400}", "weight of 400 characters"),
+    ],
+)
+@pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
+def test_prompts_that_would_hold_the_worker_are_refused(prompt: str, text: str, field: str) -> None:
+    answer = Api().txt2img(**{field: prompt})
+    assert answer.status_code == 422
+    (problem,) = answer.json()["detail"]
+    assert problem["loc"] == ["body", field]
+    assert text in problem["msg"]
+
+
+def test_parts_of_a_prompt_count_as_work() -> None:
+    body = {"width": 2048, "height": 2048, "steps": 150, "batch_size": 8}
+    assert Api().txt2img(prompt="a cat", **body).status_code == 200
+    assert Api().txt2img(prompt=" AND ".join("cat" for _ in range(60)), **body).status_code == 422
+
+
+def test_describing_pictures_is_refused_clearly() -> None:
+    api = Api()
+    assert api.post("/sdapi/v1/interrogate", {}).json()["detail"] == "Image not found"
+    answer = api.post("/sdapi/v1/interrogate", {"image": "aGVsbG8=", "model": "clip"})
+    assert answer.status_code == 404
+    assert "not there yet" in answer.json()["detail"]
+
+
+def test_unloading_and_loading_again() -> None:
+    api = Api(FakeEngine(starting=GenerationRequest(checkpoint="other")))
+    asked: list[str] = []
+    api.app = create(replace(api.parts, unload=lambda: asked.append("unload")))
+    assert api.post("/sdapi/v1/unload-checkpoint").json() == {}
+    assert asked == ["unload"]
+    assert api.post("/sdapi/v1/reload-checkpoint").json() == {}
+    assert api.engine.loaded == ["sub/other.safetensors"]
+
+
+def test_the_server_is_stopped_only_where_that_is_allowed() -> None:
+    api = Api()
+    asked: list[bool] = []
+    for name in ("server-stop", "server-kill", "server-restart"):
+        assert api.post(f"/sdapi/v1/{name}").status_code == 404
+    api.app = create(replace(api.parts, stop_server=lambda *, at_once: asked.append(at_once)))
+    assert api.post("/sdapi/v1/server-stop").text == "Stopping."
+    assert api.post("/sdapi/v1/server-kill").status_code == 200
+    assert asked == [False, True]
+    assert api.post("/sdapi/v1/server-restart").status_code == 501
+
+
+def test_poses_become_pictures() -> None:
+    points = [v for x in range(18) for v in (20 + 5 * x, 100 if x % 2 else 30, 1)]
+    pose = {"people": [{"pose_keypoints_2d": points}], "canvas_width": 160, "canvas_height": 128}
+    answer = Api().post("/controlnet/render_openpose_json", [pose]).json()
+    assert answer["info"] == "Success"
+    image = Image.open(io.BytesIO(base64.b64decode(answer["images"][0])))
+    assert image.size == (160, 128)
+    assert image.getpixel((20, 30)) == (255, 0, 0)  # the first joint
+    assert image.getpixel((150, 5)) == (0, 0, 0)
+    assert Api().post("/controlnet/render_openpose_json", []).json() == {"info": "No pose data detected."}
+    assert Api().post("/controlnet/render_openpose_json", [{"people": []}]).status_code == 422
+
+
+def test_cards_tell_of_files_by_the_pages_of_a1111() -> None:
+    api = Api()
+    card = api.get("/sd_extra_networks/get-single-card?page=lora&tabname=txt2img&name=Ink Drawing").json()["html"]
+    assert "Ink Drawing" in card
+    assert api.get("/sd_extra_networks/get-single-card?page=lora&tabname=txt2img&name=no").json() == {"html": ""}
+    assert json.loads(api.get("/sd_extra_networks/metadata?page=lora&item=ink").json()["metadata"]) == {}
+    assert api.get("/sd_extra_networks/metadata?page=lora&item=no").json() == {}
+    assert api.get("/sd_extra_networks/thumb?filename=/etc/passwd").status_code == 404
+    assert api.get("/sd_extra_networks/cover-images?page=lora&item=ink&index=0").status_code == 404

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.api.fakes import Api, FakeEngine, call
 from tests.narrowing import untyped
 from tests.reference import cases
-from webui.domain.errors import BadRequestError, BusyError, NotFiniteError, UnusableFileError, WorkerDiedError
+from webui.domain.errors import BadRequestError, BusyError, NotFiniteError, UnusableFileError, WebuiError
 from webui.domain.request import GenerationRequest
 
 URL = "/sdapi/v1/txt2img"
@@ -81,11 +81,11 @@ def test_null_is_refused_where_a1111_refuses_it(name: str) -> None:
         ({"width": 0}, ["body", "width"]),
         ({"width": 515}, ["body", "width"]),
         ({"height": -8}, ["body", "height"]),
-        ({"seed": 2**32}, ["body", "seed"]),
+        ({"seed": 2**64}, ["body", "seed"]),
         ({"cfg_scale": 10**400}, ["body", "cfg_scale"]),
         ({"cfg_scale": "nan"}, ["body", "cfg_scale"]),
         ({"cfg_scale": "1e999"}, ["body", "cfg_scale"]),
-        ({"sampler_name": "k_euler_a"}, ["body", "sampler_name"]),
+        ({"sampler_name": "k_euler_b"}, ["body", "sampler_name"]),
         ({"sampler_index": "Eulerr"}, ["body", "sampler_index"]),
         ({"scheduler": "Karas"}, ["body", "scheduler"]),
         ({"eta": 2}, ["body", "eta"]),
@@ -98,13 +98,13 @@ def test_null_is_refused_where_a1111_refuses_it(name: str) -> None:
         ({"override_settings": {"eta_ddim": 7}}, ["body", "override_settings", "eta_ddim"]),
         ({"override_settings": {"uni_pc_variant": "bh3"}}, ["body", "override_settings", "uni_pc_variant"]),
         ({"override_settings": {"sd_noise_schedule": "x"}}, ["body", "override_settings", "sd_noise_schedule"]),
-        ({"override_settings": {"outdir_samples": "/"}}, ["body", "override_settings", "outdir_samples"]),
+        ({"override_settings": {"samples_formatt": "png"}}, ["body", "override_settings", "samples_formatt"]),
         ({"override_settings": "x"}, ["body", "override_settings"]),
         ({"enable_hr": True, "hr_scale": 99}, ["body", "hr_scale"]),
         ({"enable_hr": True, "hr_sampler_name": "no"}, ["body", "hr_sampler_name"]),
         ({"enable_hr": True, "firstpass_image": "???"}, ["body", "firstpass_image"]),
         ({"script_name": "x/y/z plot"}, ["body", "script_name"]),
-        ({"alwayson_scripts": {"ADetailer": {"args": []}}}, ["body", "alwayson_scripts", "ADetailer"]),
+        ({"alwayson_scripts": {"ADetailer": {"args": [True, {}]}}}, ["body", "alwayson_scripts", "ADetailer"]),
         ({"width": 4096, "height": 4096, "steps": 150, "batch_size": 64}, ["body"]),
     ],
 )
@@ -226,7 +226,7 @@ def test_refusals_are_told(error: Exception, status: int) -> None:
     if status == 503:
         assert "retry-after" in answer.headers
     if isinstance(error, BadRequestError):
-        assert answer.json()["detail"][0]["loc"] == ["body", "extensions", "lora", "weight"]
+        assert answer.json()["detail"][0]["loc"] == ["body", "alwayson_scripts", "lora", "weight"]
 
 
 def test_an_unknown_checkpoint_is_told_with_what_there_is() -> None:
@@ -236,7 +236,7 @@ def test_an_unknown_checkpoint_is_told_with_what_there_is() -> None:
     assert "tiny-sd1" in answer.json()["errors"]
 
 
-@pytest.mark.parametrize("error", [WorkerDiedError("killed"), NotFiniteError("NaN in step 3"), RuntimeError("a bug")])
+@pytest.mark.parametrize("error", [WebuiError("torn"), NotFiniteError("NaN in step 3"), RuntimeError("a bug")])
 def test_failures_keep_the_four_keys(error: Exception) -> None:
     answer = Api(FakeEngine(error=error)).txt2img()
     assert answer.status_code == 500

@@ -3,6 +3,8 @@
 import base64
 import io
 import pickle
+import struct
+import zlib
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
+from tests.narrowing import channels
 from webui.domain.images import MAX_PIXELS, Picture
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 
@@ -50,9 +53,29 @@ def test_pictures_are_turned_upright_and_lose_their_metadata() -> None:
     assert picture.open().info == {}
 
 
-def test_sixteen_bits_are_cut_to_eight() -> None:
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("clear", [True, False])
+def test_sixteen_bits_are_cut_to_eight(kind: str, clear: bool) -> None:
     grey = Image.new("I;16", (1, 1), 0x80FF)
-    assert Picture.from_base64(file(grey)).open().getpixel((0, 0)) == (128, 128, 128)
+    assert Picture.from_base64(file(grey, kind), clear=clear).open().getpixel((0, 0)) == (128, 128, 128)
+
+
+def test_colours_of_sixteen_bits_are_cut_to_eight() -> None:
+    values = struct.pack(">4H", 0x80FF, 0x10FF, 0xFFFF, 0x80FF)
+    header = struct.pack(">IIBBBBB", 1, 1, 16, 6, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0" + values)), (b"IEND", b""))
+    made = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    picture = Picture.from_base64(base64.b64encode(b"\x89PNG\r\n\x1a\n" + made).decode(), clear=True)
+    assert picture.open().getpixel((0, 0)) == (0x80, 0x10, 0xFF, 0x80)
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "TIFF"])
+def test_pictures_of_other_formats_may_have_clear_parts(kind: str) -> None:
+    clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    assert channels(Picture.from_base64(file(clear, kind), clear=True).open(), 4, 4)[3] == 0
+    assert Picture.from_base64(file(clear, kind)).open().getpixel((4, 4)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize(

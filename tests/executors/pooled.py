@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from webui.domain.errors import Cancelled, WebuiError
+from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError
 from webui.domain.extensions import ActionCall
 from webui.domain.settings import BackSettings
 from webui.executors.protocol import Event, Failed, Finished, OnEvent, Started, Work
@@ -112,7 +112,7 @@ class PooledExecutor:
             self._back = self._build(self._settings)
         except Exception as error:
             self._back = None
-            self._fail_waiting(error)
+            self._fail_waiting(BackUnavailableError(str(error)))
         else:
             self._tell(ready(self._back))
         return True

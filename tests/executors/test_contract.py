@@ -11,13 +11,13 @@ from tests.executors.contract import Maker, Trial, refuses
 from tests.executors.pooled import PooledExecutor
 from tests.executors.prompted_back import build
 from tests.executors.watching import PATIENCE, until, wanted
-from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError, WebuiError
+from webui.domain.errors import BackUnavailableError, BadRequestError, Cancelled, UnusableFileError, WebuiError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress
 from webui.domain.result import Progress
 from webui.domain.settings import BackSettings
 from webui.executors.inline import InlineExecutor
 from webui.executors.local import LocalExecutor
-from webui.executors.protocol import Failed, Finished, ImageMade, Progressed, Ready, Started, Work
+from webui.executors.protocol import Continuation, Failed, Finished, ImageMade, Progressed, Ready, Started, Work
 
 BACK = "tests.executors.prompted_back:build"
 MAKERS: Mapping[str, Maker] = MappingProxyType(
@@ -72,6 +72,20 @@ def test_a_generation_tells_its_start_its_images_and_its_end(shared: Trial) -> N
     steps = [event.progress for event in shared.heard.of("order") if isinstance(event, Progressed)]
     assert steps
     assert all(isinstance(step, Progress) for step in steps)
+
+
+def test_of_a_job_that_goes_on_only_what_is_missing_is_made(shared: Trial) -> None:
+    shared.submit("rest", Continuation(wanted("quick", n_iter=4), frozenset({0, 2})))
+    result = shared.heard.result("rest")
+    assert [image.index for image in result.images] == [1, 3]
+    assert [image.request.seed for image in result.images] == [6, 8]
+    assert shared.heard.images("rest") == 2
+
+
+def test_a_job_of_which_all_is_there_just_ends(shared: Trial) -> None:
+    shared.submit("nothing left", Continuation(wanted("quick", n_iter=2), frozenset({0, 1})))
+    assert shared.heard.result("nothing left").images == ()
+    assert shared.heard.kinds("nothing left") == [Started, Finished]
 
 
 def test_more_jobs_than_run_at_once_wait_for_their_turn(shared: Trial) -> None:
@@ -255,7 +269,8 @@ def test_a_back_that_cannot_be_made_fails_jobs_until_others_settings_come(own: T
     own.executor.renew(own.settings.model_copy(update={"device": "none"}))
     for job_id in ("one", "two"):
         own.submit(job_id, wanted("quick"))
-        assert str(own.heard.failed(job_id).error) == "device: there is no none"
+        error = own.heard.failed(job_id).error
+        assert (type(error), str(error)) == (BackUnavailableError, "device: there is no none")
     assert refuses(lambda: own.executor.load("tiny"))
     own.executor.renew(own.settings)
     own.submit("three", wanted("quick"))

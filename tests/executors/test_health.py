@@ -98,7 +98,7 @@ def test_no_worker_is_ended_that_is_heard_and_obeys_in_time(moments: list[tuple[
 
 def test_one_death_leads_to_a_new_worker_and_spares_what_waits(policy: RestartPolicy) -> None:
     assert policy.may_start
-    assert policy.died() == AfterDeath(False, "a new one has been started; run the job again")
+    assert policy.died() == AfterDeath(False, "another one has been started")
     assert policy.may_start
 
 
@@ -106,24 +106,30 @@ def test_three_deaths_in_a_row_lead_to_rest_until_something_is_asked(policy: Res
     policy.died()
     policy.died()
     third = policy.died()
-    assert third.fails_waiting
+    assert third.gives_up
     assert "it has ended 3 times" in third.advice
     assert not policy.may_start
     policy.asked()
     assert policy.may_start
-    assert policy.died().fails_waiting  # the earlier deaths are still held against it
+    assert policy.died().gives_up  # the earlier deaths are still held against it
+
+
+def test_a_death_with_work_in_hand_is_no_reason_to_rest(policy: RestartPolicy) -> None:
+    for _ in range(9):
+        assert not policy.died(working=True).gives_up
+        assert policy.may_start
 
 
 def test_work_that_is_done_wipes_earlier_deaths_out(policy: RestartPolicy) -> None:
     for _ in range(5):
-        assert not policy.died().fails_waiting
-        assert not policy.died().fails_waiting
+        assert not policy.died().gives_up
+        assert not policy.died().gives_up
         policy.done()
 
 
 def test_deaths_long_ago_do_not_count(clock: Clock, policy: RestartPolicy) -> None:
     for _ in range(5):
-        assert not policy.died().fails_waiting
+        assert not policy.died().gives_up
         clock.now += 301
     assert policy.may_start
 

@@ -19,7 +19,7 @@ import pytest
 
 from tests.executors.prompted_back import PIDS
 from tests.executors.watching import PATIENCE, Listener, is_alive, kill_worker, local, pids, until, wanted
-from webui.domain.errors import BadRequestError, Cancelled, WebuiError, WorkerDiedError
+from webui.domain.errors import BackUnavailableError, BadRequestError, Cancelled, WebuiError, WorkerDiedError
 from webui.domain.result import Progress
 from webui.executors.local import LocalExecutor
 from webui.executors.protocol import Finished, ImageMade, Progressed, Started
@@ -119,20 +119,44 @@ def test_images_made_before_a_death_are_reported(own: tuple[LocalExecutor, Liste
     assert heard.images("two") == 2
 
 
-def test_three_deaths_in_a_row_stop_the_restarting_until_the_next_job(
-    own: tuple[LocalExecutor, Listener, Path],
-) -> None:
+def test_a_job_that_waits_survives_any_number_of_deaths_before_it(own: tuple[LocalExecutor, Listener, Path]) -> None:
     executor, heard, data = own
-    for job in ("1", "2", "3"):
+    for job in ("1", "2", "3", "4"):
         executor.submit(job, wanted("die"))
-    executor.submit("4", wanted("quick"))
-    assert "not started again" in str(heard.failed("3").error)
-    assert "not started again" in str(heard.failed("4").error)
-    assert executor.pid == 0
-    assert len(pids(data)) == 3
     executor.submit("5", wanted("quick"))
+    for job in ("1", "2", "3", "4"):
+        assert isinstance(heard.failed(job).error, WorkerDiedError)
     heard.finished("5")
-    assert len(pids(data)) == 4
+    assert len(pids(data)) == 5
+
+
+def test_three_deaths_with_nothing_to_do_stop_the_restarting_until_the_next_job(tmp_path: Path) -> None:
+    heard = Listener()
+    executor = local(tmp_path, heard, "build_dies")
+    try:
+        executor.submit("1", wanted("quick"))
+        error = heard.failed("1").error
+        assert isinstance(error, BackUnavailableError)
+        assert "ended 3 times" in str(error)
+        assert executor.pid == 0
+        assert len(pids(tmp_path)) == 3
+        executor.submit("2", wanted("quick"))
+        assert isinstance(heard.failed("2").error, BackUnavailableError)
+        assert len(pids(tmp_path)) == 4
+    finally:
+        executor.close()
+
+
+def test_a_job_whose_turn_has_come_waits_for_the_next_worker(tmp_path: Path) -> None:
+    heard = Listener()
+    executor = local(tmp_path, heard, "build_dies_once")
+    try:
+        executor.submit("job", wanted("quick"))
+        heard.finished("job")
+        assert heard.kinds("job") == [Started, ImageMade, Finished]
+        assert len(pids(tmp_path)) == 2
+    finally:
+        executor.close()
 
 
 def test_a_load_that_kills_the_worker_raises(own: tuple[LocalExecutor, Listener, Path]) -> None:

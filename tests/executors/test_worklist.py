@@ -88,8 +88,21 @@ def test_running_is_true_while_entries_are_dropped_one_by_one() -> None:
     first.sent = beside.sent = True
     seen = [(entry, work.running()) for entry in work.drop_in_work()]
     assert seen == [(beside, ("first",)), (first, ())]
-    assert [getattr(entry, "id", "load") for entry in work.drop_waiting()] == ["second", "load"]
+    assert not work.is_in_work
+    assert [getattr(entry, "id", "load") for entry in work.drop_all()] == ["second", "load"]
     assert (work.give_turn(), work.unsent(), work.is_idle) == (None, (), True)
+
+
+def test_what_the_worker_has_not_got_yet_stays_for_the_next_one() -> None:
+    first, beside = job("first"), light("beside")
+    work = filled(first, beside, job("second"))
+    work.give_turn()
+    assert (list(work.drop_in_work()), work.is_in_work) == ([], False)
+    beside.sent = True
+    assert work.is_in_work
+    assert list(work.drop_in_work()) == [beside]
+    assert (work.give_turn(), work.unsent(), work.running()) == (None, (first,), ("first",))
+    assert [getattr(entry, "id", "load") for entry in work.drop_all()] == ["first", "second"]
 
 
 def test_a_load_lets_the_one_who_waits_go_on() -> None:

@@ -79,7 +79,9 @@ class HostingBack:
     ) -> ActionOutcome:
         return self.host.act(call, progress, stopped)
 
-    def run(self, request: GenerationRequest, reporter: Reporter) -> GenerationResult:
+    def run(
+        self, request: GenerationRequest, reporter: Reporter, made: frozenset[int] = frozenset()
+    ) -> GenerationResult:
         self.host.join(request)
         return GenerationResult(request, (), ModelFacts("", ""))
 

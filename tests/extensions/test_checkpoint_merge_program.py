@@ -13,12 +13,15 @@ from extensions.checkpoint_merge.distance import ALL
 from extensions.checkpoint_merge.heatmap import compare, draw
 from extensions.checkpoint_merge.merging import merge
 from extensions.checkpoint_merge.options import CompareOptions, MergeOptions
+from extensions.checkpoint_merge.plugin import dialect
 from tests.extensions.merging import UNET, Folder, checkpoint
 from tests.narrowing import untyped
 from tests.processing.reporters import Silent
+from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.settings import BackSettings
 from webui.extension_api import BadRequestError, Cancelled, WebuiError
+from webui.output.parse import parse, read_fields
 from webui.plugins.loader import load_all
 from webui.processing.back import Back, build
 
@@ -87,6 +90,19 @@ def test_a_recipe_gives_the_picture_of_its_merge_and_leaves_no_trace(back: Back,
     assert np.abs(tried - before).max() > 8
     elsewhere = {"a": "tiny-sd1", **recipe}  # A of the recipe is loaded, whatever the request names
     assert np.array_equal(picture(back, checkpoint="saved", extensions={"checkpoint_merge": elsewhere}), tried)
+
+
+def test_a_picture_of_a_recipe_says_what_was_merged(back: Back) -> None:
+    recipe = {"b": "tiny-sd1-c", "method": "weighted_sum", "alpha": 0.6, "loras": "tiny-lora"}
+    text = back.run(REQUEST.with_(extensions={"checkpoint_merge": recipe}), Silent()).images[0].infotext
+    fields = parse(text)
+    assert fields["Model"] == "0.4(tiny-sd1) + 0.6(tiny-sd1-c) + tiny-lora"
+    assert "Model hash" not in fields
+    info = ExtensionInfo("checkpoint_merge", "checkpoint_merge", dialect=dialect())
+    again = read_fields(fields, [info]).request.extensions["checkpoint_merge"]
+    assert again["a"] == "tiny-sd1.safetensors"
+    asked = {"checkpoint_merge": again}
+    assert np.array_equal(picture(back, extensions=asked), picture(back, extensions={"checkpoint_merge": recipe}))
 
 
 def test_a_recipe_that_fails_leaves_the_model_as_it_was(back: Back) -> None:

@@ -16,11 +16,11 @@ from safetensors.torch import load_file, save_file
 
 from extensions.controlnet.actions import ACTIONS
 from extensions.controlnet.depth import depth_map
+from extensions.controlnet.network_preprocessors import load, network_preprocessor
 from extensions.controlnet.options import ControlOptions, Unit
 from extensions.controlnet.preprocessors import Settings
 from extensions.controlnet.segmentation import colours
 from extensions.controlnet.units import prepare
-from extensions.controlnet.with_network import load, network_preprocessor
 from tests.extensions.map_models import models_of, write
 from webui.domain.errors import BadRequestError, UnusableFileError
 from webui.domain.images import Picture

@@ -17,8 +17,8 @@ from extensions.controlnet.blocks import timestep_embedding
 from extensions.controlnet.control_lora import borrowed
 from extensions.controlnet.control_net import ControlNet
 from extensions.controlnet.lllite import LLLite
-from extensions.controlnet.networks import Network, build
-from extensions.controlnet.t2i_adapter import Adapter, LightAdapter
+from extensions.controlnet.t2i_adapter import FullAdapter, LightAdapter
+from extensions.controlnet.unit_networks import Network, build
 from tests.narrowing import untyped
 from webui.domain.errors import UnusableFileError
 from webui.library.layout import unet_layout
@@ -140,7 +140,7 @@ def test_adapter_features_are_those_of_diffusers(
     network = ours(dict(reference.state_dict()), tmp_path)
     if layout == "original":
         network = ours(dict(network.state_dict()), tmp_path)
-    assert isinstance(network, Adapter | LightAdapter)
+    assert isinstance(network, FullAdapter | LightAdapter)
     hint = torch.rand(1, channels, 128, 128)
     with torch.no_grad():
         for here, there in zip(network(hint), reference(hint), strict=True):

@@ -13,12 +13,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from extensions.controlnet.control_job import ControlJob, OnModel, sampler_of, steps_of
 from extensions.controlnet.finishing import kept
-from extensions.controlnet.job import ControlJob, OnModel, sampler_of, steps_of
 from extensions.controlnet.maps import fitted
 from extensions.controlnet.options import ControlOptions, Unit
-from extensions.controlnet.reported_step import reported_step
-from extensions.controlnet.units import Prepared, prepare
+from extensions.controlnet.units import PreparedUnit, prepare
 from tests.extensions.test_controlnet import CPU, NO_MODELS, NOISE, PICTURE, REQUEST
 from tests.sampling.toy import Counted, karras, pixel, run, run_timesteps, timesteps, unguided, wavy
 from webui.domain.catalog import SAMPLERS
@@ -29,6 +28,7 @@ from webui.domain.inpainting import Inpainting
 from webui.domain.masks import Mask
 from webui.domain.request import Img2Img, Txt2Img
 from webui.extension_api.job_context import JobContext
+from webui.sampling.reported_step import reported_step
 from webui.sampling.steps import ModelCall, Place, Step
 from webui.weights.families.stable_diffusion.members import SD1
 
@@ -37,7 +37,7 @@ STRIPE = Image.new("L", (90, 60))
 STRIPE.paste(255, (30, 0, 60, 60))
 
 
-def prepared(*units: Any, task: Any = None) -> tuple[Prepared, ...]:
+def prepared(*units: Any, task: Any = None) -> tuple[PreparedUnit, ...]:
     options = ControlOptions(units=tuple(Unit.model_validate(one) for one in units))
     return prepare(options, REQUEST if task is None else REQUEST.with_(task=task), NO_MODELS, CPU)
 
@@ -154,7 +154,7 @@ class Network(nn.Module):
         return torch.randn((1, 4, pixels.shape[-2] // 8, pixels.shape[-1] // 8), generator=draws)
 
 
-def on_model(units: tuple[Prepared, ...]) -> tuple[OnModel, Network]:
+def on_model(units: tuple[PreparedUnit, ...]) -> tuple[OnModel, Network]:
     network = Network()
     spec = SimpleNamespace(prediction="epsilon", family=SD1, latents=SD1.latents)
     model: Any = SimpleNamespace(unet=network, vae=network, spec=spec, device=CPU)

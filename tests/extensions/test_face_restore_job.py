@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
 
-from extensions.face_restore import detection
-from extensions.face_restore import job as face_job
+from extensions.face_restore import detection, face_job
 from extensions.face_restore.alignment import Face
 from extensions.face_restore.dialect import dialect_of_faces
-from extensions.face_restore.files import DETECTOR, detector_name, restorer_name, usable_restorers
-from extensions.face_restore.job import FaceJob, Pass, fields, join
-from extensions.face_restore.networks import load
+from extensions.face_restore.face_job import FaceJob, RestorerPass, fields, join
 from extensions.face_restore.options import FaceOptions, NoOptions
 from extensions.face_restore.plugin import join_job, list_restorers
+from extensions.face_restore.restorer_files import DETECTOR, detector_name, restorer_name, usable_restorers
+from extensions.face_restore.restorer_networks import load
 from extensions.face_restore.restoring import Detector, Restorer
 from tests.extensions.drawn_faces import changed, face_at, green, picture, same
 from tests.narrowing import channels, known, untyped
@@ -46,7 +45,7 @@ from webui.plugins.jobhooks import JobHooks
 from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
 from webui.plugins.options import schema_of
-from webui.processing.extras import upscale_pictures
+from webui.processing.extras_job import upscale_pictures
 from webui.weights.families.registry import FAMILIES
 
 
@@ -55,24 +54,24 @@ def finder(*faces: Face) -> Detector:
 
 
 def job_of(
-    faces: Sequence[Face], *passes: Pass, extras: bool = False, stopped: Callable[[], bool] = lambda: False
+    faces: Sequence[Face], *passes: RestorerPass, extras: bool = False, stopped: Callable[[], bool] = lambda: False
 ) -> tuple[FaceJob, list[str]]:
     notices: list[str] = []
     return FaceJob(finder(*faces), passes, extras=extras, notice=notices.append, stopped=stopped), notices
 
 
 def test_a_job_restores_and_tells() -> None:
-    member, notices = job_of([face_at(200, 150)], Pass("CodeFormer", 1.0, lambda: green, 0.5))
+    member, notices = job_of([face_at(200, 150)], RestorerPass("CodeFormer", 1.0, lambda: green, 0.5))
     hooks = JobHooks()
     hooks.join("face_restore", member)
     made = hooks.edit_image(picture(), 0)
     assert channels(made, 200, 150)[1] > 250
-    assert hooks.fields() == {"Face restoration": "CodeFormer"}
+    assert hooks.fields(0) == {"Face restoration": "CodeFormer"}
     assert notices == []
 
 
 def test_a_picture_without_faces_stays_and_is_told_of() -> None:
-    member, notices = job_of([], Pass("GFPGAN", 1.0, lambda: green))
+    member, notices = job_of([], RestorerPass("GFPGAN", 1.0, lambda: green))
     assert member.edit_image(picture(), 2) is None
     assert member.image_fields() is None
     assert notices == ["no face was found in image 3"]
@@ -88,7 +87,7 @@ def test_gfpgan_works_before_codeformer() -> None:
 
         return give
 
-    passes = [Pass("GFPGAN", 0.5, named("GFPGAN")), Pass("CodeFormer", 1.0, named("CodeFormer"), 0.2)]
+    passes = [RestorerPass("GFPGAN", 0.5, named("GFPGAN")), RestorerPass("CodeFormer", 1.0, named("CodeFormer"), 0.2)]
     member, _ = job_of([face_at(200, 150)], *passes, extras=True)
     member.edit_image(picture(), 0)
     assert order == ["GFPGAN", "CodeFormer"]
@@ -98,13 +97,13 @@ def test_gfpgan_works_before_codeformer() -> None:
 
 
 def test_fields_outside_of_extras_tell_only_what_is_unusual() -> None:
-    assert fields([Pass("CodeFormer", 0.25, lambda: same, 0.5)], extras=False) == {
+    assert fields([RestorerPass("CodeFormer", 0.25, lambda: same, 0.5)], extras=False) == {
         "Face restoration": "CodeFormer", "CodeFormer visibility": "0.25"
     }  # fmt: skip
 
 
 def test_a_stopped_job_gives_the_picture_back() -> None:
-    member, _ = job_of([face_at(200, 150)], Pass("GFPGAN", 1.0, lambda: green), stopped=lambda: True)
+    member, _ = job_of([face_at(200, 150)], RestorerPass("GFPGAN", 1.0, lambda: green), stopped=lambda: True)
     assert member.edit_image(picture(), 0) is None
 
 
@@ -112,7 +111,7 @@ def test_a_network_that_fails_costs_only_the_restoring() -> None:
     def broken() -> Restorer:
         raise UnusableFileError("GFPGAN.pth: truncated")
 
-    member, _ = job_of([face_at(200, 150)], Pass("GFPGAN", 1.0, broken))
+    member, _ = job_of([face_at(200, 150)], RestorerPass("GFPGAN", 1.0, broken))
     hooks = JobHooks()
     hooks.join("face_restore", member)
     image = picture()
@@ -305,7 +304,10 @@ def test_the_info_of_the_api_names_the_restorer(options: dict[str, Any] | None, 
 
 
 def test_what_is_written_into_the_text_comes_back() -> None:
-    passes = {"gfpgan": Pass("GFPGAN", 1.0, lambda: same), "codeformer": Pass("CodeFormer", 0.4, lambda: same, 0.2)}
+    passes = {
+        "gfpgan": RestorerPass("GFPGAN", 1.0, lambda: same),
+        "codeformer": RestorerPass("CodeFormer", 0.4, lambda: same, 0.2),
+    }
     for done in ([passes["gfpgan"]], [passes["codeformer"]], list(passes.values())):
         request = GenerationRequest(prompt="a face", seed=1)
         facts = InfoFacts(model=ModelFacts("", ""), extra=fields(done, extras=False))
@@ -328,7 +330,7 @@ def test_other_words_of_a_text_mean_codeformer() -> None:
 
 
 def test_extras_restores_after_enlarging_and_tells_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    member, notices = job_of([face_at(100, 80, 30)], Pass("GFPGAN", 1.0, lambda: green), extras=True)
+    member, notices = job_of([face_at(100, 80, 30)], RestorerPass("GFPGAN", 1.0, lambda: green), extras=True)
     hooks = JobHooks()
     hooks.join("face_restore", member)
     host = SimpleNamespace(join=lambda request, stopped: hooks)

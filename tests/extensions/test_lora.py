@@ -129,8 +129,8 @@ def test_every_layer_has_both_of_its_names(model: LoadedModel) -> None:
         layers[Place("unet", "down_blocks_0_attentions_0_proj_in")] is layers[Place("unet", "input_blocks_1_1_proj_in")]
     )
     assert (
-        layers[Place("te", "text_model_encoder_layers_0_mlp_fc1")]
-        is layers[Place("first", "text_model_encoder_layers_0_mlp_fc1")]
+        layers[Place("te1", "text_model_encoder_layers_0_mlp_fc1")]
+        is layers[Place("te1", "transformer_resblocks_0_mlp_c_fc")]
     )
     found = {id(layer) for layer in layers.values()}
     assert all(
@@ -232,14 +232,14 @@ def test_what_the_user_is_told(model: LoadedModel, models: Models, untouched: di
     assert known(joined.member.image_fields())["Lora hashes"].startswith("foreign: ")
 
 
-def test_layers_that_the_model_lacks_are_passed_over_and_bias_is_changed(
+def test_what_has_no_layer_is_said_and_bias_is_changed(
     model: LoadedModel, models: Models, untouched: dict[str, Tensor]
 ) -> None:
     joined = Joined(models, "<lora:bundle>")
     assert [embedding.name for embedding in joined.member.embeddings()] == ["face"]
     assert joined.member.embeddings()[0].origin == "bundle"
     assert {"conv_in.weight", "conv_in.bias"} <= differing(untouched, changed(model, models, "<lora:bundle>"))
-    assert not joined.notices
+    assert joined.notices == ["bundle: 1 tensor was not understood and left out (lora_unet_nowhere.alpha)"]
 
 
 def test_a_network_is_found_by_its_alias_and_hash(models: Models, library: ModelLibrary) -> None:
@@ -267,3 +267,39 @@ def test_a_hypernetwork_stands_before_keys_and_values(
     with patch:
         assert torch.allclose(layer(context), wanted, atol=1e-4)
     assert torch.equal(layer(context), plain)
+
+
+def test_a_hypernetwork_of_another_kind_of_model_is_said(model: LoadedModel, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    (folder / "hypernetworks").mkdir(parents=True)
+    tensors = {f"80.{side}.linear.{name}": torch.randn(80, 80) for side in (0, 1) for name in ("0.weight",)}
+    save_file({**tensors, "bogus": torch.ones(1)}, folder / "hypernetworks" / "big.safetensors")
+    joined = Joined(LibraryModels(ModelLibrary(folder, tmp_path / "cache", FAMILIES)), "<hypernet:big>")
+    joined.member.patch_model(model)
+    assert joined.notices == [
+        "big: 1 tensor was not understood and left out (bogus)",
+        "big was left out: it is made for another kind of model than this one (sd1)",
+    ]
+
+
+def test_two_networks_of_one_name_are_told_apart_by_their_folder(model: LoadedModel, tmp_path: Path) -> None:
+    for folder in ("Lora/one", "Lora/two", "LyCORIS/two"):
+        (tmp_path / "models" / folder).mkdir(parents=True)
+        save_file(low_rank(), tmp_path / "models" / folder / "twin.safetensors")
+    models = LibraryModels(ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES))
+    assert models.names("lora") == ("LyCORIS/two/twin.safetensors", "one/twin.safetensors", "two/twin.safetensors")
+    for name in ("one/twin", "two/twin", "LyCORIS/two/twin"):
+        joined = Joined(models, f"<lora:{name}>")
+        assert not joined.notices
+        assert models.find("lora", name).as_posix().endswith(f"{name}.safetensors")
+    told = Joined(models, "<lora:twin>").notices
+    assert len(told) == 1
+    assert "one/twin.safetensors and two/twin.safetensors are both called 'twin'; the first was used" in told[0]
+
+
+def test_a_name_may_hold_a_number_sign(model: LoadedModel, tmp_path: Path) -> None:
+    (tmp_path / "models" / "Lora").mkdir(parents=True)
+    save_file(low_rank(), tmp_path / "models" / "Lora" / "ink #2.safetensors")
+    joined = Joined(LibraryModels(ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES)), "<lora:ink #2:0.5>")
+    assert not joined.notices
+    assert known(joined.member.image_fields())["Lora hashes"].startswith("ink #2: ")

@@ -9,6 +9,7 @@ from tests.processing.reporters import Silent
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
 from webui.domain.settings import BackSettings
+from webui.output.parse import parse
 from webui.processing.back import Back, build
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,29 @@ def test_wildcards_are_decided_by_the_seed_and_written_down(back: Back) -> None:
     first = made(back, prompt=prompt, extensions={"wildcards": {}})
     again = made(back, prompt=prompt, extensions={"wildcards": {}})
     assert first.request.prompt == again.request.prompt
+    assert parse(first.images[0].infotext)["Template"] == prompt
     assert "{" not in first.images[0].infotext.partition("\n")[0]
     assert np.array_equal(pixels(first), pixels(made(back, prompt=first.request.prompt)))
     assert made(back, prompt=prompt).request.prompt == prompt
+
+
+def test_each_image_of_a_request_has_a_prompt_of_its_own(back: Back) -> None:
+    asked = {"prompt": "a {red|blue|green|black|white|pink} cat", "extensions": {"wildcards": {}}}
+    several = made(back, **asked, n_iter=2, batch_size=2).images
+    assert len({image.request.prompt for image in several}) > 1
+    for image in several:
+        alone = made(back, **asked, seed=image.request.seed).images[0]
+        assert parse(alone.infotext)["Prompt"] == parse(image.infotext)["Prompt"] == image.request.prompt
+        difference = np.abs(np.asarray(alone.image, np.int16) - np.asarray(image.image, np.int16))
+        assert difference.max() <= 1
+
+
+def test_images_that_need_different_networks_are_made_one_by_one(back: Back) -> None:
+    prompt = "a cat{ <lora:tiny-lora:1>|}"
+    several = made(back, prompt=prompt, extensions={"wildcards": {}}, seed=0, batch_size=4).images
+    assert [image.request.seed for image in several] == [0, 1, 2, 3]
+    assert len({image.request.prompt for image in several}) == 2
+    for image in several:
+        assert ("Lora hashes" in image.infotext) == ("<lora" in image.request.prompt)
+        alone = made(back, prompt=image.request.prompt, seed=image.request.seed).images[0]
+        assert np.array_equal(np.asarray(alone.image), np.asarray(image.image))

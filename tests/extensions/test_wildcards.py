@@ -7,8 +7,10 @@ import pytest
 
 from extensions.wildcards.files import WildcardFiles
 from extensions.wildcards.grammar import Chance, expanded
-from extensions.wildcards.plugin import FOLDER, DecidedPrompts
+from extensions.wildcards.plugin import FOLDER, DecidedPrompts, WildcardOptions, dialect
+from webui.domain.extensions import ExtensionInfo
 from webui.extension_api import BadRequestError, GenerationRequest
+from webui.output.parse import parse, read_fields
 
 SEEDS = range(60)
 
@@ -98,23 +100,44 @@ def test_long_texts_without_an_end_take_one_pass() -> None:
         assert expanded(text, none, Chance(0))
 
 
-def test_the_seed_decides_and_is_kept() -> None:
+def decided(joined: DecidedPrompts, request: GenerationRequest, index: int = 0) -> GenerationRequest | None:
+    return joined.edit_image_request(request, index)
+
+
+def test_the_seed_decides() -> None:
     request = GenerationRequest(prompt="{a|b|c} {a|b|c} {a|b|c}", negative_prompt="{d|e}", seed=7)
     joined = DecidedPrompts(FOLDER)
-    first, again = joined.edit_request(request), joined.edit_request(request)
+    first, again = decided(joined, request), decided(joined, request)
     assert first is not None
     assert first == again
     assert first.seed == 7
     assert first.negative_prompt in ("d", "e")
-    others = [joined.edit_request(request.with_(seed=seed)) for seed in SEEDS]
+    others = [decided(joined, request.with_(seed=seed)) for seed in SEEDS]
     assert len({one.prompt for one in others if one}) > 10
-    drawn = joined.edit_request(request.with_(seed=-1))
-    assert drawn is not None
-    assert drawn.seed >= 0
-    assert joined.edit_request(request.with_(seed=drawn.seed)) == drawn
-    assert joined.edit_request(GenerationRequest(prompt="plain", seed=-1)) is None
+    assert decided(joined, GenerationRequest(prompt="plain", seed=1)) is None
     with pytest.raises(BadRequestError, match=r"^negative_prompt: __nowhere__"):
-        joined.edit_request(GenerationRequest(negative_prompt="__nowhere__"))
+        decided(joined, GenerationRequest(negative_prompt="__nowhere__", seed=1))
+
+
+def test_what_was_decided_and_from_what_is_told() -> None:
+    joined = DecidedPrompts(FOLDER)
+    decided(joined, GenerationRequest(prompt="{a|b}", negative_prompt="plain", seed=7), 3)
+    assert joined.image_fields(3) == {"Template": "{a|b}"}
+    assert joined.image_fields(2) is None
+
+
+def test_a_pasted_template_waits_until_it_is_wanted() -> None:
+    info = ExtensionInfo("wildcards", "wildcards", dialect=dialect())
+    text = 'a\nSteps: 3, Sampler: Euler, Seed: 7, Template: "{a|b}, c", Negative Template: {d|e}'
+    reading = read_fields(parse(text), [info])
+    options = reading.request.extensions["wildcards"]
+    assert options == {"enabled": False, "template": "{a|b}, c", "negative_template": "{d|e}"}
+    assert reading.notices == ()
+    wanted = WildcardOptions.model_validate({**options, "from_template": True})
+    made = decided(DecidedPrompts(FOLDER, wanted), reading.request)
+    assert made is not None
+    assert made.prompt in ("a, c", "b, c")
+    assert made.negative_prompt in ("d", "e")
 
 
 def test_choices_do_not_depend_on_the_version_of_python() -> None:

@@ -33,7 +33,7 @@ from webui.processing.decode import to_image
 from webui.processing.start import to_pixels
 from webui.weights.families.registry import FAMILIES
 from webui.weights.load import load_model, load_vae
-from webui.weights.vae import VaeDoor
+from webui.weights.vae import VaeWrapper
 
 WITH_FLOW = (*FAMILIES, FLOW)  # the row
 CPU = torch.device("cpu")
@@ -106,7 +106,7 @@ class World:
 
     back: Back
     library: ModelLibrary
-    vae: VaeDoor
+    vae: VaeWrapper
     kept: Path
 
     def make(self, request: GenerationRequest) -> tuple[list[GeneratedImage], list[Tensor]]:

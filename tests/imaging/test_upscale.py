@@ -8,8 +8,8 @@ from PIL import Image
 
 from webui.domain.errors import Cancelled
 from webui.domain.upscale import Upscale
-from webui.imaging.extras import enlarge
-from webui.imaging.upscale import LANCZOS, NEAREST, Pass, Pixels, by_filter, by_model, places, resized, upscale
+from webui.imaging.extras_picture import enlarge
+from webui.imaging.upscale import LANCZOS, NEAREST, Pixels, UpscalerPass, by_filter, by_model, places, resized, upscale
 
 
 class Doubler:
@@ -33,7 +33,7 @@ def noisy(width: int, height: int) -> Image.Image:
 def silent(done: int, total: int) -> None: ...
 
 
-def pass_of(name: str, scale: float) -> Pass:
+def pass_of(name: str, scale: float) -> UpscalerPass:
     return by_filter(scale, NEAREST if name == "Nearest" else LANCZOS)
 
 
@@ -74,15 +74,33 @@ def test_progress_is_told_and_a_stop_is_heard_between_tiles() -> None:
 
 def test_passes_are_repeated_until_the_size_is_reached() -> None:
     model = Doubler()
-    assert upscale(noisy(20, 10), 3, by_model(model, silent)).size == (56, 24)  # 60 x 30, down to multiples of 8
+    assert upscale(noisy(20, 10), 3, by_model(model, silent)).size == (60, 30)
     assert model.seen == [(10, 20), (20, 40)]
     once = Doubler()
-    assert upscale(noisy(20, 10), 1, by_model(once, silent)).size == (16, 8)
+    assert upscale(noisy(20, 10), 1, by_model(once, silent)).size == (20, 10)
     assert len(once.seen) == 1
 
 
+@pytest.mark.parametrize("name", ["Lanczos", "Nearest"])
+@pytest.mark.parametrize(("scale", "size"), [(1, (37, 53)), (1.37, (51, 73)), (4, (148, 212))])
+def test_odd_sizes_keep_their_proportions(name: str, scale: float, size: tuple[int, int]) -> None:
+    image = noisy(37, 53)
+    assert upscale(image, scale, by_model(Doubler(), silent)).size == size
+    made = upscale(image, scale, pass_of(name, scale))
+    assert made.size == size
+    direct = image.resize(size, NEAREST if name == "Nearest" else LANCZOS)
+    assert (np.asarray(made) == np.asarray(direct)).all()  # one pass, not two
+
+
+@pytest.mark.parametrize("crop", [True, False])
+def test_to_a_size_keeps_the_proportions(crop: bool) -> None:
+    options = Upscale(images=(noisy(37, 53),), mode="to", width=100, height=100, crop=crop)
+    made, _ = enlarge(noisy(37, 53), options, pass_of)
+    assert made.size == ((100, 100) if crop else (100, 143))
+
+
 def test_a_picture_that_shrinks_needs_no_upscaler() -> None:
-    def never(scale: float) -> Pass:
+    def never(scale: float) -> UpscalerPass:
         raise AssertionError
 
     assert resized(noisy(64, 32), 20, 10, never).size == (20, 10)

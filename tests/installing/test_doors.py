@@ -11,16 +11,20 @@ import httpx
 import pytest
 
 from tests.api.fakes import FakeEngine, call, parts_of
+from tests.extensions.toys import good
 from tests.installing.making import folder_source, installer
 from tests.narrowing import known
 from webui.api.application import create
 from webui.commands.cli import main
+from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ExtensionInfo
+from webui.domain.request import GenerationRequest
 from webui.domain.settings import Settings
 from webui.installing.live import InstallDoor, LiveExtensions
 from webui.installing.permission import NotAllowedError, Permission
 from webui.plugins.catalog import Catalog
-from webui.plugins.loader import folders, peek
+from webui.plugins.crashes import CrashGuard, CrashRegister
+from webui.plugins.loader import folders, load_all, peek
 from webui.server.app import install_door
 
 LOCAL = {"host": "127.0.0.1:7860"}
@@ -34,7 +38,10 @@ class Program:
         self.workers: list[tuple[str, ...]] = []
         self.installer = installer(folder)
         self.catalog = Catalog(self.look(()), folder / "data" / "settings.json")
-        self.live = LiveExtensions(self.catalog, self.installer, (), describe=self.look, renew=self.renew)
+        self.crashes = CrashRegister(folder / "extensions", folder / "crashes.json")
+        self.live = LiveExtensions(
+            self.catalog, self.installer, (), describe=self.look, renew=self.renew, forget=self.crashes.forget
+        )
         self.live.open()
         door = InstallDoor(self.installer, self.live, permission)
         self.app = create(dataclasses.replace(parts_of(FakeEngine(extensions=self.catalog)), installing=door))
@@ -67,6 +74,31 @@ def test_plan_apply_and_remove_over_http(tmp_path: Path) -> None:
     assert program.workers[-1] == ("good",)
     assert program.post("good/remove", {}).json() == {"removed": "good", "unneeded_packages": []}
     assert program.catalog.infos == ()
+
+
+def test_one_that_was_set_aside_is_listed_with_the_reason_and_can_be_used_again(tmp_path: Path) -> None:
+    good(tmp_path / "extensions")
+    program = Program(tmp_path)
+    for _ in range(2):
+        program.crashes.note("good", "pre_step: exit code 9")
+    reasons = CrashGuard(tmp_path / "extensions", tmp_path / "crashes.json").broken()
+    program.catalog.note_worker(load_all(tmp_path / "extensions", aside=reasons).infos)
+
+    def listed() -> tuple[str, str]:
+        (one,) = call(program.app, "GET", "/api/extensions").json()
+        return one["state"], one["error"]
+
+    state, why = listed()
+    assert state == "aside"
+    assert "pre_step: exit code 9; pre_step: exit code 9" in why
+    assert "switch it on under Extensions" in why
+    program.catalog.check(GenerationRequest(extensions={"good": {"anything": 1}}))  # the job is made without it
+    with pytest.raises(BadRequestError, match="set aside"):
+        program.catalog.call("good", "do", {})
+    assert program.post("good/enabled", {"enabled": True}).json()["restart_needed"] is False
+    assert listed() == ("ok", "")
+    assert program.workers == [()]
+    assert CrashGuard(tmp_path / "extensions", tmp_path / "crashes.json").broken() == {}
 
 
 @pytest.mark.parametrize("path", ["plan", "apply", "discard", "good/remove", "good/rollback", "good/check"])

@@ -47,6 +47,9 @@ def test_the_remaining_time_is_told_once_there_is_something_to_judge_by() -> Non
     assert job.eta() is None
     job.note_started()
     assert job.eta() is None
+    job.note_progress(Progress("loading", 0, 2), working=False)
+    job.note_progress(Progress("encoding", 0, 2))
+    assert job.eta() is None
     job.note_progress(Progress("sampling", 1, 2))
     assert (job.eta() or -1) >= 0
     job.note_end(result(image()))

@@ -52,7 +52,7 @@ def test_images_are_paged_from_the_newest(path: Path) -> None:
     store = JobStore(path)
     store.add("a", "generation", "{}", save=True, created=0)
     for number in range(5):
-        store.add_image("a", f"{number}.png", "text", number)
+        store.add_image("a", f"{number}.png", "text", number, position=number)
     first = store.images(limit=3)
     second = store.images(limit=3, before=first[-1].seq)
     assert [image.path for image in first + second] == ["4.png", "3.png", "2.png", "1.png", "0.png"]
@@ -119,6 +119,14 @@ def test_a_locked_database_is_not_taken_for_a_damaged_one(path: Path, monkeypatc
     other.close()
     store.add("a", "generation", "{}", save=True, created=0)
     assert [file.name for file in path.parent.iterdir() if "damaged" in file.name] == []
+
+
+@pytest.mark.parametrize("seed", [0, 2**63 - 1, 2**63, 2**64 - 1])
+def test_every_seed_of_64_bits_is_kept(path: Path, seed: int) -> None:
+    store = JobStore(path)
+    store.add("a", "generation", "{}", save=True, created=0)
+    store.add_image("a", "x.png", "text", seed, position=0)
+    assert [image.seed for image in store.images()] == [seed]
 
 
 def test_a_closed_store_says_so(path: Path) -> None:

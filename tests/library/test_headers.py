@@ -1,6 +1,7 @@
 """Reading safetensors headers: good files are read as they were written, damaged ones refused with the reason."""
 
 import json
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
@@ -107,3 +108,35 @@ def test_no_bytes_bring_anything_but_an_answer_or_a_refusal(
     path.write_bytes(data)
     with suppress(UnusableFileError):
         assert all(info.end <= len(data) for info in read_header(path).tensors.values())
+
+
+def test_a_header_of_20_megabytes_with_a_preview_in_it_is_read(tmp_path: Path) -> None:
+    preview = "data:image/png;base64," + "QUJD" * 5_000_000
+    tags = json.dumps({"folder": {f"tag {n}": n for n in range(200_000)}})
+    table = {"__metadata__": {"preview": preview, "ss_tag_frequency": tags}, "x": tensor(0, 4, [4])}
+    header = read_header(file_of(tmp_path, table, bytes(4)))
+    assert header.tensors["x"].shape == (4,)
+    assert header.metadata == table["__metadata__"]
+
+
+def test_the_limit_is_the_formats_own(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    with path.open("wb") as file:
+        file.write((100_000_001).to_bytes(8, "little"))
+        file.truncate(200_000_000)
+    with pytest.raises(UnusableFileError, match="header of 100000001 bytes is over the limit of 100000000"):
+        read_header(path)
+
+
+@pytest.mark.parametrize("piece", [b"[],", b"0,", b'"",', b'"\\\\",', b"{},", b"[[],[]],", b'"a":{"dtype":"F32"},'])
+def test_a_large_header_of_very_many_values_is_refused_before_it_takes_memory(tmp_path: Path, piece: bytes) -> None:
+    path, count = tmp_path / "x.safetensors", 18_000_000 // len(piece)
+    content = b'{"a":[' + piece * count + b"0]}"
+    path.write_bytes(len(content).to_bytes(8, "little") + content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnusableFileError, match=r"more than 2500000 values|not valid JSON"):
+            read_header(path)
+        assert tracemalloc.get_traced_memory()[1] < 250_000_000
+    finally:
+        tracemalloc.stop()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from webui.domain.dialect import Dialect, Word
+from webui.domain.dialect import Dialect, Item, Word
 from webui.domain.extensions import ExtensionInfo
 from webui.output.parse import Reading, parse, read_fields
 
@@ -62,6 +62,60 @@ def test_a_key_that_no_extension_reads_is_told() -> None:
     for reading in (read(text), read(text, Dialect()), read(text, TOY, state="disabled")):
         assert reading.request.extensions == {}
         assert [one.text for one in reading.notices] == [
-            "Face restoration: needs an extension that is not installed, or is switched off; left out"
+            "Face restoration: needs an extension that is not installed, or is switched off; left out",
+            "not restored, as nothing here reads these keys: CodeFormer weight",
         ]
-    assert read(text, TOY).notices == ()
+    assert read("Face restoration: CodeFormer", TOY).notices == ()
+
+
+UNITS = Dialect(
+    infotext=(
+        Word(
+            name="Unit #",
+            asks=True,
+            option="units",
+            always={"enabled": True},
+            reminder="give it a picture",
+            hides=("Model",),
+            items=(
+                Item(name="Kind", options=("kind",)),
+                Item(name="Weight", options=("weight",), codec="number"),
+                Item(name="Model", options=("model",), none="None"),
+                Item(name="starting/ending", options=("start", "inner.end"), codec="number"),
+            ),
+        ),
+        Word(name="Recipe", asks=True, codec="object"),
+    )
+)
+
+
+def test_a_key_of_several_items_is_an_entry_of_a_list() -> None:
+    reading = read(
+        'Model: m, Unit 0: "Kind: a, Weight: 0.5, Odd: 1, Model: None", Unit 2: "kind: b, starting/ending: (0, 0.5)"',
+        UNITS,
+    )
+    assert reading.request.extensions["toy0"]["units"] == [
+        {"enabled": True, "kind": "a", "weight": 0.5},
+        {"enabled": True, "kind": "b", "start": 0.0, "inner": {"end": 0.5}},
+    ]
+    assert [one.text for one in reading.notices] == ["Unit 0: give it a picture", "Unit 2: give it a picture"]
+    assert reading.request.checkpoint == ""  # the key hides it
+
+
+def test_an_item_that_is_no_value_is_told_and_the_rest_is_read() -> None:
+    reading = read('Unit 1: "Kind: a, Weight: many"', UNITS)
+    assert reading.request.extensions["toy0"]["units"] == [{"enabled": True, "kind": "a"}]
+    assert "Weight: 'many' is not a value" in reading.notices[0].text
+
+
+def test_an_object_of_options_is_read_whole() -> None:
+    assert read('Recipe: {"a": 1, "b": {"c": [2]}}', UNITS).request.extensions == {"toy0": {"a": 1, "b": {"c": [2]}}}
+    for text in ("Recipe: [1]", 'Recipe: {"a.b": 1}', "Recipe: x", 'Recipe: "{"'):
+        reading = read(text, UNITS)
+        assert reading.request.extensions == {}
+        assert "is not a value" in reading.notices[0].text
+
+
+def test_keys_that_nothing_reads_are_named_in_one_notice() -> None:
+    notices = read("Odd key: 1, Other: 2, Version: v1.10.1, Lora hashes: x, RNG: CPU", TOY).notices
+    assert [one.text for one in notices] == ["not restored, as nothing here reads these keys: Odd key, Other"]

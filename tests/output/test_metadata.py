@@ -106,6 +106,14 @@ def exif_comment(value: bytes) -> Image.Image:
     [
         (b"UNICODE\0" + TEXT.encode("utf-16-be"), TEXT),
         (b"UNICODE\0" + TEXT.encode("utf-16-le"), TEXT),
+        (b"UNICODE\0\xff\xfe" + TEXT.encode("utf-16-le"), TEXT),
+        (b"UNICODE\0\xfe\xff" + TEXT.encode("utf-16-be"), TEXT),
+        (b"UNICODE\0" + f"猫{TEXT}".encode(), f"猫{TEXT}"),
+        (b"UNICODE\0" + f"猫{TEXT}".encode("utf-16-be"), f"猫{TEXT}"),
+        (b"UNICODE\0" + f"😀猫{TEXT}".encode("utf-16-le"), f"😀猫{TEXT}"),
+        (b"Unicode\0" + TEXT.encode() + b"\0\0", TEXT),
+        (b"\0" * 8 + TEXT.encode("utf-16-le"), TEXT),
+        (b"JIS\0\0\0\0\0" + "日本".encode("iso2022_jp"), "日本"),
         (b"ASCII\0\0\0" + TEXT.encode(), TEXT),
         (b"\0" * 8 + TEXT.encode(), TEXT),
         (b"JIS\0\0\0\0\0" + "日本".encode("shift_jis"), "日本"),
@@ -116,6 +124,29 @@ def exif_comment(value: bytes) -> Image.Image:
 )
 def test_a_user_comment_wins_over_the_chunk(value: bytes, text: str) -> None:
     assert read_text(exif_comment(value)) == text
+
+
+@pytest.mark.parametrize("text", ["猫と犬 😀", "é", "ä ö", "plain"])
+def test_utf_8_in_a_text_chunk_is_read_as_such_and_latin_1_as_that(text: str) -> None:
+    info = PngInfo()
+    details = TEXT.partition("\n")[2]
+    info.add(b"tEXt", b"parameters\0" + f"{text}\n{details}".encode())
+    if text.encode("latin-1", "ignore").decode("latin-1") == text:
+        info.add(b"tEXt", b"other\0" + text.encode("latin-1"))
+    buffer = io.BytesIO()
+    PICTURE.save(buffer, "PNG", pnginfo=info)
+    image = safe_open(buffer.getvalue())
+    assert parse(read_text(image))["Prompt"] == text
+    assert read_items(image).get("other", text) == text
+
+
+@pytest.mark.parametrize("text", ["Ã©", "Â·", "é", "ÿþ"])
+def test_what_looks_like_utf_8_is_written_so_that_nobody_takes_it_for_that(text: str) -> None:
+    image = opened(encode(PICTURE, "png", infotext=f"{text}\n{TEXT}", request=GenerationRequest(prompt=text)))
+    assert read_text(image) == f"{text}\n{TEXT}"
+    request = read_request(image)
+    assert request is not None
+    assert request.prompt == text
 
 
 def test_comment_of_a_gif_comes_last() -> None:
@@ -161,6 +192,17 @@ def test_broken_exif_is_passed_over(data: bytes, start: bytes) -> None:
     assert isinstance(read_text(image), str)
 
 
+@pytest.mark.parametrize("kind", [1, 2, 3, 4, 5, 7, 9, 10])
+def test_lengths_that_a_file_only_claims_cost_nothing(kind: int) -> None:
+    entry = struct.pack("<HHII", 0x9286, kind, 0xFFFFFFFF, 8)
+    image = Image.new("RGB", (8, 8))
+    image.info |= {"exif": b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4), "parameters": TEXT}
+    assert read_text(image) == TEXT
+    pointer = struct.pack("<HHII", 0x8769, 4, 1, 8)  # a directory that is inside itself
+    image.info["exif"] = b"II*\0" + struct.pack("<IH", 8, 1) + pointer + bytes(4)
+    assert read_text(image) == TEXT
+
+
 # ---------------------------------------------------------------- files of strangers
 
 
@@ -180,7 +222,7 @@ def png_of_size(width: int, height: int, extra: bytes = b"") -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP"])
 def test_formats_that_are_read(image_format: str, tmp_path: Path) -> None:
     data = file(image_format)
     assert safe_open(data).size == (16, 16)
@@ -202,7 +244,8 @@ def test_lossless_and_plain_webp_tell_their_size() -> None:
         b"",
         b"GIF89a",
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n",
-        file("TIFF"),
+        file("TIFF")[:-20],
+        file("AVIF")[:100],
         file("PPM"),
         file("PNG")[:-30],
         file("JPEG")[:100],
@@ -218,6 +261,20 @@ def test_what_is_no_usable_picture_is_refused(data: bytes) -> None:
     with pytest.raises(BadRequestError) as caught:
         safe_open(data)
     assert caught.value.field == "image"
+
+
+def test_the_parameters_of_an_avif_are_read() -> None:
+    buffer = io.BytesIO()
+    exif = piexif.dump({"Exif": {piexif.ExifIFD.UserComment: b"UNICODE\0" + TEXT.encode("utf-16-be")}})
+    PICTURE.save(buffer, "AVIF", exif=exif)
+    assert read_text(safe_open(buffer.getvalue())) == TEXT
+
+
+def test_an_installation_that_cannot_read_avif_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = file("AVIF")
+    monkeypatch.setattr("webui.domain.images.features.check", lambda name: False)
+    with pytest.raises(BadRequestError, match="AVIF, which the Pillow of this installation cannot read"):
+        safe_open(data)
 
 
 def test_missing_file_and_folder_are_refused(tmp_path: Path) -> None:

@@ -59,6 +59,20 @@ def test_prompt_negative_prompt_and_details() -> None:
             {"Seed": "2", "Hashes": '{"model": "aaaaaaaaaa", "lora:x": "bbbbbbbbbb"}'},
         ),
         ("Steps: 1, Seed: 2, Model: 512x512", {"Seed": "2", "Model": "512x512"}),
+        (
+            'Steps: 1, Seed: 2, Civitai resources: [{"name":"x, Steps: 3, Seed: 5"},{"y":"Size: 64x64"}], M1: {}',
+            {
+                "Seed": "2",
+                "Civitai resources": '[{"name":"x, Steps: 3, Seed: 5"},{"y":"Size: 64x64"}]',
+                "M1": "{}",
+            },
+        ),
+        # not JSON, but closed: Python's way of writing; and never closed
+        (
+            "Steps: 1, Seed: 2, Styles: ['a, Seed: 9', b], Tiling: True",
+            {"Seed": "2", "Styles": "['a, Seed: 9', b]", "Tiling": "True"},
+        ),
+        ("Steps: 1, Seed: 2, Styles: [a, Tiling: True", {"Seed": "2", "Styles": "[a", "Tiling": "True"}),
     ],
 )
 def test_details_line(details: str, expected: dict[str, str]) -> None:
@@ -88,6 +102,24 @@ def test_template_lines_below_the_details_are_read() -> None:
     assert fields["Seed"] == "5"
     assert fields["Template"] == "{a|b}\nmore"
     assert fields["Negative Template"] == "x, y: z"
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "\nUsed embeddings: EasyNegative [119b]",
+        "Time taken: 3.2 sec.\n\nA: 3.09 GB, R: 3.54 GB, Sys: 4.0/8 GB (50%)",
+        "Time taken: 1m 2.3s\nTorch active/reserved: 3000/3100 MiB, Sys VRAM: 4000/8000 MiB (50%)",
+    ],
+)
+def test_what_the_output_box_shows_below_is_passed_over(below: str) -> None:
+    assert parse(f"a cat\nNegative prompt: dog\n{DETAILS}\n{below}") == parse(f"a cat\nNegative prompt: dog\n{DETAILS}")
+
+
+def test_other_lines_below_are_kept_apart_and_told() -> None:
+    fields = parse(f"a cat\nNegative prompt: dog\n{DETAILS}\n\nmade for\nAnna")
+    assert fields.pop("Lines below") == "made for\nAnna"
+    assert fields == parse(f"a cat\nNegative prompt: dog\n{DETAILS}")
 
 
 def test_windows_line_ends_and_a_second_negative_line() -> None:
@@ -170,7 +202,25 @@ def work(unit: str, length: int) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     "unit",
-    ["a", "a:", 'aa: "', 'aa: "\\', "[", "aa: {", 'aa: {"a": ', "Steps: 1, ", "Template: x\n", '"', "\n", ",", "a "],
+    [
+        "a",
+        "a:",
+        "aa: [1,",
+        'aa:[{"b":',
+        'aa: [" , bb: [",',
+        "aa: {[",
+        'aa: "',
+        'aa: "\\',
+        "[",
+        "aa: {",
+        'aa: {"a": ',
+        "Steps: 1, ",
+        "Template: x\n",
+        '"',
+        "\n",
+        ",",
+        "a ",
+    ],
 )
 def test_a_long_line_costs_linear_work(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, opening in {"_QUOTED": '"', "_SPACE": "", "_KEY_CHARACTERS": ""}.items():

@@ -45,7 +45,7 @@ NAME = st.text(string.ascii_letters + string.digits + " .,:\"'()[]\\-_é日", mi
 SHARE = st.floats(0, 1, allow_subnormal=False)
 POSITIVE = st.floats(0.01, 10, allow_subnormal=False)
 SIZE = st.integers(1, 64).map(lambda n: n * 8)
-SEED = st.integers(0, 2**32 - 1)
+SEED = st.integers(0, 2**64 - 1)
 
 
 def lines(text: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Saving: no picture is lost, replaced, half written, or written elsewhere."""
 
 import errno
+import hashlib
 import os
 import threading
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from tests.narrowing import channels
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage
+from webui.domain.saving import Saving
 from webui.domain.settings import Settings
 from webui.output import store as store_module
 from webui.output.metadata import read_request, read_text, safe_open
@@ -24,12 +26,41 @@ REQUEST = GenerationRequest(prompt="a cat", seed=5)
 TEXT = "a cat\nSteps: 20, Sampler: DPM++ 2M, CFG scale: 7.0, Seed: 5, Size: 512x512"
 
 
+def test_a_name_is_claimed_just_before_a_file_gets_it(tmp_path: Path) -> None:
+    place = ImageStore(tmp_path, Saving(folder_pattern=""))
+    claims: list[tuple[Path, str, bool]] = []
+
+    def claim(path: Path, digest: str) -> None:
+        claims.append((path, digest, path.exists()))
+
+    paths = [place.save(image(), folder="txt2img-images", claim=claim) for _ in range(2)]
+    assert [path for path, _, _ in claims] == paths
+    assert [there for _, _, there in claims] == [False, False]
+    assert [digest for _, digest, _ in claims] == [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+
+
+def test_whether_there_is_room_is_tried_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = ImageStore(tmp_path / "outputs")
+    place.check_room()
+    assert list((tmp_path / "outputs").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(WebuiError, match="cannot be saved"):
+        ImageStore(tmp_path / "file").check_room()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("webui.output.store._write_new", full)
+    with pytest.raises(WebuiError, match="no space left"):
+        place.check_room()
+
+
 def image(seed: int = 5, text: str = TEXT, color: int = 0) -> GeneratedImage:
     return GeneratedImage(Image.new("RGB", (16, 16), (color, 0, 0)), REQUEST.with_(seed=seed), text, 0, 0)
 
 
 def store(folder: Path, image_format: Any = "png", **options: Any) -> ImageStore:
-    return ImageStore(folder, image_format, clock=lambda: TIME, **options)
+    return ImageStore(folder, Saving(image_format=image_format, **options), clock=lambda: TIME)
 
 
 def files(folder: Path) -> list[str]:

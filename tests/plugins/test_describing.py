@@ -1,5 +1,7 @@
 """Describing extensions from outside: a hang or a death costs one of them, and what is known is not asked again."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,17 @@ def test_hangs_and_deaths_cost_one_extension_and_are_remembered(
     cache.write_text("[{]")
     monkeypatch.setattr(describing, "_described", lambda place, names, limit: {name: infos[name] for name in names})
     assert described(folder, cache) == infos
+
+
+def test_the_process_that_asks_never_runs_the_code(tmp_path: Path) -> None:
+    good(tmp_path / "e")
+    script = (
+        "import sys; from pathlib import Path; from webui.plugins.describing import describe_all\n"
+        "(info,) = describe_all(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "assert info.state == 'ok'\n"
+        "assert not [name for name in sys.modules if name.startswith('webui_extensions')]"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "e"), str(tmp_path / "cache.json")], check=True)
 
 
 def test_the_hash_follows_the_contents(tmp_path: Path) -> None:

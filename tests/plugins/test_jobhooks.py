@@ -10,7 +10,8 @@ from webui.domain.errors import Cancelled
 from webui.domain.request import GenerationRequest
 from webui.extension_api.hookspecs import JobSpec
 from webui.extension_api.markers import hookimpl
-from webui.plugins.jobhooks import ExtensionError, JobHooks
+from webui.plugins.calling import ExtensionError
+from webui.plugins.jobhooks import JobHooks
 from webui.prompt.conditioning import Conditioning
 from webui.sampling.steps import ModelCall, Residuals, Step
 

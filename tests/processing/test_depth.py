@@ -17,7 +17,7 @@ from webui.domain.masks import Mask
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.settings import BackSettings
 from webui.processing.back import Back, build
-from webui.processing.depth import depth_channel
+from webui.processing.depth_channel import depth_channel
 from webui.processing.start import to_pixels
 
 NOISY = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))

@@ -65,7 +65,9 @@ def test_the_second_plan_changes_what_the_options_say_and_nothing_else() -> None
     assert (first.walk, first.calls) == (Walk(3, 3), 3)
     assert (second.walk, second.calls, second.base_calls) == (Walk(8, 4), 8, 3)
     assert (second.request.width, second.request.height, second.text_size) == (96, 96, (96, 96))
-    assert (second.prompt, second.request.cfg_scale, second.batches) == ("a dog", 3, first.batches)
+    assert (second.prompt, second.request.cfg_scale) == ("a dog", 3)
+    assert [one.seeds for one in second.batches] == [one.seeds for one in first.batches]
+    assert {text.prompt for batch in second.batches for text in batch.texts} == {"a dog"}
 
 
 @pytest.mark.parametrize("upscaler", ["Latent (nearest-exact)", "Nearest"])
@@ -147,6 +149,8 @@ def test_extras_makes_pictures_without_a_checkpoint(back: Back) -> None:
     result = back.run(extras(scale=1.5, upscaler="Nearest"), Recorder())
     assert [made.image.size for made in result.images] == [(96, 96)] * 2
     assert result.images[1].infotext == "Postprocess upscale by: 1.5, Postprocess upscaler: Nearest"
+    rest = back.run(extras(scale=1.5, upscaler="Nearest"), Recorder(), frozenset({0}))
+    assert [made.index for made in rest.images] == [made.index for made in result.images[1:]]
     again = back.run(result.images[1].request, Recorder())
     assert (pixels(again.images[0].image) == pixels(result.images[1].image)).all()
 

@@ -202,9 +202,9 @@ def test_the_masks_weight_decides_how_much_an_inpainting_checkpoint_is_shown(bac
     )
     model = back._models.get(back._library.checkpoint("tiny-inpaint"), None)
     shown = {
-        weight: known(known(start_of(make_plan(request.with_(inpainting_mask_weight=weight)), model)).extra(model))[
-            :, 1:
-        ]
+        weight: known(
+            known(start_of(make_plan(request.with_(inpainting_mask_weight=weight)), model)).image_channels(model)
+        )[:, 1:]
         for weight in (0.0, 0.5, 1.0)
     }
     grey = NOISY.copy()

@@ -61,3 +61,9 @@ def test_the_request_of_one_image_has_its_seed_and_its_picture() -> None:
         assert (alone.seed, alone.subseed, alone.batch_size, alone.n_iter) == (4, 10, 1, 1)
         assert img2img(alone).image.open().tobytes() == picture.tobytes()
         assert img2img(alone).further_images == ()
+
+
+@pytest.mark.parametrize("seed", [0, 2**32 - 1, 114294952475285, 6687881544318117707])
+def test_further_images_take_the_seeds_that_follow(seed: int) -> None:
+    following = [seed, seed + 1, seed + 2, seed + 3]
+    assert seeds_of(seed=seed, subseed=seed, batch_size=2, n_iter=2) == (following, following)

@@ -115,6 +115,19 @@ def test_a_skip_ends_its_batch_alone(back: Back) -> None:
     assert (pixels(result.images[1].image) == pixels(whole.images[0].image)).all()
 
 
+def test_of_a_job_that_goes_on_whole_batches_are_left_out_and_the_rest_is_what_it_would_have_been(back: Back) -> None:
+    request = REQUEST.with_(n_iter=3, batch_size=2, steps=2, subseed=9)
+    whole = {made.index: made for made in back.run(request, Recorder()).images}
+    recorder = Recorder()
+    rest = back.run(request, recorder, frozenset({0, 1, 3})).images
+    assert [made.index for made in rest] == [made.index for made in recorder.images] == [2, 4, 5]
+    for made in rest:
+        assert (made.infotext, made.subseed) == (whole[made.index].infotext, whole[made.index].subseed)
+        assert (pixels(made.image) == pixels(whole[made.index].image)).all()
+    assert {one.batch for one in recorder.seen if one.phase == "sampling"} == {1, 2}
+    assert back.run(request, Recorder(), frozenset(range(6))).images == ()
+
+
 def test_the_next_request_is_not_touched_by_what_came_before(back: Back) -> None:
     plain = back.run(REQUEST, Recorder()).images[0]
     for other in (

@@ -53,6 +53,16 @@ def test_philox_agrees_with_the_authors_known_answers() -> None:
     assert [f"{int(word[0]):08x}" for word in words] == ["408f276d", "41c83b0e", "a20bc7c6", "6d5451fd"]
 
 
+@pytest.mark.parametrize("source", ["CPU", "GPU", "NV"])
+def test_seeds_have_64_bits_and_go_on_from_0(source: Source) -> None:
+    def drawn(seed: int) -> torch.Tensor:
+        return open_stream(seed, source, torch.device("cpu"))((4,))
+
+    assert torch.equal(drawn(2**64 + 5), drawn(5))
+    assert not torch.equal(drawn(2**40 + 5), drawn(2**50 + 5))
+    assert torch.isfinite(drawn(2**64 - 1)).all()
+
+
 def test_philox_takes_seeds_modulo_64_bits() -> None:
     assert np.array_equal(Philox(-5).normal((8,)), Philox(2**64 - 5).normal((8,)))
 

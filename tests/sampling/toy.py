@@ -30,6 +30,9 @@ class NoHooks:
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
         return None
 
+    def refuse_residuals(self, error: Exception) -> None:
+        raise error
+
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
         return denoised
 

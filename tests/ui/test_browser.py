@@ -94,6 +94,24 @@ def test_progress_and_preview_are_shown_and_interrupt_stops(page: Page, engine: 
     picture(page)
 
 
+def test_an_idle_page_stops_no_job_of_another(page: Page, browser: Browser, address: str, engine: FakeEngine) -> None:
+    engine.step_seconds = 0.3
+    page.locator("#txt2img_steps input[type=number]").fill("150")
+    generate(page, "a slow cat")
+    expect(page.locator("#txt2img_progress .bar")).to_contain_text("/150")
+    [job] = engine.jobs.values()
+    assert job.owner.startswith("page ")
+    other = browser.new_context().new_page()
+    other.goto(address)
+    for button in ("interrupt", "skip"):
+        other.locator(f"#txt2img_{button}").click()
+        expect(other.locator("#txt2img_status .notice")).to_contain_text("Nothing of this page is running")
+    assert (job.stop, job.skipped) == (False, False)
+    other.context.close()
+    page.locator("#txt2img_interrupt").click()
+    expect(page.locator("#txt2img_status .error")).to_contain_text("Stopped before the first picture")
+
+
 def test_skip_goes_on_with_the_next_batch(page: Page, engine: FakeEngine) -> None:
     engine.step_seconds = 0.2
     page.locator("#txt2img_n_iter input[type=number]").fill("2")

@@ -21,9 +21,9 @@ from webui.extension_api import ImageField, Options
 from webui.jobs.job import Job
 from webui.plugins.catalog import Catalog
 from webui.plugins.options import schema_of
-from webui.ui import extension_forms, extensions, markup
+from webui.ui import extension_forms, extension_views, markup
 from webui.ui.album import Album
-from webui.ui.blocks import build
+from webui.ui.page import build
 
 
 class Unit(BaseModel):
@@ -54,12 +54,12 @@ BAD = ExtensionInfo("bad", "bad", state="failed", error="<b>no</b>", traceback="
 
 
 @pytest.fixture
-def accordions() -> extensions.Accordions:
+def accordions() -> extension_views.Accordions:
     with gr.Blocks(analytics_enabled=False):
-        return extensions.draw_accordions([INFO, BAD], "txt2img", lambda kind: ["a.safetensors"])
+        return extension_views.draw_accordions([INFO, BAD], "txt2img", lambda kind: ["a.safetensors"])
 
 
-def values_of(accordions: extensions.Accordions, request: GenerationRequest) -> dict[Any, Any]:
+def values_of(accordions: extension_views.Accordions, request: GenerationRequest) -> dict[Any, Any]:
     def plain(update: Any) -> Any:
         return update["value"] if isinstance(update, dict) else update
 
@@ -67,11 +67,11 @@ def values_of(accordions: extensions.Accordions, request: GenerationRequest) -> 
     return {control: shown.get(control) for control in accordions.components}
 
 
-def test_only_what_works_and_takes_options_is_drawn(accordions: extensions.Accordions) -> None:
+def test_only_what_works_and_takes_options_is_drawn(accordions: extension_views.Accordions) -> None:
     assert [one.info.name for one in accordions.entries] == ["toy"]
 
 
-def test_nothing_is_named_until_it_is_used(accordions: extensions.Accordions) -> None:
+def test_nothing_is_named_until_it_is_used(accordions: extension_views.Accordions) -> None:
     assert accordions.read(values_of(accordions, GenerationRequest())) == {}
 
 
@@ -83,12 +83,12 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-def test_what_is_shown_can_be_read_back(accordions: extensions.Accordions, options: Mapping[str, Any]) -> None:
+def test_what_is_shown_can_be_read_back(accordions: extension_views.Accordions, options: Mapping[str, Any]) -> None:
     read = accordions.read(values_of(accordions, GenerationRequest(extensions={"toy": dict(options)})))["toy"]
     assert ToyOptions.model_validate(read) == ToyOptions.model_validate(options)
 
 
-def test_an_uploaded_picture_becomes_base64(accordions: extensions.Accordions, tmp_path: Path) -> None:
+def test_an_uploaded_picture_becomes_base64(accordions: extension_views.Accordions, tmp_path: Path) -> None:
     Image.new("RGB", (3, 2), "red").save(tmp_path / "picture.png")
     values = values_of(accordions, GenerationRequest(extensions={"toy": {"units": [{"enabled": True}]}}))
     _, control = accordions.entries[0].form.controls["units", 0, "image"]
@@ -100,7 +100,7 @@ def test_an_uploaded_picture_becomes_base64(accordions: extensions.Accordions, t
         accordions.read(values)
 
 
-def test_a_wrong_text_is_refused_by_its_place(accordions: extensions.Accordions) -> None:
+def test_a_wrong_text_is_refused_by_its_place(accordions: extension_views.Accordions) -> None:
     values = values_of(accordions, GenerationRequest(extensions={"toy": {}}))
     values[accordions.entries[0].form.controls[("amount",)][1]] = "much"
     with pytest.raises(BadRequestError, match="amount: should be a number"):
@@ -149,7 +149,7 @@ def test_an_action_is_followed_to_its_end(engine: FakeEngine, tmp_path: Path) ->
     with gr.Blocks(analytics_enabled=False):
         form = extension_forms.draw(INFO.actions[0].schema, "do", lambda kind: [])
         parts = gr.HTML(), gr.HTML(), gr.Gallery(), gr.State("")
-    tab = extensions._ActionTab(engine, Album(tmp_path), INFO, INFO.actions[0], form, *parts)
+    tab = extension_views._ActionTab(engine, Album(tmp_path), INFO, INFO.actions[0], form, *parts)
 
     async def collect() -> list[dict[Any, Any]]:
         return [update async for update in tab.run(dict.fromkeys(form.components))]

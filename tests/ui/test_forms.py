@@ -24,7 +24,7 @@ REQUESTS = st.builds(
     steps=st.integers(1, 150),
     cfg_scale=st.floats(0, 100),
     width=st.integers(1, 60).map(lambda eighths: 8 * eighths),
-    seed=st.integers(-1, 2**32 - 1),
+    seed=st.integers(-1, 2**64 - 1),
     refiner=st.none() | st.builds(Refiner, checkpoint=st.just("other"), switch_at=st.floats(0.01, 1)),
     noise=st.builds(Noise, eta=st.none() | st.floats(0, 1), source=st.sampled_from(["CPU", "GPU", "NV"])),
     schedule=st.builds(Schedule, rho=st.floats(0, 100), quantize=st.booleans()),
@@ -50,7 +50,17 @@ FORM = draw_all()
 @pytest.mark.parametrize("name", LEAVES)
 def test_every_field_can_be_drawn_and_starts_at_its_default(name: str) -> None:
     default = LEAVES[name].get("default", "")
-    assert FORM.controls[name].value == ("" if default in (None, {}) else default)
+    long = LEAVES[name].get("type") == "integer" and LEAVES[name].get("maximum", 0) > 2**53
+    assert FORM.controls[name].value == ("" if default in (None, {}) else str(default) if long else default)
+
+
+@pytest.mark.parametrize("name", ["seed", "subseed"])
+@pytest.mark.parametrize("seed", [2**53 + 1, 6687881544318117707, 2**64 - 1])
+def test_seeds_that_a_browser_would_round_travel_as_text(name: str, seed: int) -> None:
+    values = values_of(FORM, GenerationRequest(**{name: seed}))
+    assert values[FORM.controls[name]] == str(seed)
+    assert getattr(FORM.read(values), name) == seed
+    assert getattr(FORM.read({**values, FORM.controls[name]: " "}), name) == -1
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -13,11 +13,12 @@ from tests.doors import PATIENCE
 from tests.ui.fakes import FakeEngine, named
 from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError
 from webui.domain.request import GenerationRequest
-from webui.ui import forms, models, quicksettings, txt2img
+from webui.domain.result import Notice
+from webui.ui import forms, model_choices, quicksettings, txt2img
 from webui.ui.album import Album
-from webui.ui.blocks import build
 from webui.ui.generate import Runner
 from webui.ui.layout import Pen
+from webui.ui.page import build
 from webui.ui.paste import Paste, read_picture
 
 
@@ -130,13 +131,58 @@ def test_interrupt_ends_this_browsers_job(runner: Runner, engine: FakeEngine) ->
     assert "Stopped" in everything(runner.follow(job))[-1][runner.results.status]
 
 
-def test_interrupt_without_a_job_of_its_own_ends_the_running_one(runner: Runner, engine: FakeEngine) -> None:
+@pytest.mark.parametrize("idle", ["", None, "own"])
+def test_an_idle_page_stops_no_job_of_another(runner: Runner, engine: FakeEngine, idle: str | None) -> None:
+    engine.submit(GenerationRequest(steps=1), save=False, owner="page idle", job_id="own").result(PATIENCE)
     engine.step_seconds = 0.05
-    job = engine.submit(GenerationRequest(steps=150), save=False)
+    job = engine.submit(GenerationRequest(steps=150), save=False, owner="page busy")
     assert job.wait_for(lambda now: now.state == "running", PATIENCE)
-    runner.interrupt("")
+    assert "Nothing of this page" in runner.interrupt(idle)
+    assert "Nothing of this page" in runner.skip(idle)
+    assert (job.stopping, job.skip_asked) == (False, None)
+    job.cancel()
     with pytest.raises(Cancelled):
         job.result(PATIENCE)
+
+
+def test_of_several_jobs_of_a_page_the_one_that_runs_is_stopped(runner: Runner, engine: FakeEngine) -> None:
+    engine.step_seconds = 0.05
+    first, last = (engine.submit(GenerationRequest(steps=150), save=False, owner="page x") for _ in range(2))
+    assert first.wait_for(lambda now: now.state == "running", PATIENCE)
+    assert runner.interrupt(last.id) == ""
+    with pytest.raises(Cancelled):
+        first.result(PATIENCE)
+    assert (first.stopping, last.stopping) == (True, False)
+    assert last.wait_for(lambda now: now.state == "running", PATIENCE)
+    last.cancel()
+    with pytest.raises(Cancelled):
+        last.result(PATIENCE)
+
+
+def test_a_page_that_comes_back_after_a_restart_sees_what_its_job_made(
+    runner: Runner, engine: FakeEngine, tmp_path: Path
+) -> None:
+    saved = tmp_path / "saved.png"
+    Image.new("RGB", (8, 8)).save(saved)
+    engine.note_earlier("old", notices=(Notice("output", "<b>"),))
+    engine.store.add_image("old", str(saved), "a cat", 7, position=0, subseed=8)
+    engine.store.add_image("old", str(tmp_path / "gone.png"), "a", 8, position=1, subseed=9)
+    [update] = everything(runner.resume("old"))
+    [file] = update[runner.results.gallery]["value"]
+    assert Path(file).read_bytes() == saved.read_bytes()
+    assert update[runner.results.shown] == [{"text": "a cat", "seed": 7, "subseed": 8, "file": file}]
+    assert "&lt;b&gt;" in update[runner.results.status]
+
+
+def test_a_job_that_is_held_or_stands_still_says_why(runner: Runner, engine: FakeEngine) -> None:
+    engine.queue.pause("paused by hand")
+    job = engine.submit(GenerationRequest(), save=False)
+    job.note_reason("the queue is paused: no space")
+    assert "no space" in runner._look(job, job.status)[runner.results.status]
+    job.note_reason("")
+    assert "paused by hand" in runner._look(job, job.status)[runner.results.status]
+    engine.queue.hold(job, "killed <two> workers")
+    assert "Held: killed &lt;two&gt; workers" in runner._look(job, job.status)[runner.results.status]
 
 
 def test_skip_ends_the_batch_and_the_next_is_made(runner: Runner, engine: FakeEngine) -> None:
@@ -155,10 +201,10 @@ def test_a_page_that_comes_back_sees_its_job_end(runner: Runner, engine: FakeEng
 
 
 def test_only_usable_files_are_offered_and_the_others_explained(engine: FakeEngine) -> None:
-    assert [value for _, value in models.checkpoint_choices(engine.library)] == [
+    assert [value for _, value in model_choices.checkpoint_choices(engine.library)] == [
         "mini.safetensors", "sdxl/other.safetensors",
     ]  # fmt: skip
-    [reason] = models.unusable(engine.library)
+    [reason] = model_choices.unusable(engine.library)
     assert reason.startswith("torn.safetensors")
 
 
@@ -177,7 +223,7 @@ def test_pasted_parameters_fill_the_controls(runner: Runner, engine: FakeEngine)
     assert (shown["prompt"], shown["negative_prompt"], shown["steps"], shown["sampler"]) == (
         "a dog", "cats", 31, "Euler a",
     )  # fmt: skip
-    assert (shown["width"], shown["height"], shown["seed"]) == (4096, 64, 9)
+    assert (shown["width"], shown["height"], shown["seed"]) == (4096, 64, "9")
     assert shown["checkpoint"] == "sdxl/other.safetensors"
 
 

@@ -5,12 +5,15 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
+from webui.library.headers import Header
+
 
 class Memory:
     """Implements `webui.weights.tensors.TensorSource`."""
 
-    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
         self._tensors = tensors
+        self.header = Header({}, metadata or {})
 
     def names(self) -> Iterable[str]:
         return self._tensors.keys()

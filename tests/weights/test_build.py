@@ -14,7 +14,7 @@ from webui.domain.errors import NotFiniteError, UnusableFileError
 from webui.library.shapes import UnetShape, VaeShape, unet_shape, vae_shape
 from webui.sampling.steps import ModelCall, Residuals, Step
 from webui.weights.build import build_unet, build_vae, empty_unet, empty_vae, is_finite
-from webui.weights.unet import UnetDoor
+from webui.weights.unet import UnetWrapper
 
 CPU = torch.device("cpu")
 ANY_STEP = Step(0, 1, torch.tensor(1.0), torch.tensor(0.0))
@@ -33,9 +33,9 @@ def vae_shape_of(tensors: dict[str, Tensor]) -> VaeShape:
     return shape
 
 
-def door(tensors: dict[str, Tensor], dtype: torch.dtype = torch.float32) -> UnetDoor:
+def door(tensors: dict[str, Tensor], dtype: torch.dtype = torch.float32) -> UnetWrapper:
     shape = shape_of(tensors)
-    return UnetDoor(build_unet(Memory(tensors), shape, HEADS, CPU, dtype), shape)
+    return UnetWrapper(build_unet(Memory(tensors), shape, HEADS, CPU, dtype), shape)
 
 
 def call(height: int = 8, width: int = 8, channels: int = 4) -> ModelCall:

@@ -8,7 +8,7 @@ from tests.narrowing import known
 from tests.weights.sources import Memory
 from webui.domain.errors import NotFiniteError, UnusableFileError
 from webui.library.midas import MidasShape, midas_shape, place
-from webui.processing.depth import depth_channel
+from webui.processing.depth_channel import depth_channel
 from webui.weights.depth import DepthNetwork, answer
 from webui.weights.inputs import Input
 from webui.weights.midas import build_midas, empty_midas

@@ -4,6 +4,7 @@ import gc
 import os
 import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from tests.library.small import small_checkpoint, small_vae
 from tests.narrowing import untyped
 from webui.domain.errors import NotFiniteError, UnusableFileError
 from webui.library import ModelLibrary
-from webui.weights import memory
+from webui.weights import load, memory
 from webui.weights.families.registry import FAMILIES
 from webui.weights.memory import ModelCache
 
@@ -29,6 +30,29 @@ def library(tmp_path: Path) -> ModelLibrary:
     (tmp_path / "models" / "VAE").mkdir()
     save_file(small_vae(), tmp_path / "models" / "VAE" / "other.safetensors")
     return ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES)
+
+
+def test_the_vae_may_have_numbers_of_its_own(library: ModelLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU every VAE is float32, so that what is asked of the readers is looked at."""
+    asked: list[torch.dtype | None] = []
+    whole, alone = load.load_model, load.load_vae
+
+    def load_model(*given: Any, vae_dtype: torch.dtype | None, **options: Any) -> Any:
+        asked.append(vae_dtype)
+        return whole(*given, vae_dtype=vae_dtype, **options)
+
+    def load_vae(*given: Any) -> Any:
+        asked.append(given[-1])
+        return alone(*given)
+
+    monkeypatch.setattr(memory, "load_model", load_model)
+    monkeypatch.setattr(memory, "load_vae", load_vae)
+    checkpoint, (other,) = library.checkpoint("a"), library.vaes()
+    for vae_dtype in (torch.float32, None):
+        cache = ModelCache(library, CPU, torch.bfloat16, vae_dtype=vae_dtype)
+        assert cache.get(checkpoint, None).unet.dtype == torch.bfloat16
+        assert cache.get(checkpoint, other).vae_file == other
+    assert asked == [torch.float32, torch.float32, torch.bfloat16, torch.bfloat16]
 
 
 def names(cache: ModelCache) -> list[str]:

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.library.library import ModelLibrary
+from webui.library.upscaler_scale import by_shapes, scale_of
 from webui.library.upscalers import find_upscaler, upscaler_names
 from webui.weights.families.registry import FAMILIES
 from webui.weights.recognise import without_torchvision
@@ -60,6 +61,18 @@ def test_a_pickle_is_the_same_network(library: ModelLibrary) -> None:
     assert cache.get(find_upscaler(library, "small")) is cache.get(find_upscaler(library, "small"))
 
 
+def test_channels_go_in_as_rgb(library: ModelLibrary) -> None:
+    pixels = np.random.default_rng(0).random((6, 5, 3), dtype=np.float32)
+    model = UpscalerCache(library, CPU).get(find_upscaler(library, "small"))
+    with without_torchvision():
+        from spandrel.architectures.ESRGAN import ESRGAN
+    network = ESRGAN(in_nc=3, out_nc=3, num_filters=8, num_blocks=1, scale=2)
+    network.load_state_dict(esrgan())
+    with torch.inference_mode():
+        wanted = network.eval()(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0].clamp(0, 1).permute(1, 2, 0)
+    assert np.abs(model(pixels) - wanted.numpy()).max() < 1e-5
+
+
 def test_half_precision_files_compute_in_float32(tmp_path: Path) -> None:
     save_file({name: tensor.half() for name, tensor in esrgan().items()}, tmp_path / "half.safetensors")
     model = load_upscaler(tmp_path / "half.safetensors", "half", CPU)
@@ -69,6 +82,42 @@ def test_half_precision_files_compute_in_float32(tmp_path: Path) -> None:
 def test_strangers_are_refused_in_words(library: ModelLibrary) -> None:
     with pytest.raises(UnusableFileError, match=r"stranger\.safetensors: not a network"):
         UpscalerCache(library, CPU).get(find_upscaler(library, "stranger"))
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4, 8])
+def test_the_scale_is_read_from_the_header(tmp_path: Path, scale: int) -> None:
+    with without_torchvision():
+        from spandrel.architectures.Compact import Compact
+        from spandrel.architectures.ESRGAN import ESRGAN
+    networks = [
+        ESRGAN(in_nc=3, out_nc=3, num_filters=8, num_blocks=1, scale=scale),
+        Compact(num_feat=8, num_conv=2, upscale=scale),
+    ]
+    for network in networks:
+        path = tmp_path / f"{type(network).__name__}.safetensors"
+        save_file(dict(network.state_dict()), path)
+        assert scale_of(path) == load_upscaler(path, path.name, CPU).scale
+
+
+@pytest.mark.parametrize(
+    ("name", "scale"),
+    [("RealESRGAN_x2plus", 2), ("4x-UltraSharp", 4), ("2x_thing", 2), ("swin-l_x4_GAN", 4), ("unknown", 4)],
+)
+def test_the_scale_of_a_pickle_is_what_its_name_says(tmp_path: Path, name: str, scale: int) -> None:
+    assert scale_of(tmp_path / f"{name}.pth") == scale
+
+
+def test_shapes_of_other_networks_tell_their_scale() -> None:
+    swin = {
+        "upsample.0.weight": (256, 64, 3, 3),
+        "upsample.2.weight": (256, 64, 3, 3),
+        "conv_first.weight": (9, 3, 3, 3),
+    }
+    assert by_shapes(swin) == 4
+    assert by_shapes({"upsample.0.weight": (576, 64, 3, 3)}) == 3
+    assert by_shapes({"params.upsample.weight": (12, 60, 3, 3)}) == 2
+    assert by_shapes({"m_head.0.weight": (64, 3, 3, 3), "m_tail.0.weight": (3, 64, 3, 3)}) == 1
+    assert by_shapes({"other.weight": (3, 3)}) is None
 
 
 def test_names_of_torchvision_do_not_stay_behind() -> None:

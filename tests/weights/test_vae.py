@@ -15,16 +15,18 @@ from webui.domain.errors import NotFiniteError
 from webui.library.shapes import vae_shape
 from webui.weights.build import build_vae
 from webui.weights.tiles import decode_in_tiles, starts
-from webui.weights.vae import VaeDoor
+from webui.weights.vae import VaeWrapper
 
 CPU = torch.device("cpu")
 
 
-def door(tensors: dict[str, Tensor] | None = None, dtype: torch.dtype = torch.float32) -> VaeDoor:
+def door(tensors: dict[str, Tensor] | None = None, dtype: torch.dtype = torch.float32) -> VaeWrapper:
     tensors = tensors or small_vae()
     shape = vae_shape({name: tuple(value.shape) for name, value in tensors.items()})
     assert shape is not None
-    return VaeDoor(build_vae(Memory(tensors), shape, CPU, dtype), scale=0.5, downscale=shape.downscale, name="VAE of x")
+    return VaeWrapper(
+        build_vae(Memory(tensors), shape, CPU, dtype), scale=0.5, downscale=shape.downscale, name="VAE of x"
+    )
 
 
 def latents(rows: int = 2, height: int = 6, width: int = 8) -> Tensor:

@@ -16,7 +16,7 @@ MOST_SURVIVORS = 2
 
 
 def main(words: list[str]) -> int:
-    """Try the mutations whose names hold one of the words; all without any."""
+    """Try the mutations whose names contain one of the words; all where no word is given."""
     chosen = [one for one in listed() if not words or any(word in one.name for word in words)]
     if not chosen:
         print(f"no mutation has one of these words in its name: {' '.join(words)}")

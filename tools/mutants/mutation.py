@@ -14,9 +14,9 @@ class Mutation:
     Attributes:
         name: what goes wrong, in a few words.
         file: below the project's root.
-        text: what stands there, exactly once.
-        replacement: what is put in its place.
-        tests: files (or `file::test`) that should fail.
+        text: the text to replace, which occurs exactly once.
+        replacement: the faulty text.
+        tests: test files (or `file::test`) that should fail.
     """
 
     name: str

@@ -14,14 +14,14 @@ from tools.mutants.mutation import Mutation
 
 Verdict = Literal["caught", "survived", "cannot be tried"]
 COPIED = ("webui", "extensions", "tests", "tools", "pyproject.toml", "launch.py")
-SHOWN = ("models",)  # large, and no test writes there: the copy holds a link
+SHOWN = ("models",)  # large folders to which no test writes: the copy holds links to them
 PATIENCE = 120  # seconds for one test; a mutation may make a loop endless
 FAILED = 1  # pytest's exit code where tests ran and some failed
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one mutation; `told` is the end of what the tests printed, or why it cannot be tried."""
+    """The outcome of one mutation. `told` is the end of what the tests printed, or why it cannot be tried."""
 
     mutation: Mutation
     verdict: Verdict
@@ -30,7 +30,7 @@ class Outcome:
 
 
 class Copy:
-    """A copy of the project that can be changed. Further files beside the project are not beside the copy."""
+    """A copy of the project that can be changed. Files outside the project are not copied."""
 
     def __init__(self, root: Path, place: Path) -> None:
         self._place = place
@@ -61,7 +61,7 @@ class Copy:
         path = self._place / file
         path.write_text(text, encoding="utf-8")
         self._changes += 1
-        later = time.time() + 2 * self._changes  # compiled modules are told apart by whole seconds
+        later = time.time() + 2 * self._changes  # Python compares the times of compiled modules in whole seconds
         os.utime(path, (later, later))
 
 
@@ -85,5 +85,5 @@ def tried(copy: Copy, mutations: Iterable[Mutation]) -> Iterator[Outcome]:
 
 
 def _step_back() -> None:
-    """Leave the machine to whoever works on it."""
+    """Lower the priority of this process."""
     os.nice(10)

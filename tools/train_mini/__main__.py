@@ -1,6 +1,6 @@
-"""`python -m tools.train_mini`: trains the whole family, stage by stage, and writes its files.
+"""`python -m tools.train_mini`: trains the miniature models, stage by stage, and writes their files.
 
-Stop it whenever you like; started again it goes on where it was. Progress and pictures lie in the work folder.
+It can be stopped at any time; started again, it continues. Progress and pictures are in the work folder.
 """
 
 import argparse
@@ -31,12 +31,12 @@ from tools.train_mini.vae import polish_vae, train_vae
 
 ROOT = Path(__file__).resolve().parents[2]
 M = TypeVar("M", bound=nn.Module)
-REACH = 1.32  # of the second checkpoint: dusk falls between 0.55 and 0.75 of the way, and is to be seen at half of it
+REACH = 1.32  # factor on the training of the second checkpoint, so that half a merge already shows dusk
 ABOUT = {"webui.bundled": "mini", "modelspec.license": "Apache-2.0", "modelspec.author": "the makers of this program"}
 
 
-class Family:
-    """The stages, each of which needs the ones before it. What is on disk is not made again."""
+class Miniature:
+    """The stages, each of which needs the earlier ones. Models that are on disk are not trained again."""
 
     def __init__(self, work: Path, models: Path, device: torch.device, pictures: int, steps: int) -> None:
         self._work = work
@@ -69,7 +69,7 @@ class Family:
         self._checkpoint("mini-inpainting", painter, "coloured shapes, inpainting")
 
     def dusk(self) -> None:
-        """The second checkpoint: the base trained on, on pictures that grow dark towards the bottom."""
+        """The second checkpoint: the base, trained further with pictures that grow dark towards the bottom."""
         pool = self._pool("dusk", SHARD, draw_dusk)
         painter = train_unet(self.painter(), pool, self.vae(), self._work, 1000, name="dusk", rate=6e-4)
         _go_further(self.painter(), painter, REACH)
@@ -119,7 +119,7 @@ class Family:
         return pool
 
     def _kept(self, name: str, empty: M, make: Callable[[], M]) -> M:
-        """A finished network from disk, or made and kept."""
+        """A finished network from disk; otherwise it is made and saved."""
         path = self._work / f"{name}-final.pt"
         if not path.exists():
             torch.save(make().state_dict(), path)
@@ -169,7 +169,7 @@ def main() -> int:
         torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)  # momenta of words that no caption has fade to denormal numbers, which are slow
     options.work.mkdir(parents=True, exist_ok=True)
-    family = Family(options.work, options.models, torch.device(options.device), options.pictures, options.steps)
+    family = Miniature(options.work, options.models, torch.device(options.device), options.pictures, options.steps)
     for stage in options.only or STAGES:
         getattr(family, stage)()
     return 0

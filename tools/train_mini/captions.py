@@ -1,4 +1,4 @@
-"""Puts a scene into English, in varied wording. Every fact that a caption states is true of the picture."""
+"""Describes scenes in English, in varied wording. Everything that a caption says is true of the picture."""
 
 from types import MappingProxyType
 

@@ -1,4 +1,4 @@
-"""One training run: optimiser, moving average, progress, and a state on disk from which it goes on.
+"""One training run: optimiser, moving average, progress, and a state on disk from which it continues.
 
 Every batch is made from (seed, step) alone, so an interrupted run that is started again draws the same batches.
 """
@@ -43,8 +43,8 @@ class Course:
     """Trains the parameters of `module` that require gradients.
 
     Args:
-        name: of the run; `folder/name.pt` is its state, `folder/name.csv` its losses.
-        average: decay of the exponential moving average of the weights (EMA), which is what a run is for.
+        name: the name of the run; `folder/name.pt` is its state, `folder/name.csv` its losses.
+        average: decay of the exponential moving average of the weights (EMA), which is the result of a run.
     """
 
     def __init__(self, name: str, module: nn.Module, folder: Path, rates: Rates, *, average: float = 0.999) -> None:
@@ -76,7 +76,7 @@ class Course:
 
         Args:
             loss: a batch's loss from that batch's generator.
-            look: writes pictures of what the averaged weights can do.
+            look: writes pictures made with the averaged weights.
         """
         saved = said = time.monotonic()
         recent: list[float] = []

@@ -1,4 +1,4 @@
-"""Asks a checkpoint for held-out captions and lets the judge look: `python tools/train_mini/evaluate.py`.
+"""Makes pictures for held-out captions and has them judged: `python tools/train_mini/evaluate.py`.
 
 Pictures are made by the program itself (DPM++ 2M Karras, 20 steps), and half of the scenes hold two objects.
 """
@@ -28,7 +28,7 @@ TARGETS = {"colour": 0.95, "shape": 0.90, "background": 0.95, "place": 0.85, "re
 
 
 class Quiet:
-    """A reporter for work nobody watches."""
+    """A reporter that ignores everything."""
 
     def progress(self, progress: Progress) -> None:
         """Not shown."""
@@ -67,7 +67,7 @@ def held_out_scenes(count: int) -> list[tuple[Scene, str]]:
 
 
 def score(marks: list[Marks]) -> dict[str, tuple[float, int]]:
-    """Share that is right, and of how many, by mark."""
+    """For each mark, the share that is right, and of how many."""
     scores = {}
     for field in fields(Marks):
         seen = [getattr(mark, field.name) for mark in marks if getattr(mark, field.name) is not None]

@@ -1,7 +1,7 @@
 """Looks at a picture and says what is on it: background, and each object's shape, colour, place and size. No network.
 
 Written for pictures in the manner of `drawing.py`: flat shapes that do not touch, on a background that is plain or
-changes evenly. What is neither is reported as it looks, so a bad picture is judged as one.
+changes evenly. Anything else is reported as it looks, so that a bad picture gets a bad judgement.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Training in half the time: bfloat16 arithmetic, channels last, and a compiled network.
 
 Measured on one core of a Xeon with AMX, batch 32 of the UNet, forwards and backwards: 615 ms as diffusers runs it,
-580 ms with autocast alone (attention's fused backward pass and group normalisation are slow in bfloat16 there), 287 ms
+580 ms with autocast alone (where attention's fused backward pass and group normalisation are slow in bfloat16), 287 ms
 with all that is done here. Weights, their average and the optimiser stay float32.
 """
 

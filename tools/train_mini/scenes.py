@@ -1,4 +1,4 @@
-"""What a picture of the training set holds: coloured shapes on a background, as data. Nothing is drawn or worded here.
+"""The scenes of the training set as data: coloured shapes on a background. They are drawn and described elsewhere.
 
 A scene comes from one random generator, so a seed names the whole data set. One in sixteen combinations of shape,
 colour and background is held out: the network never sees it, and `evaluate.py` asks for nothing else.

@@ -1,4 +1,4 @@
-"""Stage 2: the text encoder learns to read before it learns to paint.
+"""Stage 2: the text encoder learns to understand captions before the UNet is trained.
 
 A CLIP text model normally comes from 400 million pictures with captions (Radford et al. 2021). Ours reads captions of
 scenes and answers questions about them (which colour, what shape, where), each through one attention over its output,

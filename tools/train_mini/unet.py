@@ -1,4 +1,4 @@
-"""Stage 3: the UNet learns to tell noise from picture, and the text encoder what the UNet needs to be told.
+"""Stage 3: trains the UNet to predict noise, and the text encoder together with it.
 
 Loss: mean squared error of the predicted noise at random timesteps of SD's scaled-linear schedule (Ho et al. 2020,
 eq. 14; Rombach et al. 2022, eq. 3), weighted by 1 / abar(t) up to a bound. That is the error of the velocity (Salimans

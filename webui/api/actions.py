@@ -17,6 +17,8 @@ from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ActionInfo, ActionOutcome
 from webui.engine.acting import ActionJob
 
+SIMPLE = ("string", "boolean", "integer", "number")  # types that a query can carry
+
 
 def routes(parts: Parts) -> APIRouter:
     """The native routes, then those that extensions declare."""
@@ -58,7 +60,11 @@ def routes(parts: Parts) -> APIRouter:
             for route in action.routes:
                 method, _, path = route.partition(" ")
                 answer = _answerer(parts, info.name, action)
-                router.add_api_route(path, answer, methods=[method], operation_id=f"{info.name}_{action.name}_{path}")
+                name = f"{info.name}_{action.name}_{path}"
+                says = _described(method, action)
+                router.add_api_route(
+                    path, answer, methods=[method], operation_id=name, summary=action.title, openapi_extra=says
+                )
     return router
 
 
@@ -78,6 +84,17 @@ def described(job: ActionJob) -> dict[str, Any]:
             "text": made.text, "files": list(made.files), "data": made.data, "images": len(made.images)
         }  # fmt: skip
     return told
+
+
+def _described(method: str, action: ActionInfo) -> dict[str, Any]:
+    """What a declared route reads, for the description of the API."""
+    if method == "GET":
+        fields: Mapping[str, Any] = action.schema.get("properties", {})
+        simple = {
+            name: one for name, one in fields.items() if one.get("type") in ("string", "boolean", "integer", "number")
+        }
+        return {"parameters": [{"name": name, "in": "query", "schema": one} for name, one in simple.items()]}
+    return {"requestBody": {"content": {"application/json": {"schema": dict(action.schema)}}}}
 
 
 def _answerer(parts: Parts, extension: str, action: ActionInfo) -> Callable[[Request], Awaitable[JSONResponse]]:

@@ -6,9 +6,35 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
-from webui.api import actions, around, errors, extensions, installing, internal, jobs, thumbs
+from webui import VERSION
+from webui.api import (
+    actions,
+    around,
+    description,
+    docs,
+    errors,
+    extensions,
+    installing,
+    internal,
+    jobs,
+    openai_images,
+    queue,
+    thumbs,
+)
 from webui.api.parts import Parts
-from webui.api.sdapi.routes import extras, generation, lists, networks, pnginfo, progress, scripts, settings
+from webui.api.sdapi.routes import (
+    control,
+    extras,
+    generation,
+    lists,
+    networks,
+    openpose,
+    pnginfo,
+    progress,
+    scripts,
+    settings,
+)
+from webui.api.wrong_method import WrongMethod
 
 
 def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
@@ -23,31 +49,39 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
         yield
         parts.closing.set()  # streams end by themselves
 
-    # /docs would load its scripts from another site; the description itself is at /openapi.json
-    description = "/openapi.json" if with_api else None
-    app = FastAPI(title="webui", docs_url=None, redoc_url=None, openapi_url=description, lifespan=lifespan)
+    # FastAPI's own /docs would load its scripts from another site; ours is in docs.py
+    address = "/openapi.json" if with_api else None
+    app = FastAPI(title="webui", version=VERSION, docs_url=None, redoc_url=None, openapi_url=address, lifespan=lifespan)
     errors.install(app)
     around.install(app)
     _add_health(app, parts)
-    app.include_router(thumbs.routes(parts))
+    routers = [thumbs.routes(parts)]
     if with_api:
         if parts.installing is not None:
-            app.include_router(installing.routes(parts.engine, parts.installing))
-        for router in (
+            routers.append(installing.routes(parts.engine, parts.installing))
+        routers += [
             generation.routes(parts),
             extras.routes(parts),
             progress.routes(parts),
             settings.routes(parts),
+            control.routes(parts),
             lists.routes(parts),
+            openpose.routes(),
             networks.routes(parts),
             pnginfo.routes(),
+            queue.routes(parts),
             jobs.routes(parts),
             scripts.routes(parts),
             internal.routes(parts),
             extensions.routes(parts),
+            openai_images.routes(parts),
+            docs.routes(),
             actions.routes(parts),  # last: what extensions declare never hides a route of the program
-        ):
-            app.include_router(router)
+        ]
+    for router in routers:
+        app.include_router(router)
+    app.router.routes.append(WrongMethod([route for router in routers for route in router.routes]))
+    description.install(app)
     return app
 
 

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from webui.api.body import InvalidBodyError
 from webui.domain.errors import (
+    BackUnavailableError,
     BadRequestError,
     BusyError,
     NotFiniteError,
@@ -19,6 +20,7 @@ from webui.domain.errors import (
     UnusableFileError,
     WebuiError,
     WorkerDiedError,
+    WrongStateError,
 )
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ STATUS: Mapping[type[WebuiError], int] = MappingProxyType(
         UnknownModelError: 404,
         UnusableFileError: 422,
         BusyError: 503,
+        BackUnavailableError: 503,
+        WrongStateError: 409,
         NotFiniteError: 500,
         WorkerDiedError: 500,
         WebuiError: 500,

@@ -11,11 +11,13 @@ from typing import Any
 import psutil
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webui import VERSION
 from webui.api.body import InvalidBodyError, read_json
+from webui.api.jobs import LONGEST_NAME
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.answers import as_base64
 from webui.api.sdapi.dialect.coerce import Int, Text
@@ -50,11 +52,16 @@ def routes(parts: Parts) -> APIRouter:
             body = ProgressBody.model_validate(await read_json(request))
         except ValidationError as error:
             raise InvalidBodyError.of(error) from None
-        return JSONResponse(report(parts, parts.tasks.find(parts.engine, body.id_task), body))
+        name = body.id_task[:LONGEST_NAME]
+        job = parts.engine.job_of_task(name) or parts.engine.job(name)
+        answer = report(parts, job, body)
+        if job is None:
+            answer["completed"] = await run_in_threadpool(_is_over, parts, name)
+        return JSONResponse(answer)
 
     @router.get("/pending-tasks")
-    def pending_tasks() -> dict[str, Any]:
-        tasks = [parts.tasks.name_of(job.id) for job in parts.engine.queued()]
+    async def pending_tasks() -> dict[str, Any]:
+        tasks = [job.task or job.id for job in parts.engine.queued()]
         return {"size": len(tasks), "tasks": tasks}
 
     @router.get("/profile-startup")
@@ -84,7 +91,7 @@ def report(parts: Parts, job: GenerationJob | None, body: ProgressBody) -> dict[
     A preview is sent only where its number is not the one that the client names.
     """
     active = job is not None and job.state == "running"
-    queued = job is not None and job.state == "queued"
+    queued = job is not None and job.state in ("queued", "held")
     answer: dict[str, Any] = {
         "active": active,
         "queued": queued,
@@ -99,17 +106,23 @@ def report(parts: Parts, job: GenerationJob | None, body: ProgressBody) -> dict[
         if queued and job is not None:
             waiting = [one.id for one in parts.engine.queued()]
             place = waiting.index(job.id) + 1 if job.id in waiting else 1
-            answer["textinfo"] = f"In queue: {place}/{max(place, len(waiting))}"
+            answer["textinfo"] = job.status.reason or f"In queue: {place}/{max(place, len(waiting))}"
         return answer
     now = job.progress
     count = max(1, now.batches)
     share = now.batch / count + (now.step / now.steps / count if now.steps else 0.0)
     answer |= {"progress": min(share, 1.0), "eta": job.eta(), "textinfo": now.phase}
-    preview = job.preview if body.live_preview else None
+    preview = job.preview if body.live_preview and parts.previews.are_shown(job.id) else None
     answer["id_live_preview"] = body.id_live_preview
     if preview is not None and (number := zlib.crc32(preview)) != body.id_live_preview:
         answer |= {"id_live_preview": number, "live_preview": f"data:image/jpeg;base64,{as_base64(preview)}"}
     return answer
+
+
+def _is_over(parts: Parts, name: str) -> bool:
+    """Whether a job that is no longer in memory was known by that name, or has that id."""
+    queue = parts.engine.queue
+    return bool(name) and (queue.record_of_task(name) or queue.record(name)) is not None
 
 
 def _label(path: str) -> str:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from starlette.requests import ClientDisconnect, Request
 
+from webui.domain.errors import BackUnavailableError, WorkerDiedError
 from webui.jobs.job import Job, JobStatus
 from webui.jobs.kind import ProgressT, ResultT, WorkT
 from webui.jobs.watched import Flag
@@ -14,11 +15,16 @@ from webui.jobs.watched import Flag
 async def finished(job: Job[WorkT, ProgressT, ResultT], request: Request) -> ResultT:
     """What the job comes to.
 
+    A client that hangs up, or that is answered because the job does not go on by itself, cancels the job, unless its
+    pictures are saved: then somebody may come for them.
+
     Raises:
-        ClientDisconnect: the client hung up; the job is cancelled.
+        ClientDisconnect: the client hung up.
+        WorkerDiedError: the job is held.
+        BackUnavailableError: the queue is paused by a fault.
         WebuiError: the job failed or was cancelled.
     """
-    ending = asyncio.ensure_future(job.wait())
+    ending = asyncio.ensure_future(_outcome(job))
     leaving = asyncio.ensure_future(_gone(request))
     try:
         await asyncio.wait({ending, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -28,9 +34,16 @@ async def finished(job: Job[WorkT, ProgressT, ResultT], request: Request) -> Res
         raise ClientDisconnect
     finally:
         leaving.cancel()
-        if not ending.done():  # the client has gone or the server stops: nobody wants the picture
-            ending.cancel()
+        ending.cancel()
+        if not (job.ended or job.save):  # the client has gone or the server stops: nobody wants the picture
             job.cancel()
+
+
+async def _outcome(job: Job[WorkT, ProgressT, ResultT]) -> ResultT:
+    now = await job.over()
+    if now.ended:
+        return await job.wait()
+    raise WorkerDiedError(now.reason) if now.state == "held" else BackUnavailableError(now.reason)
 
 
 async def followed(

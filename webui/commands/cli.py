@@ -11,38 +11,51 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from webui.commands import extensions_cli
-from webui.commands.picture_flags import add_picture_flags, picture_fields
-from webui.domain.errors import WebuiError
+from webui.commands import extensions_cli, models_cli
+from webui.commands.arguments import parse
+from webui.commands.foreign.translation import joined, translated
+from webui.commands.picture_flags import picture_fields
+from webui.commands.settings_flags import A1111_PRECISIONS, EVERYWHERE
+from webui.domain.errors import UnusableFileError, WebuiError
 from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
-from webui.domain.settings import ImageFormat, Settings, environment, merge
+from webui.domain.saving import ImageFormat
+from webui.domain.settings import Settings, environment, merge
+from webui.installing.lockfile import FILE as LOCK_FILE
+from webui.installing.lockfile import LockFile
+from webui.library.json_object import keep_aside, read_json_object
+from webui.library.other_programs import EXTRA_PATHS_FILE, folders_of_program
 from webui.library.resolution import at_trained_size
 from webui.output.metadata import read_text
+from webui.plugins.loader import folders
 from webui.server.guard import is_loopback
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
 
 OK, FAILED, USAGE = 0, 1, 2
-EVERYWHERE = "0.0.0.0"
 TOKEN_USER = "webui"
+EXTRA_PATHS = Path(__file__).resolve().parents[2] / EXTRA_PATHS_FILE  # beside launch.py
 
 log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code: 0 done, 1 an error told in one sentence, 2 wrong usage."""
-    given = parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
+        given = parse(sys.argv[1:] if arguments is None else arguments, environment())
         settings = settings_of(given)
+        for remark in translated(given).remarks:
+            log.warning("%s", remark)
         if given.command == "generate":
             return generate(settings, given)
         if given.command == "upscale":
             return upscale(settings, given)
+        if given.command == "models":
+            return models_cli.run(settings)
         if given.command == "extensions":
             return extensions_cli.run(settings, given)
         return serve(settings)
@@ -53,117 +66,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def parser() -> argparse.ArgumentParser:
-    """Flags default to None, which means "not given"."""
-    top = argparse.ArgumentParser(prog="webui", description="A web UI for Stable Diffusion.", allow_abbrev=False)
-    commands = top.add_subparsers(dest="command", metavar="{serve,generate,upscale,extensions}")
-    _add_serving(top)
-    serving = commands.add_parser("serve", help="start the server (the default)", argument_default=argparse.SUPPRESS)
-    _add_serving(serving)
-    making = commands.add_parser("generate", help="make pictures and stop", argument_default=argparse.SUPPRESS)
-    _add_common(making)
-    _add_request(making)
-    enlarging = commands.add_parser("upscale", help="enlarge pictures", argument_default=argparse.SUPPRESS)
-    _add_common(enlarging)
-    _add_upscaling(enlarging)
-    extensions_cli.add_parser(commands, _add_common)
-    return top
-
-
-def _add_common(target: argparse.ArgumentParser) -> None:
-    add = target.add_argument_group("folders and speed").add_argument
-    add("--models-dir", type=Path, help="folder with Stable-diffusion/, VAE/, embeddings/ (default: models)")
-    add("--outputs-dir", type=Path, help="where pictures are saved (default: outputs)")
-    add("--data-dir", type=Path, help="settings, history, caches (default: data)")
-    add("--extensions-dir", type=Path, help="extensions, a folder each (default: extensions)")
-    add("--device", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
-    add("--precision", choices=("auto", "fp32", "fp16", "bf16"), help="numbers of the networks (default: auto)")
-    add("--threads", type=int, help="CPU threads; 0: all cores")
-    add("--checkpoints-in-memory", type=int, metavar="N", help="how many stay loaded (default: 1)")
-    add("--executor", metavar="NAME", help="where jobs run (default: local, a process of its own)")
-    add("--tiled-vae", action="store_true", default=_absent(target), help="decode in tiles, which needs less memory")
-    add("--extension-sources", action="append", metavar="DIR", help="extensions may be installed from here by the page")
-    add("--disable-extension", dest="disabled_extensions", action="append", metavar="NAME", help="may be repeated")
-    add("--image-format", choices=("png", "jpg", "webp"), help="of saved pictures (default: png)")
-
-
-def _add_serving(target: argparse.ArgumentParser) -> None:
-    _add_common(target)
-    add = target.add_argument_group("server").add_argument
-    flag: dict[str, Any] = {"action": "store_true", "default": _absent(target)}
-    add("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
-    add("--listen", **flag, help=f"the same as --host {EVERYWHERE}; makes a password where none is set")
-    add("--port", type=int, help="default: 7860; 0 takes a free one")
-    add("--api", **flag, help="serve the API beside the page")
-    add("--nowebui", **flag, help="serve the API alone")
-    add("--api-auth", metavar="USER:PASSWORD[,...]", help="needed for every page and route")
-    add("--allowed-host", dest="allowed_hosts", action="append", metavar="NAME", help="a further name of this server")
-    add("--cors-origin", dest="cors_origins", action="append", metavar="ORIGIN", help="may call the API from its pages")
-    add("--allow-extension-install", **flag, help="the page and the API install extensions for everybody who may call")
-    add("--max-queue", type=int, metavar="N", help="jobs that may wait (default: 64)")
-    add("--default-checkpoint", metavar="NAME", help="used until another is chosen")
-    add("--preview-every", type=int, metavar="STEPS", help="live previews; 0: none (default: 5)")
-
-
-def _add_request(target: argparse.ArgumentParser) -> None:
-    target.add_argument("prompt")
-    add = target.add_argument_group("picture").add_argument
-    add("-o", "--output", type=Path, help="file to write (further ones get -1, -2, ...); default: the outputs folder")
-    add("-n", "--negative", dest="negative_prompt", metavar="TEXT")
-    for name, kind in (("steps", int), ("width", int), ("height", int), ("seed", int), ("clip-skip", int)):
-        add(f"--{name}", type=kind)
-    add("--batch-size", type=int)
-    add("--batches", dest="n_iter", type=int, metavar="N")
-    add("--cfg-scale", type=float)
-    for name in ("sampler", "scheduler", "checkpoint", "vae"):
-        add(f"--{name}")
-    add("--lora", dest="loras", action="append", metavar="NAME[:STRENGTH]", help="a network to apply; may be repeated")
-    add_picture_flags(target)
-
-
-def _add_upscaling(target: argparse.ArgumentParser) -> None:
-    target.add_argument("pictures", nargs="+", type=Path)
-    add = target.add_argument_group("picture").add_argument
-    add("-o", "--output", type=Path, help="file to write (further ones get -1, -2, ...); default: the outputs folder")
-    add("--upscaler", metavar="NAME", help="Lanczos, Nearest or a model in models/ESRGAN (default: Lanczos)")
-    add("--second-upscaler", metavar="NAME", help="blended over the first one's picture")
-    add("--second-visibility", type=float, metavar="SHARE", help="0 to 1")
-    add("--scale", type=float, help="factor on both sides (default: 2)")
-    add("--size", metavar="WxH", help="the size wanted, instead of a factor; what stands out is cut off")
-
-
-def _absent(target: argparse.ArgumentParser) -> str | None:
-    """Subcommands leave out what was not given, so that flags before the command's name count too."""
-    return argparse.SUPPRESS if target.argument_default == argparse.SUPPRESS else None
-
-
 def settings_of(given: argparse.Namespace) -> Settings:
     """Flags over `WEBUI_*` variables over settings.json over the defaults.
 
     Raises:
         WebuiError: naming the setting.
     """
-    flags = {name: value for name, value in vars(given).items() if name in Settings.model_fields}
+    foreign = translated(given)
+    own = {name: value for name, value in vars(given).items() if name in Settings.model_fields and value is not None}
+    if own.get("precision") in A1111_PRECISIONS:
+        word = own.pop("precision")
+        own |= {"precision": "fp32"} if word == "full" else {}
+    flags = joined((own, foreign.settings))
     if getattr(given, "listen", None):
-        flags["host"] = given.host or EVERYWHERE
+        flags.setdefault("host", EVERYWHERE)
     if getattr(given, "nowebui", None):
         flags |= {"webui": False, "api": True}
     variables = environment()
     folder = merge({}, variables, {"data_dir": flags.get("data_dir")}).data_dir
-    return merge(read_settings(folder / "settings.json"), variables, flags)
+    if "data_dir" in flags and "models_dir" not in flags and folders_of_program(folder)[0]:
+        flags["use_models_of"] = (*flags.get("use_models_of", ()), folder)  # an A1111's data folder holds models too
+    settings = merge(read_settings(folder / "settings.json"), variables, flags)
+    if not settings.extra_model_paths and EXTRA_PATHS.is_file():
+        settings = settings.model_copy(update={"extra_model_paths": (EXTRA_PATHS,)})
+    if foreign.spared is not None:
+        off = _switched_off(settings, foreign.spared)
+        settings = settings.model_copy(update={"disabled_extensions": (*settings.disabled_extensions, *off)})
+    return settings
+
+
+def _switched_off(settings: Settings, spared: str) -> tuple[str, ...]:
+    """The extensions that do not run where all are switched off, but the spared ones: none, or the bundled."""
+    there = tuple(folder.name for folder in folders(settings.extensions_dir))
+    if spared == "none":
+        return there
+    installed = LockFile(settings.data_dir / LOCK_FILE).read().records
+    return tuple(name for name in there if name in installed)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """What settings.json holds. A broken file is set aside, a wrong key is left out; both are said in the log."""
     try:
-        data = TypeAdapter(dict[str, Any]).validate_json(path.read_bytes())
+        data = read_json_object(path)
     except FileNotFoundError:
         return {}
-    except ValidationError as error:
-        aside = path.with_name(f"settings.broken-{secrets.token_hex(4)}.json")
-        path.rename(aside)
-        reason = error.errors(include_input=False)[0]["msg"]
-        log.warning("%s cannot be read (%s); it is kept as %s, and defaults are used", path, reason, aside.name)
+    except (UnusableFileError, IsADirectoryError) as error:
+        keep_aside(path, str(error))
+        return {}
+    except OSError as error:
+        log.warning("%s cannot be read (%s); the defaults are used", path, error.strerror)
         return {}
     good: dict[str, Any] = {}
     for name, value in data.items():
@@ -232,6 +183,9 @@ def _run(settings: Settings, given: argparse.Namespace, wanted: Callable[["Engin
             raise WebuiError("; ".join(lines)) from None
         job = engine.submit(request, save=output is None)
         for now in job.watch():
+            if now.is_stuck:  # nobody will do anything about it here
+                job.cancel()
+                raise WebuiError(now.reason)
             _show(f"{now.progress.phase} {now.progress.step}/{now.progress.steps}")
         result = job.result()
         _show("")
@@ -240,7 +194,8 @@ def _run(settings: Settings, given: argparse.Namespace, wanted: Callable[["Engin
         for number, image in enumerate(result.images):
             path = image.path if output is None else str(_numbered(output, number))
             if output is not None:
-                write_whole(Path(path), app.encoded(settings, image, image_format_of(output)).data)
+                saving = settings.saving.model_copy(update={"image_format": image_format_of(output)})
+                write_whole(Path(path), app.encoded(saving, image).data)
             sys.stdout.write(f"{path}\n")
     return OK
 

@@ -117,8 +117,11 @@ SCHEDULES: Mapping[str, ScheduleInfo] = MappingProxyType(
 )
 
 
+_OLD_ENDINGS: Mapping[str, str] = MappingProxyType({"_ka": "Karras", "_exp": "Exponential"})  # k_dpmpp_2m_ka
+
+
 def find_sampler(name: str) -> SamplerInfo | None:
-    """The sampler of that label, exactly; None where there is none (aliases are shown, not accepted, as in A1111)."""
+    """The sampler of that label, exactly; None where there is none (`split_combined` reads older names)."""
     return SAMPLERS.get(name)
 
 
@@ -128,19 +131,33 @@ def find_schedule(name: str) -> ScheduleInfo | None:
 
 
 def split_combined(name: str) -> tuple[str, str]:
-    """Split an old combined name: `DPM++ 2M Karras` -> (`DPM++ 2M`, `Automatic`).
+    """Read an old name of a sampler: `DPM++ 2M Karras`, `k_dpmpp_2m_ka`, `k_euler_a` -> (`Euler a`, `Automatic`).
 
     A schedule that equals the sampler's own default becomes Automatic, as A1111 does; a name without a schedule
-    comes back with "Automatic".
+    comes back with "Automatic", one that nobody knows as it is.
     """
-    if name not in SAMPLERS:
-        for schedule in SCHEDULES.values():
-            for suffix in (schedule.label, schedule.name, *schedule.aliases):
-                sampler = name.removesuffix(f" {suffix}")
-                if sampler != name and sampler in SAMPLERS:
-                    own = SAMPLERS[sampler].schedule
-                    return sampler, "Automatic" if own == schedule.label else schedule.label
-    return name, "Automatic"
+    if name in SAMPLERS:
+        return name, "Automatic"
+    for schedule in SCHEDULES.values():
+        for suffix in (schedule.label, schedule.name, *schedule.aliases):
+            sampler = _label_of(name.removesuffix(f" {suffix}")) if name.endswith(f" {suffix}") else None
+            if sampler is not None:
+                return sampler, _unless_own(sampler, schedule.label)
+    for ending, label in _OLD_ENDINGS.items():
+        sampler = _label_of(name.removesuffix(ending)) if name.endswith(ending) else None
+        if sampler is not None:
+            return sampler, _unless_own(sampler, label)
+    return _label_of(name) or name, "Automatic"
+
+
+def _label_of(name: str) -> str | None:
+    """The sampler that a name means: its label in any case, or one of its aliases."""
+    wanted = name.lower()
+    return next((one.label for one in SAMPLERS.values() if wanted == one.label.lower() or wanted in one.aliases), None)
+
+
+def _unless_own(sampler: str, schedule: str) -> str:
+    return "Automatic" if SAMPLERS[sampler].schedule == schedule else schedule
 
 
 def shown_schedule(sampler: str, schedule: str) -> str:

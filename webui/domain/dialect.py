@@ -12,8 +12,24 @@ from pydantic import Field, JsonValue, model_validator
 from webui.domain.fields import Frozen
 
 NEEDS_EXTENSION = "needs an extension that is not installed, or is switched off"
-Codec = Literal["text", "integer", "number", "boolean"]
+Codec = Literal["text", "integer", "number", "boolean", "object"]
 Values = dict[str, JsonValue]  # options by dotted path
+
+
+class Item(Frozen):
+    """One of several items in the value of a key: `Weight: 0.8` in `ControlNet 0: "Module: canny, Weight: 0.8"`.
+
+    Attributes:
+        name: before the colon, compared without regard to case.
+        options: where the value goes, relative to the entry of the list; several take its numbers in order.
+        codec: how the value is written.
+        none: a value that means that there is none, so that the option keeps its default.
+    """
+
+    name: str = Field(min_length=1, max_length=100)
+    options: tuple[str, ...] = Field(min_length=1, max_length=8)
+    codec: Codec = "text"
+    none: str = ""
 
 
 class Word(Frozen):
@@ -29,6 +45,11 @@ class Word(Frozen):
         otherwise: what every other value means; None: there is no other.
         default: what counts where the value is missing.
         low, high: bounds of a number in a body; None: the option's own check is enough.
+        items: of an infotext's key whose value holds several; each such key makes an entry of the list `option`. A `#`
+            in the name stands for the numbers 0 to 19, each of which is a key.
+        always: of an entry made of items, what it has besides.
+        hides: keys of an infotext that do not count where this one stands, because it says it better.
+        reminder: what the user is told when an infotext's key was read (a picture is still needed, say).
     """
 
     name: str = Field(min_length=1, max_length=100)
@@ -41,6 +62,10 @@ class Word(Frozen):
     default: JsonValue = None
     low: float | None = None
     high: float | None = None
+    items: tuple[Item, ...] = ()
+    always: Values = Field(default_factory=dict)
+    hides: tuple[str, ...] = ()
+    reminder: str = Field("", max_length=200)
 
     def options(self) -> Iterator[str]:
         """The paths of every option that it may set."""
@@ -75,6 +100,8 @@ class Dialect(Frozen):
         info: keys of the API's `info`.
         script_names: titles under which clients send its `alwayson_scripts`, beside its name; compared without regard
             to case, spaces and dashes.
+        script_args: options by their place among the values that clients send there, "" where one goes nowhere; empty:
+            in the order in which the options are declared.
     """
 
     generation: tuple[Word, ...] = ()
@@ -82,9 +109,12 @@ class Dialect(Frozen):
     infotext: tuple[Word, ...] = ()
     info: tuple[Told, ...] = ()
     script_names: tuple[str, ...] = ()
+    script_args: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _settings_where_there_are_some(self) -> "Dialect":
+        if odd := next((word for word in (*self.generation, *self.extras) if word.items or word.hides), None):
+            raise ValueError(f"{odd.name}: items and hides are for keys of infotexts")
         for place, words in (("extras", self.extras), ("infotext", self.infotext)):
             if wrong := next((word for word in words if word.setting), None):
                 raise ValueError(f"{place}: {wrong.name}: there are settings only in generation")
@@ -94,6 +124,7 @@ class Dialect(Frozen):
         """Every option that it names, with the word that does."""
         for word in (*self.generation, *self.extras, *self.infotext):
             yield from ((word.name, option) for option in word.options())
+        yield from (("script_args", option) for option in self.script_args if option)
         for told in self.info:
             yield from ((told.key, option) for option in told.words)
 

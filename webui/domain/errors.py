@@ -30,11 +30,29 @@ class NotFiniteError(WebuiError):
 
 
 class WorkerDiedError(WebuiError):
-    """The worker process ended while a job ran (killed, out of memory, crashed)."""
+    """The worker process ended while a job ran (killed, out of memory, crashed).
+
+    `culprit` is the name of the extension in whose code it ended or hung; "" where it was in none.
+    """
+
+    def __init__(self, message: str = "", culprit: str = "") -> None:
+        super().__init__(message)
+        self.culprit = culprit
+
+    def __reduce__(self) -> tuple[type["WorkerDiedError"], tuple[str, str]]:
+        return (type(self), (str(self), self.culprit))
+
+
+class BackUnavailableError(WebuiError):
+    """Nobody can do jobs now: the worker cannot be built, or ends each time before it is ready. No job is to blame."""
 
 
 class BusyError(WebuiError):
     """The queue is full; try again later."""
+
+
+class WrongStateError(WebuiError):
+    """What was asked does not fit where the job stands: one that runs cannot be changed, one that ended not held."""
 
 
 class Cancelled(WebuiError):

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from webui.domain.dialect import Dialect
 from webui.domain.result import Notice
 
-State = Literal["ok", "failed", "disabled"]
+State = Literal["ok", "failed", "aside", "disabled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,9 @@ class ExtensionInfo:
     Attributes:
         folder: its name; `name` is the one in its manifest, under which requests carry its options.
         heading: what people read instead of the name; see `title`.
-        state: "ok", "failed" (`error` says why in a sentence, `traceback` where), or "disabled" by the user.
+        state: "ok", "failed" (`error` says why in a sentence, `traceback` where), "aside" where the program has set it
+            aside since it ended or held up the worker (`error` says why and how it is used again), or "disabled" by
+            the user.
         options: JSON schema of what a request may carry; None where it takes nothing.
         dialect: what A1111's words mean to it.
         notice: what the user should know although it works; "" for nothing.

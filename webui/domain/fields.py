@@ -1,15 +1,22 @@
 """What the parts of a request are built from: the frozen base, bounded texts, finite numbers. No part stands here."""
 
 import math
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MAX_PROMPT = 32_000  # characters
-MAX_SEED = 2**32 - 1
+MAX_SEED = 2**64 - 1  # what generators of random numbers take
+MAX_ENSD = 2**32 - 1
 MAX_SIDE = 8192  # pixels
 SIZE_STEP = 8  # pixels; sides of pictures are multiples of it, and a checkpoint's family may ask for multiples of more
+MAX_PARTS = 64  # times AND: each makes a further call of the network in every step
+MAX_BREAKS = 128  # times BREAK: each begins a further chunk of 75 tokens
 LEAST_FIXED_STRENGTH = 0.01  # below, a fixed count of steps would ask for schedules of many thousand steps
+
+_AND, _BREAK = re.compile(r"\bAND\b"), re.compile(r"\bBREAK\b")
+_LONG_WEIGHT = re.compile(r":\s*([-+]?[\d.]{31,})")
 
 
 def _plain_text(text: str) -> str:
@@ -29,7 +36,23 @@ def finite(number: float) -> float:
     return number
 
 
+def _bounded_prompt(text: str) -> str:
+    """Refuse prompts whose parts would occupy the worker for minutes, and weights that are no number to reckon with."""
+    for word, pattern, limit in (("AND", _AND, MAX_PARTS), ("BREAK", _BREAK, MAX_BREAKS)):
+        if (count := sum(1 for _ in pattern.finditer(text))) > limit:
+            raise ValueError(f"has {count} times {word}; at most {limit} are taken in one prompt")
+    if (found := _LONG_WEIGHT.search(text)) is not None:
+        raise ValueError(f"has a weight of {len(found[1])} characters; write it like :1.2")
+    return text
+
+
+def and_parts(text: str) -> int:
+    """How many parts the word AND makes of a prompt."""
+    return 1 + sum(1 for _ in _AND.finditer(text))
+
+
 Text = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_plain_text)]
+Prompt = Annotated[Text, AfterValidator(_bounded_prompt)]
 Name = Annotated[str, Field(max_length=400), AfterValidator(_plain_text)]
 Number = Annotated[float, AfterValidator(finite)]
 Emphasis = Literal["None", "Ignore", "Original", "No norm"]

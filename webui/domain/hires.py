@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from webui.domain.catalog import find_sampler, find_schedule
-from webui.domain.fields import LEAST_FIXED_STRENGTH, MAX_SIDE, SIZE_STEP, Frozen, Name, Number, Text
+from webui.domain.fields import LEAST_FIXED_STRENGTH, MAX_SIDE, SIZE_STEP, Frozen, Name, Number, Prompt
 
 RefinerPass = Literal["first pass", "second pass", "both passes"]
 
@@ -69,8 +69,8 @@ class Hires(Frozen):
     sampler: Name = ""
     scheduler: Name = ""
     checkpoint: Name = ""
-    prompt: Text = ""
-    negative_prompt: Text = ""
+    prompt: Prompt = ""
+    negative_prompt: Prompt = ""
     cfg_scale: Number | None = Field(None, ge=0, le=100)
     extra_noise: Number = Field(0.0, ge=0, le=1, description="noise added to the start beyond the schedule's")
     refiner_pass: RefinerPass = Field("second pass", description="in which pass the refiner takes over")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from PIL import (
+    AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     Image,
@@ -22,7 +23,9 @@ from PIL import (
     ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
+    TiffImagePlugin,
     WebPImagePlugin,
+    features,
 )  # fmt: skip
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
@@ -31,7 +34,7 @@ from webui.domain.errors import BadRequestError
 MAX_PIXELS = 40_000_000
 MAX_FILE = 128 * 1024 * 1024  # bytes
 MAX_TEXT = 2_000_000  # characters of all text entries together
-FORMATS = ("PNG", "JPEG", "WebP", "GIF", "BMP")
+FORMATS = ("PNG", "JPEG", "WebP", "AVIF", "TIFF", "GIF", "BMP")
 
 _BROKEN = (
     OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, ArithmeticError, struct.error, zlib.error,
@@ -62,7 +65,7 @@ class Picture:
         Raises:
             ValueError: it has more than 40 megapixels, or none.
         """
-        turned = upright(image)
+        turned = _of_eight_bits(upright(image))
         return cls._packed(_with_alpha(turned) if clear and turned.has_transparency_data else _flattened(turned))
 
     @classmethod
@@ -70,6 +73,11 @@ class Picture:
         out = io.BytesIO()
         plain.save(out, "PNG", compress_level=1)
         return cls(out.getvalue(), plain.width, plain.height)
+
+    @classmethod
+    def on(cls, image: Image.Image, colour: str) -> Self:
+        """As `of`, transparent parts on a colour of the form `#rrggbb`."""
+        return cls._packed(_flattened(upright(image), colour))
 
     @classmethod
     def from_base64(cls, text: str, *, clear: bool = False) -> Self:
@@ -152,7 +160,7 @@ def safe_open(source: bytes | Path) -> Image.Image:
     programs, and only warns of sizes up to 179 megapixels.
 
     Args:
-        source: the bytes of a PNG, JPEG, WebP, GIF or BMP file, or the path of one.
+        source: the bytes of a file of one of `FORMATS`, or the path of one.
 
     Raises:
         BadRequestError: field `image`: unknown format, broken, more than 40 megapixels, 128 MiB, or 2 million
@@ -167,7 +175,9 @@ def safe_open(source: bytes | Path) -> Image.Image:
     except MemoryError:
         raise BadRequestError("image", "does not fit into memory; send a smaller one") from None
     except _BROKEN as error:
-        raise BadRequestError("image", f"is broken ({type(error).__name__}); save it anew") from error
+        raise BadRequestError(
+            "image", f"is broken ({type(error).__name__}); save it anew, as a PNG of 8 bits"
+        ) from error
     texts = [value for key, value in image.info.items() if isinstance(value, str) or key == "comment"]
     if sum(map(len, texts)) > MAX_TEXT:
         raise BadRequestError("image", f"has more than {MAX_TEXT} characters of text in it; remove its metadata")
@@ -195,6 +205,14 @@ def _opener(data: bytes) -> Opener:
         return WebPImagePlugin.WebPImageFile
     if data[:6] in (b"GIF87a", b"GIF89a"):
         return GifImagePlugin.GifImageFile
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        return TiffImagePlugin.TiffImageFile
+    if data[4:8] == b"ftyp" and (b"avif" in data[8:64] or b"avis" in data[8:64]):
+        if not features.check("avif"):
+            raise BadRequestError(
+                "image", "is AVIF, which the Pillow of this installation cannot read; convert it to PNG"
+            )
+        return AvifImagePlugin.AvifImageFile
     if data.startswith(b"BM"):
         return BmpImagePlugin.BmpImageFile
     raise BadRequestError("image", f"is none of {', '.join(FORMATS)}; convert it to one of these")
@@ -228,15 +246,20 @@ def _with_alpha(image: Image.Image) -> Image.Image:
     return plain
 
 
-def _flattened(image: Image.Image) -> Image.Image:
+def _of_eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits cut to 8, without a colour that means transparent; other pictures as they are."""
+    if not image.mode.startswith("I"):
+        return image
+    return image.convert("I").point(lambda value: value / 256).convert("L")
+
+
+def _flattened(image: Image.Image, colour: str = "#ffffff") -> Image.Image:
     """As RGB of 8 bits, without metadata."""
-    if image.mode.startswith("I"):  # 16 bits of grey
-        image = image.convert("I").point(lambda value: value / 256).convert("L")
     if image.has_transparency_data:
         clear = image.convert("RGBA")
-        white = Image.new("RGBA", clear.size, "white")
-        white.paste(clear, mask=clear)
-        image = white
+        ground = Image.new("RGBA", clear.size, colour)
+        ground.paste(clear, mask=clear)
+        image = ground
     plain = image.convert("RGB")
     plain.info = {}
     return plain

@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from webui.domain.catalog import find_sampler, find_schedule
 from webui.domain.fields import (
     LEAST_FIXED_STRENGTH,
+    MAX_ENSD,
     MAX_PROMPT,
     MAX_SEED,
     MAX_SIDE,
@@ -19,7 +20,9 @@ from webui.domain.fields import (
     Frozen,
     Name,
     Number,
+    Prompt,
     Text,
+    and_parts,
 )
 from webui.domain.hires import Hires
 from webui.domain.images import ImageField
@@ -97,7 +100,7 @@ class Noise(Frozen):
     eta: Number | None = Field(None, ge=0, le=1, description="overrides the two below for this request")
     eta_ancestral: Number = Field(1.0, ge=0, le=1, description="noise added by ancestral and SDE samplers")
     eta_ddim: Number = Field(0.0, ge=0, le=1, description="noise added by DDIM samplers")
-    ensd: int = Field(0, ge=-MAX_SEED, le=MAX_SEED, description="eta noise seed delta")
+    ensd: int = Field(0, ge=-MAX_ENSD, le=MAX_ENSD, description="eta noise seed delta")
     s_churn: Number = Field(0.0, ge=0, le=100)
     s_tmin: Number = Field(0.0, ge=0, le=10_000)
     s_tmax: Number = Field(0.0, ge=0, le=10_000, description="0 means no upper end")
@@ -172,8 +175,8 @@ class SDXL(Frozen):
 class GenerationRequest(Frozen):
     """Everything that determines the images of one job."""
 
-    prompt: Text = ""
-    negative_prompt: Text = ""
+    prompt: Prompt = ""
+    negative_prompt: Prompt = ""
     styles: tuple[Name, ...] = Field((), max_length=100)
     task: Annotated[Txt2Img | Img2Img | Upscale, Field(discriminator="kind")] = Txt2Img()
     checkpoint: Name = Field("", description="any alias of a file in models/Stable-diffusion; empty: the current one")
@@ -231,10 +234,12 @@ class GenerationRequest(Frozen):
         if isinstance(self.task, Txt2Img):
             self._hires_size(self.task.hires)
             work += self.task.hires.work(self.width, self.height, self.steps)
-        work *= self.batch_size * self.n_iter
+        calls = and_parts(self.prompt) + 1  # of the network in a step; 2 is usual
+        work = work * self.batch_size * self.n_iter * calls // 2
         if work > MAX_WORK:
             raise ValueError(
-                f"width x height x steps x images is {work:.1e}, more than {MAX_WORK:.1e} in one request; ask for less"
+                f"width x height x steps x images x parts is {work:.1e}, more than {MAX_WORK:.1e} in one request; "
+                "ask for less"
             )
         return self
 

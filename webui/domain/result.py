@@ -7,7 +7,7 @@ from PIL import Image
 
 from webui.domain.request import GenerationRequest
 
-JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+JobState = Literal["queued", "running", "held", "done", "failed", "cancelled"]
 ENDED: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
 Phase = Literal["waiting", "loading", "encoding", "sampling", "upscaling", "decoding", "saving"]
 

@@ -4,16 +4,21 @@ Defaults, `settings.json` in the data folder, `WEBUI_*` variables and command-li
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from webui.domain.errors import WebuiError
+from webui.domain.model_folders import ModelFolder
+from webui.domain.saving import PATTERN_LENGTH, ImageFormat, Saving
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
-ImageFormat = Literal["png", "jpg", "webp"]
+VaePrecision = Literal["auto", "fp32"]
+Theme = Literal["system", "light", "dark"]
+_PATH_PART = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 class BackChoices(BaseModel):
@@ -21,16 +26,27 @@ class BackChoices(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    models_dir: Path = Path("models")
+    models_dir: Path = Field(Path("models"), description="where new model files go; the first that is read")
+    model_folders: tuple[ModelFolder, ...] = Field((), description="further folders, by kind; only read")
     data_dir: Path = Path("data")
+    styles_file: Path | None = Field(None, description="of saved styles; none: styles.csv in the data folder")
     extensions_dir: Path = Path("extensions")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Precision = "auto"
+    vae_precision: VaePrecision = Field("auto", description="auto: that of the networks on GPUs, fp32 on CPUs")
     threads: int = Field(0, ge=0, le=1024, description="CPU threads of the worker; 0: all cores")
     checkpoints_in_memory: int = Field(1, ge=1, le=100)
     preview_every: int = Field(5, ge=0, le=150, description="steps between live previews; 0: none")
     tiled_vae: bool = Field(False, description="always decode in tiles")
     disabled_extensions: tuple[str, ...] = ()
+    hook_deadline: float = Field(
+        120.0, ge=0, le=86400, description="seconds that an extension's code may run without progress; 0: for ever"
+    )
+
+    @property
+    def styles_path(self) -> Path:
+        """The file of saved styles."""
+        return self.styles_file or self.data_dir / "styles.csv"
 
 
 class BackSettings(BackChoices):
@@ -38,29 +54,46 @@ class BackSettings(BackChoices):
 
     Attributes:
         broken_extensions: folders that are left out, each with the reason: describing them failed.
+        whereabouts_file: memory in which a worker marks the extension whose code it is in; "" for none.
     """
 
     broken_extensions: tuple[tuple[str, str], ...] = ()
+    whereabouts_file: str = ""
 
 
 class Settings(BackChoices):
     """Every setting, with its default."""
 
+    further_models_dirs: tuple[Path, ...] = Field((), description="folders like `models_dir`; only read")
+    use_models_of: tuple[Path, ...] = Field((), description="folders of A1111, Forge or ComfyUI; only read")
+    extra_model_paths: tuple[Path, ...] = Field((), description="files in the form of ComfyUI's extra_model_paths.yaml")
     outputs_dir: Path = Path("outputs")
     executor: str = Field("local", description="where jobs run; a name in the registry of executors")
     host: str = "127.0.0.1"
     port: int = Field(7860, ge=0, le=65535)
     allowed_hosts: tuple[str, ...] = Field((), description="further names this server may be called by")
     cors_origins: tuple[str, ...] = Field((), description="origins whose pages may call the API, written out in full")
+    cors_origin_pattern: str = Field("", max_length=1000, description="the same as a regular expression of a whole one")
+    subpath: str = Field("", max_length=200, description="path below which page and API are reached, behind a proxy")
+    tls_keyfile: Path | None = Field(None, description="PEM; with `tls_certfile`, the server speaks https")
+    tls_certfile: Path | None = None
+    timeout_keep_alive: int = Field(30, ge=1, le=3600, description="seconds that a connection without a request stays")
+    theme: Theme = Field("system", description="light or dark, or what the browser prefers")
+    open_browser: bool = Field(False, description="show the page in the browser of this machine at start")
     api: bool = False
     webui: bool = True
     api_auth: str = Field("", description="user:password[,user:password] for every door")
     default_checkpoint: str = ""
+    default_vae: str = ""
     image_format: ImageFormat = "png"
     jpeg_quality: int = Field(80, ge=1, le=100)
     webp_lossless: bool = False
-    filename_pattern: str = Field("[number]-[seed]", max_length=200)
-    folder_pattern: str = Field("[date]", max_length=200)
+    filename_pattern: str = Field("[number]-[seed]", max_length=PATTERN_LENGTH)
+    folder_pattern: str = Field("[date]", max_length=PATTERN_LENGTH)
+    api_server_stop: bool = Field(False, description="clients of the API may end the program")
+    webhook_hosts: tuple[str, ...] = Field((), description="hosts that may be told of the end of jobs")
+    webhook_secret: str = Field("", description="key of the signatures of what is told")
+    webhook_private: bool = Field(False, description="also hosts of this machine and its network")
     save_images: bool = True
     save_api_images: bool = Field(False, description="API results are saved even where the request does not ask")
     embed_parameters: bool = True
@@ -68,6 +101,39 @@ class Settings(BackChoices):
     max_queue: int = Field(64, ge=1, le=10_000)
     extension_sources: tuple[str, ...] = Field((), description="folders from which page and API may install")
     allow_extension_install: bool = Field(False, description="also for callers on other machines")
+
+    @field_validator("subpath", mode="before")
+    @classmethod
+    def _rooted(cls, value: Any) -> Any:
+        """`sd`, `/sd` and `/sd/` mean the same."""
+        if not isinstance(value, str):
+            return value
+        parts = [part for part in value.split("/") if part]
+        if any(_PATH_PART.fullmatch(part) is None or set(part) == {"."} for part in parts):
+            raise ValueError(f"{value!r} is no path: letters, digits and ._~- between slashes, as in /sd")
+        return "".join(f"/{part}" for part in parts)
+
+    @field_validator("cors_origin_pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"not a regular expression ({error})") from None
+        return value
+
+    @property
+    def saving(self) -> Saving:
+        """How files are written where nothing else is asked for."""
+        return Saving(
+            image_format=self.image_format,
+            jpeg_quality=self.jpeg_quality,
+            webp_lossless=self.webp_lossless,
+            filename_pattern=self.filename_pattern,
+            folder_pattern=self.folder_pattern,
+            embed_parameters=self.embed_parameters,
+            sidecar_text=self.sidecar_text,
+        )
 
     def for_back(self, *, disabled: tuple[str, ...], broken: tuple[tuple[str, str], ...]) -> BackSettings:
         """The part that the back is told, with the extensions that it leaves out: switched off, or unusable."""
@@ -91,7 +157,7 @@ def merge(file: Mapping[str, Any], environment: Mapping[str, str], flags: Mappin
     for name, text in environment.items():
         field = name.removeprefix("WEBUI_").lower()
         if name.startswith("WEBUI_") and field in known:
-            variables[field] = text.split(",") if known[field].annotation == tuple[str, ...] else text
+            variables[field] = text.split(",") if get_origin(known[field].annotation) is tuple else text
     given = {name: value for name, value in flags.items() if value is not None}
     try:
         return Settings.model_validate({**file, **variables, **given})

@@ -1,4 +1,4 @@
-"""Enlarging finished pictures ("Extras") as a user asks for it. Carried out in `processing/extras.py`."""
+"""Enlarging finished pictures ("Extras") as a user asks for it. Carried out in `processing/extras_job.py`."""
 
 from typing import Literal
 

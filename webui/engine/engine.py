@@ -6,15 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
+from webui.domain.saving import Saving
 from webui.domain.settings import BackSettings
 from webui.engine.acting import ActionJob, ActionOfExtension
-from webui.engine.generating import Generation, GenerationJob, ImageSaver
+from webui.engine.dispatch import Dispatcher
+from webui.engine.front_runner import FrontRunner
+from webui.engine.generating import Generation, GenerationJob
 from webui.engine.hearing import Hearing
 from webui.engine.intake import Intake
+from webui.engine.job_queue import PAUSED, JobQueue
+from webui.engine.keeping import ImageSaver, PictureKeeper
 from webui.engine.records import JobRecords
 from webui.engine.request_check import RequestCheck
-from webui.engine.runners import BackRunner, FrontRunner
+from webui.engine.runners import BackRunner
 from webui.executors.protocol import Executor, OnEvent
 from webui.jobs.board import JobBoard
 from webui.jobs.job import Job
@@ -22,9 +28,11 @@ from webui.jobs.kind import JobKind, ProgressT, ResultT, WorkT
 from webui.jobs.starting_values import StartingValues
 from webui.jobs.store import JobStore, StoredImage
 from webui.library.library import ModelLibrary
+from webui.output.spool import Spool
 from webui.plugins.catalog import Catalog
 
 MAX_QUEUE = 64
+SPOOL = "spool"  # in the data folder: pictures that wait for room
 
 
 class Engine:
@@ -51,7 +59,7 @@ class Engine:
         Args:
             executor: makes the back, given the function that hears its events.
             store: closed by `close`.
-            data_dir: where `starting_values.json` stands.
+            data_dir: where `starting_values.json` stands, and pictures wait that could not be saved.
             max_queue: how many jobs may wait besides those in work.
             resume: whether jobs that an earlier run left unfinished are done now.
             extensions: those that requests may name.
@@ -63,47 +71,89 @@ class Engine:
         self._check = RequestCheck(library, self.extensions, self._starting)
         self._board = JobBoard(max_queue, capacity=lambda: self._executor.capacity)
         self._records = JobRecords(store)
-        self._generation = Generation(images, self._records, self._check.completed)
+        self._dispatcher = Dispatcher(
+            self._board,
+            lambda: BackRunner(self._executor),
+            lambda: self._executor.capacity,
+            give_up=lambda job, error: hearing.fail(job, error),
+            try_storage=lambda: keeper.make_room(),
+        )
+        keeper = PictureKeeper(
+            images, Spool(data_dir / SPOOL), self._records, lambda text: self._dispatcher.pause("storage", text)
+        )
+        self._generation = Generation(keeper, self._records, self._check.completed)
         self._action = ActionOfExtension(library.refresh)
-        hearing = Hearing(self._board, self._records, self.extensions.note_worker)
+        hearing = Hearing(self._board, self._records, self._dispatcher, self.extensions.note_worker)
         self._loads = ThreadPoolExecutor(1, "load")  # so that waiting loads do not use up the event loop's threads
         self._executor = executor(hearing.hear)
         self._front = FrontRunner(hearing)
-        self._intake = Intake(self._board, self._records, hearing, BackRunner(self._executor), self._front)
+        self._intake = Intake(self._board, self._records, self._dispatcher, self._front)
+        self.queue = JobQueue(
+            self._generation, self._board, store, self._records, hearing, self._dispatcher, self._check
+        )
+        keeper.take_up()
         if resume:
+            if reason := store.fact(PAUSED):
+                self._dispatcher.pause("user", reason)
             self._intake.resume(store, (self._generation, self._action))
 
     def start(
-        self, kind: JobKind[WorkT, ProgressT, ResultT], work: WorkT, *, save: bool = False, job_id: str | None = None
+        self,
+        kind: JobKind[WorkT, ProgressT, ResultT],
+        work: WorkT,
+        *,
+        save: bool = False,
+        saving: Saving | None = None,
+        job_id: str | None = None,
+        owner: str = "",
+        task: str = "",
     ) -> Job[WorkT, ProgressT, ResultT]:
-        """Put work of any kind into the queue, as it is, and return at once.
+        """Put work of any kind into the queue, as it is, and return at once. See `Intake.start`.
 
         Raises:
             BusyError: too many jobs wait, or the program is stopping.
             BadRequestError: `job_id` is that of another job.
         """
-        return self._intake.start(kind, work, save=save, job_id=job_id)
+        return self._intake.start(kind, work, save=save, saving=saving, job_id=job_id, owner=owner, task=task)
 
     def find(self, job_id: str, kind: JobKind[WorkT, ProgressT, ResultT]) -> Job[WorkT, ProgressT, ResultT] | None:
         """A job of this kind that waits, runs or ended not long ago."""
         return self._board.get(job_id, kind)
 
-    def submit(self, request: GenerationRequest, *, save: bool, job_id: str | None = None) -> GenerationJob:
+    def submit(
+        self,
+        request: GenerationRequest,
+        *,
+        save: bool,
+        saving: Saving | None = None,
+        job_id: str | None = None,
+        owner: str = "",
+        task: str = "",
+    ) -> GenerationJob:
         """Put a request into the queue and return at once. The same id and request again give the same job.
 
         Args:
             save: write its images to files as they are made.
+            saving: how, where that is not as the program's settings say; the next run of the program forgets it.
+            owner: who sends it; owners have turns.
+            task: a name that the client gives the job, and may use again.
 
         Raises:
             BusyError: too many jobs wait, or the program is stopping.
             UnknownModelError, UnusableFileError: the checkpoint or VAE cannot be used.
             BadRequestError: the refiner cannot be used, or `job_id` is that of another job.
         """
-        return self.start(self._generation, self._check.completed(request), save=save, job_id=job_id)
+        completed = self._check.completed(request)
+        return self.start(self._generation, completed, save=save, saving=saving, job_id=job_id, owner=owner, task=task)
 
     def job(self, job_id: str) -> GenerationJob | None:
         """A job that makes pictures and waits, runs or ended not long ago."""
         return self.find(job_id, self._generation)
+
+    def job_of_task(self, task: str) -> GenerationJob | None:
+        """The latest job in memory to which a client gave that name."""
+        job = self._board.of_task(task)
+        return self.job(job.id) if job is not None else None
 
     def running(self) -> tuple[GenerationJob, ...]:
         """Those that make pictures now, in the order in which they came."""
@@ -177,12 +227,23 @@ class Engine:
         """Saved images, the newest first; `before` is the last `seq` of the page before this one."""
         return self._store.images(limit=limit, before=before)
 
+    def rest(self) -> None:
+        """Begin no further job; those in work go on."""
+        self._dispatcher.close()
+
     def close(self) -> None:
         """End the back and the store. Jobs that have not ended fail here, and are done at the next start."""
         if not self._intake.close():
             return
+        self.rest()
         self._records.stop()
+        for job in self._board.line():
+            if job.state == "running":
+                self._records.note_queued(job)  # it was stopped in order, which is not held against it
         self._front.close()
         self._executor.close()
+        for job in self._board.line():
+            if not job.ended:
+                job.note_end(WebuiError("the program was stopped before this was done"))
         self._loads.shutdown(wait=False, cancel_futures=True)
         self._store.close()

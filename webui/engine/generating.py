@@ -1,40 +1,22 @@
 """The kind of job that makes pictures of a request: stored, its pictures saved as soon as they are made."""
 
-import logging
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from types import MappingProxyType
-from typing import Literal, Protocol
 
 from pydantic import ValidationError
 
-from webui.domain.errors import WebuiError
-from webui.domain.request import GenerationRequest
+from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult, Notice, Progress
+from webui.engine.keeping import PictureKeeper
 from webui.engine.records import JobRecords
+from webui.executors.protocol import Continuation
 from webui.jobs.job import Job
 from webui.jobs.kind import JobKind, Worked
 
-Folder = Literal["txt2img-images", "img2img-images", "extras-images"]
-FOLDERS: Mapping[str, Folder] = MappingProxyType({"txt2img": "txt2img-images", "upscale": "extras-images"})
+SEEDS_END = 4294967294  # A1111 draws below this
 
 GenerationJob = Job[GenerationRequest, Progress, GenerationResult]
-
-log = logging.getLogger(__name__)
-
-
-class ImageSaver(Protocol):
-    """Writes images to files; see `webui.output.store`."""
-
-    def save(
-        self,
-        image: GeneratedImage,
-        *,
-        folder: Folder,
-        job: GenerationRequest | None = None,
-    ) -> Path:
-        """Write one and return its path; `job` is the request of the whole job. Raises WebuiError."""
 
 
 class Generation(JobKind[GenerationRequest, Progress, GenerationResult]):
@@ -43,17 +25,49 @@ class Generation(JobKind[GenerationRequest, Progress, GenerationResult]):
     name = "generation"
     kept = 100
     stored = True
+    repeatable = True
     progress_type = Progress
     result_type = GenerationResult
 
-    def __init__(self, saver: ImageSaver, records: JobRecords, check: Callable[[GenerationRequest], object]) -> None:
+    def __init__(
+        self, keeper: PictureKeeper, records: JobRecords, check: Callable[[GenerationRequest], object]
+    ) -> None:
         """`check` raises WebuiError where a request cannot be carried out now."""
-        self._saver = saver
+        self._keeper = keeper
         self._records = records
         self._check = check
 
     def title(self, work: GenerationRequest) -> str:
         return work.task.kind
+
+    def fixed(self, work: GenerationRequest) -> GenerationRequest:
+        """The request with its seeds drawn, so that a job that is broken off goes on with the same."""
+        drawn = {name: random.randrange(SEEDS_END) for name in ("seed", "subseed") if getattr(work, name) < 0}
+        return work.with_(**drawn) if drawn and work.task.kind != "upscale" else work
+
+    def is_same(self, asked: GenerationRequest, known: GenerationRequest) -> bool:
+        if asked.task.kind == "upscale":
+            return asked == known
+        drawn = {name: getattr(known, name) for name in ("seed", "subseed") if getattr(asked, name) < 0}
+        return (asked.with_(**drawn) if drawn else asked) == known
+
+    def handed(self, work: GenerationRequest, made: frozenset[int]) -> object:
+        return Continuation(work, made) if made else work
+
+    def is_working(self, progress: Progress) -> bool:
+        return progress.phase not in ("waiting", "loading")
+
+    def effort(self, work: GenerationRequest) -> float:
+        """Pixels times steps, of all pictures."""
+        if work.task.kind == "upscale":
+            return float(sum(picture.width * picture.height for picture in work.task.images))
+        pixels = work.width * work.height * work.steps
+        if isinstance(work.task, Txt2Img):
+            pixels += work.task.hires.work(work.width, work.height, work.steps)
+        return float(pixels * work.images)
+
+    def models(self, work: GenerationRequest) -> str:
+        return "" if work.task.kind == "upscale" else f"{work.checkpoint}|{work.vae}"
 
     def write(self, work: GenerationRequest) -> str:
         return work.model_dump_json()
@@ -68,28 +82,24 @@ class Generation(JobKind[GenerationRequest, Progress, GenerationResult]):
         self._check(work)
 
     def keep_image(self, job: Worked[GenerationRequest], image: GeneratedImage) -> GeneratedImage:
-        """The image with the path of its file; one that cannot be saved is kept with a notice."""
-        if not job.save:
-            return image
-        folder = FOLDERS.get(job.work.task.kind, "img2img-images")
-        try:
-            path = str(self._saver.save(image, folder=folder, job=job.work))
-        except Exception as error:
-            log.exception("image %d of job %s was not saved", image.index, job.id)
-            text = str(error) if isinstance(error, WebuiError) else f"{type(error).__name__}: {error}"
-            job.note_notice(Notice("output", f"image {image.index + 1} was not saved: {text}"))
-            return image
-        self._records.add_image(job, image, path)
-        return replace(image, path=path)
+        """The image with the path of its file, where it is to be saved."""
+        if job.save:
+            return self._keeper.keep(job, image)
+        self._records.add_image(job, image, "unsaved")
+        return image
 
     def finish(self, job: Worked[GenerationRequest], result: GenerationResult) -> GenerationResult:
-        """The result with the paths of its files; images that were not told of on the way are saved now."""
-        reported = {image.index: image.path for image in job.images}
-        images = tuple(
-            replace(image, path=reported[image.index]) if image.index in reported else self.keep_image(job, image)
-            for image in result.images
-        )
-        return replace(result, images=images)
+        """The result with all images of the job and the paths of their files.
+
+        Those that were made before the job went on are put in their places; those that were not told of on the way are
+        saved now.
+        """
+        known = {image.index: image for image in job.images}
+        for image in result.images:
+            told = known.get(image.index)
+            kept = replace(image, path=told.path) if told is not None else self.keep_image(job, image)
+            known[image.index] = kept
+        return replace(result, images=tuple(known[index] for index in sorted(known)))
 
     def with_notices(self, result: GenerationResult, notices: tuple[Notice, ...]) -> GenerationResult:
         return replace(result, notices=notices)

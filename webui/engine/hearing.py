@@ -1,10 +1,14 @@
 """What an executor tells of jobs, noted in the jobs themselves, on the board and in the database."""
 
 import logging
+import time
 from collections.abc import Callable
 
-from webui.domain.errors import WebuiError
+from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError, WorkerDiedError
 from webui.domain.extensions import ExtensionInfo
+from webui.domain.result import GeneratedImage, Notice
+from webui.engine.dispatch import Dispatcher
+from webui.engine.mishaps import Hold, after_death
 from webui.engine.records import JobRecords
 from webui.executors.protocol import Event, Failed, Finished, ImageMade, Progressed, Ready, Started
 from webui.jobs.board import JobBoard
@@ -17,16 +21,22 @@ class Hearing:
     """Deals with events of every kind of job in one way; what differs is asked of the job's kind."""
 
     def __init__(
-        self, board: JobBoard, records: JobRecords, on_ready: Callable[[tuple[ExtensionInfo, ...]], None]
+        self,
+        board: JobBoard,
+        records: JobRecords,
+        dispatcher: Dispatcher,
+        on_ready: Callable[[tuple[ExtensionInfo, ...]], None],
     ) -> None:
         """`on_ready` is told which extensions a new back has; it must not wait."""
         self._board = board
         self._records = records
+        self._dispatcher = dispatcher
         self._on_ready = on_ready
 
     def hear(self, event: Event) -> None:
         """Called by the executor, in its thread."""
         if isinstance(event, Ready):
+            self._dispatcher.back_is_there()
             self._on_ready(event.extensions)
             return
         job = self._board.find(event.job_id)
@@ -39,11 +49,11 @@ class Hearing:
             case Progressed(_, progress):
                 self.progressed(job, progress)
             case ImageMade(_, image):
-                job.note_image(job.kind.keep_image(job, image))
+                self._made(job, image)
             case Finished(_, outcome):
                 self.finished(job, outcome)
             case Failed(_, error, traceback):
-                self.fail(job, error, traceback)
+                self._failed(job, error, traceback)
 
     def started(self, job: AnyJob) -> None:
         """Its turn has come."""
@@ -53,7 +63,7 @@ class Hearing:
     def progressed(self, job: AnyJob, progress: object) -> None:
         """It is so far; what its kind does not know is logged and not shown."""
         if isinstance(progress, job.kind.progress_type):
-            job.note_progress(progress)
+            job.note_progress(progress, working=job.kind.is_working(progress))
         else:
             name = type(progress).__name__
             log.error("progress of job %s (%s) is %s and cannot be shown", job.id, job.kind.name, name)
@@ -77,7 +87,51 @@ class Hearing:
         else:
             self._end(job, result)
 
+    def hold(self, job: AnyJob, reason: str) -> None:
+        """The job is not begun before somebody says so; what it has made stays."""
+        self._records.note_held(job, reason)
+        job.note_held(reason)
+        self._moved(job)
+
+    def wait_again(self, job: AnyJob, after: float = 0.0) -> None:
+        """The job waits again, and is not begun for so many seconds; what it has made stays."""
+        self._records.note_queued(job)
+        job.note_queued(time.monotonic() + after if after else 0.0)
+        self._moved(job)
+
+    def _made(self, job: AnyJob, image: GeneratedImage) -> None:
+        """A picture is there, so whatever ended during the job before was not for want of one."""
+        if any(image.index == known.index for known in job.images):
+            log.error("image %d of job %s was made twice; the first is kept", image.index, job.id)
+            return
+        job.note_image(job.kind.keep_image(job, image))
+        job.deaths = job.breaks = 0
+
+    def _failed(self, job: AnyJob, error: Exception, traceback: str) -> None:
+        """An end that is not of the job's making is none: it goes on, is held, or waits with all others."""
+        mishap = isinstance(error, WorkerDiedError | BackUnavailableError)
+        if not mishap or not job.kind.repeatable:
+            self.fail(job, error, traceback)
+        elif job.stopping:
+            self.fail(job, Cancelled(f"stopped by the user; {error}"))
+        elif isinstance(error, BackUnavailableError):
+            if traceback:
+                log.error("there is no worker: %s\n%s", error, traceback)
+            self._dispatcher.pause("back", f"{error}")
+            self.wait_again(job)
+        elif isinstance(error, WebuiError):
+            after = after_death(job, error, made_before=self._dispatcher.made_before(job))
+            if isinstance(after, Hold):
+                self.hold(job, after.reason)
+            else:
+                job.note_notice(Notice("jobs", f"{error} The job went on at its first missing picture."))
+                self.wait_again(job, after.after)
+
+    def _moved(self, job: AnyJob) -> None:
+        self._board.settle()
+        self._dispatcher.released(job)
+
     def _end(self, job: AnyJob, outcome: object) -> None:
         self._records.note_ended(job, outcome)  # first, because a notice of a failing database joins the result
         job.note_end(outcome)
-        self._board.settle()
+        self._moved(job)

@@ -32,17 +32,23 @@ class RequestCheck:
         """
         self._extensions.check(request)
         self._refreshed(lambda: check_upscalers(self._library, request))
-        if request.task.kind == "upscale":  # needs no checkpoint
+        request = self.named(request)
+        if request.task.kind == "upscale":
             return request
-        name = request.checkpoint or self._starting.get().checkpoint or self._first_choice().name
-        checkpoint = self.checkpoint(name)
+        checkpoint = self.checkpoint(request.checkpoint)
         self._refreshed(lambda: self._library.vae(request.vae, checkpoint))
         for field, alias in _further_checkpoints(request).items():
             try:
                 self.checkpoint(alias)
             except (UnknownModelError, UnusableFileError) as error:
                 raise BadRequestError(field, str(error).removeprefix("checkpoint: ")) from error
-        return request if request.checkpoint else request.with_(checkpoint=name)
+        return request
+
+    def named(self, request: GenerationRequest) -> GenerationRequest:
+        """The request with its checkpoint named. Raises UnknownModelError where there is none at all."""
+        if request.task.kind == "upscale" or request.checkpoint:  # the first needs none
+            return request
+        return request.with_(checkpoint=self._starting.get().checkpoint or self._first_choice().name)
 
     def checkpoint(self, alias: str) -> ModelFile:
         """The file of any alias. Raises UnknownModelError or UnusableFileError."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 HANG_AFTER = 120.0  # seconds of silence, or of a stop that is not obeyed, after which a worker counts as hanging
-DEATHS = 3  # so many ends of a worker
+DEATHS = 3  # so many ends of a worker that had nothing in work
 DEATHS_WITHIN = 600.0  # within so many seconds, with no job ended in between, and no other is started by itself
 
 Clock = Callable[[], float]  # seconds that only grow
@@ -57,11 +57,11 @@ class AfterDeath:
     """What follows from the end of a worker that nobody wanted. What it had in work fails in any case.
 
     Attributes:
-        fails_waiting: whether the jobs that wait fail too.
+        gives_up: whether no other is started, so that nothing can be done before somebody asks again.
         advice: what users are told about it, in words that stand after "; ".
     """
 
-    fails_waiting: bool
+    gives_up: bool
     advice: str
 
 
@@ -93,19 +93,26 @@ class RestartPolicy:
         """A job or a load came to its end, so earlier deaths count no more."""
         self._deaths.clear()
 
-    def died(self) -> AfterDeath:
-        """A worker ended by itself, or was ended because it hung."""
+    def died(self, *, working: bool = False) -> AfterDeath:
+        """A worker ended by itself, or was ended because it hung.
+
+        Args:
+            working: it had something in work. That is then to blame, and whether it is tried again is not decided
+                here; another worker is started for what comes after it.
+        """
+        if working:
+            return AfterDeath(False, "another one has been started")
         now = self._clock()
         self._deaths.append(now)
         while now - self._deaths[0] > self._within:
             self._deaths.popleft()
         self._resting = len(self._deaths) >= self._most
         if not self._resting:
-            return AfterDeath(False, "a new one has been started; run the job again")
+            return AfterDeath(False, "another one has been started")
         return AfterDeath(
             True,
-            f"it has ended {len(self._deaths)} times in a short while without finishing a job, so it is not "
-            "started again until the next job is sent; see the log for the reason",
+            f"it has ended {len(self._deaths)} times in a short while without having anything to do, so it is not "
+            "started again before somebody asks for it; see the log for the reason",
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 
-from webui.domain.errors import Cancelled, WebuiError
+from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError
 from webui.domain.extensions import ActionCall
 from webui.domain.settings import BackSettings
 from webui.executors.protocol import Event, Failed, Finished, OnEvent, Started, Work
@@ -168,15 +168,19 @@ class InlineExecutor:
             self._refuse_if_closed()
             back = self._made()
         except Exception as error:  # told as the end of the job
-            return Failed(job_id, error, "" if isinstance(error, WebuiError) else traceback.format_exc())
+            return Failed(job_id, error, traceback.format_exc() if isinstance(error, BackUnavailableError) else "")
         ended = perform(back, job_id, work, stop, self._tell)
         return Failed(job_id, _stopped()) if self._closed else ended
 
     def _made(self) -> Back:
-        """The back; made now where the last try failed. Raises what making it raises."""
+        """The back; made now where the last try failed. Raises BackUnavailableError where it cannot be made."""
         with self._making:
             if self._back is None:
-                self._back = self._make()
+                try:
+                    self._back = self._make()
+                except Exception as error:
+                    text = str(error) if isinstance(error, WebuiError) else f"{type(error).__name__}: {error}"
+                    raise BackUnavailableError(text) from error
                 self._tell(ready(self._back))
             return self._back
 

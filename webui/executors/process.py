@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 
 from webui.domain.settings import BackSettings
 from webui.executors.wire import FromWorker, Quit, ToWorker, resolve
+from webui.plugins.whereabouts import SharedWhereabouts, Whereabout
 
 GOODBYE = 3.0  # seconds that a worker gets to end by itself
 
@@ -52,12 +53,15 @@ class WorkerProcess:
         """
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
+        self._whereabouts = SharedWhereabouts()
+        settings = settings.model_copy(update={"whereabouts_file": self._whereabouts.file})
         self._process = context.Process(target=_enter, args=(main, factory, settings, theirs), name="webui-worker")
         _keep_signals_from_children()
         try:
             self._process.start()
         except BaseException:
             self._connection.close()
+            self._whereabouts.close()
             raise
         finally:
             theirs.close()  # so that reading ends when the worker does
@@ -71,6 +75,10 @@ class WorkerProcess:
     @property
     def pid(self) -> int:
         return self._process.pid or 0
+
+    def whereabouts(self) -> tuple[Whereabout, ...]:
+        """In which extensions' code its threads are, or were when it ended; asks the worker nothing."""
+        return self._whereabouts.now()
 
     def send(self, message: ToWorker) -> None:
         """Returns at once, also when the worker does not listen."""
@@ -108,6 +116,7 @@ class WorkerProcess:
         if not wait([self._process.sentinel], GOODBYE):
             self.kill("it closed its pipe")
         self._process.join()
+        self._whereabouts.close()
         self._outbox.put(None)
         code = self._process.exitcode or 0
         self._tell(Gone(self, self._fault or (f"signal {-code}" if code < 0 else f"exit code {code}")))

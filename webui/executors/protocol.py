@@ -14,6 +14,8 @@ executor at once, whether or not its back is there by then; importing it must no
 * Of each job that `submit` took there is exactly one `Finished` or `Failed`, and nothing of that job follows it. A
   `Started` comes at most once and before everything else of the job; a job that never had its turn has only `Failed`.
   `Started` may come while the back is still being made.
+* A generation may be handed over as a `Continuation`, which names the pictures that are there already. Those are
+  neither told again nor part of the result, and a batch that is there as a whole is not made again.
 * Jobs start in the order in which they were submitted. Light actions wait for none of them and count for no `capacity`.
 * `Finished` carries a `GenerationResult` where the work was a `GenerationRequest`, an `ActionOutcome` where it was an
   `ActionCall`; `Progressed` likewise. An interrupted generation that has made an image ends with `Finished`, one that
@@ -21,8 +23,11 @@ executor at once, whether or not its back is there by then; importing it must no
 * What the back raises ends its job with `Failed`: errors of `webui.domain.errors` as they are; everything else with the
   traceback's text, and if the error crosses a process it arrives as a RuntimeError that names its kind.
 
-**Failures of the executor's own.** A back that cannot be built fails the jobs that wait with the reason. A back that is
-lost fails its jobs with `WorkerDiedError`, whose text tells users what to do; the executor itself goes on.
+**Failures of the executor's own.** No job waits where nobody can do it: a back that cannot be built, or that is lost
+again and again before it is ready, fails all jobs that the executor has, and the loads, with `BackUnavailableError`,
+which tells the reason; the next job or load is a reason to try again. A back that is lost fails the jobs that it had in
+work with `WorkerDiedError`. Those that it had not been given yet go to the next back, whether their turn had come or
+not. Whether a failed job is handed over again is for the engine to decide.
 
 **Threads.** Every method may be called from any thread, also from inside `on_event`, but for `load`, which would wait
 there for itself.
@@ -88,7 +93,21 @@ class Failed:
 JobEvent = Started | Progressed | ImageMade | Finished | Failed
 Event = Ready | JobEvent
 OnEvent = Callable[[Event], None]
-Work = GenerationRequest | ActionCall  # what a job does
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """The rest of a generation of which some pictures are there already.
+
+    Attributes:
+        made: the indices of those pictures.
+    """
+
+    request: GenerationRequest
+    made: frozenset[int]
+
+
+Work = GenerationRequest | Continuation | ActionCall  # what a job does
 
 
 class Executor(Protocol):

@@ -10,7 +10,7 @@ from webui.domain.errors import Cancelled, WebuiError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
-from webui.executors.protocol import Event, Failed, Finished, ImageMade, Progressed, Ready, Work
+from webui.executors.protocol import Continuation, Event, Failed, Finished, ImageMade, Progressed, Ready, Work
 from webui.processing.ports import Reporter
 
 PROGRESS_EVERY = 0.2  # seconds between two progress events that say nothing but a new step
@@ -24,8 +24,10 @@ StopKind = Literal["skip", "interrupt"]
 class Back(Protocol):
     """What owns the models and makes the images. Called from one thread only."""
 
-    def run(self, request: GenerationRequest, reporter: Reporter) -> GenerationResult:
-        """Make the images of one request.
+    def run(
+        self, request: GenerationRequest, reporter: Reporter, made: frozenset[int] = frozenset()
+    ) -> GenerationResult:
+        """Make the images of one request, but for those whose indices are in `made`.
 
         Raises:
             Cancelled: the reporter said "interrupt" and there is nothing to show.
@@ -127,10 +129,10 @@ def perform(back: Back, job_id: str, work: Work, stop: Stop, emit: Callable[[Eve
     """
     if isinstance(work, ActionCall):
         return _act(back, job_id, work, stop, emit)
-    request = work
+    request, there = (work.request, work.made) if isinstance(work, Continuation) else (work, frozenset[int]())
     reporter = JobReporter(job_id, stop, emit)
     try:
-        result = _result(back, request, reporter, stop)
+        result = _result(back, request, there, reporter, stop)
     except Cancelled as cancelled:
         if reporter.made:
             return Finished(job_id, _salvaged(request, reporter.made))
@@ -153,12 +155,14 @@ def _act(back: Back, job_id: str, call: ActionCall, stop: Stop, emit: Callable[[
     return Finished(job_id, outcome)
 
 
-def _result(back: Back, request: GenerationRequest, reporter: JobReporter, stop: Stop) -> GenerationResult:
+def _result(
+    back: Back, request: GenerationRequest, there: frozenset[int], reporter: JobReporter, stop: Stop
+) -> GenerationResult:
     """What the back makes of it; raises Cancelled where there is nothing to show."""
     if stop.interrupted:
         raise Cancelled("stopped by the user before it began")
-    result = back.run(request, reporter)
-    if result.interrupted and not result.images:
+    result = back.run(request, reporter, there) if there else back.run(request, reporter)
+    if result.interrupted and not (result.images or there):
         raise Cancelled("stopped by the user before the first image was made")
     return result
 

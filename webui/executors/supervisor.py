@@ -5,14 +5,18 @@ import queue
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from webui.domain.errors import Cancelled, WebuiError, WorkerDiedError
+from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError, WorkerDiedError
 from webui.domain.settings import BackSettings
 from webui.executors.health import HangWatch, RestartPolicy, death_text
+from webui.executors.hooklimit import HookLimit
 from webui.executors.process import Gone, Heard, WorkerProcess
 from webui.executors.protocol import Event, Failed, Finished, OnEvent, Progressed, Ready, Started
 from webui.executors.running import StopKind
 from webui.executors.wire import Alive, BuildFailed, FromWorker, LoadCheckpoint, Loaded, Run, StopJob
 from webui.executors.worklist import Entry, JobEntry, LoadEntry, Worklist
+from webui.plugins.crashes import FILE as CRASHES
+from webui.plugins.crashes import CrashRegister
+from webui.plugins.whereabouts import Whereabout
 
 SHORTEST_WAIT = 0.05  # seconds between two looks at a worker that is due
 
@@ -64,6 +68,8 @@ class Supervisor:
         self._start_worker = start_worker
         self._watch = watch
         self._policy = policy
+        self._limit = HookLimit(settings.hook_deadline)
+        self._stuck: Whereabout | None = None  # where the worker was that was ended for it
         self._work = Worklist()
         self._worker: WorkerProcess | None = None
         self._built = False  # whether the worker has a back
@@ -90,7 +96,7 @@ class Supervisor:
             self._keep_worker()
             self._dispatch()
             command = self._next()
-        self._fail_all(WebuiError("the program was stopped before this was done"))
+        self._fail(self._work.drop_all(), WebuiError("the program was stopped before this was done"))
         if self._worker is not None:
             self._worker.end()
 
@@ -99,7 +105,8 @@ class Supervisor:
         if self._worker is None:
             return self._inbox.get()
         try:
-            return self._inbox.get(timeout=max(SHORTEST_WAIT, self._watch.remaining()))
+            rest = min(self._watch.remaining(), self._limit.remaining())
+            return self._inbox.get(timeout=max(SHORTEST_WAIT, rest))
         except queue.Empty:
             return None
 
@@ -131,15 +138,20 @@ class Supervisor:
         elif self._worker is not None and (fault := self._watch.fault()):
             self._watch.restart()  # or it would be killed again until its end is heard of
             self._worker.kill(fault)
+        elif self._worker is not None and (stuck := self._limit.stuck(self._worker.whereabouts())) is not None:
+            self._stuck = stuck
+            deadline, self._limit = self._limit.deadline, HookLimit(0)  # until another worker is started
+            self._worker.kill(f"an extension made no progress for {deadline:g} s, and it was ended")
 
     def _start(self) -> None:
         self._built = self._outdated = False
+        self._limit, self._stuck = HookLimit(self._settings.hook_deadline), None
         try:
             self._worker = self._start_worker(self._settings, self._inbox.put)
         except OSError as error:
             log.exception("the worker process cannot be started")
             self._policy.unstartable()
-            self._fail_all(WorkerDiedError(f"the worker process cannot be started: {error}"))
+            self._fail(self._work.drop_all(), BackUnavailableError(f"the worker process cannot be started: {error}"))
             return
         self._watch.restart()
         log.info("worker %d started", self._worker.pid)
@@ -181,7 +193,7 @@ class Supervisor:
             case BuildFailed(error, traceback):
                 self._worker = None  # it ends by itself
                 self._policy.unstartable()
-                self._fail_all(error, traceback)
+                self._fail(self._work.drop_all(), BackUnavailableError(str(error)), traceback)
             case Loaded(error):
                 if (load := self._work.end_load()) is not None:
                     load.end(error)
@@ -198,18 +210,27 @@ class Supervisor:
                 self._emit(message)
 
     def _worker_died(self, how: str) -> None:
+        places = self._worker.whereabouts() if self._worker is not None else ()
         self._worker = None
-        after, doing = self._policy.died(), self._work.describe()
+        after, doing = self._policy.died(working=self._work.is_in_work), self._work.describe()
+        culprit = blame = ""
+        if (place := self._stuck or next(iter(places), None)) is not None:
+            culprit, doing = place.extension, f"{doing}, in {place.hook} of the extension {place.extension}"
+            blame = self._blame(place, how)
         log.error("the worker process ended (%s) while %s", how, doing)
-        died = WorkerDiedError(death_text(how, doing, after.advice))
-        self._fail(self._work.drop_in_work(), died)
-        if after.fails_waiting:
-            self._fail(self._work.drop_waiting(), died)
+        text = death_text(how, doing, f"{blame}{after.advice}")
+        self._fail(self._work.drop_in_work(), WorkerDiedError(text, culprit=culprit))
+        if after.gives_up:
+            self._fail(self._work.drop_all(), BackUnavailableError(text))
 
-    def _fail_all(self, error: Exception, traceback: str = "") -> None:
-        """Fail what has its turn and all that waits."""
-        self._fail(self._work.drop_in_work(), error, traceback)
-        self._fail(self._work.drop_waiting(), error, traceback)
+    def _blame(self, place: Whereabout, how: str) -> str:
+        """Remember of which extension the worker died; what follows for that one, in words that begin an advice."""
+        if place.hook == "import":  # the next worker finds the mark that this one made, and counts it
+            return ""
+        register = CrashRegister(self._settings.extensions_dir, self._settings.data_dir / CRASHES)
+        if register.note(place.extension, f"{place.hook}: {how}"):
+            return f"{place.extension} is set aside from now on; "
+        return f"if that happens once more, {place.extension} is set aside; "
 
     def _fail(self, entries: Iterable[Entry], error: Exception, traceback: str = "") -> None:
         for entry in entries:

@@ -131,16 +131,27 @@ class Worklist:
         load, self._current = self._current, None
         return load
 
+    @property
+    def is_in_work(self) -> bool:
+        """Whether the worker has got an entry that has not ended."""
+        current = () if self._current is None else (self._current,)
+        return any(entry.sent for entry in (*self._light.values(), *current))
+
     def drop_in_work(self) -> Iterator[Entry]:
-        """Take out, one by one, all light jobs and the entry whose turn it is."""
-        for job_id in tuple(self._light):
+        """Take out, one by one, what the worker has got. What it has not got yet stays for the next worker."""
+        for job_id in [light.id for light in self._light.values() if light.sent]:
             yield self._light.pop(job_id)
-        if self._current is not None:
+        if self._current is not None and self._current.sent:
             current, self._current = self._current, None
             yield current
 
-    def drop_waiting(self) -> Iterator[Entry]:
-        """Take out, one by one, what waits."""
+    def drop_all(self) -> Iterator[Entry]:
+        """Take out, one by one, everything: first what had its turn."""
+        while self._light:
+            yield self._light.pop(next(iter(self._light)))
+        if self._current is not None:
+            current, self._current = self._current, None
+            yield current
         while self._waiting:
             yield self._waiting.popleft()
         while self._loads:

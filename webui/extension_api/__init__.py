@@ -7,6 +7,7 @@ in this package, or listed in `domain_types.py` as a part of the contract. Modul
 
 from webui.extension_api.action import Action, ActionContext, ActionResult
 from webui.extension_api.domain_types import (
+    Account,
     BadRequestError,
     Cancelled,
     Dialect,
@@ -14,6 +15,7 @@ from webui.extension_api.domain_types import (
     ImageField,
     Img2Img,
     Inpainting,
+    Item,
     NetworkTag,
     NotFiniteError,
     Notice,
@@ -32,6 +34,8 @@ from webui.extension_api.functions import (
     extra_networks,
     find_sampler,
     fitted,
+    json_object,
+    listed,
     painted_box,
     unfinished,
     with_aspect,
@@ -43,6 +47,7 @@ from webui.extension_api.options import Options
 
 __all__ = [
     "API_VERSION",
+    "Account",
     "Action",
     "ActionContext",
     "ActionResult",
@@ -53,6 +58,7 @@ __all__ = [
     "ImageField",
     "Img2Img",
     "Inpainting",
+    "Item",
     "JobContext",
     "ModelTraits",
     "Models",
@@ -74,6 +80,8 @@ __all__ = [
     "find_sampler",
     "fitted",
     "hookimpl",
+    "json_object",
+    "listed",
     "painted_box",
     "unfinished",
     "with_aspect",

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """What an action made.
+    """The result of an action.
 
     Attributes:
         text: one or more sentences, shown as they are.
         images: pictures to show.
-        files: what was written, model files among them.
-        data: anything else, as JSON; what a route of the action answers where it is given.
+        files: the files that it wrote, such as models.
+        data: anything else, as JSON. Where it is given, routes of the action answer with it.
     """
 
     text: str = ""
@@ -34,11 +34,12 @@ class ActionResult:
 
 @dataclass(frozen=True, slots=True)
 class ActionContext:
-    """What a running action works with.
+    """The tools of a running action.
 
     Attributes:
         models: files by name, and what was built from them.
-        progress: told (done, total, text) now and then; total 0 where it is not known.
+        progress: told (done, total, text) now and then; total 0 where it is not known. An action that neither tells
+            it nor asks `stopped` for the setting `hook_deadline` counts as hanging.
         stopped: whether the user cancelled; then return soon, or raise Cancelled.
         device, dtype: where networks run and with which numbers.
     """
@@ -64,12 +65,12 @@ class Action:
 
     Attributes:
         name: letters, digits and _; the native route is `POST /api/extensions/<extension>/<name>`.
-        title: what stands on the button and over the form.
+        title: the text on the button and above the form.
         options: the model of the form.
-        run: does it, in the worker.
+        run: the function that does the work, in the worker.
         routes: further routes, `"POST /soft_glow/measure"`: the JSON body (or the query of a GET) is the options,
             the answer is the result's `data`.
-        light: quick and without a network (a list): answered also while a job runs, in a thread of its own.
+        light: whether it is quick and uses no network (a list). It then runs beside other jobs, in a thread of its own.
     """
 
     name: str

@@ -1,16 +1,19 @@
-"""Small functions that extensions may call: sizes and masks of pictures, prompts, samplers, unfinished files.
+"""Small functions that extensions may call: sizes and masks of pictures, prompts, samplers, texts in files.
 
-Each is a promise of its own: what it calls inside the program may move and change.
+They stay as they are even where the code behind them moves or changes.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from PIL import Image
 
 from webui.domain import catalog
 from webui.domain.catalog import SamplerInfo
 from webui.imaging import masks, resize
+from webui.library import accounting
+from webui.library import json_object as json_objects
 from webui.library import unfinished as unfinished_files
 from webui.prompt import composition
 from webui.prompt.composition import NetworkTag
@@ -22,7 +25,7 @@ def fitted(picture: Image.Image, mode: Literal["resize", "crop", "fill"], width:
     """The picture, RGB or L, at exactly width x height, as the resize modes of img2img bring it there.
 
     Args:
-        mode: `resize` stretches it; `crop` covers the size and cuts off what stands out; `fill` shows all of it and
+        mode: `resize` stretches it; `crop` covers the size and cuts off what lies beyond it; `fill` shows all of it and
             stretches its border over the rest.
     """
     return resize.fitted(picture, mode, width, height)
@@ -33,7 +36,7 @@ def coverage(mask: Image.Image, *, rounded: bool) -> Image.Image:
 
     Args:
         mask: L, or LA where the alpha channel is the mask.
-        rounded: an alpha above a half counts as all, another as nothing.
+        rounded: whether an alpha above a half counts as all, and any other as nothing.
     """
     return masks.coverage(mask, rounded=rounded)
 
@@ -63,13 +66,30 @@ def extra_networks(prompt: str) -> tuple[str, tuple[NetworkTag, ...]]:
 
 
 def find_sampler(label: str) -> SamplerInfo | None:
-    """What is known of the sampler of that label (`Euler a`); None where there is none."""
+    """The facts about the sampler of that label (`Euler a`); None where there is none."""
     return catalog.find_sampler(label)
+
+
+def json_object(name: str, text: str | bytes) -> dict[str, Any]:
+    """A JSON object from a text that came in a file.
+
+    Args:
+        name: what the text is, for the error.
+
+    Raises:
+        UnusableFileError: it is not JSON, is nested too deep, or holds something else than an object.
+    """
+    return json_objects.json_object(name, text)
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first names of many for a sentence, and how many more there are."""
+    return accounting.listed(names)
 
 
 def unfinished(path: Path) -> Path:
     """A new name beside `path`, for a file that is written under it and then renamed to `path`.
 
-    What a killed process left under such a name is removed at the next start.
+    A file that a killed process left under such a name is removed at the next start.
     """
     return unfinished_files.unfinished(path)

@@ -49,14 +49,16 @@ class AppSpec:
 
     @hookspec
     def actions(self) -> list[Action] | None:
-        """At start. Return what can be started beside making pictures; each gets a form, a job and a route, or None."""
+        """At start. Return the actions that can be started beside making pictures, or None. Each gets a form, a job and
+        a route."""
 
     @hookspec
     def join_job(self, job: JobContext) -> object | None:
         """A job starts, before any work. Return an object with job hooks, or None to stay out of this job.
 
         Called for every job, also where the request does not name the extension (`job.options` is then None), so look
-        quickly. An error fails the job with the extension's name. `job.model` tells what the checkpoint is (family,
+        quickly. An error fails the job with the extension's name; if the next job fails of it too and its request does
+        not name the extension, that job goes on without it. `job.model` tells what the checkpoint is (family,
         prediction, channels, cell); it is known from `use_networks` on and raises before.
         """
 
@@ -67,6 +69,10 @@ class JobSpec:
     `step.place` says where in its job a step stands: `batch`, `hires` (the second pass of hires fix), `stage` (`base`,
     or `refiner` once that has taken over), `call` and `call_in_step` (the calls that the run of the sampler made
     before, and how many of them in this step). Of a call it is `call.place`.
+
+    A hook that makes no progress for the setting `hook_deadline` (120 s; 0: no limit) counts as hanging, and the worker
+    is replaced. Each `job.stopped()`, each `job.notice(...)` and each tensor that `job.models.load` reads is progress.
+    An extension in whose code the worker ended or hung twice is set aside until the user switches it on again.
     """
 
     @hookspec
@@ -77,12 +83,21 @@ class JobSpec:
         """
 
     @hookspec
-    def use_networks(self, networks: Sequence[NetworkTag]) -> Collection[str] | None:
+    def edit_image_request(self, request: GenerationRequest, index: int) -> GenerationRequest | None:
+        """Before the work, once for each image: the request that makes it alone, with its own seed; `index` counts the
+        images in the job. Return it with another `prompt` or `negative_prompt`, or None. An error fails the job.
+
+        Images of a batch whose prompts then ask for different networks (`<lora:...>`) are made one by one.
+        """
+
+    @hookspec
+    def use_networks(self, networks: Sequence[NetworkTag], hires: bool) -> Collection[str] | None:
         """Before a pass is encoded: the tags `<kind:...>` of its prompt, none included. Return the kinds that this
         extension takes (`lora`), or None.
 
-        Called for the first pass, and again where the prompt of hires fix names others; `embeddings` and `patch_model`
-        follow each time. Tags are cut from the prompt whoever takes them; the user is told of those that nobody takes.
+        Called for the first pass, and again where the prompt of hires fix (`hires`) or of another image names others;
+        `embeddings` and `patch_model` follow each time. Tags are cut from the prompt whoever takes them; the user is
+        told of those that nobody takes.
         """
 
     @hookspec
@@ -108,17 +123,18 @@ class JobSpec:
 
     @hookspec
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
-        """Before each call of the network. Return what is added inside it, or None; all extensions' are summed.
+        """Before each call of the network. Return residuals to add inside it, or None. Those of all extensions are
+        summed.
 
-        `call.takes` says what this checkpoint's network can be given.
+        `call.takes` says which residuals this checkpoint's network can take.
         """
 
     @hookspec
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor | None:
         """After guidance. Return another estimate (B, C, h, w) of the clean latents, or None.
 
-        The three tensors are clean estimates whatever the sampler; what was returned is taken back to the noise where a
-        sampler works on that (DDIM family).
+        The three tensors are clean estimates with every sampler. For samplers that work on the noise (DDIM family) the
+        program converts the result back.
         """
 
     @hookspec
@@ -137,8 +153,10 @@ class JobSpec:
         """After `edit_pixels`, once for each image; `index` counts them in the job. Return a new image, or None."""
 
     @hookspec
-    def image_fields(self) -> Mapping[str, str] | None:
-        """After `edit_image`, for each image. Return fields of its infotext (`{"Lora hashes": "a: 123"}`), or None."""
+    def image_fields(self, index: int) -> Mapping[str, str] | None:
+        """After `edit_image`, for each image; `index` counts them in the job. Return fields of its infotext
+        (`{"Lora hashes": "a: 123"}`), or None.
+        """
 
     @hookspec
     def extra_images(self) -> Sequence[Image.Image] | None:

@@ -1,4 +1,4 @@
-"""What the host hands to an extension that may join a job. Needs no torch."""
+"""The value that an extension gets when it may join a job. It needs no torch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelTraits:
-    """What the checkpoint of a job is, as plain data.
+    """Facts about the checkpoint of a job, as plain data.
 
     Attributes:
-        name: of its file, without folder and extension.
+        name: the name of its file, without folder and extension.
         family: everything about its family that does not differ from file to file.
-        prediction: what the network answers, in the family's words: `epsilon`, the noise, or `v` (arXiv:2202.00512).
-        latents: how its latents look.
-        in_channels: what the network takes: the latents' channels, and those of conditioning on a picture.
+        prediction: what the network outputs: `epsilon` (the noise) or `v` (arXiv:2202.00512).
+        latents: the format of its latents.
+        in_channels: the channels of the network's input: those of the latents and of conditioning on a picture.
         zero_terminal_snr: whether its own noise levels end in pure noise (arXiv:2305.08891).
     """
 
@@ -44,8 +44,9 @@ class JobContext:
         options: the extension's own, validated; None where the request does not name the extension.
         device, dtype: of the UNet and the text encoders.
         models: files by name, and what was built from them.
-        notice: tell the user something in a sentence; it is shown beside the picture.
-        stopped: whether the user stopped the job; long work looks now and then and gives back what there is.
+        notice: tell the user something in a sentence; it is shown beside the picture, and counts as progress.
+        stopped: whether the user stopped the job; long work looks now and then and gives back what there is. Each
+            look counts as progress (see `hookspecs`).
         loaded: the checkpoint once it is loaded; read it as `model`.
     """
 

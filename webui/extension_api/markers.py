@@ -1,4 +1,4 @@
-"""The marks that connect extensions to hooks, and the version of this package. Needs no torch."""
+"""The decorators that connect extensions to hooks, and the version of this package. Needs no torch."""
 
 import pluggy
 

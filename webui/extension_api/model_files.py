@@ -1,4 +1,4 @@
-"""The models that an extension may use, as it sees them. What stands behind them is the host's."""
+"""The interface by which an extension uses model files. The host in `webui/plugins` implements it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,9 @@ T = TypeVar("T")
 
 
 class Models(Protocol):
-    """Model files: found by name, never by path, and kept in memory by one owner. Safe to use from several threads."""
+    """Model files: found by name, never by path, and kept in memory once for all extensions. It is safe to use from
+    several threads.
+    """
 
     def names(self, kind: str) -> tuple[str, ...]:
         """Usable files of a kind, by their path inside its folder, sorted.
@@ -25,12 +27,12 @@ class Models(Protocol):
         """The file of that name, with or without folder, extension or hash. A name is compared, never joined to a path.
 
         Raises:
-            UnknownModelError: none; lists what is there.
-            UnusableFileError: there is one, but it cannot be used.
+            UnknownModelError: there is none; the text lists the names that exist.
+            UnusableFileError: the file cannot be used.
         """
 
     def load(self, path: Path, build: "Callable[[TensorFile], T]") -> T:
-        """What `build` makes of the tensors in a file, kept in memory until room is needed or the file changes.
+        """The result of `build` for the tensors in a file, kept in memory until room is needed or the file changes.
 
         Args:
             path: from `find`; a pickle is converted to safetensors first, its code never run.
@@ -41,7 +43,7 @@ class Models(Protocol):
         """
 
     def spec(self, name: str) -> "ModelSpec":
-        """What a checkpoint is: its family, the shapes of its networks, the yaml beside it.
+        """The facts about a checkpoint: its family, the shapes of its networks, the yaml beside it.
 
         Raises:
             UnknownModelError, UnusableFileError: as `find`; also for a pickle that has not been converted yet.
@@ -55,7 +57,7 @@ class Models(Protocol):
         """
 
     def refresh(self) -> None:
-        """Look at the folders again, so that a file just written is found."""
+        """Read the folders again, so that a file that was just written is found."""
 
     def sha256(self, kind: str, name: str) -> str:
         """SHA-256 in hex of a file. Raises as `find`."""

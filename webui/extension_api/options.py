@@ -1,4 +1,4 @@
-"""The base of what an extension declares: a request's options, and the form of an action."""
+"""The base class of the options that an extension declares, for requests and for its actions."""
 
 from pydantic import BaseModel, ConfigDict
 

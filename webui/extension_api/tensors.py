@@ -1,9 +1,10 @@
-"""What an extension imports in modules that work on tensors, beside `webui.extension_api`. Loads torch.
+"""The part of the interface for modules of extensions that work on tensors. It loads torch.
 
 Types that are a part of the contract as they stand: what hooks are handed (`Step`, `Place`, `ModelCall`, `Residuals`,
 `Conditioning`, `Embedding`, `LoadedModel` with its `TextStack` and `ClipTower`), a file's tensors (`TensorFile`,
-`TensorReader`), what a checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`),
-and networks that draw maps (`DepthNetwork`, `Segmenter`). Each function below is a promise of its own.
+`TensorReader`), what a checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`), and
+networks that draw maps (`DepthNetwork`, `Segmenter`). The functions below stay as they are even where the code behind
+them moves or changes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from webui.prompt.conditioning import Conditioning
 from webui.prompt.embeddings import Embedding
 from webui.prompt.ports import TextStack
 from webui.sampling import colours
+from webui.sampling import reported_step as reports
 from webui.sampling.steps import ModelCall, Place, Residuals, Step
 from webui.weights import annotators, build, recognise
 from webui.weights.annotators import Segmenter
@@ -55,6 +57,7 @@ __all__ = [
     "is_finite",
     "latent_colours",
     "picture_network",
+    "reported_step",
     "restores_faces",
     "unet_layout",
 ]
@@ -141,9 +144,18 @@ def picture_network(source: TensorFile, name: str, device: torch.device) -> Any:
         name: of the file, for error texts.
 
     Raises:
-        UnusableFileError: no network that is known, or one that does something else.
+        UnusableFileError: the network is unknown, or does something else.
     """
     return recognise.recognise(source, name, device)
+
+
+def reported_step(sampler: str, call: ModelCall) -> int:
+    """The number of the step, from 0, that A1111 would have reported at a call of the network. It lags behind.
+
+    Args:
+        sampler: the label of the sampler of the pass.
+    """
+    return reports.reported_step(sampler, call.step.index, call.place.call_in_step, call.place.call)
 
 
 def restores_faces(network: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Colour correction: the colours of one picture with the lightness of another, so that repeated runs do not drift."""
+"""Colour correction: gives one picture the colours of another, so that colours do not drift over repeated runs."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ def _rgb(lab: NDArray[np.uint8]) -> Floats:
 
 
 def _histogram(source: NDArray[np.uint8], wanted: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Values of `source` replaced so that their distribution is that of `wanted`; cut to whole numbers."""
+    """Values of `source` replaced so that their distribution is that of `wanted`; rounded down to whole numbers."""
     counts = np.bincount(wanted.ravel(), minlength=256)
     levels = np.flatnonzero(counts)
     mine = np.cumsum(np.bincount(source.ravel(), minlength=256)) / source.size

@@ -1,4 +1,4 @@
-"""What a mask covers: reading, blurring, and the box that "only masked" works on. Masks are mode L, white repaints.
+"""Masks as pictures: reads and blurs them, and finds the box for "only masked". They are mode L; white is repainted.
 
 How a mask acts on latents is in `webui/sampling/masking.py`.
 """
@@ -10,7 +10,7 @@ from scipy.ndimage import correlate1d
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom are outside
 
 SURE = 128  # an alpha value above this counts as painted
-_FRACTION = 256  # OpenCV's fixed-point kernels for 8-bit pictures have 8 bits behind the point
+_FRACTION = 256  # OpenCV's fixed-point kernels for 8-bit pictures have 8 fractional bits
 
 
 def coverage(mask: Image.Image, *, rounded: bool) -> Image.Image:
@@ -89,7 +89,9 @@ def with_aspect(box: Box, target: tuple[int, int], image: tuple[int, int]) -> Bo
 
 
 def _lengthened(start: int, end: int, extra: int, limit: int) -> tuple[int, int]:
-    """Half of `extra` (rounded down) before, the rest after; shifted into 0..limit, cut where it does not fit."""
+    """The range with half of `extra` (rounded down) added before it and the rest after it, shifted into 0..limit, and
+    cut where it does not fit.
+    """
     start, end = start - extra // 2, end + extra - extra // 2
     over = max(0, end - limit)
     start, end = start - over, end - over

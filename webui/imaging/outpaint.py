@@ -1,4 +1,4 @@
-"""Growing a picture: the larger canvas, and the mask of what is new on it."""
+"""Outpainting: puts a picture on a larger canvas, and makes the mask of the new parts."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Margins:
 def rounded(margins: Margins, width: int, height: int) -> Margins:
     """The margins made larger until the grown picture's sides are multiples of `SIZE_STEP`.
 
-    The pixels that are missing go to a side that grows anyway, or to the right and bottom.
+    Missing pixels are added on a side that grows anyway, or on the right and at the bottom.
     """
     wide = -(width + margins.left + margins.right) % SIZE_STEP
     high = -(height + margins.top + margins.bottom) % SIZE_STEP
@@ -57,7 +57,7 @@ def grown(picture: Image.Image, margins: Margins, overlap: int) -> tuple[Image.I
 
 
 def _stretch(canvas: Image.Image, margins: Margins, width: int, height: int) -> None:
-    """Border columns over the sides, then border rows, now as wide as the canvas, over top and bottom."""
+    """Stretch border columns over the sides, then border rows (now as wide as the canvas) over top and bottom."""
     rows = (margins.top, margins.top + height)
     for at, span, edge in (
         (0, margins.left, margins.left),

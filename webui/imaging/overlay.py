@@ -1,15 +1,15 @@
-"""Putting the original back over the result where the mask protects it, and the fill of what it does not."""
+"""Puts the original back over the result where the mask protects it, and fills the masked part before a run."""
 
 from PIL import Image, ImageFilter, ImageOps
 
 from webui.imaging.masks import Box
 from webui.imaging.resize import fitted
 
-_FILL_BLURS = ((256, 1), (64, 1), (16, 2), (4, 4), (2, 2), (0, 1))  # radius in pixels, how often it is laid on
+_FILL_BLURS = ((256, 1), (64, 1), (16, 2), (4, 4), (2, 2), (0, 1))  # radius in pixels, number of times it is pasted
 
 
 def protected(picture: Image.Image, mask: Image.Image) -> Image.Image:
-    """What of the picture stays, RGBA: transparent where the mask (L, same size) is white."""
+    """The protected part of the picture, RGBA: transparent where the mask (L, same size) is white."""
     kept = Image.new("RGBa", picture.size)
     kept.paste(picture.convert("RGBA").convert("RGBa"), mask=ImageOps.invert(mask.convert("L")))
     return kept.convert("RGBA")
@@ -41,7 +41,7 @@ def laid_over(picture: Image.Image, overlay: Image.Image) -> Image.Image:
 
 
 def composite(picture: Image.Image, mask: Image.Image) -> Image.Image:
-    """What was painted alone, RGBA: transparent where the mask is black."""
+    """The repainted part alone, RGBA: transparent where the mask is black."""
     shape = fitted(mask.convert("L"), "fill", picture.width, picture.height)
     nothing = Image.new("RGBa", picture.size)
     return Image.composite(picture.convert("RGBA").convert("RGBa"), nothing, shape).convert("RGBA")

@@ -1,4 +1,4 @@
-"""Pictures and masks brought to an exact size by Pillow. What a mask means is in `masks.py`."""
+"""Brings pictures and masks to an exact size."""
 
 from typing import Literal
 
@@ -12,8 +12,8 @@ def fitted(picture: Image.Image, mode: FitMode, width: int, height: int) -> Imag
     """The picture, RGB or L, at exactly width x height.
 
     Args:
-        mode: `resize` stretches it; `crop` covers the size and cuts off what stands out, the same on both sides; `fill`
-            puts all of it in the middle and stretches its border rows or columns over the rest.
+        mode: `resize` stretches it; `crop` covers the size and cuts off what lies beyond it, the same on both sides;
+            `fill` puts all of it in the middle and stretches its border rows or columns over the rest.
     """
     if mode == "crop":
         return _cropped(picture, width, height)

@@ -1,4 +1,4 @@
-"""Colours painted over a picture: the picture that results, and where it was changed."""
+"""Inpaint sketch: lays painted colours over a picture, and finds where they changed it."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def painted_over(picture: Image.Image, layers: Sequence[Image.Image]) -> Image.I
 
 
 def paint_mask(original: Image.Image, painted: Image.Image, transparency: float = 0.0) -> Image.Image | None:
-    """Mode L, bright where any channel was changed; None where nothing was, or nothing of the mask would be left.
+    """The mask of the changed pixels, mode L; None where nothing was changed or nothing of the mask would be left.
 
     Args:
         original, painted: RGB, of equal size.
@@ -33,7 +33,8 @@ def paint_mask(original: Image.Image, painted: Image.Image, transparency: float 
 
 
 def blended(original: Image.Image, painted: Image.Image, mask: Image.Image, blur: float) -> Image.Image:
-    """What inpainting a sketch starts from: the paint, softened, fades into the original along the softened mask.
+    """The picture from which inpainting a sketch starts: the blurred paint fades into the original along the blurred
+    mask.
 
     Args:
         blur: standard deviation in pixels of both.

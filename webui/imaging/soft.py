@@ -1,4 +1,4 @@
-"""Soft inpainting's mask: made from how much each latent cell changed, not from what was painted alone.
+"""The mask of soft inpainting, which depends on how much each latent cell has changed.
 
 Blending while sampling is in `webui/sampling/masking.py`.
 """
@@ -21,7 +21,7 @@ _NEAR_ONE = 1.00001  # a wholly painted cell has no finite threshold
 
 
 def changed_mask(distance: Floats, painted: Floats, options: SoftInpainting, width: int, height: int) -> Image.Image:
-    """The mask (L, width x height, white is the new picture) of what has changed visibly.
+    """The mask (L, width x height, white is the new picture) of the parts that have changed visibly.
 
     Args:
         distance: (h, w), how far each latent cell has moved (2-norm over channels).
@@ -30,7 +30,7 @@ def changed_mask(distance: Floats, painted: Floats, options: SoftInpainting, wid
     influence = float(options.mask_influence)
     protection = 1 - painted.clip(0, 1) ** (options.preservation / 2)
     protection = 0.5 * (1 - influence) + protection * influence
-    half = options.difference_threshold * protection / (_NEAR_ONE - protection)  # a change this large is half kept
+    half = options.difference_threshold * protection / (_NEAR_ONE - protection)  # a change of this size is kept by half
     smooth = ranked_mean(ranked_mean(distance, *_BRIGHT), *_MIDDLE)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         kept = 1 / (1 + (smooth / half) ** options.difference_contrast)

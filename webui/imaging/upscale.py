@@ -1,6 +1,6 @@
 """Enlarging 8-bit pictures: by a filter, or by a network in tiles. The networks themselves are loaded in `weights/`.
 
-Sizes, order of passes and the blending of tiles are those of A1111, so that the pictures are the same.
+The order of passes, the blending of tiles and the sizes in hires fix are those of A1111, so that pictures are the same.
 """
 
 import math
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.float32]  # (h, w, 3), RGB in 0..1
-Pass = Callable[[Image.Image], Image.Image]  # one pass of an upscaler; the picture comes back larger
+UpscalerPass = Callable[[Image.Image], Image.Image]  # one pass of an upscaler: returns a larger picture
 Watch = Callable[[int, int], None]  # (tiles done, of); may raise Cancelled
 
 LANCZOS, NEAREST = Image.Resampling.LANCZOS, Image.Resampling.NEAREST
 MAX_PASSES = 3
-STEP = 8  # sides of what `upscale` makes are multiples of it
+STEP = 8  # sides of what hires fix is given are multiples of it
 TILE, OVERLAP = 192, 8  # pixels of the picture that goes in
 
 
@@ -26,7 +26,7 @@ class TileModel(Protocol):
 
     Attributes:
         scale: factor on both sides.
-        averages: overlaps of tiles are averaged; else each tile fades in over its neighbour.
+        averages: whether overlaps of tiles are averaged; otherwise each tile fades in over its neighbour.
     """
 
     @property
@@ -36,12 +36,17 @@ class TileModel(Protocol):
     def __call__(self, pixels: Pixels) -> Pixels: ...
 
 
-def upscale(image: Image.Image, scale: float, once: Pass) -> Image.Image:
-    """The picture enlarged by `scale`, sides rounded down to multiples of 8.
+def upscale(image: Image.Image, scale: float, once: UpscalerPass) -> Image.Image:
+    """The picture enlarged by `scale`, sides rounded to whole pixels, so that it keeps its proportions."""
+    width, height = (max(1, rounded(side * scale)) for side in image.size)
+    return _grown(image, width, height, scale, once)
 
-    A pass is repeated, three times at most, until both sides are reached; the rest is done by Lanczos.
+
+def _grown(image: Image.Image, width: int, height: int, scale: float, once: UpscalerPass) -> Image.Image:
+    """The picture at width x height, by passes that shall reach `scale`.
+
+    The pass is repeated, three times at most, until both sides are long enough. Lanczos brings the picture to its size.
     """
-    width, height = (max(STEP, int(side * scale // STEP * STEP)) for side in image.size)
     for number in range(MAX_PASSES):
         if image.width >= width and image.height >= height and (number > 0 or scale != 1):
             break
@@ -52,29 +57,36 @@ def upscale(image: Image.Image, scale: float, once: Pass) -> Image.Image:
     return image if image.size == (width, height) else image.resize((width, height), LANCZOS)
 
 
-def resized(image: Image.Image, width: int, height: int, once: Callable[[float], Pass] | None) -> Image.Image:
+def resized(image: Image.Image, width: int, height: int, once: Callable[[float], UpscalerPass] | None) -> Image.Image:
     """The picture at exactly width x height.
 
     Args:
-        once: from the scale wanted to the upscaler's pass, used where the picture must grow; None: Lanczos alone.
+        once: takes the factor wanted and returns the upscaler's pass, for a picture that must grow; None: Lanczos only.
     """
     scale = max(width / image.width, height / image.height)
     if once is not None and scale > 1:
-        image = upscale(image, scale, once(scale))
+        wide, high = (max(STEP, int(side * scale // STEP * STEP)) for side in image.size)  # as A1111 grows them here
+        image = _grown(image, wide, high, scale, once(scale))
     return image if image.size == (width, height) else image.resize((width, height), LANCZOS)
 
 
-def by_filter(scale: float, resample: Image.Resampling) -> Pass:
-    """A pass that is a filter: Lanczos or nearest neighbour."""
+def rounded(side: float) -> int:
+    """The nearest whole number of pixels, halves upwards."""
+    return math.floor(side + 0.5)
+
+
+def by_filter(scale: float, resample: Image.Resampling, whole: Callable[[float], int] = rounded) -> UpscalerPass:
+    """A pass that is a filter: Lanczos or nearest neighbour. `whole` says which whole number of pixels a side gets."""
 
     def once(image: Image.Image) -> Image.Image:
-        return image.resize((max(1, int(image.width * scale)), max(1, int(image.height * scale))), resample)
+        width, height = (max(1, whole(side * scale)) for side in image.size)
+        return image.resize((width, height), resample)
 
     return once
 
 
-def by_model(model: TileModel, watch: Watch, *, tile: int = TILE, overlap: int = OVERLAP) -> Pass:
-    """A pass that is a network. Transparency is enlarged by Lanczos beside it.
+def by_model(model: TileModel, watch: Watch, *, tile: int = TILE, overlap: int = OVERLAP) -> UpscalerPass:
+    """A pass that runs a network over tiles. Transparency is enlarged by Lanczos.
 
     Args:
         tile: side of the square tiles in pixels of the picture; 0 works on the whole picture at once.
@@ -105,7 +117,9 @@ def places(length: int, tile: int, overlap: int) -> list[int]:
 
 
 def _faded(model: TileModel, image: Image.Image, watch: Watch, tile: int, overlap: int) -> Image.Image:
-    """Tiles in rows, each fading in over what was there before; in memory are one row and the result."""
+    """The picture from rows of tiles, each of which fades in over those before it. One row is in memory beside the
+    result.
+    """
     scale, (width, height) = model.scale, image.size
     wide, high = min(tile, width), min(tile, height)
     tops, lefts = places(height, tile, overlap), places(width, tile, overlap)
@@ -126,7 +140,7 @@ def _faded(model: TileModel, image: Image.Image, watch: Watch, tile: int, overla
 
 
 def _fade_in(onto: Image.Image, piece: Image.Image, place: tuple[int, int], ramp: Image.Image) -> None:
-    """Paste a piece: its first columns, or rows, by the ramp, the others as they are. At the edge nothing fades."""
+    """Paste a piece whose first columns (or rows) fade in by the ramp; at the picture's edge nothing fades."""
     x, y = place
     if x == 0 and y == 0:
         onto.paste(piece, place)
@@ -140,7 +154,7 @@ def _fade_in(onto: Image.Image, piece: Image.Image, place: tuple[int, int], ramp
 
 
 def _averaged(model: TileModel, image: Image.Image, watch: Watch, tile: int, overlap: int) -> Image.Image:
-    """Tiles at a fixed distance, overlaps averaged."""
+    """The picture from tiles at a fixed distance, with overlaps averaged."""
     scale, (width, height) = model.scale, image.size
     tile = min(tile, width, height)
     stride = tile - min(overlap, tile - 1)

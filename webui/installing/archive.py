@@ -1,4 +1,4 @@
-"""Taking an extension out of a zip or a folder. Nothing is unpacked by a library's own idea of names."""
+"""Copies an extension out of a zip or a folder. Every name is checked here, not left to the zip library."""
 
 import os
 import stat
@@ -15,10 +15,10 @@ _ENCRYPTED = 0x1
 
 
 def unpack(archive: Path, target: Path, limits: Limits = Limits()) -> None:
-    """Unpack a zip into a new folder; a single folder around everything, as code hosts make it, is left away.
+    """Unpack a zip into a new folder; a single folder around everything, as code hosts make it, is removed.
 
     Raises:
-        SourceError: naming the first entry that is refused; all are looked at before one is written.
+        SourceError: naming the first entry that is refused. All are checked before any is written.
     """
     try:
         with zipfile.ZipFile(archive) as opened:

@@ -1,5 +1,5 @@
-"""Fetching a commit with git: objects only. Files are written from the objects by us, so nothing of the repository
-(hooks, filters, attributes, submodules, links, its configuration) ever acts here.
+"""Fetches a commit with git, as objects only. This module writes the files from the objects, so that nothing of the
+repository (hooks, filters, attributes, submodules, links, its configuration) ever takes effect.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from webui.installing.tree import CHUNK, Limits, SourceError, TreeWriter
 
 TIME_LIMIT = 120.0  # seconds for one git command
 COMMIT = re.compile(r"[0-9a-f]{40}")
-LOOK = 0.1  # seconds between two looks at the size of what was fetched
+LOOK = 0.1  # seconds between two checks of the size of what was fetched
 _KEPT = re.compile(r"(PATH|SYSTEMROOT|TEMP|TMP|TMPDIR|LANG|LC_ALL|SSL_CERT_(FILE|DIR)|(HTTPS?|NO|ALL)_PROXY)", re.I)
 _FLAGS = (
     "core.hooksPath=" + os.devnull,
@@ -63,7 +63,7 @@ def fetch(
     """Write the files of the source's commit into a new folder and return the commit (40 hex digits).
 
     Args:
-        say: told every now and then how much has been fetched; what it raises ends git.
+        say: called now and then with how much has been fetched. An exception from it ends git.
 
     Raises:
         SourceError: git is missing or fails, the ref is unknown, an entry is refused (its name is told), or it is too
@@ -90,12 +90,12 @@ def newest(source: GitSource, *, time_limit: float = TIME_LIMIT) -> str:
 
 
 def _wanted(git: "_Git", source: GitSource) -> str:
-    """What to ask the server for: a full name of a ref, or a commit."""
+    """The full name of a ref, or the commit, to request from the server."""
     return source.ref if COMMIT.fullmatch(source.ref) else _listed(git, source)[0]
 
 
 def _listed(git: "_Git", source: GitSource) -> tuple[str, str]:
-    """Full name and commit of the ref, as the server lists them. A branch goes before a tag of the same name."""
+    """Full name and commit of the ref, as the server lists them. A branch is preferred to a tag of the same name."""
     names = [f"refs/heads/{source.ref}", f"refs/tags/{source.ref}"] if source.ref else ["HEAD"]
     peeled = [f"{name}^{{}}" for name in names[1:]]  # the commit behind an annotated tag
     lines = git.run("ls-remote", "--", source.url, *names, *peeled).decode(errors="replace").splitlines()
@@ -141,7 +141,7 @@ class _Objects:
         self._left = 0
 
     def ask(self, sha: str, size: int) -> None:
-        for _ in self.read(self._left):  # what the last reader left
+        for _ in self.read(self._left):  # the part of the last object that was not read
             pass
         self._stdin.write(f"{sha}\n".encode())
         self._stdin.flush()
@@ -163,7 +163,7 @@ class _Objects:
 
 
 class _Git:
-    """git in an empty bare repository of ours, with a clean environment."""
+    """Runs git in an empty bare repository of its own, with a clean environment."""
 
     def __init__(self, folder: Path, protocol: str, time_limit: float, most: int, say: Callable[[str], None]) -> None:
         self._folder = folder
@@ -174,7 +174,7 @@ class _Git:
         self._environment = _environment(os.environ, folder, protocol)
 
     def run(self, *arguments: str) -> bytes:
-        """What a command writes. Raises SourceError when it fails, takes too long or fetches too much."""
+        """The output of a command. Raises SourceError when it fails, takes too long or fetches too much."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = self._start(arguments, subprocess.DEVNULL, out, err)
             try:
@@ -238,14 +238,16 @@ class _Git:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """git and the helpers that it started."""
+    """End git and the helper processes that it started."""
     if process.poll() is None:
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL) if sys.platform != "win32" else process.kill()
 
 
 def _environment(given: Mapping[str, str], folder: Path, protocol: str) -> dict[str, str]:
-    """No configuration but ours, no prompt, no helper, one protocol; proxies and certificates of the user stay."""
+    """An environment without the user's git configuration, prompts and helpers, and with one protocol. The user's
+    proxies and certificates stay.
+    """
     return {name: value for name, value in given.items() if _KEPT.fullmatch(name)} | {
         "HOME": str(folder),
         "XDG_CONFIG_HOME": str(folder),

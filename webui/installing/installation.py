@@ -1,4 +1,6 @@
-"""The kind of job that plans, makes or checks a change of what is installed: minutes, where packages are fetched."""
+"""The kind of job that installs, updates or checks extensions, or plans that. It takes minutes where packages are
+fetched.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,7 +15,7 @@ from webui.jobs.kind import FrontKind
 
 @dataclass(frozen=True, slots=True)
 class PlanInstall:
-    """Fetch an extension and say what installing it would do."""
+    """Work: fetch an extension and say what installing it would do."""
 
     source: str
     ref: str = ""
@@ -21,7 +23,7 @@ class PlanInstall:
 
 @dataclass(frozen=True, slots=True)
 class PlanUpdate:
-    """The same for a newer version of an installed one; `ref` None keeps the branch, tag or commit."""
+    """Work: the same for a newer version of an installed one. `ref` None keeps the branch, tag or commit."""
 
     name: str
     ref: str | None = None
@@ -29,14 +31,14 @@ class PlanUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Do what was planned."""
+    """Work: carry out a plan."""
 
     token: str
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Look at the files of an installed one and load it in a process of its own."""
+    """Work: check the files of an installed extension, and load it in a process of its own."""
 
     name: str
 
@@ -46,7 +48,7 @@ InstallWork = PlanInstall | PlanUpdate | Apply | Check
 
 @dataclass(frozen=True, slots=True)
 class InstallProgress:
-    """What is being done; nobody knows how much of it is left."""
+    """The present step of the work. How much is left is unknown."""
 
     text: str = ""
     fraction: float = 0.0
@@ -55,12 +57,12 @@ class InstallProgress:
 
 @dataclass(frozen=True, slots=True)
 class InstallOutcome:
-    """What came of it.
+    """The result of the work.
 
     Attributes:
-        plan: of an installation or an update; None where it is up to date.
-        entry: what was installed.
-        problems: found by a check.
+        plan: the plan of an installation or an update; None where the extension is up to date.
+        entry: the generation that was installed.
+        problems: the problems that a check has found.
     """
 
     plan: Plan | None = None
@@ -73,7 +75,7 @@ InstallJob = Job[InstallWork, InstallProgress, InstallOutcome]
 
 
 class Installation(FrontKind[InstallWork, InstallProgress, InstallOutcome]):
-    """It can be stopped until the folder of the extension is exchanged; what was there before then stays."""
+    """A job that can be stopped until it exchanges the folder of the extension; then the earlier folder stays."""
 
     name = "installation"
     kept = 10

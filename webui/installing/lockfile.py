@@ -1,5 +1,6 @@
-"""The lock file of installed extensions: source, commit, content hash and packages of each. It only remembers."""
+"""The lock file of installed extensions: source, commit, content hash and packages of each."""
 
+import contextlib
 import json
 import logging
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from types import MappingProxyType
 from pydantic import TypeAdapter, ValidationError
 
 from webui.domain.errors import WebuiError
+from webui.library.json_object import keep_aside
 from webui.library.unfinished import write_atomically
 
 FILE = "extensions.lock.json"  # in the data folder
@@ -24,7 +26,7 @@ class Entry:
     Attributes:
         commit: 40 hex digits; "" for zips and folders.
         sha256: `tree.tree_hash` of its folder.
-        packages: what was installed for it, `name==version`.
+        packages: the packages installed for it, as `name==version`.
     """
 
     version: str
@@ -37,13 +39,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of one installed extension.
+    """The record of one installed extension.
 
     Attributes:
         now: the generation in its folder.
-        previous: the one before, kept until `now` has started once.
-        coming: set while a swap is under way: what the folder will hold.
-        note: what happened to it last, for the user; "" where all went well.
+        previous: the generation before, kept until `now` has started once.
+        coming: the generation that is being put into the folder; None at all other times.
+        note: a sentence for the user about its last change; "" where that went well.
     """
 
     now: Entry | None = None
@@ -57,12 +59,12 @@ _RECORDS: TypeAdapter[dict[str, Record]] = TypeAdapter(dict[str, Record])
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """All of them, by name. Immutable; `LockFile.write` replaces it."""
+    """All records by name. It is immutable; `LockFile.write` replaces the file by another."""
 
     records: Mapping[str, Record] = field(default_factory=lambda: MappingProxyType({}))
 
     def with_(self, name: str, record: Record | None) -> "Lock":
-        """With another record under a name; None takes it away."""
+        """A copy with another record under a name; None removes the record."""
         others = {key: value for key, value in self.records.items() if key != name}
         return Lock(MappingProxyType(others if record is None else {**others, name: record}))
 
@@ -78,7 +80,7 @@ class LockFile:
         self._path = path
 
     def read(self) -> Lock:
-        """What is written; nothing where there is no file.
+        """The content of the file; empty where there is no file.
 
         Raises:
             WebuiError: the file is damaged. It is not overwritten, because it alone knows what was installed.
@@ -92,6 +94,19 @@ class LockFile:
             raise WebuiError(
                 f"{self._path} cannot be read ({reason}); move it away, then install the extensions again"
             ) from None
+
+    def keep_damaged_aside(self) -> bool:
+        """At a start: rename a file that cannot be read to `<name>.damaged-<time>`; whether that was done.
+
+        The extensions stay and work; that they were installed, and what they were before, only that file knows.
+        """
+        try:
+            self.read()
+        except WebuiError as error:
+            with contextlib.suppress(OSError):
+                keep_aside(self._path, str(error))
+                return True
+        return False
 
     def write(self, lock: Lock) -> None:
         """Raises WebuiError where it cannot be written."""

@@ -1,4 +1,4 @@
-"""The pip packages of extensions: a dry run finds what would change, and what the program runs on is held fast."""
+"""The pip packages of extensions. A dry run finds what would change; packages of the program itself never change."""
 
 import importlib.metadata
 import json
@@ -23,7 +23,7 @@ _CONSTRAINT = re.compile(r"The user requested \(constraint\) (\S+)")
 
 
 class PackagesError(WebuiError):
-    """Packages that an extension needs cannot be had without changing what others need; the text names them."""
+    """Packages of an extension cannot be installed without changing what others need; the text names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class PackageChange:
 
 
 class Pip(Protocol):
-    """Runs `python -m pip`; a function, so that tests can answer with a report of theirs."""
+    """Runs `python -m pip`. It is a parameter so that tests can replace it."""
 
     def __call__(self, *arguments: str) -> None:
         """Raises PackagesError with what pip said when it fails."""
 
 
 def run_pip(*arguments: str) -> None:
-    """pip of this program's environment. Raises PackagesError."""
+    """Run pip in this program's environment. Raises PackagesError."""
     command = [sys.executable, "-m", "pip", *arguments]
     try:
         done = subprocess.run(
@@ -79,8 +79,8 @@ class Packages:
     ) -> None:
         """
         Args:
-            requirements: the program's requirements.txt; what it names and all that these need is never changed.
-            installed: versions by canonical name; None looks into the environment.
+            requirements: the program's requirements.txt; the packages in it, and those that they need, never change.
+            installed: versions by canonical name; None: those of the environment.
         """
         self._requirements = requirements
         self._pip = pip
@@ -90,7 +90,7 @@ class Packages:
         """The exact changes that these requirements bring, found by a dry run that installs and runs nothing.
 
         Args:
-            others: what other extensions need, by their names; it must still hold afterwards.
+            others: the requirements of other extensions, by name; they must still be met afterwards.
 
         Raises:
             PackagesError: a package of the program or of another extension would change, there is no wheel, or pip
@@ -113,7 +113,7 @@ class Packages:
         return tuple(change for change in changes if change.before != change.version)
 
     def held(self, installed: Mapping[str, str]) -> dict[str, str]:
-        """Versions of what the program runs on: the pins, and all that these need, as installed. Canonical names."""
+        """Versions of the program's own packages, and of all that these need, as installed, by canonical name."""
         pins = dict(self._pins())
         waiting = list(pins)
         while waiting:
@@ -235,7 +235,7 @@ def _change(item: Mapping[str, Any], installed: Mapping[str, str]) -> PackageCha
 
 
 def _explained(told: str, needs: Sequence[str], pins: Mapping[str, str], others: Mapping[str, Sequence[str]]) -> str:
-    """One sentence from what pip wrote."""
+    """One sentence that explains pip's output."""
     for match in _CONSTRAINT.finditer(told):
         name = _key(_requirement(match.group(1)))
         owner = next((who for who, theirs in others.items() if name in map(_key, map(_requirement, theirs))), None)

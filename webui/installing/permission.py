@@ -1,4 +1,4 @@
-"""Who may install through a page or the API: whoever sits at this machine, or anybody once a flag says so."""
+"""Decides who may install through the page or the API: users on this machine, or everybody where a flag allows it."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from webui.domain.errors import WebuiError
 
 _NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")  # a proxy stands between
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")  # headers that a proxy adds
 
 
 class NotAllowedError(WebuiError):
@@ -16,11 +16,11 @@ class NotAllowedError(WebuiError):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """The rule.
+    """The rule about who may install.
 
     Attributes:
-        everybody: `--allow-extension-install` was given.
-        loopback_only: the server is reached from this machine only, under no other name.
+        everybody: whether `--allow-extension-install` was given.
+        loopback_only: whether the server can be reached from this machine only, under no other name.
     """
 
     everybody: bool = False

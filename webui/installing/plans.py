@@ -1,4 +1,4 @@
-"""What an installation would do, as data and as text, before it does it."""
+"""The plan of an installation: what it would do, as data and as text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ TRUST = "An extension is code with all your rights: go on only if you trust who 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything is fetched and looked at, nothing has run, nothing is changed.
+    """The plan of an installation or an update. Everything is fetched and checked; nothing has run or changed.
 
     Attributes:
-        token: what `Installer.apply` takes; any change of the staged files makes it worthless.
-        entry: as it would stand in the lock file.
+        token: the argument of `Installer.apply`. It becomes invalid when the staged files change.
+        entry: the new entry of the lock file.
         before: the generation that would be replaced; None for a first installation.
         warnings: sentences that the user should read.
         staging: holds the folder `manifest.name` with the files.
@@ -47,7 +47,7 @@ class Plan:
         return self.staging / "wheels"
 
     def rows(self) -> list[tuple[str, str]]:
-        """What a user is shown: a heading and a text each."""
+        """The plan for users, as pairs of a heading and a text."""
         manifest, entry = self.manifest, self.entry
         version = f"{self.before.version} -> {manifest.version}" if self.before else manifest.version
         at = f"commit {entry.commit}" if entry.commit else f"content SHA-256 {entry.sha256}"

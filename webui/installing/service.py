@@ -1,4 +1,6 @@
-"""Installing, updating and removing extensions: plan, check in another process, exchange, and back when it fails."""
+"""Installs, updates and removes extensions: each change is planned, checked in another process, made, and undone when
+it fails.
+"""
 
 import contextlib
 import logging
@@ -26,13 +28,13 @@ from webui.plugins.manifest import Manifest, read_manifest
 KEPT_PLANS = 4
 PLAN_AGE = 1800.0  # seconds
 
-Say = Callable[[str], None]  # told each step before it is made; what it raises stops the work there
+Say = Callable[[str], None]  # called before each step; an exception from it stops the work there
 
 log = logging.getLogger(__name__)
 
 
 def silent(text: str) -> None:
-    """Nobody listens."""
+    """A `Say` that does nothing."""
 
 
 class InstallError(WebuiError):
@@ -40,7 +42,9 @@ class InstallError(WebuiError):
 
 
 class Installer:
-    """What the doors call. Thread-safe; one change at a time. No code of an extension ever runs in this process."""
+    """The installer that page, API and command line use. It is thread-safe and makes one change at a time. No code of
+    an extension ever runs in this process.
+    """
 
     def __init__(
         self,
@@ -56,7 +60,7 @@ class Installer:
         """
         Args:
             lock_file: see `installing.lockfile`.
-            places: where sources on this machine may lie.
+            places: the folders of this machine from which sources may come.
             bundled_dir: the program's own extensions, whose names are taken also where `extensions_dir` is another.
             check_limit: seconds that loading an extension may take when it is checked.
         """
@@ -76,7 +80,7 @@ class Installer:
         self._changed.append(listener)
 
     def recover(self) -> None:
-        """At the start, before extensions are looked at: finish or undo what a kill broke off.
+        """Finish or undo a change that a kill has interrupted. Call it at the start, before extensions are loaded.
 
         Raises:
             WebuiError: the lock file or the folder cannot be read or written.
@@ -85,7 +89,7 @@ class Installer:
             self._generations.recover()
 
     def records(self) -> Mapping[str, Record]:
-        """What is installed, by name; bundled extensions and those put there by hand are not among them."""
+        """The installed extensions by name, without bundled ones and those that the user copied there."""
         return self._generations.lock().records
 
     def plan_install(self, source: str, ref: str = "", say: Say = silent) -> Plan:
@@ -98,7 +102,7 @@ class Installer:
             return self._plan(parse_source(source, ref, self._places), ref, say, updating="")
 
     def plan_update(self, name: str, ref: str | None = None, say: Say = silent) -> Plan | None:
-        """The same for a newer version from where it came from; None where it is up to date.
+        """The same for a newer version from the same source; None where the extension is up to date.
 
         Args:
             ref: another branch, tag or commit from now on; None keeps the one it was installed with.
@@ -120,18 +124,18 @@ class Installer:
             return plan
 
     def planned(self, token: str) -> Plan:
-        """A plan that was made and is still there. Raises WebuiError."""
+        """The plan of a token. Raises WebuiError where it does not exist any more."""
         with self._busy:
             if token not in self._plans:
                 raise InstallError("there is no such plan (any more); plan it again")
             return self._plans[token][0]
 
     def apply(self, token: str, say: Say = silent) -> Entry:
-        """Do what was planned: check it in a process of its own, install its packages, exchange the folder.
+        """Carry out a plan: check the extension in a process of its own, install its packages, exchange the folder.
 
         Raises:
             WebuiError: the plan is gone or its files changed, the extension does not load, or packages cannot be
-                installed. Whatever was there before is still there.
+                installed. The earlier state is then kept.
         """
         with self._busy:
             plan = self._take(token)
@@ -143,7 +147,7 @@ class Installer:
         return plan.entry
 
     def try_out(self, token: str) -> list[str]:
-        """Whether what was planned loads, without installing anything; nothing where all is well."""
+        """Load the planned extension without installing anything. Returns what is wrong, nothing where it loads."""
         with self._busy:
             plan = self._take(token)
             try:
@@ -161,7 +165,8 @@ class Installer:
                 self._drop(known[0])
 
     def check(self, name: str) -> list[str]:
-        """What is wrong with an installed extension: changed files, or it does not load; nothing where all is well.
+        """The problems of an installed extension, such as changed files, or that it does not load; empty where there
+        are none.
 
         Raises:
             WebuiError: there is none of that name.
@@ -193,7 +198,7 @@ class Installer:
         return tuple(package for package in now.packages if package not in others)
 
     def roll_back(self, name: str, why: str = "by the user") -> Entry:
-        """Let the earlier generation take the place again. Raises WebuiError where there is none."""
+        """Put the earlier generation back. Raises WebuiError where there is none."""
         with self._busy, _as_error(name):
             now = self._installed(name)
             entry = self._generations.roll_back(name, f"version {now.version} was rolled back: {why}")
@@ -202,7 +207,9 @@ class Installer:
         return entry
 
     def settle(self, infos: Iterable[ExtensionInfo]) -> None:
-        """What the worker found at its start: new generations that work are kept, others give way to those before."""
+        """Act on what the worker has loaded: new generations that work are kept, others are replaced by those
+        before.
+        """
         states = {info.name: info for info in infos} | {info.folder: info for info in infos}
         failed: dict[str, str] = {}
         with self._busy, _as_error("the extensions folder"):
@@ -212,7 +219,7 @@ class Installer:
                     continue
                 if info.state == "ok":
                     self._generations.settle(name)
-                elif info.state == "failed":
+                elif info.state in ("failed", "aside"):
                     failed[name] = info.error
         for name, why in failed.items():
             self.roll_back(name, why)
@@ -243,7 +250,9 @@ class Installer:
         return plan
 
     def _again(self, now: Entry) -> Places:
-        """Where an update may come from: also from where the extension itself came, which was agreed to."""
+        """The places from which an update may come, including the source of the extension, which the user has
+        confirmed.
+        """
         path = local_path(now.source)
         return self._places if path is None else replace(self._places, folders=(*self._places.folders, path))
 
@@ -325,7 +334,7 @@ class Installer:
 
     @contextlib.contextmanager
     def _with_packages(self, changes: Collection[PackageChange], wheels: Path) -> Iterator[None]:
-        """Install packages; those that are new go again where what follows fails."""
+        """While entered, packages are installed. New ones are removed again when the code inside fails."""
         if not changes:
             yield
             return
@@ -352,7 +361,7 @@ class Installer:
         return plan
 
     def _forget_old(self) -> None:
-        """Plans that nobody took up."""
+        """Drop plans that are too old."""
         oldest_first = sorted(self._plans.values(), key=lambda known: known[1])
         for number, (plan, made) in enumerate(oldest_first):
             if time.monotonic() - made > PLAN_AGE or number < len(oldest_first) - KEPT_PLANS:
@@ -371,7 +380,7 @@ class Installer:
 
 @contextlib.contextmanager
 def _as_error(what: str) -> Iterator[None]:
-    """An OSError in words."""
+    """Turn an OSError into an InstallError with a sentence."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Where an extension comes from: what the user wrote becomes a git repository, a zip or a folder, or is refused."""
+"""Sources of extensions: parses what the user wrote to a git repository, a zip or a folder, or refuses it."""
 
 import re
 from dataclasses import dataclass
@@ -54,10 +54,10 @@ Source = GitSource | ZipSource | FolderSource
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """From where on this machine extensions may be taken.
+    """The places on this machine from which extensions may be installed.
 
     Attributes:
-        folders: and everything below them.
+        folders: folders that are allowed with everything below them.
         typed_paths: also any path that is written as a path (on the command line, where the user types it); `file://`
             addresses, which are copied from elsewhere, stay bound to `folders`.
     """
@@ -80,11 +80,11 @@ class Places:
 
 
 def parse_source(text: str, ref: str, places: Places) -> Source:
-    """What a text means.
+    """The source that a text names.
 
     Args:
         text: `https://host/path`, `file:///path`, or the path of a repository, a zip or a folder.
-        ref: only for repositories.
+        ref: a branch, tag or commit, only for repositories.
 
     Raises:
         SourceError: another protocol, a place that is not allowed, nothing there, a ref that cannot be one.
@@ -106,7 +106,7 @@ def parse_source(text: str, ref: str, places: Places) -> Source:
 
 
 def local_path(text: str) -> Path | None:
-    """The path that the text of a source names; None where it lies elsewhere."""
+    """The path that the text of a source names; None where it is not on this machine."""
     if "://" not in text or _WINDOWS_DRIVE.match(text):
         return Path(text)
     parts = urlsplit(text)

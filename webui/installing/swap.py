@@ -1,7 +1,7 @@
-"""Exchanging generations of an extension so that a kill at any moment leaves the old one or the new one.
+"""Exchanges generations of an extension so that a kill at any moment leaves the old one or the new one.
 
-The order of every change: the lock file says what is coming, folders are renamed, the lock file says what is there.
-`recover` finishes or undoes what was broken off, by looking at which files are where.
+The order of every change is: the lock file names the coming generation, folders are renamed, the lock file names the
+present generation. `recover` finishes or undoes an interrupted change by looking at which files are where.
 """
 
 import contextlib
@@ -15,13 +15,13 @@ from webui.domain.errors import WebuiError
 from webui.installing.lockfile import Entry, Lock, LockFile, Record
 from webui.installing.tree import delete_tree, tree_hash
 
-STAGING, PREVIOUS = ".staging", ".previous"  # beside the extensions, so that a rename does it; never loaded
+STAGING, PREVIOUS = ".staging", ".previous"  # beside the extensions, so that renaming is enough; never loaded
 
 log = logging.getLogger(__name__)
 
 
 class Generations:
-    """The folders of installed extensions and their lock file. Used under the installer's lock."""
+    """The folders of installed extensions and their lock file. The caller must hold the installer's lock."""
 
     def __init__(self, extensions_dir: Path, lock_file: LockFile) -> None:
         self._dir = extensions_dir
@@ -43,7 +43,7 @@ class Generations:
         self._file.write(self.lock().noting(name, text))
 
     def put(self, name: str, staged: Path, entry: Entry) -> None:
-        """Let a staged folder be the extension; what is there becomes the previous generation.
+        """Make a staged folder the extension. The present folder becomes the previous generation.
 
         Raises:
             WebuiError: a folder cannot be renamed; the old state is back.
@@ -62,10 +62,10 @@ class Generations:
         self._file.write(self.lock().with_(name, Record(now=entry, previous=before.now)))
 
     def roll_back(self, name: str, note: str) -> Entry:
-        """Let the previous generation be the extension again; the one that is there is thrown away.
+        """Make the previous generation the extension again. The present one is deleted.
 
         Returns:
-            What is there now.
+            The generation that is there now.
 
         Raises:
             WebuiError: there is no previous generation.
@@ -86,7 +86,7 @@ class Generations:
         self._file.write(self.lock().with_(name, None))
 
     def settle(self, name: str) -> None:
-        """The generation that is there has started: the one before is not needed any more."""
+        """Delete the previous generation, because the present one has started."""
         record = self.lock().records.get(name)
         if record is not None and record.previous is not None:
             self._file.write(self.lock().with_(name, replace(record, previous=None, note="")))
@@ -94,6 +94,8 @@ class Generations:
 
     def recover(self) -> None:
         """After a start: finish or undo what a kill broke off, and throw away what was staged."""
+        if self._file.keep_damaged_aside():
+            return  # what is kept of earlier generations may be put back by hand
         for name in self.lock().records:
             self._recover_one(name)
         self._sweep(self._dir / STAGING)
@@ -134,7 +136,7 @@ class Generations:
         os.rename(source, target)
 
     def _throw_away(self, folder: Path) -> None:
-        """Out of sight in one step; deleting takes many."""
+        """Rename a folder away in one step before deleting it, which takes many."""
         if folder.is_dir():
             hidden = self._dir / STAGING / f"removed-{secrets.token_hex(8)}"
             self._rename(folder, hidden)
@@ -143,7 +145,7 @@ class Generations:
     def _sweep(self, folder: Path) -> None:
         try:
             delete_tree(folder)
-        except OSError as error:  # a file that is in use on Windows: tried again at the next start
+        except OSError as error:  # on Windows a file may be in use; the next start tries again
             log.warning("%s cannot be deleted (%s)", folder, error.strerror)
 
 

@@ -1,4 +1,4 @@
-"""Writing the files of an extension from a source that is not trusted: names, kinds and sizes are checked first."""
+"""Writes the files of an extension from a source that is not trusted, after checking names, kinds and sizes."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from webui.domain.errors import WebuiError
 
-SKIPPED = ("__pycache__", ".git")  # what Python and git make; never part of an extension
+SKIPPED = ("__pycache__", ".git")  # made by Python and git; never part of an extension
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names of devices on Windows
 _FORBIDDEN = frozenset('<>:"|?*\\')
 CHUNK = 2**20
@@ -23,7 +23,7 @@ class SourceError(WebuiError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much an extension may hold; weights belong into the models folder.
+    """The limits of an extension's size; weights belong into the models folder.
 
     Attributes:
         entries: files.
@@ -41,7 +41,7 @@ def checked_parts(name: str) -> tuple[str, ...]:
     """The components of an entry's name, which uses `/`.
 
     Raises:
-        SourceError: the name leads out of the folder, or is none on every system.
+        SourceError: the name leads out of the folder, or is not valid on every system.
     """
     shown = repr(name[:200])
     if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):

@@ -2,9 +2,10 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from webui.domain.errors import BusyError
+from webui.jobs.forecast import Forecast
 from webui.jobs.job import AnyJob, Job
 from webui.jobs.kind import JobKind, ProgressT, ResultT, WorkT
 
@@ -12,7 +13,11 @@ KEPT_BYTES = 256 * 2**20  # of pixels, over all ended jobs
 
 
 class JobBoard:
-    """First in, first out; light jobs stand beside the queue. Thread-safe."""
+    """One line of jobs that have not ended, the first one first; light jobs stand beside it. Thread-safe.
+
+    The line is ordered by priority. A new job comes to the end of its round: each owner has one place in each round, so
+    that somebody who sends one job does not wait for all that another has sent. Later the line is moved by hand alone.
+    """
 
     def __init__(self, limit: int, *, capacity: Callable[[], int] = lambda: 1, kept_bytes: int = KEPT_BYTES) -> None:
         """
@@ -23,33 +28,52 @@ class JobBoard:
         self._limit = limit
         self._capacity = capacity
         self._kept_bytes = kept_bytes
-        self._lock = threading.Lock()
+        self._forecast = Forecast()
+        self._lock = threading.RLock()
         self._jobs: dict[str, AnyJob] = {}
+        self._line: list[AnyJob] = []
 
-    def add(self, job: AnyJob, *, whatever: bool = False) -> None:
-        """Append a job; `whatever` the limit says, for those that an earlier run accepted.
+    def add(self, job: AnyJob, *, at_end: bool = False) -> tuple[AnyJob, ...]:
+        """Take a job in; gives back the others whose rank has changed by that.
+
+        Args:
+            at_end: put it behind all others, and whatever the limit says: an earlier run has accepted it, and they
+                come in their order.
 
         Raises:
             BusyError: too many wait.
         """
         with self._lock:
-            live = len(self._live(light=job.is_light))
+            live = self._live(light=job.is_light)
             # of the others as many as are done at once are, or are about to be, in work
-            waiting = live if job.is_light else max(0, live - self._capacity())
-            if waiting >= self._limit and not whatever:
+            waiting = len(live) if job.is_light else max(0, len(live) - self._capacity())
+            if waiting >= self._limit and not at_end:
                 raise BusyError(f"{waiting} jobs wait already; try again when some are done")
             self._jobs[job.id] = job
+            changed: tuple[AnyJob, ...] = ()
+            if not job.is_light:
+                self._line.insert(len(self._line) if at_end else self._fair_place(job), job)
+                changed = tuple(one for one in self._ranked() if one is not job)
             self._count()
+            return changed
 
     def remove(self, job: AnyJob) -> None:
         with self._lock:
             self._jobs.pop(job.id, None)
+            if job in self._line:
+                self._line.remove(job)
             self._count()
 
     def find(self, job_id: str) -> AnyJob | None:
         """The job of that id, whatever its kind."""
         with self._lock:
             return self._jobs.get(job_id)
+
+    def of_task(self, task: str) -> AnyJob | None:
+        """The latest job to which a client gave that name."""
+        with self._lock:
+            named = [job for job in self._jobs.values() if task and job.task == task]
+        return named[-1] if named else None
 
     def get(self, job_id: str, kind: JobKind[WorkT, ProgressT, ResultT]) -> Job[WorkT, ProgressT, ResultT] | None:
         """The job of that id where it is of this kind."""
@@ -64,6 +88,66 @@ class JobBoard:
         """The jobs of this kind that wait, in order."""
         return self._of(kind, "queued")
 
+    def line(self) -> tuple[AnyJob, ...]:
+        """All that have not ended, of every kind but the light ones: those that run, wait or are held, in order."""
+        with self._lock:
+            return tuple(job for job in self._line if not job.ended)
+
+    def move(self, job: AnyJob, place: int) -> tuple[AnyJob, ...]:
+        """Put a job at a place among those that do not run, counted from 0, as far as priorities allow.
+
+        Returns:
+            The jobs whose rank has changed.
+        """
+        with self._lock:
+            if job not in self._line:
+                return ()
+            self._line.remove(job)
+            others = [one for one in self._line if one.state != "running" and not one.ended]
+            peers = [one for one in others if one.priority == job.priority]
+            wanted = others[place : place + 1] if place >= 0 else others[:1]
+            if wanted and wanted[0].priority == job.priority:
+                at = self._line.index(wanted[0])
+            elif peers and (not wanted or wanted[0].priority < job.priority):
+                at = self._line.index(peers[-1]) + 1
+            elif peers:
+                at = self._line.index(peers[0])
+            else:
+                at = self._behind_priority(job.priority)
+            self._line.insert(at, job)
+            changed = self._ranked()
+            self._count()
+            return changed
+
+    def prioritise(self, job: AnyJob, priority: int) -> tuple[AnyJob, ...]:
+        """Give a job another priority, and its fair place there; gives back the jobs whose place has changed."""
+        with self._lock:
+            job.priority = priority
+            if job not in self._line:
+                return ()
+            self._line.remove(job)
+            self._line.insert(self._fair_place(job), job)
+            changed = dict.fromkeys((job, *self._ranked()))
+            self._count()
+            return tuple(changed)
+
+    def place(self, job: AnyJob) -> int | None:
+        """Its place among those that do not run, counted from 0; None where it runs or has ended."""
+        with self._lock:
+            standing = [one for one in self._line if one.state != "running" and not one.ended]
+            return standing.index(job) if job in standing else None
+
+    def eta(self, job: AnyJob) -> float | None:
+        """Seconds until a job is done, those before it counted in; None where nothing can be said."""
+        if job.ended or job.state == "held":
+            return None
+        if job.is_light or job.state == "running":
+            return self._forecast.of(job, (), 1)
+        with self._lock:
+            line = [one for one in self._line if not one.ended and one.state != "held"]
+            before = line[: line.index(job)] if job in line else []
+        return self._forecast.of(job, before, self._capacity())
+
     def settle(self) -> None:
         """After a job has ended: those behind it move up, and what is too old or too large is forgotten.
 
@@ -71,6 +155,8 @@ class JobBoard:
         together. The job that ended last keeps its pixels, however many they are.
         """
         with self._lock:
+            self._learn()
+            self._line = [job for job in self._line if not job.ended]
             self._count()
             ended = [job for job in self._jobs.values() if job.status.ended_at is not None]
             newest = sorted(ended, key=lambda job: job.status.ended_at or 0.0, reverse=True)
@@ -86,13 +172,47 @@ class JobBoard:
             if age and held > self._kept_bytes:
                 job.note_forgotten()
 
+    def _learn(self) -> None:
+        for job in self._line:
+            if job.state == "done":
+                self._forecast.learn(job)
+
     def _of(self, kind: JobKind[WorkT, ProgressT, ResultT], state: str) -> tuple[Job[WorkT, ProgressT, ResultT], ...]:
         with self._lock:
-            return tuple(job for job in self._jobs.values() if job.kind is kind and job.state == state)
+            known: Iterable[AnyJob] = (*self._line, *(job for job in self._jobs.values() if job.is_light))
+            return tuple(job for job in known if job.kind is kind and job.state == state)
 
     def _live(self, *, light: bool) -> list[AnyJob]:
-        """Those that have not ended, in order."""
-        return [job for job in self._jobs.values() if not job.ended and job.is_light == light]
+        """Those that have not ended and will go on by themselves."""
+        known: Iterable[AnyJob] = (job for job in self._jobs.values() if job.is_light) if light else self._line
+        return [job for job in known if not job.ended and job.state != "held"]
+
+    def _fair_place(self, job: AnyJob) -> int:
+        """Where a job belongs in the line: behind all of its priority that are in its owner's present round."""
+        peers = [one for one in self._line if one.priority == job.priority and not one.ended and one is not job]
+        rounds: Counter[str] = Counter()
+        turn_of = {}
+        for one in peers:
+            turn_of[one] = rounds[one.owner]
+            rounds[one.owner] += 1
+        own = rounds[job.owner]
+        earlier = [one for one in peers if turn_of[one] <= own]
+        return self._line.index(earlier[-1]) + 1 if earlier else self._behind_priority(job.priority)
+
+    def _behind_priority(self, priority: int) -> int:
+        """The place behind all that run or have more priority."""
+        places = [at for at, one in enumerate(self._line) if one.priority > priority or one.state == "running"]
+        return places[-1] + 1 if places else 0
+
+    def _ranked(self) -> tuple[AnyJob, ...]:
+        """Give every job of the line a rank that fits its place; gives back those whose rank was another."""
+        changed, last = [], None
+        for job in self._line:
+            if (last is not None and job.rank <= last) or job.rank <= 0:
+                job.rank = 1 if last is None else last + 1
+                changed.append(job)
+            last = job.rank
+        return tuple(changed)
 
     def _count(self) -> None:
         """Tell each waiting job how many must end before its turn. Only here the order of the queue is looked at."""

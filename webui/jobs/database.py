@@ -6,7 +6,8 @@ import sqlite3
 import time
 from pathlib import Path
 
-from webui.jobs.migrations import migrate, refuse_newer
+from webui.jobs.migrations import SCRIPTS, migrate, refuse_newer
+from webui.jobs.schema_check import schema_fault
 
 PATIENCE = 30.0  # seconds to wait for another program that has locked the file
 
@@ -27,7 +28,7 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, Path | None]:
     try:
         return _open(path), None
     except sqlite3.DatabaseError as error:
-        if not _damaged(error):
+        if not (_damaged(error) or path.is_dir()):
             raise
         aside = _move_aside(path)
         log.warning("%s is damaged (%s); it was moved to %s", path, error, aside.name)
@@ -52,6 +53,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise _DamagedError(verdict)
+    (form,) = connection.execute("PRAGMA user_version").fetchone()
+    if fault := schema_fault(connection, form, SCRIPTS):
+        raise _DamagedError(fault)
     migrate(connection, path)
     connection.execute("PRAGMA foreign_keys = ON")
 

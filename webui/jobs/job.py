@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol
 
 from webui.domain.errors import Cancelled, WebuiError
 from webui.domain.result import ENDED, GeneratedImage, JobState, Notice
+from webui.domain.saving import Saving
 from webui.jobs.kind import JobKind, ProgressT, ResultT, WorkT
 from webui.jobs.watched import Watched
 
@@ -30,9 +31,12 @@ class JobStatus(Generic[ProgressT, ResultT]):
         preview: JPEG of the latest estimate; None before the first and after the end.
         images: those made so far; after the end all, until room is needed for newer jobs.
         started: monotonic time; None while it waits.
+        worked: monotonic time at which the work itself began, after the loading of models; None before.
+        worked_from: share that was done at that time.
         ended_at: monotonic time; None before the end.
         result: None before the end, and where it did not end well or is no longer in memory.
         error: why there is no result although it has ended.
+        reason: why it is held, or why it is not begun although its turn may have come; "" otherwise.
     """
 
     progress: ProgressT
@@ -42,9 +46,17 @@ class JobStatus(Generic[ProgressT, ResultT]):
     images: tuple[GeneratedImage, ...] = ()
     notices: tuple[Notice, ...] = ()
     started: float | None = None
+    worked: float | None = None
+    worked_from: float = 0.0
     ended_at: float | None = None
     result: ResultT | None = None
     error: Exception | None = None
+    reason: str = ""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it goes on only after somebody has done something."""
+        return bool(self.reason) and not self.ended
 
     @property
     def ended(self) -> bool:
@@ -52,17 +64,17 @@ class JobStatus(Generic[ProgressT, ResultT]):
 
     @property
     def error_text(self) -> str:
-        """Why it failed or that it was cancelled, in words; "" otherwise."""
+        """Why it failed, is held or waits, or that it was cancelled, in words; "" otherwise."""
         if self.error is None:
-            return ""
+            return self.reason
         return str(self.error) if isinstance(self.error, WebuiError) else f"{type(self.error).__name__}: {self.error}"
 
     def eta(self) -> float | None:
-        """Seconds until it is done, judged by the share done so far; None where nothing can be said yet."""
-        fraction = self.progress.fraction
-        if self.state != "running" or self.started is None or fraction <= 0:
+        """Seconds until it is done, judged by the share done since work began; None where that is too little."""
+        done = self.progress.fraction - self.worked_from
+        if self.state != "running" or self.worked is None or done <= 0:
             return None
-        return (time.monotonic() - self.started) * (1 - fraction) / fraction
+        return (time.monotonic() - self.worked) * (1 - self.progress.fraction) / done
 
 
 class Job(Generic[WorkT, ProgressT, ResultT]):
@@ -73,7 +85,17 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         kind: what differs between this job and those of other kinds.
         work: what is to be done.
         save: whether its images are written to files as soon as they are made.
+        saving: how, where that is not as the program's settings say.
         created: seconds since the epoch.
+        owner: who sent it, for fair turns; "" where nobody knows.
+        task: the name that its client gave it.
+        priority: those with more go first.
+        rank: its place among those of the same priority, for the database.
+        deaths: how many workers have ended during it since its last picture.
+        breaks: how many times the whole program has.
+        ready_at: monotonic time before which it is not tried again.
+        stopping: whether the user wants it to end.
+        skip_asked: how far it was when somebody last wanted the end of its batch.
     """
 
     def __init__(
@@ -84,13 +106,29 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         control: JobControl,
         *,
         save: bool = False,
+        saving: Saving | None = None,
         created: float | None = None,
+        owner: str = "",
+        task: str = "",
+        priority: int = 0,
+        forecast: "Callable[[AnyJob], float | None] | None" = None,
     ) -> None:
+        """`forecast` tells the seconds until it is done; without it the job judges by itself alone."""
         self.id = job_id
         self.kind = kind
         self.work = work
         self.save = save
+        self.saving = saving
         self.created = time.time() if created is None else created
+        self.owner = owner
+        self.task = task
+        self.priority = priority
+        self.rank = 0
+        self.deaths = self.breaks = 0
+        self.ready_at = 0.0
+        self.stopping = False
+        self.skip_asked: ProgressT | None = None
+        self._forecast = forecast
         self._control = control
         self._status: Watched[JobStatus[ProgressT, ResultT]] = Watched(JobStatus(kind.progress_type()))
 
@@ -132,7 +170,8 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         return self.status.error_text
 
     def eta(self) -> float | None:
-        return self.status.eta()
+        """Seconds until it is done, what comes before it included; None where nothing can be said yet."""
+        return self.status.eta() if self._forecast is None else self._forecast(self)
 
     @property
     def is_light(self) -> bool:
@@ -147,6 +186,7 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
     def skip(self) -> None:
         """End the batch in work and go on with the next. Does nothing unless it runs."""
         if self.state == "running":
+            self.skip_asked = self.progress
             self._control.skip(self.id)
 
     async def changes(self, *, every: float = 0.0) -> AsyncIterator[JobStatus[ProgressT, ResultT]]:
@@ -208,20 +248,55 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         await self._status.until(_has_ended)
         return self._outcome()
 
+    async def over(self) -> JobStatus[ProgressT, ResultT]:
+        """The status with which it has ended, or will not go on before somebody does something; holds no thread."""
+        return await self._status.until(lambda now: now.ended or now.is_stuck)
+
     def note_position(self, position: int) -> None:
         self._status.change(lambda now: now if now.position == position else replace(now, position=position))
 
     def note_started(self) -> None:
         def begun(now: JobStatus[ProgressT, ResultT]) -> JobStatus[ProgressT, ResultT]:
-            return now if now.ended else replace(now, state="running", position=0, started=time.monotonic())
+            if now.ended:
+                return now
+            return replace(now, state="running", position=0, started=time.monotonic(), reason="")
 
         self._status.change(begun)
 
-    def note_progress(self, progress: ProgressT) -> None:
-        self._status.change(lambda now: replace(now, progress=progress, preview=progress.preview or now.preview))
+    def note_queued(self, ready_at: float = 0.0) -> None:
+        """It waits, again or after it was held; what it has made stays."""
+        self.ready_at = ready_at
+        self._status.change(lambda now: now if now.ended else self._waiting(now, "queued", ""))
+
+    def note_held(self, reason: str) -> None:
+        """It is not begun before somebody says so."""
+        self._status.change(lambda now: now if now.ended else self._waiting(now, "held", reason))
+
+    def note_reason(self, reason: str) -> None:
+        """Why it is not begun although it waits; "": it will be."""
+        self._status.change(
+            lambda now: now if now.state != "queued" or now.reason == reason else replace(now, reason=reason)
+        )
+
+    def note_progress(self, progress: ProgressT, *, working: bool = True) -> None:
+        """`working` is False where models are still being loaded."""
+
+        def further(now: JobStatus[ProgressT, ResultT]) -> JobStatus[ProgressT, ResultT]:
+            now = replace(now, progress=progress, preview=progress.preview or now.preview)
+            if working and now.worked is None and now.started is not None:
+                now = replace(now, worked=time.monotonic(), worked_from=progress.fraction)
+            return now
+
+        self._status.change(further)
 
     def note_image(self, image: GeneratedImage) -> None:
-        self._status.change(lambda now: replace(now, images=(*now.images, image)))
+        """A picture is there; one that stood at its place goes."""
+
+        def with_it(now: JobStatus[ProgressT, ResultT]) -> JobStatus[ProgressT, ResultT]:
+            others = tuple(one for one in now.images if one.index != image.index)
+            return replace(now, images=(*others, image))
+
+        self._status.change(with_it)
 
     def note_notice(self, notice: Notice) -> None:
         self._status.change(lambda now: replace(now, notices=(*now.notices, notice)))
@@ -234,8 +309,23 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         """Let go of the pixels; `result` then raises and tells where the files are."""
         self._status.change(self._forgotten)
 
+    def _waiting(
+        self, now: JobStatus[ProgressT, ResultT], state: JobState, reason: str
+    ) -> JobStatus[ProgressT, ResultT]:
+        """Back in the queue as if it had not begun, but for what it has made."""
+        return replace(
+            now,
+            progress=self.kind.progress_type(),
+            state=state,
+            preview=None,
+            started=None,
+            worked=None,
+            worked_from=0.0,
+            reason=reason,
+        )
+
     def _ended(self, now: JobStatus[ProgressT, ResultT], outcome: ResultT | Exception) -> JobStatus[ProgressT, ResultT]:
-        now = replace(now, position=0, preview=None, ended_at=time.monotonic())
+        now = replace(now, position=0, preview=None, ended_at=time.monotonic(), reason="")
         if isinstance(outcome, Exception):
             return replace(now, state=state_after(outcome), error=outcome)
         notices = tuple(dict.fromkeys((*outcome.notices, *now.notices)))

@@ -7,6 +7,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from PIL import Image
 
 from webui.domain.result import GeneratedImage, Notice
+from webui.domain.saving import Saving
 
 
 class JobProgress(Protocol):
@@ -45,6 +46,8 @@ class Worked(Protocol[Work_co]):
     @property
     def save(self) -> bool: ...
     @property
+    def saving(self) -> Saving | None: ...
+    @property
     def images(self) -> tuple[GeneratedImage, ...]: ...
     def note_notice(self, notice: Notice) -> None: ...
 
@@ -56,6 +59,7 @@ class JobKind(ABC, Generic[WorkT, ProgressT, ResultT]):
         name: stands in the database and in the log; it never changes.
         kept: how many ended jobs of the kind can still be asked for.
         stored: whether the database keeps its jobs, so that a next run of the program does what this one left.
+        repeatable: whether a job whose worker has died is done again; what it has made by then is not made again.
         progress_type: what it tells on its way; called without arguments it gives the progress of a job that waits.
         result_type: what it comes to.
     """
@@ -63,6 +67,7 @@ class JobKind(ABC, Generic[WorkT, ProgressT, ResultT]):
     name: ClassVar[str]
     kept: ClassVar[int]
     stored: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = False
     progress_type: type[ProgressT]
     result_type: type[ResultT]
 
@@ -77,6 +82,30 @@ class JobKind(ABC, Generic[WorkT, ProgressT, ResultT]):
     def is_light(self, work: WorkT) -> bool:
         """Whether it waits for no other job."""
         return False
+
+    def fixed(self, work: WorkT) -> WorkT:
+        """The work with everything drawn that is left to chance, so that doing it twice makes the same."""
+        return work
+
+    def is_same(self, asked: WorkT, known: WorkT) -> bool:
+        """Whether `known` may be what `fixed` made of `asked`."""
+        return asked == known
+
+    def handed(self, work: WorkT, made: frozenset[int]) -> object:
+        """What a runner is given of a job of which the pictures of these indices are there already."""
+        return work
+
+    def is_working(self, progress: ProgressT) -> bool:
+        """Whether the work itself has begun, and not only the loading of what it needs."""
+        return True
+
+    def effort(self, work: WorkT) -> float:
+        """How much work it is, in a unit of the kind's own; 0 where nobody knows."""
+        return 0.0
+
+    def models(self, work: WorkT) -> str:
+        """Tells jobs apart that need other models; "" where it needs none."""
+        return ""
 
     def write(self, work: WorkT) -> str:
         """The text that the database keeps of it, where the kind is stored."""

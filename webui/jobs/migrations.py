@@ -41,7 +41,30 @@ ALTER TABLE jobs RENAME COLUMN request TO work;
 ALTER TABLE jobs ADD COLUMN kind TEXT NOT NULL DEFAULT 'generation';
 """
 
-SCRIPTS = (_JOBS_AND_IMAGES, _KINDS_OF_JOBS)  # the script at index n makes form n + 1 of form n
+# The place of a picture in its job was not noted before; pictures were told in the order in which they were made.
+_QUEUE_AND_RESULTS = """
+ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN task TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN rank INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN breaks INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN ended REAL;
+ALTER TABLE jobs ADD COLUMN notices TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE jobs ADD COLUMN interrupted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN listed INTEGER NOT NULL DEFAULT 1;
+UPDATE jobs SET rank = seq;
+CREATE INDEX jobs_by_task ON jobs (task);
+ALTER TABLE images ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE images ADD COLUMN subseed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE images ADD COLUMN state TEXT NOT NULL DEFAULT 'saved';
+ALTER TABLE images ADD COLUMN digest TEXT NOT NULL DEFAULT '';
+UPDATE images SET position =
+    (SELECT COUNT(*) FROM images AS earlier WHERE earlier.job_id = images.job_id AND earlier.seq < images.seq);
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+SCRIPTS = (_JOBS_AND_IMAGES, _KINDS_OF_JOBS, _QUEUE_AND_RESULTS)  # the script at index n makes form n + 1 of form n
 FORM = len(SCRIPTS)
 
 log = logging.getLogger(__name__)

@@ -3,15 +3,15 @@
 import json
 import logging
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from webui.domain.errors import BadRequestError, WebuiError
+from webui.domain.errors import BadRequestError, UnusableFileError, WebuiError
 from webui.domain.request import GenerationRequest
+from webui.library.json_object import keep_aside, read_json_object
 from webui.library.unfinished import write_atomically
 
 log = logging.getLogger(__name__)
@@ -94,18 +94,13 @@ def _told(error: ValidationError) -> BadRequestError:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return read_json_object(path)
     except FileNotFoundError:
         return {}
-    except ValueError:
-        found = None
+    except (UnusableFileError, IsADirectoryError) as error:
+        keep_aside(path, str(error))
     except OSError as error:
-        raise WebuiError(f"{path} cannot be read: {error.strerror}") from error
-    if isinstance(found, dict):
-        return found
-    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
-    path.rename(aside)
-    log.warning("%s is damaged; it was moved to %s and the defaults are used", path, aside.name)
+        log.warning("%s cannot be read (%s); the defaults are used", path, error.strerror)
     return {}
 
 

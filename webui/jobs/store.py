@@ -1,51 +1,23 @@
 """The jobs and images on disk (SQLite), so that a queue outlives a crash and a history is kept.
 
-Order is that of `seq`, never of the clock.
+The order of what waits is that of `priority` and `rank`, of all else that of `seq`; never of the clock.
 """
 
 import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from webui.domain.errors import BadRequestError, WebuiError
-from webui.domain.result import JobState
+from webui.domain.result import JobState, Notice
 from webui.jobs.database import open_database
+from webui.jobs.rows import ImageState, StoredImage, StoredJob, image_of, job_of, notices_text, signed
 
+PAGE = 200  # rows that a list gives at most at once
 
-@dataclass(frozen=True, slots=True)
-class StoredJob:
-    """A row of `jobs`.
-
-    Attributes:
-        kind: the name of its kind, which alone can read `work`.
-        work: what is to be done, as its kind wrote it.
-        attempts: how often it was begun.
-    """
-
-    id: str
-    kind: str
-    state: JobState
-    created: float
-    work: str
-    save: bool
-    attempts: int
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredImage:
-    """A row of `images`; `seq` grows with each and serves as a bookmark."""
-
-    seq: int
-    job_id: str
-    path: str
-    infotext: str
-    seed: int
-    created: float
+__all__ = ["JobStore", "StoredImage", "StoredJob"]
 
 
 class JobStore:
@@ -65,8 +37,20 @@ class JobStore:
         with self._telling():
             self._connection, self.moved_aside = open_database(path)
 
-    def add(self, job_id: str, kind: str, work: str, *, save: bool, created: float) -> None:
-        """Append a queued job.
+    def add(
+        self,
+        job_id: str,
+        kind: str,
+        work: str,
+        *,
+        save: bool,
+        created: float,
+        owner: str = "",
+        task: str = "",
+        priority: int = 0,
+        rank: int = 0,
+    ) -> None:
+        """Keep a job that waits.
 
         Raises:
             BadRequestError: there was a job of that id before.
@@ -74,58 +58,167 @@ class JobStore:
         with self._writing() as connection:
             try:
                 connection.execute(
-                    "INSERT INTO jobs (id, kind, state, created, work, save) VALUES (?, ?, 'queued', ?, ?, ?)",
-                    (job_id, kind, created, work, int(save)),
+                    "INSERT INTO jobs (id, kind, state, created, work, save, owner, task, priority, rank)"
+                    " VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
+                    (job_id, kind, created, work, int(save), owner, task, priority, rank),
                 )
             except sqlite3.IntegrityError:
                 raise BadRequestError("job_id", f"there was a job {job_id!r} before; choose another id") from None
 
     def note_started(self, job_id: str) -> None:
         """It runs now; counts the attempt."""
-        with self._writing() as connection:
-            connection.execute("UPDATE jobs SET state = 'running', attempts = attempts + 1 WHERE id = ?", (job_id,))
+        self._change("UPDATE jobs SET state = 'running', attempts = attempts + 1 WHERE id = ?", job_id)
 
     def note_queued(self, job_id: str) -> None:
         """It waits again."""
-        with self._writing() as connection:
-            connection.execute("UPDATE jobs SET state = 'queued' WHERE id = ?", (job_id,))
+        self._change("UPDATE jobs SET state = 'queued', error = '' WHERE id = ?", job_id)
 
-    def note_ended(self, job_id: str, state: JobState, error: str = "") -> None:
-        with self._writing() as connection:
-            connection.execute("UPDATE jobs SET state = ?, error = ? WHERE id = ?", (state, error, job_id))
+    def note_held(self, job_id: str, reason: str) -> None:
+        """It is not begun before somebody says so."""
+        self._change("UPDATE jobs SET state = 'held', error = ? WHERE id = ?", reason, job_id)
 
-    def add_image(self, job_id: str, path: str, infotext: str, seed: int) -> None:
-        """Remember a file that is wholly on disk."""
-        with self._writing() as connection:
-            connection.execute(
-                "INSERT INTO images (job_id, path, infotext, seed, created) VALUES (?, ?, ?, ?, ?)",
-                (job_id, path, infotext, seed, time.time()),
-            )
+    def note_ends(self, job_id: str, *, deaths: int, breaks: int) -> None:
+        """How many workers, and how many programs, have ended during it since its last picture."""
+        self._change("UPDATE jobs SET deaths = ?, breaks = ? WHERE id = ?", deaths, breaks, job_id)
+
+    def note_work(self, job_id: str, work: str) -> None:
+        """It is to do something else."""
+        self._change("UPDATE jobs SET work = ? WHERE id = ?", work, job_id)
+
+    def note_ended(
+        self,
+        job_id: str,
+        state: JobState,
+        error: str = "",
+        *,
+        notices: tuple[Notice, ...] = (),
+        interrupted: bool = False,
+    ) -> None:
+        self._change(
+            "UPDATE jobs SET state = ?, error = ?, notices = ?, interrupted = ?, ended = ? WHERE id = ?",
+            state, error, notices_text(notices), int(interrupted), time.time(), job_id,
+        )  # fmt: skip
+
+    def arrange(self, places: Iterable[tuple[str, int, int]]) -> None:
+        """Note the places of jobs in the queue: id, priority and rank of each; all of them or none."""
+        with self._writing() as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            rows = [(priority, rank, job_id) for job_id, priority, rank in places]
+            connection.executemany("UPDATE jobs SET priority = ?, rank = ? WHERE id = ?", rows)
+
+    def hide(self, job_ids: Iterable[str]) -> None:
+        """Leave jobs out of the list from now on. Their ids stay taken and their images stay in the history."""
+        with self._writing() as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("UPDATE jobs SET listed = 0 WHERE id = ?", [(job_id,) for job_id in job_ids])
+
+    def hide_ended(self) -> None:
+        """Leave all that have ended out of the list from now on."""
+        self._change("UPDATE jobs SET listed = 0 WHERE state IN ('done', 'failed', 'cancelled')")
+
+    def claim_image(
+        self, job_id: str, path: str, infotext: str, seed: int, *, position: int, subseed: int, digest: str
+    ) -> None:
+        """A picture is about to be in this file. Whether it came to that is told by the file itself."""
+        self._put_image(job_id, path, infotext, seed, position, subseed, "claimed", digest)
+
+    def add_image(
+        self,
+        job_id: str,
+        path: str,
+        infotext: str,
+        seed: int,
+        *,
+        position: int,
+        subseed: int = 0,
+        state: ImageState = "saved",
+        digest: str = "",
+    ) -> None:
+        """Remember a picture of a job, whose ends so far count no more."""
+        self._put_image(job_id, path, infotext, seed, position, subseed, state, digest)
+        self._change("UPDATE jobs SET deaths = 0, breaks = 0 WHERE id = ?", job_id)
+
+    def note_image(self, seq: int, state: ImageState, path: str) -> None:
+        """A picture is elsewhere now, or it turned out that its file is whole."""
+        self._change("UPDATE images SET state = ?, path = ? WHERE seq = ?", state, path, seq)
+
+    def drop_image(self, seq: int) -> None:
+        """A picture is not there."""
+        self._change("DELETE FROM images WHERE seq = ?", seq)
 
     def unfinished(self) -> tuple[StoredJob, ...]:
-        """Those that an earlier run of the program left queued or running, in the order they were sent."""
-        rows = self._rows("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY seq")
-        return tuple(_job(row) for row in rows)
+        """Those that an earlier run of the program left, in the order of the queue."""
+        rows = self._rows(
+            "SELECT * FROM jobs WHERE state IN ('queued', 'running', 'held') ORDER BY priority DESC, rank, seq"
+        )
+        return tuple(job_of(row) for row in rows)
 
     def job(self, job_id: str) -> StoredJob | None:
         rows = self._rows("SELECT * FROM jobs WHERE id = ?", job_id)
-        return _job(rows[0]) if rows else None
+        return job_of(rows[0]) if rows else None
+
+    def job_of_task(self, task: str) -> StoredJob | None:
+        """The latest job to which a client gave that name."""
+        rows = self._rows("SELECT * FROM jobs WHERE task = ? AND task <> '' ORDER BY seq DESC LIMIT 1", task)
+        return job_of(rows[0]) if rows else None
+
+    def ended(self, kind: str, *, limit: int = 100, before: int | None = None) -> tuple[StoredJob, ...]:
+        """Jobs of a kind that have ended, the newest first; `before` is the last `seq` of the page before this one."""
+        rows = self._rows(
+            "SELECT * FROM jobs WHERE state IN ('done', 'failed', 'cancelled') AND listed = 1 AND kind = ?"
+            " AND (? IS NULL OR seq < ?) ORDER BY seq DESC LIMIT ?",
+            kind, before, before, max(0, min(limit, PAGE)),
+        )  # fmt: skip
+        return tuple(job_of(row) for row in rows)
 
     def images(self, *, limit: int = 100, before: int | None = None) -> tuple[StoredImage, ...]:
-        """The newest first; `before` is the `seq` at which the page before this one ended. At most 200."""
+        """Those in files, the newest first; `before` is the `seq` at which the page before this one ended."""
         rows = self._rows(
-            "SELECT seq, job_id, path, infotext, seed, created FROM images WHERE ? IS NULL OR seq < ?"
+            "SELECT * FROM images WHERE state IN ('saved', 'spooled') AND (? IS NULL OR seq < ?)"
             " ORDER BY seq DESC LIMIT ?",
-            before,
-            before,
-            max(0, min(limit, 200)),
-        )
-        return tuple(StoredImage(**dict(row)) for row in rows)
+            before, before, max(0, min(limit, PAGE)),
+        )  # fmt: skip
+        return tuple(image_of(row) for row in rows)
+
+    def images_of(self, job_id: str) -> tuple[StoredImage, ...]:
+        """The pictures of a job, in the order of their places in it."""
+        rows = self._rows("SELECT * FROM images WHERE job_id = ? ORDER BY position, seq", job_id)
+        return tuple(image_of(row) for row in rows)
+
+    def claimed_images(self) -> tuple[StoredImage, ...]:
+        """Those that an earlier run was just giving a file."""
+        return tuple(image_of(row) for row in self._rows("SELECT * FROM images WHERE state = 'claimed' ORDER BY seq"))
+
+    def fact(self, name: str) -> str:
+        """What was noted under a name; "" where nothing was."""
+        rows = self._rows("SELECT value FROM facts WHERE name = ?", name)
+        return str(rows[0]["value"]) if rows else ""
+
+    def note_fact(self, name: str, value: str) -> None:
+        """Note something about the queue as a whole."""
+        self._change("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", name, value)
 
     def close(self) -> None:
         """Safe to call twice."""
         with self._lock:
             self._connection.close()
+
+    def _put_image(
+        self, job_id: str, path: str, infotext: str, seed: int, position: int, subseed: int, state: str, digest: str
+    ) -> None:
+        """The row of one picture; one that stood at its place goes."""
+        with self._writing() as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("DELETE FROM images WHERE job_id = ? AND position = ?", (job_id, position))
+            connection.execute(
+                "INSERT INTO images (job_id, path, infotext, seed, created, position, subseed, state, digest)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (job_id, path, infotext, signed(seed), time.time(), position, signed(subseed), state, digest),
+            )
+
+    def _change(self, statement: str, *parameters: object) -> None:
+        with self._writing() as connection:
+            connection.execute(statement, parameters)
 
     def _rows(self, query: str, *parameters: object) -> list[sqlite3.Row]:
         with self._lock, self._telling():
@@ -143,16 +236,3 @@ class JobStore:
             yield
         except sqlite3.Error as error:
             raise WebuiError(f"database {self.path.name}: {error}") from error
-
-
-def _job(row: sqlite3.Row) -> StoredJob:
-    return StoredJob(
-        id=row["id"],
-        kind=row["kind"],
-        state=row["state"],
-        created=row["created"],
-        work=row["work"],
-        save=bool(row["save"]),
-        attempts=row["attempts"],
-        error=row["error"],
-    )

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from threading import Lock
 
+from webui.domain.errors import UnusableFileError
+from webui.library.json_object import read_json_object
 from webui.library.unfinished import write_atomically
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -53,13 +55,9 @@ class FileFacts:
 
     def _read(self) -> dict[str, dict[str, str]]:
         try:
-            if self._store.stat().st_size > MAX_BYTES:
-                return {}
-            table = json.loads(self._store.read_bytes())
-        except (OSError, ValueError, RecursionError):
+            table = read_json_object(self._store, MAX_BYTES)
+        except (OSError, UnusableFileError):
             return {}  # no store yet, or a damaged one: start afresh
-        if not isinstance(table, dict):
-            return {}
         return {path: facts for path, facts in table.items() if _is_facts(facts)}
 
 

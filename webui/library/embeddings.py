@@ -72,7 +72,7 @@ def _matrix(shape: tuple[int, ...]) -> tuple[int, int]:
 def _number(value: object) -> int | None:
     try:
         number = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return number if isinstance(number, int) else None
 

@@ -6,6 +6,7 @@ Format: 8 bytes little-endian header length N, N bytes of JSON, then the tensors
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +15,20 @@ from typing import NamedTuple, TypeGuard
 
 from webui.domain.errors import UnusableFileError
 
-MAX_HEADER_BYTES = 16 * 1024 * 1024
+MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 MAX_TENSORS = 100_000
+MAX_VALUES = 25 * MAX_TENSORS  # in the whole header: a tensor has at most 16 sizes, 2 offsets and what encloses them
 MAX_DIMENSIONS = 16
 _WHOLE = frozenset({int})
 _TOLD = 200  # characters of a hostile name or number in an error text
+_SMALL = 4 * 1024 * 1024  # bytes of a header that cannot take much memory, whatever is in it
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 ITEM_BITS: Mapping[str, int] = MappingProxyType(
     {
         "F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16, "I8": 8, "U64": 64, "U32": 32,
-        "U16": 16, "U8": 8, "BOOL": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "C64": 64, "F4": 4,
+        "U16": 16, "U8": 8, "BOOL": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
+        "C64": 64, "F6_E2M3": 6, "F6_E3M2": 6, "F4": 4,
     }
 )  # fmt: skip
 
@@ -81,7 +86,20 @@ def _what_it_is(start: bytes, length: int, size: int) -> str:
     return f"not a safetensors file, or truncated (header of {length} bytes announced, file has {size})"
 
 
+def _check_values(name: str, text: bytes) -> None:
+    """Refuse a large header of so many values that parsing it would fill the memory; long texts in it are no harm."""
+    if len(text) <= _SMALL:
+        return
+    strings = text.count(b'"') - text.count(b'\\"')
+    if strings <= MAX_VALUES // 2:  # otherwise not even the next line is cheap
+        bare = _STRINGS.sub(b"", text)
+        if sum(bare.count(mark) for mark in (b",", b"{", b"[")) <= MAX_VALUES:
+            return
+    raise UnusableFileError(f"{name}: its header holds more than {MAX_VALUES} values; this is not a model's")
+
+
 def _parse(name: str, text: bytes, *, base: int, size: int) -> Header:
+    _check_values(name, text)
     try:
         table = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:

@@ -1,6 +1,6 @@
 """The models on disk: which there are, by which names they go, what they are. Loads no weights and needs no torch."""
 
-import re
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -8,13 +8,16 @@ from pathlib import Path
 from threading import RLock
 from types import MappingProxyType
 
-from webui.domain.errors import UnknownModelError, UnusableFileError
+from webui.domain.errors import UnknownModelError, UnusableFileError, WebuiError
+from webui.domain.model_folders import ModelFolder
 from webui.library import hashes
 from webui.library.cache import FileFacts, version
 from webui.library.detect import describe, detect
+from webui.library.embedding_layout import vector_names
 from webui.library.family import Family, ModelSpec
 from webui.library.files import FOLDERS, ONNX, Kind, ModelFile, find
 from webui.library.headers import Header, read_header
+from webui.library.naming import Choice, choose, named
 from webui.library.pickles import cached_copy, needs_conversion
 from webui.library.pictures import embedding_data, is_picture
 from webui.library.shapes import VaeShape, vae_shape
@@ -26,22 +29,36 @@ _KINDS: tuple[Kind, ...] = tuple(FOLDERS)
 _OK = "ok"
 _ONLY_A_PICTURE = "a picture without an embedding in it"
 _WAITING = "a pickle; it is converted to safetensors when it is first used"
-RULES = 2  # raise it when files are judged differently, so that cached verdicts are made anew
+RULES = 3  # raise it when files are judged differently, so that cached verdicts are made anew
 EXAMINE_SECONDS = 1.5
 _LISTED = 30  # names in an error text
+
+log = logging.getLogger(__name__)
 
 
 class ModelLibrary:
     """Lists and names model files. Safe to use from several threads.
 
     The lists are read from disk by `refresh` (and on first use), so that answering a question costs no disk access.
-
-    Args:
-        families: those that checkpoints are recognised as, asked in this order.
     """
 
-    def __init__(self, models_dir: Path, cache_dir: Path, families: Sequence[Family]) -> None:
+    def __init__(
+        self, models_dir: Path, cache_dir: Path, families: Sequence[Family], *, further: Sequence[ModelFolder] = ()
+    ) -> None:
+        """Args:
+        models_dir: the first that is read, and where new files go.
+        cache_dir: for what was found out about files, and for converted ones.
+        families: those that checkpoints are recognised as, asked in this order.
+        further: folders that are only read.
+
+        Raises:
+            WebuiError: a further folder is of a kind that is not known.
+        """
+        unknown = sorted({folder.kind for folder in further} - FOLDERS.keys())
+        if unknown:
+            raise WebuiError(f"model_folders: no kind {', '.join(unknown)}; there are: {', '.join(FOLDERS)}")
         self.models_dir = models_dir
+        self.further = tuple(further)
         self.cache_dir = cache_dir
         self.families = tuple(families)
         self._facts = FileFacts(cache_dir)
@@ -57,7 +74,10 @@ class ModelLibrary:
         """
         deadline = time.monotonic() + EXAMINE_SECONDS
         judged = {
-            kind: tuple(self._judged(file, opens=time.monotonic() < deadline) for file in find(self.models_dir, kind))
+            kind: tuple(
+                self._judged(file, opens=time.monotonic() < deadline)
+                for file in find(self.models_dir, kind, self.further)
+            )
             for kind in _KINDS
         }
         found = {
@@ -99,13 +119,17 @@ class ModelLibrary:
             UnknownModelError: none; lists what is there.
             UnusableFileError: there is one, but it cannot be used; says why.
         """
+        return self.chosen_checkpoint(alias).file
+
+    def chosen_checkpoint(self, alias: str) -> Choice:
+        """As `checkpoint`, with a sentence where it is not certain that this file was meant."""
         files = self.checkpoints()
-        found = self._by_alias(files, alias) or self._by_title(files, alias)
+        found = choose(files, alias, self)
         if found is None:
             raise UnknownModelError(
                 f"checkpoint: no {alias!r} in {self.models_dir / 'Stable-diffusion'}; {_listed(files)}"
             )
-        return self.usable(found)
+        return replace(found, file=self.usable(found.file))
 
     def vae(self, name: str, checkpoint: ModelFile) -> ModelFile | None:
         """The VAE file to use with a checkpoint; None for the one inside it.
@@ -117,14 +141,20 @@ class ModelLibrary:
         Raises:
             UnknownModelError, UnusableFileError: as `checkpoint`.
         """
-        files = self.vaes()
         if name == BAKED:
             return None
         if name in (AUTOMATIC, ""):
-            return next((file for file in files if file.usable and file.path.name.startswith(checkpoint.stem)), None)
-        for file in files:
-            if name in (file.name, file.path.name, file.stem, file.model_name):
-                return self.usable(file)
+            return next(
+                (file for file in self.vaes() if file.usable and file.path.name.startswith(checkpoint.stem)), None
+            )
+        return self.named_vae(name)
+
+    def named_vae(self, name: str) -> ModelFile:
+        """The file of a VAE, by its name. Raises UnknownModelError, UnusableFileError as `checkpoint`."""
+        files = self.vaes()
+        found = named(files, name)
+        if found:
+            return self.usable(found[0])
         raise UnknownModelError(f"vae: no {name!r} in {self.models_dir / 'VAE'}; {_listed(files)}")
 
     def sha256(self, file: ModelFile) -> str:
@@ -203,6 +233,8 @@ class ModelLibrary:
         if known[0] != valid_for:
             if not opens:
                 return file
+            if source != file.path and not _is_whole(source):
+                return replace(file, reason=_WAITING)
             verdict = _verdict(file, source, self.families)
             self._facts.put(file.path, "verdict", f"{valid_for}|{verdict}")
         return file if verdict == _OK else replace(file, usable=False, reason=verdict)
@@ -214,40 +246,24 @@ class ModelLibrary:
             raise UnusableFileError(judged.reason)
         return judged
 
-    def _by_alias(self, files: Iterable[ModelFile], alias: str) -> ModelFile | None:
-        files = tuple(files)
-        for file in files:
-            if alias and alias in self._aliases(file):
-                return file
-        wanted = re.fullmatch(r"(?:(?P<name>.+) \[)?(?P<hash>[0-9a-f]{8})\]?", alias)
-        if wanted is None:
-            return None
-        named = [file for file in files if wanted["name"] in (None, file.name)]
-        return next((file for file in named if version(file.path) and self._old_hash(file) == wanted["hash"]), None)
-
-    def _aliases(self, file: ModelFile) -> tuple[str, ...]:
-        """All exact names but those with the old hash, which costs a disk access."""
-        names = (file.model_name, self.title(file), file.name, file.stem, file.path.name)
-        known = self.known_sha256(file)
-        if known is None:
-            return names
-        short = known[: hashes.SHORT]
-        return (*names, short, known, f"{file.name} [{short}]", f"{file.stem} [{short}]")
-
-    def _old_hash(self, file: ModelFile) -> str:
+    def old_hash(self, file: ModelFile) -> str:
+        """AutoV1, 8 hex digits, computed when it is not known yet. Raises UnusableFileError when it cannot be read."""
         known = self._facts.get(file.path, "autov1")
         if known is None:
             known = hashes.old_hash(file.path)
             self._facts.put(file.path, "autov1", known)
         return known
 
-    def _by_title(self, files: Iterable[ModelFile], alias: str) -> ModelFile | None:
-        by_length = sorted(files, key=lambda file: len(self.title(file)))
-        for text in (alias, re.sub(r"\s*\[[^\]]*\]\s*$", "", alias)):
-            found = next((file for file in by_length if text and text in self.title(file)), None)
-            if found is not None:
-                return found
-        return None
+
+def _is_whole(copy: Path) -> bool:
+    """Whether a converted copy can be read; one that was cut is removed, and made anew when it is wanted."""
+    try:
+        read_header(copy)
+    except UnusableFileError as error:
+        log.warning("%s in the cache is damaged and is made anew: %s", copy.name, error)
+        copy.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def _verdict(file: ModelFile, source: Path, families: Sequence[Family]) -> str:
@@ -262,6 +278,8 @@ def _verdict(file: ModelFile, source: Path, families: Sequence[Family]) -> str:
             detect(file.name, header, read_sidecar(file.path), families)
         elif file.kind == "vae":
             _vae_in(file.name, header)
+        elif file.kind == "embedding":
+            vector_names(file.name, header.tensors)
     except UnusableFileError as error:
         return str(error)
     return _OK

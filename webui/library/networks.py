@@ -12,6 +12,7 @@ from webui.library import hashes
 from webui.library.files import ModelFile
 from webui.library.headers import read_header
 from webui.library.library import ModelLibrary
+from webui.library.naming import named
 from webui.library.pickles import needs_conversion
 
 HASH_DIGITS = 12
@@ -24,9 +25,9 @@ def find_network(library: ModelLibrary, files: tuple[ModelFile, ...], name: str)
 
     An alias that several files carry means none of them, as in A1111.
     """
-    for file in files:
-        if name in (file.stem, file.name, file.path.name, file.name.removesuffix(file.path.suffix), file.model_name):
-            return file
+    same = named(files, name)
+    if same:
+        return same[0]
     aliased = [file for file in files if file.usable and alias_of(library, file) == name]
     if len(aliased) == 1:
         return aliased[0]

@@ -58,15 +58,18 @@ def component(pattern: str, facts: NameFacts) -> str:
     return clean(_render(pattern, facts).replace(_MARK, ""))
 
 
-def file_name(pattern: str, facts: NameFacts, extension: str) -> "NameTemplate":
+def file_name(pattern: str, facts: NameFacts, extension: str, digits: int = 5) -> "NameTemplate":
     """The name of an image, all but the number.
 
     Args:
         extension: with its dot, `.png`.
+        digits: how many the number has at least.
     """
     # Normal form first: `clean` must not make the part before the number longer
     head, mark, tail = unicodedata.normalize("NFC", _render(pattern, facts)).partition(_MARK)
-    return NameTemplate(head=head, tail=tail.replace(_MARK, ""), numbered=bool(mark), extension=extension)
+    return NameTemplate(
+        head=head, tail=tail.replace(_MARK, ""), numbered=bool(mark), extension=extension, digits=digits
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,12 @@ class NameTemplate:
     tail: str
     numbered: bool
     extension: str
+    digits: int = 5
 
     def with_number(self, number: int) -> str:
         """The safe file name with this number; a name without `[number]` gets one at its end from 1 on."""
         after = f"-{number}" if number else ""
-        digits = f"{number:05d}" if self.numbered else after
+        digits = f"{number:0{self.digits}d}" if self.numbered else after
         room = MAX_BYTES - len(self.extension.encode()) - len(digits) - 1  # 1: a name may need a `_` in front
         head = _cut(self.head, room)
         tail = _cut(self.tail, room - len(head.encode()))

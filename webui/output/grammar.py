@@ -15,9 +15,16 @@ _KEY_CHARACTERS = re.compile(r"[^\w \-/]")
 _QUOTED = re.compile(r'"(?:\\.|[^\\"])+"')
 _SPACE = re.compile(r"\s*")
 _SIZE = re.compile(r"(\d+)x(\d+)", re.ASCII)
+BELOW = "Lines below"  # the key under which unknown lines below the details are kept
 _TEMPLATE = re.compile(r"(Template|Negative Template):\s*(.*)")
+_OUTPUT_BOX = re.compile(  # what older releases of A1111 showed below the details: embeddings, time, memory
+    r"(Used embeddings|Time taken|Torch active/reserved|Torch|Sys VRAM|[ARV]):\s"
+)
 _MIN_ITEMS = 3
 _DECODER = json.JSONDecoder()
+_OPEN, _CLOSE = ("[", "{"), ("]", "}")
+_BRACKET_OR_TEXT = re.compile(r'"(?:\\.|[^\\"])*"|[\[\]{}]')
+_MAX_BROKEN = 40  # values that begin with a bracket and do not end, after which brackets are plain text
 
 
 def safe_key(key: str) -> str:
@@ -29,26 +36,38 @@ def items(line: str) -> Iterator[tuple[str, str]]:
     """The `Key: value` pairs of a details line, in order; text between that fits nowhere is passed over.
 
     A key is a word character and at least one more of word characters, spaces, `-` and `/`. A value is a JSON string,
-    a JSON object (which other tools append unquoted: `Hashes: {...}`), or runs up to the next comma.
+    an array or object in its brackets (which other tools append unquoted: `Hashes: {...}`), or runs up to the next
+    comma.
     """
-    start = 0  # nothing before it is looked at again, so the walk is linear
+    start = broken = 0  # nothing before `start` is looked at again but for a few brackets, so the walk is linear
     while (colon := line.find(":", start)) >= 0:
         key = _key_before(line, start, colon)
         start = colon + 1
-        if key:
-            value, start = _value_at(line, start)
-            if value:
-                yield key, value
+        if not key:
+            continue
+        begin = _match_end(_SPACE, line, start)
+        opens = line.startswith(_OPEN, begin)
+        end = _bracketed(line, begin) if opens and broken < _MAX_BROKEN else None
+        if end is not None:
+            value, start = line[begin:end], end + 1
+        else:
+            broken += opens
+            value, start = _value_at(line, begin)
+        if value:
+            yield key, value
 
 
 def split(text: str) -> tuple[str, str, dict[str, str]]:
     """Split an infotext in prompt, negative prompt and the items of its details line (values still as written).
 
-    The details line is the last line that has three items or more, one of them `Steps`; below it only the
-    `Template: ` lines of Dynamic Prompts may stand. Without such a line everything is prompt.
+    The details line is the last line that has three items or more, one of them `Steps`. Of what stands below it the
+    `Template: ` lines of Dynamic Prompts are read, and what A1111's output box showed there is passed over. Other lines
+    below are kept as `Lines below`, where a prompt stands above; else, and without such a line, everything is prompt.
     """
     lines = text.strip().split("\n")
     at, below = _details_line(lines)
+    if at == 0 and BELOW in below:
+        at = None
     found: dict[str, str] = {}
     if at is not None:
         found = dict(items(lines[at])) | below
@@ -108,22 +127,33 @@ def _key_before(line: str, start: int, colon: int) -> str:
     return found.group() if found else ""
 
 
-def _value_at(line: str, position: int) -> tuple[str, int]:
-    """The value that starts at `position`, and where the next item may start."""
-    begin = _match_end(_SPACE, line, position)
-    if line.startswith("{", begin):
-        try:
-            _, end = _DECODER.raw_decode(line, begin)
-        except (ValueError, RecursionError):
-            end = begin
-        if end > begin and _ends(line, end):
-            return line[begin:end], end + 1
+def _value_at(line: str, begin: int) -> tuple[str, int]:
+    """The value that starts at `begin`, and where the next item may start."""
     quoted = _QUOTED.match(line, begin)
     if quoted and _ends(line, quoted.end()):
         return _unquote(quoted.group()), quoted.end() + 1
     comma = line.find(",", begin)
     end = comma if comma >= 0 else len(line)
     return _unquote(line[begin:end].strip()), end + 1
+
+
+def _bracketed(line: str, begin: int) -> int | None:
+    """Where an array or object that starts at `begin` ends: by JSON or else by its brackets; None: nowhere."""
+    try:
+        _, end = _DECODER.raw_decode(line, begin)
+    except (ValueError, RecursionError):
+        end = _closing(line, begin)
+    return end if end > begin and _ends(line, end) else None
+
+
+def _closing(line: str, begin: int) -> int:
+    """The place behind the bracket that closes the one at `begin`, or `begin`; those in double quotes do not count."""
+    depth = 0
+    for found in _BRACKET_OR_TEXT.finditer(line, begin):
+        depth += (found[0] in _OPEN) - (found[0] in _CLOSE)
+        if depth == 0:
+            return found.end()
+    return begin
 
 
 def _match_end(pattern: re.Pattern[str], line: str, position: int) -> int:
@@ -146,18 +176,22 @@ def _unquote(value: str) -> str:
 
 
 def _details_line(lines: list[str]) -> tuple[int | None, dict[str, str]]:
-    """Index of the details line, and the `Template` items that stand below it."""
+    """Index of the details line, and what stands below it: `Template` items, and lines that nobody knows."""
     below: dict[str, str] = {}
     pending: list[str] = []
     for at in range(len(lines) - 1, -1, -1):
-        template = _TEMPLATE.match(lines[at].strip())
+        line = lines[at].strip()
+        template = _TEMPLATE.match(line)
         if template:
             below[template[1]] = "\n".join([template[2], *reversed(pending)]).strip()
             pending = []
-        elif _is_details(lines[at]) and not any(pending):
-            return at, below
+        elif _is_details(line):
+            unknown = "\n".join(reversed(pending)).strip()
+            return at, below | ({BELOW: unknown} if unknown else {})
+        elif _OUTPUT_BOX.match(line):
+            pending = []  # what it goes on with stands on the lines below it
         else:
-            pending.append(lines[at].strip())
+            pending.append(line)
     return None, {}
 
 

@@ -6,14 +6,14 @@ Reading a text back is in `parse.py`; where in a file it is stored is in `metada
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from webui.domain.parameters.subject import InfoFacts, Subject
 from webui.domain.parameters.table import AFTER_EXTENSIONS, BEFORE_EXTENSIONS, Section, written
 from webui.domain.request import GenerationRequest
 from webui.output.grammar import body, join_sizes, safe_key, split_text
 
-__all__ = ["InfoFacts", "Subject", "details", "quote", "version_text", "write"]
+__all__ = ["InfoFacts", "Subject", "details", "details_text", "quote", "version_text", "write"]
 
 _NEEDS_QUOTES = re.compile(r'[,:\r\n]|^["\s]|\s$')
 
@@ -33,7 +33,8 @@ def write(request: GenerationRequest, facts: InfoFacts) -> str:
     """
     subject = Subject(request, facts)
     items = details(BEFORE_EXTENSIONS, subject)
-    items |= {safe_key(key): value for key, value in facts.extra.items()}
+    for key, value in facts.extra.items():
+        items[safe_key(key)] = None if value == "" and key in items else value  # what no longer holds is not written
     items |= {key: value for key, value in details(AFTER_EXTENSIONS, subject).items() if value is not None}
     if _normal(split_text(_text(request, items))) != _normal((request.prompt, request.negative_prompt)):
         items |= {"Exact prompt": request.prompt, "Exact negative prompt": request.negative_prompt}
@@ -63,9 +64,14 @@ def quote(value: object) -> str:
     return json.dumps(text, ensure_ascii=False) if _NEEDS_QUOTES.search(text) else text
 
 
-def _text(request: GenerationRequest, items: Details) -> str:
+def details_text(prompt: str, negative_prompt: str, items: Mapping[str, object]) -> str:
+    """An infotext of prompts and items; an item of the value None is not written."""
     line = (key if key == value else f"{key}: {quote(value)}" for key, value in items.items() if value is not None)
-    return f"{body(request.prompt, request.negative_prompt)}\n{', '.join(line)}".strip()
+    return f"{body(prompt, negative_prompt)}\n{', '.join(line)}".strip()
+
+
+def _text(request: GenerationRequest, items: Details) -> str:
+    return details_text(request.prompt, request.negative_prompt, items)
 
 
 def _normal(prompts: tuple[str, str]) -> tuple[list[str], ...]:

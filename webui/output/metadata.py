@@ -3,12 +3,9 @@
 What the text means is in `parse.py`; opening files of strangers safely is in `images.py`.
 """
 
-import io
-import json
 import logging
-import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import piexif
@@ -16,28 +13,29 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from pydantic import ValidationError
 
-from webui.domain.catalog import SAMPLERS
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
-from webui.domain.settings import ImageFormat
+from webui.domain.result import Notice
+from webui.domain.saving import ImageFormat
 from webui.domain.upscale import Upscale
-from webui.output.grammar import body
-from webui.output.parse import parse, to_request
+from webui.imaging.encoding import file_bytes
+from webui.output.foreign.entries import Told
+from webui.output.foreign.programs import told_by
+from webui.output.image_texts import as_utf8, chunk_text, entries_of, hidden_entries_of, read_exif
+from webui.output.infotext import details_text
+from webui.output.parse import Reading, read_fields
 
 log = logging.getLogger(__name__)
 
-__all__ = ("Encoded", "encode", "read_items", "read_request", "read_text", "safe_open")
+__all__ = ("Encoded", "Parameters", "encode", "read_items", "read_parameters", "read_request", "read_text", "safe_open")
 
 MAX_EXIF = 60_000  # bytes; an EXIF segment of JPEG ends at 65,533
-MAX_READ_EXIF = 1_000_000  # bytes; more than any writer makes
 PARAMETERS = "parameters"
 POSTPROCESSING = "postprocessing"
 REQUEST = "webui"
 _MAKER = b"webui\0"
-_UNICODE, _ASCII, _JIS = b"UNICODE\0", b"ASCII\0\0\0", b"JIS\0\0\0\0\0"
-_CODE_LENGTH = 8
-_EXIF_STARTS = (b"Exif\0\0II", b"Exif\0\0MM", b"II*\0", b"MM\0*")
+_UNICODE = b"UNICODE\0"
 _IGNORED_ITEMS = (
     "jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "exif", "loop", "background", "timestamp", "duration",
     "progressive", "progression", "icc_profile", "chromaticity", "photoshop", PARAMETERS,
@@ -68,7 +66,8 @@ def encode(
 
     An enlarged picture keeps the parameters that it came with; how it was enlarged is in the chunk `postprocessing`.
 
-    PNG: text chunk `parameters` (tEXt where the text is Latin-1, else iTXt) and chunk `webui` with the request as JSON.
+    PNG: text chunk `parameters` (tEXt where the text is Latin-1 and cannot be taken for UTF-8, else iTXt) and chunk
+    `webui` with the request as JSON.
     JPEG and WebP: the text in EXIF UserComment as `UNICODE` and UTF-16 big-endian, the request in MakerNote. EXIF holds
     60 kB: a request that does not fit is left out, then the text, and `left_out` says so; the image is always made.
 
@@ -77,56 +76,93 @@ def encode(
         infotext: "" writes none.
         request: None writes none.
     """
-    buffer, done = io.BytesIO(), ""
+    done = ""
     if request is not None and isinstance(request.task, Upscale):  # the picture it began with stays out of the file
         done, infotext = infotext, next(iter(request.task.infotexts), "")
         request = None
     if image_format == "png":
         chunks = PngInfo()
         if done:
-            chunks.add_text(POSTPROCESSING, done)
+            _add(chunks, POSTPROCESSING, done)
         if infotext:
-            chunks.add_text(PARAMETERS, infotext)
+            _add(chunks, PARAMETERS, infotext)
         if request is not None:
-            chunks.add_text(REQUEST, _as_json(request))
-        image.save(buffer, "PNG", pnginfo=chunks)
-        return Encoded(buffer.getvalue())
+            _add(chunks, REQUEST, _as_json(request))
+        return Encoded(file_bytes(image, "PNG", pnginfo=chunks))
     exif, left_out = _exif(infotext or done, request)
     if image_format == "jpg":
-        image.convert("RGB").save(buffer, "JPEG", quality=jpeg_quality, exif=exif)
-    else:
-        image.save(buffer, "WEBP", quality=jpeg_quality, lossless=webp_lossless, exif=exif)
-    return Encoded(buffer.getvalue(), left_out)
+        return Encoded(file_bytes(image.convert("RGB"), "JPEG", quality=jpeg_quality, exif=exif), left_out)
+    return Encoded(file_bytes(image, "WEBP", quality=jpeg_quality, lossless=webp_lossless, exif=exif), left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The generation parameters in an image.
+
+    Attributes:
+        text: as infotext, "" where there is none; of other programs it is made of what they tell.
+        fields: what it says, as `parse.parse` gives it.
+        program: that wrote them; "" where there are none.
+        as_found: whether `text` stands in the file as it is.
+        notices: what of them is not meant here.
+    """
+
+    text: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    program: str = ""
+    as_found: bool = True
+    notices: tuple[Notice, ...] = ()
+
+    def reading(self, extensions: Sequence[ExtensionInfo] = ()) -> Reading:
+        """The request that makes this image again, with a notice for everything that is left out."""
+        found = read_fields(self.fields, extensions)
+        return Reading(found.request, (*self.notices, *found.notices))
+
+
+def read_parameters(image: Image.Image) -> Parameters:
+    """The generation parameters in an image, whichever of the known programs wrote them.
+
+    Of infotexts a UserComment wins over the chunk `parameters`, and the comment of a GIF comes last. Where no entry
+    tells anything, texts hidden in the pixels are looked for.
+    """
+    told = told_by(entries_of(image))
+    if told is None and (hidden := hidden_entries_of(image)) is not None:
+        told = told_by(hidden)
+        if told is not None and told.text:
+            told = replace(told, program=f"{told.program} hidden in the pixels")
+    if told is None:
+        return Parameters()
+    if not told.understood:
+        where = ", ".join(key or "UserComment" for key in told.left_out)
+        reason = f"{where}: parameters of {told.program}, which are not read; they are shown as they are"
+        return Parameters("", {}, told.program, as_found=False, notices=(Notice("infotext", reason),))
+    rest = f"{told.program}: not read: {', '.join(told.left_out)}; the rest is read, and all is shown as it is"
+    notices = (Notice("infotext", rest),) if told.left_out else ()
+    return Parameters(told.text or _as_text(told), told.fields, told.program, bool(told.text), notices)
 
 
 def read_text(image: Image.Image) -> str:
-    """The infotext in an image, "" where there is none.
-
-    PNG chunk `parameters`; a UserComment that is not empty wins over it; else the comment of a GIF. The parameters of
-    NovelAI's images are put in the form of infotexts.
-    """
-    if image.info.get("Software") == "NovelAI":
-        novel = _novelai(image)
-        if novel:
-            return novel
-    comment = _user_comment(_read_exif(image))
-    if comment:
-        return comment
-    for key in (PARAMETERS, "comment"):
-        value = image.info.get(key, "")
-        text = value.decode("utf-8", "ignore") if isinstance(value, bytes) else str(value)
-        if text:
-            return text
-    return ""
+    """The infotext in an image, "" where there is none (see `read_parameters`)."""
+    return read_parameters(image).text
 
 
 def read_items(image: Image.Image) -> dict[str, str]:
-    """The other text entries of an image: everything but the infotext and what only describes the encoding."""
-    return {
-        str(key): value
+    """The other text entries of an image: everything but the infotext and what only describes the encoding.
+
+    Parameters of other programs are among them as they stand in the file.
+    """
+    items = {
+        str(key): chunk_text(value)
         for key, value in image.info.items()
         if isinstance(value, str) and str(key).lower() not in _IGNORED_ITEMS
     }
+    found = read_parameters(image)
+    if not found.as_found:
+        entries = entries_of(image)
+        raw = {key: entries.texts.get(key, "") for key in (PARAMETERS, "prompt", "workflow")}
+        raw["UserComment"] = entries.comment
+        items |= {key: text for key, text in raw.items() if text}
+    return items
 
 
 def read_request(image: Image.Image, extensions: Sequence[ExtensionInfo] = ()) -> GenerationRequest | None:
@@ -138,10 +174,10 @@ def read_request(image: Image.Image, extensions: Sequence[ExtensionInfo] = ()) -
     Args:
         extensions: those whose keys of the infotext can be read.
     """
-    exact = str(image.info.get(REQUEST, ""))
+    exact = chunk_text(image.info.get(REQUEST, ""))
     if not exact:
-        note = _read_exif(image).get(piexif.ExifIFD.MakerNote, b"")
-        if isinstance(note, bytes) and note.startswith(_MAKER):
+        note = read_exif(image).get("Exif", {}).get(piexif.ExifIFD.MakerNote, b"")
+        if note.startswith(_MAKER):
             exact = note.removeprefix(_MAKER).decode("utf-8", "ignore")
     if exact:
         try:
@@ -150,8 +186,21 @@ def read_request(image: Image.Image, extensions: Sequence[ExtensionInfo] = ()) -
             # written by another version or changed by hand: the infotext says the same for every reader
             fields = ", ".join(".".join(map(str, fault["loc"])) or "the whole" for fault in error.errors())
             log.warning("The exact request in the image does not fit (%s); its infotext is read instead.", fields)
-    text = read_text(image)
-    return to_request(parse(text), extensions) if text else None
+    found = read_parameters(image)
+    return found.reading(extensions).request if found.text else None
+
+
+def _as_text(told: Told) -> str:
+    """An infotext of what another program tells."""
+    return details_text(told.prompt, told.negative_prompt, {**told.items, "Version": told.program})
+
+
+def _add(chunks: PngInfo, key: str, text: str) -> None:
+    """A text chunk; in iTXt where readers could take the Latin-1 of tEXt for the UTF-8 that others write there."""
+    if as_utf8(text):
+        chunks.add_itxt(key, text)
+    else:
+        chunks.add_text(key, text)
 
 
 def _as_json(request: GenerationRequest) -> str:
@@ -188,51 +237,3 @@ def _exif(infotext: str, request: GenerationRequest | None) -> tuple[bytes, str]
     if note:
         tags[piexif.ExifIFD.MakerNote] = note
     return bytes(piexif.dump({"Exif": tags})), left_out
-
-
-def _read_exif(image: Image.Image) -> dict[int, Any]:
-    """The tags of the Exif IFD; empty where there are none or they cannot be read."""
-    data = image.info.get("exif")
-    # piexif takes bytes that start otherwise for the name of a file
-    if not isinstance(data, bytes) or not data.startswith(_EXIF_STARTS) or len(data) > MAX_READ_EXIF:
-        return {}
-    try:
-        tags: dict[int, Any] = piexif.load(data)["Exif"]
-    except (ValueError, LookupError, TypeError, ArithmeticError, struct.error):
-        return {}  # broken EXIF is no reason to refuse the picture
-    return tags
-
-
-def _user_comment(tags: dict[int, Any]) -> str:
-    value = tags.get(piexif.ExifIFD.UserComment, b"")
-    if not isinstance(value, bytes):
-        return ""
-    code, text = value[:_CODE_LENGTH], value[_CODE_LENGTH:]
-    if code == _UNICODE:
-        decoded = text.decode(_utf16(text), "ignore")
-    elif code in (_ASCII, bytes(_CODE_LENGTH)):
-        decoded = text.decode("utf-8", "ignore")
-    elif code == _JIS:
-        decoded = text.decode("shift_jis", "ignore")
-    else:
-        decoded = value.decode("utf-8", "ignore")
-    return decoded.strip("\0").lstrip("\ufeff")
-
-
-def _utf16(text: bytes) -> str:
-    """Big-endian is the rule; writers that follow the byte order of the EXIF block put the zeros of ASCII elsewhere."""
-    return "utf-16-le" if text[1::2].count(0) > text[0::2].count(0) else "utf-16-be"
-
-
-def _novelai(image: Image.Image) -> str:
-    """The parameters of a NovelAI image (`Description`, and JSON in `Comment`) as infotext; "" where unreadable."""
-    try:
-        comment = json.loads(str(image.info["Comment"]))
-        sampler = next((s.label for s in SAMPLERS.values() if comment["sampler"] in s.aliases), "Euler a")
-        head = body(str(image.info["Description"]), str(comment["uc"]))
-        return (
-            f"{head}\nSteps: {comment['steps']}, Sampler: {sampler}, CFG scale: {comment['scale']}, "
-            f"Seed: {comment['seed']}, Size: {image.width}x{image.height}, Clip skip: 2, ENSD: 31337"
-        )
-    except (ValueError, LookupError, TypeError, RecursionError, AttributeError):
-        return ""

@@ -13,12 +13,12 @@ from pydantic import JsonValue, ValidationError
 from webui.domain.catalog import SAMPLERS
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.fields import SIZE_STEP
-from webui.domain.parameters.row import Key, Row
-from webui.domain.parameters.table import HIRES, is_of_hires, keyed
+from webui.domain.parameters.row import Key, Place, Row
+from webui.domain.parameters.table import AFTER_EXTENSIONS, BEFORE_EXTENSIONS, HIRES, is_of_hires, keyed
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
 from webui.output.compat import modernise
-from webui.output.extension_keys import read_keys
+from webui.output.extension_keys import read_keys, without_hidden
 from webui.output.grammar import body, expand_sizes, split, split_text
 
 _MAX_REPAIRS = 40  # fields that may be refused before the rest is given up
@@ -26,6 +26,17 @@ _ANY_DETAILS = "Steps: 1, Sampler: Euler, Seed: 1"
 _SIGNS_OF_HIRES = ("Hires upscale", "Hires upscaler", "Hires resize-1")  # one of them beside a strength
 _KEYS_OF_HIRES = frozenset(key.name for row, key in keyed() if is_of_hires(row))
 _OF_A_MASK = ("Inpaint area", "Mask", "Soft inpainting")
+_MAX_NAME, _MAX_NAMED = 60, 40
+# What a text tells beside what makes the image: names and numbers of its files, and who wrote it
+_BESIDE = ("Hashes", "Version", "User", "App", "Civitai ", "AddNet ", "Hypernet", "Failed extensions", "Batch", "Size")
+_UNDERSTOOD = frozenset(
+    {
+        *(name for _, key in keyed() for name in (key.name, *key.also)),
+        *(one.name for section in (*BEFORE_EXTENSIONS, *AFTER_EXTENSIONS) for one in section if isinstance(one, Place)),
+        "Exact prompt", "Exact negative prompt", "Eta", "Init image hash", "Refiner hash", "Model hash", "Lora weights",
+        "ADetailer version", "Emphasis",
+    }
+)  # fmt: skip
 _UNSUPPORTED = ("First pass size", "FP8 weight", "Hires ", "Hypertile", "VAE Decoder", "VAE Encoder")
 
 
@@ -87,7 +98,7 @@ def tells_of_hires(fields: Mapping[str, str]) -> bool:
 
 
 def _read(fields: Mapping[str, str], extensions: Sequence[ExtensionInfo] = ()) -> "_Draft":
-    draft = _Draft(_adapted(modernise(fields)))
+    draft = _Draft(_adapted(modernise(without_hidden(fields, extensions))))
     has_hires = tells_of_hires(draft.fields)
     if has_hires:
         draft.set("Hires upscaler", "task.kind", "txt2img")
@@ -106,6 +117,7 @@ def _read(fields: Mapping[str, str], extensions: Sequence[ExtensionInfo] = ()) -
         draft.set(name, path, value)
     for name, reason in declared.refused:
         draft.refuse(name, reason)
+    draft.known |= {*declared.known, *(name for name, _ in declared.refused)}
     return draft
 
 
@@ -119,7 +131,8 @@ def _is_told(row: Row, key: Key, fields: Mapping[str, str], *, has_hires: bool) 
 
 
 def _refuse_unusable(draft: "_Draft") -> None:
-    """Leave out what needs a picture; a notice tells it, and tells of keys that nothing here understands."""
+    """Leave out what needs a picture; a notice tells it, and another all keys that nothing here understands."""
+    unknown: list[str] = []
     of_a_mask: set[str] = set()
     of_a_picture: set[str] = set()
     has_hires = draft.values.get("task.kind") == "txt2img"
@@ -136,6 +149,12 @@ def _refuse_unusable(draft: "_Draft") -> None:
             draft.refuse(key, "needs the mask that the image was made with; left out")
         elif key.startswith(_UNSUPPORTED):
             draft.refuse(key, "this program has no such option; left out")
+        elif key not in _UNDERSTOOD and key not in draft.known and not key.startswith(_BESIDE):
+            unknown.append(key)
+    if unknown:
+        named = ", ".join(key[:_MAX_NAME] for key in unknown[:_MAX_NAMED])
+        more = f" and {len(unknown) - _MAX_NAMED} more" if len(unknown) > _MAX_NAMED else ""
+        draft.notices.append(Notice("infotext", f"not restored, as nothing here reads these keys: {named}{more}"))
 
 
 @dataclass(slots=True)
@@ -145,6 +164,7 @@ class _Draft:
     fields: Mapping[str, str]
     values: dict[str, JsonValue] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
     notices: list[Notice] = field(default_factory=list)
 
     def take(self, key: str, path: str, convert: Callable[[str], JsonValue]) -> None:

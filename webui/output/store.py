@@ -5,6 +5,7 @@ Names come from `filenames.py`, bytes from `metadata.py`.
 
 import contextlib
 import errno
+import hashlib
 import os
 import threading
 from collections.abc import Callable
@@ -15,10 +16,11 @@ from typing import Literal
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage
-from webui.domain.settings import ImageFormat, Settings
+from webui.domain.saving import Saving
+from webui.domain.settings import Settings
 from webui.library.unfinished import unfinished
 from webui.output.filenames import NameFacts, NameTemplate, component, file_name
-from webui.output.metadata import encode
+from webui.output.metadata import Encoded, encode
 from webui.output.parse import parse
 
 Folder = Literal["txt2img-images", "img2img-images", "txt2img-grids", "img2img-grids", "extras-images"]
@@ -27,6 +29,9 @@ FOLDERS: tuple[Folder, ...] = ("txt2img-images", "img2img-images", "txt2img-grid
 _ATTEMPTS = 10_000  # names that may be taken between looking and writing
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_TRIED = 4 * 2**20  # bytes with which is tried whether there is room
+
+Claim = Callable[[Path, str], None]  # told the path and the SHA-256 of a file that is about to be there
 
 
 def _now() -> datetime:
@@ -39,43 +44,30 @@ class ImageStore:
     def __init__(
         self,
         outputs_dir: Path,
-        image_format: ImageFormat = "png",
+        saving: Saving = Saving(),
         *,
-        filename_pattern: str = "[number]-[seed]",
-        folder_pattern: str = "[date]",
-        jpeg_quality: int = 80,
-        webp_lossless: bool = False,
-        embed_parameters: bool = True,
-        sidecar_text: bool = False,
         clock: Callable[[], datetime] = _now,
     ) -> None:
-        """`folder_pattern` "" saves without sub-folders; `sidecar_text` writes the infotext beside each image."""
+        """`saving` is how files are written where a job does not ask for another way."""
         self.outputs_dir = outputs_dir
-        self._format = image_format
-        self._filename_pattern = filename_pattern
-        self._folder_pattern = folder_pattern
-        self._jpeg_quality = jpeg_quality
-        self._webp_lossless = webp_lossless
-        self._embed = embed_parameters
-        self._sidecar = sidecar_text
+        self._saving = saving
         self._clock = clock
         self._lock = threading.Lock()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "ImageStore":
         """The store that the settings describe."""
-        return cls(
-            settings.outputs_dir,
-            settings.image_format,
-            filename_pattern=settings.filename_pattern,
-            folder_pattern=settings.folder_pattern,
-            jpeg_quality=settings.jpeg_quality,
-            webp_lossless=settings.webp_lossless,
-            embed_parameters=settings.embed_parameters,
-            sidecar_text=settings.sidecar_text,
-        )
+        return cls(settings.outputs_dir, settings.saving)
 
-    def save(self, image: GeneratedImage, *, folder: Folder, job: GenerationRequest | None = None) -> Path:
+    def save(
+        self,
+        image: GeneratedImage,
+        *,
+        folder: Folder,
+        job: GenerationRequest | None = None,
+        saving: Saving | None = None,
+        claim: Claim | None = None,
+    ) -> Path:
         """Write one image and return where it is.
 
         A JPEG or WebP that cannot hold its parameters gets them in a text file beside it, whatever the setting.
@@ -83,21 +75,18 @@ class ImageStore:
         Args:
             folder: below `outputs_dir`, one of `FOLDERS`.
             job: the request of the whole job, for names that tell batches; the image's own where it is not given.
+            saving: how the file is written; None: as the store does it.
+            claim: told of the name and the SHA-256 just before the file gets that name, so that after a kill at
+                that very moment it can be found out whether it did.
 
         Raises:
             WebuiError: the disk is full, or the folder cannot be written; nothing is left behind.
         """
         if folder not in FOLDERS:
             raise WebuiError(f"not saved: {folder!r} is no folder of images; one of {', '.join(FOLDERS)}")
-        encoded = encode(
-            image.image,
-            self._format,
-            infotext=image.infotext if self._embed else "",
-            request=image.request if self._embed else None,
-            jpeg_quality=self._jpeg_quality,
-            webp_lossless=self._webp_lossless,
-        )
-        sidecar = f"{image.infotext}\n".encode() if self._sidecar or encoded.left_out else b""
+        way = saving or self._saving
+        encoded = encoded_image(image, way)
+        sidecar = f"{image.infotext}\n".encode() if way.sidecar_text or encoded.left_out else b""
         facts = NameFacts(
             request=image.request,
             job=job or image.request,
@@ -106,36 +95,71 @@ class ImageStore:
             time=self._clock(),
             info=parse(image.infotext),
         )
-        template = file_name(self._filename_pattern, facts, f".{self._format}")
+        template = file_name(way.filename_pattern, facts, f".{way.image_format}", way.number_digits)
         try:
-            directory = self._directory(folder, facts)
+            directory = self._directory(folder, way.folder_pattern, facts)
             with self._lock:
-                return _write(directory, template, encoded.data, sidecar)
+                return _write(directory, template, encoded.data, sidecar, claim)
         except OSError as error:
-            reason = "no space left on the disk" if error.errno in _FULL else error.strerror or type(error).__name__
-            raise WebuiError(f"not saved in {folder}: {reason}; free space or choose another outputs folder") from error
+            raise WebuiError(f"not saved in {folder}: {_reason(error)}") from error
 
-    def _directory(self, folder: Folder, facts: NameFacts) -> Path:
+    def check_room(self) -> None:
+        """Whether an image could be written now; tried with a file that is removed again.
+
+        Raises:
+            WebuiError: the disk is full, or the folder cannot be written.
+        """
+        made: list[Path] = []
+        try:
+            self.outputs_dir.mkdir(parents=True, exist_ok=True)
+            _temporary(self.outputs_dir.resolve(), bytes(_TRIED), made)
+        except OSError as error:
+            raise WebuiError(f"pictures cannot be saved: {_reason(error)}") from error
+        finally:
+            for path in made:
+                path.unlink(missing_ok=True)
+
+    def _directory(self, folder: Folder, pattern: str, facts: NameFacts) -> Path:
         """The folder to write to, made where it is missing; a link that leads elsewhere is refused."""
         root = self.outputs_dir.resolve()
         directory = root / folder
-        if self._folder_pattern:
-            directory /= component(self._folder_pattern, facts)
+        if pattern:
+            directory /= component(pattern, facts)
         if not directory.resolve().is_relative_to(root):
             raise WebuiError(f"not saved: {folder} leads out of the outputs folder; remove the link")
         directory.mkdir(parents=True, exist_ok=True)
         return directory
 
 
-def _write(directory: Path, template: NameTemplate, data: bytes, sidecar: bytes) -> Path:
+def encoded_image(image: GeneratedImage, saving: Saving) -> Encoded:
+    """The bytes of an image's file."""
+    return encode(
+        image.image,
+        saving.image_format,
+        infotext=image.infotext if saving.embed_parameters else "",
+        request=image.request if saving.embed_parameters else None,
+        jpeg_quality=saving.jpeg_quality,
+        webp_lossless=saving.webp_lossless,
+    )
+
+
+def _reason(error: OSError) -> str:
+    why = "no space left on the disk" if error.errno in _FULL else error.strerror or type(error).__name__
+    return f"{why}; free space or choose another outputs folder"
+
+
+def _write(directory: Path, template: NameTemplate, data: bytes, sidecar: bytes, claim: Claim | None) -> Path:
     """Write both files under the first free number. They are complete on disk before they get their names."""
     temporaries: list[Path] = []
+    digest = hashlib.sha256(data).hexdigest() if claim is not None else ""
     try:
         picture = _temporary(directory, data, temporaries)
         text = _temporary(directory, sidecar, temporaries) if sidecar else None
         first = template.next_number(os.listdir(directory))
         for number in range(first, first + _ATTEMPTS):
             path = directory / template.with_number(number)
+            if claim is not None and not path.exists():
+                claim(path, digest)
             if _publish(picture, path, data) and (text is None or _publish_beside(text, path, sidecar)):
                 _sync_directory(directory)
                 return path

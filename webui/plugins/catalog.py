@@ -10,9 +10,10 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from webui.domain.errors import BadRequestError, WebuiError
+from webui.domain.errors import BadRequestError, UnusableFileError, WebuiError
 from webui.domain.extensions import ActionCall, ActionInfo, ExtensionInfo
 from webui.domain.request import GenerationRequest
+from webui.library.json_object import read_json_object
 from webui.library.unfinished import write_atomically
 from webui.plugins.options import LENIENT
 
@@ -66,12 +67,15 @@ class Catalog:
         return tuple((info.folder, info.error) for info in self._infos if info.state == "failed")
 
     def check(self, request: GenerationRequest) -> None:
-        """Whether the request's options fit the extensions it names.
+        """Whether the request's options fit the extensions it names. One that was set aside is passed over: the job
+        goes on without it, with a notice.
 
         Raises:
             BadRequestError: naming the extension or its option (`extensions.soft_glow.amount`).
         """
         for name, values in request.extensions.items():
+            if (known := self.get(name)) is not None and known.state == "aside":
+                continue
             info = self._usable(name, f"extensions.{name}")
             if info.options is None:
                 raise BadRequestError(f"extensions.{name}", "takes no options")
@@ -118,7 +122,7 @@ class Catalog:
             raise BadRequestError(field, f"there is no extension {name!r}; there are: {there}")
         if info.state == "disabled":
             raise BadRequestError(field, "is switched off; switch it on under Extensions and start again")
-        if info.state == "failed":
+        if info.state in ("failed", "aside"):
             raise BadRequestError(field, f"cannot be used: {info.error}")
         return info
 
@@ -180,12 +184,13 @@ def write_switch(settings_file: Path, names: tuple[str, ...], *, on: bool) -> No
         WebuiError: the file cannot be read or written.
     """
     try:
-        data: Any = json.loads(settings_file.read_bytes()) if settings_file.exists() else {}
-        if not isinstance(data, dict):
-            raise WebuiError(f"{settings_file} is no JSON object; correct it by hand")
-        off = [name for name in data.get(SWITCHED_OFF, []) if name not in names]
+        data: dict[str, Any] = read_json_object(settings_file) if settings_file.exists() else {}
+        listed = data.get(SWITCHED_OFF, [])
+        off = [name for name in listed if name not in names] if isinstance(listed, list) else []
         data[SWITCHED_OFF] = off if on else [*off, names[0]]
         settings_file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(settings_file, json.dumps(data, indent=2).encode())
+    except UnusableFileError as error:
+        raise WebuiError(f"{settings_file}: {error}; correct it by hand") from error
     except (OSError, ValueError) as error:
         raise WebuiError(f"{settings_file} cannot be changed: {error}") from error

@@ -1,62 +1,156 @@
-"""Finding and undoing what an extension replaced in the program itself (monkey patches). Needs no torch."""
+"""Finding and undoing what an extension replaced or removed in code that is not its own (monkey patches). No torch."""
 
+import builtins
 import sys
-from collections.abc import Iterator
-from types import FunctionType, ModuleType
+from collections.abc import Iterable, Iterator
+from operator import is_
+from types import FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
 PACKAGE = "webui_extensions"  # extensions are imported below this name
-_LIBRARIES = ("torch", "torch.nn", "torch.nn.functional", "PIL.Image")
-_LAYERS = ("Module", "Linear", "Conv2d", "GroupNorm", "LayerNorm", "Embedding")
+_OWN = "webui"
+_LIBRARIES = frozenset(
+    {"PIL", "diffusers", "fastapi", "gradio", "jsonschema", "numpy", "pluggy", "psutil", "pydantic", "pydantic_core"}
+    | {"safetensors", "starlette", "tokenizers", "torch", "transformers", "yaml"}
+)
+# Modules whose functions other code exchanges by design, for a while or for good.
+_EXCHANGED = frozenset({"warnings", "sys", "threading", "linecache", "_pytest", "__main__", "__mp_main__"})
+_CLASSES = (  # of libraries, whose methods are watched too
+    ("torch", "Tensor"),
+    ("PIL.Image", "Image"),
+    ("torch.nn", "Module"),
+    ("torch.nn", "Linear"),
+    ("torch.nn", "Conv2d"),
+    ("torch.nn", "GroupNorm"),
+    ("torch.nn", "LayerNorm"),
+    ("torch.nn", "Embedding"),
+)
+_METHODS = (FunctionType, staticmethod, classmethod, property, MemberDescriptorType)
+_GONE: Any = object()
 
 
 class CodeTrace:
-    """Functions, classes and methods of this program and the ones of torch that everybody uses, as they are now.
+    """Functions, classes and methods of this program, the standard library and the libraries it runs on, as they are.
 
-    Looks at identities only: making one takes some 20 ms, looking again less than one.
+    Looks at identities only. What libraries change in themselves and in others, as parts of them are loaded, is left
+    alone: what stands in a place now was then defined in a module that was loaded since, or in the same library.
     """
 
     def __init__(self) -> None:
-        self._kept = tuple(_watched())
+        self._builtins = tuple(vars(builtins).items())
+        self._modules = dict(_modules())
+        self._kept = tuple(_kept(owner) for owner in _owners(self._modules.values()))
 
     def undo(self) -> dict[str, list[str]]:
-        """Put back what was replaced by something defined in an extension; names by the extension's folder.
+        """Put back what was replaced or removed; names by the folder of the extension whose code it was replaced by.
 
-        What libraries change in themselves, as parts of them are loaded, is left alone.
+        Where that cannot be seen from what stands there now, the folder is "".
         """
         replaced: dict[str, list[str]] = {}
-        for owner, name, before in self._kept:
-            now = vars(owner).get(name)
-            if now is not before and (folder := _home(now)):
-                setattr(owner, name, before)
-                replaced.setdefault(folder, []).append(f"{getattr(owner, '__qualname__', owner.__name__)}.{name}")
+        there, put = vars(builtins).get, vars(builtins).__setitem__
+        for name, before in self._builtins:  # first and by no function, since any may have been replaced
+            now = there(name, _GONE)
+            if now is not before and name != "_":
+                put(name, before)
+                replaced.setdefault(_home(now), []).append(f"builtins.{name}")
+        for name, module in self._modules.items():
+            now = sys.modules.get(name)
+            if now is not module and not _is_reload(now, name):
+                sys.modules[name] = module
+                replaced.setdefault(_home(now), []).append(f"the module {name}")
+        for owner, names, values in self._kept:
+            there = vars(owner).get
+            if not all(map(is_, map(there, names), values)):
+                self._undo_in(owner, names, values, replaced)
         return replaced
+
+    def _undo_in(
+        self, owner: Any, names: tuple[str, ...], values: tuple[Any, ...], replaced: dict[str, list[str]]
+    ) -> None:
+        for name, before in zip(names, values, strict=True):
+            now = vars(owner).get(name)
+            if now is before or self._is_a_librarys(now, owner):
+                continue
+            if before is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, before)
+            told = f"{getattr(owner, '__qualname__', owner.__name__)}.{name}"
+            replaced.setdefault(_home(now), []).append(told)
+
+    def _is_a_librarys(self, value: Any, owner: Any) -> bool:
+        """Whether a library put this in the owner's place by itself."""
+        place, home = _root(owner), _root(value)
+        if not home or home in (PACKAGE, _OWN):
+            return False
+        return (home == place and place != _OWN) or str(getattr(_inner(value), "__module__", "")) not in self._modules
+
+
+def _kept(owner: Any) -> tuple[Any, tuple[str, ...], tuple[Any, ...]]:
+    """An owner, the names that are watched in it, and what stands there: None where it is inherited."""
+    found = tuple(_functions(owner) if isinstance(owner, ModuleType) else _methods(owner))
+    return owner, tuple(name for name, _ in found), tuple(value for _, value in found)
+
+
+def _modules() -> Iterator[tuple[str, ModuleType]]:
+    for name, module in list(sys.modules.items()):
+        root = name.partition(".")[0]
+        watched = root in (_OWN, *_LIBRARIES) or root in sys.stdlib_module_names
+        if watched and root not in _EXCHANGED and isinstance(module, ModuleType):
+            yield name, module
+
+
+def _owners(modules: Iterable[ModuleType]) -> Iterator[Any]:
+    """Each module and each class whose attributes are watched, once."""
+    seen: set[int] = set()
+    for module in modules:
+        if id(module) not in seen and module is not builtins:
+            seen.add(id(module))
+            yield module
+        if _root(module) == _OWN:
+            for value in list(vars(module).values()):
+                if isinstance(value, type) and value.__module__ == module.__name__ and id(value) not in seen:
+                    seen.add(id(value))
+                    yield value
+    for place, name in _CLASSES:
+        kind = vars(sys.modules[place]).get(name) if place in sys.modules else None
+        if isinstance(kind, type) and id(kind) not in seen:
+            seen.add(id(kind))
+            yield kind
+
+
+def _functions(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """What a module offers; what begins with two underscores belongs to the import system."""
+    for name, value in list(vars(module).items()):
+        if callable(value) and not name.startswith("__"):
+            yield name, value
+
+
+def _methods(kind: type) -> Iterator[tuple[str, Any]]:
+    if _root(kind) != _OWN:
+        yield from ((name, None) for name in dir(kind) if name not in vars(kind) and callable(getattr(kind, name)))
+    for name, value in list(vars(kind).items()):
+        if isinstance(value, _METHODS) and name not in ("__signature__", "__annotations__", "__weakref__", "__dict__"):
+            yield name, value
+
+
+def _is_reload(now: object, name: str) -> bool:
+    """Whether a module was made anew by the import system, as tests do."""
+    return isinstance(now, ModuleType) and now.__spec__ is not None and now.__spec__.name == name
+
+
+def _inner(value: Any) -> Any:
+    return getattr(value, "__func__", getattr(value, "fget", value))
+
+
+def _root(value: Any) -> str:
+    """The top package in which a module, a class or a function was defined; "" where that cannot be seen."""
+    inner = _inner(value)
+    name = inner.__name__ if isinstance(inner, ModuleType) else getattr(inner, "__module__", "")
+    return name.partition(".")[0] if isinstance(name, str) else ""
 
 
 def _home(value: Any) -> str:
     """The folder (as a part of a module's name) of the extension in which a value was defined; "" for none."""
-    inner = getattr(value, "__func__", getattr(value, "fget", value))
-    module = str(getattr(inner, "__module__", ""))
-    return module.split(".")[1] if module.startswith(f"{PACKAGE}.") else ""
-
-
-def _watched() -> Iterator[tuple[Any, str, Any]]:
-    for module in list(sys.modules.values()):
-        name = str(getattr(module, "__name__", ""))
-        own = name == "webui" or name.startswith("webui.")
-        if not isinstance(module, ModuleType) or not (own or name in _LIBRARIES):
-            continue
-        for attribute, value in list(vars(module).items()):
-            if callable(value):
-                yield module, attribute, value
-            if isinstance(value, type) and own and value.__module__ == name:
-                yield from _methods(value)
-    layers = sys.modules.get("torch.nn")
-    for kind in _LAYERS if layers is not None else ():
-        yield from _methods(getattr(layers, kind))
-
-
-def _methods(kind: type) -> Iterator[tuple[Any, str, Any]]:
-    for name, value in list(vars(kind).items()):
-        if isinstance(value, FunctionType | staticmethod | classmethod | property):
-            yield kind, name, value
+    module = getattr(_inner(value), "__module__", "")
+    return module.split(".")[1] if isinstance(module, str) and module.startswith(f"{PACKAGE}.") else ""

@@ -17,14 +17,18 @@ from typing import IO, Any
 from pydantic import ValidationError
 
 import webui
+from webui.domain.errors import UnusableFileError
 from webui.domain.extensions import ExtensionInfo
 from webui.extension_api.markers import API_VERSION
+from webui.library.json_object import json_object, read_json_object
 from webui.library.unfinished import write_atomically
 from webui.plugins.describe import INFO
 from webui.plugins.loader import folders, peek
 
 TIME_LIMIT = 30.0  # seconds for one extension
 CACHE = Path("cache") / "extensions.json"  # in the data folder
+MAX_CACHE = 64 * 2**20  # bytes
+MAX_LINE = 16 * 2**20  # bytes of what one extension may say of itself
 LARGE = 2**20  # bytes; of larger files only size and time count
 _SKIPPED = ("__pycache__", ".git")
 
@@ -117,7 +121,7 @@ def _ask(
     deadline = time.monotonic() + 2 * time_limit  # for the start of the process
     try:
         while line := lines.get(timeout=max(0.0, deadline - time.monotonic())):
-            message = json.loads(line)
+            message = json_object("its answer", line)
             loading = message.get("loading", loading)
             if "info" in message:
                 answers[loading] = INFO.validate_python(message["info"])
@@ -126,7 +130,7 @@ def _ask(
         why = f"ended the process that loaded it (exit code {code})"
     except (queue.Empty, subprocess.TimeoutExpired):
         why = f"took more than {time_limit:.0f} s to load and was cut off; it must not wait or compute when imported"
-    except (ValueError, ValidationError) as error:
+    except (ValueError, ValidationError, UnusableFileError) as error:
         why = f"cannot be described: {error}"
     finally:
         process.kill()
@@ -135,7 +139,7 @@ def _ask(
 
 
 def _pump(stream: IO[bytes] | None, lines: "queue.SimpleQueue[bytes]") -> None:
-    for line in stream or ():
+    while stream is not None and (line := stream.readline(MAX_LINE)):
         lines.put(line)
     lines.put(b"")
 
@@ -155,10 +159,16 @@ def _without_doubles(infos: Mapping[str, ExtensionInfo]) -> tuple[ExtensionInfo,
 
 
 def _read(cache_file: Path) -> dict[tuple[str, str], ExtensionInfo]:
+    """What is known; nothing where the file is not as `_write` wrote it: forms and checks are made of it."""
     try:
-        entries: list[Any] = json.loads(cache_file.read_bytes())
-        return {(entry["folder"], entry["hash"]): INFO.validate_python(entry["info"]) for entry in entries}
-    except (OSError, ValueError, KeyError, TypeError):  # none yet, or of another version: described anew
+        found = read_json_object(cache_file, MAX_CACHE)
+        if found.get("sha256") != _digest(found.get("entries")):
+            raise UnusableFileError(f"{cache_file.name} is damaged: its checksum is another")  # noqa: TRY301
+        return {(one["folder"], one["hash"]): INFO.validate_python(one["info"]) for one in found["entries"]}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, UnusableFileError) as error:
+        log.warning("%s cannot be used (%s); it is made anew", cache_file, error)
         return {}
 
 
@@ -167,8 +177,13 @@ def _write(cache_file: Path, known: Mapping[tuple[str, str], ExtensionInfo]) -> 
         {"folder": folder, "hash": digest, "info": INFO.dump_python(info, mode="json")}
         for (folder, digest), info in known.items()
     ]
+    content = {"sha256": _digest(entries), "entries": entries}
     try:
         cache_file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(cache_file, json.dumps(entries).encode())
+        write_atomically(cache_file, json.dumps(content).encode())
     except OSError as error:
         log.warning("%s cannot be written (%s); extensions are described again at the next start", cache_file, error)
+
+
+def _digest(entries: Any) -> str:
+    return hashlib.sha256(json.dumps(entries).encode()).hexdigest()

@@ -12,8 +12,9 @@ from webui.domain.result import Notice
 from webui.extension_api.action import ActionContext, ActionResult
 from webui.extension_api.job_context import JobContext
 from webui.extension_api.options import Options
+from webui.plugins.calling import UNDONE, Calls, ExtensionError
 from webui.plugins.codetrace import CodeTrace
-from webui.plugins.jobhooks import ExtensionError, JobHooks, fatal
+from webui.plugins.jobhooks import EarlyFaults, JobHooks
 from webui.plugins.loader import Extension, Loaded, identifier
 from webui.plugins.models import LibraryModels
 from webui.plugins.options import read_options
@@ -22,12 +23,24 @@ from webui.plugins.options import read_options
 class ExtensionHost:
     """Runs the code of extensions. Used from the thread that does jobs."""
 
-    def __init__(self, loaded: Loaded, models: LibraryModels, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        models: LibraryModels,
+        device: torch.device,
+        dtype: torch.dtype,
+        calls: Calls | None = None,
+    ) -> None:
+        """`calls`: how code of extensions is called; None: in this process's own way."""
         self.loaded = loaded
         self.models = models
         self._device = device
         self._dtype = dtype
+        self._calls = calls or Calls()
+        self._faults = EarlyFaults()
         self._trace = CodeTrace()
+        self._calls.watch_code(self._trace)
+        self._aside = tuple(info for info in loaded.infos if info.state == "aside")
         self._names = {identifier(one.info.folder): name for name, one in loaded.extensions.items()}
         self._joiners = tuple(loaded.extensions[name] for name in sorted(loaded.extensions))
 
@@ -37,41 +50,55 @@ class ExtensionHost:
         Args:
             stopped: whether the user stopped it.
 
+        Those that were set aside take no part, and the user is told.
+
         Raises:
             BadRequestError: the request names an extension that is not there, or options that do not fit it.
             WebuiError: a `join_job` failed.
         """
         given = self._options(request)
-        hooks = JobHooks()
+        hooks = JobHooks(self._calls, request.extensions, self._faults)
+        for info in self._aside:
+            hooks.leave_out(info.name, info.error)
+        tick = self._calls.ticker()
+
+        def asked() -> bool:
+            tick()
+            return stopped()
+
         for extension in self._joiners:
             if extension.join is None:
                 continue
             name = extension.info.name
 
             def notice(text: str, name: str = name) -> None:
-                hooks.notices.append(Notice(name, text))
+                tick()
+                hooks.notices.append(Notice(name, str(text)))
 
             job = JobContext(
-                request, given.get(name), self._device, self._dtype, self.models, notice, stopped, lambda: hooks.model
+                request, given.get(name), self._device, self._dtype, self.models, notice, asked, lambda: hooks.model
             )
             try:
                 member = hooks.call(extension.join, {"job": job})
                 if member is not None:
                     hooks.join(name, member)
             except Exception as error:
-                raise fatal(name, "join_job", error) from error
+                hooks.fail_early(name, "join_job", error)
         return hooks
 
     @contextmanager
     def watched(self, hooks: JobHooks) -> Iterator[None]:
         """A job: what its extensions replace in the program is put back at its end, and told."""
-        acting = bool(hooks.members)
+        acting = hooks.members
         try:
             yield
+            hooks.began_well()
         finally:
             for folder, names in (self._trace.undo() if acting else {}).items():
-                text = f"replaced {', '.join(names)}; this was undone: an extension acts by its hooks alone"
-                hooks.notices.append(Notice(self._names.get(folder, folder), text))
+                owners = (self._names.get(folder, folder),) if folder else acting
+                for name in owners:
+                    self._calls.suspect(name)
+                hooks.notices.append(Notice(" or ".join(owners), f"replaced {', '.join(names)}; {UNDONE}"))
 
     def act(
         self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
@@ -87,24 +114,37 @@ class ExtensionHost:
         action = extension.actions.get(call.action) if extension else None
         if action is None:
             raise BadRequestError("action", f"there is no action {call.action!r} of an extension {call.extension!r}")
-        options = read_options(action.options, call.options, "options")
+        tick = self._calls.ticker()
 
         def report(done: int, total: int, text: str = "") -> None:
+            tick()
             progress(ActionProgress(int(done), int(total), str(text)))
 
-        context = ActionContext(self.models, report, stopped, self._device, self._dtype)
-        result = action.run(options, context)
-        if not isinstance(result, ActionResult):
-            text = f"returned {type(result).__name__}, expected ActionResult"
-            raise ExtensionError(f"extension {call.extension}, action {call.action}: {text}")
-        files = tuple(str(path) for path in result.files)
-        return ActionOutcome(str(result.text), tuple(result.images), files, result.data)
+        def asked() -> bool:
+            tick()
+            return stopped()
+
+        context = ActionContext(self.models, report, asked, self._device, self._dtype)
+        try:
+            with self._calls.inside(call.extension, f"action {call.action}"):
+                options = read_options(action.options, call.options, "options")
+                result = action.run(options, context)
+                if not isinstance(result, ActionResult):
+                    raise ExtensionError(f"returned {type(result).__name__}, expected ActionResult")  # noqa: TRY301
+                files = tuple(str(path) for path in result.files)
+                return ActionOutcome(str(result.text), tuple(result.images), files, result.data)
+        except ExtensionError as error:
+            raise ExtensionError(f"extension {call.extension}, action {call.action}: {error}") from error
 
     def _options(self, request: GenerationRequest) -> dict[str, Options]:
-        return {
-            name: read_options(self._taking(name), values, f"extensions.{name}")
-            for name, values in request.extensions.items()
-        }
+        aside = {info.name for info in self._aside}
+        given: dict[str, Options] = {}
+        for name, values in request.extensions.items():
+            if name not in aside:
+                taking = self._taking(name)
+                with self._calls.inside(name, "request_options"):  # its validators are its code
+                    given[name] = read_options(taking, values, f"extensions.{name}")
+        return given
 
     def _taking(self, name: str) -> type[Options]:
         """The options model of the extension a request names."""
@@ -117,6 +157,8 @@ class ExtensionHost:
 def refusal(name: str, loaded: Loaded) -> str:
     """Why a request cannot name this extension."""
     for info in loaded.infos:
+        if info.name == name and info.state == "aside":
+            return info.error
         if info.name == name and info.state != "ok":
             return "is switched off" if info.state == "disabled" else f"cannot be used: {info.error}"
         if info.name == name:

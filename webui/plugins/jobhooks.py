@@ -1,17 +1,17 @@
 """Calling the hooks of one job, one extension at a time, so that one failure stays one.
 
 A fault before the work (edit_request, patch_model) fails the job; a fault during it drops that extension for the rest
-of the job and leaves a notice, and the image is kept.
+of the job and leaves a notice, and the image is kept. What is meant to end a program (SystemExit, KeyboardInterrupt)
+drops it wherever it comes from, and so does a fault before the work of one that nobody asked for and that has failed
+the job before this one too: see `EarlyFaults`.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import pluggy
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -21,6 +21,16 @@ from webui.domain.result import Notice
 from webui.extension_api.hookspecs import JobSpec
 from webui.extension_api.job_context import ModelTraits
 from webui.extension_api.markers import PROJECT
+from webui.plugins.answers import (
+    check_conditioning,
+    check_context,
+    check_residuals,
+    check_tensor,
+    copied,
+    is_a,
+    refuse_change,
+)
+from webui.plugins.calling import Calls, ExitError, ExtensionError, MarkedContext, reason, said
 from webui.plugins.patches import Patch
 from webui.prompt.composition import NetworkTag
 from webui.prompt.conditioning import Conditioning
@@ -33,8 +43,25 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class ExtensionError(WebuiError):
-    """An extension broke the contract of a hook."""
+class EarlyFaults:
+    """Which extensions have failed the last job that they were in, before its work.
+
+    The first such fault fails the job, so that the user decides. One that then fails the next job as well, though no
+    request names it, would fail every job of everybody, and is left out of them with a notice instead.
+    """
+
+    def __init__(self) -> None:
+        self._failed: set[str] = set()
+
+    def is_repeated(self, extension: str) -> bool:
+        """Note a fault; whether the one before it was in the job before."""
+        repeated = extension in self._failed
+        self._failed.add(extension)
+        return repeated
+
+    def forget(self, extensions: Iterable[str]) -> None:
+        """These have come through the beginning of a job."""
+        self._failed -= set(extensions)
 
 
 class JobHooks:
@@ -46,10 +73,21 @@ class JobHooks:
         timings: seconds by `extension: hook`, for each that was called.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, calls: Calls | None = None, named: Collection[str] = (), faults: EarlyFaults | None = None
+    ) -> None:
+        """
+        Args:
+            named: the extensions that the request asks for.
+            faults: those of earlier jobs; None: there were none.
+        """
+        self._calls = calls or Calls()
+        self._named = frozenset(named)
+        self._faults = faults or EarlyFaults()
         self._manager: pluggy.PluginManager | None = None  # made for the first member: a job without any pays nothing
         self._impls: Mapping[str, tuple[pluggy.HookImpl, ...]] = {}
         self._dropped: list[str] = []
+        self._gave: list[str] = []  # residuals for the call of the network that is made now
         self.model: ModelTraits | None = None
         self.notices: list[Notice] = []
         self.timings: dict[str, float] = {}
@@ -64,8 +102,9 @@ class JobHooks:
             self._manager = pluggy.PluginManager(PROJECT)
             self._manager.add_hookspecs(JobSpec)
         try:
-            self._manager.register(member, name=extension)
-            self._manager.check_pending()
+            with self._calls.inside(extension, "join_job"):
+                self._manager.register(member, name=extension)
+                self._manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
             raise ExtensionError(f"extension {extension}: {error}") from error
         self._impls = _sorted(self._manager)
@@ -81,15 +120,32 @@ class JobHooks:
             try:
                 new = self.call(impl, {"request": request})
                 if new is not None:
-                    _is_a(GenerationRequest)(new, request)
+                    is_a(GenerationRequest)(new, request)
                     request = new
             except Exception as error:
-                raise fatal(impl.plugin_name, "edit_request", error) from error
+                self.fail_early(impl.plugin_name, "edit_request", error)
         return request
 
-    def use_networks(self, networks: Sequence[NetworkTag]) -> frozenset[str]:
+    def has(self, hook: str) -> bool:
+        """Whether an extension of this job has a hook."""
+        return bool(self._of(hook))
+
+    def edit_image_request(self, request: GenerationRequest, index: int) -> GenerationRequest:
+        """Chain the requests of one image, of which only the prompts may change. Faults are fatal."""
+        for impl in self._of("edit_image_request"):
+            try:
+                new = self.call(impl, {"request": request, "index": index})
+                if new is not None:
+                    is_a(GenerationRequest)(new, request)
+                    _only_prompts(new, request)
+                    request = new
+            except Exception as error:
+                self.fail_early(impl.plugin_name, "edit_image_request", error)
+        return request
+
+    def use_networks(self, networks: Sequence[NetworkTag], *, hires: bool = False) -> frozenset[str]:
         """Tell of a pass's tags; the kinds that extensions take. Faults are fatal."""
-        return frozenset(self._collected("use_networks", str, networks=tuple(networks)))
+        return frozenset(self._collected("use_networks", str, networks=tuple(networks), hires=hires))
 
     def embeddings(self) -> tuple[Embedding, ...]:
         """Textual inversions that extensions bring into the job. Faults are fatal."""
@@ -100,12 +156,14 @@ class JobHooks:
         found: list[Patch] = []
         for impl in self._of("patch_model"):
             try:
-                context = self.call(impl, {"model": model})
-                if context is not None:
-                    _is_context(context)
-                    found.append(Patch(impl.plugin_name, context))
+                with self._calls.inside(impl.plugin_name, "patch_model"):
+                    context = self.call(impl, {"model": model})
+                    if context is not None:
+                        check_context(context)
+                        marked = MarkedContext(self._calls, impl.plugin_name, "patch_model", context)
+                        found.append(Patch(impl.plugin_name, marked))
             except Exception as error:
-                raise fatal(impl.plugin_name, "patch_model", error) from error
+                self.fail_early(impl.plugin_name, "patch_model", error)
         return tuple(found)
 
     def _collected(self, hook: str, kind: type[T], **given: Any) -> list[T]:
@@ -113,22 +171,23 @@ class JobHooks:
         found: list[T] = []
         for impl in self._of(hook):
             try:
-                mine: Iterable[T] = self.call(impl, given) or ()
+                with self._calls.inside(impl.plugin_name, hook):
+                    mine: tuple[T, ...] = tuple(self.call(impl, given) or ())
                 for one in mine:
-                    _is_a(kind)(one, None)
-                    found.append(one)
+                    is_a(kind)(one, None)
+                found += mine
             except Exception as error:
-                raise fatal(impl.plugin_name, hook, error) from error
+                self.fail_early(impl.plugin_name, hook, error)
         return found
 
     def edit_conditioning(self, conditioning: Conditioning) -> Conditioning:
-        return self._chain("edit_conditioning", "conditioning", conditioning, _is_a(Conditioning))
+        return self._chain("edit_conditioning", "conditioning", conditioning, check_conditioning)
 
     def pre_step(self, step: Step, latents: Tensor) -> Tensor:
-        return self._chain("pre_step", "latents", latents, _same_tensor, step=step)
+        return self._chain("pre_step", "latents", latents, check_tensor, step=step)
 
     def post_step(self, step: Step, latents: Tensor, denoised: Tensor) -> Tensor:
-        return self._chain("post_step", "latents", latents, _same_tensor, step=step, denoised=denoised)
+        return self._chain("post_step", "latents", latents, check_tensor, step=step, denoised=denoised)
 
     @property
     def edits_denoised(self) -> bool:
@@ -136,43 +195,51 @@ class JobHooks:
         return bool(self._of("edit_denoised"))
 
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
-        return self._chain("edit_denoised", "denoised", denoised, _same_tensor, step=step, cond=cond, uncond=uncond)
+        return self._chain("edit_denoised", "denoised", denoised, check_tensor, step=step, cond=cond, uncond=uncond)
 
     def edit_pixels(self, pixels: Tensor, index: int) -> Tensor:
-        return self._chain("edit_pixels", "pixels", pixels, _same_tensor, index=index)
+        return self._chain("edit_pixels", "pixels", pixels, check_tensor, index=index)
 
     def edit_image(self, image: Image.Image, index: int) -> Image.Image:
-        return self._chain("edit_image", "image", image, _is_a(Image.Image), index=index)
+        return self._chain("edit_image", "image", image, is_a(Image.Image), index=index)
 
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
         """The sum of what the extensions return."""
+        self._gave = []
         total: Residuals | None = None
         for impl in self._of("unet_residuals"):
-            given = replace(call, sample=call.sample.clone())
+            given = copied(call)
             try:
                 mine: Residuals | None = self.call(impl, {"call": given})
-                _refuse_change("call.sample", given.sample, call.sample, None)
+                refuse_change("call", given, call, None)
                 if mine is not None:
-                    _is_a(Residuals)(mine, call)
-                    _taken(mine, call)
+                    check_residuals(mine, call)
+                    self._gave.append(impl.plugin_name)
                     total = mine if total is None else total + mine
             except Cancelled:
                 raise
             except Exception as error:
-                self._drop(impl, error)
+                self._drop(impl.plugin_name, hook="unet_residuals", error=error)
         return total
 
-    def fields(self) -> dict[str, str]:
-        """Fields of all extensions for an infotext, and which of them were dropped."""
+    def refuse_residuals(self, error: Exception) -> None:
+        """The network cannot use what those gave that were called last."""
+        for name in self._gave:
+            text = f"the network cannot use the residuals that it returned: {said(error)}"
+            self._drop(name, "unet_residuals", ExtensionError(text))
+
+    def fields(self, index: int) -> dict[str, str]:
+        """Fields of all extensions for the infotext of an image, and which of them were dropped."""
         fields: dict[str, str] = {}
         for impl in self._of("image_fields"):
             try:
-                mine = self.call(impl, {})
-                if mine is not None:
-                    _is_a(Mapping)(mine, fields)
-                    fields |= {str(key): str(value) for key, value in mine.items()}
+                with self._calls.inside(impl.plugin_name, "image_fields"):
+                    mine = self.call(impl, {"index": index})
+                    if mine is not None:
+                        is_a(Mapping)(mine, fields)
+                        fields |= {str(key): str(value) for key, value in mine.items()}
             except Exception as error:
-                self._drop(impl, error)
+                self._drop(impl.plugin_name, "image_fields", error)
         return fields | ({"Failed extensions": ", ".join(self._dropped)} if self._dropped else {})
 
     def extra_images(self) -> list[Image.Image]:
@@ -180,21 +247,25 @@ class JobHooks:
         found: list[Image.Image] = []
         for impl in self._of("extra_images"):
             try:
-                mine: Sequence[Image.Image] = self.call(impl, {}) or ()
+                with self._calls.inside(impl.plugin_name, "extra_images"):
+                    mine: tuple[Image.Image, ...] = tuple(self.call(impl, {}) or ())
                 for image in mine:
-                    _is_a(Image.Image)(image, None)
+                    is_a(Image.Image)(image, None)
                 found += mine
             except Exception as error:
-                self._drop(impl, error)
+                self._drop(impl.plugin_name, "extra_images", error)
         return found
 
     def call(self, impl: pluggy.HookImpl, given: Mapping[str, Any]) -> Any:
-        """Call with only the arguments the extension asked for, as pluggy does, and measure."""
+        """Call with only the arguments the extension asked for, as pluggy does, and measure.
+
+        Raises:
+            ExtensionError: see `Calls.inside`.
+        """
         began = time.perf_counter()
         try:
-            return impl.function(*[given[name] for name in impl.argnames])
-        except SystemExit as error:
-            raise ExtensionError("called sys.exit") from error
+            with self._calls.inside(impl.plugin_name, impl.function.__name__):
+                return impl.function(*[given[name] for name in impl.argnames])
         finally:
             name = f"{impl.plugin_name}: {impl.function.__name__}"
             self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - began
@@ -202,40 +273,57 @@ class JobHooks:
     def _chain(self, hook: str, name: str, value: T, check: Callable[[Any, Any], None], **others: Any) -> T:
         """Give each extension the value the one before it returned; tensors as copies, so that no change gets lost."""
         for impl in self._of(hook):
-            given = {key: _copy(one) for key, one in {**others, name: value}.items()}
+            given = {key: copied(one) for key, one in {**others, name: value}.items()}
             try:
                 new = self.call(impl, given)
                 for key, original in {**others, name: value}.items():
-                    _refuse_change(key, given[key], original, new)
+                    refuse_change(key, given[key], original, new)
                 if new is not None:
                     check(new, value)
                     value = new
             except Cancelled:
                 raise
             except Exception as error:
-                self._drop(impl, error)
+                self._drop(impl.plugin_name, hook, error)
         return value
 
     def _of(self, hook: str) -> tuple[pluggy.HookImpl, ...]:
         return self._impls.get(hook, ())
 
-    def _drop(self, impl: pluggy.HookImpl, error: Exception) -> None:
-        if self._manager is not None and impl.plugin_name in self.members:
-            self._manager.unregister(impl.plugin)
+    def fail_early(self, extension: str, hook: str, error: Exception) -> None:
+        """A fault before the work: raises it as the error of the job, or drops the extension, see `EarlyFaults`."""
+        expected = isinstance(error, WebuiError) and not isinstance(error, ExtensionError)
+        if isinstance(error, ExitError):
+            self._drop(extension, hook, error)
+        elif expected or extension in self._named or not self._faults.is_repeated(extension):
+            raise fatal(extension, hook, error) from error
+        else:
+            self._drop(extension, hook, error)
+
+    def began_well(self) -> None:
+        """The work has been reached with those that are members now."""
+        self._faults.forget(self.members)
+
+    def leave_out(self, extension: str, why: str) -> None:
+        """Tell that an extension takes no part in this job; the infotexts say so where it was asked for."""
+        if extension in self._named:
+            self._dropped.append(extension)
+        self.notices.append(Notice(extension, f"left out of this job: {why}"))
+
+    def _drop(self, extension: str, hook: str, error: Exception) -> None:
+        if self._manager is not None and extension in self.members:
+            self._manager.unregister(name=extension)
             self._impls = _sorted(self._manager)
-        self._dropped.append(impl.plugin_name)
-        hook = impl.function.__name__
-        log.warning("extension %s, %s", impl.plugin_name, hook, exc_info=error)
-        reason = str(error) if isinstance(error, WebuiError) else f"{type(error).__name__}: {error}"
-        self.notices.append(Notice(impl.plugin_name, f"left out of the rest of this job, {hook}: {reason}"))
+        self._dropped.append(extension)
+        log.warning("extension %s, %s", extension, hook, exc_info=error)
+        self.notices.append(Notice(extension, f"left out of the rest of this job, {hook}: {reason(error)}"))
 
 
 def fatal(extension: str, hook: str, error: Exception) -> WebuiError:
     """A fault before the work as the error of the job; what the user did keeps its kind."""
     if isinstance(error, BadRequestError | Cancelled):
         return error
-    reason = str(error) if isinstance(error, WebuiError) else f"{type(error).__name__}: {error}"
-    return ExtensionError(f"extension {extension}, {hook}: {reason}")
+    return ExtensionError(f"extension {extension}, {hook}: {reason(error)}")
 
 
 def _sorted(manager: pluggy.PluginManager) -> dict[str, tuple[pluggy.HookImpl, ...]]:
@@ -249,45 +337,7 @@ def _turn(impl: pluggy.HookImpl) -> int:
     return 1 - impl.tryfirst + impl.trylast
 
 
-def _copy(value: Any) -> Any:
-    return value.clone() if isinstance(value, Tensor) else value
-
-
-def _refuse_change(name: str, given: Any, original: Any, returned: Any) -> None:
-    """Whether a copy that was handed out was written to. Returning that very copy is one way to return new values."""
-    if not isinstance(given, Tensor) or given is returned or torch.equal(given, original):
-        return
-    if given.shape == original.shape and torch.equal(given.nan_to_num(), original.nan_to_num()):
-        return  # NaN is not equal to itself
-    raise ExtensionError(f"changed {name} in place; return new values instead")
-
-
-def _same_tensor(new: Any, old: Tensor) -> None:
-    if not isinstance(new, Tensor):
-        raise ExtensionError(f"returned {type(new).__name__}, expected a tensor")
-    if (new.shape, new.dtype, new.device) != (old.shape, old.dtype, old.device):
-        raise ExtensionError(
-            f"returned {tuple(new.shape)} {new.dtype} on {new.device}, "
-            f"expected {tuple(old.shape)} {old.dtype} on {old.device}"
-        )
-
-
-def _taken(residuals: Residuals, call: ModelCall) -> None:
-    refused = residuals.kinds - call.takes
-    if refused:
-        raise ExtensionError(
-            f"adds residuals ({', '.join(sorted(refused))}) that this checkpoint's network does not take"
-        )
-
-
-def _is_context(value: Any) -> None:
-    if not (hasattr(value, "__enter__") and hasattr(value, "__exit__")):
-        raise ExtensionError(f"returned {type(value).__name__}, expected a context manager")
-
-
-def _is_a(kind: type) -> Callable[[Any, Any], None]:
-    def check(new: Any, old: Any) -> None:
-        if not isinstance(new, kind):
-            raise ExtensionError(f"returned {type(new).__name__}, expected {kind.__name__}")
-
-    return check
+def _only_prompts(new: GenerationRequest, old: GenerationRequest) -> None:
+    texts = {"prompt": new.prompt, "negative_prompt": new.negative_prompt}
+    if old.model_copy(update=texts) != new:
+        raise ExtensionError("changed more than prompt and negative_prompt; use edit_request for that")

@@ -22,6 +22,7 @@ from webui.extension_api.action import Action
 from webui.extension_api.hookspecs import AppSpec
 from webui.extension_api.markers import PROJECT
 from webui.extension_api.options import Options
+from webui.plugins.calling import Calls, ExtensionError, said
 from webui.plugins.codetrace import PACKAGE, CodeTrace
 from webui.plugins.declared import dialect_of
 from webui.plugins.manifest import NAME, Manifest, read_manifest
@@ -72,6 +73,9 @@ def load_all(
     disabled: Collection[str] = (),
     broken: Mapping[str, str] = MappingProxyType({}),
     around: Around = lambda folder: contextlib.nullcontext(),
+    *,
+    aside: Mapping[str, str] = MappingProxyType({}),
+    calls: Calls | None = None,
 ) -> Loaded:
     """Load every extension that is not disabled.
 
@@ -79,7 +83,10 @@ def load_all(
         disabled: names or folders that the user switched off.
         broken: folders that are left out, with the reason.
         around: entered while an extension's code is loaded (the crash guard's mark).
+        aside: folders of extensions that were set aside, with the reason.
+        calls: how code of extensions is called.
     """
+    calls = calls or Calls()
     extensions: dict[str, Extension] = {}
     infos: list[ExtensionInfo] = []
     trace = CodeTrace()
@@ -87,12 +94,14 @@ def load_all(
         info = peek(folder, disabled)
         if info.state == "ok" and folder.name in broken:
             info = replace(info, state="failed", error=broken[folder.name])
+        if info.state == "ok" and folder.name in aside:
+            info = replace(info, state="aside", error=aside[folder.name])
         if info.state == "ok" and info.name in extensions:
             other = extensions[info.name].info.folder
             info = replace(info, state="failed", error=f"the folder {other} has an extension of the same name")
         if info.state == "ok":
             with around(folder.name):
-                found = load(folder, info, trace)
+                found = load(folder, info, trace, calls)
             if isinstance(found, Extension):
                 extensions[info.name] = found
             info = found.info if isinstance(found, Extension) else found
@@ -114,7 +123,7 @@ def peek(folder: Path, disabled: Collection[str] = ()) -> ExtensionInfo:
     return replace(info, state="disabled") if {folder.name, manifest.name} & set(disabled) else info
 
 
-def load(folder: Path, info: ExtensionInfo, trace: CodeTrace) -> Extension | ExtensionInfo:
+def load(folder: Path, info: ExtensionInfo, trace: CodeTrace, calls: Calls | None = None) -> Extension | ExtensionInfo:
     """Run an extension's `plugin.py` and ask for its options and actions; the reason where that fails.
 
     Args:
@@ -124,17 +133,24 @@ def load(folder: Path, info: ExtensionInfo, trace: CodeTrace) -> Extension | Ext
         manifest = read_manifest(folder)
         _refuse_missing(manifest)
         _refuse_gradio(folder)
-        module = _import(folder)
-        manager = _checked(module, info.name)
-        options = _options(manager)
-        actions = _actions(manager, info.name)
-        dialect, notice = dialect_of(manager, options)
-        join = next(iter(manager.hook.join_job.get_hookimpls()), None)
+        with (calls or Calls()).inside(info.name, "import"):
+            found = _run(folder, info)
         _refuse_replacing(trace)
-    except (Exception, SystemExit) as error:
+    except Exception as error:
         trace.undo()
         # whatever it does costs only itself; the user sees why
-        return replace(info, state="failed", error=_reason(error, info), traceback=_trace(error))
+        return replace(info, state="failed", error=_reason(error), traceback=_trace(error))
+    return found
+
+
+def _run(folder: Path, info: ExtensionInfo) -> Extension:
+    """Run the code, and ask it what it is."""
+    module = _import(folder)
+    manager = _checked(module, info.name)
+    options = _options(manager)
+    actions = _actions(manager, info.name)
+    dialect, notice = dialect_of(manager, options)
+    join = next(iter(manager.hook.join_job.get_hookimpls()), None)
     described = replace(
         info,
         options=schema_of(options) if options else None,
@@ -241,21 +257,21 @@ def _actions(manager: pluggy.PluginManager, name: str) -> Mapping[str, Action]:
     return MappingProxyType(actions)
 
 
-def _reason(error: BaseException, info: ExtensionInfo) -> str:
+def _reason(error: Exception) -> str:
     """One sentence for the user."""
     match error:
         case LoadError():
             return str(error)
+        case ExtensionError():
+            return f"{error}, while it was loaded"
         case ModuleNotFoundError(name=str(name)) if not name.startswith((PACKAGE, "webui")):
             return f"needs the package {name}, which is not installed; run: {installing([name.partition('.')[0]])}"
         case SyntaxError(filename=filename, lineno=line, msg=text):
             return f"has a syntax error in {Path(filename or 'plugin.py').name}, line {line}: {text}"
         case pluggy.PluginValidationError():
             return f"does not fit the hooks of this program: {error}"
-        case SystemExit():
-            return "ended the program while it was loaded (sys.exit)"
-    return f"raised {type(error).__name__}: {error}"
+    return f"raised {said(error)}"
 
 
-def _trace(error: BaseException) -> str:
+def _trace(error: Exception) -> str:
     return "" if isinstance(error, LoadError) else "".join(traceback.format_exception(error))

@@ -54,7 +54,7 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = Manifest.model_validate(data)
     except FileNotFoundError:
         raise ManifestError(f"{folder.name} has no {FILE}; docs/extending.md shows one") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ManifestError(f"{folder.name}/{FILE} cannot be read: {error}") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]

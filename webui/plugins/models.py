@@ -12,7 +12,9 @@ from webui.library.cache import version
 from webui.library.family import ModelSpec
 from webui.library.files import FOLDERS, Kind, ModelFile
 from webui.library.library import ModelLibrary
+from webui.library.naming import named
 from webui.library.networks import find_network, network_hash
+from webui.plugins.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from webui.weights.tensors import TensorFile
@@ -27,8 +29,12 @@ _RESERVED = frozenset('<>:"|?*')
 class LibraryModels:
     """The `extension_api.Models` of this program; that class says what each method does."""
 
-    def __init__(self, library: ModelLibrary, keep_bytes: int = KEPT_BYTES) -> None:
+    def __init__(
+        self, library: ModelLibrary, keep_bytes: int = KEPT_BYTES, whereabouts: Whereabouts | None = None
+    ) -> None:
+        """`whereabouts`: where the time that a large file takes is noted as progress of the extension that waits."""
         self._library = library
+        self._whereabouts = whereabouts or Whereabouts()
         self._keep_bytes = keep_bytes
         self._lock = RLock()
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
@@ -72,10 +78,12 @@ class LibraryModels:
         self._library.refresh()
 
     def sha256(self, kind: str, name: str) -> str:
-        return self._library.sha256(self._file(kind, name))
+        with self._whereabouts.outside():
+            return self._library.sha256(self._file(kind, name))
 
     def network_hash(self, kind: str, name: str) -> str:
-        return network_hash(self._library, self._file(kind, name))
+        with self._whereabouts.outside():
+            return network_hash(self._library, self._file(kind, name))
 
     def clear(self) -> None:
         """Let go of everything kept."""
@@ -91,9 +99,9 @@ class LibraryModels:
         files = self._files(kind)
         if kind in NETWORKS and (network := find_network(self._library, files, name)) is not None:
             return self._library.usable(network)
-        for file in files:
-            if name in (file.name, file.path.name, file.stem, file.model_name):
-                return self._library.usable(file)
+        same = named(files, name)
+        if same:
+            return self._library.usable(same[0])
         bare = name.rpartition(" [")[0]  # as A1111 and its extensions write it: "canny [0123abcd]"
         if bare and name.endswith("]"):
             return self._file(kind, bare)
@@ -110,8 +118,9 @@ class LibraryModels:
         source = path
         if path.suffix.lower() != ".safetensors":
             file = next((file for kind in FOLDERS for file in self._library.files(kind) if file.path == path), None)
-            source = ensure_safetensors(self._library, file or ModelFile(path, "lora", path.name))
-        with TensorFile(source) as tensors:
+            with self._whereabouts.outside():
+                source = ensure_safetensors(self._library, file or ModelFile(path, "lora", path.name))
+        with TensorFile(source, self._whereabouts.ticker()) as tensors:
             return build(tensors)
 
     def _make_room(self, path: Path, size: int) -> None:

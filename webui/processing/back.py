@@ -1,4 +1,4 @@
-"""The back of the program, as a worker builds it: the models' owner behind two methods."""
+"""The back of the program: it owns the models and does the work of jobs. A worker builds one with `build`."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,11 +11,14 @@ from webui.domain.settings import BackSettings
 from webui.domain.upscale import Upscale
 from webui.library.family import Family
 from webui.library.library import ModelLibrary
+from webui.plugins.calling import Calls
+from webui.plugins.crashes import FILE as CRASHES
 from webui.plugins.crashes import CrashGuard
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
-from webui.processing.extras import upscale_pictures
+from webui.plugins.whereabouts import Whereabouts
+from webui.processing.extras_job import upscale_pictures
 from webui.processing.ports import Reporter
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
@@ -27,7 +30,7 @@ from webui.weights.upscalers import UpscalerCache
 
 
 class Back:
-    """Runs one job at a time with models it keeps."""
+    """Does one job at a time, and keeps the models between jobs."""
 
     def __init__(
         self,
@@ -45,12 +48,14 @@ class Back:
         self._upscalers = upscalers
         self._networks = networks
 
-    def run(self, request: GenerationRequest, reporter: Reporter) -> GenerationResult:
-        """Make the images of a request."""
+    def run(
+        self, request: GenerationRequest, reporter: Reporter, made: frozenset[int] = frozenset()
+    ) -> GenerationResult:
+        """Make the images of a request, but for those whose indices are in `made`."""
         self._library.refresh()
         if isinstance(request.task, Upscale):
-            return upscale_pictures(request, request.task, self._upscalers, self._host, reporter)
-        return self._pipeline.run(request, reporter)
+            return upscale_pictures(request, request.task, self._upscalers, self._host, reporter, made)
+        return self._pipeline.run(request, reporter, made)
 
     def load(self, checkpoint: str) -> None:
         """Load a checkpoint (any alias) ahead of the next job."""
@@ -58,19 +63,21 @@ class Back:
         self._pipeline.load(checkpoint)
 
     def extensions(self) -> tuple[ExtensionInfo, ...]:
-        """The extensions found, with the failures."""
+        """All extensions, including those that could not be loaded."""
         return self._host.loaded.infos
 
     def act(
         self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
     ) -> ActionOutcome:
-        """Do an action of an extension."""
+        """Run an action of an extension. `progress` is told how far it is; `stopped` says whether the user cancelled
+        it.
+        """
         if not call.light:
             self._library.refresh()
         return self._host.act(call, progress, stopped)
 
     def close(self) -> None:
-        """Give the models' memory back."""
+        """Release the memory of all models."""
         self._pipeline.close()
         self._host.models.clear()
         self._models.clear()
@@ -81,22 +88,37 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
     """Make a back from its settings: device, precision, models folder.
 
     Args:
-        families: those of checkpoints that it can run.
+        families: the families of checkpoints that the back can run.
 
     Raises:
-        WebuiError: the device is not there, or cannot compute in that precision.
+        WebuiError: the device does not exist, or cannot compute in that precision.
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
     device, dtype, fast = resolve(settings.device, settings.precision)
     allow_fast_products(fast)
-    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", families)
-    models = ModelCache(library, device, dtype, settings.checkpoints_in_memory, fast_cpu=fast)
-    texts = Texts(library, settings.data_dir / "styles.csv")
-    guard = CrashGuard(settings.extensions_dir, settings.data_dir / "cache" / "extension-crashes.json")
-    broken = {**dict(settings.broken_extensions), **guard.broken()}
-    loaded = load_all(settings.extensions_dir, settings.disabled_extensions, broken, guard.around)
-    host = ExtensionHost(loaded, LibraryModels(library), device, dtype)
+    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", families, further=settings.model_folders)
+    models = ModelCache(
+        library,
+        device,
+        dtype,
+        settings.checkpoints_in_memory,
+        vae_dtype=torch.float32 if settings.vae_precision == "fp32" else None,
+        fast_cpu=fast,
+    )
+    texts = Texts(library, settings.styles_path)
+    calls = Calls(Whereabouts.of(settings.whereabouts_file))
+    guard = CrashGuard(settings.extensions_dir, settings.data_dir / CRASHES)
+    loaded = load_all(
+        settings.extensions_dir,
+        settings.disabled_extensions,
+        dict(settings.broken_extensions),
+        guard.around,
+        aside=guard.broken(),
+        calls=calls,
+    )
+    files = LibraryModels(library, whereabouts=calls.whereabouts)
+    host = ExtensionHost(loaded, files, device, dtype, calls)
     networks = UpscalerCache(library, device)
     upscalers = Upscalers(library, networks)
     pipeline = Pipeline(library, models, texts, host, upscalers, settings)

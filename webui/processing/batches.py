@@ -1,7 +1,9 @@
-"""How a batch goes through the passes of its job: networks applied, a start made, the text encoded, the sampler run."""
+"""Takes a batch through the passes of its job. Each pass applies the networks that its prompt names, makes the latents
+to start from, encodes the text and runs the sampler.
+"""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from torch import Tensor
@@ -13,8 +15,8 @@ from webui.processing.decode import decode
 from webui.processing.hires import Enlarged, Enlarger, first_picture
 from webui.processing.passes import Pass
 from webui.processing.patching import Patched
-from webui.processing.plan import Batch
-from webui.processing.prepare import Prepared
+from webui.processing.plan import Batch, ImageText, of_image
+from webui.processing.prepare import PreparedJob
 from webui.processing.reporting import RunReport
 from webui.processing.sample import Noising, Origin, Sampled, sample_batch
 from webui.processing.stages import StageFiles, Stages
@@ -22,6 +24,7 @@ from webui.processing.start import Start, start_of
 from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
 from webui.processing.upscaling import Upscalers
+from webui.prompt.composition import NetworkTag
 from webui.sampling.schedules import SigmaTable
 from webui.weights.families.contract import networks_of
 from webui.weights.memory import ModelCache
@@ -31,7 +34,7 @@ from webui.weights.model import LoadedModel
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What passes are run with, the same for all jobs."""
+    """What every pass of every job needs: models, text encoding, upscalers, and whether VAEs decode in tiles."""
 
     models: ModelCache
     texts: Texts
@@ -41,31 +44,35 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What the passes made of a batch.
+    """The result of a pass, or of all passes, over a batch.
 
     Attributes:
         latents: (B, C, h, w).
-        model: the network that was in force at the end; its VAE decodes them, as in A1111.
+        model: the model that was used last; its VAE decodes the latents, as in A1111.
         padded: whether a prompt was padded to the length of another.
+        ti_hashes: of the embeddings that the first pass used, for each image.
     """
 
     latents: Tensor
     model: LoadedModel
     padded: bool
+    ti_hashes: tuple[str, ...] = ()
 
 
 class BatchSampler:
     """Takes the batches of one job through its passes."""
 
-    def __init__(self, job: Prepared, tools: Tools, hooks: JobHooks, patched: Patched, report: RunReport) -> None:
-        """`patched` applies the extensions' patches to a further model."""
+    def __init__(self, job: PreparedJob, tools: Tools, hooks: JobHooks, patched: Patched, report: RunReport) -> None:
+        """`patched` applies the patches of extensions to a model that the job loads later, such as its refiner."""
         self._job = job
         self._tools = tools
         self._hooks = hooks
         self._patched = patched
         self._report = report
         self._networks = job.plan.networks  # those in force
+        self._named_by_hires = False
         self._brought = job.brought
+        self._hashes: dict[ImageText, str] = {}
 
     @cached_property
     def start(self) -> Start | None:
@@ -75,27 +82,37 @@ class BatchSampler:
     def sample(self, batch: Batch) -> Made | None:
         """The latents of a batch after its passes.
 
-        Where the user stops, it is the last estimate of the pass in work, or else what the pass before made; None
-        where there is neither.
+        Where the user stops, these are the last estimate of the pass that was running, or if it had none, the result of
+        the pass before; None where there is neither.
         """
         self._report.stopped = ""
         made: Made | None = None
+        hashes: tuple[str, ...] = ()
         for one in self._job.passes:
             made = self._after(one, batch, made) or made
+            hashes = hashes or tuple(map(self._hash, batch.texts))
             if made is None or self._report.stopped:
                 break
-        return made
+        return None if made is None else replace(made, ti_hashes=hashes)
+
+    def _hash(self, text: ImageText) -> str:
+        """The hashes of the embeddings that the first pass of an image used."""
+        if text not in self._hashes:
+            plan = of_image(self._job.plan, text)
+            self._hashes[text] = self._tools.texts.hashes(plan, self._job.model, self._brought)
+        return self._hashes[text]
 
     def _after(self, one: Pass, batch: Batch, before: Made | None) -> Made | None:
         """What a pass makes of what the one before made; None where it was stopped with nothing to be seen."""
-        self._use_networks(one)
+        batch = one.plan.batches[batch.index]  # with the texts of this pass
+        self._use_networks(batch.networks, hires=one.hires is not None)
         with ExitStack() as until_the_end:
             model = self._model_of(one, until_the_end)
             try:
                 origin, stages = self._begun(one, batch, model, before)
             except Cancelled:
                 if before is None and not self._report.stopped:
-                    raise  # not the user: an extension ended the job
+                    raise  # an extension ended the job, not the user
                 return None
             with self._report.timed("sampling", batch.index):
                 sampled = self._sampled(one, batch, stages, origin)
@@ -103,25 +120,33 @@ class BatchSampler:
             return None
         return Made(sampled.latents, stages.model, sampled.padded or (before is not None and before.padded))
 
-    def _use_networks(self, one: Pass) -> None:
-        """Have the extensions apply the networks that the prompt of a pass names, unless they are applied already."""
-        if self._networks != one.plan.networks:
-            self._hooks.use_networks(one.plan.networks)
+    def _use_networks(self, networks: tuple[NetworkTag, ...], *, hires: bool) -> None:
+        """Have the extensions apply the networks that a batch's prompts name, unless they are applied already.
+
+        Those of another batch's second pass are told anew even where they are the same: texts tell of one image.
+        """
+        if self._networks != networks or (self._named_by_hires and not hires):
+            self._hooks.use_networks(networks, hires=hires)
+            self._named_by_hires = hires
             self._brought = self._hooks.embeddings()
             self._patched(self._job.model)
-            self._networks = one.plan.networks
+            self._networks = networks
 
-    def _model_of(self, one: Pass, until_the_end: ExitStack) -> LoadedModel:
-        """The checkpoint that a pass begins with; what is done to a further one is undone with the stack."""
+    def _model_of(self, one: Pass, cleanup: ExitStack) -> LoadedModel:
+        """The model that a pass begins with. Changes to one that is not the job's own are undone when `cleanup`
+        ends.
+        """
         if one.base == self._job.base:
             return self._job.model
         model = self._loaded(one.base)
         if one.plan.request.tiling:
-            until_the_end.enter_context(wrapped_edges([model.network.module, model.vae.module]))
+            cleanup.enter_context(wrapped_edges([model.network.module, model.vae.module]))
         return model
 
     def _table(self, model: LoadedModel) -> SigmaTable:
-        """The noise levels of a pass: those that the job began with, where its checkpoint can be asked at them."""
+        """The noise levels of a pass: those of the job's first checkpoint, unless this pass has a checkpoint of another
+        kind of family, which needs its own.
+        """
         networks = networks_of(model.spec.family)
         if networks is networks_of(self._job.model.spec.family):
             return self._job.table
@@ -131,7 +156,7 @@ class BatchSampler:
         return self._patched(self._tools.models.get(stage.checkpoint, stage.vae))
 
     def _begun(self, one: Pass, batch: Batch, model: LoadedModel, before: Made | None) -> tuple[Origin | None, Stages]:
-        """What a pass starts from (None: pure noise), and its stages with their text encoded."""
+        """The latents that a pass starts from (None: pure noise), and its stages with their text encoded."""
         origin: Origin | None = None
         if one.hires is not None:
             with self._report.timed("upscaling", batch.index):
@@ -145,13 +170,15 @@ class BatchSampler:
                 self._table(model),
                 one.refiner,
                 self._loaded,
-                lambda model: self._hooks.edit_conditioning(self._tools.texts.encode(one.plan, model, self._brought)),
-                self.start.extra if self.start else None,
+                lambda model: self._hooks.edit_conditioning(
+                    self._tools.texts.encode(one.plan, batch, model, self._brought)
+                ),
+                self.start.image_channels if self.start else None,
             )
         return origin, stages
 
     def _enlarged(self, hires: Hires, batch: Batch, model: LoadedModel, before: Made | None) -> Enlarged:
-        """What the first pass made, or the finished picture in its place, at the size of the second pass."""
+        """The result of the first pass, or the finished picture given instead of it, at the size of the second pass."""
         request, tools = self._job.plan.request, self._tools
         enlarger = Enlarger(
             hires.upscaler,
@@ -172,7 +199,7 @@ class BatchSampler:
         return Enlarged(latents)
 
     def _sampled(self, one: Pass, batch: Batch, stages: Stages, origin: Origin | None) -> Sampled | None:
-        """The batch's latents after one pass; None where the user stopped it before anything was to be seen."""
+        """The batch's latents after one pass; None where the user stopped it before there was any estimate."""
         spec = stages.model.spec
         try:
             with merged_tokens(stages.model.network.module, one.merging_ratio):

@@ -1,4 +1,6 @@
-"""From latents to pictures: finite or an error, tiled when memory runs out, 8 bits by truncation as A1111 does."""
+"""Decodes latents to pictures: in tiles when memory runs out, and cut to 8 bits by truncation, as A1111 does it.
+Latents that are not finite are an error.
+"""
 
 from collections.abc import Callable
 
@@ -9,7 +11,9 @@ from torch import Tensor
 from webui.domain.errors import NotFiniteError
 from webui.weights.model import LoadedModel
 
-Edit = Callable[[Tensor, int], Tensor]  # (pixels (3, H, W) float32 in 0..1 on the CPU, place in the batch) -> the same
+Edit = Callable[
+    [Tensor, int], Tensor
+]  # (pixels (3, H, W) float32 in 0..1 on the CPU, index in the batch) -> new pixels
 
 
 def check_finite(latents: Tensor, checkpoint: str, step: int) -> None:
@@ -24,7 +28,7 @@ def check_finite(latents: Tensor, checkpoint: str, step: int) -> None:
 def decode(latents: Tensor, model: LoadedModel, *, tiled: bool, edit: Edit | None = None) -> list[Image.Image]:
     """Decode (B, C, h, w) to B pictures, one at a time.
 
-    When memory runs out the same latents are decoded in tiles: nothing is sampled again.
+    When memory runs out, the same latents are decoded again in tiles.
 
     Args:
         edit: changes the pixels before they are rounded.

@@ -1,4 +1,4 @@
-"""What a checkpoint's family asks of a request, and where it must be refused."""
+"""Checks of a request against the family of its checkpoint: sizes, samplers, second passes, refiners."""
 
 from webui.domain.catalog import SAMPLERS
 from webui.domain.errors import BadRequestError
@@ -10,7 +10,7 @@ AUTOMATIC = "Automatic"
 
 
 def met(request: GenerationRequest, family: Family) -> GenerationRequest:
-    """The request with the family's own schedule where "Automatic" means that one.
+    """Check a request, and name the family's own schedule in it where "Automatic" means that one.
 
     Raises:
         BadRequestError: the family cannot make pictures of this size, or with this sampler.
@@ -29,7 +29,7 @@ def met(request: GenerationRequest, family: Family) -> GenerationRequest:
 
 
 def require_second_pass(request: GenerationRequest, hires: Hires, family: Family, first: Family) -> None:
-    """Raises BadRequestError where the family of a second pass's checkpoint cannot do it.
+    """Raises BadRequestError where the family of the second pass's checkpoint cannot run that pass.
 
     Args:
         request: of the second pass alone, with its size.
@@ -49,7 +49,7 @@ def require_size(family: Family, width: int, height: int, field: str = "") -> No
     """Raises BadRequestError where the family cannot make pictures of this size.
 
     Args:
-        field: what is blamed; "" for the side itself.
+        field: the field that the error names; "" for `width` or `height`.
     """
     for name, side in (("width", width), ("height", height)):
         if side % family.size_multiple or side < family.size_multiple:
@@ -60,7 +60,7 @@ def require_size(family: Family, width: int, height: int, field: str = "") -> No
 
 
 def require_sampler(family: Family, field: str, sampler: str) -> None:
-    """Raises BadRequestError where the family cannot be sampled so."""
+    """Raises BadRequestError where the sampler does not work with the family."""
     if SAMPLERS[sampler].space == "timestep" and not family.has_timesteps:
         raise BadRequestError(
             field,
@@ -70,7 +70,7 @@ def require_sampler(family: Family, field: str, sampler: str) -> None:
 
 
 def require_refiner(name: str, refiner: ModelSpec, base: ModelSpec) -> None:
-    """Raises BadRequestError where a checkpoint cannot go on with the latents of another at the same noise levels."""
+    """Raises BadRequestError where `refiner` cannot continue from the latents of `base` at the same noise levels."""
     ours, theirs = refiner.family, base.family
     if not refiner.latents.fits(base.latents) or ours.networks() is not theirs.networks():
         raise BadRequestError(

@@ -1,4 +1,6 @@
-"""From the latents of a batch to its images: decoded, edited by extensions, masked parts put back, infotext written."""
+"""Makes the images of a batch from its latents: decodes them, lets extensions edit them, puts back what a mask
+protects, and writes the infotext.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +13,7 @@ from webui.output.infotext import InfoFacts, write
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.batches import Made
 from webui.processing.decode import check_finite, decode
-from webui.processing.plan import Batch, Plan, image_request
+from webui.processing.plan import Batch, Plan, image_request, of_image
 from webui.processing.reporting import RunReport
 from webui.processing.start import Start
 
@@ -31,7 +33,7 @@ def finished(
 
     Args:
         plan: of the whole job.
-        facts: what infotexts say of all images of the job.
+        facts: what the infotexts of all images of the job say.
         start: the pictures that an img2img job started from.
         tiled: decode in tiles, which takes less memory.
 
@@ -39,7 +41,7 @@ def finished(
         NotFiniteError: the latents hold NaN or infinity.
     """
     check_finite(made.latents, facts.model.checkpoint, plan.request.steps)
-    first = batch.index * plan.request.batch_size
+    first = batch.first
 
     def edited(pixels: Tensor, position: int) -> Tensor:
         return hooks.edit_pixels(pixels, first + position)
@@ -51,8 +53,9 @@ def finished(
         index, subseed = first + position, batch.subseeds[position]
         picture = hooks.edit_image(picture, index)
         beside: tuple[Image.Image, ...] = ()
-        if start is not None:  # after the extensions, so that what a mask protects stays the original
+        if start is not None:  # after the extensions, so that they do not change what a mask protects
             picture, beside = start.finish(picture, position, made.latents[position])
-        request = image_request(plan, batch.seeds[position], subseed, position)
-        text = write(request, replace(facts, subseed=subseed, extra=hooks.fields()))
+        request = image_request(of_image(plan, batch.texts[position]), batch.seeds[position], subseed, position)
+        own = replace(facts, subseed=subseed, extra=hooks.fields(index), ti_hashes=made.ti_hashes[position])
+        text = write(request, own)
         yield GeneratedImage(picture, request, text, index, subseed, attachments=beside)

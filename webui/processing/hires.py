@@ -1,6 +1,6 @@
-"""The second pass of hires fix: its plan, and how the first pass's pictures become its start.
+"""The second pass of hires fix: its plan, and the latents that it starts from.
 
-The sampling itself is `sample.py`'s, as in the first pass. Sizes are counted in `domain/hires.py`.
+`sample.py` does the sampling, as in the first pass. Sizes are computed in `domain/hires.py`.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from webui.domain.catalog import SAMPLERS
 from webui.domain.hires import LATENT_UPSCALERS, Hires, Target
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Txt2Img
-from webui.processing.plan import Plan, calls_of, fixed_walk
+from webui.processing.plan import ImageText, Plan, calls_of, fixed_walk
 from webui.processing.start import to_pixels
 from webui.prompt.composition import extra_networks
 from webui.sampling.masking import LatentMask
@@ -32,15 +32,15 @@ def hires_of(request: GenerationRequest) -> Hires | None:
 
 
 def first_picture(request: GenerationRequest) -> Picture | None:
-    """The finished picture that takes the place of the first pass."""
+    """The finished picture that is given instead of a first pass; None where there is none."""
     task = request.task
     return task.first_pass if isinstance(task, Txt2Img) else None
 
 
 def second_plan(plan: Plan, hires: Hires, cell: int) -> Plan:
-    """The plan of the second pass: that of the first with everything that the options change.
+    """The plan of the second pass: the plan of the first with the changes that the options of hires fix ask for.
 
-    It always runs as many steps as asked for, at the end of a longer schedule.
+    It always runs as many steps as requested, at the end of a longer schedule.
 
     Args:
         cell: pixels along one side of a latent cell of its checkpoint.
@@ -64,9 +64,13 @@ def second_plan(plan: Plan, hires: Hires, cell: int) -> Plan:
             "checkpoint": hires.checkpoint or request.checkpoint,
         }
     )
+    batches = tuple(
+        replace(batch, texts=tuple(_second_text(text, hires) for text in batch.texts)) for batch in plan.batches
+    )
     return replace(
         plan,
         request=second,
+        batches=batches,
         sampler=sampler,
         walk=fixed_walk(steps, hires.denoising_strength),
         calls=calls_of(sampler, steps),
@@ -77,13 +81,18 @@ def second_plan(plan: Plan, hires: Hires, cell: int) -> Plan:
     )
 
 
+def _second_text(text: ImageText, hires: Hires) -> ImageText:
+    """The text of an image in the second pass."""
+    return ImageText(hires.prompt or text.prompt, hires.negative_prompt or text.negative_prompt)
+
+
 @dataclass(frozen=True, slots=True)
 class Enlarger:
-    """Makes the start of a second pass.
+    """Makes the latents that a second pass starts from.
 
     Attributes:
-        upscaler: its name; one of `LATENT_UPSCALERS` stretches latents, any other pictures.
-        grow: brings a picture to a size with the upscaler.
+        upscaler: its name. Those of `LATENT_UPSCALERS` stretch latents; all others enlarge decoded pictures.
+        grow: enlarges a picture to a size with the upscaler.
         model: the network of the second pass; its VAE encodes.
         seed: of the batch's last image. A1111 draws the latents of a picture from its VAE's posterior with torch's
             global generator, which the noise of that image has just seeded.
@@ -124,7 +133,9 @@ class Enlarger:
         return self._cropped(self.model.vae.encode(pixels, draws))
 
     def _cropped(self, latents: Tensor) -> Tensor:
-        """Without the cells that stand out; of an odd number the larger half goes at the right and the bottom."""
+        """Latents without the cells that lie beyond the target size. Of an odd number, one more is cut off at the right
+        or the bottom.
+        """
         left, top = self.target.crop_x // 2, self.target.crop_y // 2
         right, bottom = self.target.crop_x - left, self.target.crop_y - top
         height, width = latents.shape[-2:]
@@ -133,10 +144,10 @@ class Enlarger:
 
 @dataclass(frozen=True, slots=True)
 class Enlarged:
-    """What the second pass starts from: latents (1 or B, C, h, w), all of which may change."""
+    """The start of a second pass: latents (1 or B, C, h, w), all of which may change."""
 
     latents: Tensor
 
     def mask_for(self, clean: Tensor) -> LatentMask | None:
-        """None: nothing is protected."""
+        """None, because nothing is protected."""
         return None

@@ -1,6 +1,6 @@
-"""Pictures of an img2img task before the VAE sees them and after it made new ones: size, mask, crop, fill, paste back.
+"""The pictures of an img2img task before encoding (size, mask, crop, fill), and after decoding (pasting back).
 
-Pillow's side only: how latents are masked is in `start.py` and `webui/sampling/masking.py`.
+This file works on Pillow pictures alone. How latents are masked is in `start.py` and `webui/sampling/masking.py`.
 """
 
 from collections.abc import Mapping
@@ -29,15 +29,15 @@ NOTHING = "the mask is blank, so nothing was repainted; paint it white where the
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """The pictures of a task, ready to be encoded, and what is needed to put the result together.
+    """The pictures of a task, ready to be encoded, and what `finished` needs to put the result together.
 
     Attributes:
-        pictures: RGB, what is encoded; one for all images of a batch or one for each.
-        mask: L, width x height, blurred; white is repainted. None: everything is.
-        originals: RGB, one or one for each, what is put back where `shield` is black.
-        shield: L, of the originals' size. None with `mask`.
-        box: where in the originals the result belongs; None: it is the whole picture.
-        note: what the user should know; "" where all is as asked.
+        pictures: RGB, to be encoded; one for all images of a batch, or one for each.
+        mask: L, width x height, blurred; white is repainted. None: everything is repainted.
+        originals: RGB, one for all or one for each; they are put back where `shield` is black.
+        shield: L, of the originals' size; None where `mask` is None.
+        box: where in the originals the result belongs; None: it replaces the whole picture.
+        note: a sentence for the user; "" where there is nothing to say.
     """
 
     pictures: tuple[Image.Image, ...]
@@ -50,14 +50,15 @@ class Canvas:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A result as it is given out, and what was asked for beside it (mask, composite)."""
+    """A finished picture, and the pictures that the request wants beside it (mask, composite)."""
 
     image: Image.Image
     attachments: tuple[Image.Image, ...] = ()
 
 
 def settled(request: GenerationRequest, spec: ModelSpec) -> GenerationRequest:
-    """The request without what this checkpoint has no use for, outpainting written as the inpainting that it is.
+    """The request without options that this checkpoint ignores, and with outpainting rewritten as inpainting on a
+    larger canvas.
 
     Raises:
         BadRequestError: the grown picture would be too large.
@@ -78,7 +79,7 @@ def settled(request: GenerationRequest, spec: ModelSpec) -> GenerationRequest:
 
 
 def tells_of_mask(request: GenerationRequest, spec: ModelSpec) -> bool:
-    """Whether A1111 counts this as a run with inpainting conditioning; some families' txt2img it does not."""
+    """Whether A1111 counts this as a run with inpainting conditioning. For txt2img of some families it does not."""
     return spec.inpaints and (spec.family.tells_mask_of_txt2img or isinstance(request.task, Img2Img))
 
 
@@ -111,7 +112,9 @@ def prepared(task: Img2Img, width: int, height: int) -> Canvas:
 
 
 def _sized(pictures: tuple[Image.Image, ...], mode: str, width: int, height: int) -> tuple[Image.Image, ...]:
-    """Of mode latent the latents are stretched, not the pictures."""
+    """The pictures at the wanted size. In mode `latent` they stay as they are, because later their latents are
+    stretched.
+    """
     fit = _FITS.get(mode)
     return pictures if fit is None else tuple(fitted(picture, fit, width, height) for picture in pictures)
 
@@ -127,7 +130,7 @@ def _painted(options: Inpainting) -> Image.Image:
 def _close_up(
     task: Img2Img, options: Inpainting, pictures: tuple[Image.Image, ...], mask: Image.Image, width: int, height: int
 ) -> Canvas:
-    """Area masked: only the surroundings of the mask, enlarged to width x height."""
+    """The canvas for inpaint area "only masked": the surroundings of the mask alone, enlarged to width x height."""
     size = pictures[0].size
     if any(picture.size != size for picture in pictures):
         raise BadRequestError("task.further_images", "with area masked all pictures must have the same size")
@@ -143,7 +146,7 @@ def _close_up(
 
 
 def _hidden(pictures: tuple[Image.Image, ...], mask: Image.Image, options: Inpainting) -> tuple[Image.Image, ...]:
-    """The pictures with what is masked painted over, but where the original is to be kept."""
+    """The pictures with the masked part painted over, unless the original is to be kept there."""
     if options.content == "original":
         return pictures
     return tuple(filled(picture, mask) for picture in pictures)
@@ -152,12 +155,12 @@ def _hidden(pictures: tuple[Image.Image, ...], mask: Image.Image, options: Inpai
 def finished(
     canvas: Canvas, task: Img2Img, picture: Image.Image, position: int, changed: Image.Image | None
 ) -> Finished:
-    """Put a decoded picture together with what the mask protects.
+    """Combine a decoded picture with the parts of the original that the mask protects.
 
     Args:
         picture: RGB, width x height.
         position: of the image in its batch.
-        changed: soft inpainting's own mask (L, size of the picture), or None.
+        changed: the mask that soft inpainting computes from the result (L, size of the picture), or None.
     """
     if task.color_correction:
         picture = matched(picture, canvas.pictures[position % len(canvas.pictures)])

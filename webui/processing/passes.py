@@ -14,11 +14,12 @@ class Pass:
 
     Attributes:
         plan: its request, schedule, prompt and network tags.
-        base: the checkpoint that it begins with.
-        refiner: the checkpoint that takes over on the way; None where none takes part.
+        base: the checkpoint with which it begins.
+        refiner: the checkpoint that takes over during the pass; None where none does.
         merging_ratio: share of the network's tokens that are merged (0 merges none).
         steps_before: sampling steps of the passes before it.
-        hires: the options of a second pass, which starts from what the first made; None: it is the first.
+        hires: the options of hires fix where this is the second pass, which starts from the result of the first; None
+            in the first pass.
     """
 
     plan: Plan
@@ -41,9 +42,10 @@ def passes_of(
 
     Args:
         plan: of the first pass.
-        first, second: the checkpoint that each pass begins with.
+        first, second: the checkpoints with which the two passes begin.
         cell: pixels along one side of a latent cell of the second checkpoint.
-        refiner: of the job; each pass leaves it out where the request says so, or where it would replace itself.
+        refiner: that of the job. A pass goes without it where the request says so, or where it is the pass's
+            checkpoint.
     """
     request, hires = plan.request, hires_of(plan.request)
     if hires is None:

@@ -1,4 +1,7 @@
-"""Patches of extensions on the models of a job, and from job to job. What a patch is stands in `plugins/patches.py`."""
+"""Applies the patches of extensions to the models of a job, and keeps them for the next job where that is possible.
+
+What a patch is, is defined in `plugins/patches.py`.
+"""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -7,7 +10,8 @@ from contextlib import contextmanager
 from webui.domain.result import Notice
 from webui.library.cache import version
 from webui.library.files import ModelFile
-from webui.plugins.jobhooks import ExtensionError, JobHooks, fatal
+from webui.plugins.calling import ExtensionError
+from webui.plugins.jobhooks import JobHooks, fatal
 from webui.plugins.patches import Patch, PatchError, Patches
 from webui.plugins.traces import ModelTrace
 from webui.weights.memory import ModelCache
@@ -19,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class Patching:
-    """Keeps patches applied as long as the next job wants the same ones on the same model."""
+    """Keeps patches applied from job to job as long as each job wants the same patches on the same model."""
 
     def __init__(self, models: ModelCache) -> None:
         self._models = models
@@ -27,7 +31,9 @@ class Patching:
         self._file: tuple[ModelFile, str] | None = None
 
     def expect(self, file: ModelFile) -> None:
-        """Before a checkpoint is looked up: patches hold their model in memory, so they go before another is loaded."""
+        """Call this before a checkpoint is loaded. Kept patches hold their model in memory, so those of another
+        checkpoint are undone first.
+        """
         now = (file, version(file.path))
         if self._file != now:
             self.leave()
@@ -35,11 +41,13 @@ class Patching:
 
     @contextmanager
     def on(self, hooks: JobHooks, model: LoadedModel) -> Iterator[Patched]:
-        """Patch the model of a job; gives what patches a further one (the refiner), or a model anew where what the
-        extensions want has changed. All but what may stay is left.
+        """While entered, the model of a job is patched as the extensions want.
+
+        The function that it yields patches a further model (such as the refiner), or patches a model again after the
+        wishes of the extensions have changed. In the end all patches are undone, except those that may be kept.
 
         Raises:
-            WebuiError: a patch could not be applied, or one of an earlier job has spoilt the model.
+            WebuiError: a patch could not be applied, or the patch of an earlier job has left the model changed.
         """
         wanted = hooks.patches(model)
         if self._kept is not None and not (self._kept.is_of(model) and self._kept.patches.begins_like(wanted)):
@@ -72,13 +80,15 @@ class Patching:
                 self._kept = None
 
     def leave(self) -> None:
-        """Undo what was kept."""
+        """Undo the patches that were kept."""
         if self._kept is not None:
             self._end(self._kept)
         self._kept, self._file = None, None
 
     def _end(self, patched: "_Patched", *, keep: bool = False) -> list[Notice]:
-        """Leave the patches. A model that keeps traces of one is not used again: it is loaded anew."""
+        """Undo the patches of a model (with `keep`, all but those that may stay). A model that does not come out as it
+        was before is dropped, and loaded again when it is needed.
+        """
         notices = patched.end(keep=keep)
         if notices:
             self._models.forget(patched.model)
@@ -88,7 +98,7 @@ class Patching:
 
 
 class _Patched:
-    """One model with its patches, and what it looked like without them."""
+    """One model with its patches, and a record of its state without them."""
 
     def __init__(self, model: LoadedModel) -> None:
         self.model = model
@@ -99,13 +109,13 @@ class _Patched:
         return self.model.network is model.network
 
     def apply(self, wanted: tuple[Patch, ...]) -> None:
-        """Make exactly these patches be on the model. Raises WebuiError."""
+        """Apply and undo patches until exactly the wanted ones are applied. Raises WebuiError."""
         if wanted and self._clean is None:
             self._clean = ModelTrace.of(self.model)
         self.patches.apply(wanted, _refuse)
 
     def end(self, *, keep: bool) -> list[Notice]:
-        """Leave the patches (all but what may stay); what went wrong with that."""
+        """Undo the patches (with `keep`, all but those that may stay). Returns what went wrong."""
         owners = self.patches.applied
         try:
             if keep:

@@ -1,31 +1,63 @@
-"""From a request to a plan: everything drawn, named and counted before the work begins. No tensors here."""
+"""Plans a pass before the work begins: seeds are drawn, prompts split from their tags, steps and calls counted.
+
+There are no tensors here.
+"""
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from webui.domain.catalog import SAMPLERS, SamplerInfo
+from webui.domain.errors import BadRequestError
 from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img, Txt2Img
 from webui.domain.upscale import Upscale
 from webui.prompt.composition import NetworkTag, extra_networks, strip_comments
 from webui.prompt.styles import Style, merge_styles
 
 SEEDS_END = 4294967294  # A1111 draws below this
+MAX_BATCHES = 1000
 FULL_STRENGTH = 0.999  # a denoising strength of 1 counts as this
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch: the images made together. Tuples have one entry an image."""
+    """One batch: the images made together, whose prompts have the same network tags. Tuples have one entry an image.
+
+    Attributes:
+        first: the place of its first image in the job.
+        texts: what each image is made of.
+    """
 
     index: int
     seeds: tuple[int, ...]
     subseeds: tuple[int, ...]
+    first: int
+    texts: tuple["ImageText", ...]
+
+    @property
+    def indices(self) -> range:
+        """The places of its images in the job."""
+        return range(self.first, self.first + len(self.seeds))
+
+    @property
+    def networks(self) -> tuple[NetworkTag, ...]:
+        """What the tags of its prompts ask for; they are the same in all of them."""
+        return extra_networks(self.texts[0].prompt)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageText:
+    """What one image is made of, with its network tags."""
+
+    prompt: str
+    negative_prompt: str
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Which part of a schedule is run: its last `run` of `schedule` steps. No schedule: the picture stays as it is."""
+    """How much of a schedule is run: the last `run` of its `schedule` steps. With 0 steps the picture stays as it
+    is.
+    """
 
     schedule: int
     run: int
@@ -33,18 +65,19 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A request with everything filled in.
+    """A pass over the batches of a job, as planned from a request.
 
     Attributes:
-        request: seeds drawn, styles merged into the prompts and comments removed (`styles` is empty).
-        sampler: the facts of its sampler.
-        walk: the steps of the schedule, and those that are run.
-        calls: denoiser calls planned for the steps asked for; prompt editing is timed by them.
+        request: the request with its seeds drawn, styles merged into the prompts and comments removed (`styles` is
+            empty).
+        sampler: the catalog's entry of its sampler.
+        walk: how many steps the schedule has, and how many of them are run.
+        calls: denoiser calls planned for the requested steps. Prompt editing is timed by them.
         prompt: the positive prompt without network tags, as it is encoded.
-        networks: what the tags asked for.
-        batches: in the order they are made.
-        base_calls: of a second pass, the calls planned for the first; its prompt editing counts on from them.
-        text_size: (width, height) that the text side is told where the request's own are not meant.
+        networks: the network tags of the prompt, such as `<lora:name:1>`.
+        batches: in the order in which they are made.
+        base_calls: in a second pass, the calls planned for the first; prompt editing goes on counting from there.
+        text_size: (width, height) in SDXL's size conditioning where that is not the size of the request.
     """
 
     request: GenerationRequest
@@ -59,12 +92,14 @@ class Plan:
 
     @property
     def run_calls(self) -> int:
-        """Denoiser calls planned for the steps that are run; options that begin or end at a share go by them."""
+        """Denoiser calls planned for the steps that are run. Options that begin or end at a share of the run count
+        these.
+        """
         return calls_of(self.sampler, self.walk.run)
 
 
 def merged(request: GenerationRequest, styles: Mapping[str, Style]) -> GenerationRequest:
-    """The request with its styles merged into the prompts and comments removed, as extensions see it."""
+    """The request with its styles merged into the prompts and comments removed. This is what extensions get."""
     prompt, negative = merge_styles(request.prompt, request.negative_prompt, request.styles, styles)
     if request.prompting.comments:
         prompt, negative = strip_comments(prompt), strip_comments(negative)
@@ -73,10 +108,10 @@ def merged(request: GenerationRequest, styles: Mapping[str, Style]) -> Generatio
 
 
 def make_plan(request: GenerationRequest) -> Plan:
-    """Fill in what the request leaves open. Seeds count up image by image; with a variation only the subseeds do.
+    """Plan the first pass of a request. Seeds count up image by image; with a variation strength only subseeds do.
 
     Args:
-        request: `merged`; styles that it still names are unknown.
+        request: the result of `merged`. Styles that it still names do not exist.
     """
     seed = request.seed if request.seed >= 0 else random.randrange(SEEDS_END)
     subseed = request.subseed if request.subseed >= 0 else random.randrange(SEEDS_END)
@@ -94,8 +129,43 @@ def make_plan(request: GenerationRequest) -> Plan:
     )
 
 
+def with_texts(plan: Plan, texts: Sequence[ImageText]) -> Plan:
+    """The plan with a text for each image of the job.
+
+    Networks act on a whole batch: where its images ask for different ones, every image of the job is made by itself.
+
+    Raises:
+        BadRequestError: they would have to, and start from a picture each.
+    """
+    ends = [(batch.first, batch.first + len(batch.seeds)) for batch in plan.batches]
+    groups = [tuple(texts[first:end]) for first, end in ends]
+    if any(len({extra_networks(text.prompt)[1] for text in group}) > 1 for group in groups):
+        task = plan.request.task
+        if isinstance(task, Img2Img) and task.further_images:
+            raise BadRequestError("prompt", "asks for different networks in images that start from a picture each")
+        if plan.request.images > MAX_BATCHES:
+            raise BadRequestError("n_iter", f"more than {MAX_BATCHES} images whose prompts ask for different networks")
+        plan = make_plan(plan.request.with_(batch_size=1, n_iter=plan.request.images))
+        groups = [(text,) for text in texts]
+    request = plan.request.with_(prompt=texts[0].prompt, negative_prompt=texts[0].negative_prompt)
+    encoded, networks = extra_networks(request.prompt)
+    batches = tuple(replace(batch, texts=group) for batch, group in zip(plan.batches, groups, strict=True))
+    return replace(plan, request=request, prompt=encoded, networks=networks, batches=batches)
+
+
+def of_image(plan: Plan, text: ImageText) -> Plan:
+    """The plan as one of its images has it."""
+    if (text.prompt, text.negative_prompt) == (plan.request.prompt, plan.request.negative_prompt):
+        return plan
+    changed = {"prompt": text.prompt, "negative_prompt": text.negative_prompt}
+    encoded, networks = extra_networks(text.prompt)
+    return replace(plan, request=plan.request.model_copy(update=changed), prompt=encoded, networks=networks)
+
+
 def walk_of(request: GenerationRequest) -> Walk:
-    """How far a request goes: from pure noise all the way, from a picture as far as the denoising strength says."""
+    """How much of its schedule a request runs: from pure noise all of it, from a picture the share that the denoising
+    strength says.
+    """
     steps, task = request.steps, request.task
     if not isinstance(task, Img2Img):
         return Walk(steps, steps)
@@ -104,7 +174,7 @@ def walk_of(request: GenerationRequest) -> Walk:
 
 
 def fixed_walk(steps: int, strength: float) -> Walk:
-    """As many steps as asked for, at the end of a schedule so long that they are the share `strength` of it."""
+    """Exactly `steps` steps, at the end of a schedule so long that they are the share `strength` of it."""
     strength = min(strength, FULL_STRENGTH)
     return Walk(int(steps / strength) if strength else 0, steps)
 
@@ -119,7 +189,7 @@ def image_request(plan: Plan, seed: int, subseed: int, position: int = 0) -> Gen
 
 
 def _filled_task(request: GenerationRequest, styles: Mapping[str, Style]) -> Txt2Img | Img2Img | Upscale:
-    """The task with the prompts of its second pass filled in as those of the first are."""
+    """The task with styles and comments in the prompts of its second pass handled as in those of the first."""
     task = request.task
     if not isinstance(task, Txt2Img) or not task.hires.enabled:
         return task
@@ -138,11 +208,13 @@ def _batch(request: GenerationRequest, index: int) -> Batch:
         index,
         tuple(_wrapped(request.seed + (0 if varied else number)) for number in numbers),
         tuple(_wrapped(request.subseed + number) for number in numbers),
+        index * request.batch_size,
+        (ImageText(request.prompt, request.negative_prompt),) * request.batch_size,
     )
 
 
 def _wrapped(seed: int) -> int:
-    """Seeds are 32 bits; a batch that starts at the last one goes on from 0."""
+    """Seeds are 64 bits; a batch that starts at the last one goes on from 0."""
     return seed % (MAX_SEED + 1)
 
 

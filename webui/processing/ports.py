@@ -1,4 +1,4 @@
-"""Protocols through which processing speaks to whoever runs it: what it reports, what stops it."""
+"""The protocol by which the caller of the pipeline hears of progress, and stops the work."""
 
 from typing import Protocol
 
@@ -6,9 +6,9 @@ from webui.domain.result import GeneratedImage, Progress
 
 
 class Reporter(Protocol):
-    """Told what happens; may stop the work.
+    """Gets progress and images, and says whether to stop.
 
-    `stopped` is asked between steps: "" goes on, "skip" ends this batch, "interrupt" ends the job.
+    `stopped` is called between steps. "" means go on, "skip" end this batch, "interrupt" end the job.
     """
 
     def progress(self, progress: Progress) -> None: ...

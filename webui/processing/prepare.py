@@ -1,4 +1,6 @@
-"""What a job needs before the work begins: its files, its passes, the loaded checkpoint, and what is told of them."""
+"""Prepares a job: finds its files, loads its checkpoint, plans its passes, and collects facts for infotexts and
+notices.
+"""
 
 import time
 from collections.abc import Collection
@@ -21,7 +23,7 @@ from webui.processing.hires import hires_of
 from webui.processing.inpaint import settled, tells_of_mask
 from webui.processing.passes import Pass, passes_of
 from webui.processing.patching import Patching
-from webui.processing.plan import Plan, make_plan
+from webui.processing.plan import ImageText, Plan, image_request, make_plan, with_texts
 from webui.processing.ports import Reporter
 from webui.processing.stages import StageFiles
 from webui.processing.texts import Texts
@@ -33,17 +35,17 @@ from webui.weights.model import LoadedModel
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A job that is ready to be worked on.
+class PreparedJob:
+    """A job that is ready for its first batch.
 
     Attributes:
-        plan: of the whole job, as its first pass has it.
+        plan: the plan of the first pass; its request and batches are those of the whole job.
         passes: in the order in which each batch goes through them.
-        base, model: the checkpoint of the job.
-        table: its noise levels.
-        facts: what infotexts say of all its images.
-        brought: textual inversions that extensions add for the tags of the plan's prompt.
-        notices: what the user should know by now.
+        base, model: the checkpoint of the job, as files and in memory.
+        table: the noise levels of that checkpoint.
+        facts: what the infotexts of all its images say.
+        brought: textual inversions that extensions add for the network tags of the prompt.
+        notices: what the user should know so far.
         seconds: how long loading took.
     """
 
@@ -59,7 +61,7 @@ class Prepared:
 
 
 class Preparation:
-    """Prepares jobs. Every name in a request is looked up here, once, before anything is loaded."""
+    """Prepares jobs. All names in a request are looked up here, once, before anything is loaded."""
 
     def __init__(self, library: ModelLibrary, models: ModelCache, texts: Texts, patching: Patching) -> None:
         self._library = library
@@ -71,15 +73,15 @@ class Preparation:
         """Load a checkpoint ahead of the next job."""
         self._loaded(self._base(GenerationRequest(checkpoint=alias)))
 
-    def prepare(self, request: GenerationRequest, hooks: JobHooks, reporter: Reporter) -> Prepared:
+    def prepare(self, request: GenerationRequest, hooks: JobHooks, reporter: Reporter) -> PreparedJob:
         """Find the files of a request, load its checkpoint and plan its passes.
 
         Args:
-            request: styles merged in, extensions have had their say.
+            request: after styles were merged in and extensions have edited it.
 
         Raises:
             UnknownModelError, UnusableFileError: the checkpoint or the VAE cannot be used.
-            BadRequestError: another checkpoint that it names is not here.
+            BadRequestError: another checkpoint that it names does not exist.
         """
         began = time.monotonic()
         reporter.progress(Progress("loading", 0, request.steps, 0, request.n_iter))
@@ -90,7 +92,7 @@ class Preparation:
         model = self._loaded(base)
         seconds = time.monotonic() - began
         hooks.model = traits_of(model)
-        plan = make_plan(request.with_(checkpoint=base.checkpoint.name))
+        plan = own_texts(make_plan(request.with_(checkpoint=base.checkpoint.name)), hooks)
         later = spec.family if second is None else self._family(second)
         passes = passes_of(plan, base, second or base, refiner, later.latents.cell)
         if passes[-1].hires is not None:
@@ -108,11 +110,11 @@ class Preparation:
             ),
             refiner=self._title(refiner),
             hires_checkpoint=self._title(second),
-            ti_hashes=self._texts.hashes(plan, model, brought),
             version=VERSION,
         )
-        notices = () if request.disable_extra_networks else _left_out(plan, passes, taken)
-        return Prepared(plan, passes, base, model, table, facts, brought, notices, seconds)
+        notices = (*self._names(request), *self._texts.problems([one.plan for one in passes], model, brought))
+        notices += () if request.disable_extra_networks else _left_out(plan, passes, taken)
+        return PreparedJob(plan, passes, base, model, table, facts, brought, notices, seconds)
 
     def _loaded(self, base: StageFiles) -> LoadedModel:
         self._patching.expect(base.checkpoint)
@@ -125,19 +127,19 @@ class Preparation:
         return StageFiles("base", checkpoint, self._library.vae(request.vae, checkpoint))
 
     def _refiner(self, request: GenerationRequest, base: StageFiles) -> StageFiles | None:
-        """The refiner of a job; None where it names none, or the checkpoint itself."""
+        """The refiner of a job; None where the request names none, or names the checkpoint itself."""
         asked = request.refiner
         if asked is None:
             return None
         file = self._named("refiner.checkpoint", asked.checkpoint)
         if file.path == base.checkpoint.path:
             return None
-        with suppress(UnusableFileError):  # a pickle that was not converted yet: it is looked at when it takes over
+        with suppress(UnusableFileError):  # a pickle that was not converted yet is checked when it takes over
             require_refiner(file.name, self._library.spec(file), self._library.spec(base.checkpoint))
         return StageFiles("refiner", file, self._library.vae(request.vae, file), asked.switch_at, asked.by_steps)
 
     def _second(self, request: GenerationRequest) -> StageFiles | None:
-        """The checkpoint of the second pass where the request names one."""
+        """The checkpoint that the request names for the second pass; None where it names none."""
         hires = hires_of(request)
         if hires is None or not hires.checkpoint:
             return None
@@ -145,7 +147,7 @@ class Preparation:
         return StageFiles("base", file, self._library.vae(request.vae, file))
 
     def _family(self, stage: StageFiles) -> Family:
-        """The family of a checkpoint; the first of all for a pickle that was not converted yet."""
+        """The family of a checkpoint. A pickle that was not converted yet counts as of the first family in the list."""
         return likely_family(self._library, stage.checkpoint.name)
 
     def _named(self, field: str, alias: str) -> ModelFile:
@@ -154,13 +156,32 @@ class Preparation:
         except UnknownModelError as error:
             raise BadRequestError(field, str(error)) from error
 
+    def _names(self, request: GenerationRequest) -> tuple[Notice, ...]:
+        """A notice for each checkpoint whose name is not that of exactly one file."""
+        hires = hires_of(request)
+        asked = (request.checkpoint, request.refiner and request.refiner.checkpoint, hires and hires.checkpoint)
+        told = (self._library.chosen_checkpoint(alias).told for alias in asked if alias)
+        return tuple(Notice("checkpoint", text) for text in dict.fromkeys(told) if text)
+
     def _title(self, stage: StageFiles | None) -> str:
-        """`name [hash]`; "" of none."""
+        """The file as `name [hash]`; "" for None."""
         return f"{stage.checkpoint.stem} [{self._library.short_hash(stage.checkpoint)}]" if stage else ""
 
 
+def own_texts(plan: Plan, hooks: JobHooks) -> Plan:
+    """The plan with the prompts that extensions give to each of its images."""
+    if not hooks.has("edit_image_request"):
+        return plan
+    texts: list[ImageText] = []
+    for batch in plan.batches:
+        for position, (seed, subseed) in enumerate(zip(batch.seeds, batch.subseeds, strict=True)):
+            one = hooks.edit_image_request(image_request(plan, seed, subseed, position), batch.first + position)
+            texts.append(ImageText(one.prompt, one.negative_prompt))
+    return with_texts(plan, texts)
+
+
 def traits_of(model: LoadedModel) -> ModelTraits:
-    """What extensions are told of a checkpoint."""
+    """The facts about a checkpoint that extensions get."""
     return ModelTraits(
         model.file.stem,
         model.spec.family,
@@ -172,7 +193,7 @@ def traits_of(model: LoadedModel) -> ModelTraits:
 
 
 def _left_out(plan: Plan, passes: tuple[Pass, ...], taken: Collection[str]) -> tuple[Notice, ...]:
-    """A notice for each tag of any prompt whose kind no extension takes."""
+    """A notice for each network tag, of any pass, whose kind no extension handles."""
     tags = dict.fromkeys([*plan.networks, *(tag for one in passes for tag in one.plan.networks)])
     return tuple(
         Notice("prompt", f"<{one.kind}:{':'.join(one.positional)}> was left out: no extension handles {one.kind!r}")

@@ -1,4 +1,6 @@
-"""What a run of the pipeline reports (phases, steps, previews, seconds), and whether the user stopped it."""
+"""Reports the progress of a job (phases, steps, previews), measures its phases, and looks whether the user stopped
+it.
+"""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -7,7 +9,7 @@ from contextlib import contextmanager
 from torch import Tensor
 
 from webui.domain.errors import Cancelled
-from webui.domain.result import Phase, Progress
+from webui.domain.result import GeneratedImage, Phase, Progress
 from webui.library.family import LatentFormat
 from webui.processing.passes import Pass
 from webui.processing.ports import Reporter
@@ -15,16 +17,40 @@ from webui.processing.preview import preview
 from webui.sampling.steps import Step, Watch
 
 
+class SharedWish:
+    """The reporter of a job whose wish to stop the extensions look at too: a skip that one sees first is not lost."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._seen = ""
+
+    def seen(self) -> bool:
+        """Whether the user wants an end, as extensions are told; the pipeline hears of it all the same."""
+        self._seen = self._seen or self._reporter.stopped()
+        return bool(self._seen)
+
+    def progress(self, progress: Progress) -> None:
+        self._reporter.progress(progress)
+
+    def image(self, image: GeneratedImage) -> None:
+        self._reporter.image(image)
+
+    def stopped(self) -> str:
+        """See `Reporter`."""
+        wish, self._seen = self._seen or self._reporter.stopped(), ""
+        return wish
+
+
 class RunReport:
-    """Made anew for each job.
+    """The reporting of one job.
 
     Attributes:
-        stopped: how the user stopped the batch in work: "skip" or "interrupt"; "" where it goes on.
+        stopped: how the user stopped the present batch: "skip" or "interrupt"; "" where it goes on.
         timings: seconds by phase.
     """
 
     def __init__(self, reporter: Reporter, passes: Sequence[Pass], batches: int, preview_every: int) -> None:
-        """`preview_every` is in steps; 0 shows no previews."""
+        """`preview_every`: steps from one preview to the next; 0 makes none."""
         self.stopped = ""
         self.timings: dict[str, float] = {}
         self._reporter = reporter
@@ -50,9 +76,9 @@ class RunReport:
             raise Cancelled("stopped by the user")
 
     def steps_watch(self, one: Pass, batch: int, form: LatentFormat) -> Watch:
-        """Reports each step of a pass, with a preview now and then, and lets the user stop after it.
+        """The `watch` of a pass: it reports each step, some with a preview, and raises Cancelled where the user stops.
 
-        `form` is that of the checkpoint's latents.
+        `form` is the format of the checkpoint's latents.
         """
         before = one.steps_before
 

@@ -1,4 +1,6 @@
-"""The pipeline: one request in, its images out. Prepare, take every batch through the passes, finish its images."""
+"""The pipeline, which makes the images of one request: it prepares the job, takes every batch through the passes, and
+finishes its images.
+"""
 
 from contextlib import ExitStack
 
@@ -16,8 +18,8 @@ from webui.processing.finish import finished
 from webui.processing.patching import Patching
 from webui.processing.plan import merged
 from webui.processing.ports import Reporter
-from webui.processing.prepare import Preparation, Prepared
-from webui.processing.reporting import RunReport
+from webui.processing.prepare import Preparation, PreparedJob
+from webui.processing.reporting import RunReport, SharedWish
 from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
 from webui.processing.upscaling import Upscalers
@@ -25,7 +27,7 @@ from webui.weights.memory import ModelCache
 
 
 class Pipeline:
-    """Makes images with the models it is given. Holds no state between jobs but the models' cache."""
+    """Makes images with the models it is given. Between jobs it keeps only the cache of models, and patches on them."""
 
     def __init__(
         self,
@@ -43,27 +45,34 @@ class Pipeline:
         self._preview_every = settings.preview_every
 
     @torch.inference_mode()
-    def run(self, request: GenerationRequest, reporter: Reporter) -> GenerationResult:
+    def run(
+        self, request: GenerationRequest, reporter: Reporter, there: frozenset[int] = frozenset()
+    ) -> GenerationResult:
         """Make the images of a request, reporting each as soon as it is there.
 
+        Args:
+            there: indices of images that an earlier run has made. They are not reported; a batch of which one is
+                missing is made as a whole, so that the missing one is what it would have been.
+
         Raises:
-            WebuiError: an expected failure, in words.
-            Cancelled: stopped by the user before there was any image.
+            WebuiError: an expected failure, in words for users.
+            Cancelled: the user stopped it before there was any image.
         """
-        hooks = self._host.join(request, lambda: bool(reporter.stopped()))
-        request = hooks.edit_request(merged(request, self._tools.texts.styles()))
+        reporter = wish = SharedWish(reporter)
+        hooks = self._host.join(request, wish.seen)
+        request = hooks.edit_request(merged(request, self._tools.texts.styles(request.styles)))
         self._tools.upscalers.check(request)
         job = self._preparation.prepare(request, hooks, reporter)
         report = RunReport(reporter, job.passes, len(job.plan.batches), self._preview_every)
-        images, notices = self._made(job, hooks, reporter, report)
-        if not images:
+        images, notices = self._made(job, hooks, reporter, report, there)
+        if not images and not there:
             raise Cancelled("stopped before the first image was made")
         extras = tuple(hooks.extra_images())
         return GenerationResult(
             request=job.plan.request,
             images=tuple(images),
             model=job.facts.model,
-            notices=(*job.notices, *notices, *self._tools.texts.problems(), *hooks.notices),
+            notices=(*job.notices, *notices, *hooks.notices),
             timings={"loading": job.seconds} | report.timings | hooks.timings,
             interrupted=report.stopped == "interrupt",
             extras=extras,
@@ -78,23 +87,28 @@ class Pipeline:
         self._patching.leave()
 
     def _made(
-        self, job: Prepared, hooks: JobHooks, reporter: Reporter, report: RunReport
+        self, job: PreparedJob, hooks: JobHooks, reporter: Reporter, report: RunReport, there: frozenset[int]
     ) -> tuple[list[GeneratedImage], list[Notice]]:
-        """The images of all batches, or of those that the user waited for; and what is to be said of their start."""
+        """The images of all batches, or of those made before the user interrupted; and notices about the given
+        pictures.
+        """
         images: list[GeneratedImage] = []
-        with ExitStack() as until_the_end:
-            until_the_end.enter_context(self._host.watched(hooks))
-            patched = until_the_end.enter_context(self._patching.on(hooks, job.model))
+        with ExitStack() as cleanup:
+            cleanup.enter_context(self._host.watched(hooks))
+            patched = cleanup.enter_context(self._patching.on(hooks, job.model))
             if job.plan.request.tiling:
-                until_the_end.enter_context(wrapped_edges([job.model.network.module, job.model.vae.module]))
+                cleanup.enter_context(wrapped_edges([job.model.network.module, job.model.vae.module]))
             sampler = BatchSampler(job, self._tools, hooks, patched, report)
             for batch in job.plan.batches:
+                if there.issuperset(batch.indices):
+                    continue
                 made = sampler.sample(batch)
                 if made is not None:
                     tiled, start = self._tools.tiled_vae, sampler.start
                     for image in finished(made, job.plan, batch, job.facts, start, hooks, report, tiled=tiled):
-                        images.append(image)
-                        reporter.image(image)
+                        if image.index not in there:
+                            images.append(image)
+                            reporter.image(image)
                 if report.stopped == "interrupt":
                     break
             note = sampler.start.canvas.note if images and sampler.start else ""

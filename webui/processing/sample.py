@@ -1,4 +1,6 @@
-"""Sampling one batch: noise, schedule, start, the run of the sampler, and what is left when it is stopped."""
+"""Runs a sampler over one batch: draws the noise, computes the noise levels and the start, and returns the latents,
+also those of a run that the user stopped.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +31,7 @@ Watcher = Callable[[Step, Tensor], None]
 
 
 class Origin(Protocol):
-    """What a run starts from where that is not pure noise.
+    """The start of a run that does not begin with pure noise.
 
     Attributes:
         latents: (1, C, h, w) for all images of a batch, or (B, C, h, w).
@@ -46,8 +48,8 @@ CFGPP = "DDIM CFG++"
 
 @dataclass(frozen=True, slots=True)
 class Noising:
-    """How the latents of a run are noised: its family, its noise levels, and how the network that it begins with is
-    asked."""
+    """How the latents of a run are noised: its family, its noise levels, and the parameterisation of the network with
+    which it begins."""
 
     family: Family
     table: SigmaTable
@@ -64,7 +66,7 @@ class Sampled:
 
 
 def image_noise(request: GenerationRequest, batch: Batch, form: LatentFormat, device: torch.device) -> ImageNoise:
-    """The noise of a batch: one generator an image, so that a batch equals single runs."""
+    """The noise of a batch. Each image has a generator of its own, so that it comes out as in a batch of one."""
     return ImageNoise(
         batch.seeds,
         batch.subseeds,
@@ -78,7 +80,7 @@ def image_noise(request: GenerationRequest, batch: Batch, form: LatentFormat, de
 
 
 def sampler_options(request: GenerationRequest, info: SamplerInfo) -> SamplerOptions:
-    """What the sampler takes: eta by its kind, churn where it churns."""
+    """The request's settings of its sampler; churn and s_noise are neutral where the sampler does not use them."""
     noise = request.noise
     own = noise.eta_ddim if info.space == "timestep" else noise.eta_ancestral
     return SamplerOptions(
@@ -102,14 +104,14 @@ def sample_batch(
     origin: Origin | None = None,
     hires: bool = False,
 ) -> Sampled:
-    """Run the plan's sampler on one batch, from noise, or from a noised picture, to clean latents.
+    """Run the plan's sampler on one batch, from noise or from a noised picture to clean latents.
 
-    `watch` may raise Cancelled: the last clean estimate of the prompt alone is then the result, as in A1111.
+    Where `watch` raises Cancelled, the last clean estimate for the prompt alone is the result, as in A1111.
 
     Args:
-        noising: how the checkpoint that the run begins with is noised.
-        origin: what to start from; None is pure noise.
-        hires: whether this is the second pass of hires fix; hooks are told.
+        noising: how latents are noised for the checkpoint with which the run begins.
+        origin: the latents to start from; None: pure noise.
+        hires: whether this is the second pass of hires fix. Hooks find it in `step.place`.
     """
     request, info, task = plan.request, plan.sampler, plan.request.task
     noise = image_noise(request, batch, noising.family.latents, device)
@@ -150,7 +152,7 @@ class _Run:
     Attributes:
         first: (B, C, h, w) noise to start with.
         init: (B, C, h, w) latents that it is added to, or None.
-        mask: what of them may change, or None.
+        mask: which of their cells may change; None: all.
     """
 
     plan: Plan
@@ -165,7 +167,7 @@ class _Run:
     mask: LatentMask | None
 
     def in_sigmas(self) -> Tensor:
-        """Noise-level space: a picture enters the schedule at its last `walk.run` steps."""
+        """Run a sampler of noise-level space. From a picture only the last `walk.run` steps of the schedule are run."""
         request, info, walk = self.plan.request, self.plan.sampler, self.plan.walk
         table, asked, tuned = self.noising.table, self.noising.asked, self.noising.family.tuned_levels
         full = sigmas_for(info, request.scheduler, walk.schedule, table, request.schedule, tuned_levels=tuned).to(
@@ -177,7 +179,7 @@ class _Run:
         else:
             start = asked.noised(self.init, self.first, sigmas[0]) + self.first * _extra_noise(request)
         low, high = table.sigmas[0].to(full), table.sigmas[-1].to(full)
-        # From a picture, the solvers that choose their own steps stay within what is left of the schedule
+        # From a picture, solvers that choose their own steps stay within the levels that are left of the schedule.
         whole = SolverRange(request.steps, low, high) if info.own_steps and self.init is None else None
         return sample(
             info,
@@ -193,7 +195,7 @@ class _Run:
         )
 
     def in_timesteps(self) -> Tensor:
-        """Timestep space: a picture is noised to the level before the first one that is run."""
+        """Run a sampler of timestep space. A picture is noised to the level before the first one that is run."""
         request, info, walk = self.plan.request, self.plan.sampler, self.plan.walk
         alphas = self.noising.table.alphas_cumprod
         timesteps = timesteps_for(walk.schedule, request.schedule.discard_penultimate, len(alphas))
@@ -220,7 +222,7 @@ class _Run:
         )
 
     def _brownian(self, full: Tensor) -> StepNoise:
-        """Trees over the full schedule, also where only its end is run."""
+        """Brownian noise whose trees cover the full schedule, even where only its end is run."""
         request, shape = self.plan.request, self.first.shape
         return BrownianNoise(
             self.batch.seeds,
@@ -239,6 +241,6 @@ def _unchanged(latents: Tensor) -> Tensor:
 
 def _extra_noise(request: GenerationRequest) -> float:
     task = request.task
-    if isinstance(task, Txt2Img):  # of its second pass; the first starts from noise and takes none
+    if isinstance(task, Txt2Img):  # this is that of the second pass; the first adds none
         return task.hires.extra_noise
     return task.extra_noise if isinstance(task, Img2Img) else 0.0

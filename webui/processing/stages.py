@@ -1,4 +1,7 @@
-"""Which network is in force when: the checkpoint, and late in the run its refiner. Loads and encodes lazily."""
+"""Decides which network answers a call: the checkpoint of the pass, or late in the run its refiner.
+
+The refiner is loaded, and the text encoded for it, only when it takes over.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,16 +23,16 @@ from webui.weights.model import LoadedModel
 
 Encode = Callable[[LoadedModel], Conditioning]
 Load = Callable[["StageFiles"], LoadedModel]
-Extra = Callable[[LoadedModel], Tensor | None]  # conditioning channels (B, C, h, w) for checkpoints that want some
+ImageChannels = Callable[[LoadedModel], Tensor | None]  # channels (B, C, h, w) for checkpoints that take some
 
 
 @dataclass(frozen=True, slots=True)
 class StageFiles:
-    """A stage before it is loaded.
+    """A stage (a checkpoint or its refiner) before it is loaded.
 
     Attributes:
-        vae: the separate VAE that belongs to it; None: the one inside the checkpoint.
-        at: the share of the noise levels, or with `by_steps` of the calls, after which it takes over; 0..1.
+        vae: the separate VAE to use with it; None: the one inside the checkpoint.
+        at: the share of the noise levels, or with `by_steps` of the calls, after which it takes over, 0..1.
     """
 
     name: StageName
@@ -40,12 +43,12 @@ class StageFiles:
 
 
 class Stages:
-    """The stages of one batch. Once the refiner has taken over it stays for the rest of the batch.
+    """The stages of one pass over one batch. A refiner that has taken over stays until the end of it.
 
     Attributes:
         table: the noise levels of the run.
-        model: the one in force; its VAE decodes, as in A1111.
-        first: the stage that the run begins with.
+        model: the model of the present stage; its VAE decodes, as in A1111.
+        first: the stage with which the run begins.
     """
 
     def __init__(
@@ -56,22 +59,22 @@ class Stages:
         refiner: StageFiles | None,
         load: Load,
         encode: Encode,
-        extra: Extra | None = None,
+        image_channels: ImageChannels | None = None,
     ) -> None:
         self._plan = plan
         self.table = table
-        self._refiner = refiner  # that has not taken over yet
+        self._refiner = refiner  # None once it has taken over
         self._load = load
         self._encode = encode
-        self._extra = extra or partial(blank_conditioning, request=plan.request)
+        self._image_channels = image_channels or partial(blank_conditioning, request=plan.request)
         self.model = base
         self._current = self.first = self._stage(base, "base")
 
     def at(self, done: float, calls: int) -> Stage:
-        """The stage for the call that comes.
+        """The stage for the next call.
 
         Args:
-            done: share of the noise levels that lie behind, 0..1.
+            done: share of the noise levels that the run has passed, 0..1.
             calls: denoiser calls made in this run.
         """
         if self._refiner is not None:
@@ -87,15 +90,15 @@ class Stages:
     def _stage(self, model: LoadedModel, name: StageName) -> Stage:
         family, quantize = model.spec.family, self._plan.request.schedule.quantize
         asked = networks_of(family).asked(model.spec, self.table, self._plan.sampler, quantize=quantize)
-        return Stage(model.network, asked, self._encode(model), self._extra(model), name, family.residuals)
+        return Stage(model.network, asked, self._encode(model), self._image_channels(model), name, family.residuals)
 
 
 def blank_conditioning(model: LoadedModel, request: GenerationRequest) -> Tensor | None:
-    """Conditioning channels (B, C, h, w) of a run without a picture, for checkpoints that expect one; else None.
+    """Channels (B, C, h, w) beside the latents for a checkpoint that expects a picture, in a run without one; None for
+    other checkpoints.
 
-    Inpainting checkpoints get a mask of ones, everything may change, and an encoded mid-grey picture. Editing
-    checkpoints get an empty one, depth checkpoints one that is equally far everywhere. Where there is a picture,
-    `start.py` answers instead.
+    Inpainting checkpoints get a mask of ones (everything may change) and an encoded mid-grey picture, editing
+    checkpoints zeros, depth checkpoints equal depth everywhere. Runs with a picture get these channels from `start.py`.
     """
     spec = model.spec
     if spec.shown_channels <= 0:

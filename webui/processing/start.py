@@ -1,6 +1,6 @@
-"""Where an img2img run starts: latents of its pictures, their mask, and what conditioned checkpoints are shown.
+"""The start of an img2img job: the latents of its pictures, their mask, and the channels that some checkpoints take.
 
-How pictures are prepared is in `inpaint.py`; how noise is mixed in, in `sample.py`.
+`inpaint.py` prepares the pictures, `sample.py` adds the noise.
 """
 
 from collections.abc import Sequence
@@ -15,24 +15,24 @@ from webui.domain.errors import BadRequestError
 from webui.domain.inpainting import SoftInpainting
 from webui.domain.request import GenerationRequest, Img2Img
 from webui.imaging.soft import changed_mask
-from webui.processing.depth import depth_channel
+from webui.processing.depth_channel import depth_channel
 from webui.processing.inpaint import Canvas, finished, prepared
 from webui.processing.plan import Plan
 from webui.sampling.masking import LatentMask
 from webui.sampling.noise import open_stream
 from webui.weights.model import LoadedModel
-from webui.weights.vae import VaeDoor
+from webui.weights.vae import VaeWrapper
 
 __all__ = ("Start", "start_of")
 
 
 class Start:
-    """The start of a job's batches, made once for all of them.
+    """The start of the first pass, encoded once for all batches of a job.
 
     Attributes:
         latents: (1, C, h, w) for all images of a batch, or (B, C, h, w).
         painted: (1, 1, h, w) in 0..1, 1 is repainted; None without a mask.
-        canvas: the pictures that they come from.
+        canvas: the pictures that were encoded.
     """
 
     def __init__(self, request: GenerationRequest, task: Img2Img, seeds: Sequence[int], model: LoadedModel) -> None:
@@ -53,25 +53,25 @@ class Start:
 
     @property
     def is_blank(self) -> bool:
-        """Whether only a masked area was to be worked on, and there was none."""
+        """Whether only a masked area was to be repainted, but the mask is empty."""
         return bool(self.canvas.note) and self.painted is None
 
     def mask_for(self, clean: Tensor) -> LatentMask | None:
         """The mask of one batch, whose clean latents (B, C, h, w) are given."""
         return None if self.painted is None else LatentMask(clean, self.painted.to(clean), self.soft)
 
-    def extra(self, model: LoadedModel) -> Tensor | None:
-        """Conditioning channels (B, C, h, w) for a checkpoint that wants some; None for others."""
+    def image_channels(self, model: LoadedModel) -> Tensor | None:
+        """Channels (B, C, h, w) beside the latents, for a checkpoint that takes some; None for others."""
         if self._seen is None or self._seen[0] is not model:
-            self._seen = (model, self._extra(model))
+            self._seen = (model, self._image_channels(model))
         return self._seen[1]
 
     def finish(self, made: Image.Image, position: int, latents: Tensor) -> tuple[Image.Image, tuple[Image.Image, ...]]:
-        """The picture with the original where the mask protects it, and what was asked for beside it.
+        """The picture with the original put back where the mask protects it, and the pictures requested beside it.
 
         Args:
-            made: as decoded.
-            latents: (C, h, w), what it was decoded from.
+            made: the picture as decoded.
+            latents: (C, h, w), from which it was decoded.
         """
         done = finished(self.canvas, self._task, made, position, self._changed(position, latents))
         return done.image, done.attachments
@@ -84,14 +84,16 @@ class Start:
         painted = self.painted[0, 0].double().cpu().numpy()
         return changed_mask(distance, painted, self.soft, self._request.width, self._request.height)
 
-    def _check_size(self, vae: VaeDoor) -> None:
+    def _check_size(self, vae: VaeWrapper) -> None:
         for picture in self.canvas.pictures:
             if min(picture.size) < vae.downscale:
                 needed = f"at least {vae.downscale} pixels on each side for resize_mode latent"
                 raise BadRequestError("task.image", f"has {picture.width} x {picture.height} pixels; {needed}")
 
-    def _encode(self, vae: VaeDoor, pixels: Tensor) -> Tensor:
-        """Latents of the request's size; those of a picture of another size (resize_mode latent) are stretched."""
+    def _encode(self, vae: VaeWrapper, pixels: Tensor) -> Tensor:
+        """Encode to latents of the request's size. Those of a picture of another size (resize_mode latent) are
+        stretched.
+        """
         latents = vae.encode(pixels)
         if latents.shape[-2:] == self._cells:
             return latents
@@ -105,7 +107,7 @@ class Start:
         return share[None, None].to(self._device)
 
     def _content(self, latents: Tensor, seeds: Sequence[int]) -> Tensor:
-        """What the masked part holds before the schedule's noise is added."""
+        """The latents with the masked part filled as the request wants it, before noise is added."""
         options = self._task.inpainting
         if self.painted is None or options is None or options.content not in ("noise", "nothing"):
             return latents
@@ -116,10 +118,10 @@ class Start:
         drawn = [open_stream(seed, source, self._device)(tuple(latents.shape[1:])) for seed in seeds]
         return kept + torch.stack(drawn) * self.painted
 
-    def _extra(self, model: LoadedModel) -> Tensor | None:
+    def _image_channels(self, model: LoadedModel) -> Tensor | None:
         spec, batch = model.spec, self._request.batch_size
         if spec.edits:
-            # the posterior's mode as it is, without the factor that latents have
+            # the mode of the posterior, not multiplied by the scale of latents
             shown = torch.cat([self._encode(model.vae, one) for one in self._pixels]) / model.vae.scale
             return shown.expand(batch, -1, -1, -1)
         if model.depth is not None:
@@ -136,7 +138,7 @@ class Start:
         return channels.expand(batch, -1, -1, -1)
 
     def _pixel_mask(self) -> Tensor:
-        """(1, 1, H, W) of the pictures' size; without a mask all of it is painted."""
+        """The mask at the size of the pictures, (1, 1, H, W); without one it is 1 everywhere."""
         if self.canvas.mask is None:
             return torch.ones_like(self._pixels[0][:, :1])
         mask = torch.from_numpy(np.array(self.canvas.mask, np.float32)).to(self._device) / 255
@@ -148,7 +150,7 @@ def start_of(plan: Plan, model: LoadedModel) -> Start | None:
     """Encode the pictures that a plan starts from; None where it starts from noise.
 
     Raises:
-        BadRequestError: they cannot be brought to size.
+        BadRequestError: a picture is too small.
     """
     task = plan.request.task
     return Start(plan.request, task, plan.batches[0].seeds, model) if isinstance(task, Img2Img) else None

@@ -1,4 +1,4 @@
-"""Seamless pictures: convolutions that wrap around the edges, for the length of a job."""
+"""Makes pictures seamless: for the length of a job, convolutions wrap around the edges."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,7 +8,9 @@ from torch import nn
 
 @contextmanager
 def wrapped_edges(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """Give every Conv2d of the modules circular padding; their own padding is put back whatever happens."""
+    """Give every Conv2d of the modules circular padding; their own padding is restored at the end, also after an
+    error.
+    """
     changed = [
         (layer, layer.padding_mode)
         for module in modules

@@ -1,10 +1,14 @@
-"""Upscalers by name: the filters, and networks of the models folder. How pictures grow is in `imaging/upscale.py`."""
+"""Finds upscalers by name: filters, and networks from the models folder. `imaging/upscale.py` enlarges pictures with
+them.
+"""
+
+from collections.abc import Callable
 
 from PIL import Image
 
 from webui.domain.request import GenerationRequest
 from webui.domain.upscale import PLAIN_UPSCALERS
-from webui.imaging.upscale import LANCZOS, NEAREST, Pass, Watch, by_filter, by_model, resized
+from webui.imaging.upscale import LANCZOS, NEAREST, UpscalerPass, Watch, by_filter, by_model, resized, rounded
 from webui.library.library import ModelLibrary
 from webui.library.upscalers import check_upscalers, find_upscaler
 from webui.weights.upscalers import UpscalerCache
@@ -13,24 +17,29 @@ NONE, _, NEAREST_NAME = PLAIN_UPSCALERS
 
 
 class Upscalers:
-    """Gives each upscaler's pass; networks are loaded when they are first used."""
+    """Provides upscalers by name. Networks are loaded when they are first used."""
 
     def __init__(self, library: ModelLibrary, cache: UpscalerCache) -> None:
         self._library = library
         self._cache = cache
 
     def check(self, request: GenerationRequest) -> None:
-        """Raises BadRequestError, naming the field, where an upscaler of the request is not here."""
+        """Raises BadRequestError, naming the field, where an upscaler of the request does not exist."""
         check_upscalers(self._library, request)
 
-    def pass_of(self, name: str, scale: float, watch: Watch) -> Pass:
-        """One pass of an upscaler that shall reach `scale`; `watch` hears of tiles and may raise Cancelled."""
+    def pass_of(self, name: str, scale: float, watch: Watch, whole: Callable[[float], int] = rounded) -> UpscalerPass:
+        """One pass of an upscaler that shall reach `scale`.
+
+        Args:
+            watch: hears of tiles and may raise Cancelled.
+            whole: of filters, how sides become whole pixels.
+        """
         if name in PLAIN_UPSCALERS:
-            return by_filter(scale, NEAREST if name == NEAREST_NAME else LANCZOS)
+            return by_filter(scale, NEAREST if name == NEAREST_NAME else LANCZOS, whole)
         return by_model(self._cache.get(find_upscaler(self._library, name)), watch)
 
     def resized(self, image: Image.Image, name: str, width: int, height: int, watch: Watch) -> Image.Image:
-        """The picture at exactly width x height; it grows by the upscaler and shrinks by Lanczos."""
+        """The picture at exactly width x height. The upscaler enlarges it, Lanczos makes it smaller."""
         if name == NONE:
             return resized(image, width, height, None)
-        return resized(image, width, height, lambda scale: self.pass_of(name, scale, watch))
+        return resized(image, width, height, lambda scale: self.pass_of(name, scale, watch, int))

@@ -1,4 +1,6 @@
-"""Attention syntax of a prompt: `(more)`, `[less]`, `(weight:1.3)`, escapes and BREAK. Text only; no tokens."""
+"""Parses the attention syntax of a prompt: `(more)`, `[less]`, `(weight:1.3)`, escapes and BREAK. It works on text
+alone.
+"""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +32,9 @@ class Segment(NamedTuple):
 
     @property
     def is_break(self) -> bool:
-        """True for the BREAK marker. Inside brackets its weight is not -1 any more and it is ordinary text."""
+        """Whether it is the BREAK marker. Inside brackets BREAK has another weight than -1 and counts as ordinary
+        text.
+        """
         return self.text == "BREAK" and self.weight == -1
 
 
@@ -39,8 +43,8 @@ def parse_attention(text: str, *, field: str = "prompt") -> list[Segment]:
 
     `(x)` multiplies by 1.1, `[x]` by 1 / 1.1, `(x:n)` by n; nested brackets multiply. A backslash makes the next
     character literal. Unmatched closers are literal, unclosed openers reach to the end of the text. Round and square
-    brackets are independent of each other. More than 100 open brackets of a kind: the deeper ones have no effect,
-    which keeps the time linear in the length.
+    brackets are independent of each other. Beyond 100 open brackets of a kind the deeper ones have no
+    effect, which keeps the time linear in the length.
 
     Args:
         field: name for errors.
@@ -93,7 +97,7 @@ def _number(text: str, field: str) -> float:
 
 
 def _split_breaks(text: str) -> Iterator[Segment]:
-    """Cut at the word BREAK, which takes the whitespace on both sides with it."""
+    """Cut at the word BREAK, which is removed with the whitespace on both sides."""
     pieces = _BREAK_WORD.split(text)
     for index, piece in enumerate(pieces):
         if index > 0:

@@ -1,6 +1,6 @@
-"""Texts as chunks of weighted tokens (prompt-language, sections 7 to 9). No encoding here.
+"""Cuts texts into chunks of weighted tokens. They are encoded in `encode.py`.
 
-How many tokens a chunk has, its `size`, is the family's: what its text encoders read at once, without BOS and EOS.
+The size of a chunk is how many tokens the text encoders of a family read at once, without BOS and EOS.
 """
 
 import math
@@ -13,17 +13,17 @@ from webui.prompt.attention import Segment, parse_attention
 from webui.prompt.embedding_table import E, EmbeddingTable
 from webui.prompt.tokenize import COMMA, END, START, ClipTokenizer, Dialect
 
-PLACEHOLDER = 0  # stands where the vectors of an embedding go
+PLACEHOLDER = 0  # the token id in the places of an embedding's vectors
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk(Generic[E]):
-    """The tokens that are encoded together.
+    """Tokens that are encoded together.
 
     Attributes:
         tokens: ids without BOS, EOS and padding.
         weights: one factor a token.
-        embeddings: (offset into tokens, embedding). After a move at a comma the offset may point behind the tokens.
+        embeddings: (offset into tokens, embedding). After a move at a comma the offset may lie beyond the tokens.
     """
 
     tokens: tuple[int, ...] = ()
@@ -31,7 +31,7 @@ class Chunk(Generic[E]):
     embeddings: tuple[tuple[int, E], ...] = ()
 
     def padded_tokens(self, size: int, *, with_zero: bool) -> list[int]:
-        """The size + 2 ids: BOS, tokens, EOS, then 0 or EOS to the end. With zeros only 0 follows the first EOS."""
+        """The size + 2 ids: BOS, the tokens, EOS, then 0 (`with_zero`) or EOS to the end."""
         ids = [START, *self.tokens, *[END] * (size + 1 - len(self.tokens))]
         if with_zero:
             first = ids.index(END)
@@ -48,7 +48,7 @@ class Chunks(Generic[E]):
     """A text in chunks, at least one.
 
     Attributes:
-        count: tokens as users see them: `size` for each closed chunk and the real ones of the last.
+        count: tokens as users see them: `size` for each full chunk, plus the tokens of the last chunk.
         size: tokens that fit into a chunk.
     """
 
@@ -95,7 +95,9 @@ def chunks(
 def old_chunks(
     text: str, tokenizer: ClipTokenizer, embeddings: EmbeddingTable[E], rules: PromptRules, *, size: int
 ) -> Chunks[E]:
-    """The emphasis of the first versions: brackets in tokens set the factor of what follows; one chunk, cut to size."""
+    """The emphasis of A1111's first versions: a token with brackets sets the factor of the tokens after it. The text is
+    cut to one chunk.
+    """
     (ids,) = tokenizer.ids([text])
     tokens: list[int] = []
     weights: list[float] = []
@@ -122,7 +124,7 @@ def old_chunks(
 
 @dataclass(slots=True)
 class _Building(Generic[E]):
-    """Chunks in the making."""
+    """The chunks of a text while they are built."""
 
     embeddings: EmbeddingTable[E]
     backtrack: int
@@ -161,7 +163,7 @@ class _Building(Generic[E]):
             position += name_length
 
     def _move_behind_comma(self) -> None:
-        """Start the next chunk with what follows the last comma, if that is near enough.
+        """Move the tokens after the last comma to the next chunk, if the comma is near enough to the end.
 
         Embeddings stay recorded in the old chunk even if their placeholders move. That is A1111's behaviour, and
         images depend on it.

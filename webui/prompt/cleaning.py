@@ -1,8 +1,8 @@
-"""How CLIP's tokenizers tidy a text before they cut it into tokens. Text only.
+"""Cleans a text as CLIP's tokenizers do before they cut it into tokens.
 
-OpenAI's and open_clip's tokenizers both repair Unicode first (the library ftfy). What matters of that for prompts is
-done here: entities, typographic quotes, ligatures, full-width forms, control characters. Repair of text that was
-decoded with the wrong code page is not.
+OpenAI's and open_clip's tokenizers both repair Unicode first (the library ftfy). The parts of it that matter
+for prompts are here: entities, typographic quotes, ligatures, full-width forms, control characters. Text that was
+decoded with the wrong code page is not repaired.
 """
 
 import html
@@ -64,7 +64,7 @@ def clean_open_clip(text: str) -> str:
 def _repair(text: str) -> str:
     if text.isascii() and "&" not in text and text.isprintable():
         return text  # by far the most common case
-    if "<" not in text:  # otherwise it may be markup on purpose
+    if "<" not in text:  # with a "<" the entities may belong to markup and stay as they are
         text = _ENTITY.sub(lambda entity: html.unescape(entity.group()), text)
     text = _ESCAPE_SEQUENCE.sub("", text)
     text = text.translate(_LIGATURES)

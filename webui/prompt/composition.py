@@ -1,4 +1,4 @@
-"""What is cut from a prompt before its schedule is read: comments, `<network:tags>` and AND parts. Text only."""
+"""Takes comments, `<network:tags>` and AND parts out of a prompt, before its prompt schedule is read."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 _COMMENT_LINE = re.compile(r"(?:\A|\n)#[^\n]*(?:\n|\Z)")
-_COMMENT_TAIL = re.compile(r"#[^\n]*(?:\n|\Z)")
+_COMMENT_TAIL = re.compile(r"(?P<tag><\w+:[^<>\n]+>)|#[^\n]*(?:\n|\Z)")
 _TAG_START = re.compile(r"<(\w+):")
 _AND = re.compile(r"\bAND\b")
 _WEIGHT = re.compile(r"[-+]?(?:\d+\.?|\d*\.\d+)")
@@ -14,7 +14,7 @@ _WEIGHT = re.compile(r"[-+]?(?:\d+\.?|\d*\.\d+)")
 
 @dataclass(frozen=True, slots=True)
 class NetworkTag:
-    """`<kind:positional:...:name=value>`, for example `<lora:ink:0.8>`. Values are text as written."""
+    """`<kind:positional:...:name=value>`, for example `<lora:ink:0.8>`. Values are text, as written."""
 
     kind: str
     positional: tuple[str, ...] = ()
@@ -22,8 +22,11 @@ class NetworkTag:
 
 
 def strip_comments(text: str) -> str:
-    """Replace every `#` and the rest of its line, the line's newlines included, by one newline."""
-    return _COMMENT_TAIL.sub("\n", _COMMENT_LINE.sub("\n", text))
+    """Replace every `#` and the rest of its line, the line's newlines included, by one newline.
+
+    Inside a tag it is a part of a name: `<lora:ink #2:1>`.
+    """
+    return _COMMENT_TAIL.sub(lambda found: found["tag"] or "\n", _COMMENT_LINE.sub("\n", text))
 
 
 def extra_networks(text: str) -> tuple[str, tuple[NetworkTag, ...]]:
@@ -68,7 +71,8 @@ def _tag(kind: str, arguments: str) -> NetworkTag:
 def split_and(text: str) -> list[tuple[str, float]]:
     """Split at the word AND and read each part's weight, a trailing `: number` (arXiv:2206.01714).
 
-    The weight is read without AND too: `12:30` is the text `12` with weight 30. Whitespace at the end of a part goes.
+    The weight is read without AND too: `12:30` is the text `12` with weight 30. Whitespace at the end of a part is
+    removed.
     """
     return [_weighted(part) for part in _AND.split(text)]
 

@@ -1,4 +1,4 @@
-"""What the text encoders hand to the denoiser. Types only."""
+"""The types of encoded prompts, which go from the text encoders to the denoiser."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One text of a prompt schedule, encoded; used up to and including planned call `until`.
+    """One encoded text of a prompt schedule. It is used up to and including the call of number `until`.
 
     Attributes:
         context: (T, D) float32, T a multiple of the encoders' window.
@@ -21,7 +21,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One side of an AND: its weight and its schedule."""
+    """One part of an AND: its weight and its prompt schedule."""
 
     weight: float
     spans: tuple[Span, ...]
@@ -29,11 +29,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Conditioning:
-    """The text of a batch.
+    """The encoded prompts of a batch.
 
     Attributes:
         positive: for each image its AND parts.
-        negative: for each image one schedule.
+        negative: for each image one prompt schedule.
         empty: (W, D) encoding of the empty prompt, for padding; None where not needed.
     """
 
@@ -43,8 +43,8 @@ class Conditioning:
 
 
 def at_call(spans: tuple[Span, ...], call: int) -> Span:
-    """The span in force at denoiser call `call` (from 0): the first with call <= until, else the first of all.
+    """The span to use at the call of this number (from 0): the first with call <= until, else the first of all.
 
-    The fallback is A1111's: a sampler that makes more calls than planned returns to the first text.
+    As in A1111, a sampler that makes more calls than planned returns to the first text.
     """
     return next((span for span in spans if call <= span.until), spans[0])

@@ -1,4 +1,4 @@
-"""How many tokens a prompt takes, as shown beside its box. Texts only: nothing is encoded, torch is not needed."""
+"""Counts the tokens of a prompt for the counter beside its box. Nothing is encoded, and torch is not needed."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _ESCAPED = re.compile(r"\\.", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class VectorCount:
-    """An embedding as counting sees it: its name, and how many tokens it takes."""
+    """The facts about an embedding that counting needs: its name, and how many tokens it takes."""
 
     name: str
     length: int
@@ -26,7 +26,7 @@ class VectorCount:
 @dataclass(frozen=True, slots=True)
 class TokenCount:
     """Attributes:
-    used: the size of a chunk for each full one, and the tokens of the last one.
+    used: the chunk size for each full chunk, plus the tokens of the last chunk.
     limit: the next multiple of that size.
     """
 
@@ -35,19 +35,19 @@ class TokenCount:
 
 
 class PromptCounter:
-    """Counts with the tokenizer that encodes."""
+    """Counts with the same tokenizer that is used for encoding."""
 
     def __init__(self, tokenizer: ClipTokenizer, embeddings: Sequence[VectorCount] = ()) -> None:
         self._tokenizer = tokenizer
         self._table = EmbeddingTable(embeddings, tokenizer)
 
     def count(self, text: str, *, size: int, steps: int, rules: PromptRules, negative: bool = False) -> TokenCount:
-        """The longest text that the prompt comes to: of its AND parts, at any of its steps.
+        """The count of the longest text of the prompt: over its AND parts and all steps of its prompt schedule.
 
         Args:
             text: with styles merged in.
             size: tokens of a chunk; see `TextSide.chunk`.
-            steps: planned calls, at least 1; prompt editing counts by them.
+            steps: planned calls, at least 1. Prompt editing counts them.
 
         Raises:
             BadRequestError: a weight that is not a number.
@@ -55,7 +55,7 @@ class PromptCounter:
         if rules.comments:
             text = strip_comments(text)
         parts = [text] if negative else [part for part, _ in split_and(extra_networks(text)[0])]
-        # a set: an alternation over 150 steps repeats few texts
+        # a set, since an alternation over 150 steps has few different texts
         texts = {entry for part in parts for _, entry in schedules(part, steps, old=rules.old_scheduling)}
         field = "negative_prompt" if negative else "prompt"
         found = [chunks(one, self._tokenizer, self._table, rules, size=size, name=field) for one in texts]
@@ -64,6 +64,6 @@ class PromptCounter:
 
 
 def unmatched(text: str) -> str:
-    """The pairs of brackets of which one side is missing, escaped ones left out: `()[]`; "" where all match."""
+    """The kinds of brackets (`()`, `[]`) that are not balanced, escaped ones ignored; "" where all are."""
     plain = _ESCAPED.sub("", text)
     return "".join(pair for pair in PAIRS if plain.count(pair[0]) != plain.count(pair[1]))

@@ -1,4 +1,4 @@
-"""Finding the names of embeddings among tokens. What an embedding holds is not known here, and torch is not needed."""
+"""Finds the names of embeddings among tokens. It needs neither their vectors nor torch."""
 
 from collections.abc import Sequence
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from webui.prompt.tokenize import ClipTokenizer
 
 
 class Named(Protocol):
-    """What stands in a prompt by its name."""
+    """Something that a prompt can name."""
 
     @property
     def name(self) -> str: ...
@@ -21,7 +21,7 @@ E = TypeVar("E", bound=Named)
 
 
 class EmbeddingTable(Generic[E]):
-    """Embeddings by the token ids of their names, so upper and lower case are the same."""
+    """Embeddings by the token ids of their names, so that upper and lower case are the same."""
 
     def __init__(self, embeddings: Sequence[E], tokenizer: ClipTokenizer) -> None:
         table: dict[int, list[tuple[list[int], E]]] = {}

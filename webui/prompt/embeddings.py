@@ -1,4 +1,4 @@
-"""Textual inversion (Gal et al. 2022, arXiv:2208.01618): reading the files."""
+"""Reads files of textual inversions, called embeddings for short (Gal et al. 2022, arXiv:2208.01618)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from webui.domain.errors import UnusableFileError
+from webui.library.embedding_layout import unread_in, vector_names
 from webui.library.pictures import embedding_data, is_picture
 from webui.prompt.ports import TextEncoder, TextStack
 
-MAX_VECTORS = 75  # of a file: the format was made for CLIP, which reads no more between BOS and EOS
+MAX_VECTORS = 75  # in a file: the format was made for CLIP, which reads no more between BOS and EOS
 MAX_WIDTH = 8192
 MAX_FILE = 64 * 2**20  # bytes; 75 vectors of SDXL are under 1 MB
 
@@ -29,11 +30,13 @@ class Embedding:
     Attributes:
         parts: (v, D) float32 by slot: `only` for models with one text encoder, `clip_l` and `clip_g` for SDXL.
         origin: the network file that it came inside; "" for a file of its own.
+        told: a sentence for the user about what of its file was not understood; "" where all was.
     """
 
     name: str
     parts: Mapping[Slot, Tensor]
     origin: str = ""
+    told: str = ""
 
     @property
     def length(self) -> int:
@@ -45,7 +48,7 @@ class Embedding:
         return self.parts.get(encoder.slot, self.parts.get("only", torch.empty(0, encoder.width)))
 
     def fits(self, stack: TextStack) -> bool:
-        """Whether it was made for text encoders of these widths, and goes into one chunk of theirs."""
+        """Whether it was made for text encoders of these widths, and fits into one chunk."""
         if self.length > stack.side.chunk:
             return False
         if len(self.parts) != len(stack.encoders) or ("only" in self.parts) != (len(stack.encoders) == 1):
@@ -58,10 +61,10 @@ def read_embedding(path: Path, name: str | None = None) -> Embedding:
 
     Formats: .safetensors (`emb_params`, `clip_l` and `clip_g` for SDXL, or what `weights.convert` makes of a .pt or
     .bin: A1111's `string_to_param.*`, diffusers' {token: vectors}), PNG and WebP pictures with the data in a text chunk
-    or in their pixels (`library/pictures.py`). The name is the file's, but a picture's own.
+    or in their pixels (`library/pictures.py`). The embedding is named after its file; only pictures contain a name.
 
     Args:
-        name: instead of that name, for a file that was converted and lies elsewhere.
+        name: the name to use instead, for a file that was converted and lies elsewhere.
 
     Raises:
         UnusableFileError: not readable, or none of these formats.
@@ -85,14 +88,15 @@ def read_embedding(path: Path, name: str | None = None) -> Embedding:
         raise UnusableFileError(
             f"{path.name}: expected .safetensors (a .pt or .bin is converted first), or a .png or .webp picture"
         )
-    return Embedding(name or own_name, MappingProxyType(_parts(path.name, data)))
+    told = unread_in(path.name, data) if path.suffix.lower() == ".safetensors" else ""
+    return Embedding(name or own_name, MappingProxyType(_parts(path.name, data)), told=told)
 
 
 def embedding_of(name: str, tensors: Mapping[str, Tensor], *, origin: str) -> Embedding:
-    """An embedding whose tensors came inside another file, named as in a file of their own.
+    """The embedding in tensors that came from another kind of file, named as in an embedding's own file.
 
     Raises:
-        UnusableFileError: they are no embedding.
+        UnusableFileError: the tensors are not an embedding.
     """
     return Embedding(name, MappingProxyType(_parts(f"{origin}, embedding {name}", tensors)), origin)
 
@@ -105,17 +109,13 @@ def _from_safetensors(file: str, content: bytes) -> Mapping[str, Any]:
 
 
 def _parts(file: str, data: Mapping[str, Any]) -> dict[Slot, Tensor]:
-    if "clip_l" in data and "clip_g" in data:
-        parts: dict[Slot, Tensor] = {"clip_l": _vectors(file, data["clip_l"]), "clip_g": _vectors(file, data["clip_g"])}
-    elif "string_to_param" in data:
+    if "string_to_param" in data:
         params = data["string_to_param"]
-        parts = {"only": _vectors(file, next(iter(_mapping(params).values()), None))}
+        parts: dict[Slot, Tensor] = {"only": _vectors(file, next(iter(_mapping(params).values()), None))}
     else:
-        flat = {name: value for name, value in data.items() if str(name).startswith("string_to_param.")}
-        found = [value for value in (flat or data).values() if isinstance(value, Tensor)]
-        if len(found) != 1:
-            raise UnusableFileError(f"{file}: expected one tensor of vectors, found {len(found)}")
-        parts = {"only": _vectors(file, found[0])}
+        names = vector_names(file, [str(name) for name, value in data.items() if isinstance(value, Tensor)])
+        slots: tuple[Slot, ...] = ("only",) if len(names) == 1 else ("clip_l", "clip_g")
+        parts = {slot: _vectors(file, data[name]) for slot, name in zip(slots, names, strict=True)}
     if len({len(vectors) for vectors in parts.values()}) != 1:
         raise UnusableFileError(f"{file}: clip_l and clip_g have different numbers of vectors")
     return parts

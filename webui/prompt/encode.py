@@ -1,4 +1,6 @@
-"""Prompts to Conditioning: schedules, chunks, text encoders, emphasis, and SDXL's vector. No parsing of its own."""
+"""Encodes prompts to `Conditioning`: expands prompt schedules, cuts chunks, runs text encoders, applies emphasis, and
+builds SDXL's vector. The parsers are elsewhere.
+"""
 
 import math
 from collections import Counter
@@ -19,14 +21,14 @@ from webui.prompt.schedule import schedules
 from webui.prompt.tokenize import ClipTokenizer, Dialect
 
 ROWS = 32  # chunks encoded in one call, which bounds memory
-NUMBER_WIDTH = 256  # of each embedded number in SDXL's vector
+NUMBER_WIDTH = 256  # channels for each embedded number in SDXL's vector
 
 
 class PromptEncoder:
     """Turns the prompts of a batch into conditioning with one checkpoint's text encoders."""
 
     def __init__(self, stack: TextStack, tokenizer: ClipTokenizer, embeddings: Sequence[Embedding] = ()) -> None:
-        """Embeddings that do not fit the encoders' widths are left out; `embeddings` then says which are used."""
+        """Embeddings that do not fit the widths of the encoders are left out; `embeddings` holds those that remain."""
         self.stack = stack
         self.tokenizer = tokenizer
         self.embeddings = tuple(embedding for embedding in embeddings if embedding.fits(stack))
@@ -47,16 +49,16 @@ class PromptEncoder:
         """Encode a batch.
 
         Args:
-            positives, negatives: one text an image, with styles, comments and network tags already dealt with.
+            positives, negatives: one text for each image, after styles, comments and network tags were handled.
             calls: planned denoiser calls of this pass.
-            clip_skip: 1..12; families that ignore it ignore it here.
+            clip_skip: 1..12; some families ignore it.
             size: (width, height) in pixels of this pass.
-            base_calls: planned calls of the first pass when this is the hires pass.
+            base_calls: planned calls of the first pass, where this is the second.
 
         Raises:
             BadRequestError: naming `prompt`, `negative_prompt` or `clip_skip`.
         """
-        job = _Job(self, calls, base_calls, rules, self._skip(clip_skip, sdxl), size, sdxl)
+        job = _Encoding(self, calls, base_calls, rules, self._skip(clip_skip, sdxl), size, sdxl)
         parts = [[(weight, job.spans(text)) for text, weight in split_and(prompt)] for prompt in positives]
         positive = tuple(tuple(Part(weight, spans) for weight, spans in image) for image in parts)
         negative = tuple(job.spans(text, negative=True) for text in negatives)
@@ -65,7 +67,7 @@ class PromptEncoder:
         return Conditioning(positive, negative, job.empty() if len(lengths) > 1 else None)
 
     def chunks(self, text: str, encoder: TextEncoder, rules: PromptRules, field: str) -> Chunks[Embedding]:
-        """One text of a schedule, cut for one encoder."""
+        """One text of a prompt schedule, cut into chunks for one encoder."""
         side = self.stack.side
         if rules.old_emphasis and side.old_emphasis:
             return old_chunks(text, self.tokenizer, self._table, rules, size=side.chunk)
@@ -73,13 +75,13 @@ class PromptEncoder:
         return chunks(text, self.tokenizer, self._table, rules, size=side.chunk, dialect=dialect, name=field)
 
     def _skip(self, clip_skip: int, sdxl: SDXL) -> int:
-        """Clip skip as the towers want it: 0 where the family's own layer is taken."""
+        """Clip skip as text encoders take it: 0 where the family's own layer is used."""
         follows = self.stack.side.clip_skip
         return clip_skip if follows == "always" or (follows == "asked" and sdxl.clip_l_skip) else 0
 
 
-class _Job:
-    """One call of `encode`: equal texts are encoded once."""
+class _Encoding:
+    """One call of `PromptEncoder.encode`, within which equal texts are encoded once."""
 
     def __init__(
         self,
@@ -107,7 +109,7 @@ class _Job:
         return self._done[text, negative]
 
     def empty(self) -> Tensor:
-        """(W, D): the empty prompt, whole and not zeroed."""
+        """The encoding (W, D) of the empty prompt, which is never replaced by zeros."""
         return self._encode([""], "prompt")[0][0]
 
     def _spans(self, text: str, *, negative: bool) -> tuple[Span, ...]:
@@ -138,7 +140,7 @@ class _Job:
         return embed_numbers(torch.tensor([float(known[name]) for name in self.side.numbers])).flatten()
 
     def _encode(self, texts: Sequence[str], field: str) -> tuple[list[Tensor], list[Tensor] | None]:
-        """Contexts (T, D) of equal length and pooled vectors of texts that belong together."""
+        """Encode the texts of one prompt: contexts (T, D) of equal length, and pooled vectors."""
         unique = Counter(texts)
         counts = torch.tensor(list(unique.values()), dtype=torch.float32)
         encoders = self.prompts.stack.encoders
@@ -193,8 +195,8 @@ def emphasize(hidden: Tensor, weights: Tensor, counts: Tensor, *, keep_mean: boo
     Args:
         hidden: (U, W, D), one chunk of each text.
         weights: (U, W).
-        counts: (U,) how often each text stands in its schedule; the mean is over all those together.
-        keep_mean: scale the result by one number so that its mean is what it was.
+        counts: (U,) how often each text occurs in its prompt schedule; the mean is taken over all of these.
+        keep_mean: whether the result is scaled by one number so that its mean stays the same.
     """
     weighted = hidden * weights[..., None]
     if not keep_mean or bool((weights == 1).all()):

@@ -1,4 +1,4 @@
-"""What the prompt room asks of text encoders. The networks themselves are built in `webui/weights`."""
+"""The protocol of text encoders that `webui/prompt` uses. The networks are built in `webui/weights`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Splice:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One encoder's answer: hidden (B, W, D) float32, pooled (B, D_p) float32 or None."""
+    """The output of one encoder: hidden (B, W, D) float32, pooled (B, D_p) float32 or None."""
 
     hidden: Tensor
     pooled: Tensor | None = None
@@ -41,14 +41,14 @@ class TextEncoder(Protocol):
     def encode(self, tokens: Tensor, splices: Sequence[Sequence[Splice]], *, clip_skip: int) -> Encoded:
         """Encode (B, W) int64 ids, W being the window.
 
-        Which layer is taken and whether the final norm follows is the encoder's own business; `clip_skip` is N >= 1,
-        counted from the last layer, or 0 for the tower's own layer.
+        The encoder decides which layer is its default and whether the final norm follows. `clip_skip` is N >= 1,
+        counted from the last layer, or 0 for the default.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class TextStack:
-    """The text side of a checkpoint: its family's facts, and the encoders (for SDXL CLIP-L and CLIP-G)."""
+    """The text encoders of a checkpoint (for SDXL CLIP-L and CLIP-G), with the facts about them from its family."""
 
     side: TextSide
     encoders: tuple[TextEncoder, ...]

@@ -1,6 +1,7 @@
-"""Prompt editing: `[from:to:when]` and `[a|b]` expanded into the text of each step. Text only; attention stays in it.
+"""Prompt editing: expands `[from:to:when]` and `[a|b]` into a prompt schedule, the text for each call. Attention syntax
+stays in the texts.
 
-The grammar (spec: prompt-language, section 5) is read in one pass with a stack, so time grows linearly with the length:
+The grammar is read in one pass with a stack, so time grows linearly with the length:
 
     prompt    := ( "(" prompt [":" prompt] ")" | "[" prompt "]" | scheduled | alternate | plain )*
     scheduled := "[" [prompt ":"] prompt ":" NUMBER "]"
@@ -39,12 +40,12 @@ _Content = Sequence["str | _Scheduled | _Alternate"]
 
 @dataclass(slots=True)
 class _Group:
-    """A bracket being read: what stands between its separators so far."""
+    """An open bracket, with the parts between its separators that were read so far."""
 
     opener: str
     fields: list[list[str | _Scheduled | _Alternate]] = field(default_factory=lambda: [[]])
     separators: list[str] = field(default_factory=list)
-    depth: int = 0  # of the groups inside
+    depth: int = 0  # how deeply groups are nested inside it
 
     def literal(self) -> list[str | _Scheduled | _Alternate]:
         content: list[str | _Scheduled | _Alternate] = [self.opener, *self.fields[0]]
@@ -53,7 +54,7 @@ class _Group:
         return content
 
     def close(self, closer: str) -> list[str | _Scheduled | _Alternate] | None:
-        """What the whole group stands for in the text around it; None where it fits no rule."""
+        """The meaning of the whole group; None where it fits no rule of the grammar."""
         marks = "".join(self.separators)
         if self.depth >= MAX_DEPTH:
             return None
@@ -76,8 +77,9 @@ def schedules(text: str, steps: int, base_steps: int | None = None, *, old: bool
 
     Args:
         steps: planned denoiser calls of this pass (twice the sampling steps for second-order samplers), at least 1.
-        base_steps: the first pass's count when this is the hires pass: numbers then go on counting from it.
-        old: A1111 before 1.6: any number below 1 is a share of the steps, and the hires pass repeats the first one's.
+        base_steps: the calls of the first pass, where this is the second: numbers then go on counting from there.
+        old: the rules before A1111 1.6: any number below 1 is a share of the steps, and the second pass repeats the
+            prompt schedule of the first.
 
     Returns:
         [(until, text)] with rising `until`, 1-based and inclusive; the last is the number of steps. The text verbatim

@@ -1,4 +1,4 @@
-"""Saving and deleting styles in styles.csv. What a style does to a prompt, how the file is read, is in `styles.py`."""
+"""Saves and deletes styles in styles.csv. How the file is read and styles are applied is in `styles.py`."""
 
 import csv
 import io
@@ -22,8 +22,8 @@ class StyleFile:
     """styles.csv as a set of named styles: UTF-8 with BOM, a header line, then one row a style.
 
     Every change reads the file again, changes one row and replaces the file as a whole, one change at a time: nothing
-    is lost when two tabs save at once. Columns that are not ours, rows named `#...` and the order stay; what the file
-    was before the last change is kept as `styles.csv.bak`.
+    is lost when two tabs save at once. Columns that this program does not use, rows named `#...` and the order stay.
+    The file before the last change is kept as `styles.csv.bak`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,7 +35,7 @@ class StyleFile:
         return read_styles(self._path)
 
     def names(self) -> tuple[str, ...]:
-        """What there is to choose from; nothing while the file is damaged."""
+        """The names of the styles; none while the file is damaged."""
         try:
             return tuple(self.read())
         except UnusableFileError:
@@ -54,7 +54,7 @@ class StyleFile:
         def change(header: list[str], rows: Rows) -> None:
             texts = {"name": style.name, _prompt_column(header): style.prompt, "negative_prompt": style.negative_prompt}
             if OLD_PROMPT in header and "prompt" in header:
-                texts[OLD_PROMPT] = ""  # it would be read where the other is empty
+                texts[OLD_PROMPT] = ""  # the old column would be read where the new one is empty
             for column in texts:
                 if column not in header:
                     header.append(column)

@@ -1,4 +1,4 @@
-"""Saved styles: the file styles.csv and how a style is merged into a prompt. Text only."""
+"""Saved styles: reading the file styles.csv, and merging a style into a prompt."""
 
 import csv
 import io
@@ -23,7 +23,8 @@ class Style:
 def apply_styles(text: str, styles: Sequence[str]) -> str:
     """Merge style texts into a prompt, one after another.
 
-    A style with `{prompt}` wraps what is there so far; any other is joined to it by a comma. An empty style only trims.
+    A style with `{prompt}` is wrapped around the text so far; any other is appended with a comma. An empty style only
+    removes whitespace at both ends.
     """
     for style in styles:
         if PLACEHOLDER in style:
@@ -36,7 +37,7 @@ def apply_styles(text: str, styles: Sequence[str]) -> str:
 def merge_styles(
     prompt: str, negative_prompt: str, names: Sequence[str], styles: Mapping[str, Style]
 ) -> tuple[str, str]:
-    """Both prompts with the named styles merged in; a name that is not there counts as an empty style."""
+    """Both prompts with the named styles merged in; a name that does not exist counts as an empty style."""
     chosen = [styles.get(name, Style(name)) for name in names]
     return (
         apply_styles(prompt, [style.prompt for style in chosen]),

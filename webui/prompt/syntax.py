@@ -1,7 +1,7 @@
-"""The prompt language as pure functions of text: the one door to its parsers. No tokens, no tensors.
+"""The parsers of the prompt language in one place, as pure functions of text.
 
-Order (each takes what the one before returns): merge_styles, strip_comments, extra_networks, split_and, schedules,
-parse_attention. A negative prompt skips extra_networks and split_and.
+The order of use (each takes the result of the one before) is: merge_styles, strip_comments, extra_networks, split_and,
+schedules, parse_attention. A negative prompt skips extra_networks and split_and.
 """
 
 from webui.prompt.attention import Segment, parse_attention

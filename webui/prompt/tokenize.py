@@ -1,6 +1,6 @@
-"""Texts as token ids of CLIP's byte pair encoding. Chunks are made in `chunks.py`.
+"""Turns texts into token ids by CLIP's byte pair encoding. Chunks are made in `chunks.py`.
 
-Needs no torch: the page counts tokens with it, in the process that must not load torch.
+It needs no torch, because the page counts tokens with it in the front.
 """
 
 import json
@@ -19,7 +19,7 @@ START = 49406
 END = 49407
 COMMA = 267
 
-SPECIAL = ("<|startoftext|>", "<|endoftext|>")  # each is one token also where a prompt spells it out
+SPECIAL = ("<|startoftext|>", "<|endoftext|>")  # each becomes one token, even where a prompt contains it as text
 # Radford et al. 2021 (arXiv:2103.00020), as published with the vocabulary: contractions, words, single digits, the rest
 WORD = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 WORD_END = "</w>"  # ends the last token of a word in the vocabulary
@@ -67,7 +67,7 @@ def _pair(line: str) -> tuple[str, str]:
 
 
 def _bracket_weights(vocabulary: Mapping[str, int]) -> dict[int, float]:
-    """Factor of each token with unbalanced brackets in it, for the emphasis of the first versions."""
+    """The factor of each token with unbalanced brackets in it, for the emphasis of A1111's first versions."""
     factors: dict[int, float] = {}
     for token, ident in vocabulary.items():
         rise = token.count("(") + token.count("]") - token.count(")") - token.count("[")

@@ -1,9 +1,10 @@
-"""Step noise of the SDE samplers: increments of one Brownian motion over sigma, the same however the steps are cut.
+"""Step noise of the SDE samplers: increments of one Brownian motion over sigma, which stays the same whatever the steps
+are.
 
 A Brownian motion W has independent increments W(b) - W(a) of variance b - a. Its value at any time is found by halving
-the interval again and again (a virtual Brownian tree: Li et al. 2020, arXiv:2001.01328, section 4), each halving with
-a seed of its own, so that a run of other steps, or another order of questions, meets the same path. Seeds and rounding
-follow torchsde's BrownianTree, from which images of A1111 have their noise.
+the interval again and again (a virtual Brownian tree: Li et al. 2020, arXiv:2001.01328, section 4), each halving with a
+seed of its own, so that the path does not depend on the steps of a run or on the order in which it is asked. Seeds and
+rounding follow torchsde's BrownianTree, with which A1111 draws this noise.
 """
 
 import math
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from webui.sampling.noise import Shape, Source, open_stream
 
-_DECIMALS = 6  # times are told apart to a millionth
+_DECIMALS = 6  # times closer than a millionth count as equal
 _POOL_SIZE = 24  # of numpy's SeedSequence
 _KEPT_HALVINGS = 48  # two paths from the root down to a millionth: neighbouring steps share most of theirs
 
@@ -67,7 +68,7 @@ class BrownianTree:
             return value
         middle = round((node.start + node.end) / 2, _DECIMALS)
         if end <= start or not node.start < middle < node.end:
-            return torch.zeros_like(value)  # nothing is told apart below a millionth
+            return torch.zeros_like(value)  # the interval is empty at a resolution of a millionth
         left, right = self._halve(node, middle, value)
         left_node = _Node(node.start, middle, 2 * node.key, node.depth + 1)
         right_node = _Node(middle, node.end, 2 * node.key + 1, node.depth + 1)
@@ -84,7 +85,7 @@ class BrownianTree:
         return bridge, value - bridge
 
     def _halving(self, key: int, depth: int) -> Tensor:
-        """The unit draw that halves a node; the latest are kept."""
+        """The unit normal draw that halves a node. The latest draws are kept in memory."""
         draw = self._halvings.pop((key, depth), None)
         self._halvings[key, depth] = self._draw((key, depth)) if draw is None else draw
         if len(self._halvings) > _KEPT_HALVINGS:
@@ -105,9 +106,9 @@ class BrownianNoise:
         sigma_min, sigma_max: smallest and largest sigma above 0 of the **whole** schedule, also in img2img, so that
             the path does not depend on where a run starts. Equal in a run of one step, which draws nothing.
         source, device: see `noise.open_stream`.
-        shared: one tree for the whole batch, as A1111 before 1.5: an image then depends on its neighbours. Its seed is
-            what torch's global generator gave after the start noise of the last image had seeded it; and its range was
-            that of the steps really made, so the caller gives the levels of the img2img part.
+        shared: one tree for the whole batch, as in A1111 before 1.5; an image then depends on its neighbours. Its seed
+            is what torch's global generator gave after the start noise of the last image had seeded it; and its range
+            was that of the steps really made, so the caller gives the levels of the img2img part.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From the network to the denoiser that samplers call: prompt timing, guidance, AND.
+"""The denoiser that samplers call: it asks the network, times prompt editing, and applies guidance and AND.
 
 One `GuidedModel` serves one run of a sampler. It counts its calls, because prompt editing is timed by them, and keeps
 the last estimate of the prompt alone, which is the picture when a run is interrupted.
@@ -24,11 +24,12 @@ from webui.sampling.timestep import Guided
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A network and the text encoded for it. The refiner is a second stage.
+    """A network with the text encoded for it. A run begins with the checkpoint; its refiner is a second stage.
 
     Attributes:
-        asked: how the network is asked, and what its output means.
-        extra: (B, C, h, w) conditioning channels of inpainting and editing checkpoints, or None.
+        asked: how inputs for the network are made, and what its output means.
+        image_channels: (B, C, h, w) channels beside the latents, which show inpainting and editing checkpoints a
+            picture; None for others.
         name: whether the network is the checkpoint of the pass or its refiner.
         takes: which residuals the network takes.
     """
@@ -36,24 +37,24 @@ class Stage:
     network: Network
     asked: Parameterisation
     conditioning: Conditioning
-    extra: Tensor | None = None
+    image_channels: Tensor | None = None
     name: StageName = "base"
     takes: frozenset[ResidualKind] = ALL_RESIDUALS
 
 
-StageAt = Callable[[float, int], Stage]  # (share of the noise levels done, calls made) -> the stage in force
+StageAt = Callable[[float, int], Stage]  # (share of the noise levels done, calls made) -> the stage of the next call
 
 
 class GuidedModel:
     """Classifier-free guidance (arXiv:2207.12598) around a network, in sigma space or timestep space.
 
     Args:
-        stage_at: asked before each call which network is in force.
-        levels: the noise levels of the checkpoint.
-        planned: denoiser calls planned for the run (twice the steps for second-order samplers).
-        image_cfg_scale: guidance towards the picture of checkpoints that edit by instruction (arXiv:2211.09800,
-            equation 3); None or 1: the picture is shown to the negative prompt too.
-        place: the batch and the pass that the run is of.
+        stage_at: called before each call to learn which network it goes to.
+        levels: the noise levels of the checkpoint that the run began with.
+        planned: how many calls the run is expected to make (twice the steps for second-order samplers).
+        image_cfg_scale: strength of guidance towards the picture, for checkpoints that edit by instruction
+            (arXiv:2211.09800, equation 3). With None or 1 the negative prompt is evaluated with the picture only.
+        place: the batch and the pass that the run belongs to.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class GuidedModel:
         self._calls_of: Counter[int] = Counter()  # by the index of the step
         self.calls = 0
         self.latest: Tensor | None = None  # (B, C, h, w): clean estimate of each image's first prompt part alone
-        self.padded = False  # whether a prompt was padded to the other's length
+        self.padded = False  # whether prompt or negative prompt was padded to the length of the other
 
     def denoise(self, step: Step, latents: Tensor, sigma: Tensor) -> Tensor:
         """Sigma space: (B, C, h, w) at level `sigma` -> the guided estimate of the clean latents."""
@@ -133,11 +134,11 @@ class GuidedModel:
         return Guided(guided, against)
 
     def located(self, step: Step) -> Step:
-        """The step with the place at which the run stands now."""
+        """The step with its `place` filled in: the batch, the pass and the calls made so far."""
         return replace(step, place=replace(self._place, call=self.calls, call_in_step=self._calls_of[step.index]))
 
     def _begun(self, step: Step, stage: Stage) -> Step:
-        """Count a call that begins; the step with the place of this call."""
+        """Count the call that begins now, and return the step with the place of this call."""
         self._place = replace(self._place, stage=stage.name)
         step = self.located(step)
         self._calls_of[step.index] += 1
@@ -146,7 +147,9 @@ class GuidedModel:
     def _edited(
         self, step: Step, latents: Tensor, alpha: Tensor, guided: Tensor, cond: Tensor, against: Tensor
     ) -> Tensor:
-        """The guided epsilon after the hooks, which see clean estimates; the very same where they change nothing."""
+        """The guided epsilon after the hook `edit_denoised`, which gets clean estimates; bit for bit the same where no
+        extension changes anything.
+        """
         before = _clean(latents, guided, alpha)
         after = self._hooks.edit_denoised(step, before, _clean(latents, cond, alpha), _clean(latents, against, alpha))
         return guided if after is before else (latents - alpha.sqrt() * after) / (1 - alpha).sqrt()
@@ -154,7 +157,7 @@ class GuidedModel:
     def _skips_uncond(self, sigma: Tensor) -> bool:
         """Whether this call leaves the negative prompt out (skip early CFG, NGMS).
 
-        In timestep space A1111 compares the timestep with the noise level that NGMS begins at; so it is here.
+        In timestep space A1111 compares the timestep with the noise level that NGMS begins at; and images depend on it.
         """
         options = self._options
         if options.skip_early_cond and self.calls / self._planned <= options.skip_early_cond:
@@ -165,8 +168,8 @@ class GuidedModel:
     def _predict(
         self, step: Step, stage: Stage, scaled: Tensor, timestep: Tensor, sigma: Tensor
     ) -> tuple[Tensor, Tensor | None, list[list[float]], float]:
-        """Network outputs: rows of all AND parts, image by image; those of the negative prompt or None where it is
-        skipped; the parts' weights by image; and the guidance scale that holds for this call."""
+        """Ask the network. Returns its outputs for all AND parts, image by image; its outputs for the negative prompt
+        (None where that is skipped); the weights of the parts of each image; and the guidance scale of this call."""
         text = stage.conditioning
         spans = [at_call(part.spans, self.calls) for parts in text.positive for part in parts]
         weights = [[part.weight for part in parts] for parts in text.positive]
@@ -186,11 +189,11 @@ class GuidedModel:
         return cond, self._call(step, stage, scaled, timestep, [negative], [False]), weights, self._cfg_scale
 
     def _blind(self, step: Step, stage: Stage, scaled: Tensor, timestep: Tensor) -> Tensor | None:
-        """The network's answer to the negative prompt without the picture (B, C, h, w), where guidance needs it."""
-        if self._image_scale == 1 or stage.extra is None:
+        """The network's output for the negative prompt without the picture (B, C, h, w), where guidance needs it."""
+        if self._image_scale == 1 or stage.image_channels is None:
             return None
         negative = stack_spans([at_call(one, self.calls) for one in stage.conditioning.negative])
-        unseen = replace(stage, extra=torch.zeros_like(stage.extra))
+        unseen = replace(stage, image_channels=torch.zeros_like(stage.image_channels))
         return self._call(step, unseen, scaled, timestep, [negative], [False])
 
     def _call(
@@ -206,9 +209,9 @@ class GuidedModel:
         context = torch.cat([batch.context for batch in batches]).to(sample.device)
         vectors = [batch.vector for batch in batches if batch.vector is not None]
         positive = [sign for batch, sign in zip(batches, signs, strict=True) for _ in range(len(batch.context))]
-        if stage.extra is not None:
-            extra = stage.extra if images is None else stage.extra[images]
-            sample = torch.cat([sample, extra.to(sample)], dim=1)
+        if stage.image_channels is not None:
+            image_channels = stage.image_channels if images is None else stage.image_channels[images]
+            sample = torch.cat([sample, image_channels.to(sample)], dim=1)
         call = ModelCall(
             step,
             sample,
@@ -218,7 +221,17 @@ class GuidedModel:
             torch.cat(vectors).to(sample.device) if vectors else None,
             stage.takes,
         )
-        return stage.network(call, self._hooks.unet_residuals(call))
+        residuals = self._hooks.unet_residuals(call)
+        if residuals is None:
+            return stage.network(call, None)
+        try:
+            return stage.network(call, residuals)
+        except torch.OutOfMemoryError:
+            raise
+        except (ValueError, RuntimeError) as error:  # they do not fit this network
+            output = stage.network(call, None)
+            self._hooks.refuse_residuals(error)
+            return output
 
 
 def _clean(latents: Tensor, epsilon: Tensor, alpha: Tensor) -> Tensor:

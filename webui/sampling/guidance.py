@@ -25,11 +25,12 @@ def guide(rows: Tensor, against: Tensor, weights: list[list[float]], scale: floa
 
 
 def towards_picture(guided: Tensor, shown: Tensor, unseen: Tensor, scale: float) -> Tensor:
-    """Add guidance towards a picture to what is guided by text (arXiv:2211.09800, equation 3). All (B, C, h, w).
+    """Add guidance towards a picture to an estimate that is already guided by text (arXiv:2211.09800, equation 3). All
+    (B, C, h, w).
 
     Args:
-        shown: the negative prompt's answer with the picture, which `guided` was guided against.
-        unseen: the negative prompt's answer without it.
+        shown: the output for the negative prompt with the picture, away from which `guided` was guided.
+        unseen: the output for the negative prompt without the picture.
     """
     return guided + (scale - 1) * (shown - unseen)
 
@@ -39,7 +40,7 @@ def rescaled(
 ) -> Tensor:
     """CFG rescale (arXiv:2305.08891, equations 14 to 16) of a guided clean estimate, all (B, C, h, w).
 
-    The paper scales the network's output, so both estimates are taken back to it.
+    The paper rescales the output of the network, so both estimates are converted back to outputs first.
     """
     mine, target = asked.output(guided, latents, sigma), asked.output(cond, latents, sigma)
     ratio = target.std(dim=(1, 2, 3), keepdim=True) / mine.std(dim=(1, 2, 3), keepdim=True)

@@ -1,6 +1,8 @@
-"""The one loop of noise-level space: it walks a sampler's plan and lets hooks, progress and cancelling take part.
+"""The loop for samplers of noise-level space: it makes the steps of a sampler's plan, calls hooks around each step,
+reports it, and stops when the user wants to.
 
-The mathematics is in the step functions (`samplers.py` lists them); timestep space has its loop in `timestep.py`.
+The mathematics is in the step functions (`samplers.py` lists them). Samplers that are defined on timesteps have a loop
+of their own in `timestep.py`.
 """
 
 import math
@@ -20,7 +22,7 @@ from webui.sampling.steps import Locate, Moved, Past, Step, StepHooks, StepNoise
 
 StepDenoiser = Callable[[Step, Tensor, Tensor], Tensor]  # (step, latents (B, C, h, w), sigma) -> denoised (B, C, h, w)
 
-_END_TOLERANCE = 1e-5  # of lambda; rounding must not cause another step of no width
+_END_TOLERANCE = 1e-5  # in lambda; without it rounding could cause a last step of almost no width
 
 
 @torch.no_grad()
@@ -42,11 +44,13 @@ def sample(
     Args:
         info: a sampler of the catalog, of space `sigma`.
         latents: (B, C, h, w), already at noise level sigmas[0].
-        sigmas: (n + 1,), strictly descending; usually ends in 0. Logarithms and exponentials of it keep its precision.
+        sigmas: (n + 1,), strictly descending; usually ends in 0. Its dtype decides the precision of all level
+            arithmetic.
         watch: called after each step with the current estimate of the clean latents.
-        solver_range: for samplers with `own_steps` (DPM fast, DPM adaptive): the levels they go between, and DPM fast's
-            model calls. Without it, sigmas[0], sigmas[-2] and n. They end at its sigma_min, not at 0.
-        locate: tells the steps that hooks and `watch` see where the run stands.
+        solver_range: for samplers with `own_steps` (DPM fast, DPM adaptive): the levels between which they step, and
+            the number of model calls of DPM fast. The default is sigmas[0], sigmas[-2] and n. These samplers end at its
+            sigma_min, not at 0.
+        locate: fills in the place (batch, pass, calls so far) of each step before hooks and `watch` see it.
 
     Returns:
         The latents after the last step, (B, C, h, w).
@@ -54,7 +58,7 @@ def sample(
     Raises:
         Cancelled: from `watch`; nothing is left half-done.
         NotFiniteError: DPM adaptive met NaN or infinity, on which it would never end.
-        KeyError: the sampler is none of this space.
+        KeyError: the sampler does not work in this space.
     """
     if len(sigmas) < 2:
         return latents
@@ -80,7 +84,7 @@ def _walk(
     past: deque[Past] = deque(maxlen=sampler.memory)
     level = plan.steps[0].sigma
     for step in plan.steps:
-        if step.sigma > level:  # Restart climbs
+        if step.sigma > level:  # Restart goes back up to a higher noise level
             latents = latents + noise(level, step.sigma) * (step.sigma**2 - level**2).sqrt()
 
         def move(here: Tensor, step: Step = step) -> Moved:
@@ -101,31 +105,31 @@ def _adapt(
     noise: StepNoise,
     frame: StepFrame,
 ) -> Tensor:
-    """Walk in steps that are only known once made.
+    """Make steps whose width the solver decides on the way.
 
-    Hooks are called once for each step that is taken; the watch also after a rejected trial, so that it can cancel.
-    `Step.total` is an estimate: the steps made, and as many more as are left at the present width.
+    Hooks are called once for each step that is taken. `watch` is called after rejected trials too, so that the user can
+    stop during them. `Step.total` is an estimate: the steps made, and as many more as the present width needs.
     """
-    here, end = log_snr(span.sigma_max), log_snr(span.sigma_min)
-    low_before, width, index = latents, solver.first_width, 0
+    t, t_end = log_snr(span.sigma_max), log_snr(span.sigma_min)
+    low_before, h, index = latents, solver.h_init, 0
     is_fresh = True
-    while here < end - _END_TOLERANCE:
-        there = (here + width).minimum(end)
-        total = index + max(1, math.ceil(float((end - here) / width)))
-        step = Step(index, total, (-here).exp(), (-there).exp())
+    while t < t_end - _END_TOLERANCE:
+        t_next = (t + h).minimum(t_end)
+        total = index + max(1, math.ceil(float((t_end - t) / h)))
+        step = Step(index, total, (-t).exp(), (-t_next).exp())
         if is_fresh:
             latents = frame.before(step, latents)
             low_before = latents if index == 0 else low_before
-        # A rejected trial is made anew from its first call: prompt editing counts the calls.
-        trial = solver.attempt(partial(denoise, step), latents, low_before, (here, there, end), width, options.eta)
+        # A rejected trial is repeated from its first call, whose result could be kept: prompt editing counts the calls.
+        trial = solver.attempt(partial(denoise, step), latents, low_before, (t, t_next, t_end), h, options.eta)
         if not math.isfinite(trial.error):
             message = f"step {index + 1} of DPM adaptive, at sigma {float(step.sigma):.4g}, gave NaN or infinity; "
             raise NotFiniteError(message + "try a higher precision of the model, or another sampler")
-        is_fresh, width = trial.accepted, trial.width
+        is_fresh, h = trial.accepted, trial.h
         if not trial.accepted:
             frame.watch(step, trial.denoised)
             continue
-        noised = trial.high + trial.up * options.s_noise * noise(step.sigma, step.sigma_next)
+        noised = trial.high + trial.sigma_up * options.s_noise * noise(step.sigma, step.sigma_next)
         latents = frame.after(step, Moved(noised, trial.denoised)).latents
-        low_before, here, index = trial.low, there, index + 1
+        low_before, t, index = trial.low, t_next, index + 1
     return latents

@@ -1,4 +1,4 @@
-"""Inpainting for any checkpoint: what a mask protects is put back at every call of the denoiser.
+"""Inpainting for any checkpoint: the part that a mask protects is put back at every call of the denoiser.
 
 How masks are made from pictures is in `webui/imaging`.
 """
@@ -18,7 +18,7 @@ _LEAST_NORM = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class LatentMask:
-    """What may change.
+    """Which latent cells of a batch a run may change.
 
     Attributes:
         clean: (B, C, h, w) latents of the picture.
@@ -42,11 +42,13 @@ class LatentMask:
         return soft_blend(self.clean, latents, self.painted.to(latents) ** exponent, self.soft.contrast_boost)
 
     def finished(self, latents: Tensor) -> Tensor:
-        """What a run ends with; soft inpainting decides only in the picture what is kept."""
+        """The latents after a run with the protected part put back. Soft inpainting leaves them as they are: it decides
+        in the decoded picture what is kept.
+        """
         return latents if self.soft is not None else self.blended(latents)
 
     def blended(self, latents: Tensor) -> Tensor:
-        """New where painted, clean where not."""
+        """The given latents where the mask is 1, the clean ones where it is 0."""
         return latents * self.painted + self.clean * (1 - self.painted)
 
     def denoiser(self, denoise: StepDenoiser) -> StepDenoiser:
@@ -54,8 +56,8 @@ class LatentMask:
         return lambda step, latents, sigma: self.kept(denoise(step, latents, sigma), sigma)
 
     def predictor(self, epsilon: EpsilonModel) -> EpsilonModel:
-        """A model of timestep space that sees the protected part clean, as A1111 has it; the sampler's own latents
-        stay as they are."""
+        """A model of timestep space that sees the protected part clean, as A1111 has it; the latents of the sampler
+        itself stay as they are."""
 
         def masked(step: Step, latents: Tensor, timestep: Tensor) -> Guided:
             return epsilon(step, self.kept(latents, timestep), timestep)

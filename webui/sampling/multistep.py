@@ -29,34 +29,39 @@ def lms(
 ) -> Moved:
     """Linear multistep: Adams-Bashforth of order up to 4 on the uneven grid of the noise levels."""
     denoised = denoise(latents, step.sigma)
-    here = tangent(latents, denoised, step.sigma)
+    d = tangent(latents, denoised, step.sigma)
     nodes = [float(step.sigma), *(float(p.sigma) for p in reversed(past))]
     weights = lagrange_integrals(nodes, float(step.sigma), float(step.sigma_next))
-    return Moved(_advanced(latents, here, past, weights), denoised, here)
+    return Moved(_advanced(latents, d, past, weights), denoised, d)
 
 
 def dpmpp_2m(
     denoise: Denoiser, latents: Tensor, step: Step, past: Sequence[Past], noise: StepNoise, options: SamplerOptions
 ) -> Moved:
-    """DPM-Solver++(2M) (arXiv:2211.01095, algorithm 2): second order from one remembered step."""
+    """DPM-Solver++(2M) (arXiv:2211.01095, algorithm 2): second order from one remembered step.
+
+    h is the width of this step in -ln sigma, h_last that of the step before; denoised_d is the extrapolated estimate.
+    """
     denoised = denoise(latents, step.sigma)
     ratio = step.sigma_next / step.sigma
-    guess = denoised
+    denoised_d = denoised
     if past and step.sigma_next > 0:
-        width, width_before = -ratio.log(), (past[-1].sigma / step.sigma).log()
-        guess = denoised + (denoised - past[-1].denoised) * (width / (2 * width_before))
-    return Moved(ratio * latents + (1 - ratio) * guess, denoised)
+        h, h_last = -ratio.log(), (past[-1].sigma / step.sigma).log()
+        denoised_d = denoised + (denoised - past[-1].denoised) * (h / (2 * h_last))
+    return Moved(ratio * latents + (1 - ratio) * denoised_d, denoised)
 
 
 def ipndm(
     denoise: Denoiser, latents: Tensor, step: Step, past: Sequence[Past], noise: StepNoise, options: SamplerOptions
 ) -> Moved:
-    """Improved PNDM (arXiv:2204.13902, appendix): Adams-Bashforth up to order 4, as if all steps were equal."""
+    """Improved PNDM (arXiv:2204.13902, appendix): Adams-Bashforth up to order 4, with the coefficients of equal
+    steps.
+    """
     denoised = denoise(latents, step.sigma)
-    here = tangent(latents, denoised, step.sigma)
-    width = float(step.sigma_next - step.sigma)
-    weights = [width * weight for weight in ADAMS_BASHFORTH[len(past)]]
-    return Moved(_advanced(latents, here, past, weights), denoised, here)
+    d = tangent(latents, denoised, step.sigma)
+    h = float(step.sigma_next - step.sigma)
+    weights = [h * weight for weight in ADAMS_BASHFORTH[len(past)]]
+    return Moved(_advanced(latents, d, past, weights), denoised, d)
 
 
 def ipndm_v(
@@ -64,14 +69,15 @@ def ipndm_v(
 ) -> Moved:
     """IPNDM with coefficients for uneven steps, up to order 4 (Forge's IPNDM_V).
 
-    Those of order 4 add up to 1 only where widths shrink evenly; they are kept, for images are made with them.
+    The coefficients of order 4 add up to 1 only where widths shrink evenly. Existing images are made with them, so
+    they are not corrected.
     """
     denoised = denoise(latents, step.sigma)
-    here = tangent(latents, denoised, step.sigma)
+    d = tangent(latents, denoised, step.sigma)
     levels = [float(step.sigma_next), float(step.sigma), *(float(p.sigma) for p in reversed(past))]
     gaps = [later - earlier for later, earlier in pairwise(levels)]
     weights = [gaps[0] * weight for weight in _uneven_weights(gaps)]
-    return Moved(_advanced(latents, here, past, weights), denoised, here)
+    return Moved(_advanced(latents, d, past, weights), denoised, d)
 
 
 def deis(
@@ -79,15 +85,15 @@ def deis(
 ) -> Moved:
     """tAB-DEIS (arXiv:2204.13902) of order up to 3: the polynomial through the tangents runs in VP time.
 
-    The last step to sigma 0 is of order 1, for the polynomial would be drawn far outside its nodes.
+    The last step, to sigma 0, is of order 1: the polynomial would have to be evaluated far outside its nodes.
     """
     denoised = denoise(latents, step.sigma)
-    here = tangent(latents, denoised, step.sigma)
+    d = tangent(latents, denoised, step.sigma)
     if not past or step.sigma_next == 0:
-        return Moved(latents + here * (step.sigma_next - step.sigma), denoised, here)
+        return Moved(latents + d * (step.sigma_next - step.sigma), denoised, d)
     nodes = [_deis_time(float(sigma)) for sigma in (step.sigma, *(p.sigma for p in reversed(past)))]
     weights = _deis_weights(nodes, _deis_time(float(step.sigma_next)))
-    return Moved(_advanced(latents, here, past, weights), denoised, here)
+    return Moved(_advanced(latents, d, past, weights), denoised, d)
 
 
 def lagrange_integrals(nodes: Sequence[float], start: float, end: float) -> list[float]:
@@ -105,10 +111,10 @@ def _basis(nodes: Sequence[float], j: int, at: float) -> float:
     return math.prod((at - node) / (nodes[j] - node) for k, node in enumerate(nodes) if k != j)
 
 
-def _advanced(latents: Tensor, here: Tensor, past: Sequence[Past], weights: Sequence[float]) -> Tensor:
-    """latents + sum of weight x derivative, newest first."""
+def _advanced(latents: Tensor, d: Tensor, past: Sequence[Past], weights: Sequence[float]) -> Tensor:
+    """latents + sum of weight x derivative, the newest derivative (`d`) first."""
     before = [p.derivative for p in reversed(past) if p.derivative is not None]
-    for weight, derivative in zip(weights, [here, *before], strict=True):
+    for weight, derivative in zip(weights, [d, *before], strict=True):
         latents = latents + weight * derivative
     return latents
 
@@ -122,7 +128,7 @@ def _uneven_weights(gaps: Sequence[float]) -> list[float]:
     if len(gaps) == 2:
         return weights
     h2 = gaps[2]
-    # The bracket is what the images of this sampler are made with; on equal steps it is Adams-Bashforth's 5 / 12.
+    # Existing images of this sampler are made with this bracket; on equal steps it is Adams-Bashforth's 5 / 12.
     third = 0.5 * (1 - h0 / (3 * (h0 + h1)) * h0 * (h0 + h1) / (h1 * (h1 + h2)))
     weights = [weights[0] + third, weights[1] - (1 + h1 / h2) * third, third * h1 / h2]
     if len(gaps) == 3:
@@ -155,7 +161,7 @@ def _deis_time(sigma: float) -> float:
 def _deis_weights(nodes: Sequence[float], end: float) -> list[float]:
     """Integral over time from nodes[0] to `end` of dsigma/dt x each Lagrange basis polynomial.
 
-    A sum over evenly spaced points, both ends included, as the images of other programs are made with.
+    The integral is a sum over evenly spaced points, both ends included, as in the programs that make such images.
     """
     start, slope = _deis_rates()
     times = torch.linspace(nodes[0], end, _DEIS_POINTS, dtype=torch.float64)

@@ -1,7 +1,7 @@
-"""Where an image's random numbers come from: streams of normal draws and the noise of a batch of images.
+"""The random numbers of images: streams of normal draws, and the noise of a batch of images.
 
 Every image owns its generator, so an image is the same alone or in a batch, and torch's global generator is neither
-read nor seeded. Noise that depends on the two sigmas of a step stands in `brownian.py`.
+read nor seeded. Noise that depends on the two sigmas of a step is in `brownian.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +16,7 @@ Source = Literal["CPU", "GPU", "NV"]
 Shape = tuple[int, ...]
 Stream = Callable[[Shape], Tensor]  # each call gives the next draw: unit normal, float32, on the device asked for
 
+_SEEDS = 2**64
 _PARALLEL = 0.9995  # mean cosine above which two noises count as parallel and are mixed linearly
 _DEGENERATE = 1e-6  # distance of a cosine from +-1 at which the angle between two columns means nothing in float32
 
@@ -24,7 +25,7 @@ def open_stream(seed: int, source: Source, device: torch.device) -> Stream:
     """A fresh stream of normal draws.
 
     Args:
-        seed: any integer of 64 bits; a negative one (seed + ENSD can be) is taken modulo 2^64.
+        seed: any integer, taken modulo 2^64: seed + ENSD can be below 0 and above the last seed.
         source: `CPU` draws with torch's Mersenne Twister and moves the result; `GPU` draws on `device` (on the CPU
             where that is a CPU or Apple's mps, as A1111 does); `NV` imitates CUDA's Philox on the CPU.
         device: where the draws end up.
@@ -33,7 +34,7 @@ def open_stream(seed: int, source: Source, device: torch.device) -> Stream:
         philox = Philox(seed)
         return lambda shape: torch.from_numpy(philox.normal(shape)).to(device)
     on = device if source == "GPU" and device.type not in ("cpu", "mps") else torch.device("cpu")
-    generator = torch.Generator(on).manual_seed(seed)
+    generator = torch.Generator(on).manual_seed(seed % _SEEDS)
     return lambda shape: torch.randn(shape, generator=generator, device=on, dtype=torch.float32).to(device)
 
 
@@ -58,7 +59,9 @@ def slerp(share: float, low: Tensor, high: Tensor) -> Tensor:
 
 
 def paste_centred(noise: Tensor, base: Tensor) -> Tensor:
-    """A copy of `base` (C, H, W) with `noise` (C, h, w) in its middle; what sticks out is cut off on both sides."""
+    """A copy of `base` (C, H, W) with `noise` (C, h, w) in its middle; what extends beyond it is cut off on both
+    sides.
+    """
     rows_to, rows_from, rows = _overlap(noise.shape[1], base.shape[1])
     columns_to, columns_from, columns = _overlap(noise.shape[2], base.shape[2])
     pasted = base.clone()
@@ -78,7 +81,7 @@ def _overlap(size: int, room: int) -> tuple[int, int, int]:
 
 
 class ImageNoise:
-    """Noise of one pass over a batch of images: the start noise, then a draw for every step that asks (`StepNoise`).
+    """Noise of one pass over a batch of images: the start noise, then one draw for every step (`StepNoise`).
 
     Args:
         seeds: one per image.
@@ -86,7 +89,7 @@ class ImageNoise:
         subseed_strength: 0..1, share of the variation in the start noise.
         resize_from: (h, w) in latent cells of an earlier image whose start noise is put in the middle of this one; off
             unless both are above 0.
-        ensd: eta noise seed delta; not 0: steps draw from fresh streams of seed + ensd, not from the image's own.
+        ensd: eta noise seed delta. Where it is not 0, steps draw from fresh streams of seed + ensd.
         source: see `open_stream`.
         shape: (C, h, w) of one latent.
         device: where the noise ends up, float32.
@@ -129,7 +132,7 @@ class ImageNoise:
         return noise
 
     def __call__(self, sigma: Tensor, sigma_next: Tensor) -> Tensor:
-        """The next draw of every image (B, C, h, w), unit variance; the levels play no part."""
+        """The next draw of every image (B, C, h, w), unit variance; it does not depend on the two levels."""
         return torch.stack([stream(self._shape) for stream in self._streams])
 
     def _first_of(self, index: int) -> Tensor:

@@ -1,11 +1,14 @@
-"""One-step samplers of the probability-flow ODE: Euler, Heun, DPM2, HeunPP2. Nothing is remembered between steps."""
+"""One-step samplers of the probability-flow ODE: Euler, Heun, DPM2, HeunPP2. Nothing is remembered between steps.
+
+d is dx/dsigma where a step starts, d_2 and d_3 at the points further on at which the model is asked again.
+"""
 
 from collections.abc import Sequence
 from functools import partial
 
 from torch import Tensor
 
-from webui.sampling.stepping import Plan, SamplerOptions, SolverRange, churned, steps_of, tangent
+from webui.sampling.stepping import SamplerOptions, SolverRange, StepPlan, churned, steps_of, tangent
 from webui.sampling.steps import Denoiser, Moved, Past, Step, StepNoise
 
 
@@ -42,9 +45,9 @@ def dpm2(
     return midpoint_between(denoise, latents, sigma, step.sigma_next)
 
 
-def heunpp2_plan(sigmas: Tensor, _: SolverRange) -> Plan:
-    """HeunPP2 looks beyond the step's end, hence it is made for a schedule (n + 1,)."""
-    return Plan(steps_of(sigmas), partial(_heunpp2, sigmas))
+def heunpp2_plan(sigmas: Tensor, _: SolverRange) -> StepPlan:
+    """The plan of HeunPP2, whose steps need the whole schedule (n + 1,) because they look beyond their own end."""
+    return StepPlan(steps_of(sigmas), partial(_heunpp2, sigmas))
 
 
 def _heunpp2(
@@ -56,50 +59,50 @@ def _heunpp2(
     noise: StepNoise,
     options: SamplerOptions,
 ) -> Moved:
-    """Heun with up to three tangents, those further on weighted by their noise level (Forge's HeunPP2).
+    """Heun with up to three tangents, those at lower noise levels weighted by that level (Forge's HeunPP2).
 
     Three model calls; two on the last step but one, one on the last.
     """
-    change = step.sigma_next - step.sigma
+    dt = step.sigma_next - step.sigma
     denoised = denoise(latents, step.sigma)
-    here = tangent(latents, denoised, step.sigma)
+    d = tangent(latents, denoised, step.sigma)
     if step.is_last:
-        return Moved(latents + here * change, denoised, here)
+        return Moved(latents + d * dt, denoised, d)
 
-    ahead = latents + here * change
-    there = tangent(ahead, denoise(ahead, step.sigma_next), step.sigma_next)
-    later = sigmas[step.index + 2]
+    latents_2 = latents + d * dt
+    d_2 = tangent(latents_2, denoise(latents_2, step.sigma_next), step.sigma_next)
+    sigma_3 = sigmas[step.index + 2]
     if step.index == step.total - 2:
         weight = step.sigma_next / (2 * sigmas[0])
-        return Moved(latents + ((1 - weight) * here + weight * there) * change, denoised, here)
+        return Moved(latents + ((1 - weight) * d + weight * d_2) * dt, denoised, d)
 
-    further = ahead + there * (later - step.sigma_next)
-    beyond = tangent(further, denoise(further, later), later)
-    second, third = step.sigma_next / (3 * sigmas[0]), later / (3 * sigmas[0])
-    mixed = (1 - second - third) * here + second * there + third * beyond
-    return Moved(latents + mixed * change, denoised, here)
+    latents_3 = latents_2 + d_2 * (sigma_3 - step.sigma_next)
+    d_3 = tangent(latents_3, denoise(latents_3, sigma_3), sigma_3)
+    weight_2, weight_3 = step.sigma_next / (3 * sigmas[0]), sigma_3 / (3 * sigmas[0])
+    mixed = (1 - weight_2 - weight_3) * d + weight_2 * d_2 + weight_3 * d_3
+    return Moved(latents + mixed * dt, denoised, d)
 
 
 def midpoint_between(denoise: Denoiser, latents: Tensor, sigma: Tensor, sigma_next: Tensor) -> Moved:
     """From `sigma` to `sigma_next` > 0 along the tangent at their geometric mean. Two model calls."""
     denoised = denoise(latents, sigma)
-    here = tangent(latents, denoised, sigma)
-    middle = ((sigma.log() + sigma_next.log()) / 2).exp()
-    halfway = latents + here * (middle - sigma)
-    there = tangent(halfway, denoise(halfway, middle), middle)
-    return Moved(latents + there * (sigma_next - sigma), denoised, here)
+    d = tangent(latents, denoised, sigma)
+    sigma_mid = ((sigma.log() + sigma_next.log()) / 2).exp()
+    latents_2 = latents + d * (sigma_mid - sigma)
+    d_2 = tangent(latents_2, denoise(latents_2, sigma_mid), sigma_mid)
+    return Moved(latents + d_2 * (sigma_next - sigma), denoised, d)
 
 
 def _euler_between(denoise: Denoiser, latents: Tensor, sigma: Tensor, sigma_next: Tensor) -> Moved:
     denoised = denoise(latents, sigma)
-    here = tangent(latents, denoised, sigma)
-    return Moved(latents + here * (sigma_next - sigma), denoised, here)
+    d = tangent(latents, denoised, sigma)
+    return Moved(latents + d * (sigma_next - sigma), denoised, d)
 
 
 def _heun_between(denoise: Denoiser, latents: Tensor, sigma: Tensor, sigma_next: Tensor) -> Moved:
     first = _euler_between(denoise, latents, sigma, sigma_next)
     if sigma_next == 0 or first.derivative is None:
         return first
-    there = tangent(first.latents, denoise(first.latents, sigma_next), sigma_next)
-    mean = (first.derivative + there) / 2
+    d_2 = tangent(first.latents, denoise(first.latents, sigma_next), sigma_next)
+    mean = (first.derivative + d_2) / 2
     return Moved(latents + mean * (sigma_next - sigma), first.denoised, first.derivative)

@@ -8,7 +8,9 @@ from webui.prompt.conditioning import Span
 
 
 def stack_spans(spans: list[Span]) -> Span:
-    """Stack (T_i, D) contexts to (N, T, D); the shorter repeat their last vector. `until` loses its meaning (0)."""
+    """Stack (T_i, D) contexts to (N, T, D); the shorter ones repeat their last vector. `until` of the result is 0 and
+    means nothing.
+    """
     longest = max(len(span.context) for span in spans)
     context = torch.stack([_extended(span.context, longest) for span in spans])
     vectors = [span.vector for span in spans if span.vector is not None]
@@ -16,7 +18,7 @@ def stack_spans(spans: list[Span]) -> Span:
 
 
 def match_lengths(positive: Span, negative: Span, empty: Tensor | None, options: Guidance) -> tuple[Span, Span, bool]:
-    """Pad stacked prompts to one length where the options ask for it; the third value says whether that happened.
+    """Pad stacked prompts to one length where the options want that. The third value says whether any was padded.
 
     `pad_conds` appends the encoded empty prompt; `pad_conds_v0` repeats the negative prompt's last vector or cuts it
     to the prompt's length, as A1111 did for DDIM before 1.6.

@@ -1,8 +1,8 @@
-"""How a network is asked at a noise level, and what its answer means. One class for each way that networks are trained.
+"""What a network is given at a noise level, and what its output means. One class for each way of training networks.
 
 Samplers know one notation, that of Karras et al. 2022 (arXiv:2206.00364): latents at noise level sigma are clean +
-sigma x unit noise. The mixture of clean and noise that a network was trained on is these latents over a number that
-follows from sigma (`spread`), so every sampler, mask and hook serves every family.
+sigma x unit noise. Dividing them by a number that follows from sigma (`spread`) gives the mixture of clean latents and
+noise that a network was trained on, so every sampler, mask and hook serves every family.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,9 @@ _LCM_TIMESTEP_SCALE = 10.0
 
 
 class Parameterisation(Protocol):
-    """How one network is asked. `sigma` is 0-dimensional and above 0; latents and outputs are (B, C, h, w)."""
+    """The inputs and the output of one network. `sigma` is 0-dimensional and above 0; latents and outputs are (B, C, h,
+    w).
+    """
 
     def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         """Clean latents with unit noise at a noise level, in the samplers' notation."""
@@ -26,30 +28,31 @@ class Parameterisation(Protocol):
         """What latents are divided by before the network sees them; 0-dimensional."""
 
     def timestep(self, sigma: Tensor) -> Tensor:
-        """The time that the network is told; 0-dimensional."""
+        """The timestep by which the network is told the noise level; 0-dimensional."""
 
     def clean(self, output: Tensor, latents: Tensor, sigma: Tensor, timestep: Tensor) -> Tensor:
         """The estimate of the clean latents that the network's output stands for."""
 
     def output(self, clean: Tensor, latents: Tensor, sigma: Tensor) -> Tensor:
-        """The output whose estimate is `clean`; CFG rescale changes it (arXiv:2305.08891)."""
+        """The output whose estimate is `clean`; CFG rescale (arXiv:2305.08891) works on it."""
 
     def of_output(self, output: Tensor, latents: Tensor, sigma: Tensor) -> Tensor:
         """The inverse of `output`."""
 
     def epsilon(self, output: Tensor, latents: Tensor, alpha: Tensor) -> Tensor:
         """The noise in variance-preserving `latents` (sqrt(alpha) clean + sqrt(1 - alpha) noise), which the network saw
-        as they are. Asked only of families that have timesteps (`Family.has_timesteps`)."""
+        as they are. Called only for families that have timesteps (`Family.has_timesteps`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class VarianceExploding:
-    """Stable Diffusion: the network sees unit variance and the timestep, and answers epsilon or v (arXiv:2202.00512).
+    """Stable Diffusion: the network gets latents of unit variance and a timestep, and outputs epsilon or v
+    (arXiv:2202.00512).
 
     Attributes:
         levels: of the checkpoint that the run began with.
-        velocity: the network answers v.
-        quantize: timesteps are rounded to whole numbers.
+        velocity: whether the network outputs v.
+        quantize: whether timesteps are rounded to whole numbers.
     """
 
     levels: SigmaTable
@@ -84,7 +87,7 @@ class VarianceExploding:
 
 @dataclass(frozen=True, slots=True)
 class Consistency(VarianceExploding):
-    """Latent consistency (arXiv:2310.04378, equation 9) of a network that answers epsilon. It knows fifty timesteps."""
+    """Latent consistency (arXiv:2310.04378, equation 9) of a network that outputs epsilon. It has fifty timesteps."""
 
     def timestep(self, sigma: Tensor) -> Tensor:
         known = self.levels.sigmas[LCM_STRIDE - 1 :: LCM_STRIDE]

@@ -1,4 +1,5 @@
-"""Philox4x32-10, the counter-based generator behind CUDA's normal draws, in numpy. No seeds policy and no torch here.
+"""Philox4x32-10, the counter-based generator behind CUDA's normal draws, in numpy. Which seed an image has is decided
+elsewhere.
 
 Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"; the mapping of counters to elements is that
 of one CUDA thread per element, so a CPU repeats what an NVIDIA card drew (to about 2e-7, below roughly 100k elements).

@@ -1,5 +1,5 @@
-"""Restart sampling: the plan that goes down, up again to a middle noise level, and down once more. The step itself is
-Heun's (`ode.py`); the loop adds the noise on the way up."""
+"""Restart sampling: a plan of steps that goes down in noise level, up again to a middle level, and down once more. Each
+step is Heun's (`ode.py`); `loop.py` adds the noise on the way up."""
 
 from itertools import pairwise
 
@@ -7,28 +7,28 @@ import torch
 from torch import Tensor
 
 from webui.sampling.ode import heun_without_churn
-from webui.sampling.stepping import Plan, SolverRange
+from webui.sampling.stepping import SolverRange, StepPlan
 from webui.sampling.steps import Step
 
 _RESTART_FROM, _RESTART_TO = 0.1, 2.0  # noise levels; the nearest of the schedule are taken
 
 
-def restart_plan(sigmas: Tensor, _: SolverRange) -> Plan:
+def restart_plan(sigmas: Tensor, _: SolverRange) -> StepPlan:
     """Restart (arXiv:2306.14878) in as many steps as `sigmas` (n + 1,) has.
 
     From 20 steps on, some of them are spent on going down again from sigma 2 to 0.1; the rest is a Karras schedule.
-    Below that it is plain Heun along `sigmas`.
+    Below 20 steps it is plain Heun along `sigmas`.
     """
     steps = len(sigmas) - 1
     if steps < 20:
         return _plan([sigmas])
-    width, times = (steps // 4, 2) if steps >= 36 else (9, 1)
-    main = torch.cat([_ramp(steps - width * times, sigmas[-2], sigmas[0]), sigmas.new_zeros(1)])
+    repeated, times = (steps // 4, 2) if steps >= 36 else (9, 1)
+    main = torch.cat([_ramp(steps - repeated * times, sigmas[-2], sigmas[0]), sigmas.new_zeros(1)])
     bottom = int((main - _RESTART_FROM).abs().argmin())
     top = int((main - _RESTART_TO).abs().argmin())
-    if top >= bottom:  # the whole schedule lies on one side: there is nothing to climb
+    if top >= bottom:  # all levels lie on one side of the two, so no part can be repeated
         return _plan([main])
-    again = _ramp(width + 1, main[bottom], main[top])
+    again = _ramp(repeated + 1, main[bottom], main[top])
     return _plan([main[: bottom + 1], *[again] * times, main[bottom:]])
 
 
@@ -39,7 +39,7 @@ def _ramp(count: int, sigma_min: Tensor, sigma_max: Tensor, rho: float = 7.0) ->
     return (high + share * (low - high)) ** rho
 
 
-def _plan(descents: list[Tensor]) -> Plan:
+def _plan(descents: list[Tensor]) -> StepPlan:
     pairs = [pair for levels in descents for pair in pairwise(levels)]
     steps = tuple(Step(index, len(pairs), sigma, sigma_next) for index, (sigma, sigma_next) in enumerate(pairs))
-    return Plan(steps, heun_without_churn)
+    return StepPlan(steps, heun_without_churn)

@@ -1,5 +1,5 @@
-"""The samplers of noise-level space: a label of the catalog for every function. Those of timestep space (DDIM family)
-are in `timestep.py`; what is shown about each to users stands in `webui/domain/catalog.py`."""
+"""The samplers of noise-level space: the function for each label of the catalog. Those of timestep space (DDIM family)
+are listed in `timestep.py`; what users see of each is in `webui/domain/catalog.py`."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

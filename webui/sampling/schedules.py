@@ -1,6 +1,6 @@
-"""Noise levels: the table a model was trained with, and the schedules that pick a run's sigmas or timesteps from it.
+"""Noise levels: the table that a model was trained with, and the schedules that choose the levels of a run from it.
 
-Everything is computed on the CPU in float32; which samplers exist, and their default schedules, stands in
+Everything is computed on the CPU in float32. Which samplers exist, and their default schedules, is listed in
 `webui.domain.catalog`.
 """
 
@@ -17,16 +17,16 @@ from webui.domain.catalog import SamplerInfo
 from webui.domain.errors import BadRequestError
 from webui.domain.request import Schedule
 
-_ZERO_SNR_LAST = 4.8973451890853435e-08  # alpha-bar of the last timestep: as near to 0 as sigmas still bear
+_ZERO_SNR_LAST = 4.8973451890853435e-08  # alpha-bar of the last timestep, small while its sigma stays finite
 LCM_STRIDE = 20  # LCM was distilled on every 20th timestep: 19, 39, ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SigmaTable:
-    """The noise level of each timestep a model knows, and the way between the two.
+    """The noise level of each timestep of a model, and the conversion between noise levels and timesteps.
 
     Attributes:
-        alphas_cumprod: (N,) float32, share of the signal's variance left, descending in 0..1.
+        alphas_cumprod: (N,) float32, share of the signal's variance that is left, descending within 0..1.
         stride, offset: entry i belongs to timestep stride x i + offset.
         sigmas: (N,) float32, sqrt((1 - alphas_cumprod) / alphas_cumprod), ascending.
         log_sigmas: (N,) float32, natural logarithms of the sigmas.
@@ -67,7 +67,7 @@ class SigmaTable:
         return torch.lerp(logs[index.floor().long()], logs[index.ceil().long()], index.frac()).exp()
 
     def lcm(self) -> "SigmaTable":
-        """The 50 levels an LCM was distilled on (arXiv:2310.04378); ask it for quantized timesteps."""
+        """The 50 levels an LCM was distilled on (arXiv:2310.04378); convert with `quantize`."""
         every = slice(LCM_STRIDE - 1, None, LCM_STRIDE)
         return SigmaTable(
             self.alphas_cumprod[every], self.sigmas[every], self.log_sigmas[every], LCM_STRIDE, LCM_STRIDE - 1
@@ -130,12 +130,12 @@ def rescaled_to_zero_snr(alphas_cumprod: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What a schedule function is given: how many levels, between which bounds, of which model."""
+    """The arguments of a schedule function: how many levels, between which bounds, from which table."""
 
     n: int
     sigma_min: float
     sigma_max: float
-    rho: float  # 0: the schedule's own
+    rho: float  # 0 means the default of the schedule
     table: SigmaTable
     options: Schedule
     label: str
@@ -151,7 +151,7 @@ def _with_zero(sigmas: Tensor | Sequence[float]) -> Tensor:
 
 
 def _uniform(wanted: _Wanted) -> Tensor:
-    """Evenly spaced timesteps over the whole table; bounds do not apply."""
+    """Evenly spaced timesteps over the whole table. Bounds are ignored."""
     table = wanted.table
     return _with_zero(table.sigma(torch.linspace(table.last_timestep, table.offset, wanted.n)))
 
@@ -183,7 +183,7 @@ def _timestep_range(wanted: _Wanted, count: int) -> Tensor:
 
 
 def _sgm_uniform(wanted: _Wanted) -> Tensor:
-    """As Stability's generative-models: evenly spaced timesteps that leave the last one out."""
+    """Evenly spaced timesteps without the last one, as in Stability's generative-models."""
     return _with_zero(wanted.table.sigma(_timestep_range(wanted, wanted.n + 1)[:-1]))
 
 
@@ -206,14 +206,14 @@ def _simple(wanted: _Wanted) -> Tensor:
 
 
 def _ddim(wanted: _Wanted) -> Tensor:
-    """Every k-th entry from the second on. Gives more than n levels where k does not divide the table."""
+    """Every k-th entry from the second on; more than n levels where the size of the table is no multiple of k."""
     entries = len(wanted.table)
     return _with_zero(wanted.table.sigmas[1 :: max(entries // wanted.n, 1)].flip(0))
 
 
 def _beta(wanted: _Wanted) -> Tensor:
     """Quantiles of a beta distribution (arXiv:2407.12173), stretched over the sigmas between the bounds."""
-    from scipy.special import betaincinv  # here: its import would slow every start
+    from scipy.special import betaincinv  # imported here because it is slow and few runs need it
 
     shares = betaincinv(wanted.options.beta_alpha, wanted.options.beta_beta, 1 - np.linspace(0, 1, wanted.n))
     return _with_zero(torch.from_numpy(wanted.sigma_min + shares * (wanted.sigma_max - wanted.sigma_min)))
@@ -291,7 +291,7 @@ _FUNCTIONS: Mapping[str, _Function] = MappingProxyType(
 def sigmas_for(
     info: SamplerInfo, scheduler_label: str, steps: int, table: SigmaTable, options: Schedule, *, tuned_levels: str
 ) -> Tensor:
-    """The noise levels of a run, whole (img2img cuts its part off afterwards).
+    """The noise levels of a whole schedule (img2img uses only the last part of it).
 
     Args:
         info: the sampler; "Automatic" means its own schedule, some discard the penultimate level, and LCM has a table
@@ -332,8 +332,8 @@ def timesteps_for(steps: int, discard: bool, known: int) -> Tensor:
 
     Args:
         steps: 1..known (one less with `discard`).
-        discard: plan one timestep more, which is what "discard penultimate sigma" does here.
-        known: timesteps that the model was trained on.
+        discard: whether "discard penultimate sigma" is on, which makes the list one timestep longer here.
+        known: how many timesteps the model was trained on.
 
     Returns:
         (n,) int64 on the CPU, ascending in 1..known - 1; n is more than `steps` where steps does not divide known.

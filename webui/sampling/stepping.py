@@ -1,4 +1,4 @@
-"""What a sampler is: a pure function that makes one step, its options, and the plan it walks along.
+"""What a sampler consists of: a pure function that makes one step, options, and a plan of the steps to make.
 
 The mathematics of each sampler stands in `ode.py`, `ancestral.py`, `multistep.py`, `sde.py`, `dpm_solver.py` and
 `restart.py`; the list of all is in `samplers.py`; hooks, progress and cancelling are in `loop.py`.
@@ -17,7 +17,7 @@ from webui.sampling.steps import Denoiser, Locate, Moved, Past, Step, StepHooks,
 
 @dataclass(frozen=True, slots=True)
 class SamplerOptions:
-    """What a user may tune in a sampler.
+    """Settings of a sampler that a user may change.
 
     Attributes:
         eta: share of the noise that ancestral and SDE samplers take out and put back anew; 0 is deterministic.
@@ -52,7 +52,7 @@ class SamplerStep(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SolverRange:
-    """Where samplers that choose their own steps begin and end, and the number of model calls DPM fast may make."""
+    """Where samplers that choose their own steps begin and end, and how many model calls DPM fast may make."""
 
     steps: int
     sigma_min: Tensor  # 0-dimensional, > 0
@@ -60,14 +60,16 @@ class SolverRange:
 
     @classmethod
     def of(cls, sigmas: Tensor) -> "SolverRange":
-        """The range A1111 reads off a schedule (n + 1,): from its first level to its last but one, in n steps."""
+        """The range that A1111 derives from a schedule (n + 1,): from its first level to its last but one, in n
+        steps.
+        """
         return cls(len(sigmas) - 1, sigmas[-2], sigmas[0])
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The steps to be made, and the function that makes each. Where a step starts higher than the one before ended,
-    the loop adds the noise between (Restart)."""
+class StepPlan:
+    """The steps to be made, and the function that makes each. Where a step starts at a higher level than the one
+    before it ended at, the loop adds the noise between the two (Restart)."""
 
     steps: tuple[Step, ...]
     move: SamplerStep
@@ -75,20 +77,20 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class PlannedSampler:
-    """A sampler that knows its steps beforehand.
+    """A sampler whose steps are known before the run.
 
     Attributes:
-        plan: from the schedule (n + 1,) and the solver's range to the steps; most look only at the schedule.
-        memory: how many earlier steps it wants to see.
+        plan: makes the steps from the schedule (n + 1,) and the solver's range; most samplers use only the schedule.
+        memory: how many earlier steps the step function is given.
     """
 
-    plan: Callable[[Tensor, SolverRange], Plan]
+    plan: Callable[[Tensor, SolverRange], StepPlan]
     memory: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StepFrame:
-    """What happens around every step of every sampler: the one place where hooks and the watch are called."""
+    """What is done before and after every step of every sampler. Only here are the step hooks and `watch` called."""
 
     hooks: StepHooks
     watch: Watch
@@ -98,7 +100,7 @@ class StepFrame:
         return self.hooks.pre_step(self.locate(step), latents)
 
     def after(self, step: Step, moved: Moved) -> Moved:
-        """Let hooks replace the latents, then report; `watch` may raise Cancelled."""
+        """Let hooks replace the latents, then report the step; `watch` may raise Cancelled."""
         step = self.locate(step)
         latents = self.hooks.post_step(step, moved.latents, moved.denoised)
         self.watch(step, moved.denoised)
@@ -109,7 +111,7 @@ class StepFrame:
 
 
 def as_it_is(step: Step) -> Step:
-    """The step of a run that stands in no job: it keeps the place it has."""
+    """The step unchanged, for runs outside a job, whose steps need no place."""
     return step
 
 
@@ -120,8 +122,8 @@ def steps_of(levels: Tensor) -> tuple[Step, ...]:
 
 
 def along(move: SamplerStep, memory: int = 0) -> PlannedSampler:
-    """The usual sampler: one step between each two neighbours of the schedule."""
-    return PlannedSampler(lambda sigmas, _: Plan(steps_of(sigmas), move), memory)
+    """A sampler of the usual kind, with one step between each two neighbours of the schedule."""
+    return PlannedSampler(lambda sigmas, _: StepPlan(steps_of(sigmas), move), memory)
 
 
 def tangent(latents: Tensor, denoised: Tensor, sigma: Tensor) -> Tensor:
@@ -135,15 +137,16 @@ def log_snr(sigma: Tensor) -> Tensor:
 
 
 def ancestral_levels(sigma: Tensor, sigma_next: Tensor, eta: float) -> tuple[Tensor, Tensor]:
-    """Split a step into a deterministic part down to `down` and fresh noise of level `up`: down^2 + up^2 = next^2.
+    """Split a step into a deterministic part to sigma_down and fresh noise of level sigma_up, which together give the
+    variance of sigma_next: sigma_down^2 + sigma_up^2 = sigma_next^2.
 
     With eta = 1 the added noise is that of the DDPM posterior (Song et al. 2020, arXiv:2010.02502, eq. 16).
     """
     if not eta:
         return sigma_next, sigma_next.new_zeros(())
     posterior = (sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2).sqrt()
-    up = (eta * posterior).minimum(sigma_next)
-    return (sigma_next**2 - up**2).sqrt(), up
+    sigma_up = (eta * posterior).minimum(sigma_next)
+    return (sigma_next**2 - sigma_up**2).sqrt(), sigma_up
 
 
 def churned(latents: Tensor, step: Step, noise: StepNoise, options: SamplerOptions) -> tuple[Tensor, Tensor]:

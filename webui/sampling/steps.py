@@ -1,4 +1,4 @@
-"""The data that walks through sampling: steps, model calls, residuals. Types only, no arithmetic.
+"""The types that sampling passes around: steps, calls of the network, residuals. There is no arithmetic here.
 
 Notation of Karras et al. 2022 (arXiv:2206.00364): latents at noise level sigma are clean + sigma x unit noise.
 Shapes: B images, C latent channels, h x w latent cells (`library.family.LatentFormat` says how many).
@@ -25,10 +25,10 @@ class Place:
     Attributes:
         batch: 0-based index of the batch in the job.
         hires: whether the run is the second pass of hires fix.
-        stage: which network is in force: the checkpoint of the pass, or its refiner once that has taken over. Before
-            and after a step it is that of the call before.
-        call: how many calls the run has made before.
-        call_in_step: how many of them were made for this step.
+        stage: which network answers: the checkpoint of the pass, or its refiner once that has taken over. In hooks
+            before and after a step it is the network of the latest call.
+        call: how many calls the run made before this one.
+        call_in_step: how many of those belong to this step.
     """
 
     batch: int = 0
@@ -40,15 +40,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the plan.
+    """One step of a run.
 
     Attributes:
         index: 0-based; `total` is how many steps the loop makes.
-        sigma, sigma_next: 0-dimensional tensors, the noise levels it goes from and to.
-        timestep, timestep_next: the same levels as training timesteps (0-dimensional tensors) in samplers that walk
-            those (DDIM family): their latents are variance preserving, (clean + sigma x noise) / sqrt(1 + sigma^2).
-            None in all others, whose latents are clean + sigma x noise.
-        place: where in its job it stands, as of the moment at which it is handed out.
+        sigma, sigma_next: 0-dimensional tensors, the noise levels from and to which it leads.
+        timestep, timestep_next: the same levels as training timesteps (0-dimensional tensors) in samplers that are
+            defined on those (DDIM family): their latents are variance preserving, (clean + sigma x noise) / sqrt(1 +
+            sigma^2). None in all others, whose latents are clean + sigma x noise.
+        place: where in its job it stands at the moment when a hook or `watch` gets it.
     """
 
     index: int
@@ -85,7 +85,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a sampler returns: the latents after the step, and its estimate of the clean ones. Both (B, C, h, w)."""
+    """The result of a step: the latents after it, and its estimate of the clean latents. Both are (B, C, h, w)."""
 
     latents: Tensor
     denoised: Tensor
@@ -131,7 +131,7 @@ class ModelCall:
     Attributes:
         step: the step that it is made for, with its place at this call.
         sample: (rows, C_in, h, w), scaled as the network wants it; C_in is C, or more with conditioning channels.
-        timestep: (rows,) float, the time that the network is told; may be fractional.
+        timestep: (rows,) float, by which the network is told the noise level; may be fractional.
         context: (rows, T, D) text conditioning.
         positive: (rows,) bool; False where the row belongs to the negative prompt.
         vector: (rows, D_y) of SDXL, or None.
@@ -165,15 +165,15 @@ class StepNoise(Protocol):
 
 
 class Network(Protocol):
-    """The network at its door: casts to its own dtype inside and answers in float32, (rows, C, h, w)."""
+    """A network with the casts around it: it takes tensors of any dtype and returns float32, (rows, C, h, w)."""
 
     def __call__(self, call: ModelCall, residuals: Residuals | None) -> Tensor: ...
 
 
 class StepHooks(Protocol):
-    """Where extensions may act. `None` is never returned: the plugin room resolves it to "unchanged".
+    """The hooks that sampling calls. They never return None: `webui/plugins` has replaced it by the value unchanged.
 
-    `edits_denoised` tells whether anybody edits clean estimates at all.
+    `edits_denoised` says whether any extension has the hook `edit_denoised`.
     """
 
     @property
@@ -182,8 +182,12 @@ class StepHooks(Protocol):
     def pre_step(self, step: Step, latents: Tensor) -> Tensor: ...
     def post_step(self, step: Step, latents: Tensor, denoised: Tensor) -> Tensor: ...
     def unet_residuals(self, call: ModelCall) -> Residuals | None: ...
+
+    def refuse_residuals(self, error: Exception) -> None:
+        """The network could not use what `unet_residuals` gave last; it was called without."""
+
     def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor: ...
 
 
-Locate = Callable[[Step], Step]  # gives a step the place at which the run stands now
-Watch = Callable[[Step, Tensor], None]  # carries progress and previews; raises Cancelled when the user stopped
+Locate = Callable[[Step], Step]  # returns the step with its `place` filled in
+Watch = Callable[[Step, Tensor], None]  # is told each step and its clean estimate; raises Cancelled to stop the run

@@ -1,7 +1,7 @@
 """Samplers of timestep space: DDIM, DDIM CFG++, PLMS, PNDM, and the loop they share with UniPC (`unipc.py`).
 
 Latents are variance preserving here: sqrt(abar) x clean + sqrt(1 - abar) x unit noise, abar being alphas_cumprod of a
-training timestep. The model is called with whole timesteps and answers with epsilon, guidance included.
+training timestep. The model is called with whole timesteps and returns epsilon, with guidance applied.
 """
 
 import math
@@ -27,7 +27,7 @@ _PNDM_WARM_UP = 3  # Runge-Kutta steps
 
 @dataclass(frozen=True, slots=True)
 class Guided:
-    """Noise predictions (B, C, h, w): with guidance, and of the negative prompt alone (the direction of CFG++)."""
+    """Noise predictions (B, C, h, w): with guidance, and of the negative prompt alone (which CFG++ moves along)."""
 
     epsilon: Tensor
     uncond: Tensor
@@ -54,7 +54,9 @@ class TimestepStep(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TimestepSampler:
-    """A step function, how many steps it looks back on, and whether it goes on from the first timestep to 0."""
+    """A step function, how many earlier steps it is given, and whether the run ends at timestep 0 instead of 1 or
+    so.
+    """
 
     move: TimestepStep
     memory: int = 0
@@ -70,7 +72,7 @@ def ddim(
     noise: StepNoise,
     options: SamplerOptions,
 ) -> Moved:
-    """DDIM (arXiv:2010.02502, eq. 12 and 16). One model call; noise is drawn on every step, also with eta 0."""
+    """DDIM (arXiv:2010.02502, eq. 12 and 16). One model call. Noise is drawn on every step, even with eta 0."""
     guided = model(latents, _times(step)[0])
     return _ddim_move(guided.epsilon, guided.epsilon, latents, step, alpha, noise, options)
 
@@ -84,7 +86,7 @@ def ddim_cfgpp(
     noise: StepNoise,
     options: SamplerOptions,
 ) -> Moved:
-    """DDIM CFG++ (arXiv:2406.08070, algorithm 2): guidance for the clean estimate, none for the way back to noise."""
+    """DDIM CFG++ (arXiv:2406.08070, algorithm 2): the clean estimate is guided, the noise added to it again is not."""
     guided = model(latents, _times(step)[0])
     return _ddim_move(guided.epsilon, guided.uncond, latents, step, alpha, noise, options)
 
@@ -119,16 +121,16 @@ def pndm(
     options: SamplerOptions,
 ) -> Moved:
     """PNDM (arXiv:2202.09778, algorithm 2): pseudo Runge-Kutta for the first three steps, then pseudo multistep."""
-    time, time_next = _times(step)
-    epsilon = model(latents, time).epsilon
+    t, t_next = _times(step)
+    epsilon = model(latents, t).epsilon
     if step.index >= _PNDM_WARM_UP or step.is_last:
         return _moved(latents, _adams_bashforth(epsilon, past), step, alpha, epsilon)
 
-    middle = time_next + ((time - time_next) / 2).floor()
-    start, half, end = alpha(time), alpha(middle), alpha(time_next)
+    middle = t_next + ((t - t_next) / 2).floor()
+    start, half, end = alpha(t), alpha(middle), alpha(t_next)
     second = model(transferred(latents, epsilon, start, half), middle).epsilon
     third = model(transferred(latents, second, start, half), middle).epsilon
-    fourth = model(transferred(latents, third, start, end), time_next).epsilon
+    fourth = model(transferred(latents, third, start, end), t_next).epsilon
     return _moved(latents, (epsilon + 2 * second + 2 * third + fourth) / 6, step, alpha, epsilon)
 
 
@@ -167,17 +169,18 @@ def sample_timesteps(
         timesteps: (n,) ascending whole numbers, indices into `table_alphas`. The first is where the latents end, as
             in A1111: n - 1 steps. PNDM goes on to 0 in n steps, as diffusers does.
         table_alphas: (N,) alphas_cumprod of every training timestep.
-        unipc: options of UniPC, which takes only n from `timesteps` and walks its own fractional times in n steps.
-        starts_from_image: True where the latents are a noised picture: UniPC then starts at timesteps[-1] too, instead
-            of at the very last time the model knows.
-        locate: tells the steps that hooks and `watch` see where the run stands.
+        unipc: options of UniPC, which uses only the length n of `timesteps` and makes n steps along fractional times of
+            its own.
+        starts_from_image: whether the latents are a noised picture; UniPC then starts at timesteps[-1] instead of at
+            the last timestep of the model.
+        locate: fills in the place (batch, pass, calls so far) of each step before hooks and `watch` see it.
 
     Returns:
         Latents (B, C, h, w), those at timestep timesteps[0] (which is 1 or so) taken for clean ones.
 
     Raises:
         Cancelled: from `watch`; nothing is left half-done.
-        KeyError: the sampler is none of this space.
+        KeyError: the sampler does not work in this space.
     """
     if not len(timesteps):
         return latents
@@ -220,18 +223,18 @@ def _ddim_move(
     noise: StepNoise,
     options: SamplerOptions,
 ) -> Moved:
-    now, later = (alpha(time) for time in _times(step))
-    clean = (latents - math.sqrt(1 - now) * epsilon) / math.sqrt(now)
-    fresh = options.eta * math.sqrt((1 - later) / (1 - now) * (1 - now / later))
-    moved = math.sqrt(later) * clean + math.sqrt(1 - later - fresh**2) * direction
+    alpha_t, alpha_t_next = (alpha(time) for time in _times(step))
+    clean = (latents - math.sqrt(1 - alpha_t) * epsilon) / math.sqrt(alpha_t)
+    fresh = options.eta * math.sqrt((1 - alpha_t_next) / (1 - alpha_t) * (1 - alpha_t / alpha_t_next))
+    moved = math.sqrt(alpha_t_next) * clean + math.sqrt(1 - alpha_t_next - fresh**2) * direction
     return Moved(moved + fresh * noise(step.sigma, step.sigma_next), clean, epsilon)
 
 
 def _moved(latents: Tensor, mixed: Tensor, step: Step, alpha: AlphaTable, epsilon: Tensor) -> Moved:
-    """Move along `mixed`; what later steps remember is the model's own answer `epsilon`."""
-    now, later = (alpha(time) for time in _times(step))
-    clean = (latents - math.sqrt(1 - now) * mixed) / math.sqrt(now)
-    return Moved(transferred(latents, mixed, now, later), clean, epsilon)
+    """Move along `mixed`, and remember the model's own output `epsilon` for later steps."""
+    alpha_t, alpha_t_next = (alpha(time) for time in _times(step))
+    clean = (latents - math.sqrt(1 - alpha_t) * mixed) / math.sqrt(alpha_t)
+    return Moved(transferred(latents, mixed, alpha_t, alpha_t_next), clean, epsilon)
 
 
 def _steps_of(timesteps: Tensor, table: Tensor) -> tuple[Step, ...]:

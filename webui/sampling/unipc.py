@@ -1,5 +1,6 @@
 """UniPC (Zhao et al. 2023, arXiv:2302.04867): a multistep predictor and corrector on fractional times, for data
-prediction. Latents are variance preserving, as in `timestep.py`, which is its door."""
+prediction. Latents are variance preserving, as in `timestep.py`, which calls it. h is the width of a step in half the
+log of the signal-to-noise ratio."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -17,7 +18,9 @@ Predict = Callable[[Step, Tensor, Tensor], Tensor]  # (step, latents (B, C, h, w
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A place on the way: sqrt(alphas_cumprod), sqrt(1 - alphas_cumprod), half the log of the signal-to-noise ratio."""
+    """A noise level as sqrt(alphas_cumprod), sqrt(1 - alphas_cumprod), and half the log of the signal-to-noise
+    ratio.
+    """
 
     alpha: float
     sigma: float
@@ -36,7 +39,7 @@ class Times:
     """The noise levels of the model at fractional times: ln alpha is linear between the (N,) entries of the table.
 
     Continuous time is 1 / N at timestep 0 and 1 at the last one. Times and levels are computed in the precision of
-    the table, for in half precision a model sees the rounding.
+    the table, because in half precision the rounding changes what the model is given.
     """
 
     def __init__(self, table_alphas: Tensor) -> None:
@@ -69,8 +72,8 @@ def run_unipc(
 ) -> Tensor:  # fmt: skip
     """Carry latents (B, C, h, w) from continuous time `start` (0..1] to that of timestep 0 in `count` steps.
 
-    The model is called `count` times: where a step starts, and where the corrector of a step ends. The latter call is
-    made for the next step (whose level it is at) and kept; the last step needs none.
+    The model is called `count` times: once where the first step starts, then where each step but the last ends. A call
+    at the end of a step serves its corrector, and the next step, which starts there.
     An order above `count` is lowered to it.
     """
     times = Times(table_alphas)
@@ -116,27 +119,27 @@ def advanced(variant: str, latents: Tensor, past: Sequence[Known], end: Level, f
         found: the estimate at `end`, which makes this the corrector; None makes it the predictor.
     """
     here, newest = past[-1].level, past[-1].clean
-    width = end.log_snr - here.log_snr
-    ratios = [(known.level.log_snr - here.log_snr) / width for known in reversed(past[:-1])]
+    h = end.log_snr - here.log_snr
+    ratios = [(known.level.log_snr - here.log_snr) / h for known in reversed(past[:-1])]
     slopes = [(known.clean - newest) / ratio for known, ratio in zip(reversed(past[:-1]), ratios, strict=True)]
     if found is not None:
         ratios, slopes = [*ratios, 1.0], [*slopes, found - newest]
-    moved = end.sigma / here.sigma * latents - end.alpha * math.expm1(-width) * newest
-    factors = weights(variant, ratios, width, corrects=found is not None)
+    moved = end.sigma / here.sigma * latents - end.alpha * math.expm1(-h) * newest
+    factors = weights(variant, ratios, h, corrects=found is not None)
     for weight, slope in zip(factors, slopes, strict=True):
         moved = moved - end.alpha * weight * slope
     return moved
 
 
-def weights(variant: str, ratios: Sequence[float], width: float, *, corrects: bool) -> list[float]:
-    """The factors on the slopes, for points at `ratios` of the step's `width` in half log-SNR.
+def weights(variant: str, ratios: Sequence[float], h: float, *, corrects: bool) -> list[float]:
+    """The factors on the slopes, for points at the shares `ratios` of the step's width `h`.
 
-    They make the step exact for polynomials in it. With one point only, `bh1` and `bh2` take 1/2 B(h) instead, which is
-    of the same order (the paper's remark on UniP-2 and UniC-1).
+    They make the step exact for polynomials in half the log-SNR. With one point only, `bh1` and `bh2` take 1/2 B(h)
+    instead, which is of the same order (the paper's remark on UniP-2 and UniC-1).
     """
     if not ratios:
         return []
-    growth = -width
+    growth = -h
     if len(ratios) == 1 and variant != "vary_coeff":
         return [0.5 * (growth if variant == "bh1" else math.expm1(growth))]
     phi, factorial = math.expm1(growth), 1.0
@@ -170,14 +173,16 @@ def _varying_weights(powers: Tensor, moments: Tensor, scales: Tensor, *, correct
 
 
 def _order_of(step: Step, order: int, lowers_at_end: bool) -> int:
-    """Orders climb from 1 while there is little to look back on, and sink at the end, where steps are long."""
+    """The order of a step: it rises from 1 while there are few earlier estimates, and falls at the end, where steps are
+    long.
+    """
     if step.index + 1 < order:
         return step.index + 1
     return min(order, step.total - step.index) if lowers_at_end else order
 
 
 def _interpolated(at: Tensor, nodes: Tensor, values: Tensor) -> Tensor:
-    """Piecewise linear through (nodes, values), both (n,) with nodes ascending; straight on outside."""
+    """Piecewise linear through (nodes, values), both (n,) with nodes ascending; the outer segments are continued."""
     right = torch.searchsorted(nodes, at).clamp(1, len(nodes) - 1)
     share = (at - nodes[right - 1]) / (nodes[right] - nodes[right - 1])
     return values[right - 1] + share * (values[right] - values[right - 1])

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from webui.api.application import create
 from webui.api.parts import EncodedImage, Parts
-from webui.api.sdapi.dialect.options import FixedOptions
-from webui.domain.errors import WebuiError
+from webui.api.sdapi.dialect.chosen import ChosenSettings, ProgramOptions
+from webui.api.webhooks import HookRules, Webhooks
+from webui.domain.errors import UnknownModelError, UnusableFileError, WebuiError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import GeneratedImage
-from webui.domain.settings import BackSettings, ImageFormat, Settings
+from webui.domain.saving import Saving
+from webui.domain.settings import BackSettings, Settings
 from webui.engine.engine import Engine
 from webui.executors.registry import executor_named
 from webui.installing.live import InstallDoor, LiveExtensions
@@ -26,22 +28,26 @@ from webui.installing.service import Installer
 from webui.installing.sources import Places
 from webui.jobs.store import JobStore
 from webui.jobs.watched import Flag
-from webui.library.library import ModelLibrary
+from webui.library.library import AUTOMATIC, ModelLibrary
+from webui.library.other_programs import with_all_folders
 from webui.library.unfinished import remove_abandoned
-from webui.output.metadata import encode
-from webui.output.store import ImageStore
+from webui.output.store import ImageStore, encoded_image
 from webui.plugins.catalog import Catalog
+from webui.plugins.crashes import FILE as CRASHES
+from webui.plugins.crashes import CrashRegister
 from webui.plugins.describing import CACHE, describe_all
 from webui.prompt.style_file import StyleFile
 from webui.server.credentials import parse_users
 from webui.server.datalock import DataLock
 from webui.server.guard import Application, Guard, Policy, is_loopback
+from webui.server.subpath import below, without
+from webui.server.upload_quota import UploadQuota
 from webui.weights.families.registry import FAMILIES
 
-STYLES_FILE = "styles.csv"  # in the data folder, where the worker reads it too
 ROOT = Path(__file__).resolve().parents[2]  # of the program, where its requirements and bundled extensions are
 SETTINGS_FILE = "settings.json"  # in the data folder
-SECRETS = frozenset({"api_auth"})
+OPTIONS_FILE = "a1111_options.json"  # in the data folder: settings that clients of the API posted
+SECRETS = frozenset({"api_auth", "webhook_secret"})
 
 
 log = logging.getLogger(__name__)
@@ -54,6 +60,25 @@ class App:
     engine: Engine
     asgi: Application
     closing: Flag = field(default_factory=Flag)
+    stopping: "Stopping" = field(default_factory=lambda: Stopping())
+
+
+class Stopping:
+    """The wish of a client that the program ends, until somebody serves who can end it."""
+
+    def __init__(self) -> None:
+        self._act: Callable[[bool], None] = _not_serving
+
+    def connect(self, act: Callable[[bool], None]) -> None:
+        """From now on `act(at_once)` ends the program; it returns soon."""
+        self._act = act
+
+    def __call__(self, *, at_once: bool) -> None:
+        self._act(at_once)
+
+
+def _not_serving(at_once: bool) -> None:
+    log.warning("a client wants the program to end, but nothing is being served")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +88,7 @@ class Wired:
     engine: Engine
     live: LiveExtensions
     installer: Installer
+    images: ImageStore
 
 
 @contextlib.contextmanager
@@ -83,10 +109,13 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
         WebuiError: the data folder is in use, or there is no such executor.
     """
     make_executor = executor_named(settings.executor)
+    settings = with_all_folders(settings)
     with contextlib.ExitStack() as stack:
         lock = DataLock(settings.data_dir)
         stack.callback(lock.close)
-        library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", FAMILIES)
+        library = ModelLibrary(
+            settings.models_dir, settings.data_dir / "cache", FAMILIES, further=settings.model_folders
+        )
         images = ImageStore.from_settings(settings)
         store = JobStore(settings.data_dir / "webui.sqlite3")
         installing = installer(settings)
@@ -108,9 +137,8 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
         )
         stack.callback(engine.close)
         live.open()
-        if settings.default_checkpoint and not engine.starting_values().checkpoint:
-            engine.change_starting_values({"checkpoint": settings.default_checkpoint})
-        yield Wired(engine, live, installing)
+        _choose_defaults(engine, settings)
+        yield Wired(engine, live, installing, images)
 
 
 @contextlib.contextmanager
@@ -125,8 +153,26 @@ def make(settings: Settings) -> Iterator[App]:
     """
     policy = policy_of(settings)
     with wired(settings, resume=True) as parts:
-        closing = Flag()
-        yield App(parts.engine, Guard(_application(settings, parts, closing), policy), closing)
+        closing, stopping = Flag(), Stopping()
+        inner = below(settings.subpath, _application(settings, parts, closing, stopping))
+        yield App(parts.engine, without(settings.subpath, Guard(inner, policy)), closing, stopping)
+
+
+def _choose_defaults(engine: Engine, settings: Settings) -> None:
+    """Choose checkpoint and VAE of the settings, where none was chosen yet. One that is not there stops no start."""
+    starting, library = engine.starting_values(), engine.library
+    for role, name, is_chosen, find in (
+        ("checkpoint", settings.default_checkpoint, bool(starting.checkpoint), library.checkpoint),
+        ("vae", settings.default_vae, starting.vae != AUTOMATIC, library.named_vae),
+    ):
+        if not name or is_chosen:
+            continue
+        try:
+            find(name)
+        except (UnknownModelError, UnusableFileError) as error:
+            log.warning("setting default_%s: %s", role, error)
+        else:
+            engine.change_starting_values({role: name})
 
 
 def written_folders(settings: Settings) -> tuple[Path, ...]:
@@ -146,11 +192,13 @@ def policy_of(settings: Settings) -> Policy:
     if not local and not users:
         raise WebuiError(f"host {settings.host} can be reached by others; set --api-auth user:password")
     return Policy(
+        usual_port=443 if settings.tls_certfile else 80,
         port=settings.port,
         own_names=() if local else (settings.host.strip("[]"), socket.gethostname()),
         allowed_hosts=settings.allowed_hosts,
         any_address=not local,
         cors_origins=settings.cors_origins,
+        cors_pattern=settings.cors_origin_pattern,
         users=users,
     )
 
@@ -173,7 +221,12 @@ def _live(
         renew(settings.for_back(disabled=disabled, broken=broken))
 
     return LiveExtensions(
-        known, installing, settings.disabled_extensions, describe=functools.partial(_infos, settings), renew=start
+        known,
+        installing,
+        settings.disabled_extensions,
+        forget=CrashRegister(settings.extensions_dir, settings.data_dir / CRASHES).forget,
+        describe=functools.partial(_infos, settings),
+        renew=start,
     )
 
 
@@ -192,27 +245,27 @@ def _infos(settings: Settings, disabled: Collection[str]) -> tuple[ExtensionInfo
 
 def install_door(settings: Settings, wired: Wired) -> InstallDoor:
     """Who may install what through page and API. Further names mean that others can reach the server."""
-    local = is_loopback(settings.host) and not settings.allowed_hosts and not settings.cors_origins
+    called_from_here = not (settings.allowed_hosts or settings.cors_origins or settings.cors_origin_pattern)
+    local = is_loopback(settings.host) and called_from_here
     return InstallDoor(wired.installer, wired.live, Permission(settings.allow_extension_install, local))
 
 
-def _application(settings: Settings, wired: Wired, closing: Flag) -> Application:
+def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stopping) -> Application:
     """The API, and the page beside it where it is wanted. `--nowebui` never loads gradio."""
     engine, door = wired.engine, install_door(settings, wired)
-    styles = StyleFile(settings.data_dir / STYLES_FILE)
+    styles = StyleFile(settings.styles_path)
     parts = Parts(
         engine=engine,
-        encode=functools.partial(encoded, settings),
+        encode=functools.partial(encoded, settings.saving),
         styles=styles.read,
-        options=FixedOptions(
-            samples_format=settings.image_format,
-            jpeg_quality=settings.jpeg_quality,
-            webp_lossless=settings.webp_lossless,
-            samples_save=settings.save_images,
-            enable_pnginfo=settings.embed_parameters,
-            save_txt=settings.sidecar_text,
-            show_progress_every_n_steps=settings.preview_every,
+        chosen=ChosenSettings(
+            ProgramOptions(settings.saving, settings.save_images, settings.preview_every),
+            settings.data_dir / OPTIONS_FILE,
         ),
+        save_grid=wired.images.save,
+        webhooks=Webhooks(HookRules(settings.webhook_hosts, settings.webhook_secret, settings.webhook_private)),
+        unload=functools.partial(_unload, settings, wired),
+        stop_server=stopping if settings.api_server_stop else None,
         flags=settings.model_dump(mode="json", exclude=set(SECRETS)),
         save_always=settings.save_api_images,
         closing=closing,
@@ -231,26 +284,28 @@ def _application(settings: Settings, wired: Wired, closing: Flag) -> Application
             embed_parameters=settings.embed_parameters,
             styles=styles,
             installing=door,
+            colours=settings.theme,
+            root_path=settings.subpath,
         )
+        return UploadQuota(application, settings.data_dir / "temp" / "gradio")
     return application
 
 
-def encoded(settings: Settings, image: GeneratedImage, image_format: ImageFormat | None = None) -> EncodedImage:
-    """An image as a file, in the format of the settings where none is named.
+def _unload(settings: Settings, wired: Wired) -> None:
+    """Give up the worker and its models; another starts, which loads when it has to."""
+    known = wired.engine.extensions
+    off = tuple(info.name for info in known.infos if info.state == "disabled")
+    wired.engine.renew(settings.for_back(disabled=off, broken=known.broken()))
 
-    One that was saved is that very file: the settings make the same bytes of it.
+
+def encoded(usual: Saving, image: GeneratedImage, saving: Saving | None = None) -> EncodedImage:
+    """An image as a file, written as is usual where nothing else is asked for.
+
+    One that was saved is that very file: it was written in the same way.
     """
-    wanted = image_format or settings.image_format
-    media_type = "image/jpeg" if wanted == "jpg" else f"image/{wanted}"
-    if image.path.endswith(f".{wanted}"):
+    way = saving or usual
+    media_type = "image/jpeg" if way.image_format == "jpg" else f"image/{way.image_format}"
+    if image.path.endswith(f".{way.image_format}"):
         with contextlib.suppress(OSError):  # it was moved or removed since
             return EncodedImage(Path(image.path).read_bytes(), media_type)
-    made = encode(
-        image.image,
-        wanted,
-        infotext=image.infotext if settings.embed_parameters else "",
-        request=image.request if settings.embed_parameters else None,
-        jpeg_quality=settings.jpeg_quality,
-        webp_lossless=settings.webp_lossless,
-    )
-    return EncodedImage(made.data, media_type)
+    return EncodedImage(encoded_image(image, way).data, media_type)

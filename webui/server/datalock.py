@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import IO
 
 from webui.domain.errors import WebuiError
+from webui.library.json_object import keep_aside
 
 
 class DataLock:
@@ -18,7 +19,9 @@ class DataLock:
     def __init__(self, data_dir: Path) -> None:
         data_dir.mkdir(parents=True, exist_ok=True)
         path = data_dir / "lock"
-        self._file: IO[str] = path.open("a+", encoding="utf-8")  # not "w": the owner's number must survive our look
+        if path.is_dir():
+            keep_aside(path, "it is a folder")
+        self._file: IO[str] = path.open("a+", encoding="utf-8", errors="replace")  # not "w": it names the owner
         try:
             _lock(self._file)
         except OSError:

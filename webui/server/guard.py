@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
@@ -47,7 +48,9 @@ class Policy:
         allowed_hosts: further names, from the user; `name` on any port or `name:port`. `*` is not special.
         any_address: accept every IP address as host (for servers that listen beyond loopback). An address written
             out cannot be rebound by DNS.
+        usual_port: the port that is meant where the Host header names none: 443 where this server speaks https.
         cors_origins: exact origins (`https://example.org`) whose pages may call.
+        cors_pattern: a regular expression of whole origins whose pages may call too; "": none.
         users: pairs of name and password; empty means no authentication.
         open_paths: answered without credentials.
         closed_paths: beginnings of paths that are never answered.
@@ -58,12 +61,20 @@ class Policy:
     own_names: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     any_address: bool = False
+    usual_port: int = 80
     cors_origins: tuple[str, ...] = ()
+    cors_pattern: str = ""
     users: tuple[tuple[str, str], ...] = ()
     open_paths: tuple[str, ...] = ("/health",)
     closed_paths: tuple[str, ...] = ("/gradio_api/proxy=", "/proxy=")
     json_limit: int = 32 * MIB
     upload_limit: int = 64 * MIB
+
+    def lets_in(self, origin: str | None) -> bool:
+        """Whether pages of an origin, given as the header says it, may call."""
+        if origin is None:
+            return False
+        return origin in self.cors_origins or bool(self.cors_pattern and re.fullmatch(self.cors_pattern, origin))
 
 
 def is_loopback(host: str) -> bool:
@@ -113,7 +124,7 @@ class Guard:
             return
         headers = _Headers(scope["headers"])
         origin = headers.only("origin")
-        cors = origin if origin is not None and origin in self._policy.cors_origins else None
+        cors = origin if self._policy.lets_in(origin) else None
         answer = _Answer(send, cors)
         try:
             self._check(scope, headers, cors)
@@ -143,7 +154,7 @@ class Guard:
         if path.startswith(self._policy.closed_paths):
             raise _Refused(404, "Not Found")
         if self._users and path not in self._policy.open_paths and not _is_preflight(scope, headers):
-            self._authenticate(headers, (scope.get("client") or ("",))[0])
+            scope["webui.user"] = self._authenticate(headers, (scope.get("client") or ("",))[0])
 
     def _check_host(self, headers: "_Headers") -> str:
         value = headers.only("host")
@@ -152,7 +163,7 @@ class Guard:
         except ValueError:
             raise _Refused(400, "the Host header is missing, doubled or not a host name") from None
         ours = name in self._own or (self._policy.any_address and _is_address(name))
-        if ours and (port or 80) == self._policy.port:
+        if ours and (port or self._policy.usual_port) == self._policy.port:
             return value or ""
         if (name, port) in self._allowed or (name, None) in self._allowed:
             return value or ""
@@ -166,17 +177,18 @@ class Guard:
         to_front_page = (
             method in ("GET", "HEAD")
             and scope["path"] == "/"
-            and headers.only("sec-fetch-mode") == "navigate"
-            and headers.only("sec-fetch-dest") in ("document", None)
+            and headers.word("sec-fetch-mode") == "navigate"
+            and headers.word("sec-fetch-dest") in ("document", "")
         )
         if to_front_page:
             return
         if "origin" in headers and not _same_origin(headers.only("origin") or "", host):
             raise _Refused(403, "pages of other origins may not call this server; see --cors-origin")
-        if headers.only("sec-fetch-site") in ("cross-site", "same-site"):
+        if {"cross-site", "same-site"} & set(headers.word("sec-fetch-site").split(",")):
             raise _Refused(403, "pages of other sites may not call this server; see --cors-origin")
 
-    def _authenticate(self, headers: "_Headers", address: str) -> None:
+    def _authenticate(self, headers: "_Headers", address: str) -> str:
+        """The name of the user. Raises _Refused."""
         pause = self._throttle.wait(address)
         if pause > 0:
             retry = (b"retry-after", str(int(pause) + 1).encode())
@@ -189,6 +201,7 @@ class Guard:
             self._throttle.failed(address)
             raise _Refused(401, "Incorrect username or password", [challenge])
         self._throttle.succeeded(address)
+        return credentials[0]
 
     def _body(self, scope: Scope, headers: "_Headers", receive: Receive, answer: "_Answer") -> Receive:
         """A `receive` that stops at the limit, whatever Content-Length says.
@@ -239,6 +252,10 @@ class _Headers:
         """The value where there is exactly one."""
         values = self._values.get(name, [])
         return values[0].strip() if len(values) == 1 else None
+
+    def word(self, name: str) -> str:
+        """The value in lower case; "" where there is none, all of them where there are several."""
+        return ",".join(self._values.get(name, [])).strip().lower()
 
 
 class _Answer:
@@ -320,7 +337,7 @@ def _is_preflight(scope: Scope, headers: _Headers) -> bool:
 
 async def _answer_preflight(answer: _Answer, headers: _Headers) -> None:
     wanted = (headers.only("access-control-request-headers") or "authorization, content-type").encode("latin-1")
-    extra = answer.allow(b"GET, POST, OPTIONS", wanted)
+    extra = answer.allow(b"GET, POST, PATCH, DELETE, OPTIONS", wanted)
     await answer.raw({"type": "http.response.start", "status": 204, "headers": []}, extra)
     await answer({"type": "http.response.body", "body": b""})
 

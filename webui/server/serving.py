@@ -4,9 +4,11 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
+import webbrowser
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -35,6 +37,7 @@ class StoppingServer(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._told = False
+        app.stopping.connect(self._asked)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # uvicorn would raise a noted signal again at the end, which would make the exit code that of a killed process
@@ -46,6 +49,14 @@ class StoppingServer(uvicorn.Server):
         # the thread does the rest: this code may interrupt whatever the main thread does, also while it holds a lock
         threading.Thread(target=self._drain, name="drain", daemon=True).start()
 
+    def _asked(self, at_once: bool) -> None:
+        """A client wants the end."""
+        if at_once:
+            self._app.closing.set()
+            self.should_exit = True
+        else:
+            self.handle_exit(signal.SIGTERM, None)
+
     def _drain(self) -> None:
         self._app.closing.set()
         log.info("stopping; the picture in work is finished first (Ctrl+C again to stop at once)")
@@ -54,15 +65,21 @@ class StoppingServer(uvicorn.Server):
 
 
 def finish_picture(engine: Engine, patience: float) -> None:
-    """Wait until each running job has made its picture, then end the job; later jobs stay in the queue."""
+    """Wait until each running job has made its picture; no other is begun.
+
+    A job whose pictures are saved goes on at the next start. Any other is ended, so that who waits for it gets what
+    there is.
+    """
+    engine.rest()
     made = {job: len(job.images) for job in engine.running()}
     end = time.monotonic() + patience
     for job, before in made.items():
         job.wait_for(partial(_has_made, before), end - time.monotonic())
-        if job.state == "running":
+        if job.state == "running" and not job.save:
             job.cancel()
     for job in made:
-        job.wait_for(lambda now: now.state != "running", end - time.monotonic())
+        if not job.save:
+            job.wait_for(lambda now: now.state != "running", end - time.monotonic())
 
 
 def _has_made(before: int, now: JobStatus[Any, Any]) -> bool:
@@ -90,14 +107,54 @@ def listen(host: str, port: int) -> socket.socket:
     return bound
 
 
-def address(host: str, port: int) -> str:
+def address(host: str, port: int, *, tls: bool = False) -> str:
     """The URL to open in a browser on this machine."""
     name = "127.0.0.1" if host in ("0.0.0.0", "::") else host.strip("[]")
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+    scheme = "https" if tls else "http"
+    return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
+
+
+def check_tls(settings: Settings) -> None:
+    """Raises WebuiError, naming the setting, where key and certificate do not make a server that speaks https."""
+    key, certificate = settings.tls_keyfile, settings.tls_certfile
+    if certificate is None:
+        if key is not None:
+            raise WebuiError("tls_keyfile: a key alone is no https; give its certificate by --tls-certfile too")
+        return
+    for name, path in (("tls_certfile", certificate), ("tls_keyfile", key)):
+        if path is not None and not path.is_file():
+            raise WebuiError(f"{name}: there is no file {path}")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_password)
+    except (OSError, ValueError) as error:  # ssl's own errors are OSErrors
+        reason = getattr(error, "reason", None) or error
+        raise WebuiError(f"tls_certfile: {certificate} and its key cannot be used ({reason})") from None
+
+
+def _no_password() -> str:
+    raise ValueError("the key has a password; only keys without one can be used")
+
+
+def show_in_browser(url: str) -> None:
+    """Open the page in this machine's browser, where it has a screen. Returns at once."""
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        log.info("open_browser: there is no screen here; open %s yourself", url)
+        return  # a browser for terminals would take this one over
+
+    def show() -> None:
+        try:
+            opened = webbrowser.open(url)
+        except (OSError, webbrowser.Error):
+            opened = False
+        if not opened:
+            log.info("open_browser: no browser was found; open %s yourself", url)
+
+    threading.Thread(target=show, name="browser", daemon=True).start()
 
 
 def run_server(settings: Settings) -> int:
     """Serve until a signal; returns the exit code."""
+    check_tls(settings)
     bound = listen(settings.host, settings.port)
     port = bound.getsockname()[1]
     with bound, make(settings.model_copy(update={"port": port})) as app:
@@ -108,12 +165,17 @@ def run_server(settings: Settings) -> int:
             server_header=False,
             proxy_headers=False,  # the client's own word about its address would undo the brake on guessing
             timeout_graceful_shutdown=int(GOODBYE),
-            timeout_keep_alive=30,
+            timeout_keep_alive=settings.timeout_keep_alive,
+            ssl_keyfile=settings.tls_keyfile,
+            ssl_certfile=settings.tls_certfile,
             lifespan="on",
         )
         server = StoppingServer(config, app)
         only = "" if is_loopback(settings.host) else " (and this machine's other addresses)"
-        sys.stdout.write(f"Running on {address(settings.host, port)}{only}\n")
+        url = address(settings.host, port, tls=settings.tls_certfile is not None) + settings.subpath
+        sys.stdout.write(f"Running on {url}{only}\n")
         sys.stdout.flush()
+        if settings.open_browser and settings.webui:
+            show_in_browser(url)
         server.run(sockets=[bound])
     return 0

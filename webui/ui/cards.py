@@ -1,6 +1,6 @@
 """The cards under txt2img: LoRA, embeddings, hypernetworks and checkpoints, to be searched and put into the prompt.
 
-Searching and inserting happen in the browser (`cards.js`); here the cards are drawn.
+This module draws the cards; searching and inserting happen in the browser (`cards.js`).
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def draw(engine: "Engine", checkpoint: Component, prefix: str = "txt2img") -> No
 
     Args:
         checkpoint: the selector that a click on a checkpoint's card changes.
-        prefix: of the tab's element ids; the prompt boxes are found by it.
+        prefix: the start of the tab's element ids, by which the script finds the prompt boxes.
     """
     library = engine.library
     with gr.Accordion("Extra networks", open=False, elem_id=f"{prefix}_extra_networks", elem_classes="extra-networks"):
@@ -63,11 +63,11 @@ def draw(engine: "Engine", checkpoint: Component, prefix: str = "txt2img") -> No
         return gr.update(value=name) if name in names else gr.skip()
 
     bind(refresh.click, again, None, boxes)
-    bind(chosen.change, choose, [chosen], [checkpoint])  # a script wrote it, which Gradio calls no input
+    bind(chosen.change, choose, [chosen], [checkpoint])  # a script sets it, for which Gradio fires no input event
 
 
 def _picture(kind: CardKind) -> Callable[[Card], str]:
-    """Where a card's preview is fetched; "" where it has none."""
+    """The address of a card's preview, by kind and card; "" where it has none."""
 
     def address(card: Card) -> str:
         return f"{THUMB}?{urlencode({'kind': kind, 'name': card.file})}" if card.preview is not None else ""

@@ -1,4 +1,4 @@
-"""The canvas for masks and colours: Gradio's ImageEditor, with bounds on what a browser may send to it."""
+"""The canvas for masks and colours: Gradio's ImageEditor, with limits for the drawings that a browser may send."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from webui.domain.masks import Mask
 from webui.imaging.sketch import paint_alpha, painted_over
 
 MAX_LAYERS = 16
-MAX_WAITING = 32  # drawings sent by browsers and not yet used
+MAX_WAITING = 32  # most drawings that browsers have sent and no event has used yet
 
 
 MASKING = ("#ffffff", "#000000")
@@ -25,9 +25,9 @@ COLOURING = ("#ffffff", "#000000", "#e03131", "#f08c00", "#ffd43b", "#2f9e44", "
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """A picture with a brush. What is painted on it is a mask to one tab, and paint to another.
+    """A picture with a brush. Some tabs take what is painted as a mask, one takes it as colours.
 
-    Around the component and not derived from it: Gradio writes a stub file beside every class that extends one of its.
+    It wraps the component instead of extending its class, because Gradio writes a stub file beside every such class.
     """
 
     component: gr.ImageEditor
@@ -37,14 +37,14 @@ class Canvas:
         """A new one inside the caller's Blocks.
 
         Args:
-            colours: of the brush, the first to begin with.
+            colours: the colours of the brush; the first is selected.
             layer: the name of what is painted.
             more: passed on to the component.
         """
         component = gr.ImageEditor(
             type="pil",
             interactive=True,
-            format="png",  # of what the browser sends: the picture must arrive as it is
+            format="png",  # for what the browser sends, so that the picture arrives unchanged
             sources=("upload", "clipboard"),
             transforms=(),
             layers=LayerOptions(allow_additional_layers=False, layers=[layer]),
@@ -92,7 +92,7 @@ class Canvas:
         return None if background is None else (safe_open(background), [safe_open(layer) for layer in layers])
 
     def _sent(self, sent: Mapping[str, Any]) -> tuple[bytes | Path | None, list[bytes | Path]]:
-        """Background and layers: blobs that came before the event, or files that the server itself put there."""
+        """Background and layers: blobs that arrived before the event, or files that the server itself has shown."""
         if sent.get("id") is not None:
             blobs: EditorDataBlobs | None = self.component.blob_storage.pop(sent["id"], None)
             if blobs is None:
@@ -102,7 +102,7 @@ class Canvas:
 
 
 def _bounded(component: gr.ImageEditor) -> Any:
-    """The component's own receiver of drawings, for as many, as large and as deep ones as are sensible."""
+    """The component, whose receiver of drawings refuses too many, too large and too deeply nested ones."""
     receive = component.accept_blobs
 
     @server  # type: ignore[untyped-decorator]  # Gradio has no types

@@ -1,4 +1,4 @@
-"""The one way an event is bound here: never published as an HTTP endpoint, values as the page sent them."""
+"""Binds all events of the page, never published as HTTP endpoints, and with values as the page sent them."""
 
 import inspect
 import json
@@ -20,10 +20,10 @@ def bind(
     outputs: Block | Sequence[Block] | None = None,
     **more: Any,
 ) -> Any:
-    """Bind a handler to an event such as `button.click`; None where a script (`js`) does all of it.
+    """Bind a handler to an event such as `button.click`; None where a script (`js`) does all the work.
 
-    `private` matters: Gradio otherwise publishes each handler as an endpoint, whether the API was asked for or not.
-    No limit on how many run at once: handlers are short or asynchronous, and the engine has its own queue.
+    The event is private, because otherwise Gradio publishes each handler as an endpoint even without `--api`. Any
+    number may run at once: handlers are short or asynchronous, and the engine has its own queue.
 
     Only a handler that yields goes through Gradio's queue, whose answers come over one stream for the whole page
     (`stream.js` says what can go wrong there). Any other answers in the request that asked.
@@ -40,12 +40,13 @@ def bind(
 def bind_stop(
     button: gr.Button, handler: Callable[[str | None], Any], job: Component, status: Component, note: str
 ) -> None:
-    """Bind what stops (a part of) a job.
+    """Bind a button that stops (a part of) a job.
 
-    The note is written by the browser itself: an answer could arrive after the job's last word, and stand in its place.
+    The browser itself shows the note. An answer of the server could arrive after the end of the job and replace its
+    last status.
 
     Args:
-        handler: stops the job of that id; gives back what is to be said when there is nothing to stop.
+        handler: stops the job of that id; returns a sentence where there is nothing to stop.
         note: plain text, shown at once.
     """
     bind(button.click, None, None, [status], js=f"() => {json.dumps(markup.message('notice', note))}")

@@ -1,7 +1,7 @@
-"""Forms of extensions, drawn from the JSON schema of their options; read back into what a request carries.
+"""Forms of extensions, drawn from the JSON schema of their options, and read back into the options of a request.
 
-A field whose schema has `"model": "<kind>"` becomes a list of the files of that kind. What no control can show is
-edited as JSON.
+A field whose schema has `"model": "<kind>"` becomes a list of the files of that kind. Fields that no control can show
+are edited as JSON.
 """
 
 import base64
@@ -16,20 +16,21 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 
-from webui.domain.errors import BadRequestError, WebuiError
+from webui.domain.errors import BadRequestError, UnusableFileError, WebuiError
 from webui.domain.images import Picture, safe_open
+from webui.library.json_object import json_value
 from webui.ui import forms
 
 Schema = Mapping[str, Any]
 Place = tuple[str | int, ...]
 Names = Callable[[str], Sequence[str]]  # files of a kind
-UNITS_SHOWN = 3  # of a list of units, where the schema allows more
+UNITS_SHOWN = 3  # how many units of a list are shown, where the schema allows more
 SWITCH = "enabled"
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One value of the options: where it stands, and its schema with references resolved."""
+    """One value of the options: its path, and its schema with references resolved."""
 
     place: Place
     schema: Schema
@@ -78,7 +79,7 @@ def _fields(schema: Schema, definitions: Schema, place: Place) -> Iterator[Field
 
 
 def _resolved(raw: Schema, definitions: Schema) -> Schema:
-    """A schema without references; `X or null` becomes X with `optional`."""
+    """The schema without references; `X or null` becomes X with `optional`."""
     options = [option for option in raw.get("anyOf", ()) if option.get("type") != "null"]
     optional = len(options) < len(raw.get("anyOf", ()))
     if len(options) == 1:
@@ -164,7 +165,7 @@ def draw(schema: Schema, elem_id: str, names: Names) -> OptionsForm:
                     units[unit] = (box, {SWITCH: True} if own else {})
                     with gr.Row(elem_classes="tight grid"):
                         for field in group.fields:
-                            if field.place[2:] != (SWITCH,):  # the box above is that switch
+                            if field.place[2:] != (SWITCH,):  # the box above is the switch
                                 controls[field.place] = (field, _control(field, elem_id, names))
     return OptionsForm(controls, units)
 
@@ -196,7 +197,7 @@ _EMPTY: Mapping[str, Any] = MappingProxyType({"integer": 0, "number": 0.0, "bool
 
 
 def _read(field: Field, value: Any, path: str) -> Any:
-    """What a control sent as JSON; `_ABSENT` leaves the default."""
+    """The value of a control as JSON; `_ABSENT` where the default should be used."""
     schema = field.schema
     kind = schema.get("type")
     if field.is_picture:
@@ -215,9 +216,9 @@ def _read(field: Field, value: Any, path: str) -> Any:
     if kind == "array" and isinstance(value, list):
         return value
     try:
-        return json.loads(value) if value and str(value).strip() else _ABSENT
-    except ValueError as error:
-        raise BadRequestError(path, f"is not JSON ({error})") from None
+        return json_value("it", value) if value and str(value).strip() else _ABSENT
+    except UnusableFileError as error:
+        raise BadRequestError(path, f"cannot be used: {error}") from None
 
 
 def _picture(value: Any, path: str) -> str:

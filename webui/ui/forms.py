@@ -1,7 +1,7 @@
-"""Draw one control for each field of a pydantic model, and read the controls back into a request, by name.
+"""Draws one control for each field of a pydantic model, and reads the controls back into a request, by name.
 
-Which field stands where on the page is decided by the tabs; what a field is (bounds, choices, help text) comes from
-its schema alone, so that a new field needs no new code here.
+The tabs decide where a field is on the page. Its bounds, choices and help text come from its schema alone, so that a
+new field needs no new code here.
 """
 
 import json
@@ -14,21 +14,23 @@ from gradio.blocks import Block
 from gradio.components import Component
 from pydantic import BaseModel, ValidationError
 
-from webui.domain.errors import BadRequestError
+from webui.domain.errors import BadRequestError, UnusableFileError
 from webui.domain.hires import Hires
 from webui.domain.request import GenerationRequest
+from webui.library.json_object import json_value
 
 Schema = Mapping[str, Any]
 Span = tuple[float, float, float]  # lowest, highest, step of a slider
 
 HIRES = "task.hires."
+EXACT = 2**53  # whole numbers up to here are exact in a browser
 FINE_SPAN, SLIDER_SPAN = 1.0, 100.0  # up to the first a slider moves by 0.01; above the second a box is handier
 
 
 def leaves(model: type[BaseModel]) -> dict[str, Schema]:
     """The schema of every plain field of a model, nested ones by dotted name (`noise.eta`).
 
-    Constants are left out, and the task: a tab of the page is one.
+    Constants are left out, and so is the task, which is chosen by the tab.
 
     A field that may be None has `"optional": True` in its schema.
     """
@@ -58,8 +60,8 @@ def draw(name: str, schema: Schema, *, value: Any, label: str = "", span: Span |
     Args:
         name: dotted field name; names the control where `label` is empty, and makes its element id.
         schema: one value of `leaves`.
-        value: what it starts with.
-        span: range of the slider where the request allows more than is handy; a larger value widens the slider.
+        value: the first value.
+        span: the range of the slider, where that of the request is too wide; a larger value widens the slider.
         more: passed on to the Gradio component.
 
     Raises:
@@ -72,8 +74,10 @@ def draw(name: str, schema: Schema, *, value: Any, label: str = "", span: Span |
         **more,
     }
     match schema:
+        case {"type": "integer", "maximum": int(most)} if most > EXACT:
+            return gr.Textbox(str(value), max_lines=1, **shown)  # the browser's numbers would round it
         case {"type": "integer" | "number", "optional": True}:
-            # a text box: Gradio shows an empty number box as 0, and 0 is not the same as nothing
+            # a text box, because Gradio shows an empty number box as 0, which is another value
             return gr.Textbox(as_text(value), placeholder="not set", max_lines=1, **shown)
         case {"type": "boolean"}:
             return gr.Checkbox(value, **shown)
@@ -92,7 +96,7 @@ def draw(name: str, schema: Schema, *, value: Any, label: str = "", span: Span |
 
 
 def _number(schema: Schema, kind: str, value: Any, span: Span | None, shown: dict[str, Any]) -> Component:
-    """A slider where the range is short enough to be dragged, a number box else."""
+    """A slider where the range is short enough for dragging, otherwise a number box."""
     low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
     if span is None and low is not None and high is not None and high - low <= SLIDER_SPAN + 100 * (kind == "integer"):
         fine = 0.01 if high - low <= FINE_SPAN else 0.05
@@ -106,17 +110,17 @@ def _number(schema: Schema, kind: str, value: Any, span: Span | None, shown: dic
 
 
 def as_text(number: float | None) -> str:
-    """Text of a number that may be missing; nothing where it is."""
+    """The text of a number; "" for None."""
     return "" if number is None else str(number)
 
 
 def as_json(options: Mapping[str, Any]) -> str:
-    """JSON text of an object field; nothing where it is empty."""
+    """The JSON text of an object field; "" where it is empty."""
     return json.dumps(options, ensure_ascii=False) if options else ""
 
 
 class ExtensionControls(Protocol):
-    """The controls of extensions (`ui.extensions.Accordions`)."""
+    """The controls of extensions (`ui.extension_views.Accordions`)."""
 
     @property
     def components(self) -> list[Component]: ...
@@ -128,7 +132,7 @@ class ExtensionControls(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The controls of one request, keyed by the dotted name of the field they set."""
+    """The controls of one request by the dotted name of their field."""
 
     controls: Mapping[str, Component]
     extensions: ExtensionControls | None = None
@@ -172,7 +176,7 @@ class Form:
         for name in wanted:
             control, schema = self.controls[name], schemas[name]
             value: Any = flat.get(name, schema.get("default", ""))
-            if name == "extensions" and self.extensions is not None:  # the box holds those without controls
+            if name == "extensions" and self.extensions is not None:  # the box is for extensions without controls
                 value = {key: options for key, options in value.items() if key not in self.extensions.names}
             change: dict[str, Any] = {"value": _shown(value, schema)}
             if isinstance(control, gr.Slider):
@@ -203,11 +207,23 @@ def _shown(value: Any, schema: Schema) -> Any:
     """A field's value as its control takes it."""
     if schema.get("type") == "object":
         return as_json(value)
+    if _is_long(schema):
+        return str(value)
     return as_text(value) if schema.get("optional") else value
 
 
+def _is_long(schema: Schema) -> bool:
+    """Whether it holds whole numbers that browsers cannot tell apart, so that their control is a text box."""
+    return schema.get("type") == "integer" and schema.get("maximum", 0) > EXACT
+
+
 def _plain(name: str, value: Any, schema: Schema) -> Any:
-    """What a control sent, as the field takes it: an emptied box means "" or no entries, never None."""
+    """What a control sent, as the field takes it: an emptied box means "" or no entries, never None.
+
+    An emptied box of a whole number that is a text box means its default.
+    """
+    if _is_long(schema) and isinstance(value, str):
+        return value.strip() or schema.get("default")
     if schema.get("optional"):
         return value.strip() or None if isinstance(value, str) else value
     match schema.get("type"):
@@ -217,14 +233,14 @@ def _plain(name: str, value: Any, schema: Schema) -> Any:
             return value or ()
         case "object":
             try:
-                return json.loads(value) if value and value.strip() else {}
-            except ValueError as error:
-                raise BadRequestError(name, f"is not JSON ({error})") from None
+                return json_value("it", value) if value and value.strip() else {}
+            except UnusableFileError as error:
+                raise BadRequestError(name, f"cannot be used: {error}") from None
     return value
 
 
 def plain(name: str, value: Any) -> Any:
-    """What an optional number's control sent: an emptied box means None."""
+    """The value of an optional number's control. An empty box means None."""
     return _plain(name, value, {"optional": True})
 
 

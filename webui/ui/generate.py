@@ -1,6 +1,6 @@
-"""Start, follow and stop a job from the page. Knows components only as places for values; layout is in the tabs.
+"""Starts, follows and stops jobs from the page. The layout of the components is in the tabs.
 
-Following is asynchronous: a page that waits holds no thread, so the others stay quick.
+Following is asynchronous, so that waiting pages occupy no threads.
 """
 
 import asyncio
@@ -26,16 +26,19 @@ if TYPE_CHECKING:
     from webui.engine.engine import Engine
     from webui.engine.generating import GenerationJob
     from webui.jobs.job import JobStatus
+    from webui.jobs.record import JobRecord
 
 LOGGER = logging.getLogger(__name__)
 FRAME = 0.2  # seconds that lie at least between two looks of a job on its way
 NOTICEABLE = 0.05  # seconds
+PAGE = "page"  # begins the owner of a job that a page sent for nobody who logged in
+NOTHING = "Nothing of this page is running."
 Updates = dict[Component, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Where a job is shown.
+    """The components that show a job.
 
     `shown` holds one dict for each picture of the gallery (text, seed, subseed, file), `chosen` the index of the
     selected one; `job` is the id of this browser's last job and survives a reload of the page; `send` are the buttons
@@ -54,16 +57,16 @@ class Results:
 
     @property
     def all(self) -> list[Component]:
-        """What a handler that follows a job may write to."""
+        """The components that a handler which follows a job may change."""
         return [self.bar, self.preview, self.status, self.gallery, self.text, self.shown, self.chosen, self.job]
 
     def fail(self, text: str) -> Updates:
-        """The job is over; this is why."""
+        """Updates that show a failure."""
         return {self.bar: "", self.preview: "", self.status: markup.message("error", text)}
 
 
 class Readable(Protocol):
-    """A form that a request can be read from: the controls to send along, and what they mean."""
+    """A form from which a request can be read."""
 
     @property
     def controls(self) -> Mapping[str, Component]: ...
@@ -74,7 +77,7 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """The handlers of the buttons Generate, Interrupt and Skip, and of a page that comes back."""
+    """The handlers of the buttons Generate, Interrupt and Skip, and of a page that is loaded again."""
 
     engine: "Engine"
     form: Readable
@@ -82,23 +85,30 @@ class Runner:
     album: Album
     save_images: bool
 
-    async def generate(self, values: Mapping[Component, Any]) -> AsyncIterator[Updates]:
+    async def generate(
+        self, values: Mapping[Component, Any], sender: gr.Request | None = None
+    ) -> AsyncIterator[Updates]:
         """Submit what the controls show and follow it to the end."""
-        async for updates in self._made(self.form.read, values):
+        async for updates in self._made(self.form.read, values, sender):
             yield updates
 
-    async def upscale(self, values: Mapping[Component, Any]) -> AsyncIterator[Updates]:
+    async def upscale(
+        self, values: Mapping[Component, Any], sender: gr.Request | None = None
+    ) -> AsyncIterator[Updates]:
         """Hires fix on the picture that is chosen, with the options that the controls show."""
-        async for updates in self._made(self._hires_of_chosen, values):
+        async for updates in self._made(self._hires_of_chosen, values, sender):
             yield updates
 
     async def _made(
-        self, read: Callable[[Mapping[Component, Any]], GenerationRequest], values: Mapping[Component, Any]
+        self,
+        read: Callable[[Mapping[Component, Any]], GenerationRequest],
+        values: Mapping[Component, Any],
+        sender: gr.Request | None,
     ) -> AsyncIterator[Updates]:
-        """Submit the request that `read` finds in the controls and follow it; what is wrong with it is shown."""
+        """Submit the request that `read` finds in the controls and follow it; errors in it are shown."""
         try:
             request = await asyncio.to_thread(read, values)
-            job = await asyncio.to_thread(self._submit, request)
+            job = await asyncio.to_thread(self.submit, request, owner_of(sender))
         except WebuiError as error:
             yield self.results.fail(str(error))
             return
@@ -122,23 +132,28 @@ class Runner:
             n_iter=1,
         )
 
-    def _submit(self, request: GenerationRequest) -> "GenerationJob":
-        return self.engine.submit(request, save=self.save_images)
+    def submit(self, request: GenerationRequest, owner: str) -> "GenerationJob":
+        """Put a request of the page into the queue; `owner` tells whose it is."""
+        return self.engine.submit(request, save=self.save_images, owner=owner)
 
     async def resume(self, job_id: str | None) -> AsyncIterator[Updates]:
-        """Show this browser's last job again after a reload: running, or done and still remembered."""
+        """Show this browser's last job again after a reload of the page or a restart of the program."""
         job = self.job(job_id)
         if job is not None and (not job.ended or (job.state == "done" and job.images)):
             async for updates in self.follow(job):
                 yield updates
+        elif job_id:
+            record = await asyncio.to_thread(self.engine.queue.record, job_id)
+            if record is not None and record.state == "done":
+                yield await asyncio.to_thread(self._stored, record)
 
     async def follow(self, job: "GenerationJob") -> AsyncIterator[Updates]:
-        """Updates until the job has ended, then its pictures, or its error as one sentence."""
+        """Updates of the page until the job has ended, then its pictures, or its error as one sentence."""
         where = self.results
         before: Updates = {where.preview: "", where.status: ""}
         yield {**before, where.job: job.id}
         async for status in job.changes(every=FRAME):
-            now = {} if status.ended else self._look(status)
+            now = {} if status.ended else self._look(job, status)
             if changed := {component: value for component, value in now.items() if before.get(component) != value}:
                 yield changed
             before = {**before, **now}
@@ -152,16 +167,38 @@ class Runner:
             LOGGER.exception("job %s failed by a fault in the program", job.id)
             why = f"A fault in the program ({type(error).__name__}); the log has the details."
         made = await asyncio.to_thread(self._pictures, job.images) if job.images else {}
-        yield {**made, **where.fail(why)}
+        told = where.fail(why)
+        yield {**made, **told, where.status: told[where.status] + markup.notices(job.notices)}
 
-    def _look(self, now: "JobStatus[Progress, GenerationResult]") -> Updates:
+    def _look(self, job: "GenerationJob", now: "JobStatus[Progress, GenerationResult]") -> Updates:
+        where = self.results
+        if now.state == "held":
+            return {where.bar: "", where.preview: "", where.status: markup.message("error", f"Held: {now.reason}")}
         if now.state == "queued":
-            return {self.results.bar: markup.queued_bar(now.position)}
-        bar = markup.progress_bar(now.progress, now.eta())
-        return {self.results.bar: bar, self.results.preview: markup.preview(now.preview)}
+            reason = now.reason or self.engine.queue.reason
+            waits = markup.message("notice", reason) if reason else ""
+            return {where.bar: markup.queued_bar(now.position), where.preview: "", where.status: waits}
+        bar = markup.progress_bar(now.progress, job.eta())
+        return {where.bar: bar, where.preview: markup.preview(now.preview), where.status: markup.notices(now.notices)}
+
+    def _stored(self, record: "JobRecord") -> Updates:
+        """The pictures of a job that ended before the program was started, from their files."""
+        where, files, shown = self.results, [], []
+        for picture in record.pictures:
+            try:
+                files.append(str(self.album.add_file(Path(picture.path))))
+            except OSError:  # moved or removed since
+                LOGGER.info("job %s: %s is no longer there", record.id, picture.path or "an unsaved picture")
+                continue
+            shown.append(
+                {"text": picture.infotext, "seed": picture.seed, "subseed": picture.subseed, "file": files[-1]}
+            )
+        if not files:
+            return {}
+        return {**self._gallery(shown, files), where.status: markup.notices(record.notices)}
 
     def _done(self, result: GenerationResult) -> Updates:
-        """Pictures, how long each phase took, and the notices."""
+        """Updates that show the pictures, how long each phase took, and the notices."""
         count = f"{len(result.images)} picture{'s' if len(result.images) != 1 else ''}"
         times = ", ".join(
             f"{phase} {spent:.1f} s" for phase, spent in result.timings.items() if _is_shown(phase, spent)
@@ -173,13 +210,15 @@ class Runner:
         return {**pictures, where.bar: "", where.preview: "", where.status: status}
 
     def _pictures(self, images: Sequence[GeneratedImage], extras: Sequence[Path] = ()) -> Updates:
-        where = self.results
         made_files = [str(self.album.add(made)) for made in images]
         shown = [
             {"text": made.infotext, "seed": made.request.seed, "subseed": made.subseed, "file": file}
             for made, file in zip(images, made_files, strict=True)
         ]
-        files = [*made_files, *map(str, extras)]
+        return self._gallery(shown, [*made_files, *map(str, extras)])
+
+    def _gallery(self, shown: list[dict[str, Any]], files: list[str]) -> Updates:
+        where = self.results
         return {
             where.gallery: gr.update(value=files, selected_index=0 if files else None),
             where.text: shown[0]["text"] if shown else "",
@@ -188,29 +227,34 @@ class Runner:
         }
 
     def job(self, job_id: str | None) -> "GenerationJob | None":
-        """The job of that id; None where the engine does not know it (any more)."""
+        """The job of that id; None where the engine does not know it, or has forgotten it."""
         return self.engine.job(job_id) if job_id else None
 
     def interrupt(self, job_id: str | None) -> str:
-        """Stop this browser's job, or else the one that runs; what to say where there is none."""
-        job = self.job(job_id)
-        if job is not None and not job.ended:
-            job.cancel()
-        elif self.engine.current() is not None:
-            self.engine.interrupt()
-        else:
-            return markup.message("notice", "Nothing is running.")
+        """Stop this browser's job; what to say where it has none. Jobs of others are never touched."""
+        job = self._own(job_id)
+        if job is None:
+            return markup.message("notice", NOTHING)
+        job.cancel()
         return ""
 
     def skip(self, job_id: str | None) -> str:
-        """End the batch of this browser's job, or else of the one that runs; what to say where there is none."""
-        job = self.job(job_id)
+        """End the batch of this browser's job; what to say where none runs. Jobs of others are never touched."""
+        job = self._own(job_id)
         if job is None or job.state != "running":
-            job = self.engine.current()
-        if job is None:
-            return markup.message("notice", "Nothing is running.")
+            return markup.message("notice", NOTHING)
         job.skip()
         return ""
+
+    def _own(self, job_id: str | None) -> "GenerationJob | None":
+        """This browser's job that runs, or else its last one if that has not ended."""
+        job = self.job(job_id)
+        if job is None:
+            return None
+        # a user who logged in may have several browsers, so there only the job itself is known to be this one's
+        owned = job.owner.startswith(f"{PAGE} ")
+        running = [one for one in self.engine.running() if owned and one.owner == job.owner]
+        return running[0] if running else None if job.ended else job
 
     @staticmethod
     def choose(shown: list[dict[str, Any]], selected: gr.SelectData) -> tuple[str, int]:
@@ -219,6 +263,14 @@ class Runner:
         return (shown[index]["text"] if index < len(shown) else ""), index
 
 
+def owner_of(sender: gr.Request | None) -> str:
+    """Whose job it is: the user who logged in, or else the page that sent it."""
+    if sender is None:
+        return ""
+    user = getattr(sender.request, "scope", {}).get("webui.user", "") if sender.request is not None else ""
+    return str(user) or (f"{PAGE} {sender.session_hash}" if sender.session_hash else "")
+
+
 def _is_shown(phase: str, seconds: float) -> bool:
-    """Hooks of extensions (`name: hook`) only where they took noticeable time."""
+    """Whether a phase is shown: hooks of extensions (`name: hook`) only where they took noticeable time."""
     return ": " not in phase or seconds >= NOTICEABLE

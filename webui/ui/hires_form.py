@@ -1,4 +1,4 @@
-"""The hires fix part of the tab txt2img: where its controls stand, and the line that tells the sizes."""
+"""The accordion of hires fix in the tab txt2img: its controls, and the line that names the sizes."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _SIZES = ("width", "height", f"{PART}enabled", f"{PART}scale", f"{PART}resize_wi
 
 
 def draw(pen: Pen) -> None:
-    """Draw the accordion inside the caller's Blocks. The size controls must stand already."""
+    """Draw the accordion inside the caller's Blocks. The size controls must exist already."""
     plain = {"info": None}
     upscalers = [(name, name) for name in (*LATENT_UPSCALERS, *PLAIN_UPSCALERS)]
     with gr.Accordion("Hires. fix", open=False, elem_id="txt2img_hr"):
@@ -38,7 +38,7 @@ def draw(pen: Pen) -> None:
 
 
 def _others(pen: Pen) -> None:
-    """What is as in the first pass unless it is set here."""
+    """Draw the controls of what is as in the first pass unless it is set here."""
     samplers = [("Use same sampler", ""), *((label, label) for label in SAMPLERS)]
     schedules = [("Use same scheduler", ""), *((label, label) for label in SCHEDULES)]
     with gr.Row(elem_classes="tight", elem_id="txt2img_hires_fix_row3"):
@@ -59,6 +59,6 @@ def describe(width: Any, height: Any, enabled: bool, scale: Any, wide: Any, high
     try:
         options = Hires(scale=scale, resize_width=wide, resize_height=high)
         to = options.target(int(width), int(height)).size
-    except (TypeError, ValueError):  # a box that is being typed in; the request says what is wrong with it
+    except (TypeError, ValueError):  # the user is still typing; errors are shown when the request is made
         return ""
     return f"from {int(width)}x{int(height)} to {to[0]}x{to[1]}" if enabled else ""

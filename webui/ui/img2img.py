@@ -22,7 +22,7 @@ from webui.ui.picture_form import INPAINT, INPAINT_SKETCH, MASKED, OUTPAINT, PLA
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
 
-TOLD = ("prompt", "negative_prompt", "steps", "seed")  # what goes along with a picture; to img2img also its size
+TOLD = ("prompt", "negative_prompt", "steps", "seed")  # fields that are copied with a picture; to img2img its size too
 SIZE = ("width", "height")
 Updates = dict[Block, Any]
 
@@ -58,7 +58,9 @@ def draw(pen: Pen, styles: StyleFile | None = None, engine: "Engine | None" = No
 
 
 def _into_view(mode: str) -> str:
-    """What a sub-tab shows, as a script: answers of the server could arrive in another order than the clicks."""
+    """The script that shows a sub-tab. It needs no server, whose answers could arrive in another order than the
+    clicks.
+    """
     shown = (mode in MASKED, mode == OUTPAINT, mode == INPAINT_SKETCH)
     return f"() => {json.dumps([mode, *({'__type__': 'update', 'visible': one} for one in shown)])}"
 

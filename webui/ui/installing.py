@@ -1,4 +1,6 @@
-"""The page's side of installing: source, plan, confirmation, and a row of buttons for each extension. No decisions."""
+"""The page's side of installing: source, plan, confirmation, and a row of buttons for each extension. The decisions are
+made in `webui/installing`.
+"""
 
 import asyncio
 import logging
@@ -26,14 +28,14 @@ AFTERWARDS = (
     "program."
 )
 
-FRAME = 0.2  # seconds that lie at least between two looks of a job on its way
+FRAME = 0.2  # least seconds between two updates of a running job
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Fields:
-    """The controls that handlers write to, in this order."""
+    """The controls that handlers change, in this order."""
 
     plan: gr.HTML
     token: gr.State
@@ -95,7 +97,7 @@ Answer = tuple[Any, Any, Any, Any, Any, str]  # for `_Fields.outputs`
 
 
 class _Panel:
-    """The handlers. Each answers for all of `_Fields`; every one looks first whether the caller may."""
+    """The handlers. Each returns values for all of `_Fields`, after checking whether the caller may install."""
 
     def __init__(self, engine: "Engine", door: InstallDoor) -> None:
         self._engine = engine
@@ -110,7 +112,7 @@ class _Panel:
         return names, confirm
 
     def _answer(self, plan: str | dict[str, Any] = "", token: str = "", status: str = "") -> Answer:
-        """The field for confirming is there while there is something to confirm."""
+        """The values for all of `_Fields`. The field for confirming is visible while there is something to confirm."""
         names = self._names()
         return plan, token, status, names, gr.update(visible=bool(token or names)), ""
 
@@ -161,7 +163,7 @@ class _Panel:
             yield self._answer(status=markup.message("done", text))
 
     def stop(self, job_id: str | None) -> str:
-        """Stop what is being planned or installed; what to say where there is nothing."""
+        """Stop what is being planned or installed; returns a sentence where there is nothing."""
         job = self._engine.find(job_id, self._kind) if job_id else None
         if job is None or job.ended:
             return markup.message("notice", "Nothing is running.")
@@ -217,7 +219,7 @@ class _Panel:
         return await asyncio.to_thread(self._engine.start, self._kind, work)
 
     async def _on_its_way(self, job: InstallJob) -> AsyncIterator[Answer]:
-        """What it does now, in the place of the plan, until it has ended."""
+        """Show the present step in the place of the plan, until the job has ended."""
         nothing = gr.skip()
         async for now in job.changes(every=FRAME):
             if not now.ended:
@@ -240,7 +242,7 @@ class _Panel:
 
 
 class _UnconfirmedError(WebuiError):
-    """The name was not written."""
+    """The user has not typed the name."""
 
 
 def _confirm(name: str, typed: str) -> None:

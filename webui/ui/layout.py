@@ -1,4 +1,4 @@
-"""A pen that draws request fields where the caller stands, and remembers the controls by field name."""
+"""A pen that draws fields of the request inside the caller's Blocks, and remembers the controls by field name."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -17,7 +17,7 @@ class Pen:
 
     Attributes:
         tab: the tab that is drawn; its name leads every element id.
-        controls: what was drawn, by dotted field name. Those given are shared with another tab.
+        controls: the controls by dotted field name, including those shared with another tab.
     """
 
     def __init__(
@@ -53,7 +53,9 @@ class Pen:
         return self._keep(name, gr.Dropdown(choices, **settings))
 
     def rest_of(self, part: str, **more: Any) -> None:
-        """Draw what stands in a part of the page (`noise`) and was not drawn yet: its own fields, then guests."""
+        """Draw the fields of a part of the page (`noise`) that were not drawn yet: its own first, then those of other
+        groups.
+        """
         rows = [row_of(name) for name in self._schemas if row_of(name).stands_in == part]
         for row in sorted(rows, key=lambda row: row.part != part):
             if row.path not in self.controls:

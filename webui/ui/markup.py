@@ -1,8 +1,9 @@
-"""Every piece of HTML the page shows is made here, and here foreign text is escaped. No Gradio."""
+"""Makes every piece of HTML that the page shows, and escapes all text in it. It does not use Gradio."""
 
 import base64
 import html
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import Notice, Phase, Progress
@@ -57,13 +58,17 @@ def share_bar(fraction: float, text: str) -> str:
     )
 
 
+_WORDS = MappingProxyType({"aside": "set aside"})  # for states whose name is no word
+
+
 def extensions(infos: Sequence[ExtensionInfo]) -> str:
     """The list of extensions: what each is, whether it works, and why not."""
     if not infos:
         return message("notice", "There are no extensions. Each has a folder of its own in extensions/.")
     rows = "".join(
         f"<tr><td><b>{html.escape(info.name)}</b> {html.escape(info.version)}</td>"
-        f'<td class="{info.state}">{info.state}</td><td>{html.escape(info.description)}{_reason(info)}</td></tr>'
+        f'<td class="{info.state}">{_WORDS.get(info.state, info.state)}</td>'
+        f"<td>{html.escape(info.description)}{_reason(info)}</td></tr>"
         for info in infos
     )
     return f'<table class="extensions"><tbody>{rows}</tbody></table>'
@@ -97,7 +102,7 @@ def queued_bar(position: int) -> str:
 
 
 def preview(jpeg: bytes | None) -> str:
-    """The current estimate, inside the page itself: no file is written for it."""
+    """The preview as an image inside the HTML, so that no file is written for it."""
     if not jpeg:
         return ""
     return f'<img class="preview" alt="Live preview" src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
@@ -115,7 +120,7 @@ def token_counter(text: str, fault: str = "") -> str:
 
 
 def notices(entries: Sequence[Notice]) -> str:
-    """Each notice with who says it."""
+    """Each notice with its source."""
     return "".join(message("notice", f"{entry.source}: {entry.text}") for entry in entries)
 
 

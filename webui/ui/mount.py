@@ -1,5 +1,6 @@
-"""Hang the page into the web application, with everything Gradio leaves open by default closed."""
+"""Mounts the page in the web application, and closes everything that Gradio leaves open by default."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from webui.domain.settings import Theme
 from webui.installing.live import InstallDoor
 from webui.prompt.style_file import StyleFile
-from webui.ui.blocks import build
+from webui.ui.page import build
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 MAX_UPLOAD = "64mb"
 FIRST_SCRIPT = "stream.js"  # has to be there before Gradio asks for anything
+COLOURS_SCRIPT = "colours.js"
 SCRIPTS = ("hotkeys.js", "cards.js")
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO_FONTS = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -42,19 +45,24 @@ def mount(
     styles: StyleFile | None = None,
     installing: InstallDoor | None = None,
     path: str = "/",
+    root_path: str = "",
+    colours: Theme = "system",
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
 
     Args:
         app: the FastAPI application.
-        engine: what the page talks to.
-        temp_dir: of this program alone. Uploads and shown pictures lie in `temp_dir/gradio`, which is emptied now.
+        engine: the engine that the page uses.
+        temp_dir: a folder of this program alone. Uploads and shown pictures lie in `temp_dir/gradio`, which is emptied
+            now.
         outputs_dir: refused to the browser as a folder; single pictures are linked into `temp_dir` when shown.
         save_images: whether the page's pictures are saved.
         embed_parameters: whether pictures that are not saved carry their generation text.
         styles: the saved styles; None: none can be saved.
         installing: how extensions are installed; None: not on this page.
-        path: where the page hangs.
+        path: where the page hangs in the application.
+        root_path: where the application hangs, behind a proxy.
+        colours: light or dark, unless the page's address says it; system: what the browser prefers.
 
     Returns:
         The same application.
@@ -79,6 +87,7 @@ def mount(
         app,
         page,
         path,
+        root_path=root_path or None,
         server_name="127.0.0.1",
         footer_links=[],
         run_history=False,
@@ -94,19 +103,20 @@ def mount(
         theme=theme(),
         css_paths=[HERE / "style.css"],
         js=scripts(),
-        head=f"<script>{called(FIRST_SCRIPT)}</script>",
+        head=f"<script>{called(FIRST_SCRIPT)}{'' if colours == 'system' else called(COLOURS_SCRIPT, colours)}</script>",
     )
     return mounted
 
 
 def scripts() -> str:
-    """What runs in the browser when the page has been drawn: each file is one function, all are called."""
+    """The script that runs in the browser when the page has been drawn: it calls the function in each script file."""
     return "() => {\n" + "\n".join(called(name) for name in SCRIPTS) + "\n}"
 
 
-def called(name: str) -> str:
+def called(name: str, *arguments: str) -> str:
     """The function in a script's file, called."""
-    return f"({_without_comments((HERE / name).read_text(encoding='utf-8'))})();"
+    script = _without_comments((HERE / name).read_text(encoding="utf-8"))
+    return f"({script})({', '.join(json.dumps(argument) for argument in arguments)});"
 
 
 def _without_comments(script: str) -> str:

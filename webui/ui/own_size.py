@@ -1,4 +1,6 @@
-"""The size a page starts at is the one its checkpoint was trained for, and follows another checkpoint until changed."""
+"""Starts the page at the size for which its checkpoint was trained, and follows the choice of another checkpoint until
+the user changes the size.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +8,7 @@ import gradio as gr
 
 from webui.domain.request import GenerationRequest
 from webui.library.resolution import at_trained_size, trained_size
-from webui.ui import models
+from webui.ui import model_choices
 from webui.ui.events import bind, bind_load
 from webui.ui.layout import Pen
 
@@ -17,8 +19,10 @@ Number = int | float
 
 
 def starting(engine: "Engine") -> tuple[GenerationRequest, str]:
-    """The starting values fit for the controls, and what had to be changed for it ("" where nothing was)."""
-    request, missing = models.as_shown(engine.library, engine.starting_values(), "")
+    """The starting values as the controls can show them, and a sentence about what was changed ("" where nothing
+    was).
+    """
+    request, missing = model_choices.as_shown(engine.library, engine.starting_values(), "")
     return at_trained_size(engine.library, request), missing
 
 

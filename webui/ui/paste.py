@@ -1,4 +1,4 @@
-"""Generation parameters back into the controls: from the prompt box, and from a picture dropped on PNG Info."""
+"""Puts generation parameters into the controls: from the prompt box, and from a picture dropped on PNG Info."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from webui.domain.errors import WebuiError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
-from webui.output.metadata import read_items, read_request, read_text, safe_open
+from webui.output.metadata import read_items, read_parameters, read_request, safe_open
 from webui.output.parse import parse, read_fields
-from webui.ui import markup, models
+from webui.ui import markup, model_choices
 from webui.ui.events import bind
 from webui.ui.forms import Form
 from webui.ui.generate import Results
@@ -37,7 +37,7 @@ class Paste:
     status: gr.HTML
 
     def text(self, text: str, checkpoint: str | None) -> Updates:
-        """Fill every control from generation parameters; what could not be kept is told in the status.
+        """Fill every control from generation parameters; the status names what could not be used.
 
         Text without a line of parameters is a prompt and changes the prompts only.
         """
@@ -54,8 +54,8 @@ class Paste:
         names: tuple[str, ...] | None = None,
     ) -> Updates:
         """The form showing a request; `checkpoint` is kept where the request names none that is here."""
-        shown, missing = models.as_shown(self.engine.library, request, checkpoint or "")
-        note = markup.message("notice", f"{missing} The checkpoint was not changed.") if missing and not names else ""
+        shown, missing = model_choices.as_shown(self.engine.library, request, checkpoint or "")
+        note = markup.message("notice", missing) if missing and not names else ""
         return {**self.form.show(shown, names), self.status: note + markup.notices(notices)}
 
     def from_box(self, values: "Mapping[Component, Any]", results: Results) -> Updates:
@@ -69,7 +69,7 @@ class Paste:
 
     @property
     def outputs(self) -> list[Block]:
-        """What these handlers may write to."""
+        """The components that these handlers may change."""
         return [*self.form.components, self.status]
 
 
@@ -87,17 +87,19 @@ def read_picture(
         image = safe_open(Path(path))
     except WebuiError as error:
         return "", "", None, markup.message("error", str(error))
-    text = read_text(image)
+    found = read_parameters(image)
     others = "\n".join(f"{key}: {value}" for key, value in read_items(image).items())
-    note = "" if text else markup.message("notice", "This picture holds no generation parameters.")
-    return text, others, read_request(image, extensions), note
+    note = markup.notices(found.notices)
+    if not found.text and not found.notices:
+        note = markup.message("notice", "This picture holds no generation parameters.")
+    return found.text, others, read_request(image, extensions), note
 
 
 def draw_pnginfo(paste: Paste, tabs: gr.Tabs) -> None:
     """Draw the tab PNG Info inside the caller's Blocks."""
     with gr.Row():
         with gr.Column(min_width=320):
-            # a path and no mode: Gradio then leaves the file as it came, with its text
+            # with a path and no mode Gradio keeps the file unchanged, with its infotext
             image = gr.Image(
                 type="filepath", image_mode=None, sources=["upload", "clipboard"], label="Picture", height=480,
                 elem_id="pnginfo_image", buttons=[],
@@ -122,7 +124,7 @@ def draw_pnginfo(paste: Paste, tabs: gr.Tabs) -> None:
         if request is None:
             return {note: markup.message("notice", "Drop a picture with generation parameters first.")}
         reading = read_fields(parse(parameters or ""), catalog.infos)
-        told = reading.notices if request == reading.request else ()  # an exact request leaves nothing to tell
+        told = reading.notices if request == reading.request else ()  # an exact request needs no notices
         return {**paste.fill(request, checkpoint, told), tabs: gr.update(selected="txt2img")}
 
     inputs = [found, text, paste.form.controls["checkpoint"]]

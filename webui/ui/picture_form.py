@@ -1,4 +1,4 @@
-"""The part of the img2img form that txt2img does not have: pictures, mask, and how they are used, read into a task."""
+"""The part of the img2img form that txt2img does not have: pictures, mask, and their options, read into a task."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from webui.ui import forms
 from webui.ui.editor import COLOURING, MASKING, Canvas
 from webui.ui.forms import Form
 
-Mode = str  # of MODES
+Mode = str  # one of MODES
 T = TypeVar("T")
 U = TypeVar("U")
 PLAIN, SKETCH, INPAINT, INPAINT_SKETCH = "img2img", "sketch", "inpaint", "inpaint_sketch"
@@ -45,9 +45,9 @@ NO_PICTURE = "Drop a picture first."
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Where pictures are dropped and masks painted; `mode` holds the sub-tab in view.
+    """The components for pictures and masks; `mode` holds the sub-tab in view.
 
-    It is a field that nobody sees and no State: a script writes it, which cannot reach what the server keeps.
+    `mode` is a hidden field instead of a State, because a script sets it, which cannot change what the server keeps.
     """
 
     mode: gr.Textbox
@@ -183,7 +183,7 @@ def _opened(sent: Mapping[str, Any] | None, missing: str) -> Image.Image:
 
 
 def draw_pictures() -> tuple[Pictures, gr.Tabs, dict[Mode, gr.Tab]]:
-    """The sub-tabs with a place for a picture each."""
+    """Draw the sub-tabs, each with a component for a picture."""
     dropped: dict[str, Any] = {
         "type": "filepath", "image_mode": None, "sources": ["upload", "clipboard"], "height": 420, "buttons": [],
     }  # fmt: skip
@@ -213,10 +213,10 @@ def draw_pictures() -> tuple[Pictures, gr.Tabs, dict[Mode, gr.Tab]]:
 
 
 class _Drawer:
-    """Draws fields of the task as their rows of the table say; keeps them by the names of `options`.
+    """Draws fields of the task as the table of fields describes them.
 
     Attributes:
-        options: what was drawn.
+        options: the controls by the names of `PictureForm.options`.
     """
 
     def __init__(self) -> None:
@@ -244,7 +244,7 @@ class _Drawer:
         self.options[name] = gr.Checkbox(field.default, label=row.label, info=about, elem_id=elem_id)
 
     def rest_of(self, group: str) -> None:
-        """Draw the task's own fields that stand in a group of the page and were not drawn yet."""
+        """Draw the task's own fields in a group of the page that were not drawn yet."""
         for name in (row.path.removeprefix("task.") for row in ROWS if row.group == group):
             default = self._fields[name].default
             if name not in self.options:
@@ -253,7 +253,9 @@ class _Drawer:
 
 
 def draw_options() -> tuple[Mapping[str, Component], gr.Group, gr.Group]:
-    """The controls of the task; gives back also the groups that show only while masks or margins are in use."""
+    """Draw the controls of the task. Returns also the groups that are visible only while masks or margins are in
+    use.
+    """
     drawer = _Drawer()
     with gr.Row(elem_classes="tight"):
         drawer.dropdown("resize_mode", "resize_mode", "resize_mode")

@@ -1,4 +1,4 @@
-"""The row above the tabs: checkpoint, VAE, clip skip. A change applies and is remembered at once."""
+"""The row above the tabs: checkpoint, VAE, clip skip. A change takes effect and is remembered at once."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,7 +7,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.domain.errors import WebuiError
-from webui.ui import markup, models
+from webui.ui import markup, model_choices
 from webui.ui.events import bind
 from webui.ui.layout import Pen
 
@@ -18,12 +18,12 @@ REMEMBERED = ("checkpoint", "vae", "clip_skip")
 
 
 def draw(pen: Pen, engine: "Engine") -> gr.Button:
-    """Draw the row inside the caller's Blocks; gives back the button that reads the model folders again."""
+    """Draw the row inside the caller's Blocks; returns the button that reads the model folders again."""
     library = engine.library
     with gr.Row(elem_id="quicksettings"):
-        pen.choice("checkpoint", models.checkpoint_choices(library), scale=4, min_width=280)
+        pen.choice("checkpoint", model_choices.checkpoint_choices(library), scale=4, min_width=280)
         refresh = gr.Button("↻", elem_id="refresh_checkpoints", elem_classes="tool", scale=0, min_width=42)
-        pen.choice("vae", models.vae_choices(library), scale=2, min_width=180)
+        pen.choice("vae", model_choices.vae_choices(library), scale=2, min_width=180)
         pen.draw("clip_skip", info=None, scale=2, min_width=180)
     return refresh
 
@@ -43,7 +43,7 @@ def connect(
                 engine.change_starting_values({name: "" if value is None else value})
             except WebuiError as error:
                 return markup.message("error", str(error))
-            return gr.skip()  # what stands there may be newer than this choice
+            return gr.skip()  # the control may hold a newer choice by now
 
         return handler
 
@@ -57,13 +57,13 @@ def connect(
     def look_again(checkpoint: str | None) -> dict[Component, Any]:
         library = engine.library
         library.refresh()
-        problems = "".join(markup.message("notice", problem) for problem in models.unusable(library))
-        found = models.checkpoint_choices(library)
+        problems = "".join(markup.message("notice", problem) for problem in model_choices.unusable(library))
+        found = model_choices.checkpoint_choices(library)
         kept = checkpoint if checkpoint in [value for _, value in found] else next((value for _, value in found), None)
         return {
             pen.controls["checkpoint"]: gr.update(choices=found, value=kept),
-            pen.controls["vae"]: gr.update(choices=models.vae_choices(library)),
-            **dict.fromkeys(every_refiner, gr.update(choices=models.refiner_choices(library))),
+            pen.controls["vae"]: gr.update(choices=model_choices.vae_choices(library)),
+            **dict.fromkeys(every_refiner, gr.update(choices=model_choices.refiner_choices(library))),
             status: problems or markup.message("done", f"{len(found)} usable checkpoints"),
         }
 

@@ -1,6 +1,6 @@
-"""Editing the saved styles below the prompts: a pair of texts is saved under a name, changed, deleted, or applied.
+"""The editor of saved styles below the prompts: a style can be saved under a name, changed, deleted, or applied.
 
-How the file is kept whole is in `prompt/style_file.py`.
+`prompt/style_file.py` reads and writes the file.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -98,14 +98,14 @@ def _connect(editor: Editor, styles: StyleFile, lists: Sequence[Block], listed: 
     texts = [editor.prompt, editor.negative]
 
     def toggle(values: Values) -> Updates:
-        """Open with the present prompts where the editor is still empty."""
+        """Open the editor, with the present prompts where it is still empty."""
         empty = not values[editor.prompt] and not values[editor.negative]
         opened = not values[editor.shown]
         copied = _copied(editor, values) if opened and empty else {}
         return {editor.panel: gr.update(visible=opened), editor.shown: opened, **copied}
 
     def show(name: str | None) -> Any:
-        """The texts of a saved style; a new name leaves what is typed."""
+        """Show the texts of a saved style; with a new name the typed texts stay."""
         style = _known(styles).get(name or "")
         return (style.prompt, style.negative_prompt) if style else (gr.skip(), gr.skip())
 
@@ -166,5 +166,5 @@ def _copied(editor: Editor, values: Values) -> Updates:
 def _known(styles: StyleFile) -> Mapping[str, Style]:
     try:
         return styles.read()
-    except WebuiError:  # told when something is saved, deleted or applied
+    except WebuiError:  # the user is told when something is saved, deleted or applied
         return {}

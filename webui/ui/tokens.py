@@ -1,4 +1,4 @@
-"""Token counters beside the prompt boxes. They follow the typing; counting itself is in `prompt/counting`."""
+"""Token counters beside the prompt boxes. They follow the user's typing. `prompt/counting.py` counts."""
 
 import asyncio
 import threading
@@ -24,7 +24,7 @@ from webui.ui.layout import Pen
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
 
-PAUSE = 0.3  # seconds; while one count is on its way the browser sends no other but the last, so this is a debounce
+PAUSE = 0.3  # seconds; meanwhile the browser keeps only the latest change
 RULES = "prompting."
 MAX_STEPS = 150
 Styles = Callable[[], Mapping[str, Style]]
@@ -42,7 +42,7 @@ class Counting:
         self._known: tuple[tuple[ModelFile, ...], PromptCounter] | None = None
 
     def shown(self, prompts: tuple[str, str], styles: list[str], steps: int, rules: PromptRules) -> tuple[str, str]:
-        """Both counters as HTML; a prompt that cannot be read shows why."""
+        """Both counters as HTML; for a prompt with an error they show the error."""
         try:
             merged = merge_styles(*prompts, styles, self._styles())
         except WebuiError:  # styles.csv is damaged: the tab says so when a picture is made
@@ -74,9 +74,9 @@ class Counting:
 
 
 def draw(pen: Pen, name: str) -> gr.HTML:
-    """A counter inside the caller's Blocks, below its box; the style sheet puts it into the box's corner.
+    """Draw a counter inside the caller's Blocks, below its box. The style sheet moves it into the corner of the box.
 
-    It is filled in when the page has loaded.
+    It is filled when the page has loaded.
     """
     return gr.HTML(markup.token_counter("0"), elem_id=pen.id(name), elem_classes="token-counter", padding=False)
 
@@ -114,7 +114,7 @@ def connect_load(
 
 
 def _rules(values: Mapping[str, Any]) -> PromptRules:
-    """The rules that the controls show; the usual ones while a control is half typed."""
+    """The prompt rules that the controls show; the default ones while the user is typing in a control."""
     try:
         return PromptRules.model_validate(values)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""The form of txt2img, which img2img has too: where each control stands, and which handler each button calls."""
+"""The form of txt2img, which img2img shares: the layout of the controls, and the handler of each button."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from webui.domain.catalog import SAMPLERS, SCHEDULES
 from webui.prompt.style_file import StyleFile
 from webui.ui import hires_form, style_editor, tokens
 from webui.ui.events import bind, bind_stop
-from webui.ui.extensions import draw_accordions, names_of
+from webui.ui.extension_views import draw_accordions, names_of
 from webui.ui.generate import Results, Runner
 from webui.ui.layout import Pen
 
@@ -31,12 +31,12 @@ TEXT_BOX = 32_000  # characters, as the request allows
 
 @dataclass(frozen=True, slots=True)
 class Buttons:
-    """The buttons of the tab and what else lies beside the prompts, for whoever gives them something to do."""
+    """The buttons of the tab and the components beside the prompts, which the caller connects to handlers."""
 
     generate: gr.Button
     interrupt: gr.Button
     skip: gr.Button
-    upscale: gr.Button | None  # of txt2img only
+    upscale: gr.Button | None  # only in txt2img
     paste: gr.Button
     clear: gr.Button
     swap: gr.Button
@@ -44,8 +44,8 @@ class Buttons:
     seed_reuse: gr.Button
     subseed_dice: gr.Button
     subseed_reuse: gr.Button
-    counters: tuple[gr.HTML, gr.HTML]  # of the tokens of both prompts
-    styles: style_editor.Editor | None  # where styles can be saved
+    counters: tuple[gr.HTML, gr.HTML]  # the token counters of both prompts
+    styles: style_editor.Editor | None  # None where styles cannot be saved
 
 
 def draw(
@@ -57,9 +57,9 @@ def draw(
     """Draw the tab inside the caller's Blocks.
 
     Args:
-        styles: those that are saved; None: none can be.
+        styles: the saved styles; None: none can be saved.
         engine: knows the extensions.
-        before: draws what another tab of this form (img2img) has above the other controls.
+        before: draws the controls that img2img has above the others.
     """
     with gr.Row(elem_id=pen.id("toprow")):
         with gr.Column(scale=6, min_width=320):
@@ -97,9 +97,9 @@ def draw(
 
 
 def connect(pen: Pen, buttons: Buttons, results: Results, runner: Runner) -> None:
-    """Give the buttons of generation and of seed and size something to do."""
+    """Connect the buttons for generation, seed and size to their handlers."""
     form, controls = runner.form, pen.controls
-    # values arrive as sent, so that the request's own check is the only one and its sentence names the field
+    # Values arrive unchecked, so that the request alone checks them and its error names the field.
     bind(buttons.generate.click, runner.generate, form.components, results.all, preprocess=False)
     if buttons.upscale is not None:
         chosen = {*form.components, results.shown, results.chosen}
@@ -112,11 +112,11 @@ def connect(pen: Pen, buttons: Buttons, results: Results, runner: Runner) -> Non
     bind(buttons.swap.click, None, size, size, js="(width, height) => [height, width]")
     prompts = [controls["prompt"], controls["negative_prompt"]]
     bind(buttons.clear.click, None, None, prompts, js="() => ['', '']")
-    bind(buttons.seed_dice.click, None, None, [controls["seed"]], js="() => -1")
-    bind(buttons.subseed_dice.click, None, None, [controls["subseed"]], js="() => -1")
+    bind(buttons.seed_dice.click, None, None, [controls["seed"]], js="() => '-1'")
+    bind(buttons.subseed_dice.click, None, None, [controls["subseed"]], js="() => '-1'")
 
-    def last(field: str, shown: list[dict[str, int]], chosen: int) -> int:
-        return shown[chosen][field] if chosen < len(shown) else -1
+    def last(field: str, shown: list[dict[str, int]], chosen: int) -> str:
+        return str(shown[chosen][field]) if chosen < len(shown) else "-1"
 
     picked = [results.shown, results.chosen]
     bind(buttons.seed_reuse.click, lambda *values: last("seed", *values), picked, [controls["seed"]])
@@ -136,7 +136,7 @@ def _prompts(pen: Pen) -> tuple[gr.HTML, gr.HTML]:
 
 
 def _generation(pen: Pen) -> tuple[gr.Button, gr.Button, gr.Button, gr.Button, gr.Button]:
-    """The controls everybody uses; gives back the buttons beside size and seeds."""
+    """Draw the controls that everybody uses. Returns the buttons beside size and seeds."""
     plain = {"info": None}
     with gr.Row(elem_classes="tight"):
         pen.choice("sampler", [(label, label) for label in SAMPLERS], min_width=150)

@@ -14,7 +14,7 @@ from gradio import utils
 def foreign_file(payload: Any, upload_dir: Path) -> str | None:
     """The first file named in an event's values that does not lie under the upload folder; None where all do.
 
-    Anything that looks like Gradio's FileData counts, at any depth. Links are resolved first; URLs are foreign.
+    Every value like Gradio's FileData is checked, at any depth, after resolving links. URLs are refused.
     """
     root = upload_dir.resolve()
     pending = [payload]
@@ -33,7 +33,7 @@ def foreign_file(payload: Any, upload_dir: Path) -> str | None:
 def _lies_under(path: str, root: Path) -> bool:
     try:
         return Path(path).resolve().is_relative_to(root)
-    except (OSError, ValueError):  # a NUL, a loop of links, a name too long
+    except (OSError, ValueError):  # the path has a NUL, a loop of links, or a name that is too long
         return False
 
 
@@ -41,7 +41,7 @@ class Page(gr.Blocks):
     """Blocks that refuse an event naming a file which was not uploaded, before any component sees it."""
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **more: Any) -> Any:
-        """Gradio's own step, behind the check.
+        """Check the files in an event, then do what Gradio does.
 
         Raises:
             gr.Error: a file was named that the browser did not upload; the path is not repeated.

@@ -1,4 +1,4 @@
-"""Networks that draw maps of pictures, from folders in Hugging Face's form: depth, and which kind of thing is where."""
+"""Networks that draw depth maps and segmentation maps of pictures, read from folders in Hugging Face's form."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -46,9 +46,9 @@ def build_depth(source: TensorSource, config: str, processor: str, device: torch
     """The depth network of a folder, in float32.
 
     Args:
-        source: of `model.safetensors`.
+        source: the tensors of `model.safetensors`.
         config: the text of `config.json`.
-        processor: the text of `preprocessor_config.json`; "" without one.
+        processor: the text of `preprocessor_config.json`; "" where there is none.
 
     Raises:
         UnusableFileError, NotFiniteError: as `read_network`.
@@ -71,12 +71,12 @@ def _processor(text: str) -> Mapping[str, Any]:
 
 
 def _shown(usual: Input, facts: Mapping[str, Any], processor: Mapping[str, Any]) -> Input:
-    """How pictures are brought to the network: as `preprocessor_config.json` says where it says it."""
+    """How the network wants its pictures: `usual`, with the values that `preprocessor_config.json` gives instead."""
     inner = facts.get("backbone_config")
     fit = usual.fit
     height, width = usual.height, usual.width
     if facts.get("model_type") == "dpt" and not facts.get("is_hybrid") and isinstance(inner, dict):
-        fit = "stretch"  # their position tables are for one size
+        fit = "stretch"  # their position embeddings are for one size
         height = width = _side(inner.get("image_size"), height)
     size = processor.get("size")
     if isinstance(size, dict):

@@ -1,6 +1,6 @@
 """Builds diffusers' UNet and VAE from the shapes found in a file, and fills them tensor by tensor.
 
-Modules are made on the meta device, so at no time is there more in memory than the model and one tensor.
+Modules are made on the meta device, so memory never holds more than the model and one further tensor.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,8 @@ from webui.library.layout import Layout
 from webui.library.shapes import UnetShape, VaeShape
 from webui.weights.tensors import TensorSource
 
-GROUPS = 32  # of every GroupNorm in these networks
-UNET_EPS = 1e-5  # GroupNorm of residual blocks; in transformers diffusers uses LDM's 1e-6 by itself
+GROUPS = 32  # number of groups of every GroupNorm in these networks
+UNET_EPS = 1e-5  # GroupNorm in residual blocks; in transformer blocks diffusers already uses LDM's 1e-6
 VAE_ACTIVATION = "silu"
 
 
@@ -64,7 +64,7 @@ def empty_unet(shape: UnetShape, heads: Sequence[int]) -> UNet2DConditionModel:
                 level.decoder if level.attends else (1,) * len(level.decoder) for level in reversed(levels)
             ),
             cross_attention_dim=shape.context_width,
-            attention_head_dim=tuple(heads),  # diffusers reads a count of heads here, whatever the name
+            attention_head_dim=tuple(heads),  # diffusers takes this for the number of heads, despite the name
             use_linear_projection=shape.linear,
             class_embed_type=None if shape.vector_width is None else "projection",
             projection_class_embeddings_input_dim=shape.vector_width,

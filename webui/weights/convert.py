@@ -1,4 +1,6 @@
-"""Turns a pickled model into safetensors, once, in a locked-down process of its own. This process never unpickles."""
+"""Converts a pickled model to safetensors, once, in a locked-down child process. The calling process never
+unpickles.
+"""
 
 import os
 import shutil
@@ -15,13 +17,13 @@ from webui.library.pickles import cached_copy, needs_conversion
 from webui.library.unfinished import unfinished
 
 TIMEOUT_SECONDS = 1800
-_TOLD = 500  # characters of the child's last words in an error text
+_TOLD = 500  # characters of the child's last output that an error text quotes
 
 
 def ensure_safetensors(
     library: ModelLibrary, file: ModelFile, progress: Callable[[str], None] = lambda text: None
 ) -> Path:
-    """Where the tensors of a model file are; a pickle is converted first.
+    """The path of a safetensors file with the tensors of a model file; a pickle is converted first.
 
     Raises:
         UnusableFileError: the conversion was refused or failed; says why.
@@ -58,7 +60,7 @@ def converted(path: Path, cache_dir: Path, *, timeout: float = TIMEOUT_SECONDS) 
 
 
 def _run(source: Path, target: Path, timeout: float) -> None:
-    """Run the child without our environment, stdin or working folder."""
+    """Run the child process without this one's environment, stdin or working folder."""
     root = str(Path(__file__).parents[2])
     command = [sys.executable, "-P", "-m", "webui.weights.unpickle", str(source.resolve()), str(target.resolve())]
     environment = {"PYTHONPATH": root, "PATH": os.defpath, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}

@@ -1,5 +1,5 @@
-"""Networks that estimate depth, as transformers builds them: from pixels to depth. Which files hold them is told
-elsewhere: checkpoints in `midas.py`, folders in Hugging Face's form in `annotators.py`.
+"""Runs networks of transformers that estimate depth. They are built in `midas.py` (from a depth checkpoint) and
+`annotators.py` (from a folder in Hugging Face's form).
 """
 
 from math import sqrt
@@ -17,9 +17,9 @@ class DepthNetwork:
 
     Args:
         module: a depth estimator of transformers, in evaluation mode.
-        shown: how pictures are brought to it.
-        takes_any: it works at any size whose sides are multiples of `shown.multiple`.
-        is_distance: it answers how far things are, not how near.
+        shown: the size and the colours in which it wants pictures.
+        takes_any: whether it works at every size whose sides are multiples of `shown.multiple`.
+        is_distance: whether its output is large where things are far, instead of near.
     """
 
     def __init__(self, module: nn.Module, shown: Input, *, takes_any: bool = False, is_distance: bool = False) -> None:
@@ -30,14 +30,14 @@ class DepthNetwork:
 
     @torch.inference_mode()
     def __call__(self, pixels: Tensor, *, resized: bool = True) -> Tensor:
-        """Depth as the network answers it.
+        """The depth that the network estimates.
 
         Args:
             pixels: (B, 3, H, W) in 0..1.
-            resized: bring the pictures to the size that the network was trained at. False needs `takes_any`.
+            resized: whether pictures are brought to the size that the network was trained at. False needs `takes_any`.
 
         Returns:
-            (B, 1, h, w) float32, of the size that the network answers in.
+            (B, 1, h, w) float32, of the size that the network outputs.
         """
         weight = next(self.module.parameters())
         pixels = pixels.to(weight.device, torch.float32)
@@ -57,8 +57,8 @@ class DepthNetwork:
 def answer(module: Any, pixels: Tensor) -> Tensor:
     """(B, 3, H, W) as the network wants it -> (B, h, w).
 
-    A DPT on its own transformer (arXiv:2103.13413) is run part by part: as a whole, transformers' takes only square
-    pictures, though position embeddings and decoder fit any whose sides are multiples of the patch.
+    A DPT on its own transformer (arXiv:2103.13413) is run part by part, because the whole module of transformers takes
+    only square pictures. Its parts fit all pictures whose sides are multiples of the patch.
     """
     if getattr(module, "dpt", None) is None:
         found: Tensor = module(pixels).predicted_depth

@@ -1,4 +1,4 @@
-"""How networks that look at pictures want to see them: size, and which colours count as 0 and 1."""
+"""The form in which networks take pictures: their size, and the scaling of their colours."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,14 +15,14 @@ IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """How a network wants to see pictures.
+    """The form in which a network takes pictures.
 
     Attributes:
         height, width: the size it was trained at, in pixels.
-        multiple: of which both sides must be.
+        multiple: both sides must be multiples of this.
         fit: `stretch` to that size; or keep the aspect, and scale by that of the two sides which needs the `least`
             change, or so that the size is `cover`ed.
-        mean, std: of the colours, by channel; they become 0 and 1.
+        mean, std: the mean and the standard deviation, by channel, that are normalised to 0 and 1.
         rim: how wide a reflected rim is put around, in roots of half a side (ZoeDepth, arXiv:2302.12288: 3); with one
             the mirrored picture is looked at too, and both answers averaged.
     """
@@ -36,7 +36,7 @@ class Input:
     rim: float = 0.0
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """The size at which a picture of height x width is shown to the network."""
+        """The size at which the network gets a picture of height x width."""
         down, across = self.height / height, self.width / width
         if self.fit == "least":
             down = across = min(down, across, key=lambda scale: abs(1 - scale))

@@ -14,7 +14,7 @@ from webui.weights.convert import ensure_safetensors
 from webui.weights.families.contract import networks_of
 from webui.weights.model import LoadedModel
 from webui.weights.tensors import TensorFile
-from webui.weights.vae import VaeDoor
+from webui.weights.vae import VaeWrapper
 
 
 def load_model(
@@ -24,6 +24,7 @@ def load_model(
     device: torch.device,
     dtype: torch.dtype,
     *,
+    vae_dtype: torch.dtype | None = None,
     fast_cpu: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> LoadedModel:
@@ -31,8 +32,9 @@ def load_model(
 
     Args:
         vae: the VAE to use instead of the one inside; None: the one inside.
+        vae_dtype: of the VAE on GPUs; None: `dtype`.
         fast_cpu: lay the network out for the CPU's faster paths.
-        progress: told in a few words what takes long.
+        progress: called with a few words before something that takes long.
 
     Raises:
         UnusableFileError: not a checkpoint, incomplete, or without a VAE while none is given.
@@ -47,7 +49,7 @@ def load_model(
             built = networks_of(spec.family).build(source, spec, device, dtype, fast_cpu=fast_cpu)
     except (UnusableFileError, NotFiniteError) as error:
         raise type(error)(f"{checkpoint.name}: {error}") from error
-    door = load_vae(library, checkpoint, vae, spec, device, dtype, progress=progress)
+    door = load_vae(library, checkpoint, vae, spec, device, vae_dtype or dtype, progress=progress)
     return LoadedModel(checkpoint, built.spec, vae, built.network, door, built.text, device, dtype, built.depth)
 
 
@@ -60,7 +62,7 @@ def load_vae(
     dtype: torch.dtype,
     *,
     progress: Callable[[str], None] = lambda text: None,
-) -> VaeDoor:
+) -> VaeWrapper:
     """Read a VAE: `vae`, or the one inside `checkpoint`. On a CPU it is float32: half precision shows in pictures.
 
     Raises:
@@ -77,11 +79,11 @@ def load_vae(
     except (UnusableFileError, NotFiniteError) as error:
         raise type(error)(f"{file.name}: {error}") from error
     form = spec.latents
-    return VaeDoor(module, scale=form.scale, shift=form.shift, downscale=shape.downscale, name=f"VAE of {file.name}")
+    return VaeWrapper(module, scale=form.scale, shift=form.shift, downscale=shape.downscale, name=f"VAE of {file.name}")
 
 
 def _check_format(shape: VaeShape, spec: ModelSpec) -> None:
-    """Raises UnusableFileError where a VAE makes other latents than the checkpoint's."""
+    """Raises UnusableFileError where the latents of a VAE have another format than those of the checkpoint."""
     made, needed = shape.latent_channels, spec.latents.channels
     if made != needed:
         raise UnusableFileError(

@@ -1,4 +1,4 @@
-"""Keeps loaded models: the last few used, each loaded once, memory given back before the next one is loaded."""
+"""Keeps the models that were used last in memory. Memory is released before the next model is loaded."""
 
 import ctypes
 import gc
@@ -22,7 +22,7 @@ _Key = tuple[Path, str, str]  # path, its version, the version of its yaml
 
 
 class ModelCache:
-    """Least recently used models go first. Patches on a model must be undone before another `get`."""
+    """A cache of models that drops the least recently used. Patches on a model must be undone before another `get`."""
 
     def __init__(
         self,
@@ -31,18 +31,21 @@ class ModelCache:
         dtype: torch.dtype,
         capacity: int = 1,
         *,
+        vae_dtype: torch.dtype | None = None,
         fast_cpu: bool = False,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         """Args:
         dtype: of UNet and text encoders; VAEs have it on GPUs and float32 on a CPU.
         capacity: checkpoints kept; at least 1.
+        vae_dtype: of VAEs on GPUs, where it differs from `dtype`.
         fast_cpu: use the CPU's faster, slightly rounding paths (`precision.resolve`).
         progress: told in a few words what takes long ("converting x.ckpt").
         """
         self._library = library
         self._device = device
         self._dtype = dtype
+        self._vae_dtype = vae_dtype or dtype
         self._capacity = max(1, capacity)
         self._fast_cpu = fast_cpu
         self._progress = progress or (lambda text: None)
@@ -62,19 +65,19 @@ class ModelCache:
                 self._make_room(checkpoint.path)
                 self._progress(f"loading {checkpoint.name}")
                 model = load_model(
-                    self._library, checkpoint, vae, self._device, self._dtype, fast_cpu=self._fast_cpu,
-                    progress=self._progress,
+                    self._library, checkpoint, vae, self._device, self._dtype, vae_dtype=self._vae_dtype,
+                    fast_cpu=self._fast_cpu, progress=self._progress,
                 )  # fmt: skip
             elif model.vae_file != vae:
                 self._progress(f"loading {vae.name if vae else 'the VAE of ' + checkpoint.name}")
-                door = load_vae(self._library, checkpoint, vae, model.spec, self._device, self._dtype)
+                door = load_vae(self._library, checkpoint, vae, model.spec, self._device, self._vae_dtype)
                 model = replace(model, vae_file=vae, vae=door)
             self._models[key] = model
             self._models.move_to_end(key)
             return model
 
     def loaded(self) -> tuple[LoadedModel, ...]:
-        """What is in memory, least recently used first."""
+        """The models in memory, the least recently used first."""
         with self._lock:
             return tuple(self._models.values())
 
@@ -86,13 +89,13 @@ class ModelCache:
             give_memory_back()
 
     def clear(self) -> None:
-        """Forget every model and give the memory back."""
+        """Drop every model and release its memory."""
         with self._lock:
             self._models.clear()
             give_memory_back()
 
     def _make_room(self, path: Path) -> None:
-        """Free a place, and drop older versions of the same file, before anything new is read."""
+        """Drop models until a new one fits, and also older versions of its file, before it is read."""
         stale = [key for key in self._models if key[0] == path]
         for key in stale:
             del self._models[key]
@@ -102,10 +105,10 @@ class ModelCache:
 
 
 def give_memory_back() -> None:
-    """Return freed memory to the system and the GPU driver; allocators otherwise keep it for themselves."""
+    """Return freed memory to the system and the GPU driver, because allocators would keep it."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # musl has no malloc_trim; then nothing is lost but the gain
+        with suppress(OSError, AttributeError):  # musl has no malloc_trim; the memory then stays with the allocator
             ctypes.CDLL("libc.so.6").malloc_trim(0)

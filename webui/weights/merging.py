@@ -19,13 +19,13 @@ ROWS = 2048  # tokens compared at once, which bounds memory
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Which tokens are merged into which. All are indices, (B, n, 1) unless said otherwise.
+    """A choice of tokens to merge. All fields are indices, (B, n, 1) unless said otherwise.
 
     Attributes:
         kept: (k,) the tokens that others may be merged into.
-        others: (n - k,) the rest, from which `alone` and `merged` choose.
-        alone: of the others those that stay by themselves.
-        merged: of the others those that are averaged into `kept[into]`.
+        others: (n - k,) the rest; `alone` and `merged` are indices into them.
+        alone: those of the others that are not merged.
+        merged: those of the others that are averaged into `kept[into]`.
     """
 
     kept: Tensor
@@ -35,7 +35,7 @@ class Merge:
     into: Tensor
 
     def shrink(self, tokens: Tensor) -> Tensor:
-        """(B, n, D) -> (B, n - r, D): the tokens left alone, then those kept, averaged with what went into them."""
+        """(B, n, D) -> (B, n - r, D): the tokens left alone, then those kept, averaged with those merged into them."""
         rest = tokens[:, self.others]
         alone = rest.gather(1, _wide(self.alone, tokens))
         moved = rest.gather(1, _wide(self.merged, tokens))
@@ -43,7 +43,7 @@ class Merge:
         return torch.cat([alone, kept], dim=1)
 
     def grow(self, tokens: Tensor) -> Tensor:
-        """(B, n - r, D) -> (B, n, D): every merged token gets a copy of what it went into."""
+        """(B, n - r, D) -> (B, n, D): every merged token gets a copy of the token that it was merged into."""
         count = self.alone.shape[1]
         alone, kept = tokens[:, :count], tokens[:, count:]
         rest = tokens.new_empty(len(tokens), len(self.others), tokens.shape[-1])
@@ -60,7 +60,7 @@ def match(tokens: Tensor, height: int, width: int, ratio: float) -> Merge | None
 
     Args:
         tokens: (B, height x width, D), row by row of the picture.
-        ratio: share of all tokens that is merged; at most those that do not stay (3/4).
+        ratio: share of all tokens that is merged; at most 3/4, since one of four always stays.
 
     Returns:
         None where nothing is to be merged.
@@ -84,7 +84,7 @@ def match(tokens: Tensor, height: int, width: int, ratio: float) -> Merge | None
 
 @contextmanager
 def merged_tokens(unet: nn.Module, ratio: float) -> Iterator[None]:
-    """Merge tokens in the self-attention of the network's largest resolution; undone whatever happens.
+    """Merge tokens in the self-attention of the network's largest resolution; also undone after an error.
 
     Args:
         ratio: share of the tokens, 0..1; 0 changes nothing.
@@ -119,7 +119,7 @@ class _Size:
 
 
 class _Merging:
-    """The hooks of one transformer block. Alikeness is judged by what enters the block."""
+    """The hooks on one transformer block. Similarity is measured on the input of the block."""
 
     def __init__(self, size: _Size, ratio: float) -> None:
         self._size = size

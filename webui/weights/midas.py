@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HEAD_WIDTH = 64  # channels of an attention head
 LAYER_NORM_EPS = 1e-6  # of timm's vision transformers
-# How MiDaS shows pictures to this network: sides near 384 with the aspect kept, colours in -1..1.
+# MiDaS gives this network pictures whose sides are near 384, with their aspect, and with colours in -1..1.
 SHOWN = Input(height=384, width=384, multiple=32, fit="least")
 
 
@@ -27,7 +27,11 @@ def empty_midas(shape: MidasShape) -> "DPTForDepthEstimation":
     Raises:
         UnusableFileError: sizes that do not fit together.
     """
-    from transformers import BitConfig, DPTConfig, DPTForDepthEstimation  # slow to import, and seldom needed
+    from transformers import (
+        BitConfig,
+        DPTConfig,
+        DPTForDepthEstimation,
+    )  # slow, and seldom needed
 
     if shape.width % HEAD_WIDTH:
         raise UnusableFileError(f"depth network: its width {shape.width} is not a multiple of {HEAD_WIDTH}")
@@ -52,7 +56,7 @@ def empty_midas(shape: MidasShape) -> "DPTForDepthEstimation":
 
 
 def build_midas(source: TensorSource, shape: MidasShape, device: torch.device) -> DepthNetwork:
-    """The network with its weights in float32: it runs once a job, and depth is read from small differences.
+    """The network with its weights in float32, because it runs only once a job and small differences in depth matter.
 
     Raises:
         UnusableFileError: a tensor is missing or has another shape than its neighbours imply.

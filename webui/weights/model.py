@@ -12,12 +12,12 @@ from webui.library.files import ModelFile
 from webui.prompt.ports import TextStack
 from webui.sampling.steps import ModelCall, Residuals
 from webui.weights.depth import DepthNetwork
-from webui.weights.unet import UnetDoor
-from webui.weights.vae import VaeDoor
+from webui.weights.unet import UnetWrapper
+from webui.weights.vae import VaeWrapper
 
 
-class NetworkDoor(Protocol):
-    """The network that denoises, at its door; implements `webui.sampling.steps.Network`.
+class NetworkWrapper(Protocol):
+    """The network that denoises, wrapped so that it takes and returns the tensors of `webui.sampling.steps.Network`.
 
     Attributes:
         module: the network; patches act on it.
@@ -37,27 +37,27 @@ class LoadedModel:
     """One checkpoint with the VAE chosen for it.
 
     Attributes:
-        spec: as detected; the prediction type may have been settled by a probe of the weights.
+        spec: as detected from the file; the prediction type may come from a test of the weights.
         vae_file: None when the VAE is the one inside the checkpoint.
-        network: what denoises.
+        network: the network that denoises.
         device, dtype: of the network and the text encoders.
-        depth: what a depth checkpoint estimates depth with; None in all others.
+        depth: the depth network of a depth checkpoint; None in all others.
     """
 
     file: ModelFile
     spec: ModelSpec
     vae_file: ModelFile | None
-    network: NetworkDoor
-    vae: VaeDoor
+    network: NetworkWrapper
+    vae: VaeWrapper
     text: TextStack
     device: torch.device
     dtype: torch.dtype
     depth: DepthNetwork | None = None
 
     @property
-    def unet(self) -> UnetDoor:
-        """The network where it is a UNet. Raises UnusableFileError where it is none."""
-        if not isinstance(self.network, UnetDoor):
+    def unet(self) -> UnetWrapper:
+        """The network, where it is a UNet. Raises UnusableFileError where it is another kind."""
+        if not isinstance(self.network, UnetWrapper):
             raise UnusableFileError(
                 f"{self.file.name}: a checkpoint of the family {self.spec.family.name} has no UNet to act on"
             )

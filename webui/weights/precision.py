@@ -10,7 +10,7 @@ Precision = Literal["auto", "fp32", "fp16", "bf16"]
 
 
 def resolve(device: str = "auto", precision: Precision = "auto") -> tuple[torch.device, torch.dtype, bool]:
-    """Device, dtype of the UNet, and whether the CPU may use its faster, slightly rounding paths.
+    """Device, dtype of the UNet, and whether the CPU may use faster code that rounds slightly more.
 
     Automatic precision is fp16 on GPUs; on CPUs bf16 where the processor computes in it, else fp32. fp32 on a CPU
     stays exact: the third value is then False.
@@ -34,20 +34,20 @@ def resolve(device: str = "auto", precision: Precision = "auto") -> tuple[torch.
 
 
 def cpu_computes_bf16() -> bool:
-    """The processor multiplies bf16 in hardware (AVX512-BF16 or AMX); elsewhere bf16 is slower than fp32."""
+    """Whether the processor multiplies bf16 in hardware (AVX512-BF16 or AMX). Elsewhere bf16 is slower than fp32."""
     flags = torch.backends.cpu.get_cpu_capability()
     return "AVX512" in flags and torch.cpu._is_avx512_bf16_supported()
 
 
 def cpu_has_amx() -> bool:
-    """The processor has matrix tiles; then even `medium` float32 products would be rounded to bf16."""
+    """Whether the processor has AMX, with which even `medium` float32 products would be rounded to bf16."""
     return torch.cpu._is_amx_tile_supported()
 
 
 def allow_fast_products(fast_cpu: bool) -> None:
     """Let float32 matrix products take oneDNN's faster path where it still computes in float32 (process-wide).
 
-    With AMX the same setting would round to bf16, so there, and where exactness is asked for, it stays off.
+    With AMX the same setting would round to bf16, so it stays off there, and where `fast_cpu` is False.
     """
     torch.set_float32_matmul_precision("medium" if fast_cpu and not cpu_has_amx() else "highest")
 

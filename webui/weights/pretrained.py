@@ -1,7 +1,8 @@
-"""Networks in Hugging Face's form: `config.json` is read as plain data, the weights come from safetensors.
+"""Reads networks in Hugging Face's form: `config.json` as plain data, the weights from safetensors.
 
-Nothing is fetched and no code of a model is run: of a configuration only numbers, words and lists that transformers'
-own classes know are taken, and what it describes must not be larger than the file of its weights.
+Nothing is downloaded and no code of a model is run. From a configuration only numbers, words and lists that
+transformers' own classes know are used, and the network that it describes must not be larger than the file of its
+weights.
 """
 
 import re
@@ -21,12 +22,12 @@ from webui.library.json_object import json_object
 from webui.weights.build import check_finite
 from webui.weights.tensors import TensorSource
 
-MAX_NUMBER = 1 << 16  # of any count or width in a configuration
+MAX_NUMBER = 1 << 16  # largest count or width in a configuration
 MAX_LAYERS = 256
-MAX_ITEMS = 64  # of a list in a configuration
-MAX_BUFFERS = 1 << 26  # numbers that a network computes for itself when it is built
-_SLACK = 1.1  # a file may hold less than the network, where tensors are shared
-_WORD = re.compile(r"[\w.+-]{0,64}")  # no path, no name of something on a server
+MAX_ITEMS = 64  # longest list in a configuration
+MAX_BUFFERS = 1 << 26  # most values of tensors that a network computes itself when it is built
+_SLACK = 1.1  # a network may be this much larger than its file, because tensors may be shared
+_WORD = re.compile(r"[\w.+-]{0,64}")  # such a word can be neither a path nor the name of something on a server
 _LAYERS = frozenset({"num_hidden_layers", "depths", "num_patch_transformer_layers"})
 # By `model_type`: transformers' classes of its configuration, of the network, and of the backbones it may stand on.
 _CLASSES: Mapping[str, tuple[str, str, Mapping[str, str]]] = MappingProxyType(
@@ -53,9 +54,9 @@ class _Known:
     """transformers' classes of one kind of network.
 
     Attributes:
-        config, network: what describes it, and the network itself.
-        backbones: what describes the backbones that it may stand on, by their `model_type`; the usual one first.
-        common: settings that every configuration has; none of them matters here.
+        config, network: the classes of its configuration and of the network.
+        backbones: the configuration classes of its possible backbones by their `model_type`, the usual one first.
+        common: settings that every configuration has and that are ignored here.
     """
 
     config: type[Any]
@@ -70,7 +71,7 @@ class Pretrained:
 
     Attributes:
         kind: its `model_type`.
-        facts: all that its `config.json` says; to be read with care.
+        facts: the content of its `config.json`, which is not to be trusted.
         module: the network of transformers with its weights, in float32 and evaluation mode.
     """
 
@@ -87,8 +88,8 @@ def read_network(
     Args:
         source: of `model.safetensors`.
         config: the text of `config.json`.
-        kinds: values of `model_type` that are taken, of those known here.
-        fixed: settings that are not left to the configuration.
+        kinds: the values of `model_type` that are accepted.
+        fixed: settings that replace those of the configuration.
 
     Raises:
         UnusableFileError: another kind of network, or configuration and weights do not belong together.
@@ -105,14 +106,14 @@ def read_network(
             empty = known.network(settings)
     except UnusableFileError:
         raise
-    except Exception as error:  # transformers checks settings in many places, with errors of many kinds
+    except Exception as error:  # transformers raises errors of many kinds where settings are wrong
         raise UnusableFileError(f"config.json: {_reason(error)}") from error
     _check_size(empty, source)
     return Pretrained(kind, facts, _filled(known.network, settings, source, device))
 
 
 def _known(kind: str) -> _Known:
-    """The classes, imported only here: it takes a second, and few programs need them."""
+    """The classes of a kind. They are imported here because that takes a second and is seldom needed."""
     import transformers
 
     config, network, backbones = _CLASSES[kind]
@@ -125,7 +126,7 @@ def _known(kind: str) -> _Known:
 
 
 def _filled(network: type[Any], settings: Any, source: TensorSource, device: torch.device) -> Any:
-    """The module with its weights. Left to transformers, which knows the names that older versions saved under."""
+    """The module with its weights. Transformers loads them, because it knows the names that older versions used."""
     state: dict[str, Tensor] = {}
     for name in source.names():
         state[name] = source.read_as(name, torch.float32) if source.dtype(name).is_floating_point else source.read(name)
@@ -155,13 +156,13 @@ def _check_size(empty: Any, source: TensorSource) -> None:
 
 
 def _settings(known: _Known, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What is taken of a configuration: settings that the network's own class has, its backbone's among them."""
+    """The settings to use from a configuration: those that the network's class has, and those of its backbone."""
     if facts.get("backbone") or facts.get("use_timm_backbone") or facts.get("use_pretrained_backbone"):
         raise UnusableFileError("config.json: names a backbone to fetch; only one that it describes itself can be used")
     taken = _taken(known.config, known, facts)
     inner = facts.get("backbone_config")
     if not inner:
-        return taken  # it stands on none, or on transformers' usual one of this kind
+        return taken  # there is no backbone, or the one that transformers uses by default
     if not isinstance(inner, dict):
         raise UnusableFileError("config.json: backbone_config is not an object")
     name = inner.get("model_type", next(iter(known.backbones), ""))
@@ -201,7 +202,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' progress bar and its report of a file that does not fit, which is told in a sentence."""
+    """Silence transformers' progress bar and its report about a file that does not fit; an error says that here."""
     from transformers.utils import logging as theirs
 
     logging: Any = theirs  # its functions have no types

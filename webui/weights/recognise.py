@@ -1,4 +1,6 @@
-"""Networks on pictures (upscalers, face restorers): spandrel recognises them by the names of their tensors."""
+"""Builds networks that turn pictures into pictures (upscalers, face restorers). Spandrel recognises them by the names
+of their tensors.
+"""
 
 import sys
 import types
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from spandrel import ArchRegistry, ImageModelDescriptor
 
 FACES = "FaceSR"  # what spandrel calls the purpose of face restorers
-WRAPPINGS = ("params_ema.", "params-ema.", "params.")  # training programs save under these, the best one first
+WRAPPINGS = ("params_ema.", "params-ema.", "params.")  # prefixes of training programs, the best weights first
 TORCHVISION = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
 
 
@@ -27,14 +29,14 @@ def recognise(source: TensorFile, name: str, device: torch.device) -> "ImageMode
         name: of the file, for error texts.
 
     Raises:
-        UnusableFileError: no network that is known, or one that does not make a picture from a picture.
+        UnusableFileError: the network is unknown, or does not turn a picture into a picture.
     """
     state = unwrapped({key: source.read_as(key, _wide(source.dtype(key))) for key in source.names()})
     with without_torchvision():
         from spandrel import ImageModelDescriptor, ModelLoader
     try:
         descriptor = ModelLoader(device, _registry()).load_from_state_dict(state)
-    except Exception as error:  # spandrel builds what the shapes say; wrong ones fail anywhere inside
+    except Exception as error:  # wrong shapes may fail anywhere inside spandrel
         reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"[:200] if str(error) else type(error).__name__
         raise UnusableFileError(f"{name}: not a network of a known kind ({reason})") from error
     if not isinstance(descriptor, ImageModelDescriptor):
@@ -57,7 +59,7 @@ def _registry() -> "ArchRegistry":
 
 
 def unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors without the name that a training program put before all of them."""
+    """The tensors without the prefix that a training program put before their names."""
     for prefix in WRAPPINGS:
         inside = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
         if inside and all(key.startswith(WRAPPINGS) for key in state):

@@ -1,20 +1,20 @@
-"""What makes a network fast on a CPU without changing what it computes: memory layout and attention in blocks."""
+"""Makes networks faster on a CPU by the memory layout of weights and by attention in blocks."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-QUERY_BLOCK = 512  # queries at once: their scores stay in the cache (measured, benchmarks/)
-BLOCKS_FROM = 1024  # shorter sequences gain nothing
+QUERY_BLOCK = 512  # queries at once, few enough that their scores stay in the cache (measured in benchmarks/)
+BLOCKS_FROM = 1024  # for shorter sequences blocks gain nothing
 
 
 class BlockedAttention:
     """Attention head by head and in blocks of queries, for half precision on a CPU.
 
     torch's own kernel gains nothing from bf16 there; two matrix products and a softmax on blocks that fit the cache
-    take less than half its time. Only without AMX: with it torch's is the faster one. An attention processor of
-    diffusers (`Attention.set_processor`).
+    take less than half its time. It is used only without AMX, with which torch's kernel is faster. An attention
+    processor of diffusers (`Attention.set_processor`).
     """
 
     def __call__(
@@ -61,6 +61,6 @@ def speed_up(unet: nn.Module, *, half: bool) -> None:
 
 
 def _heads(tensor: Tensor, heads: int) -> Tensor:
-    """(B, S, H x d) -> (B, H, S, d), contiguous, since every head is multiplied apart."""
+    """(B, S, H x d) -> (B, H, S, d), contiguous, since every head is multiplied separately."""
     batch, length, width = tensor.shape
     return tensor.view(batch, length, heads, width // heads).transpose(1, 2).contiguous()

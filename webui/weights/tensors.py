@@ -1,10 +1,11 @@
-"""Reads tensors from safetensors files one at a time into memory of their own. Nothing stays mapped to the file.
+"""Reads tensors from safetensors files one at a time, into memory of their own instead of a mapping of the file.
 
-`pread` instead of mmap: a file truncated while mapped kills the process with SIGBUS, a short read is an error.
+`pread` is used instead of mmap because a file that is truncated while it is mapped kills the process with SIGBUS; a
+read that is too short is just an error.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Protocol, Self
@@ -22,12 +23,12 @@ DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
         "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
     }
 )  # fmt: skip
-_PIECE = 1 << 17  # values converted at once: they stay in the cache between reading and writing
+_PIECE = 1 << 17  # values converted at once, few enough to stay in the processor's cache
 _CHUNK = 1 << 30  # a single read on Linux moves at most 2 GiB
 
 
 class TensorSource(Protocol):
-    """Named tensors that can be had one by one."""
+    """Named tensors that can be read one by one."""
 
     def names(self) -> Iterable[str]: ...
     def shape(self, name: str) -> tuple[int, ...]: ...
@@ -39,9 +40,10 @@ class TensorSource(Protocol):
 class TensorFile:
     """An open safetensors file. Close it, or use it as a context manager."""
 
-    def __init__(self, path: Path) -> None:
-        """Open `path`. Raises UnusableFileError where `read_header` does."""
+    def __init__(self, path: Path, reading: Callable[[], None] = lambda: None) -> None:
+        """Open `path`; `reading` is called for each tensor that is read. Raises UnusableFileError as `read_header`."""
         self.path = path
+        self._reading = reading
         self.header: Header = read_header(path)
         self._file = os.open(path, os.O_RDONLY)
 
@@ -56,6 +58,7 @@ class TensorFile:
 
     def dtype(self, name: str) -> torch.dtype:
         """Its dtype. Raises UnusableFileError when torch has no such type."""
+        self._reading()
         stored = self.header.tensors[name].dtype
         if stored not in DTYPES:
             raise UnusableFileError(f"{self.path.name}: tensor {name} has the dtype {stored}, which is not supported")
@@ -85,7 +88,7 @@ class TensorFile:
         info = self.header.tensors[name]
         tensor = torch.empty(info.shape, dtype=dtype)
         flat, piece = tensor.reshape(-1), torch.empty(min(_PIECE, tensor.numel()), dtype=stored)
-        # half precision formats convert into each other fastest by way of float32
+        # the fastest way from one half precision format to another is over float32
         middle = (
             torch.empty_like(piece, dtype=torch.float32) if piece.element_size() == flat.element_size() == 2 else None
         )

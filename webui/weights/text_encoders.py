@@ -1,8 +1,9 @@
-"""CLIP text towers built from the tensors of a checkpoint. How texts become tokens is the prompt room's business, and
-which towers a checkpoint has is its family's.
+"""Builds CLIP's text encoders (its text "towers") from the tensors of a checkpoint. Texts become tokens in
+`webui/prompt`; which towers a checkpoint has is decided by its family.
 
-Layouts read: Hugging Face CLIP as Stable Diffusion 1 stores it, and open_clip (https://github.com/mlfoundations/open_clip)
-as Stable Diffusion 2 and SDXL store it. Both end up in transformers' CLIPTextModel, with the same names inside.
+Layouts read: Hugging Face CLIP as Stable Diffusion 1 stores it, and open_clip
+(https://github.com/mlfoundations/open_clip) as Stable Diffusion 2 and SDXL store it. Both end up in transformers'
+CLIPTextModel, with the same names inside.
 """
 
 import re
@@ -18,7 +19,7 @@ from webui.domain.errors import BadRequestError, NotFiniteError, UnusableFileErr
 from webui.prompt.ports import Encoded, Splice, TextEncoder
 from webui.weights.build import is_finite
 
-HEAD_WIDTH = 64  # of every CLIP text tower in use; only test models differ and say so in their sidecar
+HEAD_WIDTH = 64  # every CLIP text tower in use has it; test models with another one say so in their sidecar
 
 
 class TensorReader(Protocol):
@@ -31,12 +32,12 @@ class TensorReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """Which hidden state a tower answers with (prompt-language, section 10).
+    """The hidden state that a tower outputs.
 
     Attributes:
-        index: into the hidden states; 0 are the embeddings, -1 the last block, -2 the penultimate.
+        index: into the hidden states: 0 is the embeddings, -1 the last block, -2 the last but one.
         normed: whether the final layer norm follows.
-        skips: whether clip skip N chooses hidden state -N instead.
+        skips: whether clip skip N selects hidden state -N instead.
     """
 
     index: int
@@ -49,7 +50,7 @@ class ClipTower(TextEncoder):
 
     Attributes:
         module: transformers' CLIPTextModel; patches such as LoRA find its layers by name here.
-        projection: text projection for the pooled vector, or None where none is asked for.
+        projection: text projection for the pooled vector; None where no pooled vector is wanted.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class ClipTower(TextEncoder):
         wanted = index % count
         for layer in module.encoder.layers:
             if self.projection is None and len(states) > wanted:
-                break  # later layers are read by nobody
+                break  # the output of later layers is not needed
             states.append(layer(states[-1], attention_mask=mask))
         chosen = states[wanted]
         if self.layers.normed:
@@ -144,7 +145,7 @@ class TowerBuilder:
     Args:
         sidecar: the checkpoint's parsed yaml, {} if none. Read from it, under `x_tiny`: head counts and activation of
             towers whose heads are not 64 wide.
-        window: tokens that a tower reads at once.
+        window: how many tokens a tower reads at once.
 
     Its methods raise UnusableFileError where a tensor is missing or has another shape than its neighbours imply, and
     NotFiniteError where a weight is NaN or infinite.
@@ -165,7 +166,7 @@ class TowerBuilder:
         self.window = window
         self.device = device
         self.dtype = dtype
-        self._stacked: tuple[str, Tensor] | None = None  # the last q, k, v tensor, which is asked for three times
+        self._stacked: tuple[str, Tensor] | None = None  # the last tensor of q, k and v, needed three times
 
     def clip(self, prefix: str, layers: Layers) -> ClipTower:
         """A tower in the Hugging Face layout, with or without `text_model.` in its names."""
@@ -270,7 +271,7 @@ class TowerBuilder:
                     f"text encoder: {name} has shape {tuple(state[name].shape)}, expected {tuple(wanted.shape)}"
                 )
         module.load_state_dict(state, strict=True, assign=True)
-        # The positions are no weights, so they are still on the meta device.
+        # The positions are not in the file, so they are still on the meta device.
         module.embeddings.register_buffer("position_ids", torch.arange(self.window, device=self.device)[None], False)
         module.train(False)
         module.requires_grad_(False)

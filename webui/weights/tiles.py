@@ -13,7 +13,7 @@ def decode_in_tiles(
 
     Args:
         decode: (B, C, h', w') -> (B, 3, scale x h', scale x w').
-        tile, overlap: side of a tile and what neighbours share, in latent cells.
+        tile, overlap: the side of a tile, and how far neighbours overlap, in latent cells.
 
     Raises:
         ValueError: overlap is not smaller than the tile.

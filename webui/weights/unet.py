@@ -1,4 +1,6 @@
-"""The UNet's door: casts what comes in, answers in float32. Prediction types and guidance live elsewhere."""
+"""The wrapper around diffusers' UNet, which casts its inputs and returns float32. Prediction types and guidance are
+handled in `webui/sampling`.
+"""
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -8,12 +10,12 @@ from webui.library.shapes import UnetShape
 from webui.sampling.steps import ModelCall, Residuals
 
 
-class UnetDoor:
+class UnetWrapper:
     """Implements `webui.sampling.steps.Network` around diffusers' module.
 
     Attributes:
         module: the network; patches (LoRA and the like) act on it.
-        shape: what it looks like, with the names of its layers (`shape.layout`).
+        shape: its sizes, with the names of its layers (`shape.layout`).
     """
 
     def __init__(self, module: UNet2DConditionModel, shape: UnetShape) -> None:
@@ -39,7 +41,7 @@ class UnetDoor:
         down, mid = self._residuals(residuals)
         answer: Tensor = self.module(
             call.sample.to(device, dtype),
-            call.timestep.to(device, torch.float32),  # fractional; bf16 could not tell 999 from 1000
+            call.timestep.to(device, torch.float32),  # it may be fractional, and bf16 could not tell 999 from 1000
             call.context.to(device, dtype),
             class_labels=self._vector(call),
             down_block_additional_residuals=down,
@@ -59,13 +61,15 @@ class UnetDoor:
         return call.vector.to(self.device, self.dtype)
 
     def _levels(self, residuals: Residuals | None) -> list[Tensor] | None:
-        """What is added after each level; a list, since diffusers takes them out one by one."""
+        """The tensors added after each level, as a list, since diffusers removes them one by one."""
         if residuals is None or not residuals.levels:
             return None
         return [r.to(self.device, self.dtype) for r in residuals.levels]
 
     def _residuals(self, residuals: Residuals | None) -> tuple[tuple[Tensor, ...] | None, Tensor | None]:
-        """diffusers wants both or none, and silently drops skips when there are fewer residuals: so fill up."""
+        """Residuals for the skip connections and the middle block, filled up with zeros: diffusers needs both or none,
+        and silently drops skip connections when there are fewer residuals.
+        """
         if residuals is None or (not residuals.down and residuals.mid is None):
             return None, None
         if residuals.down and len(residuals.down) != self.shape.skips:

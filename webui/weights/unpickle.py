@@ -1,6 +1,7 @@
-"""The locked-down child that reads one pickle and writes its tensors: `python -m webui.weights.unpickle SOURCE TARGET`.
+"""The locked-down child process that converts one pickle: `python -m webui.weights.unpickle SOURCE TARGET`.
 
-Tensors only (`weights_only=True`), under limits of memory, time, files and processes. Nothing else imports this.
+It loads tensors only (`weights_only=True`), under limits of memory, time, files and processes. No other module imports
+this one.
 """
 
 import json
@@ -33,21 +34,23 @@ def main(arguments: Sequence[str]) -> int:
         size = source.stat().st_size
         check_archive(source, size)
         limit(size)
-        # textual inversions of the first programs hold one; it carries parameters and no code of its own
+        # textual inversions of the first programs contain this class, which runs no code of the file
         torch.serialization.add_safe_globals([torch.nn.ParameterDict])
         tensors, metadata = flatten(torch.load(source, map_location="cpu", weights_only=True))
         save_file(tensors, target, metadata)
     except MemoryError:
         sys.stderr.write("more memory needed than its size allows\n")
         return 1
-    except Exception as error:  # the parent shows the reason; this process ends with it
+    except Exception as error:  # the parent process shows this reason
         sys.stderr.write(f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}\n")
         return 1
     return 0
 
 
 def check_archive(path: Path, size: int) -> None:
-    """torch writes its zip files uncompressed: compressed members are bombs or foreign. Older files are no zips."""
+    """Refuse zip files with compressed members: torch writes none, so it is a bomb or another kind of file. Older files
+    are not zip files.
+    """
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
@@ -63,7 +66,7 @@ def check_archive(path: Path, size: int) -> None:
 def limit(size: int) -> None:
     """Bound what reading a file of `size` bytes may take: address space, processor time, output, processes."""
     if sys.platform == "win32":
-        return  # no such limits there; the parent's time limit remains
+        return  # the system has no such limits; the time limit of the parent remains
     import resource
 
     for what, amount in (
@@ -78,7 +81,7 @@ def limit(size: int) -> None:
 
 
 def flatten(content: object) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Every tensor by dotted name, contiguous and in memory of its own, and the texts and numbers beside them.
+    """Every tensor by its dotted name, contiguous and in memory of its own, and the texts and numbers beside them.
 
     Raises:
         RefusedError: no tensors, too many, or nested too deeply.

@@ -1,4 +1,4 @@
-"""Loads upscaler networks and keeps the last one. How pictures are cut into tiles is in `imaging/upscale.py`."""
+"""Loads upscaler networks and keeps the last one. `imaging/upscale.py` cuts pictures into tiles for them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -44,15 +44,15 @@ class UpscalerModel:
 
     @torch.inference_mode()
     def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(h, w, 3) RGB in 0..1 -> (scale h, scale w, 3), clamped. Inside, channels are BGR, as A1111 feeds them."""
-        rows = torch.from_numpy(np.ascontiguousarray(pixels[..., ::-1])).permute(2, 0, 1)[None]
+        """(h, w, 3) RGB in 0..1 -> (scale h, scale w, 3), clamped."""
+        rows = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
         answer: Tensor = self._descriptor(rows.to(self._device))
         large: NDArray[np.float32] = answer[0].float().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
-        return large[..., ::-1]
+        return large
 
 
 class UpscalerCache:
-    """The upscaler network used last; loading another gives its memory back first. Numbers are float32."""
+    """Keeps the upscaler network that was used last, in float32. Its memory is released before another is loaded."""
 
     def __init__(self, library: ModelLibrary, device: torch.device) -> None:
         self._library = library

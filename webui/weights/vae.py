@@ -1,4 +1,6 @@
-"""The VAE's door: pixels 0..1 to scaled latents and back, one image at a time, never a black picture as success."""
+"""The wrapper around diffusers' VAE: pixels in 0..1 to scaled latents and back, one image at a time. Values that are
+not finite are an error, never a black picture.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,12 +15,12 @@ from webui.weights.tiles import decode_in_tiles
 Work = Callable[[Tensor], Tensor]
 
 
-class VaeDoor:
-    """Around diffusers' AutoencoderKL (arXiv:2112.10752, section 3.1).
+class VaeWrapper:
+    """A wrapper around diffusers' AutoencoderKL (arXiv:2112.10752, section 3.1).
 
     Attributes:
         module: the network.
-        scale, shift: latents are (what the encoder answers - shift) x scale.
+        scale, shift: latents are (output of the encoder - shift) x scale.
         downscale: pixels per latent cell and side.
     """
 
@@ -86,7 +88,9 @@ class VaeDoor:
         return ((pixels.float() + 1) / 2).clamp(0, 1)  # clamp keeps NaN
 
     def _finite(self, work: Work, tensor: Tensor) -> Tensor:
-        """Half precision overflows in some VAEs (SDXL's): then the module moves to float32 and stays there."""
+        """Run `work`, and if its result is not finite, again in float32, in which the module then stays: some VAEs
+        (SDXL's) overflow in half precision.
+        """
         if not torch.isfinite(tensor).all():
             raise NotFiniteError(f"{self._name}: what it was given holds NaN or infinity")
         result = work(tensor)

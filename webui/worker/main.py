@@ -44,7 +44,7 @@ def main(factory: str, settings: BackSettings, connection: "Connection[FromWorke
     threading.Thread(target=_beat, args=(send,), name="heartbeat", daemon=True).start()
     try:
         back: Back = resolve(factory)(settings)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # signals are ignored here, so even a KeyboardInterrupt is an extension's
         send(BuildFailed(portable(error), traceback.format_exc()))
         return
     send(ready(back))
@@ -124,21 +124,24 @@ def _do_light(back: Back, inbox: Inbox, send: Sender) -> None:
 
 
 def _run(back: Back, job: Run, inbox: Inbox, send: Sender) -> None:
-    ended = perform(back, job.job_id, job.work, inbox.stop_of(job.job_id), send)
+    try:
+        ended = perform(back, job.job_id, job.work, inbox.stop_of(job.job_id), send)
+    except BaseException as error:  # KeyboardInterrupt and the like, out of what an extension left in a model
+        ended = Failed(job.job_id, portable(error), traceback.format_exc())
     inbox.done(job.job_id)
     if isinstance(ended, Failed):
         send(replace(ended, error=portable(ended.error)))
         return
     try:
         send(ended)
-    except Exception as error:  # an extension may put anything into a result
+    except BaseException as error:  # an extension may put anything into a result
         send(Failed(job.job_id, portable(error), traceback.format_exc()))
 
 
 def _load(back: Back, task: LoadCheckpoint) -> Loaded:
     try:
         back.load(task.checkpoint)
-    except (Exception, SystemExit) as error:  # told to whoever asked
+    except BaseException as error:  # told to whoever asked
         return Loaded(portable(error))
     return Loaded()
 

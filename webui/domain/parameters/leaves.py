@@ -4,6 +4,7 @@ A path leaves out the kind of task: of `task.hires.scale` and `task.padding` it 
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -12,6 +13,7 @@ from pydantic.fields import FieldInfo
 from webui.domain.request import GenerationRequest
 
 
+@dataclass(frozen=True, slots=True)
 class Missing:
     """What stands at a path that leads to a part which this request does not have."""
 

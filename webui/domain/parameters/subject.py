@@ -27,7 +27,7 @@ class InfoFacts:
         hires_checkpoint: title of the second pass's checkpoint; "" writes the name in the request.
         lora_hashes: `name: 12 hex, name2: 12 hex`; "" where no network was used. `ti_hashes`: the same for embeddings.
         extra: keys of extensions, in order; a key that is also one of the core's replaces its value in place.
-            Characters that keys cannot have become `_`.
+            "" takes it out. Characters that keys cannot have become `_`.
         version: version of this program; "" writes no version.
         padded: whether padding changed any conditioning; only then the request's padding is written.
         blank_mask: only the masked area was to be worked on, and there was none.

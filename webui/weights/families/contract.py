@@ -1,4 +1,6 @@
-"""What the torch half of a family does: it builds the networks of a checkpoint and says how they are asked."""
+"""The torch half of a family: it builds the networks of a checkpoint, and gives their noise levels and their
+parameterisation.
+"""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -12,30 +14,31 @@ from webui.prompt.ports import TextStack
 from webui.sampling.parameterisation import Parameterisation
 from webui.sampling.schedules import SigmaTable
 from webui.weights.depth import DepthNetwork
-from webui.weights.model import NetworkDoor
+from webui.weights.model import NetworkWrapper
 from webui.weights.tensors import TensorSource
 from webui.weights.text_encoders import TensorReader
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The networks of a checkpoint, its VAE apart.
+    """The networks of a checkpoint without its VAE.
 
     Attributes:
-        spec: as it was detected, or with what only the weights could tell.
-        depth: what a depth checkpoint estimates depth with; None in all others.
+        spec: as detected from the file, with what only the weights can tell added.
+        depth: the depth network of a depth checkpoint; None in all others.
     """
 
     spec: ModelSpec
-    network: NetworkDoor
+    network: NetworkWrapper
     text: TextStack
     depth: DepthNetwork | None = None
 
 
 @runtime_checkable
 class Networks(Protocol):
-    """What `Family.networks` gives. One object serves every family whose refiners and second passes may be mixed: their
-    checkpoints have the same noise levels."""
+    """The value of `Family.networks`. Families that share one object have the same noise levels, so that a checkpoint
+    of one may be the refiner of another's, or run its second pass.
+    """
 
     def build(
         self, source: TensorSource, spec: ModelSpec, device: torch.device, dtype: torch.dtype, *, fast_cpu: bool
@@ -43,7 +46,7 @@ class Networks(Protocol):
         """The networks with their weights.
 
         Args:
-            fast_cpu: lay them out for the CPU's faster paths.
+            fast_cpu: whether to lay them out for faster CPU code.
 
         Raises:
             UnusableFileError: a tensor is missing or has another shape than it must have.
@@ -51,22 +54,22 @@ class Networks(Protocol):
         """
 
     def build_text(self, source: TensorReader, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> TextStack:
-        """The text side alone. Raises as `build`."""
+        """The text encoders alone. Raises as `build`."""
 
     def levels(self, spec: ModelSpec, options: Schedule) -> SigmaTable:
         """The noise levels of a checkpoint."""
 
     def asked(self, spec: ModelSpec, levels: SigmaTable, sampler: SamplerInfo, *, quantize: bool) -> Parameterisation:
-        """How the network of a checkpoint is asked in a run.
+        """The parameterisation of a checkpoint's network for a run.
 
         Args:
-            levels: those that the run goes by.
-            quantize: round the times that it is told to those that it was trained on.
+            levels: the noise levels of the run.
+            quantize: whether timesteps are rounded to those that the network was trained on.
         """
 
 
 def networks_of(family: Family) -> Networks:
-    """The torch half of a family. Raises TypeError where it is none, which is a fault of the family's folder."""
+    """The torch half of a family. Raises TypeError where `Family.networks` gives something else, which is a bug."""
     found = family.networks()
     if not isinstance(found, Networks):
         raise TypeError(f"family {family.name}: `networks` gives {type(found).__name__}, which is no torch half")

@@ -1,6 +1,6 @@
-"""The families of checkpoints that this program runs: one row each, in the order in which a file is compared with them.
+"""The list of families. A checkpoint file is compared with them in this order.
 
-The list is handed in as a value where a library is made. It needs no torch.
+The list is passed to `ModelLibrary`. This module needs no torch.
 """
 
 from webui.library.family import Family

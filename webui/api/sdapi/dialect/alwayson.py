@@ -1,54 +1,130 @@
 """`alwayson_scripts`: how A1111's clients name extensions and give them their options."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from webui.api.body import InvalidBodyError
+from webui.api.body import InvalidBodyError, Loc
 from webui.domain.dialect import script_key
 from webui.domain.extensions import ExtensionInfo
 
-OWN_SCRIPTS = ("sampler", "seed", "refiner")  # A1111's core scripts, which its API skips too
+# Scripts that come with A1111: the fields of the body say what they do, its API skips them or they do nothing there.
+OWN_SCRIPTS = ("sampler", "seed", "refiner", "comments", "extra_options", "hypertile", "api_payload")
+# Scripts that clients name in every request, switched off.
+OFTEN_OFF = ("adetailer",)
 UNITS = "units"  # the field that takes a list of dicts
+FIELD = "alwayson_scripts"
+LARGEST = 2**64  # of a whole number; seeds are the largest that mean anything
 
 
 def options_of(scripts: Mapping[str, Any], extensions: Sequence[ExtensionInfo]) -> dict[str, dict[str, Any]]:
     """What `alwayson_scripts` says, as options by extension.
 
     `args` may be one dict (the options), several dicts (units), or values in the order in which the options are
-    declared; fewer are fine, further ones are ignored, null leaves the default.
+    declared or the dialect places them; fewer are fine, further ones are ignored, null leaves the default.
 
     Raises:
         InvalidBodyError: there is no such extension, or `args` has another form.
     """
     options: dict[str, dict[str, Any]] = {}
     for title, script in scripts.items():
-        if title.lower() in OWN_SCRIPTS:
+        if script_key(title) in OWN_SCRIPTS:
             continue
-        info = _named(script_key(title), extensions)
+        info = _named(title, extensions)
         if info is None:
-            raise InvalidBodyError.at(("alwayson_scripts", title), f"Script '{title[:100]}' not found", "not_found")
+            if _is_off(title, script):
+                continue
+            raise InvalidBodyError.at((FIELD, title), f"Script '{title[:100]}' not found", "not_found")
         if not isinstance(script, dict):
-            raise InvalidBodyError.at(("alwayson_scripts", title), 'must be an object: {"args": [...]}')
+            raise InvalidBodyError.at((FIELD, title), 'must be an object: {"args": [...]}')
+        _check_numbers(script, (FIELD, title))
         options[info.name] = _read(script.get("args", []), info, title)
     return options
 
 
-def _named(wanted: str, extensions: Sequence[ExtensionInfo]) -> ExtensionInfo | None:
-    """The extension of that name, else the one that declares it as a name of its scripts."""
+def listed_names(info: ExtensionInfo) -> list[str]:
+    """The names under which A1111's API lists an extension, in lower case: those of its scripts, else its title."""
+    return [name.lower() for name in info.dialect.script_names or (info.title,)]
+
+
+def place_of(path: Loc, scripts: Mapping[str, Any], extensions: Sequence[ExtensionInfo]) -> Loc | None:
+    """Where in the body an option stands; None where `alwayson_scripts` does not name its extension.
+
+    Args:
+        path: of the option in a request, `("extensions", "controlnet", "units", 0, "weight")`.
+    """
+    name, rest = path[1], path[2:]
+    for title, script in scripts.items():
+        info = None if script_key(title) in OWN_SCRIPTS else _named(title, extensions)
+        if info is None or info.name != name or not isinstance(script, dict):
+            continue
+        args, start = script.get("args", []), (FIELD, title, "args")
+        fields = _fields(info)
+        if isinstance(args, dict) or not rest:
+            return (*start, *rest)
+        if _are_units(args, fields) and rest[0] == UNITS and not _is_whole(args):
+            return (*start, *rest[1:])
+        if len(args) == 1 and isinstance(args[0], dict):
+            return (*start, 0, *rest)
+        position = list(fields).index(str(rest[0])) if rest[0] in fields else None
+        return (*start, *rest) if position is None else (*start, position, *rest[1:])
+    return None
+
+
+def _named(title: str, extensions: Sequence[ExtensionInfo]) -> ExtensionInfo | None:
+    """The extension of that name, else the one that is listed under it or declares it as a name of its scripts."""
+    wanted = script_key(title)
     return next((info for info in extensions if info.name == wanted), None) or next(
-        (info for info in extensions if wanted in map(script_key, info.dialect.script_names)), None
+        (info for info in extensions if wanted in map(script_key, (info.title, *info.dialect.script_names))), None
     )
 
 
-def _read(args: Any, info: ExtensionInfo, title: str) -> dict[str, Any]:
+def _is_off(title: str, script: Any) -> bool:
+    """Whether a script that is not here was not asked for anyway: its first argument is false, or it has none."""
+    args = script.get("args", []) if isinstance(script, dict) else None
+    return script_key(title) in OFTEN_OFF and isinstance(args, list) and (not args or args[0] is False)
+
+
+def _fields(info: ExtensionInfo) -> Mapping[str, Any]:
     fields: Mapping[str, Any] = (info.options or {}).get("properties", {})
+    return fields
+
+
+def _are_units(args: Sequence[Any], fields: Mapping[str, Any]) -> bool:
+    return bool(args) and UNITS in fields and all(isinstance(unit, dict) for unit in args)
+
+
+def _is_whole(args: Sequence[Any]) -> bool:
+    """Whether the one dict is the options themselves and not a unit."""
+    return len(args) == 1 and UNITS in args[0]
+
+
+def _read(args: Any, info: ExtensionInfo, title: str) -> dict[str, Any]:
+    fields = _fields(info)
     if isinstance(args, dict):
         return args
     if not isinstance(args, list):
-        raise InvalidBodyError.at(("alwayson_scripts", title, "args"), "must be a list")
-    if args and UNITS in fields and all(isinstance(unit, dict) for unit in args):
-        whole = len(args) == 1 and UNITS in args[0]
-        return args[0] if whole else {UNITS: args}
+        raise InvalidBodyError.at((FIELD, title, "args"), "must be a list")
+    if _are_units(args, fields):
+        return args[0] if _is_whole(args) else {UNITS: args}
     if len(args) == 1 and isinstance(args[0], dict):
         return args[0]
-    return {name: value for name, value in zip(fields, args, strict=False) if value is not None}
+    names = info.dialect.script_args or tuple(fields)
+    return {name: value for name, value in zip(names, args, strict=False) if name and value is not None}
+
+
+def _check_numbers(value: Any, place: Loc) -> None:
+    """Refuse whole numbers so long that nothing can reckon with them."""
+    for where, number in _numbers(value, place):
+        if abs(number) > LARGEST:
+            raise InvalidBodyError.at(where, "is too large a number")
+
+
+def _numbers(value: Any, place: Loc) -> Iterator[tuple[Loc, int]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _numbers(inner, (*place, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _numbers(inner, (*place, index))
+    elif isinstance(value, int):
+        yield place, value

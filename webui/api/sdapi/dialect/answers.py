@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from webui.api.parts import EncodedImage
 from webui.api.sdapi.dialect.honoured import told
 from webui.api.sdapi.dialect.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.domain.catalog import shown_schedule
@@ -24,23 +23,31 @@ def as_base64(data: bytes) -> str:
 
 
 def generation(
-    body: GenerationBody, result: GenerationResult, encoded: list[EncodedImage], extensions: Sequence[ExtensionInfo]
+    body: GenerationBody,
+    result: GenerationResult,
+    extensions: Sequence[ExtensionInfo],
+    grid: GeneratedImage | None = None,
 ) -> dict[str, Any]:
-    """The answer to a generation request. The pictures that came with it are repeated only where that is asked."""
+    """The answer to a generation request without its pictures; those that were sent stand in it where asked for."""
     parameters = body.model_dump(mode="json")
     if isinstance(body, Img2ImgBody) and not body.include_init_images:
         parameters |= {"init_images": None, "mask": None}
     if isinstance(body, Txt2ImgBody):
         parameters |= {"firstpass_image": None}
     return {
-        "images": [as_base64(image.data) for image in encoded],
         "parameters": parameters,
-        "info": json.dumps(info(result, extensions), ensure_ascii=False),
+        "info": json.dumps(info(result, extensions, grid), ensure_ascii=False),
     }
 
 
-def info(result: GenerationResult, extensions: Sequence[ExtensionInfo]) -> dict[str, Any]:
-    """A1111's description of a finished job, keys in its order; `extensions` fill in those that are theirs."""
+def info(
+    result: GenerationResult, extensions: Sequence[ExtensionInfo], grid: GeneratedImage | None = None
+) -> dict[str, Any]:
+    """A1111's description of a finished job, keys in its order; `extensions` fill in those that are theirs.
+
+    Args:
+        grid: the picture of all of them, where it comes first in the answer.
+    """
     images = result.images
     shown = images[0].request if images else result.request
     requests = [image.request for image in images]
@@ -71,8 +78,8 @@ def info(result: GenerationResult, extensions: Sequence[ExtensionInfo]) -> dict[
         "seed_resize_from_h": shown.seed_resize_from_h or -1,
         "denoising_strength": _strength(shown),
         "extra_generation_params": _extra(shown, result),
-        "index_of_first_image": 0,
-        "infotexts": [image.infotext for image in images],
+        "index_of_first_image": 0 if grid is None else 1,
+        "infotexts": [image.infotext for image in (images if grid is None else (grid, *images))],
         "styles": list(result.request.styles),
         "job_timestamp": time.strftime("%Y%m%d%H%M%S"),
         "clip_skip": shown.clip_skip,

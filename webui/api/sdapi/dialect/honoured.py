@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from webui.api.body import InvalidBodyError, Loc
-from webui.api.sdapi.dialect.options import NEUTRAL, OPTIONS
+from webui.api.sdapi.dialect.options import is_known
 from webui.domain.dialect import NEEDS_EXTENSION, Word, placed
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
@@ -61,6 +61,27 @@ def options_of_extras(fields: Mapping[str, Any], extensions: Sequence[ExtensionI
     return options
 
 
+def place_of_word(
+    path: Loc, fields: Mapping[str, Any], settings: Mapping[str, Any], extensions: Sequence[ExtensionInfo]
+) -> Loc | None:
+    """Where in a body the word stands that an option was made of, or that asked for the extension; None: nowhere.
+
+    Args:
+        path: of the option in a request, `("extensions", "face_restore", "codeformer_weight")`.
+        fields, settings: see `options_of_generation`.
+    """
+    given = _Given(fields, settings)
+    option = ".".join(map(str, path[2:]))
+    for info in _in_use(extensions):
+        if info.name != path[1]:
+            continue
+        words = (*info.dialect.generation, *info.dialect.extras)
+        made = [word for word in words if option and word.option == option]
+        found = given.first(made) or given.first([word for word in words if word.asks and given.of(word)])
+        return _place(found) if found is not None else None
+    return None
+
+
 def told(request: GenerationRequest, extensions: Sequence[ExtensionInfo]) -> dict[str, Any]:
     """The keys of A1111's `info` that extensions fill in."""
     keys = dict(INFO)
@@ -77,7 +98,7 @@ def told(request: GenerationRequest, extensions: Sequence[ExtensionInfo]) -> dic
 def own_settings(settings: Mapping[str, Any], extensions: Sequence[ExtensionInfo]) -> dict[str, Any]:
     """The settings of a request without those that only an extension knows."""
     theirs = extension_settings(extensions)
-    return {key: value for key, value in settings.items() if key in OPTIONS or key in NEUTRAL or key not in theirs}
+    return {key: value for key, value in settings.items() if is_known(key) or key not in theirs}
 
 
 def extension_settings(extensions: Sequence[ExtensionInfo]) -> dict[str, Any]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from webui.api.sdapi.dialect.known_settings import KNOWN
 from webui.domain.parameters.row import Row
 from webui.domain.parameters.table import ROWS, default_of
 from webui.domain.request import GenerationRequest
 
 CHECKPOINT = "sd_model_checkpoint"
+CHECKPOINT_HASH = "sd_checkpoint_hash"  # shown beside it
 REFINER_BY_STEPS = "refiner_switch_by_sample_steps"
 
 
@@ -44,54 +46,22 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
         if row.option and not _is_of_one_task(row)
     }
 )
-_OF_ONE_TASK: Mapping[str, Any] = MappingProxyType(  # each with its default
-    {row.option: default_of(row.path) for row in ROWS if row.option and _is_of_one_task(row)}
+TASK_ROWS: Mapping[str, Row] = MappingProxyType(
+    {row.option: row for row in ROWS if row.option and _is_of_one_task(row)}
+)
+OF_ONE_TASK: Mapping[str, Any] = MappingProxyType(  # each with its default
+    {key: row.option_codec.encode(default_of(row.path)) for key, row in TASK_ROWS.items()}
 )
 
-# Known to clients, accepted in every spelling, and without effect on the images that these routes make.
-NEUTRAL: Mapping[str, Any] = MappingProxyType(
-    {
-        **_OF_ONE_TASK,
-        "batch_cond_uncond": True,
-        "persistent_cond_cache": True,
-        "lora_functional": False,
-        "return_grid": False,
-        "grid_save": False,
-        "face_restoration": False,  # this and the next two: words that extensions honour (honoured.py)
-        "face_restoration_model": "CodeFormer",
-        "code_former_weight": 0.5,
-        "auto_backcompat": True,
-        "disable_weights_auto_swap": True,
-        "add_model_name_to_info": True,
-        "add_model_hash_to_info": True,
-    }
+# Words that extensions honour (honoured.py): known where there is no such extension, too.
+OF_EXTENSIONS: Mapping[str, Any] = MappingProxyType(
+    {"face_restoration": False, "face_restoration_model": "CodeFormer", "code_former_weight": 0.5}
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FixedOptions:
-    """Settings that clients may read; they are changed with the program's flags, not over the network."""
-
-    samples_format: str = "png"
-    jpeg_quality: int = 80
-    webp_lossless: bool = False
-    samples_save: bool = True
-    enable_pnginfo: bool = True
-    save_txt: bool = False
-    show_progress_every_n_steps: int = 5
-
-    def values(self) -> dict[str, Any]:
-        """A1111's keys and values."""
-        return {
-            "samples_format": self.samples_format,
-            "jpeg_quality": self.jpeg_quality,
-            "webp_lossless": self.webp_lossless,
-            "samples_save": self.samples_save,
-            "enable_pnginfo": self.enable_pnginfo,
-            "save_txt": self.save_txt,
-            "live_previews_enable": self.show_progress_every_n_steps > 0,
-            "show_progress_every_n_steps": self.show_progress_every_n_steps,
-        }
+def is_known(key: str) -> bool:
+    """Whether A1111, or an extension that comes with it, has a setting of that name."""
+    return key in OPTIONS or key in OF_ONE_TASK or key in OF_EXTENSIONS or key in KNOWN
 
 
 def with_a1111_defaults(starting: GenerationRequest) -> GenerationRequest:

@@ -1,16 +1,21 @@
 """The img2img part of a body: pictures, mask, and what A1111 keeps as settings of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
 
 from webui.api.body import InvalidBodyError, Loc
+from webui.api.sdapi.dialect.file_options import colour
 from webui.api.sdapi.dialect.models import Img2ImgBody
+from webui.domain.errors import BadRequestError
+from webui.domain.images import Picture, file_of, safe_open
 from webui.domain.parameters.table import ROWS
 
 Put = tuple[str, Any, Loc]  # path in the request, value, place in the body
 
+BACKGROUND = "img2img_background_color"
+WHITE = "#ffffff"
 MASKED = "task.inpainting"
 SOFT_INPAINTING = "soft inpainting"  # A1111's title of the script, in lower case
 SOFT_ARGS = (
@@ -27,7 +32,7 @@ def picture_task(body: Img2ImgBody) -> Iterator[Put]:
     """
     if not body.init_images:
         raise HTTPException(404, "Init image not found")
-    images = body.init_images
+    images = _on_their_ground(body)
     if len(images) > 1:
         if len(images) > body.batch_size:
             message = f"{len(images)} pictures for a batch of {body.batch_size}; give one for all, or at most one each"
@@ -39,6 +44,23 @@ def picture_task(body: Img2ImgBody) -> Iterator[Put]:
     yield "task.image", images[0], ("init_images", 0)
     if body.mask is not None:
         yield from _mask(body)
+
+
+def _on_their_ground(body: Img2ImgBody) -> Sequence[str | Picture]:
+    """The pictures to start from; where their transparent parts are to have another colour than white, opened."""
+    images = body.init_images or []
+    overrides = body.override_settings or {}
+    ground = colour(overrides, BACKGROUND, ("override_settings",)) if BACKGROUND in overrides else WHITE
+    if ground.lower() == WHITE:
+        return images
+    opened: list[str | Picture] = []
+    for index, text in enumerate(images):
+        try:
+            opened.append(Picture.on(safe_open(file_of(text)), ground))
+        except (BadRequestError, ValueError) as error:
+            message = error.message if isinstance(error, BadRequestError) else str(error)
+            raise InvalidBodyError.at(("init_images", index), message) from None
+    return opened
 
 
 def _mask(body: Img2ImgBody) -> Iterator[Put]:

@@ -1,6 +1,6 @@
 """From a body in A1111's terms to the one request that everything else speaks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -8,19 +8,26 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from webui.api.body import InvalidBodyError, Loc
-from webui.api.sdapi.dialect.alwayson import options_of
+from webui.api.sdapi.dialect.alwayson import options_of, place_of
 from webui.api.sdapi.dialect.hires_body import HIRES_PATH, hires_values
-from webui.api.sdapi.dialect.honoured import options_of_generation, own_settings
+from webui.api.sdapi.dialect.honoured import (
+    extension_settings,
+    options_of_generation,
+    own_settings,
+    place_of_word,
+)
 from webui.api.sdapi.dialect.models import GenerationBody, Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.dialect.options import (
     CHECKPOINT,
-    NEUTRAL,
+    OF_ONE_TASK,
     OPTIONS,
     REFINER_BY_STEPS,
+    is_known,
     with_a1111_defaults,
 )
-from webui.api.sdapi.dialect.picture import SOFT_INPAINTING, picture_task
+from webui.api.sdapi.dialect.picture import BACKGROUND, SOFT_INPAINTING, picture_task
 from webui.domain.catalog import split_combined
+from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.parameters.leaves import replaced
 from webui.domain.parameters.table import ROWS
@@ -30,6 +37,7 @@ SETTING_PARTS = frozenset(option.path.partition(".")[0] for option in OPTIONS.va
 OF_BODY = tuple(row for row in ROWS if row.body and not row.path.startswith(("task.", "refiner.")))
 OVERRIDE_WINS = ("s_churn", "s_tmin", "s_tmax", "s_noise")
 NO_MODEL = ("", "None", "none")
+KINDS = ("txt2img", "img2img", "upscale")  # of tasks, as pydantic names the parts of a union
 
 Body = TypeVar("Body", bound=GenerationBody)
 
@@ -40,6 +48,7 @@ class _Draft:
 
     values: dict[str, Any] = field(default_factory=dict)
     places: dict[str, Loc] = field(default_factory=dict)
+    place_of_extension: Callable[[Loc], Loc | None] = field(default=lambda path: None)
 
     def put(self, path: str, value: Any, *place: str | int) -> None:
         self.values[path] = value
@@ -47,7 +56,9 @@ class _Draft:
 
     def place(self, loc: Loc) -> Loc:
         """The place in the body of an error in the request."""
-        if loc[:1] == ("task",):
+        if loc[:1] == ("extensions",) and (found := self.place_of_extension(loc)) is not None:
+            return found
+        if loc[:1] == ("task",) and loc[1:2] and loc[1] in KINDS:
             loc = ("task", *loc[2:])  # without the kind of task
         for length in range(len(loc), 0, -1):
             found = self.places.get(".".join(str(part) for part in loc[:length]))
@@ -68,24 +79,51 @@ def read_body(data: Mapping[str, Any], kind: type[Body]) -> Body:
         raise InvalidBodyError.of(error) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A request, and where in the body its parts came from."""
+
+    request: GenerationRequest
+    place: Callable[[Loc], Loc]
+
+    def refusal(self, error: BadRequestError) -> InvalidBodyError:
+        """What is wrong with the request, told of the body."""
+        path = tuple(int(part) if part.isdecimal() else part for part in error.field.split("."))
+        return InvalidBodyError.at(self.place(path), error.message)
+
+
 def to_request(
     body: GenerationBody,
     starting: GenerationRequest,
     extensions: Sequence[ExtensionInfo] = (),
     sent: Mapping[str, Any] = MappingProxyType({}),
+    posted: Mapping[str, Any] = MappingProxyType({}),
 ) -> GenerationRequest:
+    """The request of `translated`."""
+    return translated(body, starting, extensions, sent, posted).request
+
+
+def translated(
+    body: GenerationBody,
+    starting: GenerationRequest,
+    extensions: Sequence[ExtensionInfo] = (),
+    sent: Mapping[str, Any] = MappingProxyType({}),
+    posted: Mapping[str, Any] = MappingProxyType({}),
+) -> Translation:
     """The request that a body means.
 
     Args:
         starting: where the values come from that A1111 keeps as settings.
         extensions: those that `alwayson_scripts` may name, and that may honour words of A1111.
         sent: the body as it came; extensions may honour fields that `body` does not have.
+        posted: settings that were posted before; those of `override_settings` stand over them.
 
     Raises:
         InvalidBodyError: naming the field of the body.
         HTTPException: 404, img2img without a picture.
     """
     _refuse_what_is_missing(body)
+    body = _with_posted(body, posted, extension_settings(extensions))
     starting = with_a1111_defaults(starting)
     draft = _Draft()
     for row in OF_BODY:
@@ -93,10 +131,8 @@ def to_request(
         if value is not None:  # null leaves the setting's value
             draft.put(row.path, row.body_codec.decode(value), row.body)
     draft.put("a1111_infotext", True)  # clients of this API get the texts that they know
-    scripts = {title: script for title, script in body.alwayson_scripts.items() if not _is_the_tasks_own(title, body)}
     overrides = body.override_settings or {}
-    honoured = options_of_generation({**sent, **dict(body)}, overrides, extensions)
-    draft.put("extensions", {**honoured, **options_of(scripts, extensions)}, "alwayson_scripts")
+    _put_extensions(draft, body, extensions, sent)
     _put_sampler(draft, body)
     by_steps = _put_overrides(draft, own_settings(overrides, extensions))
     if body.refiner_checkpoint not in (None, *NO_MODEL) and body.refiner_switch_at:
@@ -109,9 +145,32 @@ def to_request(
         _put_hires(draft, body)
     base = GenerationRequest(**{part: dict(starting)[part] for part in SETTING_PARTS})
     try:
-        return replaced(base, draft.values)
+        return Translation(replaced(base, draft.values), draft.place)
     except ValidationError as error:
         raise InvalidBodyError.of(error, draft.place) from None
+
+
+def _put_extensions(
+    draft: _Draft, body: GenerationBody, extensions: Sequence[ExtensionInfo], sent: Mapping[str, Any]
+) -> None:
+    scripts = {title: script for title, script in body.alwayson_scripts.items() if not _is_the_tasks_own(title, body)}
+    fields, overrides = {**sent, **dict(body)}, body.override_settings or {}
+    honoured = options_of_generation(fields, overrides, extensions)
+    draft.put("extensions", {**honoured, **options_of(scripts, extensions)}, "alwayson_scripts")
+
+    def place(path: Loc) -> Loc | None:
+        named = place_of(path, scripts, extensions) if len(path) > 1 else None
+        return named or place_of_word(path, fields, overrides, extensions)
+
+    draft.place_of_extension = place
+
+
+def _with_posted(body: Body, posted: Mapping[str, Any], of_extensions: Mapping[str, Any]) -> Body:
+    """The body with the posted settings that a request of its own may have, too."""
+    counting = {
+        key: value for key, value in posted.items() if key in OF_ONE_TASK or key in of_extensions or key == BACKGROUND
+    }
+    return body.model_copy(update={"override_settings": {**counting, **(body.override_settings or {})}})
 
 
 def setting_changes(overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,7 +216,7 @@ def _put_overrides(draft: _Draft, overrides: Mapping[str, Any]) -> Any:
 
     They win over the body for the sampler's noise only: clients always send those four, with their defaults.
     """
-    unknown = [key for key in overrides if key not in OPTIONS and key not in NEUTRAL]
+    unknown = [key for key in overrides if not is_known(key)]
     if unknown:
         places: list[Loc] = [("body", "override_settings", key) for key in unknown]
         raise InvalidBodyError((place, "there is no such setting", "unknown") for place in places)

@@ -1,6 +1,5 @@
 """Routes that enlarge finished pictures. Bodies and answers are A1111's; the work is a job like any other."""
 
-import asyncio
 import html
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -11,13 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from webui.api.body import InvalidBodyError, Loc, read_json
-from webui.api.parts import EncodedImage, Parts
+from webui.api.jobs import user_of
+from webui.api.parts import Parts
+from webui.api.picture_answer import picture_answer
 from webui.api.sdapi.dialect.answers import as_base64
 from webui.api.sdapi.dialect.coerce import Float, Int, Text
-from webui.api.sdapi.dialect.honoured import options_of_extras
+from webui.api.sdapi.dialect.honoured import options_of_extras, place_of_word
+from webui.api.sdapi.dialect.request_settings import settings_of
 from webui.api.waiting import finished
 from webui.domain.errors import BadRequestError, Cancelled
 from webui.domain.extensions import ExtensionInfo
@@ -92,18 +94,17 @@ def routes(parts: Parts) -> APIRouter:
         sent = await read_json(request)
         body = _read(sent, SingleBody)
         result = await _made(parts, request, body, [(("image",), body.image)], sent)
-        encoded = await _encoded(parts, result)
-        return JSONResponse({"html_info": _info(result), "image": encoded[0] if encoded else ""})
+        return await run_in_threadpool(_answer_of_one, parts, result)
 
     @router.post("/extra-batch-images", openapi_extra=_schema(BatchBody))
-    async def batch(request: Request) -> JSONResponse:
+    async def batch(request: Request) -> Response:
         sent = await read_json(request)
         body = _read(sent, BatchBody)
         pictures: list[tuple[Loc, str]] = [
             (("imageList", index, "data"), image.data) for index, image in enumerate(body.image_list)
         ]
         result = await _made(parts, request, body, pictures, sent)
-        return JSONResponse({"html_info": _info(result), "images": await _encoded(parts, result)})
+        return await run_in_threadpool(_answer_of_many, parts, result)
 
     return router
 
@@ -181,11 +182,25 @@ async def _made(
     parts.refuse_when_closing()
     infos = parts.engine.extensions.infos
     wanted = await run_in_threadpool(to_request, body, pictures, infos, sent)
-    job = await run_in_threadpool(parts.engine.submit, wanted, save=parts.save_always)
+    saving = settings_of(None, parts.chosen).saving
     try:
+        await run_in_threadpool(parts.check_files, wanted)
+        job = await run_in_threadpool(
+            parts.engine.submit, wanted, save=parts.save_always, saving=saving, owner=user_of(request)
+        )
         return await finished(job, request)
+    except BadRequestError as error:
+        raise _refusal(error, sent, infos) from None
     except Cancelled:
         return None
+
+
+def _refusal(error: BadRequestError, sent: Mapping[str, Any], extensions: Sequence[ExtensionInfo]) -> InvalidBodyError:
+    """What is wrong with the request, told of the body."""
+    path: Loc = tuple(error.field.split("."))
+    if path[0] == "extensions" and len(path) > 1:
+        return InvalidBodyError.at(place_of_word(path, sent, {}, extensions) or path, error.message)
+    return InvalidBodyError.at(_place(path[1:] if path[0] == "task" else path), error.message)
 
 
 def _info(result: GenerationResult | None) -> str:
@@ -193,8 +208,16 @@ def _info(result: GenerationResult | None) -> str:
     return f"<p>{html.escape(result.images[-1].infotext if result and result.images else '')}</p>"
 
 
-async def _encoded(parts: Parts, result: GenerationResult | None) -> list[str]:
-    images = result.images if result else ()
-    tasks: list[Any] = [run_in_threadpool(parts.encode, image) for image in images]
-    made: list[EncodedImage] = list(await asyncio.gather(*tasks))
-    return [as_base64(image.data) for image in made]
+def _answer_of_one(parts: Parts, result: GenerationResult | None) -> JSONResponse:
+    encoded = _encoded(parts, result)
+    return JSONResponse({"html_info": _info(result), "image": as_base64(encoded[0]) if encoded else ""})
+
+
+def _answer_of_many(parts: Parts, result: GenerationResult | None) -> Response:
+    return picture_answer({"html_info": _info(result)}, "images", _encoded(parts, result))
+
+
+def _encoded(parts: Parts, result: GenerationResult | None) -> list[bytes]:
+    """Every picture as a file; it takes long, so no event loop waits for it."""
+    saving = settings_of(None, parts.chosen).saving
+    return [parts.encode(image, saving).data for image in (result.images if result else ())]

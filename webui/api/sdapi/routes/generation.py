@@ -1,25 +1,28 @@
 """Routes that make images, and those that stop them. A route waits on a job and never holds a thread."""
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from webui.api.body import drain, read_json
-from webui.api.parts import EncodedImage, Parts, as_png
+from webui.api.jobs import LONGEST_NAME, user_of
+from webui.api.parts import EncodedImage, GridFolder, Parts, as_png
+from webui.api.picture_answer import picture_answer
 from webui.api.sdapi.dialect import answers
-from webui.api.sdapi.dialect.honoured import own_settings
+from webui.api.sdapi.dialect.grids import grid_image
+from webui.api.sdapi.dialect.honoured import extension_settings, own_settings
 from webui.api.sdapi.dialect.infotext import IMG2IMG_FIELDS, TXT2IMG_FIELDS, filled_in
 from webui.api.sdapi.dialect.models import GenerationBody, Img2ImgBody, Txt2ImgBody
-from webui.api.sdapi.dialect.translate import read_body, setting_changes, to_request
+from webui.api.sdapi.dialect.request_settings import RequestSettings, settings_of
+from webui.api.sdapi.dialect.translate import read_body, setting_changes, translated
 from webui.api.waiting import finished
-from webui.domain.errors import Cancelled
+from webui.domain.errors import BadRequestError, Cancelled, WebuiError
 from webui.domain.request import GenerationRequest
-from webui.domain.result import GenerationResult, ModelFacts
+from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -28,12 +31,12 @@ def routes(parts: Parts) -> APIRouter:
     engine = parts.engine
 
     @router.post("/sdapi/v1/txt2img", openapi_extra=_schema(Txt2ImgBody))
-    async def txt2img(request: Request) -> JSONResponse:
+    async def txt2img(request: Request) -> Response:
         data = await read_json(request)
         return await _answer(parts, request, Txt2ImgBody, data, TXT2IMG_FIELDS)
 
     @router.post("/sdapi/v1/img2img", openapi_extra=_schema(Img2ImgBody))
-    async def img2img(request: Request) -> JSONResponse:
+    async def img2img(request: Request) -> Response:
         data = await read_json(request)
         return await _answer(parts, request, Img2ImgBody, data, IMG2IMG_FIELDS)
 
@@ -58,37 +61,74 @@ def _schema(kind: type[GenerationBody]) -> dict[str, Any]:
 
 async def _answer(
     parts: Parts, request: Request, kind: type[GenerationBody], data: dict[str, Any], of_infotext: frozenset[str]
-) -> JSONResponse:
+) -> Response:
     """Generate what a body asks for; `of_infotext` are the fields that its infotext may fill in."""
     parts.refuse_when_closing()
     sent = await run_in_threadpool(filled_in, data, of_infotext)
     body = read_body(sent, kind)
     engine, infos = parts.engine, parts.engine.extensions.infos
-    wanted = await run_in_threadpool(to_request, body, engine.starting_values(), infos, sent)  # decodes pictures
-    result = await _made(parts, wanted, body, request)
+    settings = settings_of(body.override_settings, parts.chosen, extension_settings(infos))
+    # decodes pictures
+    wanted = await run_in_threadpool(
+        translated, body, engine.starting_values(), infos, sent, posted=parts.chosen.posted()
+    )
+    try:
+        await run_in_threadpool(parts.check_files, wanted.request)
+        result = settings.told(await _made(parts, wanted.request, body, settings, request))
+    except BadRequestError as error:
+        raise wanted.refusal(error) from None
     if not body.override_settings_restore_afterwards and body.override_settings:
         changes = setting_changes(own_settings(body.override_settings, infos))
         await run_in_threadpool(engine.change_starting_values, changes)
-    encoded = await _encoded(parts, result) if body.send_images else []
-    return JSONResponse(answers.generation(body, result, encoded, infos))
+        await run_in_threadpool(parts.chosen.change, settings.kept)
+    return await run_in_threadpool(_written, parts, body, result, settings)
 
 
-async def _made(parts: Parts, wanted: GenerationRequest, body: GenerationBody, request: Request) -> GenerationResult:
+async def _made(
+    parts: Parts, wanted: GenerationRequest, body: GenerationBody, settings: RequestSettings, request: Request
+) -> GenerationResult:
     """Submit and wait. A job that the user stopped before its first image is an answer without images."""
-    save = body.save_images or parts.save_always
-    job = await run_in_threadpool(parts.engine.submit, wanted, save=save)
-    if body.force_task_id:
-        parts.tasks.note(body.force_task_id, job.id)
+    save = (body.save_images and settings.saves) or parts.save_always
+    task = (body.force_task_id or "")[:LONGEST_NAME]
+    job = await run_in_threadpool(
+        parts.engine.submit, wanted, save=save, saving=settings.saving, owner=user_of(request), task=task
+    )
+    if not settings.previews:
+        parts.previews.hide(job.id)
     try:
         return await finished(job, request)
     except Cancelled:
         return GenerationResult(wanted, (), ModelFacts("", ""), interrupted=True)
 
 
-async def _encoded(parts: Parts, result: GenerationResult) -> list[EncodedImage]:
-    """Each picture followed by what was asked for beside it, which carries no text; last what extensions show."""
-    beside = [[replace(one, image=extra, infotext="", path="") for extra in one.attachments] for one in result.images]
-    every = [image for one, extras in zip(result.images, beside, strict=True) for image in (one, *extras)]
-    tasks: list[Any] = [run_in_threadpool(parts.encode, image) for image in every]
-    tasks += [run_in_threadpool(as_png, image) for image in result.extras]
-    return list(await asyncio.gather(*tasks))
+def _written(parts: Parts, body: GenerationBody, result: GenerationResult, settings: RequestSettings) -> Response:
+    """The answer. Pictures become files and text here, in a thread: both take long for an event loop."""
+    grid = grid_image(result, settings.grid) if body.save_images else None
+    if grid is not None and settings.grid.saved:
+        result = _with_saved_grid(parts, result, grid, settings)
+    shown = grid if settings.grid.returned else None
+    encoded = _encoded(parts, result, shown, settings) if body.send_images else []
+    told = answers.generation(body, result, parts.engine.extensions.infos, shown)
+    return picture_answer(told, "images", [image.data for image in encoded])
+
+
+def _with_saved_grid(
+    parts: Parts, result: GenerationResult, grid: GeneratedImage, settings: RequestSettings
+) -> GenerationResult:
+    """The result, with a notice where the grid could not be saved."""
+    folder: GridFolder = "txt2img-grids" if result.request.task.kind == "txt2img" else "img2img-grids"
+    try:
+        parts.save_grid(grid, folder=folder, job=result.request, saving=settings.grid.saving)
+    except WebuiError as error:
+        return replace(result, notices=(*result.notices, Notice("output", f"the grid was not saved: {error}")))
+    return result
+
+
+def _encoded(
+    parts: Parts, result: GenerationResult, grid: GeneratedImage | None, settings: RequestSettings
+) -> list[EncodedImage]:
+    """The grid; each picture followed by what was asked for beside it, which has no text; what extensions show."""
+    every = [] if grid is None else [grid]
+    for one in result.images:
+        every += [one, *(replace(one, image=extra, infotext="", path="") for extra in one.attachments)]
+    return [parts.encode(image, settings.saving) for image in every] + [as_png(image) for image in result.extras]

@@ -1,6 +1,8 @@
 """Lists: models, samplers, schedules, upscalers, and what the machine has."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +18,11 @@ from webui.domain.catalog import SAMPLERS, SCHEDULES, SamplerInfo
 from webui.domain.hires import LATENT_UPSCALERS
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
+from webui.library.upscaler_scale import scale_of
 from webui.library.upscalers import shown_name, upscaler_names
 
-SCALE = 4.0  # what A1111 says of every upscaler
+PATIENCE = 3.0  # seconds that the driver's program may take
+SCALE = 4.0  # what A1111 says of those without a network, which reach any
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -52,7 +56,7 @@ def routes(parts: Parts) -> APIRouter:
     @router.get("/realesrgan-models")
     def realesrgan_models() -> list[dict[str, Any]]:
         files = [file for file in library.upscalers() if file.usable and "RealESRGAN" in file.path.parts]
-        return [{"name": shown_name(file), "path": str(file.path), "scale": SCALE} for file in files]
+        return [{"name": shown_name(file), "path": str(file.path), "scale": scale_of(file.path)} for file in files]
 
     router.add_api_route("/latent-upscale-modes", latent_upscale_modes)
     router.add_api_route("/memory", memory)
@@ -83,7 +87,8 @@ def schedulers() -> list[dict[str, Any]]:
 def _upscaler(name: str, file: ModelFile | None) -> dict[str, Any]:
     """One upscaler; `file` is None for those without a model."""
     path = str(file.path) if file else None
-    return {"name": name, "model_name": None, "model_path": path, "model_url": None, "scale": SCALE}
+    scale = scale_of(file.path) if file else SCALE
+    return {"name": name, "model_name": None, "model_path": path, "model_url": None, "scale": scale}
 
 
 def latent_upscale_modes() -> list[dict[str, str]]:
@@ -98,8 +103,25 @@ def memory() -> dict[str, Any]:
     used = own.memory_info().rss + sum(_rss(child) for child in own.children(recursive=True))
     return {
         "ram": {"free": whole.available, "used": used, "total": whole.total},
-        "cuda": {"error": "not measured by the server; the worker process owns the accelerator"},
+        "cuda": _card_memory() or {"error": "unavailable"},
     }
+
+
+def _card_memory() -> dict[str, Any] | None:
+    """Bytes of the first NVIDIA card as its driver tells them; None where there is none.
+
+    What the worker's allocator holds is not known here, so the card's own numbers stand alone.
+    """
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return None
+    command = [program, "--query-gpu=memory.free,memory.used,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
+        free, used, total = (int(number) * 2**20 for number in told.splitlines()[0].split(","))
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return None
+    return {"system": {"free": free, "used": used, "total": total}}
 
 
 def _rss(process: psutil.Process) -> int:

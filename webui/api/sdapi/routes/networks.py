@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.responses import JSONResponse
 
 from webui.api.parts import Parts
 from webui.domain.errors import WebuiError
@@ -29,10 +30,10 @@ def routes(parts: Parts) -> APIRouter:
         return answer
 
     @router.get("/loras")
-    def loras() -> list[dict[str, Any]]:
+    def loras() -> JSONResponse:
         files = tuple(file for file in library.loras() if file.usable)
         names = shown_names(library, files)
-        return [
+        told = [
             {
                 "name": file.stem,
                 "alias": names[file],
@@ -41,6 +42,7 @@ def routes(parts: Parts) -> APIRouter:
             }
             for file in files
         ]
+        return JSONResponse(told)  # made in this thread: what trainers wrote into many files is long
 
     @router.get("/hypernetworks")
     def hypernetworks() -> list[dict[str, str]]:
@@ -59,11 +61,11 @@ def _context_width(library: ModelLibrary, alias: str) -> int | None:
 
 
 def _embedding(facts: EmbeddingFacts | None) -> dict[str, Any]:
-    """A file that was not converted yet tells nothing."""
+    """A file that was not converted yet tells nothing; clients expect whole numbers in the last two all the same."""
     return {
         "step": facts.step if facts else None,
         "sd_checkpoint": facts.checkpoint if facts else None,
         "sd_checkpoint_name": facts.checkpoint_name if facts else None,
-        "shape": facts.width if facts else None,
-        "vectors": facts.vectors if facts else None,
+        "shape": facts.width if facts else 0,
+        "vectors": facts.vectors if facts else 0,
     }

@@ -13,8 +13,7 @@ from webui.api.body import InvalidBodyError, read_json
 from webui.api.sdapi.dialect.models import PngInfoBody
 from webui.domain.images import file_of, safe_open
 from webui.output.compat import with_defaults
-from webui.output.metadata import read_items, read_text
-from webui.output.parse import parse
+from webui.output.metadata import read_items, read_parameters
 
 
 def routes() -> APIRouter:
@@ -45,5 +44,6 @@ def described(image: str) -> dict[str, Any]:
     except ValueError as error:
         raise HTTPException(400, f"image: {error}") from None
     image_file = safe_open(raw)
-    found = read_text(image_file)
-    return {"info": found, "items": read_items(image_file), "parameters": with_defaults(parse(found))}
+    found = read_parameters(image_file)
+    fields = found.fields or {"Prompt": "", "Negative prompt": ""}
+    return {"info": found.text, "items": read_items(image_file), "parameters": with_defaults(fields)}

@@ -1,13 +1,20 @@
 """`GET /sdapi/v1/progress`: where the running job stands, in A1111's numbers."""
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.responses import JSONResponse
 
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.answers import as_base64
 from webui.engine.generating import GenerationJob
+
+JOBS: Mapping[str, str] = MappingProxyType(  # A1111's names of the kinds of job
+    {"txt2img": "scripts_txt2img", "img2img": "scripts_img2img", "upscale": "extras"}
+)
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -15,9 +22,12 @@ def routes(parts: Parts) -> APIRouter:
     router = APIRouter()
 
     @router.get("/sdapi/v1/progress")
-    def progress(skip_current_image: bool = False) -> dict[str, Any]:
+    async def progress(skip_current_image: bool = False) -> JSONResponse:
+        # Many clients ask this several times a second, and it waits for nothing: a thread for each would cost more.
         # A1111 does one job at a time, so its clients can be told of one: the first of those that run.
-        return report(parts.engine.current(), with_image=not skip_current_image)
+        job = parts.engine.current()
+        with_image = not skip_current_image and job is not None and parts.previews.are_shown(job.id)
+        return JSONResponse(report(job, with_image=with_image))
 
     return router
 
@@ -36,10 +46,12 @@ def report(job: GenerationJob | None, *, with_image: bool) -> dict[str, Any]:
     count = max(1, now.batches)
     share = 0.01 + now.batch / count + (now.step / now.steps / count if now.steps else 0.0)
     preview = job.preview if with_image else None
+    skipped = job.skip_asked is not None and job.skip_asked.batch == now.batch
+    state = _state(JOBS.get(job.work.task.kind, ""), count, now.batch, now.step, now.steps)
     return {
         "progress": min(share, 1.0),
         "eta_relative": job.eta() or 0.0,
-        "state": _state("scripts_txt2img", count, now.batch, now.step, now.steps),
+        "state": {**state, "skipped": skipped, "interrupted": job.stopping},
         "current_image": as_base64(preview) if preview else None,
         "textinfo": now.phase,
     }

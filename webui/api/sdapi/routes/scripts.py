@@ -6,7 +6,12 @@ from typing import Any
 from fastapi import APIRouter
 
 from webui.api.parts import Parts
+from webui.api.sdapi.dialect.alwayson import listed_names
+from webui.api.sdapi.dialect.picture import SOFT_ARGS, SOFT_INPAINTING
 from webui.domain.extensions import ExtensionInfo
+from webui.domain.inpainting import SoftInpainting
+
+CORE = ("refiner", "sampler", "seed")  # scripts of A1111 whose work the fields of a body do
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -16,12 +21,14 @@ def routes(parts: Parts) -> APIRouter:
 
     @router.get("/scripts")
     def scripts() -> dict[str, list[str]]:
-        names = [info.name for info in _taking(catalog.infos)]
-        return {"txt2img": names, "img2img": names}
+        names = [*CORE, *(name for info in _taking(catalog.infos) for name in listed_names(info))]
+        return {"txt2img": names, "img2img": [*names, SOFT_INPAINTING]}
 
     @router.get("/script-info")
     def script_info() -> list[dict[str, Any]]:
-        return [_script(info, img2img=img2img) for img2img in (False, True) for info in _taking(catalog.infos)]
+        infos = _taking(catalog.infos)
+        soft = {"name": SOFT_INPAINTING, "is_alwayson": True, "is_img2img": True, "args": soft_arguments()}
+        return [*(_script(info, img2img=img2img) for img2img in (False, True) for info in infos), soft]
 
     @router.get("/extensions")
     def extensions() -> list[dict[str, Any]]:
@@ -43,18 +50,26 @@ def _taking(infos: Sequence[ExtensionInfo]) -> list[ExtensionInfo]:
 def _script(info: ExtensionInfo, *, img2img: bool) -> dict[str, Any]:
     fields: Mapping[str, Any] = (info.options or {}).get("properties", {})
     return {
-        "name": info.name,
+        "name": listed_names(info)[0],
         "is_alwayson": True,
         "is_img2img": img2img,
-        "args": [
-            {
-                "label": schema.get("title", name),
-                "value": schema.get("default"),
-                "minimum": schema.get("minimum"),
-                "maximum": schema.get("maximum"),
-                "step": schema.get("multipleOf"),
-                "choices": schema.get("enum"),
-            }
-            for name, schema in fields.items()
-        ],
+        "args": [_argument(schema.get("title", name), schema) for name, schema in fields.items()],
+    }
+
+
+def soft_arguments() -> list[dict[str, Any]]:
+    """The arguments of A1111's script Soft Inpainting, in its order."""
+    switch = _argument("Soft inpainting", {"default": False})
+    properties = SoftInpainting.model_json_schema()["properties"]
+    return [switch, *(_argument(name.replace("_", " ").capitalize(), properties[name]) for name in SOFT_ARGS)]
+
+
+def _argument(label: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "label": label,
+        "value": schema.get("default"),
+        "minimum": schema.get("minimum"),
+        "maximum": schema.get("maximum"),
+        "step": schema.get("multipleOf"),
+        "choices": schema.get("enum"),
     }

@@ -1,6 +1,6 @@
-"""Builds the networks of Stable Diffusion's checkpoints, and says how they are asked. Loads torch."""
+"""The torch half of Stable Diffusion: builds its networks and chooses their parameterisation."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -19,27 +19,28 @@ from webui.weights.precision import cpu_has_amx
 from webui.weights.speed import speed_up
 from webui.weights.tensors import TensorSource
 from webui.weights.text_encoders import TensorReader
-from webui.weights.unet import UnetDoor
+from webui.weights.unet import UnetWrapper
 
-LCM = "LCM"  # the sampler that reads epsilon as a consistency model's
-_SD2_CONTEXT = 1024  # the threshold is known for the real SD2 only
-_V_THRESHOLD = -1.0  # mean(answer - sample) of a v-model at the last timestep; an epsilon model answers about 0
+LCM = "LCM"  # this sampler takes epsilon for the output of a consistency model
+_SD2_CONTEXT = 1024  # the test below is known to work for the real SD2 only
+_V_THRESHOLD = -1.0  # mean(output - sample) at the last timestep is below it for v models, about 0 for others
 _PROBE_SIDE = 8  # cells
 
 
+@dataclass(frozen=True, slots=True)
 class StableDiffusion:
-    """The torch half of SD1, SD2, SDXL and its refiner. Holds nothing."""
+    """The torch half of SD1, SD2, SDXL and its refiner. It has no state."""
 
     def build(
         self, source: TensorSource, spec: ModelSpec, device: torch.device, dtype: torch.dtype, *, fast_cpu: bool
     ) -> Built:
         module = build_unet(source, spec.unet, spec.heads, device, dtype)
-        text_dtype = torch.float32 if device.type == "cpu" else dtype  # small, and every step stands on it
+        text_dtype = torch.float32 if device.type == "cpu" else dtype  # they are small, and every step depends on them
         text = self.build_text(source, spec, device, text_dtype)
         depth = build_midas(source, spec.depth, device) if spec.depth else None
         if fast_cpu and device.type == "cpu":
             speed_up(module, half=dtype == torch.bfloat16 and not cpu_has_amx())
-        unet = UnetDoor(module, spec.unet)
+        unet = UnetWrapper(module, spec.unet)
         if needs_probe(spec):
             spec = replace(spec, prediction="v" if answers_v(unet, spec) else "epsilon")
         return Built(spec, unet, text, depth)
@@ -54,7 +55,7 @@ class StableDiffusion:
         )
 
     def asked(self, spec: ModelSpec, levels: SigmaTable, sampler: SamplerInfo, *, quantize: bool) -> Parameterisation:
-        """LCM reads epsilon its own way; a v model stays a v model."""
+        """The parameterisation of a run: with the sampler LCM an epsilon model counts as a consistency model."""
         if sampler.label == LCM and spec.prediction == "epsilon":
             return Consistency(levels)
         return VarianceExploding(levels, velocity=spec.prediction == "v", quantize=quantize)
@@ -64,16 +65,18 @@ STABLE_DIFFUSION = StableDiffusion()
 
 
 def needs_probe(spec: ModelSpec) -> bool:
-    """SD2 comes as epsilon (512) and v (768) with equal shapes: when nothing states it, the weights must tell."""
+    """Whether the weights must tell epsilon from v: SD2 exists as both (at 512 and 768 pixels) with equal shapes, and
+    nothing in this file says which it is.
+    """
     is_plain = spec.shown_channels == 0 and spec.unet.vector_width is None
     is_sd2 = spec.family.name == "sd2" and spec.unet.context_width == _SD2_CONTEXT
     return is_sd2 and is_plain and spec.prediction_source == "default"
 
 
 @torch.no_grad()
-def answers_v(unet: UnetDoor, spec: ModelSpec) -> bool:
-    """Ask the UNet at pure noise level (the last timestep) about a constant latent of 0.5: an epsilon model returns it,
-    a v model the negative of the clean image (arXiv:2202.00512). Test and threshold are A1111's.
+def answers_v(unet: UnetWrapper, spec: ModelSpec) -> bool:
+    """Whether a UNet outputs v. At the last timestep, given a constant latent of 0.5, an epsilon model returns that
+    latent, a v model the negative of the clean image (arXiv:2202.00512). Test and threshold are A1111's.
     """
     shape = (1, spec.latents.channels, _PROBE_SIDE, _PROBE_SIDE)
     sample = torch.full(shape, 0.5, device=unet.device, dtype=unet.dtype)

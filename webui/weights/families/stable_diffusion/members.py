@@ -10,7 +10,7 @@ from webui.weights.families.stable_diffusion import recognition
 if TYPE_CHECKING:
     from webui.weights.families.contract import Networks
 
-WINDOW = 77  # tokens that CLIP's text encoders read at once
+WINDOW = 77  # how many tokens CLIP's text encoders read at once
 
 LATENTS = LatentFormat(
     channels=4,
@@ -36,7 +36,9 @@ LATENTS_XL = replace(
 
 
 def _networks() -> "Networks":
-    from webui.weights.families.stable_diffusion.building import STABLE_DIFFUSION  # torch
+    from webui.weights.families.stable_diffusion.building import (
+        STABLE_DIFFUSION,
+    )  # imported here because it loads torch
 
     return STABLE_DIFFUSION
 

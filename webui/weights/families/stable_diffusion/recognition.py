@@ -1,4 +1,6 @@
-"""How checkpoints of Stable Diffusion are told apart and read: by the names and shapes of their tensors. No torch."""
+"""Recognises checkpoints of Stable Diffusion by the names and shapes of their tensors, and reads what they are. It
+needs no torch.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,29 +16,31 @@ from webui.library.shapes import Shapes, UnetShape, has_unet, unet_shape, vae_sh
 
 DEPTH_CHANNELS = 5  # latent 4 | depth 1
 CHANNELS = (4, DEPTH_CHANNELS, 8, 9)  # latent 4 | image 4; latent 4 | mask 1 | masked image 4
-HEADS, HEAD_WIDTH = 8, 64  # of SD1, and channels a head of the others
+HEADS, HEAD_WIDTH = 8, 64  # heads of SD1; channels of each head in the others
 _VECTOR = ("label_emb.0.0.weight", "class_embedding.linear_1.weight", "add_embedding.linear_1.weight")
-_SGM = "conditioner.embedders."  # where sgm, the program of SDXL, keeps text encoders; LDM: cond_stage_model
+_SGM = "conditioner.embedders."  # sgm (SDXL's code) keeps text encoders here, LDM in cond_stage_model
 
 
 def is_sdxl(shapes: Shapes) -> bool:
-    """The text encoders decide, as in A1111: SDXL has two."""
+    """Whether it has the two text encoders of SDXL, which decide that in A1111 too."""
     return has_unet(shapes) and _has(shapes, f"{_SGM}1.")
 
 
 def is_sdxl_refiner(shapes: Shapes) -> bool:
-    """One text encoder of SDXL's, and a UNet that takes a vector."""
+    """Whether it has one of SDXL's text encoders, and a UNet that takes a vector."""
     return has_unet(shapes) and _in_sgm(shapes) and _takes_vector(shapes)
 
 
 def is_sd2(shapes: Shapes) -> bool:
-    """An open_clip text encoder. SD-Turbo names it in sgm's way."""
+    """Whether it has an open_clip text encoder. SD-Turbo names it as sgm does."""
     in_ldm = _has(shapes, "cond_stage_model.model.") and not _has(shapes, _SGM)
     return has_unet(shapes) and (in_ldm or (_in_sgm(shapes) and not _takes_vector(shapes)))
 
 
 def is_sd1(shapes: Shapes) -> bool:
-    """A text encoder in LDM's place that is none of SD2's, nor the multilingual one of AltDiffusion."""
+    """Whether it has a text encoder in LDM's place that is neither that of SD2 nor the multilingual one of
+    AltDiffusion.
+    """
     others = (_SGM, "cond_stage_model.model.", "cond_stage_model.roberta.")
     return has_unet(shapes) and _has(shapes, "cond_stage_model.") and not any(_has(shapes, other) for other in others)
 
@@ -48,10 +52,10 @@ def read(
 
     Args:
         name: of the file, for error texts.
-        v_with_vector: a UNet that takes a vector answers v, where nothing states what it answers (SD2 unCLIP).
+        v_with_vector: whether a UNet that takes a vector counts as a v model where nothing states it (SD2 unCLIP).
 
     Raises:
-        UnusableFileError: it is incomplete, or a kind that cannot be run.
+        UnusableFileError: the file is incomplete, or of a kind that cannot be run.
     """
     shapes = header.shapes
     try:
@@ -95,7 +99,7 @@ def _takes_vector(shapes: Shapes) -> bool:
 
 
 def _depth(name: str, shapes: Shapes, unet: UnetShape) -> MidasShape | None:
-    """The network that estimates depth for a UNet which wants to be shown some (SD2 depth-to-image)."""
+    """The shape of the depth network, for a UNet that takes depth (SD2 depth-to-image); None for others."""
     if unet.in_channels != DEPTH_CHANNELS:
         return None
     try:
@@ -111,7 +115,7 @@ def _depth(name: str, shapes: Shapes, unet: UnetShape) -> MidasShape | None:
 
 
 def _prediction(header: Header, sidecar: Mapping[str, Any], guess: str) -> tuple[str, PredictionSource]:
-    """Metadata, then the yaml, then marker keys, then the guess."""
+    """The prediction type from the metadata, else the yaml, else marker keys, else the guess."""
     stated = _metadata_prediction(header.metadata)
     if stated is not None:
         return stated, "metadata"
@@ -138,7 +142,9 @@ def _is_true(word: str | None) -> bool:
 
 
 def _heads(name: str, unet: UnetShape, sidecar: Mapping[str, Any]) -> tuple[int, ...]:
-    """Attention heads a level: the yaml's num_heads or num_head_channels, else 8 heads (SD1) or 64 channels a head."""
+    """Attention heads of each level: the yaml's num_heads or num_head_channels, else 8 heads (SD1) or 64 channels a
+    head.
+    """
     params = yaml.unet_params(sidecar)
     heads = yaml.positive_int(yaml.at(params, "num_heads"))
     width = yaml.positive_int(yaml.at(params, "num_head_channels"))

@@ -1,4 +1,4 @@
-"""The text encoders of Stable Diffusion's checkpoints: where they lie in a file, and which layer they answer with."""
+"""The text encoders of Stable Diffusion: where their tensors are in a file, and which layer they output."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,11 +15,11 @@ PENULTIMATE = Layers(-2, normed=False, skips=False)
 def build_towers(
     source: TensorReader, family: Family, sidecar: Mapping[str, Any], device: torch.device, dtype: torch.dtype
 ) -> TextStack:
-    """Build the text side of a checkpoint.
+    """Build the text encoders of a checkpoint.
 
     Args:
         family: SD1, SD2, SDXL or its refiner.
-        sidecar: the checkpoint's parsed yaml, {} if none; it may state the layer that is taken.
+        sidecar: the checkpoint's parsed yaml, {} if none; it may state the layer to output.
 
     Raises:
         UnusableFileError: a tensor is missing or has another shape than its neighbours imply.

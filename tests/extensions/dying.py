@@ -1,0 +1,41 @@
+"""A process in which an extension is loaded, joins a job and has each of its hooks called once, on empty values."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from PIL import Image
+
+from webui.domain.request import GenerationRequest
+from webui.plugins.calling import Calls
+from webui.plugins.host import ExtensionHost
+from webui.plugins.loader import load_all
+from webui.plugins.whereabouts import Whereabouts
+from webui.prompt.conditioning import Conditioning
+
+TENSOR = torch.zeros(1, 4, 2, 2)
+
+
+def main(folder: str, marks: str) -> None:
+    """Give an extension every opportunity to end or to stop this process; returns where it does not."""
+    calls = Calls(Whereabouts.of(marks))
+    nothing: Any = None
+    host = ExtensionHost(load_all(Path(folder), calls=calls), nothing, torch.device("cpu"), torch.float32, calls)
+    hooks = host.join(GenerationRequest())
+    hooks.edit_request(GenerationRequest())
+    hooks.use_networks(())
+    hooks.embeddings()
+    model: Any = SimpleNamespace()
+    hooks.patches(model)
+    hooks.edit_conditioning(Conditioning((), ()))
+    step: Any = SimpleNamespace()
+    hooks.pre_step(step, TENSOR)
+    call: Any = SimpleNamespace(sample=TENSOR)
+    hooks.unet_residuals(call)
+    hooks.edit_denoised(step, TENSOR, TENSOR, TENSOR)
+    hooks.post_step(step, TENSOR, TENSOR)
+    hooks.edit_pixels(TENSOR[0, :3], 0)
+    hooks.edit_image(Image.new("RGB", (2, 2)), 0)
+    hooks.fields(0)
+    hooks.extra_images()

@@ -1,0 +1,154 @@
+"""The hostile set in one process: each body at import and at every hook, in real jobs on a tiny model.
+
+Whatever an extension does, the program goes on, the user is told by whom, and the job after has the pixels that it has
+without it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from textwrap import indent
+
+import pytest
+from PIL import Image
+
+from tests.extensions.hostile_bodies import FAULTS, HELPERS, NOISY, REPLACING, WRONG
+from tests.extensions.test_hostile import REQUEST, Kitchen, same
+from tests.extensions.toys import HEAD, JOB_HOOKS, good, toy
+from tests.processing.reporters import Silent
+from webui.domain.errors import WebuiError
+from webui.extension_api.hookspecs import JobSpec
+from webui.plugins.codetrace import CodeTrace
+from webui.plugins.loader import load_all
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+HOOKS = (*JOB_HOOKS, "use_networks(self, networks)", "embeddings(self)")
+EARLY = ("join_job", "edit_request", "use_networks", "embeddings", "patch_model")  # before the work
+TENSORS = ("edit_conditioning", "pre_step", "unet_residuals", "edit_denoised", "post_step", "edit_pixels")
+GIVEN: Mapping[str, str] = {"pre_step": "latents", "edit_denoised": "denoised", "post_step": "latents"}
+
+
+def hook_of(signature: str) -> str:
+    return signature.partition("(")[0]
+
+
+def hostile(folder: Path, signature: str, body: str) -> str:
+    """An extension that does it in one hook of every job; its name."""
+    hook = hook_of(signature)
+    arguments = [one.strip() for one in signature.partition("(")[2].rstrip(")").split(",")]
+    given = GIVEN.get(hook, arguments[1] if len(arguments) > 1 else "None")
+    code = f"from . import hostile\nclass Member:\n    @hookimpl\n    def {signature}:\n        given = {given}\n"
+    code += indent(body, "        ") + "\n@hookimpl\ndef join_job(job):\n    return Member()\n"
+    place = toy(folder, f"bad_{hook}", "", hostile=HELPERS)
+    (place / "plugin.py").write_text(HEAD + code)
+    return place.name
+
+
+def joining(folder: Path, body: str) -> str:
+    """An extension that does it when it joins."""
+    place = toy(folder, "bad_join_job", "", hostile=HELPERS)
+    code = f"from . import hostile\n@hookimpl\ndef join_job(job):\n    given = job.request\n{indent(body, '    ')}\n"
+    (place / "plugin.py").write_text(HEAD + code)
+    return place.name
+
+
+@pytest.fixture(scope="module")
+def kitchen(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
+    return Kitchen(tmp_path_factory.mktemp("data"), tiny_models_dir)
+
+
+@pytest.fixture(scope="module")
+def plain(kitchen: Kitchen) -> Image.Image:
+    return kitchen.pipeline(Path("nowhere")).run(REQUEST, Silent()).images[0].image
+
+
+@pytest.fixture
+def all_as_before() -> Iterator[None]:
+    """Nothing of the program, of its libraries or of Python is another thing afterwards."""
+    trace = CodeTrace()
+    yield
+    assert trace.undo() == {}
+
+
+Attack = Callable[[Path, Kitchen, Image.Image], set[str]]
+
+
+@pytest.fixture
+def attack(
+    tmp_path: Path, kitchen: Kitchen, plain: Image.Image, all_as_before: None
+) -> Callable[[str, tuple[str, ...]], set[str]]:
+    """Has one extension for each hook do something, runs jobs until there is a picture, then two more, which must have
+    the right pixels; gives the names that the user was told.
+    """
+
+    def attacking(body: str, signatures: tuple[str, ...] = HOOKS) -> set[str]:
+        folder = tmp_path / "e"
+        names = {hostile(folder, one, body) for one in signatures}
+        if signatures is HOOKS:
+            names.add(joining(folder, body))
+        back = kitchen.pipeline(folder)
+        told: set[str] = set()
+        for _ in range(len(EARLY) + 1):
+            try:
+                result = back.run(REQUEST, Silent())
+            except WebuiError as error:
+                found = {name for name in names if f"extension {name}," in str(error)}
+                if not found:
+                    raise
+                told |= found
+            else:
+                told |= {notice.source for notice in result.notices}
+                assert len(result.images) == 1
+                break
+        for _ in range(2):
+            again = back.run(REQUEST, Silent())
+            assert same(again, plain)
+        return told
+
+    return attacking
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_at_every_hook(attack: Callable[..., set[str]], name: str) -> None:
+    assert attack(FAULTS[name]) == {f"bad_{hook_of(one)}" for one in HOOKS} | {"bad_join_job"}
+
+
+@pytest.mark.parametrize("name", NOISY)
+def test_noise_at_every_hook(attack: Callable[..., set[str]], name: str) -> None:
+    assert attack(NOISY[name]) == set()
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_answer_at_every_hook(attack: Callable[..., set[str]], name: str) -> None:
+    signatures = HOOKS if name == "of no kind" else tuple(one for one in HOOKS if hook_of(one) in TENSORS)
+    told = attack(WRONG[name], signatures)
+    assert told == {f"bad_{hook_of(one)}" for one in signatures}  # any object may join, with hooks or without
+
+
+@pytest.mark.parametrize("name", REPLACING)
+@pytest.mark.parametrize("signature", ["pre_step(self)", "edit_image(self)"])
+def test_replacing_code_in_a_hook(attack: Callable[..., set[str]], name: str, signature: str) -> None:
+    assert attack(REPLACING[name], (signature,)) == {f"bad_{hook_of(signature)}"}
+
+
+@pytest.mark.parametrize("name", [*FAULTS, *REPLACING])
+def test_at_import(name: str, tmp_path: Path, all_as_before: None) -> None:
+    body = {**FAULTS, **REPLACING}[name]
+    toy(tmp_path, "bad", body)
+    good(tmp_path)
+    infos = {info.name: info for info in load_all(tmp_path).infos}
+    assert infos["good"].state == "ok"
+    assert infos["bad"].state == "failed"
+    assert infos["bad"].error
+
+
+@pytest.mark.parametrize("name", NOISY)
+def test_noise_at_import(name: str, tmp_path: Path) -> None:
+    toy(tmp_path, "bad", NOISY[name])
+    assert [info.state for info in load_all(tmp_path).infos] == ["ok"]
+
+
+def test_every_hook_is_attacked() -> None:
+    assert {hook_of(one) for one in HOOKS} == {name for name in vars(JobSpec) if not name.startswith("_")}

@@ -1,0 +1,44 @@
+"""The page in a browser where it hangs below a path, and light or dark as the setting says."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from playwright.sync_api import Browser, expect
+
+from tests.narrowing import untyped
+from tests.ui.driving import WAIT, served
+from tests.ui.fakes import FakeEngine
+from webui.server.subpath import below, without
+from webui.ui.mount import mount
+
+
+@pytest.fixture
+def address(engine: FakeEngine, tmp_path: Path) -> Iterator[str]:
+    app = mount(
+        FastAPI(), engine, root_path="/sd", colours="dark", temp_dir=tmp_path / "temp", outputs_dir=engine.outputs
+    )
+    with served(untyped(without("/sd", below("/sd", app)))) as place:
+        yield f"{place}sd"
+
+
+def test_a_picture_is_made_below_a_path_on_a_dark_page(browser: Browser, address: str) -> None:
+    page = browser.new_page(color_scheme="light")
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("response", lambda answer: faults.append(answer.url) if answer.status == 404 else None)
+    expect.set_options(timeout=WAIT)
+    page.goto(address)
+    page.locator("#txt2img_prompt textarea").fill("a cat")
+    expect(page.locator("body.dark")).to_be_visible()
+    page.emulate_media(color_scheme="dark")
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("body.dark")).to_be_visible()
+    page.locator("#txt2img_generate").click()
+    expect(page.locator("#txt2img_gallery img").first).to_be_visible()
+    page.goto(f"{address}/?__theme=light")
+    expect(page.locator("#txt2img_generate")).to_be_visible()
+    expect(page.locator("body:not(.dark)")).to_be_visible()
+    page.close()
+    assert faults == []

@@ -1,0 +1,126 @@
+"""What hooks are given, as copies, and what they may answer."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
+from operator import is_
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from webui.plugins.calling import ExtensionError
+from webui.prompt.conditioning import Conditioning
+from webui.sampling.steps import ModelCall, Residuals
+
+T = TypeVar("T")
+
+
+def copied(value: T) -> T:
+    """A value with its tensors copied, so that no change to them gets lost or does harm."""
+    return _changed(value)  # type: ignore[no-any-return]
+
+
+def refuse_change(name: str, given: Any, original: Any, returned: Any) -> None:
+    """Raises ExtensionError where a copy that was handed out was written to.
+
+    Returning the copy itself, or some of its tensors, is one way to return new values.
+    """
+    kept = {id(one) for one in _tensors(returned)}
+    for mine, before in zip(_tensors(given), _tensors(original), strict=True):
+        if id(mine) in kept or torch.equal(mine, before):
+            continue
+        if mine.shape == before.shape and torch.equal(mine.nan_to_num(), before.nan_to_num()):
+            continue  # NaN is not equal to itself
+        raise ExtensionError(f"changed {name} in place; return new values instead")
+
+
+def check_tensor(new: Any, old: Tensor) -> None:
+    """Raises ExtensionError unless it is a tensor like the old one, without new NaN."""
+    if not isinstance(new, Tensor):
+        raise ExtensionError(f"returned {type(new).__name__}, expected a tensor")
+    if (new.shape, new.dtype, new.device) != (old.shape, old.dtype, old.device):
+        raise ExtensionError(
+            f"returned {tuple(new.shape)} {new.dtype} on {new.device}, "
+            f"expected {tuple(old.shape)} {old.dtype} on {old.device}"
+        )
+    if torch.isfinite(old).all():  # what was spoilt before is not its fault
+        _refuse_not_finite(new)
+
+
+def check_residuals(new: Any, call: ModelCall) -> None:
+    """Raises ExtensionError for what the network could not add to its own: kinds that it does not take, no tensors,
+    other rows than the call's, NaN."""
+    is_a(Residuals)(new, call)
+    refused = new.kinds - call.takes
+    if refused:
+        raise ExtensionError(
+            f"adds residuals ({', '.join(sorted(refused))}) that this checkpoint's network does not take"
+        )
+    rows = len(call.sample)
+    for one in [*new.down, *new.levels, *([] if new.mid is None else [new.mid])]:
+        if not isinstance(one, Tensor):
+            raise ExtensionError(f"returned {type(one).__name__} among the residuals, expected tensors")
+        if one.ndim == call.sample.ndim and len(one) not in (1, rows):
+            raise ExtensionError(f"returned residuals of shape {tuple(one.shape)}, expected {rows} rows")
+        _refuse_not_finite(one)
+
+
+def check_conditioning(new: Any, old: Conditioning) -> None:
+    """Raises ExtensionError unless it is the text of as many images, of the same width, without NaN."""
+    is_a(Conditioning)(new, old)
+    if len(new.positive) != len(old.positive) or len(new.negative) != len(old.negative):
+        raise ExtensionError(f"returned the text of {len(new.positive)} images, expected that of {len(old.positive)}")
+    if not old.negative:
+        return
+    width = old.negative[0][0].context.shape[-1]
+    spans = [span for parts in new.positive for part in parts for span in part.spans]
+    for span in [*spans, *(span for spans in new.negative for span in spans)]:
+        if span.context.ndim != 2 or span.context.shape[-1] != width:
+            raise ExtensionError(f"returned text of shape {tuple(span.context.shape)}, expected (tokens, {width})")
+        _refuse_not_finite(span.context)
+
+
+def check_context(value: Any) -> None:
+    """Raises ExtensionError unless it is a context manager."""
+    if not (hasattr(value, "__enter__") and hasattr(value, "__exit__")):
+        raise ExtensionError(f"returned {type(value).__name__}, expected a context manager")
+
+
+def is_a(kind: type) -> Callable[[Any, Any], None]:
+    """A check of an answer's type."""
+
+    def check(new: Any, old: Any) -> None:
+        if not isinstance(new, kind):
+            raise ExtensionError(f"returned {type(new).__name__}, expected {kind.__name__}")
+
+    return check
+
+
+def _refuse_not_finite(tensor: Tensor) -> None:
+    if not torch.isfinite(tensor).all():
+        raise ExtensionError("returned NaN or infinity")
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    """The fields of what this program makes of tensors."""
+    if not is_dataclass(value) or isinstance(value, type):
+        return {}
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def _changed(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.clone()
+    if isinstance(value, tuple):
+        parts = tuple(_changed(one) for one in value)
+        return value if all(map(is_, parts, value)) else parts
+    changed = {name: _changed(one) for name, one in _parts(value).items()}
+    new = {name: one for name, one in changed.items() if one is not getattr(value, name)}
+    return replace(value, **new) if new else value
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    for one in value if isinstance(value, tuple) else _parts(value).values():
+        yield from _tensors(one)
