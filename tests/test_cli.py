@@ -17,11 +17,13 @@ from PIL import Image
 
 from tests.engine_bench import Bench, Hand
 from tests.jobs.toys import TOY, ToyJob, image
+from tests.narrowing import untyped
 from webui.commands import cli
 from webui.commands.arguments import parser
 from webui.commands.cli import image_format_of, read_settings, settings_of, with_loras, write_whole
 from webui.commands.picture_flags import picture_fields
 from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError
+from webui.domain.settings import Settings
 from webui.executors.protocol import Failed, Work
 from webui.jobs.job import Job
 from webui.server import serving
@@ -30,7 +32,7 @@ from webui.server.datalock import DataLock
 ROOT = Path(__file__).parents[1]
 
 
-def _settings(*arguments: str):
+def _settings(*arguments: str) -> Settings:
     return settings_of(parser().parse_args(arguments))
 
 
@@ -200,23 +202,23 @@ def test_the_picture_in_work_is_finished_and_no_other_is_begun() -> None:
     ending = threading.Thread(target=serving.finish_picture, args=(engine, 30.0))
     ending.start()
     time.sleep(0.1)
-    assert engine.job.state == "running"
+    assert not engine.job.ended
     engine.job.note_image(image())
     ending.join(10)
     assert engine.job.state == "cancelled"
-    serving.finish_picture(_Engine(idle=True), 30.0)
+    serving.finish_picture(untyped(_Engine(idle=True)), 30.0)
 
 
 def test_a_job_whose_pictures_are_saved_is_left_for_the_next_start() -> None:
     engine = _Engine()
     engine.job.save = True
-    serving.finish_picture(engine, 0.1)
+    serving.finish_picture(untyped(engine), 0.1)
     assert engine.job.state == "running"
 
 
 def test_a_picture_that_takes_too_long_is_given_up() -> None:
     engine = _Engine()
-    serving.finish_picture(engine, 0.1)
+    serving.finish_picture(untyped(engine), 0.1)
     assert engine.job.state == "cancelled"
 
 

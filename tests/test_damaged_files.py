@@ -5,13 +5,14 @@ wrote is kept aside, and what is only a cache is made anew.
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 
 import pytest
 from PIL import Image
 
 from tests.extensions.hooking_back import HookingBack
 from tests.extensions.toys import good
+from tests.narrowing import untyped
 from webui.commands.cli import read_settings
 from webui.domain.errors import UnusableFileError
 from webui.domain.images import Picture
@@ -31,7 +32,7 @@ from webui.plugins.describing import describe_all
 from webui.plugins.manifest import ManifestError, read_manifest
 from webui.processing.texts import Texts
 from webui.server import app
-from webui.server.app import STYLES_FILE, wired
+from webui.server.app import wired
 from webui.server.datalock import DataLock
 from webui.weights.families.registry import FAMILIES
 
@@ -154,13 +155,14 @@ def test_a_bad_database_is_kept_aside(tmp_path: Path, make: Callable[[Path], Non
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"name", b'"', b"a,b\n1,2", b'name\n"' + b"x" * 200_000])
 def test_bad_styles_stop_no_job_and_are_told_where_they_are_wanted(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / STYLES_FILE).write_bytes(content)
-    texts = Texts(ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES), tmp_path / STYLES_FILE)
+    (tmp_path / "styles.csv").write_bytes(content)
+    texts = Texts(ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES), tmp_path / "styles.csv")
     assert texts.styles() == {}
-    assert texts.problems() == []
+    model = untyped(SimpleNamespace(text=None, spec=SimpleNamespace(family=FAMILIES[0])))
+    assert texts.problems((), model) == ()
     assert texts.styles(("mine",)) == {}
     if content != b"name":  # which is a file without styles
-        (notice,) = texts.problems()
+        (notice,) = texts.problems((), model)
         assert "styles.csv" in notice.text
         assert "made without the styles mine" in notice.text
 
@@ -192,7 +194,7 @@ def test_a_lock_that_is_a_folder_or_no_text_is_no_obstacle(tmp_path: Path) -> No
 def test_a_start_and_a_job_with_every_file_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     data = tmp_path / "data"
     (data / "cache").mkdir(parents=True)
-    files = (LOCK_FILE, STYLES_FILE, "settings.json", "starting_values.json", "webui.sqlite3", "lock")
+    files = (LOCK_FILE, "styles.csv", "settings.json", "starting_values.json", "webui.sqlite3", "lock")
     for file in (*files, "cache/extensions.json", "cache/extension-crashes.json", "cache/model-files.json"):
         (data / file).write_bytes(DAMAGES[name])
     good(tmp_path / "e")

@@ -97,10 +97,10 @@ def named(path: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse(path.read_text())):
         at = getattr(node, "lineno", 0)
         for part in ("id", "attr", "name", "arg", "value", "module"):
-            text = getattr(node, part, None)
-            if isinstance(text, str):
-                yield from ((at, name) for name in BUNDLED if text.lower() == name and name not in WORDS)
-                yield from ((at, name) for name in BUNDLED if re.search(rf"extensions[./]{name}\b", text))
+            value = getattr(node, part, None)
+            if isinstance(value, str):
+                yield from ((at, name) for name in BUNDLED if value.lower() == name and name not in WORDS)
+                yield from ((at, name) for name in BUNDLED if re.search(rf"extensions[./]{name}\b", value))
         yield from ((at, text) for text in chosen(node) if text.lower() in BUNDLED)
 
 

@@ -326,7 +326,7 @@ def test_the_launcher_reads_the_variable_for_its_own_flags(
     monkeypatch.setenv("COMMANDLINE_ARGS", variable)
     monkeypatch.setattr(launch, "make_venv", lambda: None)
     monkeypatch.setattr(launch, "install", lambda *given: did.append("install"))
-    monkeypatch.setattr(launch.os, "execv", lambda program, command: did.append(command[1:]))
-    monkeypatch.setattr(launch.os, "chdir", lambda path: None)
+    monkeypatch.setattr(os, "execv", lambda program, command: did.append(command[1:]))
+    monkeypatch.setattr(os, "chdir", lambda path: None)
     launch.main([*arguments, "--port", "5"])
     assert did == ["install"] * installs + [["-m", "webui", "--port", "5"]]

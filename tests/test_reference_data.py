@@ -1,6 +1,7 @@
 """The reference data beside the tests: small enough to ship, and packed without loss."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -17,7 +18,7 @@ def test_the_reference_data_stays_small() -> None:
 
 def test_what_a_packed_checkpoint_keeps_is_exact(tmp_path: Path) -> None:
     random = np.random.default_rng(1)
-    tensors = {
+    tensors: dict[str, Any] = {
         "text.token_embedding.weight": random.normal(size=(20, 3)).astype(np.float16),
         "unet.weight": random.normal(size=(2, 5, 3, 3)).astype(np.float16),
         "scale": np.array(2.5, np.float16),

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -10,9 +11,10 @@ from fastapi import FastAPI
 
 from tests.api.fakes import FakeEngine as ApiEngine
 from tests.api.fakes import parts_of
+from tests.narrowing import untyped
 from tests.ui.fakes import FakeEngine
 from webui.api.application import create
-from webui.server.guard import Application, Guard, Policy
+from webui.server.guard import Application, Guard, Policy, Receive, Scope, Send
 from webui.server.subpath import below, without
 from webui.ui.mount import mount
 
@@ -25,7 +27,7 @@ def _served(app: Application, subpath: str = "/sd") -> Application:
     return without(subpath, Guard(below(subpath, app), POLICY))
 
 
-def _ask(app: Application, path: str, **options: object) -> httpx.Response:
+def _ask(app: Application, path: str, **options: Any) -> httpx.Response:
     async def go() -> httpx.Response:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as client:
@@ -39,8 +41,8 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Application:
     monkeypatch.setenv("GRADIO_TEMP_DIR", "")
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
     engine = FakeEngine(tmp_path / "outputs")
-    options = {"temp_dir": tmp_path / "temp", "outputs_dir": engine.outputs}
-    return _served(mount(FastAPI(), engine, root_path="/sd", **options))
+    page = mount(FastAPI(), engine, root_path="/sd", temp_dir=tmp_path / "temp", outputs_dir=engine.outputs)
+    return _served(page)
 
 
 @pytest.fixture
@@ -91,13 +93,13 @@ def test_without_a_path_nothing_is_put_between(page: Application) -> None:
 
 
 def test_a_websocket_is_told_the_same() -> None:
-    seen: list[dict[str, object]] = []
+    seen: list[Scope] = []
 
-    async def inner(scope: dict[str, object], receive: object, send: object) -> None:
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
         seen.append(scope)
 
     async def connect() -> None:
-        app = without("/sd", below("/sd", inner))
+        app = untyped(without("/sd", below("/sd", inner)))
         for path, raw in (("/sd/a b", b"/sd/a%20b"), ("/a b", b"/a%20b"), ("/sd", b"/sd")):
             await app({"type": "websocket", "path": path, "raw_path": raw}, None, None)
         await app({"type": "lifespan"}, None, None)

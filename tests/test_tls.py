@@ -5,11 +5,14 @@ import signal
 import ssl
 import subprocess
 import sys
+import threading
 import urllib.request
+import webbrowser
 from pathlib import Path
 
 import pytest
 
+from tests.narrowing import known
 from webui.domain.errors import WebuiError
 from webui.domain.settings import Settings
 from webui.server import serving
@@ -61,8 +64,8 @@ def test_a_server_with_a_certificate_speaks_https(tmp_path: Path) -> None:
     finally:
         server.kill()
         server.wait()
-        server.stdout.close()
-        server.stderr.close()
+        known(server.stdout).close()
+        known(server.stderr).close()
 
 
 def test_what_does_not_make_a_server_with_tls_is_a_sentence(tmp_path: Path) -> None:
@@ -102,15 +105,15 @@ def test_the_browser_is_opened_where_there_is_a_screen(
         shown.append(url)
         return answer
 
-    class Now(serving.threading.Thread):
+    class Now(threading.Thread):
         def start(self) -> None:
             self.run()
 
-    monkeypatch.setattr(serving.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("DISPLAY", screen)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    monkeypatch.setattr(serving.webbrowser, "open", look)
-    monkeypatch.setattr(serving.threading, "Thread", Now)
+    monkeypatch.setattr(webbrowser, "open", look)
+    monkeypatch.setattr(threading, "Thread", Now)
     with caplog.at_level("INFO"):
         serving.show_in_browser("http://x")
     assert shown == opened

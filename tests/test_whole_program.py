@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -73,7 +74,7 @@ def until_it_answers(address: str, process: "subprocess.Popen[bytes]") -> None:
     raise TimeoutError(address)
 
 
-def post(address: str, body: object) -> tuple[int, dict[str, object]]:
+def post(address: str, body: object) -> tuple[int, dict[str, Any]]:
     request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
@@ -82,7 +83,7 @@ def post(address: str, body: object) -> tuple[int, dict[str, object]]:
         return error.code, json.load(error)
 
 
-def pixels(answer: dict[str, object]) -> np.ndarray:
+def pixels(answer: dict[str, Any]) -> np.ndarray:
     with Image.open(io.BytesIO(base64.b64decode(answer["images"][0]))) as image:
         return np.asarray(image.convert("RGB"), int)
 

@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import json
+from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def test_long_answers_are_packed_whatever_thread_does_it(size: int) -> None:
 
 
 def test_streams_and_what_is_packed_already_are_left_alone() -> None:
-    async def parts() -> object:
+    async def parts() -> AsyncIterator[str]:
         for _ in range(3):
             yield "x" * 2000
 

@@ -15,6 +15,7 @@ from sd_parsers import ParserManager
 
 from tests.api.fakes import Api, FakeEngine
 from tests.api.test_scripts import Plain, Units
+from tests.narrowing import img2img, untyped
 from webui.domain.dialect import Dialect
 from webui.domain.extensions import ExtensionInfo
 from webui.plugins.catalog import Catalog
@@ -88,12 +89,12 @@ class TestWebuiapi:
         assert (request.sampler, request.scheduler, request.cfg_scale) == ("Euler a", "Automatic", 5)
         made = client.img2img(images=[picture()], mask_image=picture(), prompt="b", width=64, height=64)
         assert made.image.size == (8, 8)
-        assert served.engine.last.request.task.inpainting is not None
+        assert img2img(served.engine.last.request).inpainting is not None
 
     def test_units_of_controlnet_arrive(self, client: webuiapi.WebUIApi, served: Served) -> None:
         unit = webuiapi.ControlNetUnit(image=picture(), module="none", model="None", weight=0.5)
         client.txt2img(prompt="a", width=64, height=64, controlnet_units=[unit])
-        assert served.engine.last.request.extensions["controlnet"]["units"][0]["weight"] == 0.5
+        assert untyped(served.engine.last.request.extensions["controlnet"])["units"][0]["weight"] == 0.5
 
     def test_lists_and_settings(self, client: webuiapi.WebUIApi) -> None:
         assert "Euler a" in client.util_get_sampler_names()

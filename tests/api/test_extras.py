@@ -9,6 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.api.fakes import Api
+from tests.narrowing import known, txt2img
 from webui.api.sdapi.dialect.infotext import TXT2IMG_FIELDS, filled_in
 from webui.api.sdapi.dialect.models import Txt2ImgBody
 from webui.api.sdapi.dialect.translate import read_body, to_request
@@ -111,7 +112,7 @@ def test_old_clients_name_the_first_pass() -> None:
     body = {"enable_hr": True, "width": 768, "height": 512, "firstphase_width": 384, "firstphase_height": 256}
     request = to_request(read_body(body, Txt2ImgBody), GenerationRequest())
     assert (request.width, request.height) == (384, 256)
-    assert request.task.hires.target(384, 256).size == (768, 512)
+    assert known(txt2img(request).hires).target(384, 256).size == (768, 512)
 
 
 def test_an_infotext_fills_in_the_second_pass_where_the_body_is_silent() -> None:
@@ -127,5 +128,5 @@ def test_an_infotext_fills_in_the_second_pass_where_the_body_is_silent() -> None
 
 def test_the_picture_of_an_upscale_is_taken() -> None:
     body = {"enable_hr": True, "firstpass_image": picture(), "hr_upscaler": "Lanczos"}
-    made = to_request(read_body(body, Txt2ImgBody), GenerationRequest()).task
-    assert made.first_pass.width == 16
+    made = txt2img(to_request(read_body(body, Txt2ImgBody), GenerationRequest()))
+    assert known(made.first_pass).width == 16

@@ -97,7 +97,8 @@ def test_extras_ask_by_any_word(api: Api) -> None:
 
 
 def info(answer: Any) -> dict[str, Any]:
-    return json.loads(answer.json()["info"])
+    told: dict[str, Any] = json.loads(answer.json()["info"])
+    return told
 
 
 def test_info_tells_of_the_images_that_it_was_asked_for(api: Api) -> None:

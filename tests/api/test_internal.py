@@ -11,10 +11,10 @@ from fastapi import FastAPI
 from starlette.responses import PlainTextResponse, StreamingResponse
 
 from tests.api.fakes import Api, FakeEngine, FakeJob, call
+from tests.narrowing import known
 from webui.api import around
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Progress
-from webui.jobs.record import JobRecord
 from webui.prompt.style_file import StyleFile
 from webui.prompt.styles import Style
 
@@ -32,7 +32,7 @@ def job(name: str, state: str, **more: Any) -> FakeJob:
 def asked(api: Api, task: str, **body: Any) -> dict[str, Any]:
     answer = api.post("/internal/progress", {"id_task": task, **body})
     assert answer.status_code == 200
-    told = answer.json()
+    told: dict[str, Any] = answer.json()
     assert list(told) == KEYS
     return told
 
@@ -56,10 +56,10 @@ def test_jobs_that_wait_have_a_place_and_ended_ones_are_completed() -> None:
         True, "In queue: 2/2", None, -1,
     )  # fmt: skip
     assert asked(api, "c")["completed"] is True
-    api.engine.jobs["a"].note_held("two workers ended")
+    known(api.engine.job("a")).note_held("two workers ended")
     told = asked(api, "a")
     assert (told["queued"], told["completed"], told["textinfo"]) == (True, False, "two workers ended")
-    api.engine.jobs["a"].note_queued()
+    known(api.engine.job("a")).note_queued()
     nobody = asked(api, "task(unknown)")
     assert (nobody["active"], nobody["queued"], nobody["completed"], nobody["textinfo"]) == (
         False, False, False, "Waiting...",
@@ -78,8 +78,7 @@ def test_a_client_may_name_its_job_and_use_the_name_again() -> None:
 
 def test_a_name_outlives_the_memory() -> None:
     api = Api()
-    record = JobRecord("x", "done", 0.0, True, "", "task(old)", 0, "", (), ())
-    api.engine.queue.records["x"] = record
+    api.engine.note_earlier("x", task="task(old)")
     for name in ("task(old)", "x"):
         assert asked(api, name)["completed"] is True
     assert asked(api, "task(other)")["completed"] is False

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.api.fakes import Api, FakeEngine, FakeJob
 from webui.api.waiting import followed
-from webui.domain.errors import WorkerDiedError
+from webui.domain.errors import NotFiniteError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Progress
 from webui.jobs.watched import Flag
@@ -70,12 +70,12 @@ def test_images_that_are_not_there(number: str) -> None:
     assert len(answer.content) < 400
 
 
-@pytest.mark.parametrize("error", [WorkerDiedError("the worker was killed"), RuntimeError("secret")])
+@pytest.mark.parametrize("error", [NotFiniteError("NaN in step 3"), RuntimeError("secret")])
 def test_a_failed_job_says_why(error: Exception) -> None:
     api = Api(FakeEngine(error=error))
     api.post("/api/jobs?id=a", {})
     seen = api.get("/api/jobs/a").json()["error"]
-    assert ("the worker was killed" if isinstance(error, WorkerDiedError) else "unexpected error") in seen
+    assert ("NaN in step 3" if isinstance(error, NotFiniteError) else "unexpected error") in seen
     assert "secret" not in seen
 
 
@@ -120,7 +120,7 @@ def test_a_quiet_stream_is_kept_open_until_the_server_stops() -> None:
     job, closing = FakeJob("a", GenerationRequest(), state="running"), Flag()
 
     async def follow() -> list[str | None]:
-        heard = []
+        heard: list[str | None] = []
         async for now in followed(job, closing, every=0, silence=0.01):
             heard.append(now.progress.phase if now else None)
             if now is None and "sampling" in heard:

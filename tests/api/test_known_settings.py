@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.api.fakes import Api, FakeEngine, parts_of
+from tests.narrowing import img2img
 from webui.api.application import create
 from webui.api.sdapi.dialect.chosen import ChosenSettings, ProgramOptions
 from webui.api.sdapi.dialect.file_options import grid_rules, saving_of
@@ -38,7 +40,7 @@ class KeepingEngine(FakeEngine):
     def starting_values(self) -> GenerationRequest:
         return self.values.get()
 
-    def change_starting_values(self, changes: dict[str, Any]) -> None:
+    def change_starting_values(self, changes: Mapping[str, Any]) -> None:
         self.values.change(changes)
 
 
@@ -209,9 +211,9 @@ def test_the_programs_own_settings_come_back_as_they_are(saving: Saving) -> None
 def test_previews_can_be_switched_off_for_one_request() -> None:
     api = Api(FakeEngine(hold=False))
     api.txt2img(override_settings={"live_previews_enable": False})
-    assert not api.parts.tasks.shows_previews(api.engine.last.id)
+    assert not api.parts.previews.are_shown(api.engine.last.id)
     api.txt2img()
-    assert api.parts.tasks.shows_previews(api.engine.last.id)
+    assert api.parts.previews.are_shown(api.engine.last.id)
 
 
 def test_settings_may_be_kept_after_a_request() -> None:
@@ -234,4 +236,4 @@ def test_transparent_parts_get_the_colour_that_was_asked_for() -> None:
     for given, colour in (({}, (255, 255, 255)), ({"img2img_background_color": "#102030"}, (16, 32, 48))):
         api = Api()
         assert api.post("/sdapi/v1/img2img", {**body, "override_settings": given}).status_code == 200
-        assert api.engine.last.request.task.image.open().getpixel((5, 5)) == colour
+        assert img2img(api.engine.last.request).image.open().getpixel((5, 5)) == colour

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.api.fakes import BASE, Api, FakeEngine, call
+from tests.narrowing import img2img, known
 from webui.domain.request import GenerationRequest
 
 URL, EDITS = "/v1/images/generations", "/v1/images/edits"
@@ -69,7 +70,7 @@ def test_edits_take_a_picture_and_repaint_what_the_mask_leaves_clear() -> None:
     assert answer.status_code == 200, answer.text
     request = api.engine.last.request
     assert (request.task.kind, request.width, request.height) == ("img2img", 64, 48)
-    assert request.task.inpainting.mask.open().convert("L").getpixel((5, 5)) == 255
+    assert known(img2img(request).inpainting).mask.open().convert("L").getpixel((5, 5)) == 255
     assert call(api.app, "POST", EDITS, data={"prompt": "a"}).status_code == 422
     wrong = call(api.app, "POST", EDITS, data={"prompt": "a"}, files={"image": ("a.png", b"no picture")})
     assert wrong.status_code == 422

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -38,6 +39,7 @@ def operations() -> Iterator[Any]:
     api = Api(FakeEngine(extensions=Catalog(infos)))
     description = schemathesis.openapi.from_asgi("/openapi.json", always_running(api.app))
     for found in description.get_all_operations():
+        assert isinstance(found, Ok), found
         yield found.ok()
 
 

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from tests.api.fakes import Api, FakeEngine, call
+from tests.narrowing import untyped
 from tests.reference import cases
-from webui.domain.errors import BadRequestError, BusyError, NotFiniteError, UnusableFileError, WorkerDiedError
+from webui.domain.errors import BadRequestError, BusyError, NotFiniteError, UnusableFileError, WebuiError
 from webui.domain.request import GenerationRequest
 
 URL = "/sdapi/v1/txt2img"
@@ -235,7 +236,7 @@ def test_an_unknown_checkpoint_is_told_with_what_there_is() -> None:
     assert "tiny-sd1" in answer.json()["errors"]
 
 
-@pytest.mark.parametrize("error", [WorkerDiedError("killed"), NotFiniteError("NaN in step 3"), RuntimeError("a bug")])
+@pytest.mark.parametrize("error", [WebuiError("torn"), NotFiniteError("NaN in step 3"), RuntimeError("a bug")])
 def test_failures_keep_the_four_keys(error: Exception) -> None:
     answer = Api(FakeEngine(error=error)).txt2img()
     assert answer.status_code == 500
@@ -301,7 +302,8 @@ def test_new_work_is_refused_while_the_server_stops() -> None:
 
 def test_every_golden_of_plain_txt2img_becomes_a_request() -> None:
     engine = FakeEngine()
-    engine.library.checkpoint = lambda alias: engine.library.files[0]  # type: ignore[method-assign]
+    untyped(engine.library).checkpoint = lambda alias: engine.library.checkpoints()[0]
+    untyped(engine.library).vae = lambda name, checkpoint: None
     api = Api(engine)
     count = 0
     for case in cases(where=lambda case: case.endpoint == URL):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.engine_bench import Library
 from webui.domain.request import GenerationRequest
+from webui.domain.saving import Saving
 from webui.domain.settings import BackSettings
 from webui.engine.engine import Engine
 from webui.executors.local import LocalExecutor
@@ -36,7 +37,7 @@ def engine_on(folder: Path) -> Engine:
         partial(LocalExecutor, BackSettings(data_dir=folder), factory="tests.crash.quick_back:build"),
         Library(folder / "models"),  # type: ignore[arg-type]
         JobStore(folder / DATABASE),
-        ImageStore(folder / "outputs", folder_pattern=""),
+        ImageStore(folder / "outputs", Saving(folder_pattern="")),
         data_dir=folder,
         max_queue=1000,
     )

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -264,7 +265,8 @@ def test_a_program_that_forgets_to_close_still_ends(tmp_path: Path) -> None:
 
 
 def test_progress_that_says_nothing_new_is_thinned_out() -> None:
-    heard, now = [], [0.0]
+    heard: list[Any] = []
+    now = [0.0]
     reporter = JobReporter("job", Stop(), heard.append, clock=lambda: now[0])
     for step in range(100):
         now[0] += 0.01

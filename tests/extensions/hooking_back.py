@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from PIL import Image
 
+from tests.narrowing import untyped
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Progress
@@ -26,19 +27,21 @@ class HookingBack:
     def extensions(self) -> tuple[ExtensionInfo, ...]:
         return self.loaded.infos
 
-    def run(self, request: GenerationRequest, reporter: Reporter) -> GenerationResult:
+    def run(
+        self, request: GenerationRequest, reporter: Reporter, made: frozenset[int] = frozenset()
+    ) -> GenerationResult:
         reporter.progress(Progress("sampling", 1, request.steps))
         image = Image.new("RGB", (8, 8))
         for extension in self.loaded.extensions.values():
             job = SimpleNamespace(request=request, options=None, stopped=self.asking(reporter))
-            member = extension.join.function(job) if extension.join else None
+            member = untyped(extension.join.function(untyped(job))) if extension.join else None
             if member is not None:
                 with self.calls.inside(extension.info.name, "edit_image"):
                     member.edit_image(image, 0)
-        made = GeneratedImage(image, request, "", 0, 0)
-        reporter.image(made)
+        shown = GeneratedImage(image, request, "", 0, 0)
+        reporter.image(shown)
         aside = [Notice(info.name, info.error) for info in self.loaded.infos if info.state == "aside"]
-        return GenerationResult(request, (made,), ModelFacts("", ""), notices=tuple(aside))
+        return GenerationResult(request, (shown,), ModelFacts("", ""), notices=tuple(aside))
 
     def asking(self, reporter: Reporter) -> Callable[[], bool]:
         tick = self.calls.ticker()

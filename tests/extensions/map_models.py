@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from tests.narrowing import untyped
 from webui.library import ModelLibrary
 from webui.plugins.models import LibraryModels
 from webui.weights.families.registry import FAMILIES
@@ -27,7 +28,9 @@ BIT = {
 
 def write(kind: str, folder: Path, seed: int = 0) -> None:
     """Save a random network into a folder: a `hybrid` DPT, or one of the kinds that `model_type` names."""
-    import transformers
+    import transformers as typed
+
+    transformers = untyped(typed)  # whose configurations take any keyword
 
     torch.manual_seed(seed)
     sizes = {"neck_hidden_sizes": [8, 16, 16, 32], "fusion_hidden_size": 16}

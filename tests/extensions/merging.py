@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tests.library.small import small_vae, text_tensors
+from tests.narrowing import untyped
 from webui.extension_api import ActionContext
 from webui.library.layout import unet_layout
 from webui.library.library import ModelLibrary
@@ -23,7 +24,7 @@ def checkpoint(seed: int, *, in_channels: int = 4, noise: float = 0.05) -> dict[
     from diffusers import UNet2DConditionModel
 
     torch.manual_seed(seed)
-    unet = UNet2DConditionModel(
+    unet = untyped(UNet2DConditionModel)(
         in_channels=in_channels, block_out_channels=(CHANNELS,) * 4, layers_per_block=2,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D", "DownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "UpBlock2D", "UpBlock2D", "CrossAttnUpBlock2D"),

@@ -79,7 +79,9 @@ class HostingBack:
     ) -> ActionOutcome:
         return self.host.act(call, progress, stopped)
 
-    def run(self, request: GenerationRequest, reporter: Reporter) -> GenerationResult:
+    def run(
+        self, request: GenerationRequest, reporter: Reporter, made: frozenset[int] = frozenset()
+    ) -> GenerationResult:
         self.host.join(request)
         return GenerationResult(request, (), ModelFacts("", ""))
 
@@ -185,7 +187,11 @@ def test_the_list_and_the_switch(client: Client, engine: Engine) -> None:
     assert listed["doing"]["actions"][0]["routes"] == ["POST /doing/count", "GET /doing/count"]
     assert client("POST", "/api/extensions/good/enabled", {"enabled": False}).status_code == 200
     assert client("POST", "/api/extensions/nobody/enabled", {"enabled": False}).status_code == 422
-    assert client("GET", "/sdapi/v1/scripts").json() == {"txt2img": ["good"], "img2img": ["good"]}
-    info = client("GET", "/sdapi/v1/script-info").json()[0]
-    assert (info["name"], [one["label"] for one in info["args"]]) == ("good", ["Strength", "Word"])
+    assert client("GET", "/sdapi/v1/scripts").json() == {
+        "txt2img": ["refiner", "sampler", "seed", "good"],
+        "img2img": ["refiner", "sampler", "seed", "good", "soft inpainting"],
+    }
+    infos = client("GET", "/sdapi/v1/script-info").json()
+    shown = [[one["label"] for one in info["args"]] for info in infos if info["name"] == "good"]
+    assert shown == [["Strength", "Word"]] * 2  # of txt2img and of img2img
     assert [one["enabled"] for one in client("GET", "/sdapi/v1/extensions").json()] == [True, True]

@@ -14,10 +14,10 @@ from torch import Tensor
 from extensions.checkpoint_merge import formulas
 from extensions.checkpoint_merge.blocks import BASE, PRESETS, Blocks, block_weights
 from extensions.checkpoint_merge.merging import merge, merged, read
-from extensions.checkpoint_merge.options import MergeOptions, ReadOptions, Recipe
-from extensions.checkpoint_merge.plugin import TryOptions
+from extensions.checkpoint_merge.options import MergeOptions, ReadOptions, Recipe, TryOptions
 from tests.extensions.merging import TEXT, UNET, VAE, Folder, checkpoint, is_merged, largest_error
 from tests.library.small import small_vae
+from tests.narrowing import untyped
 from webui.extension_api import BadRequestError, Cancelled, NotFiniteError, UnusableFileError, WebuiError
 from webui.library.headers import read_header
 
@@ -133,8 +133,8 @@ def test_dare_in_pieces_is_dare_of_the_whole() -> None:
     whole = c + 0.8 / 0.3 * ((a - c) * keeps[0] + (b - c) * keeps[1])
     sources = [formulas.KeepSource(1, "x", model, 0.3) for model in "ab"]
     pieces = [
-        formulas.dare(*(one[start : start + 250] for one in (a, b, c)), 0.8, tuple(s(250) for s in sources), 0.3)
-        for start in range(0, 1000, 250)
+        formulas.dare(part_a, part_b, part_c, 0.8, (sources[0](250), sources[1](250)), 0.3)
+        for part_a, part_b, part_c in zip(a.split(250), b.split(250), c.split(250), strict=True)
     ]
     torch.testing.assert_close(torch.cat(pieces), whole)
 
@@ -270,7 +270,7 @@ def test_the_recipe_comes_back_as_options(folder: Folder) -> None:
     assert {one["name"] for one in parents.values()} == {"a", "b", "c"}
     result = read(ReadOptions(file="out"), folder.context())
     assert MergeOptions.model_validate(result.data) == options
-    merge(MergeOptions.model_validate({**result.data, "name": "again"}), folder.context())
+    merge(MergeOptions.model_validate({**untyped(result.data), "name": "again"}), folder.context())
     assert largest_error(folder.merged("again"), folder.merged()) == 0
     merge(MergeOptions(a="out", b="b", name="child"), folder.context())
     known = json.loads(read_header(folder.models_dir / SD / "child.safetensors").metadata["sd_merge_models"])
@@ -292,7 +292,10 @@ def test_a_file_of_that_name_is_never_replaced(folder: Folder) -> None:
 def test_a_name_that_is_taken_meanwhile_is_not_replaced(folder: Folder) -> None:
     path = folder.models_dir / SD / "out.safetensors"
     with pytest.raises(WebuiError, match="already; choose another name"):
-        merge(MergeOptions(a="a", b="b", name="out"), folder.context(progress=lambda *_: path.write_bytes(b"theirs")))
+        merge(
+            MergeOptions(a="a", b="b", name="out"),
+            folder.context(progress=lambda *_: untyped(path.write_bytes(b"theirs"))),
+        )
     assert path.read_bytes() == b"theirs"
     assert not [name for name in folder.files() if name.endswith(".part")]
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     return folder
 
 
-def options_of(case: dict[str, object]) -> MergeOptions:
+def options_of(case: dict[str, Any]) -> MergeOptions:
     """What the user of the other merger chose, chosen here."""
     args = case["args"]
     if "weights_alpha" in args:  # SuperMerger: computes in float32, adds what only B has

@@ -15,6 +15,7 @@ from extensions.checkpoint_merge.merging import merge
 from extensions.checkpoint_merge.options import CompareOptions, MergeOptions
 from extensions.checkpoint_merge.plugin import dialect
 from tests.extensions.merging import UNET, Folder, checkpoint
+from tests.narrowing import untyped
 from tests.processing.reporters import Silent
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
@@ -127,7 +128,7 @@ def test_the_heat_map_shows_where_models_differ(tmp_path: Path) -> None:
     changed = f"{UNET}output_blocks.3.0.in_layers.2.weight"
     folder.put("Stable-diffusion/b", {**a, changed: 1.5 * a[changed]})
     result = compare(CompareOptions(a="a", b="b"), folder.context())
-    table = result.data
+    table = untyped(result.data)
     assert list(table) == ["text", *(f"IN{i:02}" for i in range(12)), "M00", *(f"OUT{i:02}" for i in range(12)), "VAE"]
     block = [a[name].double() for name in a if name.startswith(f"{UNET}output_blocks.3.")]
     wanted = 0.5 * float(a[changed].double().norm()) / sum(float(one.square().sum()) for one in block) ** 0.5

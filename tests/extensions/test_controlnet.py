@@ -22,6 +22,7 @@ from extensions.controlnet.modules import BUILT_IN, CONTROL_TYPES, MODULES, find
 from extensions.controlnet.options import ControlOptions, Unit
 from extensions.controlnet.preprocessors import PREPROCESSORS, Settings
 from extensions.controlnet.units import fields_of, prepare
+from tests.narrowing import untyped
 from webui.domain.errors import BadRequestError, UnknownModelError
 from webui.domain.images import Picture
 from webui.domain.inpainting import Inpainting
@@ -340,7 +341,7 @@ class Context:
 
 def answer(route: str, folder: Path, **given: Any) -> Any:
     action = next(one for one in ACTIONS if route in one.routes)
-    return action.run(action.options.model_validate(given), Context(folder)).data
+    return action.run(action.options.model_validate(given), untyped(Context(folder))).data
 
 
 def test_the_routes_answer_as_a1111s(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_tags_of_the_second_pass_do_not_end_control(case: Case, back: Back, info
     for tag in ("", "<nobody:1>"):
         body = read_body({**payload, "hr_prompt": payload["prompt"] + tag}, Txt2ImgBody)
         shown.append(np.asarray(back.run(to_request(body, GenerationRequest(), infos), Silent()).images[0].image))
-    assert np.array_equal(*shown)
+    assert np.array_equal(shown[0], shown[1])
 
 
 @each([case for case in CASES if case.name == "cn_none"])

@@ -19,12 +19,13 @@ from extensions.controlnet.control_net import ControlNet
 from extensions.controlnet.lllite import LLLite
 from extensions.controlnet.t2i_adapter import FullAdapter, LightAdapter
 from extensions.controlnet.unit_networks import Network, build
+from tests.narrowing import untyped
 from webui.domain.errors import UnusableFileError
 from webui.library.layout import unet_layout
 from webui.weights.tensors import TensorFile
 
 CPU = torch.device("cpu")
-CLOSE = {"atol": 1e-4, "rtol": 1e-4}
+CLOSE: dict[str, Any] = {"atol": 1e-4, "rtol": 1e-4}
 SIZE = 16  # of the latents; the hint is 128 pixels wide
 
 
@@ -60,7 +61,7 @@ FAMILIES = {
 
 def theirs(family: Family) -> ControlNetModel:
     torch.manual_seed(0)
-    network = ControlNetModel(
+    network: ControlNetModel = untyped(ControlNetModel)(
         block_out_channels=(32, 64, 64),
         layers_per_block=2,
         attention_head_dim=family.heads,
@@ -159,13 +160,14 @@ LAYOUT = unet_layout([2, 2, 2], [True, True, False])
 
 def tiny_unet(context: int = 24) -> UNet2DConditionModel:
     torch.manual_seed(2)
-    return UNet2DConditionModel(
+    unet: UNet2DConditionModel = untyped(UNet2DConditionModel)(
         block_out_channels=(32, 64, 64),
         down_block_types=LEVELS,
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
         attention_head_dim=4,
         cross_attention_dim=context,
     ).eval()
+    return unet
 
 
 def factored(network: ControlNet, lender: UNet2DConditionModel) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -178,7 +180,7 @@ def factored(network: ControlNet, lender: UNet2DConditionModel) -> tuple[dict[st
         whole[name] = small[name] = tensor
         if leaf != "weight" or tensor.ndim == 1 or name.startswith(own):
             continue
-        there = lender.get_submodule(LAYOUT.to_diffusers(layer) or "").weight
+        there: Tensor = untyped(lender.get_submodule(LAYOUT.to_diffusers(layer) or "")).weight
         up = torch.randn(tensor.shape[0], 3, *([1] * (tensor.ndim - 2))) * 0.05
         down = torch.randn(3, *tensor.shape[1:]) * 0.05
         del small[name]
@@ -187,7 +189,7 @@ def factored(network: ControlNet, lender: UNet2DConditionModel) -> tuple[dict[st
     return small, {f"control_model.{name}": tensor for name, tensor in whole.items()}
 
 
-def assert_borrowing_equals(network: object, merged: object, lender: nn.Module, **close: float) -> None:
+def assert_borrowing_equals(network: object, merged: object, lender: nn.Module, **close: Any) -> None:
     """A network that borrows the checkpoint's weights answers as the one that has them all."""
     family = FAMILIES["sd1"]
     assert isinstance(network, ControlNet)
@@ -238,7 +240,7 @@ def test_lllite_reads_its_sizes_from_the_tensors(tmp_path: Path) -> None:
     tensors |= {f"{layer}.{name}.bias": torch.randn(shape[0]) for name, shape in shapes.items()}
     network = ours(tensors, tmp_path)
     assert isinstance(network, LLLite)
-    module = network.layers[layer]
+    module = untyped(network.layers[layer])
     embedded = module.embed(torch.rand(1, 3, 64, 48), (8, 6))
     assert module(torch.randn(2, 48, 32), embedded).shape == (2, 48, 32)
 

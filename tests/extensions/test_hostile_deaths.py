@@ -10,7 +10,7 @@ import pytest
 from tests.extensions import dying
 from tests.extensions.hostile_bodies import DEADLY, ENDLESS
 from tests.extensions.test_hanging import wait_for
-from tests.extensions.test_hostile import GOLDENS, REQUEST, Kitchen, same
+from tests.extensions.test_hostile import REQUEST, Kitchen, same
 from tests.extensions.toys import JOB_HOOKS, good, member, toy
 from tests.processing.reporters import Silent
 from webui.domain.errors import WorkerDiedError
@@ -76,13 +76,16 @@ def stuck(shared: SharedWhereabouts) -> Whereabout:
     return found
 
 
-@pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)")
-def test_in_a_real_worker_the_third_job_has_the_pixels_that_it_has_without_it(tmp_path: Path) -> None:
-    plain = Kitchen(tmp_path / "plain").pipeline(Path("nowhere")).run(REQUEST, Silent()).images[0].image
+def test_in_a_real_worker_the_third_job_has_the_pixels_that_it_has_without_it(
+    tmp_path: Path, tiny_models_dir: Path
+) -> None:
+    plain = (
+        Kitchen(tmp_path / "plain", tiny_models_dir).pipeline(Path("nowhere")).run(REQUEST, Silent()).images[0].image
+    )
     write(tmp_path / "e", "pre_step(self, step, latents)", DEADLY["os._exit"])
     events: list[Event] = []
     settings = BackSettings(
-        data_dir=tmp_path / "data", extensions_dir=tmp_path / "e", models_dir=GOLDENS / "models", device="cpu",
+        data_dir=tmp_path / "data", extensions_dir=tmp_path / "e", models_dir=tiny_models_dir, device="cpu",
         precision="fp32", preview_every=0,
     )  # fmt: skip
     executor = LocalExecutor(settings, events.append)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.extensions.hostile_bodies import FAULTS, HELPERS, NOISY, REPLACING, WRONG
-from tests.extensions.test_hostile import GOLDENS, REQUEST, Kitchen, same
+from tests.extensions.test_hostile import REQUEST, Kitchen, same
 from tests.extensions.toys import HEAD, JOB_HOOKS, good, toy
 from tests.processing.reporters import Silent
 from webui.domain.errors import WebuiError
@@ -21,7 +21,6 @@ from webui.plugins.codetrace import CodeTrace
 from webui.plugins.loader import load_all
 
 pytestmark = [
-    pytest.mark.skipif(not GOLDENS.is_dir(), reason="the tiny checkpoints are not here (../shared/goldens)"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -56,8 +55,8 @@ def joining(folder: Path, body: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
-    return Kitchen(tmp_path_factory.mktemp("data"))
+def kitchen(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
+    return Kitchen(tmp_path_factory.mktemp("data"), tiny_models_dir)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from extensions.lora.keys import Place
 from extensions.lora.layers import layers_of
 from extensions.lora.member import Member
 from tests.library.small import small_checkpoint
+from tests.narrowing import known, untyped
 from webui.domain.request import GenerationRequest
 from webui.extension_api import JobContext, Models, extra_networks
 from webui.library.library import ModelLibrary
@@ -40,8 +42,13 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_file(low_rank() | extra, folder / "Lora" / "bundle.safetensors")
     whole = (folder / "Lora" / "ink.safetensors").read_bytes()
     (folder / "Lora" / "torn.safetensors").write_bytes(whole[: len(whole) // 2])
-    nets = {width: [two_layers(width) for _ in range(2)] for width in (32, 64)}
-    about = {"layer_structure": [1, 2, 1], "activation_func": "relu", "activate_output": False, "name": "h"}
+    nets: dict[object, object] = {width: [two_layers(width) for _ in range(2)] for width in (32, 64)}
+    about: dict[object, object] = {
+        "layer_structure": [1, 2, 1],
+        "activation_func": "relu",
+        "activate_output": False,
+        "name": "h",
+    }
     torch.save({**nets, **about}, folder / "hypernetworks" / "h.pt")
     return folder
 
@@ -90,7 +97,7 @@ class Joined:
 
 
 def weights(model: LoadedModel) -> dict[str, Tensor]:
-    return {**model.unet.module.state_dict(), **model.text.encoders[0].module.state_dict()}
+    return {**model.unet.module.state_dict(), **untyped(model.text.encoders[0]).module.state_dict()}
 
 
 def changed(model: LoadedModel, models: Models, prompt: str) -> dict[str, Tensor]:
@@ -198,10 +205,10 @@ def test_a_failure_on_the_way_leaves_no_trace(
 
 
 def test_equal_sets_have_equal_keys(model: LoadedModel, models: Models) -> None:
-    def key(prompt: str) -> object:
+    def key(prompt: str) -> Any:
         patch = Joined(models, prompt).member.patch_model(model)
         assert patch is not None
-        return patch.key
+        return untyped(patch).key
 
     assert key("a <lora:ink:0.5> <hypernet:h>") == key("b <hypernet:h> <lora:ink:0.50>")
     different = {
@@ -222,7 +229,7 @@ def test_what_the_user_is_told(model: LoadedModel, models: Models, untouched: di
     assert "truncated" in told["torn"]
     assert "another kind of model" in told["foreign"]
     assert "'much' is not a number" in told["<lora:x:much>"]
-    assert joined.member.image_fields()["Lora hashes"].startswith("foreign: ")
+    assert known(joined.member.image_fields())["Lora hashes"].startswith("foreign: ")
 
 
 def test_what_has_no_layer_is_said_and_bias_is_changed(
@@ -250,7 +257,7 @@ def test_a_hypernetwork_stands_before_keys_and_values(
 ) -> None:
     patch = Joined(models, "<hypernet:h:0.3>").member.patch_model(model)
     assert patch is not None
-    layer = model.unet.module.down_blocks[0].attentions[0].transformer_blocks[0].attn2.to_k
+    layer = untyped(model.unet.module).down_blocks[0].attentions[0].transformer_blocks[0].attn2.to_k
     context = torch.randn(1, 5, 64)
     plain = layer(context)
     net = torch.load(models.find("hypernetwork", "h"), weights_only=True)[64][0]
@@ -295,4 +302,4 @@ def test_a_name_may_hold_a_number_sign(model: LoadedModel, tmp_path: Path) -> No
     save_file(low_rank(), tmp_path / "models" / "Lora" / "ink #2.safetensors")
     joined = Joined(LibraryModels(ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES)), "<lora:ink #2:0.5>")
     assert not joined.notices
-    assert joined.member.image_fields()["Lora hashes"].startswith("ink #2: ")
+    assert known(joined.member.image_fields())["Lora hashes"].startswith("ink #2: ")

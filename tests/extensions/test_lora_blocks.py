@@ -18,6 +18,7 @@ from extensions.lora.member import Member
 from extensions.lora.options import BLOCK_PRESETS, ELEMENT_PRESETS, LoraOptions
 from extensions.lora.tags import Window
 from tests.library.small import small_checkpoint
+from tests.narrowing import untyped
 from webui.domain.request import GenerationRequest
 from webui.extension_api import JobContext, extra_networks
 from webui.library.library import ModelLibrary
@@ -77,7 +78,7 @@ def changes(model: LoadedModel, joined: Joined) -> dict[str, Tensor]:
 
 
 def state(model: LoadedModel) -> dict[str, Tensor]:
-    return {**model.unet.module.state_dict(), **model.text.encoders[0].module.state_dict()}
+    return {**model.unet.module.state_dict(), **untyped(model.text.encoders[0]).module.state_dict()}
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_the_block_of_a_layer(layer: str, block: str) -> None:
 
 def test_layers_have_their_name_in_ldm(model: LoadedModel) -> None:
     names = block_names(model)
-    layer = model.unet.module.down_blocks[0].attentions[0].transformer_blocks[0].attn1.to_q
+    layer = untyped(model.unet.module).down_blocks[0].attentions[0].transformer_blocks[0].attn1.to_q
     assert names[id(layer)] == IN1
     assert set(map(block_of, names.values())) <= {*BLOCKS, ""}
 
@@ -164,7 +165,7 @@ def test_a_network_comes_and_goes_in_the_unet_alone(library: ModelLibrary, model
     joined = Joined(library, "<lora:ink:1:step=2-4>")
     patch = joined.member.patch_model(model)
     assert patch is not None
-    assert patch.key is None  # it may not stay for another job
+    assert untyped(patch).key is None  # it may not stay for another job
     [timed] = joined.member._timed
     with patch:
         seen = []

@@ -18,6 +18,7 @@ from extensions.lora.layers import layers_of
 from extensions.lora.network import Network, read_network
 from extensions.lora.patch import NetworkPatch, Wanted, look
 from tests.library.small import small_checkpoint
+from tests.narrowing import untyped
 from tests.weights.sources import Memory
 from webui.domain.errors import UnusableFileError
 from webui.library.library import ModelLibrary
@@ -61,7 +62,7 @@ def written(unet: str, text: str, parts: str, *, dots: bool = True) -> dict[str,
     """The reference LoRA under other names; `parts` are those of up, down and alpha, from the layer's name on."""
     torch.manual_seed(5)
     up, down, alpha = parts.split()
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for prefix, path, (out, inner) in ((unet, UNET, (32, 32)), (text, TEXT, (128, 64))):
         module = f"{prefix}{path if dots or prefix.endswith('.') else path.replace('.', '_')}"
         made = pair(out, inner)
@@ -105,15 +106,19 @@ def as_file(tensors: Mapping[str, Tensor], folder: Path, metadata: Mapping[str, 
         return read_network(source, "ink")
 
 
+def read_memory(tensors: Mapping[str, Tensor], name: str = "x", metadata: Mapping[str, str] | None = None) -> Network:
+    return read_network(untyped(Memory(tensors, metadata)), name)
+
+
 def weights(model: LoadedModel, network: Network) -> dict[str, Tensor]:
     with NetworkPatch(model, [Wanted(network, 1.0, 1.0)], 0):
-        state = {**model.unet.module.state_dict(), **model.text.encoders[0].module.state_dict()}
+        state = {**model.unet.module.state_dict(), **untyped(model.text.encoders[0]).module.state_dict()}
         return {name: tensor.clone() for name, tensor in state.items()}
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_every_spelling_gives_the_same_numbers(spelling: str, model: LoadedModel, tmp_path: Path) -> None:
-    plain = {**model.unet.module.state_dict(), **model.text.encoders[0].module.state_dict()}
+    plain = {**model.unet.module.state_dict(), **untyped(model.text.encoders[0]).module.state_dict()}
     wanted = weights(model, as_file(SPELLINGS["kohya"], tmp_path))
     network = as_file(SPELLINGS[spelling], tmp_path)
     made = weights(model, network)
@@ -124,7 +129,7 @@ def test_every_spelling_gives_the_same_numbers(spelling: str, model: LoadedModel
 
 
 def test_open_clips_names_are_those_of_the_same_layers(model: LoadedModel) -> None:
-    theirs = read_network(Memory(kohya(pair(128, 64), "clip_l.transformer.resblocks.0.mlp.c_fc")), "x")
+    theirs = read_memory(kohya(pair(128, 64), "clip_l.transformer.resblocks.0.mlp.c_fc"))
     assert not look(theirs, layers_of(model)).missing
 
 
@@ -180,7 +185,7 @@ def test_every_storage_format_gives_the_numbers_that_it_can_hold(stored: str, tm
 def test_float8_is_read_exactly() -> None:
     tensors = half_file(torch.float8_e4m3fn)
     wanted = 0.5 * tensors[f"{KEY}.lora_up.weight"].float() @ tensors[f"{KEY}.lora_down.weight"].float()
-    changed = read_network(Memory(tensors), "x").changes[PLACE].weight(torch.zeros(8, 8), 1.0)
+    changed = read_memory(tensors).changes[PLACE].weight(torch.zeros(8, 8), 1.0)
     assert torch.allclose(changed, wanted, atol=1e-6)
 
 
@@ -206,7 +211,7 @@ def scale_of(metadata: Mapping[str, str], alpha: float | None = None, kernel: in
     }
     if alpha is not None:
         parts[f"{KEY}.alpha"] = torch.tensor(alpha)
-    return read_network(Memory(parts, metadata), "x").changes[PLACE].scale
+    return read_memory(parts, metadata=metadata).changes[PLACE].scale
 
 
 PLAIN, STABLE = 3 / RANK, 3 / math.sqrt(RANK)
@@ -276,7 +281,7 @@ def test_the_newer_layout_of_glora(shape: tuple[int, ...], alpha: float | None) 
     delta = (b1 @ b2.flatten(1)).reshape(shape)
     for column in range(inner):
         delta[:, column] += sum(weight[:, row] * mixing[row, column] for row in range(inner))
-    changed = read_network(Memory(tensors), "x").changes[PLACE].weight(weight, 0.7)
+    changed = read_memory(tensors).changes[PLACE].weight(weight, 0.7)
     assert torch.allclose(changed, weight + 0.7 * (alpha / RANK if alpha else 1) * delta, atol=1e-4)
 
 
@@ -284,30 +289,30 @@ def test_the_older_layout_of_glora_on_a_square_weight() -> None:
     a1, a2, b1, b2 = torch.randn(RANK, 8), torch.randn(8, RANK), torch.randn(RANK, 8), torch.randn(8, RANK)
     tensors = {f"{KEY}.{name}.weight": part for name, part in (("a1", a1), ("a2", a2), ("b1", b1), ("b2", b2))}
     weight = torch.randn(8, 8)
-    changed = read_network(Memory(tensors), "x").changes[PLACE].weight(weight, 1.0)
+    changed = read_memory(tensors).changes[PLACE].weight(weight, 1.0)
     assert torch.allclose(changed, weight + b2 @ b1 + weight @ a2 @ a1, atol=1e-5)
 
 
 def test_lycoris_scalar_is_a_factor() -> None:
     tensors = kohya(pair(8, 8), KEY)
-    plain = read_network(Memory(tensors), "x").changes[PLACE]
-    halved = read_network(Memory({**tensors, f"{KEY}.scalar": torch.tensor(0.5)}), "x").changes[PLACE]
+    plain = read_memory(tensors).changes[PLACE]
+    halved = read_memory({**tensors, f"{KEY}.scalar": torch.tensor(0.5)}).changes[PLACE]
     assert halved.scale == pytest.approx(plain.scale / 2)
 
 
 def test_what_nobody_read_is_said() -> None:
     tensors = kohya(pair(8, 8), KEY)
     strange = {f"{KEY}.bogus": torch.ones(1), "lora_unet_x.alpha": torch.ones(()), f"{KEY}.diff": torch.ones(8, 8)}
-    [told] = read_network(Memory({**tensors, **strange, "up.weight": torch.ones(2)}), "ink").told
+    [told] = read_memory({**tensors, **strange, "up.weight": torch.ones(2)}, "ink").told
     shown = f"{KEY}.bogus, lora_unet_x.alpha, {KEY}.diff and 1 more"
     assert told == f"ink: 4 tensors were not understood and left out ({shown})"
 
 
 def test_a_layer_written_twice_counts_once_and_is_said() -> None:
     first, again = kohya(pair(8, 8), KEY), kohya(pair(8, 8), "unet.mid_block.attentions.0.proj_in")
-    both = read_network(Memory({**first, **again}), "ink")
+    both = read_memory({**first, **again}, "ink")
     weight = torch.zeros(8, 8)
-    alone = read_network(Memory(first), "ink").changes[PLACE].weight(weight, 1.0)
+    alone = read_memory(first, "ink").changes[PLACE].weight(weight, 1.0)
     assert torch.equal(both.changes[PLACE].weight(weight, 1.0), alone)
     assert both.told[0].startswith("ink: 3 tensors were not understood")
 
@@ -315,7 +320,7 @@ def test_a_layer_written_twice_counts_once_and_is_said() -> None:
 def test_layers_that_a_model_lacks_are_said(model: LoadedModel) -> None:
     tensors = written("lora_unet_", "lora_te_", KOHYA, dots=False)
     tensors |= kohya(pair(8, 8), "lora_te_text_model_encoder_layers_40_mlp_fc1")
-    network = read_network(Memory(tensors), "ink")
+    network = read_memory(tensors, "ink")
     assert look(network, layers_of(model)).told(network, "sd1") == [
         "ink: 1 layer (te1 text_model_encoder_layers_40_mlp_fc1) is not in this model and left out"
     ]
@@ -324,13 +329,13 @@ def test_layers_that_a_model_lacks_are_said(model: LoadedModel) -> None:
 def test_a_network_for_two_text_encoders_is_for_another_model(model: LoadedModel) -> None:
     tensors = written("lora_unet_", "lora_te1_", KOHYA, dots=False)
     tensors |= kohya(pair(8, 8), "lora_te2_text_model_encoder_layers_0_mlp_fc1")
-    network = read_network(Memory(tensors), "ink")
+    network = read_memory(tensors, "ink")
     assert "another kind of model" in look(network, layers_of(model)).told(network, "sd1")[0]
 
 
 def test_a_broken_embedding_inside_does_not_cost_the_network() -> None:
     strange = {"bundle_emb.face.one": torch.ones(2, 8), "bundle_emb.face.two": torch.ones(2, 8)}
-    network = read_network(Memory({**kohya(pair(8, 8), KEY), **strange}), "ink")
+    network = read_memory({**kohya(pair(8, 8), KEY), **strange}, "ink")
     assert set(network.changes) == {PLACE}
     assert not network.embeddings
     assert "the embedding was left out" in network.told[0]
@@ -357,7 +362,7 @@ KINDS = (
 def test_no_shapes_bring_anything_but_a_refusal_or_a_change(parts: dict[str, tuple[int, ...]]) -> None:
     tensors = {f"{KEY}.{name}": torch.ones(shape) for name, shape in parts.items()}
     with suppress(UnusableFileError):
-        change = read_network(Memory(tensors), "x").changes.get(PLACE)
+        change = read_memory(tensors).changes.get(PLACE)
         for shape in ((8, 8), (8, 4), (4, 8, 1, 1), (8, 4, 2, 2), (8, 9, 2, 2), (8,)):
             if change is not None and change.fits(torch.Size(shape)):
                 assert change.weight(torch.ones(shape), 1.0, 2).shape == shape

@@ -1,5 +1,7 @@
 """The forms of names in network files, and the tags of prompts."""
 
+from typing import Any
+
 import pytest
 
 from extensions.lora.keys import BundledKey, PartKey, Place, read_key
@@ -35,7 +37,7 @@ TEXT_DOTTED = "text_model.encoder.layers.0.self_attn.q_proj"
         (f"lora_unet_{TO_Q}.oft_blocks", "unet", TO_Q, "oft_blocks"),
     ],
 )
-def test_every_form_names_its_layer(key: str, component: str, name: str, part: str) -> None:
+def test_every_form_names_its_layer(key: str, component: Any, name: str, part: str) -> None:
     assert read_key(key) == PartKey(Place(component, name), part)
 
 

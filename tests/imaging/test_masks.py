@@ -27,7 +27,9 @@ def square(box: Box, size: tuple[int, int] = (64, 64)) -> Image.Image:
         ((400, 100, 511, 300), (512, 512), (512, 512), (312, 100, 512, 300)),
     ],
 )
-def test_a_box_gets_the_aspect_of_its_target(box: Box, target, image, expected: Box) -> None:
+def test_a_box_gets_the_aspect_of_its_target(
+    box: Box, target: tuple[int, int], image: tuple[int, int], expected: Box
+) -> None:
     assert with_aspect(box, target, image) == expected
 
 

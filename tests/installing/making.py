@@ -5,6 +5,7 @@ import subprocess
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.extensions.toys import GOOD, HEAD, toy
 from webui.installing.packages import Packages, PackagesError
@@ -23,12 +24,12 @@ def no_pip(*arguments: str) -> None:
     raise PackagesError("ERROR: this test needs no pip")
 
 
-def installer(folder: Path, **more: object) -> Installer:
+def installer(folder: Path, **more: Any) -> Installer:
     """Over `folder/extensions`; sources may lie in `folder/sources`."""
     requirements = folder / "requirements.txt"
     if not requirements.exists():
         requirements.write_text("numpy==2.4.6\npillow==12.3.0\n")
-    given = {
+    given: dict[str, Any] = {
         "packages": Packages(requirements, no_pip),
         "places": Places((folder / "sources",)),
         "check_limit": 60.0,

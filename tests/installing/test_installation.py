@@ -13,6 +13,7 @@ import pytest
 from tests.engine_bench import Bench
 from tests.executors.watching import PATIENCE
 from tests.installing.making import folder_source, installer
+from tests.narrowing import untyped
 from webui.domain.errors import Cancelled, WebuiError
 from webui.engine.engine import Engine
 from webui.installing.installation import Apply, Check, Installation, PlanInstall, PlanUpdate
@@ -67,7 +68,7 @@ def test_it_is_stopped_between_two_steps_and_leaves_nothing(engine: Engine, mine
         go_on.wait(PATIENCE)
         return fetch(*given)
 
-    mine._fetch = slowly  # type: ignore[method-assign]
+    untyped(mine)._fetch = slowly
     job = engine.start(Installation(mine), PlanInstall(str(source)))
     reached.wait(PATIENCE)
     assert job.progress.text == f"fetching {source}"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.installing.making import SMALL, Repository, folder_source, installer, zip_source
+from tests.narrowing import known
 from webui.domain.errors import WebuiError
 from webui.domain.extensions import ExtensionInfo
 from webui.installing.lockfile import LockFile
@@ -39,7 +40,7 @@ def test_a_repository_is_planned_installed_updated_and_removed(tmp_path: Path) -
     with pytest.raises(WebuiError, match=r"good 1.1 needs the package does_not_exist_anywhere.*version 1.0 stays"):
         mine.apply(broken.token)
     assert mine.check("good") == []
-    assert mine.records()["good"].now.commit == first
+    assert known(mine.records()["good"].now).commit == first
 
     third = repository.commit("1.2", manifest='permissions = ["network", "files"]')
     better = mine.plan_update("good")
@@ -47,7 +48,7 @@ def test_a_repository_is_planned_installed_updated_and_removed(tmp_path: Path) -
     assert better.warnings == ("it asks for more than before: files",)
     mine.apply(better.token)
     record = mine.records()["good"]
-    assert (record.now.commit, record.previous.commit) == (third, first)
+    assert (known(record.now).commit, known(record.previous).commit) == (third, first)
     assert mine.remove("good") == ()
     assert files(tmp_path / "extensions") == set()
     assert json.loads((tmp_path / "data" / "extensions.lock.json").read_text()) == {}
@@ -78,17 +79,17 @@ def test_a_new_version_that_does_not_start_gives_way_to_the_one_before(tmp_path:
     mine = installer(tmp_path)
     mine.apply(mine.plan_install(str(repository.path)).token)
     repository.commit("2.0")
-    mine.apply(mine.plan_update("good").token)
+    mine.apply(known(mine.plan_update("good")).token)
 
     mine.settle([ExtensionInfo("good", "good", "1.0")])  # an old worker's word counts nothing
     assert mine.records()["good"].previous is not None
     mine.settle([ExtensionInfo("good", "good", "2.0", state="failed", error="dies on this machine")])
     record = mine.records()["good"]
-    assert (record.now.version, record.previous) == ("1.0", None)
+    assert (known(record.now).version, record.previous) == ("1.0", None)
     assert "2.0 was rolled back: dies on this machine" in record.note
     assert 'version = "1.0"' in (tmp_path / "extensions" / "good" / "extension.toml").read_text()
 
-    mine.apply(mine.plan_update("good").token)
+    mine.apply(known(mine.plan_update("good")).token)
     mine.settle([ExtensionInfo("good", "good", "2.0")])
     assert mine.records()["good"].previous is None
     with pytest.raises(WebuiError, match="no earlier generation"):
@@ -146,7 +147,7 @@ def test_changed_files_are_noticed(tmp_path: Path) -> None:
     )
     assert "not those that were installed" in mine.check("good")[0]
     (source / "new.py").write_text("")
-    assert "changed by hand" in mine.plan_update("good").warnings[0]
+    assert "changed by hand" in known(mine.plan_update("good")).warnings[0]
 
 
 def test_one_that_hangs_is_cut_off(tmp_path: Path) -> None:

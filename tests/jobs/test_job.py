@@ -3,15 +3,16 @@
 import asyncio
 import gc
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from tests.jobs.toys import TOY, Control, ToyJob, a_job, image, result
 from webui.domain.errors import Cancelled, WebuiError
-from webui.domain.result import Notice, Progress
+from webui.domain.result import GenerationResult, Notice, Progress
 from webui.jobs.job import Job, JobStatus
 
-Status = JobStatus[object, object]
+Status = JobStatus[Progress, GenerationResult]
 
 
 def test_watching_gives_every_state_that_lasts_and_ends_with_the_job() -> None:
@@ -58,7 +59,7 @@ def test_the_remaining_time_is_told_once_there_is_something_to_judge_by() -> Non
 def test_many_wait_without_a_thread_and_one_that_gives_up_harms_nobody() -> None:
     job = a_job()
 
-    async def wait() -> list[object]:
+    async def wait() -> list[GenerationResult | BaseException]:
         tasks = [asyncio.create_task(job.wait()) for _ in range(200)]
         await asyncio.sleep(0)
         before = threading.active_count()
@@ -95,7 +96,8 @@ def test_all_ways_to_wait_raise_the_jobs_error() -> None:
         job.result(timeout=0.01)
     job.note_end(WebuiError("steps: too many"))
     assert (job.state, job.error_text) == ("failed", "steps: too many")
-    for wait in (job.result, lambda: asyncio.run(job.wait())):
+    ways: tuple[Callable[[], object], ...] = (job.result, lambda: asyncio.run(job.wait()))
+    for wait in ways:
         with pytest.raises(WebuiError, match="too many"):
             wait()
 

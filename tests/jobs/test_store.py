@@ -125,7 +125,7 @@ def test_a_locked_database_is_not_taken_for_a_damaged_one(path: Path, monkeypatc
 def test_every_seed_of_64_bits_is_kept(path: Path, seed: int) -> None:
     store = JobStore(path)
     store.add("a", "generation", "{}", save=True, created=0)
-    store.add_image("a", "x.png", "text", seed)
+    store.add_image("a", "x.png", "text", seed, position=0)
     assert [image.seed for image in store.images()] == [seed]
 
 

@@ -5,25 +5,27 @@ from collections.abc import Mapping, Sequence
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
+from tests.narrowing import untyped
 from webui.library.layout import Layout, unet_layout, vae_layout
 
 Shapes = dict[str, tuple[int, ...]]
 
 
-def unet(**config: object) -> UNet2DConditionModel:
+def unet(**config: object) -> torch.nn.Module:
     with torch.device("meta"):
-        return UNet2DConditionModel(**config)
+        made: torch.nn.Module = untyped(UNet2DConditionModel)(**config)
+    return made
 
 
-def sd1_unet(in_channels: int = 4) -> UNet2DConditionModel:
+def sd1_unet(in_channels: int = 4) -> torch.nn.Module:
     return unet(in_channels=in_channels, cross_attention_dim=768, attention_head_dim=8)
 
 
-def sd2_unet() -> UNet2DConditionModel:
+def sd2_unet() -> torch.nn.Module:
     return unet(cross_attention_dim=1024, attention_head_dim=(5, 10, 20, 20), use_linear_projection=True)
 
 
-def sdxl_unet(in_channels: int = 4, depths: tuple[object, ...] = (1, 2, 10), **more: object) -> UNet2DConditionModel:
+def sdxl_unet(in_channels: int = 4, depths: tuple[object, ...] = (1, 2, 10), **more: object) -> torch.nn.Module:
     return unet(
         in_channels=in_channels, cross_attention_dim=2048, attention_head_dim=(5, 10, 20), use_linear_projection=True,
         block_out_channels=(320, 640, 1280), transformer_layers_per_block=depths,
@@ -33,7 +35,7 @@ def sdxl_unet(in_channels: int = 4, depths: tuple[object, ...] = (1, 2, 10), **m
     )  # fmt: skip
 
 
-def refiner_unet() -> UNet2DConditionModel:
+def refiner_unet() -> torch.nn.Module:
     return unet(
         cross_attention_dim=1280, attention_head_dim=(6, 12, 24, 24), use_linear_projection=True,
         block_out_channels=(384, 768, 1536, 1536), transformer_layers_per_block=4,
@@ -43,7 +45,7 @@ def refiner_unet() -> UNet2DConditionModel:
     )  # fmt: skip
 
 
-def ssd1b_unet() -> UNet2DConditionModel:
+def ssd1b_unet() -> torch.nn.Module:
     """SDXL's distilled relative: depths differ between encoder and decoder, the middle is one residual block."""
     return sdxl_unet(
         depths=((1, 1), (2, 2), (4, 4)),
@@ -52,14 +54,15 @@ def ssd1b_unet() -> UNet2DConditionModel:
     )
 
 
-def vae() -> AutoencoderKL:
+def vae() -> torch.nn.Module:
     with torch.device("meta"):
-        return AutoencoderKL(
+        made: torch.nn.Module = untyped(AutoencoderKL)(
             down_block_types=("DownEncoderBlock2D",) * 4,
             up_block_types=("UpDecoderBlock2D",) * 4,
             block_out_channels=(128, 256, 512, 512),
             layers_per_block=2,
         )
+    return made
 
 
 def shapes_of(module: torch.nn.Module) -> Shapes:
@@ -76,7 +79,7 @@ def as_ldm(shapes: Mapping[str, tuple[int, ...]], layout: Layout, prefix: str) -
     return renamed
 
 
-def checkpoint(unet: UNet2DConditionModel, attends: Sequence[bool], text: Mapping[str, tuple[int, ...]]) -> Shapes:
+def checkpoint(unet: torch.nn.Module, attends: Sequence[bool], text: Mapping[str, tuple[int, ...]]) -> Shapes:
     """A whole LDM checkpoint: UNet, VAE, the given text encoder tensors, and what real files hold besides."""
     return {
         **as_ldm(shapes_of(unet), unet_layout([2] * len(attends), attends), "model.diffusion_model."),

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from tests.narrowing import untyped
 from webui.library.layout import unet_layout, vae_layout
 
 CHANNELS = 32
@@ -21,7 +22,7 @@ def small_checkpoint(
     from diffusers import UNet2DConditionModel
 
     torch.manual_seed(seed)
-    unet = UNet2DConditionModel(
+    unet = untyped(UNet2DConditionModel)(
         in_channels=in_channels, block_out_channels=(CHANNELS, 2 * CHANNELS), layers_per_block=2,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
         cross_attention_dim=CONTEXT, attention_head_dim=8,
@@ -37,7 +38,7 @@ def small_vae(levels: int = 2, latent_channels: int = 4) -> dict[str, Tensor]:
     """Tensors of a bare VAE file in LDM naming."""
     from diffusers import AutoencoderKL
 
-    vae = AutoencoderKL(
+    vae = untyped(AutoencoderKL)(
         down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels,
         block_out_channels=(CHANNELS,) * levels, layers_per_block=2, latent_channels=latent_channels,
     )  # fmt: skip

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tests.narrowing import untyped
+
 PREFIX = "depth_model.model."
 STEM, STAGES, BLOCKS = 32, (128, 256, 384), (1, 1, 2)
 WIDTH, INNER, LAYERS, GRID = 64, 96, 4, 2
@@ -99,7 +101,7 @@ class Reference:
             at = f"pretrained.act_postprocess{number}"
             both = torch.cat([one[:, 1:], one[:, :1].expand(-1, one.shape[1] - 1, -1)], dim=2)
             read = functional.gelu(self.linear(both, f"{at}.0.project.0"))
-            maps.append(self.conv(read.transpose(1, 2).unflatten(2, (rows, columns)), f"{at}.3"))
+            maps.append(self.conv(untyped(read.transpose(1, 2)).unflatten(2, (rows, columns)), f"{at}.3"))
         maps[3] = self.conv(maps[3], "pretrained.act_postprocess4.4", stride=2, padding=1)
         return self.decoded(maps)
 
@@ -138,14 +140,15 @@ class Reference:
 
     def positions(self, rows: int, columns: int) -> Tensor:
         stored = self.get("pretrained.model.pos_embed")
-        grid = stored[:, 1:].transpose(1, 2).unflatten(2, (GRID, GRID))
+        grid = untyped(stored[:, 1:].transpose(1, 2)).unflatten(2, (GRID, GRID))
         grid = functional.interpolate(grid, (rows, columns), mode="bilinear", align_corners=False)
         return torch.cat([stored[:, :1], grid.flatten(2).transpose(1, 2)], dim=1)
 
     def block(self, tokens: Tensor, at: str) -> Tensor:
         normed = self.layer_norm(tokens, f"{at}.norm1")
         query, key, value = (
-            part.unflatten(2, (HEADS, -1)).transpose(1, 2) for part in self.linear(normed, f"{at}.attn.qkv").chunk(3, 2)
+            untyped(part).unflatten(2, (HEADS, -1)).transpose(1, 2)
+            for part in self.linear(normed, f"{at}.attn.qkv").chunk(3, 2)
         )
         share = (query @ key.transpose(2, 3) / query.shape[-1] ** 0.5).softmax(-1)
         tokens = tokens + self.linear((share @ value).transpose(1, 2).flatten(2), f"{at}.attn.proj")

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 from PIL import Image
 from safetensors.torch import save_file
 
+from tests.narrowing import untyped
 from webui.api import thumbs
 from webui.domain.errors import WebuiError
 from webui.domain.model_folders import ModelFolder
@@ -132,14 +134,8 @@ def test_what_lies_beside_a_file_is_shown_and_nothing_is_written_there(own: Path
     shown = {card.file: card for card in cards(library, "lora")}
     assert shown["oil.safetensors"].text == "<lora:oil:1> oil paint"
     assert shown["oil.safetensors"].description == "Own words"
-
-    class Parts:
-        class engine:  # noqa: N801
-            pass
-
-    Parts.engine.library = library
     app = FastAPI()
-    app.include_router(thumbs.routes(Parts))
+    app.include_router(thumbs.routes(untyped(SimpleNamespace(engine=SimpleNamespace(library=library)))))
 
     def thumb(name: str) -> httpx.Response:
         async def ask() -> httpx.Response:

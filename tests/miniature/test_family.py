@@ -1,5 +1,7 @@
 """What the rest of the miniature's family does to a picture: networks, second checkpoint, edges, upscaler, merges."""
 
+from typing import Any
+
 import numpy as np
 from PIL import Image
 
@@ -62,13 +64,14 @@ def dusk(picture: Image.Image) -> float:
 def test_the_second_checkpoint_paints_at_dusk_and_a_merge_half_so(back: Back) -> None:
     prompt = "a red circle on a white background"
     recipe = {"checkpoint_merge": {"b": "mini-dusk", "method": "weighted_sum", "alpha": 0.5}}
+    kinds: dict[str, dict[str, Any]] = {
+        "base": {},
+        "merge": {"extensions": recipe},
+        "dusk": {"checkpoint": "mini-dusk"},
+    }
     depths = {
         name: float(np.median([dusk(paint(back, prompt, seed=seed, **changes)) for seed in range(SEEDS)]))
-        for name, changes in {
-            "base": {},
-            "merge": {"extensions": recipe},
-            "dusk": {"checkpoint": "mini-dusk"},
-        }.items()
+        for name, changes in kinds.items()
     }
     assert abs(depths["base"]) < 20
     assert depths["dusk"] > 120

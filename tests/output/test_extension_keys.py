@@ -1,5 +1,7 @@
 """Keys of infotexts that extensions declare: read by their codecs, and refused where no extension reads them."""
 
+from typing import Any
+
 import pytest
 
 from webui.domain.dialect import Dialect, Item, Word
@@ -18,7 +20,7 @@ TOY = Dialect(
 )
 
 
-def read(text: str, *dialects: Dialect, **more: str) -> Reading:
+def read(text: str, *dialects: Dialect, **more: Any) -> Reading:
     infos = [ExtensionInfo(f"toy{at}", f"toy{at}", dialect=one, **more) for at, one in enumerate(dialects)]
     return read_fields(parse(f"a\nSteps: 9, Sampler: Euler, Seed: 1, {text}"), infos)
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from tests.narrowing import untyped
 from webui.domain.errors import BadRequestError
 from webui.output.foreign.entries import Entries
 from webui.output.foreign.programs import READERS, told_by
@@ -278,7 +279,7 @@ def test_a_sampler_that_nobody_knows_is_told() -> None:
 def test_the_first_of_two_samplers_tells_what_the_picture_began_with() -> None:
     second = {
         "class_type": "KSampler",
-        "inputs": COMFY["3"]["inputs"] | {"seed": 9, "latent_image": ["3", 0], "denoise": 0.5},
+        "inputs": untyped(COMFY["3"]["inputs"]) | {"seed": 9, "latent_image": ["3", 0], "denoise": 0.5},
     }
     graph = COMFY | {"12": second, "10": {"class_type": "VAEDecode", "inputs": {"samples": ["12", 0]}}}
     found = read(png({"prompt": graph}))

@@ -93,7 +93,8 @@ def _kinds(annotation: Any) -> list[Any]:
 
 
 def _of_kind(kind: Any, limits: Mapping[str, Any]) -> st.SearchStrategy[Any]:
-    low, high = limits.get("ge", limits.get("gt")), limits.get("le")
+    low: Any = limits.get("ge", limits.get("gt"))
+    high: Any = limits.get("le")
     if get_origin(kind) is Literal:
         return st.sampled_from(get_args(kind))
     if kind is bool:

@@ -6,6 +6,7 @@ import json
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import piexif
 import pytest
@@ -310,7 +311,7 @@ def test_flipped_bytes_give_a_picture_or_a_refusal(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("image_format", ["png", "jpg"])
-def test_the_picture_that_an_image_was_made_from_is_not_given_away(image_format: str) -> None:
+def test_the_picture_that_an_image_was_made_from_is_not_given_away(image_format: Any) -> None:
     request = GenerationRequest(prompt="a cat", steps=7, task=Img2Img(image=Image.new("RGB", (64, 64), "red")))
     data = encode(Image.new("RGB", (8, 8)), image_format, infotext="a cat", request=request).data
     assert b"img2img" not in data

@@ -155,8 +155,8 @@ class Looked(str):
 
     characters = 0
 
-    def find(self, sought: str, start: int = 0) -> int:
-        found = super().find(sought, start)
+    def find(self, sought: str, start: Any = 0, end: Any = None) -> int:
+        found = super().find(sought, start, end)
         self.characters += (len(self) if found < 0 else found) - start + 1
         return found
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.narrowing import channels
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage
@@ -26,7 +27,7 @@ TEXT = "a cat\nSteps: 20, Sampler: DPM++ 2M, CFG scale: 7.0, Seed: 5, Size: 512x
 
 
 def test_a_name_is_claimed_just_before_a_file_gets_it(tmp_path: Path) -> None:
-    place = ImageStore(tmp_path, folder_pattern="")
+    place = ImageStore(tmp_path, Saving(folder_pattern=""))
     claims: list[tuple[Path, str, bool]] = []
 
     def claim(path: Path, digest: str) -> None:
@@ -126,7 +127,7 @@ def test_many_threads_and_stores_lose_nothing(tmp_path: Path, links: bool, monke
     for thread in threads:
         thread.join()
     assert len(set(paths)) == 36
-    colors = [safe_open(path).getpixel((0, 0)) for path in paths]
+    colors = [channels(safe_open(path), 0, 0) for path in paths]
     assert sorted(colors) == sorted([(number, 0, 0) for number in range(6)] * 6)
     assert len(files(tmp_path)) == 72
 

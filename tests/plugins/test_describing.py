@@ -3,17 +3,19 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.extensions.toys import good, toy
+from tests.narrowing import known
 from webui.domain.extensions import ExtensionInfo
 from webui.plugins import describing
 from webui.plugins.crashes import CrashGuard
 from webui.plugins.describing import content_hash, describe_all
 
 
-def described(folder: Path, cache: Path, **more: object) -> dict[str, ExtensionInfo]:
+def described(folder: Path, cache: Path, **more: Any) -> dict[str, ExtensionInfo]:
     return {info.folder: info for info in describe_all(folder, cache, **more)}
 
 
@@ -28,7 +30,7 @@ def test_hangs_and_deaths_cost_one_extension_and_are_remembered(
     assert "took more than 8 s" in infos["a_hangs"].error
     assert "exit code 7" in infos["b_dies"].error
     assert infos["c_good"].state == "ok"
-    assert infos["c_good"].options["properties"].keys() == {"strength", "word"}
+    assert known(infos["c_good"].options)["properties"].keys() == {"strength", "word"}
 
     monkeypatch.setattr(describing, "_described", lambda *given: pytest.fail(f"asked again: {given[1]}"))
     assert described(folder, cache) == infos

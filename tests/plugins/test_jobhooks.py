@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from tests.narrowing import known
 from webui.domain.errors import Cancelled
 from webui.domain.request import GenerationRequest
 from webui.extension_api.hookspecs import JobSpec
@@ -105,7 +106,7 @@ def test_each_extension_gets_what_the_one_before_returned() -> None:
 
 
 def test_residuals_of_all_extensions_are_summed() -> None:
-    total = joined(a=Doubles(), b=Doubles()).unet_residuals(CALL)
+    total = known(joined(a=Doubles(), b=Doubles()).unet_residuals(CALL))
     torch.testing.assert_close(total.down[0], torch.full((2,), 2.0))
     torch.testing.assert_close(total.mid, torch.full((3,), 2.0))
     assert JobHooks().unet_residuals(CALL) is None

@@ -2,15 +2,17 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.extensions.toys import good, toy
+from tests.narrowing import known
 from webui.domain.extensions import ExtensionInfo
 from webui.plugins.loader import load_all
 
 
-def loaded(folder: Path, **more: object) -> dict[str, ExtensionInfo]:
+def loaded(folder: Path, **more: Any) -> dict[str, ExtensionInfo]:
     return {info.folder: info for info in load_all(folder, **more).infos}
 
 
@@ -18,8 +20,8 @@ def test_a_good_one_is_described_with_its_options(tmp_path: Path) -> None:
     good(tmp_path)
     info = loaded(tmp_path)["good"]
     assert (info.state, info.name, info.version, info.error) == ("ok", "good", "1.0", "")
-    assert list(info.options["properties"]) == ["strength", "word"]
-    assert info.options["properties"]["strength"]["maximum"] == 1
+    assert list(known(info.options)["properties"]) == ["strength", "word"]
+    assert known(info.options)["properties"]["strength"]["maximum"] == 1
 
 
 def test_no_folder_means_no_extensions(tmp_path: Path) -> None:

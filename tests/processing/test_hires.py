@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.narrowing import known, txt2img
 from webui.domain.errors import BadRequestError, Cancelled
 from webui.domain.hires import Hires
 from webui.domain.request import GenerationRequest, Refiner, TokenMerging, Txt2Img
@@ -60,7 +61,7 @@ def pixels(image: Image.Image) -> np.ndarray:
 
 def test_the_second_plan_changes_what_the_options_say_and_nothing_else() -> None:
     first = make_plan(ask(steps=4, sampler="Heun", prompt="a dog", denoising_strength=0.5, cfg_scale=3))
-    second = second_plan(first, first.request.task.hires, 8)
+    second = second_plan(first, known(txt2img(first.request).hires), 8)
     assert (first.walk, first.calls) == (Walk(3, 3), 3)
     assert (second.walk, second.calls, second.base_calls) == (Walk(8, 4), 8, 3)
     assert (second.request.width, second.request.height, second.text_size) == (96, 96, (96, 96))

@@ -84,7 +84,7 @@ def test_prompts_are_timed_by_the_steps_asked_for() -> None:
 
 @pytest.mark.parametrize("mode", ["resize", "crop", "fill"])
 @pytest.mark.parametrize("size", [(64, 48), (100, 8), (8, 100), (64, 64), (1000, 1), (1, 1000)])
-def test_every_mode_makes_the_size_asked_for_and_keeps_an_even_colour(mode: str, size: tuple[int, int]) -> None:
+def test_every_mode_makes_the_size_asked_for_and_keeps_an_even_colour(mode: Any, size: tuple[int, int]) -> None:
     made = fitted(Image.new("RGB", size, (10, 200, 30)), mode, 72, 40)
     assert made.size == (72, 40)
     assert made.getcolors() == [(72 * 40, (10, 200, 30))]

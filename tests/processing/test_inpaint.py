@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.narrowing import img2img, known
 from tests.processing.reporters import Silent
 from webui.domain.inpainting import Inpainting, Outpainting, SoftInpainting
 from webui.domain.request import GenerationRequest, Img2Img
@@ -132,7 +133,7 @@ SPOT.paste(255, (24, 28, 36, 36))  # 12 x 8 pixels
 @pytest.mark.parametrize("padding", [0, 5, 12])
 def test_a_close_up_shows_the_mask_with_its_padding_in_the_aspect_asked_for(padding: int) -> None:
     canvas = prepared(Img2Img(image=NOISY, inpainting=masked(mask=SPOT, area="masked", padding=padding)), 96, 48)
-    left, top, right, bottom = canvas.box
+    left, top, right, bottom = known(canvas.box)
     assert (top, bottom) == (28 - padding, 36 + padding) or (left, right) == (24 - padding, 36 + padding)
     assert left <= 24 - padding
     assert right >= 36 + padding
@@ -148,11 +149,11 @@ def test_padding_stops_at_the_edge_of_the_picture() -> None:
 def test_the_inner_half_of_a_blurred_rim_is_new_and_of_a_close_up_all_of_it_fades() -> None:
     blurry = {"mask_blur_x": 4, "mask_blur_y": 4}
     whole = prepared(Img2Img(image=NOISY, inpainting=masked(**blurry)), 64, 64)
-    mask, shield = pixels(whole.mask), pixels(whole.shield)
+    mask, shield = pixels(known(whole.mask)), pixels(known(whole.shield))
     assert ((mask > 0) & (mask < 255)).any()
     assert (shield == np.minimum(2 * mask, 255)).all()
     close = prepared(Img2Img(image=NOISY, inpainting=masked(area="masked", **blurry)), 64, 64)
-    assert (pixels(close.shield) == mask).all()
+    assert (pixels(known(close.shield)) == mask).all()
 
 
 @pytest.mark.parametrize("content", ["fill", "noise", "nothing"])
@@ -189,8 +190,8 @@ def test_the_masked_part_starts_from_the_images_own_noise_or_from_nothing(back: 
 
 def test_a_latent_cell_is_repainted_or_not_where_the_mask_is_rounded(back: Back) -> None:
     grey = Image.new("L", (64, 64), 150)
-    assert set(start(back, mask=grey).painted.flatten().tolist()) == {1.0}
-    soft = start(back, mask=grey, mask_round=False).painted
+    assert set(known(start(back, mask=grey).painted).flatten().tolist()) == {1.0}
+    soft = known(start(back, mask=grey, mask_round=False).painted)
     torch.testing.assert_close(soft, torch.full_like(soft, 150 / 255))
 
 
@@ -201,7 +202,9 @@ def test_the_masks_weight_decides_how_much_an_inpainting_checkpoint_is_shown(bac
     )
     model = back._models.get(back._library.checkpoint("tiny-inpaint"), None)
     shown = {
-        weight: start_of(make_plan(request.with_(inpainting_mask_weight=weight)), model).image_channels(model)[:, 1:]
+        weight: known(
+            known(start_of(make_plan(request.with_(inpainting_mask_weight=weight)), model)).image_channels(model)
+        )[:, 1:]
         for weight in (0.0, 0.5, 1.0)
     }
     grey = NOISY.copy()
@@ -227,6 +230,6 @@ def test_outpainting_paints_the_new_parts_and_a_rim_twice_the_blur_wide(back: Ba
     )
     model = back._models.get(back._library.checkpoint("tiny-sd1"), None)
     done = settled(request, model.spec)
-    mask = pixels(done.task.inpainting.mask.open().convert("L"))
+    mask = pixels(known(known(img2img(done).inpainting).mask).open().convert("L"))
     assert (done.width, done.height) == (80, 64)
     assert (mask[32] == np.where(np.arange(80) >= 64 - 2 * 4, 255, 0)).all()

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.narrowing import img2img
 from webui.domain.catalog import SAMPLERS
 from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img
 from webui.processing.plan import calls_of, image_request, make_plan
@@ -58,8 +59,8 @@ def test_the_request_of_one_image_has_its_seed_and_its_picture() -> None:
     for position, picture in enumerate(pictures):
         alone = image_request(plan, 4, 10, position)
         assert (alone.seed, alone.subseed, alone.batch_size, alone.n_iter) == (4, 10, 1, 1)
-        assert alone.task.image.open().tobytes() == picture.tobytes()
-        assert alone.task.further_images == ()
+        assert img2img(alone).image.open().tobytes() == picture.tobytes()
+        assert img2img(alone).further_images == ()
 
 
 @pytest.mark.parametrize("seed", [0, 2**32 - 1, 114294952475285, 6687881544318117707])

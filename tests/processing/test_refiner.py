@@ -1,6 +1,7 @@
 """When the refiner takes over: exactly where A1111's two ways of counting say."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,9 @@ def calls(back: Back, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     for name in CHECKPOINTS:
         module = back._models.get(back._library.checkpoint(name), None).unet.module
 
-        def forward(*given: object, name: str = name, plain: object = module.forward, **named: object) -> object:
+        def forward(
+            *given: object, name: str = name, plain: Callable[..., object] = module.forward, **named: object
+        ) -> object:
             counted[name] += 1
             return plain(*given, **named)
 

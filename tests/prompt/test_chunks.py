@@ -18,7 +18,7 @@ from webui.prompt.tokenize import COMMA, END, START, ClipTokenizer
 CHUNK, WINDOW = 75, 77
 chunks, old_chunks = (partial(one, size=CHUNK) for one in (made_by.chunks, made_by.old_chunks))
 TOKENIZER = ClipTokenizer()
-NONE = EmbeddingTable((), TOKENIZER)
+NONE: EmbeddingTable[Embedding] = EmbeddingTable((), TOKENIZER)
 CAT = 2368
 words = st.lists(st.sampled_from(["cat", ",", "unbelievable", "BREAK", "é", "(x:1.2)"]), max_size=200).map(" ".join)
 
@@ -33,11 +33,11 @@ def test_chunks_keep_every_token_in_order(text: str, backtrack: int) -> None:
 
 
 def test_padding() -> None:
-    chunk = Chunk((CAT, COMMA), (1.5, 0.5))
+    chunk: Chunk[Embedding] = Chunk((CAT, COMMA), (1.5, 0.5))
     assert chunk.padded_tokens(CHUNK, with_zero=False) == [START, CAT, COMMA] + [END] * 74
     assert chunk.padded_tokens(CHUNK, with_zero=True) == [START, CAT, COMMA, END] + [0] * 73
     assert chunk.padded_weights(CHUNK) == [1.0, 1.5, 0.5] + [1.0] * 74
-    full = Chunk((CAT,) * CHUNK, (1.0,) * CHUNK)
+    full: Chunk[Embedding] = Chunk((CAT,) * CHUNK, (1.0,) * CHUNK)
     assert full.padded_tokens(CHUNK, with_zero=True) == full.padded_tokens(CHUNK, with_zero=False)
     assert len(full.padded_tokens(CHUNK, with_zero=True)) == len(full.padded_weights(CHUNK)) == WINDOW
 

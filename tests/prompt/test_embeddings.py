@@ -7,6 +7,7 @@ import pickle
 import struct
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ STORED = {"name": "stored", "string_to_param": {"*": {"TORCHTENSOR": VECTORS.tol
         ("a.png", png(STORED, b"zTXt"), "stored"),
     ],
 )
-def test_formats(tmp_path, file: str, content: bytes, name: str) -> None:
+def test_formats(tmp_path: Path, file: str, content: bytes, name: str) -> None:
     (tmp_path / file).write_bytes(content)
     embedding = read_embedding(tmp_path / file)
     assert (embedding.name, embedding.length) == (name, 2)
@@ -61,12 +62,12 @@ def test_formats(tmp_path, file: str, content: bytes, name: str) -> None:
     assert read_embedding(tmp_path / file, "given").name == "given"
 
 
-def test_one_vector_without_a_row_axis(tmp_path) -> None:
+def test_one_vector_without_a_row_axis(tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").write_bytes(save({"<token>": VECTORS[0]}))
     assert read_embedding(tmp_path / "a.safetensors").parts["only"].shape == (1, 3)
 
 
-def test_sdxl_has_a_part_for_each_encoder(tmp_path) -> None:
+def test_sdxl_has_a_part_for_each_encoder(tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").write_bytes(save({"clip_l": torch.zeros(2, 3), "clip_g": torch.ones(2, 5)}))
     embedding = read_embedding(tmp_path / "a.safetensors")
     assert {slot: tuple(part.shape) for slot, part in embedding.parts.items()} == {"clip_l": (2, 3), "clip_g": (2, 5)}
@@ -112,13 +113,13 @@ def compressed() -> bytes:
         ("a.webp", b"RIFF"),
     ],
 )
-def test_anything_else_is_refused_by_name(tmp_path, file: str, content: bytes) -> None:
+def test_anything_else_is_refused_by_name(tmp_path: Path, file: str, content: bytes) -> None:
     (tmp_path / file).write_bytes(content)
     with pytest.raises(UnusableFileError, match=rf"^{file}: "):
         read_embedding(tmp_path / file)
 
 
-def test_a_missing_file_is_refused(tmp_path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnusableFileError, match=r"none\.pt: cannot be read"):
         read_embedding(tmp_path / "none.pt")
 
@@ -149,7 +150,7 @@ def packed(data: object, height: int = 16) -> Image.Image:
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp"])
-def test_an_embedding_packed_in_pixels(tmp_path, suffix: str) -> None:
+def test_an_embedding_packed_in_pixels(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"shared.{suffix}"
     packed(STORED).save(path, lossless=True)
     embedding = read_embedding(path)
@@ -157,7 +158,7 @@ def test_an_embedding_packed_in_pixels(tmp_path, suffix: str) -> None:
     assert torch.equal(embedding.parts["only"], VECTORS)
 
 
-def test_a_picture_without_an_embedding_is_only_a_picture(tmp_path) -> None:
+def test_a_picture_without_an_embedding_is_only_a_picture(tmp_path: Path) -> None:
     plain = Image.fromarray(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8))
     plain.save(tmp_path / "plain.png")
     Image.new("RGB", (32, 32)).save(tmp_path / "black.png")
@@ -170,7 +171,7 @@ def test_a_picture_without_an_embedding_is_only_a_picture(tmp_path) -> None:
             read_embedding(tmp_path / f"{name}.png")
 
 
-def test_pictures_in_the_folder_are_listed_only_with_an_embedding(tmp_path) -> None:
+def test_pictures_in_the_folder_are_listed_only_with_an_embedding(tmp_path: Path) -> None:
     folder = tmp_path / "models" / "embeddings"
     folder.mkdir(parents=True)
     packed(STORED).save(folder / "shared.png")

@@ -11,6 +11,7 @@ import yaml
 from safetensors.numpy import load_file
 from torch import Tensor
 
+from tests.narrowing import known
 from tests.packed import read
 from tests.reference import Case, cases, each
 from webui.domain.catalog import find_sampler
@@ -76,7 +77,7 @@ def spans_of(case: Case, tokenizer: ClipTokenizer) -> dict[tuple[str, str], dict
     payload = case.payload
     settings = payload["override_settings"]
     prompt, _ = extra_networks(strip_comments(payload["prompt"]))
-    calls = payload["steps"] * (2 if find_sampler(payload["sampler_name"]).second_order else 1)
+    calls = payload["steps"] * (2 if known(find_sampler(payload["sampler_name"])).second_order else 1)
     conditioning = encoder_of(case.folder / "models", settings["sd_model_checkpoint"], tokenizer).encode(
         [prompt],
         [strip_comments(payload["negative_prompt"])],

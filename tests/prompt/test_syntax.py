@@ -2,6 +2,7 @@
 
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -129,7 +130,7 @@ def test_a_tag_without_arguments_is_text() -> None:
     assert (tags[0].kind, tags[0].positional, dict(tags[0].named)) == ("lora", ("x=1=2",), {"y": "3"})
 
 
-def test_styles_file(tmp_path) -> None:
+def test_styles_file(tmp_path: Path) -> None:
     file = tmp_path / "styles.csv"
     file.write_text(
         'name,prompt,negative_prompt\nfilm,"{prompt}, ""film""\n grain",blur\n#off,x,y\nbare,just this,\n',
@@ -141,7 +142,7 @@ def test_styles_file(tmp_path) -> None:
     assert merge_styles("cat", "", ["film", "unknown"], styles) == ('cat, "film"\n grain', "blur")
 
 
-def test_styles_file_of_old_versions(tmp_path) -> None:
+def test_styles_file_of_old_versions(tmp_path: Path) -> None:
     file = tmp_path / "styles.csv"
     file.write_text("name,text\nold,oil\n")
     assert read_styles(file) == {"old": Style("old", "oil", "")}
@@ -151,7 +152,7 @@ def test_styles_file_of_old_versions(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"prompt\nx\n", b"name,prompt\n\xff\xfe,x\n", b'name,prompt\n"' + b"x" * 200_000])
-def test_a_damaged_styles_file_is_refused(tmp_path, content: bytes) -> None:
+def test_a_damaged_styles_file_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "styles.csv"
     file.write_bytes(content)
     with pytest.raises(UnusableFileError, match=r"styles\.csv"):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from tests.narrowing import untyped
 from webui.domain.errors import BadRequestError, NotFiniteError, UnusableFileError
 from webui.library.family import Family
 from webui.prompt.ports import Splice, TextStack
@@ -46,7 +47,7 @@ def clip_model() -> CLIPTextModel:
         eos_token_id=END,
         hidden_act="quick_gelu",
     )
-    model = CLIPTextModel(config).eval()
+    model: CLIPTextModel = untyped(CLIPTextModel)(config).eval()
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.3)
     return model
@@ -65,7 +66,8 @@ class OpenClipBlock(nn.Module):
         mask = torch.full((hidden.shape[1],) * 2, float("-inf")).triu(1)
         normed = self.ln_1(hidden)
         hidden = hidden + self.attn(normed, normed, normed, attn_mask=mask, need_weights=False)[0]
-        return hidden + self.mlp["c_proj"](nn.functional.gelu(self.mlp["c_fc"](self.ln_2(hidden))))
+        wider: Tensor = self.mlp["c_proj"](nn.functional.gelu(self.mlp["c_fc"](self.ln_2(hidden))))
+        return hidden + wider
 
 
 class OpenClip(nn.Module):
@@ -82,7 +84,7 @@ class OpenClip(nn.Module):
 
     def states(self, tokens: Tensor) -> list[Tensor]:
         states = [self.token_embedding(tokens) + self.positional_embedding]
-        for block in self.transformer["resblocks"]:
+        for block in untyped(self.transformer["resblocks"]):
             states.append(block(states[-1]))
         return states
 

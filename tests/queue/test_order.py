@@ -1,6 +1,6 @@
 """Operations on the queue: order, priority, turns of owners, pause, hold, edit, delete, clear; what is remembered."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -152,14 +152,15 @@ def test_a_running_job_is_neither_moved_nor_held_nor_changed_nor_deleted(bench: 
     engine = filled(bench, "busy a")
     busy = engine.job("busy")
     assert busy is not None
-    for ask in (
+    asks: tuple[Callable[[], object], ...] = (
         lambda: engine.queue.move(busy, 0),
         lambda: engine.queue.prioritise(busy, 3),
         lambda: engine.queue.hold(busy),
         lambda: engine.queue.edit(busy, wanted("quick")),
         lambda: engine.queue.retry(busy),
         lambda: engine.queue.delete("busy"),
-    ):
+    )
+    for ask in asks:
         with pytest.raises(WrongStateError):
             ask()
     assert order(engine) == "busy a"

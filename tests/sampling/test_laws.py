@@ -1,6 +1,7 @@
 """What must hold for any sampler: exact answers, orders of convergence, batches, and agreement with other programs."""
 
 import math
+from typing import Any
 
 import diffusers
 import pytest
@@ -31,6 +32,7 @@ IN_SIGMAS = [label for label, info in SAMPLERS.items() if info.space == "sigma"]
 IN_TIMESTEPS = [label for label, info in SAMPLERS.items() if info.space == "timestep"]
 # IPNDM_V's weights of order 4, as images are made with them, add up to 1 only where widths shrink evenly.
 ENDS_CLEAN = [label for label in IN_SIGMAS if not SAMPLERS[label].own_steps and label != "IPNDM_V"]
+SCHEDULERS: Any = diffusers  # which has no types
 from_numpy = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
@@ -264,7 +266,7 @@ def test_agrees_with_diffusers_in_noise_level_space(label: str, class_name: str,
 
 @from_numpy
 def test_agrees_with_diffusers_euler_ancestral() -> None:
-    scheduler = diffusers.EulerAncestralDiscreteScheduler(**BETAS)
+    scheduler = SCHEDULERS.EulerAncestralDiscreteScheduler(**BETAS)
     scheduler.set_timesteps(12)
     theirs, ours = torch.Generator().manual_seed(7), torch.Generator().manual_seed(7)
     wanted = start = torch.full((2, 4, 3, 3), 7.0)
@@ -285,7 +287,7 @@ def test_agrees_with_diffusers_euler_ancestral() -> None:
 @pytest.mark.parametrize(("label", "algorithm"), [("DPM++ 2M", "dpmsolver++"), ("DPM++ 2M SDE", "sde-dpmsolver++")])
 def test_agrees_with_diffusers_dpmpp_2m(label: str, algorithm: str, steps: int) -> None:
     """Diffusers walks variance-preserving latents; on the way to the model they are brought to our scale."""
-    scheduler = diffusers.DPMSolverMultistepScheduler(**BETAS, algorithm_type=algorithm, use_karras_sigmas=True)
+    scheduler = SCHEDULERS.DPMSolverMultistepScheduler(**BETAS, algorithm_type=algorithm, use_karras_sigmas=True)
     scheduler.set_timesteps(steps)
     sigmas, start, sines = scheduler.sigmas, pixel(7.0, torch.float32), SineNoise()
     preserving = start / (1 + sigmas[0] ** 2).sqrt()
@@ -308,9 +310,9 @@ def tilted(latents: Tensor, timestep: Tensor) -> Tensor:
 def test_agrees_with_diffusers_in_timestep_space(label: str, steps: int) -> None:
     common = {**BETAS, "set_alpha_to_one": False, "steps_offset": 1}
     if label == "DDIM":
-        scheduler = diffusers.DDIMScheduler(**common, clip_sample=False)
+        scheduler = SCHEDULERS.DDIMScheduler(**common, clip_sample=False)
     else:
-        scheduler = diffusers.PNDMScheduler(**common, skip_prk_steps=label == "PLMS")
+        scheduler = SCHEDULERS.PNDMScheduler(**common, skip_prk_steps=label == "PLMS")
     scheduler.set_timesteps(steps)
     wanted = start = pixel(0.7, torch.float32)
     # Ours leaves DDIM and PLMS at the first timestep, as A1111 does; diffusers goes one step further.
@@ -330,7 +332,7 @@ def test_agrees_with_diffusers_unipc(variant: str, order: int) -> None:
     options = UniPC(variant=variant, order=order)
     ours = run_timesteps("UniPC", unguided(model), start, timesteps(10), unipc=options)
 
-    scheduler = diffusers.UniPCMultistepScheduler(**BETAS, solver_order=order, solver_type=variant)
+    scheduler = SCHEDULERS.UniPCMultistepScheduler(**BETAS, solver_order=order, solver_type=variant)
     scheduler.set_timesteps(10)
     positions = torch.tensor([*model.levels, 0.0], dtype=torch.float64)
     table = alphas(torch.float64).log()

@@ -15,7 +15,8 @@ ANY_STEP = Step(0, 1, torch.tensor(2.0), torch.tensor(1.0))
 
 
 def norms(latents: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(latents, dim=1)
+    lengths: Tensor = torch.linalg.vector_norm(latents, dim=1)
+    return lengths
 
 
 def test_each_cell_is_new_by_its_share() -> None:

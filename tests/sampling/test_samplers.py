@@ -1,5 +1,7 @@
 """The step functions of noise-level space: golden values, counts of calls and draws, bindings to the catalog."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -43,7 +45,7 @@ IN_SIGMAS = [label for label, info in SAMPLERS.items() if info.space == "sigma"]
 
 
 @pytest.mark.parametrize(("label", "options", "expected", "calls", "draws"), GOLDEN)
-def test_golden_values(label: str, options: dict[str, float], expected: float, calls: int, draws: int) -> None:
+def test_golden_values(label: str, options: dict[str, Any], expected: float, calls: int, draws: int) -> None:
     denoise, noise = Counted(wavy), SineNoise()
     end = run(label, denoise, pixel(7.3073), karras(8), noise=noise, **options)
     assert end.item() == pytest.approx(expected, abs=1e-5)
@@ -51,7 +53,7 @@ def test_golden_values(label: str, options: dict[str, float], expected: float, c
 
 
 @pytest.mark.parametrize(("label", "options"), [(row[0], row[1]) for row in GOLDEN])
-def test_single_precision_stays_single_and_close(label: str, options: dict[str, float]) -> None:
+def test_single_precision_stays_single_and_close(label: str, options: dict[str, Any]) -> None:
     double = run(label, Counted(wavy), pixel(7.3073), karras(8), **options)
     sines = SineNoise()
     single = run(
@@ -91,8 +93,14 @@ def test_lcm_jumps_and_noises_anew() -> None:
     noise = SineNoise()
     end = run("LCM", lambda step, x, sigma: torch.ones_like(x), pixel(3.0), karras(1), noise=noise)
     assert (end.item(), noise.draws) == (1.0, 0)
-    sigmas, ends = karras(4)[:3], []
-    run("LCM", lambda step, x, sigma: ends.append(x.item()) or torch.ones_like(x), pixel(3.0), sigmas)
+    sigmas = karras(4)[:3]
+    ends: list[float] = []
+
+    def denoise(step: Step, x: Tensor, sigma: Tensor) -> Tensor:
+        ends.append(x.item())
+        return torch.ones_like(x)
+
+    run("LCM", denoise, pixel(3.0), sigmas)
     assert ends[1] == pytest.approx(1 + sigmas[1].item() * 0.8414709848)
 
 

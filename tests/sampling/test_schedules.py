@@ -224,7 +224,7 @@ def test_quantizing_rounds_the_timesteps_of_the_bounds() -> None:
         ({"rho": 0.001}, "schedule"),
     ],
 )
-def test_options_that_give_no_descending_levels_are_refused(options: dict[str, float], field: str) -> None:
+def test_options_that_give_no_descending_levels_are_refused(options: dict[str, Any], field: str) -> None:
     with pytest.raises(BadRequestError) as refused:
         levels("Karras", 10, **options)
     assert refused.value.field == field

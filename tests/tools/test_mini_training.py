@@ -40,7 +40,8 @@ def line(folder: Path) -> tuple[Course, Callable[[np.random.Generator], Tensor]]
     def loss(generator: np.random.Generator) -> Tensor:
         x = torch.from_numpy(generator.standard_normal((16, 3))).float()
         wanted = x @ torch.tensor([[1.0], [-2.0], [0.5]])
-        return (layer(x) - wanted).square().mean()
+        missed: Tensor = layer(x) - wanted
+        return missed.square().mean()
 
     return course, loss
 

@@ -1,6 +1,7 @@
 """The quick form of a network learns what the plain form learns: every gradient is there, and nearly the same."""
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tests.narrowing import known, untyped
 from tools.train_mini.quick import channels_last, quick, spell_out_enlarging
 
 
@@ -20,19 +22,20 @@ class Small(nn.Module):
         self.last = nn.Conv2d(32, 4, 3, padding=1)
 
     def forward(self, latents: Tensor) -> Tensor:
-        return self.last(functional.silu(self.norm(self.larger(self.first(latents)))))
+        made: Tensor = self.last(functional.silu(self.norm(self.larger(self.first(latents)))))
+        return made
 
 
 def test_what_lies_before_an_enlargement_learns() -> None:
     torch.manual_seed(0)
     plain = Small()
-    fast = copy.deepcopy(plain).to(memory_format=torch.channels_last)
+    fast = untyped(copy.deepcopy(plain)).to(memory_format=torch.channels_last)
     spell_out_enlarging(fast)
     latents, wanted = torch.randn(2, 4, 4, 4), torch.randn(2, 4, 8, 8)
-    forms = {"plain": plain, "fast": quick(fast.__call__, torch.device("cpu"))}
+    forms: dict[str, Callable[[Tensor], Tensor]] = {"plain": plain, "fast": quick(fast.__call__, torch.device("cpu"))}
     losses = {name: (form(channels_last(latents)).float() - wanted).square().mean() for name, form in forms.items()}
     for loss in losses.values():
-        loss.backward()
+        untyped(loss).backward()
     assert losses["fast"].item() == pytest.approx(losses["plain"].item(), rel=0.02)
     for (name, one), (_, other) in zip(plain.named_parameters(), fast.named_parameters(), strict=True):
-        assert float((one.grad - other.grad).norm() / one.grad.norm()) < 0.1, name
+        assert float((known(one.grad) - known(other.grad)).norm() / known(one.grad).norm()) < 0.1, name

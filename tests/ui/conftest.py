@@ -13,10 +13,12 @@ from webui.ui.mount import mount
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> FakeEngine:
+def engine(tmp_path: Path) -> Iterator[FakeEngine]:
     outputs = tmp_path / "outputs"
     outputs.mkdir()
-    return FakeEngine(outputs)
+    made = FakeEngine(outputs)
+    yield made
+    made.close()
 
 
 @pytest.fixture(autouse=True)

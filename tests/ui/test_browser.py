@@ -5,6 +5,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
+from tests.doors import text_of
 from tests.ui.driving import WAIT, eventually, generate, picture, type_prompt
 from tests.ui.fakes import FakeEngine
 from webui.domain.errors import UnusableFileError
@@ -46,18 +47,13 @@ def test_the_text_follows_the_selected_picture(page: Page) -> None:
     picture(page)
     assert "Seed: 7," in generation_text(page)
     page.locator("#txt2img_gallery .thumbnails button").nth(1).click()
-    expect(page.locator("#txt2img_infotext textarea")).to_have_value(text_of("two cats", 8))
+    expect(page.locator("#txt2img_infotext textarea")).to_have_value(
+        text_of(GenerationRequest(prompt="two cats", seed=8))
+    )
     page.locator("#txt2img_reuse_seed").click()
     expect(page.locator("#txt2img_seed input")).to_have_value("8")
     page.locator("#txt2img_random_seed").click()
     expect(page.locator("#txt2img_seed input")).to_have_value("-1")
-
-
-def text_of(prompt: str, seed: int) -> str:
-    return (
-        f"{prompt}\nNegative prompt: \nSteps: 20, Sampler: DPM++ 2M, CFG scale: 7.0, Seed: {seed}, Size: 512x512, "
-        "Model: mini"
-    )
 
 
 def test_pictures_that_arrive_leave_the_typing_user_alone(page: Page, engine: FakeEngine) -> None:
@@ -134,7 +130,9 @@ def test_a_reloaded_page_sees_its_job_end(page: Page, engine: FakeEngine) -> Non
     expect(page.locator("#txt2img_progress .bar")).to_be_visible()
     engine.step_seconds = 0
     picture(page)
-    expect(page.locator("#txt2img_infotext textarea")).to_have_value(text_of("a patient cat", 1000))
+    expect(page.locator("#txt2img_infotext textarea")).to_have_value(
+        text_of(GenerationRequest(prompt="a patient cat", seed=1000))
+    )
 
 
 def test_an_error_is_one_sentence_and_the_page_goes_on(page: Page, engine: FakeEngine) -> None:
@@ -189,7 +187,9 @@ def test_a_dropped_picture_gives_its_text_and_settings_back(page: Page, engine: 
     page.locator("#txt2img_clear").click()
     page.get_by_role("tab", name="PNG Info").click()
     page.locator("#pnginfo_image input[type=file]").set_input_files(saved)
-    expect(page.locator("#pnginfo_text textarea")).to_have_value(text_of("a cat to send", 1000))
+    expect(page.locator("#pnginfo_text textarea")).to_have_value(
+        text_of(GenerationRequest(prompt="a cat to send", seed=1000))
+    )
     page.locator("#pnginfo_send_to_txt2img").click()
     expect(page.locator("#txt2img_prompt textarea")).to_be_visible()
     expect(page.locator("#txt2img_prompt textarea")).to_have_value("a cat to send")

@@ -11,16 +11,17 @@ import pytest
 from PIL import Image
 from pydantic import BaseModel, Field
 
+from tests.narrowing import known, untyped
 from tests.ui.fakes import FakeEngine
 from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ActionCall, ActionInfo, ActionOutcome, ExtensionInfo
 from webui.domain.request import GenerationRequest
-from webui.engine.acting import ActionOfExtension
+from webui.engine.acting import ActionJob, ActionOfExtension
 from webui.extension_api import ImageField, Options
 from webui.jobs.job import Job
 from webui.plugins.catalog import Catalog
 from webui.plugins.options import schema_of
-from webui.ui import extension_views, markup
+from webui.ui import extension_forms, extension_views, markup
 from webui.ui.album import Album
 from webui.ui.page import build
 
@@ -93,7 +94,7 @@ def test_an_uploaded_picture_becomes_base64(accordions: extension_views.Accordio
     _, control = accordions.entries[0].form.controls["units", 0, "image"]
     values[control] = {"path": str(tmp_path / "picture.png")}
     unit = ToyOptions.model_validate(accordions.read(values)["toy"]).units[0]
-    assert (unit.image.width, unit.image.height) == (3, 2)
+    assert (known(unit.image).width, known(unit.image).height) == (3, 2)
     values[control] = {"path": str(tmp_path / "none.png")}
     with pytest.raises(BadRequestError, match=r"units\.0\.image"):
         accordions.read(values)
@@ -139,9 +140,14 @@ def test_an_action_is_followed_to_its_end(engine: FakeEngine, tmp_path: Path) ->
     job = Job("j", kind, ActionCall("toy", "do", {}), SimpleNamespace())
     job.note_end(ActionOutcome("done <well>", images=(Image.new("RGB", (2, 2)),)))
     asked: list[Any] = []
-    engine.act = lambda *given: asked.append(given) or job  # type: ignore[attr-defined]
+
+    def act(*given: Any) -> ActionJob:
+        asked.append(given)
+        return job
+
+    untyped(engine).act = act
     with gr.Blocks(analytics_enabled=False):
-        form = extension_views.extension_forms.draw(INFO.actions[0].schema, "do", lambda kind: [])
+        form = extension_forms.draw(INFO.actions[0].schema, "do", lambda kind: [])
         parts = gr.HTML(), gr.HTML(), gr.Gallery(), gr.State("")
     tab = extension_views._ActionTab(engine, Album(tmp_path), INFO, INFO.actions[0], form, *parts)
 

@@ -1,5 +1,7 @@
 """What a field is follows from its schema, and what the controls show can be read back."""
 
+from typing import Any
+
 import gradio as gr
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -38,7 +40,7 @@ def draw_all(request: GenerationRequest = GenerationRequest()) -> forms.Form:
     return pen.form()
 
 
-def values_of(form: forms.Form, request: GenerationRequest) -> dict:
+def values_of(form: forms.Form, request: GenerationRequest) -> dict[Any, Any]:
     return {control: update["value"] for control, update in form.show(request).items()}
 
 

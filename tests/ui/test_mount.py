@@ -6,11 +6,13 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from tests.narrowing import untyped
 from tests.ui.fakes import FakeEngine
 from webui.ui.mount import mount
 from webui.ui.uploads import foreign_file
@@ -32,17 +34,18 @@ def file_data(path: object) -> dict[str, object]:
     return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
 
 
-def events(client: TestClient) -> list[dict]:
-    return client.get("/config").json()["dependencies"]
+def events(client: TestClient) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.get("/config").json()["dependencies"]
+    return found
 
 
-def picture_event(client: TestClient) -> dict:
+def picture_event(client: TestClient) -> dict[str, Any]:
     config = client.get("/config").json()
     [image] = [block["id"] for block in config["components"] if block["props"].get("elem_id") == "pnginfo_image"]
     return next(event for event in config["dependencies"] if event["inputs"] == [image])
 
 
-def ask(client: TestClient, event: dict, value: object, *, queue: bool = False) -> str:
+def ask(client: TestClient, event: dict[str, Any], value: object, *, queue: bool = False) -> str:
     """Run an event as the page does, at once or through the queue, and give back everything it answers."""
     body = {"data": [value], "fn_index": event["id"], "session_hash": "s", "event_data": None, "trigger_id": None}
     if not queue:
@@ -77,7 +80,7 @@ def test_an_event_cannot_name_a_file_of_the_machine(client: TestClient, tmp_path
 
 @pytest.mark.parametrize("queue", [False, True])
 def test_the_check_stands_apart_from_gradios_flag(client: TestClient, tmp_path: Path, queue: bool) -> None:
-    client.app.routes[-1].app.get_blocks().has_launched = False
+    untyped(client.app).routes[-1].app.get_blocks().has_launched = False
     with client:
         answer = ask(client, picture_event(client), file_data(tmp_path / "secret.txt"), queue=queue)
     assert REFUSED[queue] in answer
@@ -86,7 +89,7 @@ def test_the_check_stands_apart_from_gradios_flag(client: TestClient, tmp_path: 
 
 def test_only_what_reports_on_its_way_waits_in_the_queue(client: TestClient) -> None:
     """An answer through the queue can be missed where the page's stream is just being closed."""
-    page = client.app.routes[-1].app.get_blocks()
+    page = untyped(client.app).routes[-1].app.get_blocks()
     queued = {handler.fn for handler in page.fns.values() if handler.queue}
     assert queued
     assert all(inspect.isasyncgenfunction(inspect.unwrap(one)) for one in queued), queued

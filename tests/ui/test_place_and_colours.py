@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Browser, expect
 
+from tests.narrowing import untyped
 from tests.ui.driving import WAIT, served
 from tests.ui.fakes import FakeEngine
 from webui.server.subpath import below, without
@@ -15,9 +16,10 @@ from webui.ui.mount import mount
 
 @pytest.fixture
 def address(engine: FakeEngine, tmp_path: Path) -> Iterator[str]:
-    options = {"temp_dir": tmp_path / "temp", "outputs_dir": engine.outputs}
-    app = mount(FastAPI(), engine, root_path="/sd", colours="dark", **options)
-    with served(without("/sd", below("/sd", app))) as place:
+    app = mount(
+        FastAPI(), engine, root_path="/sd", colours="dark", temp_dir=tmp_path / "temp", outputs_dir=engine.outputs
+    )
+    with served(untyped(without("/sd", below("/sd", app)))) as place:
         yield f"{place}sd"
 
 

@@ -9,13 +9,11 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from tests.jobs.toys import Control as Obedient
-from tests.ui.fakes import GENERATION, FakeEngine, FakeFile
-from webui.domain.errors import BadRequestError, UnusableFileError
+from tests.doors import PATIENCE
+from tests.ui.fakes import FakeEngine, named
+from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
-from webui.jobs.job import Job
-from webui.jobs.record import JobRecord, PictureRecord
 from webui.ui import forms, model_choices, quicksettings, txt2img
 from webui.ui.album import Album
 from webui.ui.generate import Runner
@@ -33,13 +31,18 @@ def runner(engine: FakeEngine, tmp_path: Path) -> Runner:
     return Runner(engine, pen.form(), results, Album(tmp_path / "shown"), save_images=True)
 
 
-def values_of(runner: Runner, **changes: Any) -> dict:
+def form_of(runner: Runner) -> forms.Form:
+    assert isinstance(runner.form, forms.Form)
+    return runner.form
+
+
+def values_of(runner: Runner, **changes: Any) -> dict[Any, Any]:
     request = GenerationRequest(checkpoint="mini.safetensors", **changes)
-    return {control: update["value"] for control, update in runner.form.show(request).items()}
+    return {control: update["value"] for control, update in form_of(runner).show(request).items()}
 
 
-def everything(updates: AsyncIterator[dict]) -> list[dict]:
-    async def collect() -> list[dict]:
+def everything(updates: AsyncIterator[dict[Any, Any]]) -> list[dict[Any, Any]]:
+    async def collect() -> list[dict[Any, Any]]:
         return [update async for update in updates]
 
     return asyncio.run(collect())
@@ -80,7 +83,7 @@ def test_a_job_ends_with_its_pictures_as_files_that_keep_their_text(runner: Runn
 
 
 def test_a_picture_that_was_not_saved_has_its_text_too(runner: Runner, engine: FakeEngine) -> None:
-    engine.outputs = None
+    engine.saver.folder = None
     last = everything(runner.generate(values_of(runner, prompt="a cat", steps=1)))[-1]
     [file] = last[runner.results.gallery]["value"]
     text, _, request, note = read_picture(file)
@@ -120,35 +123,40 @@ def test_a_fault_is_told_without_details_and_logged(
 def test_interrupt_ends_this_browsers_job(runner: Runner, engine: FakeEngine) -> None:
     engine.step_seconds = 0.05
     job = engine.submit(GenerationRequest(steps=150), save=False)
+    assert job.wait_for(lambda now: now.progress.step > 0, PATIENCE)
     assert runner.interrupt(job.id) == ""
-    assert job.stop
-    job.thread.join()
+    with pytest.raises(Cancelled):
+        job.result(PATIENCE)
     assert "Nothing" in runner.interrupt(job.id)
     assert "Stopped" in everything(runner.follow(job))[-1][runner.results.status]
 
 
-@pytest.mark.parametrize("idle", ["", None, "job-0"])
+@pytest.mark.parametrize("idle", ["", None, "own"])
 def test_an_idle_page_stops_no_job_of_another(runner: Runner, engine: FakeEngine, idle: str | None) -> None:
-    own = engine.submit(GenerationRequest(steps=1), save=False, owner="page idle")
-    own.thread.join()
+    engine.submit(GenerationRequest(steps=1), save=False, owner="page idle", job_id="own").result(PATIENCE)
     engine.step_seconds = 0.05
     job = engine.submit(GenerationRequest(steps=150), save=False, owner="page busy")
+    assert job.wait_for(lambda now: now.state == "running", PATIENCE)
     assert "Nothing of this page" in runner.interrupt(idle)
     assert "Nothing of this page" in runner.skip(idle)
-    assert (job.stop, job.skipped) == (False, False)
+    assert (job.stopping, job.skip_asked) == (False, None)
     job.cancel()
-    job.thread.join()
+    with pytest.raises(Cancelled):
+        job.result(PATIENCE)
 
 
 def test_of_several_jobs_of_a_page_the_one_that_runs_is_stopped(runner: Runner, engine: FakeEngine) -> None:
     engine.step_seconds = 0.05
-    first = engine.submit(GenerationRequest(steps=150), save=False, owner="page x")
-    last = engine.submit(GenerationRequest(steps=150), save=False, owner="page x")
+    first, last = (engine.submit(GenerationRequest(steps=150), save=False, owner="page x") for _ in range(2))
+    assert first.wait_for(lambda now: now.state == "running", PATIENCE)
     assert runner.interrupt(last.id) == ""
-    assert (first.stop, last.stop) == (True, False)
+    with pytest.raises(Cancelled):
+        first.result(PATIENCE)
+    assert (first.stopping, last.stopping) == (True, False)
+    assert last.wait_for(lambda now: now.state == "running", PATIENCE)
     last.cancel()
-    first.thread.join()
-    last.thread.join()
+    with pytest.raises(Cancelled):
+        last.result(PATIENCE)
 
 
 def test_a_page_that_comes_back_after_a_restart_sees_what_its_job_made(
@@ -156,9 +164,9 @@ def test_a_page_that_comes_back_after_a_restart_sees_what_its_job_made(
 ) -> None:
     saved = tmp_path / "saved.png"
     Image.new("RGB", (8, 8)).save(saved)
-    pictures = (PictureRecord(0, str(saved), 7, 8, "a cat"), PictureRecord(1, str(tmp_path / "gone.png"), 8, 9, "a"))
-    notices = (Notice("output", "<b>"),)
-    engine.queue.records["old"] = JobRecord("old", "done", 0.0, True, "", "", 0, "", notices, pictures)
+    engine.note_earlier("old", notices=(Notice("output", "<b>"),))
+    engine.store.add_image("old", str(saved), "a cat", 7, position=0, subseed=8)
+    engine.store.add_image("old", str(tmp_path / "gone.png"), "a", 8, position=1, subseed=9)
     [update] = everything(runner.resume("old"))
     [file] = update[runner.results.gallery]["value"]
     assert Path(file).read_bytes() == saved.read_bytes()
@@ -166,24 +174,23 @@ def test_a_page_that_comes_back_after_a_restart_sees_what_its_job_made(
     assert "&lt;b&gt;" in update[runner.results.status]
 
 
-def test_a_job_that_is_held_or_stands_still_says_why(runner: Runner) -> None:
-    job = Job("a", GENERATION, GenerationRequest(), Obedient())
-    engine_queue = runner.engine.queue
+def test_a_job_that_is_held_or_stands_still_says_why(runner: Runner, engine: FakeEngine) -> None:
+    engine.queue.pause("paused by hand")
+    job = engine.submit(GenerationRequest(), save=False)
     job.note_reason("the queue is paused: no space")
     assert "no space" in runner._look(job, job.status)[runner.results.status]
     job.note_reason("")
-    engine_queue.reason = "paused by hand"
     assert "paused by hand" in runner._look(job, job.status)[runner.results.status]
-    job.note_held("killed <two> workers")
+    engine.queue.hold(job, "killed <two> workers")
     assert "Held: killed &lt;two&gt; workers" in runner._look(job, job.status)[runner.results.status]
 
 
 def test_skip_ends_the_batch_and_the_next_is_made(runner: Runner, engine: FakeEngine) -> None:
     engine.step_seconds = 0.05
     job = engine.submit(GenerationRequest(steps=10, n_iter=2), save=False)
+    assert job.wait_for(lambda now: now.state == "running", PATIENCE)
     runner.skip(job.id)
-    job.thread.join()
-    assert [image.index for image in job.result().images] == [1]
+    assert [image.index for image in job.result(PATIENCE).images] == [1]
 
 
 def test_a_page_that_comes_back_sees_its_job_end(runner: Runner, engine: FakeEngine) -> None:
@@ -202,12 +209,12 @@ def test_only_usable_files_are_offered_and_the_others_explained(engine: FakeEngi
 
 
 def test_a_page_without_any_checkpoint_can_be_built(engine: FakeEngine, tmp_path: Path) -> None:
-    engine.library.files = [FakeFile("torn.safetensors", usable=False, reason="torn")]
+    engine.library.named = [named("checkpoint", "torn.safetensors", usable=False, reason="torn")]
     build(engine, temp_dir=tmp_path)
 
 
 def test_pasted_parameters_fill_the_controls(runner: Runner, engine: FakeEngine) -> None:
-    paste = Paste(engine, runner.form, runner.results.status)
+    paste = Paste(engine, form_of(runner), runner.results.status)
     text = (
         "a dog\nNegative prompt: cats\nSteps: 31, Sampler: Euler a, CFG scale: 5, Seed: 9, Size: 4096x64, Model: other"
     )
@@ -221,14 +228,14 @@ def test_pasted_parameters_fill_the_controls(runner: Runner, engine: FakeEngine)
 
 
 def test_a_pasted_checkpoint_that_is_not_here_keeps_the_current_one(runner: Runner, engine: FakeEngine) -> None:
-    paste = Paste(engine, runner.form, runner.results.status)
+    paste = Paste(engine, form_of(runner), runner.results.status)
     updates = paste.text("a dog\nSteps: 31, Sampler: Euler a, Seed: 9, Model: dreams", "sdxl/other.safetensors")
     assert updates[runner.form.controls["checkpoint"]]["value"] == "sdxl/other.safetensors"
     assert "was not changed" in updates[runner.results.status]
 
 
 def test_a_plain_prompt_pasted_changes_the_prompts_only(runner: Runner, engine: FakeEngine) -> None:
-    updates = Paste(engine, runner.form, runner.results.status).text("just a dog", None)
+    updates = Paste(engine, form_of(runner), runner.results.status).text("just a dog", None)
     assert {*updates} == {
         runner.form.controls["prompt"], runner.form.controls["negative_prompt"], runner.results.status,
     }  # fmt: skip

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tests.library.small import small_checkpoint, small_vae
+from tests.narrowing import untyped
 from webui.domain.errors import UnusableFileError
 from webui.library import ModelLibrary
 from webui.library.idle_tensors import idle_reason
@@ -103,7 +104,7 @@ def test_float8_is_multiplied_by_the_scale_beside_it(
         tensors["scaled_fp8"] = torch.zeros(2).to(stored)
     model = loaded(tmp_path, tensors)
     assert model.notices == ()
-    module = model.unet.module
+    module = untyped(model.unet.module)
     got = (
         module.time_embedding.linear_1.weight,
         module.down_blocks[0].resnets[0].conv1.weight,

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from tests.library import full_size
 from tests.library.small import small_checkpoint, small_vae
+from tests.narrowing import untyped
 from tests.weights.sources import Memory
 from webui.domain.errors import NotFiniteError, UnusableFileError
 from webui.library.shapes import UnetShape, VaeShape, unet_shape, vae_shape
@@ -122,7 +123,7 @@ def test_any_latent_size_works(height: int, width: int) -> None:
 
 def test_odd_sizes_are_fitted_after_the_convolution() -> None:
     """LDM doubles 5 to 10, convolves, and shrinks to 9; the convolution therefore sees 10 columns."""
-    upsample = door(small_checkpoint(5)).module.up_blocks[0].upsamplers[0]
+    upsample = untyped(door(small_checkpoint(5)).module).up_blocks[0].upsamplers[0]
     seen: list[torch.Size] = []
     upsample.conv.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].shape))
     assert upsample(torch.randn(1, 64, 4, 5), (8, 9)).shape == (1, 64, 8, 9)
@@ -146,7 +147,7 @@ def test_fractional_timesteps_matter_also_in_half_precision() -> None:
 
 
 def residual_shapes() -> list[tuple[int, ...]]:
-    return [(2, 32, 8, 8)] * 3 + [(2, 32, 4, 4)] + [(2, 64, 4, 4)] * 2
+    return [*[(2, 32, 8, 8)] * 3, (2, 32, 4, 4), *[(2, 64, 4, 4)] * 2]
 
 
 def test_residuals_act_on_their_skip_and_zeros_change_nothing() -> None:

@@ -7,6 +7,7 @@ from diffusers.pipelines.latent_consistency_models.pipeline_latent_consistency_t
     LatentConsistencyModelPipeline,
 )
 
+from tests.narrowing import untyped
 from tests.weights.sources import Memory
 from webui.library.layout import unet_layout
 from webui.library.shapes import unet_shape
@@ -21,7 +22,9 @@ LEVEL = torch.tensor(1.0)
 
 def reference(w: float, width: int) -> torch.Tensor:
     """The same embedding as diffusers makes it."""
-    return LatentConsistencyModelPipeline.get_guidance_scale_embedding(None, torch.tensor([w]), width)
+    made = untyped(LatentConsistencyModelPipeline).get_guidance_scale_embedding(None, torch.tensor([w]), width)
+    assert isinstance(made, torch.Tensor)
+    return made
 
 
 @pytest.mark.parametrize("width", [2, 7, 32, 256])
@@ -35,7 +38,7 @@ def test_the_embedding_is_that_of_the_networks_training(w: float, width: int) ->
 @pytest.mark.parametrize("naming", ["ldm", "diffusers"])
 def test_the_network_is_told_the_scale_less_one(naming: str) -> None:
     torch.manual_seed(2)
-    original = UNet2DConditionModel(
+    original = untyped(UNet2DConditionModel)(
         block_out_channels=(32, 64), layers_per_block=2, cross_attention_dim=64, attention_head_dim=8,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
         time_cond_proj_dim=WIDTH,

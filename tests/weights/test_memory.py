@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import save_file
 
 from tests.library.small import small_checkpoint, small_vae
+from tests.narrowing import untyped
 from webui.domain.errors import NotFiniteError, UnusableFileError
 from webui.library import ModelLibrary
-from webui.weights import memory
+from webui.weights import load, memory
 from webui.weights.families.registry import FAMILIES
 from webui.weights.memory import ModelCache
 
@@ -34,7 +35,7 @@ def library(tmp_path: Path) -> ModelLibrary:
 def test_the_vae_may_have_numbers_of_its_own(library: ModelLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a CPU every VAE is float32, so that what is asked of the readers is looked at."""
     asked: list[torch.dtype | None] = []
-    whole, alone = memory.load_model, memory.load_vae
+    whole, alone = load.load_model, load.load_vae
 
     def load_model(*given: Any, vae_dtype: torch.dtype | None, **options: Any) -> Any:
         asked.append(vae_dtype)
@@ -81,7 +82,7 @@ def test_the_old_model_is_gone_before_the_new_one_is_read(
 ) -> None:
     cache = ModelCache(library, CPU, torch.float32, 1)
     old = weakref.ref(cache.get(library.checkpoint("a"), None).unet.module)
-    load = memory.load_model
+    load = untyped(memory).load_model
     alive: list[bool] = []
 
     def watched(*arguments: object, **options: object) -> object:

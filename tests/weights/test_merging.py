@@ -4,13 +4,14 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
+from tests.narrowing import known, untyped
 from webui.weights.merging import match, merged_tokens
 
 
 def test_alike_tokens_are_merged_without_loss() -> None:
     squares = torch.randn(2, 3, 4, 8)
     tokens = squares.repeat_interleave(2, 1).repeat_interleave(2, 2).reshape(2, 48, 8)  # 6 x 8 cells
-    merge = match(tokens, 6, 8, 0.75)
+    merge = known(match(tokens, 6, 8, 0.75))
     small = merge.shrink(tokens)
     assert small.shape == (2, 12, 8)
     torch.testing.assert_close(merge.grow(small), tokens)
@@ -20,7 +21,7 @@ def test_alike_tokens_are_merged_without_loss() -> None:
 @pytest.mark.parametrize("ratio", [0.1, 0.5, 0.9])
 def test_sizes_and_means(height: int, width: int, ratio: float) -> None:
     tokens = torch.randn(3, height * width, 8)
-    merge = match(tokens, height, width, ratio)
+    merge = known(match(tokens, height, width, ratio))
     count = min(height * width - (height // 2) * (width // 2), int(height * width * ratio))
     small = merge.shrink(tokens)
     assert small.shape == (3, height * width - count, 8)
@@ -37,7 +38,7 @@ def test_sizes_and_means(height: int, width: int, ratio: float) -> None:
 
 def test_rows_of_a_batch_are_matched_by_themselves() -> None:
     tokens = torch.randn(2, 48, 8)
-    both, alone = match(tokens, 6, 8, 0.5), match(tokens[1:], 6, 8, 0.5)
+    both, alone = known(match(tokens, 6, 8, 0.5)), known(match(tokens[1:], 6, 8, 0.5))
     torch.testing.assert_close(both.grow(both.shrink(tokens))[1:], alone.grow(alone.shrink(tokens[1:])))
 
 
@@ -47,7 +48,7 @@ def test_no_share_merges_nothing() -> None:
 
 def test_a_network_is_itself_again_afterwards() -> None:
     torch.manual_seed(0)
-    unet = UNet2DConditionModel(
+    unet = untyped(UNet2DConditionModel)(
         sample_size=8, block_out_channels=(32, 32), layers_per_block=1, cross_attention_dim=16, attention_head_dim=8,
         norm_num_groups=8, down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
@@ -56,7 +57,8 @@ def test_a_network_is_itself_again_afterwards() -> None:
 
     @torch.no_grad()
     def answer() -> torch.Tensor:
-        return unet(sample, torch.tensor([9.0, 9.0]), context, return_dict=False)[0]
+        made: torch.Tensor = unet(sample, torch.tensor([9.0, 9.0]), context, return_dict=False)[0]
+        return made
 
     before = answer()
     with merged_tokens(unet, 0.5):

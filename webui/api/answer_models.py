@@ -145,8 +145,33 @@ class JobAnswer(Open):
 
     id: str
     state: str
-    progress: dict[str, Any]
+    progress: dict[str, Any] | None = Field(description="null of a job that is no longer in memory")
     error: str | None
+
+
+class QueueAnswer(BaseModel):
+    """The queue as a whole; `reason` says why no further job is begun."""
+
+    paused: bool
+    reason: str
+    running: int
+    waiting: int
+    held: int
+
+
+class JobsAnswer(BaseModel):
+    """The jobs that have not ended, in their order, and a page of those that have, the newest first."""
+
+    queue: QueueAnswer
+    jobs: list[JobAnswer]
+    ended: list[JobAnswer]
+    before: int | None = Field(description="asks for the next page; null where this one is empty")
+
+
+class JobDeleted(BaseModel):
+    """A job that is forgotten."""
+
+    id: str
 
 
 class ImageData(BaseModel):

@@ -73,7 +73,7 @@ class FlowDoor:
     def __call__(self, call: ModelCall, residuals: Residuals | None) -> Tensor:
         if residuals is not None:
             raise ValueError("this network takes no residuals")
-        answer = self.module(call.sample.to(self.dtype), call.timestep / TIMES, call.context.to(self.dtype))
+        answer: Tensor = self.module(call.sample.to(self.dtype), call.timestep / TIMES, call.context.to(self.dtype))
         return answer.float()
 
 
