@@ -24,6 +24,7 @@ def main(folder: str, marks: str) -> None:
     host = ExtensionHost(load_all(Path(folder), calls=calls), nothing, torch.device("cpu"), torch.float32, calls)
     hooks = host.join(GenerationRequest())
     hooks.edit_request(GenerationRequest())
+    hooks.edit_image_request(GenerationRequest(), 0)
     hooks.use_networks(())
     hooks.embeddings()
     model: Any = SimpleNamespace()
