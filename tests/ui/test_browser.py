@@ -106,7 +106,7 @@ def test_an_idle_page_stops_no_job_of_another(page: Page, browser: Browser, addr
     for button in ("interrupt", "skip"):
         other.locator(f"#txt2img_{button}").click()
         expect(other.locator("#txt2img_status .notice")).to_contain_text("Nothing of this page is running")
-    assert (job.stop, job.skipped) == (False, False)
+    assert (job.state, job.stopping, job.skip_asked) == ("running", False, None)
     other.context.close()
     page.locator("#txt2img_interrupt").click()
     expect(page.locator("#txt2img_status .error")).to_contain_text("Stopped before the first picture")
@@ -131,7 +131,7 @@ def test_a_reloaded_page_sees_its_job_end(page: Page, engine: FakeEngine) -> Non
     engine.step_seconds = 0
     picture(page)
     expect(page.locator("#txt2img_infotext textarea")).to_have_value(
-        text_of(GenerationRequest(prompt="a patient cat", seed=1000))
+        text_of(GenerationRequest(prompt="a patient cat", seed=engine.last.work.seed))
     )
 
 
@@ -188,12 +188,12 @@ def test_a_dropped_picture_gives_its_text_and_settings_back(page: Page, engine: 
     page.get_by_role("tab", name="PNG Info").click()
     page.locator("#pnginfo_image input[type=file]").set_input_files(saved)
     expect(page.locator("#pnginfo_text textarea")).to_have_value(
-        text_of(GenerationRequest(prompt="a cat to send", seed=1000))
+        text_of(GenerationRequest(prompt="a cat to send", seed=engine.last.work.seed))
     )
     page.locator("#pnginfo_send_to_txt2img").click()
     expect(page.locator("#txt2img_prompt textarea")).to_be_visible()
     expect(page.locator("#txt2img_prompt textarea")).to_have_value("a cat to send")
-    expect(page.locator("#txt2img_seed input")).to_have_value("1000")
+    expect(page.locator("#txt2img_seed input")).to_have_value(str(engine.last.work.seed))
 
 
 def test_the_checkpoint_that_is_chosen_is_remembered(page: Page, engine: FakeEngine) -> None:
