@@ -29,7 +29,7 @@ from webui.domain.images import ImageField
 from webui.domain.inpainting import Inpainting, Outpainting
 from webui.domain.upscale import Upscale
 
-__all__ = ["MAX_PROMPT", "MAX_SEED", "Emphasis", "Frozen", "Name", "Number", "Text"]  # also of others' use
+__all__ = ["MAX_PROMPT", "MAX_SEED", "Emphasis", "Frozen", "Name", "Number", "Text"]  # other rooms import these here
 
 MAX_WORK = 4096 * 4096 * 150 * 4  # pixels x steps x images of one request
 
