@@ -1,6 +1,6 @@
 """A pen that draws fields of the request inside the caller's Blocks, and remembers the controls by their path."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
@@ -45,17 +45,25 @@ class Pen:
         drawn = self.controls.get(name)
         return str(drawn.label) if drawn is not None and drawn.label else label_of(name)
 
-    def draw(self, name: str, *, modes: tuple[Mode, ...] = MODES, **more: Any) -> Component:
-        """Draw a field as its schema and its row say; in other modes than those given it is not shown."""
+    def draw(self, name: str, **more: Any) -> Component:
+        """Draw a field as its schema and its row say.
+
+        Args:
+            name: its path.
+            more: passed on to the component, but for `usual`, the value to begin with where the starting values have
+                none, and `modes`, in which alone it is shown.
+        """
         schema, row = self._schemas[name], row_of(name)
         value = self._values.get(name, more.pop("usual", schema.get("default", "")))
-        classes = [*shown_in(modes), *more.pop("elem_classes", ())]
+        classes = [*shown_in(more.pop("modes", MODES)), *_listed(more.pop("elem_classes", ()))]
         settings = {"elem_id": self._id_of(name), "elem_classes": classes, "min_width": 0, "interactive": True, **more}
         label = settings.pop("label", label_of(name))
         if not row.choices:
             return self._keep(name, forms.draw(name, schema, value=value, label=label, span=row.span, **settings))
-        kind = gr.Radio if len(row.choices) <= FEW else gr.Dropdown
-        return self._keep(name, kind([*row.choices], value=value, label=label, **settings))
+        if len(row.choices) > FEW:
+            return self._keep(name, gr.Dropdown([*row.choices], value=value, label=label, **settings))
+        settings["elem_classes"] = ["segments", *classes]
+        return self._keep(name, gr.Radio([*row.choices], value=value, label=label, **settings))
 
     def number(self, name: str, **more: Any) -> Component:
         """Draw a whole number as a box instead of a slider."""
@@ -136,6 +144,10 @@ class Pen:
     def form(self) -> Form:
         """What was drawn, as a form that can be read."""
         return Form(MappingProxyType(dict(self.controls)), tuple(self.parts), self.extensions)
+
+
+def _listed(classes: str | Sequence[str]) -> Sequence[str]:
+    return [classes] if isinstance(classes, str) else classes
 
 
 def label_of(name: str) -> str:

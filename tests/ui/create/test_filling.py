@@ -11,8 +11,9 @@ from tests.ui.fakes import FakeEngine
 from webui.domain.hires import Hires
 from webui.domain.request import GenerationRequest, Guidance, Noise, Refiner, Txt2Img
 from webui.output.infotext import InfoFacts, write
+from webui.output.parse import parse, to_request
 from webui.ui import quicksettings
-from webui.ui.create import settings
+from webui.ui.create import settings_pane
 from webui.ui.create.filling import Filling
 from webui.ui.create.form import Form
 from webui.ui.layout import Pen
@@ -41,7 +42,7 @@ def filling(engine: FakeEngine) -> Filling:
         quicksettings.draw(pen, engine)
         for name in ("prompt", "negative_prompt", "styles"):
             pen.draw(name)
-        settings.draw(pen)
+        settings_pane.draw(pen)
     return Filling(engine, pen.form())
 
 
@@ -72,14 +73,21 @@ def test_a_text_of_a1111_fills_the_form(filling: Filling) -> None:
     "request_",
     [
         GenerationRequest(prompt="a", seed=3, refiner=Refiner(checkpoint="sdxl/other.safetensors", switch_at=0.6)),
-        GenerationRequest(prompt="a", seed=3, noise=Noise(eta=0.5, ensd=31337), guidance=Guidance(rescale=0.7)),
+        GenerationRequest(
+            seed=3, sampler="Euler a", noise=Noise(eta_ancestral=0.5, ensd=31337), guidance=Guidance(rescale=0.7)
+        ),
         GenerationRequest(prompt="a, b", negative_prompt="c", seed=2**53 + 1, steps=7, tiling=True, batch_size=1),
         GenerationRequest(prompt="a", seed=3, task=Txt2Img(hires=Hires(enabled=True, scale=1.5, steps=3))),
     ],
 )
 def test_a_text_of_this_program_makes_the_same_request_again(filling: Filling, request_: GenerationRequest) -> None:
-    read = filling.form.read(values_after(filling, write(request_, FACTS)))
-    assert read == request_.with_(checkpoint="mini.safetensors")
+    text = write(request_, FACTS)
+    read = filling.form.read(values_after(filling, text))
+    assert read == to_request(parse(text)).with_(checkpoint="mini.safetensors")
+    assert (read.seed, read.noise, read.guidance, read.task) == (
+        request_.seed, request_.noise, request_.guidance, request_.task,
+    )  # fmt: skip
+    assert (read.refiner is None) == (request_.refiner is None)
 
 
 def test_a_text_switches_off_what_it_does_not_use(filling: Filling) -> None:

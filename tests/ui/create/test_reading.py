@@ -29,9 +29,9 @@ from webui.domain.request import (
 )
 from webui.ui import forms
 from webui.ui.create.creation import CreateForm
-from webui.ui.create.form import Form, flatten
+from webui.ui.create.form import Form
 from webui.ui.create.modes import MODES, Mode, reads
-from webui.ui.create.settings import draw
+from webui.ui.create.settings_pane import draw
 from webui.ui.layout import Pen
 
 LEAVES = forms.request_leaves()
@@ -339,11 +339,3 @@ def test_only_the_named_fields_are_shown_and_their_part_is_switched_on() -> None
     guidance = next(part for part in FORM.form.parts if part.title == "Guidance")
     assert {*FORM.form.show(EVERYTHING, ("guidance.rescale",))} == {controls["guidance.rescale"], guidance.switch}
     assert {*FORM.form.show(GenerationRequest(), ("guidance.rescale",))} <= {controls["guidance.rescale"]}
-
-
-def test_a_request_is_flattened_to_what_it_has() -> None:
-    flat = flatten(GenerationRequest(prompt="a"))
-    assert flat["prompt"] == "a"
-    assert flat["noise.eta"] is None
-    assert "refiner.checkpoint" not in flat
-    assert "task.denoising_strength" not in flat

@@ -3,17 +3,18 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from webui.ui import own_size
-from webui.ui.create import keeping, saying, settings
+from webui.ui.create import keeping, saying, settings_pane
 from webui.ui.create.creation import Values
 from webui.ui.create.filling import Filling, Updates
 from webui.ui.create.keeping import Kept
-from webui.ui.create.settings import RATIOS, Group, Tools
+from webui.ui.create.settings_pane import RATIOS, Group, Tools
 from webui.ui.create.submit import Submission
 from webui.ui.events import bind
 from webui.ui.layout import Pen
@@ -42,19 +43,23 @@ class Drawn:
 
 
 def draw(pen: Pen, extensions: Callable[[Group], None] = lambda group: None) -> Drawn:
-    """Draw the pane of settings inside the caller's container; arguments as in `settings.draw`."""
+    """Draw the pane of settings inside the caller's container; arguments as in `settings_pane.draw`."""
     heading = own("form", elem_id="create_form", events=EVENTS)
-    tools = settings.draw(pen, extensions)
+    tools = settings_pane.draw(pen, extensions)
     return Drawn(pen, tools, heading, saying.draw(), own_size.draw())
 
 
-def connect(drawn: Drawn, submission: Submission, filling: Filling, generate: gr.Button, kept: Kept) -> None:
-    """Give everything in the form its work; all its controls must be drawn already."""
+def connect(drawn: Drawn, submission: Submission, filling: Filling, generate: gr.Button, kept: Kept) -> Any:
+    """Give everything in the form its work; all its controls must be drawn already.
+
+    Returns:
+        The event of Generate, after which more can be done.
+    """
     drawn.heading.value = {"names": [*kept.controls], "drawn": kept.drawn()}
     keeping.connect(kept, drawn.heading)
     _connect_tools(drawn)
-    _connect_generate(drawn, submission, generate)
     _connect_filling(drawn, filling)
+    return _connect_generate(drawn, submission, generate)
 
 
 def _connect_tools(drawn: Drawn) -> None:
@@ -64,12 +69,11 @@ def _connect_tools(drawn: Drawn) -> None:
     bind(tools.swap.click, None, size, size, js="(width, height) => [height, width]")
     bind(tools.picture_size.click, None, size, size, js=f"(...size) => {FORM}.pictureSize(...size)")
     bind(tools.ratio.input, None, [tools.ratio, trained, *size], size, js=f"(...v) => {FORM}.sized(...v)")
+    shown = f"(...v) => {FORM}?.ratio(...v, {json.dumps(RATIOS)}) ?? null"
+    heading: Any = drawn.heading
     changes: list[Any] = [one.change for one in (*size, trained) if hasattr(one, "change")]
-    ready: Any = drawn.heading
-    bind(
-        lambda handler, **more: gr.on([*changes, ready.ready], handler, **more), None, [*size, trained], [tools.ratio],
-        js=f"(...v) => {FORM}?.ratio(...v, {json.dumps(RATIOS)}) ?? null", trigger_mode="always_last",
-    )  # fmt: skip
+    for event in (heading.ready, partial(gr.on, changes)):
+        bind(event, None, [*size, trained], [tools.ratio], js=shown, trigger_mode="always_last")
     for name, dice, reuse in (
         ("seed", tools.seed_dice, tools.seed_reuse),
         ("subseed", tools.subseed_dice, tools.subseed_reuse),
@@ -78,7 +82,7 @@ def _connect_tools(drawn: Drawn) -> None:
         bind(reuse.click, None, [controls[name]], [controls[name]], js=f"(now) => {FORM}.seed('{name}', now)")
 
 
-def _connect_generate(drawn: Drawn, submission: Submission, generate: gr.Button) -> None:
+def _connect_generate(drawn: Drawn, submission: Submission, generate: gr.Button) -> Any:
     """Each press is a job. The canvas is asked for its layers at this moment, and uploads what the server lacks."""
     create = submission.create
     ordered = sorted(create.components, key=lambda component: component._id)  # as Gradio orders a set
@@ -90,6 +94,7 @@ def _connect_generate(drawn: Drawn, submission: Submission, generate: gr.Button)
         trigger_mode="multiple",
     )  # fmt: skip
     saying.tell(done, drawn.said)
+    return done
 
 
 def _connect_filling(drawn: Drawn, filling: Filling) -> None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from webui.engine.engine import Engine
 
 PROMPTS = ("prompt", "negative_prompt")
-PASTED = "Pasted text"
 Updates = dict[Block, Any]
 
 
@@ -80,8 +79,9 @@ class Filling:
         )
 
     def _is_beside(self, request: GenerationRequest, path: str) -> bool:
-        """Whether the form has a control for something that only a request with a picture has."""
-        return path in self.form.controls and value_at(request, path) is MISSING
+        """Whether the form has a place for something that only a request with a picture has."""
+        is_drawn = path in self.form.controls or any(path == part.optional for part in self.form.parts)
+        return is_drawn and value_at(request, path) is MISSING
 
     def _beside(self, values: dict[str, Any]) -> Updates:
         """Updates of what a request without a picture has no place for; parts that are told of are switched on."""
@@ -89,9 +89,10 @@ class Filling:
         updates: Updates = {
             self.form.controls[path]: updated(self.form.controls[path], forms.shown(value, schemas[path]))
             for path, value in values.items()
+            if path in self.form.controls
         }
         for part in self.form.parts:
-            if not values.keys().isdisjoint(part.fields):
+            if not values.keys().isdisjoint((*part.fields, part.optional)):
                 updates[part.switch] = updated(part.switch, True)
         return updates
 

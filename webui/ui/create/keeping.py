@@ -7,6 +7,7 @@ of the field, so that neither a new order of the controls nor other starting val
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -75,10 +76,8 @@ def connect(kept: Kept, heading: gr.HTML) -> None:
         script = f"(...now) => window.webui.form.{name}(now)"
         bind(getattr(own, name), None, controls, controls, js=script, trigger_mode="multiple")
     changes: list[Any] = [control.change for control in controls if hasattr(control, "change")]
-    bind(
-        lambda handler, **more: gr.on(changes, handler, **more), None, controls,
-        js="(...now) => { window.webui.form?.changed(now); return []; }", trigger_mode="always_last",
-    )  # fmt: skip
+    script = "(...now) => { window.webui.form?.changed(now); return []; }"
+    bind(partial(gr.on, changes), None, controls, js=script, trigger_mode="always_last")
 
 
 def _is_file(control: Component) -> bool:

@@ -23,6 +23,16 @@ def notice(text: str) -> str:
     return json.dumps({"kind": "notice", "text": text})
 
 
+def sent(job: str) -> str:
+    """A job was submitted; what was said before is taken back."""
+    return json.dumps({"kind": "notice", "text": "", "job": job})
+
+
+def job_in(said: str) -> str:
+    """The id of the job that was submitted; "" where something else is said."""
+    return str(json.loads(said or "{}").get("job", ""))
+
+
 def error(text: str, at: str = "") -> str:
     """A failure; `at` is the element id of the control to be corrected ("": none)."""
     return json.dumps({"kind": "error", "text": text, "at": at})

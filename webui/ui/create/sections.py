@@ -6,6 +6,7 @@ asks the server. What the switch means to the request is said by `form.Part`.
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -101,8 +102,8 @@ class Section:
         page = Context.root_block
         if page is None:
             raise RuntimeError("no page is being drawn")
-        bind(lambda handler, **more: gr.on([*changes, page.load], handler, **more), None, [*controls], [self.line],
-             js=script, trigger_mode="always_last")  # fmt: skip
+        event = partial(gr.on, [*changes, page.load])
+        bind(event, None, [*controls], [self.line], js=script, trigger_mode="always_last")
 
 
 def differing(usual: Mapping[str, Any]) -> str:

@@ -24,14 +24,14 @@ class Submission:
     save_images: bool
 
     async def submit(self, values: Values, sender: gr.Request | None = None) -> str:
-        """Queue what the form shows. Returns what is to be said: what is wrong, or nothing any more."""
+        """Queue what the form shows. Returns what is to be said: that it was sent, or what is wrong."""
         owner = owner_of(sender)
         try:
             request = await asyncio.to_thread(self.create.read, values, owner)
-            await asyncio.to_thread(self.engine.submit, request, save=self.save_images, owner=owner)
+            job = await asyncio.to_thread(self.engine.submit, request, save=self.save_images, owner=owner)
         except WebuiError as error:
             return self.told(error)
-        return saying.notice("")
+        return saying.sent(job.id)
 
     def told(self, error: WebuiError) -> str:
         """The error in the words of the page, with the control that it is about."""

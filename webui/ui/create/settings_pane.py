@@ -12,7 +12,9 @@ from webui.domain.catalog import SAMPLERS, SCHEDULES
 from webui.domain.parameters.pictures import MORE
 from webui.ui.create import second_pass
 from webui.ui.create.modes import OF_PICTURES, Mode
+from webui.ui.create.tools import tool
 from webui.ui.layout import Pen
+from webui.ui.own import plain
 
 Group = Literal["composition", "quality", "expert"]
 RATIOS = ("1:1", "4:5", "2:3", "9:16", "5:4", "3:2", "16:9")
@@ -75,12 +77,7 @@ def draw(pen: Pen, extensions: Callable[[Group], None] = lambda group: None) -> 
 
 def heading(text: str) -> None:
     """Draw the heading of a group."""
-    gr.HTML(f'<h2 class="pane">{html.escape(text)}</h2>', js_on_load=None, apply_default_css=False)
-
-
-def tool(text: str, elem_id: str) -> gr.Button:
-    """Draw a small square button; the page gives it its name for screen readers by its id."""
-    return gr.Button(text, elem_id=elem_id, elem_classes="tool", size="sm", scale=0, min_width=0)
+    plain(f'<h2 class="pane">{html.escape(text)}</h2>')
 
 
 def pair() -> gr.Row:
@@ -105,7 +102,7 @@ def _size_and_steps(pen: Pen) -> tuple[gr.Radio, gr.Button, gr.Button, gr.Button
     pen.draw("cfg_scale", **plain)
     with pair():
         pen.number("n_iter", label="Pictures", elem_id=pen.id("batch_count"))
-        pen.number("batch_size", label="At once")
+        pen.number("batch_size", label="Batch size")
     with pair():
         pen.draw("seed", **plain)
         dice, reuse = tool("⚄", pen.id("random_seed")), tool("↺", pen.id("reuse_seed"))
@@ -121,9 +118,8 @@ def _composition(pen: Pen) -> tuple[gr.Button, gr.Slider, gr.Checkbox]:
         with pair():
             pen.draw("task.resize_mode", elem_id="resize_mode", info=None)
             measure = tool("⤢", "img2img_detect_image_size_btn")
-        with pair():
             pen.draw("task.inpainting.content", elem_id="img2img_inpainting_fill", info=None, modes=inpaint)
-            pen.draw("task.inpainting.invert", elem_id="img2img_mask_mode", info=None, modes=inpaint)
+        pen.draw("task.inpainting.invert", elem_id="img2img_mask_mode", info=None, modes=inpaint)
         pen.draw("task.inpainting.area", elem_id="img2img_inpaint_full_res", info=None, modes=inpaint)
         pen.draw("task.inpainting.padding", elem_id="img2img_inpaint_full_res_padding", info=None, modes=inpaint)
         pen.draw("task.inpainting.mask_blur_x", elem_id="img2img_mask_blur", info=None, modes=inpaint)
