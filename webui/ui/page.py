@@ -124,9 +124,11 @@ class _Made:
 def _draw_form(pen: Pen, styles: StyleFile | None, engine: "Engine") -> _Made:
     """Draw the panes of the form, inside the caller's tab."""
 
-    def sections(group: Group) -> None:
-        if group == "expert":
-            pen.extensions = extension_views.draw_accordions(engine.extensions.infos, pen.tab, names_of(engine))
+    def sections(group: Group) -> bool:
+        if group != "expert":
+            return False
+        pen.extensions = extension_views.draw_accordions(engine.extensions.infos, pen.tab, names_of(engine))
+        return True
 
     panes = frame.panes(pen.tab)
     with panes.settings:

@@ -42,7 +42,7 @@ class Drawn:
     trained: gr.Textbox
 
 
-def draw(pen: Pen, extensions: Callable[[Group], None] = lambda group: None) -> Drawn:
+def draw(pen: Pen, extensions: Callable[[Group], bool] = lambda group: False) -> Drawn:
     """Draw the pane of settings inside the caller's container; arguments as in `settings_pane.draw`."""
     heading = own("form", elem_id="create_form", events=EVENTS)
     tools = settings_pane.draw(pen, extensions)

@@ -1,11 +1,11 @@
 """The three modes of the form, and which of them reads a field. A mode that does not read a field does not show it."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 from webui.domain.parameters.table import HIRES
 
 Mode = Literal["txt2img", "img2img", "inpaint"]
-MODES: tuple[Mode, ...] = get_args(Mode)
+MODES: tuple[Mode, ...] = ("txt2img", "img2img", "inpaint")
 OF_PICTURES: tuple[Mode, ...] = ("img2img", "inpaint")
 
 _READERS: tuple[tuple[str, tuple[Mode, ...]], ...] = (

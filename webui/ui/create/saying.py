@@ -10,7 +10,7 @@ from gradio.components import Component
 
 from webui.ui.events import bind
 
-NOTHING = json.dumps({})
+NOTHING = "{}"
 
 
 def draw() -> gr.Textbox:

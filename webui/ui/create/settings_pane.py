@@ -11,7 +11,7 @@ import gradio as gr
 from webui.domain.catalog import SAMPLERS, SCHEDULES
 from webui.domain.parameters.pictures import MORE
 from webui.ui.create import second_pass
-from webui.ui.create.modes import OF_PICTURES, Mode
+from webui.ui.create.modes import OF_PICTURES, Mode, shown_in
 from webui.ui.create.tools import tool
 from webui.ui.layout import Pen
 from webui.ui.own import plain
@@ -51,18 +51,19 @@ class Tools:
     mask_details: gr.Checkbox
 
 
-def draw(pen: Pen, extensions: Callable[[Group], None] = lambda group: None) -> Tools:
+def draw(pen: Pen, extensions: Callable[[Group], bool] = lambda group: False) -> Tools:
     """Draw the pane below the heading of its first group, inside the caller's Blocks.
 
     Args:
         pen: has not drawn any of these fields, unless they stand elsewhere on the page.
-        extensions: draws the sections of the extensions that belong to a group.
+        extensions: draws the sections of the extensions that belong to a group; whether there are any.
     """
     with gr.Column(elem_classes="body always", min_width=0, scale=0):
         ratio, swap, dice, reuse = _size_and_steps(pen)
-    heading("Composition")
+    composition = heading("Composition")
     measure, transparency, details = _composition(pen)
-    extensions("composition")
+    if not extensions("composition"):
+        composition.elem_classes = shown_in(OF_PICTURES)
     heading("Quality")
     second_pass.draw(pen)
     _refiner(pen)
@@ -75,9 +76,9 @@ def draw(pen: Pen, extensions: Callable[[Group], None] = lambda group: None) -> 
     return Tools(ratio, swap, dice, reuse, again, keep, measure, transparency, details)
 
 
-def heading(text: str) -> None:
+def heading(text: str) -> gr.HTML:
     """Draw the heading of a group."""
-    plain(f'<h2 class="pane">{html.escape(text)}</h2>')
+    return plain(f'<h2 class="pane">{html.escape(text)}</h2>')
 
 
 def pair() -> gr.Row:
