@@ -4,13 +4,18 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Route, expect
+from safetensors.numpy import save_file
 
 from tests.ui.driving import WAIT, eventually, type_prompt
 from tests.ui.fakes import FakeEngine, named
+from webui.domain.errors import UnusableFileError
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
+from webui.library.files import ModelFile
+from webui.library.resolution import RESOLUTION
 
 A1111 = (
     "a dog <lora:ink:0.8>\nNegative prompt: cats\nSteps: 31, Sampler: Euler a, Schedule type: Karras, CFG scale: 5.5, "
@@ -363,6 +368,29 @@ def test_new_files_are_found_and_those_that_cannot_be_used_are_named(page: Page,
     eventually(page, lambda: "torn.safetensors cannot be used" in said(page))
     choose(page, "setting_sd_model_checkpoint", "new.safetensors [0123456789]")
     assert submitted(page, engine).checkpoint == "new.safetensors"
+
+
+def test_the_size_follows_the_checkpoint_until_it_is_set(
+    page: Page, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready(page)
+    large = tmp_path / "large.safetensors"
+    save_file({"x": np.zeros(1, np.float32)}, large, metadata={RESOLUTION: "1024x1024"})
+
+    def file_of(file: ModelFile) -> Path:
+        if file.name != "sdxl/other.safetensors":
+            raise UnusableFileError("has no file")
+        return large
+
+    monkeypatch.setattr(engine.library, "safetensors", file_of)
+    choose(page, "setting_sd_model_checkpoint", "sdxl/other.safetensors [0123456789]")
+    expect(box(page, "txt2img_width")).to_have_value("1024")
+    expect(page.locator("#txt2img_ratio").get_by_role("radio", name="1:1", exact=True)).to_be_checked()
+    page.locator("#txt2img_ratio label", has_text="2:3").click()
+    expect(box(page, "txt2img_height")).to_have_value("1248")
+    choose(page, "setting_sd_model_checkpoint", "mini.safetensors [0123456789]")
+    eventually(page, lambda: page.locator("#trained_size :is(input, textarea)").input_value() == "512x512")
+    expect(box(page, "txt2img_height")).to_have_value("1248")
 
 
 def test_generate_has_a_menu_for_generating_forever(page: Page, engine: FakeEngine) -> None:

@@ -50,6 +50,10 @@ class Form {
   // ---- what Gradio's events call
 
   begin(starting, now) {
+    for (const fold of document.querySelectorAll(".section .fold")) {
+      const title = fold.closest(".section").querySelector(".switch").textContent.trim();
+      fold.setAttribute("aria-label", t("Fold {title}", { title: t(title) }));
+    }
     return this.state.begin(starting ? JSON.parse(starting) : null, now);
   }
 
@@ -114,7 +118,10 @@ class Form {
   told(answer) {
     const { text, kind, at = "" } = JSON.parse(answer || "{}");
     if (text === undefined) return;
-    for (const wrong of document.querySelectorAll(".wrong-field")) wrong.classList.remove("wrong-field");
+    for (const wrong of document.querySelectorAll(".wrong-field")) {
+      wrong.classList.remove("wrong-field");
+      wrong.querySelector("[aria-invalid]")?.removeAttribute("aria-invalid");
+    }
     say("notice", { kind: text ? kind : "", text });
     if (at) show(at);
   }
@@ -176,6 +183,7 @@ function show(id) {
   const closed = control.closest(".body")?.parentElement?.querySelector(":scope > .head .switch input:not(:checked)");
   closed?.click();
   control.classList.add("wrong-field");
+  control.querySelector("input, textarea")?.setAttribute("aria-invalid", "true");
   control.scrollIntoView({ block: "center" });
   control.querySelector("input, textarea")?.focus({ preventScroll: true });
 }
