@@ -191,9 +191,20 @@ class ForeverCommand(Message):
 
 
 class JobParameters(Message):
-    """The generation parameters of a job as text; "" where it makes no pictures."""
+    """What fills a form so that it asks for a job again.
+
+    Attributes:
+        text: generation parameters; "" where the job makes no pictures of a prompt.
+        batch_size, n_iter: no text says how many pictures there are to be; None where it is not known any more.
+        styles: their names, as far as the text does not contain them.
+        source: the address of the picture that it starts from; None: there is none.
+    """
 
     text: str
+    batch_size: int | None = None
+    n_iter: int | None = None
+    styles: tuple[str, ...] = ()
+    source: str | None = None
 
 
 class HistoryPage(Message):
