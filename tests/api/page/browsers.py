@@ -91,7 +91,8 @@ class Browser:
         _, events = self.stream(lambda events: bool(events))
         name, data = events[0]
         assert name == "state"
-        return data
+        state: dict[str, Any] = data
+        return state
 
     def stream(self, enough: Callable[[list[tuple[str, Any]]], bool]) -> tuple[dict[str, str], list[tuple[str, Any]]]:
         """The headers and the events of a stream, which the browser leaves when it has enough."""

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -100,7 +100,7 @@ class Feed:
         """Whether nothing is followed now."""
         return self._task is None or self._task.done()
 
-    async def events(self, viewer: Viewer, *, silence: float) -> AsyncIterator[Event | None]:
+    async def events(self, viewer: Viewer, *, silence: float) -> AsyncGenerator[Event | None, None]:
         """The whole state, then what changes, until the server stops; None where nothing has for `silence` seconds."""
         reader = Reader(viewer)
         self._readers.add(reader)
@@ -164,8 +164,7 @@ class Feed:
                     changed.cancel()
                     with suppress(asyncio.CancelledError):
                         await changed
-                if not stopping.done():
-                    await asyncio.sleep(self._look_every)
+                await asyncio.wait({stopping}, timeout=self._look_every)  # several changes are told of at once
         except Exception:
             log.exception("the jobs are followed no longer; open pages begin anew")
         finally:
