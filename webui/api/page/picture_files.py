@@ -139,6 +139,11 @@ class PictureFiles:
             return PictureFile(None, file_bytes(made, "PNG"), "image/png")
         return None
 
+    def keep(self, job_id: str, index: int, saved: StoredImage | None) -> None:
+        """Have the file of a picture stay for this run of the program where it was not saved."""
+        if saved is None or not saved.path:
+            self.of(job_id, index, saved)
+
     def thumbnail(self, job_id: str, index: int, saved: StoredImage | None) -> bytes | None:
         """A JPEG of at most 320 x 320 pixels; None where the picture is nowhere any more, or is none."""
         name = f"{_name(job_id, index)}.jpg"
