@@ -13,9 +13,11 @@ from playwright.sync_api import Browser, Page
 from webui.ui import __file__ as ui_file
 
 STATIC = Path(ui_file).parent / "static"
-PAGE = """<!doctype html><html lang="en" data-theme="dark" data-mode="inpaint"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
+PAGE = """<!doctype html><html lang="en" data-theme="dark" data-mode="inpaint"><head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<link rel="icon" href="data:,"><title>Canvas</title>
 <link rel="stylesheet" href="tokens.css"><link rel="stylesheet" href="canvas.css">
-<style>html, body { margin: 0; height: 100%; background: #000; font: 13px sans-serif } #stage { height: 100% }</style></head>
+<style>html, body, #stage { margin: 0; height: 100%; background: #000; font: 13px sans-serif }</style></head>
 <body><div id="stage"><div class="own canvas"></div></div><script type="module">
   window.webui = { base: document.baseURI };
   window.sent = [];

@@ -12,11 +12,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from tests.ui.accessibility import axe
 from tests.ui.canvas_page import Site, opened
 from webui.domain.images import Picture
 
 RANDOM = np.random.default_rng(7).integers(0, 256, (150, 200, 3), dtype=np.uint8)
 PHOTO = Image.fromarray(RANDOM)
+Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 
 def png_of(image: Image.Image, **more: Any) -> bytes:
@@ -44,8 +46,9 @@ def drop(page: Page, data: bytes, kind: str = "image/png", name: str = "photo.pn
           const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
           const transfer = new DataTransfer();
           transfer.items.add(new File([bytes], name, { type }));
-          if (event === "paste") document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, cancelable: true }));
-          else document.querySelector(".canvas").dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, cancelable: true }));
+          const [canvas, cancelable] = [document.querySelector(".canvas"), true];
+          if (event === "drop") canvas.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, cancelable }));
+          else document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, cancelable }));
           await window.canvas.value();
         }""",
         [base64.b64encode(data).decode(), kind, name, event],
@@ -60,7 +63,7 @@ def file_of(page: Page, uploaded: Any) -> bytes:
     return bytes(page.evaluate("(path) => window.sent.find((one) => one.path === path).bytes", uploaded["path"]))
 
 
-def mask_of(page: Page) -> np.ndarray:  # type: ignore[type-arg]
+def mask_of(page: Page) -> Pixels:
     """The mask that would be sent; all 0 where none would."""
     sent = value(page)
     if "mask" not in sent:
@@ -68,7 +71,7 @@ def mask_of(page: Page) -> np.ndarray:  # type: ignore[type-arg]
     return np.asarray(Image.open(io.BytesIO(file_of(page, sent["mask"]))))
 
 
-def paint_of(page: Page) -> np.ndarray:  # type: ignore[type-arg]
+def paint_of(page: Page) -> Pixels:
     return np.asarray(Image.open(io.BytesIO(file_of(page, value(page)["paint"]))))
 
 
@@ -120,7 +123,9 @@ def test_before_a_picture_is_there_it_says_how_to_open_one(page: Page) -> None:
 
 def test_a_file_that_is_no_picture_is_refused_with_a_sentence(page: Page) -> None:
     drop(page, b"GIF89a but not really")
-    assert page.evaluate("window.notices") == ["This browser cannot show that file as a picture. Save it as PNG, JPEG or WebP."]
+    assert page.evaluate("window.notices") == [
+        "This browser cannot show that file as a picture. Save it as PNG, JPEG or WebP."
+    ]
     assert value(page) is None
 
 
@@ -396,7 +401,10 @@ def test_the_frame_is_dragged_typed_and_moved_by_keys(page: Page) -> None:
     expect(page.get_by_role("slider", name="Left edge")).to_have_attribute("aria-valuenow", "72")
     page.get_by_role("spinbutton", name="Top").fill("100")
     page.get_by_role("spinbutton", name="Top").blur()
-    assert value(page)["frame"]["top"] % 8 == 0 or value(page)["frame"]["top"] + value(page)["frame"]["bottom"] + 150 == 256
+    assert (
+        value(page)["frame"]["top"] % 8 == 0
+        or value(page)["frame"]["top"] + value(page)["frame"]["bottom"] + 150 == 256
+    )
     tool(page, "Undo")
     tool(page, "Undo")
     tool(page, "Undo")
@@ -411,7 +419,8 @@ def touch(page: Page, kind: str, *fingers: tuple[int, float, float]) -> None:
           const view = document.querySelector(".canvas-view");
           view.setPointerCapture = () => {};
           for (const [pointerId, clientX, clientY] of fingers) {
-            view.dispatchEvent(new PointerEvent(kind, { pointerId, clientX, clientY, pointerType: "touch", bubbles: true, button: kind === "pointermove" ? -1 : 0 }));
+            const button = kind === "pointermove" ? -1 : 0, place = { pointerId, clientX, clientY, button };
+            view.dispatchEvent(new PointerEvent(kind, { ...place, pointerType: "touch", bubbles: true }));
           }
         }""",
         [kind, fingers],
@@ -433,7 +442,7 @@ def test_two_fingers_zoom_and_take_the_stroke_back(page: Page) -> None:
     assert after["width"] > 1.2 * width["width"]
     assert not mask_of(page).any()
     shown = page.locator(".canvas-mask").evaluate(
-        "(canvas) => canvas.hidden || canvas.getContext('2d').getImageData(0, 0, 200, 150).data.every((one) => one === 0)"
+        "(one) => one.hidden || one.getContext('2d').getImageData(0, 0, 200, 150).data.every((byte) => !byte)"
     )
     assert shown
 
@@ -469,11 +478,20 @@ def test_everything_is_there_again_after_a_reload(page: Page) -> None:
 
 def picture(site: Site, name: str, image: Image.Image) -> dict[str, Any]:
     site.pictures[name] = png_of(image)
-    return {"id": f"job/{name}", "url": name, "kind": "inpaint", "grid": False, "width": image.width, "height": image.height}
+    return {
+        "id": f"job/{name}",
+        "url": name,
+        "kind": "inpaint",
+        "grid": False,
+        "width": image.width,
+        "height": image.height,
+    }
 
 
 def send(page: Page, message: str, detail: Any) -> None:
-    page.evaluate("async ([name, detail]) => { window.bus.say(name, detail); await window.canvas.value(); }", [message, detail])
+    page.evaluate(
+        "async ([name, detail]) => { window.bus.say(name, detail); await window.canvas.value(); }", [message, detail]
+    )
 
 
 def test_a_sent_picture_is_named_and_not_uploaded(page: Page, site: Site) -> None:
@@ -513,7 +531,8 @@ def test_a_dragged_picture_of_the_strip_lands_on_the_canvas(page: Page, site: Si
         """async (picture) => {
           const transfer = new DataTransfer();
           transfer.setData("application/x-webui-picture", JSON.stringify(picture));
-          document.querySelector(".canvas").dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, cancelable: true }));
+          const dropped = new DragEvent("drop", { dataTransfer: transfer, cancelable: true });
+          document.querySelector(".canvas").dispatchEvent(dropped);
           await window.canvas.value();
         }""",
         picture(site, "old.png", PHOTO),
@@ -553,3 +572,50 @@ def test_maps_and_regions_lie_over_the_picture(page: Page, site: Site) -> None:
     tool(page, "Layers and brush")
     page.get_by_label("Depth").uncheck()
     expect(page.locator(".canvas-maps img")).to_have_count(0)
+
+
+def test_keys_are_left_to_others_while_the_canvas_is_out_of_view(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    page.evaluate("document.documentElement.dataset.mode = 'txt2img'")
+    page.evaluate("document.querySelector('.canvas').style.display = 'none'")
+    page.evaluate("document.documentElement.dataset.mode = 'inpaint'")
+    page.keyboard.press("e")
+    page.evaluate("document.querySelector('.canvas').style.display = ''")
+    expect(page.get_by_role("button", name="Brush", exact=True)).to_have_attribute("aria-pressed", "true")
+    page.evaluate("document.documentElement.dataset.face = 'source'")
+    page.keyboard.press("e")
+    expect(page.get_by_role("button", name="Eraser", exact=True)).to_have_attribute("aria-pressed", "true")
+
+
+def test_escape_closes_the_panel_and_goes_back_to_its_button(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    tool(page, "Layers and brush")
+    page.get_by_label("Hardness").focus()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("group", name="Layers and brush")).to_be_hidden()
+    expect(page.get_by_role("button", name="Layers and brush")).to_be_focused()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_nothing_hinders_those_who_see_or_move_otherwise(page: Page, theme: str) -> None:
+    page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
+    drop(page, png_of(PHOTO))
+    tool(page, "Outpaint: grow the picture")
+    assert axe(page, ".canvas") == []
+    tool(page, "Layers and brush")
+    assert axe(page, ".canvas") == []
+
+
+def test_fingers_find_targets_of_44_pixels(browser: Browser, site: Site) -> None:
+    with opened(browser, site, viewport={"width": 390, "height": 500}, has_touch=True, is_mobile=True) as page:
+        drop(page, png_of(PHOTO))
+        tool(page, "Outpaint: grow the picture")
+        targets = [
+            *page.get_by_role("toolbar").get_by_role("button").all(),
+            *page.get_by_role("slider", name="edge").all(),
+        ]
+        assert len(targets) > 15
+        for target in targets:
+            box = target.bounding_box()
+            assert box is not None
+            assert min(box["width"], box["height"]) >= 44, target

@@ -20,6 +20,8 @@ WITH = """
     await Promise.all(["tiles", "brush", "history", "png", "frame"].map(at));
   const chance = (seed) => () => ((seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) / 2 ** 32);
   const bytes = (layer) => [...layer.rows(0, layer.height)];
+  const layers = (width, height) => ({ mask: new Tiles(width, height, 1), paint: new Tiles(width, height, 4) });
+  const blank = (width, height) => Object.freeze({ source: null, ...layers(width, height), frame: frames.NONE });
   const stroke = (layer, ink, ...points) => {
     const made = new Stroke(layer, { erases: false, hardness: 1, colour: [200, 30, 60], ...ink });
     for (const [x, y, radius] of points) made.to(x, y, radius);
@@ -144,13 +146,15 @@ RANDOM = """
   const [width, height] = [Math.floor(between(1, 400)), Math.floor(between(1, 300))];
   const point = () => ({ x: between(-20, width + 20), y: between(-20, height + 20) });
   const some = (list) => list[Math.floor(random() * list.length)];
-  const history = new History(Object.freeze({ source: null, mask: new Tiles(width, height, 1), paint: new Tiles(width, height, 4), frame: frames.NONE }));
+  const history = new History(blank(width, height));
   const change = () => {
     const name = some(["mask", "paint"]), layer = history.now[name];
-    const ink = { erases: random() < 0.4, hardness: some([1, 0.5, 0]), colour: [0, 0, 0].map(() => Math.floor(between(0, 256))) };
+    const colour = [0, 0, 0].map(() => Math.floor(between(0, 256)));
+    const ink = { erases: random() < 0.4, hardness: some([1, 0.5, 0]), colour };
     const radius = () => between(0.5, 60);
     const kind = some(["stroke", "stroke", "stroke", "rectangle", "lasso", "fill", "clear", "invert", "frame"]);
-    if (kind === "frame") return { frame: frames.moved(history.now.frame, { [some(frames.SIDES)]: between(0, 300) }, { width, height }) };
+    const dragged = () => frames.moved(history.now.frame, { [some(frames.SIDES)]: between(0, 300) }, { width, height });
+    if (kind === "frame") return { frame: dragged() };
     if (kind === "invert") return { mask: history.now.mask.inverted() };
     if (kind === "fill") return { [name]: layer.filled(ink.colour) };
     if (kind === "clear") return { [name]: layer.cleared() };
@@ -191,8 +195,9 @@ def test_inverting_twice_changes_nothing_and_once_everything(page: Page, seed: i
         + """for (let step = 0; step < 6; step++) history.step(change());
         const { mask } = history.now, once = mask.inverted();
         const [was, is] = [bytes(mask), bytes(once)];
-        return [bytes(once.inverted()).every((value, at) => value === was[at]), was.every((value, at) => value + is[at] === 255),
-          mask.filled().inverted().tiles.size, mask.cleared().inverted().changedFrom(mask.filled()).length];""",
+        const isSame = bytes(once.inverted()).every((value, at) => value === was[at]);
+        return [isSame, was.every((value, at) => value + is[at] === 255), mask.filled().inverted().tiles.size,
+          mask.cleared().inverted().changedFrom(mask.filled()).length];""",
         seed,
     )
     assert (same, opposite, empty, full) == (True, True, 0, 0)
@@ -201,15 +206,16 @@ def test_inverting_twice_changes_nothing_and_once_everything(page: Page, seed: i
 def test_sixty_steps_are_kept_and_no_more_bytes_than_allowed(page: Page) -> None:
     steps, bounded, floor = run(
         page,
-        """const blank = { source: null, mask: new Tiles(2048, 2048, 1), paint: new Tiles(2048, 2048, 4), frame: frames.NONE };
-        const paint = (history, count) => {
+        """const paint = (history, count) => {
           for (let step = 0; step < count; step++) {
-            history.step({ paint: stroke(history.now.paint, { colour: [step, 0, 0] }, [200 + step, 200, 60]) });
+            const colour = [step, 0, 0];
+            history.step({ paint: stroke(history.now.paint, { colour }, [200 + step, 200, 60]) });
           }
           return history;
         };
-        const small = paint(new History(blank, { bytes: 3_000_000 }), 40);
-        return [paint(new History(blank), 90).past.length, [small.past.length < 40, small.bytes <= 3_000_000], small.past.length > 2];""",
+        const first = blank(2048, 2048), small = paint(new History(first, { bytes: 3_000_000 }), 40);
+        const isBounded = [small.past.length < 40, small.bytes <= 3_000_000];
+        return [paint(new History(first), 90).past.length, isBounded, small.past.length > 2];""",
     )
     assert steps == 60
     assert bounded == [True, True]
@@ -219,8 +225,11 @@ def test_sixty_steps_are_kept_and_no_more_bytes_than_allowed(page: Page) -> None
 def test_a_fill_of_a_large_mask_costs_no_memory(page: Page) -> None:
     held = run(
         page,
-        """const mask = new Tiles(8192, 4800, 1), history = new History({ source: null, mask, paint: new Tiles(8192, 4800, 4), frame: frames.NONE });
-        for (let time = 0; time < 20; time++) history.step({ mask: history.now.mask.filled() }), history.step({ mask: history.now.mask.inverted() });
+        """const history = new History(blank(8192, 4800));
+        for (let time = 0; time < 20; time++) {
+          history.step({ mask: history.now.mask.filled() });
+          history.step({ mask: history.now.mask.inverted() });
+        }
         return history.bytes;""",
     )
     assert held <= 128 * 128
@@ -233,7 +242,7 @@ def decoded(sent: list[int]) -> Image.Image:
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (4, "RGBA")])
-@pytest.mark.parametrize("size", [(1, 1), (127, 65), (300, 200)])
+@pytest.mark.parametrize("size", [(1, 1), (127, 65), (150, 140)])
 def test_an_exported_layer_has_the_very_bytes(page: Page, channels: int, mode: str, size: tuple[int, int]) -> None:
     file, expected = run(
         page,
@@ -251,8 +260,9 @@ def test_a_sketch_looks_in_the_browser_as_the_server_composes_it(page: Page) -> 
     ground, paint, shown = run(
         page,
         """const { Surface } = await at("surface");
-        const [width, height] = [300, 220], random = chance(5);
-        const ground = Uint8ClampedArray.from({ length: width * height * 4 }, (_, at) => (at % 4 === 3 ? 255 : Math.floor(random() * 256)));
+        const [width, height] = [140, 110], random = chance(5);
+        const opaque = (_, at) => (at % 4 === 3 ? 255 : Math.floor(random() * 256));
+        const ground = Uint8ClampedArray.from({ length: width * height * 4 }, opaque);
         let layer = new Tiles(width, height, 4);
         for (let line = 0; line < 12; line++) {
           layer = stroke(layer, { hardness: line % 3 / 2, colour: [0, 0, 0].map(() => Math.floor(random() * 256)) },
@@ -265,7 +275,7 @@ def test_a_sketch_looks_in_the_browser_as_the_server_composes_it(page: Page) -> 
         context.drawImage(surface.element, 0, 0);
         return [[...ground], bytes(layer), [...context.getImageData(0, 0, width, height).data]];""",
     )
-    size = (300, 220)
+    size = (140, 110)
     picture = Image.frombytes("RGBA", size, bytes(ground)).convert("RGB")
     layer = Image.frombytes("RGBA", size, bytes(paint))
     made = np.asarray(painted_over(picture, [layer]), np.int16)
@@ -280,10 +290,17 @@ def test_a_sketch_looks_in_the_browser_as_the_server_composes_it(page: Page) -> 
 def test_a_frame_is_what_the_server_makes_of_it(page: Page, seed: int) -> None:
     random = np.random.default_rng(seed)
     width, height = (int(side) for side in random.integers(1, 3000, 2))
-    wanted = {side: int(by) for side, by in zip(("left", "top", "right", "bottom"), random.integers(-99, 2300, 4), strict=True)}
+    wanted = {
+        side: int(by)
+        for side, by in zip(("left", "top", "right", "bottom"), random.integers(-99, 2300, 4), strict=True)
+    }
     for side in random.choice(["left", "top", "right", "bottom"], seed % 4, replace=False):
         wanted[str(side)] = 0
-    frame = run(page, "return frames.moved(frames.NONE, given[0], { width: given[1], height: given[2] })", [wanted, width, height])
+    frame = run(
+        page,
+        "return frames.moved(frames.NONE, given[0], { width: given[1], height: given[2] })",
+        [wanted, width, height],
+    )
     assert all(0 <= by <= 2048 for by in frame.values())
     assert not any(frame.values()) or rounded(Margins(**frame), width, height) == Margins(**frame)
     for side, by in wanted.items():
@@ -298,7 +315,9 @@ def test_a_plane_maps_points_there_and_back(page: Page) -> None:
         for (let time = 0; time < 500; time++) {
           const plane = new Plane();
           plane.view = { width: 200 + 900 * random(), height: 200 + 700 * random() };
-          plane.content = { left: -99 * random(), top: -50 * random(), width: 100 + 4000 * random(), height: 100 + 3000 * random() };
+          const [width, height] = [100 + 4000 * random(), 100 + 3000 * random()];
+          plane.content = { left: -99 * random(), top: -50 * random(), width, height };
+          plane.reserved = { left: 70 * random(), top: 70 * random(), right: 40 * random(), bottom: 70 * random() };
           const point = { x: 500 * random(), y: 400 * random() };
           plane.zoomBy(0.2 + 3 * random(), 300 * random(), 100 * random());
           plane.pan(200 * random() - 100, 100 * random());

@@ -8,6 +8,7 @@ from PIL import Image
 
 from webui.domain.errors import BadRequestError
 from webui.domain.images import Picture
+from webui.domain.masks import Mask
 from webui.ui.create.canvas import CanvasValue, read
 
 NOISE = np.random.default_rng(3).integers(0, 256, (40, 56, 4), dtype=np.uint8)
@@ -71,7 +72,7 @@ def test_mask_and_paint_together_mask_what_either_does(uploads: Path) -> None:
     assert both[15, 15] == 0
 
 
-def read_mask(uploads: Path, mask: np.ndarray) -> object:  # type: ignore[type-arg]
+def read_mask(uploads: Path, mask: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Mask | None:
     sent = {"picture": put(uploads, "a.png", STRIPES), "mask": put(uploads, "m.png", Image.fromarray(mask))}
     return read(sent, nothing).mask
 
@@ -118,7 +119,14 @@ def test_files_that_were_not_uploaded_are_refused(name: str, uploads: Path) -> N
     secret = put(uploads.parent, "secret.png", STRIPES)
     link = uploads / "link.png"
     link.symlink_to(uploads.parent / "secret.png")
-    for sent in (secret, secret["path"], {"path": str(link)}, {"path": str(uploads / ".." / "secret.png")}, {"id": 3}, 7):
+    for sent in (
+        secret,
+        secret["path"],
+        {"path": str(link)},
+        {"path": str(uploads / ".." / "secret.png")},
+        {"id": 3},
+        7,
+    ):
         with pytest.raises(BadRequestError, match=f"{name}: (was not uploaded here|should be an uploaded file)"):
             read({"picture": put(uploads, "a.png", STRIPES), name: sent}, nothing)
 

@@ -302,17 +302,31 @@ class Canvas {
   }
 
   #listen() {
-    bindKeys(this.commands, () => this.isInView);
     arrivals(this.element, (opened) => this.load(opened), {
       isInView: () => this.isInView,
       sent: (to) => this.set({ layer: to === "inpaint" ? "mask" : "paint", tool: "brush" }),
       result: (picture) => this.#resulted(picture),
     });
-    new MutationObserver(() => {
-      this.hands.giveUp();
-      this.view.recolour();
-      this.#refresh();
-    }).observe(document.documentElement, { attributeFilter: ["data-mode", "data-theme"] });
+    new MutationObserver(() => this.#turned()).observe(document.documentElement, {
+      attributeFilter: ["data-mode", "data-theme", "data-face", "data-tab"],
+    });
+    this.#turned();
+  }
+
+  /** Another mode, theme or face of the stage. Keys are the canvas's own only while it is in view. */
+  #turned() {
+    this.hands.giveUp();
+    this.view.recolour();
+    this.#refresh();
+    this.unbind?.();
+    this.unbind = this.isInView ? bindKeys(this.commands, () => this.#close()) : null;
+  }
+
+  #close() {
+    if (this.options.element.hidden) return false;
+    this.toggleOptions();
+    this.toolbar.buttons.get("options").focus();
+    return true;
   }
 
   async #restore() {

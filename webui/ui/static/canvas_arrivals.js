@@ -45,8 +45,8 @@ export function arrivals(element, load, canvas) {
     canvas.sent(sent.to);
     picture(sent.picture);
   });
-  hear("picture:show", (shown) => canvas.result(shown.picture));
-  hear("job:picture", (made) => canvas.result(made.picture));
+  // the result is what the stage shows; before it shows anything, what was made last
+  for (const message of ["picture:show", "picture:shown", "job:picture"]) hear(message, (told) => canvas.result(told.picture));
 }
 
 /** The first file that is a picture. */

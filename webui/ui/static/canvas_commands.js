@@ -16,7 +16,7 @@ const KEYS = Object.freeze({
 
 /**
  * @param {object} canvas the class Canvas of canvas.js
- * @returns {Record<string, (value?: any) => void>}
+ * @returns {Record<string, (value?: any) => unknown>} false: there was nothing to do
  */
 export function commands(canvas) {
   const { view, history, set, step, look } = canvas;
@@ -25,9 +25,7 @@ export function commands(canvas) {
   const has = () => Boolean(history.now.source) && !canvas.isFlipped;
   const change = (changed) => () => has() && step({ [canvas.layer]: changed(layer()) });
   const size = (value) => set({ size: Math.round(Math.min(SIZES.most, Math.max(SIZES.least, value))) });
-  const go = (moved) => () => {
-    if (moved()) canvas.changed();
-  };
+  const go = (moved) => () => moved() && canvas.changed();
   return Object.freeze({
     mask: () => set({ layer: "mask", tool: canvas.settings.tool === "picker" ? "brush" : canvas.settings.tool }),
     palette: () => set({ layer: "paint" }),
@@ -63,15 +61,14 @@ export function commands(canvas) {
   });
 }
 
-/** Let the keys of the page do commands while the canvas is in view. */
-export function bindKeys(all, isInView) {
-  for (const [name, command] of Object.entries(KEYS)) {
-    action(name, () => {
-      if (!isInView()) return false;
-      all[command]();
-      return true;
-    });
-  }
+/**
+ * Let the keys of the page do commands, before whoever else knows them. @returns {() => void} what ends it
+ * @param {() => boolean} close closes what is open; false where nothing was
+ */
+export function bindKeys(all, close) {
+  const ends = Object.entries(KEYS).map(([name, command]) => action(name, () => all[command]()));
+  ends.push(action("close", close));
+  return () => ends.forEach((end) => end());
 }
 
 /** Ask for a file. */
