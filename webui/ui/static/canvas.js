@@ -183,7 +183,7 @@ class Canvas {
     });
     this.options.show({
       hardness: settings.hardness[layer], colour: colourOf(settings.colour), isPaint, subtracts: settings.subtracts,
-      hatched: settings.hatched, layers: this.#layers(), hasPicture: has, hasResult: Boolean(this.result),
+      hatched: settings.hatched, layers: this.#layers(), hasMask: this.isInpainting, hasPicture: has, hasResult: Boolean(this.result),
     }); // prettier-ignore
     this.framePanel.element.hidden = !this.isFraming || !this.options.element.hidden;
     this.framePanel.show(frame, this.view.size);

@@ -50,11 +50,12 @@ export class Stroke {
     this.edit.each(box, (index, left, row, span) => {
       let covered = this.covered.get(index);
       let put = null;
-      for (let x = left; x < left + span; x++) {
+      let at = inTile(left, row);
+      for (let x = left; x < left + span; x++, at++) {
+        if (covered && covered[at] === 255) continue; // most of a stroke lies where it was a moment ago
         const value = cover(x + 0.5, row + 0.5);
         if (!value) continue;
         if (!covered) this.covered.set(index, (covered = new Uint8Array(TILE * TILE)));
-        const at = inTile(x, row);
         if (value <= covered[at]) continue;
         covered[at] = value;
         put ??= pen(this.edit, index, this.ink);
@@ -77,7 +78,8 @@ function coverage(from, to, hardness, isMask) {
   return (x, y) => {
     const share = length ? Math.min(1, Math.max(0, ((x - from.x) * dx + (y - from.y) * dy) / length)) : 0;
     const radius = from.radius + (to.radius - from.radius) * share;
-    const distance = Math.hypot(x - from.x - share * dx, y - from.y - share * dy);
+    const [across, down] = [x - from.x - share * dx, y - from.y - share * dy];
+    const distance = Math.sqrt(across * across + down * down); // Math.hypot takes several times as long
     if (isHard && isMask) return distance <= Math.max(radius, 0.71) ? 255 : 0; // the smallest brush hits a pixel
     if (isHard) return Math.round(255 * Math.min(1, Math.max(0, radius - distance + 0.5)));
     const inner = radius * hardness;

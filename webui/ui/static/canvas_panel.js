@@ -35,13 +35,14 @@ export class OptionsPanel {
    * @param {object} state
    * @param {{name: string, words: string, isShown: boolean}[]} state.layers
    */
-  show({ hardness, colour, isPaint, subtracts, hatched, layers, hasPicture, hasResult }) {
+  show({ hardness, colour, isPaint, subtracts, hatched, layers, hasMask, hasPicture, hasResult }) {
     this.hardness.value = String(Math.round(hardness * 100));
     this.percent.textContent = `${Math.round(hardness * 100)} %`;
     this.colour.value = hexOf(colour);
     this.colourRow.hidden = !isPaint;
     this.subtracts.box.checked = subtracts;
     this.hatched.box.checked = hatched;
+    this.loadMask.hidden = this.hatched.row.hidden = !hasMask;
     this.loadMask.disabled = this.forget.disabled = !hasPicture;
     this.useResult.disabled = !hasResult;
     const names = layers.map(({ name }) => name).join();

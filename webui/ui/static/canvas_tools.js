@@ -13,12 +13,13 @@ import { Stroke, lasso, radiusOf, rectangle } from "./canvas_brush.js";
  * @property {(point: {x: number, y: number}) => void} pick takes the colour there
  */
 
+const NEAR = 0.02; // share of the radius below which a brush has not moved
 const CLOSE = 1.5; // a lasso's point is taken where it is this far from the last one
 
 class Brush {
   /** @param {Desk} desk */
   constructor(desk, erases) {
-    [this.desk, this.erases, this.stroke, this.last] = [desk, erases, null, null];
+    [this.desk, this.erases, this.stroke, this.last, this.frame] = [desk, erases, null, null, null];
   }
 
   down(point, event) {
@@ -45,9 +46,15 @@ class Brush {
   }
 
   #to(point, radius) {
+    const { last } = this.stroke;
+    const isNear = last && Math.hypot(point.x - last.x, point.y - last.y) < NEAR * radius && last.radius === radius;
+    if (isNear) return; // a fast mouse tells more points than can be seen
     this.stroke.to(point.x, point.y, radius);
     this.last = point;
-    this.desk.follow(this.stroke.edit);
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      if (this.stroke) this.desk.follow(this.stroke.edit);
+    });
   }
 
   #radius(event) {
