@@ -15,7 +15,7 @@ from webui.installing.live import InstallDoor
 from webui.prompt.style_file import StyleFile
 from webui.ui import head
 from webui.ui.assets import Assets
-from webui.ui.create.drawing import FindPicture, no_pictures
+from webui.ui.create.creation import FindPicture, no_pictures
 from webui.ui.page import build
 from webui.ui.theme import theme
 from webui.ui.words import dictionaries, title_of

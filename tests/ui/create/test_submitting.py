@@ -76,7 +76,7 @@ def test_the_mode_in_view_wants_its_picture(submission: Submission, tmp_path: Pa
     values = {control: getattr(control, "value", None) for control in create.components}
     for mode in ("img2img", "inpaint"):
         said = json.loads(asyncio.run(submission.submit({**values, create.mode: mode})))
-        assert said["text"] == "Picture: drop one on the canvas first, or send one there"
+        assert said["text"] == "Picture: Drop a picture first."
 
 
 def test_a_picture_in_view_is_enlarged_with_the_options_of_the_form(

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -9,15 +10,14 @@ import gradio as gr
 from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.fields import rounded_side
 from webui.domain.hires import Hires
-from webui.domain.images import safe_open
+from webui.domain.images import Picture, safe_open
 from webui.domain.parameters.table import HIRES
 from webui.domain.request import GenerationRequest, Txt2Img
+from webui.domain.visitor import owner_of
 from webui.output.parse import parse, read_fields
 from webui.ui.create import saying
 from webui.ui.create.creation import CreateForm, Values
-from webui.ui.create.drawing import picture_of
 from webui.ui.create.form import validated
-from webui.ui.generate import owner_of
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
@@ -59,7 +59,7 @@ class Submission:
     def _enlarging(self, values: Values, picture: str, text: str, owner: str) -> GenerationRequest:
         switch = self.create.form.controls[f"{HIRES}.enabled"]
         request = self.create.read({**values, self.create.mode: "txt2img", switch: True})
-        first_pass = picture_of(safe_open(self.create.find_picture(picture, owner)))
+        first_pass = _opened(self.create.find_picture(picture, owner))
         made = read_fields(parse(text)).request
         hires = request.task.hires if isinstance(request.task, Txt2Img) else Hires(enabled=True)
         task = Txt2Img(hires=hires, first_pass=first_pass)
@@ -76,3 +76,10 @@ class Submission:
             where = "" if error.field == "request" else f"{error.field.capitalize()}: "
             return saying.error(where + error.message)
         return saying.error(f"{control.label or error.field}: {error.message}", str(control.elem_id))
+
+
+def _opened(file: Path | bytes) -> Picture:
+    try:
+        return Picture.of(safe_open(file))
+    except ValueError as error:
+        raise BadRequestError("picture", str(error)) from None
