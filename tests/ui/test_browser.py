@@ -3,24 +3,12 @@
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import APIResponse, Browser, Page, Route, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.doors import text_of
-from tests.ui.driving import WAIT, eventually, generate, picture, type_prompt
+from tests.ui.driving import eventually, generate, picture, type_prompt
 from tests.ui.fakes import FakeEngine
-from webui.domain.errors import UnusableFileError
 from webui.domain.request import GenerationRequest
-
-
-def click_until_submitted(page: Page, engine: FakeEngine, count: int) -> None:
-    """Generate. For a moment after an error is shown its event still runs, and a click does nothing."""
-    for _ in range(WAIT // 1000):
-        page.locator("#txt2img_generate").click()
-        for _ in range(10):
-            if len(engine.asked) == count:
-                return
-            page.wait_for_timeout(100)
-    raise AssertionError(f"{len(engine.asked)} jobs were submitted, {count} expected")
 
 
 def generation_text(page: Page) -> str:
@@ -90,24 +78,6 @@ def test_progress_and_preview_are_shown_and_interrupt_stops(page: Page, engine: 
     picture(page)
 
 
-def test_an_idle_page_stops_no_job_of_another(page: Page, browser: Browser, address: str, engine: FakeEngine) -> None:
-    engine.step_seconds = 1  # 150 of them outlast whatever a busy machine makes of the rest
-    page.locator("#txt2img_steps input[type=number]").fill("150")
-    generate(page, "a slow cat")
-    expect(page.locator("#txt2img_progress .bar")).to_contain_text("/150")
-    [job] = engine.jobs.values()
-    assert job.owner.startswith("page ")
-    other = browser.new_context().new_page()
-    other.goto(address)
-    for button in ("interrupt", "skip"):
-        other.locator(f"#txt2img_{button}").click()
-        expect(other.locator("#txt2img_status .notice")).to_contain_text("Nothing of this page is running")
-    assert (job.state, job.stopping, job.skip_asked) == ("running", False, None)
-    other.context.close()
-    page.locator("#txt2img_interrupt").click()
-    expect(page.locator("#txt2img_status .error")).to_contain_text("Stopped before the first picture")
-
-
 def test_skip_goes_on_with_the_next_batch(page: Page, engine: FakeEngine) -> None:
     engine.step_seconds = 0.2
     page.locator("#txt2img_batch_count input[type=number]").fill("2")
@@ -131,22 +101,12 @@ def test_a_reloaded_page_sees_its_job_end(page: Page, engine: FakeEngine) -> Non
     )
 
 
-def test_an_error_is_one_sentence_and_the_page_goes_on(page: Page, engine: FakeEngine) -> None:
-    type_prompt(page, "a cat")
-    engine.failure = UnusableFileError("mini.safetensors is torn")
-    click_until_submitted(page, engine, 1)
-    expect(page.locator("#txt2img_status .error")).to_contain_text("mini.safetensors is torn")
-    engine.failure = None
-    click_until_submitted(page, engine, 2)
-    picture(page)
-
-
 def test_a_dropped_picture_gives_its_text_and_settings_back(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
     generate(page, "a cat to send")
     saved = tmp_path / "sent.png"
     saved.write_bytes(page.request.get(picture(page)).body())
     page.locator("#txt2img_clear").click()
-    page.get_by_role("tab", name="PNG Info").click()
+    page.get_by_role("tab", name="Learn", exact=True).click()
     page.locator("#pnginfo_image input[type=file]").set_input_files(saved)
     expect(page.locator("#pnginfo_text textarea")).to_have_value(
         text_of(GenerationRequest(prompt="a cat to send", seed=engine.last.work.seed))
