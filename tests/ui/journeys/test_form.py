@@ -31,12 +31,7 @@ HEAR = """async (name) => {
   window.heard = [];
   bus.hear(name, (detail) => window.heard.push(detail));
 }"""
-UPLOAD = """async (bytes) => {
-  const form = new FormData();
-  form.append("files", new Blob([Uint8Array.from(bytes)]), "picture.png");
-  const [path] = await (await fetch(webui.base + "gradio_api/upload", { method: "POST", body: form })).json();
-  window.webui.canvas = { value: async () => ({ picture: { path } }), size: () => ({ width: 83, height: 64 }) };
-}"""
+OPEN = """(bytes) => webui.canvas.open(new File([Uint8Array.from(bytes)], "picture.png", { type: "image/png" }))"""
 
 
 def box(page: Page, name: str) -> Locator:
@@ -203,6 +198,7 @@ def test_read_parameters_fills_the_form_and_one_undo_brings_it_back(page: Page, 
     expect(page.locator("#txt2img_prompt textarea")).to_have_value(A1111)
     expect(switch(page, "Hires. fix")).not_to_be_checked()
     expect(box(page, "txt2img_steps")).to_have_value("20")
+    expect(page.locator("#setting_sd_model_checkpoint input")).to_have_value("mini.safetensors [0123456789]")
 
 
 def test_whole_parameters_pasted_into_the_prompt_fill_the_form(page: Page) -> None:
@@ -334,7 +330,7 @@ def test_prompt_and_size_stay_when_the_mode_changes(page: Page, engine: FakeEngi
     page.locator("#txt2img_generate").click()
     eventually(page, lambda: "Drop a picture first" in said(page))
     Image.new("RGB", (83, 64), (9, 90, 200)).save(tmp_path / "picture.png")
-    page.evaluate(UPLOAD, [*(tmp_path / "picture.png").read_bytes()])
+    page.evaluate(OPEN, [*(tmp_path / "picture.png").read_bytes()])
     page.locator("#img2img_detect_image_size_btn").click()
     expect(box(page, "txt2img_width")).to_have_value("80")
     fill(page, "img2img_denoising_strength", "0.4")

@@ -55,7 +55,7 @@ def connect(drawn: Drawn, submission: Submission, filling: Filling, generate: gr
     Returns:
         The event of Generate, after which more can be done.
     """
-    drawn.heading.value = {"names": [*kept.controls], "drawn": kept.drawn()}
+    drawn.heading.value = {"names": [*kept.controls], "drawn": kept.drawn(), "remembered": [*kept.remembered]}
     keeping.connect(kept, drawn.heading)
     _connect_tools(drawn)
     _connect_filling(drawn, filling)

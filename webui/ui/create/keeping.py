@@ -28,10 +28,12 @@ class Kept:
 
     Attributes:
         controls: paths of fields, and `#` with the element id for what is no field.
+        remembered: paths of the fields that the program keeps by itself; they can be undone, too.
         starting: a hidden box for the program's starting values, as JSON by the same names.
     """
 
     controls: Mapping[str, Component]
+    remembered: tuple[str, ...]
     starting: gr.Textbox
 
     def drawn(self) -> dict[str, Any]:
@@ -55,11 +57,10 @@ def kept(form: Form, beside: Iterable[Component] = (), remembered: Iterable[str]
         beside: further controls, which are no fields.
         remembered: paths of the fields that the program itself remembers.
     """
-    fields = {path: control for path, control in form.controls.items() if path not in {*remembered}}
     drawn = {*form.controls.values()}
     others = [*form.components, *beside]
     more = {f"#{one.elem_id}": one for one in others if one not in drawn and one.elem_id and not _is_file(one)}
-    return Kept({**fields, **more}, gr.Textbox("", visible="hidden", elem_id="form_starting"))
+    return Kept({**form.controls, **more}, tuple(remembered), gr.Textbox("", visible="hidden", elem_id="form_starting"))
 
 
 def connect(kept: Kept, heading: gr.HTML) -> None:

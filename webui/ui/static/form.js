@@ -15,10 +15,16 @@ import { holdsParameters, valueIn } from "./parameters_text.js";
 
 /** @typedef {import("./bus.js").Picture} Picture */
 
-/** @param {{element: HTMLElement, props: {value: {names: string[], drawn: Object<string, any>}}, trigger: Function}} context */
+// what `window.webui` keeps is kept under the name `webui_form`
+const storage = Object.freeze({
+  getItem: () => window.webui.kept("form"),
+  setItem: (_, text) => window.webui.keep("form", text),
+});
+
+/** @param {{element: HTMLElement, props: {value: {names: string[], drawn: Object<string, any>, remembered: string[]}}, trigger: Function}} context */
 export function mount({ element, props, trigger }) {
-  const { names, drawn } = props.value;
-  const state = new FormState(names, drawn, window.localStorage);
+  const { names, drawn, remembered } = props.value;
+  const state = new FormState(names, drawn, storage, remembered);
   const form = new Form(state, trigger);
   window.webui.form = form;
   const buttons = {
