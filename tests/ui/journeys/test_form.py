@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 from safetensors.numpy import save_file
 
+from tests.ui.accessibility import axe
 from tests.ui.driving import WAIT, eventually, type_prompt
 from tests.ui.fakes import FakeEngine, named
 from webui.domain.errors import UnusableFileError
@@ -412,3 +413,45 @@ def test_generate_has_a_menu_for_generating_forever(page: Page, engine: FakeEngi
     page.keyboard.press("Enter")
     eventually(page, lambda: len(asked) == 3)
     assert asked[1:] == [("jobs/j1/finish", {}), ("forever", {"on": False})]
+
+
+def test_on_a_phone_the_settings_are_a_sheet_that_does_the_same(
+    browser: Browser, address: str, engine: FakeEngine
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    page.goto(address)
+    ready(page)
+    page.locator(".sheet-button").tap()
+    page.locator("#txt2img_ratio label", has_text="2:3").tap()
+    expect(box(page, "txt2img_height")).to_have_value("624")
+    switch(page, "Hires. fix").tap()
+    expect(line(page, "txt2img_hr")).to_contain_text("832 × 1248")
+    for title in ("Hires. fix", "Refiner"):
+        place = page.locator(".section .head").filter(has_text=title).bounding_box()
+        assert place is not None
+        assert place["height"] >= 44
+    page.keyboard.press("Escape")
+    page.locator("#txt2img_prompt textarea").fill("a cat on a phone")
+    page.locator("#txt2img_generate").tap()
+    eventually(page, lambda: len(engine.asked) == 1)
+    request = engine.asked[0]
+    assert isinstance(request.task, Txt2Img)
+    assert (request.prompt, request.height, request.task.hires.enabled) == ("a cat on a phone", 624, True)
+    context.close()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_serious_in_the_form_with_everything_on(page: Page, address: str, theme: str) -> None:
+    page.goto(f"{address}?__theme={theme}")
+    ready(page)
+    for mode in ("txt2img", "Inpaint"):
+        in_mode(page, mode)
+        for box_ in page.locator(".section .switch input:visible").all():
+            box_.check()
+        page.wait_for_timeout(400)  # until colours have faded in
+        assert axe(page, "#txt2img_settings") == []
+    page.locator("#txt2img_generate").click(button="right")
+    assert axe(page, "#generate_menu") == []

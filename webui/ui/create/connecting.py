@@ -22,6 +22,7 @@ from webui.ui.own import own
 
 FORM = "window.webui.form"
 FILLED = "The form is filled from these parameters. Undo (Ctrl+Alt+Z) brings back what it was."
+LONGEST = 200_000  # characters of a text that fills the form
 EVENTS = ("ready", "undo", "redo", "reset", "fill", "enlarge")  # what `static/form.js` triggers
 
 
@@ -109,7 +110,7 @@ def _connect_filling(drawn: Drawn, filling: Filling) -> None:
     checkpoint = drawn.pen.controls["checkpoint"]
 
     def fill(values: Values, event: gr.EventData) -> Updates:
-        text, only = str(getattr(event, "text", "")), getattr(event, "only", None)
+        text, only = str(getattr(event, "text", ""))[:LONGEST], getattr(event, "only", None)
         filled = filling.text(text, values[checkpoint], None if only is None else [*map(str, only)])
         told = filled.told if only is not None else (FILLED, *filled.told)
         return {**filled.updates, drawn.said: saying.notice("\n".join(told))}

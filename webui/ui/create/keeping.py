@@ -42,11 +42,7 @@ class Kept:
 
     def values(self, updates: Mapping[Any, Any]) -> str:
         """Starting values for `starting`: what the page was made with, changed by these updates of controls."""
-        changed = {
-            name: updates[control]["value"] if isinstance(updates[control], dict) else updates[control]
-            for name, control in self.controls.items()
-            if control in updates
-        }
+        changed = {name: _value(updates[control]) for name, control in self.controls.items() if control in updates}
         return json.dumps({**self.drawn(), **changed})
 
 
@@ -79,6 +75,12 @@ def connect(kept: Kept, heading: gr.HTML) -> None:
     changes: list[Any] = [control.change for control in controls if hasattr(control, "change")]
     script = "(...now) => { window.webui.form?.changed(now); return []; }"
     bind(partial(gr.on, changes), None, controls, js=script, trigger_mode="always_last")
+
+
+def _value(update: Any) -> Any:
+    """What a control is set to, whether as a value or by `gr.update`."""
+    is_update = isinstance(update, dict) and update.get("__type__") == "update"
+    return update["value"] if is_update else update
 
 
 def _is_file(control: Component) -> bool:
