@@ -429,8 +429,8 @@ def test_on_a_phone_the_settings_are_a_sheet_that_does_the_same(
     expect(box(page, "txt2img_height")).to_have_value("624")
     switch(page, "Hires. fix").tap()
     expect(line(page, "txt2img_hr")).to_contain_text("832 × 1248")
-    for title in ("Hires. fix", "Refiner"):
-        place = page.locator(".section .head").filter(has_text=title).bounding_box()
+    for name in ("txt2img_hr", "txt2img_refiner"):
+        place = page.locator(f"#{name}_section > .head").bounding_box()
         assert place is not None
         assert place["height"] >= 44
     page.keyboard.press("Escape")
