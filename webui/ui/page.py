@@ -23,7 +23,7 @@ from webui.ui import (
     txt2img,
 )
 from webui.ui.album import Album
-from webui.ui.create import connecting, dock, keeping, saying, stage, starting
+from webui.ui.create import canvas, connecting, dock, keeping, saying, stage, starting
 from webui.ui.create.creation import CreateForm
 from webui.ui.create.filling import Filling, Updates
 from webui.ui.create.settings_pane import Group
@@ -135,12 +135,12 @@ def _draw_form(pen: Pen, styles: StyleFile | None, engine: "Engine") -> _Made:
         pane = connecting.draw(pen, sections)
     with panes.stage:
         results = stage.draw(pen)
-        canvas = gr.JSON(None, visible="hidden", elem_id="img2maskimg")
+        drawn = canvas.draw()
     with panes.dock:
         buttons = dock.draw(pen, styles)
         cards.draw(engine, pen.controls["checkpoint"])
     mode = gr.Textbox("txt2img", visible="hidden", interactive=True, elem_id="create_mode", label="Mode")
-    return _Made(pane, buttons, results, mode, canvas)
+    return _Made(pane, buttons, results, mode, drawn)
 
 
 def _connect_prompts(engine: "Engine", pen: Pen, buttons: txt2img.DockButtons, styles: StyleFile | None) -> None:
