@@ -57,6 +57,12 @@ def tool(page: Page, name: str) -> None:
     page.get_by_role("toolbar", name="Tools of the canvas").get_by_role("button", name=name, exact=True).click()
 
 
+def source(page: Page) -> None:
+    """Back from the result to what it was made from."""
+    page.get_by_role("radio", name="Source").click()
+    expect(page.locator("#img2maskimg .canvas-view")).to_be_visible()
+
+
 def submitted(page: Page, engine: FakeEngine, count: int = 1) -> Img2Img:
     """Press Generate and wait for the job of that number."""
     page.locator("#txt2img_generate").click()
@@ -114,7 +120,7 @@ def test_i_load_a_mask_that_i_made_elsewhere(page: Page, engine: FakeEngine) -> 
 
 def colour(page: Page, value: str) -> None:
     tool(page, "Layers and brush")
-    page.get_by_label("Colour").fill(value)
+    page.get_by_label("Colour", exact=True).fill(value)
     page.keyboard.press("Escape")
 
 
@@ -223,6 +229,7 @@ def test_i_upload_a_picture_once_however_often_i_generate(page: Page, engine: Fa
     assert len(sent) == 2
     submitted(page, engine, 2)
     assert len(sent) == 2
+    source(page)
     stroke(page, (50, 100), (90, 100))
     submitted(page, engine, 3)
     assert len(sent) == 3
@@ -253,7 +260,7 @@ def test_i_send_the_result_to_inpaint_and_put_the_next_back_in_its_place(page: P
     task = submitted(page, engine, 2)
     assert task.image.width == width
     first = mask(task)
-    page.get_by_role("radio", name="Source").click()
+    source(page)
     tool(page, "Layers and brush")
     page.get_by_role("button", name="Use the result as the source").click()
     page.keyboard.press("Escape")
