@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.ui.driving import eventually, generate
+from tests.ui.driving import WAIT, eventually, generate
 from tests.ui.fakes import FakeEngine
 from webui.domain.inpainting import Inpainting
 from webui.domain.request import Img2Img
@@ -274,6 +274,26 @@ def test_files_that_i_did_not_upload_are_not_read(page: Page, engine: FakeEngine
         "(path) => (window.webui.canvas.value = async () => ({ picture: { path }, size: [256, 192] }))",
         str(tmp_path / "secret.png"),
     )
-    page.locator("#txt2img_generate").click()
-    expect(page.get_by_text("not uploaded here").first).to_be_visible()
+    with page.expect_response("**/gradio_api/run/**") as answer:
+        page.locator("#txt2img_generate").click()
+    assert "not uploaded here" in answer.value.text()
     assert engine.asked == []
+
+
+def test_i_mask_with_a_finger_on_a_phone(browser: Browser, address: str, engine: FakeEngine) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(f"{address}?tab=inpaint")
+    open_picture(page)
+    view = page.locator("#img2maskimg .canvas-view").bounding_box()
+    generate_button = page.locator("#txt2img_generate").bounding_box()
+    assert view is not None
+    assert generate_button is not None
+    assert view["height"] > 200
+    assert generate_button["y"] + generate_button["height"] <= 844
+    page.touchscreen.tap(*spot(page, 128, 96))
+    painted = mask(submitted(page, engine))
+    assert painted[96, 128] == 255
+    assert painted[5, 5] == 0
+    context.close()
