@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from webui.api.application import create
+from webui.api.page.page_routes import picture_files
+from webui.api.page.picture_by_id import finder_of_pictures
 from webui.api.parts import EncodedImage, Parts
 from webui.api.sdapi.dialect.chosen import ChosenSettings, ProgramOptions
 from webui.api.webhooks import HookRules, Webhooks
@@ -274,7 +276,8 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
         cache_dir=settings.data_dir / "cache",
         is_shared=len(parse_users(settings.api_auth)) > 1,
     )
-    application = create(parts, with_api=settings.api or not settings.webui)
+    pictures = picture_files(parts)
+    application = create(parts, with_api=settings.api or not settings.webui, pictures=pictures)
     if settings.webui:
         from webui.ui.mount import mount
 
@@ -290,6 +293,7 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             colours=settings.theme,
             localizations=(ROOT / LOCALIZATIONS, settings.data_dir / LOCALIZATIONS),
             root_path=settings.subpath,
+            find_picture=finder_of_pictures(parts, pictures),
         )
         return UploadQuota(application, settings.data_dir / "temp" / "gradio")
     return application

@@ -6,6 +6,7 @@
  * | `picture:show` | `{picture}` | the stage shows it |
  * | `picture:send` | `{picture, to, what?}`, `to` is img2img, inpaint, sketch, upscale, controlnet or pnginfo | the receiver loads it and opens its tab |
  * | `form:fill` | `{text, only?}`: generation parameters; field paths | the form |
+ * | `form:enlarge` | `{picture}` | the form: hires fix on this picture |
  * | `prompt:changed` | `{prompt, negative}` | whoever shows what the prompt uses |
  * | `prompt:insert` | `{text, which?}` | the prompt |
  * | `prompt:remove` | `{text}` | the prompt |

@@ -20,9 +20,11 @@ export class FormState {
    * @param {string[]} names the fields, in the order in which values come and go
    * @param {Values} drawn what the controls held when the page was made
    * @param {Storage} storage where the form is kept
+   * @param {string[]} remembered fields that the program itself keeps: they are undone like others, and not kept here
    */
-  constructor(names, drawn, storage) {
+  constructor(names, drawn, storage, remembered = []) {
     this.names = names;
+    this.remembered = new Set(remembered);
     this.usual = names.map((name) => drawn[name]); // what a field holds that nobody changed
     this.shown = this.usual; // what they hold as far as this has filled them
     this.storage = storage;
@@ -41,7 +43,7 @@ export class FormState {
     const usual = this.names.map((name, i) => (starting && name in starting ? starting[name] : this.usual[i]));
     const isTouched = (i) => !same(now[i], this.shown[i]);
     const wanted = this.names.map((name, i) => {
-      if (isTouched(i)) return now[i];
+      if (isTouched(i) || this.remembered.has(name)) return now[i];
       return name in this.kept ? this.kept[name] : usual[i];
     });
     this.shown = wanted.map((value, i) => (isTouched(i) ? this.shown[i] : value));
@@ -70,7 +72,8 @@ export class FormState {
       this.#at = this.#past.length - 1;
     }
     this.onChange();
-    const changed = this.names.map((name, i) => [name, this.now[i]]).filter(([, value], i) => !same(value, this.usual[i]));
+    const isKept = ([name, value], i) => !this.remembered.has(name) && !same(value, this.usual[i]);
+    const changed = this.names.map((name, i) => [name, this.now[i]]).filter(isKept);
     this.kept = Object.fromEntries(changed);
     try {
       this.storage.setItem(KEY, JSON.stringify({ version: VERSION, fields: this.kept }));
@@ -97,7 +100,7 @@ export class FormState {
   reset(now) {
     this.now = now;
     this.settle();
-    return this.#changes(this.usual, now);
+    return this.#changes(this.names.map((name, i) => (this.remembered.has(name) ? now[i] : this.usual[i])), now);
   }
 
   /** Whether there is a state to go back or forward to. */
