@@ -62,7 +62,7 @@ def bare_page(
     context = browser.new_context(viewport={"width": width, "height": height})
     page = context.new_page()
     faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("pageerror", lambda error: faults.append(error.stack or str(error)))
     page.route(f"{ORIGIN}**", answer)
     page.add_init_script(f"{FAKE_STREAM}; window.webui = {{base: {json.dumps(ORIGIN)}}};")
     page.goto(ORIGIN)
@@ -70,7 +70,7 @@ def bare_page(
         yield page
     finally:
         context.close()
-    assert faults == []
+    assert faults == [], "; ".join(faults)
 
 
 def call(page: Page, script: str, body: str, argument: Any = None) -> Any:
@@ -95,7 +95,8 @@ def job_picture(job_id: str, index: int = 0, **more: Any) -> dict[str, Any]:
     return {
         "id": f"{job_id}/{index}", "job": job_id, "index": index, "url": f"picture/{job_id}/{index}",
         "thumb": f"picture/{job_id}/{index}/thumb", "width": 512, "height": 512, "seed": 7 + index,
-        "text": f"a cat, {job_id}\nSteps: 20, Seed: {7 + index}", "kind": "txt2img", "created": 1.0, "grid": False, **more,
+        "text": f"a cat, {job_id}\nSteps: 20, Seed: {7 + index}", "kind": "txt2img", "created": 1.0, "grid": False,
+        **more,
     }  # fmt: skip
 
 

@@ -1,10 +1,12 @@
-"""The scripts of stage, strip and queue on a bare page: their laws, and what they do with events that a test makes up."""
+"""The scripts of stage, strip and queue on a bare page: their laws, and what they make of events that a test sends."""
 
+import io
 import random
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.ui.bare import bare_page, call, job_picture, job_progress, job_row, whole_state
@@ -228,14 +230,15 @@ PARTS = """
 """
 MOUNTED = """
 async () => {
-  const props = {};
   window.heardOnBus = [];
   const bus = await import("/static/bus.js");
   for (const name of ["picture:send", "form:fill", "picture:shown"])
     bus.hear(name, (detail) => window.heardOnBus.push([name, detail]));
   for (const name of ["stage", "queue_panel", "strip"]) {
     const module = await import(`/static/${name}.js`);
-    module.mount({ element: document.querySelector(`.own.${name}`), props: name === "strip" ? (window.stripProps = props) : {}, watch: () => {} });
+    const props = {};
+    if (name === "strip") window.stripProps = props;
+    module.mount({ element: document.querySelector(`.own.${name}`), props, watch: () => {} });
   }
 }
 """
@@ -254,10 +257,6 @@ def parts(browser: Browser, png: bytes) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def png() -> bytes:
     """A picture of 512 x 512 in one colour."""
-    import io
-
-    from PIL import Image
-
     file = io.BytesIO()
     Image.new("RGB", (512, 512), (90, 160, 214)).save(file, "PNG")
     return file.getvalue()
@@ -265,12 +264,6 @@ def png() -> bytes:
 
 def send(page: Page, name: str, data: dict[str, Any]) -> None:
     page.evaluate("([name, data]) => window.sent(name, data)", [name, data])
-
-
-def shown(page: Page) -> str:
-    """The address of the picture on the stage, without what every address has."""
-    source = page.locator(".own.stage .plane .now").get_attribute("src")
-    return (source or "").rpartition("/picture/")[2]
 
 
 def expect_shown(page: Page, name: str) -> None:
@@ -388,6 +381,7 @@ def test_two_pictures_are_compared_by_a_line_that_is_drawn(parts: Page) -> None:
     parts.keyboard.press("ArrowLeft")
     expect(handle).to_have_attribute("aria-valuenow", "48")
     assert "48%" in (parts.locator(".own.stage .now").get_attribute("style") or "")
+    parts.locator(".own.stage .view").focus()
     parts.keyboard.press("c")
     expect(handle).to_be_hidden()
 
@@ -468,7 +462,7 @@ def queue_of_three(page: Page) -> None:
 
 
 def commands(page: Page) -> list[str]:
-    """From now on: what the page asks of the server, as "path body"."""
+    """What the page asks of the server from now on, as "path body"."""
     asked: list[str] = []
 
     def note(request: Any) -> None:

@@ -85,7 +85,11 @@ class QueuePanel {
     const focused = document.activeElement?.closest?.(".row");
     const at = focused && this.list.contains(focused) ? [...this.list.children].indexOf(focused) : -1;
     keyed(this.list, this.jobs, (job) => job.id, () => this.#row(), (node, job) => this.#update(node, job, state)); // prettier-ignore
-    if (at >= 0 && !focused.isConnected) (this.list.children[Math.min(at, this.list.children.length - 1)] ?? this.pause).focus({ preventScroll: true }); // prettier-ignore
+    if (at >= 0 && !focused.isConnected) {
+      const next = this.list.children[Math.min(at, this.jobs.length - 1)];
+      if (next) this.#focusOn(next);
+      else this.pause.focus({ preventScroll: true });
+    }
     const words = state.paused ? state.reason || t("paused: the running job ends") : t("{n} jobs", { n: this.jobs.length });
     if (this.count.textContent !== words) this.count.textContent = words;
     this.pause.textContent = state.paused ? t("Go on") : t("Pause");
@@ -121,7 +125,6 @@ class QueuePanel {
     const isBad = ["held", "failed"].includes(job.state);
     why.hidden = !isBad;
     set(why.firstChild, isBad ? job.reason || t("This job failed.") : "");
-    why.querySelector("[data-act=retry]").hidden = job.state !== "held";
     const canEdit = MODES.includes(job.kind);
     for (const button of node.querySelectorAll("[data-act=edit]")) button.hidden = !canEdit;
     acts.firstChild.setAttribute("aria-label", t("Edit: {title}", { title: job.title }));
@@ -156,10 +159,10 @@ class QueuePanel {
 
   // The form is filled first: a job whose parameters cannot be read stays where it is.
   async #edit(job) {
-    const text = await parametersOf(job.id);
-    if (!text) return;
+    const parameters = await parametersOf(job.id);
+    if (!parameters?.text) return;
     say("tab:open", { tab: job.kind });
-    say("form:fill", { text });
+    say("form:fill", parameters);
     if (job.state !== "running") await commands.end(job);
     this.close();
   }

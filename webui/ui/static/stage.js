@@ -7,6 +7,7 @@ import { t } from "./language.js";
 import { BatchGrid } from "./batch_grid.js";
 import { notices } from "./notices.js";
 import { pillWords, spokenWords } from "./progress_words.js";
+import { setShown } from "./shown.js";
 import { doWith, toolbar } from "./stage_actions.js";
 import { StageView } from "./stage_view.js";
 import { picturesOf, promptOf, running } from "./store.js";
@@ -75,7 +76,7 @@ class Stage {
     ); // prettier-ignore
     this.view.element.append(this.empty);
     const faces = [{ value: "source", label: t("Source") }, { value: "result", label: t("Result") }];
-    this.faces = segments(t("What the stage shows"), faces, "source", (face) => this.turn(face));
+    this.faces = segments(t("What the stage shows"), faces, "source", (face) => this.turnedByUser(face));
     this.faces.classList.add("stage_faces");
     this.turn("source");
     this.frame = el(
@@ -118,6 +119,12 @@ class Stage {
     if (this.faces.value !== face) this.faces.value = face;
   }
 
+  // Who goes back to the source while a job runs is not taken from it again until the next Generate.
+  turnedByUser(face) {
+    this.turn(face);
+    if (running(current())) this.look(face === "result" ? followed(this.gaze, current()) : { ...this.gaze, follows: false });
+  }
+
   // ---- what happens
 
   heard(state, name, data, before) {
@@ -134,7 +141,7 @@ class Stage {
   jobChanged(job, before) {
     if (!job.mine || job.state === before?.state) return;
     if (!before && job.state !== "failed") this.notices.clearErrors(); // an error stays until something new is started
-    if (job.state === "running") this.turn("result");
+    if (job.state === "running" && this.gaze.follows) this.turn("result");
     if (job.state === "failed") this.notices.say("error", job.reason || t("{title}: this job failed.", { title: job.title }));
     if (job.state === "held") this.notices.say("error", t("Held, the queue has it: {reason}", { reason: job.reason }));
     if (job.state === "stopped") this.notices.say("notice", t("Stopped."));
@@ -143,7 +150,7 @@ class Stage {
 
   chosenChanged() {
     this.other = null;
-    say("picture:shown", { picture: this.gaze.chosen });
+    setShown(this.gaze.chosen);
   }
 
   look(gaze) {
@@ -194,7 +201,7 @@ class Stage {
     else if (name === "compare" || name === "difference") {
       const mode = name === "compare" ? "slider" : "difference";
       this.compareMode = this.compareMode === mode ? "off" : mode;
-    } else if (name === "batch") this.look(batchToggled(this.gaze));
+    } else if (name === "batch") this.look(batchToggled(this.gaze, current()));
     else if (name === "parameters") this.parameters.hidden = !this.parameters.hidden;
     else if (name === "delete") commands.trash(picture);
     else doWith(name, picture);
@@ -282,7 +289,7 @@ class Stage {
       const size = first?.width ? first : sizeOf(row, null);
       this.grid.draw(shown.cells, size.width / size.height, this.gaze.chosen?.id ?? null);
       this.view.draw();
-    } else if (shown.kind === "live") this.view.show(address(shown.preview), sizeOf(shown.job, shown.picture), t("Preview of the picture that is made"));
+    } else if (shown.kind === "live") this.view.show(address(shown.preview), sizeOf(shown.job, shown.picture), t("Preview of the picture that is made"), true);
     else if (shown.kind === "picture") this.view.show(address(shown.picture.url), shown.picture, promptOf(shown.picture.text));
     else this.view.show("", { width: 1, height: 1 }, ""); // prettier-ignore
   }

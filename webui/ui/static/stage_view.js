@@ -64,8 +64,9 @@ export class StageView {
    * @param {string} url "" for none
    * @param {import("./plane.js").Size} size in which it is shown, in pixels of the finished picture; width 0: its own
    * @param {string} alt
+   * @param {boolean} [mayFail] whether the last picture simply stays when this one cannot be loaded
    */
-  async show(url, size, alt) {
+  async show(url, size, alt, mayFail = false) {
     if (url === this.#wanted) {
       this.now.alt = alt;
       if (url && size.width) this.#sized(size);
@@ -79,11 +80,7 @@ export class StageView {
     const next = el("img", { class: "now", alt, draggable: "false" });
     next.src = url;
     const isThere = await next.decode().then(() => true, () => false); // prettier-ignore
-    if (url !== this.#wanted) return;
-    if (!isThere) {
-      this.#wanted = "";
-      next.classList.add("broken");
-    }
+    if (url !== this.#wanted || (!isThere && mayFail)) return;
     this.now.replaceWith(next);
     this.now = next;
     this.#sized(size.width ? size : { width: next.naturalWidth || 1, height: next.naturalHeight || 1 });

@@ -201,8 +201,13 @@ export const commands = Object.freeze({
   resume: () => post("queue/resume"),
 });
 
-/** The text from which the form can be filled like that of a job. @param {string} id @returns {Promise<string|null>} */
-export const parametersOf = async (id) => (await ask(of(id, "parameters")))?.text ?? null;
+/**
+ * What fills a form so that it asks for the same as a job.
+ *
+ * @param {string} id
+ * @returns {Promise<{text: string}|null>} the detail of "form:fill"; null when it could not be had
+ */
+export const parametersOf = (id) => ask(of(id, "parameters"));
 
 let isLoading = false;
 

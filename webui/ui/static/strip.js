@@ -5,6 +5,7 @@ import { el, icon } from "./kit.js";
 import { t } from "./language.js";
 import { History } from "./history.js";
 import { keyed } from "./keyed.js";
+import { shownPicture } from "./shown.js";
 import { active, listed } from "./store.js";
 import { commands, follow } from "./stream.js";
 
@@ -76,4 +77,5 @@ export const mount = ({ element, props }) => {
     if (["state", "picture", "older", "forgotten"].includes(name)) history.draw();
   });
   hear("picture:shown", ({ picture }) => history.mark(picture));
+  history.mark(shownPicture());
 };

@@ -35,7 +35,8 @@ const stateRead = (gaze, state) => {
   const still = known.chosen && (state.history.find((one) => one.id === known.chosen.id) ?? known.chosen);
   const newest = still ? state.history.find((one) => known.mine.includes(one.job) && !one.grid) : state.history[0];
   const moves = known.follows && newest && isLater(state.history, newest, still);
-  return { ...known, chosen: moves ? newest : (still ?? null) };
+  const job = known.follows ? running(state) : null;
+  return { ...known, chosen: moves ? newest : (still ?? null), batch: job ? batchOf(state, job.id) : known.batch };
 };
 
 const pictureCame = (gaze, state, picture) => {
@@ -71,11 +72,11 @@ export const afterEvent = (gaze, state, name, data, before) => {
   if (name === "state") return stateRead(gaze, state);
   if (name === "picture") return pictureCame(gaze, state, data);
   if (name === "forgotten") return pictureWent(gaze, before, data.id);
+  if (name === "forever") return data.on ? { ...gaze, follows: true } : gaze;
   if (name !== "job") return gaze;
-  const isNew = data.mine && !before.jobs.some((job) => job.id === data.id);
   const known = withMine(gaze, state.jobs);
   // "Generate forever" starts jobs by itself: they do not take the user away from the picture that is looked at
-  const startedByUser = isNew && !(data.forever && before.jobs.some((job) => job.mine && job.forever));
+  const startedByUser = data.mine && !before.forever && !before.jobs.some((job) => job.id === data.id);
   const starts = data.mine && data.state === "running" && known.follows;
   const batch = starts ? batchOf(state, data.id) : known.batch;
   return { ...known, follows: known.follows || startedByUser, batch };
@@ -95,8 +96,12 @@ export const followed = (gaze, state) => {
   return { ...gaze, follows: true, batch: job ? batchOf(state, job.id) : gaze.batch };
 };
 
-/** All pictures of the chosen one's job, or one picture again. @param {Gaze} gaze @returns {Gaze} */
-export const batchToggled = (gaze) => ({ ...gaze, batch: gaze.batch ? null : (gaze.chosen?.job ?? null) });
+/** All pictures of the chosen one's job, or one picture again. @param {Gaze} gaze @param {State} state @returns {Gaze} */
+export const batchToggled = (gaze, state) => ({
+  ...gaze,
+  batch: gaze.batch ? null : (gaze.chosen?.job ?? null),
+  follows: gaze.follows && !running(state),
+});
 
 /**
  * One picture further.
