@@ -18,7 +18,11 @@ const whereOf = (job, progress) => {
   return progress ? `${Math.round(progress.fraction * 100)} %` : "";
 };
 
+/** What the button Generate reads. @param {{waiting: number}|null} value the strip's */
+const label = (value) => (value?.waiting ? t("Queue ({n})", { n: value.waiting }) : t("Generate"));
+
 export const mount = ({ element, props }) => {
+  window.webui.queue = Object.freeze({ ...commands, label }); // for events of Gradio, which cannot import modules
   const open = el("button", { type: "button", class: "open", "aria-expanded": "false", "aria-controls": "queue_panel" });
   const word = el("span", {}, t("Queue"));
   const count = el("span", { class: "n" });
