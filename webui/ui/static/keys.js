@@ -73,7 +73,7 @@ function acts(row, event) {
   if (row.where === "anywhere") return true;
   if (isTyping(event.target)) return false;
   if (row.where === "page") return true;
-  return row.where === "stage" && Boolean(document.getElementById("stage")?.offsetParent) && !isUsed(event.target);
+  return row.where === "stage" && Boolean(document.getElementById("stage")?.getClientRects().length) && !isUsed(event.target);
 }
 
 document.addEventListener("keydown", (event) => {

@@ -7,7 +7,7 @@ import { t } from "./language.js";
 import { keyed } from "./keyed.js";
 import { duration, waitingWords } from "./progress_words.js";
 import { QueueDrag } from "./queue_drag.js";
-import { listed } from "./store.js";
+import { listed, promptOf } from "./store.js";
 import { address, commands, current, follow, parametersOf } from "./stream.js";
 
 /** @typedef {import("./store.js").JobRow} JobRow */
@@ -25,6 +25,9 @@ const factsOf = (job, progress) => {
   if (job.forever) parts.push(t("for ever"));
   return parts.filter(Boolean).join(" · ");
 };
+
+// What a job has no picture of yet: the last picture of the same prompt.
+const lastOf = ({ title }, { history }) => title && history.find((one) => promptOf(one.text).replace(/\s+/g, " ") === title);
 
 class QueuePanel {
   /** @type {JobRow[]} */
@@ -106,7 +109,7 @@ class QueuePanel {
       el("div", { class: "about" }, el("b", {}), el("small", {})),
       el("span", { class: "acts" }, small("edit", t("Edit"), "edit"), small("delete", t("Delete"), "close")),
       el("div", { class: "why" }, el("span", {}), el("span", {}, quiet("retry", t("Retry")), quiet("edit", t("Edit")), quiet("delete", t("Delete")))),
-      el("i", { class: "bar" }, el("i", {})),
+      el("i", { class: "share" }, el("i", {})),
     ); // prettier-ignore
   }
 
@@ -118,7 +121,8 @@ class QueuePanel {
     set(about.firstChild, job.title || job.kind);
     set(about.lastChild, factsOf(job, progress));
     node.setAttribute("aria-label", `${job.title}, ${factsOf(job, progress)}`);
-    const source = job.thumb ? address(job.thumb) : "";
+    const picture = job.thumb ?? lastOf(job, state)?.thumb;
+    const source = picture ? address(picture) : "";
     const image = thumb.firstChild;
     image.hidden = !source;
     if (source && image.getAttribute("src") !== source) image.src = source;

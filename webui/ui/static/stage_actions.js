@@ -77,7 +77,7 @@ export const toolbar = (stage) => {
   const buttons = ACTIONS.filter((action) => action.place !== "menu").map((action) => {
     const label = action.key ? `${action.label()} (${action.key})` : action.label();
     const button = iconButton(action.icon, label, { "data-act": action.name, onclick: () => stage.run(action.name) });
-    button.classList.add(action.place);
+    if (action.place === "wide") button.classList.add("wide");
     if (action.startsGroup) bar.append(el("i", { class: "gap" }));
     bar.append(button);
     return { action, button };

@@ -51,7 +51,7 @@ export const mount = ({ element, props }) => {
     el(
       "li", { class: "job" },
       el("button", { type: "button", class: "what" }), el("span", { class: "where" }),
-      el("button", { type: "button", class: "stop" }, icon("close")), el("i", { class: "bar" }),
+      el("button", { type: "button", class: "stop" }, icon("close")), el("i", { class: "share" }),
     ); // prettier-ignore
   const update = (node, job, progress) => {
     const [what, where, stop, bar] = node.children;
