@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 import shutil
 import socket
 import threading
@@ -93,7 +94,7 @@ def eventually(page: Page, is_so: Callable[[], bool]) -> None:
 
 
 def picture(page: Page) -> str:
-    """Address of the large picture."""
-    large = page.locator("#txt2img_gallery .preview img").first
-    expect(large).to_be_visible()
+    """Address of the large picture, once it is there."""
+    large = page.locator("#txt2img_gallery .plane .now")
+    expect(large).to_have_attribute("src", re.compile(r"/pictures/\d+$"))
     return known(large.get_attribute("src"))

@@ -13,12 +13,13 @@ from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.images import Picture, safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.upscale import Upscale
+from webui.domain.visitor import owner_of
 from webui.output.metadata import read_text
 from webui.ui import forms, model_choices
 from webui.ui.album import Album
 from webui.ui.events import bind, bind_stop
 from webui.ui.extension_views import draw_accordions, names_of
-from webui.ui.generate import Results, Runner, Updates, owner_of
+from webui.ui.generate import Results, Runner, Updates
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
@@ -58,7 +59,7 @@ def draw(engine: "Engine", album: Path, *, save_images: bool, embed_parameters: 
             accordions = draw_accordions(infos, "extras", names_of(engine))
         with gr.Column(min_width=320, elem_id="extras_results"):
             results = _results()
-    runner = Runner(engine, forms.Form(MappingProxyType({})), results, Album(album, embed_parameters), save_images)
+    runner = Runner(engine, results, Album(album, embed_parameters), save_images)
 
     async def start(
         sender: gr.Request, path: str | None, paths: list[str] | None, *values: Any

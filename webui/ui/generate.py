@@ -5,20 +5,18 @@ Following is asynchronous, so that waiting pages occupy no threads.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components import Component
 
-from webui.domain.errors import BadRequestError, WebuiError
-from webui.domain.fields import rounded_side
-from webui.domain.hires import Hires
-from webui.domain.images import Picture, safe_open
-from webui.domain.request import GenerationRequest, Txt2Img
+from webui.domain.errors import WebuiError
+from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Progress
+from webui.domain.visitor import PAGE
 from webui.ui import markup
 from webui.ui.album import Album
 
@@ -26,12 +24,10 @@ if TYPE_CHECKING:
     from webui.engine.engine import Engine
     from webui.engine.generating import GenerationJob
     from webui.jobs.job import JobStatus
-    from webui.jobs.record import JobRecord
 
 LOGGER = logging.getLogger(__name__)
 FRAME = 0.2  # seconds that lie at least between two looks of a job on its way
 NOTICEABLE = 0.05  # seconds
-PAGE = "page"  # begins the owner of a job that a page sent for nobody who logged in
 NOTHING = "Nothing of this page is running."
 Updates = dict[Component, Any]
 
@@ -65,87 +61,18 @@ class Results:
         return {self.bar: "", self.preview: "", self.status: markup.message("error", text)}
 
 
-class Readable(Protocol):
-    """A form from which a request can be read."""
-
-    @property
-    def controls(self) -> Mapping[str, Component]: ...
-    @property
-    def components(self) -> set[Component]: ...
-    def read(self, values: Mapping[Component, Any]) -> GenerationRequest: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """The handlers of the buttons Generate, Interrupt and Skip, and of a page that is loaded again."""
+    """Follows jobs, and has the handler of the button Interrupt."""
 
     engine: "Engine"
-    form: Readable
     results: Results
     album: Album
     save_images: bool
 
-    async def generate(
-        self, values: Mapping[Component, Any], sender: gr.Request | None = None
-    ) -> AsyncIterator[Updates]:
-        """Submit what the controls show and follow it to the end."""
-        async for updates in self._made(self.form.read, values, sender):
-            yield updates
-
-    async def upscale(
-        self, values: Mapping[Component, Any], sender: gr.Request | None = None
-    ) -> AsyncIterator[Updates]:
-        """Hires fix on the picture that is chosen, with the options that the controls show."""
-        async for updates in self._made(self._hires_of_chosen, values, sender):
-            yield updates
-
-    async def _made(
-        self,
-        read: Callable[[Mapping[Component, Any]], GenerationRequest],
-        values: Mapping[Component, Any],
-        sender: gr.Request | None,
-    ) -> AsyncIterator[Updates]:
-        """Submit the request that `read` finds in the controls and follow it; errors in it are shown."""
-        try:
-            request = await asyncio.to_thread(read, values)
-            job = await asyncio.to_thread(self.submit, request, owner_of(sender))
-        except WebuiError as error:
-            yield self.results.fail(str(error))
-            return
-        async for updates in self.follow(job):
-            yield updates
-
-    def _hires_of_chosen(self, values: Mapping[Component, Any]) -> GenerationRequest:
-        """Raises BadRequestError where no picture is chosen."""
-        shown, chosen = values[self.results.shown], values[self.results.chosen]
-        if chosen >= len(shown):
-            raise BadRequestError("first_pass", "choose a picture in the gallery first")
-        request, picture = self.form.read(values), Picture.of(safe_open(Path(shown[chosen]["file"])))
-        hires = request.task.hires if isinstance(request.task, Txt2Img) else Hires()
-        return request.with_(
-            task=Txt2Img(hires=hires.model_copy(update={"enabled": True}), first_pass=picture),
-            seed=shown[chosen]["seed"],
-            subseed=shown[chosen]["subseed"],
-            width=rounded_side(picture.width),
-            height=rounded_side(picture.height),
-            batch_size=1,
-            n_iter=1,
-        )
-
     def submit(self, request: GenerationRequest, owner: str) -> "GenerationJob":
         """Put a request of the page into the queue; `owner` tells whose it is."""
         return self.engine.submit(request, save=self.save_images, owner=owner)
-
-    async def resume(self, job_id: str | None) -> AsyncIterator[Updates]:
-        """Show this browser's last job again after a reload of the page or a restart of the program."""
-        job = self.job(job_id)
-        if job is not None and (not job.ended or (job.state == "done" and job.images)):
-            async for updates in self.follow(job):
-                yield updates
-        elif job_id:
-            record = await asyncio.to_thread(self.engine.queue.record, job_id)
-            if record is not None and record.state == "done":
-                yield await asyncio.to_thread(self._stored, record)
 
     async def follow(self, job: "GenerationJob") -> AsyncIterator[Updates]:
         """Updates of the page until the job has ended, then its pictures, or its error as one sentence."""
@@ -180,22 +107,6 @@ class Runner:
             return {where.bar: markup.queued_bar(now.position), where.preview: "", where.status: waits}
         bar = markup.progress_bar(now.progress, job.eta())
         return {where.bar: bar, where.preview: markup.preview(now.preview), where.status: markup.notices(now.notices)}
-
-    def _stored(self, record: "JobRecord") -> Updates:
-        """The pictures of a job that ended before the program was started, from their files."""
-        where, files, shown = self.results, [], []
-        for picture in record.pictures:
-            try:
-                files.append(str(self.album.add_file(Path(picture.path))))
-            except OSError:  # moved or removed since
-                LOGGER.info("job %s: %s is no longer there", record.id, picture.path or "an unsaved picture")
-                continue
-            shown.append(
-                {"text": picture.infotext, "seed": picture.seed, "subseed": picture.subseed, "file": files[-1]}
-            )
-        if not files:
-            return {}
-        return {**self._gallery(shown, files), where.status: markup.notices(record.notices)}
 
     def _done(self, result: GenerationResult) -> Updates:
         """Updates that show the pictures, how long each phase took, and the notices."""
@@ -238,14 +149,6 @@ class Runner:
         job.cancel()
         return ""
 
-    def skip(self, job_id: str | None) -> str:
-        """End the batch of this browser's job; what to say where none runs. Jobs of others are never touched."""
-        job = self._own(job_id)
-        if job is None or job.state != "running":
-            return markup.message("notice", NOTHING)
-        job.skip()
-        return ""
-
     def _own(self, job_id: str | None) -> "GenerationJob | None":
         """This browser's job that runs, or else its last one if that has not ended."""
         job = self.job(job_id)
@@ -261,14 +164,6 @@ class Runner:
         """The text of the picture that was clicked, and its index."""
         index = int(selected.index)
         return (shown[index]["text"] if index < len(shown) else ""), index
-
-
-def owner_of(sender: gr.Request | None) -> str:
-    """Whose job it is: the user who logged in, or else the page that sent it."""
-    if sender is None:
-        return ""
-    user = getattr(sender.request, "scope", {}).get("webui.user", "") if sender.request is not None else ""
-    return str(user) or (f"{PAGE} {sender.session_hash}" if sender.session_hash else "")
 
 
 def _is_shown(phase: str, seconds: float) -> bool:

@@ -18,7 +18,6 @@ from tests.ui.fakes import FakeEngine
 from webui.domain.request import GenerationRequest
 from webui.domain.visitor import COOKIE, PAGE
 
-PHONE = {"width": 390, "height": 844}
 SHIFTS = """
 () => {
   window.shifted = 0;
@@ -232,7 +231,7 @@ def test_what_is_said_is_seen_in_other_tabs_too(page: Page, engine: FakeEngine) 
 
 
 def test_on_a_phone_i_generate_and_pick_from_the_film(browser: Browser, address: str, engine: FakeEngine) -> None:
-    context = browser.new_context(viewport=PHONE, has_touch=True)
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     page = context.new_page()
     page.set_default_timeout(WAIT)
     page.goto(address)

@@ -34,6 +34,8 @@ export const KEYS = Object.freeze([
   { keys: ["i"], shown: "I", where: "stage", name: "invert", title: "Invert the mask" },
   { keys: ["Ctrl+z"], shown: "Ctrl Z", where: "stage", name: "undo", title: "Undo" },
   { keys: ["Ctrl+Shift+z", "Ctrl+y"], shown: "Ctrl Shift Z", where: "stage", name: "redo", title: "Redo" },
+  { keys: ["Ctrl+Alt+z"], shown: "Ctrl Alt Z", where: "anywhere", name: "undo_form", title: "Undo a change of the form" },
+  { keys: ["Ctrl+Alt+Shift+z"], shown: "Ctrl Alt Shift Z", where: "anywhere", name: "redo_form", title: "Redo a change of the form" },
   { keys: [], shown: "Space", where: "listed", name: "pan", title: "Hold and drag: move the picture" },
   { keys: ["?"], shown: "?", where: "page", name: "help", title: "This list" },
 ]);
