@@ -1,18 +1,21 @@
 """Orders of the page: what each does, to whose jobs, and who may send them."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.api.page.browsers import PAGE, Browser, Server
 from tests.engine_bench import FACTS, Bench
 from tests.executors.prompted_back import picture
 from webui.domain.errors import Cancelled, NotFiniteError
+from webui.domain.extensions import ActionInfo, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.result import GenerationResult
-from webui.executors.protocol import Failed, Finished, ImageMade, Started
+from webui.executors.protocol import Failed, Finished, ImageMade, Progressed, Started
 
 
 @pytest.fixture
@@ -187,6 +190,37 @@ def test_bodies_are_small_objects_of_known_fields(server: Server, me: Browser) -
     assert me.ask("POST", f"{PAGE}/forever", content=b'{"on": true}').status_code == 422
     assert me.ask("POST", f"{PAGE}/skip", content=b"x" * 40_000_000).status_code == 413
     assert me.ask("GET", f"{PAGE}/skip").status_code == 405
+
+
+def test_actions_of_extensions_are_rows_too(server: Server, me: Browser) -> None:
+    options: dict[str, Any] = {"type": "object", "properties": {}}
+    actions = (ActionInfo("merge", "Merge checkpoints", options), ActionInfo("look", "Look", options, light=True))
+    server.engine.extensions.replace([ExtensionInfo("merger", "merger", actions=actions)])
+    job = server.engine.act("merger", "merge", {}, owner=me.owner)
+    server.engine.act("merger", "look", {}, owner=me.owner)
+    waiting = server.submit(me.owner)
+    server.bench.hand.tell(Started(job.id))
+    server.bench.hand.tell(Progressed(job.id, ActionProgress(3, 4, "block 3 of 4")))
+    _, events = me.stream(lambda events: len(events) >= 2)
+    [row, after] = events[0][1]["jobs"]
+    assert (row["kind"], row["title"], row["state"], row["mine"]) == ("merge", "Merge checkpoints", "running", True)
+    assert (after["id"], after["position"]) == (waiting.id, 1)
+    told = {name: events[1][1][name] for name in ("id", "phase", "step", "steps", "fraction")}
+    assert told == {"id": job.id, "phase": "block 3 of 4", "step": 3, "steps": 4, "fraction": 0.75}
+    assert "only be stopped at once" in me.order(f"jobs/{job.id}/finish", status=409)["detail"]
+    me.order("interrupt")
+    assert server.bench.hand.stops == [(job.id, "interrupt")]
+    server.bench.hand.tell(Finished(job.id, ActionOutcome("done", (Image.new("RGB", (9, 7), "red"),))))
+    [_, ended] = me.state()["jobs"]
+    assert (ended["state"], ended["pictures"]) == ("done", 1)
+    with Image.open(io.BytesIO(me.ask("GET", f"/{ended['thumb']}").content)) as small:
+        assert small.size == (9, 7)
+    assert me.get(f"jobs/{job.id}/pictures/0").headers["content-type"] == "image/png"
+    assert me.get(f"jobs/{job.id}/parameters").json()["text"] == ""
+    me.order(f"jobs/{job.id}/retry")
+    assert [row["title"] for row in me.state()["jobs"]].count("Merge checkpoints") == 2
+    me.order(f"jobs/{job.id}/delete")
+    assert [row["title"] for row in me.state()["jobs"]].count("Merge checkpoints") == 1
 
 
 class TestLogin:

@@ -15,7 +15,7 @@ from tests.executors.watching import wanted
 from tests.narrowing import known
 from webui.domain.images import Picture
 from webui.domain.request import Img2Img
-from webui.domain.result import GenerationResult, Progress
+from webui.domain.result import GenerationResult, Notice, Progress
 from webui.executors.protocol import Finished, ImageMade, Progressed, Started
 from webui.output.metadata import read_text
 from webui.output.parse import parse, to_request
@@ -166,6 +166,21 @@ def test_a_job_that_starts_from_a_picture_shows_it_until_it_has_one(server: Serv
     server.bench.hand.do(job)
     [row] = me.state()["jobs"]
     assert row["thumb"] == f"internal/page/jobs/{job.id}/pictures/0/thumb"
+
+
+def test_notices_and_maps_of_extensions_stand_beside_the_pictures(server: Server, me: Browser) -> None:
+    job = server.submit(me.owner)
+    server.bench.hand.tell(Started(job.id))
+    job.note_notice(Notice("prompt", "a tag was left out"))
+    assert me.state()["jobs"][0]["notices"] == ["prompt: a tag was left out"]
+    made = (picture(job.work, 0),)
+    result = GenerationResult(job.work, made, FACTS, extras=(Image.new("L", (30, 20), 90),))
+    server.bench.hand.tell(Finished(job.id, result))
+    [row] = me.state()["jobs"]
+    assert (row["extras"], row["pictures"], row["notices"]) == (1, 1, ["prompt: a tag was left out"])
+    with Image.open(io.BytesIO(me.get(f"jobs/{job.id}/extras/0").content)) as drawn:
+        assert (drawn.size, drawn.getpixel((3, 3))) == ((30, 20), 90)
+    me.get(f"jobs/{job.id}/extras/1", 404)
 
 
 def test_parameters_of_a_job_that_waits_fill_a_form(server: Server, me: Browser) -> None:

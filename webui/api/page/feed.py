@@ -40,7 +40,7 @@ from webui.jobs.watched import Flag
 ENDED = 20  # ended jobs that are listed
 PROGRESS_EVERY = 0.2  # seconds
 LOOK_EVERY = 0.05  # seconds
-LOOK_AGAIN = 10.0  # seconds after which is looked although nothing was told, for what ends by time alone
+LOOK_AGAIN = 60.0  # seconds after which is looked although nothing was told, for what ends by time alone
 
 NewPictures = dict[tuple[str, int], str]  # job and index -> owner
 

@@ -67,6 +67,8 @@ class History:
             except WebuiError as error:
                 log.warning("no page is told of picture %d of job %s: %s", index, job_id, error)
         known = sorted((row for row in rows if row is not None), key=lambda row: row.seq)
+        for row in known:  # while it is in memory: pages that are told of it will show it for long
+            self._files.keep(row.job_id, row.position, row)
         return [picture for row in known if (picture := self.shown(row)) is not None]
 
     def _seq(self, picture: str) -> int:

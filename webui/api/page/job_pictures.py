@@ -9,13 +9,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from webui.api.page.history import FIRST, History
-from webui.api.page.job_rows import source_of, source_url
+from webui.api.page.job_rows import extras_of, source_of, source_url
 from webui.api.page.messages import LONGEST_ID, HistoryPage, JobParameters
 from webui.api.page.picture_files import PictureFile, PictureFiles, small
 from webui.api.page.request_text import text_of
 from webui.api.page.viewer import NO_JOB, Viewer, listed_job, viewer_of
 from webui.api.parts import Parts
 from webui.domain.request import GenerationRequest
+from webui.imaging.encoding import file_bytes
 from webui.jobs.rows import StoredImage
 
 KEPT = "private, max-age=31536000, immutable"  # another picture has another address
@@ -42,6 +43,14 @@ def routes(parts: Parts, files: PictureFiles, history: History) -> APIRouter:
         if data is None:
             raise HTTPException(404, NO_PICTURE)
         return _kept(request, data, "image/jpeg")
+
+    @router.get("/jobs/{job_id}/extras/{number}")
+    def extra(request: Request, job_id: str, number: int) -> Response:
+        """A picture that an extension made beside those of a job in memory."""
+        extras = extras_of(listed_job(parts, viewer_of(parts, request), job_id).status)
+        if not 0 <= number < len(extras):
+            raise HTTPException(404, NO_PICTURE)
+        return _kept(request, file_bytes(extras[number], "PNG"), "image/png")
 
     @router.get("/jobs/{job_id}/source")
     def source(request: Request, job_id: str) -> Response:

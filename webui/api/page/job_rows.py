@@ -1,14 +1,16 @@
 """Jobs as rows of the page's list: what is said of each, and how far it is. Pure functions of a job and its status."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
+
+from PIL import Image
 
 from webui.api.page.messages import JobProgressed, JobRow, RowState, picture_urls
 from webui.domain.extensions import ActionCall, ActionProgress
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
-from webui.domain.result import JobState, Progress
+from webui.domain.result import GenerationResult, JobState, Progress
 from webui.domain.upscale import Upscale
 from webui.jobs.job import AnyJob, JobStatus
 
@@ -16,6 +18,7 @@ AnyStatus = JobStatus[Any, Any]
 
 LONGEST_TITLE = 300  # characters
 LONGEST_REASON = 2000
+MOST_NOTICES = 20
 STATES: Mapping[JobState, RowState] = MappingProxyType(
     {
         "queued": "waiting",
@@ -53,7 +56,14 @@ def row_of(job: AnyJob, now: AnyStatus, *, forever: bool, title: str = "") -> Jo
         thumb=_thumb(job, indices),
         created=job.created,
         forever=forever,
+        notices=tuple(f"{notice.source}: {notice.text}"[:LONGEST_REASON] for notice in now.notices[:MOST_NOTICES]),
+        extras=len(extras_of(now)),
     )
+
+
+def extras_of(now: AnyStatus) -> Sequence[Image.Image]:
+    """Pictures that extensions made beside those of a job."""
+    return now.result.extras if isinstance(now.result, GenerationResult) else ()
 
 
 def progress_of(job: AnyJob, now: AnyStatus, preview: str | None) -> JobProgressed:

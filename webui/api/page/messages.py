@@ -21,7 +21,7 @@ class Message(BaseModel):
 
 
 class ShownPicture(Message):
-    """A picture of a job.
+    """A picture of a job. One that is told of is the newest, unless its id is known already.
 
     Attributes:
         id: the job's id, a slash, `index`.
@@ -65,6 +65,11 @@ class JobRow(Message):
         thumb: the address of its newest picture made small, or else of one that it starts from; None: there is none.
         created: seconds since the epoch.
         forever: whether another of its kind follows when it has ended.
+        notices: what the user should know beside its pictures.
+        extras: how many pictures extensions made beside them, such as detected maps; each is at
+            `internal/page/jobs/<id>/extras/<number>`, counted from 0, while the job is in memory.
+
+    A job that was not listed before comes to the end of the list; `JobsOrder` follows where its place is another.
     """
 
     id: str
@@ -80,6 +85,8 @@ class JobRow(Message):
     thumb: str | None
     created: float
     forever: bool
+    notices: tuple[str, ...] = ()
+    extras: int = 0
 
 
 class JobProgressed(Message):

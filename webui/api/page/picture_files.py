@@ -133,15 +133,20 @@ class PictureFiles:
         made = None if saved is not None and saved.path else self._find(job_id, index)
         if isinstance(made, GeneratedImage):
             encoded = self._encode(made)
-            name = f"{_name(job_id, index)}.{encoded.media_type.rpartition('/')[2]}"
+            name = f"{_name(job_id, index, saved)}.{encoded.media_type.rpartition('/')[2]}"
             return PictureFile(self._kept.put(name, encoded.data), encoded.data, encoded.media_type)
         if isinstance(made, Image.Image):
             return PictureFile(None, file_bytes(made, "PNG"), "image/png")
         return None
 
+    def keep(self, job_id: str, index: int, saved: StoredImage | None) -> None:
+        """Have the file of a picture stay for this run of the program where it was not saved."""
+        if saved is None or not saved.path:
+            self.of(job_id, index, saved)
+
     def thumbnail(self, job_id: str, index: int, saved: StoredImage | None) -> bytes | None:
         """A JPEG of at most 320 x 320 pixels; None where the picture is nowhere any more, or is none."""
-        name = f"{_name(job_id, index)}.jpg"
+        name = f"{_name(job_id, index, saved)}.jpg"
         if (known := self._thumbnails.path(name)) is not None:
             try:
                 return known.read_bytes()
@@ -184,7 +189,7 @@ class PictureFiles:
         if saved is not None and saved.path:
             path = Path(saved.path)
             return path if path.is_file() else None
-        name = _name(job_id, index)
+        name = _name(job_id, index, saved)
         return next((one for ending in ENDINGS if (one := self._kept.path(f"{name}.{ending}")) is not None), None)
 
 
@@ -196,9 +201,10 @@ def small(picture: Image.Image) -> bytes:
     return file_bytes(thumbnail, "JPEG", quality=QUALITY)
 
 
-def _name(job_id: str, index: int) -> str:
-    """A name for files of a picture, also where the file system takes `a` and `A` for the same."""
-    return f"{hashlib.sha256(job_id.encode()).hexdigest()[:32]}-{index}"
+def _name(job_id: str, index: int, saved: StoredImage | None) -> str:
+    """A name for files of a picture. Clients choose ids, and choose them again where another database is begun."""
+    made = f"{job_id} {saved.created if saved is not None else ''}"
+    return f"{hashlib.sha256(made.encode()).hexdigest()[:32]}-{index}"
 
 
 def _media_type(path: Path) -> str:
