@@ -23,7 +23,7 @@ from webui.ui.paste import read_picture
 @pytest.fixture
 def runner(engine: FakeEngine, tmp_path: Path) -> Runner:
     with gr.Blocks(analytics_enabled=False):
-        html, gallery, text = [gr.HTML() for _ in range(3)], gr.Gallery(), gr.Textbox()
+        html, gallery, text = (gr.HTML(), gr.HTML(), gr.HTML()), gr.Gallery(), gr.Textbox()
         results = Results(*html, gallery, text, gr.State([]), gr.State(0), gr.BrowserState(""))
     return Runner(engine, results, Album(tmp_path / "shown"), save_images=True)
 
