@@ -4,6 +4,8 @@ import { hear } from "./bus.js";
 import { el } from "./kit.js";
 import { t } from "./language.js";
 
+/** @typedef {{label: string, run: () => void}} Act a button beside the sentence */
+
 const FADES = 5000; // milliseconds that a notice stays; an error stays until it is closed or something new is started
 const MOST = 4; // sentences at once
 
@@ -21,7 +23,7 @@ const isInView = (element) => element.isConnected && (element.checkVisibility?.(
  * Say sentences from now on.
  *
  * @param {HTMLElement} place over the stage
- * @returns {{say: (kind: string, text: string) => void, clearErrors: () => void}}
+ * @returns {{say: (kind: string, text: string, act?: Act|null) => void, clearErrors: () => void}}
  */
 export const notices = (place) => {
   place.classList.add("notices");
@@ -32,7 +34,7 @@ export const notices = (place) => {
     if (box?.matches(".toasts:popover-open") && !box.childElementCount) box.hidePopover();
   };
 
-  const say = (kind, text) => {
+  const say = (kind, text, act = null) => {
     const box = isInView(place) ? place : toasts();
     for (const old of [...box.children]) if (old.dataset.text === text) remove(old);
     while (box.children.length >= MOST) remove(box.firstElementChild);
@@ -42,6 +44,13 @@ export const notices = (place) => {
       : null;
     const item = el("div", { class: `notice ${isError ? "error" : ""}`, role: isError ? "alert" : "status" }, el("span", {}, text)); // prettier-ignore
     item.dataset.text = text;
+    if (act) {
+      const does = () => {
+        remove(item);
+        act.run();
+      };
+      item.append(el("button", { type: "button", class: "act", onclick: does }, act.label));
+    }
     if (close) {
       item.append(close);
       close.addEventListener("click", () => remove(item));
@@ -57,8 +66,8 @@ export const notices = (place) => {
     for (const item of document.querySelectorAll(".notices .notice.error")) remove(item);
   };
 
-  hear("notice", ({ kind, text }) => {
-    if (text) say(kind, text);
+  hear("notice", ({ kind, text, act = null }) => {
+    if (text) say(kind, text, act);
     else clearErrors();
   });
   return { say, clearErrors };

@@ -6,12 +6,13 @@ import { action } from "./keys.js";
 import { t } from "./language.js";
 import { BatchGrid } from "./batch_grid.js";
 import { notices } from "./notices.js";
+import { trash } from "./picture_trash.js";
 import { pillWords, spokenWords } from "./progress_words.js";
 import { setShown } from "./shown.js";
 import { doWith, toolbar } from "./stage_actions.js";
 import { StageView } from "./stage_view.js";
 import { picturesOf, promptOf, running } from "./store.js";
-import { address, commands, current, follow, linked } from "./stream.js";
+import { address, current, follow, linked } from "./stream.js";
 import { START, afterEvent, batchToggled, followed, picked, stepped, subject } from "./subject.js";
 import { tellInTitle, told } from "./tab_title.js";
 
@@ -145,6 +146,7 @@ class Stage {
     if (job.state === "failed") this.notices.say("error", job.reason || t("{title}: this job failed.", { title: job.title }));
     if (job.state === "held") this.notices.say("error", t("Held, the queue has it: {reason}", { reason: job.reason }));
     if (job.state === "stopped") this.notices.say("notice", t("Stopped."));
+    if (job.state === "done" && job.notices?.length) this.notices.say("notice", job.notices.join("\n"));
     if (["done", "failed", "held", "stopped"].includes(job.state)) told({ kind: job.state, job });
   }
 
@@ -203,7 +205,7 @@ class Stage {
       this.compareMode = this.compareMode === mode ? "off" : mode;
     } else if (name === "batch") this.look(batchToggled(this.gaze, current()));
     else if (name === "parameters") this.parameters.hidden = !this.parameters.hidden;
-    else if (name === "delete") commands.trash(picture);
+    else if (name === "delete") trash(picture);
     else doWith(name, picture);
     this.draw();
   }

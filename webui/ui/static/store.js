@@ -32,7 +32,8 @@
  * @property {number} expected how many it will make; 0 where nobody knows
  * @property {string|null} thumb
  * @property {number} created seconds since the epoch
- * @property {boolean} forever
+ * @property {boolean} forever whether another of its kind follows when it has ended
+ * @property {readonly string[]} notices what the user should know beside its pictures
  */
 
 /**
@@ -136,13 +137,16 @@ const REDUCERS = {
     return { ...state, history };
   },
 
-  // The next two are said by the page itself: older pictures that it asked for, and a picture that it deleted.
+  // The next three are said by the page itself: older pictures that it asked for, a picture that it deleted, and one
+  // that it took back from the trash.
   older: (state, { pictures, more }) => {
     const known = new Set(state.history.map((one) => one.id));
     return { ...state, history: [...state.history, ...pictures.filter((one) => !known.has(one.id))], more };
   },
 
   forgotten: (state, { id }) => ({ ...state, history: state.history.filter((one) => one.id !== id) }),
+
+  returned: (state, { picture, at }) => ({ ...state, history: state.history.toSpliced(at, 0, picture) }),
 };
 
 /** The names of the events that `apply` knows from the server. */

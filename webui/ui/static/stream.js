@@ -163,7 +163,7 @@ const failureOf = async (answer) => {
  *
  * @param {string} path below internal/page/
  * @param {RequestInit} [more]
- * @returns {Promise<any>} the answer, or null when it failed
+ * @returns {Promise<any>} the answer; undefined when it failed
  */
 export const ask = async (path, more = {}) => {
   try {
@@ -173,15 +173,14 @@ export const ask = async (path, more = {}) => {
   } catch {
     say("notice", { kind: "error", text: t("The server does not answer. Nothing was changed.") });
   }
-  return null;
+  return undefined;
 };
 
-const post = async (path, body = {}) =>
-  (await ask(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  })) !== null;
+/** Send JSON; otherwise as `ask`. @param {string} path @param {object} body @returns {Promise<any>} */
+export const send = (path, body) =>
+  ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+const post = async (path, body = {}) => (await send(path, body)) !== undefined;
 
 const of = (id, what) => `jobs/${encodeURIComponent(id)}/${what}`;
 
@@ -205,7 +204,7 @@ export const commands = Object.freeze({
  * What fills a form so that it asks for the same as a job.
  *
  * @param {string} id
- * @returns {Promise<{text: string}|null>} the detail of "form:fill"; null when it could not be had
+ * @returns {Promise<{text: string}|undefined>} the detail of "form:fill"; undefined when it could not be had
  */
 export const parametersOf = (id) => ask(of(id, "parameters"));
 
