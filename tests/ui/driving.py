@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -44,11 +45,11 @@ def chromium() -> str:
     return found
 
 
-def whole_page(engine: FakeEngine, folder: Path) -> FastAPI:
-    """The page with the routes that it asks, as the program serves them without `--api`."""
+def whole_page(engine: FakeEngine, folder: Path, **more: Any) -> FastAPI:
+    """The page with the routes that it asks, as the program serves them without `--api`; `more` is for `mount`."""
     encode = functools.partial(encoded, Saving())
     application = create(Parts(engine, encode, cache_dir=folder / "cache", is_shared=False), with_api=False)
-    mounted: FastAPI = mount(application, engine, temp_dir=folder / "temp", outputs_dir=engine.outputs)
+    mounted: FastAPI = mount(application, engine, temp_dir=folder / "temp", outputs_dir=engine.outputs, **more)
     return mounted
 
 

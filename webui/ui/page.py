@@ -24,6 +24,7 @@ from webui.ui import (
 from webui.ui.album import Album
 from webui.ui.create import connecting, dock, keeping, saying, stage, starting
 from webui.ui.create.creation import CreateForm
+from webui.ui.create.drawing import FindPicture, no_pictures
 from webui.ui.create.filling import Filling, Updates
 from webui.ui.create.settings_pane import Group
 from webui.ui.create.submit import Submission
@@ -46,6 +47,7 @@ def build(
     embed_parameters: bool = True,
     styles: StyleFile | None = None,
     installing: InstallDoor | None = None,
+    find_picture: FindPicture = no_pictures,
 ) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
 
@@ -56,6 +58,7 @@ def build(
         embed_parameters: whether pictures that are not saved carry their generation text.
         styles: the saved styles; None: there are none, and none can be saved.
         installing: how extensions are installed; None: not on this page.
+        find_picture: finds a picture by the id that the page has for it, for whoever may see it.
     """
     starting_values = own_size.starting(engine)[0]
     pen = Pen(starting_values)
@@ -83,7 +86,7 @@ def build(
             frame.tab("settings")
         pane, said, tools = made.pane, made.pane.said, made.pane.tools
         kept = keeping.kept(form, [tools.transparency], quicksettings.QUICK)
-        create = CreateForm(form, made.mode, made.canvas, tools.transparency, tools.mask_details)
+        create = CreateForm(form, made.mode, made.canvas, tools.transparency, tools.mask_details, find_picture)
         submission = Submission(engine, create, save_images)
         connecting.connect(pane, submission, filling, made.dock.generate, kept)
         txt2img.connect(pen, made.dock)

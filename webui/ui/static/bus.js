@@ -8,6 +8,7 @@
  * | `picture:shown` | `{picture or null}`: the stage shows another one | history, form |
  * | `picture:compare` | `{picture}` | the stage compares its own with it |
  * | `form:fill` | `{text, only?}`: generation parameters; field paths | the form |
+ * | `form:enlarge` | `{picture}` | the form: hires fix on this picture |
  * | `prompt:changed` | `{prompt, negative}` | whoever shows what the prompt uses |
  * | `prompt:insert` | `{text, which?}` | the prompt |
  * | `prompt:remove` | `{text}` | the prompt |

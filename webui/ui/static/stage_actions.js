@@ -27,6 +27,7 @@ const ACTIONS = Object.freeze([
   { name: "upscale", icon: "up", label: () => t("Send to Upscale"), place: "wide" },
   { name: "controlnet", label: () => t("Send to ControlNet"), place: "menu" },
   { name: "pnginfo", label: () => t("Send to PNG Info"), place: "menu" },
+  { name: "enlarge", label: () => t("Enlarge with Hires. fix"), place: "menu" },
   { name: "use", label: () => t("Use its parameters"), place: "menu", startsGroup: true },
   { name: "seed", label: () => t("Reuse its seed"), place: "menu" },
   { name: "library", label: () => t("Open in the library"), place: "menu" },
@@ -50,6 +51,7 @@ const SENDS = ["img2img", "inpaint", "upscale", "controlnet", "pnginfo"];
  */
 export const doWith = (name, picture) => {
   if (SENDS.includes(name)) say("picture:send", { picture, to: name });
+  else if (name === "enlarge") say("form:enlarge", { picture });
   else if (name === "use") say("form:fill", { text: picture.text });
   else if (name === "seed") say("form:fill", { text: picture.text, only: ["seed"] });
   else if (name === "library") {
