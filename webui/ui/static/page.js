@@ -3,6 +3,5 @@ import { ready as words } from "./language.js";
 import "./tabs.js";
 import "./keys.js";
 import "./cards.js";
-import "./gallery_focus.js";
 
 export const ready = words;

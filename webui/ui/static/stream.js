@@ -149,9 +149,9 @@ export const start = () => {
 const failureOf = async (answer) => {
   const text = await answer.text();
   try {
-    const { detail, error, message } = JSON.parse(text);
-    const said = error?.message ?? error ?? message ?? detail;
-    if (typeof said === "string") return said;
+    const { detail, error } = JSON.parse(text); // `error` is only the name of a class
+    const said = [detail, error?.message].find((one) => typeof one === "string");
+    if (said) return said;
   } catch {
     // no JSON: a proxy's page, for instance
   }
