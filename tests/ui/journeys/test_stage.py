@@ -13,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.narrowing import known
+from tests.ui.accessibility import axe
 from tests.ui.driving import WAIT, generate, open_port, type_prompt, whole_page
 from tests.ui.fakes import FakeEngine
 from webui.domain.request import GenerationRequest
@@ -219,6 +220,29 @@ def test_i_do_all_of_it_by_the_keyboard_alone(page: Page, engine: FakeEngine) ->
     expect(pill(page)).to_be_hidden()
     thumbs(page).first.focus()
     expect(thumbs(page).first).to_be_focused()
+
+
+def test_stage_and_queue_shut_nobody_out(page: Page, engine: FakeEngine) -> None:
+    generate(page, "a cat")
+    expect_made(page, 1)
+    engine.step_seconds = 0.5
+    for name in ("one", "two"):
+        generate(page, name)
+    expect(pill(page)).to_contain_text("Sampling")
+    found: list[str] = []
+    for theme in ("dark", "light"):
+        page.evaluate("(theme) => window.webui.setTheme(theme)", theme)
+        page.locator("#txt2img_gallery .view").focus()
+        page.keyboard.press("p")
+        page.locator("#txt2img_queue .open").click()
+        found += axe(page, "#stage") + axe(page, "#strip")
+        page.get_by_role("button", name="Close the queue").click()
+        page.locator("#stage_more").click()
+        found += axe(page, "#stage")
+        page.keyboard.press("Escape")
+        page.locator("#txt2img_gallery .view").focus()
+        page.keyboard.press("p")
+    assert found == []
 
 
 def test_what_is_said_is_seen_in_other_tabs_too(page: Page, engine: FakeEngine) -> None:

@@ -12,7 +12,7 @@ import { setShown } from "./shown.js";
 import { doWith, toolbar } from "./stage_actions.js";
 import { StageView } from "./stage_view.js";
 import { picturesOf, promptOf, running } from "./store.js";
-import { address, current, follow, linked } from "./stream.js";
+import { address, commands, current, follow, linked } from "./stream.js";
 import { START, afterEvent, batchToggled, followed, picked, stepped, subject } from "./subject.js";
 import { tellInTitle, told } from "./tab_title.js";
 
@@ -28,7 +28,9 @@ const sizeOf = (job, image) => {
 
 class Stage {
   gaze = START;
+  /** @type {import("./picture_compare.js").CompareMode} */
   compareMode = "off";
+  hasMade = false; // whether this browser's jobs made a picture since the page was opened
   /** @type {Picture|null} the other picture of a comparison, where the user chose one */
   other = null;
 
@@ -110,6 +112,9 @@ class Stage {
       full: () => this.run("full"),
       batch: () => this.run("batch"),
       close: () => this.closeParameters(),
+      // a key that has nothing to stop says nothing
+      interrupt: () => void (this.isAtWork() && commands.interrupt()),
+      skip: () => void (this.isAtWork() && commands.skip()),
     };
     for (const [name, does] of Object.entries(keys)) action(name, does);
   }
@@ -134,7 +139,10 @@ class Stage {
     this.gaze = afterEvent(this.gaze, state, name, data, before);
     if (name === "job") this.jobChanged(data, before.jobs.find((job) => job.id === data.id) ?? null);
     if (name === "state") for (const job of state.jobs) this.jobChanged(job, before.jobs.find((one) => one.id === job.id) ?? job); // prettier-ignore
-    if (name === "picture" && this.gaze.mine.includes(data.job)) told({ kind: "picture", job: state.jobs.find((job) => job.id === data.job) ?? null }); // prettier-ignore
+    if (name === "picture" && this.gaze.mine.includes(data.job)) {
+      this.hasMade = true;
+      told({ kind: "picture", job: state.jobs.find((job) => job.id === data.job) ?? null });
+    }
     if (this.gaze.chosen?.id !== old.chosen?.id) this.chosenChanged();
     this.draw();
   }
@@ -210,6 +218,10 @@ class Stage {
     this.draw();
   }
 
+  isAtWork() {
+    return current().jobs.some((job) => job.mine && ["running", "waiting"].includes(job.state));
+  }
+
   /** @returns {boolean} whether they were open */
   closeParameters() {
     if (this.parameters.hidden) return false;
@@ -265,7 +277,7 @@ class Stage {
     this.pill.hidden = !words;
     if (this.pill.textContent !== words) this.pill.textContent = words;
     this.pill.classList.toggle("bad", linked() === "lost");
-    const spoken = spokenWords(state);
+    const spoken = spokenWords(state) || (this.hasMade ? t("The picture is finished") : "");
     if (this.spoken.textContent !== spoken) this.spoken.textContent = spoken;
     this.empty.hidden = shown.kind !== "empty" || job !== null;
     const picture = this.gaze.chosen;

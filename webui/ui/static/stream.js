@@ -184,10 +184,18 @@ const post = async (path, body = {}) => (await send(path, body)) !== undefined;
 
 const of = (id, what) => `jobs/${encodeURIComponent(id)}/${what}`;
 
+const hasOwn = (...states) => state.jobs.some((job) => job.mine && states.includes(job.state));
+
+const orNothing = async (has, path) => {
+  if (has) return post(path);
+  say("notice", { kind: "notice", text: t("Nothing of yours is running.") });
+  return false;
+};
+
 /** What users do with jobs. Each answers whether the server did it. */
 export const commands = Object.freeze({
-  interrupt: () => post("interrupt"),
-  skip: () => post("skip"),
+  interrupt: () => orNothing(hasOwn("running", "waiting") || state.forever, "interrupt"),
+  skip: () => orNothing(hasOwn("running"), "skip"),
   forever: (on) => post("forever", { on }),
   finish: (id) => post(of(id, "finish")),
   cancel: (id) => post(of(id, "cancel")),
