@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.ui.driving import eventually, type_prompt
-from tests.ui.journeys.test_canvas import Pixels, go, open_picture, source, stroke, tool
+from tests.ui.journeys.test_canvas import go, open_picture, source, stroke, tool
 from tools.train_mini.drawing import draw
 from tools.train_mini.scenes import Background, Scene, Thing
 
@@ -87,8 +87,8 @@ def until_it_answers(address: str, process: "subprocess.Popen[bytes]") -> None:
     raise AssertionError("the server does not answer")
 
 
-def pixels(image: Image.Image) -> Pixels:
-    return np.asarray(image).astype(np.int16)  # type: ignore[return-value]
+def pixels(image: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
+    return np.asarray(image).astype(np.int16)
 
 
 def test_i_mask_the_left_half_and_only_that_is_painted_anew_then_the_right_half_grows(painter: Painter) -> None:
