@@ -3,41 +3,43 @@
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import APIResponse, Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.doors import text_of
-from tests.ui.driving import eventually, generate, picture, type_prompt
+from tests.ui.driving import generate, picture, type_prompt
 from tests.ui.fakes import FakeEngine
 from webui.domain.request import GenerationRequest
 
 
 def generation_text(page: Page) -> str:
-    return page.locator("#txt2img_infotext textarea").input_value()
+    """Of the picture on the stage; the overlay that shows it need not be open."""
+    return page.locator("#txt2img_gallery .parameters pre").text_content() or ""
 
 
 def test_a_prompt_becomes_a_picture_with_its_text(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
     generate(page, "a cat on a mat")
     address = picture(page)
+    expect(page.locator("#txt2img_gallery [role=status]").filter(has_text="<b>one word</b>")).to_be_visible()
     assert generation_text(page).startswith("a cat on a mat\n")
     fetched = tmp_path / "fetched.png"
     fetched.write_bytes(page.request.get(address).body())
     assert Image.open(fetched).info["parameters"] == generation_text(page)
     # nothing but what is seen: the other fields are as the starting values have them
     assert engine.asked == [GenerationRequest(prompt="a cat on a mat", checkpoint="mini.safetensors")]
-    expect(page.locator("#txt2img_status")).to_contain_text("<b>one word</b>")  # shown as text
 
 
 def test_the_text_follows_the_selected_picture(page: Page) -> None:
     page.locator("#txt2img_batch_size input[type=number]").fill("2")
     page.locator("#txt2img_seed input").fill("7")
     generate(page, "two cats")
-    page.locator("#txt2img_prompt textarea").focus()
-    picture(page)
-    assert "Seed: 7," in generation_text(page)
-    page.locator("#txt2img_gallery .thumbnails button").nth(1).click()
-    expect(page.locator("#txt2img_infotext textarea")).to_have_value(
-        text_of(GenerationRequest(prompt="two cats", seed=8))
-    )
+    cells = page.locator("#txt2img_gallery .batch .cell:enabled")
+    expect(cells).to_have_count(2)
+    text = page.locator("#txt2img_gallery .parameters pre")
+    for index, seed in enumerate((7, 8)):
+        cells.nth(index).click()
+        expect(text).to_have_text(text_of(GenerationRequest(prompt="two cats", seed=seed)))
+        page.get_by_role("button", name="More").click()
+        page.get_by_role("menuitemcheckbox", name="All pictures of this job").click()
 
 
 def test_pictures_that_arrive_leave_the_typing_user_alone(page: Page, engine: FakeEngine) -> None:
@@ -46,59 +48,13 @@ def test_pictures_that_arrive_leave_the_typing_user_alone(page: Page, engine: Fa
     page.set_viewport_size({"width": 1200, "height": 600})
     generate(page, "three cats")
     page.locator("#txt2img_prompt textarea").focus()
-    page.evaluate("scrollTo(0, 0)")  # the click may have scrolled to the button
-    assert page.locator("#txt2img_gallery .thumbnails button").count() == 0
-    picture(page)
-    expect(page.locator("#txt2img_gallery .thumbnails button")).to_have_count(3)
-    page.wait_for_timeout(500)  # milliseconds, for the gallery to have done what it does
+    page.keyboard.press("End")
+    thumbs = page.locator("#txt2img_queue .thumb")
+    assert thumbs.count() == 0
+    expect(thumbs).to_have_count(3)
     page.keyboard.type("!")
     expect(page.locator("#txt2img_prompt textarea")).to_have_value("three cats!")
     assert page.evaluate("scrollY") == 0
-
-
-def test_progress_and_preview_are_shown_and_interrupt_stops(page: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.3
-    page.locator("#txt2img_steps input[type=number]").fill("150")
-    generate(page, "a slow cat")
-    expect(page.locator("#txt2img_progress .bar")).to_contain_text("/150")
-    expect(page.locator("#txt2img_preview img")).to_be_visible()
-    late: list[tuple[Route, APIResponse]] = []
-    page.route("**/gradio_api/run/predict*", lambda route: late.append((route, route.fetch())))
-    page.locator("#txt2img_interrupt").click()
-    expect(page.locator("#txt2img_status .error")).to_contain_text("Stopped before the first picture")
-    eventually(page, lambda: len(late) == 1)
-    [(route, answer)] = late
-    route.fulfill(response=answer)  # after the job's last word, which has to stay
-    page.unroute("**/gradio_api/run/predict*")
-    page.wait_for_timeout(500)
-    expect(page.locator("#txt2img_status .error")).to_contain_text("Stopped before the first picture")
-    expect(page.locator("#txt2img_progress .bar")).to_have_count(0)
-    engine.step_seconds = 0.0
-    generate(page, "a quick cat")
-    picture(page)
-
-
-def test_skip_goes_on_with_the_next_batch(page: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.2
-    page.locator("#txt2img_batch_count input[type=number]").fill("2")
-    generate(page, "cats")
-    expect(page.locator("#txt2img_progress .bar")).to_contain_text("batch 1/2")
-    engine.step_seconds = 0.05
-    page.locator("#txt2img_skip").click()
-    expect(page.locator("#txt2img_status .done")).to_contain_text("1 picture")
-
-
-def test_a_reloaded_page_sees_its_job_end(page: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 2
-    generate(page, "a patient cat")
-    expect(page.locator("#txt2img_progress .bar")).to_be_visible()
-    page.reload()
-    expect(page.locator("#txt2img_progress .bar")).to_be_visible()
-    engine.step_seconds = 0
-    picture(page)
-    expect(page.locator("#txt2img_infotext textarea")).to_have_value(
-        text_of(GenerationRequest(prompt="a patient cat", seed=engine.last.work.seed))
-    )
 
 
 def test_a_dropped_picture_gives_its_text_and_settings_back(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
@@ -106,7 +62,7 @@ def test_a_dropped_picture_gives_its_text_and_settings_back(page: Page, engine: 
     saved = tmp_path / "sent.png"
     saved.write_bytes(page.request.get(picture(page)).body())
     page.locator("#txt2img_clear").click()
-    page.get_by_role("tab", name="Learn", exact=True).click()
+    page.get_by_role("tab", name="PNG Info").click()
     page.locator("#pnginfo_image input[type=file]").set_input_files(saved)
     expect(page.locator("#pnginfo_text textarea")).to_have_value(
         text_of(GenerationRequest(prompt="a cat to send", seed=engine.last.work.seed))
@@ -124,9 +80,9 @@ def test_keys_generate_and_interrupt_and_the_size_is_swapped(page: Page, engine:
     expect(page.locator("#txt2img_height input[type=number]")).to_have_value("640")
     type_prompt(page, "a cat")
     page.keyboard.press("Control+Enter")
-    expect(page.locator("#txt2img_progress .bar")).to_be_visible()
+    expect(page.locator("#txt2img_queue .job")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.locator("#txt2img_status .error")).to_contain_text("Stopped")
+    expect(page.locator("#txt2img_queue .job")).to_have_count(0)
     assert (engine.asked[0].width, engine.asked[0].height) == (512, 640)
 
 

@@ -1,9 +1,8 @@
 """The page: `build` draws each part into its place in the frame and connects the parts with one another."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 from gradio.components import Component
@@ -30,7 +29,6 @@ from webui.ui.create.settings_pane import Group
 from webui.ui.create.submit import Submission
 from webui.ui.events import bind
 from webui.ui.extension_views import names_of
-from webui.ui.generate import Results, Runner
 from webui.ui.layout import Pen
 from webui.ui.uploads import Page
 
@@ -89,15 +87,9 @@ def build(
         kept = keeping.kept(form, [tools.transparency], quicksettings.QUICK)
         create = CreateForm(form, made.mode, made.canvas, tools.transparency, tools.mask_details, find_picture)
         submission = Submission(engine, create, save_images)
-        generated = connecting.connect(pane, submission, filling, made.dock.generate, kept)
-        runner = Runner(engine, made.results, album, save_images)
-
-        async def follow(answer: str) -> AsyncIterator[dict[Component, Any]]:
-            async for updates in runner.resume(saying.job_in(answer)):
-                yield updates
-
-        bind(generated.then, follow, [said], made.results.all)
-        txt2img.connect(pen, made.dock, made.results, runner)
+        connecting.connect(pane, submission, filling, made.dock.generate, kept)
+        txt2img.connect(pen, made.dock)
+        stage.connect(made.strip, made.dock.generate, made.dock.interrupt, made.dock.skip)
         _connect_prompts(engine, pen, made.dock, styles)
         quicksettings.connect(pen, engine, refresh, said)
         own_size.connect(pen, engine, pane.trained)
@@ -107,7 +99,6 @@ def build(
 
         saying.tell(bind(page.load, start, None, starting.outputs(form, kept, said)), said)
         bind(page.load, lambda: extras_tab.fresh_lists(engine), None, upscalers)
-        bind(page.load, runner.resume, [made.results.job], made.results.all)
     blocks: gr.Blocks = page
     return blocks
 
@@ -118,7 +109,7 @@ class _Made:
 
     pane: connecting.Drawn
     dock: txt2img.DockButtons
-    results: Results
+    strip: Component
     mode: Component
     canvas: Component
 
@@ -136,13 +127,15 @@ def _draw_form(pen: Pen, styles: StyleFile | None, engine: "Engine") -> _Made:
     with panes.settings:
         pane = connecting.draw(pen, sections)
     with panes.stage:
-        results = stage.draw(pen)
+        stage.draw()
         drawn = canvas.draw()
+    with panes.strip:
+        strip = stage.draw_strip()
     with panes.dock:
         buttons = dock.draw(pen, styles)
         cards.draw(engine, pen.controls["checkpoint"])
     mode = gr.Textbox("txt2img", visible="hidden", interactive=True, elem_id="create_mode", label="Mode")
-    return _Made(pane, buttons, results, mode, drawn)
+    return _Made(pane, buttons, strip, mode, drawn)
 
 
 def _connect_prompts(engine: "Engine", pen: Pen, buttons: txt2img.DockButtons, styles: StyleFile | None) -> None:

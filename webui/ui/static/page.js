@@ -5,6 +5,5 @@ import "./reveal.js";
 import "./tabs.js";
 import "./keys.js";
 import "./cards.js";
-import "./gallery_focus.js";
 
 export const ready = words;
