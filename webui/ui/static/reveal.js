@@ -43,7 +43,7 @@ function reveal() {
   if (root.dataset.loading === undefined) return;
   delete root.dataset.loading;
   const prompt = document.querySelector("#txt2img_prompt textarea");
-  if (prompt?.offsetParent && document.activeElement === document.body && matchMedia("(hover: hover)").matches) prompt.focus();
+  if (prompt?.offsetParent && document.activeElement === document.body && matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
 }
 
 function look() {
