@@ -23,7 +23,7 @@ const isInView = (element) => element.isConnected && (element.checkVisibility?.(
  * Say sentences from now on.
  *
  * @param {HTMLElement} place over the stage
- * @returns {{say: (kind: string, text: string, act?: Act|null) => void, clearErrors: () => void}}
+ * @returns {{say: (kind: string, text: string) => void, clearErrors: () => void}} `say` is for what became of a job
  */
 export const notices = (place) => {
   place.classList.add("notices");
@@ -34,7 +34,7 @@ export const notices = (place) => {
     if (box?.matches(".toasts:popover-open") && !box.childElementCount) box.hidePopover();
   };
 
-  const say = (kind, text, act = null) => {
+  const say = (kind, text, { act = null, isOfJob = true } = {}) => {
     const box = isInView(place) ? place : toasts();
     for (const old of [...box.children]) if (old.dataset.text === text) remove(old);
     while (box.children.length >= MOST) remove(box.firstElementChild);
@@ -44,6 +44,7 @@ export const notices = (place) => {
       : null;
     const item = el("div", { class: `notice ${isError ? "error" : ""}`, role: isError ? "alert" : "status" }, el("span", {}, text)); // prettier-ignore
     item.dataset.text = text;
+    item.toggleAttribute("data-of-job", isOfJob);
     if (act) {
       const does = () => {
         remove(item);
@@ -62,13 +63,13 @@ export const notices = (place) => {
     } else box.append(item);
   };
 
-  const clearErrors = () => {
-    for (const item of document.querySelectorAll(".notices .notice.error")) remove(item);
+  const clearErrors = (which = "") => {
+    for (const item of document.querySelectorAll(`.notices .notice.error${which}`)) remove(item);
   };
 
   hear("notice", ({ kind, text, act = null }) => {
-    if (text) say(kind, text, act);
-    else clearErrors();
+    if (text) say(kind, text, { act, isOfJob: false });
+    else clearErrors(":not([data-of-job])"); // the form takes back its own, and may do so after a job has failed at once
   });
   return { say, clearErrors };
 };

@@ -287,6 +287,7 @@ class Stage {
     if (!picture) this.parameters.hidden = true;
     this.tools.draw();
     const root = document.documentElement;
+    root.dataset.link = linked();
     root.dataset.mine = job ? "running" : state.jobs.some((one) => one.mine && one.state === "waiting") ? "waiting" : "";
   }
 
