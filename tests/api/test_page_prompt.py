@@ -102,6 +102,22 @@ def test_details_hold_bounded_metadata_and_notes_are_saved_beside_the_file(route
     assert routes.get("networks/lora/..%2f..%2fetc").status_code == 404
 
 
+def test_a_picture_of_the_page_becomes_the_preview_of_a_file(routes: Routes) -> None:
+    (_, oil) = routes.get("networks").json()["cards"]
+    told = PngInfo()
+    told.add_text("parameters", "a cat\nSteps: 3")
+    buffer = io.BytesIO()
+    Image.new("RGB", (6, 4)).save(buffer, "PNG", pnginfo=told)
+    address = f"{PAGE}/networks/lora/{oil['id']}/preview"
+    saved = call(routes.app, "POST", address, files={"picture": ("a.png", buffer.getvalue())})
+    assert saved.json()["has_preview"]
+    assert saved.json()["thumb"]
+    with Image.open(routes.loras / "sub" / "<b>oil.preview.png") as written:
+        assert written.info["parameters"] == "a cat\nSteps: 3"
+    assert call(routes.app, "POST", address, files={"picture": ("a.png", b"none")}).status_code == 422
+    assert routes.send("POST", f"networks/lora/{oil['id']}/preview", {}).status_code == 422
+
+
 def test_names_of_tags_are_told_apart_from_names_without_a_file(routes: Routes) -> None:
     told = routes.send(
         "POST", "networks/named", {"lora": ["ink", "nobody", "sub/<b>oil"], "hypernetwork": ["h"]}

@@ -4,15 +4,13 @@ from typing import Any
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from webui.api.body import InvalidBodyError
+from webui.api.page.sent_picture import sent_picture
 from webui.domain.images import safe_open
 from webui.output.metadata import read_parameters
 
-FIELD = "picture"
 MAX_TEXT = 256 * 1024  # characters
 
 
@@ -22,12 +20,7 @@ def routes() -> APIRouter:
 
     @router.post("/dropped-picture")
     async def dropped_picture(request: Request) -> JSONResponse:
-        async with request.form(max_files=1, max_fields=0) as form:
-            file = form.get(FIELD)
-            if not isinstance(file, UploadFile):
-                raise InvalidBodyError.at((FIELD,), "send the picture as a file of a multipart form", "missing")
-            content = await file.read()
-        return JSONResponse(await run_in_threadpool(_told, content))
+        return JSONResponse(await run_in_threadpool(_told, await sent_picture(request)))
 
     return router
 

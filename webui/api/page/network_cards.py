@@ -14,13 +14,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webui.api.body import drain, read_as
+from webui.api.page.sent_picture import sent_picture
 from webui.api.parts import Parts
 from webui.api.thumbs import small_picture
+from webui.domain.images import safe_open
 from webui.library.card_details import details_of
 from webui.library.card_index import CardIndex, CardQuery, IndexedCard, Order
-from webui.library.card_notes import MAX_TEXT, Notes, may_write, read_notes, save_notes
+from webui.library.card_notes import MAX_TEXT, Notes, may_write, read_notes, save_notes, save_preview
 from webui.library.cards import CardKind, preview_of
 from webui.library.networks import find_network
+from webui.output.metadata import read_parameters
 
 MOST_CARDS = 200  # of one answer
 MOST_NAMES = 100
@@ -103,6 +106,20 @@ def routes(parts: Parts) -> APIRouter:
         def change() -> dict[str, Any]:
             one = _card(index, kind, card_id)
             save_notes(index.library, one.file, Notes(**body.model_dump()))
+            index.forget()
+            return _details(index, _card(index, kind, card_id))
+
+        return JSONResponse(await run_in_threadpool(change))
+
+    @router.post("/{kind}/{card_id}/preview")
+    async def write_preview(request: Request, kind: CardKind, card_id: str) -> JSONResponse:
+        """Save a picture beside a file as what its card shows; answers as `details`."""
+        content = await sent_picture(request)
+
+        def change() -> dict[str, Any]:
+            one = _card(index, kind, card_id)
+            picture = safe_open(content)
+            save_preview(index.library, one.file, picture, read_parameters(picture).text)
             index.forget()
             return _details(index, _card(index, kind, card_id))
 

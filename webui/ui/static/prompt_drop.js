@@ -1,5 +1,5 @@
-// What is dropped on the page or pasted into a prompt: a picture offers its parameters, a whole generation text fills the
-// form. Places with a use of their own for a picture (stage, canvas, fields) take it before this sees it.
+// What is dropped on the page or pasted into a prompt: a picture offers its parameters, a file of text is read. Places
+// with a use of their own for a picture (stage, canvas, fields) take it before this sees it.
 
 import { say } from "./bus.js";
 import { el, openDialog, t } from "./kit.js";
@@ -9,40 +9,37 @@ import { isInfotext } from "./prompt_text.js";
 
 const MOST_BYTES = 64 * 1024 * 1024; // of a file, as the server allows
 const MOST_TEXT = 256 * 1024;
+const PICTURE_TYPE = "application/x-webui-picture"; // JSON of a picture of the history that is dragged
 
 /** Listen to the whole page, and to both boxes for what is pasted. */
 export function listen() {
   document.addEventListener("dragover", (event) => {
-    if (!event.defaultPrevented && hasFile(event)) {
-      event.preventDefault();
-      event.dataTransfer.dropEffect = "copy";
-    }
+    if (event.defaultPrevented || !isTaken(event)) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "copy";
   });
   document.addEventListener("drop", (event) => {
-    if (event.defaultPrevented || !hasFile(event)) return;
+    if (event.defaultPrevented || !isTaken(event)) return;
     event.preventDefault();
-    taken([...event.dataTransfer.files][0]);
+    const ours = event.dataTransfer.getData(PICTURE_TYPE);
+    if (ours) offerOurs(JSON.parse(ours));
+    else taken(event.dataTransfer.files[0]);
   });
-  for (const which of ["prompt", "negative"]) {
-    box(which).addEventListener("paste", (event) => pasted(event));
-  }
+  for (const which of ["prompt", "negative"]) box(which).addEventListener("paste", pasted);
 }
 
-function hasFile(event) {
-  return [...(event.dataTransfer?.types ?? [])].includes("Files");
+/** Files anywhere; pictures of the page itself only where a prompt is. */
+function isTaken(event) {
+  const types = event.dataTransfer?.types ?? [];
+  return types.includes("Files") || (types.includes(PICTURE_TYPE) && Boolean(event.target.closest?.(".prompt")));
 }
 
 function pasted(event) {
   const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
-  const text = event.clipboardData?.getData("text/plain") ?? "";
-  if (!text && file) {
-    event.preventDefault();
-    event.stopPropagation();
-    taken(file);
-  } else if (isInfotext(text)) {
-    event.preventDefault();
-    fill(text);
-  }
+  if (event.defaultPrevented || !file || event.clipboardData.getData("text/plain")) return;
+  event.preventDefault();
+  event.stopPropagation();
+  taken(file);
 }
 
 /** A file that was dropped or pasted. @param {File} file */
@@ -73,33 +70,38 @@ async function takenText(file) {
 
 function fill(text) {
   say("form:fill", { text });
-  say("notice", { kind: "notice", text: t("The form was filled from the generation text.") });
 }
 
 /** @param {File} file, @param {{text: string, notices: string[], width: number, height: number}} found */
 function offer(file, found) {
   const address = URL.createObjectURL(file);
-  const dialog = openDialog({ title: file.name || t("Picture"), className: "drop-dialog", closed: () => setTimeout(() => URL.revokeObjectURL(address), 60_000) });
-  const send = (to) => () => {
-    dialog.close();
-    say("picture:send", { picture: asPicture(file, address, found), to });
+  // a file of this browser as a picture of the page: its id is empty, since the server does not know it
+  const picture = {
+    id: "", job: "", index: 0, url: address, thumb: address, width: found.width, height: found.height, seed: "", text: found.text,
+    kind: "file", created: file.lastModified / 1000, grid: false,
   };
-  const use = el("button", { type: "button", class: "primary", disabled: !found.text, onclick: () => { dialog.close(); fill(found.text); } }, t("Use its parameters"));
-  dialog.querySelector(".dialog-body").append(
-    el("img", { src: address, alt: t("The dropped picture") }),
-    found.text ? el("pre", { tabindex: "0", "aria-label": t("Generation parameters") }, found.text) : el("p", { class: "hint" }, t("This picture holds no generation parameters.")),
-    ...found.notices.map((notice) => el("p", { class: "hint" }, notice)),
-    el("div", { class: "form-buttons" }, use,
-      el("button", { type: "button", class: "quiet", onclick: send("img2img") }, t("Send to img2img")),
-      el("button", { type: "button", class: "quiet", onclick: send("inpaint") }, t("Send to inpaint"))),
-  );
-  (found.text ? use : dialog.querySelector(".form-buttons button:nth-child(2)")).focus();
+  show(file.name || t("Picture"), address, picture, found.notices);
 }
 
-/** A file of this browser as a picture of the page: its id is empty, since the server does not know it. */
-function asPicture(file, address, found) {
-  return {
-    id: "", job: "", index: 0, url: address, thumb: address, width: found.width, height: found.height, seed: "", text: found.text,
-    kind: "file", created: file.lastModified / 1000, grid: false, file,
+/** @param {import("./bus.js").Picture} picture */
+function offerOurs(picture) {
+  show(t("Picture"), window.webui.base + picture.thumb, picture, []);
+}
+
+function show(title, address, picture, notices) {
+  const dialog = openDialog({ title, className: "drop-dialog" });
+  const then = (act) => () => {
+    dialog.close();
+    act();
   };
+  const use = el("button", { type: "button", class: "primary", disabled: !picture.text, onclick: then(() => fill(picture.text)) }, t("Use its parameters"));
+  const sends = [["img2img", t("Send to img2img")], ["inpaint", t("Send to inpaint")]].map(([to, label]) =>
+    el("button", { type: "button", class: "quiet", onclick: then(() => say("picture:send", { picture, to })) }, label));
+  dialog.querySelector(".dialog-body").append(
+    el("img", { src: address, alt: t("The dropped picture") }),
+    picture.text ? el("pre", { tabindex: "0", "aria-label": t("Generation parameters") }, picture.text) : el("p", { class: "hint" }, t("This picture holds no generation parameters.")),
+    ...notices.map((notice) => el("p", { class: "hint" }, notice)),
+    el("div", { class: "form-buttons" }, use, ...sends),
+  );
+  (picture.text ? use : sends[0]).focus();
 }
