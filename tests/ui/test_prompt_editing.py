@@ -71,6 +71,7 @@ def shown(edit: dict[str, Any] | None) -> str | None:
         ("a (^black cat^:0.9) on", 1, "a ^black cat^ on"),
         ("a ^(cat:1.2)^ on", 1, "a (^cat^:1.3) on"),
         ("a (cat:1^.2) on", 1, "a (^cat^:1.3) on"),
+        ("a (cat:1.^2^) on", 1, "a (^cat^:1.3) on"),
         ("(^cat^:0.1)", -1, "(^cat^:0.0)"),
         ("(^cat^:-0.1)", 1, "(^cat^:0.0)"),
         ("(^cat^:1.9)", 1, "(^cat^:2.0)"),

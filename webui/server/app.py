@@ -37,7 +37,6 @@ from webui.plugins.crashes import FILE as CRASHES
 from webui.plugins.crashes import CrashRegister
 from webui.plugins.describing import CACHE, describe_all
 from webui.prompt.style_book import StyleBook
-from webui.prompt.style_file import StyleFile
 from webui.server.credentials import parse_users
 from webui.server.datalock import DataLock
 from webui.server.guard import Application, Guard, Policy, is_loopback
@@ -285,7 +284,6 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             outputs_dir=settings.outputs_dir,
             save_images=settings.save_images,
             embed_parameters=settings.embed_parameters,
-            styles=StyleFile(settings.styles_path),
             installing=door,
             colours=settings.theme,
             localizations=(ROOT / LOCALIZATIONS, settings.data_dir / LOCALIZATIONS),

@@ -13,6 +13,7 @@ from webui.domain.errors import WebuiError
 from webui.domain.fields import rounded_side
 from webui.output.parse import parse, read_fields
 from webui.ui import markup, picture_form, txt2img
+from webui.ui.create.dock import Dock
 from webui.ui.events import bind
 from webui.ui.generate import Results
 from webui.ui.layout import Pen
@@ -28,7 +29,7 @@ class Tab:
     """The tab as it was drawn."""
 
     form: PictureForm
-    buttons: txt2img.DockButtons
+    buttons: Dock
     results: Results
     modes: gr.Tabs
 

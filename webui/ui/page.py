@@ -1,6 +1,6 @@
 """The page: `build` draws each part into its place in the frame and connects the parts with one another."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +9,7 @@ from gradio.components import Component
 
 from webui.domain.request import GenerationRequest
 from webui.installing.live import InstallDoor
-from webui.prompt.style_file import StyleFile
 from webui.ui import (
-    cards,
     extension_views,
     extras_tab,
     forms,
@@ -22,8 +20,6 @@ from webui.ui import (
     own_size,
     paste,
     quicksettings,
-    style_editor,
-    tokens,
     txt2img,
 )
 from webui.ui.album import Album
@@ -45,7 +41,6 @@ def build(
     temp_dir: Path,
     save_images: bool = True,
     embed_parameters: bool = True,
-    styles: StyleFile | None = None,
     installing: InstallDoor | None = None,
 ) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
@@ -55,7 +50,6 @@ def build(
         temp_dir: the private folder of the pictures that are shown, inside Gradio's upload folder (see `mount`).
         save_images: whether pictures are saved to the outputs folder.
         embed_parameters: whether pictures that are not saved carry their generation text.
-        styles: the saved styles; None: there are none, and none can be saved.
         installing: how extensions are installed; None: not on this page.
     """
     starting = own_size.starting(engine)[0]
@@ -65,16 +59,14 @@ def build(
         refresh = quicksettings.draw(pen, engine)
         with frame.tabs() as tabs:
             with frame.tab("txt2img"):
-                drawn, panes = _draw_form(pen, styles, engine)
-                with panes.dock:
-                    cards.draw(engine, pen.controls["checkpoint"])
+                drawn, _ = _draw_form(pen, engine)
                 gr.Textbox("txt2img", visible="hidden", interactive=True, elem_id="create_mode", label="Mode")
             results, form = drawn.results, pen.form()
             shared = {name: form.controls[name] for name in quicksettings.REMEMBERED}
             picture_pen = Pen(starting, "img2img", shared)
             with frame.tab("img2img"):
                 pictures = img2img.Pictures(picture_pen)
-                of_picture, _ = _draw_form(picture_pen, styles, engine, pictures.draw)
+                of_picture, _ = _draw_form(picture_pen, engine, pictures.draw)
                 picture_tab = pictures.tab(of_picture)
             frame.tab("inpaint")
             filler = paste.Paste(engine, form, results.status)
@@ -96,7 +88,7 @@ def build(
         txt2img.connect(picture_pen, of_picture, of_pictures)
         for gallery in (results, picture_tab.results):
             img2img.connect_send(gallery, picture_tab, tabs)
-        _connect_prompts(engine, ((pen, drawn.dock), (picture_pen, of_picture.dock)), styles)
+        dock.connect(drawn.dock, engine, form.controls["checkpoint"], form.controls["vae"])
         refiners = [picture_pen.controls["refiner.checkpoint"]]
         quicksettings.connect(pen, engine, refresh, results.status, refiners)
         for size_pen in (pen, picture_pen):
@@ -124,7 +116,7 @@ def build(
 
 
 def _draw_form(
-    pen: Pen, styles: StyleFile | None, engine: "Engine", before: Callable[[], None] | None = None
+    pen: Pen, engine: "Engine", before: Callable[[], None] | None = None
 ) -> tuple[txt2img.Drawn, frame.Panes]:
     """Draw the panes of a form. `before` draws what stands above the other settings."""
     panes = frame.panes(pen.tab)
@@ -133,20 +125,8 @@ def _draw_form(
     with panes.stage:
         results, upscale = stage.draw(pen)
     with panes.dock:
-        buttons = dock.draw(pen, styles)
+        buttons = dock.draw(pen)
     return txt2img.Drawn(buttons, settings, results, upscale), panes
-
-
-def _connect_prompts(
-    engine: "Engine", tabs: Sequence[tuple[Pen, txt2img.DockButtons]], styles: StyleFile | None
-) -> None:
-    """Connect the token counters and the editor of styles of each tab."""
-    counting = tokens.Counting(engine, dict if styles is None else styles.read)
-    for pen, buttons in tabs:
-        tokens.connect(pen, buttons.counters, counting)
-        tokens.connect_load(buttons.counters, counting, engine.starting_values)
-    if styles is not None:
-        style_editor.connect([buttons.styles for _, buttons in tabs if buttons.styles is not None], styles)
 
 
 def _connect_paste(engine: "Engine", tab: img2img.Tab) -> None:

@@ -4,23 +4,10 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from webui.ui import style_editor
+from webui.ui.create.dock import Dock
 from webui.ui.events import bind, bind_stop
 from webui.ui.generate import Results, Runner
 from webui.ui.layout import Pen
-
-
-@dataclass(frozen=True, slots=True)
-class DockButtons:
-    """The buttons of the dock and the components beside the prompts."""
-
-    generate: gr.Button
-    interrupt: gr.Button
-    skip: gr.Button
-    paste: gr.Button
-    clear: gr.Button
-    counters: tuple[gr.HTML, gr.HTML]  # the token counters of both prompts
-    styles: style_editor.Editor | None  # None where styles cannot be saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +25,7 @@ class SettingButtons:
 class Drawn:
     """A form as it was drawn."""
 
-    dock: DockButtons
+    dock: Dock
     settings: SettingButtons
     results: Results
     upscale: gr.Button | None  # only in txt2img
@@ -59,8 +46,6 @@ def connect(pen: Pen, drawn: Drawn, runner: Runner) -> None:
 
     size = [controls["width"], controls["height"]]
     bind(settings.swap.click, None, size, size, js="(width, height) => [height, width]")
-    prompts = [controls["prompt"], controls["negative_prompt"]]
-    bind(dock.clear.click, None, None, prompts, js="() => ['', '']")
     bind(settings.seed_dice.click, None, None, [controls["seed"]], js="() => '-1'")
     bind(settings.subseed_dice.click, None, None, [controls["subseed"]], js="() => '-1'")
 

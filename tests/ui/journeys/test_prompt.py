@@ -1,4 +1,4 @@
-"""What people do around the prompt, in a real browser: write, weigh, count, fold, choose networks and styles, go back."""
+"""What people do around the prompt, in a browser: write, weigh, count, fold, choose networks and styles, go back."""
 
 import io
 import json
@@ -44,7 +44,7 @@ def styles(tmp_path: Path) -> StyleBook:
 def address(engine: FakeEngine, styles: StyleBook, tmp_path: Path) -> Iterator[str]:
     parts = Parts(engine=engine, encode=encode, styles=styles.read, style_book=styles)
     app: FastAPI = create(parts, with_api=False)
-    mounted = mount(app, engine, temp_dir=tmp_path / "temp", outputs_dir=engine.outputs, styles=styles)
+    mounted = mount(app, engine, temp_dir=tmp_path / "temp", outputs_dir=engine.outputs)
     with served(mounted) as place:
         yield place
 
@@ -221,7 +221,9 @@ def test_an_embedding_goes_where_i_wrote_last_and_a_checkpoint_is_chosen(page: P
 
 
 def test_three_thousand_loras_are_a_short_page_and_all_can_be_reached(page: Page, engine: FakeEngine) -> None:
-    engine.library.named += [named("lora", f"pack{number % 7}/style {number:04}.safetensors") for number in range(3_000)]
+    engine.library.named += [
+        named("lora", f"pack{number % 7}/style {number:04}.safetensors") for number in range(3_000)
+    ]
     open_drawer(page)
     expect(page.locator(f"{PANEL} .drawer-count")).to_have_text("3002 files")
     expect(page.locator(f"{PANEL} .card").nth(5)).to_be_visible()
@@ -466,6 +468,7 @@ def test_on_a_phone_i_write_in_letters_that_need_no_zoom_and_choose_a_lora(phone
     small = phone.evaluate(
         """() => [...document.querySelectorAll("#dock button")].filter((one) => one.offsetParent)
           .map((one) => [one.textContent || one.ariaLabel, one.getBoundingClientRect()])
-          .filter(([, box]) => box.height < 43.5 || box.width < 43.5).map(([name, box]) => `${name} ${box.width}x${box.height}`)"""
+          .filter(([, box]) => box.height < 43.5 || box.width < 43.5)
+          .map(([name, box]) => `${name} ${box.width}x${box.height}`)"""
     )
     assert small == []

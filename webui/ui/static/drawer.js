@@ -32,9 +32,12 @@ const SEARCH_PAUSE = 150; // milliseconds
 const SIZES = Object.freeze([88, 240, 112]); // pixels: smallest, largest, usual
 const TAGS = Object.freeze({ lora: "lora", hypernetwork: "hypernet" });
 
-export async function mount({ element, trigger }) {
+export async function mount({ element, props, trigger, watch }) {
   await ready();
   new Drawer(element, trigger);
+  watch("value", () => {
+    if (props.value?.problem) say("notice", { kind: "error", text: props.value.problem });
+  });
 }
 
 class Drawer {

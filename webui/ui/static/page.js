@@ -2,7 +2,6 @@
 import { ready as words } from "./language.js";
 import "./tabs.js";
 import "./keys.js";
-import "./cards.js";
 import "./gallery_focus.js";
 
 export const ready = words;

@@ -5,7 +5,7 @@
 import { hear, say } from "./bus.js";
 import { Counter } from "./counter.js";
 import { HistoryPanel } from "./history_panel.js";
-import { el, t } from "./kit.js";
+import { el, iconButton, t } from "./kit.js";
 import { action } from "./keys.js";
 import { send } from "./page_requests.js";
 import { box, lastUsed, prompts, ready, setPrompt } from "./prompt_boxes.js";
@@ -22,6 +22,7 @@ export async function mount({ element }) {
   const fold = foldOf(element);
   const history = new PromptHistory();
   new HistoryPanel(element, history);
+  element.append(clearButton());
   const counters = countersOf(element);
   for (const which of ["prompt", "negative"]) {
     keys.listen(box(which));
@@ -48,6 +49,17 @@ export async function mount({ element }) {
     }
   });
   changed();
+}
+
+function clearButton() {
+  return iconButton("clear", t("Clear both prompts"), {
+    id: "txt2img_clear",
+    onclick: () => {
+      setPrompt("negative", "");
+      setPrompt("prompt", "");
+      box("prompt").focus();
+    },
+  });
 }
 
 // ---- the fold of the negative prompt

@@ -172,8 +172,9 @@ function groupAt(text, at) {
   return groupsIn(text).find((group) => group.open < at && at < group.close) ?? null;
 }
 
+// What is marked is the text of a group, the whole group, or a piece of its number, which the browser marks on undo.
 function groupOf(text, from, to) {
-  const is = (group) => (group.from === from && group.to === to) || (group.open === from && group.close === to);
+  const is = (group) => (group.from === from && group.to === to) || (group.open === from && group.close === to) || (group.to < from && to < group.close);
   return groupsIn(text).find(is) ?? null;
 }
 
