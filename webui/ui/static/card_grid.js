@@ -26,6 +26,7 @@ export class CardGrid {
     this.reset();
     scroll.addEventListener("scroll", () => this.draw(), { passive: true });
     scroll.addEventListener("keydown", (event) => this.pressed(event));
+    scroll.addEventListener("pointerdown", () => { this.wanted = null; });
     new ResizeObserver(() => this.draw()).observe(scroll);
   }
 
@@ -51,6 +52,7 @@ export class CardGrid {
   reset() {
     this.round += 1;
     this.total = 0;
+    this.wanted = null; // the card that gets the focus as soon as it is there
     this.items = new Map();
     this.asked = new Set();
     this.nodes = new Map();
@@ -120,6 +122,10 @@ export class CardGrid {
     node.style.transform = `translate(${(index % columns) * (cell + GAP)}px, ${Math.floor(index / columns) * row}px)`;
     if (!node.isConnected) this.insert(node, index);
     this.nodes.set(index, node);
+    if (index === this.wanted && item) {
+      this.wanted = null;
+      node.querySelector("button")?.focus({ preventScroll: true });
+    }
   }
 
   // in the order of the list, which is the order for the Tab key and for readers of screens
@@ -137,13 +143,13 @@ export class CardGrid {
     if (next === null) return;
     event.preventDefault();
     event.stopPropagation();
+    this.wanted = null;
     if (next < 0 || next >= this.total) return;
     const top = Math.floor(next / this.columns) * this.row;
     const view = this.scroll;
     if (top < view.scrollTop) view.scrollTop = top;
     else if (top + this.row > view.scrollTop + view.clientHeight) view.scrollTop = top + this.row - view.clientHeight;
-    this.place(next);
-    this.nodes.get(next).querySelector("button")?.focus({ preventScroll: true });
+    this.wanted = next;
     this.draw();
   }
 }

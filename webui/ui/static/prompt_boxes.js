@@ -27,7 +27,9 @@ export function lastUsed() {
 export function setPrompt(which, text, start, end) {
   const found = box(which);
   if (!found) return;
-  write(found, { text, start, end });
+  const before = last;
+  write(found, { text, start, end }); // which gives the box the focus for a moment
+  last = before;
   noteChange();
 }
 
