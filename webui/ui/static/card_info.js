@@ -75,7 +75,7 @@ function notes(details, status, about) {
     el("label", {}, el("span", {}, t("Made for")), base, el("datalist", { id: "card-bases" }, ...["SD1", "SD2", "SDXL", "Unknown"].map((value) => el("option", { value })))),
     isNetwork && el("label", {}, el("span", {}, t("Preferred weight (0: the usual one)")), weight));
   const save = el("button", { type: "submit", class: "primary" }, t("Save notes"));
-  const form = el("form", { class: "card-notes" }, el("h3", {}, t("Notes")), ...Object.values(fields), pair, save);
+  const form = el("form", { class: "card-notes" }, el("h3", {}, t("Your notes")), ...Object.values(fields), pair, save);
   if (!details.writable) {
     for (const control of form.querySelectorAll("input, textarea, button")) control.disabled = true;
     form.append(el("p", { class: "hint" }, t("The file lies in a folder that is only read, so nothing can be noted beside it.")));

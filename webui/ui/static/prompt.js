@@ -113,8 +113,9 @@ function countersOf(element) {
       place = firstFault();
       fault.hidden = place === null;
       if (place) {
-        fault.textContent = place.told;
-        fault.title = t("Go to it");
+        fault.textContent = place.short;
+        fault.title = place.told;
+        fault.setAttribute("aria-label", place.told);
       }
       counter.note(read);
     },
@@ -139,7 +140,7 @@ function firstFault() {
     if (first) {
       const values = { bracket: first.char, place: around(text, first.at) };
       const told = first.char in CLOSING ? t("{bracket} is not closed: {place}", values) : t("{bracket} closes nothing: {place}", values);
-      return { which, at: first.at, told };
+      return { which, at: first.at, told, short: `${first.char} ${values.place}` };
     }
   }
   return null;
