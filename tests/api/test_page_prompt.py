@@ -167,6 +167,15 @@ def test_styles_are_saved_renamed_applied_and_deleted(routes: Routes, tmp_path: 
     Image.new("RGB", (4, 4)).save(tmp_path / "pen.png")
     (style,) = routes.get("styles").json()["styles"]
     assert call(routes.app, "GET", f"/{style['thumb']}").headers["content-type"] == "image/jpeg"
+    buffer = io.BytesIO()
+    Image.new("RGB", (900, 600), "blue").save(buffer, "PNG")
+    address = f"{PAGE}/styles/picture"
+    for name, status in (("pen", 200), ("gone", 409), ("../pen", 422)):
+        sent = {"params": {"name": name, "file": "styles.csv"}, "files": {"picture": ("a.png", buffer.getvalue())}}
+        assert call(routes.app, "POST", address, **sent).status_code == status
+    with Image.open(tmp_path / "styles" / "pen.png") as kept:
+        assert kept.size == (320, 213)
+    assert routes.get("styles").json()["styles"][0]["thumb"] != style["thumb"]
     assert routes.get("styles/thumb", name="../x", file="styles.csv").status_code == 404
     assert routes.send("POST", "styles/delete", {"name": "pen", "file": "styles.csv"}).json()["styles"] == []
     assert routes.send("POST", "styles/delete", {"name": "pen", "file": "styles.csv"}).status_code == 404

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from webui.domain.errors import BadRequestError, UnusableFileError, WrongStateError
+from webui.domain.errors import BadRequestError, UnusableFileError, WebuiError, WrongStateError
+from webui.library.unfinished import write_atomically
 from webui.prompt.style_file import StyleFile
 from webui.prompt.styles import Style, read_all_styles, read_styles, style_files
 
@@ -109,16 +110,37 @@ class StyleBook:
         return self._file(file).delete(name)
 
     def picture_of(self, name: str, file: str) -> Path | None:
-        """The picture that bears a style's name, beside its file or in the folder of further files."""
-        if not name or name.startswith(".") or set("/\\:\0") & set(name):
+        """The picture that bears a style's name, in the folder that has the name of its file or beside the file."""
+        if not _names_a_file(name):
             return None
         return next((path for path in self._pictures(name, file) if path.is_file()), None)
+
+    def save_picture(self, name: str, file: str, png: bytes) -> Path:
+        """Keep a picture of a style, in the folder that has the name of its file.
+
+        Raises:
+            BadRequestError: there is no such file, or the name of the style cannot be that of a picture.
+            WrongStateError: there is no such style in the file.
+            WebuiError: it cannot be written.
+        """
+        found = self._file(file)
+        if not _names_a_file(name):
+            raise BadRequestError("name", "a style with such a name cannot have a picture; rename it first")
+        if name not in found.read():
+            raise WrongStateError(f"There is no style {name!r} in {file} any more.")
+        place = found.path.with_suffix("") / f"{name}{PICTURES[0]}"
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(place, png)
+        except OSError as error:
+            raise WebuiError(f"{place} cannot be written: {error.strerror}") from error
+        return place
 
     def _pictures(self, name: str, file: str) -> Iterator[Path]:
         found = self.files().get(file)
         if found is None:
             return
-        for folder in (found.path.parent, found.path.with_suffix("")):
+        for folder in (found.path.with_suffix(""), found.path.parent):
             for ending in PICTURES:
                 yield folder / f"{name}{ending}"
 
@@ -132,3 +154,8 @@ class StyleBook:
         for label, file in self.files().items():
             if name in read_styles(file.path):
                 raise WrongStateError(f"There is a style {name!r} already, in {label}.")
+
+
+def _names_a_file(name: str) -> bool:
+    """Whether a style's name can be that of a file on every system, and leads nowhere else."""
+    return bool(name) and not name.startswith(".") and not set('/\\:*?"<>|\0') & set(name)

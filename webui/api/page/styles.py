@@ -11,7 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webui.api.body import read_as
-from webui.api.thumbs import picture_answer
+from webui.api.page.sent_picture import sent_picture
+from webui.api.thumbs import SIDE, picture_answer
+from webui.domain.images import safe_open
+from webui.imaging.encoding import file_bytes
 from webui.prompt.style_book import ListedStyle, StyleBook
 from webui.prompt.style_file import MAX_NAME, MAX_TEXT
 from webui.prompt.styles import Style, merge_styles
@@ -106,6 +109,19 @@ def routes(book: StyleBook) -> APIRouter:
         def change() -> dict[str, Any]:
             if not book.delete(wanted.name, wanted.file):
                 raise HTTPException(404, f"There is no style {wanted.name!r} in {wanted.file} any more.")
+            return _listed(book)
+
+        return JSONResponse(await run_in_threadpool(change))
+
+    @router.post("/picture")
+    async def picture(request: Request, name: str, file: str) -> JSONResponse:
+        """Keep a picture of a style; answers with the list."""
+        content = await sent_picture(request)
+
+        def change() -> dict[str, Any]:
+            small = safe_open(content).convert("RGB")
+            small.thumbnail((SIDE, SIDE))
+            book.save_picture(name, file, file_bytes(small, "PNG"))
             return _listed(book)
 
         return JSONResponse(await run_in_threadpool(change))

@@ -1,14 +1,12 @@
 // What is known of one model file, in a dialog: its trigger words to put into the prompt, the user's notes, its metadata,
 // and the picture that its card shows.
 
-import { hear, say } from "./bus.js";
+import { say } from "./bus.js";
 import { el, openDialog, t } from "./kit.js";
 import { ask, send } from "./page_requests.js";
+import { asForm, pictureInView } from "./picture_in_view.js";
 import { prompts, setPrompt } from "./prompt_boxes.js";
 import { appended } from "./prompt_text.js";
-
-let shown = null; // the picture on the stage
-hear("picture:shown", ({ picture }) => { shown = picture ?? null; });
 
 const SOURCES = Object.freeze({ notes: "from your notes", file: "from the file", training: "guessed from its training" });
 
@@ -102,13 +100,10 @@ function area(label, value, lines = 2) {
 }
 
 function previewButton(details, status, about) {
-  const picture = shown;
+  const picture = pictureInView();
   const button = el("button", { type: "button", class: "quiet", disabled: !picture || !details.writable }, t("Use the current picture as preview"));
   button.addEventListener("click", () => doing(status, button, t("This is its preview now."), async () => {
-    const file = await (await fetch(new URL(picture.url, window.webui.base))).blob(); // with the text of its making inside
-    const form = new FormData();
-    form.append("picture", file);
-    await ask(`${addressOf(details)}/preview`, { method: "POST", body: form });
+    await ask(`${addressOf(details)}/preview`, { method: "POST", body: await asForm(picture) });
     about.changed();
     about.close();
   }));

@@ -2,7 +2,8 @@
 // changed meanwhile, is told beside the button, and nothing is lost.
 
 import { el, openDialog, t } from "./kit.js";
-import { send } from "./page_requests.js";
+import { ask, send } from "./page_requests.js";
+import { asForm, pictureInView } from "./picture_in_view.js";
 import { prompts } from "./prompt_boxes.js";
 
 const MOST = 32_000; // characters of a text
@@ -28,12 +29,14 @@ export function editStyle(style, files, { saved }) {
     negative.value = typed.negative;
   } }, t("Copy the prompts"));
   const remove = style && el("button", { type: "button", class: "quiet danger", id: "txt2img_style_delete" }, t("Delete"));
+  const shown = pictureInView();
+  const picture = style && el("button", { type: "button", class: "quiet", disabled: !shown }, t("Use the current picture as preview"));
   const form = el("form", { class: "style-form", id: "txt2img_styles_editor" },
     field(t("Name"), name),
     field(t("Prompt"), prompt, t("{prompt} stands for what is typed; without it the two are joined by a comma.")),
     field(t("Negative prompt"), negative, ""),
     files.length > 1 && field(t("File"), file, ""),
-    el("div", { class: "form-buttons" }, save, copy, remove), status);
+    el("div", { class: "form-buttons" }, save, copy, picture, remove), status);
   const dialog = openDialog({ title: style ? t("Edit the style {name}", { name: style.name }) : t("Save a style"), className: "style-dialog" }, form);
 
   const doing = async (work, after) => {
@@ -52,6 +55,10 @@ export function editStyle(style, files, { saved }) {
     const wanted = { name: name.value.trim(), prompt: prompt.value, negative: negative.value };
     const before = style && { name: style.name, prompt: style.prompt, negative: style.negative };
     doing(() => send("styles", { style: wanted, file: style?.file ?? file.value, before }), wanted.name);
+  });
+  picture?.addEventListener("click", () => {
+    const named = new URLSearchParams({ name: style.name, file: style.file });
+    doing(async () => ask(`styles/picture?${named}`, { method: "POST", body: await asForm(shown) }), style.name);
   });
   remove?.addEventListener("click", () => {
     if (remove.dataset.sure) {
