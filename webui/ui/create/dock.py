@@ -21,7 +21,6 @@ from webui.ui.own import own
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
 
-TAB = "txt2img"
 TEXT_BOX = 32_000  # characters, as the request allows
 _CHOSEN = MappingProxyType({"checkpoint": "checkpoint", "vae": "vae"})  # kind of a card: field of the request
 CHANGED = "() => { document.dispatchEvent(new Event('webui:prompts')); }"
@@ -33,16 +32,14 @@ class Dock:
 
     Attributes:
         prompts: both boxes.
-        drawer: says `choose` with `kind` and `file` when a checkpoint or a VAE is chosen among its cards; None where
-            there are no tools.
+        drawer: says `choose` with `kind` and `file` when a checkpoint or a VAE is chosen among its cards.
     """
 
     generate: gr.Button
     interrupt: gr.Button
     skip: gr.Button
-    paste: gr.Button
     prompts: tuple[Component, Component]
-    drawer: gr.HTML | None
+    drawer: gr.HTML
 
 
 def draw(pen: Pen, styles: Sequence[str] = ()) -> Dock:
@@ -57,19 +54,14 @@ def draw(pen: Pen, styles: Sequence[str] = ()) -> Dock:
         with gr.Column(elem_id=pen.id("actions"), elem_classes="actions", min_width=0, scale=0):
             generate = gr.Button("Generate", variant="primary", elem_id=pen.id("generate"), elem_classes="generate")
             with gr.Row(elem_classes="stops"):
-                interrupt = gr.Button("Interrupt", elem_id=pen.id("interrupt"), elem_classes="stop", min_width=0)
+                interrupt = gr.Button("Interrupt", elem_id=pen.id("interrupt"), elem_classes="halts", min_width=0)
                 skip = gr.Button("Skip", elem_id=pen.id("skip"), min_width=0)
     with gr.Row(elem_classes="dockbar"):
-        if pen.tab == TAB:
-            drawer = own("drawer", elem_id=pen.id("extra_networks"), events=("choose",))
-            pen.controls["styles"] = own("styles", list(styles), elem_id=pen.id("styles"), events=("chosen",))
-            paste = tool("Read parameters", "paste")
-            own("prompt", elem_id="dock_tools")
-        else:  # the tools work on the boxes of the one tab
-            drawer = None
-            pen.draw("styles", info=None, choices=list(styles), show_label=False, container=False)
-            paste = tool("Read parameters", pen.id("paste"))
-    return Dock(generate, interrupt, skip, paste, prompts, drawer)
+        drawer = own("drawer", elem_id=pen.id("extra_networks"), events=("choose",))
+        pen.controls["styles"] = own("styles", list(styles), elem_id=pen.id("styles"), events=("chosen",))
+        tool("Read parameters", "paste")
+        own("prompt", elem_id="dock_tools")
+    return Dock(generate, interrupt, skip, prompts, drawer)
 
 
 def connect(dock: Dock, engine: "Engine", checkpoint: Component, vae: Component) -> None:
@@ -78,19 +70,16 @@ def connect(dock: Dock, engine: "Engine", checkpoint: Component, vae: Component)
         changing: Any = box
         bind(changing.change, None, None, None, js=CHANGED)
 
-    choosing: Any = dock.drawer
-    if choosing is None:
-        return
-
     def choose(event: gr.EventData) -> dict[Component, Any]:
         kind, name = str(getattr(event, "kind", "")), str(getattr(event, "file", ""))
         try:
             engine.change_starting_values({_CHOSEN[kind]: name})
         except (KeyError, WebuiError) as error:
-            return {choosing: {"problem": str(error), "at": time.time()}}
+            return {dock.drawer: {"problem": str(error), "at": time.time()}}
         return {checkpoint if kind == "checkpoint" else vae: gr.update(value=name)}
 
-    bind(choosing.choose, choose, None, [checkpoint, vae, choosing])
+    choosing: Any = dock.drawer
+    bind(choosing.choose, choose, None, [checkpoint, vae, dock.drawer])
 
 
 def _prompts(pen: Pen) -> tuple[Component, Component]:
