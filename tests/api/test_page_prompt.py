@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from tests.api.fakes import Api, FakeEngine, call, parts_of
 from webui.api import errors
 from webui.api.page import dropped_picture, network_cards, styles, tokens
+from webui.domain.request import GenerationRequest
 from webui.library.library import ModelLibrary
 from webui.prompt.style_book import StyleBook
 from webui.prompt.styles import Style
@@ -29,7 +30,7 @@ class Routes:
     def __init__(self, folder: Path) -> None:
         self.loras = folder / "models" / "Lora"
         self.book = StyleBook(folder / "styles.csv")
-        engine = FakeEngine()
+        engine = self.engine = FakeEngine()
         library = ModelLibrary(folder / "models", folder / "cache", FAMILIES)
         object.__setattr__(engine, "library", library)
         parts = parts_of(engine)
@@ -37,7 +38,7 @@ class Routes:
         self.app = FastAPI()
         errors.install(self.app)
         for router in (
-            network_cards.routes(parts), tokens.routes(parts), styles.routes(self.book), dropped_picture.routes()
+            network_cards.routes(parts), tokens.routes(parts), styles.routes(parts, self.book), dropped_picture.routes()
         ):  # fmt: skip
             self.app.include_router(router)
 
@@ -181,6 +182,20 @@ def test_styles_are_saved_renamed_applied_and_deleted(routes: Routes, tmp_path: 
     assert routes.send("POST", "styles/delete", {"name": "pen", "file": "styles.csv"}).status_code == 404
     for name in ("", "#x", " a", "a\nb"):
         assert routes.send("POST", "styles", {"style": {"name": name}}).status_code == 422
+
+
+def test_a_style_without_a_picture_shows_the_last_one_that_was_made_with_it(routes: Routes, tmp_path: Path) -> None:
+    for name in ("ink", "oil", "pen"):
+        routes.book.add(Style(name, name))
+    Image.new("RGB", (4, 4)).save(tmp_path / "oil.png")
+    first = routes.engine.submit(GenerationRequest(prompt="a", styles=("ink", "oil")), save=False)
+    last = routes.engine.submit(GenerationRequest(prompt="b", styles=("ink",)), save=False)
+    first.result(60)
+    last.result(60)
+    ink, oil, pen = (style["thumb"] for style in routes.get("styles").json()["styles"])
+    assert ink == f"internal/page/jobs/{last.id}/pictures/0/thumb"
+    assert oil.startswith("internal/page/styles/thumb")
+    assert pen == ""
 
 
 def test_a_dropped_picture_tells_its_parameters(routes: Routes) -> None:

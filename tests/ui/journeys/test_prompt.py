@@ -217,7 +217,7 @@ def test_an_embedding_goes_where_i_wrote_last_and_a_checkpoint_is_chosen(page: P
     expect(page.locator(NEGATIVE)).to_have_value("blurry face")
     page.locator(PANEL).get_by_role("radio", name="Checkpoints").click()
     card(page, "other").click()
-    expect(page.locator("#txt2img_checkpoint input")).to_have_value("sdxl/other.safetensors [0123456789]")
+    expect(page.locator("#setting_sd_model_checkpoint input")).to_have_value("sdxl/other.safetensors [0123456789]")
     assert engine.starting["checkpoint"] == "sdxl/other.safetensors"
 
 

@@ -12,5 +12,5 @@ def routes(parts: Parts) -> APIRouter:
     for part in (network_cards.routes(parts), tokens.routes(parts), dropped_picture.routes()):
         router.include_router(part)
     if parts.style_book is not None:
-        router.include_router(styles.routes(parts.style_book))
+        router.include_router(styles.routes(parts, parts.style_book))
     return router

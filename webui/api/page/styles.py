@@ -1,5 +1,6 @@
 """`internal/page/styles/...`: the saved styles for the page: listed with their pictures, applied, saved, deleted."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,15 +12,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webui.api.body import read_as
+from webui.api.page.messages import picture_urls
 from webui.api.page.sent_picture import sent_picture
+from webui.api.page.viewer import Viewer, viewer_of
+from webui.api.parts import Parts
 from webui.api.thumbs import SIDE, picture_answer
 from webui.domain.images import safe_open
+from webui.domain.request import GenerationRequest
+from webui.engine.overview import Overview
 from webui.imaging.encoding import file_bytes
 from webui.prompt.style_book import ListedStyle, StyleBook
 from webui.prompt.style_file import MAX_NAME, MAX_TEXT
 from webui.prompt.styles import Style, merge_styles
 
 MOST_STYLES = 5_000  # of one answer
+LATEST_JOBS = 200  # in which pictures of styles are looked for
 FOR_A_YEAR = "private, max-age=31536000, immutable"  # the address holds the time of the picture's last change
 
 
@@ -70,13 +77,16 @@ class StyleApplication(BaseModel):
     names: list[str] = Field(max_length=200)
 
 
-def routes(book: StyleBook) -> APIRouter:
+def routes(parts: Parts, book: StyleBook) -> APIRouter:
     """List, apply, save, delete; the pictures."""
     router = APIRouter(prefix="/internal/page/styles", include_in_schema=False)
 
+    def listing(request: Request) -> dict[str, Any]:
+        return _listed(book, made_with_styles(parts.engine.overview, viewer_of(parts, request)))
+
     @router.get("")
-    def listed() -> dict[str, Any]:
-        return _listed(book)
+    def listed(request: Request) -> dict[str, Any]:
+        return listing(request)
 
     @router.post("/apply")
     async def apply(request: Request) -> JSONResponse:
@@ -97,7 +107,7 @@ def routes(book: StyleBook) -> APIRouter:
             else:
                 before = wanted.before.style()
                 book.change(before.name, wanted.file, wanted.style.style(), before)
-            return _listed(book)
+            return listing(request)
 
         return JSONResponse(await run_in_threadpool(change))
 
@@ -109,7 +119,7 @@ def routes(book: StyleBook) -> APIRouter:
         def change() -> dict[str, Any]:
             if not book.delete(wanted.name, wanted.file):
                 raise HTTPException(404, f"There is no style {wanted.name!r} in {wanted.file} any more.")
-            return _listed(book)
+            return listing(request)
 
         return JSONResponse(await run_in_threadpool(change))
 
@@ -122,7 +132,7 @@ def routes(book: StyleBook) -> APIRouter:
             small = safe_open(content).convert("RGB")
             small.thumbnail((SIDE, SIDE))
             book.save_picture(name, file, file_bytes(small, "PNG"))
-            return _listed(book)
+            return listing(request)
 
         return JSONResponse(await run_in_threadpool(change))
 
@@ -136,19 +146,30 @@ def routes(book: StyleBook) -> APIRouter:
     return router
 
 
-def _listed(book: StyleBook) -> dict[str, Any]:
+def made_with_styles(overview: Overview, viewer: Viewer) -> dict[str, str]:
+    """For each style the address of the last picture that was made with it, among the jobs in memory that are shown."""
+    found: dict[str, str] = {}
+    for job in overview.ended(LATEST_JOBS):
+        work, images = job.work, job.status.images
+        if isinstance(work, GenerationRequest) and images and viewer.sees(job.owner):
+            for name in work.styles:
+                found.setdefault(name, picture_urls(job.id, images[0].index)["thumb"])
+    return found
+
+
+def _listed(book: StyleBook, made: Mapping[str, str]) -> dict[str, Any]:
     styles, problems = book.listed()
     return {
         "files": list(book.files()),
-        "styles": [_row(book, one) for one in styles[:MOST_STYLES]],
+        "styles": [_row(book, one, made) for one in styles[:MOST_STYLES]],
         "problems": [*problems, *([f"Only {MOST_STYLES} styles are shown."] if len(styles) > MOST_STYLES else [])],
     }
 
 
-def _row(book: StyleBook, one: ListedStyle) -> dict[str, Any]:
+def _row(book: StyleBook, one: ListedStyle, made: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": one.style.name, "prompt": one.style.prompt, "negative": one.style.negative_prompt, "file": one.file,
-        "hidden_by": one.hidden_by, "thumb": _thumb(book, one),
+        "hidden_by": one.hidden_by, "thumb": _thumb(book, one) or made.get(one.style.name, ""),
     }  # fmt: skip
 
 
