@@ -50,6 +50,13 @@ def address(engine: FakeEngine, styles: StyleBook, tmp_path: Path) -> Iterator[s
 
 
 @pytest.fixture
+def page(page: Page) -> Page:
+    """An open page whose dock is drawn."""
+    expect(page.locator(FOLD)).to_be_visible()
+    return page
+
+
+@pytest.fixture
 def phone(browser: Browser, address: str) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     opened = context.new_page()
@@ -64,6 +71,21 @@ def asked(page: Page, path: str) -> list[Request]:
     found: list[Request] = []
     page.on("request", lambda request: found.append(request) if f"internal/page/{path}" in request.url else None)
     return found
+
+
+def type_quickly(page: Page, text: str) -> None:
+    """Type at the end of the prompt, a key every few milliseconds however busy this machine is."""
+    page.locator(PROMPT).evaluate(
+        """async (box, text) => {
+          box.focus();
+          box.setSelectionRange(box.value.length, box.value.length);
+          for (const key of text) {
+            document.execCommand("insertText", false, key);
+            await new Promise((done) => setTimeout(done, 5));
+          }
+        }""",
+        text,
+    )
 
 
 def mark(page: Page, start: int, end: int) -> None:
@@ -90,10 +112,10 @@ def open_styles(page: Page) -> None:
 def test_the_counter_follows_what_i_type_and_asks_once(page: Page, engine: FakeEngine) -> None:
     expect(page.locator(COUNTER)).to_have_text("0/75")
     questions = asked(page, "tokens")
-    page.locator(PROMPT).press_sequentially("a cat on a mat, thirty letters", delay=10)
+    type_quickly(page, "a cat on a mat, thirty letters")
     expect(page.locator(COUNTER)).to_have_text("8/75")
     assert len(questions) == 1
-    page.locator(PROMPT).press_sequentially(" <lora:ink:0.8>", delay=10)
+    type_quickly(page, " <lora:ink:0.8>")
     page.wait_for_timeout(500)
     assert len(questions) == 1
     type_prompt(page, "cat " * 80)
@@ -328,6 +350,21 @@ def test_my_prompts_become_a_style_that_is_used_changed_and_deleted(
     assert styles.names() == ()
 
 
+def test_styles_that_i_chose_are_still_chosen_after_a_reload(page: Page, styles: StyleBook) -> None:
+    styles.add(Style("ink", "ink drawing"))
+    page.reload()
+    expect(page.locator("#txt2img_generate")).to_be_visible()
+    type_prompt(page, "a cat")
+    open_styles(page)
+    page.locator(STYLES).get_by_role("button", name=re.compile("^i? ?ink")).click()
+    expect(page.locator("#txt2img_styles_button")).to_have_text("Styles (1)")
+    page.wait_for_timeout(1_000)  # the form is kept a moment after a change
+    page.reload()
+    expect(page.locator(PROMPT)).to_have_value("a cat")
+    expect(page.locator("#txt2img_styles_button")).to_have_text("Styles (1)")
+    expect(page.locator(COUNTER)).to_have_text("4/75")
+
+
 def test_a_style_that_somebody_else_changed_is_not_overwritten(page: Page, styles: StyleBook) -> None:
     styles.add(Style("ink", "ink"))
     styles.add(Style("oil", "oil"))
@@ -375,6 +412,22 @@ def said(page: Page, message: str) -> None:
 def heard(page: Page) -> Any:
     page.wait_for_function("() => window.heard.length > 0")
     return page.evaluate("() => window.heard")
+
+
+def test_a_whole_generation_text_pasted_into_the_prompt_fills_the_form(page: Page) -> None:
+    page.locator(PROMPT).evaluate(
+        """(box, text) => {
+          const transfer = new DataTransfer();
+          transfer.setData("text/plain", text);
+          box.focus();
+          box.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true }));
+        }""",
+        INFOTEXT,
+    )
+    expect(page.locator(PROMPT)).to_have_value("a blue cat")
+    expect(page.locator("#txt2img_steps input[type=number]")).to_have_value("7")
+    expect(page.locator(FOLD)).to_have_attribute("aria-label", "Negative prompt, holds a text")
+    expect(page.locator(COUNTER)).to_have_text("3/75")
 
 
 def test_a_picture_dropped_on_the_prompt_offers_its_parameters(page: Page) -> None:

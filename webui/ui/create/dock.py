@@ -58,7 +58,7 @@ def draw(pen: Pen, styles: Sequence[str] = ()) -> Dock:
                 skip = gr.Button("Skip", elem_id=pen.id("skip"), min_width=0)
     with gr.Row(elem_classes="dockbar"):
         drawer = own("drawer", elem_id=pen.id("extra_networks"), events=("choose",))
-        pen.controls["styles"] = own("styles", list(styles), elem_id=pen.id("styles"), events=("chosen",))
+        pen.controls["styles"] = own("styles", list(styles), elem_id=pen.id("styles"), events=("change",))
         tool("Read parameters", "paste")
         own("prompt", elem_id="dock_tools")
     return Dock(generate, interrupt, skip, prompts, drawer)

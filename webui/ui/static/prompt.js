@@ -8,13 +8,14 @@ import { HistoryPanel } from "./history_panel.js";
 import { el, iconButton, t } from "./kit.js";
 import { action } from "./keys.js";
 import { send } from "./page_requests.js";
-import { box, lastUsed, prompts, ready, setPrompt } from "./prompt_boxes.js";
+import { box, chosenStyles, lastUsed, prompts, ready, setPrompt } from "./prompt_boxes.js";
 import * as drops from "./prompt_drop.js";
 import * as keys from "./prompt_keys.js";
 import { PromptHistory } from "./prompt_history.js";
 import { appended, around, brackets, without } from "./prompt_text.js";
 
 const USUAL_CHUNK = 75; // tokens; shown until the server has counted
+const MOST_STYLES = 200; // that the server counts
 const CLOSING = Object.freeze({ "(": ")", "[": "]", "{": "}" });
 
 export async function mount({ element }) {
@@ -148,12 +149,8 @@ function firstFault() {
 
 /** What the counter needs of the form, read from the page when it is asked. */
 function read() {
-  return { ...prompts(), styles: chosenStyles(), steps: stepsOf(), rules: rulesOf() };
+  return { ...prompts(), styles: chosenStyles().slice(0, MOST_STYLES), steps: stepsOf(), rules: rulesOf() };
 }
-
-let styles = [];
-document.addEventListener("webui:styles", (event) => { styles = event.detail ?? []; });
-const chosenStyles = () => styles.slice(0, 200);
 
 function stepsOf() {
   const steps = Number(document.querySelector("#txt2img_steps input[type=number]")?.value);

@@ -7,6 +7,7 @@ import { write } from "./prompt_keys.js";
 const SELECTORS = Object.freeze({ prompt: "#txt2img_prompt textarea", negative: "#txt2img_neg_prompt textarea" });
 let last = "prompt";
 let told = null;
+let styles = [];
 
 /** @param {"prompt"|"negative"} which @returns {HTMLTextAreaElement|null} */
 export function box(which) {
@@ -39,6 +40,17 @@ export function noteChange() {
   if (told && told.prompt === now.prompt && told.negative === now.negative) return;
   told = now;
   say("prompt:changed", now);
+}
+
+/** The names of the styles that are sent with the prompts. @returns {string[]} */
+export function chosenStyles() {
+  return styles;
+}
+
+/** Said by the list of styles alone; whoever counts hears `webui:styles` on the document. */
+export function setChosenStyles(names) {
+  styles = names;
+  document.dispatchEvent(new Event("webui:styles"));
 }
 
 /** Wait for both boxes to be drawn, and listen to them from then on. */

@@ -78,7 +78,7 @@ function offer(file, found) {
   // a file of this browser as a picture of the page: its id is empty, since the server does not know it
   const picture = {
     id: "", job: "", index: 0, url: address, thumb: address, width: found.width, height: found.height, seed: "", text: found.text,
-    kind: "file", created: file.lastModified / 1000, grid: false,
+    kind: "file", created: file.lastModified / 1000, grid: false, file,
   };
   show(file.name || t("Picture"), address, picture, found.notices);
 }

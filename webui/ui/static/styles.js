@@ -5,7 +5,7 @@ import { say } from "./bus.js";
 import { DockPanel } from "./dock_panel.js";
 import { el, icon, iconButton, t } from "./kit.js";
 import { ask, send } from "./page_requests.js";
-import { prompts, setPrompt } from "./prompt_boxes.js";
+import { prompts, setChosenStyles, setPrompt } from "./prompt_boxes.js";
 import { editStyle } from "./style_editor.js";
 
 /**
@@ -34,7 +34,7 @@ class StylePicker {
     element.append(button, this.panel);
     this.dock = new DockPanel(button, this.panel, { label: t("Styles"), shown: () => this.load(), focus: () => this.search });
     this.draw();
-    this.showCount();
+    this.chosenElsewhere();
   }
 
   /** @returns {string[]} names that are sent with the form */
@@ -44,14 +44,14 @@ class StylePicker {
 
   choose(names) {
     this.props.value = names;
-    this.trigger("chosen", { names });
-    document.dispatchEvent(new CustomEvent("webui:styles", { detail: names }));
+    this.trigger("change"); // Gradio hears of changes by Python alone: without it the form would not keep this one
+    setChosenStyles(names);
     this.showCount();
     this.show();
   }
 
   chosenElsewhere() {
-    document.dispatchEvent(new CustomEvent("webui:styles", { detail: this.chosen }));
+    setChosenStyles(this.chosen);
     this.showCount();
     if (this.dock.isOpen) this.show();
   }
