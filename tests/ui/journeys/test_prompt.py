@@ -362,7 +362,7 @@ def test_styles_that_i_chose_are_still_chosen_after_a_reload(page: Page, styles:
     page.reload()
     expect(page.locator(PROMPT)).to_have_value("a cat")
     expect(page.locator("#txt2img_styles_button")).to_have_text("Styles (1)")
-    expect(page.locator(COUNTER)).to_have_text("4/75")
+    expect(page.locator(COUNTER)).to_have_text("5/75")
 
 
 def test_a_style_that_somebody_else_changed_is_not_overwritten(page: Page, styles: StyleBook) -> None:
