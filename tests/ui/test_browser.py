@@ -84,28 +84,3 @@ def test_keys_generate_and_interrupt_and_the_size_is_swapped(page: Page, engine:
     page.keyboard.press("Escape")
     expect(page.locator("#txt2img_queue .job")).to_have_count(0)
     assert (engine.asked[0].width, engine.asked[0].height) == (512, 640)
-
-
-def test_cards_are_searched_and_put_into_the_prompt(page: Page) -> None:
-    type_prompt(page, "a cat")
-    page.locator("#txt2img_extra_networks button.label-wrap").click()
-    drawn = page.locator("#txt2img_lora_cards .card")
-    expect(drawn).to_have_count(2)
-    ink, oil = drawn.all()
-    expect(oil.locator(".name")).to_have_text("<b>oil")  # shown as text
-    prompt = page.locator("#txt2img_prompt textarea")
-    ink.click()
-    expect(prompt).to_have_value("a cat <lora:ink:1>")
-    ink.click()
-    expect(prompt).to_have_value("a cat")
-    page.locator(".cards-search input, .cards-search textarea").fill("OIL sub")
-    expect(ink).to_be_hidden()
-    expect(oil).to_be_visible()
-    page.locator(".cards-search input, .cards-search textarea").fill("")
-    page.locator("#txt2img_neg_prompt textarea").click()
-    page.get_by_role("tab", name="Textual Inversion").click()
-    page.locator("#txt2img_embedding_cards .card").click()
-    expect(page.locator("#txt2img_neg_prompt textarea")).to_have_value("face")
-    page.get_by_role("tab", name="Checkpoints").click()
-    page.locator("#txt2img_checkpoint_cards .card").last.click()
-    expect(page.locator("#setting_sd_model_checkpoint input")).to_have_value("sdxl/other.safetensors [0123456789]")

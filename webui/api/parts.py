@@ -19,6 +19,7 @@ from webui.imaging.encoding import file_bytes
 from webui.installing.live import InstallDoor
 from webui.jobs.watched import Flag
 from webui.library.named_files import check_named
+from webui.prompt.style_book import StyleBook
 from webui.prompt.styles import Style
 
 GridFolder = Literal["txt2img-grids", "img2img-grids"]
@@ -72,6 +73,7 @@ class Parts:
 
     Attributes:
         styles: reads the saved styles.
+        style_book: lists and changes the saved styles; None: none can be saved here.
         chosen: A1111's settings that are no starting values.
         save_grid: writes a grid into the outputs folder.
         unload: frees the memory that models hold.
@@ -89,6 +91,7 @@ class Parts:
     engine: Engine
     encode: Encoder
     styles: Callable[[], Mapping[str, Style]] = dict
+    style_book: StyleBook | None = None
     chosen: ChosenSettings = field(default_factory=ChosenSettings)
     save_grid: GridSaver = no_grid
     unload: Callable[[], None] = nothing

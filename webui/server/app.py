@@ -38,7 +38,7 @@ from webui.plugins.catalog import Catalog
 from webui.plugins.crashes import FILE as CRASHES
 from webui.plugins.crashes import CrashRegister
 from webui.plugins.describing import CACHE, describe_all
-from webui.prompt.style_file import StyleFile
+from webui.prompt.style_book import StyleBook
 from webui.server.credentials import parse_users
 from webui.server.datalock import DataLock
 from webui.server.guard import Application, Guard, Policy, is_loopback
@@ -256,11 +256,12 @@ def install_door(settings: Settings, wired: Wired) -> InstallDoor:
 def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stopping) -> Application:
     """The API, and the page beside it where it is wanted. `--nowebui` never loads gradio."""
     engine, door = wired.engine, install_door(settings, wired)
-    styles = StyleFile(settings.styles_path)
+    styles = StyleBook(settings.styles_path)
     parts = Parts(
         engine=engine,
         encode=functools.partial(encoded, settings.saving),
         styles=styles.read,
+        style_book=styles,
         chosen=ChosenSettings(
             ProgramOptions(settings.saving, settings.save_images, settings.preview_every),
             settings.data_dir / OPTIONS_FILE,
@@ -288,7 +289,6 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             outputs_dir=settings.outputs_dir,
             save_images=settings.save_images,
             embed_parameters=settings.embed_parameters,
-            styles=styles,
             installing=door,
             colours=settings.theme,
             localizations=(ROOT / LOCALIZATIONS, settings.data_dir / LOCALIZATIONS),

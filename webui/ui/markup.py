@@ -2,12 +2,11 @@
 
 import base64
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import Notice, Phase, Progress
-from webui.library.cards import Card
 
 PHASES: tuple[tuple[Phase, str], ...] = (
     ("waiting", "Waiting"),
@@ -113,33 +112,6 @@ def message(kind: str, text: str) -> str:
     return f'<div class="message {html.escape(kind)}">{html.escape(text)}</div>'
 
 
-def token_counter(text: str, fault: str = "") -> str:
-    """`12/75` in the corner of a prompt box; red where `fault` says what is wrong with the prompt."""
-    wrong = f' wrong" title="{html.escape(fault)}' if fault else ""
-    return f'<span class="tokens{wrong}">{html.escape(text)}</span>'
-
-
 def notices(entries: Sequence[Notice]) -> str:
     """Each notice with its source."""
     return "".join(message("notice", f"{entry.source}: {entry.text}") for entry in entries)
-
-
-def cards(entries: Sequence[Card], picture: Callable[[Card], str], title: str) -> str:
-    """A grid of cards; `picture` gives the address of a card's preview, "" where it has none."""
-    if not entries:
-        return f'<div class="cards-none">There is nothing of the kind {html.escape(title)} yet.</div>'
-    return f'<div class="cards">{"".join(_card(card, picture(card)) for card in entries)}</div>'
-
-
-def _card(card: Card, address: str) -> str:
-    def attribute(value: str) -> str:
-        return html.escape(value, quote=True)
-
-    image = f'<img loading="lazy" alt="" src="{attribute(address)}">' if address else ""
-    about = f'<span class="about">{html.escape(card.description)}</span>' if card.description else ""
-    search = f"{card.file} {card.name} {card.description}".lower()
-    return (
-        f'<button type="button" class="card" data-kind="{attribute(card.kind)}" data-file="{attribute(card.file)}" '
-        f'data-text="{attribute(card.text)}" data-search="{attribute(search)}" title="{attribute(card.file)}">'
-        f'{image}<span class="name">{html.escape(card.name)}</span>{about}</button>'
-    )

@@ -12,7 +12,6 @@ from starlette.middleware import Middleware
 
 from webui.domain.settings import Theme
 from webui.installing.live import InstallDoor
-from webui.prompt.style_file import StyleFile
 from webui.ui import head
 from webui.ui.assets import Assets
 from webui.ui.create.creation import FindPicture, no_pictures
@@ -40,7 +39,6 @@ def mount(
     outputs_dir: Path,
     save_images: bool = True,
     embed_parameters: bool = True,
-    styles: StyleFile | None = None,
     installing: InstallDoor | None = None,
     path: str = "/",
     root_path: str = "",
@@ -58,7 +56,6 @@ def mount(
         outputs_dir: refused to the browser as a folder; single pictures are linked into `temp_dir` when shown.
         save_images: whether the page's pictures are saved.
         embed_parameters: whether pictures that are not saved carry their generation text.
-        styles: the saved styles; None: none can be saved.
         installing: how extensions are installed; None: not on this page.
         path: where the page hangs in the application.
         root_path: where the application hangs, behind a proxy.
@@ -80,7 +77,6 @@ def mount(
         temp_dir=uploads,
         save_images=save_images,
         embed_parameters=embed_parameters,
-        styles=styles,
         installing=installing,
         find_picture=find_picture,
     )

@@ -8,22 +8,18 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.installing.live import InstallDoor
-from webui.prompt.style_file import StyleFile
 from webui.ui import (
-    cards,
     extension_views,
     extras_tab,
     frame,
     own_size,
     paste,
     quicksettings,
-    style_editor,
-    tokens,
-    txt2img,
 )
 from webui.ui.album import Album
 from webui.ui.create import canvas, connecting, dock, keeping, saying, stage, starting
 from webui.ui.create.creation import CreateForm, FindPicture, no_pictures
+from webui.ui.create.dock import Dock
 from webui.ui.create.filling import Filling, Updates
 from webui.ui.create.settings_pane import Group
 from webui.ui.create.submit import Submission
@@ -44,7 +40,6 @@ def build(
     temp_dir: Path,
     save_images: bool = True,
     embed_parameters: bool = True,
-    styles: StyleFile | None = None,
     installing: InstallDoor | None = None,
     find_picture: FindPicture = no_pictures,
 ) -> gr.Blocks:
@@ -55,7 +50,6 @@ def build(
         temp_dir: the private folder of the pictures that are shown, inside Gradio's upload folder (see `mount`).
         save_images: whether pictures are saved to the outputs folder.
         embed_parameters: whether pictures that are not saved carry their generation text.
-        styles: the saved styles; None: there are none, and none can be saved.
         installing: how extensions are installed; None: not on this page.
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
     """
@@ -66,7 +60,7 @@ def build(
         refresh = quicksettings.draw(pen, engine)
         with frame.tabs() as tabs:
             with frame.tab("txt2img"):
-                made = _draw_form(pen, styles, engine)
+                made = _draw_form(pen, engine)
             frame.tab("img2img")
             frame.tab("inpaint")
             form = pen.form()
@@ -88,9 +82,8 @@ def build(
         create = CreateForm(form, made.mode, made.canvas, tools.transparency, tools.mask_details, find_picture)
         submission = Submission(engine, create, save_images)
         connecting.connect(pane, submission, filling, made.dock.generate, kept)
-        txt2img.connect(pen, made.dock)
         stage.connect(made.strip, made.dock.generate, made.dock.interrupt, made.dock.skip)
-        _connect_prompts(engine, pen, made.dock, styles)
+        dock.connect(made.dock, engine, pen.controls["checkpoint"], pen.controls["vae"])
         quicksettings.connect(pen, engine, refresh, said)
         own_size.connect(pen, engine, pane.trained)
 
@@ -108,13 +101,13 @@ class _Made:
     """What was drawn into the panes of the tab where pictures are made."""
 
     pane: connecting.Drawn
-    dock: txt2img.DockButtons
+    dock: Dock
     strip: Component
     mode: Component
     canvas: Component
 
 
-def _draw_form(pen: Pen, styles: StyleFile | None, engine: "Engine") -> _Made:
+def _draw_form(pen: Pen, engine: "Engine") -> _Made:
     """Draw the panes of the form, inside the caller's tab."""
 
     def sections(group: Group) -> bool:
@@ -132,16 +125,6 @@ def _draw_form(pen: Pen, styles: StyleFile | None, engine: "Engine") -> _Made:
     with panes.strip:
         strip = stage.draw_strip()
     with panes.dock:
-        buttons = dock.draw(pen, styles)
-        cards.draw(engine, pen.controls["checkpoint"])
+        buttons = dock.draw(pen)
     mode = gr.Textbox("txt2img", visible="hidden", interactive=True, elem_id="create_mode", label="Mode")
     return _Made(pane, buttons, strip, mode, drawn)
-
-
-def _connect_prompts(engine: "Engine", pen: Pen, buttons: txt2img.DockButtons, styles: StyleFile | None) -> None:
-    """Connect the token counters and the editor of styles."""
-    counting = tokens.Counting(engine, dict if styles is None else styles.read)
-    tokens.connect(pen, buttons.counters, counting)
-    tokens.connect_load(buttons.counters, counting, engine.starting_values)
-    if styles is not None and buttons.styles is not None:
-        style_editor.connect([buttons.styles], styles)

@@ -24,8 +24,9 @@
  * | `library:show` | `{picture}` | the library finds it |
  *
  * @typedef {{id: string, job: string, index: number, url: string, thumb: string, width: number, height: number,
- *   seed: number|string, text: string, kind: string, created: number, grid: boolean}} Picture
+ *   seed: number|string, text: string, kind: string, created: number, grid: boolean, file?: File}} Picture
  *   A picture of a job (id "job/index") or of the library (id "library:n"); url and thumb are relative to the page.
+ *   One that the user has just dropped or pasted has its file instead of an id.
  */
 
 const listeners = new Map();

@@ -16,6 +16,7 @@ export const KEYS = Object.freeze([
   { keys: ["n"], shown: "N", where: "page", name: "negative", title: "Negative prompt" },
   { keys: [], shown: "Ctrl ↑ ↓", where: "listed", name: "weight", title: "Weight of the marked words" },
   { keys: [], shown: "Alt ← →", where: "listed", name: "order", title: "Move the marked part of the prompt" },
+  { keys: [], shown: "Ctrl Shift ↑ ↓", where: "listed", name: "sent", title: "Older and newer prompt that was sent" },
   { keys: ["ArrowLeft"], shown: "←", where: "stage", name: "newer", title: "Newer picture" },
   { keys: ["ArrowRight"], shown: "→", where: "stage", name: "older", title: "Older picture" },
   { keys: ["+", "="], shown: "+", where: "stage", name: "in", title: "Zoom in" },

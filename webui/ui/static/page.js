@@ -4,6 +4,5 @@ import "./names.js";
 import "./reveal.js";
 import "./tabs.js";
 import "./keys.js";
-import "./cards.js";
 
 export const ready = words;
