@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from webui.database.opening import open_database
 from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.result import JobState, Notice
-from webui.jobs.database import open_database
+from webui.jobs.migrations import SCRIPTS
 from webui.jobs.rows import ImageState, StoredImage, StoredJob, image_of, job_of, notices_text, signed
 
 PAGE = 200  # rows that a list gives at most at once
@@ -35,7 +36,7 @@ class JobStore:
         self.path = path
         self._lock = threading.RLock()
         with self._telling():
-            self._connection, self.moved_aside = open_database(path)
+            self._connection, self.moved_aside = open_database(path, SCRIPTS)
 
     def add(
         self,
