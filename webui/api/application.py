@@ -21,6 +21,7 @@ from webui.api import (
     queue,
     thumbs,
 )
+from webui.api.page import library
 from webui.api.parts import Parts
 from webui.api.sdapi.routes import (
     control,
@@ -56,6 +57,8 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
     around.install(app)
     _add_health(app, parts)
     routers = [thumbs.routes(parts)]
+    if parts.library is not None:
+        routers.append(library.routes(parts.library))
     if with_api:
         if parts.installing is not None:
             routers.append(installing.routes(parts.engine, parts.installing))

@@ -190,6 +190,14 @@ class JobStore:
         """Those that an earlier run was just giving a file."""
         return tuple(image_of(row) for row in self._rows("SELECT * FROM images WHERE state = 'claimed' ORDER BY seq"))
 
+    def origins(self) -> Iterator[tuple[str, str, int, str]]:
+        """Path, job, place in it and owner of every picture in a file; the last wins where a path occurs again."""
+        rows = self._rows(
+            "SELECT i.path, i.job_id, i.position, j.owner FROM images AS i JOIN jobs AS j ON j.id = i.job_id"
+            " WHERE i.state = 'saved' ORDER BY i.seq"
+        )
+        return ((row["path"], row["job_id"], row["position"], row["owner"]) for row in rows)
+
     def fact(self, name: str) -> str:
         """What was noted under a name; "" where nothing was."""
         rows = self._rows("SELECT value FROM facts WHERE name = ?", name)
