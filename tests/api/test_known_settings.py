@@ -134,7 +134,7 @@ def test_each_setting_without_effect_has_a_reason() -> None:
         ({"img2img_background_color": "#12"}, "img2img_background_color"),
         ({"samples_filename_pattern": "x" * 300}, "samples_filename_pattern"),
         ({"ui_tab_order": "a"}, "ui_tab_order"),
-        ({"upscaler_for_img2img": "R-ESRGAN 4x+"}, "upscaler_for_img2img"),
+        ({"upscaler_for_img2img": 3}, "upscaler_for_img2img"),
         ({"initial_noise_multiplier": 9}, "initial_noise_multiplier"),
         ({"no_such_key": None}, "no_such_key"),
     ],
