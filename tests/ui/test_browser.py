@@ -180,22 +180,6 @@ def test_pasted_parameters_arrive_exactly(page: Page, engine: FakeEngine) -> Non
     assert asked.checkpoint == "sdxl/other.safetensors"
 
 
-def test_a_dropped_picture_gives_its_text_and_settings_back(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
-    generate(page, "a cat to send")
-    saved = tmp_path / "sent.png"
-    saved.write_bytes(page.request.get(picture(page)).body())
-    page.locator("#txt2img_clear").click()
-    page.get_by_role("tab", name="PNG Info").click()
-    page.locator("#pnginfo_image input[type=file]").set_input_files(saved)
-    expect(page.locator("#pnginfo_text textarea")).to_have_value(
-        text_of(GenerationRequest(prompt="a cat to send", seed=engine.last.work.seed))
-    )
-    page.locator("#pnginfo_send_to_txt2img").click()
-    expect(page.locator("#txt2img_prompt textarea")).to_be_visible()
-    expect(page.locator("#txt2img_prompt textarea")).to_have_value("a cat to send")
-    expect(page.locator("#txt2img_seed input")).to_have_value(str(engine.last.work.seed))
-
-
 def test_the_checkpoint_that_is_chosen_is_remembered(page: Page, engine: FakeEngine) -> None:
     page.locator("#txt2img_checkpoint input").click()
     page.get_by_role("option", name="sdxl/other").click()

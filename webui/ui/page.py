@@ -17,6 +17,8 @@ from webui.ui import (
     forms,
     frame,
     img2img,
+    learn_tab,
+    library_tab,
     markup,
     model_choices,
     own_size,
@@ -82,10 +84,11 @@ def build(
                 upscalers = extras_tab.draw(
                     engine, temp_dir / "shown", save_images=save_images, embed_parameters=embed_parameters
                 )
-            frame.tab("image_browser")
+            with frame.tab("image_browser"):
+                library_tab.draw()
             frame.tab("modelmerger")
-            with frame.tab("pnginfo"), gr.Tabs(elem_classes="subtabs"), gr.Tab("PNG Info", id="png_info"):
-                paste.draw_pnginfo(filler, tabs)
+            with frame.tab("pnginfo"), gr.Tabs(elem_classes="subtabs"):
+                learn_tab.draw()
             album = Album(temp_dir / "shown", embed_parameters)
             with frame.tab("extensions"), gr.Tabs(elem_classes="subtabs"):
                 extension_views.draw_tabs(engine, album, installing)

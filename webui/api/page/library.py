@@ -104,12 +104,10 @@ def _add_lists(router: APIRouter, door: LibraryDoor) -> None:
         return {name: tuple(Value(value=one, count=count) for one, count in rows) for name, rows in found.items()}
 
     @router.get("/of-job/{job}/{index}")
-    def of_job(request: Request, job: str, index: int) -> Shown:
-        """The picture at a place of a job."""
+    def of_job(request: Request, job: str, index: int) -> Shown | None:
+        """The picture at a place of a job; null where it is not in the Library, or not yet."""
         row = search.of_job(job, index, door.owner(request))
-        if row is None:
-            raise BadRequestError("job", f"picture {index} of job {job[:80]} is not in the library")
-        return shown(row)
+        return None if row is None else shown(row)
 
     @router.get("/zip")
     def archive(request: Request, ids: str = "") -> StreamingResponse:

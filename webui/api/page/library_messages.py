@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from webui.domain.parameters.table import keyed
 from webui.gallery.lineage import Lineage
 from webui.gallery.searching import Details, Row
 from webui.output.metadata import Parameters
@@ -60,10 +61,11 @@ class Value(Message):
 
 
 class Parameter(Message):
-    """A line of the table of parameters."""
+    """A line of the table of parameters, and the paths of the form's fields that it fills."""
 
     key: str
     value: str
+    fields: tuple[str, ...] = ()
 
 
 class Told(Message):
@@ -240,11 +242,18 @@ def shown(row: Row, text: str = "") -> Shown:
     )
 
 
+def fields_of(key: str) -> tuple[str, ...]:
+    """The paths of a request's leaves that a key of an infotext tells."""
+    return tuple(row.path for row, one in keyed() if key == one.name or key in one.also)
+
+
 def told(found: Parameters) -> Told:
     """Parameters as the page shows them."""
     return Told(
         text=found.text,
-        parameters=tuple(Parameter(key=key, value=value) for key, value in found.fields.items() if value),
+        parameters=tuple(
+            Parameter(key=key, value=value, fields=fields_of(key)) for key, value in found.fields.items() if value
+        ),
         program=found.program,
         notices=tuple(notice.text for notice in found.notices),
         as_found=found.as_found,
