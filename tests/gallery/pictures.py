@@ -7,8 +7,8 @@ from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from webui.gallery.filing import refresh_words
 from webui.gallery.gallery import Gallery
+from webui.gallery.words import spaced
 
 SAMPLERS = ("Euler a", "DPM++ 2M", "DDIM")
 CHECKPOINTS = ("dreamshaper_8", "inkwash_15", "landscape_xl")
@@ -75,8 +75,9 @@ def fill(gallery: Gallery, count: int, *, seed: int = 0, owners: tuple[str, ...]
             )  # fmt: skip
             texts.append((number, prompt, negative, f"{prompt}\nSteps: 20", chance.choice(("", "", "print this"))))
             loras += [(number, one) for one in trait[8].split("\n") if one]
-            tags += [(number, one) for one in chance.sample(("finished", "best of"), chance.randrange(2))]
-            words.append(number)
+            own = chance.sample(("finished", "best of"), chance.randrange(2))
+            tags += [(number, one) for one in own]
+            words.append((number, (prompt, negative, f"{number:06}.png", texts[-1][4], " ".join(own))))
         connection.executemany(
             "INSERT INTO pictures (id, folder, place, bytes, modified, digest, width, height, area, created, trait,"
             " rating, seed, steps, cfg_scale, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -87,6 +88,9 @@ def fill(gallery: Gallery, count: int, *, seed: int = 0, owners: tuple[str, ...]
         )
         connection.executemany("INSERT INTO loras VALUES (?, ?)", loras)
         connection.executemany("INSERT INTO tags VALUES (?, ?)", tags)
-        refresh_words(connection, words)
+        connection.executemany(
+            "INSERT INTO words (rowid, prompt, negative, name, notes, tags) VALUES (?, ?, ?, ?, ?, ?)",
+            [(number, *map(spaced, line)) for number, line in words],
+        )
 
     gallery.index.write(change)

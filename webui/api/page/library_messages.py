@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from webui.domain.parameters.table import keyed
 from webui.gallery.lineage import Lineage
+from webui.gallery.picture_facts import program_of
 from webui.gallery.searching import Details, Row
 from webui.output.metadata import Parameters
 
@@ -254,7 +255,7 @@ def told(found: Parameters) -> Told:
         parameters=tuple(
             Parameter(key=key, value=value, fields=fields_of(key)) for key, value in found.fields.items() if value
         ),
-        program=found.program,
+        program=program_of(found),
         notices=tuple(notice.text for notice in found.notices),
         as_found=found.as_found,
     )

@@ -86,7 +86,10 @@ export function mount({ element }) {
     else if (event.key !== "Enter") return;
     event.preventDefault();
   });
+  const fillTrack = () => size.style.setProperty("--range_progress", `${(100 * (size.value - size.min)) / (size.max - size.min)}%`);
+  fillTrack();
   size.addEventListener("input", () => {
+    fillTrack();
     grid.side = Number(size.value);
     window.webui.keep("library_size", size.value);
   });

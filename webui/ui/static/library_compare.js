@@ -67,7 +67,10 @@ export function comparison(first, second, explanation = "") {
   const line = el("span", { class: "compare-line" });
   const slider = el("input", { type: "range", min: "0", max: "100", value: "50", "aria-label": t("How much of each picture is shown") });
   const plane = el("div", { class: "compare-plane" }, below, above, line, canvas, el("b", { class: "side-name" }, first.name), el("b", { class: "side-name right" }, second.name));
-  const place = () => plane.style.setProperty("--at", `${slider.value}%`);
+  const place = () => {
+    plane.style.setProperty("--at", `${slider.value}%`);
+    slider.style.setProperty("--range_progress", `${slider.value}%`);
+  };
   slider.addEventListener("input", place);
   plane.addEventListener("pointerdown", (event) => {
     if (slider.hidden) return;

@@ -16,12 +16,14 @@ const LATER = 600; // milliseconds after the last key until notes are kept
 /** Open the dialog. @param {number} number of a picture @param {Does} does */
 export function openPicture(number, does) {
   const image = el("img", { alt: "" });
-  const previous = iconButton("previous", t("Picture before"), { onclick: () => step(-1) });
-  const next = iconButton("next", t("Next picture"), { onclick: () => step(1) });
+  const previous = iconButton("previous", t("Picture before"), { onclick: () => inTurn(() => step(-1)) });
+  const next = iconButton("next", t("Next picture"), { onclick: () => inTurn(() => step(1)) });
   const stage = el("div", { class: "picture-stage" }, image, previous, next);
   const side = el("div", { class: "picture-side" });
   const status = el("p", { class: "picture-status", role: "status" });
   let shown = null;
+  let line = Promise.resolve(); // keys that come while a picture is fetched wait for it
+  const inTurn = (act) => { line = line.then(act).catch(does.fault); };
   let stop = () => {};
   const dialog = openDialog({ title: t("Picture"), className: "picture-dialog", closed: () => { stop(); leave(); } }, stage, el("div", { class: "picture-column" }, side, status));
 
@@ -86,13 +88,15 @@ export function openPicture(number, does) {
       el("a", { class: "small", href: addressOf(picture.url), download: picture.name }, icon("download"), t("Download")),
       does.canReveal && button("folder", t("Open folder"), () => ask("POST", `pictures/${picture.number}/reveal`, {}).catch(does.fault)),
       button("repeat", t("Make it again"), () => again(picture), { title: t("Makes it once more and explains the difference") }),
-      button("clear", t("Delete"), async () => {
-        const after = await does.step(1);
-        await does.remove([picture.number]);
-        if (after === null || after === picture.number) dialog.close();
-        else await show(after);
-      }),
+      button("clear", t("Delete"), () => inTurn(away)),
     ];
+  };
+  const away = async () => {
+    const gone = shown.picture.number;
+    const after = await does.step(1);
+    await does.remove([gone]);
+    if (after === null || after === gone) dialog.close();
+    else await show(after);
   };
 
   const again = async (picture) => {
@@ -111,14 +115,14 @@ export function openPicture(number, does) {
   };
 
   dialog.addEventListener("keydown", (event) => {
-    if (event.target.matches("textarea, input:not([type=checkbox])") || event.ctrlKey || event.altKey || event.metaKey || !shown) return;
-    if (event.key === "ArrowLeft" || event.key === "ArrowRight") step(event.key === "ArrowRight" ? 1 : -1);
-    else if (/^[0-5]$/.test(event.key)) rate(Number(event.key));
-    else if (event.key === "Delete") side.querySelector(".picture-actions button:last-child").click();
+    if (event.target.matches("textarea, input:not([type=checkbox])") || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key === "ArrowLeft" || event.key === "ArrowRight") inTurn(() => step(event.key === "ArrowRight" ? 1 : -1));
+    else if (/^[0-5]$/.test(event.key)) inTurn(() => rate(Number(event.key)));
+    else if (event.key === "Delete") inTurn(away);
     else return;
     event.preventDefault();
   });
-  show(number);
+  inTurn(() => show(number));
   return dialog;
 }
 

@@ -12,7 +12,7 @@ const PLACES = [["img2img", "img2img"], ["inpaint", "Inpaint"], ["upscale", "Ups
  */
 export function parameterTable(told) {
   const boxes = [];
-  const rows = told.parameters.map(({ key, value, fields }) => {
+  const rows = ordered(told.parameters).map(({ key, value, fields }) => {
     const box = fields.length ? el("input", { type: "checkbox", "aria-label": t("Use {name}", { name: key }) }) : null;
     if (box) {
       box.checked = true;
@@ -30,6 +30,19 @@ export function parameterTable(told) {
   const made = el("div", { class: "parameter-table" }, el("div", { class: "parameter-head" }, el("h3", {}, t("Parameters")), el("small", {}, told.program), boxes.length > 1 && all), table);
   made.only = () => (boxes.every(([box]) => box.checked) ? undefined : boxes.filter(([box]) => box.checked).flatMap(([, fields]) => fields));
   return made;
+}
+
+/** What is read first comes first, and the two sides of a size are one line. */
+function ordered(parameters) {
+  const joined = [];
+  for (const one of parameters) {
+    const [, name, side] = /^(.*)-([12])$/.exec(one.key) ?? [];
+    const before = joined.at(-1);
+    if (side === "1") joined.push({ ...one, key: name });
+    else if (side === "2" && before?.key === name) Object.assign(before, { value: `${before.value} × ${one.value}`, fields: [...before.fields, ...one.fields] });
+    else joined.push(one);
+  }
+  return [...joined.filter((one) => LONG.has(one.key)), ...joined.filter((one) => !LONG.has(one.key))];
 }
 
 /**

@@ -27,7 +27,7 @@ export function mount({ element }) {
   function show(found, file, url) {
     const table = parameterTable(found.told);
     const picture = { id: "", job: "", index: 0, url, thumb: url, width: found.width, height: found.height, seed: "", text: found.told.text, kind: "other", created: Date.now() / 1000, grid: false, name: file.name ?? "" };
-    const facts = [`${found.width} × ${found.height}`, found.told.program].filter(Boolean).join(" · ");
+    const facts = `${found.width} × ${found.height}`;
     const text = el("textarea", { readonly: true, rows: "6", "aria-label": t("Generation parameters"), id: "pnginfo_text" });
     text.value = found.told.text;
     const texts = found.texts.map((one) => el("details", {}, el("summary", {}, one.key), el("pre", {}, one.value)));
