@@ -166,19 +166,18 @@ class Search:
         counts = {name: Counter[str]() for name in (*FACETS, "lora", "tag")}
         ratings: Counter[str] = Counter()
         with self._index.reading() as connection:
-            grouped = connection.execute(
+            cursor = connection.cursor()
+            cursor.row_factory = None  # plain tuples: there may be very many
+            of_trait: Counter[int] = Counter()
+            for trait, rating, count in cursor.execute(
                 f"SELECT trait, rating, count(*) FROM pictures WHERE {condition.sql} GROUP BY trait, rating",
                 condition.values,
-            ).fetchall()
-            shared = {row["id"]: row for row in connection.execute("SELECT * FROM traits")}
+            ):
+                of_trait[trait] += count
+                ratings[str(rating)] += count
+            _count_traits(cursor, of_trait, counts)
             tagged = f"SELECT name, count(*) FROM tags CROSS JOIN pictures ON id = picture WHERE {condition.sql}"
-            counts["tag"].update(dict(connection.execute(f"{tagged} GROUP BY name", condition.values).fetchall()))
-        for trait, rating, count in grouped:
-            ratings[str(rating)] += count
-            for name in FACETS:
-                counts[name][shared[trait][name]] += count
-            for lora in shared[trait]["loras"].split("\n"):
-                counts["lora"][lora] += count
+            counts["tag"].update(dict(cursor.execute(f"{tagged} GROUP BY name", condition.values).fetchall()))
         told = {
             name: tuple((value, count) for value, count in found.most_common(MAX_FACETS) if value)
             for name, found in counts.items()
@@ -216,6 +215,20 @@ class Search:
                 (owner, *pictures),
             )}  # fmt: skip
         return tuple(row for row in found if row.id in own)
+
+
+def _count_traits(cursor: sqlite3.Cursor, of_trait: Mapping[int, int], counts: Mapping[str, Counter[str]]) -> None:
+    """Add to the counts of every facet how many pictures have which traits."""
+    columns = [counts[name] for name in FACETS]
+    loras: Counter[str] = Counter()
+    for trait, together, *values in cursor.execute(f"SELECT id, loras, {', '.join(FACETS)} FROM traits"):
+        if count := of_trait.get(trait, 0):
+            for column, value in zip(columns, values, strict=True):
+                column[value] += count
+            loras[together] += count
+    for together, count in loras.items():
+        for name in together.split("\n"):
+            counts["lora"][name] += count
 
 
 def _names(connection: sqlite3.Connection, table: str, picture: int) -> tuple[str, ...]:

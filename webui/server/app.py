@@ -279,6 +279,7 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
     """The API, and the page beside it where it is wanted. `--nowebui` never loads gradio."""
     engine, door = wired.engine, install_door(settings, wired)
     styles = StyleFile(settings.styles_path)
+    shared = len(parse_users(settings.api_auth)) > 1
     parts = Parts(
         engine=engine,
         encode=functools.partial(encoded, settings.saving),
@@ -298,10 +299,12 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
         library=LibraryDoor(
             wired.gallery,
             engine,
-            single_user=len(parse_users(settings.api_auth)) <= 1,
+            single_user=not shared,
             local=_is_local(settings),
             reveal=reveal if has_desktop() else None,
         ),
+        cache_dir=settings.data_dir / "cache",
+        is_shared=shared,
     )
     application = create(parts, with_api=settings.api or not settings.webui)
     if settings.webui:

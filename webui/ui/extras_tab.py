@@ -58,7 +58,7 @@ def draw(engine: "Engine", album: Path, *, save_images: bool, embed_parameters: 
             accordions = draw_accordions(infos, "extras", names_of(engine))
         with gr.Column(min_width=320, elem_id="extras_results"):
             results = _results()
-    runner = Runner(engine, forms.Form(MappingProxyType({})), results, Album(album, embed_parameters), save_images)
+    runner = Runner(engine, results, Album(album, embed_parameters), save_images)
 
     async def start(
         sender: gr.Request, path: str | None, paths: list[str] | None, *values: Any

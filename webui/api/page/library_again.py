@@ -10,22 +10,26 @@ from webui.gallery.searching import Row
 from webui.output.metadata import read_parameters, read_request
 
 
-def made_again(door: LibraryDoor, picture: int, owner: str | None) -> Again:
+def made_again(door: LibraryDoor, picture: int, viewer: str | None, owner: str) -> Again:
     """Submit the request of a picture as a job of one image.
+
+    Args:
+        viewer: the one user whose pictures may be looked at; None: everybody's.
+        owner: of the new job.
 
     Raises:
         BadRequestError: there is no such picture.
         WrongStateError: it cannot be told how it was made; says why.
         WebuiError: the job cannot be taken on.
     """
-    row = door.gallery.search.details(picture, owner).row
-    image = safe_open(door.gallery.path_of(picture, owner))
+    row = door.gallery.search.details(picture, viewer).row
+    image = safe_open(door.gallery.path_of(picture, viewer))
     infos = door.engine.extensions.infos
     found = read_request(image, infos)
     stored = door.engine.request_of(row.job) if row.job else None
     request = _with_its_task(row, found, stored)
     notices = tuple(one.text for one in read_parameters(image).reading(infos).notices) if stored is None else ()
-    job = door.engine.submit(request, save=True, owner=owner or "")
+    job = door.engine.submit(request, save=True, owner=owner)
     return Again(job=job.id, notices=notices)
 
 

@@ -20,6 +20,7 @@ from webui.api.page.library_messages import (
     Scan,
     Tagged,
 )
+from webui.domain.visitor import owner_of
 from webui.gallery.marks import MarksFile
 from webui.gallery.roots import Root
 from webui.gallery.trash import Outcome
@@ -34,7 +35,7 @@ def changes(router: APIRouter, door: LibraryDoor) -> None:
     @router.post("/pictures/{picture}/again")
     def again(request: Request, picture: int) -> Again:
         """Make it once more, from all that is known of how it was made."""
-        return made_again(door, picture, door.owner(request))
+        return made_again(door, picture, door.owner(request), owner_of(request))
 
 
 def _add_marks(router: APIRouter, door: LibraryDoor) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from starlette.requests import Request
 
 from webui.domain.errors import WebuiError
+from webui.domain.visitor import user_in
 from webui.engine.engine import Engine
 from webui.gallery.gallery import Gallery
 from webui.installing.permission import NotAllowedError, Permission
@@ -30,8 +31,7 @@ class LibraryDoor:
 
     def owner(self, request: Request) -> str | None:
         """The user whose pictures this caller may see; None: everybody's."""
-        user = request.scope.get("webui.user")
-        return None if self.single_user or not isinstance(user, str) else user
+        return None if self.single_user else user_in(request.scope) or None
 
     def is_here(self, request: Request) -> bool:
         """Whether the caller sits at this machine."""

@@ -1,0 +1,126 @@
+// What the form holds: kept from one visit to the next, and undone step by step. Knows nothing of the page.
+
+const VERSION = 1; // of what is kept; another one is not read
+const KEY = "webui_form";
+const SETTLED = 600; // milliseconds without a change after which a state can be gone back to
+const MOST = 100; // states that can be gone back to
+export const UNCHANGED = Object.freeze({ __type__: "update" }); // tells Gradio to leave a control as it is
+
+const same = (one, other) => one === other || JSON.stringify(one) === JSON.stringify(other);
+
+/** @typedef {Object<string, any>} Values by the name of a field */
+
+export class FormState {
+  #begun = false;
+  #timer = 0;
+  #past = [];
+  #at = -1;
+
+  /**
+   * @param {string[]} names the fields, in the order in which values come and go
+   * @param {Values} drawn what the controls held when the page was made
+   * @param {Storage} storage where the form is kept
+   */
+  constructor(names, drawn, storage) {
+    this.names = names;
+    this.usual = names.map((name) => drawn[name]); // what a field holds that nobody changed
+    this.shown = this.usual; // what they hold as far as this has filled them
+    this.storage = storage;
+    this.onChange = () => {}; // called whenever another state can be gone back to
+    this.kept = this.#read();
+  }
+
+  /**
+   * The page is there, or what the program starts with has come. May happen in either order, and again.
+   * A field that holds something else than was shown was changed by the user in the meantime and stays.
+   * @param {?Values} starting what the program starts with today
+   * @param {any[]} now what the controls hold
+   * @returns {any[]} what they shall hold
+   */
+  begin(starting, now) {
+    const usual = this.names.map((name, i) => (starting && name in starting ? starting[name] : this.usual[i]));
+    const isTouched = (i) => !same(now[i], this.shown[i]);
+    const wanted = this.names.map((name, i) => {
+      if (isTouched(i)) return now[i];
+      return name in this.kept ? this.kept[name] : usual[i];
+    });
+    this.shown = wanted.map((value, i) => (isTouched(i) ? this.shown[i] : value));
+    this.usual = usual;
+    this.#begun = true;
+    this.#past = [wanted];
+    this.#at = 0;
+    this.onChange();
+    return this.#changes(wanted, now);
+  }
+
+  /** The controls hold something else. @param {any[]} now */
+  changed(now) {
+    this.now = now;
+    if (!this.#begun) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.settle(), SETTLED);
+  }
+
+  /** Keep the form as it is now, and make it a state that can be gone back to. */
+  settle() {
+    clearTimeout(this.#timer);
+    if (!this.#begun || !this.now) return;
+    if (!same(this.#past[this.#at], this.now)) {
+      this.#past = [...this.#past.slice(0, this.#at + 1), this.now].slice(-MOST);
+      this.#at = this.#past.length - 1;
+    }
+    this.onChange();
+    const changed = this.names.map((name, i) => [name, this.now[i]]).filter(([, value], i) => !same(value, this.usual[i]));
+    this.kept = Object.fromEntries(changed);
+    try {
+      this.storage.setItem(KEY, JSON.stringify({ version: VERSION, fields: this.kept }));
+    } catch (error) {
+      console.warn("the form is not kept:", error); // the storage is full, or the browser has none
+    }
+  }
+
+  /** One state back. @param {any[]} now @returns {any[]} */
+  undo(now) {
+    this.now = now;
+    this.settle();
+    return this.#go(Math.max(0, this.#at - 1), now);
+  }
+
+  /** One state forward again. @param {any[]} now @returns {any[]} */
+  redo(now) {
+    this.now = now;
+    this.settle();
+    return this.#go(Math.min(this.#past.length - 1, this.#at + 1), now);
+  }
+
+  /** As the program starts. @param {any[]} now @returns {any[]} */
+  reset(now) {
+    this.now = now;
+    this.settle();
+    return this.#changes(this.usual, now);
+  }
+
+  /** Whether there is a state to go back or forward to. */
+  get can() {
+    return { undo: this.#at > 0, redo: this.#at < this.#past.length - 1 };
+  }
+
+  #go(at, now) {
+    this.#at = at;
+    this.onChange();
+    return this.#changes(this.#past[at], now);
+  }
+
+  #changes(wanted, now) {
+    return wanted.map((value, i) => (same(value, now[i]) ? UNCHANGED : value));
+  }
+
+  #read() {
+    try {
+      const found = JSON.parse(this.storage.getItem(KEY) ?? "{}");
+      return found.version === VERSION && found.fields ? found.fields : {};
+    } catch {
+      return {};
+    }
+  }
+}
