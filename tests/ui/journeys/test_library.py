@@ -207,6 +207,7 @@ def test_i_see_what_a_picture_was_made_from(browser: Browser, house: LibraryHous
     house.engine.submit(second, save=True).result(30)
     with opened(browser, house) as page:
         look_for(page, "sea")
+        expect(tiles(page)).to_have_count(1)
         tiles(page).click()
         dialog = page.get_by_role("dialog", name="Picture")
         expect(dialog.locator(".tree-picture")).to_have_count(2)
@@ -244,11 +245,16 @@ def test_i_drop_a_picture_on_png_info_and_send_its_seed_to_the_form(browser: Bro
     with opened(browser, house, tab="png_info") as page:
         page.locator("#pnginfo_image input[type=file]").set_input_files(path)
         expect(page.locator("#pnginfo_text")).to_have_value(infotext(PROMPTS[1], negative="blurry", seed=105))
-        expect(page.locator(".pnginfo table.parameters")).to_contain_text("105")
+        page.get_by_role("button", name="None").click()
+        page.get_by_role("checkbox", name="Use Seed").check()
+        page.get_by_role("button", name="Use its parameters").click()
+        expect(page.locator("#txt2img_seed input")).to_have_value("105")
+        expect(page.locator("#txt2img_prompt textarea")).to_have_value("")
+        page.get_by_role("tab", name="Learn").click()
         page.locator("#pnginfo_image input[type=file]").set_input_files(
             {"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"}
         )
-        expect(page.locator(".pnginfo-told")).to_contain_text("image")
+        expect(page.locator(".pnginfo-told")).to_contain_text("image is none of PNG")
 
 
 def test_i_compare_two_files_of_mine(browser: Browser, house: LibraryHouse) -> None:

@@ -118,10 +118,7 @@ export function mount({ element }) {
       changed: () => { isStale = true; },
       search: (text) => { dialog.close(); setQuery(text); },
     });
-    dialog.addEventListener("close", () => {
-      if (isStale) look(true);
-      grid.focus(place);
-    });
+    dialog.addEventListener("close", () => grid.focus(place));
   }
 
   // ---- several pictures
@@ -196,6 +193,8 @@ export function mount({ element }) {
     clearTimeout(soon);
     soon = setTimeout(() => { if (isStale && isInView() && !document.querySelector("dialog[open]")) look(true); }, 400);
   };
+  // an event that does not bubble: while a dialog is open nothing is drawn anew under it
+  document.addEventListener("close", () => { if (isStale) refreshSoon(); }, true);
   hear("job:picture", refreshSoon);
   hear("tab:opened", ({ tab }) => { if (tab === "image_browser") watchScan().then(() => isStale && look(true)); });
   let isWatching = false;

@@ -36,7 +36,7 @@ async function sentence(answer) {
   try {
     const { detail } = await answer.json();
     if (typeof detail === "string" && detail) return detail;
-    if (Array.isArray(detail) && detail[0]?.msg) return detail[0].msg;
+    if (Array.isArray(detail) && detail[0]?.msg) return `${detail[0].loc?.at(-1) ?? ""} ${detail[0].msg}`.trim();
   } catch {
     // it is no JSON: the status has to do
   }
