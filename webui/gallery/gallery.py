@@ -127,7 +127,7 @@ class Gallery:
             if error.field == "image":
                 self.index.write(lambda c: _note_damaged(c, picture, digest, fault))
             raise
-        self.index.write(lambda c: _note_pixels(c, picture, digest, pixels))
+        self.index.write(lambda c: _note_pixels(c, picture, digest, pixels), shows=False)
         return data
 
     def lineage(self, picture: int, owner: str | None = None) -> Lineage:

@@ -18,7 +18,7 @@ MEMORY = 64 * 1024  # KiB of the file that each reader may keep in memory
 
 Result = TypeVar("Result")
 Change = Callable[[sqlite3.Connection], Result]
-_Order = tuple[Callable[[sqlite3.Connection], object], "Future[object]"]
+_Order = tuple[Callable[[sqlite3.Connection], object], "Future[object]", bool]
 
 
 class IndexFile:
@@ -45,11 +45,14 @@ class IndexFile:
 
     @property
     def changes(self) -> int:
-        """How many transactions were made since the start; the same number means the same content."""
+        """How many transactions were made since the start; the same number means that lists look the same."""
         return self._changes
 
-    def write(self, change: Change[Result]) -> Result:
-        """Run `change` in one transaction, in its turn; both or, whatever happens, nothing of it is kept.
+    def write(self, change: Change[Result], *, shows: bool = True) -> Result:
+        """Run `change` in one transaction, in its turn; all of it or, whatever happens, nothing is kept.
+
+        Args:
+            shows: whether lists of pictures may look different afterwards, so that it counts among `changes`.
 
         Raises:
             WebuiError: the disk or the file fails, or the index was closed.
@@ -62,7 +65,7 @@ class IndexFile:
         with self._lock:
             if self._closed:
                 raise WebuiError("the index of pictures is closed")
-            self._orders.put((order, done))  # type: ignore[arg-type]
+            self._orders.put((order, done, shows))  # type: ignore[arg-type]
         try:
             return done.result(PATIENCE)
         except sqlite3.Error as error:
@@ -110,7 +113,7 @@ class IndexFile:
 
     def _write(self) -> None:
         for order in iter(self._orders.get, None):
-            change, done = order
+            change, done, shows = order
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
                 result = change(self._writer)
@@ -120,5 +123,5 @@ class IndexFile:
                     self._writer.execute("ROLLBACK")
                 done.set_exception(error)
             else:
-                self._changes += 1
+                self._changes += shows
                 done.set_result(result)

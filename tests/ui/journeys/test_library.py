@@ -254,7 +254,7 @@ def test_i_drop_a_picture_on_png_info_and_send_its_seed_to_the_form(browser: Bro
         page.locator("#pnginfo_image input[type=file]").set_input_files(
             {"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"}
         )
-        expect(page.locator(".pnginfo-told")).to_contain_text("image is none of PNG")
+        expect(page.locator(".pnginfo-told")).to_contain_text("This file is none of PNG")
 
 
 def test_i_compare_two_files_of_mine(browser: Browser, house: LibraryHouse) -> None:

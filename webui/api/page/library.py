@@ -89,7 +89,12 @@ def _add_lists(router: APIRouter, door: LibraryDoor) -> None:
         limit: Annotated[int, Query(ge=1, le=searching.PAGE)] = searching.PAGE,
     ) -> Page:
         """A page of what was found, in order."""
-        found = search.page(query(request, q, sort, shelf), after=after, limit=limit)
+        try:
+            found = search.page(query(request, q, sort, shelf), after=after, limit=limit)
+        except BadRequestError as error:
+            if error.field != "q":
+                raise
+            return Page(fault=error.message)
         return Page(rows=tuple(shown(row) for row in found.rows), after=found.after, total=found.total)
 
     @router.get("/anchors")
@@ -165,7 +170,10 @@ def _add_pictures(router: APIRouter, door: LibraryDoor) -> None:
 
 
 def _read(data: bytes) -> Read:
-    image = safe_open(data)
+    try:
+        image = safe_open(data)
+    except BadRequestError as error:
+        return Read(told=told(Parameters()), fault=f"This file {error.message}")
     items = read_items(image)
     return Read(
         told=told(read_parameters(image)),

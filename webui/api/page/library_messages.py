@@ -47,11 +47,12 @@ class Shown(Message):
 
 
 class Page(Message):
-    """A part of what was found."""
+    """A part of what was found, or what in the search cannot be read (it may be half typed)."""
 
-    rows: tuple[Shown, ...]
-    after: str
-    total: int
+    rows: tuple[Shown, ...] = ()
+    after: str = ""
+    total: int = 0
+    fault: str = ""
 
 
 class Value(Message):
@@ -92,12 +93,13 @@ class Whole(Message):
 
 
 class Read(Message):
-    """A file that was dropped: what it tells, and every text in it."""
+    """A file that was dropped: what it tells, and every text in it, or why it is no picture."""
 
     told: Told
-    texts: tuple[Parameter, ...]
-    width: int
-    height: int
+    texts: tuple[Parameter, ...] = ()
+    width: int = 0
+    height: int = 0
+    fault: str = ""
 
 
 class Node(Message):

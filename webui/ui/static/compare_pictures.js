@@ -9,7 +9,8 @@ export function mount({ element }) {
   const place = el("div", { class: "compare-place" }, el("p", { class: "library-hint" }, t("Two pictures, and it is shown in which pixels and parameters they differ.")));
   const take = (at, name) => async (file, url) => {
     try {
-      const { told } = await ask("POST", "read", file);
+      const { told, fault } = await ask("POST", "read", file);
+      if (fault) throw new Error(fault);
       sides[at] = { url, name: file.name || name, told };
     } catch (error) {
       place.replaceChildren(el("p", { class: "library-hint", role: "alert" }, error.message));

@@ -58,6 +58,7 @@ export class Found {
   /** Fetch the first page. @returns {Promise<Found>} */
   async begin() {
     const first = await ask("GET", `pictures?${this.#query}`);
+    if (first.fault) throw new Error(first.fault);
     this.total = first.total;
     this.#pages.set(0, first.rows);
     return this;

@@ -42,14 +42,18 @@ export class Grid {
 
   /** Show what was found. @param {boolean} keep stay where one was */
   show(found, keep = false) {
+    const hadFocus = this.space.contains(document.activeElement);
+    const before = this.#found?.at(this.#active)?.number;
     this.#found = found;
     for (const tile of this.#tiles.values()) tile.remove();
     this.#tiles.clear();
     if (!keep) {
       this.#active = this.#from = 0;
       this.scroll.scrollTop = 0;
-    }
+    } else if (found.placeOf(before) >= 0) this.#active = found.placeOf(before); // pictures may have come before it
+    this.#active = Math.max(0, Math.min(this.#active, found.total - 1));
     this.draw();
+    if (hadFocus) this.#tiles.get(this.#active)?.focus({ preventScroll: true });
   }
 
   /** Choose exactly these. */

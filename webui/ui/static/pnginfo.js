@@ -18,7 +18,9 @@ export function mount({ element }) {
   async function read(file, url) {
     hint(t("Reading …"), "status");
     try {
-      show(await ask("POST", "read", file), file, url);
+      const found = await ask("POST", "read", file);
+      if (found.fault) hint(found.fault, "alert");
+      else show(found, file, url);
     } catch (error) {
       hint(error.message, "alert");
     }
