@@ -64,6 +64,7 @@ def opened(
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.goto(f"{house.address}?tab={tab}&__theme={theme}")
+    expect(page.locator("#tabs")).to_be_visible()  # it is hidden, though drawn, until all of it is there
     yield page
     context.close()
     assert faults == []
