@@ -13,12 +13,13 @@ from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.images import Picture, safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.upscale import Upscale
+from webui.domain.visitor import owner_of
 from webui.output.metadata import read_text
 from webui.ui import forms, model_choices
 from webui.ui.album import Album
 from webui.ui.events import bind, bind_stop
 from webui.ui.extension_views import draw_accordions, names_of
-from webui.ui.generate import Results, Runner, Updates, owner_of
+from webui.ui.generate import Results, Runner, Updates
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine

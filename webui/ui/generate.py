@@ -16,6 +16,7 @@ from gradio.components import Component
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Progress
+from webui.domain.visitor import PAGE
 from webui.ui import markup
 from webui.ui.album import Album
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 FRAME = 0.2  # seconds that lie at least between two looks of a job on its way
 NOTICEABLE = 0.05  # seconds
-PAGE = "page"  # begins the owner of a job that a page sent for nobody who logged in
 NOTHING = "Nothing of this page is running."
 Updates = dict[Component, Any]
 
@@ -200,14 +200,6 @@ class Runner:
         """The text of the picture that was clicked, and its index."""
         index = int(selected.index)
         return (shown[index]["text"] if index < len(shown) else ""), index
-
-
-def owner_of(sender: gr.Request | None) -> str:
-    """Whose job it is: the user who logged in, or else the page that sent it."""
-    if sender is None:
-        return ""
-    user = getattr(sender.request, "scope", {}).get("webui.user", "") if sender.request is not None else ""
-    return str(user) or (f"{PAGE} {sender.session_hash}" if sender.session_hash else "")
 
 
 def _is_shown(phase: str, seconds: float) -> bool:

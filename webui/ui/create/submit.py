@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from webui.domain.errors import BadRequestError, WebuiError
+from webui.domain.visitor import owner_of
 from webui.ui.create import saying
 from webui.ui.create.creation import CreateForm, Values
-from webui.ui.generate import owner_of
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
