@@ -57,22 +57,6 @@ def test_pictures_that_arrive_leave_the_typing_user_alone(page: Page, engine: Fa
     assert page.evaluate("scrollY") == 0
 
 
-def test_a_dropped_picture_gives_its_text_and_settings_back(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
-    generate(page, "a cat to send")
-    saved = tmp_path / "sent.png"
-    saved.write_bytes(page.request.get(picture(page)).body())
-    page.locator("#txt2img_clear").click()
-    page.get_by_role("tab", name="PNG Info").click()
-    page.locator("#pnginfo_image input[type=file]").set_input_files(saved)
-    expect(page.locator("#pnginfo_text textarea")).to_have_value(
-        text_of(GenerationRequest(prompt="a cat to send", seed=engine.last.work.seed))
-    )
-    page.locator("#pnginfo_send_to_txt2img").click()
-    expect(page.locator("#txt2img_prompt textarea")).to_be_visible()
-    expect(page.locator("#txt2img_prompt textarea")).to_have_value("a cat to send")
-    expect(page.locator("#txt2img_seed input")).to_have_value(str(engine.last.work.seed))
-
-
 def test_keys_generate_and_interrupt_and_the_size_is_swapped(page: Page, engine: FakeEngine) -> None:
     engine.step_seconds = 0.3
     page.locator("#txt2img_width input[type=number]").fill("640")

@@ -13,11 +13,11 @@ from tests.doors import PATIENCE
 from tests.ui.fakes import FakeEngine, named
 from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError
 from webui.domain.request import GenerationRequest
+from webui.output.metadata import read_text, safe_open
 from webui.ui import model_choices
 from webui.ui.album import Album
 from webui.ui.generate import Results, Runner
 from webui.ui.page import build
-from webui.ui.paste import read_picture
 
 
 @pytest.fixture
@@ -75,11 +75,7 @@ def test_a_picture_that_was_not_saved_has_its_text_too(runner: Runner, engine: F
     engine.saver.folder = None
     last = made(runner, prompt="a cat", steps=1)[-1]
     [file] = last[runner.results.gallery]["value"]
-    text, _, request, note = read_picture(file)
-    assert text == last[runner.results.shown][0]["text"]
-    assert request is not None
-    assert request.prompt == "a cat"
-    assert note == ""
+    assert read_text(safe_open(Path(file))) == last[runner.results.shown][0]["text"]
 
 
 @pytest.mark.parametrize("error", [UnusableFileError("mini.safetensors is torn"), BadRequestError("steps", "too few")])
@@ -162,9 +158,3 @@ def test_only_usable_files_are_offered_and_the_others_explained(engine: FakeEngi
 def test_a_page_without_any_checkpoint_can_be_built(engine: FakeEngine, tmp_path: Path) -> None:
     engine.library.named = [named("checkpoint", "torn.safetensors", usable=False, reason="torn")]
     build(engine, temp_dir=tmp_path)
-
-
-def test_a_file_that_is_no_picture_is_told(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_text("nothing")
-    assert "image" in read_picture(str(tmp_path / "a.png"))[3]
-    assert read_picture(None) == ("", "", None, "")

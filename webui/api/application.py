@@ -21,7 +21,7 @@ from webui.api import (
     queue,
     thumbs,
 )
-from webui.api.page import browser_cookie, page_routes, prompt_routes
+from webui.api.page import browser_cookie, library, page_routes, prompt_routes
 from webui.api.page.picture_files import PictureFiles
 from webui.api.parts import Parts
 from webui.api.sdapi.routes import (
@@ -64,6 +64,8 @@ def create(parts: Parts, *, with_api: bool = True, pictures: PictureFiles | None
         page_routes.routes(parts, pictures or page_routes.picture_files(parts)),
         prompt_routes.routes(parts),
     ]
+    if parts.library is not None:
+        routers.append(library.routes(parts.library))
     if with_api:
         if parts.installing is not None:
             routers.append(installing.routes(parts.engine, parts.installing))

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 from PIL import Image
 
 from webui.api.hidden_previews import HiddenPreviews
+from webui.api.page.library_door import LibraryDoor
 from webui.api.sdapi.dialect.chosen import ChosenSettings
 from webui.api.webhooks import Webhooks
 from webui.domain.errors import BusyError
@@ -81,6 +82,7 @@ class Parts:
         flags: the program's settings without secrets, shown by `cmd-flags`.
         save_always: save images of the API also where the request does not ask.
         installing: how extensions are installed, and by whom; None: not here.
+        library: the library of pictures; None: there is none.
         webhooks: tells clients of the end of their jobs.
         cache_dir: where thumbnails are kept, and for this run pictures that were not saved; None: nowhere.
         is_shared: whether several people log in, so that each sees their own jobs on the page.
@@ -99,6 +101,7 @@ class Parts:
     flags: Mapping[str, Any] = field(default_factory=dict)
     save_always: bool = False
     installing: InstallDoor | None = None
+    library: LibraryDoor | None = None
     closing: Flag = field(default_factory=Flag)
     previews: HiddenPreviews = field(default_factory=HiddenPreviews)
     webhooks: Webhooks = field(default_factory=Webhooks)

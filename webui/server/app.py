@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from webui.api.application import create
+from webui.api.page.library_door import LibraryDoor
 from webui.api.page.page_routes import picture_files
 from webui.api.page.picture_by_id import finder_of_pictures
 from webui.api.parts import EncodedImage, Parts
@@ -21,7 +22,11 @@ from webui.domain.result import GeneratedImage
 from webui.domain.saving import Saving
 from webui.domain.settings import BackSettings, Settings
 from webui.engine.engine import Engine
+from webui.engine.indexing import indexing
 from webui.executors.registry import executor_named
+from webui.gallery.desktop import has_desktop, reveal
+from webui.gallery.gallery import Gallery
+from webui.gallery.picture_facts import Origin
 from webui.installing.live import InstallDoor, LiveExtensions
 from webui.installing.lockfile import FILE as LOCK_FILE
 from webui.installing.packages import Packages
@@ -92,6 +97,7 @@ class Wired:
     live: LiveExtensions
     installer: Installer
     images: ImageStore
+    gallery: Gallery
 
 
 @contextlib.contextmanager
@@ -121,6 +127,8 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
         )
         images = ImageStore.from_settings(settings)
         store = JobStore(settings.data_dir / "webui.sqlite3")
+        gallery = _gallery(settings, store, lambda: bool(engine.running()))
+        stack.callback(gallery.close)
         installing = installer(settings)
         installing.recover()
         # beside the start: an outputs folder may hold very many files
@@ -137,11 +145,12 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
             max_queue=settings.max_queue,
             resume=resume,
             extensions=extensions,
+            on_picture=indexing(gallery),
         )
         stack.callback(engine.close)
         live.open()
         _choose_defaults(engine, settings)
-        yield Wired(engine, live, installing, images)
+        yield Wired(engine, live, installing, images, gallery)
 
 
 @contextlib.contextmanager
@@ -157,6 +166,8 @@ def make(settings: Settings) -> Iterator[App]:
     policy = policy_of(settings)
     with wired(settings, resume=True) as parts:
         closing, stopping = Flag(), Stopping()
+        parts.gallery.trash.purge_old()
+        parts.gallery.scanner.start()
         inner = below(settings.subpath, _application(settings, parts, closing, stopping))
         yield App(parts.engine, without(settings.subpath, Guard(inner, policy)), closing, stopping)
 
@@ -248,15 +259,29 @@ def _infos(settings: Settings, disabled: Collection[str]) -> tuple[ExtensionInfo
 
 def install_door(settings: Settings, wired: Wired) -> InstallDoor:
     """Who may install what through page and API. Further names mean that others can reach the server."""
+    return InstallDoor(wired.installer, wired.live, Permission(settings.allow_extension_install, _is_local(settings)))
+
+
+def _is_local(settings: Settings) -> bool:
+    """Whether the server is reached from this machine only."""
     called_from_here = not (settings.allowed_hosts or settings.cors_origins or settings.cors_origin_pattern)
-    local = is_loopback(settings.host) and called_from_here
-    return InstallDoor(wired.installer, wired.live, Permission(settings.allow_extension_install, local))
+    return is_loopback(settings.host) and called_from_here
+
+
+def _gallery(settings: Settings, store: JobStore, is_busy: Callable[[], bool]) -> Gallery:
+    """The library of pictures. Those that jobs made before there was one get their owners from the jobs."""
+
+    def origins() -> dict[str, Origin]:
+        return {path: Origin(owner, job, position) for path, job, position, owner in store.origins()}
+
+    return Gallery(settings.data_dir, settings.outputs_dir, origins=origins, is_busy=is_busy)
 
 
 def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stopping) -> Application:
     """The API, and the page beside it where it is wanted. `--nowebui` never loads gradio."""
     engine, door = wired.engine, install_door(settings, wired)
     styles = StyleBook(settings.styles_path)
+    shared = len(parse_users(settings.api_auth)) > 1
     parts = Parts(
         engine=engine,
         encode=functools.partial(encoded, settings.saving),
@@ -274,8 +299,15 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
         save_always=settings.save_api_images,
         closing=closing,
         installing=door,
+        library=LibraryDoor(
+            wired.gallery,
+            engine,
+            single_user=not shared,
+            local=_is_local(settings),
+            reveal=reveal if has_desktop() else None,
+        ),
         cache_dir=settings.data_dir / "cache",
-        is_shared=len(parse_users(settings.api_auth)) > 1,
+        is_shared=shared,
     )
     pictures = picture_files(parts)
     application = create(parts, with_api=settings.api or not settings.webui, pictures=pictures)

@@ -12,8 +12,9 @@ from webui.ui import (
     extension_views,
     extras_tab,
     frame,
+    learn_tab,
+    library_tab,
     own_size,
-    paste,
     quicksettings,
 )
 from webui.ui.album import Album
@@ -58,7 +59,7 @@ def build(
     with Page(title="Stable Diffusion", analytics_enabled=False, fill_width=True, delete_cache=(DAY, DAY)) as page:
         frame.header()
         refresh = quicksettings.draw(pen, engine)
-        with frame.tabs() as tabs:
+        with frame.tabs():
             with frame.tab("txt2img"):
                 made = _draw_form(pen, engine)
             frame.tab("img2img")
@@ -69,10 +70,11 @@ def build(
                 upscalers = extras_tab.draw(
                     engine, temp_dir / "shown", save_images=save_images, embed_parameters=embed_parameters
                 )
-            frame.tab("image_browser")
+            with frame.tab("image_browser"):
+                library_tab.draw()
             frame.tab("modelmerger")
-            with frame.tab("pnginfo"), gr.Tabs(elem_classes="subtabs"), gr.Tab("PNG Info", id="png_info"):
-                paste.draw_pnginfo(filling, tabs)
+            with frame.tab("pnginfo"), gr.Tabs(elem_classes="subtabs"):
+                learn_tab.draw()
             album = Album(temp_dir / "shown", embed_parameters)
             with frame.tab("extensions"), gr.Tabs(elem_classes="subtabs"):
                 extension_views.draw_tabs(engine, album, installing)

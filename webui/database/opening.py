@@ -6,16 +6,19 @@ import sqlite3
 import time
 from pathlib import Path
 
-from webui.jobs.migrations import SCRIPTS, migrate, refuse_newer
-from webui.jobs.schema_check import schema_fault
+from webui.database.migrating import migrate, refuse_newer
+from webui.database.schema_check import schema_fault
 
 PATIENCE = 30.0  # seconds to wait for another program that has locked the file
 
 log = logging.getLogger(__name__)
 
 
-def open_database(path: Path) -> tuple[sqlite3.Connection, Path | None]:
+def open_database(path: Path, scripts: tuple[str, ...]) -> tuple[sqlite3.Connection, Path | None]:
     """Open or create it. A damaged file is moved aside (`<name>.damaged-<time>`) and a new one begun.
+
+    Args:
+        scripts: those that make its forms; see `migrating.py`.
 
     Returns:
         The connection, in which single statements are transactions of their own, and where a damaged file went.
@@ -26,37 +29,37 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, Path | None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return _open(path), None
+        return _open(path, scripts), None
     except sqlite3.DatabaseError as error:
         if not (_damaged(error) or path.is_dir()):
             raise
         aside = _move_aside(path)
         log.warning("%s is damaged (%s); it was moved to %s", path, error, aside.name)
-        return _open(path), aside
+        return _open(path, scripts), aside
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path, scripts: tuple[str, ...]) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
     try:
         connection.row_factory = sqlite3.Row
-        _prepare(connection, path)
+        _prepare(connection, path, scripts)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    refuse_newer(connection, path)  # before anything is written
+def _prepare(connection: sqlite3.Connection, path: Path, scripts: tuple[str, ...]) -> None:
+    refuse_newer(connection, path, scripts)  # before anything is written
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")  # with WAL: sound after a crash or power cut
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise _DamagedError(verdict)
     (form,) = connection.execute("PRAGMA user_version").fetchone()
-    if fault := schema_fault(connection, form, SCRIPTS):
+    if fault := schema_fault(connection, form, scripts):
         raise _DamagedError(fault)
-    migrate(connection, path)
+    migrate(connection, path, scripts)
     connection.execute("PRAGMA foreign_keys = ON")
 
 
