@@ -49,6 +49,11 @@ class Module:
     needs: str = ""
     example: str = ""
 
+    @property
+    def acts_alone(self) -> bool:
+        """Whether it changes the picture without any control network."""
+        return self.model_free or self.name.startswith("tile_colorfix") or self.name == "inpaint_only"
+
     def threshold(self, number: int, value: float) -> float:
         """The threshold to use: the value where it is in the slider's range, else the slider's default."""
         if number >= len(self.sliders):

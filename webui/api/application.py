@@ -21,6 +21,7 @@ from webui.api import (
     queue,
     thumbs,
 )
+from webui.api.page import extension_routes
 from webui.api.parts import Parts
 from webui.api.sdapi.routes import (
     control,
@@ -55,7 +56,7 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
     errors.install(app)
     around.install(app)
     _add_health(app, parts)
-    routers = [thumbs.routes(parts)]
+    routers = [thumbs.routes(parts), extension_routes.routes(parts)]
     if with_api:
         if parts.installing is not None:
             routers.append(installing.routes(parts.engine, parts.installing))
