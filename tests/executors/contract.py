@@ -5,9 +5,19 @@ from collections.abc import Callable
 
 from tests.executors.watching import PATIENCE, Listener, wanted
 from webui.domain.errors import WebuiError
-from webui.domain.extensions import ActionCall
 from webui.domain.settings import BackSettings
-from webui.executors.protocol import Event, Executor, Failed, Finished, JobEvent, OnEvent, Ready, Started, Work
+from webui.executors.protocol import (
+    Event,
+    Executor,
+    Failed,
+    Finished,
+    JobEvent,
+    OnEvent,
+    Ready,
+    Started,
+    Work,
+    is_light,
+)
 
 Maker = Callable[[BackSettings, OnEvent], Executor]
 
@@ -100,7 +110,7 @@ class Trial:
             _check_job(self.heard.of(job_id))
         self._check_running()
         self._check_backs()
-        heavy = [job_id for job_id, work in self._submitted.items() if not _is_light(work)]
+        heavy = [job_id for job_id, work in self._submitted.items() if not is_light(work)]
         started = [event.job_id for event in self.heard.events if isinstance(event, Started)]
         assert [job_id for job_id in started if job_id in heavy] == [job_id for job_id in heavy if job_id in started]
 
@@ -112,7 +122,7 @@ class Trial:
             elif isinstance(event, Finished | Failed) and event.job_id in running:
                 running.remove(event.job_id)
             assert said == tuple(running), event
-            heavy = [job_id for job_id in running if not _is_light(self._submitted[job_id])]
+            heavy = [job_id for job_id in running if not is_light(self._submitted[job_id])]
             assert len(heavy) <= self.executor.capacity, event
         assert (running, self.executor.running()) == ([], ())
 
@@ -132,10 +142,6 @@ def _check_job(events: list[JobEvent]) -> None:
         assert isinstance(events[0], Failed), events
     else:
         assert starts == events[:1], events
-
-
-def _is_light(work: Work) -> bool:
-    return isinstance(work, ActionCall) and work.light
 
 
 def refuses(ask: Callable[[], None]) -> bool:

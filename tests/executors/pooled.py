@@ -6,9 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError
-from webui.domain.extensions import ActionCall
 from webui.domain.settings import BackSettings
-from webui.executors.protocol import Event, Failed, Finished, OnEvent, Started, Work
+from webui.executors.protocol import Event, Failed, Finished, OnEvent, Started, Work, is_light
 from webui.executors.running import Back, Stop, perform, ready
 
 Build = Callable[[BackSettings], Back]
@@ -99,7 +98,7 @@ class PooledExecutor:
             self._load(*self._loads.pop(0))
             return True
         for job_id, work in self._waiting.items():
-            light = isinstance(work, ActionCall) and work.light
+            light = is_light(work)
             if light or self._heavy() < self.capacity:
                 del self._waiting[job_id]
                 self._start(job_id, work, light=light)

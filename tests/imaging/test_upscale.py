@@ -8,8 +8,19 @@ from PIL import Image
 
 from webui.domain.errors import Cancelled
 from webui.domain.upscale import Upscale
-from webui.imaging.extras_picture import enlarge
-from webui.imaging.upscale import LANCZOS, NEAREST, Pixels, UpscalerPass, by_filter, by_model, places, resized, upscale
+from webui.imaging.extras_picture import Whole, enlarge
+from webui.imaging.upscale import (
+    LANCZOS,
+    NEAREST,
+    Pixels,
+    UpscalerPass,
+    by_filter,
+    by_model,
+    places,
+    resized,
+    rounded,
+    upscale,
+)
 
 
 class Doubler:
@@ -33,8 +44,8 @@ def noisy(width: int, height: int) -> Image.Image:
 def silent(done: int, total: int) -> None: ...
 
 
-def pass_of(name: str, scale: float) -> UpscalerPass:
-    return by_filter(scale, NEAREST if name == "Nearest" else LANCZOS)
+def pass_of(name: str, scale: float, whole: Whole = rounded) -> UpscalerPass:
+    return by_filter(scale, NEAREST if name == "Nearest" else LANCZOS, whole)
 
 
 @pytest.mark.parametrize("averages", [False, True])
@@ -90,6 +101,25 @@ def test_odd_sizes_keep_their_proportions(name: str, scale: float, size: tuple[i
     assert made.size == size
     direct = image.resize(size, NEAREST if name == "Nearest" else LANCZOS)
     assert (np.asarray(made) == np.asarray(direct)).all()  # one pass, not two
+
+
+@pytest.mark.parametrize(
+    ("size", "scale", "exact", "cut"),
+    [
+        ((200, 152), 1.5, (300, 228), (296, 224)),
+        ((200, 152), 1.25, (250, 190), (248, 184)),
+        ((37, 53), 1, (37, 53), None),
+    ],
+)
+def test_only_pictures_in_eights_are_cut_down_to_eights_and_only_where_asked(
+    size: tuple[int, int], scale: float, exact: tuple[int, int], cut: tuple[int, int] | None
+) -> None:
+    image = noisy(*size)
+    options = Upscale(images=(image,), upscaler="Nearest", scale=scale)
+    assert enlarge(image, options, pass_of)[0].size == exact
+    as_a1111, _ = enlarge(image, options.model_copy(update={"in_eights": True}), pass_of)
+    grown = image.resize(exact, NEAREST)  # A1111 brings what its pass made to size by Lanczos
+    assert (np.asarray(as_a1111) == np.asarray(grown if cut is None else grown.resize(cut, LANCZOS))).all()
 
 
 @pytest.mark.parametrize("crop", [True, False])

@@ -28,6 +28,11 @@ class Upscale(Frozen):
     width: int = Field(512, ge=1, le=MAX_SIDE, description="with `to`")
     height: int = Field(512, ge=1, le=MAX_SIDE, description="with `to`")
     crop: bool = Field(True, description="with `to`: cut off what stands out, so that the size is exact")
+    in_eights: bool = Field(
+        False,
+        description="a picture whose sides are multiples of 8 gets such sides again, cut down as A1111 cuts them; "
+        "others keep their proportions all the same",
+    )
 
     @model_validator(mode="after")
     def _small_enough(self) -> "Upscale":

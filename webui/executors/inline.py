@@ -9,9 +9,8 @@ from concurrent.futures import Future
 from functools import partial
 
 from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError
-from webui.domain.extensions import ActionCall
 from webui.domain.settings import BackSettings
-from webui.executors.protocol import Event, Failed, Finished, OnEvent, Started, Work
+from webui.executors.protocol import Event, Failed, Finished, OnEvent, Started, Work, is_light
 from webui.executors.running import Back, Stop, StopKind, perform, ready
 
 CLOSING = 10.0  # seconds that `close` waits at most for a job in another thread to stop
@@ -54,7 +53,7 @@ class InlineExecutor:
         return self._running
 
     def submit(self, job_id: str, work: Work) -> None:
-        light = isinstance(work, ActionCall) and work.light
+        light = is_light(work)
         with self._changed:
             self._refuse_if_closed()
             self._stops[job_id] = Stop()

@@ -18,8 +18,8 @@ executor at once, whether or not its back is there by then; importing it must no
   neither told again nor part of the result, and a batch that is there as a whole is not made again.
 * Jobs start in the order in which they were submitted. Light actions wait for none of them and count for no `capacity`.
 * `Finished` carries a `GenerationResult` where the work was a `GenerationRequest`, an `ActionOutcome` where it was an
-  `ActionCall`; `Progressed` likewise. An interrupted generation that has made an image ends with `Finished`, one that
-  has none with `Failed` and `Cancelled`.
+  `ActionCall`, and what its `perform` returned where it was a `BackWork`; `Progressed` likewise. An interrupted
+  generation that has made an image ends with `Finished`, one that has none with `Failed` and `Cancelled`.
 * What the back raises ends its job with `Failed`: errors of `webui.domain.errors` as they are; everything else with the
   traceback's text, and if the error crosses a process it arrives as a RuntimeError that names its kind.
 
@@ -33,6 +33,7 @@ not. Whether a failed job is handed over again is for the engine to decide.
 there for itself.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -41,6 +42,7 @@ from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, E
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Progress
 from webui.domain.settings import BackSettings
+from webui.jobs.kind import JobProgress, JobResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """How far the job is: `Progress` of a generation, `ActionProgress` of an action."""
+    """How far the job is: `Progress` of a generation, `ActionProgress` of an action, else its kind's own."""
 
     job_id: str
-    progress: Progress | ActionProgress
+    progress: Progress | ActionProgress | JobProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Finished:
     """The job ended well (or was interrupted with images to show); the images of a `GenerationResult` are complete."""
 
     job_id: str
-    outcome: GenerationResult | ActionOutcome
+    outcome: GenerationResult | ActionOutcome | JobResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,43 @@ class Continuation:
     made: frozenset[int]
 
 
-Work = GenerationRequest | Continuation | ActionCall  # what a job does
+class BackWork(ABC):
+    """Work of a further kind, which says itself what the back does for it, so that executors need not know the kind.
+
+    It crosses to the back and is therefore plain data in a class of a module, which loads no torch when it is imported.
+    The same holds for its progress and its outcome.
+    """
+
+    @property
+    def light(self) -> bool:
+        """Whether it waits for no other job and runs beside them, in a thread of its own."""
+        return False
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What the back does, in words that stand after "while"."""
+
+    @abstractmethod
+    def perform(self, back: object, report: Callable[[JobProgress], None], stopped: Callable[[], bool]) -> JobResult:
+        """Do it; called in the back.
+
+        Args:
+            back: the one that is there, of which the kind knows what it needs.
+            report: tells how far it is.
+            stopped: whether the user wants it to end; it is asked often.
+
+        Raises:
+            Cancelled: it was stopped.
+            WebuiError: an expected failure, in words for users.
+        """
+
+
+Work = GenerationRequest | Continuation | ActionCall | BackWork  # what a job does
+
+
+def is_light(work: Work) -> bool:
+    """Whether it waits for no other job."""
+    return isinstance(work, ActionCall | BackWork) and work.light
 
 
 class Executor(Protocol):

@@ -10,7 +10,8 @@ from webui.domain.errors import Cancelled, WebuiError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
-from webui.executors.protocol import Continuation, Event, Failed, Finished, ImageMade, Progressed, Ready, Work
+from webui.executors.protocol import BackWork, Continuation, Event, Failed, Finished, ImageMade, Progressed, Ready, Work
+from webui.jobs.kind import JobProgress, JobResult
 from webui.processing.ports import Reporter
 
 PROGRESS_EVERY = 0.2  # seconds between two progress events that say nothing but a new step
@@ -127,8 +128,8 @@ def perform(back: Back, job_id: str, work: Work, stop: Stop, emit: Callable[[Eve
 
     An interrupted job with images is finished; without any it failed with `Cancelled`.
     """
-    if isinstance(work, ActionCall):
-        return _act(back, job_id, work, stop, emit)
+    if isinstance(work, ActionCall | BackWork):
+        return _do(back, job_id, work, stop, emit)
     request, there = (work.request, work.made) if isinstance(work, Continuation) else (work, frozenset[int]())
     reporter = JobReporter(job_id, stop, emit)
     try:
@@ -142,17 +143,27 @@ def perform(back: Back, job_id: str, work: Work, stop: Stop, emit: Callable[[Eve
     return Finished(job_id, result)
 
 
-def _act(back: Back, job_id: str, call: ActionCall, stop: Stop, emit: Callable[[Event], None]) -> Finished | Failed:
+def _do(
+    back: Back, job_id: str, work: ActionCall | BackWork, stop: Stop, emit: Callable[[Event], None]
+) -> Finished | Failed:
     try:
         if stop.interrupted:
             raise Cancelled("stopped by the user before it began")  # noqa: TRY301
-        if not isinstance(back, Hosting):
-            raise WebuiError("this back has no extensions")  # noqa: TRY301
-        outcome = back.act(call, lambda progress: emit(Progressed(job_id, progress)), lambda: stop.interrupted)
+        outcome = _outcome(back, work, lambda progress: emit(Progressed(job_id, progress)), lambda: stop.interrupted)
     except (Exception, SystemExit) as error:
         known = error if isinstance(error, Exception) else _exited(error)
         return Failed(job_id, known, "" if isinstance(error, WebuiError) else traceback.format_exc())
     return Finished(job_id, outcome)
+
+
+def _outcome(
+    back: Back, work: ActionCall | BackWork, report: Callable[[JobProgress], None], stopped: Callable[[], bool]
+) -> JobResult:
+    if isinstance(work, BackWork):
+        return work.perform(back, report, stopped)
+    if not isinstance(back, Hosting):
+        raise WebuiError("this back has no extensions")
+    return back.act(work, report, stopped)
 
 
 def _result(

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from webui.domain.extensions import ActionCall, ActionProgress
+from webui.domain.extensions import ActionCall
 from webui.domain.result import Progress
-from webui.executors.protocol import Work
+from webui.executors.protocol import BackWork, Work, is_light
+from webui.jobs.kind import JobProgress
 
 
 @dataclass(slots=True)
@@ -21,11 +22,11 @@ class JobEntry:
 
     @property
     def is_light(self) -> bool:
-        """Whether it is an action that does not wait for those before it."""
-        return isinstance(self.work, ActionCall) and self.work.light
+        """Whether it does not wait for those before it."""
+        return is_light(self.work)
 
-    def note(self, progress: Progress | ActionProgress) -> None:
-        """Remember where a generation is; of an action only its name is ever told."""
+    def note(self, progress: JobProgress) -> None:
+        """Remember where a generation is; of other work only its name is ever told."""
         if isinstance(progress, Progress):
             self.progress = progress
 
@@ -34,6 +35,8 @@ class JobEntry:
         now = self.progress
         if isinstance(self.work, ActionCall):
             return f"doing {self.work.action} of the extension {self.work.extension}"
+        if isinstance(self.work, BackWork):
+            return self.work.describe()
         if not self.sent:
             return "starting"
         if now.phase == "sampling":

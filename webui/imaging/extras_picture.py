@@ -5,9 +5,10 @@ from collections.abc import Callable
 from PIL import Image
 
 from webui.domain.upscale import Upscale
-from webui.imaging.upscale import UpscalerPass, upscale
+from webui.imaging.upscale import UpscalerPass, is_in_eights, rounded, upscale
 
-PassOf = Callable[[str, float], UpscalerPass]  # (name of an upscaler, factor wanted) -> its pass
+Whole = Callable[[float], int]  # which whole number of pixels a side gets
+PassOf = Callable[[str, float, Whole], UpscalerPass]  # (name of an upscaler, factor wanted, for filters) -> its pass
 NONE = "None"
 
 
@@ -41,7 +42,8 @@ def _one(image: Image.Image, options: Upscale, pass_of: PassOf, name: str, told:
         if options.max_side and longer * scale > options.max_side:
             scale = options.max_side / longer
             told["Max side length"] = options.max_side
-    made = upscale(image, scale, pass_of(name, scale))
+    in_eights = options.in_eights and is_in_eights(image)
+    made = upscale(image, scale, pass_of(name, scale, int if in_eights else rounded), in_eights=in_eights)
     if crop:
         canvas = Image.new(made.mode, (width, height))
         canvas.paste(made, (width // 2 - made.width // 2, height // 2 - made.height // 2))

@@ -17,7 +17,7 @@ Watch = Callable[[int, int], None]  # (tiles done, of); may raise Cancelled
 
 LANCZOS, NEAREST = Image.Resampling.LANCZOS, Image.Resampling.NEAREST
 MAX_PASSES = 3
-STEP = 8  # sides of what hires fix is given are multiples of it
+STEP = 8  # A1111 cuts the sides of what it enlarges down to multiples of it
 TILE, OVERLAP = 192, 8  # pixels of the picture that goes in
 
 
@@ -36,10 +36,20 @@ class TileModel(Protocol):
     def __call__(self, pixels: Pixels) -> Pixels: ...
 
 
-def upscale(image: Image.Image, scale: float, once: UpscalerPass) -> Image.Image:
-    """The picture enlarged by `scale`, sides rounded to whole pixels, so that it keeps its proportions."""
-    width, height = (max(1, rounded(side * scale)) for side in image.size)
+def upscale(image: Image.Image, scale: float, once: UpscalerPass, *, in_eights: bool = False) -> Image.Image:
+    """The picture enlarged by `scale`, sides rounded to whole pixels, so that it keeps its proportions.
+
+    Args:
+        in_eights: both sides are cut down to multiples of 8, as in A1111.
+    """
+    whole = cut if in_eights else rounded
+    width, height = (max(1, whole(side * scale)) for side in image.size)
     return _grown(image, width, height, scale, once)
+
+
+def is_in_eights(image: Image.Image) -> bool:
+    """Whether both sides are multiples of 8, as those of every picture are that a latent model made."""
+    return image.width % STEP == 0 and image.height % STEP == 0
 
 
 def _grown(image: Image.Image, width: int, height: int, scale: float, once: UpscalerPass) -> Image.Image:
@@ -65,7 +75,7 @@ def resized(image: Image.Image, width: int, height: int, once: Callable[[float],
     """
     scale = max(width / image.width, height / image.height)
     if once is not None and scale > 1:
-        wide, high = (max(STEP, int(side * scale // STEP * STEP)) for side in image.size)  # as A1111 grows them here
+        wide, high = (cut(side * scale) for side in image.size)
         image = _grown(image, wide, high, scale, once(scale))
     return image if image.size == (width, height) else image.resize((width, height), LANCZOS)
 
@@ -73,6 +83,11 @@ def resized(image: Image.Image, width: int, height: int, once: Callable[[float],
 def rounded(side: float) -> int:
     """The nearest whole number of pixels, halves upwards."""
     return math.floor(side + 0.5)
+
+
+def cut(side: float) -> int:
+    """The largest multiple of 8 that is no longer than the side, but 8 at least."""
+    return max(STEP, int(side // STEP * STEP))
 
 
 def by_filter(scale: float, resample: Image.Resampling, whole: Callable[[float], int] = rounded) -> UpscalerPass:

@@ -9,7 +9,7 @@ from webui.domain.errors import Cancelled
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
 from webui.domain.upscale import Upscale
-from webui.imaging.extras_picture import enlarge
+from webui.imaging.extras_picture import Whole, enlarge
 from webui.imaging.upscale import UpscalerPass, Watch
 from webui.output.infotext import quote
 from webui.plugins.host import ExtensionHost
@@ -51,8 +51,8 @@ def upscale_pictures(
             if reporter.stopped():
                 raise Cancelled("stopped by the user")
 
-        def pass_of(name: str, scale: float, watch: Watch = watch) -> UpscalerPass:
-            return upscalers.pass_of(name, scale, watch)
+        def pass_of(name: str, scale: float, whole: Whole, watch: Watch = watch) -> UpscalerPass:
+            return upscalers.pass_of(name, scale, watch, whole)
 
         try:
             watch(0, 1)

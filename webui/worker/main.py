@@ -12,9 +12,8 @@ import traceback
 from dataclasses import replace
 from multiprocessing.connection import Connection
 
-from webui.domain.extensions import ActionCall
 from webui.domain.settings import BackSettings
-from webui.executors.protocol import Failed
+from webui.executors.protocol import Failed, is_light
 from webui.executors.running import Back, Stop, perform, ready
 from webui.executors.wire import (
     HEARTBEAT,
@@ -88,7 +87,7 @@ class Inbox:
             case Run(job_id, work):
                 with self._lock:
                     self._stops[job_id] = Stop()
-                (self.light if isinstance(work, ActionCall) and work.light else self._tasks).put(message)
+                (self.light if is_light(work) else self._tasks).put(message)
             case LoadCheckpoint():
                 self._tasks.put(message)
             case StopJob(job_id, kind):

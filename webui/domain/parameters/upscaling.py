@@ -16,4 +16,5 @@ UPSCALING: tuple[Row, ...] = (
     Row("task.width", why_no_key=_OWN_TEXT),
     Row("task.height", why_no_key=_OWN_TEXT),
     Row("task.crop", why_no_key=_OWN_TEXT),
+    Row("task.in_eights", why_no_key=_OWN_TEXT),
 )

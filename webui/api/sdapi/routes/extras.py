@@ -140,6 +140,7 @@ def to_request(
             infotexts=tuple(text for _, text in opened),
             mode="to" if body.resize_mode else "by",
             crop=body.upscaling_crop,
+            in_eights=True,
             **values,
         )
     except ValidationError as error:
