@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from webui.ui.mount import FIRST_SCRIPT, called
+from webui.ui.mount import STATIC, STREAM_SCRIPT
 
 # A server of one page: `streams` are its open streams, newest last; `tell` sends messages on the newest.
 SERVER = """
@@ -49,7 +49,7 @@ window.join_ = () => fetch("http://localhost/gradio_api/queue/join?", { method: 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     opened = browser.new_page()
-    for script in (SERVER, called(FIRST_SCRIPT), CLIENT):
+    for script in (SERVER, (STATIC / STREAM_SCRIPT).read_text(), CLIENT):
         opened.evaluate(f"() => {{ {script} }}")
     yield opened
     opened.close()

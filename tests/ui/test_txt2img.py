@@ -14,8 +14,9 @@ from tests.ui.fakes import FakeEngine, named
 from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
-from webui.ui import forms, model_choices, quicksettings, txt2img
+from webui.ui import forms, model_choices, quicksettings
 from webui.ui.album import Album
+from webui.ui.create import dock, settings_pane, stage
 from webui.ui.generate import Runner
 from webui.ui.layout import Pen
 from webui.ui.page import build
@@ -27,7 +28,9 @@ def runner(engine: FakeEngine, tmp_path: Path) -> Runner:
     with gr.Blocks(analytics_enabled=False):
         pen = Pen(GenerationRequest())
         quicksettings.draw(pen, engine)
-        _, results = txt2img.draw(pen)
+        settings_pane.draw(pen)
+        results, _ = stage.draw(pen)
+        dock.draw(pen)
     return Runner(engine, pen.form(), results, Album(tmp_path / "shown"), save_images=True)
 
 

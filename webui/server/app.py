@@ -47,6 +47,7 @@ from webui.weights.families.registry import FAMILIES
 ROOT = Path(__file__).resolve().parents[2]  # of the program, where its requirements and bundled extensions are
 SETTINGS_FILE = "settings.json"  # in the data folder
 OPTIONS_FILE = "a1111_options.json"  # in the data folder: settings that clients of the API posted
+LOCALIZATIONS = "localizations"  # folder of dictionaries, beside the program and in the data folder
 SECRETS = frozenset({"api_auth", "webhook_secret"})
 
 
@@ -285,6 +286,7 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             styles=styles,
             installing=door,
             colours=settings.theme,
+            localizations=(ROOT / LOCALIZATIONS, settings.data_dir / LOCALIZATIONS),
             root_path=settings.subpath,
         )
         return UploadQuota(application, settings.data_dir / "temp" / "gradio")

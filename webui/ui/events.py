@@ -26,7 +26,7 @@ def bind(
     number may run at once: handlers are short or asynchronous, and the engine has its own queue.
 
     Only a handler that yields goes through Gradio's queue, whose answers come over one stream for the whole page
-    (`stream.js` says what can go wrong there). Any other answers in the request that asked.
+    (`static/whole_stream.js` says what can go wrong there). Any other answers in the request that asked.
     """
     settings: dict[str, Any] = {
         "show_progress": "hidden",

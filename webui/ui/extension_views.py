@@ -96,17 +96,17 @@ def names_of(engine: "Engine") -> Names:
 
 
 def draw_tabs(engine: "Engine", album: Album, door: InstallDoor | None = None) -> None:
-    """Draw a tab for each action that is not light, and the tab Extensions, inside the caller's Tabs."""
+    """Draw the list of extensions and a tab for each action that is not light, inside the caller's Tabs."""
+    with gr.Tab("Installed", id="extensions_installed"):
+        look, shown = _draw_list(engine, door)
+        if door is not None:
+            done: Any = installing.draw(engine, door)
+            bind(done.change, look, None, shown)
     for info in engine.extensions.infos:
         for action in info.actions if info.state == "ok" else ():
             if not action.light:
                 with gr.Tab(action.title, id=f"{info.name}_{action.name}", elem_id=f"tab_{info.name}_{action.name}"):
                     _draw_action(engine, album, info, action)
-    with gr.Tab("Extensions", id="extensions", elem_id="tab_extensions"):
-        look, shown = _draw_list(engine, door)
-        if door is not None:
-            done: Any = installing.draw(engine, door)
-            bind(done.change, look, None, shown)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 from gradio.blocks import Block
@@ -12,15 +12,11 @@ from gradio.components import Component
 from webui.domain.errors import WebuiError
 from webui.domain.fields import rounded_side
 from webui.output.parse import parse, read_fields
-from webui.prompt.style_file import StyleFile
 from webui.ui import markup, picture_form, txt2img
 from webui.ui.events import bind
 from webui.ui.generate import Results
 from webui.ui.layout import Pen
 from webui.ui.picture_form import INPAINT, INPAINT_SKETCH, MASKED, OUTPAINT, PLAIN, TRANSPARENCY, PictureForm
-
-if TYPE_CHECKING:
-    from webui.engine.engine import Engine
 
 TOLD = ("prompt", "negative_prompt", "steps", "seed")  # fields that are copied with a picture; to img2img its size too
 SIZE = ("width", "height")
@@ -32,29 +28,34 @@ class Tab:
     """The tab as it was drawn."""
 
     form: PictureForm
-    buttons: txt2img.Buttons
+    buttons: txt2img.DockButtons
     results: Results
     modes: gr.Tabs
 
 
-def draw(pen: Pen, styles: StyleFile | None = None, engine: "Engine | None" = None) -> Tab:
-    """Draw the tab inside the caller's Blocks; `engine` knows the extensions."""
-    drawn: list[Any] = []
+class Pictures:
+    """What img2img has above the settings that it shares with txt2img."""
 
-    def before() -> None:
+    def __init__(self, pen: Pen) -> None:
+        self._pen = pen
+        self._drawn: list[Any] = []
+
+    def draw(self) -> None:
+        """Draw the sub-tabs and the options inside the caller's container."""
         pictures, modes, tabs = picture_form.draw_pictures()
-        measure = gr.Button("⤢ Size of the picture", size="sm", elem_id="img2img_detect_image_size_btn", min_width=160)
+        measure = gr.Button("⤢ Size of the picture", size="sm", elem_id="img2img_detect_image_size_btn", min_width=0)
         options, masked, margins = picture_form.draw_options()
         for mode, tab in tabs.items():
             into = [pictures.mode, masked, margins, options[TRANSPARENCY]]
             bind(tab.select, None, None, into, js=_into_view(mode))
-        drawn.extend((pictures, modes, options, measure))
+        self._drawn.extend((pictures, modes, options, measure))
 
-    buttons, results = txt2img.draw(pen, styles, engine, before)
-    pictures, modes, options, measure = drawn
-    form = PictureForm(pen.form(), pictures, options)
-    _connect_size(form, measure, results)
-    return Tab(form, buttons, results, modes)
+    def tab(self, drawn: txt2img.Drawn) -> Tab:
+        """The tab, when all of its form was drawn."""
+        pictures, modes, options, measure = self._drawn
+        form = PictureForm(self._pen.form(), pictures, options)
+        _connect_size(form, measure, drawn.results)
+        return Tab(form, drawn.dock, drawn.results, modes)
 
 
 def _into_view(mode: str) -> str:

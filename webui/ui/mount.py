@@ -1,37 +1,33 @@
 """Mounts the page in the web application, and closes everything that Gradio leaves open by default."""
 
-import json
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from webui.domain.settings import Theme
 from webui.installing.live import InstallDoor
 from webui.prompt.style_file import StyleFile
+from webui.ui import head
+from webui.ui.assets import Assets
 from webui.ui.page import build
+from webui.ui.theme import theme
+from webui.ui.words import dictionaries, title_of
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
 
-HERE = Path(__file__).parent
+STATIC = Path(__file__).parent / "static"
 MAX_UPLOAD = "64mb"
-FIRST_SCRIPT = "stream.js"  # has to be there before Gradio asks for anything
-COLOURS_SCRIPT = "colours.js"
-SCRIPTS = ("hotkeys.js", "cards.js")
-FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
-MONO_FONTS = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
-
-
-def theme() -> gr.themes.Base:
-    """The look. Only fonts that are on the machine: nothing is fetched from elsewhere."""
-    look: gr.themes.Base = gr.themes.Default(
-        primary_hue="indigo", secondary_hue="indigo", neutral_hue="slate", font=FONTS, font_mono=MONO_FONTS,
-        spacing_size="sm", radius_size="md",
-    ).set(block_label_text_weight="500", block_title_text_weight="500", block_shadow="none")  # fmt: skip
-    return look
+STYLES = ("tokens.css", "frame.css", "controls.css")  # those of single components follow, by name
+FIRST_SCRIPT = "boot.js"
+STREAM_SCRIPT = "whole_stream.js"  # has to be there before Gradio asks for anything
+META = MappingProxyType({"viewport": head.VIEWPORT, "color-scheme": "dark light"})
 
 
 def mount(
@@ -47,6 +43,7 @@ def mount(
     path: str = "/",
     root_path: str = "",
     colours: Theme = "system",
+    localizations: Sequence[Path] = (),
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
 
@@ -62,7 +59,9 @@ def mount(
         installing: how extensions are installed; None: not on this page.
         path: where the page hangs in the application.
         root_path: where the application hangs, behind a proxy.
-        colours: light or dark, unless the page's address says it; system: what the browser prefers.
+        colours: light or dark, unless the browser's user or the page's address says it; system: what the browser
+            prefers.
+        localizations: further folders with dictionaries (`<language>.json`); they are read now.
 
     Returns:
         The same application.
@@ -71,7 +70,7 @@ def mount(
     # Gradio reads these two from the environment, components when they are made: there is no parameter for them
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    outputs = outputs_dir.resolve()
+    outputs, words = outputs_dir.resolve(), dictionaries(localizations)
     page = build(
         engine,
         temp_dir=uploads,
@@ -83,6 +82,8 @@ def mount(
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
     page.has_launched = True
+    assets = Assets.read(STATIC, {f"localizations/{name}.json": data for name, data in words.items()})
+    app.add_route(f"{path.rstrip('/')}{assets.route}", assets.endpoint(), methods=["GET"], include_in_schema=False)
     mounted = gr.mount_gradio_app(
         app,
         page,
@@ -101,29 +102,23 @@ def mount(
         pwa=False,
         mcp_server=False,
         theme=theme(),
-        css_paths=[HERE / "style.css"],
-        js=scripts(),
-        head=f"<script>{called(FIRST_SCRIPT)}{'' if colours == 'system' else called(COLOURS_SCRIPT, colours)}</script>",
     )
+    # the innermost layer, so that those around it pack what it has added to
+    added = added_to_head(assets, colours, {name: title_of(data) for name, data in words.items()})
+    mounted.user_middleware.append(Middleware(head.Head, added, path))
     return mounted
 
 
-def scripts() -> str:
-    """The script that runs in the browser when the page has been drawn: it calls the function in each script file."""
-    return "() => {\n" + "\n".join(called(name) for name in SCRIPTS) + "\n}"
+def added_to_head(assets: Assets, colours: Theme, languages: Mapping[str, str]) -> str:
+    """The elements that the page's head gets.
 
-
-def called(name: str, *arguments: str) -> str:
-    """The function in a script's file, called."""
-    script = _without_comments((HERE / name).read_text(encoding="utf-8"))
-    return f"({script})({', '.join(json.dumps(argument) for argument in arguments)});"
-
-
-def _without_comments(script: str) -> str:
-    """Without the lines of comment that open a file, and the line end that closes it."""
-    lines = script.strip().splitlines()
-    first = next(number for number, line in enumerate(lines) if not line.startswith("//"))
-    return "\n".join(lines[first:])
+    Args:
+        languages: the title of each language that there is a dictionary for.
+    """
+    others = sorted(name for name in assets.files if name.endswith(".css") and name not in STYLES)
+    data = {"theme": colours, "version": assets.version, "languages": dict(languages)}
+    styles = [assets.address(name) for name in (*STYLES, *others)]
+    return head.tags(styles, [assets.address(name) for name in (STREAM_SCRIPT, FIRST_SCRIPT)], data, META)
 
 
 def _private(folder: Path) -> Path:

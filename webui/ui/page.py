@@ -1,6 +1,6 @@
-"""The page: quicksettings above, one tab each below. `build` puts the parts together."""
+"""The page: `build` draws each part into its place in the frame and connects the parts with one another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from webui.ui import (
     extension_views,
     extras_tab,
     forms,
+    frame,
     img2img,
     markup,
     model_choices,
@@ -26,6 +27,7 @@ from webui.ui import (
     txt2img,
 )
 from webui.ui.album import Album
+from webui.ui.create import dock, settings_pane, stage
 from webui.ui.events import bind
 from webui.ui.generate import Runner
 from webui.ui.layout import Pen
@@ -59,32 +61,42 @@ def build(
     starting = own_size.starting(engine)[0]
     pen = Pen(starting)
     with Page(title="Stable Diffusion", analytics_enabled=False, fill_width=True, delete_cache=(DAY, DAY)) as page:
+        frame.header()
         refresh = quicksettings.draw(pen, engine)
-        with gr.Tabs(selected="txt2img", elem_id="tabs") as tabs:
-            with gr.Tab("txt2img", id="txt2img", elem_id="tab_txt2img"):
-                buttons, results = txt2img.draw(pen, styles, engine)
-                cards.draw(engine, pen.controls["checkpoint"])
-            form = pen.form()
+        with frame.tabs() as tabs:
+            with frame.tab("txt2img"):
+                drawn, panes = _draw_form(pen, styles, engine)
+                with panes.dock:
+                    cards.draw(engine, pen.controls["checkpoint"])
+                gr.Textbox("txt2img", visible="hidden", interactive=True, elem_id="create_mode", label="Mode")
+            results, form = drawn.results, pen.form()
             shared = {name: form.controls[name] for name in quicksettings.REMEMBERED}
             picture_pen = Pen(starting, "img2img", shared)
-            with gr.Tab("img2img", id="img2img", elem_id="tab_img2img"):
-                picture_tab = img2img.draw(picture_pen, styles, engine)
+            with frame.tab("img2img"):
+                pictures = img2img.Pictures(picture_pen)
+                of_picture, _ = _draw_form(picture_pen, styles, engine, pictures.draw)
+                picture_tab = pictures.tab(of_picture)
+            frame.tab("inpaint")
             filler = paste.Paste(engine, form, results.status)
-            with gr.Tab("Extras", id="extras", elem_id="tab_extras"):
+            with frame.tab("extras"):
                 upscalers = extras_tab.draw(
                     engine, temp_dir / "shown", save_images=save_images, embed_parameters=embed_parameters
                 )
-            with gr.Tab("PNG Info", id="pnginfo", elem_id="tab_pnginfo"):
+            frame.tab("image_browser")
+            frame.tab("modelmerger")
+            with frame.tab("pnginfo"), gr.Tabs(elem_classes="subtabs"), gr.Tab("PNG Info", id="png_info"):
                 paste.draw_pnginfo(filler, tabs)
             album = Album(temp_dir / "shown", embed_parameters)
-            extension_views.draw_tabs(engine, album, installing)
+            with frame.tab("extensions"), gr.Tabs(elem_classes="subtabs"):
+                extension_views.draw_tabs(engine, album, installing)
+            frame.tab("settings")
         runner = Runner(engine, form, results, album, save_images)
-        txt2img.connect(pen, buttons, results, runner)
+        txt2img.connect(pen, drawn, runner)
         of_pictures = Runner(engine, picture_tab.form, picture_tab.results, album, save_images)
-        txt2img.connect(picture_pen, picture_tab.buttons, picture_tab.results, of_pictures)
+        txt2img.connect(picture_pen, of_picture, of_pictures)
         for gallery in (results, picture_tab.results):
             img2img.connect_send(gallery, picture_tab, tabs)
-        _connect_prompts(engine, ((pen, buttons), (picture_pen, picture_tab.buttons)), styles)
+        _connect_prompts(engine, ((pen, drawn.dock), (picture_pen, of_picture.dock)), styles)
         refiners = [picture_pen.controls["refiner.checkpoint"]]
         quicksettings.connect(pen, engine, refresh, results.status, refiners)
         for size_pen in (pen, picture_pen):
@@ -94,7 +106,7 @@ def build(
             return filler.from_box(values, results)
 
         box = {form.controls["prompt"], form.controls["checkpoint"], results.shown, results.chosen}
-        bind(buttons.paste.click, from_box, box, filler.outputs, preprocess=False)
+        bind(drawn.dock.paste.click, from_box, box, filler.outputs, preprocess=False)
 
         _connect_paste(engine, picture_tab)
         refiner = picture_pen.controls["refiner.checkpoint"]
@@ -111,7 +123,23 @@ def build(
     return blocks
 
 
-def _connect_prompts(engine: "Engine", tabs: Sequence[tuple[Pen, txt2img.Buttons]], styles: StyleFile | None) -> None:
+def _draw_form(
+    pen: Pen, styles: StyleFile | None, engine: "Engine", before: Callable[[], None] | None = None
+) -> tuple[txt2img.Drawn, frame.Panes]:
+    """Draw the panes of a form. `before` draws what stands above the other settings."""
+    panes = frame.panes(pen.tab)
+    with panes.settings:
+        settings = settings_pane.draw(pen, engine, before)
+    with panes.stage:
+        results, upscale = stage.draw(pen)
+    with panes.dock:
+        buttons = dock.draw(pen, styles)
+    return txt2img.Drawn(buttons, settings, results, upscale), panes
+
+
+def _connect_prompts(
+    engine: "Engine", tabs: Sequence[tuple[Pen, txt2img.DockButtons]], styles: StyleFile | None
+) -> None:
     """Connect the token counters and the editor of styles of each tab."""
     counting = tokens.Counting(engine, dict if styles is None else styles.read)
     for pen, buttons in tabs:

@@ -1,4 +1,4 @@
-"""The row above the tabs: checkpoint, VAE, clip skip. A change takes effect and is remembered at once."""
+"""The row in the header: checkpoint and VAE. A change takes effect and is remembered at once."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,10 +21,9 @@ def draw(pen: Pen, engine: "Engine") -> gr.Button:
     """Draw the row inside the caller's Blocks; returns the button that reads the model folders again."""
     library = engine.library
     with gr.Row(elem_id="quicksettings"):
-        pen.choice("checkpoint", model_choices.checkpoint_choices(library), scale=4, min_width=280)
-        refresh = gr.Button("↻", elem_id="refresh_checkpoints", elem_classes="tool", scale=0, min_width=42)
-        pen.choice("vae", model_choices.vae_choices(library), scale=2, min_width=180)
-        pen.draw("clip_skip", info=None, scale=2, min_width=180)
+        pen.choice("checkpoint", model_choices.checkpoint_choices(library), scale=2, min_width=0)
+        refresh = gr.Button("↻", elem_id="refresh_checkpoints", elem_classes="tool", scale=0, min_width=0)
+        pen.choice("vae", model_choices.vae_choices(library), scale=1, min_width=0)
     return refresh
 
 

@@ -47,8 +47,8 @@ class Editor:
 
 def draw_buttons(pen: Pen) -> tuple[gr.Button, gr.Button]:
     """The buttons that open the editor and apply what is chosen, inside the caller's row."""
-    edit = gr.Button("✎ Edit styles", size="sm", elem_id=pen.id("styles_edit_button"), elem_classes="tool")
-    apply = gr.Button("✓ Apply styles", size="sm", elem_id=pen.id("style_apply"), elem_classes="tool")
+    edit = gr.Button("✎ Edit styles", size="sm", elem_id=pen.id("styles_edit_button"), elem_classes="quiet")
+    apply = gr.Button("✓ Apply styles", size="sm", elem_id=pen.id("style_apply"), elem_classes="quiet")
     return edit, apply
 
 

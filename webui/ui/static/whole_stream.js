@@ -4,7 +4,7 @@
 // close_stream, and Gradio's client opens another with the next event. An event that is sent while close_stream is still
 // on its way finds the stream open, and when it closes nobody asks for the answer: the page waits for ever.
 // Here Gradio's client reads a stream that never closes. Behind it a real one is open while an answer is owed.
-() => {
+(() => {
   const fetchPlainly = window.fetch.bind(window);
   const owed = new Set(); // ids of events that were taken and not answered
   const early = new Set(); // ids of events that were answered before the page had heard that they were taken
@@ -89,4 +89,4 @@
     }
     return answer;
   };
-}
+})();

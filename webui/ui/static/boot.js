@@ -1,0 +1,79 @@
+// Runs in <head>, before anything is drawn: chooses theme, accent and language, and makes `window.webui`, through which
+// Gradio's components reach the modules in this folder.
+(() => {
+  const root = document.documentElement;
+  const told = document.currentScript.dataset;
+  const query = new URLSearchParams(location.search);
+  const prefersLight = matchMedia("(prefers-color-scheme: light)");
+  const kept = (name) => {
+    try {
+      return localStorage.getItem(`webui_${name}`);
+    } catch {
+      return null; // storage is forbidden here: the page works without it
+    }
+  };
+  const keep = (name, value) => {
+    try {
+      if (value === null) localStorage.removeItem(`webui_${name}`);
+      else localStorage.setItem(`webui_${name}`, value);
+    } catch {
+      // as above
+    }
+  };
+
+  // The address of the page decides, then what its user chose, then the server's setting, then what the browser prefers.
+  const chosenTheme = () => [query.get("__theme"), kept("theme"), told.theme].find((one) => one === "dark" || one === "light");
+  const showTheme = () => {
+    root.dataset.theme = chosenTheme() ?? (prefersLight.matches ? "light" : "dark");
+    // Gradio chooses its own class by itself; a few of its styles go by it
+    document.body?.classList.toggle("dark", root.dataset.theme === "dark");
+    window.dispatchEvent(new Event("themechange"));
+  };
+  const languages = JSON.parse(told.languages ?? "{}");
+  const chosenLanguage = () => [query.get("__lang"), kept("language"), told.language].find((one) => one) ?? "en";
+  root.dataset.accent = kept("accent") ?? "iris";
+  root.dataset.mode = "txt2img";
+  root.lang = chosenLanguage().replace("_", "-");
+  showTheme();
+  prefersLight.addEventListener("change", showTheme);
+  document.addEventListener("DOMContentLoaded", () => {
+    showTheme();
+    new MutationObserver(() => {
+      if (document.body.classList.contains("dark") !== (root.dataset.theme === "dark")) showTheme();
+    }).observe(document.body, { attributeFilter: ["class"] });
+  });
+
+  const page = import("./page.js").then((module) => module.ready);
+  window.webui = {
+    base: new URL("./", document.baseURI).href,
+    version: told.version,
+    language: chosenLanguage(),
+    languages, // titles by name of those that there is a dictionary for
+    kept,
+    keep,
+    /** Shows "dark" or "light" from now on; null: what server and browser say. */
+    setTheme(theme) {
+      query.delete("__theme");
+      keep("theme", theme);
+      showTheme();
+    },
+    setAccent(accent) {
+      keep("accent", accent);
+      root.dataset.accent = accent;
+    },
+    /** Speaks another language; the page is loaded again. */
+    setLanguage(language) {
+      keep("language", language);
+      location.reload();
+    },
+    /** Lets `mount` of a module draw a component; called by the component's own script (`own.py`). */
+    async mount(name, context) {
+      try {
+        const [module] = await Promise.all([import(`./${name}.js`), page]);
+        await module.mount(context);
+      } catch (error) {
+        console.error(`the component ${name} cannot be drawn:`, error);
+      }
+    },
+  };
+})();

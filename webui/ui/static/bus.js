@@ -1,0 +1,42 @@
+/**
+ * Messages between the parts of the page.
+ *
+ * | Message | Detail | Who hears it |
+ * | --- | --- | --- |
+ * | `picture:show` | `{picture}` | the stage shows it |
+ * | `picture:send` | `{picture, to, what?}`, `to` is img2img, inpaint, sketch, upscale, controlnet or pnginfo | the receiver loads it and opens its tab |
+ * | `form:fill` | `{text, only?}`: generation parameters; field paths | the form |
+ * | `prompt:changed` | `{prompt, negative}` | whoever shows what the prompt uses |
+ * | `prompt:insert` | `{text, which?}` | the prompt |
+ * | `prompt:remove` | `{text}` | the prompt |
+ * | `tab:open` | `{tab}` | the frame opens it |
+ * | `tab:opened` | `{tab}` | whoever works only while in view |
+ * | `notice` | `{kind: "notice" or "error" or "", text}` | the stage, or a toast where it is not in view |
+ * | `jobs:changed` | `{jobs, paused}` | queue, label of Generate |
+ * | `job:progress` | one `progress` of the event stream | the stage |
+ * | `job:picture` | `{picture}` | stage and history |
+ *
+ * @typedef {{id: string, job: string, index: number, url: string, thumb: string, width: number, height: number,
+ *   seed: number|string, text: string, kind: string, created: number, grid: boolean}} Picture
+ *   A picture of a job (id "job/index") or of the library (id "library:n"); url and thumb are relative to the page.
+ */
+
+const listeners = new Map();
+
+/** Tell everybody who listens. One listener that fails stops no other. */
+export function say(name, detail = {}) {
+  for (const listener of [...(listeners.get(name) ?? [])]) {
+    try {
+      listener(detail);
+    } catch (error) {
+      console.error(`a listener of ${name} failed:`, error);
+    }
+  }
+}
+
+/** Listen to a message. @returns {() => void} what ends it */
+export function hear(name, listener) {
+  if (!listeners.has(name)) listeners.set(name, new Set());
+  listeners.get(name).add(listener);
+  return () => listeners.get(name).delete(listener);
+}

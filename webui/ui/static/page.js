@@ -1,0 +1,8 @@
+// What every page needs: language, tabs and keys. `ready` is kept when components may be drawn.
+import { ready as words } from "./language.js";
+import "./tabs.js";
+import "./keys.js";
+import "./cards.js";
+import "./gallery_focus.js";
+
+export const ready = words;
