@@ -51,10 +51,10 @@ def dialect() -> Dialect:
 def actions() -> list[Action]:
     """The actions of the merge tabs."""
     return [
-        Action("compare", "Compare two checkpoints", CompareOptions, _compare),
         Action("merge", "Merge checkpoints", MergeOptions, _merge),
         Action("merge_loras", "Merge LoRAs", MergeLorasOptions, _merge_loras),
         Action("extract_lora", "Extract a LoRA", ExtractOptions, _extract_lora),
+        Action("compare", "Compare two checkpoints", CompareOptions, _compare),
         Action("read_recipe", "Read a recipe back", ReadOptions, _read, light=True),
         Action("blocks", "Blocks of a checkpoint", BlocksOptions, _blocks, light=True),
     ]

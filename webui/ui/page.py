@@ -12,24 +12,25 @@ from webui.installing.live import InstallDoor
 from webui.prompt.style_file import StyleFile
 from webui.ui import (
     cards,
-    extension_views,
-    extras_tab,
+    extensions_tab,
     forms,
     frame,
     img2img,
     markup,
     model_choices,
+    models_tab,
     own_size,
     paste,
     quicksettings,
     style_editor,
     tokens,
     txt2img,
+    upscale_tab,
 )
 from webui.ui.album import Album
 from webui.ui.create import dock, settings_pane, stage
 from webui.ui.events import bind
-from webui.ui.generate import Runner
+from webui.ui.generate import Runner, owner_of
 from webui.ui.layout import Pen
 from webui.ui.uploads import Page
 
@@ -60,6 +61,10 @@ def build(
     """
     starting = own_size.starting(engine)[0]
     pen = Pen(starting)
+
+    def submit(request: GenerationRequest, sender: gr.Request) -> str:
+        return engine.submit(request, save=save_images, owner=owner_of(sender)).id
+
     with Page(title="Stable Diffusion", analytics_enabled=False, fill_width=True, delete_cache=(DAY, DAY)) as page:
         frame.header()
         refresh = quicksettings.draw(pen, engine)
@@ -79,16 +84,15 @@ def build(
             frame.tab("inpaint")
             filler = paste.Paste(engine, form, results.status)
             with frame.tab("extras"):
-                upscalers = extras_tab.draw(
-                    engine, temp_dir / "shown", save_images=save_images, embed_parameters=embed_parameters
-                )
+                upscale_tab.draw(engine, submit)
             frame.tab("image_browser")
-            frame.tab("modelmerger")
+            with frame.tab("modelmerger"):
+                browser = models_tab.draw(engine)
             with frame.tab("pnginfo"), gr.Tabs(elem_classes="subtabs"), gr.Tab("PNG Info", id="png_info"):
                 paste.draw_pnginfo(filler, tabs)
             album = Album(temp_dir / "shown", embed_parameters)
-            with frame.tab("extensions"), gr.Tabs(elem_classes="subtabs"):
-                extension_views.draw_tabs(engine, album, installing)
+            with frame.tab("extensions"):
+                extensions_tab.draw(engine, installs=installing is not None)
             frame.tab("settings")
         runner = Runner(engine, form, results, album, save_images)
         txt2img.connect(pen, drawn, runner)
@@ -99,6 +103,7 @@ def build(
         _connect_prompts(engine, ((pen, drawn.dock), (picture_pen, of_picture.dock)), styles)
         refiners = [picture_pen.controls["refiner.checkpoint"]]
         quicksettings.connect(pen, engine, refresh, results.status, refiners)
+        models_tab.connect(browser, engine, pen.controls["checkpoint"])
         for size_pen in (pen, picture_pen):
             own_size.connect(size_pen, engine)
 
@@ -116,7 +121,6 @@ def build(
             return {**_starting(engine, filler, drawn=starting), refiner: listed}
 
         bind(page.load, start, None, [*filler.outputs, refiner])
-        bind(page.load, lambda: extras_tab.fresh_lists(engine), None, upscalers)
         bind(page.load, runner.resume, [results.job], results.all)
         bind(page.load, of_pictures.resume, [picture_tab.results.job], picture_tab.results.all)
     blocks: gr.Blocks = page

@@ -14,7 +14,7 @@ from webui.domain.extensions import ExtensionInfo
 from webui.domain.images import Picture, safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.upscale import MAX_PICTURES, PLAIN_UPSCALERS, Upscale
-from webui.extension_api.hints import KEY, hint
+from webui.extension_api.hints import hint
 from webui.output.metadata import read_text
 from webui.ui import forms
 from webui.ui.events import bind
@@ -26,19 +26,20 @@ from webui.ui.own import own
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
 
+PLAIN = MappingProxyType({name: name for name in PLAIN_UPSCALERS})
 BY, TO = {"mode": ["by"]}, {"mode": ["to"]}
 # How the fields of `Upscale` are drawn; the others are no controls.
 HINTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
+        "upscaler": hint(label="Upscaler 1", model="upscaler", labels=PLAIN),
+        "second_upscaler": hint(label="Upscaler 2", model="upscaler", labels=PLAIN),
+        "second_visibility": hint(label="Upscaler 2 visibility"),
         "mode": hint(control="segments", label="Size", labels={"by": "Scale by", "to": "Scale to"}),
         "scale": hint(label="Resize", span=(1, 8, 0.05), when=BY),
         "max_side": hint(label="Longest side (0: no limit)", control="number", when=BY),
         "width": hint(control="number", pair="size", when=TO),
         "height": hint(control="number", pair="size", when=TO),
         "crop": hint(label="Crop to fit", when=TO),
-        "upscaler": hint(label="Upscaler 1"),
-        "second_upscaler": hint(label="Upscaler 2"),
-        "second_visibility": hint(label="Upscaler 2 visibility"),
     }
 )
 # The job's answer goes to whoever listens in the browser; the tab itself may have been left meanwhile.
@@ -51,8 +52,6 @@ def form() -> DrawnForm:
     schema = Upscale.model_json_schema()
     fields = schema["properties"]
     drawn = {name: {**fields[name], **marks} for name, marks in HINTS.items()}
-    for name in ("upscaler", "second_upscaler"):
-        drawn[name]["examples"] = [*PLAIN_UPSCALERS]  # the browser asks for the files
     return drawn_form({"properties": drawn}, title="Upscale")
 
 

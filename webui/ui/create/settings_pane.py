@@ -8,7 +8,7 @@ import gradio as gr
 from webui.domain.catalog import SAMPLERS, SCHEDULES
 from webui.ui import hires_form
 from webui.ui.create.tools import tool
-from webui.ui.extension_views import draw_accordions, names_of
+from webui.ui.forms_of_extensions.extension_sections import GROUPS, SectionsDrawing
 from webui.ui.layout import Pen
 from webui.ui.txt2img import SettingButtons
 
@@ -39,7 +39,10 @@ def draw(pen: Pen, engine: "Engine | None" = None, before: Callable[[], None] | 
     if pen.tab == "txt2img":
         hires_form.draw(pen)
     if engine is not None:
-        pen.extensions = draw_accordions(engine.extensions.infos, pen.tab, names_of(engine))
+        drawing = SectionsDrawing(engine.extensions.infos, pen.tab)
+        for group in GROUPS:
+            drawing.draw(group)
+        pen.extensions = drawing.sections
     _advanced(pen)
     return buttons
 

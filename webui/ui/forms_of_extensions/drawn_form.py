@@ -220,6 +220,9 @@ def _shape(schema: Schema, definitions: Schema, hints: FieldHint) -> tuple[Contr
 
 
 def _choice(values: Sequence[JsonValue], hints: FieldHint) -> tuple[Control, dict[str, Any]]:
+    if hints.cards:  # in the order of the cards
+        known = [value for value in map(str, hints.cards) if value in values]
+        values = [*known, *(value for value in values if value not in known)]
     choices = tuple((value, hints.labels.get(str(value)) or plain_value(str(value))) for value in values)
     cards = tuple(
         DrawnCard(value=value, **dict(hints.cards[str(value)]))

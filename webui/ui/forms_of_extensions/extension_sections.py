@@ -1,4 +1,4 @@
-"""The sections of extensions among the settings of a picture: a switch, a line, and the form that its options declare."""
+"""Sections of extensions among the settings of a picture: a switch, a line, and the form that their options declare."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from gradio.components import Component
 from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
-from webui.ui.create.sections import Section
 from webui.ui.forms_of_extensions.drawn_form import DrawnForm, drawn_form
 from webui.ui.forms_of_extensions.option_values import read_options, shown_options
 from webui.ui.own import own
 
 Group = Literal["composition", "quality", "expert"]
+GROUPS: tuple[Group, ...] = ("composition", "quality", "expert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,15 @@ class SectionsDrawing:
 
     def _section(self, info: ExtensionInfo, form: DrawnForm) -> ExtensionSection:
         elem_id = f"{self.prefix}_{info.name}"
-        with Section(info.title, elem_id) as section:
-            options = own("declared_form", {}, elem_id=f"{elem_id}_options", form=form.as_json())
-        return ExtensionSection(info.name, form, section.switch, options)
+        with gr.Column(elem_id=f"{elem_id}_section", elem_classes="section", min_width=0, scale=0):
+            with gr.Row(elem_classes="head"):
+                used = gr.Checkbox(
+                    False, label=info.title, elem_id=f"{elem_id}_enable", elem_classes="switch", container=False,
+                    min_width=0, interactive=True,
+                )  # fmt: skip
+            with gr.Column(elem_classes="body", min_width=0, scale=0):
+                options = own("declared_form", {}, elem_id=f"{elem_id}_options", form=form.as_json())
+        return ExtensionSection(info.name, form, used, options)
 
     @property
     def sections(self) -> ExtensionSections:

@@ -15,6 +15,12 @@
  * | `jobs:changed` | `{jobs, paused}` | queue, label of Generate |
  * | `job:progress` | one `progress` of the event stream | the stage |
  * | `job:picture` | `{picture}` | stage and history |
+ * | `extension:fill` | `{extension, options}` | the form of the extension, which is switched on |
+ * | `action:with` | `{form, name}`: a file, for the form of an action with that element id | the form |
+ * | `control:map` | `{extension, place, url}`: a map that a preprocessor drew | the canvas |
+ * | `files:changed` | `{}`: model files were made or looked for | lists of files |
+ * | `checkpoint:use` | `{name}` | the checkpoint above the page |
+ * | `upscale:answer` | `{job}` or `{error}` | the tab Upscale |
  *
  * @typedef {{id: string, job: string, index: number, url: string, thumb: string, width: number, height: number,
  *   seed: number|string, text: string, kind: string, created: number, grid: boolean}} Picture

@@ -77,7 +77,7 @@ export function files(/** @type {string} */ kind) {
 
 /** The checkpoint that is chosen above the page. */
 export function checkpoint() {
-  const box = /** @type {HTMLInputElement|null} */ (document.querySelector("#setting_sd_model_checkpoint input"));
+  const box = /** @type {HTMLInputElement|null} */ (document.querySelector(":is(#setting_sd_model_checkpoint, #txt2img_checkpoint) input"));
   return box?.value ?? "";
 }
 

@@ -21,7 +21,7 @@ export function slider(field, value, changed) {
   const { low, high, step = 1 } = field;
   const track = el("input", { type: "range", min: low, max: high, step, "aria-label": field.label });
   const number = el("input", { type: "number", step: field.whole ? 1 : "any", "aria-label": t("{name}, number", { name: field.label }) });
-  const paint = () => track.style.setProperty("--to", `${((Number(track.value) - Number(track.min)) / (Number(track.max) - Number(track.min) || 1)) * 100}%`);
+  const paint = () => track.style.setProperty("--range_progress", `${((Number(track.value) - Number(track.min)) / (Number(track.max) - Number(track.min) || 1)) * 100}%`);
   const show = (/** @type {number} */ next) => {
     // a value beyond the usual span widens the track: what was pasted is not cut
     track.min = String(Math.min(low, next));

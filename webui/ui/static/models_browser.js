@@ -7,8 +7,8 @@ import { facts, pictureOfFile } from "./cards_of_sources.js";
 
 const SHOWN = 120; // cards drawn at once; a search finds the others
 
-/** Draw the browser. @param {{element: HTMLElement, props: *}} context */
-export function mount({ element, props }) {
+/** Draw the browser. @param {{element: HTMLElement, props: *, trigger: (name: string) => void}} context */
+export function mount({ element, props, trigger }) {
   const kinds = props.kinds;
   const search = el("input", { type: "search", id: "models_search", placeholder: t("Search models"), "aria-label": t("Search models"), autocomplete: "off" });
   const again = iconButton("reload", t("Look at the folders again"), { id: "models_refresh" });
@@ -82,6 +82,11 @@ export function mount({ element, props }) {
   });
   search.addEventListener("input", draw);
   hear("files:changed", load);
+  hear("checkpoint:use", ({ name }) => {
+    props.value = { name, press: Date.now() };
+    trigger("use");
+    say("notice", { kind: "notice", text: t("The next pictures are made with {name}.", { name }) });
+  });
   element.replaceChildren(el("div", { class: "m-head" }, el("label", { class: "x-search" }, icon("search"), search), chosen, again), count, grid);
   load();
 }

@@ -124,7 +124,7 @@ export function mount({ element, props, trigger, upload }) {
     receive(picture);
   });
   const stage = el("button", { type: "button", class: "f-quiet", onclick: () => (pictureOnStage() ? receive(pictureOnStage()) : failed(t("There is no picture on the stage yet."))) }, t("From the stage"));
-  const side = el("aside", { class: "a-side", "aria-label": t("Upscale") }, el("h2", {}, t("Pictures")), thumbs, el("div", { class: "f-acts" }, opener(t("Load"), add, { several: true, id: "extras_image" }), stage), el("h2", {}, t("Size")), body.node, ...others.map((one) => one.node), el("div", { class: "a-foot" }, status, el("div", { class: "a-go" }, go)));
+  const side = el("aside", { class: "a-side", "aria-label": t("Upscale") }, el("h2", {}, t("Pictures")), thumbs, el("div", { class: "f-acts" }, opener(t("Load"), add, { several: true, id: "extras_image" }), stage), body.node, ...others.map((one) => one.node), el("div", { class: "a-foot" }, status, el("div", { class: "a-go" }, go)));
   element.classList.add("action", "narrow");
   element.replaceChildren(side, el("div", { class: "a-main u-main" }, view.node, film, acts));
   drawPictures();
