@@ -37,12 +37,14 @@ class Card(_Frozen):
     """One choice of several that need a sentence.
 
     Attributes:
+        value: of the option; `hint` fills it in.
         diagram: `lines|points|result` in a box of 48 x 30: a path of SVG, points `6 22,42 8`, and the point that is
             marked. Only path letters and numbers.
         formula: what is computed, for a line that sums the form up; `{alpha}` is the value of a field.
     """
 
     title: Words
+    value: str = ""
     text: Words = ""
     diagram: Diagram = ""
     formula: Words = ""
@@ -113,7 +115,7 @@ class FieldHint(_Frozen):
     range: str = ""
     span: tuple[float, float, float] | None = None
     first: int = Field(9, ge=1, le=50)
-    cards: dict[str, Card] = {}
+    cards: tuple[Card, ...] = ()
     columns: Columns | None = None
     heat: Heat | None = None
     fits: str = ""
@@ -181,10 +183,11 @@ def hint(
     Raises:
         pydantic.ValidationError: a hint is not of its form.
     """
+    named = tuple(card.model_copy(update={"value": value}) for value, card in (cards or {}).items())
     given = FieldHint(
         label=label, labels=dict(labels or {}), level=level, pair=pair, control=control, unit=unit, range=range,
         when={name: tuple(values) for name, values in (when or {}).items()}, span=span, first=first,
-        cards=dict(cards or {}), columns=columns, heat=heat, fits=fits, preview=preview, chip=chip,
+        cards=named, columns=columns, heat=heat, fits=fits, preview=preview, chip=chip,
         axis=axis if isinstance(axis, bool) else {"values": axis["values"]},
     )  # fmt: skip
     marks: dict[str, Any] = {"model": model} if model else {}

@@ -32,6 +32,7 @@ def draw_action(info: ExtensionInfo, action: ActionInfo) -> gr.HTML:
         elem_id=form_id(info, action),
         elem_classes="fills",
         form=form.as_json(),
+        place=form_id(info, action),
         action=action.name,
         is_wide=any(field.control in LARGE for field in form.fields),
         tried=list((info.options or {}).get("properties", {})),

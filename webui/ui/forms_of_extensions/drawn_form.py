@@ -3,13 +3,14 @@
 A field that no control can show is edited as JSON.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from webui.domain.extensions import ActionInfo
-from webui.extension_api.hints import KEY, Chooser, Columns, FieldHint, FormHint, Heat, Sliders
+from webui.extension_api.hints import KEY, Card, Chooser, Columns, FieldHint, FormHint, Heat, Sliders
 from webui.ui.forms_of_extensions.plain_words import plain_label, plain_title, plain_value
 
 Schema = Mapping[str, Any]
@@ -20,19 +21,8 @@ Control = Literal[
 FINE, COARSE = 1.0, 100.0  # up to the first a slider moves by 0.01; above the second a box is handier
 SEGMENTS = 3  # choices up to which they stand beside each other
 LONG_WORD = 12  # characters of a choice from which on a list is handier
+log = logging.getLogger(__name__)
 UNITS = 10  # of a list whose type has no limit
-
-
-class DrawnCard(BaseModel):
-    """One choice of several that have a sentence; the meanings are those of `extension_api.Card`."""
-
-    model_config = ConfigDict(frozen=True)
-
-    value: JsonValue
-    title: str
-    text: str = ""
-    diagram: str = ""
-    formula: str = ""
 
 
 class DrawnField(BaseModel):
@@ -73,7 +63,7 @@ class DrawnField(BaseModel):
     unit: str = ""
     range: str = ""
     first: int = 9
-    cards: tuple[DrawnCard, ...] = ()
+    cards: tuple[Card, ...] = ()
     columns: Columns | None = None
     heat: Heat | None = None
     fits: str = ""
@@ -124,7 +114,7 @@ def drawn_form(
     Args:
         actions: those of the extension, which its form may ask.
     """
-    hints = _form_hint(schema)
+    hints = _form_hint(schema.get(KEY, {}))
     return DrawnForm(
         extension=extension,
         title=title,
@@ -135,8 +125,21 @@ def drawn_form(
     )
 
 
-def _form_hint(schema: Schema) -> FormHint:
-    return FormHint.model_validate(schema.get(KEY, {}))
+def _form_hint(hints: object) -> FormHint:
+    """The hints of a model. They were checked when the extension was described, maybe by an earlier program."""
+    try:
+        return FormHint.model_validate(hints)
+    except ValidationError:
+        log.warning("hints of a form cannot be used; it is drawn without them", exc_info=True)
+        return FormHint()
+
+
+def _field_hint(hints: object) -> FieldHint:
+    try:
+        return FieldHint.model_validate(hints)
+    except ValidationError:
+        log.warning("hints of a field cannot be used; it is drawn without them", exc_info=True)
+        return FieldHint()
 
 
 def _fields(schema: Schema, definitions: Schema) -> Iterator[DrawnField]:
@@ -162,7 +165,7 @@ def _resolved(raw: Schema, definitions: Schema) -> Schema:
 
 
 def _field(name: str, schema: Schema, definitions: Schema, *, needed: bool) -> DrawnField:
-    hints = FieldHint.model_validate(schema.get(KEY, {}))
+    hints = _field_hint(schema.get(KEY, {}))
     control, more = _shape(schema, definitions, hints)
     return DrawnField(
         name=name,
@@ -215,21 +218,17 @@ def _shape(schema: Schema, definitions: Schema, hints: FieldHint) -> tuple[Contr
         return _list(schema, definitions)
     if kind == "object" and schema.get("properties"):
         fields = tuple(_fields(schema, definitions))
-        return "part", {"fields": fields, "form": FormHint.model_validate(schema.get("of_model", {})), "default": {}}
+        return "part", {"fields": fields, "form": _form_hint(schema.get("of_model", {})), "default": {}}
     return "json", {}
 
 
 def _choice(values: Sequence[JsonValue], hints: FieldHint) -> tuple[Control, dict[str, Any]]:
     if hints.cards:  # in the order of the cards
-        known = [value for value in map(str, hints.cards) if value in values]
+        known = [card.value for card in hints.cards if card.value in values]
         values = [*known, *(value for value in values if value not in known)]
     choices = tuple((value, hints.labels.get(str(value)) or plain_value(str(value))) for value in values)
-    cards = tuple(
-        DrawnCard(value=value, **dict(hints.cards[str(value)]))
-        if str(value) in hints.cards
-        else DrawnCard(value=value, title=label)
-        for value, label in choices
-    )
+    by_value = {card.value: card for card in hints.cards}
+    cards = tuple(by_value.get(str(value)) or Card(title=label, value=str(value)) for value, label in choices)
     is_short = len(choices) <= SEGMENTS and all(len(label) <= LONG_WORD for _, label in choices)
     control = hints.control or ("segments" if is_short else "choice")
     return control, {"choices": choices, "cards": cards if control == "cards" else ()}
@@ -270,7 +269,7 @@ def _list(schema: Schema, definitions: Schema) -> tuple[Control, dict[str, Any]]
     if items.get("type") == "object" and items.get("properties"):
         return "units", {
             "fields": tuple(_fields(items, definitions)), "most": most, "default": [],
-            "form": FormHint.model_validate(items.get("of_model", {})),
+            "form": _form_hint(items.get("of_model", {})),
         }  # fmt: skip
     if items.get("contentEncoding") == "base64":
         return "pictures", {"most": most, "default": []}

@@ -98,7 +98,7 @@ class SectionsDrawing:
                     min_width=0, interactive=True,
                 )  # fmt: skip
             with gr.Column(elem_classes="body", min_width=0, scale=0):
-                options = own("declared_form", {}, elem_id=f"{elem_id}_options", form=form.as_json())
+                options = own("declared_form", {}, elem_id=f"{elem_id}_options", form=form.as_json(), place=elem_id)
         return ExtensionSection(info.name, form, used, options)
 
     @property

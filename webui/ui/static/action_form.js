@@ -40,11 +40,11 @@ export function mount({ element, props, upload }) {
   const status = el("div", { class: "a-status", role: "status" });
   const made = el("div", { class: "a-made" });
   const recipe = el("code", { class: "a-recipe", hidden: true });
-  const run = el("button", { type: "button", class: "f-go", id: `${props.elem_id}_run` }, drawn.tries ? t("Save") : drawn.title ?? t("Start"));
-  const attempt = el("button", { type: "button", class: "f-go second", id: `${props.elem_id}_try` }, t("Try (no file)"));
-  const stop = el("button", { type: "button", class: "f-go second", id: `${props.elem_id}_cancel`, hidden: true }, t("Stop"));
+  const run = el("button", { type: "button", class: "f-go", id: `${props.place}_run` }, drawn.tries ? t("Save") : drawn.title ?? t("Start"));
+  const attempt = el("button", { type: "button", class: "f-go second", id: `${props.place}_try` }, t("Try (no file)"));
+  const stop = el("button", { type: "button", class: "f-go second", id: `${props.place}_cancel`, hidden: true }, t("Stop"));
   const failed = (/** @type {string} */ text) => status.replaceChildren(el("div", { class: "f-say bad", role: "alert" }, text));
-  const scope = new Scope(state, [], state.fields, { elemId: props.elem_id, hints: drawn, isWide, upload, failed });
+  const scope = new Scope(state, [], state.fields, { elemId: props.place, hints: drawn, isWide, upload, failed });
   const body = bodyOf(scope);
   const buttons = el("div", { class: "a-go" }, stop, drawn.tries ? attempt : null, run);
   const foot = el("div", { class: "a-foot" }, status, buttons);
@@ -143,14 +143,15 @@ export function mount({ element, props, upload }) {
   hear("files:changed", () => state.changed(null));
   const receive = () => {
     const field = state.fields.find((one) => one.control === "model");
-    const name = waiting.get(props.elem_id);
+    const name = waiting.get(props.place);
     if (!field || name === undefined) return;
-    waiting.delete(props.elem_id);
+    waiting.delete(props.place);
     state.values[field.name] = name;
     state.changed(null);
   };
   hear("action:with", receive);
   receive();
+  state.wake();
   ready();
   const before = sessionStorage.getItem(key);
   if (before) look(before).then(() => follow(before), () => sessionStorage.removeItem(key));

@@ -56,13 +56,13 @@ export function source(/** @type {DrawnField} */ field, /** @type {Scope} */ sco
       show();
     });
   });
-  files(field.model)
-    .then((found) => {
-      there = found;
-      show();
-      scope.state.changed(field);
-    })
-    .catch((error) => scope.fail(field, error));
+  const load = () => files(field.model).then((found) => {
+    there = found;
+    show();
+    scope.state.changed(field);
+  }, (error) => scope.fail(field, error));
+  scope.state.whenUsed(load);
+  scope.state.whenFilesChange(load);
   show();
   return { node, show };
 }

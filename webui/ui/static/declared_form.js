@@ -22,10 +22,17 @@ export function mount({ element, props, watch, upload }) {
   const sectionSwitch = () => /** @type {HTMLInputElement|null} */ (section?.querySelector(".head input[type=checkbox]") ?? null);
   const isUsed = () => sectionSwitch()?.checked ?? true;
   const failed = (/** @type {string} */ text) => say("notice", { kind: "error", text });
-  const scope = new Scope(state, [], state.fields, { elemId: props.elem_id, hints: drawn, isWide: false, upload, failed });
-  const body = bodyOf(scope);
+  const scope = new Scope(state, [], state.fields, { elemId: props.place, hints: drawn, isWide: false, upload, failed });
+  /** @type {import("./form_body.js").Body|null} */
+  let body = null; // drawn when the form is used first
   element.classList.add("declared");
-  element.replaceChildren(body.node);
+  const draw = () => {
+    if (body || !isUsed()) return;
+    body = bodyOf(scope);
+    element.replaceChildren(body.node);
+    state.wake();
+    publish();
+  };
 
   /** @type {Problem[]} */
   let problems = [];
@@ -61,7 +68,7 @@ export function mount({ element, props, watch, upload }) {
   const watched = watchProblems(state, isUsed, tell);
   const look = () => watched.look();
   const shown = (/** @type {*} */ from) => {
-    body.show(from);
+    body?.show(from);
     publish();
     if (from === null) tell(problems); // the controls were drawn anew
     sum();
@@ -69,23 +76,30 @@ export function mount({ element, props, watch, upload }) {
   state.hear(shown);
   watch("value", () => {
     if (JSON.stringify(props.value) !== JSON.stringify(state.values)) state.fill(props.value ?? {});
+    draw();
   });
   section?.addEventListener("change", (event) => {
     if (event.target === sectionSwitch()) {
+      draw();
       look();
       sum();
     }
   });
+  const use = () => !isUsed() && sectionSwitch()?.click();
   const fill = (/** @type {*} */ options) => {
     waiting.delete(drawn.extension);
     state.fill(options);
-    if (!isUsed()) sectionSwitch()?.click();
+    use();
   };
   hear("extension:fill", ({ extension, options }) => extension === drawn.extension && fill(options));
-  hear("picture:send", ({ picture, to }) => to === drawn.extension && receive(state, picture, { upload, failed, use: () => !isUsed() && sectionSwitch()?.click() }));
+  hear("picture:send", ({ picture, to }) => to === drawn.extension && receive(state, picture, { upload, failed, use }));
   if (waiting.has(drawn.extension)) fill(waiting.get(drawn.extension));
   publish();
+  draw();
   sum();
+  // Python and kept forms switch a section on without an event of the page
+  const box = sectionSwitch();
+  if (box) new MutationObserver(draw).observe(section, { subtree: true, attributeFilter: ["aria-checked", "class"] });
 }
 
 /** Put a picture that was sent here into the first unit without one, or into the first field for one. */

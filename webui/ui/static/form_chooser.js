@@ -68,8 +68,8 @@ export function chooser(/** @type {Scope} */ scope) {
       scope.about.failed(/** @type {Error} */ (error).message);
     }
   };
-  load();
-  return { node, show: () => { draw(); }, load };
+  scope.state.whenUsed(load);
+  return { node, show: draw };
 }
 
 /** The choice that the values came from, where they say it: the first whose lists hold what was chosen. */
@@ -120,10 +120,10 @@ export function describedSliders(/** @type {Scope} */ scope) {
       if (from !== node) one.show(shown(one.field));
     }
   };
-  scope.list(about.action).then((data) => {
+  scope.state.whenUsed(() => scope.list(about.action).then((data) => {
     described = data[about.at] ?? {};
     show();
-  }, (error) => scope.about.failed(error.message));
+  }, (error) => scope.about.failed(error.message)));
   return { node, show };
 }
 

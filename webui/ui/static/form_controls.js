@@ -55,13 +55,13 @@ function choice(field, scope) {
     };
   };
   show();
+  const load = () => files(field.model).then((there) => {
+    known = there.filter((file) => file.usable).map((file) => [file.name, file.title]);
+    show();
+  }, (error) => scope.fail(field, error));
   if (field.model) {
-    files(field.model)
-      .then((there) => {
-        known = there.filter((file) => file.usable).map((file) => [file.name, file.title]);
-        show();
-      })
-      .catch((error) => scope.fail(field, error));
+    scope.state.whenUsed(load);
+    scope.state.whenFilesChange(load);
   }
   return { node: named(field, select), show };
 }

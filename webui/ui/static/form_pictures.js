@@ -88,7 +88,7 @@ export function picture(field, scope) {
   const image = el("img", { alt: field.label, hidden: true });
   const empty = el("span", { class: "f-empty" }, icon("image"));
   const remove = iconButton("close", t("Remove this picture"), { onclick: () => give(null), hidden: true });
-  const frame = el("figure", { class: "f-picture", tabindex: "0", "aria-label": t("{name}: drop or paste a picture", { name: field.label }) }, image, empty, el("figcaption", { "data-help": field.help }, field.label), remove);
+  const frame = el("figure", { class: "f-picture", tabindex: "0", title: field.help, "aria-label": t("{name}: drop or paste a picture", { name: field.label }) }, image, empty, el("figcaption", {}, field.label), remove);
   const map = field.preview ? mapOf(field, scope) : null;
 
   const show = () => {

@@ -1,5 +1,7 @@
 // The values of one declared form, and who hears of a change. No drawing here.
 
+import { hear } from "./bus.js";
+
 /**
  * One control, as `drawn_form.py` makes it. What is as usual is left out.
  * @typedef {object} DrawnField
@@ -134,6 +136,29 @@ export class FormState {
     this.listeners = new Set();
     /** What keeps the form from being used, by the control that says it. @type {Map<string, string>} */
     this.wrong = new Map();
+    this.isAwake = false;
+    /** @type {(() => void)[]} */
+    this.sleeping = [];
+    /** @type {Set<() => void>} */
+    this.listing = new Set();
+    hear("files:changed", () => this.isAwake && this.listing.forEach((work) => work()));
+  }
+
+  /** Do what asks the server once the form is used: a form that is off asks nothing. */
+  whenUsed(/** @type {() => void} */ work) {
+    if (this.isAwake) work();
+    else this.sleeping.push(work);
+  }
+
+  /** Do something again when model files were made or looked for. */
+  whenFilesChange(/** @type {() => void} */ work) {
+    this.listing.add(work);
+  }
+
+  /** The form is used from now on. */
+  wake() {
+    this.isAwake = true;
+    for (const work of this.sleeping.splice(0)) work();
   }
 
   /** Note what keeps the form from being used; "" for nothing. */

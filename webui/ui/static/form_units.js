@@ -1,7 +1,7 @@
 // A list of models, one at a time: a chip for each, one to add another, and the controls of the chosen one.
 
 import { el, iconButton, t, toggle } from "./kit.js";
-import { firstOf, line } from "./form_state.js";
+import { CHOICE, firstOf, line } from "./form_state.js";
 
 /** @typedef {import("./form_state.js").DrawnField} DrawnField */
 /** @typedef {import("./form_scope.js").Scope} Scope */
@@ -39,7 +39,7 @@ export function units(field, scope, bodyOf) {
   const drawChips = () => {
     const list = all();
     const chips = list.map((unit, number) =>
-      el("button", { type: "button", class: `f-unitchip${isOn(unit) ? "" : " off"}`, "aria-pressed": String(number === at), "data-place": `${field.name}.${number}`, onclick: () => choose(number) }, el("b", {}, String(number + 1)), ` ${line(field.chip ?? "", field.fields ?? [], unit) || t("Unit")}`),
+      el("button", { type: "button", class: `f-unitchip${isOn(unit) ? "" : " off"}`, "aria-pressed": String(number === at), "data-place": `${field.name}.${number}`, onclick: () => choose(number) }, el("b", {}, String(number + 1)), ` ${field.form?.chooser && !unit[CHOICE] ? t("new") : line(field.chip ?? "", field.fields ?? [], unit)}`),
     );
     const isFull = list.length >= (field.most ?? 10);
     const add = iconButton("plus", t("Another unit"), { onclick: () => use([...list, fresh()], list.length), disabled: isFull });

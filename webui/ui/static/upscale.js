@@ -127,6 +127,7 @@ export function mount({ element, props, trigger, upload }) {
   const side = el("aside", { class: "a-side", "aria-label": t("Upscale") }, el("h2", {}, t("Pictures")), thumbs, el("div", { class: "f-acts" }, opener(t("Load"), add, { several: true, id: "extras_image" }), stage), body.node, ...others.map((one) => one.node), el("div", { class: "a-foot" }, status, el("div", { class: "a-go" }, go)));
   element.classList.add("action", "narrow");
   element.replaceChildren(side, el("div", { class: "a-main u-main" }, view.node, film, acts));
+  state.wake();
   drawPictures();
   if (waiting.length) receive(waiting.splice(0).at(-1));
 }
@@ -136,7 +137,10 @@ function extensionPart(/** @type {*} */ drawn, /** @type {*} */ about) {
   const state = new FormState(drawn, {});
   const body = bodyOf(new Scope(state, [], state.fields, { ...about, elemId: `extras_${drawn.extension}`, hints: drawn }));
   body.node.hidden = true;
-  const onOff = toggle(drawn.title, false, (isOn) => { body.node.hidden = !isOn; });
+  const onOff = toggle(drawn.title, false, (isOn) => {
+    body.node.hidden = !isOn;
+    state.wake();
+  });
   onOff.classList.add("f-switch");
   onOff.querySelector("input").id = `extras_${drawn.extension}_enable`;
   state.hear((from) => body.show(from));
