@@ -25,7 +25,7 @@ OPTIONS_URL = "/sdapi/v1/options"
 EVERY = (*KNOWN, *OF_ONE_TASK, "face_restoration_model", "code_former_weight")
 OTHERS = {  # values that are not the default, where its type alone does not lead to one
     "samples_format": "webp", "grid_format": "jpg", "sd_vae_encode_method": "Full", "sd_vae_decode_method": "Full",
-    "upscaler_for_img2img": "Lanczos", "hires_fix_refiner_pass": "first pass", "initial_noise_multiplier": 0.5,
+    "upscaler_for_img2img": "Nearest", "hires_fix_refiner_pass": "first pass", "initial_noise_multiplier": 0.5,
     "img2img_extra_noise": 0.25, "grid_background_color": "#102030", "img2img_background_color": "#102030",
 }  # fmt: skip
 
@@ -134,7 +134,7 @@ def test_each_setting_without_effect_has_a_reason() -> None:
         ({"img2img_background_color": "#12"}, "img2img_background_color"),
         ({"samples_filename_pattern": "x" * 300}, "samples_filename_pattern"),
         ({"ui_tab_order": "a"}, "ui_tab_order"),
-        ({"upscaler_for_img2img": "R-ESRGAN 4x+"}, "upscaler_for_img2img"),
+        ({"upscaler_for_img2img": 3}, "upscaler_for_img2img"),
         ({"initial_noise_multiplier": 9}, "initial_noise_multiplier"),
         ({"no_such_key": None}, "no_such_key"),
     ],

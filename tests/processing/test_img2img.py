@@ -11,9 +11,10 @@ from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest, Img2Img, Refiner
 from webui.domain.result import GeneratedImage, Progress
 from webui.domain.settings import BackSettings
-from webui.imaging.resize import fitted
+from webui.imaging.resize import FitMode, fitted
 from webui.output.parse import parse, read_fields
 from webui.processing.back import Back, build
+from webui.processing.inpaint import prepared
 from webui.processing.plan import Walk, make_plan, walk_of
 
 NOISY = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8))
@@ -148,3 +149,28 @@ def test_the_refiner_and_inpainting_checkpoints_take_part(back: Back) -> None:
 def test_what_cannot_be_done_is_refused_in_words(back: Back) -> None:
     with pytest.raises(BadRequestError, match="at least 8 pixels"):
         back.run(ask(image=Image.new("RGB", (100, 4)), resize_mode="latent"), Silent())
+
+
+@pytest.mark.parametrize("mode", ["resize", "crop", "fill"])
+def test_a_small_picture_is_enlarged_by_the_upscaler_that_was_chosen(mode: FitMode) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def grow(picture: Image.Image, width: int, height: int) -> Image.Image:
+        asked.append((width, height))
+        return picture.resize((width, height), Image.Resampling.NEAREST)
+
+    image = Image.fromarray(np.random.default_rng(3).integers(0, 256, (20, 30, 3), dtype=np.uint8))
+    task = Img2Img(image=image, resize_mode=mode)
+    [made] = prepared(task, 64, 64, grow).pictures
+    assert asked == [{"resize": (64, 64), "crop": (96, 64), "fill": (64, 42)}[mode]]
+    if mode == "crop":
+        whole = image.resize((96, 64), Image.Resampling.NEAREST)
+        assert (np.asarray(made) == np.asarray(whole.crop((16, 0, 80, 64)))).all()
+    asked.clear()
+    assert prepared(task, 16, 16, grow).pictures[0].size == (16, 16)
+    assert asked == [], "a picture that shrinks needs no upscaler"
+
+
+def test_an_upscaler_that_is_not_there_is_named(back: Back) -> None:
+    with pytest.raises(BadRequestError, match=r"task\.resize_upscaler: no 'R-ESRGAN 4x\+'"):
+        back.run(ask(resize_upscaler="R-ESRGAN 4x+"), Silent())

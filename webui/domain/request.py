@@ -62,6 +62,9 @@ class Img2Img(Frozen):
     resize_mode: Literal["resize", "crop", "fill", "latent"] = Field(
         "resize", description="how the picture is brought to width x height; latent: its latents are stretched"
     )
+    resize_upscaler: Name = Field(
+        "Lanczos", description="what enlarges a picture that is smaller than width x height; masks are always stretched"
+    )
     fix_steps: bool = Field(False, description="run as many steps as asked for, however low the strength")
     noise_multiplier: Number = Field(1.0, ge=0, le=2, description="factor on the noise that the run starts with")
     extra_noise: Number = Field(0.0, ge=0, le=1, description="noise added to the start beyond the schedule's")

@@ -1,25 +1,40 @@
 """Brings pictures and masks to an exact size."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from PIL import Image
 
 LANCZOS = Image.Resampling.LANCZOS
 FitMode = Literal["resize", "crop", "fill"]
+Grow = Callable[[Image.Image, int, int], Image.Image]  # (picture, width, height) -> the picture at that size
 
 
-def fitted(picture: Image.Image, mode: FitMode, width: int, height: int) -> Image.Image:
+def fitted(picture: Image.Image, mode: FitMode, width: int, height: int, grow: Grow | None = None) -> Image.Image:
     """The picture, RGB or L, at exactly width x height.
 
     Args:
+        grow: brings a picture that is too small to a size; None: Lanczos does.
         mode: `resize` stretches it; `crop` covers the size and cuts off what lies beyond it, the same on both sides;
             `fill` puts all of it in the middle and stretches its border rows or columns over the rest.
     """
+    if grow is not None and max(width / picture.width, height / picture.height) > 1:
+        picture = grow(picture, *_cover(picture, mode, width, height))
     if mode == "crop":
         return _cropped(picture, width, height)
     if mode == "fill":
         return _filled(picture, width, height)
-    return picture.resize((width, height), LANCZOS)
+    return picture if picture.size == (width, height) else picture.resize((width, height), LANCZOS)
+
+
+def _cover(picture: Image.Image, mode: FitMode, width: int, height: int) -> tuple[int, int]:
+    """The size at which the whole picture is needed before it is cut or its border is stretched."""
+    if mode == "resize":
+        return width, height
+    is_wide = width / height > picture.width / picture.height
+    if is_wide == (mode == "crop"):
+        return width, max(1, picture.height * width // picture.width)
+    return max(1, picture.width * height // picture.height), height
 
 
 def _cropped(picture: Image.Image, width: int, height: int) -> Image.Image:

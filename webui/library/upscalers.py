@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from webui.domain.errors import BadRequestError, UnknownModelError, UnusableFileError
 from webui.domain.hires import LATENT_UPSCALERS
-from webui.domain.request import GenerationRequest, Txt2Img
+from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.upscale import PLAIN_UPSCALERS, Upscale
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
@@ -65,6 +65,8 @@ def check_upscalers(library: ModelLibrary, request: GenerationRequest) -> None:
         named = {"task.upscaler": task.upscaler, "task.second_upscaler": task.second_upscaler}
     elif isinstance(task, Txt2Img) and task.hires.enabled and task.hires.upscaler not in LATENT_UPSCALERS:
         named = {"task.hires.upscaler": task.hires.upscaler}
+    elif isinstance(task, Img2Img):
+        named = {"task.resize_upscaler": task.resize_upscaler}
     for field, name in named.items():
         if name not in PLAIN_UPSCALERS:
             try:

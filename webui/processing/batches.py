@@ -10,6 +10,7 @@ from torch import Tensor
 
 from webui.domain.errors import Cancelled
 from webui.domain.hires import Hires
+from webui.domain.request import Img2Img
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.decode import decode
 from webui.processing.hires import Enlarged, Enlarger, first_picture
@@ -23,7 +24,7 @@ from webui.processing.stages import StageFiles, Stages
 from webui.processing.start import Start, start_of
 from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
-from webui.processing.upscaling import Upscalers
+from webui.processing.upscaling import LANCZOS_NAME, Upscalers
 from webui.prompt.composition import NetworkTag
 from webui.sampling.schedules import SigmaTable
 from webui.weights.families.contract import networks_of
@@ -77,7 +78,10 @@ class BatchSampler:
     @cached_property
     def start(self) -> Start | None:
         """The pictures that the first pass of every batch starts from, encoded when they are first asked for."""
-        return start_of(self._job.plan, self._job.model)
+        task = self._job.plan.request.task
+        name = task.resize_upscaler if isinstance(task, Img2Img) else LANCZOS_NAME
+        grow = self._tools.upscalers.growing(name, lambda done, total: self._report.look())
+        return start_of(self._job.plan, self._job.model, grow)
 
     def sample(self, batch: Batch) -> Made | None:
         """The latents of a batch after its passes.

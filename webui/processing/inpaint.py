@@ -19,7 +19,7 @@ from webui.imaging.color import matched
 from webui.imaging.masks import Box, blurred, coverage, doubled, painted_box, with_aspect
 from webui.imaging.outpaint import Margins, grown, rounded
 from webui.imaging.overlay import composite, filled, laid_over, placed, protected
-from webui.imaging.resize import FitMode, fitted
+from webui.imaging.resize import FitMode, Grow, fitted
 from webui.library.family import ModelSpec
 
 _FITS: Mapping[str, FitMode] = MappingProxyType({"resize": "resize", "crop": "crop", "fill": "fill"})
@@ -96,27 +96,33 @@ def _outpainted(task: Img2Img, asked: Outpainting) -> tuple[Img2Img, int, int]:
     return task.model_copy(update=changes), canvas.width, canvas.height
 
 
-def prepared(task: Img2Img, width: int, height: int) -> Canvas:
-    """Bring the pictures of a task to size and, with a mask, hide what it covers."""
+def prepared(task: Img2Img, width: int, height: int, grow: Grow | None = None) -> Canvas:
+    """Bring the pictures of a task to size and, with a mask, hide what it covers.
+
+    Args:
+        grow: brings pictures that are too small to a size; None: Lanczos does. Masks are always stretched by Lanczos.
+    """
     pictures = tuple(picture.open() for picture in (task.image, *task.further_images))
     if task.inpainting is None:
-        return Canvas(_sized(pictures, task.resize_mode, width, height))
+        return Canvas(_sized(pictures, task.resize_mode, width, height, grow))
     mask = _painted(task.inpainting)
     if task.inpainting.area == "masked":
-        return _close_up(task, task.inpainting, pictures, mask, width, height)
+        return _close_up(task, task.inpainting, pictures, mask, (width, height), grow)
     mode: FitMode = "resize" if task.resize_mode == "latent" else task.resize_mode
     mask = fitted(mask, mode, width, height)
-    originals = tuple(fitted(picture, mode, width, height) for picture in pictures)
+    originals = tuple(fitted(picture, mode, width, height, grow) for picture in pictures)
     note = "" if mask.getbbox() else NOTHING
     return Canvas(_hidden(originals, mask, task.inpainting), mask, originals, doubled(mask), note=note)
 
 
-def _sized(pictures: tuple[Image.Image, ...], mode: str, width: int, height: int) -> tuple[Image.Image, ...]:
+def _sized(
+    pictures: tuple[Image.Image, ...], mode: str, width: int, height: int, grow: Grow | None
+) -> tuple[Image.Image, ...]:
     """The pictures at the wanted size. In mode `latent` they stay as they are, because later their latents are
     stretched.
     """
     fit = _FITS.get(mode)
-    return pictures if fit is None else tuple(fitted(picture, fit, width, height) for picture in pictures)
+    return pictures if fit is None else tuple(fitted(picture, fit, width, height, grow) for picture in pictures)
 
 
 def _painted(options: Inpainting) -> Image.Image:
@@ -128,20 +134,25 @@ def _painted(options: Inpainting) -> Image.Image:
 
 
 def _close_up(
-    task: Img2Img, options: Inpainting, pictures: tuple[Image.Image, ...], mask: Image.Image, width: int, height: int
+    task: Img2Img,
+    options: Inpainting,
+    pictures: tuple[Image.Image, ...],
+    mask: Image.Image,
+    wanted: tuple[int, int],
+    grow: Grow | None,
 ) -> Canvas:
     """The canvas for inpaint area "only masked": the surroundings of the mask alone, enlarged to width x height."""
-    size = pictures[0].size
+    (width, height), size = wanted, pictures[0].size
     if any(picture.size != size for picture in pictures):
         raise BadRequestError("task.further_images", "with area masked all pictures must have the same size")
     if mask.size != size:
         mask = fitted(mask, "resize", *size)
     found = painted_box(mask, options.padding)
     if found is None:
-        return Canvas(_sized(pictures, task.resize_mode, width, height), note=BLANK)
+        return Canvas(_sized(pictures, task.resize_mode, width, height, grow), note=BLANK)
     box = with_aspect(found, (width, height), size)
     close = fitted(mask.crop(box), "fill", width, height)
-    parts = tuple(fitted(picture.crop(box), "fill", width, height) for picture in pictures)
+    parts = tuple(fitted(picture.crop(box), "fill", width, height, grow) for picture in pictures)
     return Canvas(_hidden(parts, close, options), close, pictures, mask, box)
 
 

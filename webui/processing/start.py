@@ -14,6 +14,7 @@ from torch.nn.functional import interpolate
 from webui.domain.errors import BadRequestError
 from webui.domain.inpainting import SoftInpainting
 from webui.domain.request import GenerationRequest, Img2Img
+from webui.imaging.resize import Grow
 from webui.imaging.soft import changed_mask
 from webui.processing.depth_channel import depth_channel
 from webui.processing.inpaint import Canvas, finished, prepared
@@ -35,11 +36,18 @@ class Start:
         canvas: the pictures that were encoded.
     """
 
-    def __init__(self, request: GenerationRequest, task: Img2Img, seeds: Sequence[int], model: LoadedModel) -> None:
+    def __init__(
+        self,
+        request: GenerationRequest,
+        task: Img2Img,
+        seeds: Sequence[int],
+        model: LoadedModel,
+        grow: Grow | None = None,
+    ) -> None:
         self._request = request
         self._task = task
         self._device = model.device
-        self.canvas: Canvas = prepared(task, request.width, request.height)
+        self.canvas: Canvas = prepared(task, request.width, request.height, grow)
         self._cells = model.spec.latents.grid(request.width, request.height)
         self._pixels = [to_pixels(picture, model.device) for picture in self.canvas.pictures]
         self._seen: tuple[LoadedModel, Tensor | None] | None = None
@@ -146,14 +154,19 @@ class Start:
         return (mask.round() if rounded else mask)[None, None]
 
 
-def start_of(plan: Plan, model: LoadedModel) -> Start | None:
+def start_of(plan: Plan, model: LoadedModel, grow: Grow | None = None) -> Start | None:
     """Encode the pictures that a plan starts from; None where it starts from noise.
+
+    Args:
+        grow: brings pictures that are too small to a size; None: Lanczos does.
 
     Raises:
         BadRequestError: a picture is too small.
     """
     task = plan.request.task
-    return Start(plan.request, task, plan.batches[0].seeds, model) if isinstance(task, Img2Img) else None
+    if not isinstance(task, Img2Img):
+        return None
+    return Start(plan.request, task, plan.batches[0].seeds, model, grow)
 
 
 def to_pixels(picture: Image.Image, device: torch.device) -> Tensor:

@@ -8,12 +8,13 @@ from PIL import Image
 
 from webui.domain.request import GenerationRequest
 from webui.domain.upscale import PLAIN_UPSCALERS
+from webui.imaging.resize import Grow
 from webui.imaging.upscale import LANCZOS, NEAREST, UpscalerPass, Watch, by_filter, by_model, resized, rounded
 from webui.library.library import ModelLibrary
 from webui.library.upscalers import check_upscalers, find_upscaler
 from webui.weights.upscalers import UpscalerCache
 
-NONE, _, NEAREST_NAME = PLAIN_UPSCALERS
+NONE, LANCZOS_NAME, NEAREST_NAME = PLAIN_UPSCALERS
 
 
 class Upscalers:
@@ -43,3 +44,9 @@ class Upscalers:
         if name == NONE:
             return resized(image, width, height, None)
         return resized(image, width, height, lambda scale: self.pass_of(name, scale, watch, int))
+
+    def growing(self, name: str, watch: Watch) -> Grow | None:
+        """What brings pictures to a size with the upscaler; None where Lanczos does all of it."""
+        if name in (NONE, LANCZOS_NAME):
+            return None
+        return lambda image, width, height: self.resized(image, name, width, height, watch)

@@ -167,6 +167,15 @@ PICTURE: tuple[Row | Place, ...] = (
         ),
     ),
     Row(
+        "task.resize_upscaler",
+        Key("Resize upscaler", silent=True, when=_changes_size),
+        option="upscaler_for_img2img",
+        option_codec=Codec(lambda name: "Lanczos" if name in (None, "", "None") else name),
+        label="Enlarge by",
+        choices=(("Lanczos", "Lanczos"), ("Nearest", "Nearest")),
+        group=MORE,
+    ),
+    Row(
         "task.fix_steps",
         Key("Exact steps", FLAG, silent=True),
         option="img2img_fix_steps",

@@ -191,10 +191,6 @@ LIMITED: Mapping[str, tuple[tuple[Any, ...], str]] = MappingProxyType(
     {
         "sd_vae_encode_method": (("Full",), "TAESD is not there; Full is what it takes"),
         "sd_vae_decode_method": (("Full",), "TAESD is not there; Full is what it takes"),
-        "upscaler_for_img2img": (
-            (None, "", "None", "Lanczos"),
-            "pictures are brought to size by Lanczos; enlarge them with extra-single-image",
-        ),
     }
 )  # fmt: skip
 
