@@ -60,7 +60,7 @@ def _told_by_header(library: ModelLibrary, file: ModelFile) -> dict[str, Any]:
             trained = metadata_of(library, file).get(TRAINED_FOR, "")
             label = next((one.label for one in library.families if trained and one.trainer_name == trained), "")
             return {"family": label}
-    except WebuiError as error:
+    except (WebuiError, OSError) as error:  # it went or was damaged since it was listed
         return {"notes": [str(error)]}
     return {}
 
