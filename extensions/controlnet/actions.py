@@ -16,7 +16,18 @@ from pydantic import ConfigDict, Field, model_validator
 from webui.extension_api import Action, ActionContext, ActionResult, BadRequestError, ImageField, Models, Options
 
 from .lacking import LackingOptions, fits, lacking
-from .modules import BUILT_IN, CONTROL_TYPES, DEFAULT_RESOLUTION, MODULES, PLACE, WITH_NETWORK, Module, modules_of
+from .modules import (
+    BUILT_IN,
+    CONTROL_TYPES,
+    DEFAULT_RESOLUTION,
+    MODULES,
+    PLACE,
+    WITH_NETWORK,
+    Module,
+    is_named_for,
+    is_named_for_any,
+    modules_of,
+)
 from .options import NO_MODEL
 from .weights import CONFIG, WEIGHTS, is_there
 
@@ -102,13 +113,15 @@ def control_types(options: ControlTypesOptions, context: ActionContext) -> Actio
         context.models.refresh()
     made_for = {title: fits(title, options.checkpoint, context.models) for title in titles(context.models)}
     names = sorted(made_for, key=lambda title: not made_for[title])
+    # the page also offers what bears no name by which it could be told apart
+    unnamed = [name for name in names if options.checkpoint and made_for[name] and not is_named_for_any(name)]
     types: dict[str, Any] = {}
     for kind, (preferred, words) in CONTROL_TYPES.items():
-        fitting = [name for name in names if not words or any(word in name.lower() for word in words)]
+        fitting = [name for name in names if not words or is_named_for(kind, name)]
         modules = [one.name for one in modules_of(kind)]
         types[kind] = {
             "module_list": modules,
-            "model_list": [NO_MODEL, *fitting],
+            "model_list": [NO_MODEL, *fitting, *(name for name in unnamed if words)],
             "default_option": preferred if preferred in modules else modules[0],
             "default_model": fitting[0] if fitting and kind != "All" and made_for[fitting[0]] else NO_MODEL,
         }

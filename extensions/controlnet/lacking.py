@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from webui.extension_api import ActionContext, ActionResult, Models, Options, WebuiError, json_object, listed
 
-from .modules import CONTROL_TYPES, NO_MODULE, PLACE, Module, find_module
+from .modules import CONTROL_TYPES, NO_MODULE, PLACE, Module, find_module, is_named_for, is_named_for_any
 from .options import NO_MODEL
 from .weights import CONFIG, WEIGHTS, is_there
 
@@ -73,16 +73,16 @@ def _network(module: Module, models: Models) -> dict[str, JsonValue] | None:
 def _no_model(kind: str, checkpoint: str, models: Models) -> dict[str, JsonValue]:
     words = CONTROL_TYPES[kind][1] if kind else ()
     label = _label(checkpoint, models)
-    there = [name for name in models.names("controlnet") if any(word in name.lower() for word in words)]
+    names = models.names("controlnet")
+    there = [name for name in names if kind and is_named_for(kind, name)]
     fitting = [name for name in there if fits(name, checkpoint, models)]
+    unnamed = [name for name in names if not is_named_for_any(name) and fits(name, checkpoint, models)]
     what = f"{kind} control" if words else "control network"
     holds = f" whose name holds “{words[0]}”" if words else ""
     made_for = f", made for {label}," if label else ""
-    if fitting:
-        return {
-            "field": "model", "title": "No model is chosen.",
-            "say": f"{listed(fitting)} would fit.", "instead": "",
-        }  # fmt: skip
+    if fitting or unnamed:
+        say = f"{listed(fitting)} would fit." if fitting else f"{listed(unnamed)} may be one."
+        return {"field": "model", "title": "No model is chosen.", "say": say}
     others = f"There is for other checkpoints: {listed(there)}." if there else ""
     return {
         "field": "model", "title": f"No {what} for {label or 'this checkpoint'} here.",

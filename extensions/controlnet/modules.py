@@ -214,6 +214,16 @@ CONTROL_TYPES: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
 )
 
 
+def is_named_for(kind: str, model: str) -> bool:
+    """Whether the name of a model holds a word of a control type."""
+    return any(word in model.lower() for word in CONTROL_TYPES[kind][1])
+
+
+def is_named_for_any(model: str) -> bool:
+    """Whether its name says at all what it controls by."""
+    return any(is_named_for(kind, model) for kind in CONTROL_TYPES)
+
+
 def find_module(name: str) -> Module | None:
     """The module of that name or label; None where there is none."""
     return _BY_LABEL.get(name)
