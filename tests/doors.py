@@ -104,6 +104,9 @@ class PaintingBack:
         images: list[GeneratedImage] = []
         batches, stopped = max(1, request.n_iter), ""
         for batch in range(batches):
+            if images and reporter.finishing():
+                stopped = "interrupt"
+                break
             stopped = self._steps(request, batch, reporter)
             if stopped == "interrupt":
                 break
@@ -192,6 +195,7 @@ class HoldingExecutor:
             self._tell(Started(one))
 
     def skip(self, job_id: str) -> None: ...
+    def finish(self, job_id: str) -> None: ...
     def load(self, checkpoint: str) -> None: ...
     def renew(self, settings: BackSettings) -> None: ...
     def close(self) -> None: ...

@@ -43,6 +43,9 @@ class Library:
         if name not in ("Automatic", "None"):
             raise UnknownModelError(f"vae: no {name!r}")
 
+    def known_sha256(self, file: ModelFile) -> str | None:
+        return None
+
     def spec(self, file: ModelFile) -> None:
         raise UnusableFileError("not read in these tests")
 
@@ -99,6 +102,9 @@ class Hand:
 
     def skip(self, job_id: str) -> None:
         self.stops.append((job_id, "skip"))
+
+    def finish(self, job_id: str) -> None:
+        self.stops.append((job_id, "finish"))
 
     def load(self, checkpoint: str) -> None:
         self.loaded.append(checkpoint)

@@ -195,6 +195,7 @@ class _Engine:
         self.job.note_end(Cancelled("stopped"))
 
     def skip(self, job_id: str) -> None: ...
+    def finish(self, job_id: str) -> None: ...
 
 
 def test_the_picture_in_work_is_finished_and_no_other_is_begun() -> None:

@@ -77,6 +77,7 @@ class Obedient:
         self.job.note_end(Cancelled("stopped"))
 
     def skip(self, job_id: str) -> None: ...
+    def finish(self, job_id: str) -> None: ...
 
 
 class FakeJob(Job[GenerationRequest, Progress, GenerationResult]):

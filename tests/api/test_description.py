@@ -101,3 +101,7 @@ def test_another_method_is_a_405(api: Api, method: str, path: str, allowed: str)
     answer = api.get(path) if method == "get" else api.post(path)
     assert (answer.status_code, answer.json()) == (405, {"detail": "Method Not Allowed"})
     assert answer.headers["allow"] == allowed
+
+
+def test_what_the_page_alone_asks_is_not_described(description: dict[str, Any]) -> None:
+    assert not [path for path in description["paths"] if path.startswith("/internal/page")]

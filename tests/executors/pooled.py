@@ -56,6 +56,11 @@ class PooledExecutor:
             if job_id in self._running:
                 self._stops[job_id].ask("skip")
 
+    def finish(self, job_id: str) -> None:
+        with self._changed:
+            if job_id in self._running:
+                self._stops[job_id].ask("finish")
+
     def load(self, checkpoint: str) -> None:
         done: Future[None] = Future()
         with self._changed:

@@ -58,6 +58,9 @@ class PromptedBack:
         for batch in range(request.n_iter):
             if batch in made:
                 continue
+            if images and reporter.finishing():
+                stopped = "interrupt"
+                break
             stopped = steps(request, batch, reporter)
             if stopped == "interrupt":
                 break

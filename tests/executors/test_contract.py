@@ -136,6 +136,23 @@ def test_a_skip_ends_one_batch_of_a_job_at_work(shared: Trial) -> None:
     assert ([image.index for image in result.images], result.interrupted) == ([1], False)
 
 
+def test_a_job_that_is_to_finish_ends_after_the_batch_in_work(shared: Trial) -> None:
+    shared.begin("finishing", wanted("slow", steps=50, n_iter=1000))
+    shared.heard.wait_for("finishing", Progressed)
+    shared.executor.finish("finishing")
+    result = shared.heard.result("finishing")
+    assert ([image.index for image in result.images], result.interrupted) == ([0], True)
+
+
+def test_a_job_that_waits_cannot_finish(shared: Trial) -> None:
+    busy = shared.fill("finish")
+    shared.queue("whole", wanted("quick", n_iter=2))
+    shared.executor.finish("whole")
+    shared.free(busy)
+    result = shared.heard.result("whole")
+    assert (len(result.images), result.interrupted) == (2, False)
+
+
 def test_a_skip_of_a_job_that_waits_is_no_skip(shared: Trial) -> None:
     busy = shared.fill("skip")
     shared.queue("not skipped", wanted("slow", n_iter=2))

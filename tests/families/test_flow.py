@@ -99,6 +99,9 @@ class Recorder:
     def stopped(self) -> str:
         return ""
 
+    def finishing(self) -> bool:
+        return False
+
 
 @dataclass
 class World:

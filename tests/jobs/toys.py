@@ -52,6 +52,9 @@ class Control:
     def skip(self, job_id: str) -> None:
         self.asked.append(f"skip {job_id}")
 
+    def finish(self, job_id: str) -> None:
+        self.asked.append(f"finish {job_id}")
+
 
 def a_job(name: str = "a", work: str = "", kind: Toy = TOY) -> ToyJob:
     return Job(name, kind, work, Control())

@@ -41,6 +41,9 @@ class Keeping:
     def stopped(self) -> str:
         return ""
 
+    def finishing(self) -> bool:
+        return False
+
 
 def nearest(picture: Image.Image, place: tuple[slice, slice]) -> str:
     """The name of the colour that a part of a picture is nearest to."""

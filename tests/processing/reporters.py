@@ -10,3 +10,6 @@ class Silent:
     def image(self, image: GeneratedImage) -> None: ...
     def stopped(self) -> str:
         return ""
+
+    def finishing(self) -> bool:
+        return False

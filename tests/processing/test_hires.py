@@ -36,6 +36,9 @@ class Recorder:
     def stopped(self) -> str:
         return self._stop(self.seen[-1])
 
+    def finishing(self) -> bool:
+        return False
+
 
 @pytest.fixture(scope="module")
 def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:

@@ -32,6 +32,9 @@ class Silent:
     def stopped(self) -> str:
         return ""
 
+    def finishing(self) -> bool:
+        return False
+
 
 @pytest.fixture(scope="module")
 def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:

@@ -29,10 +29,15 @@ REQUEST = GenerationRequest(
 class Recorder:
     """Remembers what is reported; `stop` decides after each step."""
 
-    def __init__(self, stop: Callable[[Progress], str] = lambda progress: "") -> None:
+    def __init__(
+        self,
+        stop: Callable[[Progress], str] = lambda progress: "",
+        finish: Callable[[Progress], bool] = lambda progress: False,
+    ) -> None:
         self.seen: list[Progress] = []
         self.images: list[GeneratedImage] = []
         self._stop = stop
+        self._finish = finish
 
     def progress(self, progress: Progress) -> None:
         self.seen.append(progress)
@@ -42,6 +47,9 @@ class Recorder:
 
     def stopped(self) -> str:
         return self._stop(self.seen[-1])
+
+    def finishing(self) -> bool:
+        return self._finish(self.seen[-1])
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +112,18 @@ def test_an_interrupt_keeps_what_is_there(back: Back) -> None:
     assert result.interrupted
     assert len(result.images) == 2
     assert [one.batch for one in recorder.seen][-1] == 1
+
+
+def test_a_job_that_is_to_finish_makes_the_batch_in_work_whole_and_no_other(back: Back) -> None:
+    whole = back.run(REQUEST.with_(n_iter=3, batch_size=2, steps=2), Recorder())
+    recorder = Recorder(finish=lambda progress: True)
+    result = back.run(REQUEST.with_(n_iter=3, batch_size=2, steps=2), recorder)
+    assert result.interrupted
+    assert [made.index for made in result.images] == [0, 1]
+    for made, one in zip(result.images, whole.images, strict=False):
+        assert (made.infotext, pixels(made.image).tobytes()) == (one.infotext, pixels(one.image).tobytes())
+    alone = back.run(REQUEST.with_(steps=2), Recorder(finish=lambda progress: True))
+    assert not alone.interrupted  # there was nothing that it did not make
 
 
 def test_a_skip_ends_its_batch_alone(back: Back) -> None:

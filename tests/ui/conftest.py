@@ -59,7 +59,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     opened.on("pageerror", lambda error: faults.append(str(error)))
     opened.goto(address)
     expect(opened.locator("#txt2img_generate")).to_be_visible()
-    expect(opened.locator("#txt2img_checkpoint input")).to_have_value("mini.safetensors [0123456789]")
+    expect(opened.locator("#setting_sd_model_checkpoint input")).to_have_value("mini.safetensors [0123456789]")
     yield opened
     context.close()
     assert foreign == []

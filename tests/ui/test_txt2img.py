@@ -1,4 +1,4 @@
-"""The tab: a control for every field, and handlers that show a job from its start to its end."""
+"""Handlers that show a job from its start to its end."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,34 +14,26 @@ from tests.ui.fakes import FakeEngine, named
 from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
-from webui.ui import forms, model_choices, quicksettings
+from webui.ui import model_choices
 from webui.ui.album import Album
-from webui.ui.create import dock, settings_pane, stage
+from webui.ui.create import stage
 from webui.ui.generate import Runner
 from webui.ui.layout import Pen
 from webui.ui.page import build
-from webui.ui.paste import Paste, read_picture
+from webui.ui.paste import read_picture
 
 
 @pytest.fixture
 def runner(engine: FakeEngine, tmp_path: Path) -> Runner:
     with gr.Blocks(analytics_enabled=False):
-        pen = Pen(GenerationRequest())
-        quicksettings.draw(pen, engine)
-        settings_pane.draw(pen)
-        results, _ = stage.draw(pen)
-        dock.draw(pen)
-    return Runner(engine, pen.form(), results, Album(tmp_path / "shown"), save_images=True)
+        results = stage.draw(Pen(GenerationRequest()))
+    return Runner(engine, results, Album(tmp_path / "shown"), save_images=True)
 
 
-def form_of(runner: Runner) -> forms.Form:
-    assert isinstance(runner.form, forms.Form)
-    return runner.form
-
-
-def values_of(runner: Runner, **changes: Any) -> dict[Any, Any]:
-    request = GenerationRequest(checkpoint="mini.safetensors", **changes)
-    return {control: update["value"] for control, update in form_of(runner).show(request).items()}
+def made(runner: Runner, **fields: Any) -> list[dict[Any, Any]]:
+    """All updates of a job, from its start to its end."""
+    job = runner.submit(GenerationRequest(checkpoint="mini.safetensors", **fields), owner="page x")
+    return everything(runner.follow(job))
 
 
 def everything(updates: AsyncIterator[dict[Any, Any]]) -> list[dict[Any, Any]]:
@@ -49,10 +41,6 @@ def everything(updates: AsyncIterator[dict[Any, Any]]) -> list[dict[Any, Any]]:
         return [update async for update in updates]
 
     return asyncio.run(collect())
-
-
-def test_every_request_field_has_a_control(runner: Runner) -> None:
-    assert set(runner.form.controls) == set(forms.request_leaves())
 
 
 def test_no_handler_is_published(engine: FakeEngine, tmp_path: Path) -> None:
@@ -66,12 +54,12 @@ def test_the_controls_start_at_the_starting_values(engine: FakeEngine, tmp_path:
     page = build(engine, temp_dir=tmp_path)
     shown = {block.elem_id: block.value for block in page.blocks.values() if hasattr(block, "value")}
     assert shown["txt2img_steps"] == 33
-    assert shown["txt2img_checkpoint"] == "sdxl/other.safetensors"
+    assert shown["setting_sd_model_checkpoint"] == "sdxl/other.safetensors"
 
 
 def test_a_job_ends_with_its_pictures_as_files_that_keep_their_text(runner: Runner, engine: FakeEngine) -> None:
     engine.step_seconds = 0.02
-    updates = everything(runner.generate(values_of(runner, prompt="a cat", seed=7, steps=20, batch_size=2)))
+    updates = made(runner, prompt="a cat", seed=7, steps=20, batch_size=2)
     assert engine.asked[0].prompt == "a cat"
     assert any("step" in str(update.get(runner.results.bar)) for update in updates)
     assert any("data:image/jpeg" in str(update.get(runner.results.preview)) for update in updates)
@@ -87,7 +75,7 @@ def test_a_job_ends_with_its_pictures_as_files_that_keep_their_text(runner: Runn
 
 def test_a_picture_that_was_not_saved_has_its_text_too(runner: Runner, engine: FakeEngine) -> None:
     engine.saver.folder = None
-    last = everything(runner.generate(values_of(runner, prompt="a cat", steps=1)))[-1]
+    last = made(runner, prompt="a cat", steps=1)[-1]
     [file] = last[runner.results.gallery]["value"]
     text, _, request, note = read_picture(file)
     assert text == last[runner.results.shown][0]["text"]
@@ -96,17 +84,10 @@ def test_a_picture_that_was_not_saved_has_its_text_too(runner: Runner, engine: F
     assert note == ""
 
 
-def test_a_wrong_value_is_told_and_nothing_is_submitted(runner: Runner, engine: FakeEngine) -> None:
-    values = {**values_of(runner), runner.form.controls["steps"]: 900}
-    [update] = everything(runner.generate(values))
-    assert "steps: " in update[runner.results.status]
-    assert engine.asked == []
-
-
 @pytest.mark.parametrize("error", [UnusableFileError("mini.safetensors is torn"), BadRequestError("steps", "too few")])
 def test_a_failed_job_is_told_in_its_own_words(runner: Runner, engine: FakeEngine, error: Exception) -> None:
     engine.failure = error
-    last = everything(runner.generate(values_of(runner, steps=1)))[-1]
+    last = made(runner, steps=1)[-1]
     assert str(error) in last[runner.results.status]
     assert last[runner.results.bar] == ""
     assert len(last[runner.results.gallery]["value"]) == 1  # what was made before is kept
@@ -214,34 +195,6 @@ def test_only_usable_files_are_offered_and_the_others_explained(engine: FakeEngi
 def test_a_page_without_any_checkpoint_can_be_built(engine: FakeEngine, tmp_path: Path) -> None:
     engine.library.named = [named("checkpoint", "torn.safetensors", usable=False, reason="torn")]
     build(engine, temp_dir=tmp_path)
-
-
-def test_pasted_parameters_fill_the_controls(runner: Runner, engine: FakeEngine) -> None:
-    paste = Paste(engine, form_of(runner), runner.results.status)
-    text = (
-        "a dog\nNegative prompt: cats\nSteps: 31, Sampler: Euler a, CFG scale: 5, Seed: 9, Size: 4096x64, Model: other"
-    )
-    updates = paste.text(text, "mini.safetensors")
-    shown = {name: updates[control]["value"] for name, control in runner.form.controls.items()}
-    assert (shown["prompt"], shown["negative_prompt"], shown["steps"], shown["sampler"]) == (
-        "a dog", "cats", 31, "Euler a",
-    )  # fmt: skip
-    assert (shown["width"], shown["height"], shown["seed"]) == (4096, 64, "9")
-    assert shown["checkpoint"] == "sdxl/other.safetensors"
-
-
-def test_a_pasted_checkpoint_that_is_not_here_keeps_the_current_one(runner: Runner, engine: FakeEngine) -> None:
-    paste = Paste(engine, form_of(runner), runner.results.status)
-    updates = paste.text("a dog\nSteps: 31, Sampler: Euler a, Seed: 9, Model: dreams", "sdxl/other.safetensors")
-    assert updates[runner.form.controls["checkpoint"]]["value"] == "sdxl/other.safetensors"
-    assert "was not changed" in updates[runner.results.status]
-
-
-def test_a_plain_prompt_pasted_changes_the_prompts_only(runner: Runner, engine: FakeEngine) -> None:
-    updates = Paste(engine, form_of(runner), runner.results.status).text("just a dog", None)
-    assert {*updates} == {
-        runner.form.controls["prompt"], runner.form.controls["negative_prompt"], runner.results.status,
-    }  # fmt: skip
 
 
 def test_a_file_that_is_no_picture_is_told(tmp_path: Path) -> None:

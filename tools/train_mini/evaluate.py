@@ -39,6 +39,9 @@ class Quiet:
     def stopped(self) -> str:
         return ""
 
+    def finishing(self) -> bool:
+        return False
+
 
 def paint(back: Back, prompt: str, checkpoint: str, *, seed: int, cfg_scale: float, steps: int) -> Image.Image:
     """One picture by the program."""

@@ -25,15 +25,19 @@ LONGEST_MARK = 400  # characters
 SIMPLE = ("string", "boolean", "integer", "number")  # types that a query can carry
 
 
-def native(parts: Parts) -> APIRouter:
-    """Starting, watching and stopping any action, below `/api` and below the page's own routes."""
+def native(parts: Parts, owner: Callable[[Request], str] = lambda request: "") -> APIRouter:
+    """Starting, watching and stopping any action, below `/api` and below the page's own routes.
+
+    Args:
+        owner: whose the job is that a request starts; owners have turns.
+    """
     router = APIRouter()
 
     @router.post("/extensions/{extension}/actions/{action}")
     async def start(request: Request, extension: str, action: str, wait: bool = False) -> JSONResponse:
         """Start an action with the body as its options; `wait=true` answers when it is done."""
         parts.refuse_when_closing()
-        job = await _started(parts, extension, action, await _body(request))
+        job = await _started(parts, extension, action, await _body(request), owner(request))
         if wait or job.work.light:
             return JSONResponse(_outcome(await finished(job, request)))
         return JSONResponse({"id": job.id, "state": job.state}, 201)
@@ -135,9 +139,11 @@ def _answerer(parts: Parts, extension: str, action: ActionInfo) -> Callable[[Req
     return answer
 
 
-async def _started(parts: Parts, extension: str, action: str, values: Mapping[str, Any]) -> ActionJob:
+async def _started(
+    parts: Parts, extension: str, action: str, values: Mapping[str, Any], owner: str = ""
+) -> ActionJob:
     try:
-        return await run_in_threadpool(parts.engine.act, extension, action, values)
+        return await run_in_threadpool(parts.engine.act, extension, action, values, owner=owner)
     except BadRequestError as error:
         if error.field in ("extension", "action"):
             raise HTTPException(404, error.message) from None

@@ -21,7 +21,7 @@ from webui.api import (
     queue,
     thumbs,
 )
-from webui.api.page import extension_routes
+from webui.api.page import browser_cookie, extension_routes, page_routes
 from webui.api.parts import Parts
 from webui.api.sdapi.routes import (
     control,
@@ -42,7 +42,7 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
     """The application.
 
     Args:
-        with_api: False leaves only the few routes that tell whether the server lives.
+        with_api: False leaves only the routes that the page needs, and those that tell whether the server lives.
     """
 
     @asynccontextmanager
@@ -55,8 +55,9 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
     app = FastAPI(title="webui", version=VERSION, docs_url=None, redoc_url=None, openapi_url=address, lifespan=lifespan)
     errors.install(app)
     around.install(app)
+    browser_cookie.install(app)
     _add_health(app, parts)
-    routers = [thumbs.routes(parts), extension_routes.routes(parts)]
+    routers = [thumbs.routes(parts), page_routes.routes(parts), extension_routes.routes(parts)]
     if with_api:
         if parts.installing is not None:
             routers.append(installing.routes(parts.engine, parts.installing))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from PIL import Image
@@ -79,6 +80,8 @@ class Parts:
         save_always: save images of the API also where the request does not ask.
         installing: how extensions are installed, and by whom; None: not here.
         webhooks: tells clients of the end of their jobs.
+        cache_dir: where thumbnails are kept, and for this run pictures that were not saved; None: nowhere.
+        is_shared: whether several people log in, so that each sees their own jobs on the page.
         previews: the jobs whose clients want no pictures on the way.
         closing: set when the server is to stop; new work is refused from then on.
     """
@@ -96,6 +99,8 @@ class Parts:
     closing: Flag = field(default_factory=Flag)
     previews: HiddenPreviews = field(default_factory=HiddenPreviews)
     webhooks: Webhooks = field(default_factory=Webhooks)
+    cache_dir: Path | None = None
+    is_shared: bool = True
 
     def check_files(self, request: GenerationRequest) -> None:
         """Raises BadRequestError where a file that options of extensions name is not there, or cannot be used."""

@@ -87,6 +87,9 @@ class Dispatcher:
     def skip(self, job_id: str) -> None:
         self._runner().skip(job_id)
 
+    def finish(self, job_id: str) -> None:
+        self._runner().finish(job_id)
+
     @contextmanager
     def standing(self, job: AnyJob) -> Iterator[None]:
         """Keep a job that waits or is held where it is, while the caller changes it; then go on.
@@ -183,6 +186,7 @@ class Dispatcher:
 
     def _tell_reasons(self) -> None:
         """Tell the jobs that wait whether they wait for something other than their turn. A pause by hand is none."""
+        self._board.note_change()
         faults = [self._pauses[cause] for cause in ("back", "storage") if cause in self._pauses]
         for job in self._board.line():
             if job.state == "queued" and job.id not in self._handed:

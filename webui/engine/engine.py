@@ -12,12 +12,14 @@ from webui.domain.saving import Saving
 from webui.domain.settings import BackSettings
 from webui.engine.acting import ActionJob, ActionOfExtension
 from webui.engine.dispatch import Dispatcher
+from webui.engine.forever import Forever
 from webui.engine.front_runner import FrontRunner
 from webui.engine.generating import Generation, GenerationJob
 from webui.engine.hearing import Hearing
 from webui.engine.intake import Intake
 from webui.engine.job_queue import PAUSED, JobQueue
 from webui.engine.keeping import ImageSaver, PictureKeeper
+from webui.engine.overview import Overview
 from webui.engine.records import JobRecords
 from webui.engine.request_check import RequestCheck
 from webui.engine.runners import BackRunner
@@ -83,7 +85,10 @@ class Engine:
         )
         self._generation = Generation(keeper, self._records, self._check.completed)
         self._action = ActionOfExtension(library.refresh)
-        hearing = Hearing(self._board, self._records, self._dispatcher, self.extensions.note_worker)
+        self.forever = Forever(self._board, self._generation, self._send_again)
+        hearing = Hearing(
+            self._board, self._records, self._dispatcher, self.extensions.note_worker, self.forever.note_end
+        )
         self._loads = ThreadPoolExecutor(1, "load")  # so that waiting loads do not use up the event loop's threads
         self._executor = executor(hearing.hear)
         self._front = FrontRunner(hearing)
@@ -91,6 +96,7 @@ class Engine:
         self.queue = JobQueue(
             self._generation, self._board, store, self._records, hearing, self._dispatcher, self._check
         )
+        self.overview = Overview(self._board, store, lambda: self.queue.reason)
         keeper.take_up()
         if resume:
             if reason := store.fact(PAUSED):
@@ -167,14 +173,17 @@ class Engine:
         """Those that wait to make pictures, in order."""
         return self._board.queued(self._generation)
 
-    def act(self, extension: str, action: str, options: Mapping[str, Any]) -> ActionJob:
+    def act(self, extension: str, action: str, options: Mapping[str, Any], *, owner: str = "") -> ActionJob:
         """Start an action of an extension and return at once. It takes its turn among the jobs, unless it is light.
+
+        Args:
+            owner: who sends it; owners have turns.
 
         Raises:
             BadRequestError: there is no such action, or the options do not fit.
             BusyError: too many wait, or the program is stopping.
         """
-        return self.start(self._action, self.extensions.call(extension, action, options))
+        return self.start(self._action, self.extensions.call(extension, action, options), owner=owner)
 
     def action(self, job_id: str) -> ActionJob | None:
         """An action that waits, runs or ended not long ago."""
@@ -230,6 +239,10 @@ class Engine:
     def rest(self) -> None:
         """Begin no further job; those in work go on."""
         self._dispatcher.close()
+
+    def _send_again(self, job: GenerationJob) -> None:
+        request = job.work.with_(seed=-1, subseed=-1)
+        self.start(self._generation, request, save=job.save, saving=job.saving, owner=job.owner)
 
     def close(self) -> None:
         """End the back and the store. Jobs that have not ended fail here, and are done at the next start."""

@@ -29,6 +29,9 @@ class FrontRunner:
     def skip(self, job_id: str) -> None:
         """Nothing: such work has no batches."""
 
+    def finish(self, job_id: str) -> None:
+        """Nothing, for the same reason."""
+
     def close(self) -> None:
         """Ask all to stop; nobody waits for them."""
         for stop in list(self._stops.values()):

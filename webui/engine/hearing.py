@@ -26,12 +26,19 @@ class Hearing:
         records: JobRecords,
         dispatcher: Dispatcher,
         on_ready: Callable[[tuple[ExtensionInfo, ...]], None],
+        on_end: Callable[[AnyJob], None] = lambda job: None,
     ) -> None:
-        """`on_ready` is told which extensions a new back has; it must not wait."""
+        """Neither function may wait.
+
+        Args:
+            on_ready: is told which extensions a new back has.
+            on_end: is told of each job that has ended.
+        """
         self._board = board
         self._records = records
         self._dispatcher = dispatcher
         self._on_ready = on_ready
+        self._on_end = on_end
 
     def hear(self, event: Event) -> None:
         """Called by the executor, in its thread."""
@@ -112,7 +119,7 @@ class Hearing:
         mishap = isinstance(error, WorkerDiedError | BackUnavailableError)
         if not mishap or not job.kind.repeatable:
             self.fail(job, error, traceback)
-        elif job.stopping:
+        elif job.stopping or job.finishing:
             self.fail(job, Cancelled(f"stopped by the user; {error}"))
         elif isinstance(error, BackUnavailableError):
             if traceback:
@@ -135,3 +142,4 @@ class Hearing:
         self._records.note_ended(job, outcome)  # first, because a notice of a failing database joins the result
         job.note_end(outcome)
         self._moved(job)
+        self._on_end(job)

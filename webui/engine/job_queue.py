@@ -11,6 +11,7 @@ from webui.engine.hearing import Hearing
 from webui.engine.records import JobRecords
 from webui.engine.request_check import RequestCheck
 from webui.jobs.board import JobBoard
+from webui.jobs.job import AnyJob
 from webui.jobs.record import JobRecord, record_of_job, record_of_row
 from webui.jobs.store import JobStore
 
@@ -113,9 +114,18 @@ class JobQueue:
         self._store.note_fact(PAUSED, "")
         self._dispatcher.resume()
 
-    def move(self, job: GenerationJob, place: int) -> None:
+    def move(self, job: AnyJob, place: int) -> None:
         """Put a job at a place among those that do not run, counted from 0, as far as priorities allow."""
         with self._dispatcher.standing(job):
+            self._records.arrange(self._board.move(job, place))
+
+    def move_before(self, job: AnyJob, other: AnyJob | None) -> None:
+        """Put a job before another one, or behind all where that is None, as far as priorities allow."""
+        with self._dispatcher.standing(job):
+            standing = [one for one in self._board.line() if one.state != "running" and one is not job]
+            place = len(standing)
+            if other is not None and not other.ended:  # one that runs is before all that stand
+                place = standing.index(other) if other in standing else 0
             self._records.arrange(self._board.move(job, place))
 
     def move_by(self, job: GenerationJob, places: int) -> None:
@@ -135,7 +145,7 @@ class JobQueue:
             if job.state == "queued":
                 self._hearing.hold(job, reason)
 
-    def retry(self, job: GenerationJob) -> None:
+    def retry(self, job: AnyJob) -> None:
         """Let a job that is held have its turn; what ended during it before is forgotten."""
         with self._dispatcher.standing(job):
             job.deaths = job.breaks = 0
@@ -156,7 +166,7 @@ class JobQueue:
 
     def delete(self, job_id: str) -> None:
         """Forget a job that does not run: it is cancelled where it waits. Its pictures stay in their files."""
-        job = self._board.get(job_id, self._generation)
+        job = self._board.find(job_id)
         if job is not None and job.state == "running":
             raise WrongStateError(f"job {job_id} runs; cancel it first")
         if job is not None and not job.ended:

@@ -14,6 +14,7 @@ class Runner(Protocol):
 
     def cancel(self, job_id: str) -> None: ...
     def skip(self, job_id: str) -> None: ...
+    def finish(self, job_id: str) -> None: ...
 
 
 class BackRunner:
@@ -31,3 +32,6 @@ class BackRunner:
 
     def skip(self, job_id: str) -> None:
         self._executor.skip(job_id)
+
+    def finish(self, job_id: str) -> None:
+        self._executor.finish(job_id)

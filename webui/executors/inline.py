@@ -80,6 +80,10 @@ class InlineExecutor:
         if job_id in self._running:
             self._ask(job_id, "skip")
 
+    def finish(self, job_id: str) -> None:
+        if job_id in self._running:
+            self._ask(job_id, "finish")
+
     def load(self, checkpoint: str) -> None:
         done: Future[None] = Future()
 

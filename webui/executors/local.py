@@ -75,6 +75,10 @@ class LocalExecutor:
         with suppress(_ClosedError):
             self._put(StopWish(job_id, "skip"))
 
+    def finish(self, job_id: str) -> None:
+        with suppress(_ClosedError):
+            self._put(StopWish(job_id, "finish"))
+
     def load(self, checkpoint: str) -> None:
         load = LoadEntry(checkpoint)
         self._put(load)

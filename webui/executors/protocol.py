@@ -174,6 +174,9 @@ class Executor(Protocol):
     def skip(self, job_id: str) -> None:
         """End the batch that this job has in work and go on with its next; ignored unless it runs."""
 
+    def finish(self, job_id: str) -> None:
+        """End this job after the batch that it has in work, with what there is then; ignored unless it runs."""
+
     def load(self, checkpoint: str) -> None:
         """Load a checkpoint (any alias) ahead of the next job and wait for it.
 

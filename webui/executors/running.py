@@ -19,7 +19,7 @@ PROGRESS_EVERY = 0.2  # seconds between two progress events that say nothing but
 # The maker of the program's back is told by name, because importing it would load torch in the front.
 FACTORY = "webui.processing.back:build"
 
-StopKind = Literal["skip", "interrupt"]
+StopKind = Literal["skip", "finish", "interrupt"]
 
 
 class Back(Protocol):
@@ -66,14 +66,19 @@ class Stop:
     def __init__(self) -> None:
         self._interrupted = threading.Event()
         self._skipped = threading.Event()
+        self._finishing = threading.Event()
 
     def ask(self, kind: StopKind) -> None:
-        """Note the wish. An interrupt stays; a skip is for one batch."""
-        (self._interrupted if kind == "interrupt" else self._skipped).set()
+        """Note the wish. A skip is for one batch; the others stay."""
+        {"interrupt": self._interrupted, "skip": self._skipped, "finish": self._finishing}[kind].set()
 
     @property
     def interrupted(self) -> bool:
         return self._interrupted.is_set()
+
+    @property
+    def finishing(self) -> bool:
+        return self._finishing.is_set()
 
     def take(self) -> str:
         """What to do now: "interrupt" as often as it is asked, "skip" once, else ""."""
@@ -116,6 +121,10 @@ class JobReporter:
     def stopped(self) -> str:
         """See `Stop.take`."""
         return self._stop.take()
+
+    def finishing(self) -> bool:
+        """Whether no further batch is to be begun."""
+        return self._stop.finishing
 
 
 def ready(back: Back) -> Ready:

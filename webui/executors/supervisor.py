@@ -170,6 +170,8 @@ class Supervisor:
             if entry.is_light:
                 self._emit(Started(entry.id))
             self._worker.send(Run(entry.id, entry.work))
+            if entry.finishing:
+                self._worker.send(StopJob(entry.id, "finish"))
 
     def _stop(self, job_id: str, kind: StopKind) -> None:
         job = self._work.in_turn(job_id)
@@ -177,6 +179,8 @@ class Supervisor:
             self._worker.send(StopJob(job_id, kind))
             if kind == "interrupt":
                 self._watch.told_to_stop(job_id)
+        elif kind == "finish" and job is not None:
+            job.finishing = True
         elif kind == "interrupt" and job is not None:
             self._work.end(job_id)
             self._emit(Failed(job_id, Cancelled("stopped by the user before it began")))

@@ -13,11 +13,17 @@ from webui.jobs.kind import JobProgress
 
 @dataclass(slots=True)
 class JobEntry:
-    """A job on its way. `sent` says whether the worker has got it."""
+    """A job on its way.
+
+    Attributes:
+        sent: whether the worker has got it.
+        finishing: whether it is to end after its first batch; the worker is told when it gets the job.
+    """
 
     id: str
     work: Work
     sent: bool = False
+    finishing: bool = False
     progress: Progress = field(default_factory=Progress)
 
     @property

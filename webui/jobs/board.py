@@ -8,6 +8,7 @@ from webui.domain.errors import BusyError
 from webui.jobs.forecast import Forecast
 from webui.jobs.job import AnyJob, Job
 from webui.jobs.kind import JobKind, ProgressT, ResultT, WorkT
+from webui.jobs.watched import Watched
 
 KEPT_BYTES = 256 * 2**20  # of pixels, over all ended jobs
 
@@ -17,6 +18,9 @@ class JobBoard:
 
     The line is ordered by priority. A new job comes to the end of its round: each owner has one place in each round, so
     that somebody who sends one job does not wait for all that another has sent. Later the line is moved by hand alone.
+
+    Attributes:
+        changes: a number that grows with each change of a job, of the line, and of what else is told of them.
     """
 
     def __init__(self, limit: int, *, capacity: Callable[[], int] = lambda: 1, kept_bytes: int = KEPT_BYTES) -> None:
@@ -32,6 +36,11 @@ class JobBoard:
         self._lock = threading.RLock()
         self._jobs: dict[str, AnyJob] = {}
         self._line: list[AnyJob] = []
+        self.changes: Watched[int] = Watched(0)
+
+    def note_change(self) -> None:
+        """Wake who follows the board."""
+        self.changes.change(lambda number: number + 1)
 
     def add(self, job: AnyJob, *, at_end: bool = False) -> tuple[AnyJob, ...]:
         """Take a job in; gives back the others whose rank has changed by that.
@@ -55,7 +64,9 @@ class JobBoard:
                 self._line.insert(len(self._line) if at_end else self._fair_place(job), job)
                 changed = tuple(one for one in self._ranked() if one is not job)
             self._count()
-            return changed
+        job.on_change(self.note_change)
+        self.note_change()
+        return changed
 
     def remove(self, job: AnyJob) -> None:
         with self._lock:
@@ -63,6 +74,7 @@ class JobBoard:
             if job in self._line:
                 self._line.remove(job)
             self._count()
+        self.note_change()
 
     def find(self, job_id: str) -> AnyJob | None:
         """The job of that id, whatever its kind."""
@@ -93,6 +105,12 @@ class JobBoard:
         with self._lock:
             return tuple(job for job in self._line if not job.ended)
 
+    def ended(self, limit: int) -> tuple[AnyJob, ...]:
+        """Those of every kind but the light ones that have ended and are remembered, the newest first."""
+        with self._lock:
+            known = [job for job in self._jobs.values() if job.ended and not job.is_light]
+        return tuple(sorted(known, key=_ended_at, reverse=True)[:limit])
+
     def move(self, job: AnyJob, place: int) -> tuple[AnyJob, ...]:
         """Put a job at a place among those that do not run, counted from 0, as far as priorities allow.
 
@@ -117,7 +135,8 @@ class JobBoard:
             self._line.insert(at, job)
             changed = self._ranked()
             self._count()
-            return changed
+        self.note_change()
+        return changed
 
     def prioritise(self, job: AnyJob, priority: int) -> tuple[AnyJob, ...]:
         """Give a job another priority, and its fair place there; gives back the jobs whose place has changed."""
@@ -129,7 +148,8 @@ class JobBoard:
             self._line.insert(self._fair_place(job), job)
             changed = dict.fromkeys((job, *self._ranked()))
             self._count()
-            return tuple(changed)
+        self.note_change()
+        return tuple(changed)
 
     def place(self, job: AnyJob) -> int | None:
         """Its place among those that do not run, counted from 0; None where it runs or has ended."""
@@ -159,7 +179,7 @@ class JobBoard:
             self._line = [job for job in self._line if not job.ended]
             self._count()
             ended = [job for job in self._jobs.values() if job.status.ended_at is not None]
-            newest = sorted(ended, key=lambda job: job.status.ended_at or 0.0, reverse=True)
+            newest = sorted(ended, key=_ended_at, reverse=True)
             seen: Counter[str] = Counter()
             for job in newest:
                 seen[job.kind.name] += 1
@@ -171,6 +191,7 @@ class JobBoard:
             held += _bytes(job)
             if age and held > self._kept_bytes:
                 job.note_forgotten()
+        self.note_change()
 
     def _learn(self) -> None:
         for job in self._line:
@@ -220,6 +241,10 @@ class JobBoard:
         for place, job in enumerate(self._live(light=False)):
             if job.state == "queued":
                 job.note_position(max(0, place - others))
+
+
+def _ended_at(job: AnyJob) -> float:
+    return job.status.ended_at or 0.0
 
 
 def _bytes(job: AnyJob) -> int:

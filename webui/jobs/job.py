@@ -19,6 +19,7 @@ class JobControl(Protocol):
 
     def cancel(self, job_id: str) -> None: ...
     def skip(self, job_id: str) -> None: ...
+    def finish(self, job_id: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class JobStatus(Generic[ProgressT, ResultT]):
         result: None before the end, and where it did not end well or is no longer in memory.
         error: why there is no result although it has ended.
         reason: why it is held, or why it is not begun although its turn may have come; "" otherwise.
+        interrupted: whether the user stopped it before all its pictures were made, and it has come to a result.
+        forgotten: indices of pictures that are no longer in memory.
     """
 
     progress: ProgressT
@@ -52,6 +55,8 @@ class JobStatus(Generic[ProgressT, ResultT]):
     result: ResultT | None = None
     error: Exception | None = None
     reason: str = ""
+    interrupted: bool = False
+    forgotten: tuple[int, ...] = ()
 
     @property
     def is_stuck(self) -> bool:
@@ -95,6 +100,7 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         breaks: how many times the whole program has.
         ready_at: monotonic time before which it is not tried again.
         stopping: whether the user wants it to end.
+        finishing: whether the user wants it to end after the batch in work.
         skip_asked: how far it was when somebody last wanted the end of its batch.
     """
 
@@ -126,7 +132,7 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         self.rank = 0
         self.deaths = self.breaks = 0
         self.ready_at = 0.0
-        self.stopping = False
+        self.stopping = self.finishing = False
         self.skip_asked: ProgressT | None = None
         self._forecast = forecast
         self._control = control
@@ -188,6 +194,16 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         if self.state == "running":
             self.skip_asked = self.progress
             self._control.skip(self.id)
+
+    def finish(self) -> None:
+        """End after the batch in work, with what there is then. Does nothing unless it runs."""
+        if self.state == "running":
+            self.finishing = True
+            self._control.finish(self.id)
+
+    def on_change(self, tell: Callable[[], None]) -> None:
+        """Have it called after each change of the status, in the thread of the change; it must return at once."""
+        self._status.listen(tell)
 
     async def changes(self, *, every: float = 0.0) -> AsyncIterator[JobStatus[ProgressT, ResultT]]:
         """The present status, then each newer one; ends with the job, whose last status is always given.
@@ -330,9 +346,11 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
             return replace(now, state=state_after(outcome), error=outcome)
         notices = tuple(dict.fromkeys((*outcome.notices, *now.notices)))
         result = self.kind.with_notices(outcome, notices)
-        return replace(now, state="done", result=result, images=self.kind.images(result), notices=notices)
+        images, stopped = self.kind.images(result), bool(getattr(outcome, "interrupted", False))
+        return replace(now, state="done", result=result, images=images, notices=notices, interrupted=stopped)
 
     def _forgotten(self, now: JobStatus[ProgressT, ResultT]) -> JobStatus[ProgressT, ResultT]:
+        now = replace(now, forgotten=tuple(image.index for image in now.images) or now.forgotten)
         if now.result is None:
             return replace(now, images=())
         files = ", ".join(image.path for image in now.images if image.path) or "no files; they were not saved"

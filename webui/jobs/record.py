@@ -65,10 +65,9 @@ def record_of_job(job: AnyJob, images: tuple[StoredImage, ...]) -> JobRecord:
     for image in now.images:
         made = PictureRecord(image.index, image.path, image.request.seed, image.subseed, image.infotext)
         known.setdefault(image.index, made)
-    interrupted = bool(getattr(now.result, "interrupted", False))
     return JobRecord(
         job.id, now.state, job.created, job.save, job.owner, job.task, job.priority, now.error_text, now.notices,
-        tuple(known[index] for index in sorted(known)), interrupted,
+        tuple(known[index] for index in sorted(known)), now.interrupted,
     )  # fmt: skip
 
 

@@ -171,12 +171,21 @@ class JobStore:
         )  # fmt: skip
         return tuple(job_of(row) for row in rows)
 
-    def images(self, *, limit: int = 100, before: int | None = None) -> tuple[StoredImage, ...]:
-        """Those in files, the newest first; `before` is the `seq` at which the page before this one ended."""
+    def images(
+        self, *, limit: int = 100, before: int | None = None, owner: str | None = None, unsaved: bool = False
+    ) -> tuple[StoredImage, ...]:
+        """Those in files, the newest first.
+
+        Args:
+            before: the `seq` at which the page before this one ended.
+            owner: only those of this owner's jobs.
+            unsaved: those too that were not to be saved.
+        """
         rows = self._rows(
-            "SELECT * FROM images WHERE state IN ('saved', 'spooled') AND (? IS NULL OR seq < ?)"
-            " ORDER BY seq DESC LIMIT ?",
-            before, before, max(0, min(limit, PAGE)),
+            "SELECT images.* FROM images JOIN jobs ON jobs.id = images.job_id"
+            " WHERE (images.state IN ('saved', 'spooled') OR (? AND images.state = 'unsaved'))"
+            " AND (? IS NULL OR images.seq < ?) AND (? IS NULL OR jobs.owner = ?) ORDER BY images.seq DESC LIMIT ?",
+            unsaved, before, before, owner, owner, max(0, min(limit, PAGE)),
         )  # fmt: skip
         return tuple(image_of(row) for row in rows)
 

@@ -21,10 +21,16 @@ class Watched(Generic[T]):
         self._condition = threading.Condition()  # guards the two below
         self._value = value
         self._waiting: dict[asyncio.Future[None], Callable[[T], bool]] = {}
+        self._listeners: tuple[Callable[[], None], ...] = ()
 
     @property
     def value(self) -> T:
         return self._value
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have it called after each change from now on, in the thread of the change; it must return at once."""
+        with self._condition:
+            self._listeners = (*self._listeners, listener)
 
     def change(self, make: Callable[[T], T]) -> T:
         """Put what `make` makes of the value in its place and wake those who wait for that; gives back the new value.
@@ -43,6 +49,8 @@ class Watched(Generic[T]):
         for waiter in met:
             with suppress(RuntimeError):  # its loop was closed, so nobody waits there any more
                 waiter.get_loop().call_soon_threadsafe(_wake, waiter)
+        for listener in self._listeners:
+            listener()
         return value
 
     def wait_for(self, is_met: Callable[[T], bool], timeout: float | None = None) -> T:
@@ -55,6 +63,11 @@ class Watched(Generic[T]):
             if not self._condition.wait_for(lambda: is_met(self._value), timeout):
                 raise TimeoutError
             return self._value
+
+    def watchers(self) -> int:
+        """How many wait in event loops now."""
+        with self._condition:
+            return len(self._waiting)
 
     async def until(self, is_met: Callable[[T], bool]) -> T:
         """`wait_for` without a limit, for event loops; it holds no thread."""

@@ -45,6 +45,9 @@ def upscale_pictures(
     for index, picture in enumerate(task.images):
         if index in there:
             continue
+        if made and reporter.finishing():
+            interrupted = True
+            break
 
         def watch(done: int, total: int, index: int = index) -> None:
             reporter.progress(Progress("upscaling", done, total, index, len(task.images)))

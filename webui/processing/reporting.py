@@ -40,6 +40,10 @@ class SharedWish:
         wish, self._seen = self._seen or self._reporter.stopped(), ""
         return wish
 
+    def finishing(self) -> bool:
+        """See `Reporter`."""
+        return self._reporter.finishing()
+
 
 class RunReport:
     """The reporting of one job.

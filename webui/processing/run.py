@@ -64,7 +64,7 @@ class Pipeline:
         self._tools.upscalers.check(request)
         job = self._preparation.prepare(request, hooks, reporter)
         report = RunReport(reporter, job.passes, len(job.plan.batches), self._preview_every)
-        images, notices = self._made(job, hooks, reporter, report, there)
+        images, notices, stopped = self._made(job, hooks, reporter, report, there)
         if not images and not there:
             raise Cancelled("stopped before the first image was made")
         extras = tuple(hooks.extra_images())
@@ -74,7 +74,7 @@ class Pipeline:
             model=job.facts.model,
             notices=(*job.notices, *notices, *hooks.notices),
             timings={"loading": job.seconds} | report.timings | hooks.timings,
-            interrupted=report.stopped == "interrupt",
+            interrupted=stopped,
             extras=extras,
         )
 
@@ -88,11 +88,12 @@ class Pipeline:
 
     def _made(
         self, job: PreparedJob, hooks: JobHooks, reporter: Reporter, report: RunReport, there: frozenset[int]
-    ) -> tuple[list[GeneratedImage], list[Notice]]:
-        """The images of all batches, or of those made before the user interrupted; and notices about the given
-        pictures.
+    ) -> tuple[list[GeneratedImage], list[Notice], bool]:
+        """The images of all batches, or of those made before the user stopped the job; notices about the given
+        pictures; whether the user did stop it.
         """
         images: list[GeneratedImage] = []
+        stopped = False
         with ExitStack() as cleanup:
             cleanup.enter_context(self._host.watched(hooks))
             patched = cleanup.enter_context(self._patching.on(hooks, job.model))
@@ -102,6 +103,9 @@ class Pipeline:
             for batch in job.plan.batches:
                 if there.issuperset(batch.indices):
                     continue
+                if images and reporter.finishing():
+                    stopped = True
+                    break
                 made = sampler.sample(batch)
                 if made is not None:
                     tiled, start = self._tools.tiled_vae, sampler.start
@@ -110,6 +114,7 @@ class Pipeline:
                             images.append(image)
                             reporter.image(image)
                 if report.stopped == "interrupt":
+                    stopped = True
                     break
             note = sampler.start.canvas.note if images and sampler.start else ""
-        return images, [Notice("inpainting", note)] if note else []
+        return images, [Notice("inpainting", note)] if note else [], stopped

@@ -271,6 +271,8 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
         save_always=settings.save_api_images,
         closing=closing,
         installing=door,
+        cache_dir=settings.data_dir / "cache",
+        is_shared=len(parse_users(settings.api_auth)) > 1,
     )
     application = create(parts, with_api=settings.api or not settings.webui)
     if settings.webui:

@@ -5,24 +5,25 @@ new field needs no new code here.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any
 
 import gradio as gr
-from gradio.blocks import Block
 from gradio.components import Component
 from pydantic import BaseModel, ValidationError
 
 from webui.domain.errors import BadRequestError, UnusableFileError
 from webui.domain.hires import Hires
-from webui.domain.request import GenerationRequest
+from webui.domain.parameters.table import HIRES
+from webui.domain.request import GenerationRequest, Img2Img
 from webui.library.json_object import json_value
 
 Schema = Mapping[str, Any]
 Span = tuple[float, float, float]  # lowest, highest, step of a slider
 
-HIRES = "task.hires."
+TASKS = ("txt2img", "img2img")
 EXACT = 2**53  # whole numbers up to here are exact in a browser
 FINE_SPAN, SLIDER_SPAN = 1.0, 100.0  # up to the first a slider moves by 0.01; above the second a box is handier
 
@@ -38,15 +39,27 @@ def leaves(model: type[BaseModel]) -> dict[str, Schema]:
     return dict(_leaves(schema, schema.get("$defs", {}), prefix=""))
 
 
-def request_leaves() -> dict[str, Schema]:
-    """The fields of a request, and of the second pass of txt2img (`task.hires.scale`)."""
-    return leaves(GenerationRequest) | {HIRES + name: schema for name, schema in leaves(Hires).items()}
+@cache
+def request_leaves() -> Mapping[str, Schema]:
+    """The fields of a request and of its task: of txt2img the second pass (`task.hires.scale`), and those of img2img.
+
+    Pictures and masks are left out, because they come from the canvas.
+    """
+    hires = {f"{HIRES}.{name}": schema for name, schema in leaves(Hires).items()}
+    of_pictures = {f"task.{name}": schema for name, schema in leaves(Img2Img).items() if not _is_picture(schema)}
+    return MappingProxyType(leaves(GenerationRequest) | hires | of_pictures)
+
+
+def _is_picture(schema: Schema) -> bool:
+    return "contentEncoding" in {**schema, **schema.get("items", {})}
 
 
 def _leaves(schema: Schema, definitions: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
     for name, field in schema["properties"].items():
         options = [option for option in field.get("anyOf", ()) if option.get("type") != "null"]
         plain = {**field, **options[0], "optional": True} if len(options) == 1 else field
+        if [option.get("type") for option in options] == ["integer", "number"]:  # kept as it was written, 4 or 4.0
+            plain = {**field, "type": "number", "minimum": field["ge"], "maximum": field["le"]}
         if "$ref" in plain:
             inner = definitions[plain["$ref"].rsplit("/", 1)[1]]
             yield from _leaves(inner, definitions, f"{prefix}{name}.")
@@ -104,7 +117,8 @@ def _number(schema: Schema, kind: str, value: Any, span: Span | None, shown: dic
     if span is not None:
         low, high, step = span
         wide = {"minimum": min(low, value), "maximum": max(high, value)}
-        return gr.Slider(value=value, step=step, buttons=[], **wide, **shown)
+        classes = ["slim", *shown.pop("elem_classes", ())]
+        return gr.Slider(value=value, step=step, buttons=[], elem_classes=classes, **wide, **shown)
     step = schema.get("multipleOf", 1) if kind == "integer" else 0.01
     return gr.Number(value, precision=0 if kind == "integer" else None, step=step, **shown)
 
@@ -119,91 +133,7 @@ def as_json(options: Mapping[str, Any]) -> str:
     return json.dumps(options, ensure_ascii=False) if options else ""
 
 
-class ExtensionControls(Protocol):
-    """The controls of extensions (`ui.extension_views.Accordions`)."""
-
-    @property
-    def components(self) -> list[Component]: ...
-    @property
-    def names(self) -> frozenset[str]: ...
-    def read(self, values: Mapping[Component, Any]) -> dict[str, dict[str, Any]]: ...
-    def show(self, request: GenerationRequest) -> dict[Block, Any]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """The controls of one request by the dotted name of their field."""
-
-    controls: Mapping[str, Component]
-    extensions: ExtensionControls | None = None
-
-    @property
-    def components(self) -> set[Component]:
-        """What an event takes as `inputs` to have its values arrive keyed by component."""
-        return {*self.controls.values(), *(self.extensions.components if self.extensions else ())}
-
-    def read(self, values: Mapping[Component, Any]) -> GenerationRequest:
-        """The request that the controls show.
-
-        Raises:
-            BadRequestError: naming the field and what is wrong with it.
-        """
-        fields: dict[str, Any] = {}
-        schemas = request_leaves()
-        for name, control in self.controls.items():
-            *parents, last = name.split(".")
-            inner = fields
-            for parent in parents:
-                inner = inner.setdefault(parent, {})
-            inner[last] = _plain(name, values[control], schemas[name])
-        if self.extensions is not None:
-            fields["extensions"] = {**fields.get("extensions", {}), **self.extensions.read(values)}
-        if not fields.get("refiner", {}).get("checkpoint"):
-            fields["refiner"] = None
-        if "task" in fields:  # a discriminated union is chosen by its kind
-            fields["task"].setdefault("kind", "txt2img")
-        try:
-            return GenerationRequest.model_validate(fields)
-        except ValidationError as error:
-            raise bad_request(error) from None
-
-    def show(self, request: GenerationRequest, names: Iterable[str] | None = None) -> dict[Block, Any]:
-        """Updates that make the controls show this request (only the fields named, where names are given)."""
-        wanted = self.controls.keys() if names is None else [name for name in names if name in self.controls]
-        flat = flatten(request)
-        schemas = request_leaves()
-        updates: dict[Block, Any] = {}
-        for name in wanted:
-            control, schema = self.controls[name], schemas[name]
-            value: Any = flat.get(name, schema.get("default", ""))
-            if name == "extensions" and self.extensions is not None:  # the box is for extensions without controls
-                value = {key: options for key, options in value.items() if key not in self.extensions.names}
-            change: dict[str, Any] = {"value": _shown(value, schema)}
-            if isinstance(control, gr.Slider):
-                low: float = control.minimum
-                high: float = control.maximum
-                change |= {"minimum": min(low, value), "maximum": max(high, value)}
-            updates[control] = gr.update(**change)
-        if self.extensions is not None and "extensions" in wanted:
-            updates |= self.extensions.show(request)
-        return updates
-
-
-def flatten(request: GenerationRequest) -> dict[str, Any]:
-    """Values of a request by dotted name, as `leaves` names them; parts that are None are left out."""
-    names = request_leaves()
-    flat: dict[str, Any] = {}
-    whole = request.model_dump(mode="json")
-    for name in names:
-        value: Any = whole
-        for part in name.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        if value is not None or names[name].get("optional"):
-            flat[name] = value
-    return flat
-
-
-def _shown(value: Any, schema: Schema) -> Any:
+def shown(value: Any, schema: Schema) -> Any:
     """A field's value as its control takes it."""
     if schema.get("type") == "object":
         return as_json(value)
@@ -217,10 +147,13 @@ def _is_long(schema: Schema) -> bool:
     return schema.get("type") == "integer" and schema.get("maximum", 0) > EXACT
 
 
-def _plain(name: str, value: Any, schema: Schema) -> Any:
+def plain(name: str, value: Any, schema: Schema) -> Any:
     """What a control sent, as the field takes it: an emptied box means "" or no entries, never None.
 
-    An emptied box of a whole number that is a text box means its default.
+    An emptied box of a whole number that is a text box means its default, and one of an optional number means None.
+
+    Raises:
+        BadRequestError: what should be JSON is none.
     """
     if _is_long(schema) and isinstance(value, str):
         return value.strip() or schema.get("default")
@@ -239,15 +172,13 @@ def _plain(name: str, value: Any, schema: Schema) -> Any:
     return value
 
 
-def plain(name: str, value: Any) -> Any:
-    """The value of an optional number's control. An empty box means None."""
-    return _plain(name, value, {"optional": True})
-
-
 def bad_request(error: ValidationError) -> BadRequestError:
     """The first problem of a validation as one sentence that names the field."""
     first = error.errors(include_url=False, include_context=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "request"
+    path = [str(part) for part in first["loc"]]
+    if len(path) > 1 and path[0] == "task" and path[1] in TASKS:
+        del path[1]  # the kind of task, which no field's path names
+    field = ".".join(path) or "request"
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
     given = repr(first["input"])
     is_short = first["loc"] and len(given) <= 60

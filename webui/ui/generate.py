@@ -5,19 +5,16 @@ Following is asynchronous, so that waiting pages occupy no threads.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components import Component
 
-from webui.domain.errors import BadRequestError, WebuiError
-from webui.domain.fields import rounded_side
-from webui.domain.hires import Hires
-from webui.domain.images import Picture, safe_open
-from webui.domain.request import GenerationRequest, Txt2Img
+from webui.domain.errors import WebuiError
+from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Progress
 from webui.ui import markup
 from webui.ui.album import Album
@@ -65,72 +62,14 @@ class Results:
         return {self.bar: "", self.preview: "", self.status: markup.message("error", text)}
 
 
-class Readable(Protocol):
-    """A form from which a request can be read."""
-
-    @property
-    def controls(self) -> Mapping[str, Component]: ...
-    @property
-    def components(self) -> set[Component]: ...
-    def read(self, values: Mapping[Component, Any]) -> GenerationRequest: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """The handlers of the buttons Generate, Interrupt and Skip, and of a page that is loaded again."""
+    """Follows jobs, and has the handlers of the buttons Interrupt and Skip, and of a page that is loaded again."""
 
     engine: "Engine"
-    form: Readable
     results: Results
     album: Album
     save_images: bool
-
-    async def generate(
-        self, values: Mapping[Component, Any], sender: gr.Request | None = None
-    ) -> AsyncIterator[Updates]:
-        """Submit what the controls show and follow it to the end."""
-        async for updates in self._made(self.form.read, values, sender):
-            yield updates
-
-    async def upscale(
-        self, values: Mapping[Component, Any], sender: gr.Request | None = None
-    ) -> AsyncIterator[Updates]:
-        """Hires fix on the picture that is chosen, with the options that the controls show."""
-        async for updates in self._made(self._hires_of_chosen, values, sender):
-            yield updates
-
-    async def _made(
-        self,
-        read: Callable[[Mapping[Component, Any]], GenerationRequest],
-        values: Mapping[Component, Any],
-        sender: gr.Request | None,
-    ) -> AsyncIterator[Updates]:
-        """Submit the request that `read` finds in the controls and follow it; errors in it are shown."""
-        try:
-            request = await asyncio.to_thread(read, values)
-            job = await asyncio.to_thread(self.submit, request, owner_of(sender))
-        except WebuiError as error:
-            yield self.results.fail(str(error))
-            return
-        async for updates in self.follow(job):
-            yield updates
-
-    def _hires_of_chosen(self, values: Mapping[Component, Any]) -> GenerationRequest:
-        """Raises BadRequestError where no picture is chosen."""
-        shown, chosen = values[self.results.shown], values[self.results.chosen]
-        if chosen >= len(shown):
-            raise BadRequestError("first_pass", "choose a picture in the gallery first")
-        request, picture = self.form.read(values), Picture.of(safe_open(Path(shown[chosen]["file"])))
-        hires = request.task.hires if isinstance(request.task, Txt2Img) else Hires()
-        return request.with_(
-            task=Txt2Img(hires=hires.model_copy(update={"enabled": True}), first_pass=picture),
-            seed=shown[chosen]["seed"],
-            subseed=shown[chosen]["subseed"],
-            width=rounded_side(picture.width),
-            height=rounded_side(picture.height),
-            batch_size=1,
-            n_iter=1,
-        )
 
     def submit(self, request: GenerationRequest, owner: str) -> "GenerationJob":
         """Put a request of the page into the queue; `owner` tells whose it is."""

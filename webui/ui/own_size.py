@@ -26,19 +26,32 @@ def starting(engine: "Engine") -> tuple[GenerationRequest, str]:
     return at_trained_size(engine.library, request), missing
 
 
-def connect(pen: Pen, engine: "Engine") -> None:
-    """Choosing another checkpoint brings its own size, unless the user has set one."""
+def draw() -> gr.Textbox:
+    """Draw the hidden box with the size that the chosen checkpoint was trained for, `512x512`."""
+    return gr.Textbox("512x512", visible="hidden", elem_id="trained_size")
+
+
+def connect(pen: Pen, engine: "Engine", trained: gr.Textbox) -> None:
+    """Choosing another checkpoint brings its own size, unless the user has set one.
+
+    Args:
+        trained: what `draw` drew.
+    """
     width, height = pen.controls["width"], pen.controls["height"]
     checkpoint: Any = pen.controls["checkpoint"]
 
-    before = gr.State("")  # the checkpoint that the sizes belong to
+    def size_of(name: str | None) -> str:
+        return "x".join(map(str, trained_size(engine.library, name or "")))
 
-    def follow(name: str | None, wide: Number, high: Number, last: str) -> tuple[Number, Number, str]:
-        name = name or ""
-        if (wide, high) != trained_size(engine.library, last):
-            return wide, high, name
-        return (*trained_size(engine.library, name), name)
+    def follow(name: str | None, wide: Number, high: Number, before: str) -> tuple[Any, Any, str]:
+        now = size_of(name)
+        if f"{wide}x{high}" != before:
+            return gr.skip(), gr.skip(), now
+        width, height = now.split("x")
+        return int(width), int(height), now
 
-    inputs, outputs = [checkpoint, width, height, before], [width, height, before]
+    inputs, outputs = [checkpoint, width, height, trained], [width, height, trained]
     bind(checkpoint.input, follow, inputs, outputs, preprocess=False, trigger_mode="always_last")
-    bind_load(lambda: starting(engine)[0].checkpoint, [before])
+    # a checkpoint that was chosen by pasted parameters comes with their size, which stays
+    bind(checkpoint.change, size_of, [checkpoint], [trained], preprocess=False, trigger_mode="always_last")
+    bind_load(lambda: size_of(starting(engine)[0].checkpoint), [trained])

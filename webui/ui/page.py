@@ -1,23 +1,19 @@
 """The page: `build` draws each part into its place in the frame and connects the parts with one another."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components import Component
 
-from webui.domain.request import GenerationRequest
 from webui.installing.live import InstallDoor
 from webui.prompt.style_file import StyleFile
 from webui.ui import (
     cards,
     extensions_tab,
-    forms,
     frame,
-    img2img,
-    markup,
-    model_choices,
     models_tab,
     own_size,
     paste,
@@ -28,9 +24,13 @@ from webui.ui import (
     upscale_tab,
 )
 from webui.ui.album import Album
-from webui.ui.create import dock, settings_pane, stage
+from webui.ui.create import connecting, dock, keeping, saying, stage, starting
+from webui.ui.create.creation import CreateForm
+from webui.ui.create.filling import Filling, Updates
+from webui.ui.create.submit import Submission
 from webui.ui.events import bind
-from webui.ui.generate import Runner, owner_of
+from webui.ui.forms_of_extensions.extension_sections import SectionsDrawing
+from webui.ui.generate import Results, Runner
 from webui.ui.layout import Pen
 from webui.ui.uploads import Page
 
@@ -59,131 +59,89 @@ def build(
         styles: the saved styles; None: there are none, and none can be saved.
         installing: how extensions are installed; None: not on this page.
     """
-    starting = own_size.starting(engine)[0]
-    pen = Pen(starting)
-
-    def submit(request: GenerationRequest, sender: gr.Request) -> str:
-        return engine.submit(request, save=save_images, owner=owner_of(sender)).id
-
+    starting_values = own_size.starting(engine)[0]
+    pen = Pen(starting_values)
     with Page(title="Stable Diffusion", analytics_enabled=False, fill_width=True, delete_cache=(DAY, DAY)) as page:
         frame.header()
         refresh = quicksettings.draw(pen, engine)
         with frame.tabs() as tabs:
             with frame.tab("txt2img"):
-                drawn, panes = _draw_form(pen, styles, engine)
-                with panes.dock:
-                    cards.draw(engine, pen.controls["checkpoint"])
-                gr.Textbox("txt2img", visible="hidden", interactive=True, elem_id="create_mode", label="Mode")
-            results, form = drawn.results, pen.form()
-            shared = {name: form.controls[name] for name in quicksettings.REMEMBERED}
-            picture_pen = Pen(starting, "img2img", shared)
-            with frame.tab("img2img"):
-                pictures = img2img.Pictures(picture_pen)
-                of_picture, _ = _draw_form(picture_pen, styles, engine, pictures.draw)
-                picture_tab = pictures.tab(of_picture)
+                made = _draw_form(pen, styles, engine)
+            frame.tab("img2img")
             frame.tab("inpaint")
-            filler = paste.Paste(engine, form, results.status)
+            form = pen.form()
+            filling = Filling(engine, form)
             with frame.tab("extras"):
-                upscale_tab.draw(engine, submit)
+                upscale_tab.draw(engine, save_images=save_images)
             frame.tab("image_browser")
             with frame.tab("modelmerger"):
                 browser = models_tab.draw(engine)
             with frame.tab("pnginfo"), gr.Tabs(elem_classes="subtabs"), gr.Tab("PNG Info", id="png_info"):
-                paste.draw_pnginfo(filler, tabs)
+                paste.draw_pnginfo(filling, tabs)
             album = Album(temp_dir / "shown", embed_parameters)
             with frame.tab("extensions"):
                 extensions_tab.draw(engine, installs=installing is not None)
             frame.tab("settings")
-        runner = Runner(engine, form, results, album, save_images)
-        txt2img.connect(pen, drawn, runner)
-        of_pictures = Runner(engine, picture_tab.form, picture_tab.results, album, save_images)
-        txt2img.connect(picture_pen, of_picture, of_pictures)
-        for gallery in (results, picture_tab.results):
-            img2img.connect_send(gallery, picture_tab, tabs)
-        _connect_prompts(engine, ((pen, drawn.dock), (picture_pen, of_picture.dock)), styles)
-        refiners = [picture_pen.controls["refiner.checkpoint"]]
-        quicksettings.connect(pen, engine, refresh, results.status, refiners)
+        pane, said, tools = made.pane, made.pane.said, made.pane.tools
+        kept = keeping.kept(form, [tools.transparency], quicksettings.QUICK)
+        create = CreateForm(form, made.mode, made.canvas, tools.transparency, tools.mask_details)
+        submission = Submission(engine, create, save_images)
+        generated = connecting.connect(pane, submission, filling, made.dock.generate, kept)
+        runner = Runner(engine, made.results, album, save_images)
+
+        async def follow(answer: str) -> AsyncIterator[dict[Component, Any]]:
+            async for updates in runner.resume(saying.job_in(answer)):
+                yield updates
+
+        bind(generated.then, follow, [said], made.results.all)
+        txt2img.connect(pen, made.dock, made.results, runner)
+        _connect_prompts(engine, pen, made.dock, styles)
+        quicksettings.connect(pen, engine, refresh, said)
+        own_size.connect(pen, engine, pane.trained)
         models_tab.connect(browser, engine, pen.controls["checkpoint"])
-        for size_pen in (pen, picture_pen):
-            own_size.connect(size_pen, engine)
 
-        def from_box(values: Mapping[Component, Any]) -> paste.Updates:
-            return filler.from_box(values, results)
+        def start() -> Updates:
+            return starting.start(engine, form, kept, said, drawn=starting_values)
 
-        box = {form.controls["prompt"], form.controls["checkpoint"], results.shown, results.chosen}
-        bind(drawn.dock.paste.click, from_box, box, filler.outputs, preprocess=False)
-
-        _connect_paste(engine, picture_tab)
-        refiner = picture_pen.controls["refiner.checkpoint"]
-
-        def start() -> paste.Updates:
-            listed = gr.update(choices=model_choices.refiner_choices(engine.library))
-            return {**_starting(engine, filler, drawn=starting), refiner: listed}
-
-        bind(page.load, start, None, [*filler.outputs, refiner])
-        bind(page.load, runner.resume, [results.job], results.all)
-        bind(page.load, of_pictures.resume, [picture_tab.results.job], picture_tab.results.all)
+        saying.tell(bind(page.load, start, None, starting.outputs(form, kept, said)), said)
+        bind(page.load, runner.resume, [made.results.job], made.results.all)
     blocks: gr.Blocks = page
     return blocks
 
 
-def _draw_form(
-    pen: Pen, styles: StyleFile | None, engine: "Engine", before: Callable[[], None] | None = None
-) -> tuple[txt2img.Drawn, frame.Panes]:
-    """Draw the panes of a form. `before` draws what stands above the other settings."""
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What was drawn into the panes of the tab where pictures are made."""
+
+    pane: connecting.Drawn
+    dock: txt2img.DockButtons
+    results: Results
+    mode: Component
+    canvas: Component
+
+
+def _draw_form(pen: Pen, styles: StyleFile | None, engine: "Engine") -> _Made:
+    """Draw the panes of the form, inside the caller's tab."""
+
+    sections = SectionsDrawing(engine.extensions.infos, pen.tab)
     panes = frame.panes(pen.tab)
     with panes.settings:
-        settings = settings_pane.draw(pen, engine, before)
+        pane = connecting.draw(pen, sections.draw)
+        pen.extensions = sections.sections
     with panes.stage:
-        results, upscale = stage.draw(pen)
+        results = stage.draw(pen)
+        canvas = gr.JSON(None, visible="hidden", elem_id="img2maskimg")
     with panes.dock:
         buttons = dock.draw(pen, styles)
-    return txt2img.Drawn(buttons, settings, results, upscale), panes
+        cards.draw(engine, pen.controls["checkpoint"])
+    mode = gr.Textbox("txt2img", visible="hidden", interactive=True, elem_id="create_mode", label="Mode")
+    return _Made(pane, buttons, results, mode, canvas)
 
 
-def _connect_prompts(
-    engine: "Engine", tabs: Sequence[tuple[Pen, txt2img.DockButtons]], styles: StyleFile | None
-) -> None:
-    """Connect the token counters and the editor of styles of each tab."""
+def _connect_prompts(engine: "Engine", pen: Pen, buttons: txt2img.DockButtons, styles: StyleFile | None) -> None:
+    """Connect the token counters and the editor of styles."""
     counting = tokens.Counting(engine, dict if styles is None else styles.read)
-    for pen, buttons in tabs:
-        tokens.connect(pen, buttons.counters, counting)
-        tokens.connect_load(buttons.counters, counting, engine.starting_values)
-    if styles is not None:
-        style_editor.connect([buttons.styles for _, buttons in tabs if buttons.styles is not None], styles)
-
-
-def _connect_paste(engine: "Engine", tab: img2img.Tab) -> None:
-    """Connect the arrow button of img2img: generation parameters fill the fields that it shares with txt2img."""
-    filler = paste.Paste(engine, tab.form.form, tab.results.status)
-    controls = tab.form.controls
-
-    def from_box(values: Mapping[Component, Any]) -> paste.Updates:
-        return filler.from_box(values, tab.results)
-
-    box = {controls["prompt"], controls["checkpoint"], tab.results.shown, tab.results.chosen}
-    bind(tab.buttons.paste.click, from_box, box, filler.outputs, preprocess=False)
-
-
-def _starting(engine: "Engine", filler: paste.Paste, drawn: GenerationRequest) -> paste.Updates:
-    """What a freshly loaded page must change: the lists of model files, and starting values that are not as `drawn`.
-
-    Other controls are not changed, so that nothing that the user types while the page loads is overwritten.
-    """
-    library, controls = engine.library, filler.form.controls
-    request, missing = own_size.starting(engine)
-    before = forms.flatten(drawn)
-    changed = [name for name, value in forms.flatten(request).items() if before.get(name) != value]
-    updates = filler.form.show(request, changed)
-    lists = {
-        "checkpoint": model_choices.checkpoint_choices(library),
-        "vae": model_choices.vae_choices(library),
-        "refiner.checkpoint": model_choices.refiner_choices(library),
-        "task.hires.checkpoint": model_choices.hires_checkpoint_choices(library),
-        "task.hires.upscaler": model_choices.hires_upscaler_choices(library),
-    }
-    for name, choices in lists.items():
-        updates[controls[name]] = gr.update(**{**updates.get(controls[name], {}), "choices": choices})
-    if not lists["checkpoint"]:
-        missing = "There is no usable checkpoint. Put one into models/Stable-diffusion and press ↻."
-    return updates | ({filler.status: markup.message("notice", missing)} if missing else {})
+    tokens.connect(pen, buttons.counters, counting)
+    tokens.connect_load(buttons.counters, counting, engine.starting_values)
+    if styles is not None and buttons.styles is not None:
+        style_editor.connect([buttons.styles], styles)

@@ -1,70 +1,96 @@
-"""The row in the header: checkpoint and VAE. A change takes effect and is remembered at once."""
+"""The quick settings in the header: fields that take effect and are remembered as soon as they are changed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components import Component
 
 from webui.domain.errors import WebuiError
-from webui.ui import markup, model_choices
+from webui.ui import model_choices
+from webui.ui.create import saying
 from webui.ui.events import bind
 from webui.ui.layout import Pen
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
+    from webui.library.library import ModelLibrary
 
-REMEMBERED = ("checkpoint", "vae", "clip_skip")
+QUICK = ("checkpoint", "vae")  # paths of the fields, in their order on the page
+IDS = MappingProxyType({"checkpoint": "setting_sd_model_checkpoint", "vae": "setting_sd_vae"})
+Choices = Callable[["ModelLibrary"], model_choices.Choices]
+FILES: Mapping[str, Choices] = MappingProxyType(
+    {
+        "checkpoint": model_choices.checkpoint_choices,
+        "vae": model_choices.vae_choices,
+        "refiner.checkpoint": model_choices.refiner_choices,
+        "task.hires.checkpoint": model_choices.hires_checkpoint_choices,
+        "task.hires.upscaler": model_choices.hires_upscaler_choices,
+    }
+)
 
 
-def draw(pen: Pen, engine: "Engine") -> gr.Button:
-    """Draw the row inside the caller's Blocks; returns the button that reads the model folders again."""
-    library = engine.library
+def draw(pen: Pen, engine: "Engine", fields: Sequence[str] = QUICK) -> gr.Button:
+    """Draw the row inside the caller's Blocks; returns the button that reads the model folders again.
+
+    Args:
+        fields: the paths of what the row holds.
+    """
     with gr.Row(elem_id="quicksettings"):
-        pen.choice("checkpoint", model_choices.checkpoint_choices(library), scale=2, min_width=0)
+        _draw(pen, engine, fields[0])
         refresh = gr.Button("↻", elem_id="refresh_checkpoints", elem_classes="tool", scale=0, min_width=0)
-        pen.choice("vae", model_choices.vae_choices(library), scale=1, min_width=0)
+        for name in fields[1:]:
+            _draw(pen, engine, name)
     return refresh
 
 
-def connect(
-    pen: Pen, engine: "Engine", refresh: gr.Button, status: gr.HTML, refiners: Sequence[Component] = ()
-) -> None:
+def _draw(pen: Pen, engine: "Engine", name: str) -> None:
+    elem_id = IDS.get(name, f"setting_{name.replace('.', '_')}")
+    if name in FILES:
+        pen.choice(name, FILES[name](engine.library), elem_id=elem_id)
+    else:
+        pen.draw(name, info=None, elem_id=elem_id)
+
+
+def connect(pen: Pen, engine: "Engine", refresh: gr.Button, said: Component, fields: Sequence[str] = QUICK) -> None:
     """Remember every change as a starting value, and let the button look for new files.
 
     Args:
-        refiners: lists of checkpoints on other tabs.
+        said: the hidden box of `saying`.
     """
-
-    def remember(name: str) -> Callable[[Any], Any]:
-        def handler(value: Any) -> Any:
-            try:
-                engine.change_starting_values({name: "" if value is None else value})
-            except WebuiError as error:
-                return markup.message("error", str(error))
-            return gr.skip()  # the control may hold a newer choice by now
-
-        return handler
-
-    for name in REMEMBERED:
+    for name in fields:
         control: Any = pen.controls[name]
         changed = control.release if isinstance(control, gr.Slider) else control.input
-        bind(changed, remember(name), [control], [status], preprocess=False, trigger_mode="always_last")
+        done = bind(
+            changed, _remembering(engine, name), [control], [said], preprocess=False, trigger_mode="always_last"
+        )
+        saying.tell(done, said)
 
-    every_refiner = [pen.controls["refiner.checkpoint"], *refiners]
+    listed = {name: pen.controls[name] for name in FILES if name in pen.controls}
 
     def look_again(checkpoint: str | None) -> dict[Component, Any]:
         library = engine.library
         library.refresh()
-        problems = "".join(markup.message("notice", problem) for problem in model_choices.unusable(library))
         found = model_choices.checkpoint_choices(library)
         kept = checkpoint if checkpoint in [value for _, value in found] else next((value for _, value in found), None)
+        counted = f"{len(found)} usable checkpoints"
         return {
-            pen.controls["checkpoint"]: gr.update(choices=found, value=kept),
-            pen.controls["vae"]: gr.update(choices=model_choices.vae_choices(library)),
-            **dict.fromkeys(every_refiner, gr.update(choices=model_choices.refiner_choices(library))),
-            status: problems or markup.message("done", f"{len(found)} usable checkpoints"),
+            **{control: gr.update(choices=FILES[name](library)) for name, control in listed.items()},
+            listed["checkpoint"]: gr.update(choices=found, value=kept),
+            said: saying.notice("\n".join(model_choices.unusable(library)) or counted),
         }
 
-    outputs = [pen.controls["checkpoint"], pen.controls["vae"], *every_refiner, status]
-    bind(refresh.click, look_again, [pen.controls["checkpoint"]], outputs, preprocess=False)
+    outputs = [*listed.values(), said]
+    saying.tell(bind(refresh.click, look_again, [listed["checkpoint"]], outputs, preprocess=False), said)
+
+
+def _remembering(engine: "Engine", name: str) -> Callable[[Any], str]:
+    def remember(value: Any) -> str:
+        try:
+            engine.change_starting_values({name: "" if value is None else value})
+        except WebuiError as error:
+            return saying.error(str(error))
+        return saying.NOTHING
+
+    return remember

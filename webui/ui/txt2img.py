@@ -1,4 +1,4 @@
-"""What the buttons of the forms for txt2img and img2img do. Their layout is in `create/`."""
+"""What the buttons of the dock do, but for Generate. Their layout is in `create/dock.py`."""
 
 from dataclasses import dataclass
 
@@ -23,50 +23,10 @@ class DockButtons:
     styles: style_editor.Editor | None  # None where styles cannot be saved
 
 
-@dataclass(frozen=True, slots=True)
-class SettingButtons:
-    """The buttons beside size and seeds."""
-
-    swap: gr.Button
-    seed_dice: gr.Button
-    seed_reuse: gr.Button
-    subseed_dice: gr.Button
-    subseed_reuse: gr.Button
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A form as it was drawn."""
-
-    dock: DockButtons
-    settings: SettingButtons
-    results: Results
-    upscale: gr.Button | None  # only in txt2img
-
-
-def connect(pen: Pen, drawn: Drawn, runner: Runner) -> None:
-    """Connect the buttons for generation, seed and size to their handlers."""
-    dock, settings, results = drawn.dock, drawn.settings, drawn.results
-    form, controls = runner.form, pen.controls
-    # Values arrive unchecked, so that the request alone checks them and its error names the field.
-    bind(dock.generate.click, runner.generate, form.components, results.all, preprocess=False)
-    if drawn.upscale is not None:
-        chosen = {*form.components, results.shown, results.chosen}
-        bind(drawn.upscale.click, runner.upscale, chosen, results.all, preprocess=False)
+def connect(pen: Pen, dock: DockButtons, results: Results, runner: Runner) -> None:
+    """Connect the buttons of the dock and the gallery to their handlers."""
     bind_stop(dock.interrupt, runner.interrupt, results.job, results.status, "Stopping …")
     bind_stop(dock.skip, runner.skip, results.job, results.status, "Skipping this batch …")
     bind(results.gallery.select, runner.choose, [results.shown], [results.text, results.chosen])
-
-    size = [controls["width"], controls["height"]]
-    bind(settings.swap.click, None, size, size, js="(width, height) => [height, width]")
-    prompts = [controls["prompt"], controls["negative_prompt"]]
+    prompts = [pen.controls["prompt"], pen.controls["negative_prompt"]]
     bind(dock.clear.click, None, None, prompts, js="() => ['', '']")
-    bind(settings.seed_dice.click, None, None, [controls["seed"]], js="() => '-1'")
-    bind(settings.subseed_dice.click, None, None, [controls["subseed"]], js="() => '-1'")
-
-    def last(field: str, shown: list[dict[str, int]], chosen: int) -> str:
-        return str(shown[chosen][field]) if chosen < len(shown) else "-1"
-
-    picked = [results.shown, results.chosen]
-    bind(settings.seed_reuse.click, lambda *values: last("seed", *values), picked, [controls["seed"]])
-    bind(settings.subseed_reuse.click, lambda *values: last("subseed", *values), picked, [controls["subseed"]])

@@ -1,7 +1,7 @@
 """The tab Upscale: enlarge one picture or several. `upscale.js` draws it; the work is a job like any other."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from webui.domain.extensions import ExtensionInfo
 from webui.domain.images import Picture, safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.upscale import MAX_PICTURES, PLAIN_UPSCALERS, Upscale
+from webui.domain.visitor import owner_of
 from webui.extension_api.hints import hint
 from webui.output.metadata import read_text
 from webui.ui import forms
@@ -55,12 +56,8 @@ def form() -> DrawnForm:
     return drawn_form({"properties": drawn}, title="Upscale")
 
 
-def draw(engine: "Engine", submit: Callable[[GenerationRequest, gr.Request], str]) -> None:
-    """Draw the tab inside the caller's gr.Tab.
-
-    Args:
-        submit: takes a job on for the one who sent the request, and answers its id. Raises WebuiError.
-    """
+def draw(engine: "Engine", *, save_images: bool) -> None:
+    """Draw the tab inside the caller's gr.Tab."""
     drawn = form()
     infos = [info for info in engine.extensions.infos if info.state == "ok" and info.options and info.dialect.extras]
     parts = [form_of(info).as_json() for info in infos]
@@ -72,7 +69,8 @@ def draw(engine: "Engine", submit: Callable[[GenerationRequest, gr.Request], str
 
     def start(value: Any, sender: gr.Request) -> dict[str, str]:
         try:
-            return {"job": submit(request_of(value, drawn, infos), sender)}
+            request = request_of(value, drawn, infos)
+            return {"job": engine.submit(request, save=save_images, owner=owner_of(sender)).id}
         except WebuiError as error:
             return {"error": str(error)}
         except Exception as error:

@@ -15,6 +15,7 @@ from webui.api import actions, extensions, installing
 from webui.api.body import drain
 from webui.api.page.model_rows import rows_of
 from webui.api.parts import Parts
+from webui.domain.visitor import owner_of
 from webui.library.files import FOLDERS
 
 PREFIX = "/internal/page"
@@ -25,7 +26,7 @@ def routes(parts: Parts) -> APIRouter:
     router = APIRouter(prefix=PREFIX, include_in_schema=False)
     if parts.installing is not None:
         router.include_router(installing.routes(parts.engine, parts.installing, "/extensions"))
-    router.include_router(actions.native(parts))
+    router.include_router(actions.native(parts, owner_of))
     router.include_router(extensions.routes(parts, "/extensions"))
     library = parts.engine.library
 

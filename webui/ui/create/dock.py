@@ -24,7 +24,7 @@ def draw(pen: Pen, styles: StyleFile | None = None) -> DockButtons:
         with gr.Column(elem_id=pen.id("actions"), elem_classes="actions", min_width=0, scale=0):
             generate = gr.Button("Generate", variant="primary", elem_id=pen.id("generate"), elem_classes="generate")
             with gr.Row(elem_classes="stops"):
-                interrupt = gr.Button("Interrupt", elem_id=pen.id("interrupt"), elem_classes="stop", min_width=0)
+                interrupt = gr.Button("Interrupt", elem_id=pen.id("interrupt"), elem_classes="halts", min_width=0)
                 skip = gr.Button("Skip", elem_id=pen.id("skip"), min_width=0)
     with gr.Row(elem_classes="dockbar"):
         pen.draw("styles", info=None, choices=list(names), show_label=False, container=False)

@@ -1,90 +1,188 @@
-"""The pane of settings at the left: size, steps and seed, then what is needed less often, in closed parts."""
+"""The left pane of the form: size and steps, then what shapes the composition, the quality, and what experts set."""
 
+import html
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
 
 import gradio as gr
 
 from webui.domain.catalog import SAMPLERS, SCHEDULES
-from webui.ui import hires_form
+from webui.domain.parameters.pictures import MORE
+from webui.ui.create import second_pass
+from webui.ui.create.modes import OF_PICTURES, Mode, shown_in
 from webui.ui.create.tools import tool
-from webui.ui.forms_of_extensions.extension_sections import GROUPS, SectionsDrawing
 from webui.ui.layout import Pen
-from webui.ui.txt2img import SettingButtons
+from webui.ui.own import plain
 
-if TYPE_CHECKING:
-    from webui.engine.engine import Engine
-
-ADVANCED = (
-    ("noise", "Noise"),
-    ("schedule", "Noise schedule"),
-    ("guidance", "Guidance"),
-    ("prompting", "Prompt"),
-    ("unipc", "UniPC"),
-    ("token_merging", "Token merging"),
-    ("sdxl", "SDXL"),
+Group = Literal["composition", "quality", "expert"]
+RATIOS = ("1:1", "4:5", "2:3", "9:16", "5:4", "3:2", "16:9")
+EXPERT = (
+    ("guidance", "Guidance", ("guidance",)),
+    ("noise", "Noise and sampler", ("noise", "schedule")),
+    ("prompting", "Prompt reading", ("prompting",)),
+    ("unipc", "UniPC", ("unipc",)),
+    ("token_merging", "Token merging", ("token_merging",)),
+    ("sdxl", "SDXL", ("sdxl",)),
 )
+SOFT = "task.inpainting.soft"
+MARGINS = "task.outpainting"
+# What is sent while its part is off, where that is not what the request has by default.
+EDITING = MappingProxyType({"task.image_cfg_scale": 1.5})
 
 
-def draw(pen: Pen, engine: "Engine | None" = None, before: Callable[[], None] | None = None) -> SettingButtons:
-    """Draw the settings inside the caller's container.
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The buttons beside the controls, and the one control that is no field of the request.
+
+    Attributes:
+        transparency: percent taken from the mask that painted colours make; it counts while `mask_details` is on.
+    """
+
+    ratio: gr.Radio
+    swap: gr.Button
+    seed_dice: gr.Button
+    seed_reuse: gr.Button
+    subseed_dice: gr.Button
+    subseed_reuse: gr.Button
+    picture_size: gr.Button
+    transparency: gr.Slider
+    mask_details: gr.Checkbox
+
+
+def draw(pen: Pen, extensions: Callable[[Group], bool] = lambda group: False) -> Tools:
+    """Draw the pane below the heading of its first group, inside the caller's Blocks.
 
     Args:
-        engine: knows the extensions.
-        before: draws what img2img has above the others.
+        pen: has not drawn any of these fields, unless they stand elsewhere on the page.
+        extensions: draws the sections of the extensions that belong to a group; whether there are any.
     """
-    if before is not None:
-        before()
-    buttons = _generation(pen)
-    if pen.tab == "txt2img":
-        hires_form.draw(pen)
-    if engine is not None:
-        drawing = SectionsDrawing(engine.extensions.infos, pen.tab)
-        for group in GROUPS:
-            drawing.draw(group)
-        pen.extensions = drawing.sections
-    _advanced(pen)
-    return buttons
+    with gr.Column(elem_classes="body always", min_width=0, scale=0):
+        ratio, swap, dice, reuse = _size_and_steps(pen)
+    composition = heading("Composition")
+    measure, transparency, details = _composition(pen)
+    if not extensions("composition"):
+        composition.elem_classes = shown_in(OF_PICTURES)
+    heading("Quality")
+    second_pass.draw(pen)
+    _refiner(pen)
+    extensions("quality")
+    heading("Expert")
+    again, keep = _variation(pen)
+    _expert(pen)
+    extensions("expert")
+    _others(pen)
+    return Tools(ratio, swap, dice, reuse, again, keep, measure, transparency, details)
 
 
-def _generation(pen: Pen) -> SettingButtons:
-    """Draw the controls that everybody uses."""
-    plain = {"info": None}
-    with gr.Row(elem_classes="pair"):
-        pen.choice("sampler", [(label, label) for label in SAMPLERS], min_width=0)
-        pen.choice("scheduler", [(label, label) for label in SCHEDULES], min_width=0)
-    pen.draw("steps")
+def heading(text: str) -> gr.HTML:
+    """Draw the heading of a group."""
+    return plain(f'<h2 class="pane">{html.escape(text)}</h2>')
+
+
+def pair() -> gr.Row:
+    """A row of two or three narrow controls."""
+    return gr.Row(elem_classes="pair")
+
+
+def _size_and_steps(pen: Pen) -> tuple[gr.Radio, gr.Button, gr.Button, gr.Button]:
+    ratio = gr.Radio(
+        [*RATIOS], value=None, label="Aspect ratio", show_label=False, container=False, elem_id=pen.id("ratio"),
+        elem_classes="segments", interactive=True,
+    )  # fmt: skip
+    plain: dict[str, Any] = {"info": None}
+    with pair():
+        pen.number("width")
+        swap = tool("⇄", pen.id("res_switch_btn"))
+        pen.number("height")
+    with pair():
+        pen.choice("sampler", [(name, name) for name in SAMPLERS], label="Sampler", elem_id=pen.id("sampling"))
+        pen.choice("scheduler", [(name, name) for name in SCHEDULES], label="Schedule")
+    pen.draw("steps", label="Steps")
     pen.draw("cfg_scale", **plain)
-    pen.draw("width")
-    pen.draw("height")
-    swap = tool("⇅", pen.id("res_switch_btn"))
-    pen.draw("n_iter", **plain)
-    pen.draw("batch_size")
-    with gr.Row(elem_classes="pair"):
-        pen.draw("seed", **plain, min_width=0)
-        dice, reuse = tool("⚄", pen.id("random_seed")), tool("♻", pen.id("reuse_seed"))
-    pen.draw("tiling", **plain)
-    pen.draw("disable_extra_networks")
-    with gr.Accordion("Variation and seed size", open=False, elem_id=pen.id("seed_extras")):
-        with gr.Row(elem_classes="pair"):
-            pen.draw("subseed", **plain, min_width=0)
-            again, keep = tool("⚄", pen.id("random_subseed")), tool("♻", pen.id("reuse_subseed"))
-        pen.draw("subseed_strength")
-        pen.draw("seed_resize_from_w")
-        pen.draw("seed_resize_from_h")
-    return SettingButtons(swap, dice, reuse, again, keep)
+    with pair():
+        pen.number("n_iter", label="Pictures", elem_id=pen.id("batch_count"))
+        pen.number("batch_size", label="Batch size")
+    with pair():
+        pen.draw("seed", **plain)
+        dice, reuse = tool("⚄", pen.id("random_seed")), tool("↺", pen.id("reuse_seed"))
+    return ratio, swap, dice, reuse
 
 
-def _advanced(pen: Pen) -> None:
-    with gr.Accordion("Refiner", open=False, elem_id=pen.id("refiner")):
-        pen.choice("refiner.checkpoint", [("None", "")], value="")
+def _composition(pen: Pen) -> tuple[gr.Button, gr.Slider, gr.Checkbox]:
+    """Draw what is read only where a picture is the start, and where a part of it is masked."""
+    of_pictures = OF_PICTURES
+    inpaint: tuple[Mode, ...] = ("inpaint",)
+    with gr.Column(elem_classes=["body", "always", "of-modes", "of-img2img", "of-inpaint"], min_width=0, scale=0):
+        pen.draw("task.denoising_strength", elem_id="img2img_denoising_strength", info=None)
+        with pair():
+            pen.draw("task.resize_mode", elem_id="resize_mode", info=None)
+            measure = tool("⤢", "img2img_detect_image_size_btn")
+            pen.draw("task.inpainting.content", elem_id="img2img_inpainting_fill", info=None, modes=inpaint)
+        pen.draw("task.inpainting.invert", elem_id="img2img_mask_mode", info=None, modes=inpaint)
+        pen.draw("task.inpainting.area", elem_id="img2img_inpaint_full_res", info=None, modes=inpaint)
+        pen.draw("task.inpainting.padding", elem_id="img2img_inpaint_full_res_padding", info=None, modes=inpaint)
+        pen.draw("task.inpainting.mask_blur_x", elem_id="img2img_mask_blur", info=None, modes=inpaint)
+    with pen.section("Soft inpainting", "soft", optional=SOFT, modes=inpaint):
+        pen.rest_of(SOFT)
+    with pen.section("Outpaint", "outpaint", optional=MARGINS, modes=of_pictures):
+        with pair():
+            pen.draw(f"{MARGINS}.left", elem_id="outpaint_left", label="Left")
+            pen.draw(f"{MARGINS}.right", elem_id="outpaint_right", label="Right", usual=128)
+        with pair():
+            pen.draw(f"{MARGINS}.top", elem_id="outpaint_top", label="Top")
+            pen.draw(f"{MARGINS}.bottom", elem_id="outpaint_bottom", label="Bottom")
+        pen.draw(f"{MARGINS}.mask_blur", elem_id="outpaint_mask_blur")
+        pen.draw(f"{MARGINS}.content", elem_id="img2img_outpaint_content")
+    with pen.section("Mask details", "mask_details", modes=inpaint) as details:
+        for name in ("mask_round", "overlay", "return_mask", "return_composite"):
+            pen.draw(f"task.inpainting.{name}", elem_id=f"img2img_{name}")
+        transparency = gr.Slider(
+            0, 100, value=0, step=1, label="Mask transparency", info="of the mask that painted colours make",
+            elem_id="img2img_mask_alpha", elem_classes="slim", buttons=[], min_width=0, interactive=True,
+        )  # fmt: skip
+    with pen.section("Starting noise and colours", "picture_more", instead=EDITING, modes=of_pictures):
+        pen.rest_of(MORE)
+        pen.draw("task.image_cfg_scale", usual=1.5, info="instruct-pix2pix checkpoints only")
+    return measure, transparency, details.switch
+
+
+def _refiner(pen: Pen) -> None:
+    with pen.section(
+        "Refiner", "refiner", optional="refiner",
+        summary="${v[0] || 'no checkpoint chosen'} from ${Math.round(v[1] * 100)} %",
+        told=("refiner.checkpoint", "refiner.switch_at"),
+    ):  # fmt: skip
+        pen.choice("refiner.checkpoint", [("None", "")], label="Checkpoint")
         pen.draw("refiner.switch_at")
         pen.rest_of("refiner")
-    if "clip_skip" not in pen.controls:
-        pen.draw("clip_skip", info=None)
-    with gr.Accordion("Advanced", open=False, elem_id=pen.id("advanced")), gr.Tabs():
-        for part, title in ADVANCED:
-            with gr.Tab(title):
-                pen.rest_of(part)
-        with gr.Tab("Extensions"):
-            pen.draw("extensions")
+
+
+def _variation(pen: Pen) -> tuple[gr.Button, gr.Button]:
+    with pen.section("Variation seed", "subseed"):
+        with pair():
+            pen.draw("subseed", info=None)
+            again, keep = tool("⚄", pen.id("random_subseed")), tool("↺", pen.id("reuse_subseed"))
+        pen.draw("subseed_strength")
+        with pair():
+            pen.number("seed_resize_from_w", label="Resize seed from width")
+            pen.number("seed_resize_from_h", label="… and height")
+    return again, keep
+
+
+def _expert(pen: Pen) -> None:
+    for name, title, groups in EXPERT:
+        with pen.section(title, name):
+            for group in groups:
+                pen.rest_of(group)
+
+
+def _others(pen: Pen) -> None:
+    """Draw what stands in no other part, unless it stands among the quick settings."""
+    rest = [name for name in ("clip_skip", "tiling", "disable_extra_networks") if name not in pen.controls]
+    with pen.section("Clip skip, tiling, networks", "more"):
+        for name in rest:
+            pen.draw(name)
+    with pen.section("Other extensions", "other_extensions"):
+        pen.draw("extensions", info="options as JSON, for extensions that have no form here")

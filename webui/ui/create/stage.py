@@ -2,13 +2,12 @@
 
 import gradio as gr
 
-from webui.ui.create.tools import tool
 from webui.ui.generate import Results
 from webui.ui.layout import Pen
 
 
-def draw(pen: Pen) -> tuple[Results, gr.Button | None]:
-    """Draw the stage inside the caller's container. The button enlarges the chosen picture; only txt2img has it."""
+def draw(pen: Pen) -> Results:
+    """Draw the stage inside the caller's container."""
     status = gr.HTML(elem_id=pen.id("status"))
     bar = gr.HTML(elem_id=pen.id("progress"))
     preview = gr.HTML(elem_id=pen.id("preview"))
@@ -21,12 +20,4 @@ def draw(pen: Pen) -> tuple[Results, gr.Button | None]:
         elem_id=pen.id("infotext"),
     )  # fmt: skip
     job = gr.BrowserState("", storage_key="webui_last_job" if pen.tab == "txt2img" else pen.id("last_job"))
-    with gr.Row(elem_classes="stagebar"):
-        send = tuple(
-            gr.Button(title, size="sm", elem_id=pen.id(name), min_width=0)
-            for title, name in (("Send to img2img", "send_to_img2img"), ("Send to inpaint", "send_to_inpaint"))
-        )
-        upscale = None
-        if pen.tab == "txt2img":
-            upscale = tool("✨ Upscale with the settings of Hires. fix", "txt2img_upscale")
-    return Results(bar, preview, status, gallery, text, gr.State([]), gr.State(0), job, send), upscale
+    return Results(bar, preview, status, gallery, text, gr.State([]), gr.State(0), job)

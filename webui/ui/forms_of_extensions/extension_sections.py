@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import gradio as gr
 from gradio.blocks import Block
@@ -11,11 +11,12 @@ from gradio.components import Component
 from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
+from webui.ui.create.sections import Section
+from webui.ui.create.settings_pane import Group
 from webui.ui.forms_of_extensions.drawn_form import DrawnForm, drawn_form
 from webui.ui.forms_of_extensions.option_values import read_options, shown_options
 from webui.ui.own import own
 
-Group = Literal["composition", "quality", "expert"]
 GROUPS: tuple[Group, ...] = ("composition", "quality", "expert")
 
 
@@ -80,26 +81,19 @@ class SectionsDrawing:
     prefix: str
     drawn: list[ExtensionSection] = field(default_factory=list)
 
-    def draw(self, group: Group) -> None:
-        """Draw those of a group inside the caller's Blocks."""
-        for info in self.infos:
-            if info.state != "ok" or info.options is None:
-                continue
-            form = form_of(info)
-            if form.group == group:
-                self.drawn.append(self._section(info, form))
+    def draw(self, group: Group) -> bool:
+        """Draw those of a group inside the caller's Blocks; whether there are any."""
+        usable = [info for info in self.infos if info.state == "ok" and info.options is not None]
+        forms = [(info, form_of(info)) for info in usable]
+        made = [self._section(info, form) for info, form in forms if form.group == group]
+        self.drawn += made
+        return bool(made)
 
     def _section(self, info: ExtensionInfo, form: DrawnForm) -> ExtensionSection:
         elem_id = f"{self.prefix}_{info.name}"
-        with gr.Column(elem_id=f"{elem_id}_section", elem_classes="section", min_width=0, scale=0):
-            with gr.Row(elem_classes="head"):
-                used = gr.Checkbox(
-                    False, label=info.title, elem_id=f"{elem_id}_enable", elem_classes="switch", container=False,
-                    min_width=0, interactive=True,
-                )  # fmt: skip
-            with gr.Column(elem_classes="body", min_width=0, scale=0):
-                options = own("declared_form", {}, elem_id=f"{elem_id}_options", form=form.as_json(), place=elem_id)
-        return ExtensionSection(info.name, form, used, options)
+        with Section(info.title, elem_id) as section:
+            options = own("declared_form", {}, elem_id=f"{elem_id}_options", form=form.as_json(), place=elem_id)
+        return ExtensionSection(info.name, form, section.switch, options)
 
     @property
     def sections(self) -> ExtensionSections:

@@ -3,7 +3,7 @@
 
 import { el, t } from "./kit.js";
 import { hear, say } from "./bus.js";
-import { FormState, OWN } from "./form_state.js";
+import { FormState, OWN } from "./declared_state.js";
 import { Scope } from "./form_scope.js";
 import { bodyOf } from "./form_body.js";
 import { formula } from "./cards_of_sources.js";

@@ -3,10 +3,10 @@
 // The value is a text: the name of a preset, numbers separated by commas, or nothing for the same everywhere.
 
 import { el, t } from "./kit.js";
-import { applies } from "./form_state.js";
+import { applies } from "./declared_state.js";
 import { askOnce } from "./extension_actions.js";
 
-/** @typedef {import("./form_state.js").DrawnField} DrawnField */
+/** @typedef {import("./declared_state.js").DrawnField} DrawnField */
 /** @typedef {import("./form_scope.js").Scope} Scope */
 /** @typedef {{labels: string[], depths: number[], ends: string[], presets: Record<string, number[]>}} Columns */
 

@@ -33,7 +33,7 @@
   const chosenLanguage = () => [query.get("__lang"), kept("language"), told.language].find((one) => one) ?? "en";
   root.dataset.accent = kept("accent") ?? "iris";
   root.dataset.mode = "txt2img";
-  root.lang = chosenLanguage().replace("_", "-");
+  root.dataset.loading = ""; // reveal.js takes it away
   showTheme();
   prefersLight.addEventListener("change", showTheme);
   document.addEventListener("DOMContentLoaded", () => {

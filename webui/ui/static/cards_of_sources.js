@@ -1,10 +1,10 @@
 // Cards: model files to be chosen, with their picture and facts, and choices that need a diagram and a sentence.
 
 import { el, openDialog, t } from "./kit.js";
-import { applies, line } from "./form_state.js";
+import { applies, line } from "./declared_state.js";
 import { files } from "./extension_actions.js";
 
-/** @typedef {import("./form_state.js").DrawnField} DrawnField */
+/** @typedef {import("./declared_state.js").DrawnField} DrawnField */
 /** @typedef {import("./form_scope.js").Scope} Scope */
 
 const SVG = "http://www.w3.org/2000/svg";

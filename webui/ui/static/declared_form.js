@@ -2,7 +2,7 @@
 
 import { t } from "./kit.js";
 import { hear, say } from "./bus.js";
-import { FormState } from "./form_state.js";
+import { FormState } from "./declared_state.js";
 import { Scope } from "./form_scope.js";
 import { bodyOf } from "./form_body.js";
 import { fileOf, uploaded } from "./form_pictures.js";
@@ -31,7 +31,6 @@ export function mount({ element, props, watch, upload }) {
     body = bodyOf(scope);
     element.replaceChildren(body.node);
     state.wake();
-    publish();
   };
 
   /** @type {Problem[]} */
@@ -94,8 +93,7 @@ export function mount({ element, props, watch, upload }) {
   hear("extension:fill", ({ extension, options }) => extension === drawn.extension && fill(options));
   hear("picture:send", ({ picture, to }) => to === drawn.extension && receive(state, picture, { upload, failed, use }));
   if (waiting.has(drawn.extension)) fill(waiting.get(drawn.extension));
-  publish();
-  draw();
+  draw(); // nothing is published before something changes, so that a kept form finds the usual values
   sum();
   // Python and kept forms switch a section on without an event of the page
   const box = sectionSwitch();
@@ -107,7 +105,7 @@ async function receive(/** @type {FormState} */ state, /** @type {*} */ picture,
   try {
     const value = await uploaded(upload, await fileOf(picture));
     const list = state.fields.find((field) => field.control === "units");
-    const pictureOf = (/** @type {import("./form_state.js").DrawnField[]} */ fields) => fields.find((field) => field.control === "picture")?.name ?? "";
+    const pictureOf = (/** @type {import("./declared_state.js").DrawnField[]} */ fields) => fields.find((field) => field.control === "picture")?.name ?? "";
     const units = list ? (state.values[list.name] ?? []) : [state.values];
     const name = pictureOf(list?.fields ?? state.fields);
     const place = units.find((/** @type {*} */ unit) => !unit[name]) ?? units[0];

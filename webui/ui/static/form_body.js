@@ -1,7 +1,7 @@
 // Draws the controls of a model of options: pictures first, then a chooser, then the rest; what is rare under "More".
 
 import { el, t } from "./kit.js";
-import { applies, first, OWN } from "./form_state.js";
+import { applies, first, OWN } from "./declared_state.js";
 import { Scope } from "./form_scope.js";
 import { CONTROLS } from "./form_controls.js";
 import { range } from "./form_ranges.js";
@@ -12,7 +12,7 @@ import { bars } from "./bars.js";
 import { units } from "./form_units.js";
 
 /**
- * @typedef {import("./form_state.js").DrawnField} DrawnField
+ * @typedef {import("./declared_state.js").DrawnField} DrawnField
  * @typedef {{node: HTMLElement, show: (from?: *) => void, side?: HTMLElement}} Body
  */
 

@@ -1,7 +1,7 @@
 // A choice that is no option and narrows the choices of others, and numbers whose range follows from another field.
 
 import { el, t } from "./kit.js";
-import { applies, CHOICE } from "./form_state.js";
+import { applies, CHOICE } from "./declared_state.js";
 import { slider } from "./form_ranges.js";
 import { checkpoint } from "./extension_actions.js";
 

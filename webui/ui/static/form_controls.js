@@ -4,7 +4,7 @@ import { el, segments, t, toggle } from "./kit.js";
 import { slider } from "./form_ranges.js";
 import { files } from "./extension_actions.js";
 
-/** @typedef {import("./form_state.js").DrawnField} DrawnField */
+/** @typedef {import("./declared_state.js").DrawnField} DrawnField */
 /** @typedef {{node: HTMLElement, show: () => void}} Control what is drawn, and what makes it show the present value */
 /** @typedef {import("./form_scope.js").Scope} Scope */
 

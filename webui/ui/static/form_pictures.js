@@ -3,7 +3,7 @@
 import { el, icon, iconButton, t } from "./kit.js";
 import { hear, say } from "./bus.js";
 
-/** @typedef {import("./form_state.js").DrawnField} DrawnField */
+/** @typedef {import("./declared_state.js").DrawnField} DrawnField */
 /** @typedef {import("./form_scope.js").Scope} Scope */
 /** @typedef {{path: string, url: string, meta: {_type: string}, name: string}} Uploaded */
 

@@ -2,12 +2,12 @@
 
 import { el, t } from "./kit.js";
 import { hear } from "./bus.js";
-import { withoutPictures } from "./form_state.js";
+import { withoutPictures } from "./declared_state.js";
 import { ask, checkpoint, forget } from "./extension_actions.js";
 
 /**
  * @typedef {{field: string, title: string, say?: string, files?: string[], folder?: string, instead?: string}} Problem
- * @typedef {import("./form_state.js").FormState} FormState
+ * @typedef {import("./declared_state.js").FormState} FormState
  */
 
 const PAUSE = 400; // milliseconds after the last change

@@ -1,10 +1,10 @@
 // One model of options within a form: a form, a part of it, or one unit of a list. Its controls read and write here.
 
-import { CHOICE } from "./form_state.js";
+import { CHOICE } from "./declared_state.js";
 import { ask, asBase64, askOnce, checkpoint } from "./extension_actions.js";
 
-/** @typedef {import("./form_state.js").DrawnField} DrawnField */
-/** @typedef {import("./form_state.js").FormState} FormState */
+/** @typedef {import("./declared_state.js").DrawnField} DrawnField */
+/** @typedef {import("./declared_state.js").FormState} FormState */
 
 const at = (/** @type {*} */ values, /** @type {(string|number)[]} */ place) => place.reduce((inner, part) => inner?.[part], values);
 

@@ -1,9 +1,9 @@
 // A list of models, one at a time: a chip for each, one to add another, and the controls of the chosen one.
 
 import { el, iconButton, t, toggle } from "./kit.js";
-import { CHOICE, firstOf, line } from "./form_state.js";
+import { CHOICE, firstOf, line } from "./declared_state.js";
 
-/** @typedef {import("./form_state.js").DrawnField} DrawnField */
+/** @typedef {import("./declared_state.js").DrawnField} DrawnField */
 /** @typedef {import("./form_scope.js").Scope} Scope */
 
 /**

@@ -30,6 +30,12 @@ async function load() {
     console.error("the page stays English:", error);
     return;
   }
+  const root = document.documentElement;
+  const name = () => {
+    if (root.lang !== language.replace("_", "-")) root.lang = language.replace("_", "-");
+  };
+  name();
+  new MutationObserver(name).observe(root, { attributeFilter: ["lang"] }); // Gradio writes its own there
   if (document.body) watch();
   else document.addEventListener("DOMContentLoaded", watch);
 }

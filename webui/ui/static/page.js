@@ -1,5 +1,7 @@
 // What every page needs: language, tabs and keys. `ready` is kept when components may be drawn.
 import { ready as words } from "./language.js";
+import "./names.js";
+import "./reveal.js";
 import "./tabs.js";
 import "./keys.js";
 import "./cards.js";

@@ -4,7 +4,7 @@ import { hear, say } from "./bus.js";
 import { write } from "./kit.js";
 
 const MODES = ["txt2img", "img2img", "inpaint"];
-const SHARING = ["inpaint"]; // modes whose own panel is empty
+const SHARING = ["img2img", "inpaint"]; // modes whose own panel is empty
 const NAMES = [...MODES, "extras", "image_browser", "modelmerger", "pnginfo", "extensions", "settings"];
 // what people call them, in links
 const OTHER_NAMES = { create: "txt2img", upscale: "extras", library: "image_browser", models: "modelmerger", learn: "pnginfo", png_info: "pnginfo" };

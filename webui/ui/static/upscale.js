@@ -2,7 +2,7 @@
 
 import { el, iconButton, t, toggle } from "./kit.js";
 import { hear, say } from "./bus.js";
-import { FormState, OWN } from "./form_state.js";
+import { FormState, OWN } from "./declared_state.js";
 import { Scope } from "./form_scope.js";
 import { bodyOf } from "./form_body.js";
 import { fileOf, opener, pictureOnStage, takes, uploaded } from "./form_pictures.js";

@@ -1,0 +1,273 @@
+"""What a person does with the canvas on the whole page, in a real browser; each test is a sentence they would say."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.ui.driving import eventually, generate
+from tests.ui.fakes import FakeEngine
+from webui.domain.inpainting import Inpainting
+from webui.domain.request import Img2Img
+from webui.imaging.sketch import painted_over
+
+Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+PHOTO = Image.fromarray(np.random.default_rng(2).integers(0, 256, (192, 256, 3), dtype=np.uint8))
+
+
+def png(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def go(page: Page, tab: str) -> None:
+    page.get_by_role("tab", name=tab, exact=True).click()
+    expect(page.locator("#img2maskimg .canvas-view")).to_be_visible()
+
+
+def open_picture(page: Page, image: Image.Image = PHOTO) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.locator("#img2maskimg").get_by_role("button", name="Open a picture").first.click()
+    chooser.value.set_files({"name": "photo.png", "mimeType": "image/png", "buffer": png(image)})
+    expect(page.locator("#img2img_image")).to_be_visible()
+
+
+def spot(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Where a point of the picture is in the window."""
+    picture = page.locator("#img2img_image")
+    box = picture.bounding_box()
+    assert box is not None
+    scale = box["width"] / picture.evaluate("(image) => image.naturalWidth")
+    return box["x"] + x * scale, box["y"] + y * scale
+
+
+def stroke(page: Page, *points: tuple[float, float]) -> None:
+    page.mouse.move(*spot(page, *points[0]))
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*spot(page, *point), steps=6)
+    page.mouse.up()
+
+
+def tool(page: Page, name: str) -> None:
+    page.get_by_role("toolbar", name="Tools of the canvas").get_by_role("button", name=name, exact=True).click()
+
+
+def submitted(page: Page, engine: FakeEngine, count: int = 1) -> Img2Img:
+    """Press Generate and wait for the job of that number."""
+    page.locator("#txt2img_generate").click()
+    eventually(page, lambda: len(engine.asked) == count)
+    task = engine.asked[-1].task
+    assert isinstance(task, Img2Img)
+    return task
+
+
+def inpainting(task: Img2Img) -> Inpainting:
+    assert task.inpainting is not None
+    return task.inpainting
+
+
+def mask(task: Img2Img) -> Pixels:
+    return np.asarray(inpainting(task).mask.open())
+
+
+def test_i_mask_two_places_take_the_second_back_and_only_the_first_is_repainted(page: Page, engine: FakeEngine) -> None:
+    go(page, "Inpaint")
+    open_picture(page)
+    stroke(page, (50, 50), (90, 50))
+    stroke(page, (200, 150), (220, 150))
+    page.keyboard.press("Control+z")
+    task = submitted(page, engine)
+    assert task.image.open().tobytes() == PHOTO.tobytes()
+    painted = mask(task)
+    assert painted.shape == (192, 256)
+    assert set(np.unique(painted)) == {0, 255}
+    assert painted[50, 70] == 255
+    assert painted[150, 210] == 0
+
+
+def test_it_says_what_is_missing_before_a_picture_and_before_a_mask(page: Page, engine: FakeEngine) -> None:
+    go(page, "Inpaint")
+    page.locator("#txt2img_generate").click()
+    expect(page.get_by_text("Drop a picture first").first).to_be_visible()
+    open_picture(page)
+    page.locator("#txt2img_generate").click()
+    expect(page.get_by_text("Nothing is masked yet: paint over what shall change").first).to_be_visible()
+    assert engine.asked == []
+
+
+def test_i_load_a_mask_that_i_made_elsewhere(page: Page, engine: FakeEngine) -> None:
+    grey = Image.fromarray(np.random.default_rng(4).integers(0, 256, (192, 256), dtype=np.uint8))
+    go(page, "Inpaint")
+    open_picture(page)
+    tool(page, "Layers and brush")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Load a mask").click()
+    chooser.value.set_files({"name": "mask.png", "mimeType": "image/png", "buffer": png(grey)})
+    expect(page.get_by_role("button", name="Undo", exact=True)).to_be_enabled()
+    assert mask(submitted(page, engine)).tobytes() == grey.tobytes()
+
+
+def colour(page: Page, value: str) -> None:
+    tool(page, "Layers and brush")
+    page.get_by_label("Colour").fill(value)
+    page.keyboard.press("Escape")
+
+
+def test_i_sketch_on_a_picture_and_it_starts_from_my_colours(page: Page, engine: FakeEngine) -> None:
+    go(page, "img2img")
+    open_picture(page)
+    colour(page, "#2040c0")
+    stroke(page, (60, 60), (160, 60))
+    task = submitted(page, engine)
+    started = np.asarray(task.image.open())
+    assert started[60, 110].tolist() == [0x20, 0x40, 0xC0]
+    assert np.array_equal(started[120:], np.asarray(PHOTO)[120:])
+    assert task.inpainting is None
+
+
+def test_i_sketch_while_inpainting_and_only_there_it_changes(page: Page, engine: FakeEngine) -> None:
+    go(page, "Inpaint")
+    open_picture(page)
+    tool(page, "Paint with colours")
+    colour(page, "#20c040")
+    stroke(page, (60, 60), (160, 60))
+    task = submitted(page, engine)
+    painted = mask(task)
+    assert painted[60, 110] == 255
+    assert painted[150, 110] == 0
+    assert np.asarray(task.image.open())[60, 110].tolist() == pytest.approx([0x20, 0xC0, 0x40], abs=40)
+
+
+def test_i_drag_the_frame_and_the_picture_grows_there(page: Page, engine: FakeEngine) -> None:
+    go(page, "img2img")
+    open_picture(page)
+    tool(page, "Outpaint: grow the picture")
+    handle = page.get_by_role("slider", name="Right edge").bounding_box()
+    picture = page.locator("#img2img_image").bounding_box()
+    assert handle is not None
+    assert picture is not None
+    scale = picture["width"] / 256
+    x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 127 * scale, y, steps=6)
+    page.mouse.up()
+    expect(page.locator(".canvas-grown")).to_have_text("384 × 192")
+    task = submitted(page, engine)
+    assert task.outpainting is not None
+    margins = task.outpainting
+    assert (margins.left, margins.top, margins.right, margins.bottom) == (0, 0, 128, 0)
+
+
+def paste(page: Page, image: Image.Image) -> None:
+    page.evaluate(
+        """(bytes) => {
+          const clipboardData = new DataTransfer();
+          clipboardData.items.add(new File([Uint8Array.from(bytes)], "image.png", { type: "image/png" }));
+          document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, cancelable: true, bubbles: true }));
+        }""",
+        [*png(image)],
+    )
+
+
+def test_i_paste_a_picture(page: Page, engine: FakeEngine) -> None:
+    go(page, "img2img")
+    paste(page, PHOTO)
+    expect(page.locator("#img2img_image")).to_be_visible()
+    assert submitted(page, engine).image.open().tobytes() == PHOTO.tobytes()
+
+
+def test_painting_asks_the_server_nothing(page: Page) -> None:
+    go(page, "Inpaint")
+    open_picture(page)
+    page.wait_for_timeout(1500)  # what the page asks for when a tab is opened
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if not request.url.startswith("blob:") else None)
+    for row in (40, 80, 120):
+        stroke(page, (40, row), (200, row))
+    page.keyboard.press("Control+z")
+    page.keyboard.press("i")
+    page.mouse.wheel(0, -300)
+    page.wait_for_timeout(1500)
+    assert asked == []
+
+
+def test_my_mask_is_there_after_a_run_and_after_a_reload(page: Page, engine: FakeEngine) -> None:
+    go(page, "Inpaint")
+    open_picture(page)
+    stroke(page, (50, 50), (90, 50))
+    first = submitted(page, engine)
+    page.wait_for_timeout(1500)  # it is kept a moment after the last change
+    again = submitted(page, engine, 2)
+    page.reload()
+    go(page, "Inpaint")
+    expect(page.locator("#img2img_image")).to_be_visible()
+    reloaded = submitted(page, engine, 3)
+    for task in (again, reloaded):
+        assert mask(task).tobytes() == mask(first).tobytes()
+        assert task.image == first.image
+
+
+def test_i_upload_a_picture_once_however_often_i_generate(page: Page, engine: FakeEngine) -> None:
+    go(page, "Inpaint")
+    open_picture(page)
+    stroke(page, (50, 50), (90, 50))
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "/upload" in request.url else None)
+    submitted(page, engine, 1)
+    assert len(sent) == 2
+    submitted(page, engine, 2)
+    assert len(sent) == 2
+    stroke(page, (50, 100), (90, 100))
+    submitted(page, engine, 3)
+    assert len(sent) == 3
+
+
+def test_what_i_see_of_my_sketch_is_what_the_job_starts_from(page: Page, engine: FakeEngine) -> None:
+    go(page, "img2img")
+    open_picture(page)
+    stroke(page, (30, 30), (200, 120), (60, 160))
+    paint: dict[str, Any] = page.evaluate(
+        """() => {
+          const canvas = document.querySelector(".canvas-paint");
+          return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
+        }"""
+    )
+    seen = painted_over(PHOTO, [Image.frombytes("RGBA", PHOTO.size, bytes(paint))])
+    started = submitted(page, engine).image.open()
+    assert np.abs(np.asarray(seen, np.int16) - np.asarray(started, np.int16)).max() <= 3
+
+
+def test_i_send_the_result_to_inpaint_and_put_the_next_back_in_its_place(page: Page, engine: FakeEngine) -> None:
+    generate(page, "a cat to paint")
+    eventually(page, lambda: len(engine.asked) == 1)
+    page.locator("#stage").get_by_role("button", name="Send to inpaint").click()
+    expect(page.locator("#img2img_image")).to_be_visible()
+    width = page.locator("#img2img_image").evaluate("(image) => image.naturalWidth")
+    stroke(page, (0.4 * width, 100), (0.6 * width, 100))
+    task = submitted(page, engine, 2)
+    assert task.image.width == width
+    first = mask(task)
+    page.get_by_role("radio", name="Source").click()
+    tool(page, "Layers and brush")
+    page.get_by_role("button", name="Use the result as the source").click()
+    page.keyboard.press("Escape")
+    assert mask(submitted(page, engine, 3)).tobytes() == first.tobytes()
+
+
+def test_files_that_i_did_not_upload_are_not_read(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
+    PHOTO.save(tmp_path / "secret.png")
+    go(page, "img2img")
+    page.evaluate(
+        "(path) => (window.webui.canvas.value = async () => ({ picture: { path }, size: [256, 192] }))",
+        str(tmp_path / "secret.png"),
+    )
+    page.locator("#txt2img_generate").click()
+    expect(page.get_by_text("not uploaded here").first).to_be_visible()
+    assert engine.asked == []

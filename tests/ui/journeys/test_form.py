@@ -1,0 +1,380 @@
+"""What a person does with the form, in a real browser."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, Route, expect
+
+from tests.ui.driving import WAIT, eventually, type_prompt
+from tests.ui.fakes import FakeEngine
+from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
+
+A1111 = (
+    "a dog <lora:ink:0.8>\nNegative prompt: cats\nSteps: 31, Sampler: Euler a, Schedule type: Karras, CFG scale: 5.5, "
+    "Seed: 4294967295, Size: 640x384, Model: other, Clip skip: 2, Denoising strength: 0.4, Hires upscale: 1.5, "
+    "Hires upscaler: Latent, Mystery: 5, Version: v1.10.1"
+)
+SAY = """async ([name, detail]) => {
+  const bus = await import(`${webui.base}internal/page/static/${webui.version}/bus.js`);
+  bus.say(name, detail);
+}"""
+HEAR = """async (name) => {
+  const bus = await import(`${webui.base}internal/page/static/${webui.version}/bus.js`);
+  window.heard = [];
+  bus.hear(name, (detail) => window.heard.push(detail));
+}"""
+UPLOAD = """async (bytes) => {
+  const form = new FormData();
+  form.append("files", new Blob([Uint8Array.from(bytes)]), "picture.png");
+  const [path] = await (await fetch(webui.base + "gradio_api/upload", { method: "POST", body: form })).json();
+  window.webui.canvas = { value: async () => ({ picture: { path } }), size: () => ({ width: 83, height: 64 }) };
+}"""
+
+
+def box(page: Page, name: str) -> Locator:
+    """The box of a number or a text."""
+    return page.locator(f"#{name} :is(input[type=number], input[type=text], textarea)").first
+
+
+def fill(page: Page, name: str, value: str) -> None:
+    box(page, name).fill(value)
+    box(page, name).blur()
+
+
+def switch(page: Page, title: str) -> Locator:
+    return page.get_by_role("checkbox", name=title, exact=True)
+
+
+def line(page: Page, name: str) -> Locator:
+    return page.locator(f"#{name}_section .line")
+
+
+def choose(page: Page, name: str, choice: str) -> None:
+    page.locator(f"#{name} input").click()
+    page.get_by_role("option", name=choice, exact=True).click()
+
+
+def ready(page: Page) -> None:
+    """Wait until the form's script is there."""
+    expect(page.locator("#form_undo")).to_be_attached()
+    page.wait_for_function("window.webui.form?.state.can !== undefined")
+
+
+def settle(page: Page) -> None:
+    """Wait as long as a change needs to become a state of its own."""
+    page.wait_for_timeout(800)
+
+
+def submitted(page: Page, engine: FakeEngine, count: int = 1) -> GenerationRequest:
+    """Press Generate and wait for the job of that number."""
+    page.locator("#txt2img_generate").click()
+    eventually(page, lambda: len(engine.asked) == count)
+    return engine.asked[-1]
+
+
+def said(page: Page) -> str:
+    """What the form had to say last."""
+    texts: list[str] = page.evaluate("heard.filter((one) => one.text).map((one) => one.text)")
+    return texts[-1] if texts else ""
+
+
+def in_mode(page: Page, title: str) -> None:
+    page.get_by_role("tab", name=title, exact=True).click()
+
+
+def test_a_ratio_chip_sets_the_size_and_shows_which_ratio_it_is(page: Page) -> None:
+    ready(page)
+    chips = page.locator("#txt2img_ratio")
+    expect(chips.get_by_role("radio", name="1:1", exact=True)).to_be_checked()
+    chips.locator("label", has_text="2:3").click()
+    expect(box(page, "txt2img_width")).to_have_value("416")
+    expect(box(page, "txt2img_height")).to_have_value("624")
+    page.locator("#txt2img_res_switch_btn").click()
+    expect(box(page, "txt2img_width")).to_have_value("624")
+    expect(chips.get_by_role("radio", name="3:2", exact=True)).to_be_checked()
+    fill(page, "txt2img_width", "400")
+    expect(chips.locator("input:checked")).to_have_count(0)
+
+
+def test_a_size_pasted_into_a_box_fills_both(page: Page) -> None:
+    ready(page)
+    pasted(page, "#txt2img_width input", "640x960")
+    expect(box(page, "txt2img_width")).to_have_value("640")
+    expect(box(page, "txt2img_height")).to_have_value("960")
+
+
+def pasted(page: Page, where: str, text: str) -> None:
+    """Paste a text with the keyboard's event, as no clipboard is needed then."""
+    page.locator(where).focus()
+    page.evaluate(
+        """([where, text]) => {
+          const clipboardData = new DataTransfer();
+          clipboardData.setData("text/plain", text);
+          const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+          document.querySelector(where).dispatchEvent(event);
+        }""",
+        [where, text],
+    )
+
+
+def test_two_presses_give_two_jobs_while_the_first_still_runs(page: Page, engine: FakeEngine) -> None:
+    ready(page)
+    engine.step_seconds = 0.2
+    type_prompt(page, "a slow cat")
+    for _ in range(3):
+        page.locator("#txt2img_generate").click()
+    eventually(page, lambda: len(engine.asked) == 3)
+    type_prompt(page, "another cat")
+    page.keyboard.press("Control+Enter")
+    eventually(page, lambda: len(engine.asked) == 4)
+    assert [request.prompt for request in engine.asked] == ["a slow cat"] * 3 + ["another cat"]
+
+
+def test_hires_fix_is_one_line_that_says_what_it_does(page: Page, engine: FakeEngine) -> None:
+    ready(page)
+    expect(page.locator("#txt2img_hr_upscaler")).to_be_hidden()
+    expect(line(page, "txt2img_hr")).to_be_hidden()
+    switch(page, "Hires. fix").click()
+    expect(line(page, "txt2img_hr")).to_have_text("Latent · 1024 × 1024 · denoise 0.7")
+    fill(page, "txt2img_hr_scale", "1.5")
+    expect(line(page, "txt2img_hr")).to_have_text("Latent · 768 × 768 · denoise 0.7")
+    page.get_by_role("button", name="Fold Hires. fix").click()
+    expect(page.locator("#txt2img_hr_upscaler")).to_be_hidden()
+    expect(line(page, "txt2img_hr")).to_be_visible()
+    task = submitted(page, engine).task
+    assert isinstance(task, Txt2Img)
+    assert (task.hires.enabled, task.hires.scale) == (True, 1.5)
+    switch(page, "Hires. fix").click()
+    task = submitted(page, engine, 2).task
+    assert task == Txt2Img()
+
+
+def test_a_refiner_needs_a_checkpoint_and_says_which_it_uses(page: Page, engine: FakeEngine) -> None:
+    ready(page)
+    page.evaluate(HEAR, "notice")
+    switch(page, "Refiner").click()
+    page.locator("#txt2img_generate").click()
+    eventually(page, lambda: "Checkpoint: should be chosen" in said(page))
+    choose(page, "txt2img_refiner_checkpoint", "sdxl/other.safetensors [0123456789]")
+    expect(line(page, "txt2img_refiner")).to_have_text("sdxl/other.safetensors from 80 %")
+    refiner = submitted(page, engine).refiner
+    assert refiner is not None
+    assert (refiner.checkpoint, refiner.switch_at) == ("sdxl/other.safetensors", 0.8)
+
+
+def test_an_expert_part_tells_what_is_not_as_usual(page: Page, engine: FakeEngine) -> None:
+    ready(page)
+    switch(page, "Guidance").click()
+    fill(page, "txt2img_guidance_rescale", "0.7")
+    switch(page, "Noise and sampler").click()
+    fill(page, "txt2img_noise_eta", "0.5")
+    page.locator("#txt2img_noise_sgm_multiplier input").check()
+    expect(line(page, "txt2img_guidance")).to_have_text("CFG rescale 0.7")
+    expect(line(page, "txt2img_noise")).to_have_text("Eta 0.5 · SGM noise multiplier")
+    request = submitted(page, engine)
+    assert (request.guidance.rescale, request.noise.eta, request.noise.sgm_multiplier) == (0.7, 0.5, True)
+
+
+def test_read_parameters_fills_the_form_and_one_undo_brings_it_back(page: Page, engine: FakeEngine) -> None:
+    ready(page)
+    page.evaluate(HEAR, "notice")
+    type_prompt(page, A1111)
+    settle(page)
+    page.locator("#paste").click()
+    expect(page.locator("#txt2img_prompt textarea")).to_have_value("a dog <lora:ink:0.8>")
+    expect(switch(page, "Hires. fix")).to_be_checked()
+    expect(line(page, "txt2img_hr")).to_have_text("Latent · 960 × 576 · denoise 0.4")
+    expect(switch(page, "Clip skip, tiling, networks")).to_be_checked()
+    eventually(page, lambda: "Mystery" in said(page))
+    request = submitted(page, engine)
+    assert (request.steps, request.sampler, request.scheduler, request.cfg_scale) == (31, "Euler a", "Karras", 5.5)
+    assert (request.width, request.height, request.seed, request.clip_skip) == (640, 384, 2**32 - 1, 2)
+    assert request.checkpoint == "sdxl/other.safetensors"
+    settle(page)
+    page.keyboard.press("Control+Alt+z")
+    expect(page.locator("#txt2img_prompt textarea")).to_have_value(A1111)
+    expect(switch(page, "Hires. fix")).not_to_be_checked()
+    expect(box(page, "txt2img_steps")).to_have_value("20")
+
+
+def test_whole_parameters_pasted_into_the_prompt_fill_the_form(page: Page) -> None:
+    ready(page)
+    pasted(page, "#txt2img_prompt textarea", A1111)
+    expect(page.locator("#txt2img_prompt textarea")).to_have_value("a dog <lora:ink:0.8>")
+    expect(box(page, "txt2img_steps")).to_have_value("31")
+
+
+def test_another_part_of_the_page_fills_chosen_fields(page: Page) -> None:
+    ready(page)
+    page.evaluate(SAY, ["form:fill", {"text": A1111, "only": ["seed"]}])
+    expect(box(page, "txt2img_seed")).to_have_value("4294967295")
+    expect(box(page, "txt2img_steps")).to_have_value("20")
+
+
+def test_the_seed_of_the_picture_in_view_is_used_again_and_the_dice_draw_anew(page: Page) -> None:
+    ready(page)
+    text = "a\nSteps: 1, Sampler: Euler, Seed: 18446744073709551615, Variation seed: 7, Size: 64x64"
+    page.evaluate(SAY, ["picture:shown", {"picture": {"id": "x/0", "seed": 5, "text": text}}])
+    page.locator("#txt2img_reuse_seed").click()
+    expect(box(page, "txt2img_seed")).to_have_value("18446744073709551615")
+    page.locator("#txt2img_random_seed").click()
+    expect(box(page, "txt2img_seed")).to_have_value("-1")
+    switch(page, "Variation seed").click()
+    page.locator("#txt2img_reuse_subseed").click()
+    expect(box(page, "txt2img_subseed")).to_have_value("7")
+
+
+def test_a_reload_keeps_the_form(page: Page, engine: FakeEngine) -> None:
+    ready(page)
+    type_prompt(page, "a cat to keep")
+    fill(page, "txt2img_steps", "33")
+    choose(page, "txt2img_sampling", "Euler a")
+    switch(page, "Hires. fix").click()
+    fill(page, "txt2img_hr_scale", "1.5")
+    settle(page)
+    engine.change_starting_values({"cfg_scale": 4.0, "steps": 9})
+    page.reload()
+    ready(page)
+    expect(page.locator("#txt2img_prompt textarea")).to_have_value("a cat to keep")
+    expect(box(page, "txt2img_steps")).to_have_value("33")
+    expect(box(page, "txt2img_cfg_scale")).to_have_value("4")  # was not touched, so it starts as the program says
+    expect(switch(page, "Hires. fix")).to_be_checked()
+    expect(line(page, "txt2img_hr")).to_have_text("Latent · 768 × 768 · denoise 0.7")
+    request = submitted(page, engine)
+    assert (request.sampler, request.steps, request.cfg_scale) == ("Euler a", 33, 4.0)
+    page.locator("#form_reset").click()
+    expect(page.locator("#txt2img_prompt textarea")).to_have_value("")
+    expect(box(page, "txt2img_steps")).to_have_value("9")
+    expect(switch(page, "Hires. fix")).not_to_be_checked()
+    page.locator("#form_undo").click()
+    expect(page.locator("#txt2img_prompt textarea")).to_have_value("a cat to keep")
+
+
+def test_what_is_typed_while_the_page_loads_stays(browser: Browser, address: str, engine: FakeEngine) -> None:
+    engine.change_starting_values({"cfg_scale": 4.0})
+    opened, held = browser.new_page(), list[Route]()
+    opened.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    opened.route("**/gradio_api/run/predict*", lambda route: held.append(route))
+    opened.goto(address)
+    ready(opened)
+    type_prompt(opened, "a cat")
+    fill(opened, "txt2img_steps", "7")
+    assert held
+    for route in held:
+        route.continue_()
+    expect(box(opened, "txt2img_cfg_scale")).to_have_value("4")
+    expect(opened.locator("#txt2img_prompt textarea")).to_have_value("a cat")
+    expect(box(opened, "txt2img_steps")).to_have_value("7")
+    opened.close()
+
+
+def test_changes_of_the_form_are_undone_one_by_one(page: Page) -> None:
+    ready(page)
+    expect(page.locator("#form_undo")).to_be_disabled()
+    fill(page, "txt2img_steps", "30")
+    settle(page)
+    page.locator("#txt2img_ratio label", has_text="3:2").click()
+    settle(page)
+    page.keyboard.press("Control+Alt+z")
+    expect(box(page, "txt2img_width")).to_have_value("512")
+    expect(box(page, "txt2img_steps")).to_have_value("30")
+    page.locator("#form_undo").click()
+    expect(box(page, "txt2img_steps")).to_have_value("20")
+    page.locator("#form_redo").click()
+    expect(box(page, "txt2img_steps")).to_have_value("30")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("txt2img_seed", "-5", r"Seed: should be greater than or equal to -1"),
+        ("txt2img_width", "513", r"Width: .*multiple of 8"),
+    ],
+)
+def test_an_error_names_the_field_and_points_at_it(page: Page, name: str, value: str, sentence: str) -> None:
+    ready(page)
+    page.evaluate(HEAR, "notice")
+    fill(page, name, value)
+    page.locator("#txt2img_generate").click()
+    eventually(page, lambda: re.search(sentence, said(page)) is not None)
+    expect(page.locator(f"#{name}")).to_have_class(re.compile("wrong-field"))
+    expect(box(page, name)).to_be_focused()
+
+
+def test_a_wrong_value_in_a_folded_part_is_brought_into_view(page: Page) -> None:
+    ready(page)
+    switch(page, "Noise and sampler").click()
+    fill(page, "txt2img_noise_eta", "3")
+    page.get_by_role("button", name="Fold Noise and sampler").click()
+    page.locator("#txt2img_generate").click()
+    expect(box(page, "txt2img_noise_eta")).to_be_focused()
+
+
+def test_prompt_and_size_stay_when_the_mode_changes(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
+    ready(page)
+    page.evaluate(HEAR, "notice")
+    type_prompt(page, "a cat in three modes")
+    fill(page, "txt2img_seed", "7")
+    denoising = page.locator("#img2img_denoising_strength")
+    expect(denoising).to_be_hidden()
+    in_mode(page, "img2img")
+    expect(page.locator("#txt2img_prompt textarea")).to_have_value("a cat in three modes")
+    expect(denoising).to_be_visible()
+    expect(page.locator("#img2img_inpaint_full_res")).to_be_hidden()
+    expect(page.locator("#txt2img_hr_section")).to_be_hidden()
+    page.locator("#txt2img_generate").click()
+    eventually(page, lambda: "Picture: drop one on the canvas first" in said(page))
+    Image.new("RGB", (83, 64), (9, 90, 200)).save(tmp_path / "picture.png")
+    page.evaluate(UPLOAD, [*(tmp_path / "picture.png").read_bytes()])
+    page.locator("#img2img_detect_image_size_btn").click()
+    expect(box(page, "txt2img_width")).to_have_value("80")
+    fill(page, "img2img_denoising_strength", "0.4")
+    request = submitted(page, engine)
+    assert isinstance(request.task, Img2Img)
+    assert (request.prompt, request.seed, request.width, request.height) == ("a cat in three modes", 7, 80, 64)
+    assert (request.task.denoising_strength, request.task.image.width) == (0.4, 83)
+    in_mode(page, "Inpaint")
+    expect(page.locator("#img2img_inpaint_full_res")).to_be_visible()
+    page.locator("#txt2img_generate").click()
+    eventually(page, lambda: "Mask: nothing is masked yet" in said(page))
+    in_mode(page, "txt2img")
+    assert submitted(page, engine, 2).task == Txt2Img()
+
+
+def test_checkpoint_and_vae_that_are_chosen_at_once_are_both_remembered(page: Page, engine: FakeEngine) -> None:
+    ready(page)
+    choose(page, "setting_sd_model_checkpoint", "sdxl/other.safetensors [0123456789]")
+    choose(page, "setting_sd_vae", "soft.vae.safetensors")
+    wanted: dict[str, Any] = {"checkpoint": "sdxl/other.safetensors", "vae": "soft.vae.safetensors"}
+    eventually(page, lambda: {name: engine.starting.get(name) for name in wanted} == wanted)
+    request = submitted(page, engine)
+    assert {name: getattr(request, name) for name in wanted} == wanted
+
+
+def test_generate_has_a_menu_for_generating_forever(page: Page, engine: FakeEngine) -> None:
+    ready(page)
+    asked: list[tuple[str, Any]] = []
+
+    def answer(route: Route) -> None:
+        asked.append((route.request.url.rpartition("/page/")[2], route.request.post_data_json))
+        route.fulfill(json={})
+
+    page.route(re.compile("internal/page/(forever|jobs)"), answer)
+    page.locator("#txt2img_generate").click(button="right")
+    page.get_by_role("menuitem", name="Generate forever").click()
+    eventually(page, lambda: len(engine.asked) == 1)
+    assert asked == [("forever", {"on": True})]
+    job = {"id": "j1", "state": "running", "mine": True, "forever": True}
+    page.evaluate(SAY, ["jobs:changed", {"jobs": [job], "paused": False}])
+    page.locator("#txt2img_generate").focus()
+    page.keyboard.press("Shift+F10")
+    page.get_by_role("menuitem", name="Stop after this picture").click()
+    eventually(page, lambda: len(asked) == 2)
+    page.locator("#txt2img_generate").click(button="right")
+    page.keyboard.press("Enter")
+    eventually(page, lambda: len(asked) == 3)
+    assert asked[1:] == [("jobs/j1/finish", {}), ("forever", {"on": False})]

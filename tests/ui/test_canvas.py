@@ -1,0 +1,621 @@
+"""The canvas alone on a bare page: what people do with mouse, pen, fingers and keys, and what would be sent."""
+
+import base64
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from tests.ui.accessibility import axe
+from tests.ui.canvas_page import Site, opened
+from webui.domain.images import Picture
+
+RANDOM = np.random.default_rng(7).integers(0, 256, (150, 200, 3), dtype=np.uint8)
+PHOTO = Image.fromarray(RANDOM)
+Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+
+
+def png_of(image: Image.Image, **more: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG", **more)
+    return out.getvalue()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    with opened(browser, site) as bare:
+        yield bare
+
+
+def drop(page: Page, data: bytes, kind: str = "image/png", name: str = "photo.png", event: str = "drop") -> None:
+    """Drop a file on the canvas, or paste it, and wait until it is there."""
+    page.evaluate(
+        """async ([data, type, name, event]) => {
+          const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([bytes], name, { type }));
+          const [canvas, cancelable] = [document.querySelector(".canvas"), true];
+          if (event === "drop") canvas.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, cancelable }));
+          else document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, cancelable }));
+          await window.canvas.value();
+        }""",
+        [base64.b64encode(data).decode(), kind, name, event],
+    )
+
+
+def value(page: Page) -> Any:
+    return page.evaluate("window.canvas.value()")
+
+
+def file_of(page: Page, uploaded: Any) -> bytes:
+    return bytes(page.evaluate("(path) => window.sent.find((one) => one.path === path).bytes", uploaded["path"]))
+
+
+def mask_of(page: Page) -> Pixels:
+    """The mask that would be sent; all 0 where none would."""
+    sent = value(page)
+    if "mask" not in sent:
+        return np.zeros(sent["size"][::-1], np.uint8)
+    return np.asarray(Image.open(io.BytesIO(file_of(page, sent["mask"]))))
+
+
+def paint_of(page: Page) -> Pixels:
+    return np.asarray(Image.open(io.BytesIO(file_of(page, value(page)["paint"]))))
+
+
+def spot(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Where a point of the picture is in the window."""
+    box = page.locator(".canvas-picture").bounding_box()
+    assert box is not None
+    width = page.locator(".canvas-picture").evaluate("(image) => image.naturalWidth")
+    scale = box["width"] / width
+    return box["x"] + x * scale, box["y"] + y * scale
+
+
+def stroke(page: Page, *points: tuple[float, float]) -> None:
+    """A line with the mouse through points of the picture."""
+    page.mouse.move(*spot(page, *points[0]))
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*spot(page, *point), steps=6)
+    page.mouse.up()
+
+
+def tool(page: Page, name: str) -> None:
+    page.get_by_role("toolbar").get_by_role("button", name=name, exact=True).click()
+
+
+def command(page: Page, name: str, given: Any = None) -> None:
+    page.evaluate("([name, value]) => window.canvas.command(name, value)", [name, given])
+
+
+def test_an_untouched_file_is_sent_as_it_is(page: Page) -> None:
+    data = png_of(PHOTO)
+    drop(page, data)
+    sent = value(page)
+    assert set(sent) == {"picture", "size"}
+    assert sent["size"] == [200, 150]
+    assert sent["picture"]["meta"] == {"_type": "gradio.FileData"}
+    assert file_of(page, sent["picture"]) == data
+
+
+def test_before_a_picture_is_there_it_says_how_to_open_one(page: Page) -> None:
+    assert value(page) is None
+    expect(page.get_by_text("Drop a picture here, or paste one.")).to_be_visible()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Open a picture").last.click()
+    chooser.value.set_files({"name": "a b.png", "mimeType": "image/png", "buffer": png_of(PHOTO)})
+    expect(page.get_by_text("Drop a picture here, or paste one.")).to_be_hidden()
+    assert value(page)["picture"]["path"].endswith("/a_b.png")
+
+
+def test_a_file_that_is_no_picture_is_refused_with_a_sentence(page: Page) -> None:
+    drop(page, b"GIF89a but not really")
+    assert page.evaluate("window.notices") == [
+        "This browser cannot show that file as a picture. Save it as PNG, JPEG or WebP."
+    ]
+    assert value(page) is None
+
+
+def test_a_pasted_picture_takes_the_place_of_the_first_and_undo_brings_that_back(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    drop(page, png_of(PHOTO.resize((64, 64))), event="paste")
+    assert value(page)["size"] == [64, 64]
+    tool(page, "Undo")
+    assert value(page)["size"] == [200, 150]
+
+
+def test_what_is_painted_lies_where_the_mouse_was_at_every_zoom(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    command(page, "size", 2)
+    view = page.locator(".canvas-view").bounding_box()
+    assert view is not None
+    middle = (view["x"] + view["width"] / 2, view["y"] + view["height"] / 2)
+    for wheel, drag in ((0, (0, 0)), (-400, (35, -20)), (-300, (-60, 31)), (900, (10, 10)), (-1500, (0, 0))):
+        page.mouse.move(middle[0] + 20, middle[1] - 12)
+        if wheel:
+            page.mouse.wheel(0, wheel)
+        page.mouse.down(button="middle")
+        page.mouse.move(middle[0] + 20 + drag[0], middle[1] - 12 + drag[1], steps=3)
+        page.mouse.up(button="middle")
+        box = page.locator(".canvas-picture").bounding_box()
+        assert box is not None
+        scale = box["width"] / 200
+        x, y = (middle[0] + 7 - box["x"]) / scale, (middle[1] - 5 - box["y"]) / scale
+        page.mouse.click(middle[0] + 7, middle[1] - 5)
+        rows, columns = np.nonzero(mask_of(page))
+        assert abs(columns.mean() + 0.5 - x) < 1, (wheel, drag)
+        assert abs(rows.mean() + 0.5 - y) < 1, (wheel, drag)
+        tool(page, "Undo")
+
+
+def test_undo_and_redo_by_keys(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    stroke(page, (30, 30), (90, 30))
+    first = mask_of(page)
+    stroke(page, (30, 100), (150, 100))
+    both = mask_of(page)
+    assert 0 < (first > 0).sum() < (both > 0).sum()
+    page.keyboard.press("Control+z")
+    assert np.array_equal(mask_of(page), first)
+    page.keyboard.press("Control+z")
+    assert not mask_of(page).any()
+    page.keyboard.press("Control+Shift+z")
+    page.keyboard.press("Control+Shift+z")
+    assert np.array_equal(mask_of(page), both)
+
+
+def test_keys_hold_tools_and_change_the_brush(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    page.locator(".canvas-view").focus()
+    size = page.locator(".canvas-size output")
+    before = int(size.inner_text())
+    page.keyboard.press("]")
+    assert int(size.inner_text()) > before
+    page.keyboard.press("[")
+    page.keyboard.press("[")
+    assert int(size.inner_text()) < before
+    for key, name in (("e", "Eraser"), ("r", "Rectangle"), ("l", "Lasso"), ("b", "Brush")):
+        page.keyboard.press(key)
+        expect(page.get_by_role("button", name=name, exact=True)).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("i")
+    assert mask_of(page).min() == 255
+    page.keyboard.press("i")
+    assert not mask_of(page).any()
+
+
+def test_a_rectangle_and_a_dab_are_painted_without_a_mouse(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    page.locator(".canvas-view").focus()
+    page.keyboard.press("r")
+    page.keyboard.press("ArrowLeft")  # from the middle: (100, 75)
+    page.keyboard.press("Enter")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    rows, columns = np.nonzero(mask_of(page))
+    assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (75, 83, 92, 156)
+    command(page, "clear")
+    command(page, "size", 21)
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    rows, columns = np.nonzero(mask_of(page))
+    assert (round(rows.mean()), round(columns.mean())) == (82, 156)
+
+
+def test_the_bar_is_one_stop_of_the_tab_key_and_arrows_go_through_it(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    bar = page.get_by_role("toolbar")
+    assert bar.locator("button[tabindex='0']").count() == 1
+    bar.get_by_role("button", name="Brush", exact=True).focus()
+    page.keyboard.press("ArrowDown")
+    expect(bar.get_by_role("button", name="Eraser")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(bar.get_by_role("button", name="Eraser")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Home")
+    expect(bar.get_by_role("button", name="Mask: what shall change")).to_be_focused()
+    for button in bar.get_by_role("button").all():
+        assert button.get_attribute("aria-label")
+
+
+def test_areas_add_and_erase(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    tool(page, "Rectangle")
+    stroke(page, (20, 20), (120, 100))
+    page.keyboard.down("Alt")
+    stroke(page, (40, 40), (60, 60))
+    page.keyboard.up("Alt")
+    mask = mask_of(page)
+    assert mask[30, 30] == 255
+    assert mask[50, 50] == 0
+    tool(page, "Lasso")
+    stroke(page, (130, 20), (190, 20), (190, 80), (130, 80), (130, 22))
+    assert mask_of(page)[50, 160] == 255
+
+
+def test_fill_invert_and_clear(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    tool(page, "Fill")
+    assert mask_of(page).min() == 255
+    tool(page, "Invert the mask")
+    assert not mask_of(page).any()
+    stroke(page, (30, 30), (90, 30))
+    painted = mask_of(page)
+    tool(page, "Invert the mask")
+    assert np.array_equal(mask_of(page), 255 - painted)
+    tool(page, "Clear")
+    assert not mask_of(page).any()
+    tool(page, "Undo")
+    tool(page, "Undo")
+    assert np.array_equal(mask_of(page), painted)
+
+
+def test_painting_asks_the_server_nothing_and_a_value_is_uploaded_once(page: Page, site: Site) -> None:
+    drop(page, png_of(PHOTO))
+    stroke(page, (30, 30), (90, 30))
+    before, uploaded = len(site.asked), page.evaluate("window.sent.length")
+    for row in range(40, 100, 20):
+        stroke(page, (30, row), (150, row))
+    tool(page, "Undo")
+    page.mouse.wheel(0, -200)
+    assert (len(site.asked), page.evaluate("window.sent.length")) == (before, uploaded)
+    first = value(page)
+    assert page.evaluate("window.sent.map((one) => one.name)") == ["photo.png", "mask.png"]
+    assert value(page) == first
+    assert page.evaluate("window.sent.length") == 2
+    tool(page, "Redo")
+    second = value(page)
+    assert (second["picture"], second["mask"] == first["mask"]) == (first["picture"], False)
+    tool(page, "Undo")
+    assert value(page) == first
+    assert page.evaluate("window.sent.length") == 3
+
+
+def test_a_photo_that_lies_on_its_side_is_painted_where_it_is_seen(page: Page, tmp_path: Path) -> None:
+    lying = Image.new("RGB", (120, 80), "white")
+    lying.paste("black", (0, 0, 30, 30))  # after turning right: the upper right corner
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    out = io.BytesIO()
+    lying.save(out, "JPEG", quality=95, exif=exif)
+    drop(page, out.getvalue(), "image/jpeg", "photo.jpg")
+    assert value(page)["size"] == [80, 120]
+    command(page, "size", 20)
+    stroke(page, (65, 15), (66, 15))
+    mask = mask_of(page) > 0
+    upright = np.asarray(Picture.of(Image.open(io.BytesIO(out.getvalue()))).open().convert("L"))
+    assert mask.shape == upright.shape
+    assert mask.any()
+    assert upright[mask].max() < 60
+
+
+def test_a_png_that_says_it_is_turned_has_one_size_in_browser_and_server(page: Page) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = png_of(PHOTO, exif=exif)
+    drop(page, data)
+    assert value(page)["size"] == [*Picture.of(Image.open(io.BytesIO(data))).open().size]
+
+
+def test_a_very_large_picture_is_painted_undone_and_sent(page: Page) -> None:
+    size = (8192, 4800)
+    drop(page, png_of(Image.new("RGB", size, "gray"), compress_level=1))
+    command(page, "size", 300)
+    stroke(page, (1000, 1000), (7000, 4000))
+    painted = mask_of(page)
+    assert painted.shape == (4800, 8192)
+    assert painted[2500, 4000] == 255
+    tool(page, "Invert the mask")
+    tool(page, "Fill")
+    tool(page, "Undo")
+    tool(page, "Undo")
+    assert np.array_equal(mask_of(page), painted)
+    assert page.evaluate("window.notices") == []
+
+
+def test_a_picture_that_the_server_would_refuse_is_refused_at_once(page: Page) -> None:
+    drop(page, png_of(Image.new("1", (8000, 5001))))
+    assert page.evaluate("window.notices") == ["This picture has more than 40 megapixels. Make it smaller first."]
+
+
+def load_mask(page: Page, data: bytes) -> None:
+    tool(page, "Layers and brush")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Load a mask").click()
+    chooser.value.set_files({"name": "mask.png", "mimeType": "image/png", "buffer": data})
+    expect(page.get_by_role("button", name="Undo")).to_be_enabled()
+
+
+def test_a_loaded_mask_is_exact_and_white_is_repainted(page: Page) -> None:
+    grey = Image.fromarray(RANDOM[..., 0])
+    drop(page, png_of(PHOTO))
+    load_mask(page, png_of(grey))
+    assert np.array_equal(mask_of(page), RANDOM[..., 0])
+
+
+def test_a_loaded_mask_is_brought_to_the_size_of_the_picture(page: Page) -> None:
+    small = np.zeros((30, 40), np.uint8)
+    small[:15] = 255
+    drop(page, png_of(PHOTO))
+    load_mask(page, png_of(Image.fromarray(small)))
+    mask = mask_of(page)
+    assert mask.shape == (150, 200)
+    assert (mask[:70].min(), mask[80:].max()) == (255, 0)
+
+
+def test_a_sketch_has_the_colour_that_was_chosen(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    page.evaluate("document.documentElement.dataset.mode = 'img2img'")
+    command(page, "colour", "#2040c0")
+    command(page, "size", 30)
+    stroke(page, (50, 50), (120, 50))
+    paint = paint_of(page)
+    assert paint[50, 80].tolist() == [0x20, 0x40, 0xC0, 255]
+    assert paint[100, 80].tolist() == [0, 0, 0, 0]
+    assert "mask" not in value(page)
+
+
+def test_the_dropper_takes_a_colour_from_the_picture(page: Page) -> None:
+    plain = Image.new("RGB", (60, 60), (12, 200, 99))
+    drop(page, png_of(plain))
+    page.evaluate("document.documentElement.dataset.mode = 'img2img'")
+    tool(page, "Take a colour from the picture")
+    stroke(page, (30, 30), (31, 30))
+    page.wait_for_function("JSON.parse(localStorage.webui_canvas_tools).colour === '#0cc863'")
+    tool(page, "Brush")
+    stroke(page, (30, 30), (32, 30))
+    assert paint_of(page)[30, 31].tolist() == [12, 200, 99, 255]
+
+
+def test_the_frame_is_dragged_typed_and_moved_by_keys(page: Page) -> None:
+    drop(page, png_of(PHOTO))  # 200 x 150
+    tool(page, "Outpaint: grow the picture")
+    handle = page.get_by_role("slider", name="Right edge").bounding_box()
+    picture = page.locator(".canvas-picture").bounding_box()
+    assert handle is not None
+    assert picture is not None
+    scale = picture["width"] / 200
+    x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 62 * scale, y, steps=5)
+    page.mouse.up()
+    assert value(page)["frame"] == {"left": 0, "top": 0, "right": 64, "bottom": 2}
+    expect(page.locator(".canvas-grown")).to_have_text("264 × 152")
+    page.get_by_role("slider", name="Left edge").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowLeft")
+    assert value(page)["frame"]["left"] == 72
+    expect(page.get_by_role("slider", name="Left edge")).to_have_attribute("aria-valuenow", "72")
+    page.get_by_role("spinbutton", name="Top").fill("100")
+    page.get_by_role("spinbutton", name="Top").blur()
+    assert (
+        value(page)["frame"]["top"] % 8 == 0
+        or value(page)["frame"]["top"] + value(page)["frame"]["bottom"] + 150 == 256
+    )
+    tool(page, "Undo")
+    tool(page, "Undo")
+    tool(page, "Undo")
+    assert value(page)["frame"] == {"left": 0, "top": 0, "right": 64, "bottom": 2}
+    page.get_by_role("button", name="Put the frame back").click()
+    assert "frame" not in value(page)
+
+
+def touch(page: Page, kind: str, *fingers: tuple[int, float, float]) -> None:
+    page.evaluate(
+        """([kind, fingers]) => {
+          const view = document.querySelector(".canvas-view");
+          view.setPointerCapture = () => {};
+          for (const [pointerId, clientX, clientY] of fingers) {
+            const button = kind === "pointermove" ? -1 : 0, place = { pointerId, clientX, clientY, button };
+            view.dispatchEvent(new PointerEvent(kind, { ...place, pointerType: "touch", bubbles: true }));
+          }
+        }""",
+        [kind, fingers],
+    )
+
+
+def test_two_fingers_zoom_and_take_the_stroke_back(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    (x, y), (far, low) = spot(page, 50, 50), spot(page, 150, 100)
+    width = page.locator(".canvas-picture").bounding_box()
+    touch(page, "pointerdown", (1, x, y))
+    touch(page, "pointermove", (1, x + 20, y))
+    touch(page, "pointerdown", (2, far, low))
+    touch(page, "pointermove", (2, far + 100, low + 60))
+    touch(page, "pointerup", (1, x, y), (2, far, low))
+    after = page.locator(".canvas-picture").bounding_box()
+    assert width is not None
+    assert after is not None
+    assert after["width"] > 1.2 * width["width"]
+    assert not mask_of(page).any()
+    shown = page.locator(".canvas-mask").evaluate(
+        "(one) => one.hidden || one.getContext('2d').getImageData(0, 0, 200, 150).data.every((byte) => !byte)"
+    )
+    assert shown
+
+
+def test_what_is_seen_of_a_mask_is_the_mask(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    command(page, "hardness", 0.5)
+    stroke(page, (30, 30), (150, 90))
+    command(page, "invert")
+    seen = page.locator(".canvas-mask").evaluate(
+        "(canvas) => [...canvas.getContext('2d').getImageData(0, 0, 200, 150).data].filter((_, at) => at % 4 === 3)"
+    )
+    assert seen == mask_of(page).ravel().tolist()
+
+
+def test_everything_is_there_again_after_a_reload(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    stroke(page, (30, 30), (150, 90))
+    command(page, "palette")
+    stroke(page, (30, 90), (150, 30))
+    command(page, "frame")
+    page.get_by_role("spinbutton", name="Left").fill("64")
+    page.get_by_role("spinbutton", name="Left").blur()
+    mask, paint, frame = mask_of(page), paint_of(page), value(page)["frame"]
+    page.wait_for_timeout(1500)  # it is kept a moment after the last change
+    page.reload()
+    page.wait_for_function("document.documentElement.dataset.ready")
+    assert np.array_equal(mask_of(page), mask)
+    assert np.array_equal(paint_of(page), paint)
+    assert value(page)["frame"] == frame
+    assert file_of(page, value(page)["picture"]) == png_of(PHOTO)
+
+
+def picture(site: Site, name: str, image: Image.Image) -> dict[str, Any]:
+    site.pictures[name] = png_of(image)
+    return {
+        "id": f"job/{name}",
+        "url": name,
+        "kind": "inpaint",
+        "grid": False,
+        "width": image.width,
+        "height": image.height,
+    }
+
+
+def send(page: Page, message: str, detail: Any) -> None:
+    page.evaluate(
+        "async ([name, detail]) => { window.bus.say(name, detail); await window.canvas.value(); }", [message, detail]
+    )
+
+
+def test_a_sent_picture_is_named_and_not_uploaded(page: Page, site: Site) -> None:
+    page.evaluate("() => { window.tabs = []; window.bus.hear('tab:open', ({ tab }) => window.tabs.push(tab)); }")
+    send(page, "picture:send", {"picture": picture(site, "made.png", PHOTO), "to": "inpaint"})
+    assert value(page) == {"picture": {"id": "job/made.png"}, "size": [200, 150]}
+    assert page.evaluate("[window.tabs, window.sent.length]") == [["inpaint"], 0]
+    send(page, "picture:send", {"picture": picture(site, "other.png", PHOTO), "to": "upscale"})
+    assert value(page)["picture"] == {"id": "job/made.png"}
+
+
+def test_the_result_is_compared_in_place_and_becomes_the_source_below_the_same_mask(page: Page, site: Site) -> None:
+    drop(page, png_of(PHOTO))
+    stroke(page, (30, 30), (150, 90))
+    mask = mask_of(page)
+    send(page, "job:picture", {"picture": picture(site, "result.png", PHOTO.rotate(180))})
+    page.locator(".canvas-view").focus()
+    page.keyboard.press("x")
+    expect(page.locator(".canvas-result")).to_be_visible()
+    assert page.locator(".canvas-result").bounding_box() == page.locator(".canvas-picture").bounding_box()
+    expect(page.locator(".canvas-mask")).to_be_hidden()
+    stroke(page, (30, 130), (150, 130))  # while the result is shown nothing is painted
+    page.keyboard.press("x")
+    expect(page.locator(".canvas-result")).to_be_hidden()
+    assert np.array_equal(mask_of(page), mask)
+    tool(page, "Layers and brush")
+    page.get_by_role("button", name="Use the result as the source").click()
+    page.wait_for_function("document.querySelector('.canvas-picture').src.endsWith('result.png')")
+    assert value(page)["picture"] == {"id": "job/result.png"}
+    assert np.array_equal(mask_of(page), mask)
+    tool(page, "Undo")
+    assert file_of(page, value(page)["picture"]) == png_of(PHOTO)
+
+
+def test_a_dragged_picture_of_the_strip_lands_on_the_canvas(page: Page, site: Site) -> None:
+    page.evaluate(
+        """async (picture) => {
+          const transfer = new DataTransfer();
+          transfer.setData("application/x-webui-picture", JSON.stringify(picture));
+          const dropped = new DragEvent("drop", { dataTransfer: transfer, cancelable: true });
+          document.querySelector(".canvas").dispatchEvent(dropped);
+          await window.canvas.value();
+        }""",
+        picture(site, "old.png", PHOTO),
+    )
+    assert value(page)["picture"] == {"id": "job/old.png"}
+
+
+def test_the_mask_can_be_hatched_and_layers_hidden(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    stroke(page, (30, 30), (150, 90))
+    tool(page, "Layers and brush")
+    page.get_by_label("Hatch the mask").check()
+    expect(page.locator(".canvas-view")).to_have_class(re.compile(r"\bhatched\b"))
+    page.get_by_label("Show the mask").uncheck()
+    expect(page.locator(".canvas-mask")).to_be_hidden()
+    tool(page, "Layers and brush")  # closes the panel, which lies over the picture in so small a window
+    stroke(page, (30, 130), (90, 130))  # painting shows it again
+    expect(page.locator(".canvas-mask")).to_be_visible()
+    assert mask_of(page)[130, 60] == 255
+
+
+def test_maps_and_regions_lie_over_the_picture(page: Page, site: Site) -> None:
+    drop(page, png_of(PHOTO))
+    site.pictures["map.png"] = png_of(PHOTO)
+    page.evaluate(
+        """() => {
+          window.canvas.setMap("Depth", "map.png");
+          window.canvas.setRegions([{ name: "sky", left: 0, top: 0, width: 200, height: 50 }]);
+        }"""
+    )
+    whole = page.locator(".canvas-picture").bounding_box()
+    assert page.locator(".canvas-maps img").bounding_box() == whole
+    region = page.locator(".canvas-region").bounding_box()
+    assert whole is not None
+    assert region is not None
+    assert abs(region["height"] - whole["height"] / 3) < 2
+    tool(page, "Layers and brush")
+    page.get_by_label("Depth").uncheck()
+    expect(page.locator(".canvas-maps img")).to_have_count(0)
+
+
+def test_keys_are_left_to_others_while_the_canvas_is_out_of_view(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    page.evaluate("document.documentElement.dataset.mode = 'txt2img'")
+    page.evaluate("document.querySelector('.canvas').style.display = 'none'")
+    page.evaluate("document.documentElement.dataset.mode = 'inpaint'")
+    page.keyboard.press("e")
+    page.evaluate("document.querySelector('.canvas').style.display = ''")
+    expect(page.get_by_role("button", name="Brush", exact=True)).to_have_attribute("aria-pressed", "true")
+    page.evaluate("document.documentElement.dataset.face = 'source'")
+    page.keyboard.press("e")
+    expect(page.get_by_role("button", name="Eraser", exact=True)).to_have_attribute("aria-pressed", "true")
+
+
+def test_escape_closes_the_panel_and_goes_back_to_its_button(page: Page) -> None:
+    drop(page, png_of(PHOTO))
+    tool(page, "Layers and brush")
+    page.get_by_label("Hardness").focus()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("group", name="Layers and brush")).to_be_hidden()
+    expect(page.get_by_role("button", name="Layers and brush")).to_be_focused()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_nothing_hinders_those_who_see_or_move_otherwise(page: Page, theme: str) -> None:
+    page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
+    drop(page, png_of(PHOTO))
+    tool(page, "Outpaint: grow the picture")
+    assert axe(page, ".canvas") == []
+    tool(page, "Layers and brush")
+    assert axe(page, ".canvas") == []
+
+
+def test_fingers_find_targets_of_44_pixels(browser: Browser, site: Site) -> None:
+    with opened(browser, site, viewport={"width": 390, "height": 500}, has_touch=True, is_mobile=True) as page:
+        drop(page, png_of(PHOTO))
+        tool(page, "Outpaint: grow the picture")
+        targets = [
+            *page.get_by_role("toolbar").get_by_role("button").all(),
+            *page.get_by_role("slider", name="edge").all(),
+        ]
+        assert len(targets) > 15
+        for target in targets:
+            box = target.bounding_box()
+            assert box is not None
+            assert min(box["width"], box["height"]) >= 44, target

@@ -1,0 +1,143 @@
+"""Jobs as rows of the page's list: what is said of each, and how far it is. Pure functions of a job and its status."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from PIL import Image
+
+from webui.api.page.messages import JobProgressed, JobRow, RowState, picture_urls
+from webui.domain.extensions import ActionCall, ActionProgress
+from webui.domain.images import Picture
+from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
+from webui.domain.result import GenerationResult, JobState, Progress
+from webui.domain.upscale import Upscale
+from webui.jobs.job import AnyJob, JobStatus
+
+AnyStatus = JobStatus[Any, Any]
+
+LONGEST_TITLE = 300  # characters
+LONGEST_REASON = 2000
+MOST_NOTICES = 20
+STATES: Mapping[JobState, RowState] = MappingProxyType(
+    {
+        "queued": "waiting",
+        "running": "running",
+        "held": "held",
+        "done": "done",
+        "cancelled": "stopped",
+        "failed": "failed",
+    }
+)
+
+
+def row_of(job: AnyJob, now: AnyStatus, *, forever: bool, title: str = "") -> JobRow:
+    """The row of a job as it stands, not marked as anybody's own.
+
+    Args:
+        now: its status at that moment.
+        forever: see `JobRow`.
+        title: what an action is called.
+    """
+    indices = [image.index for image in now.images] or list(now.forgotten)
+    if not indices and now.result is not None:  # an action's pictures have no indices of their own
+        indices = list(range(len(job.kind.pictures(now.result))))
+    return JobRow(
+        id=job.id,
+        kind=kind_of(job.work),
+        title=(title or _prompt(job.work))[:LONGEST_TITLE],
+        facts=_facts(job.work),
+        state="stopped" if now.interrupted else STATES[now.state],
+        mine=False,
+        position=now.position if now.state == "queued" else None,
+        reason=_reason(now)[:LONGEST_REASON],
+        pictures=len(indices),
+        expected=_expected(job.work),
+        thumb=_thumb(job, indices),
+        created=job.created,
+        forever=forever,
+        notices=tuple(f"{notice.source}: {notice.text}"[:LONGEST_REASON] for notice in now.notices[:MOST_NOTICES]),
+        extras=len(extras_of(now)),
+    )
+
+
+def extras_of(now: AnyStatus) -> Sequence[Image.Image]:
+    """Pictures that extensions made beside those of a job."""
+    return now.result.extras if isinstance(now.result, GenerationResult) else ()
+
+
+def progress_of(job: AnyJob, now: AnyStatus, preview: str | None) -> JobProgressed:
+    """How far a running job is; `preview` is the address of its latest estimate."""
+    left, progress = job.eta(), now.progress
+    if isinstance(progress, ActionProgress):
+        return JobProgressed(
+            id=job.id, fraction=progress.fraction, step=progress.done, steps=progress.total,
+            phase=progress.text[:LONGEST_TITLE], image=0, images=0, seconds_left=left, preview=preview,
+        )  # fmt: skip
+    at = progress if isinstance(progress, Progress) else Progress()
+    images = _expected(job.work)
+    size = job.work.batch_size if isinstance(job.work, GenerationRequest) else 1
+    return JobProgressed(
+        id=job.id, fraction=at.fraction, step=at.step, steps=at.steps, phase=at.phase,
+        image=min(images, at.batch * size + 1), images=images, seconds_left=left, preview=preview,
+    )  # fmt: skip
+
+
+def kind_of(work: object) -> str:
+    """The word for a kind of work; see `JobRow`."""
+    if isinstance(work, ActionCall):
+        return work.action
+    if not isinstance(work, GenerationRequest):
+        return ""
+    if isinstance(work.task, Upscale):
+        return "extras"
+    if isinstance(work.task, Img2Img) and (work.task.inpainting or work.task.outpainting):
+        return "inpaint"
+    return work.task.kind
+
+
+def source_of(work: object) -> Picture | None:
+    """The picture that a piece of work starts from; None where it starts from none."""
+    match getattr(work, "task", None):
+        case Img2Img(image=picture):
+            return picture
+        case Upscale(images=pictures):
+            return pictures[0]
+        case Txt2Img(first_pass=picture):
+            return picture
+    return None
+
+
+def source_url(job_id: str) -> str:
+    """The address of the picture that a job starts from, made small."""
+    return f"internal/page/jobs/{job_id}/source/thumb"
+
+
+def _prompt(work: object) -> str:
+    return " ".join(work.prompt.split()) if isinstance(work, GenerationRequest) else ""
+
+
+def _facts(work: object) -> str:
+    if not isinstance(work, GenerationRequest):
+        return ""
+    if isinstance(work.task, Upscale):
+        task, first = work.task, work.task.images[0]
+        return f"{first.width} × {first.height} · {f'×{task.scale:g}' if task.mode == 'by' else task.upscaler}"
+    return f"{work.width} × {work.height} · {work.steps} steps"
+
+
+def _expected(work: object) -> int:
+    if not isinstance(work, GenerationRequest):
+        return 0
+    return len(work.task.images) if isinstance(work.task, Upscale) else work.images
+
+
+def _reason(now: AnyStatus) -> str:
+    return now.error_text if now.state == "failed" or not now.ended else ""
+
+
+def _thumb(job: AnyJob, indices: list[int]) -> str | None:
+    if indices:
+        thumb: str = picture_urls(job.id, indices[-1])["thumb"]
+        return thumb
+    return source_url(job.id) if source_of(job.work) is not None else None

@@ -1,0 +1,43 @@
+"""All routes of the page, below `internal/page`. They are no part of the API, so its description leaves them out."""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter
+
+from webui.api.page import event_stream, job_commands, job_pictures
+from webui.api.page.feed import Feed
+from webui.api.page.history import History
+from webui.api.page.picture_files import Found, PictureFiles
+from webui.api.parts import Parts
+from webui.engine.overview import Overview
+
+FOLDER = "page"  # in the cache folder
+
+
+def routes(parts: Parts) -> APIRouter:
+    """The stream of events, the commands, and the pictures of jobs."""
+    folder = parts.cache_dir / FOLDER if parts.cache_dir is not None else None
+    files = PictureFiles(folder, finder(parts.engine.overview), parts.encode)
+    history = History(parts.engine.overview, files)
+    feed = Feed(parts.engine, history, parts.closing, shows_preview=parts.previews.are_shown)
+    router = APIRouter(prefix="/internal/page", include_in_schema=False)
+    router.include_router(event_stream.routes(parts, feed))
+    router.include_router(job_commands.routes(parts))
+    router.include_router(job_pictures.routes(parts, files, history))
+    return router
+
+
+def finder(overview: Overview) -> Callable[[str, int], Found]:
+    """Finds a picture of a job in memory by the job's id and its index."""
+
+    def find(job_id: str, index: int) -> Found:
+        job = overview.find(job_id)
+        if job is None:
+            return None
+        now = job.status
+        if now.images:
+            return next((image for image in now.images if image.index == index), None)
+        others = job.kind.pictures(now.result) if now.result is not None else ()
+        return others[index] if 0 <= index < len(others) else None
+
+    return find

@@ -1,0 +1,111 @@
+"""Connects the form: Generate, filling, keeping, and the small tools beside the controls."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from webui.ui import own_size
+from webui.ui.create import keeping, saying, settings_pane
+from webui.ui.create.creation import Values
+from webui.ui.create.filling import Filling, Updates
+from webui.ui.create.keeping import Kept
+from webui.ui.create.settings_pane import RATIOS, Group, Tools
+from webui.ui.create.submit import Submission
+from webui.ui.events import bind
+from webui.ui.layout import Pen
+from webui.ui.own import own
+
+FORM = "window.webui.form"
+FILLED = "The form is filled from these parameters. Undo (Ctrl+Alt+Z) brings back what it was."
+EVENTS = ("ready", "undo", "redo", "reset", "fill")  # what `static/form.js` triggers
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The form as it was drawn.
+
+    Attributes:
+        heading: drawn by `static/form.js`, and triggers its events.
+        said: the hidden box of `saying`.
+        trained: a hidden box for the size that the checkpoint was trained for.
+    """
+
+    pen: Pen
+    tools: Tools
+    heading: gr.HTML
+    said: gr.Textbox
+    trained: gr.Textbox
+
+
+def draw(pen: Pen, extensions: Callable[[Group], bool] = lambda group: False) -> Drawn:
+    """Draw the pane of settings inside the caller's container; arguments as in `settings_pane.draw`."""
+    heading = own("form", elem_id="create_form", events=EVENTS)
+    tools = settings_pane.draw(pen, extensions)
+    return Drawn(pen, tools, heading, saying.draw(), own_size.draw())
+
+
+def connect(drawn: Drawn, submission: Submission, filling: Filling, generate: gr.Button, kept: Kept) -> Any:
+    """Give everything in the form its work; all its controls must be drawn already.
+
+    Returns:
+        The event of Generate, after which more can be done.
+    """
+    drawn.heading.value = {"names": [*kept.controls], "drawn": kept.drawn()}
+    keeping.connect(kept, drawn.heading)
+    _connect_tools(drawn)
+    _connect_filling(drawn, filling)
+    return _connect_generate(drawn, submission, generate)
+
+
+def _connect_tools(drawn: Drawn) -> None:
+    """The buttons that set a control: the browser does it alone."""
+    tools, controls, trained = drawn.tools, drawn.pen.controls, drawn.trained
+    size = [controls["width"], controls["height"]]
+    bind(tools.swap.click, None, size, size, js="(width, height) => [height, width]")
+    bind(tools.picture_size.click, None, size, size, js=f"(...size) => {FORM}.pictureSize(...size)")
+    bind(tools.ratio.input, None, [tools.ratio, trained, *size], size, js=f"(...v) => {FORM}.sized(...v)")
+    shown = f"(...v) => {FORM}?.ratio(...v, {json.dumps(RATIOS)}) ?? null"
+    heading: Any = drawn.heading
+    changes: list[Any] = [one.change for one in (*size, trained) if hasattr(one, "change")]
+    for event in (heading.ready, partial(gr.on, changes)):
+        bind(event, None, [*size, trained], [tools.ratio], js=shown, trigger_mode="always_last")
+    for name, dice, reuse in (
+        ("seed", tools.seed_dice, tools.seed_reuse),
+        ("subseed", tools.subseed_dice, tools.subseed_reuse),
+    ):
+        bind(dice.click, None, None, [controls[name]], js="() => '-1'")
+        bind(reuse.click, None, [controls[name]], [controls[name]], js=f"(now) => {FORM}.seed('{name}', now)")
+
+
+def _connect_generate(drawn: Drawn, submission: Submission, generate: gr.Button) -> Any:
+    """Each press is a job. The canvas is asked for its layers at this moment, and uploads what the server lacks."""
+    create = submission.create
+    ordered = sorted(create.components, key=lambda component: component._id)  # as Gradio orders a set
+    mode, canvas = ordered.index(create.mode), ordered.index(create.canvas)
+    script = f"async (...v) => {{ v[{mode}] = {FORM}.mode; v[{canvas}] = await {FORM}.drawing(); return v; }}"
+    # Values arrive unchecked, so that the request alone checks them and its error names the field.
+    done = bind(
+        generate.click, submission.submit, {*ordered}, [drawn.said], js=script, preprocess=False,
+        trigger_mode="multiple",
+    )  # fmt: skip
+    saying.tell(done, drawn.said)
+    return done
+
+
+def _connect_filling(drawn: Drawn, filling: Filling) -> None:
+    checkpoint = drawn.pen.controls["checkpoint"]
+
+    def fill(values: Values, event: gr.EventData) -> Updates:
+        text, only = str(getattr(event, "text", "")), getattr(event, "only", None)
+        filled = filling.text(text, values[checkpoint], None if only is None else [*map(str, only)])
+        told = filled.told if only is not None else (FILLED, *filled.told)
+        return {**filled.updates, drawn.said: saying.notice("\n".join(told))}
+
+    ready: Any = drawn.heading
+    outputs: list[Component] = [*filling.form.components, drawn.said]
+    saying.tell(bind(ready.fill, fill, {checkpoint}, outputs, preprocess=False, trigger_mode="multiple"), drawn.said)

@@ -1,0 +1,82 @@
+"""The whole form of txt2img, img2img and inpainting: one set of controls, read as the mode in view wants it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gradio.components import Component
+
+from webui.domain.errors import BadRequestError
+from webui.domain.request import GenerationRequest
+from webui.ui.create.drawing import SIDES, Drawing, PictureFile, drawing_of, no_pictures
+from webui.ui.create.form import Form, validated
+from webui.ui.create.modes import Mode, mode_of
+
+MAX_BLUR, MAX_TRANSPARENCY = 256, 100
+Values = Mapping[Component, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateForm:
+    """The form of the page.
+
+    Attributes:
+        form: the controls of the request.
+        mode: a hidden text box that holds the mode in view.
+        canvas: gives what `drawing` reads.
+        transparency: of the mask that colours make, in percent; it counts while `mask_details` is switched on.
+        file_of: finds the file of a picture by its id.
+    """
+
+    form: Form
+    mode: Component
+    canvas: Component
+    transparency: Component
+    mask_details: Component
+    file_of: PictureFile = no_pictures
+
+    @property
+    def components(self) -> list[Component]:
+        """What an event needs as `inputs` for the form to be read."""
+        return [*self.form.components, self.mode, self.canvas, self.transparency]
+
+    def read(self, values: Values, owner: str = "") -> GenerationRequest:
+        """The request that the form shows.
+
+        Args:
+            values: as the browser sent them.
+            owner: who sent them, for pictures that are named by their id.
+
+        Raises:
+            BadRequestError: naming the field and what is wrong with it.
+        """
+        mode = mode_of(values[self.mode])
+        nested = self.form.fields(values, mode)
+        task = nested.setdefault("task", {})
+        task["kind"] = "txt2img"
+        if mode != "txt2img":
+            nested["task"] = self._of_picture(task, drawing_of(values[self.canvas], self.file_of, owner), mode, values)
+        return validated(nested)
+
+    def _of_picture(self, task: Mapping[str, Any], drawing: Drawing, mode: Mode, values: Values) -> dict[str, Any]:
+        """The task of img2img. A frame that was dragged counts before margins that were typed."""
+        options = {**task, "kind": "img2img"}
+        inpainting, outpainting = options.pop("inpainting", {}), options.pop("outpainting", None)
+        if drawing.frame:
+            outpainting = {**(outpainting or {}), **dict.fromkeys(SIDES, 0), **drawing.frame}
+        if outpainting:
+            options["outpainting"] = outpainting
+        is_marked = drawing.mask is not None or drawing.paint is not None
+        if mode == "img2img" or (outpainting and not is_marked):
+            return {**options, "image": drawing.painted()}
+        blur = _span("task.inpainting.mask_blur_x", inpainting["mask_blur_x"], MAX_BLUR)
+        percent = _span("mask_transparency", values[self.transparency], MAX_TRANSPARENCY)
+        start, mask = drawing.masked(percent if values[self.mask_details] else 0, blur)
+        return {**options, "image": start, "inpainting": {**inpainting, "mask": mask, "mask_blur_y": blur}}
+
+
+def _span(name: str, value: Any, high: float) -> float:
+    """A number that a slider sent, 0..high."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= high:
+        raise BadRequestError(name, f"should be a number from 0 to {high:g} (it is {value!r})")
+    return value

@@ -1,0 +1,85 @@
+"""The form is kept by the browser: over a reload of the page, a restart of the program, and while the page loads.
+
+`static/form.js` does the work. What is kept are the fields that differ from the program's starting values, by the path
+of the field, so that neither a new order of the controls nor other starting values bring a wrong value into a field.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from webui.ui.create.form import Form
+from webui.ui.events import bind
+
+_BEGIN = """(starting, ...now) => {
+  const form = window.webui.form;
+  return form ? form.begin(starting, now) : now.map(() => ({__type__: 'update'}));
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The controls that are kept, by the name under which they are.
+
+    Attributes:
+        controls: paths of fields, and `#` with the element id for what is no field.
+        starting: a hidden box for the program's starting values, as JSON by the same names.
+    """
+
+    controls: Mapping[str, Component]
+    starting: gr.Textbox
+
+    def drawn(self) -> dict[str, Any]:
+        """What the controls held when the page was made."""
+        return {name: getattr(control, "value", None) for name, control in self.controls.items()}
+
+    def values(self, updates: Mapping[Any, Any]) -> str:
+        """Starting values for `starting`: what the page was made with, changed by these updates of controls."""
+        changed = {
+            name: updates[control]["value"] if isinstance(updates[control], dict) else updates[control]
+            for name, control in self.controls.items()
+            if control in updates
+        }
+        return json.dumps({**self.drawn(), **changed})
+
+
+def kept(form: Form, beside: Iterable[Component] = (), remembered: Iterable[str] = ()) -> Kept:
+    """Choose what is kept, and draw the hidden box, inside the caller's Blocks.
+
+    Args:
+        beside: further controls, which are no fields.
+        remembered: paths of the fields that the program itself remembers.
+    """
+    fields = {path: control for path, control in form.controls.items() if path not in {*remembered}}
+    drawn = {*form.controls.values()}
+    others = [*form.components, *beside]
+    more = {f"#{one.elem_id}": one for one in others if one not in drawn and one.elem_id and not _is_file(one)}
+    return Kept({**fields, **more}, gr.Textbox("", visible="hidden", elem_id="form_starting"))
+
+
+def connect(kept: Kept, heading: gr.HTML) -> None:
+    """Have the browser keep, bring back and undo.
+
+    Args:
+        heading: drawn by `static/form.js`, which begins these events.
+    """
+    controls = [*kept.controls.values()]
+    own: Any = heading
+    for event in (own.ready, kept.starting.change):
+        bind(event, None, [kept.starting, *controls], controls, js=_BEGIN)
+    for name in ("undo", "redo", "reset"):
+        script = f"(...now) => window.webui.form.{name}(now)"
+        bind(getattr(own, name), None, controls, controls, js=script, trigger_mode="multiple")
+    changes: list[Any] = [control.change for control in controls if hasattr(control, "change")]
+    script = "(...now) => { window.webui.form?.changed(now); return []; }"
+    bind(partial(gr.on, changes), None, controls, js=script, trigger_mode="always_last")
+
+
+def _is_file(control: Component) -> bool:
+    """Whether it holds the name of a file on the server, which the next start does not have."""
+    return isinstance(control, gr.Image | gr.File | gr.Gallery)

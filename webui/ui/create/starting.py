@@ -1,0 +1,49 @@
+"""What a freshly loaded page is told: the lists of model files as they are now, and the program's starting values."""
+
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.blocks import Block
+
+from webui.domain.request import GenerationRequest
+from webui.ui import own_size
+from webui.ui.create import saying
+from webui.ui.create.form import Form, flatten
+from webui.ui.create.keeping import Kept
+from webui.ui.quicksettings import FILES
+
+if TYPE_CHECKING:
+    from gradio.components import Component
+
+    from webui.engine.engine import Engine
+
+NO_CHECKPOINT = "There is no usable checkpoint. Put one into models/Stable-diffusion and press ↻."
+Updates = dict[Block, Any]
+
+
+def start(engine: "Engine", form: Form, kept: Kept, said: "Component", drawn: GenerationRequest) -> Updates:
+    """Updates for a page that was loaded.
+
+    The fields that the browser keeps are not changed here: it gets the starting values and shows those of the fields
+    that it neither keeps nor was told by the user, so that nothing that is typed while the page loads is overwritten.
+    Of the fields that the program remembers, only those are changed that are no longer as `drawn`.
+    """
+    request, missing = own_size.starting(engine)
+    before, now = flatten(drawn), flatten(request)
+    own = [name for name in form.controls if name not in kept.controls and before.get(name) != now.get(name)]
+    updates = form.show(request, own)
+    lists = {name: choices(engine.library) for name, choices in FILES.items() if name in form.controls}
+    for name, choices in lists.items():
+        control = form.controls[name]
+        updates[control] = gr.update(**{**updates.get(control, {}), "choices": choices})
+    if not lists["checkpoint"]:
+        missing = NO_CHECKPOINT
+    updates[kept.starting] = kept.values(form.show(request))
+    return {**updates, said: saying.notice(missing)} if missing else updates
+
+
+def outputs(form: Form, kept: Kept, said: "Component") -> list[Block]:
+    """The components that `start` may change."""
+    lists = [form.controls[name] for name in FILES if name in form.controls]
+    own = [control for name, control in form.controls.items() if name not in kept.controls]
+    return [*dict.fromkeys([*lists, *own, kept.starting, said])]

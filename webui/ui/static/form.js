@@ -1,0 +1,180 @@
+// The form's own part of the page: keeps what it holds, undoes, fills it, submits it, and has the small tools beside the
+// controls. It draws the heading of the first group with its three buttons.
+//
+// Gradio holds the values. Its events call `window.webui.form` (see create/keeping.py and create/tools.py), and what
+// these functions return goes into the controls.
+
+import { hear, say } from "./bus.js";
+import { FormState } from "./form_state.js";
+import { ratioOf, sizeIn, sized } from "./form_sizes.js";
+import { generateMenu } from "./generate_menu.js";
+import { action } from "./keys.js";
+import { el, iconButton, write } from "./kit.js";
+import { t } from "./language.js";
+import { holdsParameters, valueIn } from "./parameters_text.js";
+
+/** @typedef {import("./bus.js").Picture} Picture */
+
+/** @param {{element: HTMLElement, props: {value: {names: string[], drawn: Object<string, any>}}, trigger: Function}} context */
+export function mount({ element, props, trigger }) {
+  const { names, drawn } = props.value;
+  const state = new FormState(names, drawn, window.localStorage);
+  const form = new Form(state, trigger);
+  window.webui.form = form;
+  const buttons = {
+    undo: iconButton("undo", t("Undo the last change of the form (Ctrl+Alt+Z)"), { id: "form_undo", onclick: () => trigger("undo") }),
+    redo: iconButton("redo", t("Redo (Ctrl+Alt+Shift+Z)"), { id: "form_redo", onclick: () => trigger("redo") }),
+    reset: iconButton("reload", t("Reset the form"), { id: "form_reset", onclick: () => form.askForReset() }),
+  };
+  state.onChange = () => {
+    buttons.undo.disabled = !state.can.undo;
+    buttons.redo.disabled = !state.can.redo;
+  };
+  state.onChange();
+  element.classList.add("pane-head");
+  element.append(el("h2", { class: "pane" }, t("Size & steps")), el("div", { class: "form-tools" }, buttons.undo, buttons.redo, buttons.reset));
+  form.listen();
+  generateMenu();
+  trigger("ready");
+}
+
+class Form {
+  /** @type {?Picture} */
+  #picture = null;
+
+  constructor(state, trigger) {
+    this.state = state;
+    this.trigger = trigger;
+  }
+
+  // ---- what Gradio's events call
+
+  begin(starting, now) {
+    return this.state.begin(starting ? JSON.parse(starting) : null, now);
+  }
+
+  changed(now) {
+    this.state.changed(now);
+  }
+
+  undo(now) {
+    return this.state.undo(now);
+  }
+
+  redo(now) {
+    return this.state.redo(now);
+  }
+
+  reset(now) {
+    say("notice", { kind: "notice", text: t("The form is as the program starts it. Undo brings it back.") });
+    return this.state.reset(now);
+  }
+
+  /** Width and height of a ratio. @param {string} trained "1024x1024", what the checkpoint was trained for */
+  sized(ratio, trained, width, height) {
+    return ratio ? sized(ratio, area(trained)) : [width, height];
+  }
+
+  /** The ratio that a size has, among those that are offered. */
+  ratio(width, height, trained, ratios) {
+    return ratioOf(Number(width), Number(height), area(trained), ratios);
+  }
+
+  /** The size of the picture on the canvas, cut to whole cells. */
+  pictureSize(width, height) {
+    const size = window.webui.canvas?.size();
+    if (!size) {
+      say("notice", { kind: "notice", text: t("There is no picture on the canvas yet.") });
+      return [width, height];
+    }
+    const cut = (side) => Math.max(8, side - (side % 8));
+    return [cut(size.width), cut(size.height)];
+  }
+
+  /** The seed of the picture in view. @param {"seed"|"subseed"} which */
+  seed(which, now) {
+    if (!this.#picture) {
+      say("notice", { kind: "notice", text: t("There is no picture whose seed could be used again.") });
+      return now;
+    }
+    if (which === "seed") return valueIn(this.#picture.text, "Seed") ?? String(this.#picture.seed);
+    return valueIn(this.#picture.text, "Variation seed") ?? "-1";
+  }
+
+  /** What the canvas holds, at the moment of submitting; asked for where the mode reads it. */
+  async drawing() {
+    return this.mode === "txt2img" ? null : ((await window.webui.canvas?.value()) ?? null);
+  }
+
+  get mode() {
+    return document.documentElement.dataset.mode ?? "txt2img";
+  }
+
+  /** The server has answered. @param {string} answer JSON: `text` and `kind` of what is said, `at` where it is said of */
+  told(answer) {
+    const { text, kind, at = "" } = JSON.parse(answer || "{}");
+    if (text === undefined) return;
+    for (const wrong of document.querySelectorAll(".wrong-field")) wrong.classList.remove("wrong-field");
+    say("notice", { kind: text ? kind : "", text });
+    if (at) show(at);
+  }
+
+  // ---- what the rest of the page asks for
+
+  listen() {
+    hear("picture:shown", ({ picture }) => { this.#picture = picture; });
+    hear("form:fill", ({ text, only = null }) => this.trigger("fill", { text, only }));
+    action("undo_form", () => this.trigger("undo"));
+    action("redo_form", () => this.trigger("redo"));
+    document.addEventListener("click", (event) => {
+      if (event.target.closest?.("#paste")) this.read();
+    });
+    document.addEventListener("paste", (event) => this.#pasted(event), true);
+    window.addEventListener("pagehide", () => this.state.settle());
+  }
+
+  /** The button "Read parameters": fill the form from the text in the prompt box, or else from the picture in view. */
+  read() {
+    const typed = document.querySelector("#txt2img_prompt textarea")?.value ?? "";
+    const text = typed.trim() ? typed : (this.#picture?.text ?? "");
+    if (text.trim()) this.trigger("fill", { text, only: null });
+    else say("notice", { kind: "notice", text: t("Paste generation parameters into the prompt box first.") });
+  }
+
+  askForReset() {
+    this.trigger("reset");
+  }
+
+  #pasted(event) {
+    const text = event.clipboardData?.getData("text/plain") ?? "";
+    if (event.target.closest?.(".prompt") && holdsParameters(text)) {
+      event.preventDefault();
+      this.trigger("fill", { text, only: null });
+      return;
+    }
+    const size = event.target.closest?.("#txt2img_width, #txt2img_height") && sizeIn(text);
+    if (!size) return;
+    event.preventDefault();
+    for (const [index, id] of ["txt2img_width", "txt2img_height"].entries()) {
+      write(document.querySelector(`#${id} input`), String(size[index]));
+    }
+  }
+}
+
+const area = (trained) => {
+  const [width, height] = sizeIn(trained || "") ?? [512, 512];
+  return width * height;
+};
+
+/** Bring a control into view, with the part that it stands in. */
+function show(id) {
+  const control = document.getElementById(id);
+  if (!control) return;
+  const section = control.closest(".section");
+  section?.classList.remove("folded");
+  const closed = control.closest(".body")?.parentElement?.querySelector(":scope > .head .switch input:not(:checked)");
+  closed?.click();
+  control.classList.add("wrong-field");
+  control.scrollIntoView({ block: "center" });
+  control.querySelector("input, textarea")?.focus({ preventScroll: true });
+}
