@@ -16,6 +16,7 @@ from gradio.components import Component
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Progress
+from webui.domain.visitor import PAGE
 from webui.ui import markup
 from webui.ui.album import Album
 
@@ -23,12 +24,10 @@ if TYPE_CHECKING:
     from webui.engine.engine import Engine
     from webui.engine.generating import GenerationJob
     from webui.jobs.job import JobStatus
-    from webui.jobs.record import JobRecord
 
 LOGGER = logging.getLogger(__name__)
 FRAME = 0.2  # seconds that lie at least between two looks of a job on its way
 NOTICEABLE = 0.05  # seconds
-PAGE = "page"  # begins the owner of a job that a page sent for nobody who logged in
 NOTHING = "Nothing of this page is running."
 Updates = dict[Component, Any]
 
@@ -64,7 +63,7 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Follows jobs, and has the handlers of the buttons Interrupt and Skip, and of a page that is loaded again."""
+    """Follows jobs, and has the handler of the button Interrupt."""
 
     engine: "Engine"
     results: Results
@@ -74,17 +73,6 @@ class Runner:
     def submit(self, request: GenerationRequest, owner: str) -> "GenerationJob":
         """Put a request of the page into the queue; `owner` tells whose it is."""
         return self.engine.submit(request, save=self.save_images, owner=owner)
-
-    async def resume(self, job_id: str | None) -> AsyncIterator[Updates]:
-        """Show this browser's last job again after a reload of the page or a restart of the program."""
-        job = self.job(job_id)
-        if job is not None and (not job.ended or (job.state == "done" and job.images)):
-            async for updates in self.follow(job):
-                yield updates
-        elif job_id:
-            record = await asyncio.to_thread(self.engine.queue.record, job_id)
-            if record is not None and record.state == "done":
-                yield await asyncio.to_thread(self._stored, record)
 
     async def follow(self, job: "GenerationJob") -> AsyncIterator[Updates]:
         """Updates of the page until the job has ended, then its pictures, or its error as one sentence."""
@@ -119,22 +107,6 @@ class Runner:
             return {where.bar: markup.queued_bar(now.position), where.preview: "", where.status: waits}
         bar = markup.progress_bar(now.progress, job.eta())
         return {where.bar: bar, where.preview: markup.preview(now.preview), where.status: markup.notices(now.notices)}
-
-    def _stored(self, record: "JobRecord") -> Updates:
-        """The pictures of a job that ended before the program was started, from their files."""
-        where, files, shown = self.results, [], []
-        for picture in record.pictures:
-            try:
-                files.append(str(self.album.add_file(Path(picture.path))))
-            except OSError:  # moved or removed since
-                LOGGER.info("job %s: %s is no longer there", record.id, picture.path or "an unsaved picture")
-                continue
-            shown.append(
-                {"text": picture.infotext, "seed": picture.seed, "subseed": picture.subseed, "file": files[-1]}
-            )
-        if not files:
-            return {}
-        return {**self._gallery(shown, files), where.status: markup.notices(record.notices)}
 
     def _done(self, result: GenerationResult) -> Updates:
         """Updates that show the pictures, how long each phase took, and the notices."""
@@ -177,14 +149,6 @@ class Runner:
         job.cancel()
         return ""
 
-    def skip(self, job_id: str | None) -> str:
-        """End the batch of this browser's job; what to say where none runs. Jobs of others are never touched."""
-        job = self._own(job_id)
-        if job is None or job.state != "running":
-            return markup.message("notice", NOTHING)
-        job.skip()
-        return ""
-
     def _own(self, job_id: str | None) -> "GenerationJob | None":
         """This browser's job that runs, or else its last one if that has not ended."""
         job = self.job(job_id)
@@ -200,14 +164,6 @@ class Runner:
         """The text of the picture that was clicked, and its index."""
         index = int(selected.index)
         return (shown[index]["text"] if index < len(shown) else ""), index
-
-
-def owner_of(sender: gr.Request | None) -> str:
-    """Whose job it is: the user who logged in, or else the page that sent it."""
-    if sender is None:
-        return ""
-    user = getattr(sender.request, "scope", {}).get("webui.user", "") if sender.request is not None else ""
-    return str(user) or (f"{PAGE} {sender.session_hash}" if sender.session_hash else "")
 
 
 def _is_shown(phase: str, seconds: float) -> bool:

@@ -15,6 +15,7 @@ from webui.installing.live import InstallDoor
 from webui.prompt.style_file import StyleFile
 from webui.ui import head
 from webui.ui.assets import Assets
+from webui.ui.create.drawing import FindPicture, no_pictures
 from webui.ui.page import build
 from webui.ui.theme import theme
 from webui.ui.words import dictionaries, title_of
@@ -44,6 +45,7 @@ def mount(
     root_path: str = "",
     colours: Theme = "system",
     localizations: Sequence[Path] = (),
+    find_picture: FindPicture = no_pictures,
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
 
@@ -61,6 +63,7 @@ def mount(
         root_path: where the application hangs, behind a proxy.
         colours: light or dark, unless the browser's user or the page's address says it; system: what the browser
             prefers.
+        find_picture: finds a picture by the id that the page has for it, for whoever may see it.
         localizations: further folders with dictionaries (`<language>.json`); they are read now.
 
     Returns:
@@ -78,6 +81,7 @@ def mount(
         embed_parameters=embed_parameters,
         styles=styles,
         installing=installing,
+        find_picture=find_picture,
     )
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched

@@ -1,9 +1,8 @@
 """The page: `build` draws each part into its place in the frame and connects the parts with one another."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 from gradio.components import Component
@@ -26,11 +25,11 @@ from webui.ui import (
 from webui.ui.album import Album
 from webui.ui.create import connecting, dock, keeping, saying, stage, starting
 from webui.ui.create.creation import CreateForm
+from webui.ui.create.drawing import FindPicture, no_pictures
 from webui.ui.create.filling import Filling, Updates
 from webui.ui.create.submit import Submission
 from webui.ui.events import bind
 from webui.ui.forms_of_extensions.extension_sections import SectionsDrawing
-from webui.ui.generate import Results, Runner
 from webui.ui.layout import Pen
 from webui.ui.uploads import Page
 
@@ -48,6 +47,7 @@ def build(
     embed_parameters: bool = True,
     styles: StyleFile | None = None,
     installing: InstallDoor | None = None,
+    find_picture: FindPicture = no_pictures,
 ) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
 
@@ -58,6 +58,7 @@ def build(
         embed_parameters: whether pictures that are not saved carry their generation text.
         styles: the saved styles; None: there are none, and none can be saved.
         installing: how extensions are installed; None: not on this page.
+        find_picture: finds a picture by the id that the page has for it, for whoever may see it.
     """
     starting_values = own_size.starting(engine)[0]
     pen = Pen(starting_values)
@@ -84,17 +85,11 @@ def build(
             frame.tab("settings")
         pane, said, tools = made.pane, made.pane.said, made.pane.tools
         kept = keeping.kept(form, [tools.transparency], quicksettings.QUICK)
-        create = CreateForm(form, made.mode, made.canvas, tools.transparency, tools.mask_details)
+        create = CreateForm(form, made.mode, made.canvas, tools.transparency, tools.mask_details, find_picture)
         submission = Submission(engine, create, save_images)
-        generated = connecting.connect(pane, submission, filling, made.dock.generate, kept)
-        runner = Runner(engine, made.results, album, save_images)
-
-        async def follow(answer: str) -> AsyncIterator[dict[Component, Any]]:
-            async for updates in runner.resume(saying.job_in(answer)):
-                yield updates
-
-        bind(generated.then, follow, [said], made.results.all)
-        txt2img.connect(pen, made.dock, made.results, runner)
+        connecting.connect(pane, submission, filling, made.dock.generate, kept)
+        txt2img.connect(pen, made.dock)
+        stage.connect(made.strip, made.dock.generate, made.dock.interrupt, made.dock.skip)
         _connect_prompts(engine, pen, made.dock, styles)
         quicksettings.connect(pen, engine, refresh, said)
         own_size.connect(pen, engine, pane.trained)
@@ -104,7 +99,6 @@ def build(
             return starting.start(engine, form, kept, said, drawn=starting_values)
 
         saying.tell(bind(page.load, start, None, starting.outputs(form, kept, said)), said)
-        bind(page.load, runner.resume, [made.results.job], made.results.all)
     blocks: gr.Blocks = page
     return blocks
 
@@ -115,7 +109,7 @@ class _Made:
 
     pane: connecting.Drawn
     dock: txt2img.DockButtons
-    results: Results
+    strip: Component
     mode: Component
     canvas: Component
 
@@ -129,13 +123,15 @@ def _draw_form(pen: Pen, styles: StyleFile | None, engine: "Engine") -> _Made:
         pane = connecting.draw(pen, sections.draw)
         pen.extensions = sections.sections
     with panes.stage:
-        results = stage.draw(pen)
+        stage.draw()
         canvas = gr.JSON(None, visible="hidden", elem_id="img2maskimg")
+    with panes.strip:
+        strip = stage.draw_strip()
     with panes.dock:
         buttons = dock.draw(pen, styles)
         cards.draw(engine, pen.controls["checkpoint"])
     mode = gr.Textbox("txt2img", visible="hidden", interactive=True, elem_id="create_mode", label="Mode")
-    return _Made(pane, buttons, results, mode, canvas)
+    return _Made(pane, buttons, strip, mode, canvas)
 
 
 def _connect_prompts(engine: "Engine", pen: Pen, buttons: txt2img.DockButtons, styles: StyleFile | None) -> None:

@@ -1,12 +1,11 @@
-"""What the buttons of the dock do, but for Generate. Their layout is in `create/dock.py`."""
+"""The buttons of the dock, and what is left to do for them here. Their layout is in `create/dock.py`."""
 
 from dataclasses import dataclass
 
 import gradio as gr
 
 from webui.ui import style_editor
-from webui.ui.events import bind, bind_stop
-from webui.ui.generate import Results, Runner
+from webui.ui.events import bind
 from webui.ui.layout import Pen
 
 
@@ -23,10 +22,7 @@ class DockButtons:
     styles: style_editor.Editor | None  # None where styles cannot be saved
 
 
-def connect(pen: Pen, dock: DockButtons, results: Results, runner: Runner) -> None:
-    """Connect the buttons of the dock and the gallery to their handlers."""
-    bind_stop(dock.interrupt, runner.interrupt, results.job, results.status, "Stopping …")
-    bind_stop(dock.skip, runner.skip, results.job, results.status, "Skipping this batch …")
-    bind(results.gallery.select, runner.choose, [results.shown], [results.text, results.chosen])
+def connect(pen: Pen, dock: DockButtons) -> None:
+    """Connect the button that empties the prompts."""
     prompts = [pen.controls["prompt"], pen.controls["negative_prompt"]]
     bind(dock.clear.click, None, None, prompts, js="() => ['', '']")

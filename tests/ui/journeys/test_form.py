@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.ui.driving import WAIT, eventually, type_prompt
-from tests.ui.fakes import FakeEngine
+from tests.ui.fakes import FakeEngine, named
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 
 A1111 = (
@@ -353,6 +353,16 @@ def test_checkpoint_and_vae_that_are_chosen_at_once_are_both_remembered(page: Pa
     eventually(page, lambda: {name: engine.starting.get(name) for name in wanted} == wanted)
     request = submitted(page, engine)
     assert {name: getattr(request, name) for name in wanted} == wanted
+
+
+def test_new_files_are_found_and_those_that_cannot_be_used_are_named(page: Page, engine: FakeEngine) -> None:
+    ready(page)
+    page.evaluate(HEAR, "notice")
+    engine.library.named = [*engine.library.named, named("checkpoint", "new.safetensors")]
+    page.locator("#refresh_checkpoints").click()
+    eventually(page, lambda: "torn.safetensors cannot be used" in said(page))
+    choose(page, "setting_sd_model_checkpoint", "new.safetensors [0123456789]")
+    assert submitted(page, engine).checkpoint == "new.safetensors"
 
 
 def test_generate_has_a_menu_for_generating_forever(page: Page, engine: FakeEngine) -> None:

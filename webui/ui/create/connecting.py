@@ -22,7 +22,7 @@ from webui.ui.own import own
 
 FORM = "window.webui.form"
 FILLED = "The form is filled from these parameters. Undo (Ctrl+Alt+Z) brings back what it was."
-EVENTS = ("ready", "undo", "redo", "reset", "fill")  # what `static/form.js` triggers
+EVENTS = ("ready", "undo", "redo", "reset", "fill", "enlarge")  # what `static/form.js` triggers
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,14 @@ def _connect_generate(drawn: Drawn, submission: Submission, generate: gr.Button)
         trigger_mode="multiple",
     )  # fmt: skip
     saying.tell(done, drawn.said)
+
+    async def enlarge(values: Values, event: gr.EventData, sender: gr.Request) -> str:
+        picture, text = str(getattr(event, "picture", "")), str(getattr(event, "text", ""))
+        return await submission.enlarge(values, picture, text, sender)
+
+    heading: Any = drawn.heading
+    more = {"preprocess": False, "trigger_mode": "multiple"}
+    saying.tell(bind(heading.enlarge, enlarge, {*ordered}, [drawn.said], **more), drawn.said)
     return done
 
 

@@ -8,7 +8,7 @@ from gradio.components import Component
 
 from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest
-from webui.ui.create.drawing import SIDES, Drawing, PictureFile, drawing_of, no_pictures
+from webui.ui.create.drawing import SIDES, Drawing, FindPicture, drawing_of, no_pictures
 from webui.ui.create.form import Form, validated
 from webui.ui.create.modes import Mode, mode_of
 
@@ -25,7 +25,7 @@ class CreateForm:
         mode: a hidden text box that holds the mode in view.
         canvas: gives what `drawing` reads.
         transparency: of the mask that colours make, in percent; it counts while `mask_details` is switched on.
-        file_of: finds the file of a picture by its id.
+        find_picture: finds the file of a picture by its id.
     """
 
     form: Form
@@ -33,7 +33,7 @@ class CreateForm:
     canvas: Component
     transparency: Component
     mask_details: Component
-    file_of: PictureFile = no_pictures
+    find_picture: FindPicture = no_pictures
 
     @property
     def components(self) -> list[Component]:
@@ -55,7 +55,9 @@ class CreateForm:
         task = nested.setdefault("task", {})
         task["kind"] = "txt2img"
         if mode != "txt2img":
-            nested["task"] = self._of_picture(task, drawing_of(values[self.canvas], self.file_of, owner), mode, values)
+            nested["task"] = self._of_picture(
+                task, drawing_of(values[self.canvas], self.find_picture, owner), mode, values
+            )
         return validated(nested)
 
     def _of_picture(self, task: Mapping[str, Any], drawing: Drawing, mode: Mode, values: Values) -> dict[str, Any]:

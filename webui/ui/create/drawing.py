@@ -20,13 +20,13 @@ from webui.imaging.sketch import blended, paint_mask, painted_over
 from webui.ui.uploads import foreign_file
 
 SIDES = ("left", "right", "top", "bottom")
-PictureFile = Callable[[str, str], Path]  # (id of a picture, who asks) -> its file
+FindPicture = Callable[[str, str], Path | bytes]  # (id of a picture, who asks) -> its file or what is in it
 NO_PICTURE = "drop one on the canvas first, or send one there"
 NO_MASK = "nothing is masked yet: paint over what shall change"
 _NO_FRAME: Mapping[str, int] = MappingProxyType({})
 
 
-def no_pictures(picture: str, owner: str) -> Path:
+def no_pictures(picture: str, owner: str) -> Path | bytes:
     """Stands in where no picture has an id.
 
     Raises:
@@ -74,35 +74,44 @@ class Drawing:
         return start, Mask.of(changed if self.mask is None else _both(changed, Mask.of(self.mask)))
 
     def _original(self) -> Image.Image:
-        try:
-            return Picture.of(self.picture).open()
-        except ValueError as error:
-            raise BadRequestError("picture", str(error)) from None
+        return picture_of(self.picture).open()
 
 
-def drawing_of(sent: Any, file_of: PictureFile = no_pictures, owner: str = "") -> Drawing:
+def picture_of(image: Image.Image) -> Picture:
+    """A picture as plain data.
+
+    Raises:
+        BadRequestError: it is too large.
+    """
+    try:
+        return Picture.of(image)
+    except ValueError as error:
+        raise BadRequestError("picture", str(error)) from None
+
+
+def drawing_of(sent: Any, find: FindPicture = no_pictures, owner: str = "") -> Drawing:
     """The layers that a browser sent.
 
     Args:
         sent: the canvas's value, not yet checked in any way.
-        file_of: finds the file of a picture by its id.
+        find: finds the file of a picture by its id.
         owner: who asks for it.
 
     Raises:
         BadRequestError: there is no picture, a file was not uploaded here, or it cannot be opened.
     """
     value = sent if isinstance(sent, Mapping) else {}
-    picture = _opened(value.get("picture"), "picture", file_of, owner)
+    picture = _opened(value.get("picture"), "picture", find, owner)
     if picture is None:
         raise BadRequestError("picture", NO_PICTURE)
-    mask = _opened(value.get("mask"), "mask", file_of, owner)
+    mask = _opened(value.get("mask"), "mask", find, owner)
     if mask is not None and mask.getbbox(alpha_only=True) is None:
         mask = None
-    paint = _opened(value.get("paint"), "paint", file_of, owner)
+    paint = _opened(value.get("paint"), "paint", find, owner)
     return Drawing(picture, mask, paint, _frame(value.get("frame")))
 
 
-def _opened(sent: Any, name: str, file_of: PictureFile, owner: str) -> Image.Image | None:
+def _opened(sent: Any, name: str, find: FindPicture, owner: str) -> Image.Image | None:
     """An uploaded file, or the picture of an id; None where nothing was sent."""
     if not sent:
         return None
@@ -110,7 +119,7 @@ def _opened(sent: Any, name: str, file_of: PictureFile, owner: str) -> Image.Ima
     if not isinstance(named, Mapping):
         raise BadRequestError(name, "should be an uploaded file or the id of a picture")
     if isinstance(found := named.get("id"), str):
-        return safe_open(file_of(found, owner))
+        return safe_open(find(found, owner))
     path = named.get("path")
     if not isinstance(path, str) or foreign_file({"path": path}, Path(utils.get_upload_folder())) is not None:
         raise BadRequestError(name, "was not uploaded here")

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from webui.domain.errors import BadRequestError, WebuiError
+from webui.domain.fields import rounded_side
+from webui.domain.hires import Hires
+from webui.domain.images import safe_open
+from webui.domain.parameters.table import HIRES
+from webui.domain.request import GenerationRequest, Txt2Img
+from webui.domain.visitor import owner_of
+from webui.output.parse import parse, read_fields
 from webui.ui.create import saying
 from webui.ui.create.creation import CreateForm, Values
-from webui.ui.generate import owner_of
+from webui.ui.create.drawing import picture_of
+from webui.ui.create.form import validated
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
@@ -17,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """The handler of the button Generate."""
+    """The handlers of the button Generate and of its menu."""
 
     engine: "Engine"
     create: CreateForm
@@ -32,6 +40,32 @@ class Submission:
         except WebuiError as error:
             return self.told(error)
         return saying.sent(job.id)
+
+    async def enlarge(self, values: Values, picture: str, text: str, sender: gr.Request | None = None) -> str:
+        """Queue hires fix on a picture that is there, with the options that the form shows. Answers as `submit` does.
+
+        Args:
+            picture: its id.
+            text: its generation parameters, for the seeds.
+        """
+        owner = owner_of(sender)
+        try:
+            request = await asyncio.to_thread(self._enlarging, values, picture, text, owner)
+            job = await asyncio.to_thread(self.engine.submit, request, save=self.save_images, owner=owner)
+        except WebuiError as error:
+            return self.told(error)
+        return saying.sent(job.id)
+
+    def _enlarging(self, values: Values, picture: str, text: str, owner: str) -> GenerationRequest:
+        switch = self.create.form.controls[f"{HIRES}.enabled"]
+        request = self.create.read({**values, self.create.mode: "txt2img", switch: True})
+        first_pass = picture_of(safe_open(self.create.find_picture(picture, owner)))
+        made = read_fields(parse(text)).request
+        hires = request.task.hires if isinstance(request.task, Txt2Img) else Hires(enabled=True)
+        task = Txt2Img(hires=hires, first_pass=first_pass)
+        size = {"width": rounded_side(first_pass.width), "height": rounded_side(first_pass.height)}
+        one = {"task": task, "seed": made.seed, "subseed": made.subseed, "batch_size": 1, "n_iter": 1}
+        return validated({**dict(request), **one, **size})
 
     def told(self, error: WebuiError) -> str:
         """The error in the words of the page, with the control that it is about."""
