@@ -2,7 +2,6 @@
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -233,7 +232,7 @@ def test_what_i_see_of_my_sketch_is_what_the_job_starts_from(page: Page, engine:
     go(page, "img2img")
     open_picture(page)
     stroke(page, (30, 30), (200, 120), (60, 160))
-    paint: dict[str, Any] = page.evaluate(
+    paint: list[int] = page.evaluate(
         """() => {
           const canvas = document.querySelector(".canvas-paint");
           return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
