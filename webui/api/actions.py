@@ -139,9 +139,7 @@ def _answerer(parts: Parts, extension: str, action: ActionInfo) -> Callable[[Req
     return answer
 
 
-async def _started(
-    parts: Parts, extension: str, action: str, values: Mapping[str, Any], owner: str = ""
-) -> ActionJob:
+async def _started(parts: Parts, extension: str, action: str, values: Mapping[str, Any], owner: str = "") -> ActionJob:
     try:
         return await run_in_threadpool(parts.engine.act, extension, action, values, owner=owner)
     except BadRequestError as error:

@@ -22,7 +22,6 @@ from webui.ui import (
     txt2img,
     upscale_tab,
 )
-from webui.ui.album import Album
 from webui.ui.create import connecting, dock, keeping, saying, stage, starting
 from webui.ui.create.creation import CreateForm
 from webui.ui.create.drawing import FindPicture, no_pictures
@@ -79,7 +78,6 @@ def build(
                 browser = models_tab.draw(engine)
             with frame.tab("pnginfo"), gr.Tabs(elem_classes="subtabs"), gr.Tab("PNG Info", id="png_info"):
                 paste.draw_pnginfo(filling, tabs)
-            album = Album(temp_dir / "shown", embed_parameters)
             with frame.tab("extensions"):
                 extensions_tab.draw(engine, installs=installing is not None)
             frame.tab("settings")
