@@ -45,6 +45,8 @@ def lacking(options: LackingOptions, context: ActionContext) -> ActionResult:
 def _lacks(unit: Mapping[str, Any], checkpoint: str, models: Models) -> list[dict[str, JsonValue]]:
     module = find_module(str(unit.get("module") or NO_MODULE))
     name = str(unit.get("model") or NO_MODEL)
+    if module is not None and module.name == NO_MODULE and name == NO_MODEL and not unit.get("~choice"):
+        return []  # nothing was chosen yet
     kind = str(unit.get("~choice") or (module.types[0] if module and module.types else ""))
     told = [_network(module, models)] if module is not None else []
     if name != NO_MODEL:

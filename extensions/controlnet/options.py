@@ -35,22 +35,24 @@ Share = Annotated[float, Field(ge=0, le=1)]
 _TYPES_FIRST = (
     "Canny", "Depth", "OpenPose", "Lineart", "SoftEdge", "Scribble", "Tile", "Reference", "IP-Adapter",
 )  # fmt: skip
-_CHOOSER = Chooser(
-    label="Control type", action="control_types", at="control_types", first=len(_TYPES_FIRST), order=_TYPES_FIRST,
-    narrows={"module": "module_list", "model": "model_list"},
-    sets={"module": "default_option", "model": "default_model"},
-)  # fmt: skip
-_SLIDERS = Sliders(
-    action="module_list", at="module_detail", of="module", fields=("processor_res", "threshold_a", "threshold_b")
-)
+
+
+def _form_of_unit() -> dict[str, Any]:
+    """The control type chooses preprocessor and model; a preprocessor names its own numbers."""
+    chooser = Chooser(
+        label="Control type", action="control_types", at="control_types", first=len(_TYPES_FIRST), order=_TYPES_FIRST,
+        narrows={"module": "module_list", "model": "model_list"},
+        sets={"module": "default_option", "model": "default_model"},
+    )  # fmt: skip
+    numbers = ("processor_res", "threshold_a", "threshold_b")
+    sliders = Sliders(action="module_list", at="module_detail", of="module", fields=numbers)
+    return form_hint(chooser=chooser, sliders=sliders)
 
 
 class Unit(BaseModel):
     """One unit. Unknown keys are ignored, as in A1111, whose clients send more than it reads."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", json_schema_extra=form_hint(chooser=_CHOOSER, sliders=_SLIDERS)
-    )
+    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_extra=_form_of_unit())
 
     enabled: bool = Field(
         False,

@@ -89,6 +89,7 @@ def test_what_acts_alone_or_is_switched_off_lacks_no_model(models: LibraryModels
 
 
 def test_a_half_filled_form_is_no_error(models: LibraryModels) -> None:
+    assert told(models, {"module": "none", "model": "None"}) == []  # nothing was chosen yet
     assert told(models, {"module": "gone", "model": None}, checkpoint="")[0]["field"] == "units.0.model"
     assert lacking(LackingOptions(options={"units": "no"}), context(models)).data == []
 

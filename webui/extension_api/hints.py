@@ -83,8 +83,8 @@ class Chooser(_Frozen):
     at: Name
     first: int = Field(9, ge=1, le=50)
     order: tuple[Name, ...] = ()
-    narrows: dict[Name, Name] = {}
-    sets: dict[Name, Name] = {}
+    narrows: dict[Name, Name] = Field(default_factory=dict)
+    sets: dict[Name, Name] = Field(default_factory=dict)
 
 
 class Sliders(_Frozen):
@@ -106,10 +106,10 @@ class FieldHint(_Frozen):
     """What may stand at a field; see `hint`."""
 
     label: Words = ""
-    labels: dict[str, Words] = {}
+    labels: dict[str, Words] = Field(default_factory=dict)
     level: Level = "main"
     pair: str = ""
-    when: dict[Name, tuple[JsonValue, ...]] = {}
+    when: dict[Name, tuple[JsonValue, ...]] = Field(default_factory=dict)
     control: Control | None = None
     unit: Words = ""
     range: str = ""

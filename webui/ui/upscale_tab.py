@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from webui.engine.engine import Engine
 
 PLAIN = MappingProxyType({name: name for name in PLAIN_UPSCALERS})
-BY, TO = {"mode": ["by"]}, {"mode": ["to"]}
+BY, TO = MappingProxyType({"mode": ("by",)}), MappingProxyType({"mode": ("to",)})
 # How the fields of `Upscale` are drawn; the others are no controls.
 HINTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {

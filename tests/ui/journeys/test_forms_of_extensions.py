@@ -233,6 +233,23 @@ def test_i_see_what_a_mixture_would_change_and_try_it_without_a_file(page: Page,
     assert '"b": "mini-dusk.safetensors"' in made(page, program).replace("\\", "")
 
 
+def test_i_upscale_a_picture_and_draw_the_line_between_before_and_after(
+    page: Page, program: Program, tmp_path: Path
+) -> None:
+    open_tab(page, "extras")
+    tab = page.locator("#extras")
+    page.locator("#extras_image").set_input_files(circle(tmp_path))
+    page.locator("#extras_upscaler").select_option("mini-x2.safetensors")
+    tab.get_by_role("button", name="Upscale").click()
+    expect(tab.get_by_alt_text("The result, 256 × 256")).to_be_visible()
+    line = tab.get_by_role("slider", name="Compare with the picture before")
+    line.focus()
+    page.keyboard.press("End")
+    assert tab.locator(".u-view").evaluate("view => view.style.getPropertyValue('--share')") == "100%"
+    tab.get_by_role("button", name="Send to img2img").click()
+    expect(page.locator("#tab_img2img-button")).to_have_attribute("aria-selected", "true")
+
+
 def test_i_install_an_extension_from_a_folder_and_remove_it(page: Page, program: Program) -> None:
     source = program.folder / "sources" / "soft_glow"
     command = [sys.executable, "-m", "webui", "extensions", "new", "soft_glow", "--extensions-dir", str(source.parent)]

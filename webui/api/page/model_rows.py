@@ -1,6 +1,7 @@
 """Model files as rows of a list: what a name, a header and what was computed before tell. Nothing is hashed here."""
 
 from collections import Counter
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +16,9 @@ from webui.library.networks import metadata_of
 THUMBS = ("checkpoint", "embedding", "lora", "hypernetwork")  # kinds whose cards have pictures
 TRAINED_FOR = "ss_base_model_version"  # of trainers, in the metadata of a network file
 _UNITS = ("B", "KB", "MB", "GB", "TB")
-_NUMBERS = {"F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8"}
+_NUMBERS = MappingProxyType(
+    {"F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8"}
+)
 
 
 def rows_of(library: ModelLibrary, kind: Kind) -> list[dict[str, Any]]:

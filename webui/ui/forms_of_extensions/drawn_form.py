@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from webui.domain.extensions import ActionInfo
 from webui.extension_api.hints import KEY, Card, Chooser, Columns, FieldHint, FormHint, Heat, Sliders
@@ -59,7 +59,7 @@ class DrawnField(BaseModel):
     model: str = ""
     level: Literal["main", "more"] = "main"
     pair: str = ""
-    when: dict[str, tuple[JsonValue, ...]] = {}
+    when: dict[str, tuple[JsonValue, ...]] = Field(default_factory=dict)
     unit: str = ""
     range: str = ""
     first: int = 9
@@ -94,7 +94,7 @@ class DrawnForm(BaseModel):
     sliders: Sliders | None = None
     check: str = ""
     tries: bool = False
-    asks: dict[str, tuple[str, ...]] = {}
+    asks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """For the browser; what is as usual is left out."""

@@ -1,9 +1,10 @@
 """Names of fields and of their values in plain words, where an extension gives none."""
 
 import re
+from types import MappingProxyType
 
 _INITIALS = frozenset({"vae", "vram", "cfg", "lora", "gfpgan", "clip", "url", "api", "cpu", "gpu", "rgb", "fp16", "id"})
-_WRITTEN = {"lora": "LoRA", "id": "id", "fp16": "fp16"}
+_WRITTEN = MappingProxyType({"lora": "LoRA", "id": "id", "fp16": "fp16"})
 _RAW = re.compile(r"[a-z][a-z]*(?:_[a-z0-9]+)*")
 
 

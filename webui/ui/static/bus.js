@@ -20,7 +20,6 @@
  * | `job:picture` | `{picture}` | stage and history |
  * | `extension:fill` | `{extension, options}` | the form of the extension, which is switched on |
  * | `action:with` | `{form, name}`: a file, for the form of an action with that element id | the form |
- * | `control:map` | `{extension, place, url}`: a map that a preprocessor drew | the canvas |
  * | `files:changed` | `{}`: model files were made or looked for | lists of files |
  * | `checkpoint:use` | `{name}` | the checkpoint above the page |
  * | `upscale:answer` | `{job}` or `{error}` | the tab Upscale |

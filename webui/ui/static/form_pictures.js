@@ -1,7 +1,7 @@
 // A picture in a declared form: from the stage, a file, a drop or the clipboard; and the map that an action makes of it.
 
 import { el, icon, iconButton, t } from "./kit.js";
-import { hear, say } from "./bus.js";
+import { hear } from "./bus.js";
 
 /** @typedef {import("./declared_state.js").DrawnField} DrawnField */
 /** @typedef {import("./form_scope.js").Scope} Scope */
@@ -17,6 +17,18 @@ hear("picture:show", ({ picture }) => { onStage = picture ?? onStage; });
 /** The picture in view on the stage; null for none. @returns {import("./bus.js").Picture|null} */
 export function pictureOnStage() {
   return onStage;
+}
+
+const canvas = () => /** @type {*} */ (window).webui?.canvas;
+const mapName = (/** @type {Scope} */ scope) => [scope.state.drawn.title ?? t("Map"), ...scope.place.filter(Number.isInteger).map((at) => Number(at) + 1)].join(" ");
+
+/** The picture that img2img and inpainting begin with; null where there is none, or where txt2img is in view. */
+async function sourceOnCanvas() {
+  if (document.documentElement.dataset.mode === "txt2img" || !canvas()?.size()) return null;
+  const { picture } = (await canvas().value()) ?? {};
+  if (!picture?.id) return picture ?? null;
+  const [job, index] = picture.id.split("/");
+  return index === undefined ? null : { id: picture.id, url: `internal/page/jobs/${job}/pictures/${index}` };
 }
 
 /** Give a file to the server. @returns {Promise<Uploaded>} */
@@ -105,10 +117,16 @@ export function picture(field, scope) {
     show();
   };
   const take = (/** @type {File} */ file) => uploaded(scope.about.upload, file).then(give, failed);
-  const fromStage = () => {
-    const shown = pictureOnStage();
-    if (!shown) failed(new Error(t("There is no picture on the stage yet. Load one, or drop it here.")));
-    else fileOf(shown).then(take, failed);
+  const fromStage = async () => {
+    try {
+      const source = await sourceOnCanvas();
+      const shown = source ?? pictureOnStage();
+      if (!shown) throw new Error(t("There is no picture on the stage yet. Load one, or drop it here."));
+      if (source?.path) give({ ...source, name: "canvas" });
+      else await take(await fileOf(shown));
+    } catch (error) {
+      failed(/** @type {Error} */ (error));
+    }
   };
   takes(frame, take, failed);
   image.addEventListener("error", () => {
@@ -137,6 +155,7 @@ function mapOf(/** @type {DrawnField} */ field, /** @type {Scope} */ scope) {
     image.hidden = true;
     empty.hidden = false;
     image.removeAttribute("src");
+    canvas()?.setMap(mapName(scope), "");
   };
   const draw = async () => {
     asked?.abort();
@@ -149,7 +168,7 @@ function mapOf(/** @type {DrawnField} */ field, /** @type {Scope} */ scope) {
       image.src = `data:image/png;base64,${images[0]}`;
       image.hidden = false;
       empty.hidden = true;
-      say("control:map", { extension: scope.extension, place: scope.place, url: image.src });
+      canvas()?.setMap(mapName(scope), image.src);
     } catch (error) {
       if (!mine.signal.aborted) scope.fail(field, /** @type {Error} */ (error));
     } finally {

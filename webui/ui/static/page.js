@@ -4,6 +4,7 @@ import "./names.js";
 import "./reveal.js";
 import "./tabs.js";
 import "./keys.js";
+import "./sent_to_upscale.js";
 import "./cards.js";
 import "./gallery_focus.js";
 

@@ -7,10 +7,7 @@ import { Scope } from "./form_scope.js";
 import { bodyOf } from "./form_body.js";
 import { fileOf, opener, pictureOnStage, takes, uploaded } from "./form_pictures.js";
 import { beforeAfter } from "./before_after.js";
-
-/** Pictures that were sent before this tab was opened. @type {*[]} */
-const waiting = [];
-hear("picture:send", ({ picture, to }) => to === "upscale" && waiting.push(picture));
+import { taken, whenSent } from "./sent_to_upscale.js";
 
 /** Draw the tab. @param {{element: HTMLElement, props: *, trigger: Function, upload: *}} context */
 export function mount({ element, props, trigger, upload }) {
@@ -52,11 +49,10 @@ export function mount({ element, props, trigger, upload }) {
       failed(/** @type {Error} */ (error).message);
     }
   };
-  const receive = async (/** @type {*} */ picture) => {
+  const receive = async (/** @type {*[]} */ sent) => {
     try {
       pictures = [];
-      await add([await fileOf(picture)]);
-      say("tab:open", { tab: "extras" });
+      await add(await Promise.all(sent.map(fileOf)));
     } catch (error) {
       failed(/** @type {Error} */ (error).message);
     }
@@ -76,7 +72,7 @@ export function mount({ element, props, trigger, upload }) {
     film.replaceChildren(...(job?.made ?? []).map((one, other) => el("button", { type: "button", "aria-pressed": String(other === at), "aria-label": t("Picture {n}", { n: other + 1 }), onclick: () => show(other) }, el("img", { src: base + one.thumb, alt: "" }))));
     film.hidden = (job?.made.length ?? 0) < 2;
   };
-  const taken = (/** @type {*} */ picture) => {
+  const arrived = (/** @type {*} */ picture) => {
     if (!job || picture.job !== job.id || job.made.some((one) => one.id === picture.id)) return;
     job.made.push(picture);
     show(job.made.length - 1);
@@ -98,11 +94,11 @@ export function mount({ element, props, trigger, upload }) {
       return;
     }
     job = { id, sources: [...pictures], made: [] };
-    for (const picture of early.get(id) ?? []) taken(picture);
+    for (const picture of early.get(id) ?? []) arrived(picture);
     early.clear();
   });
   hear("job:picture", ({ picture }) => {
-    if (job?.id === picture.job) taken(picture);
+    if (job?.id === picture.job) arrived(picture);
     else early.set(picture.job, [...(early.get(picture.job) ?? []), picture]);
     while (early.size > 4) early.delete([...early.keys()][0]);
   });
@@ -118,18 +114,13 @@ export function mount({ element, props, trigger, upload }) {
   });
   state.hear((from) => body.show(from));
   takes(element, (file) => add([file]), (error) => failed(error.message));
-  hear("picture:send", ({ picture, to }) => {
-    if (to !== "upscale") return;
-    waiting.length = 0;
-    receive(picture);
-  });
-  const stage = el("button", { type: "button", class: "f-quiet", onclick: () => (pictureOnStage() ? receive(pictureOnStage()) : failed(t("There is no picture on the stage yet."))) }, t("From the stage"));
+  const stage = el("button", { type: "button", class: "f-quiet", onclick: () => (pictureOnStage() ? receive([pictureOnStage()]) : failed(t("There is no picture on the stage yet."))) }, t("From the stage"));
   const side = el("aside", { class: "a-side", "aria-label": t("Upscale") }, el("h2", {}, t("Pictures")), thumbs, el("div", { class: "f-acts" }, opener(t("Load"), add, { several: true, id: "extras_image" }), stage), body.node, ...others.map((one) => one.node), el("div", { class: "a-foot" }, status, el("div", { class: "a-go" }, go)));
   element.classList.add("action", "narrow");
   element.replaceChildren(side, el("div", { class: "a-main u-main" }, view.node, film, acts));
   state.wake();
   drawPictures();
-  if (waiting.length) receive(waiting.splice(0).at(-1));
+  whenSent(() => receive(taken()));
 }
 
 /** A switch and the form of an extension that also works on finished pictures. */
