@@ -123,13 +123,13 @@ def made(page: Page, program: Program) -> str:
 
 
 def switch_on(page: Page, extension: str) -> None:
-    box = page.locator(f"#txt2img_{extension}_enable input")
+    box = page.locator(f"#txt2img_extension_{extension}_enable input")
     box.scroll_into_view_if_needed()
     box.check()
 
 
 def form_of(page: Page, extension: str) -> str:
-    return f"#txt2img_{extension}_options"
+    return f"#txt2img_extension_{extension}_options"
 
 
 def test_i_load_a_picture_see_its_map_and_one_switch_lets_it_guide_mine(
@@ -170,7 +170,7 @@ def test_the_thresholds_of_a_preprocessor_bear_its_own_names(page: Page) -> None
     switch_on(page, "controlnet")
     form = page.locator(form_of(page, "controlnet"))
     form.get_by_role("radio", name="Canny").click()
-    form.get_by_text("More", exact=True).last.click()
+    form.locator("summary").click()
     expect(form.get_by_role("slider", name="Low Threshold")).to_have_value("100")
     form.get_by_role("radio", name="Tile").click()
     expect(form.get_by_role("slider", name="Low Threshold")).to_have_count(0)
@@ -197,7 +197,7 @@ def test_i_merge_two_checkpoints_and_use_the_mixture_at_once(page: Page, program
         page.get_by_role("dialog").get_by_role("button").filter(has=page.get_by_text(name, exact=True)).click()
     form.get_by_role("button", name="GRAD_V").click()
     expect(form.locator(".a-recipe")).to_contain_text("GRAD_V in the UNet")
-    bars = form.locator(".f-bars").bounding_box()
+    bars = form.get_by_role("group", name="Alpha by block").bounding_box()
     assert bars is not None
     page.mouse.move(bars["x"] + 10, bars["y"] + 60)
     page.mouse.down()
@@ -229,7 +229,7 @@ def test_i_see_what_a_mixture_would_change_and_try_it_without_a_file(page: Page,
     form.get_by_role("button", name="Show what differs").click()
     expect(form.get_by_role("img", name="How much the files differ")).to_be_visible()
     form.get_by_role("button", name="Try (no file)").click()
-    expect(page.locator("#txt2img_checkpoint_merge_enable input")).to_be_checked()
+    expect(page.locator("#txt2img_extension_checkpoint_merge_enable input")).to_be_checked()
     assert '"b": "mini-dusk.safetensors"' in made(page, program).replace("\\", "")
 
 

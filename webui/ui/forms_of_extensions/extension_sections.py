@@ -90,7 +90,7 @@ class SectionsDrawing:
         return bool(made)
 
     def _section(self, info: ExtensionInfo, form: DrawnForm) -> ExtensionSection:
-        elem_id = f"{self.prefix}_{info.name}"
+        elem_id = f"{self.prefix}_extension_{info.name}"  # a part of the form may have the same name
         with Section(info.title, elem_id) as section:
             options = own("declared_form", {}, elem_id=f"{elem_id}_options", form=form.as_json(), place=elem_id)
         return ExtensionSection(info.name, form, section.switch, options)

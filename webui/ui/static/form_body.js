@@ -90,8 +90,7 @@ export function bodyOf(/** @type {Scope} */ scope) {
     }
     put(field, controlOf(field, scope));
   }
-  const more = el("details", { class: "f-rest" }, el("summary", {}, t("More")), ...paired(places.more));
-  more.hidden = !places.more.length;
+  const more = places.more.length ? el("details", { class: "f-rest" }, el("summary", {}, t("More")), ...paired(places.more)) : null;
   const node = el("div", { class: "f-body" }, ...paired(places.main), more);
   const large = el("div", { class: "f-body f-large" }, ...paired(sources(places.large)));
   const show = (/** @type {*} */ from = null) => {
