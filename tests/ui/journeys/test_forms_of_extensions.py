@@ -87,6 +87,7 @@ def page(browser: Browser, program: Program, request: pytest.FixtureRequest) -> 
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))
     opened.on("console", lambda told: faults.append(told.text) if told.type == "error" else None)
+    opened.on("response", lambda told: faults.append(f"{told.status} {told.url}") if told.status >= 400 else None)
     opened.goto(program.address)
     expect(opened.locator("#txt2img_generate")).to_be_visible()
     expect(opened.locator(CHECKPOINT)).to_have_value("mini.safetensors", timeout=WAIT)
@@ -97,6 +98,12 @@ def page(browser: Browser, program: Program, request: pytest.FixtureRequest) -> 
 
 on_a_phone = pytest.mark.parametrize("page", [PHONE], indirect=True)
 CHECKPOINT = ":is(#setting_sd_model_checkpoint, #txt2img_checkpoint) input"
+
+
+HEAR_SENT = """async () => {
+  const bus = await import(`${webui.base}internal/page/static/${webui.version}/bus.js`);
+  return {promise: new Promise((done) => bus.hear("picture:send", ({picture, to}) => done([to, picture.width])))};
+}"""
 
 
 def circle(folder: Path) -> Path:
@@ -246,8 +253,9 @@ def test_i_upscale_a_picture_and_draw_the_line_between_before_and_after(
     line.focus()
     page.keyboard.press("End")
     assert tab.locator(".u-view").evaluate("view => view.style.getPropertyValue('--share')") == "100%"
+    sent = page.evaluate_handle(HEAR_SENT)
     tab.get_by_role("button", name="Send to img2img").click()
-    expect(page.locator("#tab_img2img-button")).to_have_attribute("aria-selected", "true")
+    assert sent.evaluate("sent => sent.promise") == ["img2img", 256]
 
 
 def test_i_install_an_extension_from_a_folder_and_remove_it(page: Page, program: Program) -> None:

@@ -153,6 +153,7 @@ export function bars(/** @type {DrawnField} */ field, /** @type {Scope} */ scope
   look.addEventListener("click", compare);
 
   const show = (/** @type {*} */ from = null) => {
+    look.disabled = !columns || !Object.values(told(field.heat?.of ?? [])).every(Boolean);
     if (!applies(field, scope.values)) return;
     load();
     if (!columns || from === field) return;

@@ -52,8 +52,9 @@ export function source(/** @type {DrawnField} */ field, /** @type {Scope} */ sco
       groups.set(heading, [...(groups.get(heading) ?? []), file]);
     }
     pickFile(field.label, [...groups], (file) => {
-      scope.set(field, file.name);
-      show();
+      scope.values[field.name] = file.name;
+      show(); // it says first whether the form can be used now
+      scope.state.changed(field);
     });
   });
   const load = () => files(field.model).then((found) => {
