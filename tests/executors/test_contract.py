@@ -144,6 +144,13 @@ def test_a_job_that_is_to_finish_ends_after_the_batch_in_work(shared: Trial) -> 
     assert ([image.index for image in result.images], result.interrupted) == ([0], True)
 
 
+def test_a_job_may_be_told_to_finish_as_soon_as_it_has_its_turn(own: Trial) -> None:
+    own.heard.reactions[Started("early")] = lambda: own.executor.finish("early")
+    own.submit("early", wanted("slow", steps=5, n_iter=1000))
+    result = own.heard.result("early")
+    assert ([image.index for image in result.images], result.interrupted) == ([0], True)
+
+
 def test_a_job_that_waits_cannot_finish(shared: Trial) -> None:
     busy = shared.fill("finish")
     shared.queue("whole", wanted("quick", n_iter=2))

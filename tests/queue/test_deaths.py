@@ -173,6 +173,18 @@ def test_a_job_that_was_told_to_stop_is_not_done_again(bench: Bench) -> None:
     assert (job.state, len(job.images)) == ("cancelled", 1)
 
 
+def test_a_job_that_was_told_to_finish_ends_with_what_it_has(bench: Bench) -> None:
+    engine = bench.engine()
+    job = engine.submit(wanted("quick", n_iter=3), save=True)
+    job.finish()
+    assert bench.hand.stops == [], "it does not run yet"
+    begin(bench, job, 0)
+    job.finish()
+    assert bench.hand.stops == [(job.id, "finish")]
+    bench.hand.tell(Failed(job.id, DIED))
+    assert (job.state, len(job.images), bench.hand.jobs) == ("cancelled", 1, [job.id])
+
+
 def test_after_a_restart_a_job_goes_on_with_what_is_in_its_files(bench: Bench) -> None:
     engine = bench.engine()
     first, second = (engine.submit(wanted("quick", n_iter=3, seed=-1), save=True) for _ in range(2))
