@@ -3,9 +3,7 @@
 import base64
 import html
 from collections.abc import Sequence
-from types import MappingProxyType
 
-from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import Notice, Phase, Progress
 
 PHASES: tuple[tuple[Phase, str], ...] = (
@@ -55,43 +53,6 @@ def share_bar(fraction: float, text: str) -> str:
         f'<div class="bar" role="progressbar" aria-valuenow="{100 * fraction:.0f}">'
         f'<div class="done" style="width:{share}"></div><span>{html.escape(text or share)}</span></div>'
     )
-
-
-_WORDS = MappingProxyType({"aside": "set aside"})  # for states whose name is no word
-
-
-def extensions(infos: Sequence[ExtensionInfo]) -> str:
-    """The list of extensions: what each is, whether it works, and why not."""
-    if not infos:
-        return message("notice", "There are no extensions. Each has a folder of its own in extensions/.")
-    rows = "".join(
-        f"<tr><td><b>{html.escape(info.name)}</b> {html.escape(info.version)}</td>"
-        f'<td class="{info.state}">{_WORDS.get(info.state, info.state)}</td>'
-        f"<td>{html.escape(info.description)}{_reason(info)}</td></tr>"
-        for info in infos
-    )
-    return f'<table class="extensions"><tbody>{rows}</tbody></table>'
-
-
-def plan(rows: Sequence[tuple[str, str]], warning: str) -> str:
-    """What an installation would do: headings with texts, then a warning."""
-    lines = "".join(f"<tr><td><b>{html.escape(one)}</b></td><td>{html.escape(text)}</td></tr>" for one, text in rows)
-    return f'<table class="extensions"><tbody>{lines}</tbody></table>{message("notice", warning)}'
-
-
-def installed(name: str, text: str) -> str:
-    """The line of an installed extension."""
-    return f"<span><b>{html.escape(name)}</b> {html.escape(text)}</span>"
-
-
-def _reason(info: ExtensionInfo) -> str:
-    notice = message("notice", info.notice) if info.notice else ""
-    if not info.error:
-        return notice
-    trace = (
-        f"<details><summary>Where</summary><pre>{html.escape(info.traceback)}</pre></details>" if info.traceback else ""
-    )
-    return message("error", info.error) + trace
 
 
 def queued_bar(position: int) -> str:

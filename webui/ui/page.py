@@ -9,23 +9,22 @@ from gradio.components import Component
 
 from webui.installing.live import InstallDoor
 from webui.ui import (
-    extension_views,
-    extras_tab,
+    extensions_tab,
     frame,
     learn_tab,
     library_tab,
+    models_tab,
     own_size,
     quicksettings,
+    upscale_tab,
 )
-from webui.ui.album import Album
 from webui.ui.create import canvas, connecting, dock, keeping, saying, stage, starting
 from webui.ui.create.creation import CreateForm, FindPicture, no_pictures
 from webui.ui.create.dock import Dock
 from webui.ui.create.filling import Filling, Updates
-from webui.ui.create.settings_pane import Group
 from webui.ui.create.submit import Submission
 from webui.ui.events import bind
-from webui.ui.extension_views import names_of
+from webui.ui.forms_of_extensions.extension_sections import SectionsDrawing
 from webui.ui.layout import Pen
 from webui.ui.uploads import Page
 
@@ -67,17 +66,15 @@ def build(
             form = pen.form()
             filling = Filling(engine, form)
             with frame.tab("extras"):
-                upscalers = extras_tab.draw(
-                    engine, temp_dir / "shown", save_images=save_images, embed_parameters=embed_parameters
-                )
+                upscale_tab.draw(engine, save_images=save_images)
             with frame.tab("image_browser"):
                 library_tab.draw()
-            frame.tab("modelmerger")
+            with frame.tab("modelmerger"):
+                browser = models_tab.draw(engine)
             with frame.tab("pnginfo"), gr.Tabs(elem_classes="subtabs"):
                 learn_tab.draw()
-            album = Album(temp_dir / "shown", embed_parameters)
-            with frame.tab("extensions"), gr.Tabs(elem_classes="subtabs"):
-                extension_views.draw_tabs(engine, album, installing)
+            with frame.tab("extensions"):
+                extensions_tab.draw(engine, installs=installing is not None)
             frame.tab("settings")
         pane, said, tools = made.pane, made.pane.said, made.pane.tools
         kept = keeping.kept(form, [tools.transparency], quicksettings.QUICK)
@@ -88,12 +85,12 @@ def build(
         dock.connect(made.dock, engine, pen.controls["checkpoint"], pen.controls["vae"])
         quicksettings.connect(pen, engine, refresh, said)
         own_size.connect(pen, engine, pane.trained)
+        models_tab.connect(browser, engine, pen.controls["checkpoint"])
 
         def start() -> Updates:
             return starting.start(engine, form, kept, said, drawn=starting_values)
 
         saying.tell(bind(page.load, start, None, starting.outputs(form, kept, said)), said)
-        bind(page.load, lambda: extras_tab.fresh_lists(engine), None, upscalers)
     blocks: gr.Blocks = page
     return blocks
 
@@ -112,15 +109,11 @@ class _Made:
 def _draw_form(pen: Pen, engine: "Engine") -> _Made:
     """Draw the panes of the form, inside the caller's tab."""
 
-    def sections(group: Group) -> bool:
-        if group != "expert":
-            return False
-        pen.extensions = extension_views.draw_accordions(engine.extensions.infos, pen.tab, names_of(engine))
-        return True
-
+    sections = SectionsDrawing(engine.extensions.infos, pen.tab)
     panes = frame.panes(pen.tab)
     with panes.settings:
-        pane = connecting.draw(pen, sections)
+        pane = connecting.draw(pen, sections.draw)
+        pen.extensions = sections.sections
     with panes.stage:
         stage.draw()
         drawn = canvas.draw()

@@ -18,6 +18,11 @@
  * | `jobs:changed` | `{jobs, paused}` | queue, label of Generate |
  * | `job:progress` | one `progress` of the event stream | the stage |
  * | `job:picture` | `{picture}` | stage and history |
+ * | `extension:fill` | `{extension, options}` | the form of the extension, which is switched on |
+ * | `action:with` | `{form, name}`: a file, for the form of an action with that element id | the form |
+ * | `files:changed` | `{}`: model files were made or looked for | lists of files |
+ * | `checkpoint:use` | `{name}` | the checkpoint above the page |
+ * | `upscale:answer` | `{job}` or `{error}` | the tab Upscale |
  * | `job:follow` | `{}`: show the running job again | the stage |
  * | `queue:open` | `{from?, id?}`: the element that gets the focus back; the row to choose | the opened queue, which closes when it is open |
  * | `queue:opened` | `{isOpen}` | the strip |

@@ -4,5 +4,6 @@ import "./names.js";
 import "./reveal.js";
 import "./tabs.js";
 import "./keys.js";
+import "./sent_to_upscale.js";
 
 export const ready = words;
