@@ -93,6 +93,10 @@ export function mount({ element, props, watch, upload }) {
   hear("extension:fill", ({ extension, options }) => extension === drawn.extension && fill(options));
   hear("picture:send", ({ picture, to }) => to === drawn.extension && receive(state, picture, { upload, failed, use }));
   if (waiting.has(drawn.extension)) fill(waiting.get(drawn.extension));
+  // a chip that is drawn anew by its own click is in no sheet any more, so the click would count as one beside it
+  element.addEventListener("click", (event) => {
+    if (event.target instanceof Node && !event.target.isConnected) event.stopPropagation();
+  });
   draw(); // nothing is published before something changes, so that a kept form finds the usual values
   sum();
   // Python and kept forms switch a section on without an event of the page
