@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.ui.driving import eventually, type_prompt
+from tests.ui.driving import type_prompt
 from tests.ui.journeys.test_canvas import go, open_picture, source, stroke, tool
 from tools.train_mini.drawing import draw
 from tools.train_mini.scenes import Background, Scene, Thing
@@ -40,7 +40,10 @@ class Painter:
     def made(self, count: int) -> Image.Image:
         """Press Generate and wait for the picture of that number."""
         self.page.locator("#txt2img_generate").click()
-        eventually(self.page, lambda: len(self.files()) == count)
+        end = time.monotonic() + PATIENCE
+        while len(self.files()) < count:
+            assert time.monotonic() < end, self.page.locator("#stage").inner_text()
+            self.page.wait_for_timeout(200)
         return Image.open(self.files()[-1]).convert("RGB")
 
     def files(self) -> list[Path]:
@@ -97,7 +100,7 @@ def test_i_mask_the_left_half_and_only_that_is_painted_anew_then_the_right_half_
     go(page, "Inpaint")
     open_picture(page, SCENE)
     tool(page, "Rectangle")
-    stroke(page, (-3, -3), (48, 131))
+    stroke(page, (0.2, 0.2), (48, 127.8))
     type_prompt(page, "a green square on a yellow background")
     result = painter.made(1)
     before, after = pixels(SCENE), pixels(result)
