@@ -31,7 +31,8 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--headless=new", "--no-first-run", "-
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 THEMES = ("dark", "light")
 PATIENCE = 240.0  # seconds for the program to start, and for a picture
-QUALITY = 90  # of WebP
+QUALITY = 80  # of WebP
+SETTLING = 900  # milliseconds after which a tab has what it shows
 STARTING = {"checkpoint": "mini.safetensors", "steps": 12, "width": 256, "height": 256}
 PROMPTS = ("a red circle above a blue hill", "a yellow star over a green hill", "a white moon above a dark sea")
 
@@ -46,7 +47,8 @@ class Scene:
 
 
 def show_keys(page: Page) -> None:
-    page.locator("#header .keys-button").click()
+    page.evaluate("document.activeElement?.blur()")
+    page.keyboard.press("?")
 
 
 def open_sheet(page: Page) -> None:
@@ -115,35 +117,34 @@ def make_pictures(page: Page, folder: Path) -> None:
     page.wait_for_timeout(1500)
 
 
-def opened(browser: Browser, address: str, size: tuple[int, int], theme: str, tab: str) -> Page:
+def opened(browser: Browser, address: str, size: tuple[int, int], theme: str) -> Page:
     """A whole page in a window of that size."""
-    context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]},
-        has_touch=size[0] < 700,
-        device_scale_factor=2 if size[0] < 700 else 1,
-    )
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, has_touch=size[0] < 700)
     page = context.new_page()
-    page.goto(f"{address}?__theme={theme}&tab={tab}")
+    page.set_default_timeout(PATIENCE * 1000)
+    page.goto(f"{address}?__theme={theme}")
     page.locator(":root:not([data-loading])").wait_for(state="attached")
-    page.locator(f"#tab_{tab}-button[aria-selected=true]").wait_for()
-    page.wait_for_timeout(1200)
+    page.wait_for_timeout(1000)
     return page
 
 
 def take(browser: Browser, address: str, into: Path, only: Sequence[str]) -> None:
     """Take every picture whose name holds one of the words; all where there is none."""
-    for scene in SCENES:
-        for device, size in SIZES.items():
-            for theme in THEMES:
+    for device, size in SIZES.items():
+        for theme in THEMES:
+            page = opened(browser, address, size, theme)
+            for scene in SCENES:
                 name = f"{scene.name}-{device}-{theme}.webp"
                 if only and not any(word in name for word in only):
                     continue
-                page = opened(browser, address, size, theme, scene.tab)
+                page.locator(f"#tab_{scene.tab}-button").click()
+                page.locator(f"#tab_{scene.tab}-button[aria-selected=true]").wait_for()
                 scene.act(page)
-                page.wait_for_timeout(500)
+                page.wait_for_timeout(SETTLING)
                 Image.open(BytesIO(page.screenshot())).save(into / name, quality=QUALITY, method=6)
-                page.context.close()
-                print(into / name)
+                page.keyboard.press("Escape")  # closes what the scene has opened
+                print(into / name, flush=True)
+            page.context.close()
 
 
 def main() -> None:
@@ -156,7 +157,7 @@ def main() -> None:
     chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
     with tempfile.TemporaryDirectory() as folder, program(Path(folder)) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        page = opened(browser, address, SIZES["desktop"], "dark", "txt2img")
+        page = opened(browser, address, SIZES["desktop"], "dark")
         make_pictures(page, Path(folder) / "outputs")
         page.context.close()
         take(browser, address, chosen.into, chosen.only)

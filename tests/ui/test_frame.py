@@ -5,14 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.ui.accessibility import axe
-from tests.ui.driving import WAIT, eventually, served
+from tests.ui.driving import WAIT, eventually, served, whole_page
 from tests.ui.fakes import FakeEngine
 from webui.ui.frame import TITLES
-from webui.ui.mount import mount
 
 SIZES = ((1440, 900), (1920, 1080), (1024, 768), (390, 844))
 SHIFTS = """
@@ -28,10 +26,7 @@ def address(engine: FakeEngine, tmp_path: Path) -> Iterator[str]:
     words = tmp_path / "words"
     words.mkdir()
     (words / "xx.json").write_text(json.dumps({"English": "Other", "Library": "Bookcase", "a cat": "a dog"}))
-    app = mount(
-        FastAPI(), engine, temp_dir=tmp_path / "temp", outputs_dir=engine.outputs, colours="dark", localizations=[words]
-    )
-    with served(app) as place:
+    with served(whole_page(engine, tmp_path, colours="dark", localizations=[words])) as place:
         yield place
 
 

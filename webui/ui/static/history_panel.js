@@ -10,7 +10,7 @@ export class HistoryPanel {
   /** @param {HTMLElement} place, @param {import("./prompt_history.js").PromptHistory} history */
   constructor(place, history) {
     this.history = history;
-    const button = el("button", { type: "button", class: "quiet", id: "txt2img_prompt_history" }, icon("repeat"), el("span", {}, t("History")));
+    const button = el("button", { type: "button", class: "quiet", id: "txt2img_prompt_history", "aria-label": t("History") }, icon("repeat"), el("span", {}, t("History")));
     this.panel = el("div", { class: "history-panel" });
     place.append(button, this.panel);
     this.dock = new DockPanel(button, this.panel, { label: t("Prompts that were sent"), shown: () => this.show(), focus: () => this.search });
