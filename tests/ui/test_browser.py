@@ -62,6 +62,7 @@ def test_a_dropped_picture_gives_its_text_and_settings_back(page: Page, engine: 
     saved = tmp_path / "sent.png"
     saved.write_bytes(page.request.get(picture(page)).body())
     page.locator("#txt2img_clear").click()
+    page.get_by_role("tab", name="Learn").click()
     page.get_by_role("tab", name="PNG Info").click()
     page.locator("#pnginfo_image input[type=file]").set_input_files(saved)
     expect(page.locator("#pnginfo_text textarea")).to_have_value(
