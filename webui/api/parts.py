@@ -19,6 +19,7 @@ from webui.imaging.encoding import file_bytes
 from webui.installing.live import InstallDoor
 from webui.jobs.watched import Flag
 from webui.library.named_files import check_named
+from webui.preferences.door import PreferencesDoor
 from webui.prompt.styles import Style
 
 GridFolder = Literal["txt2img-grids", "img2img-grids"]
@@ -80,6 +81,7 @@ class Parts:
         save_always: save images of the API also where the request does not ask.
         installing: how extensions are installed, and by whom; None: not here.
         webhooks: tells clients of the end of their jobs.
+        preferences: the settings, for the page; None: they cannot be seen there.
         cache_dir: where thumbnails are kept, and for this run pictures that were not saved; None: nowhere.
         is_shared: whether several people log in, so that each sees their own jobs on the page.
         previews: the jobs whose clients want no pictures on the way.
@@ -99,6 +101,7 @@ class Parts:
     closing: Flag = field(default_factory=Flag)
     previews: HiddenPreviews = field(default_factory=HiddenPreviews)
     webhooks: Webhooks = field(default_factory=Webhooks)
+    preferences: PreferencesDoor | None = None
     cache_dir: Path | None = None
     is_shared: bool = True
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from fastapi import APIRouter
 
-from webui.api.page import event_stream, job_commands, job_pictures
+from webui.api.page import event_stream, job_commands, job_pictures, preference_routes
 from webui.api.page.feed import Feed
 from webui.api.page.history import History
 from webui.api.page.picture_files import Found, PictureFiles
@@ -15,7 +15,7 @@ FOLDER = "page"  # in the cache folder
 
 
 def routes(parts: Parts) -> APIRouter:
-    """The stream of events, the commands, and the pictures of jobs."""
+    """The stream of events, the commands, the pictures of jobs, and the settings."""
     folder = parts.cache_dir / FOLDER if parts.cache_dir is not None else None
     files = PictureFiles(folder, finder(parts.engine.overview), parts.encode)
     history = History(parts.engine.overview, files)
@@ -24,6 +24,8 @@ def routes(parts: Parts) -> APIRouter:
     router.include_router(event_stream.routes(parts, feed))
     router.include_router(job_commands.routes(parts))
     router.include_router(job_pictures.routes(parts, files, history))
+    if parts.preferences is not None:
+        router.include_router(preference_routes.routes(parts.preferences))
     return router
 
 
