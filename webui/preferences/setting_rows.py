@@ -65,7 +65,7 @@ _LOOK = (
         "quicksettings",
         "Look",
         "Quicksettings",
-        "What stands in the header, in this order. A line for each: checkpoint, vae, clip_skip and other fields.",
+        "In the header, a line for each: checkpoint, vae, clip_skip, tiling, disable_extra_networks.",
     ),
 )
 _PREVIEW = (

@@ -320,7 +320,8 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             embed_parameters=settings.embed_parameters,
             styles=styles,
             installing=door,
-            colours=settings.theme,
+            look=lambda: (preferences.running.theme, preferences.running.language),
+            quick=settings.quicksettings,
             localizations=(ROOT / LOCALIZATIONS, settings.data_dir / LOCALIZATIONS),
             root_path=settings.subpath,
         )

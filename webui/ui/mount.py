@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from webui.prompt.style_file import StyleFile
 from webui.ui import head
 from webui.ui.assets import Assets
 from webui.ui.page import build
+from webui.ui.quicksettings import QUICK
 from webui.ui.theme import theme
 from webui.ui.words import dictionaries, title_of
 
@@ -42,7 +43,9 @@ def mount(
     installing: InstallDoor | None = None,
     path: str = "/",
     root_path: str = "",
-    colours: Theme = "system",
+    colours: Theme = "dark",
+    look: Callable[[], tuple[Theme, str]] | None = None,
+    quick: Sequence[str] = QUICK,
     localizations: Sequence[Path] = (),
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
@@ -61,6 +64,9 @@ def mount(
         root_path: where the application hangs, behind a proxy.
         colours: light or dark, unless the browser's user or the page's address says it; system: what the browser
             prefers.
+        look: tells theme and language ("" for English) each time that the page is asked for; None: they are
+            `colours` and English.
+        quick: the paths of the fields in the header.
         localizations: further folders with dictionaries (`<language>.json`); they are read now.
 
     Returns:
@@ -78,6 +84,7 @@ def mount(
         embed_parameters=embed_parameters,
         styles=styles,
         installing=installing,
+        quick=quick,
     )
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
@@ -104,19 +111,25 @@ def mount(
         theme=theme(),
     )
     # the innermost layer, so that those around it pack what it has added to
-    added = added_to_head(assets, colours, {name: title_of(data) for name, data in words.items()})
+    languages = {name: title_of(data) for name, data in words.items()}
+
+    def added() -> str:
+        theme_now, language = look() if look is not None else (colours, "")
+        return added_to_head(assets, theme_now, languages, language)
+
     mounted.user_middleware.append(Middleware(head.Head, added, path))
     return mounted
 
 
-def added_to_head(assets: Assets, colours: Theme, languages: Mapping[str, str]) -> str:
+def added_to_head(assets: Assets, colours: Theme, languages: Mapping[str, str], language: str = "") -> str:
     """The elements that the page's head gets.
 
     Args:
         languages: the title of each language that there is a dictionary for.
+        language: of a browser in which nobody has chosen one; "" for English.
     """
     others = sorted(name for name in assets.files if name.endswith(".css") and name not in STYLES)
-    data = {"theme": colours, "version": assets.version, "languages": dict(languages)}
+    data = {"theme": colours, "version": assets.version, "languages": dict(languages), "language": language}
     styles = [assets.address(name) for name in (*STYLES, *others)]
     return head.tags(styles, [assets.address(name) for name in (STREAM_SCRIPT, FIRST_SCRIPT)], data, META)
 

@@ -1,6 +1,6 @@
 """The page: `build` draws each part into its place in the frame and connects the parts with one another."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from webui.ui.events import bind
 from webui.ui.extension_views import names_of
 from webui.ui.generate import Results, Runner
 from webui.ui.layout import Pen
+from webui.ui.own import own
 from webui.ui.uploads import Page
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def build(
     embed_parameters: bool = True,
     styles: StyleFile | None = None,
     installing: InstallDoor | None = None,
+    quick: Sequence[str] = quicksettings.QUICK,
 ) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
 
@@ -58,12 +60,14 @@ def build(
         embed_parameters: whether pictures that are not saved carry their generation text.
         styles: the saved styles; None: there are none, and none can be saved.
         installing: how extensions are installed; None: not on this page.
+        quick: the paths of the fields in the header; the checkpoint is always among them.
     """
     starting_values = own_size.starting(engine)[0]
     pen = Pen(starting_values)
     with Page(title="Stable Diffusion", analytics_enabled=False, fill_width=True, delete_cache=(DAY, DAY)) as page:
         frame.header()
-        refresh = quicksettings.draw(pen, engine)
+        quick = quicksettings.usable(quick)
+        refresh = quicksettings.draw(pen, engine, quick)
         with frame.tabs() as tabs:
             with frame.tab("txt2img"):
                 made = _draw_form(pen, styles, engine)
@@ -82,9 +86,10 @@ def build(
             album = Album(temp_dir / "shown", embed_parameters)
             with frame.tab("extensions"), gr.Tabs(elem_classes="subtabs"):
                 extension_views.draw_tabs(engine, album, installing)
-            frame.tab("settings")
+            with frame.tab("settings"):
+                own("settings", elem_id="settings")
         pane, said, tools = made.pane, made.pane.said, made.pane.tools
-        kept = keeping.kept(form, [tools.transparency], quicksettings.QUICK)
+        kept = keeping.kept(form, [tools.transparency], quick)
         create = CreateForm(form, made.mode, made.canvas, tools.transparency, tools.mask_details)
         submission = Submission(engine, create, save_images)
         generated = connecting.connect(pane, submission, filling, made.dock.generate, kept)
@@ -97,7 +102,7 @@ def build(
         bind(generated.then, follow, [said], made.results.all)
         txt2img.connect(pen, made.dock, made.results, runner)
         _connect_prompts(engine, pen, made.dock, styles)
-        quicksettings.connect(pen, engine, refresh, said)
+        quicksettings.connect(pen, engine, refresh, said, quick)
         own_size.connect(pen, engine, pane.trained)
 
         def start() -> Updates:

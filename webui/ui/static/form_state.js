@@ -2,6 +2,7 @@
 
 const VERSION = 1; // of what is kept; another one is not read
 const KEY = "webui_form";
+const DEFAULTS = "webui_form_defaults"; // what its user has an empty form hold
 const SETTLED = 600; // milliseconds without a change after which a state can be gone back to
 const MOST = 100; // states that can be gone back to
 export const UNCHANGED = Object.freeze({ __type__: "update" }); // tells Gradio to leave a control as it is
@@ -23,7 +24,8 @@ export class FormState {
    */
   constructor(names, drawn, storage) {
     this.names = names;
-    this.usual = names.map((name) => drawn[name]); // what a field holds that nobody changed
+    this.ofProgram = names.map((name) => drawn[name]); // what the program starts with
+    this.usual = this.ofProgram; // what a field holds that nobody changed
     this.shown = this.usual; // what they hold as far as this has filled them
     this.storage = storage;
     this.onChange = () => {}; // called whenever another state can be gone back to
@@ -38,7 +40,9 @@ export class FormState {
    * @returns {any[]} what they shall hold
    */
   begin(starting, now) {
-    const usual = this.names.map((name, i) => (starting && name in starting ? starting[name] : this.usual[i]));
+    const theirs = this.names.map((name, i) => (starting && name in starting ? starting[name] : this.ofProgram[i]));
+    const usual = this.#withDefaults(theirs);
+    this.ofProgram = theirs;
     const isTouched = (i) => !same(now[i], this.shown[i]);
     const wanted = this.names.map((name, i) => {
       if (isTouched(i)) return now[i];
@@ -98,6 +102,35 @@ export class FormState {
     this.now = now;
     this.settle();
     return this.#changes(this.usual, now);
+  }
+
+  /** Some fields get other values. @param {any[]} now @param {Values} fields @returns {any[]} */
+  take(now, fields) {
+    this.now = now;
+    this.settle();
+    return this.#changes(this.names.map((name, i) => (Object.hasOwn(fields, name) ? fields[name] : now[i])), now);
+  }
+
+  /** What the form holds. @returns {Values} */
+  values() {
+    const now = this.now ?? this.#past[this.#at] ?? this.usual;
+    return Object.fromEntries(this.names.map((name, i) => [name, now[i]]));
+  }
+
+  /** The user's own defaults were changed. */
+  setDefaults() {
+    this.usual = this.#withDefaults(this.ofProgram);
+    this.settle();
+  }
+
+  #withDefaults(values) {
+    let own = {};
+    try {
+      own = JSON.parse(this.storage.getItem(DEFAULTS) ?? "{}") ?? {};
+    } catch {
+      // what cannot be read counts as nothing
+    }
+    return this.names.map((name, i) => (Object.hasOwn(own, name) ? own[name] : values[i]));
   }
 
   /** Whether there is a state to go back or forward to. */

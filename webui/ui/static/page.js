@@ -6,5 +6,7 @@ import "./tabs.js";
 import "./keys.js";
 import "./cards.js";
 import "./gallery_focus.js";
+import "./notifications.js";
+import "./presets.js";
 
 export const ready = words;
