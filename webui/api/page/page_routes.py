@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from fastapi import APIRouter
 
-from webui.api.page import event_stream, job_commands, job_pictures, preference_routes
+from webui.api.page import event_stream, first_run, job_commands, job_pictures, preference_routes
 from webui.api.page.feed import Feed
 from webui.api.page.history import History
 from webui.api.page.picture_files import Found, PictureFiles
@@ -26,6 +26,7 @@ def routes(parts: Parts) -> APIRouter:
     router.include_router(job_pictures.routes(parts, files, history))
     if parts.preferences is not None:
         router.include_router(preference_routes.routes(parts.preferences))
+        router.include_router(first_run.routes(parts, parts.preferences))
     return router
 
 
