@@ -16,7 +16,7 @@ if not __package__:  # started as a script: Python has put this folder where the
 from benchmarks import report, startup  # needs the line above
 from benchmarks.children import ChildFailed, measure
 
-PARTS = ("startup", "loading", "loop", "networks", "control", "memory", "step", "polling")
+PARTS = ("startup", "loading", "loop", "networks", "control", "memory", "step", "polling", "library")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -52,6 +52,10 @@ def _rows(part: str, cache: Path, files: dict[str, str]) -> Iterator[report.Row]
         from benchmarks import polling
 
         yield from polling.rows()
+    elif part == "library":
+        from benchmarks import library_search
+
+        yield from library_search.rows()
     elif part == "loading":
         from benchmarks import loading
 

@@ -24,6 +24,7 @@ from webui.domain.saving import Saving
 from webui.domain.settings import BackSettings
 from webui.engine.engine import Engine
 from webui.engine.generating import GenerationJob
+from webui.engine.indexing import OnKept
 from webui.executors.inline import InlineExecutor
 from webui.executors.protocol import Executor, Failed, OnEvent, Started, Work
 from webui.jobs.store import JobStore
@@ -269,6 +270,7 @@ class DoorEngine(Engine):
         extensions: Catalog | None = None,
         starting: GenerationRequest = GenerationRequest(),
         outputs: Path | None = None,
+        on_picture: OnKept = lambda job, image: None,
     ) -> None:
         """
         Args:
@@ -276,6 +278,7 @@ class DoorEngine(Engine):
             executor: as the engine's own.
             starting: what a new form starts with.
             outputs: where pictures are saved; None: nowhere.
+            on_picture: is told of each that was saved.
         """
         self._folder = tempfile.TemporaryDirectory(prefix="doors-", ignore_cleanup_errors=True)
         data_dir = Path(self._folder.name)
@@ -283,7 +286,13 @@ class DoorEngine(Engine):
         self.saver = Saver(outputs)
         self.store = JobStore(data_dir / "jobs.sqlite3")
         super().__init__(
-            executor, library(data_dir / "cache"), self.store, self.saver, data_dir=data_dir, extensions=extensions
+            executor,
+            library(data_dir / "cache"),
+            self.store,
+            self.saver,
+            data_dir=data_dir,
+            extensions=extensions,
+            on_picture=on_picture,
         )
         self.asked_for: list[Asked] = []
         self.changed: list[Mapping[str, Any]] = []

@@ -22,14 +22,14 @@ ROOMS = {  # a library, and the only rooms that may import it
     "tokenizers": {"prompt"},
     "piexif": {"output"},
     "spandrel": {"weights"},
-    "sqlite3": {"jobs"},
+    "sqlite3": {"database", "jobs", "gallery"},
 }
 # what these are given is copied, or reachable through them alone
 FREEZING = {"MappingProxyType", "tuple", "frozenset", "bytes", "words"}
 CONSTANT = {  # what makes something that nobody changes
     "compile", "getLogger", "TypeVar", "ParamSpec", "TypeAdapter", "JSONDecoder", "HookspecMarker", "HookimplMarker",
     "range", "len", "float", "int", "str", "object", "uint64", "float32", "partial", "with_name", "resolve", "Path",
-    "_samplers", "replace", "Struct",
+    "_samplers", "replace", "Struct", "Field",
 }  # fmt: skip
 CHANGING = (ast.List, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 WRITTEN = (".py", ".md", ".toml", ".txt", ".js", ".css", ".html")

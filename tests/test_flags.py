@@ -250,7 +250,7 @@ def test_flags_without_effect_are_named_once_by_reason() -> None:
         (["--device-id", "x"], {}, "expected the number of a card"),
         (["--cors-allow-origins", "*"], {}, "an origin with `*` opens nothing"),
         (["--cors-allow-origins", "*,http://a"], {"cors_origins": ("http://a",)}, "an origin with `*` opens nothing"),
-        (["--styles-file", "a*.csv", "--styles-file", "b.csv"], {"styles_file": Path("b.csv")}, "one file is read"),
+        (["--styles-file", "a*.csv", "--styles-file", "b.csv"], {"styles_file": Path("a*.csv")}, "the first is read"),
     ],
 )
 def test_what_is_understood_in_part_is_said(words: list[str], set_: dict[str, Any], remark: str) -> None:

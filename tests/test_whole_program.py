@@ -94,6 +94,7 @@ def test_a_prompt_typed_in_a_browser_gives_a1111s_picture(server: Server) -> Non
         page = browser.new_page(viewport={"width": 1440, "height": 1100})
         page.goto(server.address)
         page.locator("#txt2img_prompt textarea").fill(CASE.payload["prompt"])
+        page.locator("#txt2img_negative_fold").click()
         page.locator("#txt2img_neg_prompt textarea").fill(CASE.payload["negative_prompt"])
         page.locator("#txt2img_generate").click()
         text = page.locator("#txt2img_infotext textarea")

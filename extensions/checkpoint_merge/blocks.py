@@ -5,9 +5,11 @@ A UNet with n encoder blocks has 2n + 1 merge blocks: IN00 .., M00, OUT00 ..; 25
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+
+from pydantic import JsonValue
 
 from webui.extension_api import BadRequestError
 
@@ -129,6 +131,30 @@ def block_weights(field: str, text: str, base: float | None, flat: float, blocks
             base, values = values[0] if base is None else base, values[1:]
     table = {BASE: flat if base is None else base, **dict(zip(labels, values, strict=True))}
     return BlockWeights(blocks, MappingProxyType(table))
+
+
+def columns(levels: Sequence[int]) -> dict[str, JsonValue]:
+    """The merge blocks of a UNet as a form draws them: names, depths below full size, and each preset's numbers.
+
+    Args:
+        levels: residual blocks of each level of the encoder, from full size to smallest.
+    """
+    depths = [0]  # of the first convolution
+    for depth, count in enumerate(levels):
+        depths += [depth] * count
+        if depth < len(levels) - 1:
+            depths.append(depth + 1)  # the downsampler's output has the next size
+    labels = Blocks(len(depths)).labels
+    smallest = 2 ** (len(levels) - 1)
+    presets: dict[str, JsonValue] = {
+        name: [round(value, 4) for value in _stretched(curve, len(labels))] for name, curve in PRESETS.items()
+    }
+    return {
+        "labels": list(labels),
+        "depths": [*depths, depths[-1], *reversed(depths)],
+        "ends": ["IN, full size", f"1/{smallest} of each side", "full size, OUT"],
+        "presets": presets,
+    }
 
 
 def _stretched(curve: tuple[float, ...], count: int) -> tuple[float, ...]:

@@ -15,7 +15,8 @@ from webui.extension_api.tensors import TensorFile
 
 from . import formulas
 from .blocks import Blocks, BlockWeights, block_weights
-from .options import NEEDS_C, Precision, Recipe
+from .methods import NEEDS_C
+from .options import Precision, Recipe
 from .sources import Source, require_complete
 
 PIECE = 1 << 20  # values computed at once

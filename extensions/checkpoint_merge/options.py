@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
+    ConfigDict,
     Field,
     FiniteFloat,
     PlainSerializer,
@@ -13,7 +14,9 @@ from pydantic import (
     model_validator,
 )
 
-from webui.extension_api import Options
+from webui.extension_api import Options, form_hint, hint
+
+from .methods import ALPHA, BETA, BLOCKS, CARDS, DENSITY, HEAT, NEEDS_B, NEEDS_C, SEED
 
 Name = Annotated[str, StringConstraints(max_length=500)]
 Share = Annotated[FiniteFloat, Field(ge=-4, le=4)]
@@ -21,8 +24,6 @@ Method = Literal[
     "copy", "weighted_sum", "add_difference", "triple_sum", "sum_twice", "train_difference", "ties", "dare"
 ]
 Precision = Literal["keep", "fp16", "bf16", "fp32"]
-
-NEEDS_C = frozenset({"add_difference", "triple_sum", "sum_twice", "train_difference", "ties", "dare"})
 
 
 class LoraShare(Options):
@@ -64,38 +65,102 @@ Loras = Annotated[
     PlainSerializer(written, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string"}),
 ]
-Checkpoint = Annotated[Name, Field(json_schema_extra={"model": "checkpoint"})]
-Vae = Annotated[Name, Field(json_schema_extra={"model": "vae"})]
+CHECKPOINT = "checkpoint"
 
 
 class Recipe(Options):
     """Everything that determines the merged weights."""
 
-    a: Checkpoint = Field("", description="checkpoint A, the one that is changed")
-    b: Checkpoint = Field("", description="checkpoint B")
-    c: Checkpoint = Field("", description="checkpoint C: what B was trained from; of ties and dare, what both were")
-    method: Method = Field("weighted_sum", description="copy changes nothing by itself: precision, VAE and LoRAs do")
-    alpha: Share = Field(0.3, description="share of B; of the difference; of ties and dare, the scale of the changes")
+    a: Name = Field(
+        "",
+        description="checkpoint A, the one that is changed",
+        json_schema_extra=hint(model=CHECKPOINT, control="model", label="A"),
+    )
+    b: Name = Field(
+        "",
+        description="checkpoint B",
+        json_schema_extra=hint(model=CHECKPOINT, control="model", label="B", fits="a", when={"method": NEEDS_B}),
+    )
+    c: Name = Field(
+        "",
+        description="checkpoint C: what B was trained from; of ties and dare, what both were",
+        json_schema_extra=hint(model=CHECKPOINT, control="model", label="C", fits="a", when={"method": NEEDS_C}),
+    )
+    method: Method = Field(
+        "weighted_sum",
+        description="copy changes nothing by itself: precision, VAE and LoRAs do",
+        json_schema_extra=hint(control="cards", cards=CARDS),
+    )
+    alpha: Share = Field(
+        0.3,
+        description="share of B; of the difference; of ties and dare, the scale of the changes",
+        json_schema_extra=hint(label="Alpha", span=(0, 1, 0.05), when={"method": ALPHA}),
+    )
     alpha_blocks: Annotated[str, StringConstraints(max_length=2000)] = Field(
-        "", description="alpha by block: a preset (GRAD_V, OUT12 ..) or numbers IN00 .., M00, OUT00 .."
+        "",
+        description="alpha by block: a preset (GRAD_V, OUT12 ..) or numbers IN00 .., M00, OUT00 ..",
+        json_schema_extra=hint(
+            control="bars", label="Alpha by block", columns=BLOCKS, heat=HEAT, when={"method": ALPHA}
+        ),
     )
-    alpha_base: Share | None = Field(None, description="alpha outside the UNet; empty: alpha")
-    beta: Share = Field(0.3, description="share of C (triple_sum, sum_twice)")
-    beta_blocks: Annotated[str, StringConstraints(max_length=2000)] = Field("", description="beta by block")
-    beta_base: Share | None = Field(None, description="beta outside the UNet; empty: beta")
+    alpha_base: Share | None = Field(
+        None,
+        description="alpha outside the UNet; empty: alpha",
+        json_schema_extra=hint(label="Alpha outside the UNet", level="more", when={"method": ALPHA}),
+    )
+    beta: Share = Field(
+        0.3,
+        description="share of C (triple_sum, sum_twice)",
+        json_schema_extra=hint(label="Beta", span=(0, 1, 0.05), when={"method": BETA}),
+    )
+    beta_blocks: Annotated[str, StringConstraints(max_length=2000)] = Field(
+        "",
+        description="beta by block",
+        json_schema_extra=hint(control="bars", label="Beta by block", columns=BLOCKS, when={"method": BETA}),
+    )
+    beta_base: Share | None = Field(
+        None,
+        description="beta outside the UNet; empty: beta",
+        json_schema_extra=hint(label="Beta outside the UNet", level="more", when={"method": BETA}),
+    )
     density: Annotated[FiniteFloat, Field(gt=0, le=1)] = Field(
-        0.2, description="ties: share of the largest changes kept; dare: chance that a change is kept"
+        0.2,
+        description="ties: share of the largest changes kept; dare: chance that a change is kept",
+        json_schema_extra=hint(label="Share of changes kept", span=(0.05, 1, 0.05), when={"method": DENSITY}),
     )
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="dare: which changes are dropped")
-    loras: Loras = Field("", validate_default=True, description="LoRAs merged in afterwards: name:0.8, other:0.5")
-    vae: Vae = Field("", description="a file of models/VAE to take the VAE's weights from; empty: merged")
+    seed: int = Field(
+        0,
+        ge=0,
+        le=2**31 - 1,
+        description="dare: which changes are dropped",
+        json_schema_extra=hint(when={"method": SEED}),
+    )
+    loras: Loras = Field(
+        "",
+        validate_default=True,
+        description="LoRAs merged in afterwards: name:0.8, other:0.5",
+        json_schema_extra=hint(label="LoRAs merged in"),
+    )
+    vae: Name = Field(
+        "",
+        description="a file of models/VAE to take the VAE's weights from; empty: merged",
+        json_schema_extra=hint(model="vae", label="VAE", labels={"": "Merged"}, pair="vae"),
+    )
     arithmetic: Literal["float32", "stored"] = Field(
-        "float32", description="stored computes in the files' own format, rounding after every product as A1111 does"
+        "float32",
+        description="stored computes in the files' own format, rounding after every product as A1111 does",
+        json_schema_extra=hint(level="more", control="segments"),
     )
     missing: Literal["refuse", "keep"] = Field(
-        "refuse", description="tensors of A's UNet and text encoders that B or C lacks: refuse, or keep A's"
+        "refuse",
+        description="tensors of A's UNet and text encoders that B or C lacks: refuse, or keep A's",
+        json_schema_extra=hint(level="more", control="segments", label="Tensors that B or C lacks"),
     )
-    only_in_b: Literal["leave_out", "take"] = Field("leave_out", description="tensors that only B has")
+    only_in_b: Literal["leave_out", "take"] = Field(
+        "leave_out",
+        description="tensors that only B has",
+        json_schema_extra=hint(level="more", control="segments", label="Tensors that only B has"),
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> "Recipe":
@@ -111,33 +176,71 @@ class Recipe(Options):
 class TryOptions(Recipe):
     """A recipe to generate from without a file. Without it nothing is merged."""
 
-    method: Method = Field("copy", description=Recipe.model_fields["method"].description)
+    model_config = ConfigDict(json_schema_extra=form_hint(summary="{method}: {a} {b} {c}"))
+
+    method: Method = Field(
+        "copy",
+        description=Recipe.model_fields["method"].description,
+        json_schema_extra=hint(control="cards", cards=CARDS),
+    )
 
 
 class MergeOptions(Recipe):
     """The form of a merge that is saved."""
 
-    a: Checkpoint = Field(min_length=1, description="checkpoint A, the one that is changed")
-    precision: Precision = Field("keep", description="format of the numbers; keep: the finest of the merged files")
-    discard: Annotated[str, StringConstraints(max_length=500)] = Field(
-        "", description="names left out, with * for anything, separated by commas: first_stage_model.*"
+    model_config = ConfigDict(json_schema_extra=form_hint(tries=True))
+
+    a: Name = Field(
+        min_length=1,
+        description="checkpoint A, the one that is changed",
+        json_schema_extra=hint(model=CHECKPOINT, control="model", label="A"),
     )
-    name: Name = Field("", description="of the new file, without extension; empty: made from the recipe")
+    precision: Precision = Field(
+        "keep",
+        description="format of the numbers; keep: the finest of the merged files",
+        json_schema_extra=hint(label="Numbers", pair="vae"),
+    )
+    discard: Annotated[str, StringConstraints(max_length=500)] = Field(
+        "",
+        description="names left out, with * for anything, separated by commas: first_stage_model.*",
+        json_schema_extra=hint(level="more", label="Tensors left out"),
+    )
+    name: Name = Field(
+        "",
+        description="of the new file, without extension; empty: made from the recipe",
+        json_schema_extra=hint(label="Name of the file"),
+    )
 
 
 class MergeLorasOptions(Options):
     """The form of merging LoRAs into one."""
 
-    loras: Loras = Field(description="name:0.8, other:0.5")
+    loras: Loras = Field(description="name:0.8, other:0.5", json_schema_extra=hint(label="LoRAs"))
     method: Literal["svd", "concat"] = Field(
-        "svd", description="svd finds the nearest LoRA of the rank below; concat is exact and adds up the ranks"
+        "svd",
+        description="svd finds the nearest LoRA of the rank below; concat is exact and adds up the ranks",
+        json_schema_extra=hint(control="segments", labels={"svd": "Nearest of a rank", "concat": "Exact"}),
     )
-    rank: int = Field(64, ge=1, le=1024)
+    rank: int = Field(
+        64,
+        ge=1,
+        le=1024,
+        description="of the new LoRA",
+        json_schema_extra=hint(span=(1, 256, 1), when={"method": ["svd"]}),
+    )
     clamp: Annotated[FiniteFloat, Field(gt=0, le=1)] = Field(
-        1.0, description="quantile at which the factors are cut off (kohya's scripts: 0.99); 1: not at all"
+        1.0,
+        description="quantile at which the factors are cut off (kohya's scripts: 0.99); 1: not at all",
+        json_schema_extra=hint(level="more", label="Cut off at"),
     )
-    precision: Literal["fp16", "bf16", "fp32"] = "fp16"
-    name: Name = Field(min_length=1, description="of the new file, without extension")
+    precision: Literal["fp16", "bf16", "fp32"] = Field(
+        "fp16", json_schema_extra=hint(label="Numbers", control="segments")
+    )
+    name: Name = Field(
+        min_length=1,
+        description="of the new file, without extension",
+        json_schema_extra=hint(label="Name of the file"),
+    )
 
     @model_validator(mode="after")
     def _names_some(self) -> "MergeLorasOptions":
@@ -149,27 +252,63 @@ class MergeLorasOptions(Options):
 class ExtractOptions(Options):
     """The form of making a LoRA from what two checkpoints differ in."""
 
-    base: Checkpoint = Field(min_length=1, description="checkpoint before")
-    tuned: Checkpoint = Field(min_length=1, description="checkpoint after")
-    rank: int = Field(64, ge=1, le=1024, description="of linear layers and 1x1 convolutions")
-    conv_rank: int = Field(0, ge=0, le=1024, description="of 3x3 convolutions; 0 leaves them out")
-    smallest: Annotated[FiniteFloat, Field(ge=0, le=1)] = Field(
-        1e-4, description="layers in which no weight changed by more are left out"
+    base: Name = Field(
+        min_length=1,
+        description="checkpoint before",
+        json_schema_extra=hint(model=CHECKPOINT, control="model", label="Before"),
     )
-    clamp: Annotated[FiniteFloat, Field(gt=0, le=1)] = Field(1.0, description="as in merging LoRAs")
-    text_encoder: bool = True
-    precision: Literal["fp16", "bf16", "fp32"] = "fp16"
-    name: Name = Field(min_length=1, description="of the new file, without extension")
+    tuned: Name = Field(
+        min_length=1,
+        description="checkpoint after",
+        json_schema_extra=hint(model=CHECKPOINT, control="model", label="After", fits="base"),
+    )
+    rank: int = Field(
+        64,
+        ge=1,
+        le=1024,
+        description="of linear layers and 1x1 convolutions",
+        json_schema_extra=hint(span=(1, 256, 1)),
+    )
+    conv_rank: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="of 3x3 convolutions; 0 leaves them out",
+        json_schema_extra=hint(label="Rank of convolutions", span=(0, 128, 1)),
+    )
+    smallest: Annotated[FiniteFloat, Field(ge=0, le=1)] = Field(
+        1e-4,
+        description="layers in which no weight changed by more are left out",
+        json_schema_extra=hint(level="more", control="number", label="Smallest change"),
+    )
+    clamp: Annotated[FiniteFloat, Field(gt=0, le=1)] = Field(
+        1.0, description="as in merging LoRAs", json_schema_extra=hint(level="more", label="Cut off at")
+    )
+    text_encoder: bool = Field(True, description="the text encoders too")
+    precision: Literal["fp16", "bf16", "fp32"] = Field(
+        "fp16", json_schema_extra=hint(label="Numbers", control="segments")
+    )
+    name: Name = Field(
+        min_length=1,
+        description="of the new file, without extension",
+        json_schema_extra=hint(label="Name of the file"),
+    )
 
 
 class CompareOptions(Options):
     """The form of the heat map."""
 
-    a: Checkpoint = Field(min_length=1)
-    b: Checkpoint = Field(min_length=1)
+    a: Name = Field(min_length=1, json_schema_extra=hint(model=CHECKPOINT, control="model", label="A"))
+    b: Name = Field(min_length=1, json_schema_extra=hint(model=CHECKPOINT, control="model", label="B", fits="a"))
 
 
 class ReadOptions(Options):
     """The form of reading a recipe back."""
 
-    file: Checkpoint = Field(min_length=1, description="a merged checkpoint")
+    file: Name = Field(min_length=1, description="a merged checkpoint", json_schema_extra=hint(model=CHECKPOINT))
+
+
+class BlocksOptions(Options):
+    """The checkpoint whose blocks are listed."""
+
+    a: Name = Field("", description="a checkpoint", json_schema_extra=hint(model=CHECKPOINT))

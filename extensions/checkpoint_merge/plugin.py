@@ -18,7 +18,15 @@ from webui.extension_api import (
     hookimpl,
 )
 
-from .options import CompareOptions, ExtractOptions, MergeLorasOptions, MergeOptions, ReadOptions, TryOptions
+from .options import (
+    BlocksOptions,
+    CompareOptions,
+    ExtractOptions,
+    MergeLorasOptions,
+    MergeOptions,
+    ReadOptions,
+    TryOptions,
+)
 from .recipe import MERGE, fields_of
 
 if TYPE_CHECKING:
@@ -43,11 +51,12 @@ def dialect() -> Dialect:
 def actions() -> list[Action]:
     """The actions of the merge tabs."""
     return [
-        Action("compare", "Compare two checkpoints", CompareOptions, _compare),
         Action("merge", "Merge checkpoints", MergeOptions, _merge),
         Action("merge_loras", "Merge LoRAs", MergeLorasOptions, _merge_loras),
         Action("extract_lora", "Extract a LoRA", ExtractOptions, _extract_lora),
+        Action("compare", "Compare two checkpoints", CompareOptions, _compare),
         Action("read_recipe", "Read a recipe back", ReadOptions, _read, light=True),
+        Action("blocks", "Blocks of a checkpoint", BlocksOptions, _blocks, light=True),
     ]
 
 
@@ -122,3 +131,12 @@ def _read(options: ReadOptions, context: ActionContext) -> ActionResult:
     from .merging import read
 
     return read(options, context)
+
+
+def _blocks(options: BlocksOptions, context: ActionContext) -> ActionResult:
+    from .blocks import columns
+
+    if not options.a:
+        return ActionResult("choose a checkpoint", data={})
+    levels = [len(level.encoder) for level in context.models.spec(options.a).unet.levels]
+    return ActionResult(f"{options.a} has {len(levels)} levels", data=columns(levels))

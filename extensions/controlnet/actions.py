@@ -15,7 +15,19 @@ from pydantic import ConfigDict, Field, model_validator
 
 from webui.extension_api import Action, ActionContext, ActionResult, BadRequestError, ImageField, Models, Options
 
-from .modules import BUILT_IN, CONTROL_TYPES, DEFAULT_RESOLUTION, MODULES, PLACE, WITH_NETWORK, Module, modules_of
+from .lacking import LackingOptions, fits, lacking
+from .modules import (
+    BUILT_IN,
+    CONTROL_TYPES,
+    DEFAULT_RESOLUTION,
+    MODULES,
+    PLACE,
+    WITH_NETWORK,
+    Module,
+    is_named_for,
+    is_named_for_any,
+    modules_of,
+)
 from .options import NO_MODEL
 from .weights import CONFIG, WEIGHTS, is_there
 
@@ -37,6 +49,12 @@ class ModelListOptions(NoOptions):
 
 class ModuleListOptions(NoOptions):
     alias_names: bool = Field(False, description="names as A1111's page shows them")
+
+
+class ControlTypesOptions(NoOptions):
+    checkpoint: str = Field(
+        "", description="that pictures are made with: models that do not fit it come last", max_length=400
+    )
 
 
 class DetectOptions(Options):
@@ -90,17 +108,22 @@ def module_list(options: ModuleListOptions, context: ActionContext) -> ActionRes
     return ActionResult(", ".join(shown), data={"module_list": list(shown), "module_detail": details})
 
 
-def control_types(options: NoOptions, context: ActionContext) -> ActionResult:
-    names = titles(context.models)
+def control_types(options: ControlTypesOptions, context: ActionContext) -> ActionResult:
+    if options.checkpoint:
+        context.models.refresh()
+    made_for = {title: fits(title, options.checkpoint, context.models) for title in titles(context.models)}
+    names = sorted(made_for, key=lambda title: not made_for[title])
+    # the page also offers what bears no name by which it could be told apart
+    unnamed = [name for name in names if options.checkpoint and made_for[name] and not is_named_for_any(name)]
     types: dict[str, Any] = {}
     for kind, (preferred, words) in CONTROL_TYPES.items():
-        fitting = [name for name in names if not words or any(word in name.lower() for word in words)]
+        fitting = [name for name in names if not words or is_named_for(kind, name)]
         modules = [one.name for one in modules_of(kind)]
         types[kind] = {
             "module_list": modules,
-            "model_list": [NO_MODEL, *fitting],
+            "model_list": [NO_MODEL, *fitting, *(name for name in unnamed if words)],
             "default_option": preferred if preferred in modules else modules[0],
-            "default_model": fitting[0] if fitting and kind != "All" else NO_MODEL,
+            "default_model": fitting[0] if fitting and kind != "All" and made_for[fitting[0]] else NO_MODEL,
         }
     return ActionResult(", ".join(types), data={"control_types": types})
 
@@ -148,7 +171,9 @@ def _auto_v1(path: Path) -> str:
 
 
 def _described(module: Module, models: Models) -> dict[str, Any]:
-    """The sliders of a module as A1111 describes them. `available` and `needs` are additions of this program."""
+    """The sliders of a module as A1111 describes them. `available`, `needs` and `slider_fields` (the options that the
+    sliders are) are additions of this program.
+    """
     sliders: list[dict[str, Any]] = []
     if module.resolution:
         sliders.append({"name": "Resolution", "value": DEFAULT_RESOLUTION, "min": 64, "max": 2048, "step": 8})
@@ -157,7 +182,10 @@ def _described(module: Module, models: Models) -> dict[str, Any]:
         for one in module.sliders
     ]
     available = not module.needs or (bool(module.example) and is_there(module.name, models))
-    told: dict[str, Any] = {"model_free": module.model_free, "sliders": sliders, "available": available}
+    fields = [*(["processor_res"] if module.resolution else []), *("threshold_a", "threshold_b")[: len(module.sliders)]]
+    told: dict[str, Any] = {
+        "model_free": module.model_free, "sliders": sliders, "slider_fields": fields, "available": available
+    }  # fmt: skip
     if module.example:
         told["needs"] = f"{WEIGHTS} and {CONFIG} of a model such as {module.example} in {PLACE}/{module.name}"
     elif module.needs:
@@ -177,7 +205,15 @@ ACTIONS = (
     Action(
         "module_list", "Preprocessors", ModuleListOptions, module_list, ("GET /controlnet/module_list",), light=True
     ),
-    Action("control_types", "Control types", NoOptions, control_types, ("GET /controlnet/control_types",), light=True),
+    Action(
+        "control_types",
+        "Control types",
+        ControlTypesOptions,
+        control_types,
+        ("GET /controlnet/control_types",),
+        light=True,
+    ),
+    Action("lacking", "What is missing", LackingOptions, lacking, light=True),
     Action("version", "Version of the routes", NoOptions, version, ("GET /controlnet/version",), light=True),
     Action("settings", "Settings of the routes", NoOptions, settings, ("GET /controlnet/settings",), light=True),
 )

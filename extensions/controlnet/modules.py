@@ -49,6 +49,11 @@ class Module:
     needs: str = ""
     example: str = ""
 
+    @property
+    def acts_alone(self) -> bool:
+        """Whether it changes the picture without any control network."""
+        return self.model_free or self.name.startswith("tile_colorfix") or self.name == "inpaint_only"
+
     def threshold(self, number: int, value: float) -> float:
         """The threshold to use: the value where it is in the slider's range, else the slider's default."""
         if number >= len(self.sliders):
@@ -207,6 +212,16 @@ CONTROL_TYPES: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
         "Tile": ("tile_resample", ("tile", "blur")),
     }
 )
+
+
+def is_named_for(kind: str, model: str) -> bool:
+    """Whether the name of a model holds a word of a control type."""
+    return any(word in model.lower() for word in CONTROL_TYPES[kind][1])
+
+
+def is_named_for_any(model: str) -> bool:
+    """Whether its name says at all what it controls by."""
+    return any(is_named_for(kind, model) for kind in CONTROL_TYPES)
 
 
 def find_module(name: str) -> Module | None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from webui.extension_api import ImageField, Options
+from webui.extension_api import Chooser, ImageField, Options, Sliders, form_hint, hint
 
 from .modules import BUILT_IN, MODULES, WITH_NETWORK, find_module
 
@@ -32,37 +32,142 @@ _ALIASES: Mapping[str, str] = MappingProxyType(
     {"input_image": "image", "mask_image": "mask", "lowvram": "low_vram", "guidance": "guidance_end"}
 )
 Share = Annotated[float, Field(ge=0, le=1)]
+_TYPES_FIRST = (
+    "Canny", "Depth", "OpenPose", "Lineart", "SoftEdge", "Scribble", "Tile", "Reference", "IP-Adapter",
+)  # fmt: skip
+
+
+def _form_of_unit() -> dict[str, Any]:
+    """The control type chooses preprocessor and model; a preprocessor names its own numbers."""
+    chooser = Chooser(
+        label="Control type", action="control_types", at="control_types", first=len(_TYPES_FIRST), order=_TYPES_FIRST,
+        narrows={"module": "module_list", "model": "model_list"},
+        sets={"module": "default_option", "model": "default_model"},
+    )  # fmt: skip
+    numbers = ("processor_res", "threshold_a", "threshold_b")
+    sliders = Sliders(action="module_list", at="module_detail", of="module", fields=numbers)
+    return form_hint(chooser=chooser, sliders=sliders)
 
 
 class Unit(BaseModel):
     """One unit. Unknown keys are ignored, as in A1111, whose clients send more than it reads."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_extra=_form_of_unit())
 
     enabled: bool = Field(
-        False, description="take part; where it is not said, a unit with a picture, a model or reference does"
+        False,
+        description="take part; where it is not said, a unit with a picture, a model or reference does",
+        json_schema_extra=hint(control="master"),
     )
-    module: str = Field("none", description="preprocessor", max_length=100, examples=[*BUILT_IN, *WITH_NETWORK])
+    image: ImageField | None = Field(
+        None,
+        description="what it reads; img2img without one takes the init image",
+        json_schema_extra=hint(control="picture", label="Picture", preview="detect"),
+    )
+    module: str = Field(
+        "none",
+        description="makes the map from the picture; none: the picture is a map already",
+        max_length=100,
+        examples=[*BUILT_IN, *WITH_NETWORK],
+        json_schema_extra=hint(label="Preprocessor", pair="network"),
+    )
     model: str = Field(
-        NO_MODEL, description="file in models/ControlNet", max_length=400, json_schema_extra={"model": "controlnet"}
+        NO_MODEL,
+        description="file in models/ControlNet",
+        max_length=400,
+        json_schema_extra=hint(model="controlnet", label="Model", pair="network"),
     )
-    weight: float = Field(1.0, ge=0, le=2, description="factor on what the network adds; 0 is nothing")
-    image: ImageField | None = Field(None, description="what it reads; img2img without one takes the init image")
-    mask: ImageField | None = Field(None, description="white: repaint (inpaint modules)")
-    resize_mode: Fit = Field("Crop and Resize", description="how the map is brought to the size of the picture")
-    low_vram: bool = Field(False, description="keep the network in main memory between calls; slower")
-    processor_res: float = Field(-1, description="short side in pixels at which the preprocessor works; -1: 512")
-    threshold_a: float = Field(-1, description="first number of the preprocessor; -1: its default")
-    threshold_b: float = Field(-1, description="second number of the preprocessor; -1: its default")
-    guidance_start: Share = Field(0.0, description="share of the steps after which it begins")
-    guidance_end: Share = Field(1.0, description="share of the steps after which it ends")
-    pixel_perfect: bool = Field(False, description="choose processor_res so that map and picture have equal pixels")
-    control_mode: Mode = Field("Balanced", description="whether the prompt or the control wins")
-    hr_option: HiresUse = Field("Both", description="passes of hires fix in which it acts")
-    inpaint_crop_input_image: bool = Field(True, description="crop as the masked area of inpainting is cropped")
-    save_detected_map: bool = Field(True, description="show the preprocessor's map after the pictures")
-    advanced_weighting: tuple[float, ...] | None = Field(None, max_length=32, description="one weight a layer")
-    effective_region_mask: ImageField | None = Field(None, description="white: where it acts")
+    weight: float = Field(
+        1.0,
+        ge=0,
+        le=2,
+        description="factor on what the network adds; 0 is nothing",
+        json_schema_extra=hint(span=(0, 2, 0.05), axis={"values": "0.4-1 [4]"}),
+    )
+    guidance_start: Share = Field(
+        0.0,
+        description="share of the steps after which it begins",
+        json_schema_extra=hint(range="guidance", label="Acts from, to", unit="%"),
+    )
+    guidance_end: Share = Field(
+        1.0, description="share of the steps after which it ends", json_schema_extra=hint(range="guidance", unit="%")
+    )
+    control_mode: Mode = Field(
+        "Balanced",
+        description="whether the prompt or the control wins",
+        json_schema_extra=hint(
+            control="segments",
+            label="Which wins",
+            labels={"My prompt is more important": "Prompt", "ControlNet is more important": "Control"},
+        ),
+    )
+    resize_mode: Fit = Field(
+        "Crop and Resize",
+        description="how the map is brought to the size of the picture",
+        json_schema_extra=hint(
+            level="more",
+            control="segments",
+            label="Map to picture size",
+            labels={"Just Resize": "Stretch", "Crop and Resize": "Crop", "Resize and Fill": "Fill"},
+        ),
+    )
+    pixel_perfect: bool = Field(
+        False,
+        description="choose the resolution so that map and picture have equal pixels",
+        json_schema_extra=hint(level="more"),
+    )
+    processor_res: float = Field(
+        -1,
+        description="short side in pixels at which the preprocessor works; -1: 512",
+        json_schema_extra=hint(level="more", label="Resolution", when={"pixel_perfect": [False]}),
+    )
+    threshold_a: float = Field(
+        -1, description="first number of the preprocessor; -1: its default", json_schema_extra=hint(level="more")
+    )
+    threshold_b: float = Field(
+        -1, description="second number of the preprocessor; -1: its default", json_schema_extra=hint(level="more")
+    )
+    hr_option: HiresUse = Field(
+        "Both",
+        description="passes of hires fix in which it acts",
+        json_schema_extra=hint(
+            level="more",
+            control="segments",
+            label="Acts in passes",
+            labels={"Low res only": "First", "High res only": "Second"},
+        ),
+    )
+    inpaint_crop_input_image: bool = Field(
+        True,
+        description="crop as the masked area of inpainting is cropped",
+        json_schema_extra=hint(level="more", label="Crop as the inpaint area"),
+    )
+    save_detected_map: bool = Field(
+        True,
+        description="show the preprocessor's map after the pictures",
+        json_schema_extra=hint(level="more", label="Show the map"),
+    )
+    low_vram: bool = Field(
+        False,
+        description="keep the network in main memory between calls; slower",
+        json_schema_extra=hint(level="more", label="Low VRAM"),
+    )
+    mask: ImageField | None = Field(
+        None,
+        description="white: repaint (inpaint modules)",
+        json_schema_extra=hint(level="more", label="Mask of inpainting", pair="masks"),
+    )
+    effective_region_mask: ImageField | None = Field(
+        None,
+        description="white: where it acts",
+        json_schema_extra=hint(level="more", label="Where it acts", pair="masks"),
+    )
+    advanced_weighting: tuple[float, ...] | None = Field(
+        None,
+        max_length=32,
+        description="one weight a layer",
+        json_schema_extra=hint(level="more", label="Weights by layer"),
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -108,7 +213,11 @@ class Unit(BaseModel):
 class ControlOptions(Options):
     """Options of a request: several controls, whose effects are added."""
 
-    units: tuple[Unit, ...] = Field((), max_length=MAX_UNITS, description="controls, in order")
+    model_config = ConfigDict(json_schema_extra=form_hint(group="composition", summary="{units}", check="lacking"))
+
+    units: tuple[Unit, ...] = Field(
+        (), max_length=MAX_UNITS, description="controls, in order", json_schema_extra=hint(chip="{choice} {weight}")
+    )
 
     @property
     def enabled(self) -> tuple[Unit, ...]:

@@ -142,7 +142,7 @@ def _prepared(
 ) -> PreparedUnit:
     path = f"extensions.controlnet.units.{number}"
     module = _for_task(usable_module(unit.module, f"{path}.module"), request)
-    if unit.model == NO_MODEL and not _acts_alone(module):
+    if unit.model == NO_MODEL and not module.acts_alone:
         raise BadRequestError(f"{path}.model", f"the preprocessor {module.name} needs a model in models/ControlNet")
     draw = preprocessor_of(module, f"{path}.module", models, device)
     seen = seen_by(unit, request, path, crops=not module.name.startswith("reference"))
@@ -219,11 +219,6 @@ def preprocessor_of(module: Module, path: str, models: Models, device: torch.dev
         return network_preprocessor(module.name, models, device)
     except UnusableFileError as error:
         raise BadRequestError(path, str(error)) from error
-
-
-def _acts_alone(module: Module) -> bool:
-    """Whether a module changes the picture without any network."""
-    return module.model_free or module.name.startswith("tile_colorfix") or module.name == "inpaint_only"
 
 
 def _drawing_seed(request: GenerationRequest) -> int:

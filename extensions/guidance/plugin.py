@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
-from webui.extension_api import Dialect, JobContext, Options, Word, hookimpl
+from webui.extension_api import Dialect, JobContext, Options, Word, form_hint, hint, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,15 +30,37 @@ Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 class GuidanceOptions(Options):
     """Every part is off by default; they act in this order: threshold, rescale, interval."""
 
-    rescale: Share = Field(0.0, description="CFG rescale (arXiv:2305.08891): 0 off, the paper suggests 0.7")
-    start: Share = Field(0.0, description="guidance acts from this share of the steps on (arXiv:2404.07724)")
-    end: Share = Field(1.0, description="and up to this one; outside only the prompt counts")
-    threshold: bool = Field(False, description="dynamic thresholding (arXiv:2205.11487, section 2.3)")
+    model_config = ConfigDict(json_schema_extra=form_hint(summary="rescale {rescale}, {start} to {end}"))
+
+    rescale: Share = Field(
+        0.0,
+        description="CFG rescale (arXiv:2305.08891): 0 off, the paper suggests 0.7",
+        json_schema_extra=hint(axis={"values": "0-0.7 [3]"}),
+    )
+    start: Share = Field(
+        0.0,
+        description="guidance acts from this share of the steps on (arXiv:2404.07724)",
+        json_schema_extra=hint(range="interval", label="Acts from, to", unit="%"),
+    )
+    end: Share = Field(
+        1.0,
+        description="and up to this one; outside only the prompt counts",
+        json_schema_extra=hint(range="interval", unit="%"),
+    )
+    threshold: bool = Field(
+        False,
+        description="dynamic thresholding (arXiv:2205.11487, section 2.3)",
+        json_schema_extra=hint(label="Dynamic thresholding"),
+    )
     percentile: Annotated[FiniteFloat, Field(gt=0.5, le=1)] = Field(
-        0.995, description="share of the values that thresholding leaves inside its bounds"
+        0.995,
+        description="share of the values that thresholding leaves inside its bounds",
+        json_schema_extra=hint(span=(0.9, 1, 0.005), when={"threshold": [True]}),
     )
     mimic_scale: Annotated[FiniteFloat, Field(ge=1, le=100)] = Field(
-        7.0, description="guidance scale whose range of values thresholding keeps to"
+        7.0,
+        description="guidance scale whose range of values thresholding keeps to",
+        json_schema_extra=hint(span=(1, 30, 0.5), when={"threshold": [True]}),
     )
 
     @model_validator(mode="after")

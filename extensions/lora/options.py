@@ -1,8 +1,8 @@
 """What a request may say beside its tags: presets of block weights, as LoRA Block Weight sends them."""
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from webui.extension_api import Dialect, Options
+from webui.extension_api import Dialect, Options, form_hint, hint
 
 BLOCK_PRESETS = """\
 NONE:0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0
@@ -30,10 +30,24 @@ _ELEMENTS_AT = 15  # its place among LoRA Block Weight's arguments
 class LoraOptions(Options):
     """Block weights that tags name by `lbw=` and `lbwe=`. Without this the presets below hold."""
 
-    active: bool = Field(True, description="heed lbw=, lbwe=, start=, stop= and step= in tags")
-    presets: str = Field(BLOCK_PRESETS, max_length=_MOST, description="block weights: NAME:12, 17, 20 or 26 numbers")
+    model_config = ConfigDict(json_schema_extra=form_hint(summary="block weights"))
+
+    active: bool = Field(
+        True,
+        description="heed lbw=, lbwe=, start=, stop= and step= in tags",
+        json_schema_extra=hint(label="Block weights in tags count"),
+    )
+    presets: str = Field(
+        BLOCK_PRESETS,
+        max_length=_MOST,
+        description="block weights: NAME:12, 17, 20 or 26 numbers",
+        json_schema_extra=hint(control="lines", label="Presets of block weights"),
+    )
     elements: str = Field(
-        ELEMENT_PRESETS, max_length=_MOST, description="elements: NAME:blocks:words:factor, an empty line between"
+        ELEMENT_PRESETS,
+        max_length=_MOST,
+        description="elements: NAME:blocks:words:factor, an empty line between",
+        json_schema_extra=hint(control="lines", label="Presets of elements"),
     )
 
 

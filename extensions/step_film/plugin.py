@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from PIL import Image
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from webui.extension_api import Dialect, JobContext, Options, Word, hookimpl
+from webui.extension_api import Dialect, JobContext, Options, Word, form_hint, hint, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,9 +22,19 @@ FILMS = 8  # most films of one job; further batches are not filmed
 class FilmOptions(Options):
     """A film is made where a request names this extension."""
 
-    enabled: bool = Field(True, description="show the steps of the first image of each batch as a film")
-    side: int = Field(96, ge=32, le=256, description="of one small picture, in pixels")
-    columns: int = Field(20, ge=2, le=60, description="steps shown at most, spread evenly")
+    model_config = ConfigDict(json_schema_extra=form_hint(summary="{columns} steps of {side} px"))
+
+    enabled: bool = Field(
+        True,
+        description="show the steps of the first image of each batch as a film",
+        json_schema_extra=hint(control="master"),
+    )
+    side: int = Field(
+        96, ge=32, le=256, description="of one small picture, in pixels", json_schema_extra=hint(unit="px")
+    )
+    columns: int = Field(
+        20, ge=2, le=60, description="steps shown at most, spread evenly", json_schema_extra=hint(label="Steps shown")
+    )
 
 
 @hookimpl

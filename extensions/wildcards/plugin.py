@@ -3,9 +3,19 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from webui.extension_api import BadRequestError, Dialect, GenerationRequest, JobContext, Options, Word, hookimpl
+from webui.extension_api import (
+    BadRequestError,
+    Dialect,
+    GenerationRequest,
+    JobContext,
+    Options,
+    Word,
+    form_hint,
+    hint,
+    hookimpl,
+)
 
 from .files import WildcardFiles
 from .grammar import Chance, expanded
@@ -18,12 +28,30 @@ MAX_TEMPLATE = 32_000  # characters
 class WildcardOptions(Options):
     """Wildcards act in the prompts of requests that name this extension."""
 
-    enabled: bool = Field(True, description="decide __name__ and {a|b} in prompt and negative prompt by the seed")
-    from_template: bool = Field(
-        False, description="decide the two templates below, instead of what the prompt boxes hold"
+    model_config = ConfigDict(json_schema_extra=form_hint(summary="by the seed"))
+
+    enabled: bool = Field(
+        True,
+        description="decide __name__ and {a|b} in prompt and negative prompt by the seed",
+        json_schema_extra=hint(label="Wildcards in the prompt boxes"),
     )
-    template: str = Field("", max_length=MAX_TEMPLATE, description="a prompt with wildcards; that of a pasted picture")
-    negative_template: str = Field("", max_length=MAX_TEMPLATE, description="the same for the negative prompt")
+    from_template: bool = Field(
+        False,
+        description="decide the two templates below, instead of what the prompt boxes hold",
+        json_schema_extra=hint(label="Use the templates instead"),
+    )
+    template: str = Field(
+        "",
+        max_length=MAX_TEMPLATE,
+        description="a prompt with wildcards; that of a pasted picture",
+        json_schema_extra=hint(control="lines", when={"from_template": [True]}),
+    )
+    negative_template: str = Field(
+        "",
+        max_length=MAX_TEMPLATE,
+        description="the same for the negative prompt",
+        json_schema_extra=hint(control="lines", when={"from_template": [True]}),
+    )
 
 
 @hookimpl

@@ -55,7 +55,9 @@ class FakeLibrary(NamedLibrary):
     def spec(self, file: ModelFile) -> ModelSpec:
         alone = file.stem == "tiny-sd1"
         unet = SimpleNamespace(context_width=64)
-        spec: ModelSpec = untyped(SimpleNamespace(stands_alone=alone, family=FAMILIES[0], unet=unet))
+        spec: ModelSpec = untyped(
+            SimpleNamespace(stands_alone=alone, family=FAMILIES[0], unet=unet, prediction="epsilon", notices=())
+        )
         return spec
 
     def fact(self, file: ModelFile, name: str) -> str | None:

@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from extensions.checkpoint_merge import formulas
-from extensions.checkpoint_merge.blocks import BASE, PRESETS, Blocks, block_weights
+from extensions.checkpoint_merge.blocks import BASE, PRESETS, Blocks, block_weights, columns
 from extensions.checkpoint_merge.merging import merge, merged, read
 from extensions.checkpoint_merge.options import MergeOptions, ReadOptions, Recipe, TryOptions
 from tests.extensions.merging import TEXT, UNET, VAE, Folder, checkpoint, is_merged, largest_error
@@ -359,3 +360,14 @@ def test_a_recipe_must_name_its_models() -> None:
     with pytest.raises(ValidationError, match="needs a checkpoint B"):
         MergeOptions(a="a")
     assert TryOptions().method == "copy"
+
+
+@pytest.mark.parametrize(("levels", "count"), [([2, 2, 2, 2], 25), ([2, 2, 2], 19), ([1, 1], 9)])
+def test_the_columns_of_a_form_are_the_blocks_of_the_unet(levels: list[int], count: int) -> None:
+    told: Any = columns(levels)
+    assert len(told["labels"]) == len(told["depths"]) == count
+    assert told["depths"] == told["depths"][::-1]
+    assert max(told["depths"]) == told["depths"][count // 2] == len(levels) - 1
+    assert {len(numbers) for numbers in told["presets"].values()} == {count}
+    weights = block_weights("alpha_blocks", "GRAD_V", None, 0.3, Blocks(count // 2))
+    assert told["presets"]["GRAD_V"] == [round(weights.by_label[label], 4) for label in told["labels"]]

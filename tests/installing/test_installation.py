@@ -1,13 +1,10 @@
 """Installing as a job: it says what it does, can be stopped, and the page shows both."""
 
-import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import gradio as gr
 import pytest
 
 from tests.engine_bench import Bench
@@ -17,10 +14,7 @@ from tests.narrowing import untyped
 from webui.domain.errors import Cancelled, WebuiError
 from webui.engine.engine import Engine
 from webui.installing.installation import Apply, Check, Installation, PlanInstall, PlanUpdate
-from webui.installing.live import InstallDoor, LiveExtensions
-from webui.installing.permission import Permission
 from webui.installing.service import Installer
-from webui.ui.installing import _Panel
 
 
 @pytest.fixture
@@ -78,29 +72,3 @@ def test_it_is_stopped_between_two_steps_and_leaves_nothing(engine: Engine, mine
         job.result(PATIENCE)
     assert job.state == "cancelled"
     assert [path for path in (tmp_path / "extensions").rglob("*") if path.is_file()] == []
-
-
-def test_the_page_shows_the_plan_then_installs_it(engine: Engine, mine: Installer, tmp_path: Path) -> None:
-    engine.extensions.replace(())
-    live = LiveExtensions(engine.extensions, mine, (), describe=lambda _: (), renew=lambda *_: None)
-    panel = _Panel(engine, InstallDoor(mine, live, Permission(everybody=True)))
-    request: Any = SimpleNamespace(client=SimpleNamespace(host="127.0.0.1"), headers={"Host": "127.0.0.1:7860"})
-
-    def told(answers: AsyncIterator[Any]) -> list[Any]:
-        async def collect() -> list[Any]:
-            return [answer async for answer in answers]
-
-        return asyncio.run(collect())
-
-    *working, (shown, token, status, *_) = told(panel.plan(str(folder_source(tmp_path)), "", request))
-    assert "good" in shown
-    assert (bool(token), status) == (True, "")
-    assert all('role="progressbar"' in answer[0] and engine.find(answer[-1], panel._kind) for answer in working)
-    [(kept, same, refused, *_)] = told(panel.apply(token, "bad", request))
-    assert (kept, same, "write the name good" in refused) == (gr.skip(), token, True)
-    *_, (shown, token, status, names, *_) = told(panel.apply(token, "good", request))
-    assert (shown, token, names) == ("", "", ["good"])
-    assert "good 1.0 is installed" in status
-    assert "Nothing is running" in panel.stop("")
-    [(*_, again, _, _, _)] = [told(panel.updating("good")(request))[-1]]
-    assert "up to date" in again

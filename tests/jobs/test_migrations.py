@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from webui.database.migrating import migrate
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
-from webui.jobs.migrations import FORM, SCRIPTS, migrate
+from webui.jobs.migrations import FORM, SCRIPTS
 from webui.jobs.store import JobStore
 
 ROOT = Path(__file__).parents[2]
@@ -133,7 +134,8 @@ def test_a_kill_in_the_middle_of_a_script_is_harmless(path: Path) -> None:
         import os, signal, sqlite3, sys
         sys.path.insert(0, {str(ROOT)!r})
         from pathlib import Path
-        from webui.jobs.migrations import SCRIPTS, migrate
+        from webui.database.migrating import migrate
+        from webui.jobs.migrations import SCRIPTS
         path = Path({str(path)!r})
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("PRAGMA journal_mode = WAL")

@@ -109,7 +109,7 @@ def test_a_newer_database_is_refused_and_left_alone(path: Path) -> None:
 
 
 def test_a_locked_database_is_not_taken_for_a_damaged_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webui.jobs.database.PATIENCE", 0.05)
+    monkeypatch.setattr("webui.database.opening.PATIENCE", 0.05)
     store = JobStore(path)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -4,12 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.ui.driving import FLAGS, WAIT, chromium, served
+from tests.ui.driving import FLAGS, WAIT, chromium, served, whole_page
 from tests.ui.fakes import FakeEngine
-from webui.ui.mount import mount
 
 
 @pytest.fixture
@@ -38,8 +36,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def address(engine: FakeEngine, tmp_path: Path) -> Iterator[str]:
-    app = mount(FastAPI(), engine, temp_dir=tmp_path / "temp", outputs_dir=engine.outputs)
-    with served(app) as place:
+    with served(whole_page(engine, tmp_path)) as place:
         yield place
 
 

@@ -1,17 +1,29 @@
 """What tests do with the page in a real browser: serve it, type, generate, wait. The fixtures are in conftest.py."""
 
 import contextlib
+import functools
+import re
 import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Page, expect
 
 from tests.narrowing import known
+from tests.ui.fakes import FakeEngine
+from webui.api.application import create
+from webui.api.page.page_routes import picture_files
+from webui.api.page.picture_by_id import finder_of_pictures
+from webui.api.parts import Parts
+from webui.domain.saving import Saving
+from webui.server.app import encoded
+from webui.ui.mount import mount
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -35,6 +47,17 @@ def chromium() -> str:
     return found
 
 
+def whole_page(engine: FakeEngine, folder: Path, **more: Any) -> FastAPI:
+    """The page with the routes that it asks, as the program serves them without `--api`; `more` is for `mount`."""
+    encode = functools.partial(encoded, Saving())
+    parts = Parts(engine, encode, cache_dir=folder / "cache", is_shared=False)
+    pictures = picture_files(parts)
+    application = create(parts, with_api=False, pictures=pictures)
+    more = {"find_picture": finder_of_pictures(parts, pictures), **more}
+    mounted: FastAPI = mount(application, engine, temp_dir=folder / "temp", outputs_dir=engine.outputs, **more)
+    return mounted
+
+
 @contextlib.contextmanager
 def served(app: FastAPI) -> Iterator[str]:
     """The application on a free port, and its address."""
@@ -49,6 +72,13 @@ def served(app: FastAPI) -> Iterator[str]:
     server.should_exit = True
     thread.join(10)
     door.close()
+
+
+def open_port() -> int:
+    """A port at which nobody listens."""
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])
 
 
 def type_prompt(page: Page, text: str) -> None:
@@ -70,7 +100,7 @@ def eventually(page: Page, is_so: Callable[[], bool]) -> None:
 
 
 def picture(page: Page) -> str:
-    """Address of the large picture."""
-    large = page.locator("#txt2img_gallery .preview img").first
-    expect(large).to_be_visible()
+    """Address of the large picture, once it is there."""
+    large = page.locator("#txt2img_gallery .plane .now")
+    expect(large).to_have_attribute("src", re.compile(r"/pictures/\d+$"))
     return known(large.get_attribute("src"))

@@ -7,6 +7,7 @@ from tests.doors import DoorEngine, NamedLibrary, PaintingBack, ThreadedExecutor
 from webui.domain.errors import UnusableFileError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
+from webui.engine.indexing import OnKept
 from webui.executors.protocol import Executor, OnEvent
 from webui.library.files import Kind, ModelFile
 
@@ -48,10 +49,10 @@ class FakeLibrary(NamedLibrary):
 class FakeEngine(DoorEngine):
     """The engine, whose jobs are done in a thread."""
 
-    def __init__(self, outputs: Path, step_seconds: float = 0.0) -> None:
+    def __init__(self, outputs: Path, step_seconds: float = 0.0, on_picture: OnKept = lambda job, image: None) -> None:
         self._back = PaintingBack(step_seconds, notices=(UNREADABLE,))
         self.outputs = outputs
-        super().__init__(FakeLibrary, self._executor_of, outputs=outputs)
+        super().__init__(FakeLibrary, self._executor_of, outputs=outputs, on_picture=on_picture)
 
     def _executor_of(self, on_event: OnEvent) -> Executor:
         return ThreadedExecutor(self._back, on_event)

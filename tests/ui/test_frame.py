@@ -84,6 +84,16 @@ def test_the_page_is_as_high_as_the_window_and_nothing_moves_at_the_start(opened
     assert page.evaluate("window.shifted") < 0.02
 
 
+def test_at_twice_the_size_the_tab_scrolls_and_the_picture_keeps_its_place(opened: Open) -> None:
+    page = opened(size=(720, 450))  # 1440 x 900 at a zoom of 200 %
+    stage = page.locator("#stage").bounding_box()
+    assert stage is not None
+    assert stage["height"] >= 260
+    assert page.evaluate("document.documentElement.scrollHeight") == 450
+    page.locator("#txt2img_generate").scroll_into_view_if_needed()
+    expect(page.locator("#txt2img_generate")).to_be_in_viewport(ratio=1)
+
+
 def test_every_tab_is_found_under_its_name_and_opened_by_arrow_keys(opened: Open) -> None:
     page = opened()
     for title in TITLES.values():

@@ -4,21 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 from playwright.sync_api import Browser, expect
 
 from tests.narrowing import untyped
-from tests.ui.driving import WAIT, served
+from tests.ui.driving import WAIT, picture, served, whole_page
 from tests.ui.fakes import FakeEngine
 from webui.server.subpath import below, without
-from webui.ui.mount import mount
 
 
 @pytest.fixture
 def address(engine: FakeEngine, tmp_path: Path) -> Iterator[str]:
-    app = mount(
-        FastAPI(), engine, root_path="/sd", colours="dark", temp_dir=tmp_path / "temp", outputs_dir=engine.outputs
-    )
+    app = whole_page(engine, tmp_path, root_path="/sd", colours="dark")
     with served(untyped(without("/sd", below("/sd", app)))) as place:
         yield f"{place}sd"
 
@@ -36,7 +32,7 @@ def test_a_picture_is_made_below_a_path_on_a_dark_page(browser: Browser, address
     page.emulate_media(color_scheme="light")
     expect(page.locator("body.dark")).to_be_visible()
     page.locator("#txt2img_generate").click()
-    expect(page.locator("#txt2img_gallery img").first).to_be_visible()
+    picture(page)
     page.goto(f"{address}/?__theme=light")
     expect(page.locator("#txt2img_generate")).to_be_visible()
     expect(page.locator("body:not(.dark)")).to_be_visible()

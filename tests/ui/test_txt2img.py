@@ -13,20 +13,18 @@ from tests.doors import PATIENCE
 from tests.ui.fakes import FakeEngine, named
 from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError
 from webui.domain.request import GenerationRequest
-from webui.domain.result import Notice
+from webui.output.metadata import read_text, safe_open
 from webui.ui import model_choices
 from webui.ui.album import Album
-from webui.ui.create import stage
-from webui.ui.generate import Runner
-from webui.ui.layout import Pen
+from webui.ui.generate import Results, Runner
 from webui.ui.page import build
-from webui.ui.paste import read_picture
 
 
 @pytest.fixture
 def runner(engine: FakeEngine, tmp_path: Path) -> Runner:
     with gr.Blocks(analytics_enabled=False):
-        results = stage.draw(Pen(GenerationRequest()))
+        html, gallery, text = (gr.HTML(), gr.HTML(), gr.HTML()), gr.Gallery(), gr.Textbox()
+        results = Results(*html, gallery, text, gr.State([]), gr.State(0), gr.BrowserState(""))
     return Runner(engine, results, Album(tmp_path / "shown"), save_images=True)
 
 
@@ -77,11 +75,7 @@ def test_a_picture_that_was_not_saved_has_its_text_too(runner: Runner, engine: F
     engine.saver.folder = None
     last = made(runner, prompt="a cat", steps=1)[-1]
     [file] = last[runner.results.gallery]["value"]
-    text, _, request, note = read_picture(file)
-    assert text == last[runner.results.shown][0]["text"]
-    assert request is not None
-    assert request.prompt == "a cat"
-    assert note == ""
+    assert read_text(safe_open(Path(file))) == last[runner.results.shown][0]["text"]
 
 
 @pytest.mark.parametrize("error", [UnusableFileError("mini.safetensors is torn"), BadRequestError("steps", "too few")])
@@ -122,7 +116,6 @@ def test_an_idle_page_stops_no_job_of_another(runner: Runner, engine: FakeEngine
     job = engine.submit(GenerationRequest(steps=150), save=False, owner="page busy")
     assert job.wait_for(lambda now: now.state == "running", PATIENCE)
     assert "Nothing of this page" in runner.interrupt(idle)
-    assert "Nothing of this page" in runner.skip(idle)
     assert (job.stopping, job.skip_asked) == (False, None)
     job.cancel()
     with pytest.raises(Cancelled):
@@ -143,21 +136,6 @@ def test_of_several_jobs_of_a_page_the_one_that_runs_is_stopped(runner: Runner, 
         last.result(PATIENCE)
 
 
-def test_a_page_that_comes_back_after_a_restart_sees_what_its_job_made(
-    runner: Runner, engine: FakeEngine, tmp_path: Path
-) -> None:
-    saved = tmp_path / "saved.png"
-    Image.new("RGB", (8, 8)).save(saved)
-    engine.note_earlier("old", notices=(Notice("output", "<b>"),))
-    engine.store.add_image("old", str(saved), "a cat", 7, position=0, subseed=8)
-    engine.store.add_image("old", str(tmp_path / "gone.png"), "a", 8, position=1, subseed=9)
-    [update] = everything(runner.resume("old"))
-    [file] = update[runner.results.gallery]["value"]
-    assert Path(file).read_bytes() == saved.read_bytes()
-    assert update[runner.results.shown] == [{"text": "a cat", "seed": 7, "subseed": 8, "file": file}]
-    assert "&lt;b&gt;" in update[runner.results.status]
-
-
 def test_a_job_that_is_held_or_stands_still_says_why(runner: Runner, engine: FakeEngine) -> None:
     engine.queue.pause("paused by hand")
     job = engine.submit(GenerationRequest(), save=False)
@@ -167,21 +145,6 @@ def test_a_job_that_is_held_or_stands_still_says_why(runner: Runner, engine: Fak
     assert "paused by hand" in runner._look(job, job.status)[runner.results.status]
     engine.queue.hold(job, "killed <two> workers")
     assert "Held: killed &lt;two&gt; workers" in runner._look(job, job.status)[runner.results.status]
-
-
-def test_skip_ends_the_batch_and_the_next_is_made(runner: Runner, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.05
-    job = engine.submit(GenerationRequest(steps=10, n_iter=2), save=False)
-    assert job.wait_for(lambda now: now.state == "running", PATIENCE)
-    runner.skip(job.id)
-    assert [image.index for image in job.result(PATIENCE).images] == [1]
-
-
-def test_a_page_that_comes_back_sees_its_job_end(runner: Runner, engine: FakeEngine) -> None:
-    job = engine.submit(GenerationRequest(steps=2), save=False)
-    assert everything(runner.resume(job.id))[-1][runner.results.gallery]["value"]
-    assert everything(runner.resume("gone")) == []
-    assert everything(runner.resume(None)) == []
 
 
 def test_only_usable_files_are_offered_and_the_others_explained(engine: FakeEngine) -> None:
@@ -195,9 +158,3 @@ def test_only_usable_files_are_offered_and_the_others_explained(engine: FakeEngi
 def test_a_page_without_any_checkpoint_can_be_built(engine: FakeEngine, tmp_path: Path) -> None:
     engine.library.named = [named("checkpoint", "torn.safetensors", usable=False, reason="torn")]
     build(engine, temp_dir=tmp_path)
-
-
-def test_a_file_that_is_no_picture_is_told(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_text("nothing")
-    assert "image" in read_picture(str(tmp_path / "a.png"))[3]
-    assert read_picture(None) == ("", "", None, "")

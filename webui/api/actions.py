@@ -1,6 +1,8 @@
 """Actions of extensions over HTTP: started and watched as jobs, or waited for by the routes that extensions declare."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter
@@ -17,35 +19,48 @@ from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ActionInfo, ActionOutcome
 from webui.engine.acting import ActionJob
 
+FRAME = 0.2  # least seconds between two looks at an action
+LONGEST_LOOK = 20.0  # seconds after which a look that waits is answered, changed or not
+LONGEST_MARK = 400  # characters
 SIMPLE = ("string", "boolean", "integer", "number")  # types that a query can carry
 
 
-def routes(parts: Parts) -> APIRouter:
-    """The native routes, then those that extensions declare."""
-    router = APIRouter()
-    engine = parts.engine
+def native(parts: Parts, owner: Callable[[Request], str] = lambda request: "") -> APIRouter:
+    """Starting, watching and stopping any action, below `/api` and below the page's own routes.
 
-    @router.post("/api/extensions/{extension}/actions/{action}")
+    Args:
+        owner: whose the job is that a request starts; owners have turns.
+    """
+    router = APIRouter()
+
+    @router.post("/extensions/{extension}/actions/{action}")
     async def start(request: Request, extension: str, action: str, wait: bool = False) -> JSONResponse:
         """Start an action with the body as its options; `wait=true` answers when it is done."""
         parts.refuse_when_closing()
-        job = await _started(parts, extension, action, await _body(request))
+        job = await _started(parts, extension, action, await _body(request), owner(request))
         if wait or job.work.light:
             return JSONResponse(_outcome(await finished(job, request)))
         return JSONResponse({"id": job.id, "state": job.state}, 201)
 
-    @router.get("/api/actions/{job_id}")
-    def look(job_id: str) -> dict[str, Any]:
-        return described(_job(parts, job_id))
+    @router.get("/actions/{job_id}")
+    async def look(job_id: str, seen: str = "") -> dict[str, Any]:
+        """How far it is. With the `mark` of an earlier answer as `seen` it waits until there is something new."""
+        job = _job(parts, job_id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_LOOK):
+                async for now in job.changes(every=FRAME):
+                    if now.ended or _mark(job) != seen:
+                        break
+        return described(job)
 
-    @router.post("/api/actions/{job_id}/cancel")
+    @router.post("/actions/{job_id}/cancel")
     async def cancel(request: Request, job_id: str) -> JSONResponse:
         await drain(request)
         job = _job(parts, job_id)
         await run_in_threadpool(job.cancel)
         return JSONResponse({"id": job.id, "state": job.state})
 
-    @router.get("/api/actions/{job_id}/images/{number}")
+    @router.get("/actions/{job_id}/images/{number}")
     def image(job_id: str, number: int) -> Response:
         job = _job(parts, job_id)
         made = job.status.result
@@ -55,6 +70,14 @@ def routes(parts: Parts) -> APIRouter:
         encoded = as_png(images[number])
         return Response(encoded.data, media_type=encoded.media_type)
 
+    return router
+
+
+def routes(parts: Parts) -> APIRouter:
+    """The native routes, then those that extensions declare."""
+    router = APIRouter()
+    router.include_router(native(parts), prefix="/api")
+    engine = parts.engine
     for info in engine.extensions.infos:
         for action in info.actions:
             for route in action.routes:
@@ -76,6 +99,7 @@ def described(job: ActionJob) -> dict[str, Any]:
         "extension": job.work.extension,
         "action": job.work.action,
         "state": now.state,
+        "mark": _mark(job),
         "progress": {"fraction": now.progress.fraction, "text": now.progress.text},
         "error": str(now.error) if now.state == "failed" else None,
     }
@@ -84,6 +108,12 @@ def described(job: ActionJob) -> dict[str, Any]:
             "text": made.text, "files": list(made.files), "data": made.data, "images": len(made.images)
         }  # fmt: skip
     return told
+
+
+def _mark(job: ActionJob) -> str:
+    """Differs where what is told of its progress does."""
+    now = job.status
+    return f"{now.state} {now.progress.fraction:.4f} {now.progress.text}"[:LONGEST_MARK]
 
 
 def _described(method: str, action: ActionInfo) -> dict[str, Any]:
@@ -109,9 +139,9 @@ def _answerer(parts: Parts, extension: str, action: ActionInfo) -> Callable[[Req
     return answer
 
 
-async def _started(parts: Parts, extension: str, action: str, values: Mapping[str, Any]) -> ActionJob:
+async def _started(parts: Parts, extension: str, action: str, values: Mapping[str, Any], owner: str = "") -> ActionJob:
     try:
-        return await run_in_threadpool(parts.engine.act, extension, action, values)
+        return await run_in_threadpool(parts.engine.act, extension, action, values, owner=owner)
     except BadRequestError as error:
         if error.field in ("extension", "action"):
             raise HTTPException(404, error.message) from None

@@ -21,7 +21,8 @@ from webui.api import (
     queue,
     thumbs,
 )
-from webui.api.page import browser_cookie, page_routes
+from webui.api.page import browser_cookie, extension_routes, library, page_routes, prompt_routes
+from webui.api.page.picture_files import PictureFiles
 from webui.api.parts import Parts
 from webui.api.sdapi.routes import (
     control,
@@ -38,10 +39,11 @@ from webui.api.sdapi.routes import (
 from webui.api.wrong_method import WrongMethod
 
 
-def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
+def create(parts: Parts, *, with_api: bool = True, pictures: PictureFiles | None = None) -> FastAPI:
     """The application.
 
     Args:
+        pictures: the files that the page shows; None: nobody else needs them.
         with_api: False leaves only the routes that the page needs, and those that tell whether the server lives.
     """
 
@@ -57,7 +59,14 @@ def create(parts: Parts, *, with_api: bool = True) -> FastAPI:
     around.install(app)
     browser_cookie.install(app)
     _add_health(app, parts)
-    routers = [thumbs.routes(parts), page_routes.routes(parts)]
+    routers = [
+        thumbs.routes(parts),
+        page_routes.routes(parts, pictures or page_routes.picture_files(parts)),
+        prompt_routes.routes(parts),
+        extension_routes.routes(parts),
+    ]
+    if parts.library is not None:
+        routers.append(library.routes(parts.library))
     if with_api:
         if parts.installing is not None:
             routers.append(installing.routes(parts.engine, parts.installing))

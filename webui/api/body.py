@@ -4,13 +4,14 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 Loc = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
 
 MAX_MESSAGE = 300
 MAX_NAME = 80
@@ -55,6 +56,14 @@ async def read_json(request: Request) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InvalidBodyError.at((), "must be a JSON object", "dict_type")
     return data
+
+
+async def read_as(request: Request, model: type[Model]) -> Model:
+    """The body as a model says it. Raises InvalidBodyError."""
+    try:
+        return model.model_validate(await read_json(request))
+    except ValidationError as error:
+        raise InvalidBodyError.of(error) from None
 
 
 async def read_list(request: Request) -> list[Any]:

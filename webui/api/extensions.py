@@ -12,9 +12,9 @@ from webui.api.parts import Parts
 from webui.domain.extensions import ExtensionInfo
 
 
-def routes(parts: Parts) -> APIRouter:
-    """Look and switch."""
-    router = APIRouter(prefix="/api/extensions")
+def routes(parts: Parts, prefix: str = "/api/extensions") -> APIRouter:
+    """Look and switch; `prefix` is where they hang."""
+    router = APIRouter(prefix=prefix)
     catalog = parts.engine.extensions
 
     @router.get("")

@@ -28,9 +28,13 @@ from webui.installing.plans import generation
 T = TypeVar("T")
 
 
-def routes(engine: Engine, door: InstallDoor) -> APIRouter:
-    """Every route checks the caller first. What takes long is a job, which goes on where the client hangs up."""
-    router = APIRouter(prefix="/api/extensions")
+def routes(engine: Engine, door: InstallDoor, prefix: str = "/api/extensions") -> APIRouter:
+    """Every route checks the caller first. What takes long is a job, which goes on where the client hangs up.
+
+    Args:
+        prefix: where they hang.
+    """
+    router = APIRouter(prefix=prefix)
     installer = door.installer
     kind = Installation(installer)
 

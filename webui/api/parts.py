@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 from PIL import Image
 
 from webui.api.hidden_previews import HiddenPreviews
+from webui.api.page.library_door import LibraryDoor
 from webui.api.sdapi.dialect.chosen import ChosenSettings
 from webui.api.webhooks import Webhooks
 from webui.domain.errors import BusyError
@@ -20,6 +21,7 @@ from webui.installing.live import InstallDoor
 from webui.jobs.watched import Flag
 from webui.library.named_files import check_named
 from webui.preferences.door import PreferencesDoor
+from webui.prompt.style_book import StyleBook
 from webui.prompt.styles import Style
 
 GridFolder = Literal["txt2img-grids", "img2img-grids"]
@@ -73,6 +75,7 @@ class Parts:
 
     Attributes:
         styles: reads the saved styles.
+        style_book: lists and changes the saved styles; None: none can be saved here.
         chosen: A1111's settings that are no starting values.
         save_grid: writes a grid into the outputs folder.
         unload: frees the memory that models hold.
@@ -80,6 +83,7 @@ class Parts:
         flags: the program's settings without secrets, shown by `cmd-flags`.
         save_always: save images of the API also where the request does not ask.
         installing: how extensions are installed, and by whom; None: not here.
+        library: the library of pictures; None: there is none.
         webhooks: tells clients of the end of their jobs.
         preferences: the settings, for the page; None: they cannot be seen there.
         cache_dir: where thumbnails are kept, and for this run pictures that were not saved; None: nowhere.
@@ -91,6 +95,7 @@ class Parts:
     engine: Engine
     encode: Encoder
     styles: Callable[[], Mapping[str, Style]] = dict
+    style_book: StyleBook | None = None
     chosen: ChosenSettings = field(default_factory=ChosenSettings)
     save_grid: GridSaver = no_grid
     unload: Callable[[], None] = nothing
@@ -98,6 +103,7 @@ class Parts:
     flags: Mapping[str, Any] = field(default_factory=dict)
     save_always: bool = False
     installing: InstallDoor | None = None
+    library: LibraryDoor | None = None
     closing: Flag = field(default_factory=Flag)
     previews: HiddenPreviews = field(default_factory=HiddenPreviews)
     webhooks: Webhooks = field(default_factory=Webhooks)

@@ -7,6 +7,7 @@ import html
 import io
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -48,12 +49,12 @@ def routes(parts: Parts) -> APIRouter:
             file = next((file for file in listed(library, kind) if file.name == name), None)
         else:
             file = _with_preview(library, filename) if filename else None
-        return _picture(file)
+        return small_picture(file)
 
     @router.get("/cover-images")
     def cover_images(page: str = "", item: str = "", index: int = 0) -> Response:
         """The pictures that a file carries inside; the one beside it stands for them."""
-        return _picture(_file(library, page, item) if index == 0 else None)
+        return small_picture(_file(library, page, item) if index == 0 else None)
 
     @router.get("/metadata")
     def metadata(page: str = "", item: str = "") -> dict[str, Any]:
@@ -99,9 +100,13 @@ def _with_preview(library: ModelLibrary, filename: str) -> ModelFile | None:
     return None
 
 
-def _picture(file: ModelFile | None) -> Response:
-    """The small picture of a file; 404 where it has none."""
-    preview = preview_of(file) if file is not None else None
+def small_picture(file: ModelFile | None) -> Response:
+    """The small picture of a model file. Raises HTTPException (404) where it has none."""
+    return picture_answer(preview_of(file) if file is not None else None)
+
+
+def picture_answer(preview: Path | None) -> Response:
+    """A picture file made small. Raises HTTPException (404) where there is none, or none that can be opened."""
     picture = None
     if preview is not None:
         try:

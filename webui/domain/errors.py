@@ -52,7 +52,7 @@ class BusyError(WebuiError):
 
 
 class WrongStateError(WebuiError):
-    """What was asked does not fit where the job stands: one that runs cannot be changed, one that ended not held."""
+    """What was asked does not fit how things stand: a job that runs cannot be changed, a name not be given twice."""
 
 
 class Cancelled(WebuiError):

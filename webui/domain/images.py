@@ -34,11 +34,14 @@ from webui.domain.errors import BadRequestError
 MAX_PIXELS = 40_000_000
 MAX_FILE = 128 * 1024 * 1024  # bytes
 MAX_TEXT = 2_000_000  # characters of all text entries together
+HEAD = 4 * 1024 * 1024  # bytes of a PNG or JPEG file that hold its size and its texts
 FORMATS = ("PNG", "JPEG", "WebP", "AVIF", "TIFF", "GIF", "BMP")
 
 _BROKEN = (
     OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, ArithmeticError, struct.error, zlib.error,
 )  # fmt: skip  # what Pillow's plugins raise on damaged files
+
+_HEAD_IS_ENOUGH = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 Opener = Callable[[io.BytesIO], ImageFile.ImageFile]
 
@@ -178,10 +181,42 @@ def safe_open(source: bytes | Path) -> Image.Image:
         raise BadRequestError(
             "image", f"is broken ({type(error).__name__}); save it anew, as a PNG of 8 bits"
         ) from error
+    _check_texts(image)
+    return image
+
+
+def safe_head(path: Path) -> Image.Image:
+    """An image whose size and texts were read, and whose pixels were not: it must not be decoded.
+
+    Texts that stand behind the pixels of a PNG are not in it, nor is seen whether the pixels are whole.
+
+    Raises:
+        BadRequestError: as `safe_open`.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(HEAD)
+    except OSError as error:
+        raise BadRequestError("image", f"cannot be read: {error.strerror}") from error
+    data = start if len(start) < HEAD or start.startswith(_HEAD_IS_ENOUGH) else _read(path)
+    opener = _opener(data)
+    try:
+        image = opener(io.BytesIO(data))
+        _check_size(image.size)
+    except MemoryError:
+        raise BadRequestError("image", "does not fit into memory; send a smaller one") from None
+    except _BROKEN as error:
+        raise BadRequestError(
+            "image", f"is broken ({type(error).__name__}); save it anew, as a PNG of 8 bits"
+        ) from error
+    _check_texts(image)
+    return image
+
+
+def _check_texts(image: Image.Image) -> None:
     texts = [value for key, value in image.info.items() if isinstance(value, str) or key == "comment"]
     if sum(map(len, texts)) > MAX_TEXT:
         raise BadRequestError("image", f"has more than {MAX_TEXT} characters of text in it; remove its metadata")
-    return image
 
 
 def _read(source: bytes | Path) -> bytes:

@@ -29,7 +29,9 @@ class BackChoices(BaseModel):
     models_dir: Path = Field(Path("models"), description="where new model files go; the first that is read")
     model_folders: tuple[ModelFolder, ...] = Field((), description="further folders, by kind; only read")
     data_dir: Path = Path("data")
-    styles_file: Path | None = Field(None, description="of saved styles; none: styles.csv in the data folder")
+    styles_file: Path | None = Field(
+        None, description="of saved styles; `*` means several; none: styles.csv in the data folder and styles/*.csv"
+    )
     extensions_dir: Path = Path("extensions")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Precision = "auto"
@@ -45,7 +47,7 @@ class BackChoices(BaseModel):
 
     @property
     def styles_path(self) -> Path:
-        """The file of saved styles."""
+        """What names the files of saved styles (`prompt.styles.style_files`)."""
         return self.styles_file or self.data_dir / "styles.csv"
 
 

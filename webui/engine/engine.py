@@ -16,6 +16,7 @@ from webui.engine.forever import Forever
 from webui.engine.front_runner import FrontRunner
 from webui.engine.generating import Generation, GenerationJob
 from webui.engine.hearing import Hearing
+from webui.engine.indexing import OnKept
 from webui.engine.intake import Intake
 from webui.engine.job_queue import PAUSED, JobQueue
 from webui.engine.keeping import ImageSaver, PictureKeeper
@@ -55,6 +56,7 @@ class Engine:
         max_queue: int = MAX_QUEUE,
         resume: bool = True,
         extensions: Catalog | None = None,
+        on_picture: OnKept = lambda job, image: None,
     ) -> None:
         """Take up what an earlier run left; the worker starts meanwhile.
 
@@ -65,6 +67,7 @@ class Engine:
             max_queue: how many jobs may wait besides those in work.
             resume: whether jobs that an earlier run left unfinished are done now.
             extensions: those that requests may name.
+            on_picture: is told of each picture that was saved, before anybody else; it must not raise.
         """
         self.library = library
         self.extensions = extensions or Catalog()
@@ -81,7 +84,11 @@ class Engine:
             try_storage=lambda: keeper.make_room(),
         )
         keeper = PictureKeeper(
-            images, Spool(data_dir / SPOOL), self._records, lambda text: self._dispatcher.pause("storage", text)
+            images,
+            Spool(data_dir / SPOOL),
+            self._records,
+            lambda text: self._dispatcher.pause("storage", text),
+            on_picture,
         )
         self._generation = Generation(keeper, self._records, self._check.completed)
         self._action = ActionOfExtension(library.refresh)
@@ -239,6 +246,10 @@ class Engine:
     def history(self, *, limit: int = 100, before: int | None = None) -> tuple[StoredImage, ...]:
         """Saved images, the newest first; `before` is the last `seq` of the page before this one."""
         return self._store.images(limit=limit, before=before)
+
+    def request_of(self, job_id: str) -> GenerationRequest | None:
+        """What a job was asked for, also long ago; None where it is unknown or cannot be read. Raises WebuiError."""
+        return self._records.request_of(job_id)
 
     def rest(self) -> None:
         """Begin no further job; those in work go on."""

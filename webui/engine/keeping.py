@@ -56,12 +56,18 @@ class PictureKeeper:
         spool: Spool,
         records: JobRecords,
         on_no_room: Callable[[str], None] = lambda text: None,
+        on_kept: Callable[[Worked[GenerationRequest], GeneratedImage], None] = lambda job, image: None,
     ) -> None:
-        """`on_no_room` is told why a picture could not be saved; it must not wait."""
+        """
+        Args:
+            on_no_room: is told why a picture could not be saved; it must not wait.
+            on_kept: is told of each picture that is in its file; it must not raise.
+        """
         self._saver = saver
         self._spool = spool
         self._records = records
         self._on_no_room = on_no_room
+        self._on_kept = on_kept
         self._moving = threading.Lock()
 
     def keep(self, job: Worked[GenerationRequest], image: GeneratedImage) -> GeneratedImage:
@@ -75,6 +81,7 @@ class PictureKeeper:
             return self._spooled(job, image, folder, text, no_room=isinstance(error, WebuiError))
         image = replace(image, path=str(path))
         self._records.add_image(job, image, "saved")
+        self._on_kept(job, image)
         with suppress(WebuiError):  # there is room now, so what waits may find its place too
             self._place_all()
         return image

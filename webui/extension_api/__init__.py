@@ -40,12 +40,14 @@ from webui.extension_api.functions import (
     unfinished,
     with_aspect,
 )
+from webui.extension_api.hints import Card, Chooser, Columns, Heat, Sliders, form_hint, hint
 from webui.extension_api.job_context import JobContext, ModelTraits
-from webui.extension_api.markers import API_VERSION, hookimpl
+from webui.extension_api.markers import API_MINOR, API_VERSION, hookimpl
 from webui.extension_api.model_files import Models
 from webui.extension_api.options import Options
 
 __all__ = [
+    "API_MINOR",
     "API_VERSION",
     "Account",
     "Action",
@@ -53,8 +55,12 @@ __all__ = [
     "ActionResult",
     "BadRequestError",
     "Cancelled",
+    "Card",
+    "Chooser",
+    "Columns",
     "Dialect",
     "GenerationRequest",
+    "Heat",
     "ImageField",
     "Img2Img",
     "Inpainting",
@@ -68,6 +74,7 @@ __all__ = [
     "Options",
     "Picture",
     "SamplerInfo",
+    "Sliders",
     "Told",
     "Txt2Img",
     "UnknownModelError",
@@ -79,6 +86,8 @@ __all__ = [
     "extra_networks",
     "find_sampler",
     "fitted",
+    "form_hint",
+    "hint",
     "hookimpl",
     "json_object",
     "listed",

@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from webui.database.opening import open_database
 from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.result import JobState, Notice
-from webui.jobs.database import open_database
+from webui.jobs.migrations import SCRIPTS
 from webui.jobs.rows import ImageState, StoredImage, StoredJob, image_of, job_of, notices_text, signed
 
 PAGE = 200  # rows that a list gives at most at once
@@ -35,7 +36,7 @@ class JobStore:
         self.path = path
         self._lock = threading.RLock()
         with self._telling():
-            self._connection, self.moved_aside = open_database(path)
+            self._connection, self.moved_aside = open_database(path, SCRIPTS)
 
     def add(
         self,
@@ -197,6 +198,14 @@ class JobStore:
     def claimed_images(self) -> tuple[StoredImage, ...]:
         """Those that an earlier run was just giving a file."""
         return tuple(image_of(row) for row in self._rows("SELECT * FROM images WHERE state = 'claimed' ORDER BY seq"))
+
+    def origins(self) -> Iterator[tuple[str, str, int, str]]:
+        """Path, job, place in it and owner of every picture in a file; the last wins where a path occurs again."""
+        rows = self._rows(
+            "SELECT i.path, i.job_id, i.position, j.owner FROM images AS i JOIN jobs AS j ON j.id = i.job_id"
+            " WHERE i.state = 'saved' ORDER BY i.seq"
+        )
+        return ((row["path"], row["job_id"], row["position"], row["owner"]) for row in rows)
 
     def fact(self, name: str) -> str:
         """What was noted under a name; "" where nothing was."""

@@ -4,19 +4,19 @@ Beside `name.safetensors` people keep `name.png` or `name.preview.png`, `name.tx
 `name.json` with what they noted of it (A1111's names and keys).
 """
 
-import json
+import hashlib
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from webui.library.card_notes import Notes, read_notes
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 from webui.library.networks import alias_of, shown_names
 from webui.library.pictures import is_picture
 
-CardKind = Literal["checkpoint", "embedding", "lora", "hypernetwork"]
+CardKind = Literal["checkpoint", "embedding", "lora", "hypernetwork", "vae"]
 PREVIEWS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 MAX_TEXT = 64 * 1024  # bytes of a description or of notes
 SHOWN = 500  # characters of a description
@@ -26,8 +26,12 @@ SHOWN = 500  # characters of a description
 class Card:
     """Attributes:
     file: path inside its folder, which also names its preview.
-    text: what a click puts into the prompt; "" for a checkpoint, which is chosen.
+    text: what a click puts into the prompt; "" for a checkpoint or a VAE, which is chosen.
     preview: the picture beside the file, or None.
+    negative: what belongs into the negative prompt with it.
+    base: the kind of checkpoint that the user noted for it; "" where nothing is noted.
+    tag: the name that a tag in a prompt calls it by; "" where no tag does.
+    weight: the weight that the user prefers; 0 where none is noted.
     """
 
     kind: CardKind
@@ -36,14 +40,36 @@ class Card:
     text: str
     description: str = ""
     preview: Path | None = None
+    negative: str = ""
+    base: str = ""
+    tag: str = ""
+    weight: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """16 hex digits that stand for the file in addresses, so that these hold no paths."""
+        return hashlib.sha256(self.file.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    @property
+    def folder(self) -> str:
+        """The folder inside the kind's folder, with `/`; "" for the uppermost."""
+        return self.file.rpartition("/")[0]
 
 
-def cards(library: ModelLibrary, kind: CardKind) -> tuple[Card, ...]:
-    """A card for each usable file of a kind, in the order of the list."""
+def cards(library: ModelLibrary, kind: CardKind, *, opens: bool = True) -> tuple[Card, ...]:
+    """A card for each usable file of a kind, in the order of the list.
+
+    Args:
+        opens: as `networks.shown_names` takes it.
+    """
     files = listed(library, kind)
-    names = shown_names(library, files) if kind == "lora" else {file: file.stem for file in files}
+    if kind == "lora":
+        names = shown_names(library, files, opens=opens)
+        aliased = {file for file in files if alias_of(library, file, opens=opens) != file.stem}
+    else:
+        names, aliased = {file: file.stem for file in files}, set()
     beside: dict[Path, frozenset[str]] = {}
-    return tuple(_card(library, kind, file, names[file], beside) for file in files)
+    return tuple(_card(kind, file, names[file], beside, calls_itself=file in aliased) for file in files)
 
 
 def listed(library: ModelLibrary, kind: CardKind) -> tuple[ModelFile, ...]:
@@ -53,6 +79,7 @@ def listed(library: ModelLibrary, kind: CardKind) -> tuple[ModelFile, ...]:
         "embedding": library.embeddings,
         "lora": library.loras,
         "hypernetwork": library.hypernetworks,
+        "vae": library.vaes,
     }[kind]()
     return tuple(file for file in files if file.usable)
 
@@ -63,43 +90,43 @@ def preview_of(file: ModelFile) -> Path | None:
 
 
 def _card(
-    library: ModelLibrary, kind: CardKind, file: ModelFile, name: str, beside: dict[Path, frozenset[str]]
+    kind: CardKind, file: ModelFile, name: str, beside: dict[Path, frozenset[str]], *, calls_itself: bool
 ) -> Card:
+    """`calls_itself` says that its trainer gave it another name than the file has."""
     folder = file.path.parent
     if folder not in beside:
         beside[folder] = _names(folder)
     there = beside[folder]
-    notes = _notes(file.path.with_suffix(".json")) if f"{file.stem}.json" in there else {}
-    description = str(notes.get("description") or "") or _description(file, there)
-    if kind == "lora" and not description and alias_of(library, file) != file.stem:
+    notes = read_notes(file) if f"{file.stem}.json" in there else Notes()
+    description = notes.description or _description(file, there)
+    if not description and calls_itself:
         description = file.stem
-    return Card(kind, name, file.name, _text(kind, file, name, notes), description[:SHOWN], _preview(file, there))
+    base = "" if notes.base == "Unknown" else notes.base
+    tag = {"lora": file.stem if set(":<>") & set(name) else name, "hypernetwork": name}.get(kind, "")
+    return Card(
+        kind, name, file.name, _text(kind, tag, name, notes), description[:SHOWN], _preview(file, there),
+        notes.negative if kind == "lora" else "", base, tag, notes.weight,
+    )  # fmt: skip
 
 
-def _text(kind: CardKind, file: ModelFile, name: str, notes: Mapping[str, Any]) -> str:
+def _text(kind: CardKind, tag: str, name: str, notes: Notes) -> str:
     match kind:
         case "lora":
-            tag_name = file.stem if set(":<>") & set(name) else name
-            activation = str(notes.get("activation text") or "")
-            return f"<lora:{tag_name}:{_weight(notes)}>{f' {activation}' if activation else ''}"
+            return f"<lora:{tag}:{notes.weight or 1:g}>{f' {notes.activation}' if notes.activation else ''}"
         case "hypernetwork":
-            return f"<hypernet:{name}:1>"
+            return f"<hypernet:{tag}:1>"
         case "embedding":
             return name
     return ""
 
 
-def _weight(notes: Mapping[str, Any]) -> str:
-    weight = notes.get("preferred weight")
-    return f"{weight:g}" if isinstance(weight, int | float) and 0 < weight <= 2 else "1"
-
-
 def _preview(file: ModelFile, there: frozenset[str]) -> Path | None:
-    if is_picture(file.path):
-        return file.path
-    candidates = (f"{file.stem}{middle}{suffix}" for suffix in PREVIEWS for middle in ("", ".preview"))
+    """The picture that somebody chose (`.preview`) comes before one that lies there by the file's own name."""
+    candidates = [f"{file.stem}{middle}{suffix}" for middle in (".preview", "") for suffix in PREVIEWS]
     found = next((name for name in candidates if name in there), None)
-    return file.path.parent / found if found else None
+    if found is not None:
+        return file.path.parent / found
+    return file.path if is_picture(file.path) else None
 
 
 def _description(file: ModelFile, there: frozenset[str]) -> str:
@@ -107,14 +134,6 @@ def _description(file: ModelFile, there: frozenset[str]) -> str:
         if name in there:
             return _read(file.path.parent / name)
     return ""
-
-
-def _notes(path: Path) -> Mapping[str, Any]:
-    try:
-        notes = json.loads(_read(path) or "{}")
-    except (ValueError, RecursionError):
-        return {}  # other programs write other things there
-    return notes if isinstance(notes, dict) else {}
 
 
 def _read(path: Path) -> str:

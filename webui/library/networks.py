@@ -16,7 +16,8 @@ from webui.library.naming import named
 from webui.library.pickles import needs_conversion
 
 HASH_DIGITS = 12
-_ALIAS, _HASH = "ss_output_name", "sshs_model_hash"  # metadata as kohya's trainer writes it
+ALIAS_FACT = "alias"
+ALIAS_KEY, _HASH = "ss_output_name", "sshs_model_hash"  # metadata as kohya's trainer writes it
 _NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 
@@ -35,19 +36,28 @@ def find_network(library: ModelLibrary, files: tuple[ModelFile, ...], name: str)
     return hashed[0] if hashed else None
 
 
-def shown_names(library: ModelLibrary, files: tuple[ModelFile, ...]) -> dict[ModelFile, str]:
-    """The name to write into a tag for each file: its alias where no other file has the same, else its stem."""
-    aliases = {file: alias_of(library, file) for file in files}
+def shown_names(library: ModelLibrary, files: tuple[ModelFile, ...], *, opens: bool = True) -> dict[ModelFile, str]:
+    """The name to write into a tag for each file: its alias where no other file has the same, else its stem.
+
+    Args:
+        opens: read the headers of files whose alias is not known yet; otherwise their stem is taken, which is always
+            a name that a tag may have.
+    """
+    aliases = {file: alias_of(library, file, opens=opens) for file in files}
     counts = Counter(alias.lower() for alias in aliases.values())
     return {file: alias if counts[alias.lower()] == 1 else file.stem for file, alias in aliases.items()}
 
 
-def alias_of(library: ModelLibrary, file: ModelFile) -> str:
-    """The name that its trainer gave it, else the file's stem. Reads the header where it is not known yet."""
-    known = library.fact(file, "alias")
+def alias_of(library: ModelLibrary, file: ModelFile, *, opens: bool = True) -> str:
+    """The name that its trainer gave it, else the file's stem. Where it is not known yet, the header is read if the
+    file may be opened.
+    """
+    known = library.fact(file, ALIAS_FACT)
+    if known is None and not opens:
+        return file.stem
     if known is None:
-        known = metadata_of(library, file).get(_ALIAS) or file.stem
-        library.remember(file, "alias", known)
+        known = metadata_of(library, file).get(ALIAS_KEY) or file.stem
+        library.remember(file, ALIAS_FACT, known)
     return known
 
 

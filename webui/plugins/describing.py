@@ -19,7 +19,7 @@ from pydantic import ValidationError
 import webui
 from webui.domain.errors import UnusableFileError
 from webui.domain.extensions import ExtensionInfo
-from webui.extension_api.markers import API_VERSION
+from webui.extension_api.markers import API_MINOR, API_VERSION
 from webui.library.json_object import json_object, read_json_object
 from webui.library.unfinished import write_atomically
 from webui.plugins.describe import INFO
@@ -69,7 +69,7 @@ def describe_folder(folder: Path, *, time_limit: float = TIME_LIMIT, packages: C
 
 def content_hash(folder: Path) -> str:
     """Changes when a file of the extension, the version of the hooks, or this program's version does."""
-    digest = hashlib.sha256(f"{webui.VERSION} {API_VERSION} {sys.version}".encode())
+    digest = hashlib.sha256(f"{webui.VERSION} {API_VERSION}.{API_MINOR} {sys.version}".encode())
     for root, inner, names in os.walk(folder):
         inner[:] = sorted(name for name in inner if name not in _SKIPPED)
         for name in sorted(names):

@@ -25,6 +25,7 @@ from webui.extension_api.options import Options
 from webui.plugins.calling import Calls, ExtensionError, said
 from webui.plugins.codetrace import PACKAGE, CodeTrace
 from webui.plugins.declared import dialect_of
+from webui.plugins.form_hints import with_checked_hints
 from webui.plugins.manifest import NAME, Manifest, read_manifest
 from webui.plugins.options import schema_of
 
@@ -151,16 +152,25 @@ def _run(folder: Path, info: ExtensionInfo) -> Extension:
     actions = _actions(manager, info.name)
     dialect, notice = dialect_of(manager, options)
     join = next(iter(manager.hook.join_job.get_hookimpls()), None)
+    schema, wrong = _drawn(options, actions) if options else (None, ())
+    infos = []
+    for one in actions.values():
+        form, more = _drawn(one.options, actions)
+        infos.append(ActionInfo(one.name, one.title, form, one.routes, one.light))
+        wrong += more
+    notices = (notice, *(f"{info.name}: how a form is drawn is left out: {sentence}" for sentence in wrong))
     described = replace(
         info,
-        options=schema_of(options) if options else None,
-        actions=tuple(
-            ActionInfo(one.name, one.title, schema_of(one.options), one.routes, one.light) for one in actions.values()
-        ),
+        options=schema,
+        actions=tuple(infos),
         dialect=dialect,
-        notice=notice,
+        notice=". ".join(filter(None, notices)),
     )
     return Extension(described, options, actions, join)
+
+
+def _drawn(options: type[Options], actions: Collection[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    return with_checked_hints(schema_of(options), actions)
 
 
 def installing(packages: Collection[str]) -> str:

@@ -19,7 +19,7 @@ from webui.prompt.embedding_table import EmbeddingTable
 from webui.prompt.embeddings import Embedding, read_embedding
 from webui.prompt.encode import PromptEncoder
 from webui.prompt.schedule import schedules
-from webui.prompt.styles import Style, read_styles
+from webui.prompt.styles import Style, read_all_styles
 from webui.prompt.tokenize import ClipTokenizer
 from webui.weights.convert import ensure_safetensors
 from webui.weights.model import LoadedModel
@@ -53,7 +53,7 @@ class Texts:
 
     Args:
         library: lists the embedding files.
-        styles_file: styles.csv; need not exist.
+        styles_file: the setting that names the files of styles (`prompt.styles.style_files`).
     """
 
     def __init__(self, library: ModelLibrary, styles_file: Path) -> None:
@@ -65,14 +65,12 @@ class Texts:
         self._files: dict[Embedding, ModelFile] = {}
 
     def styles(self, wanted: Collection[str] = ()) -> dict[str, Style]:
-        """The saved styles by name. A damaged file has none, and `problems` says so where any are wanted."""
-        self._styles_problem = ""
-        try:
-            return read_styles(self._styles_file)
-        except UnusableFileError as error:
-            if wanted:
-                self._styles_problem = f"{error}; made without the styles {', '.join(wanted)}"
-            return {}
+        """The saved styles by name. A damaged file has none, and `problems` says so where any of them are wanted."""
+        styles, problems = read_all_styles(self._styles_file)
+        missing = [name for name in wanted if name not in styles]
+        made = f"; made without the styles {', '.join(missing)}"
+        self._styles_problem = f"{'; '.join(problems)}{made}" if problems and missing else ""
+        return styles
 
     def encode(self, plan: Plan, batch: Batch, model: LoadedModel, brought: Sequence[Embedding] = ()) -> Conditioning:
         """The texts of one batch of a pass, for one model; `brought` are embeddings beside those in the folder."""

@@ -30,6 +30,10 @@ class StyleFile:
         self._path = path
         self._lock = threading.Lock()
 
+    @property
+    def path(self) -> Path:
+        return self._path
+
     def read(self) -> dict[str, Style]:
         """The styles by name, in the order of the file. Raises UnusableFileError."""
         return read_styles(self._path)
@@ -41,8 +45,11 @@ class StyleFile:
         except UnusableFileError:
             return ()
 
-    def save(self, style: Style) -> None:
+    def save(self, style: Style, before: str = "") -> None:
         """Add a style, or replace the texts of the one of that name.
+
+        Args:
+            before: the name that it had until now, where it is renamed; it keeps its row.
 
         Raises:
             BadRequestError: naming `name`, `prompt` or `negative_prompt`.
@@ -59,7 +66,7 @@ class StyleFile:
                 if column not in header:
                     header.append(column)
             at = header.index("name")
-            same = [row for row in rows if len(row) > at and row[at] == style.name]
+            same = [row for row in rows if len(row) > at and row[at] == (before or style.name)]
             if not same:
                 same = [[]]
                 rows.append(same[0])

@@ -1,6 +1,7 @@
-"""Saved styles: reading the file styles.csv, and merging a style into a prompt."""
+"""Saved styles: reading styles.csv and further files like it, and merging a style into a prompt."""
 
 import csv
+import glob
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from pathlib import Path
 from webui.domain.errors import UnusableFileError
 
 PLACEHOLDER = "{prompt}"
+ENDING = ".csv"
+MAX_FILES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +76,36 @@ def read_styles(path: Path) -> dict[str, Style]:
     except csv.Error as error:
         raise UnusableFileError(f"{path.name}: not a CSV file, line {rows.line_num}: {error}") from error
     return styles
+
+
+def style_files(setting: Path) -> tuple[Path, ...]:
+    """The files that the setting names, in the order in which they count: of one name in two files the first is meant.
+
+    A plain name is that file (whether or not it exists) and then every `*.csv` in the folder of the same name without
+    the ending: `styles.csv`, `styles/painters.csv`, ... A name with `*`, `?` or `[` is every file that it matches, as
+    A1111's `--styles-file` has it. At most MAX_FILES.
+    """
+    if glob.has_magic(setting.name) and not setting.exists():
+        found = [path for path in setting.parent.glob(setting.name) if path.is_file()]
+        return tuple(sorted(found, key=_by_name)[:MAX_FILES])
+    folder = setting.with_suffix("")
+    further = folder.glob(f"*{ENDING}") if folder != setting and folder.is_dir() else ()
+    return (setting, *sorted((path for path in further if path.is_file()), key=_by_name))[:MAX_FILES]
+
+
+def read_all_styles(setting: Path) -> tuple[dict[str, Style], tuple[str, ...]]:
+    """The styles of all files by name, and a sentence for each file that is damaged and counts as empty."""
+    styles: dict[str, Style] = {}
+    problems = []
+    for path in style_files(setting):
+        try:
+            further = read_styles(path)
+        except UnusableFileError as error:
+            problems.append(str(error))
+        else:
+            styles |= {name: style for name, style in further.items() if name not in styles}
+    return styles, tuple(problems)
+
+
+def _by_name(path: Path) -> str:
+    return path.name.casefold()

@@ -11,6 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from webui.api.application import create
+from webui.api.page.library_door import LibraryDoor
+from webui.api.page.page_routes import picture_files
+from webui.api.page.picture_by_id import finder_of_pictures
 from webui.api.parts import EncodedImage, Parts
 from webui.api.sdapi.dialect.chosen import ChosenSettings
 from webui.api.webhooks import HookRules, Webhooks
@@ -20,7 +23,11 @@ from webui.domain.result import GeneratedImage
 from webui.domain.saving import Saving
 from webui.domain.settings import BackSettings, Settings
 from webui.engine.engine import Engine
+from webui.engine.indexing import indexing
 from webui.executors.registry import executor_named
+from webui.gallery.desktop import has_desktop, reveal
+from webui.gallery.gallery import Gallery
+from webui.gallery.picture_facts import Origin
 from webui.installing.live import InstallDoor, LiveExtensions
 from webui.installing.lockfile import FILE as LOCK_FILE
 from webui.installing.packages import Packages
@@ -41,7 +48,7 @@ from webui.preferences.door import PreferencesDoor
 from webui.preferences.preferences import Preferences
 from webui.preferences.presets import Presets
 from webui.preferences.settings_file import SettingsFile
-from webui.prompt.style_file import StyleFile
+from webui.prompt.style_book import StyleBook
 from webui.server.credentials import parse_users
 from webui.server.datalock import DataLock
 from webui.server.guard import Application, Guard, Policy, is_loopback
@@ -97,6 +104,7 @@ class Wired:
     live: LiveExtensions
     installer: Installer
     images: ImageStore
+    gallery: Gallery
     preferences: Preferences
     in_force: Callable[[], Settings]
 
@@ -133,6 +141,8 @@ def wired(
         )
         images = ImageStore.from_settings(settings)
         store = JobStore(settings.data_dir / "webui.sqlite3")
+        gallery = _gallery(settings, store, lambda: bool(engine.running()))
+        stack.callback(gallery.close)
         installing = installer(settings)
         installing.recover()
         # beside the start: an outputs folder may hold very many files
@@ -153,11 +163,12 @@ def wired(
             max_queue=settings.max_queue,
             resume=resume,
             extensions=extensions,
+            on_picture=indexing(gallery),
         )
         stack.callback(engine.close)
         extensions_live.open()
         _choose_defaults(engine, settings)
-        yield Wired(engine, extensions_live, installing, images, preferences, in_force)
+        yield Wired(engine, extensions_live, installing, images, gallery, preferences, in_force)
 
 
 @contextlib.contextmanager
@@ -174,6 +185,8 @@ def make(settings: Settings, given: Mapping[str, str] = MappingProxyType({})) ->
     policy = policy_of(settings)
     with wired(settings, resume=True, given=given) as parts:
         closing, stopping = Flag(), Stopping()
+        parts.gallery.trash.purge_old()
+        parts.gallery.scanner.start()
         inner = below(settings.subpath, _application(settings, parts, closing, stopping))
         yield App(parts.engine, without(settings.subpath, Guard(inner, policy)), closing, stopping)
 
@@ -270,15 +283,29 @@ def _infos(settings: Settings, disabled: Collection[str]) -> tuple[ExtensionInfo
 
 def install_door(settings: Settings, wired: Wired) -> InstallDoor:
     """Who may install what through page and API. Further names mean that others can reach the server."""
+    return InstallDoor(wired.installer, wired.live, Permission(settings.allow_extension_install, _is_local(settings)))
+
+
+def _is_local(settings: Settings) -> bool:
+    """Whether the server is reached from this machine only."""
     called_from_here = not (settings.allowed_hosts or settings.cors_origins or settings.cors_origin_pattern)
-    local = is_loopback(settings.host) and called_from_here
-    return InstallDoor(wired.installer, wired.live, Permission(settings.allow_extension_install, local))
+    return is_loopback(settings.host) and called_from_here
+
+
+def _gallery(settings: Settings, store: JobStore, is_busy: Callable[[], bool]) -> Gallery:
+    """The library of pictures. Those that jobs made before there was one get their owners from the jobs."""
+
+    def origins() -> dict[str, Origin]:
+        return {path: Origin(owner, job, position) for path, job, position, owner in store.origins()}
+
+    return Gallery(settings.data_dir, settings.outputs_dir, origins=origins, is_busy=is_busy)
 
 
 def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stopping) -> Application:
     """The API, and the page beside it where it is wanted. `--nowebui` never loads gradio."""
     engine, door, preferences = wired.engine, install_door(settings, wired), wired.preferences
-    styles = StyleFile(settings.styles_path)
+    styles = StyleBook(settings.styles_path)
+    shared = len(parse_users(settings.api_auth)) > 1
     unload = functools.partial(_unload, wired)
     chosen = ChosenSettings(program_options(settings), settings.data_dir / OPTIONS_FILE)
     preferences.connect(live(engine, wired.images, chosen, unload))
@@ -290,6 +317,7 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
         engine=engine,
         encode=encode,
         styles=styles.read,
+        style_book=styles,
         chosen=chosen,
         save_grid=wired.images.save,
         webhooks=Webhooks(HookRules(settings.webhook_hosts, settings.webhook_secret, settings.webhook_private)),
@@ -304,10 +332,18 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             Presets(settings.data_dir / PRESETS_FILE),
             Permission(loopback_only=door.permission.loopback_only).allows,
         ),
+        library=LibraryDoor(
+            wired.gallery,
+            engine,
+            single_user=not shared,
+            local=_is_local(settings),
+            reveal=reveal if has_desktop() else None,
+        ),
         cache_dir=settings.data_dir / "cache",
-        is_shared=len(parse_users(settings.api_auth)) > 1,
+        is_shared=shared,
     )
-    application = create(parts, with_api=settings.api or not settings.webui)
+    pictures = picture_files(parts)
+    application = create(parts, with_api=settings.api or not settings.webui, pictures=pictures)
     if settings.webui:
         from webui.ui.mount import mount
 
@@ -318,12 +354,12 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             outputs_dir=settings.outputs_dir,
             save_images=settings.save_images,
             embed_parameters=settings.embed_parameters,
-            styles=styles,
             installing=door,
             look=lambda: (preferences.running.theme, preferences.running.language),
             quick=settings.quicksettings,
             localizations=(ROOT / LOCALIZATIONS, settings.data_dir / LOCALIZATIONS),
             root_path=settings.subpath,
+            find_picture=finder_of_pictures(parts, pictures),
         )
         return UploadQuota(application, settings.data_dir / "temp" / "gradio")
     return application

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from webui.engine.engine import Engine
     from webui.engine.generating import GenerationJob
     from webui.jobs.job import JobStatus
-    from webui.jobs.record import JobRecord
 
 LOGGER = logging.getLogger(__name__)
 FRAME = 0.2  # seconds that lie at least between two looks of a job on its way
@@ -64,7 +63,7 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Follows jobs, and has the handlers of the buttons Interrupt and Skip, and of a page that is loaded again."""
+    """Follows jobs, and has the handler of the button Interrupt."""
 
     engine: "Engine"
     results: Results
@@ -74,17 +73,6 @@ class Runner:
     def submit(self, request: GenerationRequest, owner: str) -> "GenerationJob":
         """Put a request of the page into the queue; `owner` tells whose it is."""
         return self.engine.submit(request, save=self.save_images, owner=owner)
-
-    async def resume(self, job_id: str | None) -> AsyncIterator[Updates]:
-        """Show this browser's last job again after a reload of the page or a restart of the program."""
-        job = self.job(job_id)
-        if job is not None and (not job.ended or (job.state == "done" and job.images)):
-            async for updates in self.follow(job):
-                yield updates
-        elif job_id:
-            record = await asyncio.to_thread(self.engine.queue.record, job_id)
-            if record is not None and record.state == "done":
-                yield await asyncio.to_thread(self._stored, record)
 
     async def follow(self, job: "GenerationJob") -> AsyncIterator[Updates]:
         """Updates of the page until the job has ended, then its pictures, or its error as one sentence."""
@@ -119,22 +107,6 @@ class Runner:
             return {where.bar: markup.queued_bar(now.position), where.preview: "", where.status: waits}
         bar = markup.progress_bar(now.progress, job.eta())
         return {where.bar: bar, where.preview: markup.preview(now.preview), where.status: markup.notices(now.notices)}
-
-    def _stored(self, record: "JobRecord") -> Updates:
-        """The pictures of a job that ended before the program was started, from their files."""
-        where, files, shown = self.results, [], []
-        for picture in record.pictures:
-            try:
-                files.append(str(self.album.add_file(Path(picture.path))))
-            except OSError:  # moved or removed since
-                LOGGER.info("job %s: %s is no longer there", record.id, picture.path or "an unsaved picture")
-                continue
-            shown.append(
-                {"text": picture.infotext, "seed": picture.seed, "subseed": picture.subseed, "file": files[-1]}
-            )
-        if not files:
-            return {}
-        return {**self._gallery(shown, files), where.status: markup.notices(record.notices)}
 
     def _done(self, result: GenerationResult) -> Updates:
         """Updates that show the pictures, how long each phase took, and the notices."""
@@ -175,14 +147,6 @@ class Runner:
         if job is None:
             return markup.message("notice", NOTHING)
         job.cancel()
-        return ""
-
-    def skip(self, job_id: str | None) -> str:
-        """End the batch of this browser's job; what to say where none runs. Jobs of others are never touched."""
-        job = self._own(job_id)
-        if job is None or job.state != "running":
-            return markup.message("notice", NOTHING)
-        job.skip()
         return ""
 
     def _own(self, job_id: str | None) -> "GenerationJob | None":

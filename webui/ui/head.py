@@ -15,7 +15,13 @@ END = b"</head>"
 VIEWPORT = "width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content"
 
 
-def tags(styles: Sequence[str], scripts: Sequence[str], data: Mapping[str, Any], meta: Mapping[str, str]) -> str:
+def tags(
+    styles: Sequence[str],
+    scripts: Sequence[str],
+    data: Mapping[str, Any],
+    meta: Mapping[str, str],
+    modules: Sequence[str] = (),
+) -> str:
     """The elements that are put in.
 
     Args:
@@ -23,9 +29,11 @@ def tags(styles: Sequence[str], scripts: Sequence[str], data: Mapping[str, Any],
         scripts: addresses of scripts that run before anything is drawn.
         data: what the last of them finds in its own `data-` attributes, as JSON where it is no text.
         meta: further `<meta>` elements by name.
+        modules: addresses of modules that are fetched early, because scripts will import them.
     """
     lines = [f'<meta name="{_safe(name)}" content="{_safe(content)}">' for name, content in meta.items()]
     lines += [f'<link rel="stylesheet" href="{_safe(address)}">' for address in styles]
+    lines += [f'<link rel="modulepreload" href="{_safe(address)}">' for address in modules]
     values = {name: value if isinstance(value, str) else json.dumps(value) for name, value in data.items()}
     attributes = "".join(f' data-{_safe(name)}="{_safe(value)}"' for name, value in values.items())
     *others, last = (f'<script src="{_safe(address)}"' for address in scripts)

@@ -2,12 +2,9 @@
 
 import base64
 import html
-from collections.abc import Callable, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
-from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import Notice, Phase, Progress
-from webui.library.cards import Card
 
 PHASES: tuple[tuple[Phase, str], ...] = (
     ("waiting", "Waiting"),
@@ -58,43 +55,6 @@ def share_bar(fraction: float, text: str) -> str:
     )
 
 
-_WORDS = MappingProxyType({"aside": "set aside"})  # for states whose name is no word
-
-
-def extensions(infos: Sequence[ExtensionInfo]) -> str:
-    """The list of extensions: what each is, whether it works, and why not."""
-    if not infos:
-        return message("notice", "There are no extensions. Each has a folder of its own in extensions/.")
-    rows = "".join(
-        f"<tr><td><b>{html.escape(info.name)}</b> {html.escape(info.version)}</td>"
-        f'<td class="{info.state}">{_WORDS.get(info.state, info.state)}</td>'
-        f"<td>{html.escape(info.description)}{_reason(info)}</td></tr>"
-        for info in infos
-    )
-    return f'<table class="extensions"><tbody>{rows}</tbody></table>'
-
-
-def plan(rows: Sequence[tuple[str, str]], warning: str) -> str:
-    """What an installation would do: headings with texts, then a warning."""
-    lines = "".join(f"<tr><td><b>{html.escape(one)}</b></td><td>{html.escape(text)}</td></tr>" for one, text in rows)
-    return f'<table class="extensions"><tbody>{lines}</tbody></table>{message("notice", warning)}'
-
-
-def installed(name: str, text: str) -> str:
-    """The line of an installed extension."""
-    return f"<span><b>{html.escape(name)}</b> {html.escape(text)}</span>"
-
-
-def _reason(info: ExtensionInfo) -> str:
-    notice = message("notice", info.notice) if info.notice else ""
-    if not info.error:
-        return notice
-    trace = (
-        f"<details><summary>Where</summary><pre>{html.escape(info.traceback)}</pre></details>" if info.traceback else ""
-    )
-    return message("error", info.error) + trace
-
-
 def queued_bar(position: int) -> str:
     """The bar of a job that waits behind others."""
     behind = f", {position} before it" if position > 0 else ""
@@ -113,33 +73,6 @@ def message(kind: str, text: str) -> str:
     return f'<div class="message {html.escape(kind)}">{html.escape(text)}</div>'
 
 
-def token_counter(text: str, fault: str = "") -> str:
-    """`12/75` in the corner of a prompt box; red where `fault` says what is wrong with the prompt."""
-    wrong = f' wrong" title="{html.escape(fault)}' if fault else ""
-    return f'<span class="tokens{wrong}">{html.escape(text)}</span>'
-
-
 def notices(entries: Sequence[Notice]) -> str:
     """Each notice with its source."""
     return "".join(message("notice", f"{entry.source}: {entry.text}") for entry in entries)
-
-
-def cards(entries: Sequence[Card], picture: Callable[[Card], str], title: str) -> str:
-    """A grid of cards; `picture` gives the address of a card's preview, "" where it has none."""
-    if not entries:
-        return f'<div class="cards-none">There is nothing of the kind {html.escape(title)} yet.</div>'
-    return f'<div class="cards">{"".join(_card(card, picture(card)) for card in entries)}</div>'
-
-
-def _card(card: Card, address: str) -> str:
-    def attribute(value: str) -> str:
-        return html.escape(value, quote=True)
-
-    image = f'<img loading="lazy" alt="" src="{attribute(address)}">' if address else ""
-    about = f'<span class="about">{html.escape(card.description)}</span>' if card.description else ""
-    search = f"{card.file} {card.name} {card.description}".lower()
-    return (
-        f'<button type="button" class="card" data-kind="{attribute(card.kind)}" data-file="{attribute(card.file)}" '
-        f'data-text="{attribute(card.text)}" data-search="{attribute(search)}" title="{attribute(card.file)}">'
-        f'{image}<span class="name">{html.escape(card.name)}</span>{about}</button>'
-    )

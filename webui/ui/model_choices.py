@@ -35,6 +35,11 @@ def upscaler_choices(library: "ModelLibrary") -> Choices:
     return [(name, name) for name in upscaler_names(library)]
 
 
+def enlarging_choices(library: "ModelLibrary") -> Choices:
+    """Upscalers that do enlarge."""
+    return [choice for choice in upscaler_choices(library) if choice[1] != "None"]
+
+
 def hires_upscaler_choices(library: "ModelLibrary") -> Choices:
     """Ways to stretch latents, then upscalers of pictures."""
     return [*((name, name) for name in LATENT_UPSCALERS), *upscaler_choices(library)]

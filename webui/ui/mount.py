@@ -12,9 +12,9 @@ from starlette.middleware import Middleware
 
 from webui.domain.settings import Theme
 from webui.installing.live import InstallDoor
-from webui.prompt.style_file import StyleFile
 from webui.ui import head
 from webui.ui.assets import Assets
+from webui.ui.create.creation import FindPicture, no_pictures
 from webui.ui.page import build
 from webui.ui.quicksettings import QUICK
 from webui.ui.theme import theme
@@ -27,6 +27,7 @@ STATIC = Path(__file__).parent / "static"
 MAX_UPLOAD = "64mb"
 STYLES = ("tokens.css", "frame.css", "controls.css")  # those of single components follow, by name
 FIRST_SCRIPT = "boot.js"
+FIRST_MODULE = "page.js"  # which that one imports
 STREAM_SCRIPT = "whole_stream.js"  # has to be there before Gradio asks for anything
 META = MappingProxyType({"viewport": head.VIEWPORT, "color-scheme": "dark light"})
 
@@ -39,7 +40,6 @@ def mount(
     outputs_dir: Path,
     save_images: bool = True,
     embed_parameters: bool = True,
-    styles: StyleFile | None = None,
     installing: InstallDoor | None = None,
     path: str = "/",
     root_path: str = "",
@@ -47,6 +47,7 @@ def mount(
     look: Callable[[], tuple[Theme, str]] | None = None,
     quick: Sequence[str] = QUICK,
     localizations: Sequence[Path] = (),
+    find_picture: FindPicture = no_pictures,
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
 
@@ -58,7 +59,6 @@ def mount(
         outputs_dir: refused to the browser as a folder; single pictures are linked into `temp_dir` when shown.
         save_images: whether the page's pictures are saved.
         embed_parameters: whether pictures that are not saved carry their generation text.
-        styles: the saved styles; None: none can be saved.
         installing: how extensions are installed; None: not on this page.
         path: where the page hangs in the application.
         root_path: where the application hangs, behind a proxy.
@@ -67,6 +67,7 @@ def mount(
         look: tells theme and language ("" for English) each time that the page is asked for; None: they are
             `colours` and English.
         quick: the paths of the fields in the header.
+        find_picture: finds a picture by the id that the page has for it, for whoever may see it.
         localizations: further folders with dictionaries (`<language>.json`); they are read now.
 
     Returns:
@@ -82,9 +83,9 @@ def mount(
         temp_dir=uploads,
         save_images=save_images,
         embed_parameters=embed_parameters,
-        styles=styles,
         installing=installing,
         quick=quick,
+        find_picture=find_picture,
     )
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
@@ -131,7 +132,9 @@ def added_to_head(assets: Assets, colours: Theme, languages: Mapping[str, str], 
     others = sorted(name for name in assets.files if name.endswith(".css") and name not in STYLES)
     data = {"theme": colours, "version": assets.version, "languages": dict(languages), "language": language}
     styles = [assets.address(name) for name in (*STYLES, *others)]
-    return head.tags(styles, [assets.address(name) for name in (STREAM_SCRIPT, FIRST_SCRIPT)], data, META)
+    scripts = [assets.address(name) for name in (STREAM_SCRIPT, FIRST_SCRIPT)]
+    modules = [assets.address(name) for name in assets.modules_of(FIRST_MODULE)]
+    return head.tags(styles, scripts, data, META, modules)
 
 
 def _private(folder: Path) -> Path:

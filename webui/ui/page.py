@@ -1,36 +1,31 @@
 """The page: `build` draws each part into its place in the frame and connects the parts with one another."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 from gradio.components import Component
 
 from webui.installing.live import InstallDoor
-from webui.prompt.style_file import StyleFile
 from webui.ui import (
-    cards,
-    extension_views,
-    extras_tab,
+    extensions_tab,
     frame,
+    learn_tab,
+    library_tab,
+    models_tab,
     own_size,
-    paste,
     quicksettings,
-    style_editor,
-    tokens,
-    txt2img,
+    upscale_tab,
 )
-from webui.ui.album import Album
-from webui.ui.create import connecting, dock, keeping, saying, stage, starting
-from webui.ui.create.creation import CreateForm
+from webui.ui.create import canvas, connecting, dock, keeping, saying, stage, starting
+from webui.ui.create.creation import CreateForm, FindPicture, no_pictures
+from webui.ui.create.dock import Dock
 from webui.ui.create.filling import Filling, Updates
-from webui.ui.create.settings_pane import Group
 from webui.ui.create.submit import Submission
 from webui.ui.events import bind
-from webui.ui.extension_views import names_of
-from webui.ui.generate import Results, Runner
+from webui.ui.forms_of_extensions.extension_sections import SectionsDrawing
 from webui.ui.layout import Pen
 from webui.ui.own import own
 from webui.ui.uploads import Page
@@ -47,9 +42,9 @@ def build(
     temp_dir: Path,
     save_images: bool = True,
     embed_parameters: bool = True,
-    styles: StyleFile | None = None,
     installing: InstallDoor | None = None,
     quick: Sequence[str] = quicksettings.QUICK,
+    find_picture: FindPicture = no_pictures,
 ) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
 
@@ -58,9 +53,9 @@ def build(
         temp_dir: the private folder of the pictures that are shown, inside Gradio's upload folder (see `mount`).
         save_images: whether pictures are saved to the outputs folder.
         embed_parameters: whether pictures that are not saved carry their generation text.
-        styles: the saved styles; None: there are none, and none can be saved.
         installing: how extensions are installed; None: not on this page.
         quick: the paths of the fields in the header; the checkpoint is always among them.
+        find_picture: finds a picture by the id that the page has for it, for whoever may see it.
     """
     starting_values = own_size.starting(engine)[0]
     pen = Pen(starting_values)
@@ -68,49 +63,40 @@ def build(
         frame.header()
         quick = quicksettings.usable(quick)
         refresh = quicksettings.draw(pen, engine, quick)
-        with frame.tabs() as tabs:
+        with frame.tabs():
             with frame.tab("txt2img"):
-                made = _draw_form(pen, styles, engine)
+                made = _draw_form(pen, engine)
             frame.tab("img2img")
             frame.tab("inpaint")
             form = pen.form()
             filling = Filling(engine, form)
             with frame.tab("extras"):
-                upscalers = extras_tab.draw(
-                    engine, temp_dir / "shown", save_images=save_images, embed_parameters=embed_parameters
-                )
-            frame.tab("image_browser")
-            frame.tab("modelmerger")
-            with frame.tab("pnginfo"), gr.Tabs(elem_classes="subtabs"), gr.Tab("PNG Info", id="png_info"):
-                paste.draw_pnginfo(filling, tabs)
-            album = Album(temp_dir / "shown", embed_parameters)
-            with frame.tab("extensions"), gr.Tabs(elem_classes="subtabs"):
-                extension_views.draw_tabs(engine, album, installing)
+                upscale_tab.draw(engine, save_images=save_images)
+            with frame.tab("image_browser"):
+                library_tab.draw()
+            with frame.tab("modelmerger"):
+                browser = models_tab.draw(engine)
+            with frame.tab("pnginfo"), gr.Tabs(elem_classes="subtabs"):
+                learn_tab.draw()
+            with frame.tab("extensions"):
+                extensions_tab.draw(engine, installs=installing is not None)
             with frame.tab("settings"):
                 own("settings", elem_id="settings")
         pane, said, tools = made.pane, made.pane.said, made.pane.tools
         kept = keeping.kept(form, [tools.transparency], quick)
-        create = CreateForm(form, made.mode, made.canvas, tools.transparency, tools.mask_details)
+        create = CreateForm(form, made.mode, made.canvas, tools.transparency, tools.mask_details, find_picture)
         submission = Submission(engine, create, save_images)
-        generated = connecting.connect(pane, submission, filling, made.dock.generate, kept)
-        runner = Runner(engine, made.results, album, save_images)
-
-        async def follow(answer: str) -> AsyncIterator[dict[Component, Any]]:
-            async for updates in runner.resume(saying.job_in(answer)):
-                yield updates
-
-        bind(generated.then, follow, [said], made.results.all)
-        txt2img.connect(pen, made.dock, made.results, runner)
-        _connect_prompts(engine, pen, made.dock, styles)
+        connecting.connect(pane, submission, filling, made.dock.generate, kept)
+        stage.connect(made.strip, made.dock.generate, made.dock.interrupt, made.dock.skip)
+        dock.connect(made.dock, engine, pen.controls["checkpoint"], pen.controls["vae"])
         quicksettings.connect(pen, engine, refresh, said, quick)
         own_size.connect(pen, engine, pane.trained)
+        models_tab.connect(browser, engine, pen.controls["checkpoint"])
 
         def start() -> Updates:
             return starting.start(engine, form, kept, said, drawn=starting_values)
 
         saying.tell(bind(page.load, start, None, starting.outputs(form, kept, said)), said)
-        bind(page.load, lambda: extras_tab.fresh_lists(engine), None, upscalers)
-        bind(page.load, runner.resume, [made.results.job], made.results.all)
     blocks: gr.Blocks = page
     return blocks
 
@@ -120,38 +106,26 @@ class _Made:
     """What was drawn into the panes of the tab where pictures are made."""
 
     pane: connecting.Drawn
-    dock: txt2img.DockButtons
-    results: Results
+    dock: Dock
+    strip: Component
     mode: Component
     canvas: Component
 
 
-def _draw_form(pen: Pen, styles: StyleFile | None, engine: "Engine") -> _Made:
+def _draw_form(pen: Pen, engine: "Engine") -> _Made:
     """Draw the panes of the form, inside the caller's tab."""
 
-    def sections(group: Group) -> bool:
-        if group != "expert":
-            return False
-        pen.extensions = extension_views.draw_accordions(engine.extensions.infos, pen.tab, names_of(engine))
-        return True
-
+    sections = SectionsDrawing(engine.extensions.infos, pen.tab)
     panes = frame.panes(pen.tab)
     with panes.settings:
-        pane = connecting.draw(pen, sections)
+        pane = connecting.draw(pen, sections.draw)
+        pen.extensions = sections.sections
     with panes.stage:
-        results = stage.draw(pen)
-        canvas = gr.JSON(None, visible="hidden", elem_id="img2maskimg")
+        stage.draw()
+        drawn = canvas.draw()
+    with panes.strip:
+        strip = stage.draw_strip()
     with panes.dock:
-        buttons = dock.draw(pen, styles)
-        cards.draw(engine, pen.controls["checkpoint"])
+        buttons = dock.draw(pen)
     mode = gr.Textbox("txt2img", visible="hidden", interactive=True, elem_id="create_mode", label="Mode")
-    return _Made(pane, buttons, results, mode, canvas)
-
-
-def _connect_prompts(engine: "Engine", pen: Pen, buttons: txt2img.DockButtons, styles: StyleFile | None) -> None:
-    """Connect the token counters and the editor of styles."""
-    counting = tokens.Counting(engine, dict if styles is None else styles.read)
-    tokens.connect(pen, buttons.counters, counting)
-    tokens.connect_load(buttons.counters, counting, engine.starting_values)
-    if styles is not None and buttons.styles is not None:
-        style_editor.connect([buttons.styles], styles)
+    return _Made(pane, buttons, strip, mode, drawn)

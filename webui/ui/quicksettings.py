@@ -31,6 +31,7 @@ FILES: Mapping[str, Choices] = MappingProxyType(
         "refiner.checkpoint": model_choices.refiner_choices,
         "task.hires.checkpoint": model_choices.hires_checkpoint_choices,
         "task.hires.upscaler": model_choices.hires_upscaler_choices,
+        "task.resize_upscaler": model_choices.enlarging_choices,
     }
 )
 

@@ -159,3 +159,13 @@ def test_reset_goes_to_the_starting_values_and_can_be_undone(states: Page) -> No
     )
     assert states.evaluate("one.reset([7, 7])") == [3, 2]
     assert states.evaluate("one.undo([3, 2])") == [7, 7]
+
+
+def test_what_the_program_remembers_is_undone_but_neither_kept_nor_reset(states: Page) -> None:
+    states.evaluate(
+        "window.remembering = () => new (states({}).constructor)(['a', 'b'], {a: 1, b: 2}, localStorage, ['b'])"
+    )
+    states.evaluate("window.one = remembering(); one.begin({a: 1, b: 5}, [1, 4]); one.changed([3, 9]); one.settle()")
+    assert states.evaluate("remembering().begin(null, [1, 4])") == [3, SKIP]
+    assert states.evaluate("one.reset([3, 9])") == [1, SKIP]
+    assert states.evaluate("one.undo([3, 9])") == [1, 4]

@@ -272,7 +272,7 @@ def test_a_picture_must_have_been_uploaded_here(layers: Any, field: str, files: 
 def test_inpainting_needs_a_mask(files: Path) -> None:
     Image.new("RGBA", (64, 48)).save(files / "mask.png")
     for layers in (drawing(files, "picture"), drawing(files, "picture", "mask")):
-        with pytest.raises(BadRequestError, match="nothing is masked yet"):
+        with pytest.raises(BadRequestError, match="Nothing is masked yet"):
             FORM.read({**values_of(FORM), FORM.mode: "inpaint", FORM.canvas: layers})
 
 

@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
+from PIL import Image
 
 from tests.doors import PATIENCE
 from tests.ui.fakes import FakeEngine
-from webui.domain.request import GenerationRequest
+from webui.domain.request import GenerationRequest, Txt2Img
 from webui.ui import quicksettings
 from webui.ui.create import saying, settings_pane
 from webui.ui.create.creation import CreateForm
@@ -74,4 +76,31 @@ def test_the_mode_in_view_wants_its_picture(submission: Submission, tmp_path: Pa
     values = {control: getattr(control, "value", None) for control in create.components}
     for mode in ("img2img", "inpaint"):
         said = json.loads(asyncio.run(submission.submit({**values, create.mode: mode})))
-        assert said["text"] == "Picture: drop one on the canvas first, or send one there"
+        assert said["text"] == "Picture: Drop a picture first."
+
+
+def test_a_picture_in_view_is_enlarged_with_the_options_of_the_form(
+    submission: Submission, engine: FakeEngine, tmp_path: Path
+) -> None:
+    Image.new("RGB", (96, 67), (1, 2, 3)).save(tmp_path / "made.png")
+    asked: list[tuple[str, str]] = []
+
+    def found(picture: str, owner: str) -> Path:
+        asked.append((picture, owner))
+        return tmp_path / "made.png"
+
+    create = replace(submission.create, find_picture=found)
+    values = {control: getattr(control, "value", None) for control in create.components}
+    controls = create.form.controls
+    values |= {controls["task.hires.scale"]: 1.5, controls["n_iter"]: 4, create.mode: "inpaint", controls["steps"]: 1}
+    text = "a\nSteps: 3, Sampler: Euler, Seed: 77, Variation seed: 8, Variation seed strength: 0.5, Size: 96x64"
+    said = json.loads(asyncio.run(Submission(engine, create, True).enlarge(values, "job/0", text)))
+    job = engine.job(said["job"])
+    assert job is not None
+    task = job.work.task
+    assert isinstance(task, Txt2Img)
+    assert task.first_pass is not None
+    assert (task.hires.enabled, task.hires.scale, task.first_pass.height) == (True, 1.5, 67)
+    assert (job.work.seed, job.work.subseed, job.work.n_iter, job.work.height) == (77, 8, 1, 64)
+    assert asked == [("job/0", "")]
+    job.result(PATIENCE)

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.ui.driving import eventually, generate
+from tests.ui.driving import WAIT, eventually, generate
 from tests.ui.fakes import FakeEngine
 from webui.domain.inpainting import Inpainting
 from webui.domain.request import Img2Img
@@ -55,6 +55,12 @@ def stroke(page: Page, *points: tuple[float, float]) -> None:
 
 def tool(page: Page, name: str) -> None:
     page.get_by_role("toolbar", name="Tools of the canvas").get_by_role("button", name=name, exact=True).click()
+
+
+def source(page: Page) -> None:
+    """Back from the result to what it was made from."""
+    page.get_by_role("radio", name="Source").click()
+    expect(page.locator("#img2maskimg .canvas-view")).to_be_visible()
 
 
 def submitted(page: Page, engine: FakeEngine, count: int = 1) -> Img2Img:
@@ -114,7 +120,7 @@ def test_i_load_a_mask_that_i_made_elsewhere(page: Page, engine: FakeEngine) -> 
 
 def colour(page: Page, value: str) -> None:
     tool(page, "Layers and brush")
-    page.get_by_label("Colour").fill(value)
+    page.get_by_label("Colour", exact=True).fill(value)
     page.keyboard.press("Escape")
 
 
@@ -223,6 +229,7 @@ def test_i_upload_a_picture_once_however_often_i_generate(page: Page, engine: Fa
     assert len(sent) == 2
     submitted(page, engine, 2)
     assert len(sent) == 2
+    source(page)
     stroke(page, (50, 100), (90, 100))
     submitted(page, engine, 3)
     assert len(sent) == 3
@@ -253,7 +260,7 @@ def test_i_send_the_result_to_inpaint_and_put_the_next_back_in_its_place(page: P
     task = submitted(page, engine, 2)
     assert task.image.width == width
     first = mask(task)
-    page.get_by_role("radio", name="Source").click()
+    source(page)
     tool(page, "Layers and brush")
     page.get_by_role("button", name="Use the result as the source").click()
     page.keyboard.press("Escape")
@@ -267,6 +274,26 @@ def test_files_that_i_did_not_upload_are_not_read(page: Page, engine: FakeEngine
         "(path) => (window.webui.canvas.value = async () => ({ picture: { path }, size: [256, 192] }))",
         str(tmp_path / "secret.png"),
     )
-    page.locator("#txt2img_generate").click()
-    expect(page.get_by_text("not uploaded here").first).to_be_visible()
+    with page.expect_response("**/gradio_api/run/**") as answer:
+        page.locator("#txt2img_generate").click()
+    assert "not uploaded here" in answer.value.text()
     assert engine.asked == []
+
+
+def test_i_mask_with_a_finger_on_a_phone(browser: Browser, address: str, engine: FakeEngine) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(f"{address}?tab=inpaint")
+    open_picture(page)
+    view = page.locator("#img2maskimg .canvas-view").bounding_box()
+    generate_button = page.locator("#txt2img_generate").bounding_box()
+    assert view is not None
+    assert generate_button is not None
+    assert view["height"] > 200
+    assert generate_button["y"] + generate_button["height"] <= 844
+    page.touchscreen.tap(*spot(page, 128, 96))
+    painted = mask(submitted(page, engine))
+    assert painted[96, 128] == 255
+    assert painted[5, 5] == 0
+    context.close()

@@ -4,13 +4,19 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Route, expect
+from safetensors.numpy import save_file
 
+from tests.ui.accessibility import axe
 from tests.ui.driving import WAIT, eventually, type_prompt
-from tests.ui.fakes import FakeEngine
+from tests.ui.fakes import FakeEngine, named
+from webui.domain.errors import UnusableFileError
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
+from webui.library.files import ModelFile
+from webui.library.resolution import RESOLUTION
 
 A1111 = (
     "a dog <lora:ink:0.8>\nNegative prompt: cats\nSteps: 31, Sampler: Euler a, Schedule type: Karras, CFG scale: 5.5, "
@@ -26,12 +32,7 @@ HEAR = """async (name) => {
   window.heard = [];
   bus.hear(name, (detail) => window.heard.push(detail));
 }"""
-UPLOAD = """async (bytes) => {
-  const form = new FormData();
-  form.append("files", new Blob([Uint8Array.from(bytes)]), "picture.png");
-  const [path] = await (await fetch(webui.base + "gradio_api/upload", { method: "POST", body: form })).json();
-  window.webui.canvas = { value: async () => ({ picture: { path } }), size: () => ({ width: 83, height: 64 }) };
-}"""
+OPEN = """(bytes) => webui.canvas.open(new File([Uint8Array.from(bytes)], "picture.png", { type: "image/png" }))"""
 
 
 def box(page: Page, name: str) -> Locator:
@@ -198,6 +199,7 @@ def test_read_parameters_fills_the_form_and_one_undo_brings_it_back(page: Page, 
     expect(page.locator("#txt2img_prompt textarea")).to_have_value(A1111)
     expect(switch(page, "Hires. fix")).not_to_be_checked()
     expect(box(page, "txt2img_steps")).to_have_value("20")
+    expect(page.locator("#setting_sd_model_checkpoint input")).to_have_value("mini.safetensors [0123456789]")
 
 
 def test_whole_parameters_pasted_into_the_prompt_fill_the_form(page: Page) -> None:
@@ -327,9 +329,9 @@ def test_prompt_and_size_stay_when_the_mode_changes(page: Page, engine: FakeEngi
     expect(page.locator("#img2img_inpaint_full_res")).to_be_hidden()
     expect(page.locator("#txt2img_hr_section")).to_be_hidden()
     page.locator("#txt2img_generate").click()
-    eventually(page, lambda: "Picture: drop one on the canvas first" in said(page))
+    eventually(page, lambda: "Drop a picture first" in said(page))
     Image.new("RGB", (83, 64), (9, 90, 200)).save(tmp_path / "picture.png")
-    page.evaluate(UPLOAD, [*(tmp_path / "picture.png").read_bytes()])
+    page.evaluate(OPEN, [*(tmp_path / "picture.png").read_bytes()])
     page.locator("#img2img_detect_image_size_btn").click()
     expect(box(page, "txt2img_width")).to_have_value("80")
     fill(page, "img2img_denoising_strength", "0.4")
@@ -340,7 +342,7 @@ def test_prompt_and_size_stay_when_the_mode_changes(page: Page, engine: FakeEngi
     in_mode(page, "Inpaint")
     expect(page.locator("#img2img_inpaint_full_res")).to_be_visible()
     page.locator("#txt2img_generate").click()
-    eventually(page, lambda: "Mask: nothing is masked yet" in said(page))
+    eventually(page, lambda: "Nothing is masked yet" in said(page))
     in_mode(page, "txt2img")
     assert submitted(page, engine, 2).task == Txt2Img()
 
@@ -353,6 +355,39 @@ def test_checkpoint_and_vae_that_are_chosen_at_once_are_both_remembered(page: Pa
     eventually(page, lambda: {name: engine.starting.get(name) for name in wanted} == wanted)
     request = submitted(page, engine)
     assert {name: getattr(request, name) for name in wanted} == wanted
+
+
+def test_new_files_are_found_and_those_that_cannot_be_used_are_named(page: Page, engine: FakeEngine) -> None:
+    ready(page)
+    page.evaluate(HEAR, "notice")
+    engine.library.named = [*engine.library.named, named("checkpoint", "new.safetensors")]
+    page.locator("#refresh_checkpoints").click()
+    eventually(page, lambda: "torn.safetensors cannot be used" in said(page))
+    choose(page, "setting_sd_model_checkpoint", "new.safetensors [0123456789]")
+    assert submitted(page, engine).checkpoint == "new.safetensors"
+
+
+def test_the_size_follows_the_checkpoint_until_it_is_set(
+    page: Page, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready(page)
+    large = tmp_path / "large.safetensors"
+    save_file({"x": np.zeros(1, np.float32)}, large, metadata={RESOLUTION: "1024x1024"})
+
+    def file_of(file: ModelFile) -> Path:
+        if file.name != "sdxl/other.safetensors":
+            raise UnusableFileError("has no file")
+        return large
+
+    monkeypatch.setattr(engine.library, "safetensors", file_of)
+    choose(page, "setting_sd_model_checkpoint", "sdxl/other.safetensors [0123456789]")
+    expect(box(page, "txt2img_width")).to_have_value("1024")
+    expect(page.locator("#txt2img_ratio").get_by_role("radio", name="1:1", exact=True)).to_be_checked()
+    page.locator("#txt2img_ratio label", has_text="2:3").click()
+    expect(box(page, "txt2img_height")).to_have_value("1248")
+    choose(page, "setting_sd_model_checkpoint", "mini.safetensors [0123456789]")
+    eventually(page, lambda: page.locator("#trained_size :is(input, textarea)").input_value() == "512x512")
+    expect(box(page, "txt2img_height")).to_have_value("1248")
 
 
 def test_generate_has_a_menu_for_generating_forever(page: Page, engine: FakeEngine) -> None:
@@ -378,3 +413,45 @@ def test_generate_has_a_menu_for_generating_forever(page: Page, engine: FakeEngi
     page.keyboard.press("Enter")
     eventually(page, lambda: len(asked) == 3)
     assert asked[1:] == [("jobs/j1/finish", {}), ("forever", {"on": False})]
+
+
+def test_on_a_phone_the_settings_are_a_sheet_that_does_the_same(
+    browser: Browser, address: str, engine: FakeEngine
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    page.goto(address)
+    ready(page)
+    page.locator(".sheet-button").tap()
+    page.locator("#txt2img_ratio label", has_text="2:3").tap()
+    expect(box(page, "txt2img_height")).to_have_value("624")
+    switch(page, "Hires. fix").tap()
+    expect(line(page, "txt2img_hr")).to_contain_text("832 × 1248")
+    for name in ("txt2img_hr", "txt2img_refiner"):
+        place = page.locator(f"#{name}_section > .head").bounding_box()
+        assert place is not None
+        assert place["height"] >= 44
+    page.keyboard.press("Escape")
+    page.locator("#txt2img_prompt textarea").fill("a cat on a phone")
+    page.locator("#txt2img_generate").tap()
+    eventually(page, lambda: len(engine.asked) == 1)
+    request = engine.asked[0]
+    assert isinstance(request.task, Txt2Img)
+    assert (request.prompt, request.height, request.task.hires.enabled) == ("a cat on a phone", 624, True)
+    context.close()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_serious_in_the_form_with_everything_on(page: Page, address: str, theme: str) -> None:
+    page.goto(f"{address}?__theme={theme}")
+    ready(page)
+    for mode in ("txt2img", "Inpaint"):
+        in_mode(page, mode)
+        for box_ in page.locator(".section .switch input:visible").all():
+            box_.check()
+        page.wait_for_timeout(400)  # until colours have faded in
+        assert axe(page, "#txt2img_settings") == []
+    page.locator("#txt2img_generate").click(button="right")
+    assert axe(page, "#generate_menu") == []

@@ -32,14 +32,14 @@ def routes(parts: Parts, files: PictureFiles, history: History) -> APIRouter:
     @router.get("/jobs/{job_id}/pictures/{index}")
     def picture(request: Request, job_id: str, index: int) -> Response:
         """The very file that was saved."""
-        file = files.of(job_id, index, _stored(parts, viewer_of(parts, request), job_id, index))
+        file = files.of(job_id, index, stored(parts, viewer_of(parts, request), job_id, index))
         if file is None:
             raise HTTPException(404, NO_PICTURE)
         return _file(request, file)
 
     @router.get("/jobs/{job_id}/pictures/{index}/thumb")
     def thumb(request: Request, job_id: str, index: int) -> Response:
-        data = files.thumbnail(job_id, index, _stored(parts, viewer_of(parts, request), job_id, index))
+        data = files.thumbnail(job_id, index, stored(parts, viewer_of(parts, request), job_id, index))
         if data is None:
             raise HTTPException(404, NO_PICTURE)
         return _kept(request, data, "image/jpeg")
@@ -113,7 +113,7 @@ def _parameters(text: str, job_id: str, work: GenerationRequest | None, *, has_m
     )  # fmt: skip
 
 
-def _stored(parts: Parts, viewer: Viewer, job_id: str, index: int) -> StoredImage | None:
+def stored(parts: Parts, viewer: Viewer, job_id: str, index: int) -> StoredImage | None:
     """What the database knows of a picture that the viewer may see. Raises HTTPException (404)."""
     overview = parts.engine.overview
     job = overview.find(job_id)

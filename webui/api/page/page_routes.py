@@ -14,10 +14,14 @@ from webui.engine.overview import Overview
 FOLDER = "page"  # in the cache folder
 
 
-def routes(parts: Parts) -> APIRouter:
-    """The stream of events, the commands, the pictures of jobs, and the settings."""
+def picture_files(parts: Parts) -> PictureFiles:
+    """The files of the pictures that the page shows. One for a program, as it removes what an earlier run has left."""
     folder = parts.cache_dir / FOLDER if parts.cache_dir is not None else None
-    files = PictureFiles(folder, finder(parts.engine.overview), parts.encode)
+    return PictureFiles(folder, finder(parts.engine.overview), parts.encode)
+
+
+def routes(parts: Parts, files: PictureFiles) -> APIRouter:
+    """The stream of events, the commands, the pictures of jobs, and the settings."""
     history = History(parts.engine.overview, files)
     feed = Feed(parts.engine, history, parts.closing, shows_preview=parts.previews.are_shown)
     router = APIRouter(prefix="/internal/page", include_in_schema=False)

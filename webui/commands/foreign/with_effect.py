@@ -72,9 +72,8 @@ def _theme(values: tuple[str, ...]) -> Meaning:
 
 
 def _styles(values: tuple[str, ...]) -> Meaning:
-    plain = [value for value in values if not set("*?[") & set(value)]
-    settings = {"styles_file": at_home(Path(plain[0]))} if plain else {}
-    return Meaning(settings, "one file is read, the first without `*`" if len(values) > 1 or not plain else "")
+    remark = "" if len(values) == 1 else "the first is read; `*` in it means several files"
+    return Meaning({"styles_file": at_home(Path(values[0]))}, remark)
 
 
 def _on_cpu(values: tuple[str, ...]) -> Meaning:
@@ -134,7 +133,11 @@ _SERVER = (
 _FILES = (
     _own("--data-dir", "settings, history, caches, styles.csv; models of an A1111 that lies there are read too"),
     _own("--models-dir", "the models folder"),
-    _given("--styles-file", "the file of saved styles, instead of styles.csv in the data folder", _styles),
+    _given(
+        "--styles-file",
+        "the file of saved styles, or several by `*` in its name, instead of styles.csv in the data folder",
+        _styles,
+    ),
     _given(
         "--ckpt",
         "this file is listed, and used until another checkpoint is chosen",

@@ -23,7 +23,7 @@ from webui.ui.own import own
 from webui.ui.uploads import foreign_file
 
 SIDES = ("left", "right", "top", "bottom")
-PictureFile = Callable[[str], Path]  # id of a picture -> its file; raises BadRequestError where the user may not see it
+PictureFile = Callable[[str], Path | bytes]  # id -> file or its bytes; BadRequestError where the user may not see it
 NO_PICTURE = "Drop a picture first."
 NO_MASK = "Nothing is masked yet: paint over what shall change."
 _NO_FRAME: Mapping[str, int] = MappingProxyType({})
@@ -111,7 +111,7 @@ def _opened(name: str, sent: Any, resolve: PictureFile | None) -> Image.Image:
     if not isinstance(named, Mapping):
         raise BadRequestError(name, "should be an uploaded file or the id of a picture")
     if resolve is not None and isinstance(found := named.get("id"), str):
-        file = resolve(found)
+        file: Path | bytes = resolve(found)
     else:
         path = named.get("path")
         if not isinstance(path, str) or foreign_file({"path": path}, Path(utils.get_upload_folder())) is not None:

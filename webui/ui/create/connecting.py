@@ -22,7 +22,8 @@ from webui.ui.own import own
 
 FORM = "window.webui.form"
 FILLED = "The form is filled from these parameters. Undo (Ctrl+Alt+Z) brings back what it was."
-EVENTS = ("ready", "undo", "redo", "reset", "take", "fill")  # what `static/form.js` triggers
+LONGEST = 200_000  # characters of a text that fills the form
+EVENTS = ("ready", "undo", "redo", "reset", "take", "fill", "enlarge")  # what `static/form.js` triggers
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def connect(drawn: Drawn, submission: Submission, filling: Filling, generate: gr
     Returns:
         The event of Generate, after which more can be done.
     """
-    drawn.heading.value = {"names": [*kept.controls], "drawn": kept.drawn()}
+    drawn.heading.value = {"names": [*kept.controls], "drawn": kept.drawn(), "remembered": [*kept.remembered]}
     keeping.connect(kept, drawn.heading)
     _connect_tools(drawn)
     _connect_filling(drawn, filling)
@@ -104,6 +105,14 @@ def _connect_generate(drawn: Drawn, submission: Submission, generate: gr.Button)
         trigger_mode="multiple",
     )  # fmt: skip
     saying.tell(done, drawn.said)
+
+    async def enlarge(values: Values, event: gr.EventData, sender: gr.Request) -> str:
+        picture, text = str(getattr(event, "picture", "")), str(getattr(event, "text", ""))
+        return await submission.enlarge(values, picture, text, sender)
+
+    heading: Any = drawn.heading
+    more = {"preprocess": False, "trigger_mode": "multiple"}
+    saying.tell(bind(heading.enlarge, enlarge, {*ordered}, [drawn.said], **more), drawn.said)
     return done
 
 
@@ -111,7 +120,7 @@ def _connect_filling(drawn: Drawn, filling: Filling) -> None:
     checkpoint = drawn.pen.controls["checkpoint"]
 
     def fill(values: Values, event: gr.EventData) -> Updates:
-        text, only = str(getattr(event, "text", "")), getattr(event, "only", None)
+        text, only = str(getattr(event, "text", ""))[:LONGEST], getattr(event, "only", None)
         filled = filling.text(text, values[checkpoint], None if only is None else [*map(str, only)])
         told = filled.told if only is not None else (FILLED, *filled.told)
         return {**filled.updates, drawn.said: saying.notice("\n".join(told))}

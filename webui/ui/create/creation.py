@@ -1,19 +1,31 @@
 """The whole form of txt2img, img2img and inpainting: one set of controls, read as the mode in view wants it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gradio.components import Component
 
 from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest
-from webui.ui.create.drawing import SIDES, Drawing, PictureFile, drawing_of, no_pictures
+from webui.ui.create import canvas
+from webui.ui.create.canvas import SIDES, CanvasValue
 from webui.ui.create.form import Form, validated
 from webui.ui.create.modes import Mode, mode_of
 
 MAX_BLUR, MAX_TRANSPARENCY = 256, 100
 Values = Mapping[Component, Any]
+FindPicture = Callable[[str, str], Path | bytes]  # (id of a picture, who asks) -> its file or what is in it
+
+
+def no_pictures(picture: str, owner: str) -> Path | bytes:
+    """Stands in where no picture has an id.
+
+    Raises:
+        BadRequestError: always.
+    """
+    raise BadRequestError("picture", f"there is no picture {picture!r}; put another one on the canvas")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +35,9 @@ class CreateForm:
     Attributes:
         form: the controls of the request.
         mode: a hidden text box that holds the mode in view.
-        canvas: gives what `drawing` reads.
+        canvas: gives what `canvas.read` reads.
         transparency: of the mask that colours make, in percent; it counts while `mask_details` is switched on.
-        file_of: finds the file of a picture by its id.
+        find_picture: finds the file of a picture by its id.
     """
 
     form: Form
@@ -33,7 +45,7 @@ class CreateForm:
     canvas: Component
     transparency: Component
     mask_details: Component
-    file_of: PictureFile = no_pictures
+    find_picture: FindPicture = no_pictures
 
     @property
     def components(self) -> list[Component]:
@@ -55,23 +67,24 @@ class CreateForm:
         task = nested.setdefault("task", {})
         task["kind"] = "txt2img"
         if mode != "txt2img":
-            nested["task"] = self._of_picture(task, drawing_of(values[self.canvas], self.file_of, owner), mode, values)
+            drawn = canvas.read(values[self.canvas], lambda picture: self.find_picture(picture, owner))
+            nested["task"] = self._of_picture(task, drawn, mode, values)
         return validated(nested)
 
-    def _of_picture(self, task: Mapping[str, Any], drawing: Drawing, mode: Mode, values: Values) -> dict[str, Any]:
+    def _of_picture(self, task: Mapping[str, Any], drawn: CanvasValue, mode: Mode, values: Values) -> dict[str, Any]:
         """The task of img2img. A frame that was dragged counts before margins that were typed."""
         options = {**task, "kind": "img2img"}
         inpainting, outpainting = options.pop("inpainting", {}), options.pop("outpainting", None)
-        if drawing.frame:
-            outpainting = {**(outpainting or {}), **dict.fromkeys(SIDES, 0), **drawing.frame}
+        if drawn.frame:
+            outpainting = {**(outpainting or {}), **dict.fromkeys(SIDES, 0), **drawn.frame}
         if outpainting:
             options["outpainting"] = outpainting
-        is_marked = drawing.mask is not None or drawing.paint is not None
+        is_marked = drawn.mask is not None or drawn.paint is not None
         if mode == "img2img" or (outpainting and not is_marked):
-            return {**options, "image": drawing.painted()}
+            return {**options, "image": drawn.painted()}
         blur = _span("task.inpainting.mask_blur_x", inpainting["mask_blur_x"], MAX_BLUR)
         percent = _span("mask_transparency", values[self.transparency], MAX_TRANSPARENCY)
-        start, mask = drawing.masked(percent if values[self.mask_details] else 0, blur)
+        start, mask = drawn.masked(percent if values[self.mask_details] else 0, blur)
         return {**options, "image": start, "inpainting": {**inpainting, "mask": mask, "mask_blur_y": blur}}
 
 

@@ -21,7 +21,7 @@ OTHERS = "extensions"  # the field for options of extensions without controls
 
 
 class ExtensionControls(Protocol):
-    """The controls of extensions (`ui.extension_views.Accordions`)."""
+    """The controls of extensions (`ui.forms_of_extensions.extension_sections`)."""
 
     @property
     def components(self) -> list[Component]: ...

@@ -28,10 +28,12 @@ class Kept:
 
     Attributes:
         controls: paths of fields, and `#` with the element id for what is no field.
+        remembered: paths of the fields that the program keeps by itself; they can be undone, too.
         starting: a hidden box for the program's starting values, as JSON by the same names.
     """
 
     controls: Mapping[str, Component]
+    remembered: tuple[str, ...]
     starting: gr.Textbox
 
     def drawn(self) -> dict[str, Any]:
@@ -40,11 +42,7 @@ class Kept:
 
     def values(self, updates: Mapping[Any, Any]) -> str:
         """Starting values for `starting`: what the page was made with, changed by these updates of controls."""
-        changed = {
-            name: updates[control]["value"] if isinstance(updates[control], dict) else updates[control]
-            for name, control in self.controls.items()
-            if control in updates
-        }
+        changed = {name: _value(updates[control]) for name, control in self.controls.items() if control in updates}
         return json.dumps({**self.drawn(), **changed})
 
 
@@ -55,11 +53,10 @@ def kept(form: Form, beside: Iterable[Component] = (), remembered: Iterable[str]
         beside: further controls, which are no fields.
         remembered: paths of the fields that the program itself remembers.
     """
-    fields = {path: control for path, control in form.controls.items() if path not in {*remembered}}
     drawn = {*form.controls.values()}
     others = [*form.components, *beside]
     more = {f"#{one.elem_id}": one for one in others if one not in drawn and one.elem_id and not _is_file(one)}
-    return Kept({**fields, **more}, gr.Textbox("", visible="hidden", elem_id="form_starting"))
+    return Kept({**form.controls, **more}, tuple(remembered), gr.Textbox("", visible="hidden", elem_id="form_starting"))
 
 
 def connect(kept: Kept, heading: gr.HTML) -> None:
@@ -78,6 +75,12 @@ def connect(kept: Kept, heading: gr.HTML) -> None:
     changes: list[Any] = [control.change for control in controls if hasattr(control, "change")]
     script = "(...now) => { window.webui.form?.changed(now); return []; }"
     bind(partial(gr.on, changes), None, controls, js=script, trigger_mode="always_last")
+
+
+def _value(update: Any) -> Any:
+    """What a control is set to, whether as a value or by `gr.update`."""
+    is_update = isinstance(update, dict) and update.get("__type__") == "update"
+    return update["value"] if is_update else update
 
 
 def _is_file(control: Component) -> bool:

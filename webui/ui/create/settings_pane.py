@@ -10,6 +10,7 @@ import gradio as gr
 
 from webui.domain.catalog import SAMPLERS, SCHEDULES
 from webui.domain.parameters.pictures import MORE
+from webui.domain.upscale import PLAIN_UPSCALERS
 from webui.ui.create import second_pass
 from webui.ui.create.modes import OF_PICTURES, Mode, shown_in
 from webui.ui.create.tools import tool
@@ -143,6 +144,7 @@ def _composition(pen: Pen) -> tuple[gr.Button, gr.Slider, gr.Checkbox]:
             elem_id="img2img_mask_alpha", elem_classes="slim", buttons=[], min_width=0, interactive=True,
         )  # fmt: skip
     with pen.section("Starting noise and colours", "picture_more", instead=EDITING, modes=of_pictures):
+        pen.choice("task.resize_upscaler", [(name, name) for name in PLAIN_UPSCALERS[1:]])
         pen.rest_of(MORE)
         pen.draw("task.image_cfg_scale", usual=1.5, info="instruct-pix2pix checkpoints only")
     return measure, transparency, details.switch

@@ -1,23 +1,37 @@
-"""The stage: the picture that is made, its progress, and what can be done with it."""
+"""The stage with the opened queue over it, and the strip with queue and history: components whose scripts follow the
+page's event stream by themselves, so that no handler of Python has anything to do with pictures or progress.
+"""
+
+from typing import Any
 
 import gradio as gr
 
-from webui.ui.generate import Results
-from webui.ui.layout import Pen
+from webui.ui.events import bind
+from webui.ui.own import own
 
 
-def draw(pen: Pen) -> Results:
-    """Draw the stage inside the caller's container."""
-    status = gr.HTML(elem_id=pen.id("status"))
-    bar = gr.HTML(elem_id=pen.id("progress"))
-    preview = gr.HTML(elem_id=pen.id("preview"))
-    gallery = gr.Gallery(
-        label="Pictures", show_label=False, elem_id=pen.id("gallery"), columns=4, height="100%", preview=True,
-        object_fit="contain", interactive=False, buttons=["download", "fullscreen"], format="png",
-    )  # fmt: skip
-    text = gr.Textbox(
-        label="Generation parameters", lines=3, max_lines=6, interactive=False, buttons=["copy"],
-        elem_id=pen.id("infotext"),
-    )  # fmt: skip
-    job = gr.BrowserState("", storage_key="webui_last_job" if pen.tab == "txt2img" else pen.id("last_job"))
-    return Results(bar, preview, status, gallery, text, gr.State([]), gr.State(0), job)
+def draw(missing: str = "") -> None:
+    """Draw the stage inside the caller's container.
+
+    Args:
+        missing: what is said in the place of a picture while there is none, such as that there is no checkpoint; "":
+            that the picture appears here.
+    """
+    own("stage", {"missing": missing}, elem_id="txt2img_gallery")
+    own("queue_panel", elem_id="queue_panel")
+
+
+def draw_strip() -> gr.HTML:
+    """Draw queue and history inside the caller's container.
+
+    Returns:
+        A component whose value is `{"waiting": jobs that run or wait, "running": whether one of this browser runs}`.
+    """
+    return own("strip", {"waiting": 0, "running": False}, elem_id="txt2img_queue")
+
+
+def connect(strip: Any, generate: gr.Button, interrupt: gr.Button, skip: gr.Button) -> None:
+    """Have the label of Generate follow the queue, and let the browser itself send what stops a job."""
+    bind(strip.change, None, [strip], [generate], js="(value) => window.webui.queue?.label(value) ?? 'Generate'")
+    for button, command in ((interrupt, "interrupt"), (skip, "skip")):
+        bind(button.click, None, None, None, js=f"() => {{ window.webui.queue?.{command}(); }}")

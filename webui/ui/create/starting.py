@@ -30,7 +30,7 @@ def start(engine: "Engine", form: Form, kept: Kept, said: "Component", drawn: Ge
     """
     request, missing = own_size.starting(engine)
     before, now = flatten(drawn), flatten(request)
-    own = [name for name in form.controls if name not in kept.controls and before.get(name) != now.get(name)]
+    own = [name for name in kept.remembered if before.get(name) != now.get(name)]
     updates = form.show(request, own)
     lists = {name: choices(engine.library) for name, choices in FILES.items() if name in form.controls}
     for name, choices in lists.items():
@@ -45,5 +45,5 @@ def start(engine: "Engine", form: Form, kept: Kept, said: "Component", drawn: Ge
 def outputs(form: Form, kept: Kept, said: "Component") -> list[Block]:
     """The components that `start` may change."""
     lists = [form.controls[name] for name in FILES if name in form.controls]
-    own = [control for name, control in form.controls.items() if name not in kept.controls]
+    own = [form.controls[name] for name in kept.remembered]
     return [*dict.fromkeys([*lists, *own, kept.starting, said])]

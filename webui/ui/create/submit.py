@@ -2,14 +2,22 @@
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from webui.domain.errors import BadRequestError, WebuiError
+from webui.domain.fields import rounded_side
+from webui.domain.hires import Hires
+from webui.domain.images import Picture, safe_open
+from webui.domain.parameters.table import HIRES
+from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.visitor import owner_of
+from webui.output.parse import parse, read_fields
 from webui.ui.create import saying
 from webui.ui.create.creation import CreateForm, Values
+from webui.ui.create.form import validated
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
@@ -17,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """The handler of the button Generate."""
+    """The handlers of the button Generate and of its menu."""
 
     engine: "Engine"
     create: CreateForm
@@ -33,6 +41,32 @@ class Submission:
             return self.told(error)
         return saying.sent(job.id)
 
+    async def enlarge(self, values: Values, picture: str, text: str, sender: gr.Request | None = None) -> str:
+        """Queue hires fix on a picture that is there, with the options that the form shows. Answers as `submit` does.
+
+        Args:
+            picture: its id.
+            text: its generation parameters, for the seeds.
+        """
+        owner = owner_of(sender)
+        try:
+            request = await asyncio.to_thread(self._enlarging, values, picture, text, owner)
+            job = await asyncio.to_thread(self.engine.submit, request, save=self.save_images, owner=owner)
+        except WebuiError as error:
+            return self.told(error)
+        return saying.sent(job.id)
+
+    def _enlarging(self, values: Values, picture: str, text: str, owner: str) -> GenerationRequest:
+        switch = self.create.form.controls[f"{HIRES}.enabled"]
+        request = self.create.read({**values, self.create.mode: "txt2img", switch: True})
+        first_pass = _opened(self.create.find_picture(picture, owner))
+        made = read_fields(parse(text)).request
+        hires = request.task.hires if isinstance(request.task, Txt2Img) else Hires(enabled=True)
+        task = Txt2Img(hires=hires, first_pass=first_pass)
+        size = {"width": rounded_side(first_pass.width), "height": rounded_side(first_pass.height)}
+        one = {"task": task, "seed": made.seed, "subseed": made.subseed, "batch_size": 1, "n_iter": 1}
+        return validated({**dict(request), **one, **size})
+
     def told(self, error: WebuiError) -> str:
         """The error in the words of the page, with the control that it is about."""
         if not isinstance(error, BadRequestError):
@@ -42,3 +76,10 @@ class Submission:
             where = "" if error.field == "request" else f"{error.field.capitalize()}: "
             return saying.error(where + error.message)
         return saying.error(f"{control.label or error.field}: {error.message}", str(control.elem_id))
+
+
+def _opened(file: Path | bytes) -> Picture:
+    try:
+        return Picture.of(safe_open(file))
+    except ValueError as error:
+        raise BadRequestError("picture", str(error)) from None

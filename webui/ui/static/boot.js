@@ -64,6 +64,9 @@
     /** Speaks another language; the page is loaded again. */
     setLanguage(language) {
       keep("language", language);
+      const here = new URL(location.href);
+      here.searchParams.delete("__lang");
+      history.replaceState(history.state, "", here);
       location.reload();
     },
     /** Lets `mount` of a module draw a component; called by the component's own script (`own.py`). */

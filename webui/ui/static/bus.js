@@ -5,20 +5,33 @@
  * | --- | --- | --- |
  * | `picture:show` | `{picture}` | the stage shows it |
  * | `picture:send` | `{picture, to, what?}`, `to` is img2img, inpaint, sketch, upscale, controlnet or pnginfo | the receiver loads it and opens its tab |
+ * | `picture:shown` | `{picture or null}`: the stage shows another one | history, form |
+ * | `picture:compare` | `{picture}` | the stage compares its own with it |
  * | `form:fill` | `{text, only?}`: generation parameters; field paths | the form |
+ * | `form:enlarge` | `{picture}` | the form: hires fix on this picture |
  * | `prompt:changed` | `{prompt, negative}` | whoever shows what the prompt uses |
  * | `prompt:insert` | `{text, which?}` | the prompt |
  * | `prompt:remove` | `{text}` | the prompt |
  * | `tab:open` | `{tab}` | the frame opens it |
  * | `tab:opened` | `{tab}` | whoever works only while in view |
- * | `notice` | `{kind: "notice" or "error" or "", text}` | the stage, or a toast where it is not in view |
+ * | `notice` | `{kind: "notice" or "error" or "", text, act?: {label, run}}` | the stage, or a toast where it is not in view |
  * | `jobs:changed` | `{jobs, paused}` | queue, label of Generate |
  * | `job:progress` | one `progress` of the event stream | the stage |
  * | `job:picture` | `{picture}` | stage and history |
+ * | `extension:fill` | `{extension, options}` | the form of the extension, which is switched on |
+ * | `action:with` | `{form, name}`: a file, for the form of an action with that element id | the form |
+ * | `files:changed` | `{}`: model files were made or looked for | lists of files |
+ * | `checkpoint:use` | `{name}` | the checkpoint above the page |
+ * | `upscale:answer` | `{job}` or `{error}` | the tab Upscale |
+ * | `job:follow` | `{}`: show the running job again | the stage |
+ * | `queue:open` | `{from?, id?}`: the element that gets the focus back; the row to choose | the opened queue, which closes when it is open |
+ * | `queue:opened` | `{isOpen}` | the strip |
+ * | `library:show` | `{picture}` | the library finds it |
  *
  * @typedef {{id: string, job: string, index: number, url: string, thumb: string, width: number, height: number,
- *   seed: number|string, text: string, kind: string, created: number, grid: boolean}} Picture
+ *   seed: number|string, text: string, kind: string, created: number, grid: boolean, file?: File}} Picture
  *   A picture of a job (id "job/index") or of the library (id "library:n"); url and thumb are relative to the page.
+ *   One that the user has just dropped or pasted has its file instead of an id.
  */
 
 const listeners = new Map();

@@ -43,7 +43,8 @@ export function arrivals(element, load, canvas) {
     if (!Object.hasOwn(MODES, sent.to)) return;
     say("tab:open", { tab: MODES[sent.to] });
     canvas.sent(sent.to);
-    picture(sent.picture);
+    if (sent.picture.file) file(sent.picture.file);
+    else picture(sent.picture);
   });
   // the result is what the stage shows; before it shows anything, what was made last
   for (const message of ["picture:show", "picture:shown", "job:picture"]) hear(message, (told) => canvas.result(told.picture));

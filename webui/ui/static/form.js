@@ -15,10 +15,16 @@ import { holdsParameters, valueIn } from "./parameters_text.js";
 
 /** @typedef {import("./bus.js").Picture} Picture */
 
-/** @param {{element: HTMLElement, props: {value: {names: string[], drawn: Object<string, any>}}, trigger: Function}} context */
+// what `window.webui` keeps is kept under the name `webui_form`
+const storage = Object.freeze({
+  getItem: () => window.webui.kept("form"),
+  setItem: (_, text) => window.webui.keep("form", text),
+});
+
+/** @param {{element: HTMLElement, props: {value: {names: string[], drawn: Object<string, any>, remembered: string[]}}, trigger: Function}} context */
 export function mount({ element, props, trigger }) {
-  const { names, drawn } = props.value;
-  const state = new FormState(names, drawn, window.localStorage);
+  const { names, drawn, remembered } = props.value;
+  const state = new FormState(names, drawn, storage, remembered);
   const form = new Form(state, trigger);
   window.webui.form = form;
   const buttons = {
@@ -52,6 +58,10 @@ class Form {
   // ---- what Gradio's events call
 
   begin(starting, now) {
+    for (const fold of document.querySelectorAll(".section .fold")) {
+      const title = fold.closest(".section").querySelector(".switch").textContent.trim();
+      fold.setAttribute("aria-label", t("Fold {title}", { title: t(title) }));
+    }
     return this.state.begin(starting ? JSON.parse(starting) : null, now);
   }
 
@@ -139,7 +149,10 @@ class Form {
   told(answer) {
     const { text, kind, at = "" } = JSON.parse(answer || "{}");
     if (text === undefined) return;
-    for (const wrong of document.querySelectorAll(".wrong-field")) wrong.classList.remove("wrong-field");
+    for (const wrong of document.querySelectorAll(".wrong-field")) {
+      wrong.classList.remove("wrong-field");
+      wrong.querySelector("[aria-invalid]")?.removeAttribute("aria-invalid");
+    }
     say("notice", { kind: text ? kind : "", text });
     if (at) show(at);
   }
@@ -148,6 +161,7 @@ class Form {
 
   listen() {
     hear("picture:shown", ({ picture }) => { this.#picture = picture; });
+    hear("form:enlarge", ({ picture }) => this.trigger("enlarge", { picture: picture.id, text: picture.text }));
     hear("form:fill", ({ text, only = null }) => this.trigger("fill", { text, only }));
     action("undo_form", () => this.trigger("undo"));
     action("redo_form", () => this.trigger("redo"));
@@ -200,6 +214,7 @@ function show(id) {
   const closed = control.closest(".body")?.parentElement?.querySelector(":scope > .head .switch input:not(:checked)");
   closed?.click();
   control.classList.add("wrong-field");
+  control.querySelector("input, textarea")?.setAttribute("aria-invalid", "true");
   control.scrollIntoView({ block: "center" });
   control.querySelector("input, textarea")?.focus({ preventScroll: true });
 }

@@ -21,9 +21,11 @@ export class FormState {
    * @param {string[]} names the fields, in the order in which values come and go
    * @param {Values} drawn what the controls held when the page was made
    * @param {Storage} storage where the form is kept
+   * @param {string[]} remembered fields that the program itself keeps: they are undone like others, and not kept here
    */
-  constructor(names, drawn, storage) {
+  constructor(names, drawn, storage, remembered = []) {
     this.names = names;
+    this.remembered = new Set(remembered);
     this.ofProgram = names.map((name) => drawn[name]); // what the program starts with
     this.usual = this.ofProgram; // what a field holds that nobody changed
     this.shown = this.usual; // what they hold as far as this has filled them
@@ -45,7 +47,7 @@ export class FormState {
     this.ofProgram = theirs;
     const isTouched = (i) => !same(now[i], this.shown[i]);
     const wanted = this.names.map((name, i) => {
-      if (isTouched(i)) return now[i];
+      if (isTouched(i) || this.remembered.has(name)) return now[i];
       return name in this.kept ? this.kept[name] : usual[i];
     });
     this.shown = wanted.map((value, i) => (isTouched(i) ? this.shown[i] : value));
@@ -74,7 +76,8 @@ export class FormState {
       this.#at = this.#past.length - 1;
     }
     this.onChange();
-    const changed = this.names.map((name, i) => [name, this.now[i]]).filter(([, value], i) => !same(value, this.usual[i]));
+    const isKept = ([name, value], i) => !this.remembered.has(name) && !same(value, this.usual[i]);
+    const changed = this.names.map((name, i) => [name, this.now[i]]).filter(isKept);
     this.kept = Object.fromEntries(changed);
     try {
       this.storage.setItem(KEY, JSON.stringify({ version: VERSION, fields: this.kept }));
@@ -101,7 +104,7 @@ export class FormState {
   reset(now) {
     this.now = now;
     this.settle();
-    return this.#changes(this.usual, now);
+    return this.#changes(this.names.map((name, i) => (this.remembered.has(name) ? now[i] : this.usual[i])), now);
   }
 
   /** Some fields get other values. @param {any[]} now @param {Values} fields @returns {any[]} */
@@ -111,10 +114,10 @@ export class FormState {
     return this.#changes(this.names.map((name, i) => (Object.hasOwn(fields, name) ? fields[name] : now[i])), now);
   }
 
-  /** What the form holds. @returns {Values} */
+  /** What the form holds, but for what the program itself keeps. @returns {Values} */
   values() {
     const now = this.now ?? this.#past[this.#at] ?? this.usual;
-    return Object.fromEntries(this.names.map((name, i) => [name, now[i]]));
+    return Object.fromEntries(this.names.map((name, i) => [name, now[i]]).filter(([name]) => !this.remembered.has(name)));
   }
 
   /** The user's own defaults were changed. */

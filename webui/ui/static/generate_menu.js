@@ -1,4 +1,4 @@
-// The menu of Generate, by right click, long press or the menu key: generate forever, and stop after this picture.
+// The menu of Generate, by right click, long press or the menu key: generate forever, enlarge, and stop after this picture.
 
 import { hear, say } from "./bus.js";
 import { el } from "./kit.js";
@@ -10,12 +10,15 @@ const FAR = 10; // pixels that a finger may move meanwhile
 /** Give the button its menu. */
 export function generateMenu() {
   let jobs = [];
+  let picture = null;
   hear("jobs:changed", (now) => { jobs = now.jobs; });
+  hear("picture:shown", (now) => { picture = now.picture; });
   const button = () => document.getElementById("txt2img_generate");
   const entries = () => [
     jobs.some((job) => job.mine && job.forever)
       ? [t("Stop generating forever"), () => command("forever", { on: false })]
       : [t("Generate forever"), () => forever(jobs)],
+    ...(picture ? [[t("Hires. fix on the picture in view"), () => say("form:enlarge", { picture })]] : []),
     ...jobs.filter((job) => job.mine && job.state === "running").slice(0, 1)
       .map((job) => [t("Stop after this picture"), () => command(`jobs/${job.id}/finish`)]), // prettier-ignore
   ];

@@ -16,6 +16,7 @@ export const KEYS = Object.freeze([
   { keys: ["n"], shown: "N", where: "page", name: "negative", title: "Negative prompt" },
   { keys: [], shown: "Ctrl ↑ ↓", where: "listed", name: "weight", title: "Weight of the marked words" },
   { keys: [], shown: "Alt ← →", where: "listed", name: "order", title: "Move the marked part of the prompt" },
+  { keys: [], shown: "Ctrl Shift ↑ ↓", where: "listed", name: "sent", title: "Older and newer prompt that was sent" },
   { keys: ["ArrowLeft"], shown: "←", where: "stage", name: "newer", title: "Newer picture" },
   { keys: ["ArrowRight"], shown: "→", where: "stage", name: "older", title: "Older picture" },
   { keys: ["+", "="], shown: "+", where: "stage", name: "in", title: "Zoom in" },
@@ -25,6 +26,8 @@ export const KEYS = Object.freeze([
   { keys: ["c"], shown: "C", where: "stage", name: "compare", title: "Compare with the picture before" },
   { keys: ["p"], shown: "P", where: "stage", name: "parameters", title: "Generation parameters" },
   { keys: ["f"], shown: "F", where: "stage", name: "full", title: "Full screen" },
+  { keys: ["g"], shown: "G", where: "stage", name: "batch", title: "All pictures of the job" },
+  { keys: ["q"], shown: "Q", where: "page", name: "queue", title: "The queue" },
   { keys: ["b"], shown: "B", where: "stage", name: "brush", title: "Brush" },
   { keys: ["e"], shown: "E", where: "stage", name: "eraser", title: "Eraser" },
   { keys: ["["], shown: "[", where: "stage", name: "smaller", title: "Smaller brush" },
@@ -122,7 +125,7 @@ function acts(row, event) {
   if (row.where === "anywhere") return true;
   if (isTyping(event.target)) return false;
   if (row.where === "page") return true;
-  return row.where === "stage" && Boolean(document.getElementById("stage")?.offsetParent) && !isUsed(event.target);
+  return row.where === "stage" && Boolean(document.getElementById("stage")?.getClientRects().length) && !isUsed(event.target);
 }
 
 document.addEventListener("keydown", (event) => {

@@ -222,27 +222,36 @@ export function pickList(label, choices, value, changed) {
   list.id = `${panel.id}_list`;
   search.setAttribute("aria-controls", list.id);
   button.setAttribute("aria-controls", list.id);
-  button.addEventListener("click", () => panel.togglePopover());
-  button.addEventListener("keydown", (event) => {
-    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
-    event.preventDefault();
-    panel.showPopover();
-  });
-  panel.addEventListener("toggle", (event) => {
-    const isOpen = event.newState === "open";
-    button.setAttribute("aria-expanded", String(isOpen));
-    if (!isOpen) return;
+  const place = () => {
     const box = button.getBoundingClientRect();
-    panel.style.left = `${Math.min(box.left, innerWidth - Math.max(box.width, 220) - 8)}px`;
-    panel.style.minWidth = `${Math.max(box.width, 220)}px`;
+    const width = Math.max(box.width, 220);
     const below = innerHeight - box.bottom - 12;
+    const isBelow = below >= 200 || below >= box.top;
+    panel.style.left = `${Math.min(box.left, innerWidth - width - 8)}px`;
+    panel.style.minWidth = `${width}px`;
     panel.style.maxHeight = `${Math.max(160, Math.min(360, Math.max(below, box.top - 12)))}px`;
-    panel.style.top = below >= 200 || below >= box.top ? `${box.bottom + 4}px` : "auto";
-    panel.style.bottom = panel.style.top === "auto" ? `${innerHeight - box.top + 4}px` : "auto";
+    panel.style.top = isBelow ? `${box.bottom + 4}px` : "auto";
+    panel.style.bottom = isBelow ? "auto" : `${innerHeight - box.top + 4}px`;
+  };
+  const opened = () => {
+    if (button.getAttribute("aria-expanded") === "true") return;
+    button.setAttribute("aria-expanded", "true");
+    place();
     search.value = "";
     at = Math.max(0, all.findIndex((one) => one.value === chosen));
     draw();
     search.focus();
+  };
+  button.popoverTargetElement = panel;
+  button.addEventListener("keydown", (event) => {
+    if (!["ArrowDown", "ArrowUp", "Enter", " "].includes(event.key)) return;
+    event.preventDefault();
+    panel.showPopover();
+    opened(); // at once: the event comes later than the next key may
+  });
+  panel.addEventListener("toggle", (event) => {
+    if (event.newState === "open") opened();
+    else button.setAttribute("aria-expanded", "false");
   });
   search.addEventListener("input", () => { at = 0; draw(); });
   search.addEventListener("keydown", (event) => {

@@ -4,9 +4,8 @@ import "./names.js";
 import "./reveal.js";
 import "./tabs.js";
 import "./keys.js";
-import "./cards.js";
-import "./gallery_focus.js";
 import "./notifications.js";
 import "./presets.js";
+import "./sent_to_upscale.js";
 
 export const ready = words;

@@ -10,7 +10,7 @@ let short = 0;
 let long = 0;
 let awaited = null; // element ids
 
-/** The element ids of the first tab, from Gradio's description of the page; without what is in tabs of its own. */
+/** The element ids of the first tab, from Gradio's description of the page; without what is in tabs of its own or closed. */
 function expected() {
   const { components = [], layout } = window.gradio_config ?? {};
   const known = new Map(components.map((one) => [one.id, one]));
@@ -19,8 +19,9 @@ function expected() {
   const collect = (node) => {
     const { type, props } = known.get(node.id) ?? {};
     if (props?.visible === false || type === "tabs") return;
+    const isClosed = type === "accordion" && props?.open === false; // its contents are drawn when it is opened
     if (props?.elem_id && !["state", "browserstate"].includes(type)) ids.push(props.elem_id);
-    for (const child of node.children ?? []) collect(child);
+    if (!isClosed) for (const child of node.children ?? []) collect(child);
   };
   if (first) collect(first);
   return ids;
@@ -42,7 +43,7 @@ function reveal() {
   if (root.dataset.loading === undefined) return;
   delete root.dataset.loading;
   const prompt = document.querySelector("#txt2img_prompt textarea");
-  if (prompt?.offsetParent && document.activeElement === document.body && matchMedia("(hover: hover)").matches) prompt.focus();
+  if (prompt?.offsetParent && document.activeElement === document.body && matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
 }
 
 function look() {

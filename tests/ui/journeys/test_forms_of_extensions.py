@@ -1,0 +1,300 @@
+"""Journeys through the forms of extensions and the tabs Upscale, Models and Extensions, with the miniature's models."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, Page, expect
+
+from tests.ui.accessibility import axe
+from tests.ui.driving import WAIT, eventually
+
+ROOT = Path(__file__).parents[3]
+PATIENCE = 120  # seconds
+DESKTOP, PHONE = (1440, 900), (390, 844)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A running program with folders of its own."""
+
+    address: str
+    folder: Path
+
+    @property
+    def pictures(self) -> list[Path]:
+        return sorted((self.folder / "outputs").rglob("*.png"), key=lambda path: path.stat().st_mtime_ns)
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    folder = tmp_path_factory.mktemp("program")
+    for file in (ROOT / "models").rglob("*.safetensors"):
+        place = folder / "models" / file.relative_to(ROOT / "models")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(file)
+    shutil.copytree(ROOT / "extensions", folder / "extensions", ignore=shutil.ignore_patterns("__pycache__"))
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        port = door.getsockname()[1]
+    folders = {
+        "--models-dir": "models", "--data-dir": "data", "--outputs-dir": "outputs", "--extensions-dir": "extensions",
+        "--extension-sources": "sources",
+    }  # fmt: skip
+    (folder / "sources").mkdir()
+    command = [sys.executable, "-m", "webui", "--port", str(port), "--threads", "1"]
+    command += [part for flag, name in folders.items() for part in (flag, str(folder / name))]
+    process = subprocess.Popen(command, cwd=ROOT)
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        until_it_answers(address, process)
+        yield Program(address, folder)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def until_it_answers(address: str, process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        assert process.poll() is None, "the program ended"
+        try:
+            urllib.request.urlopen(f"{address}health", timeout=2).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError("the program does not answer")
+
+
+@pytest.fixture
+def page(browser: Browser, program: Program, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """An open page, of the size that the test asks for; errors in its scripts fail the test."""
+    width, height = getattr(request, "param", DESKTOP)
+    context = browser.new_context(viewport={"width": width, "height": height})
+    opened = context.new_page()
+    opened.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("console", lambda told: faults.append(told.text) if told.type == "error" else None)
+    opened.on("response", lambda told: faults.append(f"{told.status} {told.url}") if told.status >= 400 else None)
+    opened.goto(program.address)
+    expect(opened.locator("#txt2img_generate")).to_be_visible()
+    expect(opened.locator(CHECKPOINT)).to_have_value("mini.safetensors", timeout=WAIT)
+    yield opened
+    context.close()
+    assert faults == []
+
+
+on_a_phone = pytest.mark.parametrize("page", [PHONE], indirect=True)
+CHECKPOINT = ":is(#setting_sd_model_checkpoint, #txt2img_checkpoint) input"
+
+
+HEAR_SENT = """async () => {
+  const bus = await import(`${webui.base}internal/page/static/${webui.version}/bus.js`);
+  return {promise: new Promise((done) => bus.hear("picture:send", ({picture, to}) => done([to, picture.width])))};
+}"""
+
+
+def circle(folder: Path) -> Path:
+    """A picture of a red circle."""
+    picture = Image.new("RGB", (128, 128), "white")
+    ImageDraw.Draw(picture).ellipse((30, 30, 98, 98), fill="red")
+    path = folder / "circle.png"
+    picture.save(path)
+    return path
+
+
+def open_tab(page: Page, name: str) -> None:
+    page.locator(f"#tab_{name}-button").click()
+
+
+def made(page: Page, program: Program) -> str:
+    """Generate, and give back the parameters inside the picture that was saved."""
+    before = len(program.pictures)
+    page.locator("#txt2img_generate").click()
+    eventually(page, lambda: len(program.pictures) > before)
+    page.wait_for_timeout(300)  # a file is renamed when it is whole
+    newest = [path for path in program.pictures[before:] if "parameters" in Image.open(path).info]
+    return str(Image.open(newest[0]).info["parameters"])
+
+
+def switch_on(page: Page, extension: str) -> None:
+    box = page.locator(f"#txt2img_extension_{extension}_enable input")
+    box.scroll_into_view_if_needed()
+    box.check()
+
+
+def form_of(page: Page, extension: str) -> str:
+    return f"#txt2img_extension_{extension}_options"
+
+
+def test_i_load_a_picture_see_its_map_and_one_switch_lets_it_guide_mine(
+    page: Page, program: Program, tmp_path: Path
+) -> None:
+    switch_on(page, "controlnet")
+    form = page.locator(form_of(page, "controlnet"))
+    form.locator("input[type=file]").first.set_input_files(circle(tmp_path))
+    expect(form.get_by_alt_text("Picture")).to_be_visible()
+    form.get_by_role("radio", name="Canny").click()
+    expect(form.locator("[data-field='units.0.module'] select option:checked")).to_have_text("canny")
+    form.get_by_role("button", name="Preview map").click()
+    expect(form.get_by_alt_text("Map")).to_be_visible()
+    expect(form.get_by_role("alert")).to_contain_text("mini-edges")  # which it offers, as its name tells nothing
+    model = form.locator("[data-field='units.0.model'] select")
+    model.select_option(label=model.locator("option", has_text="mini-edges").inner_text())
+    expect(form.get_by_role("alert")).to_have_count(0)
+    expect(form.get_by_role("button", name="Canny 1")).to_be_visible()  # the chip of the unit
+    parameters = made(page, program)
+    assert 'ControlNet 0: "Module: canny, Model: mini-edges' in parameters
+
+
+def test_a_control_that_lacks_its_model_says_which_file_belongs_where(page: Page) -> None:
+    switch_on(page, "controlnet")
+    form = page.locator(form_of(page, "controlnet"))
+    form.get_by_role("radio", name="Depth").click()
+    alert = form.get_by_role("alert").filter(has_text="lacks its network")
+    expect(alert).to_contain_text("models/ControlNetPreprocessor/depth_midas")
+    expect(form.locator("[data-field='units.0.module'] select")).to_have_attribute("aria-invalid", "true")
+    form.get_by_role("button", name="Another unit").click()
+    expect(form.get_by_role("button", name="2 new")).to_have_attribute("aria-pressed", "true")
+    form.get_by_role("button", name="Remove unit 2").click()
+    expect(form.get_by_role("button", name="Another unit")).to_be_visible()
+    expect(form.locator(".f-unitchip")).to_have_count(1)
+
+
+def test_the_thresholds_of_a_preprocessor_bear_its_own_names(page: Page) -> None:
+    switch_on(page, "controlnet")
+    form = page.locator(form_of(page, "controlnet"))
+    form.get_by_role("radio", name="Canny").click()
+    form.locator("summary").click()
+    expect(form.get_by_role("slider", name="Low Threshold")).to_have_value("100")
+    form.get_by_role("radio", name="Tile").click()
+    expect(form.get_by_role("slider", name="Low Threshold")).to_have_count(0)
+    expect(form.get_by_role("slider", name="Down Sampling Rate")).to_be_visible()
+
+
+def test_i_let_guidance_act_in_a_part_of_the_steps(page: Page, program: Program) -> None:
+    switch_on(page, "guidance")
+    form = page.locator(form_of(page, "guidance"))
+    end = form.get_by_role("slider", name="Acts from, to: to")
+    end.focus()
+    for _ in range(40):
+        page.keyboard.press("ArrowLeft")
+    expect(form.locator("output")).to_have_text("0 – 60 %")
+    assert "Guidance end: 0.6" in made(page, program)
+
+
+def test_i_merge_two_checkpoints_and_use_the_mixture_at_once(page: Page, program: Program) -> None:
+    open_tab(page, "modelmerger")
+    page.locator("#tab_checkpoint_merge_merge-button").click()
+    form = page.locator("#checkpoint_merge_merge")
+    for letter, name in (("a", "mini"), ("b", "mini-dusk")):
+        page.locator(f"#checkpoint_merge_merge_{letter}").click()
+        page.get_by_role("dialog").get_by_role("button").filter(has=page.get_by_text(name, exact=True)).click()
+    form.get_by_role("button", name="GRAD_V").click()
+    expect(form.locator(".a-recipe")).to_contain_text("GRAD_V in the UNet")
+    bars = form.get_by_role("group", name="Alpha by block").bounding_box()
+    assert bars is not None
+    page.mouse.move(bars["x"] + 10, bars["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(bars["x"] + bars["width"] - 10, bars["y"] + 100, steps=30)  # one drag draws a curve
+    page.mouse.up()
+    expect(form.get_by_role("button", name="GRAD_V")).to_have_attribute("aria-pressed", "false")
+    form.get_by_label("Name of the file").fill("half dusk")
+    form.get_by_role("button", name="Save").click()
+    form.get_by_role("button", name="Use it").click()
+    assert (program.folder / "models" / "Stable-diffusion" / "half dusk.safetensors").is_file()
+    expect(page.locator(CHECKPOINT)).to_have_value("half dusk.safetensors")
+    open_tab(page, "txt2img")
+    assert "Model: half dusk" in made(page, program)
+    open_tab(page, "modelmerger")
+    page.locator("#tab_models_browse-button").click()
+    page.get_by_role("button", name="mini SD1").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Use it").click()
+    expect(page.locator(CHECKPOINT)).to_have_value("mini.safetensors")
+
+
+def test_i_see_what_a_mixture_would_change_and_try_it_without_a_file(page: Page, program: Program) -> None:
+    open_tab(page, "modelmerger")
+    page.locator("#tab_checkpoint_merge_merge-button").click()
+    form = page.locator("#checkpoint_merge_merge")
+    expect(form.get_by_role("button", name="Try (no file)")).to_be_disabled()
+    for letter, name in (("a", "mini"), ("b", "mini-dusk")):
+        page.locator(f"#checkpoint_merge_merge_{letter}").click()
+        page.get_by_role("dialog").get_by_role("button").filter(has=page.get_by_text(name, exact=True)).click()
+    form.get_by_role("button", name="Show what differs").click()
+    expect(form.get_by_role("img", name="How much the files differ")).to_be_visible()
+    form.get_by_role("button", name="Try (no file)").click()
+    expect(page.locator("#txt2img_extension_checkpoint_merge_enable input")).to_be_checked()
+    assert '"b": "mini-dusk.safetensors"' in made(page, program).replace("\\", "")
+
+
+def test_i_upscale_a_picture_and_draw_the_line_between_before_and_after(
+    page: Page, program: Program, tmp_path: Path
+) -> None:
+    open_tab(page, "extras")
+    tab = page.locator("#extras")
+    page.locator("#extras_image").set_input_files(circle(tmp_path))
+    page.locator("#extras_upscaler").select_option("mini-x2.safetensors")
+    tab.get_by_role("button", name="Upscale").click()
+    expect(tab.get_by_alt_text("The result, 256 × 256")).to_be_visible()
+    line = tab.get_by_role("slider", name="Compare with the picture before")
+    line.focus()
+    page.keyboard.press("End")
+    assert tab.locator(".u-view").evaluate("view => view.style.getPropertyValue('--share')") == "100%"
+    sent = page.evaluate_handle(HEAR_SENT)
+    tab.get_by_role("button", name="Send to img2img").click()
+    assert sent.evaluate("sent => sent.promise") == ["img2img", 256]
+
+
+def test_i_install_an_extension_from_a_folder_and_remove_it(page: Page, program: Program) -> None:
+    source = program.folder / "sources" / "soft_glow"
+    command = [sys.executable, "-m", "webui", "extensions", "new", "soft_glow", "--extensions-dir", str(source.parent)]
+    subprocess.run(command, cwd=program.folder, check=True, env={"PYTHONPATH": str(ROOT), "PATH": ""})
+    open_tab(page, "extensions")
+    search = page.locator("#extensions_source")
+    search.fill(str(source))
+    search.press("Enter")
+    plan = page.locator("#extensions_planned")
+    expect(plan.get_by_role("heading", name="Install soft_glow 0.1.0")).to_be_visible()
+    expect(plan).to_contain_text("computes only")
+    expect(plan.locator("[aria-current=step]")).to_have_text("You look at this plan")
+    plan.get_by_role("button", name="Install").click()
+    expect(plan).to_contain_text("is installed")
+    search.fill("")
+    row = page.locator("#extension_row_soft_glow")
+    expect(row).to_contain_text("Brightens pictures")
+    row.get_by_role("switch").uncheck()
+    expect(page.locator("#extensions_status")).to_contain_text("Saved")
+    row.get_by_role("button", name="Remove").click()
+    plan.get_by_role("button", name="Remove").click()
+    expect(row).to_have_count(0)
+
+
+@pytest.mark.parametrize("tab", ["extras", "modelmerger", "extensions"])
+def test_the_tabs_have_no_barrier_and_do_not_scroll(page: Page, tab: str) -> None:
+    open_tab(page, tab)
+    page.wait_for_timeout(500)
+    assert axe(page) == []
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+
+
+@on_a_phone
+def test_on_a_phone_the_form_of_merging_stacks_and_stays_in_its_width(page: Page) -> None:
+    page.goto(f"{page.url.split('?')[0]}?tab=models")
+    page.locator("#tab_checkpoint_merge_merge-button").click()
+    form = page.locator("#checkpoint_merge_merge")
+    expect(form.get_by_role("button", name="Save")).to_be_in_viewport()
+    assert form.evaluate("element => element.scrollWidth <= innerWidth")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -1,0 +1,167 @@
+"""Takes the screenshots in `docs/screens/`: every tab, dark and light, on a desktop and on a phone.
+
+    .venv/bin/python tools/screens.py [--only WORD ...] [--into FOLDER]
+
+The program runs as it is started by everybody, with the miniature of `models/`, in a data folder of its own that is
+removed afterwards. It makes a few pictures first, so that stage, strip and library have something to show.
+"""
+
+import argparse
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--headless=new", "--no-first-run", "--disable-background-networking")
+SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+THEMES = ("dark", "light")
+PATIENCE = 240.0  # seconds for the program to start, and for a picture
+QUALITY = 90  # of WebP
+STARTING = {"checkpoint": "mini.safetensors", "steps": 12, "width": 256, "height": 256}
+PROMPTS = ("a red circle above a blue hill", "a yellow star over a green hill", "a white moon above a dark sea")
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a picture shows: a tab, and what is done there first."""
+
+    name: str
+    tab: str
+    act: Callable[[Page], None] = lambda page: None
+
+
+def show_keys(page: Page) -> None:
+    page.locator("#header .keys-button").click()
+
+
+def open_sheet(page: Page) -> None:
+    button = page.locator("#header .sheet-button")
+    if button.is_visible():
+        button.click()
+
+
+SCENES = (
+    Scene("txt2img", "txt2img"),
+    Scene("settings-of-the-picture", "txt2img", open_sheet),
+    Scene("img2img", "img2img"),
+    Scene("inpaint", "inpaint"),
+    Scene("upscale", "extras"),
+    Scene("library", "image_browser"),
+    Scene("models", "modelmerger"),
+    Scene("learn", "pnginfo"),
+    Scene("extensions", "extensions"),
+    Scene("settings", "settings"),
+    Scene("keys", "txt2img", show_keys),
+)
+
+
+@contextmanager
+def program(folder: Path) -> Iterator[str]:
+    """The program, started with the miniature; its address."""
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        port = door.getsockname()[1]
+    data = folder / "data"
+    data.mkdir()
+    (data / "starting_values.json").write_text(json.dumps(STARTING))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "webui", "--port", str(port), "--data-dir", data, "--outputs-dir", folder / "outputs"],
+        cwd=ROOT,
+    )
+    try:
+        yield _answering(f"http://127.0.0.1:{port}/", process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def _answering(address: str, process: "subprocess.Popen[bytes]") -> str:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise RuntimeError(f"the program ended with {process.returncode} before it answered")
+        with suppress(OSError), urllib.request.urlopen(f"{address}health", timeout=5):
+            return address
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.2)
+    raise TimeoutError(f"{address} did not answer within {PATIENCE:.0f} s")
+
+
+def make_pictures(page: Page, folder: Path) -> None:
+    """Make one picture for each prompt, by the page itself."""
+    for number, prompt in enumerate(PROMPTS, 1):
+        page.locator("#txt2img_prompt textarea").fill(prompt)
+        page.locator("#txt2img_generate").click()
+        end = time.monotonic() + PATIENCE
+        while len([*folder.rglob("*.png")]) < number:
+            if time.monotonic() > end:
+                raise TimeoutError(f"no picture of {prompt!r} within {PATIENCE:.0f} s")
+            page.wait_for_timeout(200)
+    page.wait_for_timeout(1500)
+
+
+def opened(browser: Browser, address: str, size: tuple[int, int], theme: str, tab: str) -> Page:
+    """A whole page in a window of that size."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        has_touch=size[0] < 700,
+        device_scale_factor=2 if size[0] < 700 else 1,
+    )
+    page = context.new_page()
+    page.goto(f"{address}?__theme={theme}&tab={tab}")
+    page.locator(":root:not([data-loading])").wait_for(state="attached")
+    page.locator(f"#tab_{tab}-button[aria-selected=true]").wait_for()
+    page.wait_for_timeout(1200)
+    return page
+
+
+def take(browser: Browser, address: str, into: Path, only: Sequence[str]) -> None:
+    """Take every picture whose name holds one of the words; all where there is none."""
+    for scene in SCENES:
+        for device, size in SIZES.items():
+            for theme in THEMES:
+                name = f"{scene.name}-{device}-{theme}.webp"
+                if only and not any(word in name for word in only):
+                    continue
+                page = opened(browser, address, size, theme, scene.tab)
+                scene.act(page)
+                page.wait_for_timeout(500)
+                Image.open(BytesIO(page.screenshot())).save(into / name, quality=QUALITY, method=6)
+                page.context.close()
+                print(into / name)
+
+
+def main() -> None:
+    """Take the pictures."""
+    parser = argparse.ArgumentParser(description="Takes the screenshots in docs/screens/.")
+    parser.add_argument("--only", nargs="*", default=(), help="parts of names")
+    parser.add_argument("--into", type=Path, default=ROOT / "docs" / "screens")
+    chosen = parser.parse_args()
+    chosen.into.mkdir(parents=True, exist_ok=True)
+    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
+    with tempfile.TemporaryDirectory() as folder, program(Path(folder)) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        page = opened(browser, address, SIZES["desktop"], "dark", "txt2img")
+        make_pictures(page, Path(folder) / "outputs")
+        page.context.close()
+        take(browser, address, chosen.into, chosen.only)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""`internal/page/networks/...`: the cards of LoRAs, embeddings, hypernetworks, checkpoints and VAEs for the page.
+
+Files go by an id made from their name, never by a path. What stands in files and beside them comes as plain data.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from webui.api.body import drain, read_as
+from webui.api.page.sent_picture import sent_picture
+from webui.api.parts import Parts
+from webui.api.thumbs import small_picture
+from webui.domain.images import safe_open
+from webui.library.card_details import details_of
+from webui.library.card_index import CardIndex, CardQuery, IndexedCard, Order
+from webui.library.card_notes import MAX_TEXT, Notes, may_write, read_notes, save_notes, save_preview
+from webui.library.cards import CardKind, preview_of
+from webui.library.networks import find_network
+from webui.output.metadata import read_parameters
+
+MOST_CARDS = 200  # of one answer
+MOST_NAMES = 100
+MOST_FOLDERS = 2_000
+FOR_A_YEAR = "private, max-age=31536000, immutable"  # its address holds the time of the file's last change
+
+
+class NotesBody(BaseModel):
+    """What the user notes of a file; all fields are replaced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    description: str = Field("", max_length=MAX_TEXT)
+    notes: str = Field("", max_length=MAX_TEXT)
+    activation: str = Field("", max_length=MAX_TEXT)
+    negative: str = Field("", max_length=MAX_TEXT)
+    weight: float = Field(0.0, ge=0, le=2)
+    base: str = Field("", max_length=40)
+
+
+class NamesBody(BaseModel):
+    """Names that tags in a prompt have."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lora: list[Annotated[str, Field(max_length=400)]] = Field(default_factory=list, max_length=MOST_NAMES)
+    hypernetwork: list[Annotated[str, Field(max_length=400)]] = Field(default_factory=list, max_length=MOST_NAMES)
+
+
+def routes(parts: Parts) -> APIRouter:
+    """Lists, details, notes, small pictures."""
+    router = APIRouter(prefix="/internal/page/networks", include_in_schema=False)
+    index = CardIndex(parts.engine.library)
+
+    @router.get("")
+    def listed(
+        kind: CardKind = "lora",
+        q: Annotated[str, Query(max_length=400)] = "",
+        folder: Annotated[str, Query(max_length=1000)] = "",
+        base: Annotated[str, Query(max_length=40)] = "",
+        order: Order = "path",
+        descending: bool = False,
+        offset: Annotated[int, Query(ge=0, le=10**6)] = 0,
+        limit: Annotated[int, Query(ge=1, le=MOST_CARDS)] = 60,
+    ) -> dict[str, Any]:
+        """A piece of the list."""
+        found = index.find(kind, CardQuery(q, folder, base, order, descending))
+        return {
+            "total": len(found.cards),
+            "offset": offset,
+            "cards": [row_of(one) for one in found.cards[offset : offset + limit]],
+            "folders": found.folders[:MOST_FOLDERS],
+            "bases": found.bases[:MOST_NAMES],
+        }
+
+    @router.post("/refresh")
+    async def refresh(request: Request) -> JSONResponse:
+        """Look at the folders again."""
+        await drain(request)
+        await run_in_threadpool(parts.engine.library.refresh)
+        index.forget()
+        return JSONResponse({})
+
+    @router.post("/named")
+    async def named(request: Request) -> JSONResponse:
+        """For each name of a tag the file that it means; null where there is none."""
+        asked = await read_as(request, NamesBody)
+        return JSONResponse(await run_in_threadpool(_named, index, asked))
+
+    @router.get("/{kind}/{card_id}")
+    def details(kind: CardKind, card_id: str) -> dict[str, Any]:
+        """All that is known of a file."""
+        return _details(index, _card(index, kind, card_id))
+
+    @router.put("/{kind}/{card_id}/notes")
+    async def write_notes(request: Request, kind: CardKind, card_id: str) -> JSONResponse:
+        """Save notes beside the file; answers as `details`."""
+        body = await read_as(request, NotesBody)
+
+        def change() -> dict[str, Any]:
+            one = _card(index, kind, card_id)
+            save_notes(index.library, one.file, Notes(**body.model_dump()))
+            index.forget()
+            return _details(index, _card(index, kind, card_id))
+
+        return JSONResponse(await run_in_threadpool(change))
+
+    @router.post("/{kind}/{card_id}/preview")
+    async def write_preview(request: Request, kind: CardKind, card_id: str) -> JSONResponse:
+        """Save a picture beside a file as what its card shows; answers as `details`."""
+        content = await sent_picture(request)
+
+        def change() -> dict[str, Any]:
+            one = _card(index, kind, card_id)
+            picture = safe_open(content)
+            save_preview(index.library, one.file, picture, read_parameters(picture).text)
+            index.forget()
+            return _details(index, _card(index, kind, card_id))
+
+        return JSONResponse(await run_in_threadpool(change))
+
+    @router.get("/{kind}/{card_id}/thumb")
+    def thumb(kind: CardKind, card_id: str) -> Response:
+        """The small picture of a card; 404 where it has none."""
+        answer = small_picture(_card(index, kind, card_id).file)
+        answer.headers["Cache-Control"] = FOR_A_YEAR
+        return answer
+
+    return router
+
+
+def row_of(one: IndexedCard) -> dict[str, Any]:
+    """A card as the drawer draws it. `thumb` is an address relative to the page; "" where there is no picture."""
+    card = one.card
+    thumb = ""
+    if card.preview is not None:
+        thumb = f"internal/page/networks/{card.kind}/{card.id}/thumb?v={_changed(one)}"
+    return {
+        "id": card.id, "kind": card.kind, "name": card.name, "file": card.file, "folder": card.folder,
+        "text": card.text, "tag": card.tag, "weight": card.weight, "negative": card.negative,
+        "description": card.description, "base": card.base, "thumb": thumb,
+    }  # fmt: skip
+
+
+def _changed(one: IndexedCard) -> str:
+    """When the preview was last changed, in hex; another text for each version of it."""
+    try:
+        return f"{one.card.preview.stat().st_mtime_ns:x}" if one.card.preview is not None else ""
+    except OSError:
+        return "0"
+
+
+def _card(index: CardIndex, kind: CardKind, card_id: str) -> IndexedCard:
+    one = index.get(kind, card_id)
+    if one is None:
+        raise HTTPException(404, "There is no such file any more. Refresh the list.")
+    return one
+
+
+def _details(index: CardIndex, one: IndexedCard) -> dict[str, Any]:
+    notes = read_notes(one.file)
+    told = details_of(index.library, one.file, notes)
+    return {
+        **row_of(one),
+        "notes": {
+            "description": notes.description, "notes": notes.notes, "activation": notes.activation,
+            "negative": notes.negative, "weight": notes.weight, "base": notes.base,
+        },
+        "words": [{"text": word.text, "source": word.source} for word in told.words],
+        "metadata": [{"key": entry.key, "value": entry.value, "cut": entry.cut} for entry in told.metadata],
+        "left_out": told.left_out,
+        "problem": told.problem,
+        "bytes": _size(one),
+        "modified": one.modified,
+        "writable": may_write(index.library, one.file),
+        "has_preview": preview_of(one.file) is not None,
+    }  # fmt: skip
+
+
+def _size(one: IndexedCard) -> int:
+    try:
+        return one.file.path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _named(index: CardIndex, asked: NamesBody) -> dict[str, dict[str, Any]]:
+    library = index.library
+    kinds: Sequence[tuple[CardKind, list[str]]] = (("lora", asked.lora), ("hypernetwork", asked.hypernetwork))
+    answer: dict[str, dict[str, Any]] = {}
+    for kind, names in kinds:
+        files = library.files(kind)
+        by_file = {one.card.file: one for one in index.find(kind).cards} if names else {}
+        answer[kind] = {}
+        for name in dict.fromkeys(names):
+            found = find_network(library, files, name)
+            one = by_file.get(found.name) if found is not None else None
+            answer[kind][name] = None if one is None else {"id": one.card.id, "base": one.card.base}
+    return answer

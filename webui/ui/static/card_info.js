@@ -1,0 +1,139 @@
+// What is known of one model file, in a dialog: its trigger words to put into the prompt, the user's notes, its metadata,
+// and the picture that its card shows.
+
+import { say } from "./bus.js";
+import { el, openDialog, t } from "./kit.js";
+import { ask, send } from "./page_requests.js";
+import { asForm, pictureInView } from "./picture_in_view.js";
+import { prompts, setPrompt } from "./prompt_boxes.js";
+import { appended } from "./prompt_text.js";
+
+const SOURCES = Object.freeze({ notes: "from your notes", file: "from the file", training: "guessed from its training" });
+
+/** @param {import("./drawer.js").Card} card, @param {{changed: () => void}} about */
+export async function showCard(card, { changed }) {
+  const body = el("div", { class: "card-info" }, el("p", { role: "status" }, t("Reading the file …")));
+  const dialog = openDialog({ title: card.name, className: "card-dialog" }, body);
+  try {
+    fill(body, await ask(addressOf(card)), { changed, close: () => dialog.close() });
+  } catch (error) {
+    body.replaceChildren(el("p", { class: "fault", role: "alert" }, error.message));
+  }
+}
+
+const addressOf = (card) => `networks/${card.kind}/${card.id}`;
+
+function fill(body, details, about) {
+  const picture = details.thumb
+    ? el("img", { class: "card-picture", src: window.webui.base + details.thumb, alt: t("Preview of {name}", { name: details.name }) })
+    : el("div", { class: "card-picture card-blank" }, details.name.slice(0, 1));
+  const status = el("p", { class: "card-status", role: "status" });
+  body.replaceChildren(
+    el("div", { class: "card-side" }, picture, facts(details), previewButton(details, status, about)),
+    el("div", { class: "card-main" }, ...words(details), notes(details, status, about), status, metadata(details)),
+  );
+}
+
+function facts(details) {
+  const rows = [
+    [t("File"), details.file], [t("Made for"), details.base || t("not known")], [t("Size"), size(details.bytes)],
+    [t("Changed"), details.modified ? new Date(details.modified * 1000).toLocaleDateString() : ""],
+  ];
+  return el("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+}
+
+function words(details) {
+  if (details.words.length === 0) return [];
+  const chips = details.words.map((word) => el("button", {
+    type: "button", class: "word", title: t(SOURCES[word.source] ?? ""), "data-source": word.source,
+    onclick: () => setPrompt("prompt", withWord(prompts().prompt, word.text)),
+  }, word.text));
+  return [el("h3", {}, t("Trigger words")), el("p", { class: "hint" }, t("A click puts them into the prompt. Those in italics are guesses.")), el("div", { class: "words" }, ...chips)];
+}
+
+function withWord(text, word) {
+  if (text.trim() === "") return word;
+  return appended(/,\s*$/.test(text) ? text : `${text.trimEnd()},`, word);
+}
+
+function notes(details, status, about) {
+  const noted = details.notes;
+  const isNetwork = details.kind === "lora";
+  const fields = {
+    description: area(t("Description"), noted.description),
+    ...(isNetwork && { activation: area(t("Trigger words that come into the prompt with it"), noted.activation) }),
+    ...(isNetwork && { negative: area(t("Text for the negative prompt"), noted.negative) }),
+    notes: area(t("Notes"), noted.notes, 3),
+  };
+  const base = el("input", { type: "text", list: "card-bases", maxlength: "40" });
+  base.value = noted.base;
+  const weight = el("input", { type: "number", min: "0", max: "2", step: "0.05" });
+  weight.value = String(noted.weight);
+  const pair = el("div", { class: "card-pair" },
+    el("label", {}, el("span", {}, t("Made for")), base, el("datalist", { id: "card-bases" }, ...["SD1", "SD2", "SDXL", "Unknown"].map((value) => el("option", { value })))),
+    isNetwork && el("label", {}, el("span", {}, t("Preferred weight (0: the usual one)")), weight));
+  const save = el("button", { type: "submit", class: "primary" }, t("Save notes"));
+  const form = el("form", { class: "card-notes" }, el("h3", {}, t("Your notes")), ...Object.values(fields), pair, save);
+  if (!details.writable) {
+    for (const control of form.querySelectorAll("input, textarea, button")) control.disabled = true;
+    form.append(el("p", { class: "hint" }, t("The file lies in a folder that is only read, so nothing can be noted beside it.")));
+  }
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const value = (name) => fields[name]?.querySelector("textarea").value ?? noted[name];
+    const wanted = {
+      description: value("description"), notes: value("notes"), activation: value("activation"), negative: value("negative"),
+      weight: Number(weight.value) || 0, base: base.value.trim(),
+    };
+    await doing(status, save, t("Saved."), async () => {
+      await send(`${addressOf(details)}/notes`, wanted, "PUT");
+      about.changed();
+    });
+  });
+  return form;
+}
+
+function area(label, value, lines = 2) {
+  const box = el("textarea", { rows: String(lines), maxlength: "32000" });
+  box.value = value;
+  return el("label", {}, el("span", {}, label), box);
+}
+
+function previewButton(details, status, about) {
+  const picture = pictureInView();
+  const button = el("button", { type: "button", class: "quiet", disabled: !picture || !details.writable }, t("Use the current picture as preview"));
+  button.addEventListener("click", () => doing(status, button, t("This is its preview now."), async () => {
+    await ask(`${addressOf(details)}/preview`, { method: "POST", body: await asForm(picture) });
+    about.changed();
+    about.close();
+  }));
+  return button;
+}
+
+function metadata(details) {
+  if (details.problem) return el("p", { class: "hint" }, details.problem);
+  if (details.metadata.length === 0) return el("p", { class: "hint" }, t("The file says nothing of itself."));
+  const rows = details.metadata.map(({ key, value, cut }) => el("tr", {}, el("th", { scope: "row" }, key), el("td", {}, cut ? `${value} …` : value)));
+  const left = details.left_out > 0 && el("p", { class: "hint" }, t("{n} more entries are not shown.", { n: details.left_out }));
+  return el("details", {}, el("summary", {}, t("What the file says of itself")), el("table", { class: "metadata" }, el("tbody", {}, ...rows)), left);
+}
+
+async function doing(status, button, done, work) {
+  button.disabled = true;
+  try {
+    await work();
+    status.textContent = done;
+    status.classList.remove("fault");
+  } catch (error) {
+    status.textContent = error.message;
+    status.classList.add("fault");
+    say("notice", { kind: "error", text: error.message });
+  }
+  button.disabled = false;
+}
+
+function size(bytes) {
+  const units = ["B", "KB", "MB", "GB"];
+  const power = bytes > 0 ? Math.min(3, Math.floor(Math.log2(bytes) / 10)) : 0;
+  return `${(bytes / 1024 ** power).toFixed(power > 1 ? 1 : 0)} ${units[power]}`;
+}

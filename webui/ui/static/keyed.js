@@ -1,0 +1,27 @@
+// Rows that are changed in place, so that nothing flickers and the focus stays where it is.
+
+/**
+ * Make the children of a box those of a list, one each, in its order.
+ *
+ * @template T
+ * @param {HTMLElement} box
+ * @param {readonly T[]} items
+ * @param {(item: T) => string} keyOf
+ * @param {(item: T) => HTMLElement} create
+ * @param {(node: HTMLElement, item: T, index: number) => void} update
+ */
+export const keyed = (box, items, keyOf, create, update) => {
+  const focused = box.contains(document.activeElement) ? document.activeElement : null;
+  const old = new Map([...box.children].map((node) => [node.dataset.key, node]));
+  items.forEach((item, index) => {
+    const key = keyOf(item);
+    const node = old.get(key) ?? create(item);
+    node.dataset.key = key;
+    old.delete(key);
+    update(node, item, index);
+    if (box.children[index] !== node) box.insertBefore(node, box.children[index] ?? null);
+  });
+  for (const node of old.values()) node.remove();
+  // a node that is moved in the tree loses the focus
+  if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
+};

@@ -1,0 +1,217 @@
+// The queue, opened over the stage's right side: move, edit, delete, retry, pause.
+
+import { hear, say } from "./bus.js";
+import { el, icon, iconButton } from "./kit.js";
+import { action } from "./keys.js";
+import { t } from "./language.js";
+import { keyed } from "./keyed.js";
+import { duration, waitingWords } from "./progress_words.js";
+import { QueueDrag } from "./queue_drag.js";
+import { listed, promptOf } from "./store.js";
+import { address, commands, current, follow, parametersOf } from "./stream.js";
+
+/** @typedef {import("./store.js").JobRow} JobRow */
+
+const MODES = ["txt2img", "img2img", "inpaint"];
+
+const small = (name, title, drawing) => iconButton(drawing, title, { "data-act": name });
+const quiet = (name, words) => el("button", { type: "button", class: "quiet", "data-act": name }, words);
+
+const factsOf = (job, progress) => {
+  const parts = [job.facts];
+  if (job.expected > 1) parts.push(t("{n} of {all} pictures", { n: job.pictures, all: job.expected }));
+  if (job.state === "waiting") parts.push(waitingWords(job.position));
+  if (job.state === "running" && progress?.seconds_left) parts.push(duration(progress.seconds_left));
+  if (job.forever) parts.push(t("for ever"));
+  return parts.filter(Boolean).join(" · ");
+};
+
+// What a job has no picture of yet: the last picture of the same prompt.
+const lastOf = ({ title }, { history }) => title && history.find((one) => promptOf(one.text).replace(/\s+/g, " ") === title);
+
+class QueuePanel {
+  /** @type {JobRow[]} */
+  jobs = [];
+  /** The element that gets the focus back. @type {HTMLElement|null} */
+  opener = null;
+
+  constructor(host) {
+    this.host = host;
+    this.count = el("small", {});
+    this.pause = quiet("pause", t("Pause"));
+    this.clear = quiet("clear", t("Delete all"));
+    this.list = el("ul", { "aria-label": t("Jobs in their order") });
+    this.nothing = el("p", { class: "nothing" }, t("Nothing waits. Press Generate as often as you like."));
+    const key = (keys, does) => el("span", {}, el("kbd", {}, keys), ` ${does}`);
+    this.box = el(
+      "div", { class: "box", role: "dialog", "aria-label": t("Queue"), hidden: true },
+      el("header", {}, el("h2", {}, t("Queue")), this.count, el("span", { class: "grow" }), this.pause, this.clear, small("close", t("Close the queue"), "close")),
+      this.list, this.nothing,
+      el("p", { class: "keys" }, key("↑ ↓", t("choose")), key("Alt ↑ ↓", t("move")), key("Del", t("delete")), key("Q", t("close"))),
+    ); // prettier-ignore
+    host.replaceChildren(this.box);
+    this.box.addEventListener("click", (event) => this.#click(event));
+    this.box.addEventListener("keydown", (event) => this.#key(event));
+    this.drag = new QueueDrag(this.list, (id, before) => commands.move(id, before));
+    follow((state) => this.draw(state));
+  }
+
+  get isOpen() {
+    return !this.box.hidden;
+  }
+
+  open(from = null, id = null) {
+    this.opener = from ?? document.activeElement;
+    this.box.hidden = false;
+    this.draw(current());
+    const row = [...this.list.children].find((node) => node.dataset.key === id) ?? this.list.firstElementChild;
+    (row ?? this.pause).focus({ preventScroll: true });
+    say("queue:opened", { isOpen: true });
+  }
+
+  close() {
+    if (!this.isOpen) return;
+    const hadFocus = this.box.contains(document.activeElement);
+    this.box.hidden = true;
+    if (hadFocus && this.opener?.isConnected) this.opener.focus({ preventScroll: true });
+    say("queue:opened", { isOpen: false });
+  }
+
+  toggle(from = null, id = null) {
+    if (this.isOpen && !id) this.close();
+    else this.open(from, id);
+  }
+
+  draw(state) {
+    this.jobs = listed(state);
+    if (!this.isOpen) return;
+    const focused = document.activeElement?.closest?.(".row");
+    const at = focused && this.list.contains(focused) ? [...this.list.children].indexOf(focused) : -1;
+    keyed(this.list, this.jobs, (job) => job.id, () => this.#row(), (node, job) => this.#update(node, job, state)); // prettier-ignore
+    if (at >= 0 && !focused.isConnected) {
+      const next = this.list.children[Math.min(at, this.jobs.length - 1)];
+      if (next) this.#focusOn(next);
+      else this.pause.focus({ preventScroll: true });
+    }
+    const words = state.paused ? state.reason || t("paused: the running job ends") : t("{n} jobs", { n: this.jobs.length });
+    if (this.count.textContent !== words) this.count.textContent = words;
+    this.pause.textContent = state.paused ? t("Go on") : t("Pause");
+    this.pause.setAttribute("aria-pressed", String(state.paused));
+    this.clear.disabled = !this.jobs.some((job) => job.mine && job.state !== "running");
+    this.nothing.hidden = this.jobs.length > 0;
+  }
+
+  #row() {
+    const image = el("img", { alt: "", draggable: "false" });
+    return el(
+      "li", { class: "row", tabindex: "-1" },
+      el("span", { class: "grip", "aria-hidden": "true" }, icon("grip")), el("span", { class: "thumb" }, image),
+      el("div", { class: "about" }, el("b", {}), el("small", {})),
+      el("span", { class: "acts" }, small("edit", t("Edit"), "edit"), small("delete", t("Delete"), "close")),
+      el("div", { class: "why" }, el("span", {}), el("span", {}, quiet("retry", t("Retry")), quiet("edit", t("Edit")), quiet("delete", t("Delete")))),
+      el("i", { class: "share" }, el("i", {})),
+    ); // prettier-ignore
+  }
+
+  #update(node, job, state) {
+    const set = (place, words) => place.textContent === words || (place.textContent = words);
+    const [, thumb, about, acts, why, bar] = node.children;
+    const progress = state.progress[job.id];
+    node.dataset.state = job.state;
+    set(about.firstChild, job.title || job.kind);
+    set(about.lastChild, factsOf(job, progress));
+    node.setAttribute("aria-label", `${job.title}, ${factsOf(job, progress)}`);
+    const picture = job.thumb ?? lastOf(job, state)?.thumb;
+    const source = picture ? address(picture) : "";
+    const image = thumb.firstChild;
+    image.hidden = !source;
+    if (source && image.getAttribute("src") !== source) image.src = source;
+    const isBad = ["held", "failed"].includes(job.state);
+    why.hidden = !isBad;
+    set(why.firstChild, isBad ? job.reason || t("This job failed.") : "");
+    const canEdit = MODES.includes(job.kind);
+    for (const button of node.querySelectorAll("[data-act=edit]")) button.hidden = !canEdit;
+    acts.firstChild.setAttribute("aria-label", t("Edit: {title}", { title: job.title }));
+    acts.lastChild.setAttribute("aria-label", t("Delete: {title}", { title: job.title }));
+    bar.hidden = job.state !== "running";
+    bar.firstChild.style.transform = `scaleX(${progress?.fraction ?? 0})`;
+    const isFirst = this.list.querySelector(".row[tabindex='0']") ?? node;
+    node.tabIndex = isFirst === node ? 0 : -1;
+  }
+
+  #jobOf(node) {
+    return this.jobs.find((job) => job.id === node?.closest?.(".row")?.dataset.key) ?? null;
+  }
+
+  #click(event) {
+    const name = event.target.closest("[data-act]")?.dataset.act;
+    const job = this.#jobOf(event.target);
+    if (name === "close") this.close();
+    else if (name === "pause") current().paused ? commands.resume() : commands.pause();
+    else if (name === "clear") this.#deleteAll();
+    else if (job && name === "delete") commands.end(job);
+    else if (job && name === "retry") commands.retry(job.id);
+    else if (job && name === "edit") this.#edit(job);
+    else if (job) this.#focusOn(event.target.closest(".row"));
+  }
+
+  #focusOn(row) {
+    for (const other of this.list.children) other.tabIndex = other === row ? 0 : -1;
+    row?.focus({ preventScroll: true });
+    row?.scrollIntoView({ block: "nearest" });
+  }
+
+  // The form is filled first: a job whose parameters cannot be read stays where it is.
+  async #edit(job) {
+    const parameters = await parametersOf(job.id);
+    if (!parameters?.text) return;
+    say("tab:open", { tab: job.kind });
+    say("form:fill", parameters);
+    if (job.state !== "running") await commands.end(job);
+    this.close();
+  }
+
+  async #deleteAll() {
+    for (const job of this.jobs) if (job.mine && job.state !== "running") await commands.end(job);
+  }
+
+  /** Move a job one place up or down among those that wait. @param {JobRow} job @param {1|-1} by */
+  #move(job, by) {
+    const movable = this.jobs.filter((one) => ["waiting", "held"].includes(one.state));
+    const at = movable.indexOf(job);
+    const to = at + by;
+    if (at < 0 || to < 0 || to >= movable.length) return;
+    commands.move(job.id, (by < 0 ? movable[to] : movable[to + 1])?.id ?? null);
+  }
+
+  #key(event) {
+    if (event.key === "Escape") {
+      event.stopPropagation();
+      return this.close();
+    }
+    const row = event.target.closest(".row");
+    if (event.target !== row) return;
+    const job = this.#jobOf(row);
+    const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const does = by
+      ? () => (event.altKey ? this.#move(job, by) : this.#focusOn((by < 0 ? row.previousElementSibling : row.nextElementSibling) ?? row))
+      : { Home: () => this.#focusOn(this.list.firstElementChild), End: () => this.#focusOn(this.list.lastElementChild),
+          Delete: () => commands.end(job), Enter: () => MODES.includes(job.kind) && this.#edit(job) }[event.key]; // prettier-ignore
+    if (!does) return;
+    event.preventDefault();
+    event.stopPropagation();
+    does();
+  }
+}
+
+export const mount = ({ element }) => {
+  const panel = new QueuePanel(element);
+  hear("queue:open", ({ from, id }) => panel.toggle(from, id));
+  hear("tab:opened", () => panel.close());
+  action("queue", () => panel.toggle());
+  action("close", () => {
+    const wasOpen = panel.isOpen;
+    panel.close();
+    return wasOpen;
+  });
+};

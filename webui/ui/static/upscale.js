@@ -1,0 +1,139 @@
+// The tab Upscale: pictures, how they are enlarged, and the result beside what it was made of.
+
+import { el, iconButton, t, toggle } from "./kit.js";
+import { hear, say } from "./bus.js";
+import { FormState, OWN } from "./declared_state.js";
+import { Scope } from "./form_scope.js";
+import { bodyOf } from "./form_body.js";
+import { fileOf, opener, pictureOnStage, takes, uploaded } from "./form_pictures.js";
+import { beforeAfter } from "./before_after.js";
+import { taken, whenSent } from "./sent_to_upscale.js";
+
+/** Draw the tab. @param {{element: HTMLElement, props: *, trigger: Function, upload: *}} context */
+export function mount({ element, props, trigger, upload }) {
+  const failed = (/** @type {string} */ text) => status.replaceChildren(el("div", { class: "f-say bad", role: "alert" }, text));
+  const state = new FormState(props.form, {});
+  const about = { elemId: "extras", hints: props.form, isWide: false, upload, failed };
+  const body = bodyOf(new Scope(state, [], state.fields, about));
+  const others = props.extensions.map((/** @type {*} */ drawn) => extensionPart(drawn, about));
+  const thumbs = el("div", { class: "f-thumbs", id: "extras_image_batch" });
+  const status = el("div", { class: "a-status", role: "status", id: "extras_status" });
+  const go = el("button", { type: "button", class: "f-go", id: "extras_generate" }, t("Upscale"));
+  const view = beforeAfter();
+  const film = el("div", { class: "u-film" });
+  const acts = el("div", { class: "f-acts u-acts", hidden: true });
+  /** @type {*[]} */
+  let pictures = [];
+  /** @type {{id: string, sources: *[], made: *[]}|null} */
+  let job = null;
+  let shown = -1;
+
+  const drawPictures = () => {
+    thumbs.replaceChildren(...pictures.map((one, at) => el("figure", { class: "f-thumb" }, el("img", { src: one.url, alt: one.name }), iconButton("close", t("Remove {name}", { name: one.name }), { onclick: () => { pictures = pictures.filter((_, other) => other !== at); drawPictures(); } }))));
+    go.textContent = pictures.length > 1 ? t("Upscale {n} pictures", { n: pictures.length }) : t("Upscale");
+    go.disabled = !pictures.length;
+    if (pictures.length && !job) view.show(pictures.at(-1).url, "", pictures.at(-1).name);
+    else if (!job) view.clear(t("Drop pictures here, or load them at the left."));
+  };
+  const add = async (/** @type {File[]} */ files) => {
+    try {
+      const added = [];
+      for (const file of files) added.push(await uploaded(upload, file));
+      pictures = [...pictures, ...added].slice(0, props.most);
+      job = null;
+      acts.hidden = true;
+      film.replaceChildren();
+      status.replaceChildren();
+      drawPictures();
+    } catch (error) {
+      failed(/** @type {Error} */ (error).message);
+    }
+  };
+  const receive = async (/** @type {*[]} */ sent) => {
+    try {
+      pictures = [];
+      await add(await Promise.all(sent.map(fileOf)));
+    } catch (error) {
+      failed(/** @type {Error} */ (error).message);
+    }
+  };
+  const send = (/** @type {string} */ to, /** @type {string} */ label) => el("button", { type: "button", class: "f-quiet", onclick: () => job?.made[shown] && say("picture:send", { picture: job.made[shown], to }) }, label);
+  acts.append(send("img2img", t("Send to img2img")), send("inpaint", t("Send to inpaint")), el("a", { class: "f-quiet", download: "" }, t("Download")));
+
+  const show = (/** @type {number} */ at) => {
+    const picture = job?.made[at];
+    if (!picture) return;
+    shown = at;
+    const base = /** @type {*} */ (window).webui.base;
+    view.show(base + picture.url, job?.sources[picture.index]?.url ?? "", t("The result, {width} × {height}", { width: picture.width, height: picture.height }));
+    acts.hidden = false;
+    acts.querySelector("a")?.setAttribute("href", base + picture.url);
+    status.replaceChildren(el("span", {}, t("{width} × {height} pixels", { width: picture.width, height: picture.height })));
+    film.replaceChildren(...(job?.made ?? []).map((one, other) => el("button", { type: "button", "aria-pressed": String(other === at), "aria-label": t("Picture {n}", { n: other + 1 }), onclick: () => show(other) }, el("img", { src: base + one.thumb, alt: "" }))));
+    film.hidden = (job?.made.length ?? 0) < 2;
+  };
+  const arrived = (/** @type {*} */ picture) => {
+    if (!job || picture.job !== job.id || job.made.some((one) => one.id === picture.id)) return;
+    job.made.push(picture);
+    show(job.made.length - 1);
+  };
+  go.addEventListener("click", () => {
+    go.disabled = true;
+    status.replaceChildren(el("span", {}, t("Waiting for its turn")));
+    const options = Object.fromEntries(Object.entries(state.values).filter(([name]) => !name.startsWith(OWN)));
+    const extensions = Object.fromEntries(others.filter((one) => one.isOn()).map((one) => [one.name, one.values()]));
+    props.value = { pictures, options, extensions, press: Date.now() };
+    trigger("start");
+  });
+  /** @type {Map<string, *[]>} pictures that came before the answer that names their job */
+  const early = new Map();
+  hear("upscale:answer", ({ job: id, error }) => {
+    go.disabled = !pictures.length;
+    if (error) {
+      failed(error);
+      return;
+    }
+    job = { id, sources: [...pictures], made: [] };
+    for (const picture of early.get(id) ?? []) arrived(picture);
+    early.clear();
+  });
+  hear("job:picture", ({ picture }) => {
+    if (job?.id === picture.job) arrived(picture);
+    else early.set(picture.job, [...(early.get(picture.job) ?? []), picture]);
+    while (early.size > 4) early.delete([...early.keys()][0]);
+  });
+  hear("job:progress", (now) => {
+    if (!job || now.id !== job.id) return;
+    const bar = el("div", { class: "a-bar", role: "progressbar", "aria-valuenow": Math.round(now.fraction * 100), "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": t("Upscale") });
+    bar.style.setProperty("--share", `${now.fraction * 100}%`);
+    status.replaceChildren(bar, el("span", {}, now.phase || t("Working")));
+  });
+  hear("jobs:changed", ({ jobs }) => {
+    const mine = job && jobs.find((/** @type {*} */ one) => one.id === job?.id);
+    if (mine?.state === "failed") failed(mine.reason || t("This did not work."));
+  });
+  state.hear((from) => body.show(from));
+  takes(element, (file) => add([file]), (error) => failed(error.message));
+  const stage = el("button", { type: "button", class: "f-quiet", onclick: () => (pictureOnStage() ? receive([pictureOnStage()]) : failed(t("There is no picture on the stage yet."))) }, t("From the stage"));
+  const side = el("aside", { class: "a-side", "aria-label": t("Upscale") }, el("h2", {}, t("Pictures")), thumbs, el("div", { class: "f-acts" }, opener(t("Load"), add, { several: true, id: "extras_image" }), stage), body.node, ...others.map((one) => one.node), el("div", { class: "a-foot" }, status, el("div", { class: "a-go" }, go)));
+  element.classList.add("action", "narrow");
+  element.replaceChildren(side, el("div", { class: "a-main u-main" }, view.node, film, acts));
+  state.wake();
+  drawPictures();
+  whenSent(() => receive(taken()));
+}
+
+/** A switch and the form of an extension that also works on finished pictures. */
+function extensionPart(/** @type {*} */ drawn, /** @type {*} */ about) {
+  const state = new FormState(drawn, {});
+  const body = bodyOf(new Scope(state, [], state.fields, { ...about, elemId: `extras_${drawn.extension}`, hints: drawn }));
+  body.node.hidden = true;
+  const onOff = toggle(drawn.title, false, (isOn) => {
+    body.node.hidden = !isOn;
+    state.wake();
+  });
+  onOff.classList.add("f-switch");
+  onOff.querySelector("input").id = `extras_${drawn.extension}_enable`;
+  state.hear((from) => body.show(from));
+  return { name: drawn.extension, node: el("div", { class: "u-part" }, onOff, body.node), isOn: () => onOff.checked, values: () => state.values };
+}
