@@ -14,6 +14,8 @@ from webui.ui.layout import label_of
 
 UI = Path(__file__).resolve().parents[2] / "webui" / "ui"
 TRANSLATED = re.compile(r"""\bt\(\s*"((?:[^"\\]|\\.)*)\"""")
+SENTENCES = re.compile(r"""browserRow\("((?:[^"\\]|\\.)*)", "((?:[^"\\]|\\.)*)\"""")  # rows of what the browser keeps
+CHOSEN = re.compile(r"""t\([^()"]*\? "((?:[^"\\]|\\.)*)" : "((?:[^"\\]|\\.)*)\"""")
 IN_TABLES = re.compile(r"""\b(?:title|label): "((?:[^"\\]|\\.)*)\"""")  # rows that are translated where they are drawn
 SPOKEN = ("label", "info", "placeholder", "title")  # arguments of components that people see
 NAMED_BY_FIRST = ("Button", "Tab", "Accordion", "section", "Section", "UploadButton", "DownloadButton")
@@ -25,8 +27,9 @@ def of_scripts() -> dict[str, str]:
     found: dict[str, str] = {}
     for file in sorted((UI / "static").glob("*.js")):
         text = file.read_text()
-        for pattern in (TRANSLATED, IN_TABLES) if "t(" in text else ():
-            found |= {re.sub(r"\\(.)", r"\1", one): file.name for one in pattern.findall(text)}
+        texts = [*TRANSLATED.findall(text), *(IN_TABLES.findall(text) if "t(" in text else ())]
+        texts += [one for pattern in (SENTENCES, CHOSEN) for pair in pattern.findall(text) for one in pair]
+        found |= {re.sub(r"\\(.)", r"\1", one): file.name for one in texts}
     return found
 
 

@@ -360,6 +360,7 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             localizations=(ROOT / LOCALIZATIONS, settings.data_dir / LOCALIZATIONS),
             root_path=settings.subpath,
             find_picture=finder_of_pictures(parts, pictures),
+            first_run=True,
         )
         return UploadQuota(application, settings.data_dir / "temp" / "gradio")
     return application

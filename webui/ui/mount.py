@@ -48,6 +48,7 @@ def mount(
     quick: Sequence[str] = QUICK,
     localizations: Sequence[Path] = (),
     find_picture: FindPicture = no_pictures,
+    first_run: bool = False,
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
 
@@ -68,6 +69,8 @@ def mount(
             `colours` and English.
         quick: the paths of the fields in the header.
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
+        first_run: whether the stage tells, before the first picture, what can be painted and where models go; the
+            application needs the routes of settings for it.
         localizations: further folders with dictionaries (`<language>.json`); they are read now.
 
     Returns:
@@ -86,6 +89,7 @@ def mount(
         installing=installing,
         quick=quick,
         find_picture=find_picture,
+        first_run=first_run,
     )
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched

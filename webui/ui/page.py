@@ -45,6 +45,7 @@ def build(
     installing: InstallDoor | None = None,
     quick: Sequence[str] = quicksettings.QUICK,
     find_picture: FindPicture = no_pictures,
+    first_run: bool = False,
 ) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
 
@@ -56,6 +57,7 @@ def build(
         installing: how extensions are installed; None: not on this page.
         quick: the paths of the fields in the header; the checkpoint is always among them.
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
+        first_run: whether the stage tells, before the first picture, what can be painted and where models go.
     """
     starting_values = own_size.starting(engine)[0]
     pen = Pen(starting_values)
@@ -65,7 +67,7 @@ def build(
         refresh = quicksettings.draw(pen, engine, quick)
         with frame.tabs():
             with frame.tab("txt2img"):
-                made = _draw_form(pen, engine)
+                made = _draw_form(pen, engine, first_run=first_run)
             frame.tab("img2img")
             frame.tab("inpaint")
             form = pen.form()
@@ -112,7 +114,7 @@ class _Made:
     canvas: Component
 
 
-def _draw_form(pen: Pen, engine: "Engine") -> _Made:
+def _draw_form(pen: Pen, engine: "Engine", *, first_run: bool) -> _Made:
     """Draw the panes of the form, inside the caller's tab."""
 
     sections = SectionsDrawing(engine.extensions.infos, pen.tab)
@@ -121,7 +123,7 @@ def _draw_form(pen: Pen, engine: "Engine") -> _Made:
         pane = connecting.draw(pen, sections.draw)
         pen.extensions = sections.sections
     with panes.stage:
-        stage.draw()
+        stage.draw(first_run=first_run)
         drawn = canvas.draw()
     with panes.strip:
         strip = stage.draw_strip()

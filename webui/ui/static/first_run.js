@@ -15,26 +15,19 @@ const PROMPTS = [
  *   places: {kind: string, folder: string}[], programs: {name: string, folder: string}[], used: string[]}} Facts
  */
 
-export async function mount({ element }) {
-  const place = element.closest("#first_run");
-  place.hidden = true;
+/** Fill the place on the empty stage, where nobody has made a picture yet. @param {HTMLElement} place */
+export async function fill(place) {
   let isOver = false;
-  const end = () => {
+  hear("job:picture", () => {
     isOver = true;
-    place.remove();
-  };
-  for (const message of ["job:picture", "picture:show", "picture:shown"]) hear(message, end);
+    place.replaceChildren();
+  });
   try {
-    const [facts, history] = await Promise.all([ask("first_run"), ask("history?limit=1")]);
-    if (isOver || history.history.length) {
-      place.remove();
-      return;
-    }
-    element.append(...(facts.checkpoints ? welcome(facts) : nothingToPaintWith()), table(facts), ways(facts));
-    place.hidden = false;
+    if ((await ask("history?limit=1")).pictures.length) return;
+    const facts = await ask("first_run");
+    if (!isOver) place.replaceChildren(...(facts.checkpoints ? welcome(facts) : nothingToPaintWith()), table(facts), ways(facts));
   } catch (error) {
     console.warn("the first page is not shown:", error);
-    place.remove();
   }
 }
 
