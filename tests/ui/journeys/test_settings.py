@@ -7,38 +7,22 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.api.fakes import encode
 from tests.narrowing import known
 from tests.ui.driving import WAIT, eventually, served
-from tests.ui.fakes import FakeEngine
-from webui.api.application import create
-from webui.api.parts import Parts
-from webui.domain.settings import Settings, merge
-from webui.preferences.door import PreferencesDoor
-from webui.preferences.preferences import Live, Preferences
-from webui.preferences.presets import Presets
-from webui.preferences.setting_rows import ROWS
-from webui.preferences.settings_file import SettingsFile
-from webui.ui.mount import mount
+from tests.ui.fakes import FakeEngine, FakeLibrary
+from tests.ui.settings_page import preferences_in, settings_app
+from webui.domain.settings import Settings
+from webui.preferences.preferences import Preferences
 
 
 @pytest.fixture
 def preferences(tmp_path: Path) -> Preferences:
-    file = SettingsFile(tmp_path / "settings.json")
-    made = Preferences(merge({"api_auth": ""}, {}, {}), file, given={"port": "--port"})
-    made.connect(Live({row.name: lambda now: None for row in ROWS if row.counts == "now"}))
-    return made
+    return preferences_in(tmp_path)
 
 
 @pytest.fixture
 def address(engine: FakeEngine, preferences: Preferences, tmp_path: Path) -> Iterator[str]:
-    door = PreferencesDoor(preferences, Presets(tmp_path / "presets.json"))
-    app = create(Parts(engine, encode, preferences=door, cache_dir=tmp_path / "cache"), with_api=False)
-    mount(
-        app, engine, temp_dir=tmp_path / "temp", outputs_dir=engine.outputs,
-        look=lambda: (preferences.running.theme, preferences.running.language),
-    )  # fmt: skip
-    with served(app) as place:
+    with served(settings_app(engine, preferences, tmp_path)) as place:
         yield place
 
 
@@ -183,3 +167,26 @@ def test_settings_are_saved_as_a_file_and_read_again(settings: Page, preferences
     settings.get_by_label("Read settings from a file").set_input_files(tmp_path / "saved.json")
     eventually(settings, lambda: preferences.running.jpeg_quality == 95)
     expect(settings.get_by_role("spinbutton", name="Quality")).to_have_value("95")
+
+
+def test_before_the_first_picture_a_prompt_is_clicked_and_a_picture_comes(settings: Page, engine: FakeEngine) -> None:
+    engine.library.is_bundled = lambda file: True  # type: ignore[method-assign]
+    settings.goto(settings.url.partition("?")[0])
+    expect(settings.get_by_role("heading", name="Press Generate.")).to_be_visible()
+    settings.get_by_role("button", name="a red circle on a blue background").click()
+    expect(settings.locator("#stage .view img, #stage canvas, #stage img").first).to_be_visible()
+    expect(settings.locator("#first_run")).to_be_empty()
+    assert engine.asked[-1].prompt == "a red circle on a blue background"
+    settings.reload()
+    expect(settings.locator("#txt2img_generate")).to_be_visible()
+    expect(settings.locator("#first_run")).to_be_empty()
+
+
+def test_a_folder_without_checkpoints_says_so_and_goes_on_saying_it(settings: Page, engine: FakeEngine) -> None:
+    assert isinstance(engine.library, FakeLibrary)
+    engine.library.named = [file for file in engine.library.named if file.kind != "checkpoint"]
+    settings.goto(settings.url.partition("?")[0])
+    expect(settings.get_by_role("heading", name="There is no checkpoint yet.")).to_be_visible()
+    expect(settings.locator("#first_run")).to_contain_text("Stable-diffusion")
+    settings.wait_for_timeout(1500)
+    expect(settings.get_by_role("heading", name="There is no checkpoint yet.")).to_be_visible()
