@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from webui.ui import head
 from webui.ui.assets import Assets
 from webui.ui.create.creation import FindPicture, no_pictures
 from webui.ui.page import build
+from webui.ui.quicksettings import QUICK
 from webui.ui.theme import theme
 from webui.ui.words import dictionaries, title_of
 
@@ -41,9 +42,12 @@ def mount(
     installing: InstallDoor | None = None,
     path: str = "/",
     root_path: str = "",
-    colours: Theme = "system",
+    colours: Theme = "dark",
+    look: Callable[[], tuple[Theme, str]] | None = None,
+    quick: Sequence[str] = QUICK,
     localizations: Sequence[Path] = (),
     find_picture: FindPicture = no_pictures,
+    first_run: bool = False,
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
 
@@ -60,7 +64,12 @@ def mount(
         root_path: where the application hangs, behind a proxy.
         colours: light or dark, unless the browser's user or the page's address says it; system: what the browser
             prefers.
+        look: tells theme and language ("" for English) each time that the page is asked for; None: they are
+            `colours` and English.
+        quick: the paths of the fields in the header.
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
+        first_run: whether the stage tells, before the first picture, what can be painted and where models go; the
+            application needs the routes of settings for it.
         localizations: further folders with dictionaries (`<language>.json`); they are read now.
 
     Returns:
@@ -77,7 +86,9 @@ def mount(
         save_images=save_images,
         embed_parameters=embed_parameters,
         installing=installing,
+        quick=quick,
         find_picture=find_picture,
+        first_run=first_run,
     )
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
@@ -104,19 +115,25 @@ def mount(
         theme=theme(),
     )
     # the innermost layer, so that those around it pack what it has added to
-    added = added_to_head(assets, colours, {name: title_of(data) for name, data in words.items()})
+    languages = {name: title_of(data) for name, data in words.items()}
+
+    def added() -> str:
+        theme_now, language = look() if look is not None else (colours, "")
+        return added_to_head(assets, theme_now, languages, language)
+
     mounted.user_middleware.append(Middleware(head.Head, added, path))
     return mounted
 
 
-def added_to_head(assets: Assets, colours: Theme, languages: Mapping[str, str]) -> str:
+def added_to_head(assets: Assets, colours: Theme, languages: Mapping[str, str], language: str = "") -> str:
     """The elements that the page's head gets.
 
     Args:
         languages: the title of each language that there is a dictionary for.
+        language: of a browser in which nobody has chosen one; "" for English.
     """
     others = sorted(name for name in assets.files if name.endswith(".css") and name not in STYLES)
-    data = {"theme": colours, "version": assets.version, "languages": dict(languages)}
+    data = {"theme": colours, "version": assets.version, "languages": dict(languages), "language": language}
     styles = [assets.address(name) for name in (*STYLES, *others)]
     scripts = [assets.address(FIRST_SCRIPT)]
     modules = [assets.address(name) for name in assets.modules_of(FIRST_MODULE)]

@@ -3,6 +3,7 @@
 import { t } from "./kit.js";
 import { hear, say } from "./bus.js";
 import { FormState } from "./declared_state.js";
+import { translated } from "./form_words.js";
 import { Scope } from "./form_scope.js";
 import { bodyOf } from "./form_body.js";
 import { fileOf, uploaded } from "./form_pictures.js";
@@ -16,7 +17,7 @@ hear("extension:fill", ({ extension, options }) => waiting.set(extension, option
 
 /** Draw a form. @param {{element: HTMLElement, props: *, watch: Function, upload: *}} context */
 export function mount({ element, props, watch, upload }) {
-  const drawn = props.form;
+  const drawn = translated(props.form);
   const state = new FormState(drawn, props.value ?? {});
   const section = /** @type {HTMLElement|null} */ (element.closest(".section"));
   const sectionSwitch = () => /** @type {HTMLInputElement|null} */ (section?.querySelector(".head input[type=checkbox]") ?? null);

@@ -47,6 +47,8 @@ export function mount({ element, props, trigger }) {
 class Form {
   /** @type {?Picture} */
   #picture = null;
+  #taken = {};
+  checkpoint = ""; // the one that is chosen
 
   constructor(state, trigger) {
     this.state = state;
@@ -73,6 +75,13 @@ class Form {
 
   redo(now) {
     return this.state.redo(now);
+  }
+
+  /** Values that `take` was asked for. */
+  taken(now) {
+    const fields = this.#taken;
+    this.#taken = {};
+    return this.state.take(now, fields);
   }
 
   reset(now) {
@@ -114,6 +123,22 @@ class Form {
   /** What the canvas holds, at the moment of submitting; asked for where the mode reads it. */
   async drawing() {
     return this.mode === "txt2img" ? null : ((await window.webui.canvas?.value()) ?? null);
+  }
+
+  /** Put values into the form. @param {Object<string, any>} fields by the name of a field; the others stay */
+  take(fields) {
+    this.#taken = fields;
+    this.trigger("take");
+  }
+
+  /** What stands in the form, by the name of a field. */
+  values() {
+    return this.state.values();
+  }
+
+  /** The user's own defaults are others. */
+  setDefaults() {
+    this.state.setDefaults();
   }
 
   get mode() {

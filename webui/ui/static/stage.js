@@ -327,4 +327,5 @@ export const mount = ({ element, props, watch }) => {
   };
   tellEmpty();
   watch("value", tellEmpty);
+  if (props.value?.first_run) import("./first_run.js").then(({ fill }) => fill(stage.empty.querySelector("#first_run")));
 };
