@@ -320,7 +320,6 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             temp_dir=settings.data_dir / "temp",
             outputs_dir=settings.outputs_dir,
             save_images=settings.save_images,
-            embed_parameters=settings.embed_parameters,
             installing=door,
             colours=settings.theme,
             localizations=(ROOT / LOCALIZATIONS, settings.data_dir / LOCALIZATIONS),

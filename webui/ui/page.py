@@ -1,7 +1,6 @@
 """The page: `build` draws each part into its place in the frame and connects the parts with one another."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -37,9 +36,7 @@ DAY = 24 * 60 * 60  # seconds
 def build(
     engine: "Engine",
     *,
-    temp_dir: Path,
     save_images: bool = True,
-    embed_parameters: bool = True,
     installing: InstallDoor | None = None,
     find_picture: FindPicture = no_pictures,
 ) -> gr.Blocks:
@@ -47,9 +44,7 @@ def build(
 
     Args:
         engine: submits jobs; its library fills the model lists.
-        temp_dir: the private folder of the pictures that are shown, inside Gradio's upload folder (see `mount`).
         save_images: whether pictures are saved to the outputs folder.
-        embed_parameters: whether pictures that are not saved carry their generation text.
         installing: how extensions are installed; None: not on this page.
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
     """

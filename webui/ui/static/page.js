@@ -4,6 +4,6 @@ import "./names.js";
 import "./reveal.js";
 import "./tabs.js";
 import "./keys.js";
-import "./sent_to_upscale.js";
+import "./sent_pictures.js";
 
 export const ready = words;
