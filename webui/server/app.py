@@ -353,7 +353,6 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             temp_dir=settings.data_dir / "temp",
             outputs_dir=settings.outputs_dir,
             save_images=settings.save_images,
-            embed_parameters=settings.embed_parameters,
             installing=door,
             look=lambda: (preferences.running.theme, preferences.running.language),
             quick=settings.quicksettings,

@@ -38,7 +38,6 @@ def mount(
     temp_dir: Path,
     outputs_dir: Path,
     save_images: bool = True,
-    embed_parameters: bool = True,
     installing: InstallDoor | None = None,
     path: str = "/",
     root_path: str = "",
@@ -58,7 +57,6 @@ def mount(
             now.
         outputs_dir: refused to the browser as a folder; single pictures are linked into `temp_dir` when shown.
         save_images: whether the page's pictures are saved.
-        embed_parameters: whether pictures that are not saved carry their generation text.
         installing: how extensions are installed; None: not on this page.
         path: where the page hangs in the application.
         root_path: where the application hangs, behind a proxy.
@@ -82,9 +80,7 @@ def mount(
     outputs, words = outputs_dir.resolve(), dictionaries(localizations)
     page = build(
         engine,
-        temp_dir=uploads,
         save_images=save_images,
-        embed_parameters=embed_parameters,
         installing=installing,
         quick=quick,
         find_picture=find_picture,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -39,9 +38,7 @@ DAY = 24 * 60 * 60  # seconds
 def build(
     engine: "Engine",
     *,
-    temp_dir: Path,
     save_images: bool = True,
-    embed_parameters: bool = True,
     installing: InstallDoor | None = None,
     quick: Sequence[str] = quicksettings.QUICK,
     find_picture: FindPicture = no_pictures,
@@ -51,9 +48,7 @@ def build(
 
     Args:
         engine: submits jobs; its library fills the model lists.
-        temp_dir: the private folder of the pictures that are shown, inside Gradio's upload folder (see `mount`).
         save_images: whether pictures are saved to the outputs folder.
-        embed_parameters: whether pictures that are not saved carry their generation text.
         installing: how extensions are installed; None: not on this page.
         quick: the paths of the fields in the header; the checkpoint is always among them.
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.

@@ -80,6 +80,10 @@ def connect(pen: Pen, engine: "Engine", refresh: gr.Button, said: Component, fie
         )
         saying.tell(done, said)
 
+    said_in_page = "() => { window.webui.form?.checkpointChanged(); }"
+    checkpoint: Any = pen.controls["checkpoint"]
+    bind(checkpoint.change, None, None, None, js=said_in_page)
+
     listed = {name: pen.controls[name] for name in FILES if name in pen.controls}
 
     def look_again(checkpoint: str | None) -> dict[Component, Any]:

@@ -106,7 +106,6 @@ class Form {
       say("notice", { kind: "notice", text: t("There is no picture on the canvas yet.") });
       return [width, height];
     }
-    const cut = (side) => Math.max(8, side - (side % 8));
     return [cut(size.width), cut(size.height)];
   }
 
@@ -141,6 +140,11 @@ class Form {
     this.state.setDefaults();
   }
 
+  /** Another checkpoint is chosen above the page. */
+  checkpointChanged() {
+    say("checkpoint:changed");
+  }
+
   get mode() {
     return document.documentElement.dataset.mode ?? "txt2img";
   }
@@ -163,6 +167,7 @@ class Form {
     hear("picture:shown", ({ picture }) => { this.#picture = picture; });
     hear("form:enlarge", ({ picture }) => this.trigger("enlarge", { picture: picture.id, text: picture.text }));
     hear("form:fill", ({ text, only = null }) => this.trigger("fill", { text, only }));
+    hear("picture:send", ({ picture, to }) => ["img2img", "inpaint", "sketch"].includes(to) && sizeOf(picture));
     action("undo_form", () => this.trigger("undo"));
     action("redo_form", () => this.trigger("redo"));
     document.addEventListener("click", (event) => {
@@ -194,11 +199,20 @@ class Form {
     const size = event.target.closest?.("#txt2img_width, #txt2img_height") && sizeIn(text);
     if (!size) return;
     event.preventDefault();
-    for (const [index, id] of ["txt2img_width", "txt2img_height"].entries()) {
-      write(document.querySelector(`#${id} input`), String(size[index]));
-    }
+    writeSize(size);
   }
 }
+
+function writeSize(size) {
+  for (const [index, id] of ["txt2img_width", "txt2img_height"].entries()) write(document.querySelector(`#${id} input`), String(size[index]));
+}
+
+/** What is made from a picture gets its size, cut to whole cells. */
+function sizeOf({ width, height }) {
+  if (width && height) writeSize([cut(width), cut(height)]);
+}
+
+const cut = (side) => Math.max(8, side - (side % 8));
 
 const area = (trained) => {
   const [width, height] = sizeIn(trained || "") ?? [512, 512];

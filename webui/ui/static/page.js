@@ -6,7 +6,7 @@ import "./tabs.js";
 import "./keys.js";
 import "./notifications.js";
 import "./presets.js";
-import "./sent_to_upscale.js";
+import "./sent_pictures.js";
 
 window.webui.t = t; // for the scripts that Gradio runs
 export const ready = words;

@@ -8,7 +8,7 @@ import { bodyOf } from "./form_body.js";
 import { fileOf, opener, pictureOnStage, takes, uploaded } from "./form_pictures.js";
 import { beforeAfter } from "./before_after.js";
 import { translated } from "./form_words.js";
-import { taken, whenSent } from "./sent_to_upscale.js";
+import { whenSent } from "./sent_pictures.js";
 
 /** Draw the tab. @param {{element: HTMLElement, props: *, trigger: Function, upload: *}} context */
 export function mount({ element, props, trigger, upload }) {
@@ -122,7 +122,7 @@ export function mount({ element, props, trigger, upload }) {
   element.replaceChildren(side, el("div", { class: "a-main u-main" }, view.node, film, acts));
   state.wake();
   drawPictures();
-  whenSent(() => receive(taken()));
+  whenSent("upscale", receive);
 }
 
 /** A switch and the form of an extension that also works on finished pictures. */
