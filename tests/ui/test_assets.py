@@ -79,15 +79,6 @@ def test_the_folder_is_read_whole(tmp_path: Path) -> None:
     assert dict(assets.files) == {**FILES, "words/de.json": b"{}"}
 
 
-def test_a_module_is_followed_to_all_that_it_imports() -> None:
-    files = {
-        "a.js": b'import { x,\n  y } from "./b.js";\nexport { z } from "./deep/c.js";\nimport("./later.js");',
-        "b.js": b'import "./a.js";\nimport "./d.js"; // import "./no.js"\nconst text = "from ./e.js";',
-        "deep/c.js": b"", "d.js": b"", "e.js": b"", "later.js": b"", "no.js": b"",
-    }  # fmt: skip
-    assert Assets.of(files).modules_of("a.js") == ("a.js", "b.js", "deep/c.js", "d.js")
-
-
 def test_the_page_has_its_own_files() -> None:
     files = Assets.read(STATIC).files
     assert {*STYLES, "boot.js", "page.js", "fonts/inter.woff2"} <= set(files)

@@ -117,7 +117,7 @@ def test_the_whole_program_serves_the_page_with_its_styles(page: Application, be
     answer = asked(page, f"{beginning}/", headers={"accept-encoding": encoding}, auth=("me", "secret"))
     found = addresses(answer.text)
     assert any(address.endswith("/boot.js") for address in found)
-    assert any(address.endswith("/tokens.css") for address in found)
+    assert any(address.endswith("/joined.css") for address in found)
     assert 'data-theme="dark"' in answer.text
     assert answer.headers.get("content-encoding") == ("gzip" if "gzip" in encoding else None)
     for address in found:  # relative to the page, so below its path

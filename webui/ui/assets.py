@@ -4,7 +4,6 @@ All files are read once at the start. A request only chooses among them, so no p
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,6 @@ KINDS = MappingProxyType(
         ".woff2": "font/woff2",
     }
 )
-IMPORT = re.compile(r'^(?:import|export)\b[^;"(]*"\./([\w./-]+\.js)"', re.MULTILINE)
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -64,17 +62,6 @@ class Assets:
         if name not in self.files:
             raise KeyError(f"{name}: no such file of the page; it should be one of {', '.join(sorted(self.files))}")
         return f"{ADDRESS}/{self.version}/{name}"
-
-    def modules_of(self, name: str) -> tuple[str, ...]:
-        """A module and all that it imports, directly or not, so that the browser can fetch them at once."""
-        found, pending = [], [name]
-        while pending:
-            one = pending.pop(0)
-            if one in found or one not in self.files:
-                continue
-            found.append(one)
-            pending += IMPORT.findall(self.files[one].decode())
-        return tuple(found)
 
     def endpoint(self) -> Callable[[Request], Response]:
         """The handler of `route`."""

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 
 from webui.domain.settings import Theme
 from webui.installing.live import InstallDoor
-from webui.ui import head
+from webui.ui import head, joining
 from webui.ui.assets import Assets
 from webui.ui.create.creation import FindPicture, no_pictures
 from webui.ui.page import build
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 MAX_UPLOAD = "64mb"
 STYLES = ("tokens.css", "frame.css", "controls.css")  # those of single components follow, by name
-FIRST_SCRIPT = "boot.js"
-FIRST_MODULE = "page.js"  # which that one imports
+FIRST_SCRIPT = "boot.js"  # which imports the joined modules
 META = MappingProxyType({"viewport": head.VIEWPORT, "color-scheme": "dark light"})
 
 
@@ -89,7 +88,7 @@ def mount(
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
     page.has_launched = True
-    assets = Assets.read(STATIC, {f"localizations/{name}.json": data for name, data in words.items()})
+    assets = read_assets(words)
     app.add_route(f"{path.rstrip('/')}{assets.route}", assets.endpoint(), methods=["GET"], include_in_schema=False)
     mounted = gr.mount_gradio_app(
         app,
@@ -121,6 +120,12 @@ def mount(
     return mounted
 
 
+def read_assets(words: Mapping[str, bytes]) -> Assets:
+    """The page's files, with scripts and styles joined, and the dictionaries by their languages."""
+    single = Assets.read(STATIC, {f"localizations/{name}.json": data for name, data in words.items()})
+    return joining.together(single, STYLES, [FIRST_SCRIPT])
+
+
 def added_to_head(assets: Assets, colours: Theme, languages: Mapping[str, str], language: str = "") -> str:
     """The elements that the page's head gets.
 
@@ -128,12 +133,9 @@ def added_to_head(assets: Assets, colours: Theme, languages: Mapping[str, str], 
         languages: the title of each language that there is a dictionary for.
         language: of a browser in which nobody has chosen one; "" for English.
     """
-    others = sorted(name for name in assets.files if name.endswith(".css") and name not in STYLES)
     data = {"theme": colours, "version": assets.version, "languages": dict(languages), "language": language}
-    styles = [assets.address(name) for name in (*STYLES, *others)]
-    scripts = [assets.address(FIRST_SCRIPT)]
-    modules = [assets.address(name) for name in assets.modules_of(FIRST_MODULE)]
-    return head.tags(styles, scripts, data, META, modules)
+    styles, scripts = [assets.address(joining.STYLES)], [assets.address(FIRST_SCRIPT)]
+    return head.tags(styles, scripts, data, META, [assets.address(joining.SCRIPTS)])
 
 
 def _private(folder: Path) -> Path:

@@ -43,7 +43,8 @@
     }).observe(document.body, { attributeFilter: ["class"] });
   });
 
-  const page = import("./page.js").then((module) => module.ready);
+  const modules = import("./joined.js"); // all modules of this folder in one file
+  const page = modules.then(({ of }) => of("page.js").ready);
   window.webui = {
     base: new URL("./", document.baseURI).href,
     version: told.version,
@@ -73,8 +74,8 @@
     /** Lets `mount` of a module draw a component; called by the component's own script (`own.py`). */
     async mount(name, context) {
       try {
-        const [module] = await Promise.all([import(`./${name}.js`), page]);
-        await module.mount(context);
+        const [{ of }] = await Promise.all([modules, page]);
+        await of(`${name}.js`).mount(context);
       } catch (error) {
         console.error(`the component ${name} cannot be drawn:`, error);
       }
