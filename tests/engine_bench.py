@@ -43,6 +43,9 @@ class Library:
         if name not in ("Automatic", "None"):
             raise UnknownModelError(f"vae: no {name!r}")
 
+    def is_bundled(self, file: ModelFile) -> bool:
+        return False
+
     def known_sha256(self, file: ModelFile) -> str | None:
         return None
 

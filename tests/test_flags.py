@@ -72,7 +72,7 @@ MEANT: dict[str, tuple[list[str], dict[str, Any]]] = {
     }),
     "--cors-allow-origins-regex": (["https://.*"], {"cors_origin_pattern": "https://.*"}),
     "--autolaunch": ([], {"open_browser": True}),
-    "--theme": (["dark"], {"theme": "dark"}),
+    "--theme": (["light"], {"theme": "light"}),
     "--enable-insecure-extension-access": ([], {"allow_extension_install": True}),
     "--disable-all-extensions": ([], {"disabled_extensions": ("bundled", "installed")}),
     "--disable-extra-extensions": ([], {"disabled_extensions": ("installed",)}),
@@ -171,7 +171,7 @@ def test_all_of_them_at_once_are_understood(tmp_path: Path) -> None:
 def test_a_usual_start_file() -> None:
     settings = _settings(
         COMMANDLINE_ARGS='--listen --port 7861 --xformers --medvram --no-half-vae --ckpt-dir "/data/my models" --api '
-        "--gradio-auth me:secret --api-auth you:secret --cors-allow-origins=http://localhost:3000 --theme dark"
+        "--gradio-auth me:secret --api-auth you:secret --cors-allow-origins=http://localhost:3000 --theme light"
     )
     assert _changed(settings) == {
         "host": "0.0.0.0",
@@ -181,7 +181,7 @@ def test_a_usual_start_file() -> None:
         "api": True,
         "api_auth": "you:secret,me:secret",
         "cors_origins": ("http://localhost:3000",),
-        "theme": "dark",
+        "theme": "light",
     }
 
 

@@ -229,7 +229,7 @@ def test_the_page_has_the_forms_of_actions_in_models_and_extensions(engine: Fake
         ActionInfo("mix", "Mix files", schema_of(OfFiles)),
     )
     engine.extensions = Catalog([ExtensionInfo("toy", "toy", options=schema_of(Unlisted), actions=actions), BAD])
-    page = build(engine, temp_dir=tmp_path)
+    page = build(engine)
     tabs = {block.label: block.parent for block in page.blocks.values() if isinstance(block, gr.Tab)}
     assert {"Do it", "Mix files", "Browse", "Installed"} <= tabs.keys()
     assert "List" not in tabs

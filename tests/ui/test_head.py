@@ -38,7 +38,7 @@ def asked(app: Any, path: str, *, method: str = "GET", **more: Any) -> httpx.Res
 
 
 def application(answer: Response, seen: list[str | None] | None = None) -> FastAPI:
-    app = FastAPI(middleware=[Middleware(Head, ADDED)])
+    app = FastAPI(middleware=[Middleware(Head, lambda: ADDED)])
 
     async def page(request: Request) -> Response:
         if seen is not None:

@@ -8,14 +8,14 @@ from webui.ui.page import build
 
 
 def test_no_handler_is_published(engine: FakeEngine, tmp_path: Path) -> None:
-    page = build(engine, temp_dir=tmp_path)
+    page = build(engine)
     assert page.fns
     assert {handler.api_visibility for handler in page.fns.values()} == {"private"}
 
 
 def test_the_controls_start_at_the_starting_values(engine: FakeEngine, tmp_path: Path) -> None:
     engine.change_starting_values({"steps": 33, "checkpoint": "other"})
-    page = build(engine, temp_dir=tmp_path)
+    page = build(engine)
     shown = {block.elem_id: block.value for block in page.blocks.values() if hasattr(block, "value")}
     assert shown["txt2img_steps"] == 33
     assert shown["setting_sd_model_checkpoint"] == "sdxl/other.safetensors"
@@ -31,4 +31,4 @@ def test_only_usable_files_are_offered_and_the_others_explained(engine: FakeEngi
 
 def test_a_page_without_any_checkpoint_can_be_built(engine: FakeEngine, tmp_path: Path) -> None:
     engine.library.named = [named("checkpoint", "torn.safetensors", usable=False, reason="torn")]
-    build(engine, temp_dir=tmp_path)
+    build(engine)

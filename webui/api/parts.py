@@ -20,6 +20,7 @@ from webui.imaging.encoding import file_bytes
 from webui.installing.live import InstallDoor
 from webui.jobs.watched import Flag
 from webui.library.named_files import check_named
+from webui.preferences.door import PreferencesDoor
 from webui.prompt.style_book import StyleBook
 from webui.prompt.styles import Style
 
@@ -84,6 +85,7 @@ class Parts:
         installing: how extensions are installed, and by whom; None: not here.
         library: the library of pictures; None: there is none.
         webhooks: tells clients of the end of their jobs.
+        preferences: the settings, for the page; None: they cannot be seen there.
         cache_dir: where thumbnails are kept, and for this run pictures that were not saved; None: nowhere.
         is_shared: whether several people log in, so that each sees their own jobs on the page.
         previews: the jobs whose clients want no pictures on the way.
@@ -105,6 +107,7 @@ class Parts:
     closing: Flag = field(default_factory=Flag)
     previews: HiddenPreviews = field(default_factory=HiddenPreviews)
     webhooks: Webhooks = field(default_factory=Webhooks)
+    preferences: PreferencesDoor | None = None
     cache_dir: Path | None = None
     is_shared: bool = True
 

@@ -7,8 +7,9 @@ import math
 import os
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 from webui.commands import extensions_cli, models_cli
 from webui.commands.arguments import parse
 from webui.commands.foreign.translation import joined, translated
+from webui.commands.given_settings import given_settings
 from webui.commands.picture_flags import picture_fields
 from webui.commands.settings_flags import A1111_PRECISIONS, EVERYWHERE
 from webui.domain.errors import UnusableFileError, WebuiError
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return models_cli.run(settings)
         if given.command == "extensions":
             return extensions_cli.run(settings, given)
-        return serve(settings)
+        return serve(settings, given_settings(given, environment()))
     except WebuiError as error:
         sys.stderr.write(f"webui: {error}\n")
         return FAILED
@@ -127,15 +129,19 @@ def read_settings(path: Path) -> dict[str, Any]:
     return good
 
 
-def serve(settings: Settings) -> int:
-    """Serve until told to stop."""
+def serve(settings: Settings, given: Mapping[str, str] = MappingProxyType({})) -> int:
+    """Serve until told to stop.
+
+    Args:
+        given: the settings that a flag or a variable gives, each with its name.
+    """
     if not is_loopback(settings.host) and not settings.api_auth:
         token = secrets.token_urlsafe(18)
         settings = settings.model_copy(update={"api_auth": f"{TOKEN_USER}:{token}"})
         sys.stdout.write(f"Others can reach this server. User: {TOKEN_USER}  Password: {token}\n")
     from webui.server.serving import run_server  # here, so that --help and wrong flags are answered at once
 
-    return run_server(settings)
+    return run_server(settings, given)
 
 
 def generate(settings: Settings, given: argparse.Namespace) -> int:

@@ -223,6 +223,10 @@ class Engine:
         """Go on with a new back of these settings, without ending the job in work; returns at once."""
         self._executor.renew(settings)
 
+    def allow_waiting(self, jobs: int) -> None:
+        """Let so many jobs wait from now on."""
+        self._board.allow(jobs)
+
     def starting_values(self) -> GenerationRequest:
         """What a new form starts with; its checkpoint is that of requests which name none."""
         return self._starting.get()

@@ -33,16 +33,20 @@ class Permission:
             client: address of the connection's other end.
             headers: of the request, by lower-case name.
         """
-        if self.everybody:
-            return
-        host = headers.get("host", "").lower()
-        name = host if host.endswith("]") else host.rpartition(":")[0] or host
-        direct = not any(header in headers for header in _FORWARDED)
-        if not (self.loopback_only and direct and _is_loopback(client) and name in _NAMES):
+        if not self.allows(client, headers):
             raise NotAllowedError(
                 "extensions are installed, updated and removed from this machine only, while the server listens on "
                 "no other address; use `python launch.py extensions`, or start it with --allow-extension-install"
             )
+
+    def allows(self, client: str, headers: Mapping[str, str]) -> bool:
+        """Whether the rule lets this caller in; arguments as those of `check`."""
+        if self.everybody:
+            return True
+        host = headers.get("host", "").lower()
+        name = host if host.endswith("]") else host.rpartition(":")[0] or host
+        direct = not any(header in headers for header in _FORWARDED)
+        return self.loopback_only and direct and _is_loopback(client) and name in _NAMES
 
 
 def _is_loopback(address: str) -> bool:

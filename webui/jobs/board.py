@@ -38,6 +38,10 @@ class JobBoard:
         self._line: list[AnyJob] = []
         self.changes: Watched[int] = Watched(0)
 
+    def allow(self, limit: int) -> None:
+        """Let so many wait from now on; those that wait already stay."""
+        self._limit = limit
+
     def note_change(self) -> None:
         """Wake who follows the board."""
         self.changes.change(lambda number: number + 1)

@@ -59,6 +59,10 @@ class ImageStore:
         """The store that the settings describe."""
         return cls(settings.outputs_dir, settings.saving)
 
+    def use(self, saving: Saving) -> None:
+        """Write files in this way from now on, where a job does not ask for another."""
+        self._saving = saving
+
     def save(
         self,
         image: GeneratedImage,

@@ -4,6 +4,7 @@ import json
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,19 @@ SWITCHED_OFF = "disabled_extensions"  # key in settings.json
 class Catalog:
     """The extensions by name."""
 
-    def __init__(self, infos: Iterable[ExtensionInfo] = (), settings_file: Path | None = None) -> None:
-        """`settings_file` is where switching an extension on or off is written; None: nowhere."""
+    def __init__(
+        self,
+        infos: Iterable[ExtensionInfo] = (),
+        settings_file: Path | None = None,
+        writing: AbstractContextManager[bool] | None = None,
+    ) -> None:
+        """
+        Args:
+            settings_file: where switching an extension on or off is written; None: nowhere.
+            writing: held while it is written, by everybody in this process who does.
+        """
         self._lock = threading.Lock()
+        self._writing = writing or threading.Lock()
         self._infos = tuple(infos)
         self._settings_file = settings_file
         self._validators: dict[tuple[str, str], Draft202012Validator] = {}
@@ -112,7 +123,7 @@ class Catalog:
             raise BadRequestError("name", f"there is no extension {name!r}")
         if self._settings_file is None:
             raise WebuiError("settings cannot be written here")
-        with self._lock:
+        with self._writing:
             write_switch(self._settings_file, (info.name, info.folder), on=on)
 
     def _usable(self, name: str, field: str) -> ExtensionInfo:

@@ -5,16 +5,17 @@ import functools
 import logging
 import socket
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from webui.api.application import create
 from webui.api.page.library_door import LibraryDoor
 from webui.api.page.page_routes import picture_files
 from webui.api.page.picture_by_id import finder_of_pictures
 from webui.api.parts import EncodedImage, Parts
-from webui.api.sdapi.dialect.chosen import ChosenSettings, ProgramOptions
+from webui.api.sdapi.dialect.chosen import ChosenSettings
 from webui.api.webhooks import HookRules, Webhooks
 from webui.domain.errors import UnknownModelError, UnusableFileError, WebuiError
 from webui.domain.extensions import ExtensionInfo
@@ -43,10 +44,15 @@ from webui.plugins.catalog import Catalog
 from webui.plugins.crashes import FILE as CRASHES
 from webui.plugins.crashes import CrashRegister
 from webui.plugins.describing import CACHE, describe_all
+from webui.preferences.door import PreferencesDoor
+from webui.preferences.preferences import Preferences
+from webui.preferences.presets import Presets
+from webui.preferences.settings_file import SettingsFile
 from webui.prompt.style_book import StyleBook
 from webui.server.credentials import parse_users
 from webui.server.datalock import DataLock
 from webui.server.guard import Application, Guard, Policy, is_loopback
+from webui.server.live_settings import live, program_options
 from webui.server.subpath import below, without
 from webui.server.upload_quota import UploadQuota
 from webui.weights.families.registry import FAMILIES
@@ -55,6 +61,7 @@ ROOT = Path(__file__).resolve().parents[2]  # of the program, where its requirem
 SETTINGS_FILE = "settings.json"  # in the data folder
 OPTIONS_FILE = "a1111_options.json"  # in the data folder: settings that clients of the API posted
 LOCALIZATIONS = "localizations"  # folder of dictionaries, beside the program and in the data folder
+PRESETS_FILE = "presets.json"  # in the data folder: named sets of values of the page's form
 SECRETS = frozenset({"api_auth", "webhook_secret"})
 
 
@@ -98,6 +105,8 @@ class Wired:
     installer: Installer
     images: ImageStore
     gallery: Gallery
+    preferences: Preferences
+    in_force: Callable[[], Settings]
 
 
 @contextlib.contextmanager
@@ -108,16 +117,21 @@ def engine_of(settings: Settings, *, resume: bool = False) -> Iterator[Engine]:
 
 
 @contextlib.contextmanager
-def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
+def wired(
+    settings: Settings, *, resume: bool = False, given: Mapping[str, str] = MappingProxyType({})
+) -> Iterator["Wired"]:
     """The engine with what belongs to it; closed at the end.
 
     Args:
         resume: take up the jobs that an earlier run left. A single picture on the command line does not.
+        given: the settings that a flag or a variable gives, each with its name.
 
     Raises:
         WebuiError: the data folder is in use, or there is no such executor.
     """
     make_executor = executor_named(settings.executor)
+    writing = threading.Lock()
+    preferences = Preferences(settings, SettingsFile(settings.data_dir / SETTINGS_FILE, writing), given=given)
     settings = with_all_folders(settings)
     with contextlib.ExitStack() as stack:
         lock = DataLock(settings.data_dir)
@@ -133,8 +147,12 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
         installing.recover()
         # beside the start: an outputs folder may hold very many files
         threading.Thread(target=remove_abandoned, args=(written_folders(settings),), name="sweep", daemon=True).start()
-        extensions = catalog(settings)
-        live = _live(settings, extensions, installing, lambda renewed: engine.renew(renewed))
+        extensions = catalog(settings, writing)
+
+        def in_force() -> Settings:
+            return preferences.running.model_copy(update={"model_folders": settings.model_folders})
+
+        extensions_live = _live(in_force, extensions, installing, lambda renewed: engine.renew(renewed))
         back = settings.for_back(disabled=settings.disabled_extensions, broken=extensions.broken())
         engine = Engine(
             functools.partial(make_executor, back),
@@ -148,23 +166,24 @@ def wired(settings: Settings, *, resume: bool = False) -> Iterator["Wired"]:
             on_picture=indexing(gallery),
         )
         stack.callback(engine.close)
-        live.open()
+        extensions_live.open()
         _choose_defaults(engine, settings)
-        yield Wired(engine, live, installing, images, gallery)
+        yield Wired(engine, extensions_live, installing, images, gallery, preferences, in_force)
 
 
 @contextlib.contextmanager
-def make(settings: Settings) -> Iterator[App]:
+def make(settings: Settings, given: Mapping[str, str] = MappingProxyType({})) -> Iterator[App]:
     """Everything, wired together; what was opened is closed at the end.
 
     Args:
         settings: `port` is the one that is really listened on.
+        given: the settings that a flag or a variable gives, each with its name.
 
     Raises:
         WebuiError: the data folder is in use, or the server would be open to others without a password.
     """
     policy = policy_of(settings)
-    with wired(settings, resume=True) as parts:
+    with wired(settings, resume=True, given=given) as parts:
         closing, stopping = Flag(), Stopping()
         parts.gallery.trash.purge_old()
         parts.gallery.scanner.start()
@@ -229,11 +248,12 @@ def installer(settings: Settings, *, typed_paths: bool = False) -> Installer:
 
 
 def _live(
-    settings: Settings, known: Catalog, installing: Installer, renew: Callable[[BackSettings], None]
+    in_force: Callable[[], Settings], known: Catalog, installing: Installer, renew: Callable[[BackSettings], None]
 ) -> LiveExtensions:
     def start(disabled: tuple[str, ...], broken: tuple[tuple[str, str], ...]) -> None:
-        renew(settings.for_back(disabled=disabled, broken=broken))
+        renew(in_force().for_back(disabled=disabled, broken=broken))
 
+    settings = in_force()
     return LiveExtensions(
         known,
         installing,
@@ -244,9 +264,13 @@ def _live(
     )
 
 
-def catalog(settings: Settings) -> Catalog:
-    """What is known of the extensions, without running their code in this process."""
-    return Catalog(_infos(settings, settings.disabled_extensions), settings.data_dir / SETTINGS_FILE)
+def catalog(settings: Settings, writing: contextlib.AbstractContextManager[bool] | None = None) -> Catalog:
+    """What is known of the extensions, without running their code in this process.
+
+    Args:
+        writing: held by whoever writes the file of settings.
+    """
+    return Catalog(_infos(settings, settings.disabled_extensions), settings.data_dir / SETTINGS_FILE, writing)
 
 
 def _infos(settings: Settings, disabled: Collection[str]) -> tuple[ExtensionInfo, ...]:
@@ -279,26 +303,35 @@ def _gallery(settings: Settings, store: JobStore, is_busy: Callable[[], bool]) -
 
 def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stopping) -> Application:
     """The API, and the page beside it where it is wanted. `--nowebui` never loads gradio."""
-    engine, door = wired.engine, install_door(settings, wired)
+    engine, door, preferences = wired.engine, install_door(settings, wired), wired.preferences
     styles = StyleBook(settings.styles_path)
     shared = len(parse_users(settings.api_auth)) > 1
+    unload = functools.partial(_unload, wired)
+    chosen = ChosenSettings(program_options(settings), settings.data_dir / OPTIONS_FILE)
+    preferences.connect(live(engine, wired.images, chosen, unload))
+
+    def encode(image: GeneratedImage, saving: Saving | None = None) -> EncodedImage:
+        return encoded(preferences.running.saving, image, saving)
+
     parts = Parts(
         engine=engine,
-        encode=functools.partial(encoded, settings.saving),
+        encode=encode,
         styles=styles.read,
         style_book=styles,
-        chosen=ChosenSettings(
-            ProgramOptions(settings.saving, settings.save_images, settings.preview_every),
-            settings.data_dir / OPTIONS_FILE,
-        ),
+        chosen=chosen,
         save_grid=wired.images.save,
         webhooks=Webhooks(HookRules(settings.webhook_hosts, settings.webhook_secret, settings.webhook_private)),
-        unload=functools.partial(_unload, settings, wired),
+        unload=unload,
         stop_server=stopping if settings.api_server_stop else None,
         flags=settings.model_dump(mode="json", exclude=set(SECRETS)),
         save_always=settings.save_api_images,
         closing=closing,
         installing=door,
+        preferences=PreferencesDoor(
+            preferences,
+            Presets(settings.data_dir / PRESETS_FILE),
+            Permission(loopback_only=door.permission.loopback_only).allows,
+        ),
         library=LibraryDoor(
             wired.gallery,
             engine,
@@ -320,22 +353,23 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             temp_dir=settings.data_dir / "temp",
             outputs_dir=settings.outputs_dir,
             save_images=settings.save_images,
-            embed_parameters=settings.embed_parameters,
             installing=door,
-            colours=settings.theme,
+            look=lambda: (preferences.running.theme, preferences.running.language),
+            quick=settings.quicksettings,
             localizations=(ROOT / LOCALIZATIONS, settings.data_dir / LOCALIZATIONS),
             root_path=settings.subpath,
             find_picture=finder_of_pictures(parts, pictures),
+            first_run=True,
         )
         return UploadQuota(application, settings.data_dir / "temp" / "gradio")
     return application
 
 
-def _unload(settings: Settings, wired: Wired) -> None:
+def _unload(wired: Wired) -> None:
     """Give up the worker and its models; another starts, which loads when it has to."""
     known = wired.engine.extensions
     off = tuple(info.name for info in known.infos if info.state == "disabled")
-    wired.engine.renew(settings.for_back(disabled=off, broken=known.broken()))
+    wired.engine.renew(wired.in_force().for_back(disabled=off, broken=known.broken()))
 
 
 def encoded(usual: Saving, image: GeneratedImage, saving: Saving | None = None) -> EncodedImage:

@@ -9,8 +9,9 @@ import sys
 import threading
 import time
 import webbrowser
+from collections.abc import Mapping
 from functools import partial
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any
 
 import uvicorn
@@ -152,12 +153,16 @@ def show_in_browser(url: str) -> None:
     threading.Thread(target=show, name="browser", daemon=True).start()
 
 
-def run_server(settings: Settings) -> int:
-    """Serve until a signal; returns the exit code."""
+def run_server(settings: Settings, given: Mapping[str, str] = MappingProxyType({})) -> int:
+    """Serve until a signal; returns the exit code.
+
+    Args:
+        given: the settings that a flag or a variable gives, each with its name.
+    """
     check_tls(settings)
     bound = listen(settings.host, settings.port)
     port = bound.getsockname()[1]
-    with bound, make(settings.model_copy(update={"port": port})) as app:
+    with bound, make(settings.model_copy(update={"port": port}), given) as app:
         config = uvicorn.Config(
             app.asgi,
             log_level="warning",

@@ -6,7 +6,7 @@ could start before the script that they need.
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -48,12 +48,13 @@ class Head:
     """An ASGI layer that adds elements to the head of one page and leaves every other answer alone.
 
     Args:
+        added: makes the elements, each time that the page is asked for.
         path: where the page is, without the path at which the application hangs.
     """
 
-    def __init__(self, app: ASGIApp, added: str, path: str = "/") -> None:
+    def __init__(self, app: ASGIApp, added: Callable[[], str], path: str = "/") -> None:
         self._app = app
-        self._added = added.encode()
+        self._added = added
         self._path = path.rstrip("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +63,7 @@ class Head:
             return
         # packed bytes could not be read here; layers further out still pack the whole answer
         headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"accept-encoding"]
-        await self._app({**scope, "headers": headers}, receive, _Adding(send, self._added))
+        await self._app({**scope, "headers": headers}, receive, _Adding(send, self._added().encode()))
 
     def _is_page(self, scope: Scope) -> bool:
         if scope["type"] != "http" or scope["method"] != "GET":

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from webui.ui import head, joining
 from webui.ui.assets import Assets
 from webui.ui.create.creation import FindPicture, no_pictures
 from webui.ui.page import build
+from webui.ui.quicksettings import QUICK
 from webui.ui.theme import theme
 from webui.ui.words import dictionaries, title_of
 
@@ -36,13 +37,15 @@ def mount(
     temp_dir: Path,
     outputs_dir: Path,
     save_images: bool = True,
-    embed_parameters: bool = True,
     installing: InstallDoor | None = None,
     path: str = "/",
     root_path: str = "",
-    colours: Theme = "system",
+    colours: Theme = "dark",
+    look: Callable[[], tuple[Theme, str]] | None = None,
+    quick: Sequence[str] = QUICK,
     localizations: Sequence[Path] = (),
     find_picture: FindPicture = no_pictures,
+    first_run: bool = False,
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
 
@@ -53,13 +56,17 @@ def mount(
             now.
         outputs_dir: refused to the browser as a folder; single pictures are linked into `temp_dir` when shown.
         save_images: whether the page's pictures are saved.
-        embed_parameters: whether pictures that are not saved carry their generation text.
         installing: how extensions are installed; None: not on this page.
         path: where the page hangs in the application.
         root_path: where the application hangs, behind a proxy.
         colours: light or dark, unless the browser's user or the page's address says it; system: what the browser
             prefers.
+        look: tells theme and language ("" for English) each time that the page is asked for; None: they are
+            `colours` and English.
+        quick: the paths of the fields in the header.
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
+        first_run: whether the stage tells, before the first picture, what can be painted and where models go; the
+            application needs the routes of settings for it.
         localizations: further folders with dictionaries (`<language>.json`); they are read now.
 
     Returns:
@@ -72,11 +79,11 @@ def mount(
     outputs, words = outputs_dir.resolve(), dictionaries(localizations)
     page = build(
         engine,
-        temp_dir=uploads,
         save_images=save_images,
-        embed_parameters=embed_parameters,
         installing=installing,
+        quick=quick,
         find_picture=find_picture,
+        first_run=first_run,
     )
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
@@ -103,7 +110,12 @@ def mount(
         theme=theme(),
     )
     # the innermost layer, so that those around it pack what it has added to
-    added = added_to_head(assets, colours, {name: title_of(data) for name, data in words.items()})
+    languages = {name: title_of(data) for name, data in words.items()}
+
+    def added() -> str:
+        theme_now, language = look() if look is not None else (colours, "")
+        return added_to_head(assets, theme_now, languages, language)
+
     mounted.user_middleware.append(Middleware(head.Head, added, path))
     return mounted
 
@@ -114,13 +126,14 @@ def read_assets(words: Mapping[str, bytes]) -> Assets:
     return joining.together(single, STYLES, [FIRST_SCRIPT])
 
 
-def added_to_head(assets: Assets, colours: Theme, languages: Mapping[str, str]) -> str:
+def added_to_head(assets: Assets, colours: Theme, languages: Mapping[str, str], language: str = "") -> str:
     """The elements that the page's head gets.
 
     Args:
         languages: the title of each language that there is a dictionary for.
+        language: of a browser in which nobody has chosen one; "" for English.
     """
-    data = {"theme": colours, "version": assets.version, "languages": dict(languages)}
+    data = {"theme": colours, "version": assets.version, "languages": dict(languages), "language": language}
     styles, scripts = [assets.address(joining.STYLES)], [assets.address(FIRST_SCRIPT)]
     return head.tags(styles, scripts, data, META, [assets.address(joining.SCRIPTS)])
 

@@ -51,7 +51,9 @@ def connect(pen: Pen, engine: "Engine", trained: gr.Textbox) -> None:
         return int(width), int(height), now
 
     inputs, outputs = [checkpoint, width, height, trained], [width, height, trained]
-    bind(checkpoint.input, follow, inputs, outputs, preprocess=False, trigger_mode="always_last")
+    followed = bind(checkpoint.input, follow, inputs, outputs, preprocess=False, trigger_mode="always_last")
+    # after its size has come, a preset that belongs to it
+    bind(followed.then, None, [checkpoint], [], js="(name) => { window.webui.presets?.chosen(name); return []; }")
     # a checkpoint that was chosen by pasted parameters comes with their size, which stays
     bind(checkpoint.change, size_of, [checkpoint], [trained], preprocess=False, trigger_mode="always_last")
     bind_load(lambda: size_of(starting(engine)[0].checkpoint), [trained])

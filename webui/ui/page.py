@@ -1,7 +1,7 @@
 """The page: `build` draws each part into its place in the frame and connects the parts with one another."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -26,6 +26,7 @@ from webui.ui.create.submit import Submission
 from webui.ui.events import bind
 from webui.ui.forms_of_extensions.extension_sections import SectionsDrawing
 from webui.ui.layout import Pen
+from webui.ui.own import own
 from webui.ui.uploads import Page
 
 if TYPE_CHECKING:
@@ -37,30 +38,31 @@ DAY = 24 * 60 * 60  # seconds
 def build(
     engine: "Engine",
     *,
-    temp_dir: Path,
     save_images: bool = True,
-    embed_parameters: bool = True,
     installing: InstallDoor | None = None,
+    quick: Sequence[str] = quicksettings.QUICK,
     find_picture: FindPicture = no_pictures,
+    first_run: bool = False,
 ) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
 
     Args:
         engine: submits jobs; its library fills the model lists.
-        temp_dir: the private folder of the pictures that are shown, inside Gradio's upload folder (see `mount`).
         save_images: whether pictures are saved to the outputs folder.
-        embed_parameters: whether pictures that are not saved carry their generation text.
         installing: how extensions are installed; None: not on this page.
+        quick: the paths of the fields in the header; the checkpoint is always among them.
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
+        first_run: whether the stage tells, before the first picture, what can be painted and where models go.
     """
     starting_values = own_size.starting(engine)[0]
     pen = Pen(starting_values)
     with Page(title="Stable Diffusion", analytics_enabled=False, fill_width=True, delete_cache=(DAY, DAY)) as page:
         frame.header()
-        refresh = quicksettings.draw(pen, engine)
+        quick = quicksettings.usable(quick)
+        refresh = quicksettings.draw(pen, engine, quick)
         with frame.tabs():
             with frame.tab("txt2img"):
-                made = _draw_form(pen, engine)
+                made = _draw_form(pen, engine, first_run=first_run)
             frame.tab("img2img")
             frame.tab("inpaint")
             form = pen.form()
@@ -75,15 +77,16 @@ def build(
                 learn_tab.draw()
             with frame.tab("extensions"):
                 extensions_tab.draw(engine, installs=installing is not None)
-            frame.tab("settings")
+            with frame.tab("settings"):
+                own("settings", elem_id="settings")
         pane, said, tools = made.pane, made.pane.said, made.pane.tools
-        kept = keeping.kept(form, [tools.transparency], quicksettings.QUICK)
+        kept = keeping.kept(form, [tools.transparency], quick)
         create = CreateForm(form, made.mode, made.canvas, tools.transparency, tools.mask_details, find_picture)
         submission = Submission(engine, create, save_images)
         connecting.connect(pane, submission, filling, made.dock.generate, kept)
         stage.connect(made.strip, made.dock.generate, made.dock.interrupt, made.dock.skip)
         dock.connect(made.dock, engine, pen.controls["checkpoint"], pen.controls["vae"])
-        quicksettings.connect(pen, engine, refresh, said)
+        quicksettings.connect(pen, engine, refresh, said, quick)
         own_size.connect(pen, engine, pane.trained)
         models_tab.connect(browser, engine, pen.controls["checkpoint"])
 
@@ -106,7 +109,7 @@ class _Made:
     canvas: Component
 
 
-def _draw_form(pen: Pen, engine: "Engine") -> _Made:
+def _draw_form(pen: Pen, engine: "Engine", *, first_run: bool) -> _Made:
     """Draw the panes of the form, inside the caller's tab."""
 
     sections = SectionsDrawing(engine.extensions.infos, pen.tab)
@@ -115,7 +118,7 @@ def _draw_form(pen: Pen, engine: "Engine") -> _Made:
         pane = connecting.draw(pen, sections.draw)
         pen.extensions = sections.sections
     with panes.stage:
-        stage.draw()
+        stage.draw(first_run=first_run)
         drawn = canvas.draw()
     with panes.strip:
         strip = stage.draw_strip()

@@ -1,5 +1,6 @@
 """The quick settings in the header: fields that take effect and are remembered as soon as they are changed."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from webui.engine.engine import Engine
     from webui.library.library import ModelLibrary
 
+log = logging.getLogger(__name__)
+
 QUICK = ("checkpoint", "vae")  # paths of the fields, in their order on the page
+MOVABLE = ("checkpoint", "vae", "clip_skip", "tiling", "disable_extra_networks")  # may stand here or in the form
 IDS = MappingProxyType({"checkpoint": "setting_sd_model_checkpoint", "vae": "setting_sd_vae"})
 Choices = Callable[["ModelLibrary"], model_choices.Choices]
 FILES: Mapping[str, Choices] = MappingProxyType(
@@ -30,6 +34,14 @@ FILES: Mapping[str, Choices] = MappingProxyType(
         "task.resize_upscaler": model_choices.enlarging_choices,
     }
 )
+
+
+def usable(fields: Sequence[str]) -> tuple[str, ...]:
+    """Those of the fields that may stand in the header, each once; checkpoint and VAE always do."""
+    found = tuple(dict.fromkeys(name for name in fields if name in MOVABLE))
+    for name in set(fields) - set(found):
+        log.warning("quicksettings: %s cannot stand in the header; these can: %s", name, ", ".join(MOVABLE))
+    return (*(name for name in QUICK if name not in found), *found)
 
 
 def draw(pen: Pen, engine: "Engine", fields: Sequence[str] = QUICK) -> gr.Button:
@@ -67,6 +79,10 @@ def connect(pen: Pen, engine: "Engine", refresh: gr.Button, said: Component, fie
             changed, _remembering(engine, name), [control], [said], preprocess=False, trigger_mode="always_last"
         )
         saying.tell(done, said)
+
+    said_in_page = "() => { window.webui.form?.checkpointChanged(); }"
+    checkpoint: Any = pen.controls["checkpoint"]
+    bind(checkpoint.change, None, None, None, js=said_in_page)
 
     listed = {name: pen.controls[name] for name in FILES if name in pen.controls}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from fastapi import APIRouter
 
-from webui.api.page import event_stream, job_commands, job_pictures
+from webui.api.page import event_stream, first_run, job_commands, job_pictures, preference_routes
 from webui.api.page.feed import Feed
 from webui.api.page.history import History
 from webui.api.page.picture_files import Found, PictureFiles
@@ -21,13 +21,16 @@ def picture_files(parts: Parts) -> PictureFiles:
 
 
 def routes(parts: Parts, files: PictureFiles) -> APIRouter:
-    """The stream of events, the commands, and the pictures of jobs."""
+    """The stream of events, the commands, the pictures of jobs, and the settings."""
     history = History(parts.engine.overview, files)
     feed = Feed(parts.engine, history, parts.closing, shows_preview=parts.previews.are_shown)
     router = APIRouter(prefix="/internal/page", include_in_schema=False)
     router.include_router(event_stream.routes(parts, feed))
     router.include_router(job_commands.routes(parts))
     router.include_router(job_pictures.routes(parts, files, history))
+    if parts.preferences is not None:
+        router.include_router(preference_routes.routes(parts.preferences))
+        router.include_router(first_run.routes(parts, parts.preferences))
     return router
 
 

@@ -23,7 +23,7 @@ from webui.ui.own import own
 FORM = "window.webui.form"
 FILLED = "The form is filled from these parameters. Undo (Ctrl+Alt+Z) brings back what it was."
 LONGEST = 200_000  # characters of a text that fills the form
-EVENTS = ("ready", "undo", "redo", "reset", "fill", "enlarge")  # what `static/form.js` triggers
+EVENTS = ("ready", "undo", "redo", "reset", "take", "fill", "enlarge")  # what `static/form.js` triggers
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ def connect(drawn: Drawn, submission: Submission, filling: Filling, generate: gr
     keeping.connect(kept, drawn.heading)
     _connect_tools(drawn)
     _connect_filling(drawn, filling)
+    _connect_checkpoint(drawn)
     return _connect_generate(drawn, submission, generate)
 
 
@@ -81,6 +82,15 @@ def _connect_tools(drawn: Drawn) -> None:
     ):
         bind(dice.click, None, None, [controls[name]], js="() => '-1'")
         bind(reuse.click, None, [controls[name]], [controls[name]], js=f"(now) => {FORM}.seed('{name}', now)")
+
+
+def _connect_checkpoint(drawn: Drawn) -> None:
+    """The browser knows the chosen checkpoint, to which a preset may belong."""
+    checkpoint: Any = drawn.pen.controls["checkpoint"]
+    heading: Any = drawn.heading
+    known = f"(name) => {{ if ({FORM}) {FORM}.checkpoint = name ?? ''; return []; }}"
+    for event in (heading.ready, checkpoint.change):
+        bind(event, None, [checkpoint], [], js=known)
 
 
 def _connect_generate(drawn: Drawn, submission: Submission, generate: gr.Button) -> Any:

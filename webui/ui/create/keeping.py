@@ -69,8 +69,8 @@ def connect(kept: Kept, heading: gr.HTML) -> None:
     own: Any = heading
     for event in (own.ready, kept.starting.change):
         bind(event, None, [kept.starting, *controls], controls, js=_BEGIN)
-    for name in ("undo", "redo", "reset"):
-        script = f"(...now) => window.webui.form.{name}(now)"
+    for name, function in (("undo", "undo"), ("redo", "redo"), ("reset", "reset"), ("take", "taken")):
+        script = f"(...now) => window.webui.form.{function}(now)"
         bind(getattr(own, name), None, controls, controls, js=script, trigger_mode="multiple")
     changes: list[Any] = [control.change for control in controls if hasattr(control, "change")]
     script = "(...now) => { window.webui.form?.changed(now); return []; }"

@@ -15,7 +15,8 @@ PART = f"{HIRES}."
 _LINE = (
     "${v[0] ?? ''} · ${(([w, h, scale, wide, high]) => ["
     "wide || (high ? high * w / h : w * scale), high || (wide ? wide * h / w : h * scale)"
-    "].map((side) => 8 * Math.floor(Math.trunc(side) / 8)).join(' × '))(v.slice(1, 6))} · denoise ${v[6]}"
+    "].map((side) => 8 * Math.floor(Math.trunc(side) / 8)).join(' × '))(v.slice(1, 6))} · "
+    "${webui.t('denoise {n}', {n: v[6]})}"
 )
 _TOLD = (
     f"{PART}upscaler", "width", "height", f"{PART}scale", f"{PART}resize_width", f"{PART}resize_height",

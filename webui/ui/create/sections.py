@@ -32,8 +32,10 @@ button.addEventListener('click', () => {
 watch('value', draw);
 draw();"""
 _DIFFERING = """(...v) => {
+  const { t } = window.webui;
   const told = %s.flatMap(([label, usual], i) =>
-    String(v[i] ?? '') === String(usual) ? [] : [v[i] === true ? label : `${label} ${v[i] === false ? 'off' : v[i]}`]);
+    String(v[i] ?? '') === String(usual) ? []
+      : [v[i] === true ? t(label) : `${t(label)} ${v[i] === false ? t('off') : v[i] ?? ''}`]);
   return told.join(' · ');
 }"""
 

@@ -153,7 +153,7 @@ def _composition(pen: Pen) -> tuple[gr.Button, gr.Slider, gr.Checkbox]:
 def _refiner(pen: Pen) -> None:
     with pen.section(
         "Refiner", "refiner", optional="refiner",
-        summary="${v[0] || 'no checkpoint chosen'} from ${Math.round(v[1] * 100)} %",
+        summary="${webui.t('{name} from {n} %', {name: v[0] || webui.t('no checkpoint chosen'), n: Math.round(v[1] * 100)})}",  # noqa: E501
         told=("refiner.checkpoint", "refiner.switch_at"),
     ):  # fmt: skip
         pen.choice("refiner.checkpoint", [("None", "")], label="Checkpoint")

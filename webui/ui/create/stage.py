@@ -10,14 +10,15 @@ from webui.ui.events import bind
 from webui.ui.own import own
 
 
-def draw(missing: str = "") -> None:
+def draw(missing: str = "", *, first_run: bool = False) -> None:
     """Draw the stage inside the caller's container.
 
     Args:
         missing: what is said in the place of a picture while there is none, such as that there is no checkpoint; "":
             that the picture appears here.
+        first_run: whether the stage tells, before the first picture, what can be painted and where models go.
     """
-    own("stage", {"missing": missing}, elem_id="txt2img_gallery")
+    own("stage", {"missing": missing, "first_run": first_run}, elem_id="txt2img_gallery")
     own("queue_panel", elem_id="queue_panel")
 
 

@@ -4,6 +4,7 @@
 import { el, t } from "./kit.js";
 import { hear, say } from "./bus.js";
 import { FormState, OWN } from "./declared_state.js";
+import { translated } from "./form_words.js";
 import { Scope } from "./form_scope.js";
 import { bodyOf } from "./form_body.js";
 import { formula } from "./cards_of_sources.js";
@@ -34,7 +35,8 @@ async function toldOptions(/** @type {FormState} */ state) {
 
 /** Draw the form. @param {{element: HTMLElement, props: *, upload: *}} context */
 export function mount({ element, props, upload }) {
-  const { form: drawn, action, is_wide: isWide, tried = [] } = props;
+  const drawn = translated(props.form);
+  const { action, is_wide: isWide, tried = [] } = props;
   const state = new FormState(drawn, {});
   const key = `webui_action_${drawn.extension}_${action}`;
   const status = el("div", { class: "a-status", role: "status" });

@@ -50,6 +50,7 @@
     version: told.version,
     language: chosenLanguage(),
     languages, // titles by name of those that there is a dictionary for
+    t: (text, values = {}) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole), // page.js brings the language
     kept,
     keep,
     /** Shows "dark" or "light" from now on; null: what server and browser say. */

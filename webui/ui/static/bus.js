@@ -21,6 +21,7 @@
  * | `extension:fill` | `{extension, options}` | the form of the extension, which is switched on |
  * | `action:with` | `{form, name}`: a file, for the form of an action with that element id | the form |
  * | `files:changed` | `{}`: model files were made or looked for | lists of files |
+ * | `checkpoint:changed` | `{}`: another checkpoint is chosen above the page | forms that depend on it |
  * | `checkpoint:use` | `{name}` | the checkpoint above the page |
  * | `upscale:answer` | `{job}` or `{error}` | the tab Upscale |
  * | `job:follow` | `{}`: show the running job again | the stage |

@@ -70,6 +70,7 @@ class Canvas {
       value: () => this.value(),
       open: (file) => this.load(() => ofFile(file)),
       show: (picture) => this.load(() => ofPicture(picture, window.webui.base)),
+      source: () => this.history.now.source?.picture ?? null,
       size: () => (this.history.now.source ? { width: this.view.size.width, height: this.view.size.height } : null),
       command: (name, value) => this.commands[name]?.(value),
       setMap: (name, url) => this.#setMap(name, url),

@@ -3,6 +3,7 @@
 import { t } from "./kit.js";
 import { hear, say } from "./bus.js";
 import { FormState } from "./declared_state.js";
+import { translated } from "./form_words.js";
 import { Scope } from "./form_scope.js";
 import { bodyOf } from "./form_body.js";
 import { fileOf, uploaded } from "./form_pictures.js";
@@ -16,7 +17,7 @@ hear("extension:fill", ({ extension, options }) => waiting.set(extension, option
 
 /** Draw a form. @param {{element: HTMLElement, props: *, watch: Function, upload: *}} context */
 export function mount({ element, props, watch, upload }) {
-  const drawn = props.form;
+  const drawn = translated(props.form);
   const state = new FormState(drawn, props.value ?? {});
   const section = /** @type {HTMLElement|null} */ (element.closest(".section"));
   const sectionSwitch = () => /** @type {HTMLInputElement|null} */ (section?.querySelector(".head input[type=checkbox]") ?? null);
@@ -91,7 +92,7 @@ export function mount({ element, props, watch, upload }) {
     use();
   };
   hear("extension:fill", ({ extension, options }) => extension === drawn.extension && fill(options));
-  hear("picture:send", ({ picture, to }) => to === drawn.extension && receive(state, picture, { upload, failed, use }));
+  hear("picture:send", ({ picture, to }) => to === drawn.extension && receive(state, picture, { upload, failed, use, show: () => section?.scrollIntoView({ block: "nearest" }) }));
   if (waiting.has(drawn.extension)) fill(waiting.get(drawn.extension));
   // a chip that is drawn anew by its own click is in no sheet any more, so the click would count as one beside it
   element.addEventListener("click", (event) => {
@@ -105,9 +106,10 @@ export function mount({ element, props, watch, upload }) {
 }
 
 /** Put a picture that was sent here into the first unit without one, or into the first field for one. */
-async function receive(/** @type {FormState} */ state, /** @type {*} */ picture, /** @type {{upload: *, failed: (text: string) => void, use: () => void}} */ { upload, failed, use }) {
+async function receive(/** @type {FormState} */ state, /** @type {*} */ picture, /** @type {{upload: *, failed: (text: string) => void, use: () => void, show: () => void}} */ { upload, failed, use, show }) {
   try {
     const value = await uploaded(upload, await fileOf(picture));
+    use(); // first, because the list gets its first unit when the form is drawn
     const list = state.fields.find((field) => field.control === "units");
     const pictureOf = (/** @type {import("./declared_state.js").DrawnField[]} */ fields) => fields.find((field) => field.control === "picture")?.name ?? "";
     const units = list ? (state.values[list.name] ?? []) : [state.values];
@@ -115,9 +117,9 @@ async function receive(/** @type {FormState} */ state, /** @type {*} */ picture,
     const place = units.find((/** @type {*} */ unit) => !unit[name]) ?? units[0];
     if (!place || !name) return;
     place[name] = value;
-    use();
-    say("tab:open", { tab: document.documentElement.dataset.mode ?? "txt2img" });
     state.changed(null);
+    say("tab:open", { tab: document.documentElement.dataset.mode ?? "txt2img" });
+    show();
   } catch (error) {
     failed(/** @type {Error} */ (error).message);
   }

@@ -77,7 +77,10 @@ class Drawer {
     this.base = el("select", { "aria-label": t("Made for"), onchange: () => this.grid.renew() });
     const size = el("input", { type: "range", min: String(SIZES[0]), max: String(SIZES[1]), "aria-label": t("Size of the cards") });
     size.value = window.webui.kept("cards_size") ?? String(SIZES[2]);
+    const fillTrack = () => size.style.setProperty("--range_progress", `${(100 * (size.value - size.min)) / (size.max - size.min)}%`);
+    fillTrack();
     size.addEventListener("input", () => {
+      fillTrack();
       window.webui.keep("cards_size", size.value);
       this.grid.resize(Number(size.value));
     });

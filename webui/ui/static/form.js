@@ -47,6 +47,8 @@ export function mount({ element, props, trigger }) {
 class Form {
   /** @type {?Picture} */
   #picture = null;
+  #taken = {};
+  checkpoint = ""; // the one that is chosen
 
   constructor(state, trigger) {
     this.state = state;
@@ -75,6 +77,13 @@ class Form {
     return this.state.redo(now);
   }
 
+  /** Values that `take` was asked for. */
+  taken(now) {
+    const fields = this.#taken;
+    this.#taken = {};
+    return this.state.take(now, fields);
+  }
+
   reset(now) {
     say("notice", { kind: "notice", text: t("The form is as the program starts it. Undo brings it back.") });
     return this.state.reset(now);
@@ -97,7 +106,6 @@ class Form {
       say("notice", { kind: "notice", text: t("There is no picture on the canvas yet.") });
       return [width, height];
     }
-    const cut = (side) => Math.max(8, side - (side % 8));
     return [cut(size.width), cut(size.height)];
   }
 
@@ -114,6 +122,27 @@ class Form {
   /** What the canvas holds, at the moment of submitting; asked for where the mode reads it. */
   async drawing() {
     return this.mode === "txt2img" ? null : ((await window.webui.canvas?.value()) ?? null);
+  }
+
+  /** Put values into the form. @param {Object<string, any>} fields by the name of a field; the others stay */
+  take(fields) {
+    this.#taken = fields;
+    this.trigger("take");
+  }
+
+  /** What stands in the form, by the name of a field. */
+  values() {
+    return this.state.values();
+  }
+
+  /** The user's own defaults are others. */
+  setDefaults() {
+    this.state.setDefaults();
+  }
+
+  /** Another checkpoint is chosen above the page. */
+  checkpointChanged() {
+    say("checkpoint:changed");
   }
 
   get mode() {
@@ -138,6 +167,7 @@ class Form {
     hear("picture:shown", ({ picture }) => { this.#picture = picture; });
     hear("form:enlarge", ({ picture }) => this.trigger("enlarge", { picture: picture.id, text: picture.text }));
     hear("form:fill", ({ text, only = null }) => this.trigger("fill", { text, only }));
+    hear("picture:send", ({ picture, to }) => ["img2img", "inpaint", "sketch"].includes(to) && sizeOf(picture));
     action("undo_form", () => this.trigger("undo"));
     action("redo_form", () => this.trigger("redo"));
     document.addEventListener("click", (event) => {
@@ -169,11 +199,20 @@ class Form {
     const size = event.target.closest?.("#txt2img_width, #txt2img_height") && sizeIn(text);
     if (!size) return;
     event.preventDefault();
-    for (const [index, id] of ["txt2img_width", "txt2img_height"].entries()) {
-      write(document.querySelector(`#${id} input`), String(size[index]));
-    }
+    writeSize(size);
   }
 }
+
+function writeSize(size) {
+  for (const [index, id] of ["txt2img_width", "txt2img_height"].entries()) write(document.querySelector(`#${id} input`), String(size[index]));
+}
+
+/** What is made from a picture gets its size, cut to whole cells. */
+function sizeOf({ width, height }) {
+  if (width && height) writeSize([cut(width), cut(height)]);
+}
+
+const cut = (side) => Math.max(8, side - (side % 8));
 
 const area = (trained) => {
   const [width, height] = sizeIn(trained || "") ?? [512, 512];

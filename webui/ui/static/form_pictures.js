@@ -25,10 +25,7 @@ const mapName = (/** @type {Scope} */ scope) => [scope.state.drawn.title ?? t("M
 /** The picture that img2img and inpainting begin with; null where there is none, or where txt2img is in view. */
 async function sourceOnCanvas() {
   if (document.documentElement.dataset.mode === "txt2img" || !canvas()?.size()) return null;
-  const { picture } = (await canvas().value()) ?? {};
-  if (!picture?.id) return picture ?? null;
-  const [job, index] = picture.id.split("/");
-  return index === undefined ? null : { id: picture.id, url: `internal/page/jobs/${job}/pictures/${index}` };
+  return canvas().source() ?? (await canvas().value())?.picture ?? null;
 }
 
 /** Give a file to the server. @returns {Promise<Uploaded>} */
@@ -40,7 +37,8 @@ export async function uploaded(/** @type {(file: File) => Promise<{path: string,
 }
 
 /** A picture of the page as a file that can be given to the server. */
-export async function fileOf(/** @type {{url: string, id?: string}} */ picture) {
+export async function fileOf(/** @type {{url: string, id?: string, file?: File}} */ picture) {
+  if (picture.file) return picture.file;
   const url = new URL(picture.url, /** @type {*} */ (window).webui?.base ?? document.baseURI);
   const answer = await fetch(url);
   if (!answer.ok) throw new Error(t("This picture is not there any more."));

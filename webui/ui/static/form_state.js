@@ -2,6 +2,7 @@
 
 const VERSION = 1; // of what is kept; another one is not read
 const KEY = "webui_form";
+const DEFAULTS = "webui_form_defaults"; // what its user has an empty form hold
 const SETTLED = 600; // milliseconds without a change after which a state can be gone back to
 const MOST = 100; // states that can be gone back to
 export const UNCHANGED = Object.freeze({ __type__: "update" }); // tells Gradio to leave a control as it is
@@ -25,7 +26,8 @@ export class FormState {
   constructor(names, drawn, storage, remembered = []) {
     this.names = names;
     this.remembered = new Set(remembered);
-    this.usual = names.map((name) => drawn[name]); // what a field holds that nobody changed
+    this.ofProgram = names.map((name) => drawn[name]); // what the program starts with
+    this.usual = this.ofProgram; // what a field holds that nobody changed
     this.shown = this.usual; // what they hold as far as this has filled them
     this.storage = storage;
     this.onChange = () => {}; // called whenever another state can be gone back to
@@ -40,7 +42,9 @@ export class FormState {
    * @returns {any[]} what they shall hold
    */
   begin(starting, now) {
-    const usual = this.names.map((name, i) => (starting && name in starting ? starting[name] : this.usual[i]));
+    const theirs = this.names.map((name, i) => (starting && name in starting ? starting[name] : this.ofProgram[i]));
+    const usual = this.#withDefaults(theirs);
+    this.ofProgram = theirs;
     const isTouched = (i) => !same(now[i], this.shown[i]);
     const wanted = this.names.map((name, i) => {
       if (isTouched(i) || this.remembered.has(name)) return now[i];
@@ -101,6 +105,35 @@ export class FormState {
     this.now = now;
     this.settle();
     return this.#changes(this.names.map((name, i) => (this.remembered.has(name) ? now[i] : this.usual[i])), now);
+  }
+
+  /** Some fields get other values. @param {any[]} now @param {Values} fields @returns {any[]} */
+  take(now, fields) {
+    this.now = now;
+    this.settle();
+    return this.#changes(this.names.map((name, i) => (Object.hasOwn(fields, name) ? fields[name] : now[i])), now);
+  }
+
+  /** What the form holds, but for what the program itself keeps. @returns {Values} */
+  values() {
+    const now = this.now ?? this.#past[this.#at] ?? this.usual;
+    return Object.fromEntries(this.names.map((name, i) => [name, now[i]]).filter(([name]) => !this.remembered.has(name)));
+  }
+
+  /** The user's own defaults were changed. */
+  setDefaults() {
+    this.usual = this.#withDefaults(this.ofProgram);
+    this.settle();
+  }
+
+  #withDefaults(values) {
+    let own = {};
+    try {
+      own = JSON.parse(this.storage.getItem(DEFAULTS) ?? "{}") ?? {};
+    } catch {
+      // what cannot be read counts as nothing
+    }
+    return this.names.map((name, i) => (Object.hasOwn(own, name) ? own[name] : values[i]));
   }
 
   /** Whether there is a state to go back or forward to. */

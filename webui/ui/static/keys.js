@@ -46,6 +46,50 @@ export const KEYS = Object.freeze([
   { keys: ["?"], shown: "?", where: "page", name: "help", title: "This list" },
 ]);
 
+const KEPT = "keys"; // in the browser: another key by the name of an action
+const SHOWN = Object.freeze({ ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", " ": "Space", "-": "−" });
+
+/** The keys that this browser has instead of those of the table, by the name of an action. */
+export function ownKeys() {
+  try {
+    const found = JSON.parse(window.webui?.kept?.(KEPT) ?? "{}");
+    return Object.fromEntries(Object.entries(found ?? {}).filter(([, key]) => typeof key === "string" && key));
+  } catch {
+    return {};
+  }
+}
+
+/** How a key is shown. @param {string} key as `nameOf` has it */
+export function shownKey(key) {
+  const parts = key.endsWith("+") ? [...key.slice(0, -1).split("+").filter(Boolean), "+"] : key.split("+");
+  return parts.map((part) => SHOWN[part] ?? (part.length === 1 ? part.toUpperCase() : part)).join(" ");
+}
+
+/** The table with the keys of this browser. @returns {Row[]} */
+export function rows() {
+  return current;
+}
+
+/** Have another key in this browser; null: that of the table. */
+export function setKey(name, key) {
+  const { [name]: _, ...others } = ownKeys();
+  const own = key === null ? others : { ...others, [name]: key };
+  window.webui.keep(KEPT, Object.keys(own).length ? JSON.stringify(own) : null);
+  current = effective();
+}
+
+/** The other row that has a key already, where both could act. */
+export function holderOf(key, row) {
+  return rows().find((one) => one.name !== row.name && one.keys.includes(key));
+}
+
+function effective() {
+  const own = ownKeys();
+  return KEYS.map((row) => (row.name in own ? { ...row, keys: [own[row.name]], shown: shownKey(own[row.name]) } : row));
+}
+
+let current = effective();
+
 const actions = new Map(); // name -> functions, the newest last
 
 /**
@@ -88,7 +132,7 @@ document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.isComposing || event.key === undefined) return;
   if (document.querySelector("dialog[open]")) return; // an open dialog has its own keys
   const pressed = nameOf(event);
-  const row = KEYS.find((one) => one.keys.includes(pressed) && acts(one, event));
+  const row = current.find((one) => one.keys.includes(pressed) && acts(one, event));
   if (row && perform(row.name, event)) event.preventDefault();
 });
 
@@ -109,6 +153,6 @@ action("help", showKeys);
 
 /** Show the list of keys. */
 export function showKeys() {
-  const rows = KEYS.flatMap((row) => [el("dt", {}, t(row.title)), el("dd", {}, ...row.shown.split(" ").map((key) => el("kbd", {}, key)))]);
-  openDialog({ title: t("Keys"), className: "keys" }, el("dl", {}, ...rows));
+  const list = current.flatMap((row) => [el("dt", {}, t(row.title)), el("dd", {}, ...row.shown.split(" ").map((key) => el("kbd", {}, key)))]);
+  openDialog({ title: t("Keys"), className: "keys" }, el("dl", {}, ...list));
 }

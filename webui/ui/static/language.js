@@ -77,9 +77,17 @@ function translateText(node) {
   if (found !== text) node.data = node.data.replace(text, () => found);
 }
 
+/** The name that Gradio gives to a box or a track of a number, from that of the control. */
+function nameOfNumber(text) {
+  const [, kind, name] = /^(number input|range slider) for (.+)$/s.exec(text) ?? [];
+  return kind && Object.hasOwn(dictionary, name) ? t(kind === "range slider" ? "range slider for {name}" : "number input for {name}", { name: t(name) }) : text;
+}
+
 function translateAttributes(element) {
   for (const name of ATTRIBUTES) {
     const text = element.getAttribute(name);
-    if (text && Object.hasOwn(dictionary, text) && dictionary[text] !== text) element.setAttribute(name, dictionary[text]);
+    if (!text) continue;
+    const found = Object.hasOwn(dictionary, text) ? dictionary[text] : nameOfNumber(text);
+    if (found !== text) element.setAttribute(name, found);
   }
 }

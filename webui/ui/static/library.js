@@ -1,5 +1,5 @@
 // The tab Library: what is looked for, the thumbnails of what was found, and what is done with those that are chosen.
-import { hear } from "./bus.js";
+import { hear, say } from "./bus.js";
 import { el, icon, iconButton, pickList, segments, t } from "./kit.js";
 import { openComparison } from "./library_compare.js";
 import { Found, addressOf, ask } from "./library_data.js";
@@ -7,6 +7,7 @@ import { complain, openPicture } from "./library_dialog.js";
 import { drawFacets, has, toggled } from "./library_facets.js";
 import { Grid } from "./library_grid.js";
 import { openMore, wordsOf } from "./library_more.js";
+import { whenSent } from "./sent_pictures.js";
 
 const TYPING = 180; // milliseconds after the last key until is looked for
 const SHORTCUTS = [["", "All"], ["rating:>=1", "Favourites"], ['kind:="txt2img"', "txt2img"], ['kind:="img2img"', "img2img"], ['kind:="grid"', "Grids"]];
@@ -45,7 +46,12 @@ export function mount({ element }) {
   element.append(bar, el("div", { class: "library-main" }, facets, grid.scroll, empty), chosenBar, notice);
 
   // ---- looking for pictures
-  async function look(keep = false) {
+  let looking = Promise.resolve();
+  function look(keep = false) {
+    looking = lookNow(keep);
+    return looking;
+  }
+  async function lookNow(keep) {
     const turn = ++asked;
     isStale = false;
     try {
@@ -54,7 +60,7 @@ export function mount({ element }) {
       search.setCustomValidity("");
       found = fresh;
       grid.show(found, keep);
-      count.textContent = t("{n} pictures", { n: found.total.toLocaleString() });
+      count.textContent = found.total === 1 ? t("1 picture") : t("{n} pictures", { n: found.total.toLocaleString() });
       drawEmpty();
       if (!facets.hidden) await drawFilters(turn);
     } catch (error) {
@@ -113,12 +119,29 @@ export function mount({ element }) {
       await found.load(place, place + 1);
       return found.at(place)?.number ?? null;
     };
-    const dialog = openPicture(picture.number, {
+    openNumber(picture.number, step).addEventListener("close", () => grid.focus(place));
+  }
+  function openNumber(number, step) {
+    const dialog = openPicture(number, {
       step, rated, remove, fault: complain, canReveal: abilities.reveal,
       changed: () => { isStale = true; },
       search: (text) => { dialog.close(); setQuery(text); },
     });
-    dialog.addEventListener("close", () => grid.focus(place));
+    return dialog;
+  }
+  /** Open a picture that another part of the page shows. */
+  async function openSent(picture) {
+    const { number } = picture.job ? ((await ask("GET", `of-job/${picture.job}/${picture.index}`)) ?? {}) : { number: Number(picture.id.split(":")[1]) };
+    if (!number) {
+      say("notice", { kind: "notice", text: t("This picture is not in the library: it was not saved, or its file is gone.") });
+      return;
+    }
+    query.shelf = shelf.value = "here";
+    setQuery("");
+    await looking;
+    const place = found?.placeOf(number) ?? -1;
+    if (place >= 0) openAt(place);
+    else openNumber(number, async () => null);
   }
 
   // ---- several pictures
@@ -215,5 +238,6 @@ export function mount({ element }) {
   }
   look();
   watchScan();
+  whenSent("library", (pictures) => openSent(pictures.at(-1)).catch(complain));
   ask("GET", "abilities").then((told) => { abilities = told; }, complain);
 }

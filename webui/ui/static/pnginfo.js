@@ -1,9 +1,9 @@
 // PNG Info: a picture is dropped, chosen, pasted or sent here, and tells all that is written in it.
-import { hear, say } from "./bus.js";
 import { el, icon, t } from "./kit.js";
 import { addressOf, ask } from "./library_data.js";
 import { pictureField } from "./picture_field.js";
 import { copyButton, parameterTable, sendButtons } from "./library_parameters.js";
+import { whenSent } from "./sent_pictures.js";
 
 export function mount({ element }) {
   const told = el("div", { class: "pnginfo-told" });
@@ -28,7 +28,8 @@ export function mount({ element }) {
 
   function show(found, file, url) {
     const table = parameterTable(found.told);
-    const picture = { id: "", job: "", index: 0, url, thumb: url, width: found.width, height: found.height, seed: "", text: found.told.text, kind: "other", created: Date.now() / 1000, grid: false, name: file.name ?? "" };
+    const named = file instanceof File ? file : new File([file], "picture.png", { type: file.type });
+    const picture = { id: "", job: "", index: 0, url, thumb: url, width: found.width, height: found.height, seed: "", text: found.told.text, kind: "other", created: Date.now() / 1000, grid: false, name: named.name, file: named };
     const facts = `${found.width} × ${found.height}`;
     const text = el("textarea", { readonly: true, rows: "6", "aria-label": t("Generation parameters"), id: "pnginfo_text" });
     text.value = found.told.text;
@@ -43,10 +44,13 @@ export function mount({ element }) {
     );
   }
 
-  hear("picture:send", async ({ picture, to }) => {
-    if (to !== "pnginfo") return;
-    say("tab:open", { tab: "pnginfo" });
-    const answer = await fetch(addressOf(picture.url));
-    field.take(await answer.blob(), picture.name ?? "");
+  whenSent("pnginfo", async (pictures) => {
+    const picture = pictures.at(-1);
+    if (picture.file) field.take(picture.file);
+    else {
+      const answer = await fetch(addressOf(picture.url));
+      if (answer.ok) field.take(await answer.blob(), picture.name ?? "");
+      else hint(t("This picture is not there any more."), "alert");
+    }
   });
 }

@@ -30,6 +30,7 @@ class Stage {
   gaze = START;
   /** @type {import("./picture_compare.js").CompareMode} */
   compareMode = "off";
+  madeIn = ""; // the mode of the job whose result is shown
   hasMade = false; // whether this browser's jobs made a picture since the page was opened
   /** @type {Picture|null} the other picture of a comparison, where the user chose one */
   other = null;
@@ -99,6 +100,10 @@ class Stage {
       this.pick(picture);
     });
     hear("picture:send", () => this.turn("source"));
+    // who comes to img2img or Inpaint from elsewhere finds what they start from, not what another mode has made
+    hear("tab:opened", ({ tab }) => {
+      if (["img2img", "inpaint"].includes(tab) && this.madeIn !== tab) this.turn("source");
+    });
     hear("picture:compare", ({ picture }) => this.compareWith(picture));
     const keys = {
       fit: () => this.view.fit(),
@@ -150,7 +155,10 @@ class Stage {
   jobChanged(job, before) {
     if (!job.mine || job.state === before?.state) return;
     if (!before && job.state !== "failed") this.notices.clearErrors(); // an error stays until something new is started
-    if (job.state === "running" && this.gaze.follows) this.turn("result");
+    if (job.state === "running" && this.gaze.follows) {
+      this.madeIn = job.kind;
+      this.turn("result");
+    }
     if (job.state === "failed") this.notices.say("error", job.reason || t("{title}: this job failed.", { title: job.title }));
     if (job.state === "held") this.notices.say("error", t("Held, the queue has it: {reason}", { reason: job.reason }));
     if (job.state === "stopped") this.notices.say("notice", t("Stopped."));
@@ -327,4 +335,5 @@ export const mount = ({ element, props, watch }) => {
   };
   tellEmpty();
   watch("value", tellEmpty);
+  if (props.value?.first_run) import("./first_run.js").then(({ fill }) => fill(stage.empty.querySelector("#first_run")));
 };

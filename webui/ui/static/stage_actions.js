@@ -54,10 +54,8 @@ export const doWith = (name, picture) => {
   else if (name === "enlarge") say("form:enlarge", { picture });
   else if (name === "use") say("form:fill", { text: picture.text });
   else if (name === "seed") say("form:fill", { text: picture.text, only: ["seed"] });
-  else if (name === "library") {
-    say("tab:open", { tab: "image_browser" });
-    say("library:show", { picture });
-  } else if (name === "download") {
+  else if (name === "library") say("library:show", { picture });
+  else if (name === "download") {
     const link = el("a", { href: address(picture.url), download: "" });
     document.body.append(link);
     link.click();

@@ -5,13 +5,52 @@ import { write } from "./kit.js";
 
 const MODES = ["txt2img", "img2img", "inpaint"];
 const SHARING = ["img2img", "inpaint"]; // modes whose own panel is empty
-const NAMES = [...MODES, "extras", "image_browser", "modelmerger", "pnginfo", "extensions", "settings"];
+export const NAMES = [...MODES, "extras", "image_browser", "modelmerger", "pnginfo", "extensions", "settings"];
 // what people call them, in links
 const OTHER_NAMES = { create: "txt2img", upscale: "extras", library: "image_browser", models: "modelmerger", learn: "pnginfo", png_info: "pnginfo" };
 const root = document.documentElement;
 const list = () => document.querySelector("#tabs > .tab-wrapper [role=tablist]");
 const button = (name) => document.getElementById(`tab_${name}-button`);
+const KEPT = "tabs"; // in the browser: the order of the tabs, and those that are hidden
+const ALWAYS = ["txt2img", "settings"]; // never hidden
 let current = "";
+
+/**
+ * The tabs in their order in this browser, and those that it hides.
+ * @returns {{order: string[], hidden: string[]}}
+ */
+export function arrangement() {
+  let kept = {};
+  try {
+    kept = JSON.parse(window.webui.kept(KEPT) ?? "{}") ?? {};
+  } catch {
+    // what cannot be read counts as nothing
+  }
+  const list = (names) => (Array.isArray(names) ? names.filter((name) => NAMES.includes(name)) : []);
+  const order = [...new Set(list(kept.order))];
+  const missing = NAMES.filter((name) => !order.includes(name));
+  return { order: order.length ? [...order, ...missing] : missing, hidden: list(kept.hidden).filter((name) => !ALWAYS.includes(name)) };
+}
+
+/** Show the tabs in another order, some of them not. @param {{order: string[], hidden: string[]}} wanted */
+export function arrange(wanted) {
+  const isUsual = !wanted.hidden.length && wanted.order.join() === NAMES.join();
+  window.webui.keep(KEPT, isUsual ? null : JSON.stringify(wanted));
+  place();
+}
+
+function place() {
+  const { order, hidden } = arrangement();
+  const isUsual = !hidden.length && order.join() === NAMES.join();
+  for (const tab of list()?.querySelectorAll("[role=tab]") ?? []) {
+    const name = tab.dataset.tabId;
+    const at = isUsual ? "" : String(order.indexOf(name) + 1);
+    if (tab.style.order !== at) tab.style.order = at;
+    const isHidden = hidden.includes(name);
+    if (tab.hidden !== isHidden) tab.hidden = isHidden;
+  }
+}
+
 
 /** The tab in view. */
 export const openTab = () => current;
@@ -27,6 +66,7 @@ hear("tab:open", ({ tab }) => open(tab));
 function look() {
   const chosen = list()?.querySelector("[role=tab][aria-selected=true]");
   const name = chosen?.dataset.tabId;
+  place();
   for (const tab of list()?.querySelectorAll("[role=tab]") ?? []) {
     tab.tabIndex = tab === chosen ? 0 : -1;
     const panel = `tab_${panelOf(tab.dataset.tabId)}`;
@@ -62,7 +102,7 @@ function address(name) {
 document.addEventListener("keydown", (event) => {
   const tab = event.target.closest?.("[role=tablist] > [role=tab]");
   if (!tab || event.ctrlKey || event.altKey || event.metaKey) return;
-  const all = [...tab.parentElement.querySelectorAll(":scope > [role=tab]:not(:disabled)")];
+  const all = [...tab.parentElement.querySelectorAll(":scope > [role=tab]:not(:disabled, [hidden])")].sort((one, other) => one.style.order - other.style.order);
   const at = all.indexOf(tab);
   const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1 }[event.key];
   if (to === undefined) return;

@@ -7,15 +7,17 @@ import { Scope } from "./form_scope.js";
 import { bodyOf } from "./form_body.js";
 import { fileOf, opener, pictureOnStage, takes, uploaded } from "./form_pictures.js";
 import { beforeAfter } from "./before_after.js";
-import { taken, whenSent } from "./sent_to_upscale.js";
+import { translated } from "./form_words.js";
+import { whenSent } from "./sent_pictures.js";
 
 /** Draw the tab. @param {{element: HTMLElement, props: *, trigger: Function, upload: *}} context */
 export function mount({ element, props, trigger, upload }) {
   const failed = (/** @type {string} */ text) => status.replaceChildren(el("div", { class: "f-say bad", role: "alert" }, text));
-  const state = new FormState(props.form, {});
-  const about = { elemId: "extras", hints: props.form, isWide: false, upload, failed };
+  const form = translated(props.form);
+  const state = new FormState(form, {});
+  const about = { elemId: "extras", hints: form, isWide: false, upload, failed };
   const body = bodyOf(new Scope(state, [], state.fields, about));
-  const others = props.extensions.map((/** @type {*} */ drawn) => extensionPart(drawn, about));
+  const others = translated(props.extensions).map((/** @type {*} */ drawn) => extensionPart(drawn, about));
   const thumbs = el("div", { class: "f-thumbs", id: "extras_image_batch" });
   const status = el("div", { class: "a-status", role: "status", id: "extras_status" });
   const go = el("button", { type: "button", class: "f-go", id: "extras_generate" }, t("Upscale"));
@@ -120,7 +122,7 @@ export function mount({ element, props, trigger, upload }) {
   element.replaceChildren(side, el("div", { class: "a-main u-main" }, view.node, film, acts));
   state.wake();
   drawPictures();
-  whenSent(() => receive(taken()));
+  whenSent("upscale", receive);
 }
 
 /** A switch and the form of an extension that also works on finished pictures. */

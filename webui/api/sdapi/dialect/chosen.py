@@ -67,14 +67,12 @@ class ChosenSettings:
         """`path` is where they are kept; None: nowhere, they end with the program."""
         self._path = path
         self._lock = threading.Lock()
-        self._base: Mapping[str, Any] = MappingProxyType(
-            {
-                **{key: known.default for key, known in KNOWN.items() if known.listed},
-                **OF_ONE_TASK,
-                **program.values(),
-            }
-        )
+        self._base = _base(program)
         self._posted: Mapping[str, Any] = _read(path) if path is not None else {}
+
+    def use(self, program: ProgramOptions) -> None:
+        """The program's own settings are others from now on; what clients posted counts over them as before."""
+        self._base = _base(program)
 
     def posted(self) -> dict[str, Any]:
         """Those that were posted."""
@@ -97,6 +95,12 @@ class ChosenSettings:
                 except OSError as error:
                     raise WebuiError(f"{self._path.name} cannot be written: {error.strerror}") from error
             self._posted = posted
+
+
+def _base(program: ProgramOptions) -> Mapping[str, Any]:
+    """What counts where nobody has posted anything."""
+    listed = {key: known.default for key, known in KNOWN.items() if known.listed}
+    return MappingProxyType({**listed, **OF_ONE_TASK, **program.values()})
 
 
 def typed(key: str, value: Any, default: Any, place: Loc) -> Any:

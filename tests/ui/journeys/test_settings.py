@@ -1,0 +1,192 @@
+"""What a person does in the tab Settings, in a real browser."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.narrowing import known
+from tests.ui.driving import WAIT, eventually, served
+from tests.ui.fakes import FakeEngine, FakeLibrary
+from tests.ui.settings_page import preferences_in, settings_app
+from webui.domain.settings import Settings
+from webui.preferences.preferences import Preferences
+
+
+@pytest.fixture
+def preferences(tmp_path: Path) -> Preferences:
+    return preferences_in(tmp_path)
+
+
+@pytest.fixture
+def address(engine: FakeEngine, preferences: Preferences, tmp_path: Path) -> Iterator[str]:
+    with served(settings_app(engine, preferences, tmp_path)) as place:
+        yield place
+
+
+@pytest.fixture
+def settings(browser: Browser, address: str) -> Iterator[Page]:
+    """The page with the tab Settings open; at the end its console has to be without errors."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(f"{address}?tab=settings")
+    expect(row(page, "image_format")).to_be_visible()
+    yield page
+    context.close()
+    assert faults == []
+
+
+def row(page: Page, name: str) -> Locator:
+    return page.locator(f'[data-setting="{name}"]')
+
+
+def test_a_setting_is_found_by_a_word_of_its_help_changed_kept_and_reset(
+    settings: Page, preferences: Preferences
+) -> None:
+    settings.get_by_role("searchbox", name="Search settings").fill("beside picture")
+    expect(row(settings, "sidecar_text")).to_be_visible()
+    expect(row(settings, "image_format")).to_be_hidden()
+    settings.get_by_role("switch", name="Save a text file beside each picture").click()
+    expect(row(settings, "sidecar_text").get_by_text("changed", exact=True)).to_be_visible()
+    assert preferences.running.sidecar_text
+    settings.reload()
+    expect(settings.get_by_role("switch", name="Save a text file beside each picture")).to_be_checked()
+    settings.get_by_role("button", name="Reset Save a text file beside each picture").click()
+    expect(row(settings, "sidecar_text").get_by_text("changed", exact=True)).to_be_hidden()
+    assert preferences.wanted == Settings()
+
+
+def test_a_pattern_of_file_names_shows_what_a_picture_would_be_called(settings: Page) -> None:
+    box = settings.get_by_role("textbox", name="File name")
+    box.fill("[model_name]-[width]x[height]")
+    expect(row(settings, "filename_pattern").locator(".setting-example")).to_contain_text("/mini-512x768.png")
+
+
+def test_a_wrong_value_says_why_and_a_setting_of_a_flag_says_which(settings: Page, preferences: Preferences) -> None:
+    settings.get_by_role("spinbutton", name="Threads").fill("5000")
+    settings.keyboard.press("Tab")
+    expect(row(settings, "threads").get_by_role("status")).to_contain_text("less than or equal to 1024")
+    assert preferences.wanted.threads == 0
+    expect(settings.get_by_role("spinbutton", name="Port")).to_be_disabled()
+    expect(row(settings, "port").get_by_role("status")).to_contain_text("--port")
+
+
+def test_what_widens_access_is_read_only_for_others(settings: Page) -> None:
+    expect(settings.get_by_role("textbox", name="Outputs folder")).to_be_disabled()
+    expect(row(settings, "outputs_dir").get_by_role("status")).to_contain_text("Only people at the machine")
+
+
+def test_the_colours_are_chosen_here(settings: Page) -> None:
+    settings.get_by_role("radiogroup", name="Theme", exact=True).get_by_role("radio", name="Light").click()
+    settings.get_by_role("radio", name="Amber").click()
+    expect(settings.locator(':root[data-theme="light"][data-accent="amber"]')).to_be_attached()
+    settings.reload()
+    expect(settings.locator(':root[data-theme="light"][data-accent="amber"]')).to_be_attached()
+
+
+def test_a_tab_is_hidden_and_another_moved(settings: Page) -> None:
+    settings.get_by_role("checkbox", name="Learn").uncheck()
+    expect(settings.get_by_role("tab", name="Learn")).to_be_hidden()
+    settings.get_by_role("button", name="Move Library to the left").click()
+    settings.reload()
+    expect(settings.get_by_role("tab", name="Learn")).to_be_hidden()
+    places = [
+        known(settings.get_by_role("tab", name=name, exact=True).bounding_box())["x"] for name in ("Library", "Upscale")
+    ]
+    assert places == sorted(places)
+
+
+def test_another_key_is_chosen_and_one_that_is_taken_is_not(settings: Page) -> None:
+    settings.get_by_role("button", name="Key of: Negative prompt").click()
+    settings.keyboard.press("b")
+    expect(row(settings, "keys").get_by_role("status")).to_have_text("B is taken by: Brush")
+    settings.get_by_role("button", name="Key of: This list").click()
+    settings.keyboard.press("j")
+    expect(settings.get_by_role("button", name="Key of: This list")).to_have_text("J")
+    settings.reload()
+    expect(row(settings, "image_format")).to_be_visible()
+    settings.keyboard.press("j")
+    expect(settings.get_by_role("dialog", name="Keys")).to_be_visible()
+
+
+def test_the_page_speaks_chinese_from_then_on(settings: Page) -> None:
+    row(settings, "language_of_browser").get_by_role("button").click()
+    settings.get_by_role("option", name="简体中文").click()
+    expect(settings.get_by_role("tab", name="设置")).to_be_visible()
+    expect(settings.get_by_text("文件格式", exact=True)).to_be_visible()
+
+
+def test_a_preset_brings_back_what_stood_in_the_form(settings: Page) -> None:
+    steps = settings.locator("#txt2img_steps input[type=number]")
+    settings.get_by_role("tab", name="txt2img").click()
+    steps.fill("33")
+    steps.blur()
+    settings.wait_for_timeout(800)
+    settings.get_by_role("tab", name="Settings").click()
+    settings.get_by_role("textbox", name="Name of the preset").fill("slow")
+    settings.get_by_role("button", name="Keep what stands in the form").click()
+    expect(settings.locator('[data-preset="slow"]')).to_be_visible()
+    settings.get_by_role("tab", name="txt2img").click()
+    steps.fill("7")
+    steps.blur()
+    settings.get_by_role("tab", name="Settings").click()
+    settings.get_by_role("button", name="Use slow").click()
+    settings.get_by_role("tab", name="txt2img").click()
+    expect(steps).to_have_value("33")
+
+
+def test_what_stands_in_the_form_becomes_the_default(settings: Page) -> None:
+    steps = settings.locator("#txt2img_steps input[type=number]")
+    settings.get_by_role("tab", name="txt2img").click()
+    steps.fill("12")
+    steps.blur()
+    settings.wait_for_timeout(800)
+    settings.get_by_role("tab", name="Settings").click()
+    settings.get_by_role("button", name="Save what stands in the form as my defaults").click()
+    settings.get_by_role("tab", name="txt2img").click()
+    steps.fill("40")
+    steps.blur()
+    settings.wait_for_timeout(800)
+    settings.locator("#form_reset").click()
+    expect(steps).to_have_value("12")
+
+
+def test_settings_are_saved_as_a_file_and_read_again(settings: Page, preferences: Preferences, tmp_path: Path) -> None:
+    preferences.change({"jpeg_quality": 95}, may_widen=True)
+    with settings.expect_download() as loaded:
+        settings.get_by_role("link", name="Save settings as a file").click()
+    loaded.value.save_as(tmp_path / "saved.json")
+    assert json.loads((tmp_path / "saved.json").read_text()) == {"jpeg_quality": 95}
+    preferences.reset(may_widen=True)
+    settings.get_by_label("Read settings from a file").set_input_files(tmp_path / "saved.json")
+    eventually(settings, lambda: preferences.running.jpeg_quality == 95)
+    expect(settings.get_by_role("spinbutton", name="Quality")).to_have_value("95")
+
+
+def test_before_the_first_picture_a_prompt_is_clicked_and_a_picture_comes(settings: Page, engine: FakeEngine) -> None:
+    engine.library.is_bundled = lambda file: True  # type: ignore[method-assign]
+    settings.goto(settings.url.partition("?")[0])
+    expect(settings.get_by_role("heading", name="Press Generate.")).to_be_visible()
+    settings.get_by_role("button", name="a red circle on a blue background").click()
+    expect(settings.locator("#stage .view img, #stage canvas, #stage img").first).to_be_visible()
+    expect(settings.locator("#first_run")).to_be_empty()
+    assert engine.asked[-1].prompt == "a red circle on a blue background"
+    settings.reload()
+    expect(settings.locator("#txt2img_generate")).to_be_visible()
+    expect(settings.locator("#first_run")).to_be_empty()
+
+
+def test_a_folder_without_checkpoints_says_so_and_goes_on_saying_it(settings: Page, engine: FakeEngine) -> None:
+    assert isinstance(engine.library, FakeLibrary)
+    engine.library.named = [file for file in engine.library.named if file.kind != "checkpoint"]
+    settings.goto(settings.url.partition("?")[0])
+    expect(settings.get_by_role("heading", name="There is no checkpoint yet.")).to_be_visible()
+    expect(settings.locator("#first_run")).to_contain_text("Stable-diffusion")
+    settings.wait_for_timeout(1500)
+    expect(settings.get_by_role("heading", name="There is no checkpoint yet.")).to_be_visible()
