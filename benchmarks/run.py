@@ -16,7 +16,7 @@ if not __package__:  # started as a script: Python has put this folder where the
 from benchmarks import report, startup  # needs the line above
 from benchmarks.children import ChildFailed, measure
 
-PARTS = ("startup", "loading", "loop", "networks", "control", "memory", "step", "polling", "library")
+PARTS = ("startup", "loading", "loop", "networks", "control", "memory", "step", "polling", "library", "page")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -56,6 +56,10 @@ def _rows(part: str, cache: Path, files: dict[str, str]) -> Iterator[report.Row]
         from benchmarks import library_search
 
         yield from library_search.rows()
+    elif part == "page":
+        from benchmarks import page
+
+        yield from page.rows()
     elif part == "loading":
         from benchmarks import loading
 
