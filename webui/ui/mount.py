@@ -29,6 +29,18 @@ STYLES = ("tokens.css", "frame.css", "controls.css")  # those of single componen
 FIRST_SCRIPT = "boot.js"
 FIRST_MODULE = "page.js"  # which that one imports
 STREAM_SCRIPT = "whole_stream.js"  # has to be there before Gradio asks for anything
+CLOSED: Mapping[str, Any] = MappingProxyType(  # what Gradio would otherwise open or show
+    {
+        "server_name": "127.0.0.1",
+        "footer_links": [],
+        "run_history": False,
+        "show_error": False,
+        "ssr_mode": False,
+        "enable_monitoring": False,
+        "pwa": False,
+        "mcp_server": False,
+    }
+)
 META = MappingProxyType({"viewport": head.VIEWPORT, "color-scheme": "dark light"})
 
 
@@ -82,15 +94,9 @@ def mount(
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     outputs, words = outputs_dir.resolve(), dictionaries(localizations)
     page = build(
-        engine,
-        temp_dir=uploads,
-        save_images=save_images,
-        embed_parameters=embed_parameters,
-        installing=installing,
-        quick=quick,
-        find_picture=find_picture,
-        first_run=first_run,
-    )
+        engine, temp_dir=uploads, save_images=save_images, embed_parameters=embed_parameters, installing=installing,
+        quick=quick, find_picture=find_picture, first_run=first_run,
+    )  # fmt: skip
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
     page.has_launched = True
@@ -101,29 +107,25 @@ def mount(
         page,
         path,
         root_path=root_path or None,
-        server_name="127.0.0.1",
-        footer_links=[],
-        run_history=False,
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
         allowed_paths=[],
         blocked_paths=[] if uploads.is_relative_to(outputs) else [str(outputs)],
-        show_error=False,
         max_file_size=MAX_UPLOAD,
-        ssr_mode=False,
-        enable_monitoring=False,
-        pwa=False,
-        mcp_server=False,
         theme=theme(),
+        **CLOSED,
     )
-    # the innermost layer, so that those around it pack what it has added to
     languages = {name: title_of(data) for name, data in words.items()}
-
-    def added() -> str:
-        theme_now, language = look() if look is not None else (colours, "")
-        return added_to_head(assets, theme_now, languages, language)
-
-    mounted.user_middleware.append(Middleware(head.Head, added, path))
+    asked = look or (lambda: (colours, ""))
+    # the innermost layer, so that those around it pack what it has added to
+    layer = Middleware(head.Head, lambda: _head_now(assets, languages, asked), path)
+    mounted.user_middleware.append(layer)
     return mounted
+
+
+def _head_now(assets: Assets, languages: Mapping[str, str], look: Callable[[], tuple[Theme, str]]) -> str:
+    """What is added to the head of the page when it is asked for now."""
+    colours, language = look()
+    return added_to_head(assets, colours, languages, language)
 
 
 def added_to_head(assets: Assets, colours: Theme, languages: Mapping[str, str], language: str = "") -> str:
