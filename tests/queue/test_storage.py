@@ -9,6 +9,7 @@ from PIL import Image
 from tests.engine_bench import Bench
 from tests.executors.watching import until, wanted
 from webui.domain.errors import WebuiError
+from webui.domain.saving import Saving
 from webui.engine.engine import Engine
 
 FULL = WebuiError("not saved in txt2img-images: no space left on the disk")
@@ -126,3 +127,13 @@ def test_a_kill_between_the_saving_and_the_removing_doubles_nothing(
     engine = bench.engine()
     assert spooled(bench) == []
     assert len(engine.history()) == len(list(bench.saver.folder.rglob("*.png"))) == 2
+
+
+def test_how_a_job_wants_its_files_outlives_the_program(bench: Bench) -> None:
+    saving = Saving(image_format="webp", filename_pattern="[seed]")
+    bench.engine().submit(wanted("quick"), save=True, saving=saving, job_id="own way")
+    bench.made[0].submit(wanted("quick"), save=True, job_id="usual")
+    bench.made[0].close()
+    again = bench.engine()
+    ways = {job.id: job.saving for job in (again.job("own way"), again.job("usual")) if job is not None}
+    assert ways == {"own way": saving, "usual": None}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from pydantic import ValidationError
 
 from webui.domain.errors import BadRequestError, BusyError, WebuiError
 from webui.domain.request import GenerationRequest
@@ -106,7 +107,7 @@ class Intake:
         rows = [one for one in store.images_of(row.id) if one.state in ("saved", "spooled")]
         fixed = _fixed(kind, work, rows)
         job: AnyJob = Job(
-            row.id, kind, fixed, self._dispatcher, save=row.save, created=row.created,
+            row.id, kind, fixed, self._dispatcher, save=row.save, saving=_saving(row), created=row.created,
             owner=row.owner, task=row.task, priority=row.priority, forecast=self._board.eta,
         )  # fmt: skip
         job.deaths, job.breaks, job.rank = row.deaths, row.breaks, row.rank
@@ -162,3 +163,11 @@ def _why_held(row: StoredJob, job: AnyJob) -> str:
     except WebuiError as error:
         return str(error)
     return ""
+
+
+def _saving(row: StoredJob) -> Saving | None:
+    """How the files of a job are to be written; as is usual where this version of the program cannot read it."""
+    try:
+        return Saving.model_validate_json(row.saving) if row.saving else None
+    except ValidationError:
+        return None

@@ -40,6 +40,7 @@ class JobRecords:
             self._store.add(
                 job.id, job.kind.name, job.kind.write(job.work), save=job.save, created=job.created,
                 owner=job.owner, task=job.task, priority=job.priority, rank=job.rank,
+                saving="" if job.saving is None else job.saving.model_dump_json(),
             )  # fmt: skip
 
     def note_queued(self, job: AnyJob) -> None:

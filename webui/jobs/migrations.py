@@ -55,5 +55,10 @@ UPDATE images SET position =
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
-SCRIPTS = (_JOBS_AND_IMAGES, _KINDS_OF_JOBS, _QUEUE_AND_RESULTS)  # the script at index n makes form n + 1 of form n
+_WAYS_OF_SAVING = """
+ALTER TABLE jobs ADD COLUMN saving TEXT NOT NULL DEFAULT '';
+"""
+
+# The script at index n makes form n + 1 of form n.
+SCRIPTS = (_JOBS_AND_IMAGES, _KINDS_OF_JOBS, _QUEUE_AND_RESULTS, _WAYS_OF_SAVING)
 FORM = len(SCRIPTS)

@@ -27,6 +27,7 @@ class StoredJob:
         breaks: how often the whole program ended during it since its last picture.
         ended: seconds since the epoch; None before the end, and where an older version ended it.
         interrupted: whether the user stopped it before all its pictures were made.
+        saving: how its files are written, as JSON; "" as is usual.
     """
 
     id: str
@@ -46,6 +47,7 @@ class StoredJob:
     ended: float | None = None
     notices: tuple[Notice, ...] = ()
     interrupted: bool = False
+    saving: str = ""
     seq: int = 0
 
 

@@ -50,6 +50,7 @@ class JobStore:
         task: str = "",
         priority: int = 0,
         rank: int = 0,
+        saving: str = "",
     ) -> None:
         """Keep a job that waits.
 
@@ -59,9 +60,9 @@ class JobStore:
         with self._writing() as connection:
             try:
                 connection.execute(
-                    "INSERT INTO jobs (id, kind, state, created, work, save, owner, task, priority, rank)"
-                    " VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
-                    (job_id, kind, created, work, int(save), owner, task, priority, rank),
+                    "INSERT INTO jobs (id, kind, state, created, work, save, owner, task, priority, rank, saving)"
+                    " VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (job_id, kind, created, work, int(save), owner, task, priority, rank, saving),
                 )
             except sqlite3.IntegrityError:
                 raise BadRequestError("job_id", f"there was a job {job_id!r} before; choose another id") from None

@@ -1,16 +1,12 @@
 """Binds all events of the page, never published as HTTP endpoints, and with values as the page sent them."""
 
 import inspect
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 from gradio.context import Context
-
-from webui.ui import markup
 
 
 def bind(
@@ -25,32 +21,21 @@ def bind(
     The event is private, because otherwise Gradio publishes each handler as an endpoint even without `--api`. Any
     number may run at once: handlers are short or asynchronous, and the engine has its own queue.
 
-    Only a handler that yields goes through Gradio's queue, whose answers come over one stream for the whole page
-    (`static/whole_stream.js` says what can go wrong there). Any other answers in the request that asked.
+    No handler yields, so that none goes through Gradio's queue: each answers in the request that asked. What goes on
+    for longer is a job, of which the page's own stream of events tells (`static/stream.js`).
+
+    Raises:
+        TypeError: the handler yields.
     """
+    if inspect.isasyncgenfunction(handler) or inspect.isgeneratorfunction(handler):
+        raise TypeError(f"{handler.__qualname__} yields; answer once, and tell of jobs by the stream of events")
     settings: dict[str, Any] = {
         "show_progress": "hidden",
         "concurrency_limit": None,
-        "queue": inspect.isasyncgenfunction(handler) or inspect.isgeneratorfunction(handler),
+        "queue": False,
         **more,
     }
     return event(handler, inputs=inputs, outputs=outputs, api_visibility="private", **settings)
-
-
-def bind_stop(
-    button: gr.Button, handler: Callable[[str | None], Any], job: Component, status: Component, note: str
-) -> None:
-    """Bind a button that stops (a part of) a job.
-
-    The browser itself shows the note. An answer of the server could arrive after the end of the job and replace its
-    last status.
-
-    Args:
-        handler: stops the job of that id; returns a sentence where there is nothing to stop.
-        note: plain text, shown at once.
-    """
-    bind(button.click, None, None, [status], js=f"() => {json.dumps(markup.message('notice', note))}")
-    bind(button.click, lambda job_id: handler(job_id) or gr.skip(), [job], [status])
 
 
 def bind_load(handler: Callable[..., Any], outputs: Sequence[Block]) -> None:

@@ -28,7 +28,6 @@ MAX_UPLOAD = "64mb"
 STYLES = ("tokens.css", "frame.css", "controls.css")  # those of single components follow, by name
 FIRST_SCRIPT = "boot.js"
 FIRST_MODULE = "page.js"  # which that one imports
-STREAM_SCRIPT = "whole_stream.js"  # has to be there before Gradio asks for anything
 CLOSED: Mapping[str, Any] = MappingProxyType(  # what Gradio would otherwise open or show
     {
         "server_name": "127.0.0.1",
@@ -138,7 +137,7 @@ def added_to_head(assets: Assets, colours: Theme, languages: Mapping[str, str], 
     others = sorted(name for name in assets.files if name.endswith(".css") and name not in STYLES)
     data = {"theme": colours, "version": assets.version, "languages": dict(languages), "language": language}
     styles = [assets.address(name) for name in (*STYLES, *others)]
-    scripts = [assets.address(name) for name in (STREAM_SCRIPT, FIRST_SCRIPT)]
+    scripts = [assets.address(FIRST_SCRIPT)]
     modules = [assets.address(name) for name in assets.modules_of(FIRST_MODULE)]
     return head.tags(styles, scripts, data, META, modules)
 
