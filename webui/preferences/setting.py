@@ -19,7 +19,9 @@ Group = Literal[
     "API and access",
     "Extensions",
 ]
-GROUPS: tuple[Group, ...] = get_args(Group)
+GROUPS: tuple[Group, ...] = (
+    "Files", "Look", "Live preview", "Generation defaults", "Memory and speed", "Paths", "API and access", "Extensions",
+)  # fmt: skip
 Counts = Literal["now", "next job", "next start"]
 ControlKind = Literal["switch", "choice", "number", "text", "pattern", "list"]
 

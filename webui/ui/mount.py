@@ -27,6 +27,18 @@ STATIC = Path(__file__).parent / "static"
 MAX_UPLOAD = "64mb"
 STYLES = ("tokens.css", "frame.css", "controls.css")  # those of single components follow, by name
 FIRST_SCRIPT = "boot.js"  # which imports the joined modules
+CLOSED: Mapping[str, Any] = MappingProxyType(  # what Gradio would otherwise open or show
+    {
+        "server_name": "127.0.0.1",
+        "footer_links": [],
+        "run_history": False,
+        "show_error": False,
+        "ssr_mode": False,
+        "enable_monitoring": False,
+        "pwa": False,
+        "mcp_server": False,
+    }
+)
 META = MappingProxyType({"viewport": head.VIEWPORT, "color-scheme": "dark light"})
 
 
@@ -95,28 +107,18 @@ def mount(
         page,
         path,
         root_path=root_path or None,
-        server_name="127.0.0.1",
-        footer_links=[],
-        run_history=False,
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
         allowed_paths=[],
         blocked_paths=[] if uploads.is_relative_to(outputs) else [str(outputs)],
-        show_error=False,
         max_file_size=MAX_UPLOAD,
-        ssr_mode=False,
-        enable_monitoring=False,
-        pwa=False,
-        mcp_server=False,
         theme=theme(),
+        **CLOSED,
     )
-    # the innermost layer, so that those around it pack what it has added to
     languages = {name: title_of(data) for name, data in words.items()}
-
-    def added() -> str:
-        theme_now, language = look() if look is not None else (colours, "")
-        return added_to_head(assets, theme_now, languages, language)
-
-    mounted.user_middleware.append(Middleware(head.Head, added, path))
+    asked = look or (lambda: (colours, ""))
+    # the innermost layer, so that those around it pack what it has added to
+    layer = Middleware(head.Head, lambda: _head_now(assets, languages, asked), path)
+    mounted.user_middleware.append(layer)
     return mounted
 
 
@@ -124,6 +126,12 @@ def read_assets(words: Mapping[str, bytes]) -> Assets:
     """The page's files, with scripts and styles joined, and the dictionaries by their languages."""
     single = Assets.read(STATIC, {f"localizations/{name}.json": data for name, data in words.items()})
     return joining.together(single, STYLES, [FIRST_SCRIPT])
+
+
+def _head_now(assets: Assets, languages: Mapping[str, str], look: Callable[[], tuple[Theme, str]]) -> str:
+    """What is added to the head of the page when it is asked for now."""
+    colours, language = look()
+    return added_to_head(assets, colours, languages, language)
 
 
 def added_to_head(assets: Assets, colours: Theme, languages: Mapping[str, str], language: str = "") -> str:

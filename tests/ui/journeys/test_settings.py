@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.narrowing import known
-from tests.ui.driving import WAIT, eventually, served
+from tests.ui.driving import WAIT, eventually, picture, served
 from tests.ui.fakes import FakeEngine, FakeLibrary
 from tests.ui.settings_page import preferences_in, settings_app
 from webui.domain.settings import Settings
@@ -174,7 +174,7 @@ def test_before_the_first_picture_a_prompt_is_clicked_and_a_picture_comes(settin
     settings.goto(settings.url.partition("?")[0])
     expect(settings.get_by_role("heading", name="Press Generate.")).to_be_visible()
     settings.get_by_role("button", name="a red circle on a blue background").click()
-    expect(settings.locator("#stage .view img, #stage canvas, #stage img").first).to_be_visible()
+    picture(settings)
     expect(settings.locator("#first_run")).to_be_empty()
     assert engine.asked[-1].prompt == "a red circle on a blue background"
     settings.reload()

@@ -15,10 +15,10 @@ import { holdsParameters, valueIn } from "./parameters_text.js";
 
 /** @typedef {import("./bus.js").Picture} Picture */
 
-// what `window.webui` keeps is kept under the name `webui_form`
+// what `window.webui` keeps is kept under a name that begins with `webui_`
 const storage = Object.freeze({
-  getItem: () => window.webui.kept("form"),
-  setItem: (_, text) => window.webui.keep("form", text),
+  getItem: (name) => window.webui.kept(name.replace("webui_", "")),
+  setItem: (name, text) => window.webui.keep(name.replace("webui_", ""), text),
 });
 
 /** @param {{element: HTMLElement, props: {value: {names: string[], drawn: Object<string, any>, remembered: string[]}}, trigger: Function}} context */
