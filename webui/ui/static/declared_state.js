@@ -1,6 +1,7 @@
 // The values of one declared form, and who hears of a change. No drawing here.
 
 import { hear } from "./bus.js";
+import { inWords } from "./form_words.js";
 
 /**
  * One control, as `drawn_form.py` makes it. What is as usual is left out.
@@ -129,8 +130,8 @@ export function line(/** @type {string} */ template, /** @type {DrawnField[]} */
 export class FormState {
   /** @param {DrawnForm} drawn @param {Record<string, *>} values */
   constructor(drawn, values) {
-    this.drawn = drawn;
-    this.fields = drawn.fields ?? [];
+    this.drawn = inWords(drawn);
+    this.fields = this.drawn.fields ?? [];
     this.values = filled(this.fields, values, {});
     /** @type {Set<(from: *) => void>} */
     this.listeners = new Set();

@@ -71,6 +71,12 @@ function translate(node) {
   }
 }
 
+/** What Gradio calls the two parts of a slider. */
+function ofControl(text) {
+  const [, part, name] = /^(number input|range slider) for (.+)$/.exec(text) ?? [];
+  return part && Object.hasOwn(dictionary, `${part} for {name}`) ? t(`${part} for {name}`, { name: t(name) }) : text;
+}
+
 function translateText(node) {
   const text = node.data.trim();
   const found = text && Object.hasOwn(dictionary, text) ? dictionary[text] : text;
@@ -80,6 +86,8 @@ function translateText(node) {
 function translateAttributes(element) {
   for (const name of ATTRIBUTES) {
     const text = element.getAttribute(name);
-    if (text && Object.hasOwn(dictionary, text) && dictionary[text] !== text) element.setAttribute(name, dictionary[text]);
+    if (!text) continue;
+    const found = Object.hasOwn(dictionary, text) ? dictionary[text] : ofControl(text);
+    if (found !== text) element.setAttribute(name, found);
   }
 }

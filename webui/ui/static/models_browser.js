@@ -19,7 +19,7 @@ export function mount({ element, props, trigger }) {
   let all = [];
   let folder = "";
 
-  const chosen = segments(t("Kind"), kinds.map(([value, label]) => ({ value, label })), kind, (value) => {
+  const chosen = segments(t("Kind"), kinds.map(([value, label]) => ({ value, label: t(label) })), kind, (value) => {
     kind = value;
     load();
   });
