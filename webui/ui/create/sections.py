@@ -33,7 +33,8 @@ watch('value', draw);
 draw();"""
 _DIFFERING = """(...v) => {
   const told = %s.flatMap(([label, usual], i) =>
-    v[i] == null || String(v[i]) === String(usual) ? [] : [v[i] === true ? label : `${label} ${v[i] === false ? 'off' : v[i]}`]);
+    v[i] == null || String(v[i]) === String(usual)
+      ? [] : [v[i] === true ? label : `${label} ${v[i] === false ? 'off' : v[i]}`]);
   return told.join(' · ');
 }"""
 
