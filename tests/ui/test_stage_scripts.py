@@ -117,6 +117,21 @@ def test_a_job_that_is_gone_leaves_no_progress_behind(bare: Page) -> None:
     assert left == {}
 
 
+def test_a_picture_waits_for_a_tab_that_is_not_drawn_yet(bare: Page) -> None:
+    script = """
+        const bus = await import("./static/bus.js");
+        const opened = [], given = [];
+        bus.hear("tab:open", ({ tab }) => opened.push(tab));
+        bus.say("picture:send", { picture: { id: "a/0" }, to: "pnginfo" });
+        bus.say("picture:send", { picture: { id: "b/0" }, to: "img2img" });
+        bus.say("library:show", { picture: { id: "c/0" } });
+        module.whenSent("pnginfo", (all) => given.push(...all.map((one) => one.id)));
+        bus.say("picture:send", { picture: { id: "d/0" }, to: "pnginfo" });
+        return [opened, given];
+    """
+    assert call(bare, "sent_pictures.js", script) == [["pnginfo", "image_browser", "pnginfo"], ["a/0", "d/0"]]
+
+
 @pytest.mark.parametrize(
     ("text", "prompt"),
     [

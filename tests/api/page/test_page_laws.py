@@ -12,6 +12,7 @@ from tests.api.page.open_page import ME, Opened
 from tests.engine_bench import FACTS, Bench
 from tests.executors.prompted_back import jpeg, picture
 from tests.executors.watching import wanted
+from webui.api.page.job_rows import plain_reason
 from webui.api.page.viewer import Viewer
 from webui.domain.errors import BusyError, Cancelled, NotFiniteError, WorkerDiedError, WrongStateError
 from webui.domain.result import GenerationResult, Progress
@@ -178,3 +179,19 @@ def test_a_whole_day_of_a_job_is_told_in_order(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     asyncio.run(live(bench))
     bench.made[0].close()
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("extensions.control.units.0.model: needs a file", "Control, unit 1: needs a file"),
+        ("extensions.control.start: is after the end", "Control: is after the end"),
+        ("extensions.other.start: is after the end", "other: is after the end"),
+        (
+            "the memory did not suffice: extensions.control.start",
+            "the memory did not suffice: extensions.control.start",
+        ),
+    ],
+)
+def test_the_error_of_an_extensions_option_names_it_as_people_do(reason: str, said: str) -> None:
+    assert plain_reason(reason, {"control": "Control", "other": "other"}.__getitem__) == said

@@ -1,5 +1,6 @@
 """Journeys through the forms of extensions and the tabs Upscale, Models and Extensions, with the miniature's models."""
 
+import re
 import shutil
 import signal
 import socket
@@ -157,6 +158,26 @@ def test_i_load_a_picture_see_its_map_and_one_switch_lets_it_guide_mine(
     expect(form.get_by_role("button", name="Canny 1")).to_be_visible()  # the chip of the unit
     parameters = made(page, program)
     assert 'ControlNet 0: "Module: canny, Model: mini-edges' in parameters
+
+
+def test_i_send_my_picture_on_from_the_stage_to_tabs_that_i_have_not_opened_yet(page: Page, program: Program) -> None:
+    page.locator("#txt2img_prompt textarea").fill("a red circle on a blue background")
+    made(page, program)
+    for place in ("Send to PNG Info", "Open in the library"):
+        open_tab(page, "txt2img")
+        expect(page.locator("#stage_more")).to_be_enabled()
+        page.locator("#stage_more").click()
+        page.get_by_role("menuitem", name=place).click()
+        if place == "Send to PNG Info":
+            expect(page.locator("#pnginfo_text")).to_have_value(re.compile("^a red circle on a blue background"))
+            page.locator("#tab_pnginfo").get_by_role("button", name="img2img", exact=True).click()
+            expect(page.locator(".canvas-picture")).to_be_visible()
+            assert "Denoising strength" in made(page, program)
+    shown = page.locator("dialog[open]")
+    expect(shown.locator(".lineage")).to_contain_text("img2img")  # the newest picture is the one that was made last
+    shown.get_by_role("button", name="ControlNet", exact=True).click()
+    expect(page.get_by_role("img", name="Picture", exact=True)).to_be_visible()
+    expect(page.locator("#tab_txt2img-button")).to_have_attribute("aria-selected", "true")
 
 
 def test_a_control_that_lacks_its_model_says_which_file_belongs_where(page: Page) -> None:

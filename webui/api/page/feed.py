@@ -16,7 +16,7 @@ from itertools import count
 from starlette.concurrency import run_in_threadpool
 
 from webui.api.page.history import FIRST, History
-from webui.api.page.job_rows import AnyStatus, progress_of, row_of
+from webui.api.page.job_rows import AnyStatus, plain_reason, progress_of, row_of
 from webui.api.page.messages import (
     Event,
     ForeverSet,
@@ -230,7 +230,13 @@ class Feed:
         known, status, work, forever = self._seen.get(job.id), job.status, job.work, self._engine.forever.goes_on(job)
         if known is not None and (known.status is status and known.work is work and known.forever == forever):
             return known
-        return Seen(job, status, work, forever, row_of(job, status, forever=forever, title=self._title(work)))
+        row = row_of(job, status, forever=forever, title=self._title(work))
+        row = row.model_copy(update={"reason": plain_reason(row.reason, self._extension_title)})
+        return Seen(job, status, work, forever, row)
+
+    def _extension_title(self, name: str) -> str:
+        info = self._engine.extensions.get(name)
+        return info.title if info is not None else name
 
     def _title(self, work: object) -> str:
         """What an action is called; "" of other work."""

@@ -1,6 +1,7 @@
 """Jobs as rows of the page's list: what is said of each, and how far it is. Pure functions of a job and its status."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +20,7 @@ AnyStatus = JobStatus[Any, Any]
 LONGEST_TITLE = 300  # characters
 LONGEST_REASON = 2000
 MOST_NOTICES = 20
+_OPTION = re.compile(r"extensions\.(\w+)\.(?:\w+\.(\d+)\.)?[\w.]+: ")  # an extension's option as errors name it
 STATES: Mapping[JobState, RowState] = MappingProxyType(
     {
         "queued": "waiting",
@@ -59,6 +61,20 @@ def row_of(job: AnyJob, now: AnyStatus, *, forever: bool, title: str = "") -> Jo
         notices=tuple(f"{notice.source}: {notice.text}"[:LONGEST_REASON] for notice in now.notices[:MOST_NOTICES]),
         extras=len(extras_of(now)),
     )
+
+
+def plain_reason(reason: str, title_of: Callable[[str], str]) -> str:
+    """A job's error for people: an option of an extension is called by the extension's title, a unit by its number.
+
+    Args:
+        title_of: the title of an extension by its name.
+    """
+    found = _OPTION.match(reason)
+    if found is None:
+        return reason
+    name, unit = found.groups()
+    place = title_of(name) if unit is None else f"{title_of(name)}, unit {int(unit) + 1}"
+    return f"{place}: {reason[found.end() :]}"
 
 
 def extras_of(now: AnyStatus) -> Sequence[Image.Image]:

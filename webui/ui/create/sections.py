@@ -34,8 +34,8 @@ draw();"""
 _DIFFERING = """(...v) => {
   const { t } = window.webui;
   const told = %s.flatMap(([label, usual], i) =>
-    String(v[i] ?? '') === String(usual) ? []
-      : [v[i] === true ? t(label) : `${t(label)} ${v[i] === false ? t('off') : v[i] ?? ''}`]);
+    v[i] == null || String(v[i]) === String(usual) ? []
+      : [v[i] === true ? t(label) : `${t(label)} ${v[i] === false ? t('off') : v[i]}`]);
   return told.join(' · ');
 }"""
 

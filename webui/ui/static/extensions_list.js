@@ -78,7 +78,7 @@ export function mount({ element, props }) {
     return el(
       "article",
       { class: `x-row ${one.state}`, id: `extension_row_${one.name}` },
-      el("div", { class: "x-what" }, el("h3", {}, one.title), el("small", {}, one.version), el("p", {}, one.description), place && el("p", { class: "x-place" }, place)),
+      el("div", { class: "x-what" }, el("h3", {}, one.title), el("small", {}, one.version), el("p", {}, t(one.description)), place && el("p", { class: "x-place" }, place)),
       el("div", { class: "x-may" }, ...permissionsIn(one.permissions)),
       el("div", { class: "x-acts" }, ...acts.filter(Boolean), el("label", { class: "toggle" }, box)),
       one.error || one.notice ? problem(one) : null,

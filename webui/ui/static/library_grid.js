@@ -3,6 +3,7 @@ import { el, icon, t } from "./kit.js";
 import { addressOf, altOf } from "./library_data.js";
 
 const GAP = 6;
+const NARROW = 480; // pixels; two pictures stand beside each other below that
 const SPARE = 1; // rows that are drawn above and below those in view
 
 /**
@@ -129,7 +130,8 @@ export class Grid {
   }
 
   #across() {
-    return Math.max(1, Math.floor((this.#width() + GAP) / (this.#side + GAP)));
+    const fit = Math.floor((this.#width() + GAP) / (this.#side + GAP));
+    return Math.max(fit, this.#width() < NARROW && this.#side < this.#width() / 1.5 ? 2 : 1);
   }
 
   #width() {

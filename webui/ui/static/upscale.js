@@ -35,7 +35,7 @@ export function mount({ element, props, trigger, upload }) {
     go.textContent = pictures.length > 1 ? t("Upscale {n} pictures", { n: pictures.length }) : t("Upscale");
     go.disabled = !pictures.length;
     if (pictures.length && !job) view.show(pictures.at(-1).url, "", pictures.at(-1).name);
-    else if (!job) view.clear(t("Drop pictures here, or load them at the left."));
+    else if (!job) view.clear(t("Drop pictures here, or load them."));
   };
   const add = async (/** @type {File[]} */ files) => {
     try {
