@@ -33,8 +33,12 @@ THEMES = ("dark", "light")
 PATIENCE = 240.0  # seconds for the program to start, and for a picture
 QUALITY = 80  # of WebP
 SETTLING = 900  # milliseconds after which a tab has what it shows
-STARTING = {"checkpoint": "mini.safetensors", "steps": 12, "width": 256, "height": 256}
-PROMPTS = ("a red circle above a blue hill", "a yellow star over a green hill", "a white moon above a dark sea")
+STARTING = {"checkpoint": "mini.safetensors", "steps": 20, "width": 128, "height": 128}
+PROMPTS = (
+    "a yellow star on a green background", "a white circle on a black background",
+    "a green square on a white background", "a blue triangle on a yellow background",
+    "a red circle on a blue background",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,7 @@ def opened(browser: Browser, address: str, size: tuple[int, int], theme: str) ->
     page.set_default_timeout(PATIENCE * 1000)
     page.goto(f"{address}?__theme={theme}")
     page.locator(":root:not([data-loading])").wait_for(state="attached")
+    page.locator("#txt2img_prompt textarea").fill(PROMPTS[-1])  # that of the newest picture
     page.wait_for_timeout(1000)
     return page
 

@@ -12,11 +12,14 @@ from playwright.sync_api import Browser, Page, expect
 from tests.api.fakes import encode
 from tests.ui.driving import WAIT, served
 from tests.ui.fakes import FakeEngine
+from tests.ui.settings_page import preferences_in
 from webui.api.application import create
 from webui.api.page.library_door import LibraryDoor
 from webui.api.parts import Parts
 from webui.engine.indexing import indexing
 from webui.gallery.gallery import Gallery
+from webui.preferences.door import PreferencesDoor
+from webui.preferences.presets import Presets
 from webui.ui.mount import mount
 
 DESKTOP, PHONE = (1440, 900), (390, 844)
@@ -39,7 +42,11 @@ def library_house(folder: Path) -> Iterator[LibraryHouse]:
     outputs.mkdir()
     gallery = Gallery(folder / "data", outputs)
     engine = FakeEngine(outputs, on_picture=indexing(gallery))
-    app = create(Parts(engine=engine, encode=encode, library=LibraryDoor(gallery, engine)), with_api=False)
+    preferences = PreferencesDoor(
+        preferences_in(folder), Presets(folder / "presets.json"), lambda client, headers: False
+    )
+    parts = Parts(engine=engine, encode=encode, library=LibraryDoor(gallery, engine), preferences=preferences)
+    app = create(parts, with_api=False)
     app = mount(app, engine, temp_dir=folder / "temp", outputs_dir=outputs)
     try:
         with served(app) as address:

@@ -80,6 +80,13 @@ def look(request: pytest.FixtureRequest, browser: Browser, house: LibraryHouse, 
     made.page.context.close()
 
 
+@pytest.fixture(autouse=True)
+def _from_here_on(request: pytest.FixtureRequest) -> None:
+    """What went wrong before a test is not held against it."""
+    if "look" in request.fixturenames:
+        request.getfixturevalue("look").faults.clear()
+
+
 def open_tab(page: Page, name: str) -> None:
     page.locator(f"#tab_{name}-button").click()
     expect(page.locator(f':root[data-tab="{name}"]')).to_be_attached()
