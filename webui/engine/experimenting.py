@@ -7,7 +7,7 @@ from typing import Protocol
 
 from webui.domain.errors import BackUnavailableError, BusyError, Cancelled, WebuiError
 from webui.domain.request import GenerationRequest
-from webui.domain.result import GeneratedImage, Notice, Progress
+from webui.domain.result import GeneratedImage, GenerationResult, Notice, Progress
 from webui.domain.saving import Saving
 from webui.engine.generating import GenerationJob
 from webui.experiments.course import Experiment, Made, Shown
@@ -130,7 +130,9 @@ class ExperimentKind(FrontKind[ExperimentWork, ExperimentProgress, Shown]):
             except BusyError:
                 threading.Event().wait(LISTEN)
 
-    def _refuse_to_wait(self, work: ExperimentWork, job: GenerationJob, now: "JobStatus[Progress, object]") -> None:
+    def _refuse_to_wait(
+        self, work: ExperimentWork, job: GenerationJob, now: JobStatus[Progress, GenerationResult]
+    ) -> None:
         """A job that is held is given up, and leaves a gap. Where the queue is paused, only saved work waits."""
         if now.state == "held":
             job.cancel()

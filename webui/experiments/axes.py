@@ -166,6 +166,8 @@ NOTHING = "Nothing"
 _T2I, _I2I = ("txt2img",), ("img2img",)
 _SAMPLERS = tuple(SAMPLERS)
 _FLAGS = ("Yes", "No")
+_WITHOUT_FACES = partial(_unavailable, "faces are restored by the options of an extension")
+_WITHOUT_FP8 = partial(_unavailable, "the precision is a setting of the program")
 
 AXES: tuple[Axis, ...] = (
     Axis(NOTHING, "text", _unchanged),
@@ -205,7 +207,7 @@ AXES: tuple[Axis, ...] = (
     Axis("VAE", "text", _leaf("vae"), source="vaes", fixed=("Automatic", "None"), cost=0.7),
     Axis("Styles", "text", _styled, source="styles"),
     Axis("UniPC Order", "int", _uni_order, cost=0.5),
-    Axis("Face restore", "text", partial(_unavailable, "faces are restored by the options of an extension"), named=False),
+    Axis("Face restore", "text", _WITHOUT_FACES, named=False),
     Axis("Token merging ratio", "float", _leaf("token_merging.ratio")),
     Axis("Token merging ratio high-res", "float", _leaf("token_merging.hires_ratio")),
     Axis("Always discard next-to-last sigma", "text", _flagged("schedule.discard_penultimate"), fixed=_FLAGS),
@@ -213,7 +215,7 @@ AXES: tuple[Axis, ...] = (
     Axis("Refiner checkpoint", "text", _refined, source="checkpoints", fixed=("None",), cost=1.0, is_file=True),
     Axis("Refiner switch at", "float", _switched),
     Axis("RNG source", "text", _leaf("noise.source"), fixed=("GPU", "CPU", "NV")),
-    Axis("FP8 mode", "text", partial(_unavailable, "the precision is a setting of the program"), cost=0.9),
+    Axis("FP8 mode", "text", _WITHOUT_FP8, cost=0.9),
     Axis("Size", "text", _sized),
 )  # fmt: skip
 

@@ -36,8 +36,8 @@ def as_text(texts: Sequence[str]) -> str:
 def values_of(kind: Kind, texts: Sequence[str]) -> tuple[Value, ...]:
     """The values that texts stand for.
 
-    Whole numbers: `1-5`, `1-9 (+2)`, `1-10 [5]` (so many, evenly spread), both ends included. Numbers alike, but a range
-    runs on while it is less than its end plus a step, as in A1111: `0.2-0.8 (+0.3)` gives 0.2, 0.5, 0.8 and 1.1.
+    Whole numbers: `1-5`, `1-9 (+2)`, `1-10 [5]` (so many, evenly spread), both ends included. Numbers alike, but a
+    range runs on while it is less than its end plus a step, as in A1111: `0.2-0.8 (+0.3)` gives 0.2, 0.5, 0.8 and 1.1.
 
     Raises:
         ValueError: a text is no value of this kind, or there are too many.

@@ -42,19 +42,18 @@ def course(request: GenerationRequest, task: Img2Img, options: Options, around: 
     """The loops, `n_iter` times from the first picture again. Seeds count up over all of them."""
     single = request.with_(batch_size=1, n_iter=1, task=task.model_copy(update={"further_images": ()}))
     history: list[GeneratedImage] = []
-    result: GenerationResult | None = None
+    results: list[GenerationResult] = []
     seed, stopped = request.seed, False
     for _ in range(request.n_iter):
         last: GeneratedImage | None = None
         for loop in range(options.loops):
-            made = yield single.with_(
-                seed=seed, task=_task(task, last, strength(task.denoising_strength, options, loop))
-            )
+            changed = _task(task, last, strength(task.denoising_strength, options, loop))
+            made = yield single.with_(seed=seed, task=changed)
             stopped = made.stopped
-            if stopped and not made.images:
+            if results and stopped and not made.images:
                 break
+            results.append(made.done())
             last = made.first()
-            result = result or made.result
             seed += 1
             if request.n_iter == 1:
                 history.append(last)
@@ -64,10 +63,7 @@ def course(request: GenerationRequest, task: Img2Img, options: Options, around: 
             history.append(last)
         if stopped:
             break
-    if result is None:
-        made.first()  # raises why there is none
-    assert result is not None
-    return _shown(history, result, task, options, around, interrupted=stopped)
+    return _shown(history, results[0], options, around, interrupted=stopped)
 
 
 def _task(task: Img2Img, last: GeneratedImage | None, denoising_strength: float) -> Img2Img:
@@ -82,7 +78,6 @@ def _task(task: Img2Img, last: GeneratedImage | None, denoising_strength: float)
 def _shown(
     history: Sequence[GeneratedImage],
     result: GenerationResult,
-    task: Img2Img,
     options: Options,
     around: Surroundings,
     *,

@@ -8,9 +8,9 @@ from PIL import Image, ImageDraw
 
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Img2Img
-from webui.domain.result import GeneratedImage
+from webui.domain.result import GeneratedImage, GenerationResult
 from webui.experiments.canvas_growth import SIDES, UNIT, Part, margins
-from webui.experiments.course import Course, Experiment, Made, Shown, ShownPicture, with_picture
+from webui.experiments.course import Course, Experiment, Shown, ShownPicture, with_picture
 from webui.experiments.script import ONLY_IMG2IMG, Argument, Script, Surroundings, refused
 from webui.imaging.grids import grid_of, row_count
 from webui.imaging.matched_noise import filled_with_noise
@@ -105,8 +105,8 @@ def course(request: GenerationRequest, task: Img2Img, options: Options, around: 
     )  # fmt: skip
     blur = options.blur[0] * 4, options.blur[1] * 4
     results: list[Image.Image] = []
-    first: Made | None = None
-    last: Made | None = None
+    done: list[GenerationResult] = []
+    stopped = False
     for _ in range(request.n_iter):
         pictures = [task.image.open()] * request.batch_size
         for side, pixels in amounts:
@@ -114,15 +114,16 @@ def course(request: GenerationRequest, task: Img2Img, options: Options, around: 
                 continue
             tile = (request.width, request.height)
             growths = [_grown(picture, side, pixels, tile, options) for picture in pictures]
-            last = yield _request(request, task, growths)
-            last.first()
-            first = first or last
-            pictures = [_joined(growth, image, blur) for growth, image in zip(growths, last.images, strict=False)]
+            made = yield _request(request, task, growths)
+            done.append(made.done())
+            stopped = made.stopped
+            pictures = [_joined(growth, image, blur) for growth, image in zip(growths, made.images, strict=False)]
+            if stopped:
+                break
         results += pictures
-        if last is not None and last.stopped:
+        if stopped:
             break
-    assert first is not None and last is not None
-    return _shown(results, first, last, around)
+    return _shown(results, done[0], done[-1], around, interrupted=stopped)
 
 
 def _request(request: GenerationRequest, task: Img2Img, growths: Sequence[_Growth]) -> GenerationRequest:
@@ -140,9 +141,15 @@ def _joined(growth: _Growth, image: GeneratedImage, blur: tuple[int, int]) -> Im
     return whole.crop((0, 0, *growth.size))
 
 
-def _shown(results: Sequence[Image.Image], first: Made, last: Made, around: Surroundings) -> Shown:
-    one, result = first.first(), first.result
-    assert result is not None
+def _shown(
+    results: Sequence[Image.Image],
+    result: GenerationResult,
+    last: GenerationResult,
+    around: Surroundings,
+    *,
+    interrupted: bool,
+) -> Shown:
+    one = result.images[0]
     pictures = [ShownPicture(with_picture(one, picture), "joined") for picture in results]
     if around.returns_grid and (len(results) > 1 or around.grid_of_one):
         grid = grid_of(results, row_count(len(results)), around.background)
@@ -157,7 +164,7 @@ def _shown(results: Sequence[Image.Image], first: Made, last: Made, around: Surr
         negative_prompts=tuple(image.request.negative_prompt for image in last.images),
         subseeds=tuple(image.subseed for image in last.images),
         notices=result.notices,
-        interrupted=last.stopped,
+        interrupted=interrupted,
     )
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from webui.domain.request import GenerationRequest, Img2Img
+from webui.domain.result import GenerationResult
 from webui.experiments.canvas_growth import SIDES, Part, margins
-from webui.experiments.course import Course, Experiment, Made, Shown, ShownPicture, with_picture
+from webui.experiments.course import Course, Experiment, Shown, ShownPicture, with_picture
 from webui.experiments.extra_details import with_last
 from webui.experiments.script import ONLY_IMG2IMG, Argument, Script, Surroundings, refused
 from webui.imaging.outpaint import Margins
@@ -78,21 +79,21 @@ def course(request: GenerationRequest, task: Img2Img, canvas: _Canvas, options: 
     """A request for each tile that is painted, each with the next seed."""
     blur = options.mask_blur * BLUR
     tiles = [canvas.whole.picture.crop(box) for box in canvas.where.boxes]
-    first: Made | None = None
-    last: Made | None = None
+    done: list[GenerationResult] = []
+    stopped = False
     for number, index in enumerate(canvas.painted):
         part = canvas.part(index)
-        last = yield request.with_(
+        made = yield request.with_(
             task=part.task(task, options.content), seed=request.seed + number, batch_size=1, n_iter=1
         )
-        if last.stopped and first is not None and not last.images:
+        stopped = made.stopped
+        if stopped and done and not made.images:
             break
-        tiles[index] = part.finished(last.first().image, (blur, blur))
-        first = first or last
-        if last.stopped:
+        done.append(made.done())
+        tiles[index] = part.finished(made.first().image, (blur, blur))
+        if stopped:
             break
-    assert first is not None and last is not None and first.result is not None
-    one = first.first()
+    one = done[0].images[0]
     text = with_last(one.infotext, {"Mask blur": blur}) if blur else one.infotext
     whole = with_picture(one, joined(canvas.where, tiles), text)
     return Shown(
@@ -101,11 +102,11 @@ def course(request: GenerationRequest, task: Img2Img, canvas: _Canvas, options: 
         0,
         (one.request.seed + len(canvas.painted) - 1,),
         (one.request.prompt,),
-        first.result,
+        done[0],
         negative_prompts=(one.request.negative_prompt,),
         subseeds=(one.subseed,),
-        notices=first.result.notices,
-        interrupted=last.stopped,
+        notices=done[0].notices,
+        interrupted=stopped,
     )
 
 

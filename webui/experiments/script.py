@@ -37,8 +37,8 @@ class Surroundings:
 
     Attributes:
         choices: names by what they name: `checkpoints`, `vaes`, `upscalers`, `styles`.
-        own_keys: keys that infotexts of single pictures have, and those of grids lack, because A1111 has put the settings
-            behind them back when it writes the latter.
+        own_keys: keys that infotexts of single pictures have, and those of grids lack, because A1111 has put the
+            settings behind them back when it writes the latter.
         returns_grid: whether grids are wanted in answers.
         grid_of_one: whether there is a grid of a single picture, too.
         background: colour of empty places in grids, `#rrggbb`.

@@ -11,7 +11,7 @@ from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Img2Img
 from webui.domain.result import GeneratedImage, GenerationResult
 from webui.domain.upscale import Upscale
-from webui.experiments.course import Course, Experiment, Made, Shown, ShownPicture, with_picture
+from webui.experiments.course import Course, Experiment, Shown, ShownPicture, with_picture
 from webui.experiments.extra_details import with_early
 from webui.experiments.script import ONLY_IMG2IMG, Argument, Script, Surroundings, refused
 from webui.imaging.patchwork import Cut, cut, joined
@@ -48,8 +48,7 @@ def course(request: GenerationRequest, task: Img2Img, options: Options) -> Cours
     where = cut(enlarged.size, (request.width, request.height), options.overlap)
     parts = [enlarged.crop(box) for box in where.boxes]
     results: list[Image.Image] = []
-    first: Made | None = None
-    last: GeneratedImage | None = None
+    done: list[GenerationResult] = []
     stopped = False
     for number in range(request.n_iter):
         tiles: list[Image.Image] = []
@@ -57,25 +56,20 @@ def course(request: GenerationRequest, task: Img2Img, options: Options) -> Cours
         for start in range(0, len(parts), request.batch_size):
             group = parts[start : start + request.batch_size]
             made = yield _tile_request(request, task, group, seed)
-            if len(made.images) < len(group):
-                made.first()
-                stopped = True
+            stopped = made.stopped
+            if stopped and done and not made.images:
                 break
-            first = first or made
-            last = made.images[0]
-            tiles += [one.image for one in made.images]
+            done.append(made.done())
+            # what was not made anew stays as it was enlarged
+            tiles += [*(one.image for one in made.images), *group[len(made.images) :]]
             seed += 1
-            if stopped := made.stopped:
+            if stopped:
                 break
-        if stopped:
-            tiles += parts[len(tiles) :]  # what was not made anew stays as it was enlarged
+        tiles += parts[len(tiles) :]
         results.append(joined(where, tiles))
         if stopped:
             break
-    if first is None or first.result is None or last is None:
-        made.first()
-        raise AssertionError("a batch without pictures was taken for one with some")
-    return _shown(results, first.result, last, options, interrupted=stopped)
+    return _shown(results, done[0], done[-1].images[0], options, interrupted=stopped)
 
 
 def _upscaling(request: GenerationRequest, task: Img2Img, options: Options) -> GenerationRequest:

@@ -59,7 +59,7 @@ class Sheet:
         texts = [one.images[0].infotext if one.images else None for one in made]
         seeds = [one.images[0].request.seed if one.images else cell.seed for one, cell in zip(made, cells, strict=True)]
         prompts = [cell.prompt for cell in cells]
-        heads = [start for start in range(0, len(cells), plane)] if self.sub_grids else []
+        heads = list(range(0, len(cells), plane)) if self.sub_grids else []
         return Shown(
             tuple(shown),
             (whole.infotext, *(one.infotext for one in subs if self.sub_grids), *texts),

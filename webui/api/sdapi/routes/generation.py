@@ -1,7 +1,9 @@
 """Routes that make images, and those that stop them. A route waits on a job and never holds a thread."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -25,6 +27,10 @@ from webui.domain.errors import BadRequestError, Cancelled, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice
 from webui.experiments.course import Experiment, Shown
+
+FOLDERS_OF: Mapping[str, tuple[GridFolder, GridFolder]] = MappingProxyType(  # grids, and joined pictures
+    {"txt2img": ("txt2img-grids", "txt2img-images"), "img2img": ("img2img-grids", "img2img-images")}
+)
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -129,12 +135,12 @@ def _shown(parts: Parts, body: GenerationBody, shown: Shown, settings: RequestSe
 
 
 def _with_files(parts: Parts, shown: Shown, settings: RequestSettings) -> Shown:
-    task: Literal["txt2img", "img2img"] = "txt2img" if shown.result.request.task.kind == "txt2img" else "img2img"
+    grids, pictures = FOLDERS_OF["txt2img" if shown.result.request.task.kind == "txt2img" else "img2img"]
     for picture in shown.pictures:
         if picture.role == "cell" or (picture.role == "grid" and not settings.grid.saved):
             continue
         is_grid = picture.role == "grid"
-        folder: GridFolder = f"{task}-grids" if is_grid else f"{task}-images"
+        folder = grids if is_grid else pictures
         saving = settings.grid.saving if is_grid else settings.saving
         try:
             parts.save_grid(picture.image, folder=folder, job=shown.result.request, saving=saving)
