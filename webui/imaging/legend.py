@@ -92,7 +92,7 @@ def with_legend(
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(FONT, max(1, size), layout_engine=ImageFont.Layout.BASIC)
+    return ImageFont.truetype(FONT, max(1, size))
 
 
 def _block(drawing: ImageDraw.ImageDraw, texts: Sequence[Words], size: int, room: int, gap: int) -> _Block:
