@@ -11,7 +11,6 @@ from PIL import Image
 Floats = NDArray[np.float64]
 Spectrum = NDArray[np.complex128]
 
-_WIDTH = 3.14**2  # of the window, as the method has it
 _PAINTED, _KEPT = 1e-6, 1e-3  # a mask above the first is painted, below the second kept
 
 
@@ -62,11 +61,11 @@ def _backward(spectrum: Spectrum) -> Spectrum:
 
 
 def _window(height: int, width: int) -> Floats:
-    """1 in the middle, falling off with the square of the distance; (height, width)."""
+    """1 in the middle, falling off with the square of the distance on each axis; (height, width)."""
     shorter = min(height, width)
     down = (np.arange(height) / height * 2 - 1) * (height / shorter)
     across = (np.arange(width) / width * 2 - 1) * (width / shorter)
-    window: Floats = 1 / ((down[:, None] ** 2 + across[None] ** 2) * _WIDTH + 1)
+    window: Floats = 1 / ((down[:, None] ** 2 + 1) * (across[None] ** 2 + 1))
     return window
 
 
