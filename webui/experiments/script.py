@@ -63,6 +63,7 @@ class Script:
         arguments: by position.
         tasks: kinds of request that it can be chosen for.
         img2img_arguments: the same for img2img, where some of their choices differ.
+        adapted: makes arguments as older clients send them the present ones.
         begin: makes the experiment of a request and values in the types of the arguments; raises BadRequestError.
     """
 
@@ -71,6 +72,7 @@ class Script:
     begin: Begin
     tasks: tuple[str, ...] = BOTH
     img2img_arguments: tuple[Argument, ...] = ()
+    adapted: Callable[[Sequence[Any]], Sequence[Any]] = tuple
 
     def arguments_of(self, task: str) -> tuple[Argument, ...]:
         """The arguments for a kind of request."""
@@ -89,6 +91,7 @@ class Script:
         """
         if request.task.kind not in self.tasks:
             raise BadRequestError("script_name", f"{self.title} is a script of {' and '.join(self.tasks)}")
+        given = self.adapted(given)
         values = [
             _read(argument, given[index] if index < len(given) else None, f"{ARGUMENTS}.{index}")
             for index, argument in enumerate(self.arguments_of(request.task.kind))

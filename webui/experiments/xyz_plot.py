@@ -18,6 +18,7 @@ from webui.experiments.xyz_sheet import Sheet
 
 TITLE = "X/Y/Z plot"
 MOST_CELLS = 10_000
+OLD_COUNTS = (14, 15)  # of arguments
 SEEDS = ("Seed", "Var. seed")  # axes of which -1 stands for a seed that is drawn
 LOST_KEYS: Mapping[str, str] = MappingProxyType(  # axes whose key A1111 writes for cells and not for grids
     {
@@ -81,7 +82,8 @@ def side_of(axis: Axis, text: str, chosen: Sequence[str], place: int, *, from_te
     """An axis with its values.
 
     Args:
-        text, chosen: the values, of which the text counts for axes without choices, and for all with `from_text`.
+        text, chosen: the values, of which the text counts for axes without choices, for all with `from_text`, and where
+            nothing is chosen.
         place: of the text among the arguments.
         fixed: draw seeds of -1 now.
 
@@ -90,7 +92,7 @@ def side_of(axis: Axis, text: str, chosen: Sequence[str], place: int, *, from_te
     """
     if axis.label == NOTHING:
         return Side(axis, ("",), "")
-    by_list = axis.is_chosen and not from_text
+    by_list = axis.is_chosen and not from_text and bool(chosen or not text.strip())
     texts = tuple(chosen) if by_list else texts_of(text)
     try:
         values = values_of(axis.kind, texts)
@@ -203,4 +205,11 @@ def _arguments(task: str) -> tuple[Argument, ...]:
     )
 
 
-XYZ_PLOT = Script(TITLE, _arguments("txt2img"), _begin, img2img_arguments=_arguments("img2img"))
+def _with_vary_seeds(given: Sequence[Any]) -> Sequence[Any]:
+    """Arguments of A1111 before 1.7, which knew no varied seeds: 13, the margin, and perhaps whether texts count."""
+    return (*given[:13], False, False, False, *given[13:]) if len(given) in OLD_COUNTS else given
+
+
+XYZ_PLOT = Script(
+    TITLE, _arguments("txt2img"), _begin, img2img_arguments=_arguments("img2img"), adapted=_with_vary_seeds
+)
