@@ -27,7 +27,8 @@ def run(
     experiment: Experiment, make: Callable[[GenerationRequest], Made] = painted
 ) -> tuple[Shown, Sequence[GenerationRequest]]:
     """What an experiment shows, and the requests that it gave on the way."""
-    course, asked = experiment.course, []
+    course = experiment.course
+    asked: list[GenerationRequest] = []
     made: Made | None = None
     while True:
         try:

@@ -1,6 +1,7 @@
 """Laws of plans and courses: how many requests, in which order, what differs between them, and what is shown."""
 
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ def plot(*sides: list[Any], **options: Any) -> list[Any]:
     flags = {"legend": True, "lone": False, "sub": False, "keep": False, "x": False, "y": False, "z": False}
     flags |= {name: value for name, value in options.items() if name != "margin"}
     padded = [*sides, *[NONE] * (3 - len(sides))]
-    return [*sum(padded, []), *flags.values(), options.get("margin", 0), False]
+    return [*chain.from_iterable(padded), *flags.values(), options.get("margin", 0), False]
 
 
 def picture(side: int = 64) -> GenerationRequest:

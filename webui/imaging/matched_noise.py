@@ -22,7 +22,7 @@ def filled_with_noise(picture: Image.Image, mask: Image.Image, exponent: float, 
         variation: 0..1, how much the noise of the colours differs.
     """
     painted = np.asarray(mask.convert("L"), np.float64)[..., None] / 255
-    source = np.asarray(picture.convert("RGB"), np.float64) / 255 * (1 - painted)
+    source = np.asarray(picture.convert("RGB"), np.float64) / 255
     noise = _shaped(source, painted, exponent, variation)
     covered, kept = painted[..., 0] > _PAINTED, painted[..., 0] < _KEPT
     noise[covered] = _with_histogram(noise[covered], source[kept])
@@ -34,7 +34,7 @@ def _shaped(source: Floats, painted: Floats, exponent: float, variation: float) 
     """Noise 0..1 with the spectrum of the source, (H, W, 3)."""
     windowed = source * (1 - painted)
     windowed /= max(float(windowed.max()), 1e-12)
-    windowed += source.mean() * painted
+    windowed += source.mean() * painted  # of the whole picture, what is to be painted over included
     spectrum = _forward(windowed)
     magnitude = np.abs(spectrum)
     phase = spectrum / np.maximum(magnitude, 1e-300)
