@@ -15,8 +15,8 @@ from webui.experiments.course import Made
 from webui.experiments.loopback import Options as Loops
 from webui.experiments.loopback import strength
 from webui.experiments.prompt_lines import fields_of_line
-from webui.experiments.registry import SCRIPTS, script_named
 from webui.experiments.script import Surroundings
+from webui.experiments.script_list import SCRIPTS, script_named
 from webui.experiments.xyz_plot import XYZ_PLOT
 
 NONE: list[Any] = [0, "", []]

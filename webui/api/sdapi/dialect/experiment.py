@@ -13,8 +13,8 @@ from webui.domain.parameters.table import ROWS
 from webui.domain.request import GenerationRequest
 from webui.domain.upscale import PLAIN_UPSCALERS
 from webui.experiments.course import Experiment, Shown
-from webui.experiments.registry import script_named
 from webui.experiments.script import Surroundings
+from webui.experiments.script_list import script_named
 from webui.library.library import ModelLibrary
 from webui.library.upscalers import shown_name
 

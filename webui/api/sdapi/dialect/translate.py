@@ -32,7 +32,7 @@ from webui.domain.extensions import ExtensionInfo
 from webui.domain.parameters.leaves import replaced
 from webui.domain.parameters.table import ROWS
 from webui.domain.request import GenerationRequest
-from webui.experiments.registry import script_named
+from webui.experiments.script_list import script_named
 
 SETTING_PARTS = frozenset(option.path.partition(".")[0] for option in OPTIONS.values())
 OF_BODY = tuple(row for row in ROWS if row.body and not row.path.startswith(("task.", "refiner.")))

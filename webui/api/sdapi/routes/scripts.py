@@ -10,8 +10,8 @@ from webui.api.sdapi.dialect.alwayson import listed_names
 from webui.api.sdapi.dialect.picture import SOFT_ARGS, SOFT_INPAINTING
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.inpainting import SoftInpainting
-from webui.experiments.registry import SCRIPTS
 from webui.experiments.script import BOTH, Script
+from webui.experiments.script_list import SCRIPTS
 
 CORE = ("refiner", "sampler", "seed")  # scripts of A1111 whose work the fields of a body do
 
