@@ -103,7 +103,7 @@ def test_null_is_refused_where_a1111_refuses_it(name: str) -> None:
         ({"enable_hr": True, "hr_scale": 99}, ["body", "hr_scale"]),
         ({"enable_hr": True, "hr_sampler_name": "no"}, ["body", "hr_sampler_name"]),
         ({"enable_hr": True, "firstpass_image": "???"}, ["body", "firstpass_image"]),
-        ({"script_name": "x/y/z plot"}, ["body", "script_name"]),
+        ({"script_name": "a/b/c plot"}, ["body", "script_name"]),
         ({"alwayson_scripts": {"ADetailer": {"args": [True, {}]}}}, ["body", "alwayson_scripts", "ADetailer"]),
         ({"width": 4096, "height": 4096, "steps": 150, "batch_size": 64}, ["body"]),
     ],

@@ -24,7 +24,7 @@ from webui.preferences.door import PreferencesDoor
 from webui.prompt.style_book import StyleBook
 from webui.prompt.styles import Style
 
-GridFolder = Literal["txt2img-grids", "img2img-grids"]
+GridFolder = Literal["txt2img-grids", "img2img-grids", "txt2img-images", "img2img-images"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Encoder(Protocol):
 
 
 class GridSaver(Protocol):
-    """Writes the grid of a job's images beside them."""
+    """Writes the grid of a job's images beside them, or another picture that was put together of several."""
 
     def __call__(self, image: GeneratedImage, *, folder: GridFolder, job: GenerationRequest, saving: Saving) -> object:
         """Raises WebuiError where it cannot be written."""

@@ -12,6 +12,7 @@ from webui.domain.saving import Saving
 from webui.domain.settings import BackSettings
 from webui.engine.acting import ActionJob, ActionOfExtension
 from webui.engine.dispatch import Dispatcher
+from webui.engine.experimenting import ExperimentJob, ExperimentKind, ExperimentWork
 from webui.engine.forever import Forever
 from webui.engine.front_runner import FrontRunner
 from webui.engine.generating import Generation, GenerationJob
@@ -25,6 +26,7 @@ from webui.engine.records import JobRecords
 from webui.engine.request_check import RequestCheck
 from webui.engine.runners import BackRunner
 from webui.executors.protocol import Executor, OnEvent
+from webui.experiments.course import Experiment
 from webui.jobs.board import JobBoard
 from webui.jobs.job import Job
 from webui.jobs.kind import JobKind, ProgressT, ResultT, WorkT
@@ -92,6 +94,7 @@ class Engine:
         )
         self._generation = Generation(keeper, self._records, self._check.completed)
         self._action = ActionOfExtension(library.refresh)
+        self._experiment = ExperimentKind(self.submit)
         self.forever = Forever(self._board, self._generation, self._send_again)
         hearing = Hearing(
             self._board, self._records, self._dispatcher, self.extensions.note_worker, self.forever.note_end
@@ -159,6 +162,27 @@ class Engine:
         completed = self._check.completed(request)
         return self.start(self._generation, completed, save=save, saving=saving, job_id=job_id, owner=owner, task=task)
 
+    def experiment(
+        self,
+        experiment: Experiment,
+        *,
+        save: bool,
+        saving: Saving | None = None,
+        owner: str = "",
+        task: str = "",
+    ) -> ExperimentJob:
+        """Begin an experiment and return at once. Its requests take their turns in the queue, one after another.
+
+        Raises:
+            BusyError: too many are on their way, or the program is stopping.
+        """
+        work = ExperimentWork(experiment, save, saving, owner, task)
+        return self.start(self._experiment, work, save=save, saving=saving, owner=owner, task=task)
+
+    def experiments(self) -> tuple[ExperimentJob, ...]:
+        """Those that are on their way now."""
+        return self._board.running(self._experiment)
+
     def job(self, job_id: str) -> GenerationJob | None:
         """A job that makes pictures and waits, runs or ended not long ago."""
         return self.find(job_id, self._generation)
@@ -198,6 +222,8 @@ class Engine:
 
     def interrupt(self) -> None:
         """Stop what makes pictures now within a step; the images so far are kept. Jobs that wait go on."""
+        for experiment in self.experiments():  # first, so that none sends a further request
+            experiment.cancel()
         for job in self.running():
             job.cancel()
 

@@ -32,6 +32,7 @@ from webui.domain.extensions import ExtensionInfo
 from webui.domain.parameters.leaves import replaced
 from webui.domain.parameters.table import ROWS
 from webui.domain.request import GenerationRequest
+from webui.experiments.script_list import script_named
 
 SETTING_PARTS = frozenset(option.path.partition(".")[0] for option in OPTIONS.values())
 OF_BODY = tuple(row for row in ROWS if row.body and not row.path.startswith(("task.", "refiner.")))
@@ -231,6 +232,10 @@ def _put_overrides(draft: _Draft, overrides: Mapping[str, Any]) -> Any:
 
 
 def _refuse_what_is_missing(body: GenerationBody) -> None:
-    """Fields of A1111 that would change the picture and that nothing here carries out."""
-    if body.script_name:
+    """Scripts that nothing here carries out, and those that stand in the wrong field."""
+    if body.script_name and script_named(body.script_name) is None:
         raise InvalidBodyError.at(("script_name",), f"Script '{body.script_name[:100]}' not found", "not_found")
+    for title in body.alwayson_scripts:
+        if script_named(title) is not None:
+            message = "Cannot have a selectable script in the always on scripts params"
+            raise InvalidBodyError.at(("alwayson_scripts", title), message)

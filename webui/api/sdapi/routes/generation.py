@@ -1,6 +1,8 @@
 """Routes that make images, and those that stop them. A route waits on a job and never holds a thread."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import APIRouter
@@ -13,6 +15,7 @@ from webui.api.jobs import LONGEST_NAME, user_of
 from webui.api.parts import EncodedImage, GridFolder, Parts, as_png
 from webui.api.picture_answer import picture_answer
 from webui.api.sdapi.dialect import answers
+from webui.api.sdapi.dialect.experiment import answer, experiment_of, surroundings
 from webui.api.sdapi.dialect.grids import grid_image
 from webui.api.sdapi.dialect.honoured import extension_settings, own_settings
 from webui.api.sdapi.dialect.infotext import IMG2IMG_FIELDS, TXT2IMG_FIELDS, filled_in
@@ -23,6 +26,11 @@ from webui.api.waiting import finished
 from webui.domain.errors import BadRequestError, Cancelled, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice
+from webui.experiments.course import Experiment, Shown
+
+FOLDERS_OF: Mapping[str, tuple[GridFolder, GridFolder]] = MappingProxyType(  # grids, and joined pictures
+    {"txt2img": ("txt2img-grids", "txt2img-images"), "img2img": ("img2img-grids", "img2img-images")}
+)
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -74,21 +82,83 @@ async def _answer(
     )
     try:
         await run_in_threadpool(parts.check_files, wanted.request)
-        result = settings.told(await _made(parts, wanted.request, body, settings, request))
+        experiment = await run_in_threadpool(_experiment, parts, wanted.request, body, settings)
+        if experiment is None:
+            result = settings.told(await _made(parts, wanted.request, body, settings, request))
+        else:
+            shown = await _done(parts, experiment, body, settings, request)
     except BadRequestError as error:
         raise wanted.refusal(error) from None
     if not body.override_settings_restore_afterwards and body.override_settings:
         changes = setting_changes(own_settings(body.override_settings, infos))
         await run_in_threadpool(engine.change_starting_values, changes)
         await run_in_threadpool(parts.chosen.change, settings.kept)
+    if experiment is not None:
+        return await run_in_threadpool(_shown, parts, body, shown, settings)
     return await run_in_threadpool(_written, parts, body, result, settings)
+
+
+def _experiment(
+    parts: Parts, wanted: GenerationRequest, body: GenerationBody, settings: RequestSettings
+) -> Experiment | None:
+    """What the body's script makes of the request; None where it names none. Raises BadRequestError."""
+    if not body.script_name:
+        return None
+    around = surroundings(body, parts.engine.library, tuple(parts.styles()), settings.grid)
+    return experiment_of(body, wanted, around)
+
+
+async def _done(
+    parts: Parts, experiment: Experiment, body: GenerationBody, settings: RequestSettings, request: Request
+) -> Shown:
+    """Begin an experiment and wait for its end."""
+    task = (body.force_task_id or "")[:LONGEST_NAME]
+    job = await run_in_threadpool(
+        parts.engine.experiment,
+        experiment,
+        save=_saves(parts, body, settings),
+        saving=settings.saving,
+        owner=user_of(request),
+        task=task,
+    )
+    shown = await finished(job, request)
+    return replace(shown, notices=(*shown.notices, *settings.notices))
+
+
+def _shown(parts: Parts, body: GenerationBody, shown: Shown, settings: RequestSettings) -> Response:
+    """The answer of an experiment. Grids, and pictures put together of several, become files here."""
+    if _saves(parts, body, settings):
+        shown = _with_files(parts, shown, settings)
+    pictures = [picture.image for picture in shown.pictures] if body.send_images else []
+    encoded = [parts.encode(image, settings.saving).data for image in pictures]
+    return picture_answer(answer(body, shown, parts.engine.extensions.infos), "images", encoded)
+
+
+def _with_files(parts: Parts, shown: Shown, settings: RequestSettings) -> Shown:
+    grids, pictures = FOLDERS_OF["txt2img" if shown.result.request.task.kind == "txt2img" else "img2img"]
+    for picture in shown.pictures:
+        if picture.role == "cell" or (picture.role == "grid" and not settings.grid.saved):
+            continue
+        is_grid = picture.role == "grid"
+        folder = grids if is_grid else pictures
+        saving = settings.grid.saving if is_grid else settings.saving
+        try:
+            parts.save_grid(picture.image, folder=folder, job=shown.result.request, saving=saving)
+        except WebuiError as error:
+            notice = Notice("output", f"the {'grid' if is_grid else 'picture'} was not saved: {error}")
+            shown = replace(shown, notices=(*shown.notices, notice))
+    return shown
+
+
+def _saves(parts: Parts, body: GenerationBody, settings: RequestSettings) -> bool:
+    return (body.save_images and settings.saves) or parts.save_always
 
 
 async def _made(
     parts: Parts, wanted: GenerationRequest, body: GenerationBody, settings: RequestSettings, request: Request
 ) -> GenerationResult:
     """Submit and wait. A job that the user stopped before its first image is an answer without images."""
-    save = (body.save_images and settings.saves) or parts.save_always
+    save = _saves(parts, body, settings)
     task = (body.force_task_id or "")[:LONGEST_NAME]
     job = await run_in_threadpool(
         parts.engine.submit, wanted, save=save, saving=settings.saving, owner=user_of(request), task=task

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.answers import as_base64
+from webui.engine.experimenting import ExperimentProgress
 from webui.engine.generating import GenerationJob
 
 JOBS: Mapping[str, str] = MappingProxyType(  # A1111's names of the kinds of job
@@ -26,8 +27,11 @@ def routes(parts: Parts) -> APIRouter:
         # Many clients ask this several times a second, and it waits for nothing: a thread for each would cost more.
         # A1111 does one job at a time, so its clients can be told of one: the first of those that run.
         job = parts.engine.current()
+        experiments = parts.engine.experiments()
+        experiment = next((one for one in experiments if job is None or one.progress.job_id == job.id), None)
         with_image = not skip_current_image and job is not None and parts.previews.are_shown(job.id)
-        return JSONResponse(report(job, with_image=with_image))
+        told = report(job, with_image=with_image)
+        return JSONResponse(told if experiment is None else _joined(told, experiment.progress))
 
     return router
 
@@ -55,6 +59,12 @@ def report(job: GenerationJob | None, *, with_image: bool) -> dict[str, Any]:
         "current_image": as_base64(preview) if preview else None,
         "textinfo": now.phase,
     }
+
+
+def _joined(told: dict[str, Any], whole: ExperimentProgress) -> dict[str, Any]:
+    """The progress of one request as a part of that of its experiment."""
+    state = {**told["state"], "job_count": whole.count, "job_no": whole.done}
+    return {**told, "progress": min(max(whole.fraction, 0.01), 1.0), "state": state}
 
 
 def _state(name: str, count: int, number: int, step: int, steps: int) -> dict[str, Any]:

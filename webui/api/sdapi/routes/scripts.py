@@ -10,6 +10,8 @@ from webui.api.sdapi.dialect.alwayson import listed_names
 from webui.api.sdapi.dialect.picture import SOFT_ARGS, SOFT_INPAINTING
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.inpainting import SoftInpainting
+from webui.experiments.script import BOTH, Script
+from webui.experiments.script_list import SCRIPTS
 
 CORE = ("refiner", "sampler", "seed")  # scripts of A1111 whose work the fields of a body do
 
@@ -22,13 +24,15 @@ def routes(parts: Parts) -> APIRouter:
     @router.get("/scripts")
     def scripts() -> dict[str, list[str]]:
         names = [*CORE, *(name for info in _taking(catalog.infos) for name in listed_names(info))]
-        return {"txt2img": names, "img2img": [*names, SOFT_INPAINTING]}
+        chosen = {task: [script.name for script in SCRIPTS if task in script.tasks] for task in BOTH}
+        return {"txt2img": [*names, *chosen["txt2img"]], "img2img": [*names, SOFT_INPAINTING, *chosen["img2img"]]}
 
     @router.get("/script-info")
     def script_info() -> list[dict[str, Any]]:
         infos = _taking(catalog.infos)
         soft = {"name": SOFT_INPAINTING, "is_alwayson": True, "is_img2img": True, "args": soft_arguments()}
-        return [*(_script(info, img2img=img2img) for img2img in (False, True) for info in infos), soft]
+        own = [_selectable(script, task) for task in BOTH for script in SCRIPTS if task in script.tasks]
+        return [*(_script(info, img2img=img2img) for img2img in (False, True) for info in infos), soft, *own]
 
     @router.get("/extensions")
     def extensions() -> list[dict[str, Any]]:
@@ -55,6 +59,17 @@ def _script(info: ExtensionInfo, *, img2img: bool) -> dict[str, Any]:
         "is_img2img": img2img,
         "args": [_argument(schema.get("title", name), schema) for name, schema in fields.items()],
     }
+
+
+def _selectable(script: Script, task: str) -> dict[str, Any]:
+    arguments = [
+        {
+            "label": one.label, "value": list(one.value) if isinstance(one.value, tuple) else one.value,
+            "minimum": one.low, "maximum": one.high, "step": one.step, "choices": list(one.choices) or None,
+        }
+        for one in script.arguments_of(task)
+    ]  # fmt: skip
+    return {"name": script.name, "is_alwayson": False, "is_img2img": task == "img2img", "args": arguments}
 
 
 def soft_arguments() -> list[dict[str, Any]]:

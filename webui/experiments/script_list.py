@@ -1,0 +1,19 @@
+"""The scripts there are, in the order in which A1111 lists them."""
+
+from webui.experiments.loopback import LOOPBACK
+from webui.experiments.outpainting_mk2 import OUTPAINTING_MK2
+from webui.experiments.poor_outpainting import POOR_OUTPAINTING
+from webui.experiments.prompt_lines import PROMPT_LINES
+from webui.experiments.prompt_matrix import PROMPT_MATRIX
+from webui.experiments.script import Script
+from webui.experiments.sd_upscale import SD_UPSCALE
+from webui.experiments.xyz_plot import XYZ_PLOT
+
+SCRIPTS: tuple[Script, ...] = (
+    LOOPBACK, OUTPAINTING_MK2, POOR_OUTPAINTING, PROMPT_MATRIX, PROMPT_LINES, SD_UPSCALE, XYZ_PLOT,
+)  # fmt: skip
+
+
+def script_named(title: str) -> Script | None:
+    """The script of that title, in any case."""
+    return next((script for script in SCRIPTS if script.name == title.strip().lower()), None)
