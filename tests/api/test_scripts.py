@@ -96,12 +96,13 @@ def test_names_are_those_that_people_see() -> None:
     ]
     api = Api(FakeEngine(extensions=Catalog(infos)))
     names = api.get("/sdapi/v1/scripts").json()
-    assert names["txt2img"] == ["refiner", "sampler", "seed", "soft glow", "controlnet", "controlnet m2m"]
-    assert names["img2img"] == [*names["txt2img"], "soft inpainting"]
+    always = ["refiner", "sampler", "seed", "soft glow", "controlnet", "controlnet m2m"]
+    assert names["txt2img"][:6] == always
+    assert names["img2img"][:7] == [*always, "soft inpainting"]
     told = api.get("/sdapi/v1/script-info").json()
     assert [(one["name"], one["is_img2img"]) for one in told[:2]] == [("soft glow", False), ("controlnet", False)]
-    assert told[-1]["name"] == "soft inpainting"
-    assert [one["label"] for one in told[-1]["args"]][:2] == ["Soft inpainting", "Schedule bias"]
+    soft = next(one for one in told if one["name"] == "soft inpainting")
+    assert [one["label"] for one in soft["args"]][:2] == ["Soft inpainting", "Schedule bias"]
     assert api.txt2img(alwayson_scripts={"soft glow": {"args": []}}).status_code == 200
 
 

@@ -1,6 +1,5 @@
 """Laws of legends and of tiles that fade into one another."""
 
-import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
@@ -50,7 +49,7 @@ def test_tiles_join_to_the_picture_that_they_were_cut_from(size: tuple[int, int]
     picture = Image.linear_gradient("L").resize(size).convert("RGB")
     where = cut(size, (128, 128), overlap)
     again = joined(where, [picture.crop(box) for box in where.boxes])
-    assert np.asarray(ImageChops.difference(picture, again)).max() <= 1
+    assert max(ImageChops.difference(picture, again).tobytes()) <= 1
     assert where.boxes[-1][2:] == size
 
 
@@ -66,7 +65,7 @@ def test_noise_has_the_colours_of_the_picture_and_leaves_it_alone() -> None:
     mask.paste(255, (32, 0, 64, 64))
     noisy = filled_with_noise(picture, mask, 1.0, 0.05)
     old = (0, 0, 32, 64)
-    assert np.asarray(ImageChops.difference(noisy.crop(old), picture.crop(old))).max() <= 1
+    assert max(ImageChops.difference(noisy.crop(old), picture.crop(old)).tobytes()) <= 1
     reds = noisy.crop((32, 0, 64, 64)).getchannel("R").tobytes()
     assert min(reds) >= 19
     assert max(reds) <= 200
