@@ -141,7 +141,7 @@ def test_a_preview_comes_from_memory_and_is_kept_nowhere(server: Server, me: Bro
     answer = me.ask("GET", f"/{events[1][1]['preview']}")
     assert (answer.content, answer.headers["cache-control"]) == (jpeg(40), "no-store")
     server.bench.hand.tell(Finished(job.id, GenerationResult(job.work, (picture(job.work, 0),), FACTS)))
-    me.get(f"jobs/{job.id}/preview/1", 404)
+    me.get(f"jobs/{job.id}/preview/1", 204)
 
 
 def test_a_client_that_wants_no_previews_has_none_on_the_page(server: Server, me: Browser) -> None:
@@ -151,7 +151,7 @@ def test_a_client_that_wants_no_previews_has_none_on_the_page(server: Server, me
     server.bench.hand.tell(Progressed(job.id, Progress("sampling", 1, 10, 0, 1, jpeg(40))))
     _, events = me.stream(lambda events: len(events) >= 2)
     assert events[1][1]["preview"] is None
-    me.get(f"jobs/{job.id}/preview/1", 404)
+    me.get(f"jobs/{job.id}/preview/1", 204)
 
 
 def test_a_job_that_starts_from_a_picture_shows_it_until_it_has_one(server: Server, me: Browser) -> None:

@@ -72,8 +72,8 @@ def routes(parts: Parts, files: PictureFiles, history: History) -> APIRouter:
         """The latest estimate, whatever the number, which only tells addresses apart."""
         job = listed_job(parts, viewer_of(parts, request), job_id)
         latest = job.preview if parts.previews.are_shown(job_id) else None
-        if latest is None:
-            raise HTTPException(404, "there is no preview of this job now")
+        if latest is None:  # the picture itself has come in the meantime, which is no fault of who asked
+            return Response(None, 204, {"Cache-Control": "no-store"})
         return Response(latest, 200, {"Cache-Control": "no-store"}, "image/jpeg")
 
     @router.get("/history")
