@@ -337,7 +337,8 @@ def test_extras_restores_after_enlarging_and_tells_so(monkeypatch: pytest.Monkey
     reporter = SimpleNamespace(progress=lambda told: None, stopped=lambda: "", image=lambda made: None)
     task = Upscale(images=(Picture.of(picture(100, 80), clear=True),), upscaler="Lanczos", scale=2.0)
     upscalers = SimpleNamespace(
-        check=lambda request: None, pass_of=lambda name, scale, watch: by_filter(scale, Image.Resampling.LANCZOS)
+        check=lambda request: None,
+        pass_of=lambda name, scale, watch, whole: by_filter(scale, Image.Resampling.LANCZOS, whole),
     )
     made = upscale_pictures(
         GenerationRequest(task=task), task, untyped(upscalers), untyped(host), untyped(reporter)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests.ui.accessibility import axe
 from tests.ui.driving import WAIT, eventually, served, whole_page
@@ -38,6 +38,11 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     made.close()
 
 
+def away(said: ConsoleMessage) -> bool:
+    """Whether a console tells of a route of the page that is not served in these tests."""
+    return "internal/page/" in said.location["url"] and "404" in said.text
+
+
 @pytest.fixture
 def opened(context: BrowserContext, address: str) -> Iterator[Open]:
     """Opens the page with a query; at the end its console has to be without errors."""
@@ -48,7 +53,8 @@ def opened(context: BrowserContext, address: str) -> Iterator[Open]:
         page.set_default_timeout(WAIT)
         expect.set_options(timeout=WAIT)
         page.set_viewport_size({"width": size[0], "height": size[1]})
-        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        # the Library and the settings are not served here; tests/ui/test_every_tab.py looks at the whole program's console
+        page.on("console", lambda said: faults.append(said.text) if said.type == "error" and not away(said) else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(address + query)
         expect(page.locator("#header .brand")).to_be_attached()

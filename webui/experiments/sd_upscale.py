@@ -15,6 +15,7 @@ from webui.experiments.course import Course, Experiment, Shown, ShownPicture, wi
 from webui.experiments.extra_details import with_early
 from webui.experiments.script import ONLY_IMG2IMG, Argument, Script, Surroundings, refused
 from webui.imaging.patchwork import Cut, cut, joined
+from webui.imaging.upscale import cut as cut_in_eights
 
 TITLE = "SD upscale"
 NONE = "None"
@@ -33,7 +34,7 @@ class Options:
         """What the upscaler makes of a picture: sides in eights, as A1111 cuts them."""
         if self.upscaler == NONE:
             return picture.width, picture.height
-        return int(picture.width * self.scale // 8 * 8), int(picture.height * self.scale // 8 * 8)
+        return cut_in_eights(picture.width * self.scale), cut_in_eights(picture.height * self.scale)
 
 
 def course(request: GenerationRequest, task: Img2Img, options: Options) -> Course:

@@ -17,15 +17,13 @@ from webui.library.networks import ALIAS_FACT, ALIAS_KEY
 FACT = "base"
 UNKNOWN = ""
 LONGEST = 40  # characters of a word that a file says of itself
-_WORDS: Mapping[str, str] = MappingProxyType(  # how the words in headers begin; the longer ones come first
-    {
-        "stable-diffusion-xl": "SDXL",
-        "stable-diffusion-v1": "SD1",
-        "stable-diffusion-v2": "SD2",
-        "sdxl": "SDXL",
-        "sd_v1": "SD1",
-        "sd_v2": "SD2",
-    }
+_WORDS = (  # how the words in headers begin, and what they mean; the longer ones come first
+    ("stable-diffusion-xl", "SDXL"),
+    ("stable-diffusion-v1", "SD1"),
+    ("stable-diffusion-v2", "SD2"),
+    ("sdxl", "SDXL"),
+    ("sd_v1", "SD1"),
+    ("sd_v2", "SD2"),
 )
 _WIDTHS: Mapping[int, str] = MappingProxyType({768: "SD1", 1024: "SD2", 2048: "SDXL"})  # channels of the text
 _CROSS = ("attn2_to_k", "attn2.to_k")
@@ -45,7 +43,7 @@ def word_of(metadata: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]) 
     """The word that a network's header means; one that is not known here is given back as it stands, cut."""
     for key in ("ss_base_model_version", "modelspec.architecture"):
         if told := metadata.get(key, "").strip():
-            known = next((word for start, word in _WORDS.items() if told.startswith(start)), "")
+            known = next((word for start, word in _WORDS if told.startswith(start)), "")
             return known or told.partition("/")[0][:LONGEST]
     for name, shape in shapes.items():
         if len(shape) >= 2 and any(part in name for part in _CROSS) and any(part in name for part in _DOWN):
