@@ -53,7 +53,7 @@ def opened(context: BrowserContext, address: str) -> Iterator[Open]:
         page.set_default_timeout(WAIT)
         expect.set_options(timeout=WAIT)
         page.set_viewport_size({"width": size[0], "height": size[1]})
-        # the Library and the settings are not served here; tests/ui/test_every_tab.py looks at the whole program's console
+        # the console of the whole program is looked at in test_every_tab.py
         page.on("console", lambda said: faults.append(said.text) if said.type == "error" and not away(said) else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(address + query)
