@@ -23,6 +23,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
+from tests.answering import until_it_answers
 from tests.reference import cases
 from tests.ui.driving import FLAGS, chromium
 
@@ -60,18 +61,6 @@ def server(reference_models_dir: Path, tmp_path: Path) -> Iterator[Server]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
-
-
-def until_it_answers(address: str, process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        assert process.poll() is None, "the server ended"
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise TimeoutError(address)
 
 
 def post(address: str, body: object) -> tuple[int, dict[str, Any]]:

@@ -107,3 +107,21 @@ def opened(browser: Browser, site: Site, **more: Any) -> Iterator[Page]:
     yield page
     context.close()
     assert faults == []
+
+
+def spot(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Where a point of the picture is in the window."""
+    box = page.locator(".canvas-picture").bounding_box()
+    assert box is not None
+    width = page.locator(".canvas-picture").evaluate("(image) => image.naturalWidth")
+    scale = box["width"] / width
+    return box["x"] + x * scale, box["y"] + y * scale
+
+
+def stroke(page: Page, *points: tuple[float, float]) -> None:
+    """A line with the mouse through points of the picture."""
+    page.mouse.move(*spot(page, *points[0]))
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*spot(page, *point), steps=6)
+    page.mouse.up()

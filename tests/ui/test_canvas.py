@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.ui.accessibility import axe
-from tests.ui.canvas_page import Site, opened
+from tests.ui.canvas_page import Site, opened, spot, stroke
 from webui.domain.images import Picture
 
 RANDOM = np.random.default_rng(7).integers(0, 256, (150, 200, 3), dtype=np.uint8)
@@ -73,24 +73,6 @@ def mask_of(page: Page) -> Pixels:
 
 def paint_of(page: Page) -> Pixels:
     return np.asarray(Image.open(io.BytesIO(file_of(page, value(page)["paint"]))))
-
-
-def spot(page: Page, x: float, y: float) -> tuple[float, float]:
-    """Where a point of the picture is in the window."""
-    box = page.locator(".canvas-picture").bounding_box()
-    assert box is not None
-    width = page.locator(".canvas-picture").evaluate("(image) => image.naturalWidth")
-    scale = box["width"] / width
-    return box["x"] + x * scale, box["y"] + y * scale
-
-
-def stroke(page: Page, *points: tuple[float, float]) -> None:
-    """A line with the mouse through points of the picture."""
-    page.mouse.move(*spot(page, *points[0]))
-    page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*spot(page, *point), steps=6)
-    page.mouse.up()
 
 
 def tool(page: Page, name: str) -> None:

@@ -6,10 +6,11 @@ files is in `output/metadata.py`.
 
 import base64
 import binascii
+import contextlib
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -171,16 +172,10 @@ def safe_open(source: bytes | Path) -> Image.Image:
     """
     data = _read(source)
     opener = _opener(data)
-    try:
+    with _broken_told():
         image = opener(io.BytesIO(data))
         _check_size(image.size)
         image.load()
-    except MemoryError:
-        raise BadRequestError("image", "does not fit into memory; send a smaller one") from None
-    except _BROKEN as error:
-        raise BadRequestError(
-            "image", f"is broken ({type(error).__name__}); save it anew, as a PNG of 8 bits"
-        ) from error
     _check_texts(image)
     return image
 
@@ -200,17 +195,24 @@ def safe_head(path: Path) -> Image.Image:
         raise BadRequestError("image", f"cannot be read: {error.strerror}") from error
     data = start if len(start) < HEAD or start.startswith(_HEAD_IS_ENOUGH) else _read(path)
     opener = _opener(data)
-    try:
+    with _broken_told():
         image = opener(io.BytesIO(data))
         _check_size(image.size)
+    _check_texts(image)
+    return image
+
+
+@contextlib.contextmanager
+def _broken_told() -> Iterator[None]:
+    """What Pillow raises at a picture as a sentence about the field `image`."""
+    try:
+        yield
     except MemoryError:
         raise BadRequestError("image", "does not fit into memory; send a smaller one") from None
     except _BROKEN as error:
         raise BadRequestError(
             "image", f"is broken ({type(error).__name__}); save it anew, as a PNG of 8 bits"
         ) from error
-    _check_texts(image)
-    return image
 
 
 def _check_texts(image: Image.Image) -> None:

@@ -86,6 +86,35 @@ class Shown:
     notices: tuple[Notice, ...] = ()
     interrupted: bool = False
 
+    @classmethod
+    def with_one_text(
+        cls,
+        pictures: Sequence[ShownPicture],
+        text: str,
+        told_of: Sequence[GeneratedImage],
+        result: GenerationResult,
+        *,
+        interrupted: bool,
+    ) -> "Shown":
+        """Pictures that were made of many and all have the same infotext.
+
+        Args:
+            told_of: those whose seeds and prompts are told.
+            result: of one request; its notices are told.
+        """
+        return cls(
+            tuple(pictures),
+            tuple(text for _ in pictures),
+            0,
+            tuple(image.request.seed for image in told_of),
+            tuple(image.request.prompt for image in told_of),
+            result,
+            negative_prompts=tuple(image.request.negative_prompt for image in told_of),
+            subseeds=tuple(image.subseed for image in told_of),
+            notices=result.notices,
+            interrupted=interrupted,
+        )
+
 
 Course = Generator[GenerationRequest, Made, Shown]  # gives a request, is sent what became of it
 

@@ -91,18 +91,7 @@ def _shown(
         grid = grid_of([one.image for one in history], 1, around.background)
         pictures.insert(0, ShownPicture(with_picture(first, grid, text), "grid"))
     last = history[-1]
-    return Shown(
-        tuple(pictures),
-        tuple(text for _ in pictures),
-        0,
-        (last.request.seed,),
-        (last.request.prompt,),
-        result,
-        negative_prompts=(last.request.negative_prompt,),
-        subseeds=(last.subseed,),
-        notices=result.notices,
-        interrupted=interrupted,
-    )
+    return Shown.with_one_text(pictures, text, [last], result, interrupted=interrupted)
 
 
 def _begin(request: GenerationRequest, values: Sequence[Any], around: Surroundings) -> Experiment:

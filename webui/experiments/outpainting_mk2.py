@@ -154,18 +154,7 @@ def _shown(
     if around.returns_grid and (len(results) > 1 or around.grid_of_one):
         grid = grid_of(results, row_count(len(results)), around.background)
         pictures.insert(0, ShownPicture(with_picture(one, grid), "grid"))
-    return Shown(
-        tuple(pictures),
-        tuple(one.infotext for _ in pictures),
-        0,
-        tuple(image.request.seed for image in last.images),
-        tuple(image.request.prompt for image in last.images),
-        result,
-        negative_prompts=tuple(image.request.negative_prompt for image in last.images),
-        subseeds=tuple(image.subseed for image in last.images),
-        notices=result.notices,
-        interrupted=interrupted,
-    )
+    return Shown.with_one_text(pictures, one.infotext, last.images, result, interrupted=interrupted)
 
 
 def _begin(request: GenerationRequest, values: Sequence[Any], around: Surroundings) -> Experiment:

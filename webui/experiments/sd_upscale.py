@@ -97,18 +97,8 @@ def _shown(
     first = result.images[0]
     extra = {"SD upscale overlap": options.overlap, "SD upscale upscaler": options.upscaler}
     text = with_early(first.infotext, extra)
-    return Shown(
-        tuple(ShownPicture(with_picture(first, one, text), "joined") for one in results),
-        tuple(text for _ in results),
-        0,
-        (last.request.seed,),
-        (last.request.prompt,),
-        result,
-        negative_prompts=(last.request.negative_prompt,),
-        subseeds=(last.subseed,),
-        notices=result.notices,
-        interrupted=interrupted,
-    )
+    pictures = [ShownPicture(with_picture(first, one, text), "joined") for one in results]
+    return Shown.with_one_text(pictures, text, [last], result, interrupted=interrupted)
 
 
 def tiles_of(request: GenerationRequest, task: Img2Img, options: Options) -> Cut:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from tests.ui.canvas_page import spot, stroke
 from tests.ui.driving import WAIT, eventually, generate
 from tests.ui.fakes import FakeEngine
 from webui.domain.inpainting import Inpainting
@@ -34,23 +35,6 @@ def open_picture(page: Page, image: Image.Image = PHOTO) -> None:
         page.locator("#img2maskimg").get_by_role("button", name="Open a picture").first.click()
     chooser.value.set_files({"name": "photo.png", "mimeType": "image/png", "buffer": png(image)})
     expect(page.locator("#img2img_image")).to_be_visible()
-
-
-def spot(page: Page, x: float, y: float) -> tuple[float, float]:
-    """Where a point of the picture is in the window."""
-    picture = page.locator("#img2img_image")
-    box = picture.bounding_box()
-    assert box is not None
-    scale = box["width"] / picture.evaluate("(image) => image.naturalWidth")
-    return box["x"] + x * scale, box["y"] + y * scale
-
-
-def stroke(page: Page, *points: tuple[float, float]) -> None:
-    page.mouse.move(*spot(page, *points[0]))
-    page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*spot(page, *point), steps=6)
-    page.mouse.up()
 
 
 def tool(page: Page, name: str) -> None:

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from tests.answering import until_it_answers
+from tests.ui.canvas_page import stroke
 from tests.ui.driving import type_prompt
-from tests.ui.journeys.test_canvas import go, open_picture, source, stroke, tool
+from tests.ui.journeys.test_canvas import go, open_picture, source, tool
 from tools.train_mini.drawing import draw
 from tools.train_mini.scenes import Background, Scene, Thing
 
@@ -76,18 +77,6 @@ def painter(browser: Browser, tmp_path: Path) -> Iterator[Painter]:
         context.close()
         process.send_signal(signal.SIGTERM)
         process.wait(30)
-
-
-def until_it_answers(address: str, process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        assert process.poll() is None, "the server ended"
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError("the server does not answer")
 
 
 def pixels(image: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:

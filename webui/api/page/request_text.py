@@ -16,11 +16,9 @@ def text_of(request: GenerationRequest, library: ModelLibrary) -> str:
 
 
 def _facts(request: GenerationRequest, library: ModelLibrary) -> ModelFacts:
-    name, sha256 = request.checkpoint.replace("\\", "/").rpartition("/")[2], None
+    vae = request.vae if request.vae not in ("Automatic", "None") else ""
     try:
         file = library.checkpoint(request.checkpoint)
-        name, sha256 = file.stem, library.known_sha256(file)
     except WebuiError:  # it was removed since the request was sent, and the name is all there is
-        pass
-    vae = request.vae if request.vae not in ("Automatic", "None") else ""
-    return ModelFacts(name, (sha256 or "")[:10], vae)
+        return ModelFacts(request.checkpoint.replace("\\", "/").rpartition("/")[2], "", vae)
+    return ModelFacts(file.stem, (library.known_sha256(file) or "")[:10], vae)
