@@ -33,7 +33,7 @@ REQUEST = GenerationRequest(
 
 def test_it_loads_and_its_forms_are_declared() -> None:
     extension = load_all(ROOT / "extensions").extensions["checkpoint_merge"]
-    assert list(extension.actions) == ["compare", "merge", "merge_loras", "extract_lora", "read_recipe"]
+    assert list(extension.actions) == ["merge", "merge_loras", "extract_lora", "compare", "read_recipe", "blocks"]
     for action in extension.actions.values():
         assert json.dumps(action.options.model_json_schema())
 

@@ -58,6 +58,9 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     expect(opened.locator("#txt2img_generate")).to_be_visible()
     expect(opened.locator("#setting_sd_model_checkpoint input")).to_have_value("mini.safetensors [0123456789]")
     yield opened
+    # Gradio swallows what goes wrong in a script of an event; it only writes "Error" over that event's outputs
+    swallowed = opened.locator("[data-testid=status-tracker] .error").count()
     context.close()
     assert foreign == []
     assert faults == []
+    assert swallowed == 0

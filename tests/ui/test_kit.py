@@ -173,6 +173,7 @@ def test_a_dialog_keeps_the_focus_and_gives_it_back(page: Page) -> None:
     page.locator("#opener").click()
     page.mouse.click(5, 5)  # beside it
     expect(dialog).to_have_count(0)
+    page.wait_for_function("window.told.length === 2")  # a dialog tells of its closing a moment later
     assert told(page) == ["closed", "closed"]
 
 

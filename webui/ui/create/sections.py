@@ -24,7 +24,9 @@ _LINE = (
 )
 _WATCH = """const line = element.querySelector('.line'), button = element.querySelector('.fold');
 const draw = () => { line.textContent = line.title = String(props.value ?? ''); };
-button.setAttribute('aria-label', props.fold);
+button.dataset.title = props.title;
+button.setAttribute('aria-label', `Fold ${props.title}`);
+window.webui?.form?.nameFold(button);
 button.addEventListener('click', () => {
   const folded = element.closest('.section').classList.toggle('folded');
   button.setAttribute('aria-expanded', String(!folded));
@@ -81,7 +83,7 @@ class Section:
                 min_width=0, interactive=True,
             )  # fmt: skip
             self.line = gr.HTML(
-                "", html_template=_LINE, js_on_load=_WATCH, fold=f"Fold {self.title}", elem_classes="sum",
+                "", html_template=_LINE, js_on_load=_WATCH, title=self.title, elem_classes="sum",
                 apply_default_css=False, min_width=0,
             )  # fmt: skip
         self._body = gr.Column(elem_classes="body", min_width=0, scale=0)

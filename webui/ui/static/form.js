@@ -58,15 +58,17 @@ class Form {
   // ---- what Gradio's events call
 
   begin(starting, now) {
-    for (const fold of document.querySelectorAll(".section .fold")) {
-      const title = fold.closest(".section").querySelector(".switch").textContent.trim();
-      fold.setAttribute("aria-label", t("Fold {title}", { title: t(title) }));
-    }
+    document.querySelectorAll(".section .fold").forEach((fold) => this.nameFold(fold));
     return this.state.begin(starting ? JSON.parse(starting) : null, now);
   }
 
   changed(now) {
     this.state.changed(now);
+  }
+
+  /** Name the button that folds a section, in the page's language. Gradio may draw it before this form or after. */
+  nameFold(fold) {
+    fold.setAttribute("aria-label", t("Fold {title}", { title: t(fold.dataset.title) }));
   }
 
   undo(now) {
