@@ -6,8 +6,9 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from webui.ui.assets import FOR_EVER, KINDS, Assets
+from webui.ui.assets import KINDS, Assets
 from webui.ui.mount import STATIC, STYLES
+from webui.ui.packed_files import FOR_EVER
 
 FILES = {"a.css": b"a {}", "b.js": b"b()", "fonts/c.woff2": b"c"}
 

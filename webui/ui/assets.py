@@ -4,13 +4,15 @@ All files are read once at the start. A request only chooses among them, so no p
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+
+from webui.ui.packed_files import PackedFiles
 
 ADDRESS = "internal/page/static"
 KINDS = MappingProxyType(
@@ -24,7 +26,6 @@ KINDS = MappingProxyType(
         ".woff2": "font/woff2",
     }
 )
-FOR_EVER = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +64,16 @@ class Assets:
             raise KeyError(f"{name}: no such file of the page; it should be one of {', '.join(sorted(self.files))}")
         return f"{ADDRESS}/{self.version}/{name}"
 
-    def endpoint(self) -> Callable[[Request], Response]:
+    def endpoint(self) -> Callable[[Request], Awaitable[Response]]:
         """The handler of `route`."""
+        packed = PackedFiles()
 
-        def answer(request: Request) -> Response:
+        async def answer(request: Request) -> Response:
             name = request.path_params["name"]
             data = self.files.get(name)
             if data is None or request.path_params["version"] != self.version:
                 return PlainTextResponse("No such file of this version of the page; reload the page.", 404)
-            media_type = KINDS["." + name.rpartition(".")[2]]
-            return Response(data, media_type=media_type, headers={"Cache-Control": FOR_EVER})
+            return await packed.answer(request, name, lambda: data, KINDS["." + name.rpartition(".")[2]])
 
         return answer
 

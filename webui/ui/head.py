@@ -20,7 +20,7 @@ def tags(
     scripts: Sequence[str],
     data: Mapping[str, Any],
     meta: Mapping[str, str],
-    modules: Sequence[str] = (),
+    early: Sequence[str] = (),
 ) -> str:
     """The elements that are put in.
 
@@ -29,15 +29,21 @@ def tags(
         scripts: addresses of scripts that run before anything is drawn.
         data: what the last of them finds in its own `data-` attributes, as JSON where it is no text.
         meta: further `<meta>` elements by name.
-        modules: addresses of modules that are fetched early, because scripts will import them.
+        early: addresses of modules and style sheets that are fetched early, because scripts will ask for them.
     """
     lines = [f'<meta name="{_safe(name)}" content="{_safe(content)}">' for name, content in meta.items()]
     lines += [f'<link rel="stylesheet" href="{_safe(address)}">' for address in styles]
-    lines += [f'<link rel="modulepreload" href="{_safe(address)}">' for address in modules]
     values = {name: value if isinstance(value, str) else json.dumps(value) for name, value in data.items()}
     attributes = "".join(f' data-{_safe(name)}="{_safe(value)}"' for name, value in values.items())
     *others, last = (f'<script src="{_safe(address)}"' for address in scripts)
-    return "".join([*lines, *(f"{script}></script>" for script in others), f"{last}{attributes}></script>"])
+    lines += [*(f"{script}></script>" for script in others), f"{last}{attributes}></script>"]
+    return "".join([*lines, *(_early(address) for address in early)])
+
+
+def _early(address: str) -> str:
+    if address.endswith(".css"):
+        return f'<link rel="preload" as="style" crossorigin href="{_safe(address)}">'
+    return f'<link rel="modulepreload" href="{_safe(address)}">'
 
 
 def _safe(text: str) -> str:

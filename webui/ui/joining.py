@@ -16,6 +16,7 @@ SCRIPTS = "joined.js"
 STYLES = "joined.css"
 
 IMPORT = re.compile(r'^import\s+(?:(?:\{([^}]*)\}|\* as (\w+))\s*from\s+)?"\./([\w./-]+\.js)";', re.MULTILINE)
+LATER = re.compile(r'\bimport\("\./([\w./-]+\.js)"\)')
 DECLARED = re.compile(r"^export (?=(?:async function|function\*?|class|const) (\w+))", re.MULTILINE)
 LISTED = re.compile(r"^export \{([^}]*)\};", re.MULTILINE)
 UNKNOWN = re.compile(r"^(?:import\b(?!\()|export\b|.*\bimport\.meta\.(?!url)|await\b).*$", re.MULTILINE)
@@ -72,6 +73,7 @@ def _as_function(name: str, source: str) -> tuple[str, tuple[str, ...]]:
     for listed in LISTED.findall(source):
         exported |= {outer: inner for inner, outer in map(_renamed, _each(listed))}
     body = LISTED.sub("", DECLARED.sub("", IMPORT.sub(_needed, source)))
+    body = LATER.sub(r'Promise.resolve().then(() => $of("\1"))', body)
     if strange := UNKNOWN.search(body):
         line = body.count("\n", 0, strange.start()) + 1
         raise ValueError(

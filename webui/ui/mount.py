@@ -15,6 +15,7 @@ from webui.installing.live import InstallDoor
 from webui.ui import head, joining
 from webui.ui.assets import Assets
 from webui.ui.create.creation import FindPicture, no_pictures
+from webui.ui.gradio_files import GradioFiles
 from webui.ui.page import build
 from webui.ui.quicksettings import QUICK
 from webui.ui.theme import theme
@@ -100,8 +101,10 @@ def mount(
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
     page.has_launched = True
-    assets = read_assets(words)
-    app.add_route(f"{path.rstrip('/')}{assets.route}", assets.endpoint(), methods=["GET"], include_in_schema=False)
+    assets, own = read_assets(words), GradioFiles.read()
+    needed = own.needed({block.get_block_name() for block in page.blocks.values()})
+    for route, endpoint in ((assets.route, assets.endpoint()), ("/assets/{name}", own.endpoint())):
+        app.add_route(f"{path.rstrip('/')}{route}", endpoint, methods=["GET"], include_in_schema=False)
     mounted = gr.mount_gradio_app(
         app,
         page,
@@ -117,7 +120,7 @@ def mount(
     languages = {name: title_of(data) for name, data in words.items()}
     asked = look or (lambda: (colours, ""))
     # the innermost layer, so that those around it pack what it has added to
-    layer = Middleware(head.Head, lambda: _head_now(assets, languages, asked), path)
+    layer = Middleware(head.Head, lambda: _head_now(assets, languages, needed, asked), path)
     mounted.user_middleware.append(layer)
     return mounted
 
@@ -128,22 +131,32 @@ def read_assets(words: Mapping[str, bytes]) -> Assets:
     return joining.together(single, STYLES, [FIRST_SCRIPT])
 
 
-def _head_now(assets: Assets, languages: Mapping[str, str], look: Callable[[], tuple[Theme, str]]) -> str:
+def _head_now(
+    assets: Assets, languages: Mapping[str, str], needed: Sequence[str], look: Callable[[], tuple[Theme, str]]
+) -> str:
     """What is added to the head of the page when it is asked for now."""
     colours, language = look()
-    return added_to_head(assets, colours, languages, language)
+    return added_to_head(assets, colours, languages, language, needed)
 
 
-def added_to_head(assets: Assets, colours: Theme, languages: Mapping[str, str], language: str = "") -> str:
+def added_to_head(
+    assets: Assets,
+    colours: Theme,
+    languages: Mapping[str, str],
+    language: str = "",
+    needed: Sequence[str] = (),
+) -> str:
     """The elements that the page's head gets.
 
     Args:
         languages: the title of each language that there is a dictionary for.
+        needed: names of Gradio's own files that the page will ask for.
         language: of a browser in which nobody has chosen one; "" for English.
     """
     data = {"theme": colours, "version": assets.version, "languages": dict(languages), "language": language}
     styles, scripts = [assets.address(joining.STYLES)], [assets.address(FIRST_SCRIPT)]
-    return head.tags(styles, scripts, data, META, [assets.address(joining.SCRIPTS)])
+    early = [assets.address(joining.SCRIPTS), *(f"assets/{name}" for name in needed)]
+    return head.tags(styles, scripts, data, META, early)
 
 
 def _private(folder: Path) -> Path:
