@@ -41,8 +41,10 @@ class Server:
     process: "subprocess.Popen[bytes]"
 
 
-@pytest.fixture
-def server(reference_models_dir: Path, tmp_path: Path) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def server(reference_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests, since starting it takes seconds; what is asked over HTTP is not saved."""
+    tmp_path = tmp_path_factory.mktemp("program")
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
         port = door.getsockname()[1]
@@ -124,7 +126,7 @@ BAD = (
 
 def test_bad_input_is_answered_with_the_field_and_the_next_request_works(server: Server) -> None:
     good = {"prompt": "a red cat", "steps": 1, "width": 64, "height": 64, "seed": 1}
-    for field, value in BAD:  # one server for all: starting it takes seconds
+    for field, value in BAD:
         status, answer = post(f"{server.address}/sdapi/v1/txt2img", {**good, field: value})
         assert status in (400, 422), field
         assert field in json.dumps(answer)

@@ -1,5 +1,6 @@
 """Asks the miniature for pictures and judges them."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +17,8 @@ from webui.processing.back import Back
 SEEDS = 4
 
 
-def run(back: Back, prompt: str, **changes: object) -> GenerationResult:
+def run(back: Back, prompt: str, *, fresh: bool = False, **changes: object) -> GenerationResult:
+    """What the miniature makes of a prompt. The same request is made once for all tests, unless it shall be `fresh`."""
     base = GenerationRequest(
         prompt=prompt,
         checkpoint="mini",
@@ -28,11 +30,17 @@ def run(back: Back, prompt: str, **changes: object) -> GenerationResult:
         width=128,
         height=128,
     )
-    return back.run(base.with_(**changes), Silent())
+    request = base.with_(**changes)
+    return back.run(request, Silent()) if fresh else _made(back, request.model_dump_json())
 
 
-def paint(back: Back, prompt: str, **changes: object) -> Image.Image:
-    return run(back, prompt, **changes).images[0].image
+@functools.cache
+def _made(back: Back, request: str) -> GenerationResult:
+    return back.run(GenerationRequest.model_validate_json(request), Silent())
+
+
+def paint(back: Back, prompt: str, *, fresh: bool = False, **changes: object) -> Image.Image:
+    return run(back, prompt, fresh=fresh, **changes).images[0].image
 
 
 def look(back: Back, prompt: str, **changes: object) -> list[Verdict]:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.ui.driving import FLAGS, WAIT, chromium, served, whole_page
+from tests.ui.driving import FLAGS, WAIT, chromium, open_port, served, whole_page
 from tests.ui.fakes import FakeEngine
 
 
@@ -34,17 +34,32 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
+@pytest.fixture(scope="module")
+def port() -> int:
+    """One for a whole file: a browser that finds the same address again has the page's scripts already."""
+    return open_port()
+
+
 @pytest.fixture
-def address(engine: FakeEngine, tmp_path: Path) -> Iterator[str]:
-    with served(whole_page(engine, tmp_path)) as place:
+def address(engine: FakeEngine, tmp_path: Path, port: int) -> Iterator[str]:
+    with served(whole_page(engine, tmp_path), port) as place:
         yield place
 
 
+@pytest.fixture(scope="module")
+def shared_context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(viewport={"width": 1440, "height": 1000}, permissions=[])
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    """An open page; what it fetched from elsewhere and what went wrong in its scripts is checked at the end."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, permissions=[])
-    opened = context.new_page()
+def page(shared_context: BrowserContext, address: str) -> Iterator[Page]:
+    """An open page; what it fetched from elsewhere and what went wrong in its scripts is checked at the end.
+
+    The next test finds nothing of what it kept but the files that never change.
+    """
+    opened = shared_context.new_page()
     opened.set_default_timeout(WAIT)
     expect.set_options(timeout=WAIT)
     foreign: list[str] = []
@@ -60,7 +75,19 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     yield opened
     # Gradio swallows what goes wrong in a script of an event; it only writes "Error" over that event's outputs
     swallowed = opened.locator("[data-testid=status-tracker] .error").count()
-    context.close()
+    for one in shared_context.pages:
+        one.close()
+    forget(shared_context, address)
     assert foreign == []
     assert faults == []
     assert swallowed == 0
+
+
+def forget(context: BrowserContext, address: str) -> None:
+    """Clear what pages of an address have stored: cookies, local storage, databases."""
+    context.clear_cookies()
+    context.clear_permissions()
+    blank = context.new_page()
+    session = context.new_cdp_session(blank)
+    session.send("Storage.clearDataForOrigin", {"origin": address.rstrip("/"), "storageTypes": "all"})
+    blank.close()

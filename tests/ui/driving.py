@@ -59,10 +59,11 @@ def whole_page(engine: FakeEngine, folder: Path, **more: Any) -> FastAPI:
 
 
 @contextlib.contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    """The application on a free port, and its address."""
+def served(app: FastAPI, port: int = 0) -> Iterator[str]:
+    """The application on this port, or on a free one, and its address."""
     door = socket.socket()
-    door.bind(("127.0.0.1", 0))
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    door.bind(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
     thread.start()
