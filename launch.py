@@ -109,9 +109,10 @@ def check(*, schema: bool = False) -> int:
         "ruff (layout)": [bin_dir / "ruff", "format", "--check", "."],
         "mypy (types)": [bin_dir / "mypy"],
         "import-linter (layers)": [bin_dir / "lint-imports"],
-        # whole files are handed to the processes, so that what a file sets up once is set up once; each process holds
-        # a torch of its own, hence the bound
-        "pytest": [PYTHON, "-m", "pytest", "-q", "-n", "logical", "--maxprocesses", "4", "--dist", "loadfile"],
+        # whole files are handed to the processes, so that what a file sets up once is set up once. Tests with a browser
+        # or a server wait as often as they compute, so there are four also where there are two cores; each holds a
+        # torch of its own, hence no more
+        "pytest": [PYTHON, "-m", "pytest", "-q", "-n", "4", "--dist", "loadfile"],
     }
     if schema:
         calls: list[str | Path] = [
