@@ -329,3 +329,20 @@ def test_a_plane_maps_points_there_and_back(page: Page) -> None:
         return worst;""",
     )
     assert worst < 1e-6
+
+
+def test_a_page_that_opens_slowly_does_not_forget_what_was_kept(page: Page) -> None:
+    """The blank document of the start is there before the kept one is read, and a slow page shows it for a while."""
+    sides: list[int] = run(
+        page,
+        """const { Keeper, keep, kept } = await at("kept");
+        await keep({ ...blank(40, 40), source: { picture: {} } });
+        const keeper = new Keeper(() => {});
+        keeper.later(blank(8, 8));
+        await keeper.flush();
+        const before = (await kept()).mask.width;
+        keeper.begin();
+        await keeper.flush();
+        return [before, (await kept()).mask.width];""",
+    )
+    assert sides == [40, 8]

@@ -53,7 +53,8 @@ class GradioFiles:
         waiting = [first[1]] if first else []
         while waiting:
             name = waiting.pop(0)
-            if name in found or name not in self.files:
+            # what shows a component in a list of examples is tiny, and few pages use it
+            if name in found or name not in self.files or name.startswith("Example-"):
                 continue
             found[name] = None
             if name.endswith(".js"):

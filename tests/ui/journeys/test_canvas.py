@@ -18,6 +18,17 @@ from webui.imaging.sketch import painted_over
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 PHOTO = Image.fromarray(np.random.default_rng(2).integers(0, 256, (192, 256, 3), dtype=np.uint8))
 
+KEPT_WITH_MASK = """() => new Promise((done) => {
+  const opening = indexedDB.open("webui_canvas");
+  opening.onsuccess = () => {
+    const asked = opening.result.transaction("documents").objectStore("documents").getAll();
+    asked.onsuccess = () => {
+      opening.result.close();
+      done(asked.result.some((one) => one.mask.tiles.size > 0));
+    };
+  };
+})"""
+
 
 def png(image: Image.Image) -> bytes:
     out = io.BytesIO()
@@ -192,8 +203,8 @@ def test_my_mask_is_there_after_a_run_and_after_a_reload(page: Page, engine: Fak
     open_picture(page)
     stroke(page, (50, 50), (90, 50))
     first = submitted(page, engine)
-    page.wait_for_timeout(1500)  # it is kept a moment after the last change
     again = submitted(page, engine, 2)
+    page.wait_for_function(KEPT_WITH_MASK)  # it is kept a moment after the last change
     page.reload()
     go(page, "Inpaint")
     expect(page.locator("#img2img_image")).to_be_visible()
@@ -262,6 +273,7 @@ def test_files_that_i_did_not_upload_are_not_read(page: Page, engine: FakeEngine
         page.locator("#txt2img_generate").click()
     assert "not uploaded here" in answer.value.text()
     assert engine.asked == []
+    page.reload()  # what Gradio writes over the form after a refusal is gone with it
 
 
 def test_i_mask_with_a_finger_on_a_phone(browser: Browser, address: str, engine: FakeEngine) -> None:

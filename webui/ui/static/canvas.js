@@ -341,6 +341,8 @@ class Canvas {
       this.changed();
     } catch (error) {
       console.warn("the canvas of the last visit is not there any more:", error);
+    } finally {
+      this.keeper.begin();
     }
   }
 

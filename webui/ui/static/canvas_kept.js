@@ -15,16 +15,26 @@ export const MOST_BYTES = 64 * 1024 * 1024; // of the layers, or of the file, of
 
 const REST = 700; // milliseconds without a change after which a document is kept
 
-/** Keeps the document in view, some time after its last change or when the page is hidden. */
+/**
+ * Keeps the document in view, some time after its last change or when the page is hidden. Nothing is kept before `begin`,
+ * so that the blank document of a page that opens slowly does not take the place of the one that was kept.
+ */
 export class Keeper {
   /** @param {(reason: "size" | "refused") => void} failed called once for each reason */
   constructor(failed) {
-    [this.failed, this.timer, this.waiting, this.told] = [failed, 0, null, new Set()];
+    [this.failed, this.timer, this.waiting, this.told, this.hasBegun] = [failed, 0, null, new Set(), false];
     document.addEventListener("visibilitychange", () => document.hidden && this.flush());
+  }
+
+  /** What was kept has been read. */
+  begin() {
+    this.hasBegun = true;
+    if (this.waiting) this.later(this.waiting);
   }
 
   later(changed) {
     this.waiting = changed;
+    if (!this.hasBegun) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.flush(), REST);
   }
@@ -32,8 +42,8 @@ export class Keeper {
   async flush() {
     clearTimeout(this.timer);
     const changed = this.waiting;
+    if (!changed || !this.hasBegun) return;
     this.waiting = null;
-    if (!changed) return;
     try {
       if (!(await keep(changed))) this.#tell("size");
     } catch (error) {
