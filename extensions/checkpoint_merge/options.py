@@ -17,6 +17,7 @@ from pydantic import (
 from webui.extension_api import Options, form_hint, hint
 
 from .methods import ALPHA, BETA, BLOCKS, CARDS, DENSITY, HEAT, NEEDS_B, NEEDS_C, SEED
+from .one_line import fields_of_line
 
 Name = Annotated[str, StringConstraints(max_length=500)]
 Share = Annotated[FiniteFloat, Field(ge=-4, le=4)]
@@ -95,7 +96,7 @@ class Recipe(Options):
     alpha: Share = Field(
         0.3,
         description="share of B; of the difference; of ties and dare, the scale of the changes",
-        json_schema_extra=hint(label="Alpha", span=(0, 1, 0.05), when={"method": ALPHA}),
+        json_schema_extra=hint(label="Alpha", span=(0, 1, 0.05), when={"method": ALPHA}, axis={"values": "0-1 [5]"}),
     )
     alpha_blocks: Annotated[str, StringConstraints(max_length=2000)] = Field(
         "",
@@ -112,7 +113,7 @@ class Recipe(Options):
     beta: Share = Field(
         0.3,
         description="share of C (triple_sum, sum_twice); of tensor, where B's rows begin",
-        json_schema_extra=hint(label="Beta", span=(0, 1, 0.05), when={"method": BETA}),
+        json_schema_extra=hint(label="Beta", span=(0, 1, 0.05), when={"method": BETA}, axis={"values": "0-1 [5]"}),
     )
     beta_blocks: Annotated[str, StringConstraints(max_length=2000)] = Field(
         "",
@@ -205,6 +206,22 @@ class TryOptions(Recipe):
         description=Recipe.model_fields["method"].description,
         json_schema_extra=hint(control="cards", cards=CARDS),
     )
+    formula: Annotated[str, StringConstraints(max_length=1000)] = Field(
+        "",
+        description="the merge in one line, over the fields above: 0.7(A) + 0.3(B), A + 0.5(B - C)",
+        json_schema_extra=hint(label="Merge in one line", level="more", axis=True),
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_formula(cls, given: Any) -> Any:
+        line = given.get("formula") if isinstance(given, dict) else None
+        if not isinstance(line, str) or not line.strip():
+            return given
+        try:
+            return {**given, **fields_of_line(line)}
+        except ValueError as error:
+            raise ValueError(f"formula: {error}") from None
 
 
 class MergeOptions(Recipe):
