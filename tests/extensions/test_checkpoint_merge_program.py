@@ -113,7 +113,7 @@ def test_merges_are_values_of_one_option_and_need_no_files(back: Back, folder: F
     lines = ("1.0(tiny-sd1) + 0.0(relative)", "0.5(tiny-sd1) + 0.5(relative)")
     by_line = [picture(back, extensions={"checkpoint_merge": {"formula": line}}) for line in lines]
     assert np.array_equal(by_alpha[0], picture(back))
-    assert not np.array_equal(*by_alpha)
+    assert not np.array_equal(by_alpha[0], by_alpha[1])
     for one, other in zip(by_alpha, by_line, strict=True):
         assert np.array_equal(one, other)
     assert folder.files() == before

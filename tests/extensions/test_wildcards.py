@@ -16,6 +16,7 @@ from extensions.wildcards.grammar import Way, parsed
 from extensions.wildcards.options import WildcardOptions
 from extensions.wildcards.plugin import FOLDER, DecidedPrompts, dialect
 from tests.reference import THIRD, Case, cases, each
+from webui.api.sdapi.dialect.alwayson import place_of
 from webui.api.sdapi.dialect.models import Txt2ImgBody
 from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.extensions import ExtensionInfo
@@ -266,6 +267,14 @@ def test_what_is_left_out_is_refused_with_its_name() -> None:
     for name in ("jinja", "magic", "lucky", "attention"):
         with pytest.raises(ValidationError, match="left out on purpose"):
             WildcardOptions.model_validate({name: True})
+
+
+def test_a_refusal_names_the_place_among_the_arguments() -> None:
+    args = [True, False, 1, False, False, False, 1.1, 1.5, 100, 0.7, False, False, False, True]
+    scripts = {"dynamic prompts v2.17.1": {"args": args}}
+    assert place_of(("extensions", "wildcards", "jinja"), scripts, [INFO]) == (
+        "alwayson_scripts", "dynamic prompts v2.17.1", "args", 13
+    )  # fmt: skip
 
 
 def asked(body: dict[str, Any]) -> dict[str, Any] | None:
