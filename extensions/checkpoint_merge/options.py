@@ -212,16 +212,20 @@ class TryOptions(Recipe):
         json_schema_extra=hint(label="Merge in one line", level="more", axis=True),
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _of_formula(cls, given: Any) -> Any:
-        line = given.get("formula") if isinstance(given, dict) else None
-        if not isinstance(line, str) or not line.strip():
-            return given
+    @model_validator(mode="after")
+    def _formula_is_one(self) -> "TryOptions":
+        self.resolved()
+        return self
+
+    def resolved(self) -> "TryOptions":
+        """The recipe with what its line means in the fields. Raises ValueError where it means nothing."""
+        if not self.formula.strip():
+            return self
         try:
-            return {**given, **fields_of_line(line)}
+            fields = fields_of_line(self.formula)
         except ValueError as error:
             raise ValueError(f"formula: {error}") from None
+        return TryOptions.model_validate({**self.model_dump(exclude={"formula"}), **fields})
 
 
 class MergeOptions(Recipe):

@@ -214,7 +214,7 @@ def test_units_whose_layers_are_not_all_there_are_left_alone() -> None:
 )
 def test_a_merge_is_written_in_one_line(line: str, fields: dict[str, Any]) -> None:
     assert fields_of_line(line) == fields
-    assert TryOptions(formula=line, alpha=0.9).model_dump(include=set(fields)) == fields
+    assert TryOptions(formula=line, alpha=0.9).resolved().model_dump(include=set(fields)) == fields
 
 
 @pytest.mark.parametrize("line", ["a + b", "0.7(a) + 0.7(b)", "a + x(b - c)"])
