@@ -7,6 +7,8 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pydantic import ValidationError
+
 from webui.domain.catalog import SAMPLERS, SamplerInfo
 from webui.domain.errors import BadRequestError
 from webui.domain.planned_image import PlannedImage
@@ -145,7 +147,7 @@ def with_images(plan: Plan, images: Sequence[PlannedImage]) -> Plan:
     Networks act on a whole batch: where its images ask for different ones, every image of the job is made by itself.
 
     Raises:
-        BadRequestError: they would have to, and start from a picture each; or there are too many.
+        BadRequestError: they would have to, and start from a picture each; or they are more than a request may make.
     """
     request = plan.request
     size = request.batch_size
@@ -162,10 +164,18 @@ def with_images(plan: Plan, images: Sequence[PlannedImage]) -> Plan:
         groups, size = [(one,) for one in images], 1
     if len(groups) > MAX_BATCHES:
         raise BadRequestError("n_iter", f"{len(groups)} batches are planned; at most {MAX_BATCHES} are made in one job")
-    request = request.model_copy(update={"batch_size": size, "n_iter": len(groups)})
+    request = _with_batches(request, size, len(groups))
     batches = tuple(_batch_of(group, index, index * size) for index, group in enumerate(groups))
     text = batches[0].texts[0]
     return of_image(replace(plan, request=request, batches=batches), text)
+
+
+def _with_batches(request: GenerationRequest, size: int, count: int) -> GenerationRequest:
+    try:
+        return request.with_(batch_size=size, n_iter=count)
+    except ValidationError as error:
+        told = error.errors(include_url=False, include_context=False, include_input=False)[0]["msg"]
+        raise BadRequestError("n_iter", f"{count} batches of {size} are planned: {told}") from None
 
 
 def _batch_of(images: Sequence[PlannedImage], index: int, first: int) -> Batch:
