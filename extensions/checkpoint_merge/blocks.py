@@ -139,11 +139,7 @@ def columns(levels: Sequence[int]) -> dict[str, JsonValue]:
     Args:
         levels: residual blocks of each level of the encoder, from full size to smallest.
     """
-    depths = [0]  # of the first convolution
-    for depth, count in enumerate(levels):
-        depths += [depth] * count
-        if depth < len(levels) - 1:
-            depths.append(depth + 1)  # the downsampler's output has the next size
+    depths = _depths(levels)
     labels = Blocks(len(depths)).labels
     smallest = 2 ** (len(levels) - 1)
     presets: dict[str, JsonValue] = {
@@ -155,6 +151,26 @@ def columns(levels: Sequence[int]) -> dict[str, JsonValue]:
         "ends": ["IN, full size", f"1/{smallest} of each side", "full size, OUT"],
         "presets": presets,
     }
+
+
+def levels_by_label(levels: Sequence[int]) -> dict[str, int]:
+    """The level of each merge block whose layers have attention; `levels` as `columns` takes them.
+
+    A block of the decoder is as deep as the one of the encoder that it is joined to, but for the downsamplers: there it
+    still belongs to the level below.
+    """
+    encoder = [0, *(depth for depth, count in enumerate(levels) for _ in range(count + (depth < len(levels) - 1)))]
+    decoder = [depth for depth, count in reversed(list(enumerate(levels))) for _ in range(count + 1)]
+    return dict(zip(Blocks(len(encoder)).labels, (*encoder, len(levels) - 1, *decoder), strict=True))
+
+
+def _depths(levels: Sequence[int]) -> list[int]:
+    depths = [0]  # of the first convolution
+    for depth, count in enumerate(levels):
+        depths += [depth] * count
+        if depth < len(levels) - 1:
+            depths.append(depth + 1)  # the downsampler's output has the next size
+    return depths
 
 
 def _stretched(curve: tuple[float, ...], count: int) -> tuple[float, ...]:

@@ -19,7 +19,16 @@ def weighted_sum(a: Tensor, b: Tensor, alpha: float) -> Tensor:
 
 def add_difference(a: Tensor, b: Tensor, c: Tensor | None, alpha: float) -> Tensor:
     """A + alpha (B - C). Without C (it lacks the tensor) the difference is 0, as in A1111."""
-    return a + (torch.zeros_like(b) if c is None else b - c) * alpha
+    return a + _difference(b, c) * alpha
+
+
+def add_difference_as_a(a: Tensor, b: Tensor, c: Tensor | None, alpha: float) -> Tensor:
+    """The same with B - C rounded to the format of A, in which all the rest is computed, as SuperMerger does."""
+    return a + _difference(b, c).to(a.dtype) * alpha
+
+
+def _difference(b: Tensor, c: Tensor | None) -> Tensor:
+    return torch.zeros_like(b) if c is None else b - c
 
 
 def triple_sum(a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Tensor:

@@ -4,7 +4,7 @@ It reads one tensor of each source at a time and computes in pieces, so that mem
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import reduce
+from functools import cached_property, reduce
 from types import MappingProxyType
 
 import torch
@@ -13,19 +13,22 @@ from torch import Tensor
 from webui.extension_api import NotFiniteError
 from webui.extension_api.tensors import TensorFile
 
-from . import formulas
-from .blocks import Blocks, BlockWeights, block_weights
-from .methods import NEEDS_C
+from . import formulas, whole_formulas
+from .blocks import Blocks, block_weights
+from .elements import element_weights, selection
+from .methods import COSINE, DIFFERENCES, EXCHANGES, NEEDS_C, WHOLE
 from .options import Precision, Recipe
+from .rebasin import Aligned, heads_by_attention
 from .sources import Source, require_complete
 
 PIECE = 1 << 20  # values computed at once
+VAE = "first_stage_model."
 FORMATS: Mapping[Precision, torch.dtype | None] = MappingProxyType(
     {"keep": None, "fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 )
 
 Change = Callable[[Tensor], Tensor]  # the whole tensor in float32 -> with LoRAs, same shape
-Formula = Callable[[Sequence[Tensor]], Tensor]  # pieces of A, B and C -> the merge
+Formula = Callable[[Sequence[Tensor]], Tensor]  # pieces of A, B and C, or whole tensors -> the merge
 
 
 class Merged:
@@ -56,7 +59,11 @@ class Merged:
         self._recipe = recipe
         self._a = sources["a"].tensors
         merging = () if recipe.method == "copy" else ("b", "c") if recipe.method in NEEDS_C else ("b",)
-        self._others = tuple(sources[role].tensors for role in merging)
+        heads = heads_by_attention(sources["a"].spec, self._a.names()) if recipe.rebasin else {}
+        files = [sources[role].tensors for role in merging]
+        self._others: tuple[TensorFile | Aligned, ...] = tuple(
+            Aligned(file, self._a, heads) if recipe.rebasin else file for file in files
+        )
         if recipe.missing == "refuse":
             for role in merging:
                 require_complete(sources["a"], sources[role])
@@ -64,7 +71,9 @@ class Merged:
         self._changes = changes
         self._format = FORMATS[precision]
         blocks = Blocks.of(self._a.names())
-        self._alpha = block_weights("alpha_blocks", recipe.alpha_blocks, recipe.alpha_base, recipe.alpha, blocks)
+        by_block = block_weights("alpha_blocks", recipe.alpha_blocks, recipe.alpha_base, recipe.alpha, blocks)
+        self._alpha = element_weights(recipe.elements, by_block)
+        self._is_chosen = selection(recipe.include, recipe.exclude, blocks)
         self._beta = block_weights("beta_blocks", recipe.beta_blocks, recipe.beta_base, recipe.beta, blocks)
         names = list(self._a.names())
         if recipe.only_in_b == "take" and self._others:
@@ -74,11 +83,6 @@ class Merged:
         self.kept = tuple(
             name for name in self._a.names() if _is_weight(self._a, name) and not self._is_everywhere(name)
         )
-
-    @property
-    def weights(self) -> BlockWeights:
-        """Alpha by block."""
-        return self._alpha
 
     def names(self) -> Iterable[str]:
         return self._names
@@ -94,7 +98,8 @@ class Merged:
         converts = stored.is_floating_point and ("model" in name or self._recipe.method == "copy")
         if self._format is not None and converts:
             return self._format
-        if not self._merges(name) or self.shape(name) != self._others[0].shape(name):
+        is_as_a = self._recipe.arithmetic == "as_a"
+        if is_as_a or not self._merges(name) or self.shape(name) != self._others[0].shape(name):
             return stored
         return reduce(torch.promote_types, (one.dtype(name) for one in self._files(name)))
 
@@ -141,8 +146,13 @@ class Merged:
             return
         files = self._files(name)
         values = [file.read(name) for file in files]
+        if self._recipe.arithmetic == "as_a" and self._rounds_once:
+            values = [value.to(values[0].dtype) for value in values]
         if values[0].shape != values[1].shape:
             yield self._widened(name, values)
+            return
+        if self._recipe.method in WHOLE:
+            yield from in_pieces(self._formula(name, len(files) == 3, values)([self._ready(one) for one in values]))
             return
         flats = [value.reshape(-1) for value in values]
         formula = self._formula(name, len(files) == 3, flats)
@@ -159,19 +169,33 @@ class Merged:
         return result
 
     def _ready(self, piece: Tensor) -> Tensor:
-        return piece.float() if self._recipe.arithmetic == "float32" else piece
+        return piece.float() if self._rounds_once else piece
+
+    @property
+    def _rounds_once(self) -> bool:
+        arithmetic = self._recipe.arithmetic
+        return arithmetic == "float32" or (arithmetic == "as_a" and self._recipe.method != "add_difference")
 
     def _formula(self, name: str, has_c: bool, wholes: Sequence[Tensor]) -> Formula:
         alpha, beta, recipe = self._alpha[name], self._beta[name], self._recipe
         match recipe.method:
             case "add_difference":
-                return lambda at: formulas.add_difference(at[0], at[1], at[2] if has_c else None, alpha)
+                add = formulas.add_difference_as_a if recipe.arithmetic == "as_a" else formulas.add_difference
+                return lambda at: add(at[0], at[1], at[2] if has_c else None, alpha)
             case "triple_sum":
                 return lambda at: formulas.triple_sum(at[0], at[1], at[2], alpha, beta)
             case "sum_twice":
                 return lambda at: formulas.sum_twice(at[0], at[1], at[2], alpha, beta)
             case "train_difference":
                 return lambda at: formulas.train_difference(at[0], at[1], at[2], alpha)
+            case "smooth_add":
+                return lambda at: whole_formulas.smooth_add(at[0], at[1], at[2] if has_c else None, alpha)
+            case "cosine_a" | "cosine_b":
+                among, like_a = self._similarities, recipe.method == "cosine_a"
+                return lambda at: whole_formulas.cosine(at[0], at[1], alpha, like_a=like_a, among=among)
+            case "tensor" | "tensor2":
+                axis = EXCHANGES.index(recipe.method)
+                return lambda at: whole_formulas.exchanged(at[0], at[1], alpha, beta, axis)
             case "ties":
                 a, b, c = wholes
                 cuts = [
@@ -190,26 +214,39 @@ class Merged:
         """
         if not self._others or name not in self._a or not _is_weight(self._a, name) or name in self._vae_keys:
             return False
+        if not self._is_chosen(name) or (self._recipe.method in COSINE and name.startswith(VAE)):
+            return False  # the authors of cosine merges found better pictures with A's VAE
         return self._is_everywhere(name) and not self._leaves_a(name)
 
     def _is_everywhere(self, name: str) -> bool:
-        """In add_difference a C without the tensor is allowed, as in A1111: the difference is 0 then."""
-        needed = self._others[:1] if self._recipe.method == "add_difference" else self._others
+        """In differences a C without the tensor is allowed, as in A1111: the difference is 0 then."""
+        needed = self._others[:1] if self._recipe.method in DIFFERENCES else self._others
         return all(name in file for file in needed)
 
     def _leaves_a(self, name: str) -> bool:
         method, alpha = self._recipe.method, self._alpha[name]
         if method in ("triple_sum", "sum_twice"):
             return alpha == 0 and self._beta[name] == 0
-        return alpha == 0 and method in ("weighted_sum", "add_difference", "train_difference")
+        return alpha == 0 and method in ("weighted_sum", "train_difference", *DIFFERENCES)
 
-    def _files(self, name: str) -> tuple[TensorFile, ...]:
+    @cached_property
+    def _similarities(self) -> whole_formulas.Similarities:
+        """The range of likeness of A and B over all tensors that merge, for which each is read once."""
+        like_a = self._recipe.method == "cosine_a"
+        a, b = self._a, self._others[0]
+        return whole_formulas.Similarities.of(
+            whole_formulas.column_similarity(a.read(name), b.read(name), like_a=like_a)
+            for name in a.names()
+            if self._merges(name) and a.shape(name) and a.shape(name) == b.shape(name)
+        )
+
+    def _files(self, name: str) -> tuple[TensorFile | Aligned, ...]:
         return (self._a, *(file for file in self._others if name in file))
 
-    def _owner(self, name: str) -> TensorFile:
+    def _owner(self, name: str) -> TensorFile | Aligned:
         return self._a if name in self._a else self._others[0]
 
-    def _copied_from(self, name: str) -> tuple[TensorFile, str]:
+    def _copied_from(self, name: str) -> tuple[TensorFile | Aligned, str]:
         key = self._vae_keys.get(name)
         return (self._vae, key) if key is not None and self._vae is not None else (self._owner(name), name)
 

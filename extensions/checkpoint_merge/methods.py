@@ -32,6 +32,27 @@ CARDS: Mapping[str, Card] = MappingProxyType(
             diagram="M6 22L42 22M24 22L24 5|6 22,42 22,24 5|24 13",
             formula=f"(1 − β) ((1 − α) A + α B) + β C{_AT}, β = {{beta}}[, {{beta_blocks}} in the UNet]",
         ),
+        "smooth_add": Card(
+            title="Smooth add", text="Add difference, without its grain.",
+            diagram="M6 22Q16 12 24 14M24 24L42 16|6 22,24 24,42 16|24 14", formula=f"A + α · smooth(B − C){_AT}",
+        ),
+        "cosine_a": Card(
+            title="Cosine A", text="Keeps A where both are alike.", diagram="M6 22L42 8|6 22,42 8|14 19",
+            formula=f"(1 − k) B + k A, k by likeness − α{_AT}",
+        ),
+        "cosine_b": Card(
+            title="Cosine B", text="The same, nearer to B.", diagram="M6 22L42 8|6 22,42 8|32 12",
+            formula=f"(1 − k) B + k A, k by likeness and length − α{_AT}",
+        ),
+        "tensor": Card(
+            title="Tensor", text="Rows of B in place of A's.", diagram="M6 8H42M6 15H42M6 22H42|6 15,42 15|24 15",
+            formula=f"A, with the share α of its rows from B, from the share {{beta}} on{_AT}",
+        ),
+        "tensor2": Card(
+            title="Tensor 2", text="Columns of B in place of A's.",
+            diagram="M14 6V26M24 6V26M34 6V26|14 15,34 15|24 15",
+            formula=f"A, with the share α of its columns from B, from the share {{beta}} on{_AT}",
+        ),
         "ties": Card(
             title="TIES", text="Keeps the changes that agree.",
             diagram="M8 24L20 6M8 24L38 10M8 24L30 8|8 24,20 6,38 10|30 8",
@@ -48,9 +69,13 @@ CARDS: Mapping[str, Card] = MappingProxyType(
     }
 )  # fmt: skip
 NEEDS_B = tuple(name for name in CARDS if name != "copy")
-NEEDS_C = tuple(name for name in NEEDS_B if name != "weighted_sum")
+WHOLE = ("smooth_add", "cosine_a", "cosine_b", "tensor", "tensor2")  # a tensor is looked at as a whole
+COSINE = ("cosine_a", "cosine_b")
+EXCHANGES = ("tensor", "tensor2")
+NEEDS_C = tuple(name for name in NEEDS_B if name not in ("weighted_sum", *COSINE, *EXCHANGES))
+DIFFERENCES = ("add_difference", "smooth_add")  # where C lacks a tensor, the difference is 0
 ALPHA = NEEDS_B
-BETA = ("triple_sum", "sum_twice")
+BETA = ("triple_sum", "sum_twice", *EXCHANGES)
 DENSITY = ("ties", "dare")
 SEED = ("dare",)
 BLOCKS = Columns(action="blocks", of=("a",))

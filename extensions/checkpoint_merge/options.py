@@ -17,12 +17,14 @@ from pydantic import (
 from webui.extension_api import Options, form_hint, hint
 
 from .methods import ALPHA, BETA, BLOCKS, CARDS, DENSITY, HEAT, NEEDS_B, NEEDS_C, SEED
+from .one_line import fields_of_line
 
 Name = Annotated[str, StringConstraints(max_length=500)]
 Share = Annotated[FiniteFloat, Field(ge=-4, le=4)]
 Method = Literal[
-    "copy", "weighted_sum", "add_difference", "triple_sum", "sum_twice", "train_difference", "ties", "dare"
-]
+    "copy", "weighted_sum", "add_difference", "triple_sum", "sum_twice", "train_difference", "smooth_add", "cosine_a",
+    "cosine_b", "tensor", "tensor2", "ties", "dare",
+]  # fmt: skip
 Precision = Literal["keep", "fp16", "bf16", "fp32"]
 
 
@@ -94,7 +96,7 @@ class Recipe(Options):
     alpha: Share = Field(
         0.3,
         description="share of B; of the difference; of ties and dare, the scale of the changes",
-        json_schema_extra=hint(label="Alpha", span=(0, 1, 0.05), when={"method": ALPHA}),
+        json_schema_extra=hint(label="Alpha", span=(0, 1, 0.05), when={"method": ALPHA}, axis={"values": "0-1 [5]"}),
     )
     alpha_blocks: Annotated[str, StringConstraints(max_length=2000)] = Field(
         "",
@@ -110,8 +112,8 @@ class Recipe(Options):
     )
     beta: Share = Field(
         0.3,
-        description="share of C (triple_sum, sum_twice)",
-        json_schema_extra=hint(label="Beta", span=(0, 1, 0.05), when={"method": BETA}),
+        description="share of C (triple_sum, sum_twice); of tensor, where B's rows begin",
+        json_schema_extra=hint(label="Beta", span=(0, 1, 0.05), when={"method": BETA}, axis={"values": "0-1 [5]"}),
     )
     beta_blocks: Annotated[str, StringConstraints(max_length=2000)] = Field(
         "",
@@ -122,6 +124,26 @@ class Recipe(Options):
         None,
         description="beta outside the UNet; empty: beta",
         json_schema_extra=hint(label="Beta outside the UNet", level="more", when={"method": BETA}),
+    )
+    elements: Annotated[str, StringConstraints(max_length=5000)] = Field(
+        "",
+        description="alpha of parts of blocks: IN04-IN08:attn:0.9, OUT03:proj_in:0; later ones go over earlier ones",
+        json_schema_extra=hint(label="Alpha of parts", control="lines", level="more", when={"method": ALPHA}),
+    )
+    include: Annotated[str, StringConstraints(max_length=2000)] = Field(
+        "",
+        description="merge only these blocks and parts: IN00-IN11, attn2; empty: all",
+        json_schema_extra=hint(label="Merged alone", level="more", when={"method": ALPHA}),
+    )
+    exclude: Annotated[str, StringConstraints(max_length=2000)] = Field(
+        "",
+        description="leave these blocks and parts as they are in A: BASE, OUT03-OUT05, norm",
+        json_schema_extra=hint(label="Left as in A", level="more", when={"method": ALPHA}),
+    )
+    rebasin: bool = Field(
+        False,
+        description="first bring the hidden units of B and C into A's order (Git Re-Basin); takes a while",
+        json_schema_extra=hint(label="Units in A's order", level="more", when={"method": ALPHA}),
     )
     density: Annotated[FiniteFloat, Field(gt=0, le=1)] = Field(
         0.2,
@@ -146,10 +168,11 @@ class Recipe(Options):
         description="a file of models/VAE to take the VAE's weights from; empty: merged",
         json_schema_extra=hint(model="vae", label="VAE", labels={"": "Merged"}, pair="vae"),
     )
-    arithmetic: Literal["float32", "stored"] = Field(
+    arithmetic: Literal["float32", "stored", "as_a"] = Field(
         "float32",
-        description="stored computes in the files' own format, rounding after every product as A1111 does",
-        json_schema_extra=hint(level="more", control="segments"),
+        description="stored: in the files' own formats, rounding after every product, as A1111 does; "
+        "as_a: in A's format, as SuperMerger does",
+        json_schema_extra=hint(level="more", control="segments", labels={"as_a": "As A"}),
     )
     missing: Literal["refuse", "keep"] = Field(
         "refuse",
@@ -183,6 +206,26 @@ class TryOptions(Recipe):
         description=Recipe.model_fields["method"].description,
         json_schema_extra=hint(control="cards", cards=CARDS),
     )
+    formula: Annotated[str, StringConstraints(max_length=1000)] = Field(
+        "",
+        description="the merge in one line, over the fields above: 0.7(A) + 0.3(B), A + 0.5(B - C)",
+        json_schema_extra=hint(label="Merge in one line", level="more", axis=True),
+    )
+
+    @model_validator(mode="after")
+    def _formula_is_one(self) -> "TryOptions":
+        self.resolved()
+        return self
+
+    def resolved(self) -> "TryOptions":
+        """The recipe with what its line means in the fields. Raises ValueError where it means nothing."""
+        if not self.formula.strip():
+            return self
+        try:
+            fields = fields_of_line(self.formula)
+        except ValueError as error:
+            raise ValueError(f"formula: {error}") from None
+        return TryOptions.model_validate({**self.model_dump(exclude={"formula"}), **fields})
 
 
 class MergeOptions(Recipe):

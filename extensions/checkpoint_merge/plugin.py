@@ -64,9 +64,10 @@ def actions() -> list[Action]:
 def join_job(job: JobContext) -> object | None:
     """Join where the request carries a recipe that changes something."""
     options = job.options
-    if not isinstance(options, TryOptions) or not (options.b or options.loras or options.vae):
+    if not isinstance(options, TryOptions):
         return None
-    return Trial(options, job.models)
+    recipe = options.resolved()
+    return Trial(recipe, job.models) if recipe.b or recipe.loras or recipe.vae else None
 
 
 class Trial:

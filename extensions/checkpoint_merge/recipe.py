@@ -87,7 +87,7 @@ def formula(options: Recipe, stems: Mapping[str, str]) -> str:
         return f"{rest}({a}) + {share}({b})"
     if options.method == "add_difference":
         return f"{a} + {share}({b} - {c})"
-    return f"{options.method} {share}({a}, {b}, {c})"
+    return f"{options.method} {share}({', '.join(filter(None, (a, b, c)))})"
 
 
 def fields_of(options: Recipe, models: Models) -> dict[str, str]:

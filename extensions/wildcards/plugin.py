@@ -1,57 +1,15 @@
-"""Wildcards in prompts: options and the hooks. The language is in `grammar.py`, the files in `files.py`."""
+"""Wildcards in prompts: the hooks. The language is in `grammar.py`, what it gives in `draws.py`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pydantic import ConfigDict, Field
-
-from webui.extension_api import (
-    BadRequestError,
-    Dialect,
-    GenerationRequest,
-    JobContext,
-    Options,
-    Word,
-    form_hint,
-    hint,
-    hookimpl,
-)
+from webui.extension_api import Dialect, GenerationRequest, JobContext, Options, PlannedImage, hookimpl
 
 from .files import WildcardFiles
-from .grammar import Chance, expanded
+from .options import NEGATIVE_TEMPLATE, TEMPLATE, WildcardOptions, dialect_of_wildcards
+from .picture_prompts import Wishes, pictures
 
 FOLDER = Path(__file__).with_name("wildcards")
-TEMPLATE, NEGATIVE_TEMPLATE = "Template", "Negative Template"  # keys of Dynamic Prompts
-MAX_TEMPLATE = 32_000  # characters
-
-
-class WildcardOptions(Options):
-    """Wildcards act in the prompts of requests that name this extension."""
-
-    model_config = ConfigDict(json_schema_extra=form_hint(summary="by the seed"))
-
-    enabled: bool = Field(
-        True,
-        description="decide __name__ and {a|b} in prompt and negative prompt by the seed",
-        json_schema_extra=hint(label="Wildcards in the prompt boxes"),
-    )
-    from_template: bool = Field(
-        False,
-        description="decide the two templates below, instead of what the prompt boxes hold",
-        json_schema_extra=hint(label="Use the templates instead"),
-    )
-    template: str = Field(
-        "",
-        max_length=MAX_TEMPLATE,
-        description="a prompt with wildcards; that of a pasted picture",
-        json_schema_extra=hint(control="lines", when={"from_template": [True]}),
-    )
-    negative_template: str = Field(
-        "",
-        max_length=MAX_TEMPLATE,
-        description="the same for the negative prompt",
-        json_schema_extra=hint(control="lines", when={"from_template": [True]}),
-    )
 
 
 @hookimpl
@@ -62,14 +20,8 @@ def request_options() -> type[Options]:
 
 @hookimpl
 def dialect() -> Dialect:
-    """The templates in infotexts. A pasted picture is made of its own prompt, unless the user wants its template."""
-    kept = {"enabled": False}
-    return Dialect(
-        infotext=(
-            Word(name=TEMPLATE, asks=True, option="template", otherwise={**kept}),
-            Word(name=NEGATIVE_TEMPLATE, asks=True, option="negative_template", otherwise={**kept}),
-        )
-    )
+    """What A1111's extension calls it."""
+    return dialect_of_wildcards()
 
 
 @hookimpl
@@ -78,42 +30,44 @@ def join_job(job: JobContext) -> object | None:
     options = job.options
     if not isinstance(options, WildcardOptions) or not (options.enabled or options.from_template):
         return None
-    return DecidedPrompts(FOLDER, options)
+    return DecidedPrompts(FOLDER, options, job.notice)
 
 
 class DecidedPrompts:
     """Decides the prompts of one job, for each image by its own seed."""
 
-    def __init__(self, folder: Path, options: WildcardOptions | None = None) -> None:
+    def __init__(
+        self, folder: Path, options: WildcardOptions | None = None, notice: Callable[[str], None] = lambda text: None
+    ) -> None:
         self._folder = folder
         self._options = options or WildcardOptions()
-        self._files: WildcardFiles | None = None
-        self._fields: dict[int, dict[str, str]] = {}
+        self._notice = notice
+        self._templates = ("", "")
+        self._images: Sequence[PlannedImage] = ()
 
     @hookimpl
-    def edit_image_request(self, request: GenerationRequest, index: int) -> GenerationRequest | None:
-        """The request of an image with its random parts decided."""
-        self._files = files = self._files or WildcardFiles(self._folder)
-        template, negative_template = self._templates(request)
-        chance = Chance(request.seed)
-        prompt = expanded(template, files, chance)
-        try:
-            negative = expanded(negative_template, files, chance)
-        except BadRequestError as error:
-            raise BadRequestError("negative_prompt", error.message) from None
-        told = {TEMPLATE: (template, prompt), NEGATIVE_TEMPLATE: (negative_template, negative)}
-        self._fields[index] = {key: raw for key, (raw, decided) in told.items() if raw != decided}
-        if (prompt, negative) == (request.prompt, request.negative_prompt):
-            return None
-        return request.with_(prompt=prompt, negative_prompt=negative)
+    def plan_images(self, request: GenerationRequest, images: Sequence[PlannedImage]) -> Sequence[PlannedImage] | None:
+        """The images with their random parts decided; in a combinatorial request, one of each combination."""
+        options, files = self._options, WildcardFiles(self._folder)
+        self._templates = (request.prompt, request.negative_prompt)
+        if options.from_template:
+            self._templates = (options.template, options.negative_template)
+        wishes = Wishes(
+            options.combinatorial, options.batches, options.max_pictures, options.fixed_seed, options.unlink_seed,
+            request.subseed_strength > 0, options.squash_spaces,
+        )  # fmt: skip
+        made = pictures(*self._templates, images, wishes, files)
+        if files.lack:
+            self._notice(files.lack)
+        self._images = made[:1] if options.only_first else made
+        return self._images
 
     @hookimpl
     def image_fields(self, index: int) -> Mapping[str, str] | None:
         """What an image's prompts were decided from."""
-        return self._fields.get(index) or None
-
-    def _templates(self, request: GenerationRequest) -> tuple[str, str]:
-        options = self._options
-        if options.from_template:
-            return options.template, options.negative_template
-        return request.prompt, request.negative_prompt
+        if not self._options.write_template or index >= len(self._images):
+            return None
+        template, negative = self._templates
+        image = self._images[index]
+        told = {TEMPLATE: (template, image.prompt), NEGATIVE_TEMPLATE: (negative, image.negative_prompt)}
+        return {key: raw for key, (raw, decided) in told.items() if raw != decided} or None

@@ -13,10 +13,11 @@ import pytest
 from extensions.checkpoint_merge.merging import merge
 from extensions.checkpoint_merge.options import MergeOptions
 from tests.extensions.merging import Folder
-from tests.reference import FURTHER, each, files
+from tests.reference import FURTHER, THIRD, each, files
 
 TOOLS = FURTHER / "merge"
-CASES = files("merge/*.json.gz")  # merges of checkpoints that are too large to stand beside the tests
+# Merges of checkpoints that are too large to stand beside the tests.
+CASES = [*files("merge/*.json.gz"), *sorted(THIRD.glob("merge/*.json.gz"))]
 METHODS = {
     "Weighted sum": "weighted_sum",
     "Add difference": "add_difference",
@@ -45,8 +46,10 @@ def options_of(case: dict[str, Any]) -> MergeOptions:
     args = case["args"]
     if "weights_alpha" in args:  # SuperMerger: computes in float32, adds what only B has
         return MergeOptions(
-            a=args["model_a"], b=args["model_b"], alpha_blocks=args["weights_alpha"], only_in_b="take", name="merged"
-        )
+            a=args["model_a"], b=args["model_b"], c=args["model_c"], method=METHODS[args["mode"]], name="merged",
+            alpha_blocks=args["weights_alpha"], elements=args["deep"], arithmetic="as_a", only_in_b="take",
+            missing="keep",
+        )  # fmt: skip
     names = [args[f"{place}_model_name"] or "" for place in ("primary", "secondary", "tertiary")]
     return MergeOptions(
         a=names[0], b=names[1], c=names[2], method=METHODS[args["interp_method"]], alpha=args["multiplier"],

@@ -105,6 +105,35 @@ def test_a_picture_of_a_recipe_says_what_was_merged(back: Back) -> None:
     assert np.array_equal(picture(back, extensions=asked), picture(back, extensions={"checkpoint_merge": recipe}))
 
 
+def test_merges_are_values_of_one_option_and_need_no_files(back: Back, folder: Folder) -> None:
+    """What a plot over merges varies: `checkpoint_merge.alpha`, or `checkpoint_merge.formula` for whole merges."""
+    before = folder.files()
+    recipe = {"b": "relative", "method": "weighted_sum"}
+    by_alpha = [picture(back, extensions={"checkpoint_merge": {**recipe, "alpha": alpha}}) for alpha in (0, 0.5)]
+    lines = ("1.0(tiny-sd1) + 0.0(relative)", "0.5(tiny-sd1) + 0.5(relative)")
+    by_line = [picture(back, extensions={"checkpoint_merge": {"formula": line}}) for line in lines]
+    assert np.array_equal(by_alpha[0], picture(back))
+    assert not np.array_equal(by_alpha[0], by_alpha[1])
+    for one, other in zip(by_alpha, by_line, strict=True):
+        assert np.array_equal(one, other)
+    assert folder.files() == before
+
+
+def test_units_in_another_order_make_the_same_picture(back: Back, folder: Folder) -> None:
+    base = folder.get("Stable-diffusion/tiny-sd1")
+    torch.manual_seed(7)
+    drawn = {name: deviation(one) * torch.randn(one.shape) for name, one in base.items() if one.dim() > 1}
+    folder.put("Stable-diffusion/stranger", base | {name: one.to(base[name].dtype) for name, one in drawn.items()})
+    recipe = {"b": "stranger", "method": "weighted_sum"}
+    plain, ordered = (
+        [picture(back, extensions={"checkpoint_merge": {**recipe, "alpha": alpha, "rebasin": rebasin}})
+         for alpha in (1, 0.5)]
+        for rebasin in (False, True)
+    )  # fmt: skip
+    assert np.abs(plain[0] - ordered[0]).max() <= 1
+    assert np.abs(plain[1] - ordered[1]).max() > 1
+
+
 def test_a_recipe_that_fails_leaves_the_model_as_it_was(back: Back) -> None:
     before = picture(back)
     faults = {

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.processing.reporters import Silent
-from webui.domain.request import GenerationRequest
+from webui.domain.inpainting import Inpainting
+from webui.domain.request import GenerationRequest, Img2Img
 from webui.domain.result import GenerationResult
 from webui.domain.settings import BackSettings
 from webui.output.parse import parse
@@ -84,6 +86,24 @@ def test_each_image_of_a_request_has_a_prompt_of_its_own(back: Back) -> None:
         alone = made(back, **asked, seed=image.request.seed).images[0]
         assert parse(alone.infotext)["Prompt"] == parse(image.infotext)["Prompt"] == image.request.prompt
         difference = np.abs(np.asarray(alone.image, np.int16) - np.asarray(image.image, np.int16))
+        assert difference.max() <= 1
+
+
+@pytest.mark.parametrize("starts_from_a_picture", [False, True])
+def test_combinations_fill_batches_and_the_last_may_be_smaller(back: Back, starts_from_a_picture: bool) -> None:
+    changes: dict[str, object] = {"batch_size": 2, "n_iter": 7}
+    if starts_from_a_picture:
+        grey = Image.new("RGB", (64, 64), "grey")
+        half = Image.linear_gradient("L").resize((64, 64))
+        changes["task"] = Img2Img(image=grey, inpainting=Inpainting(mask=half, content="noise", area="whole"))
+    wished = {"wildcards": {"combinatorial": True}}
+    result = made(back, prompt="a {red|blue|green} cat", extensions=wished, **changes)
+    assert [image.request.prompt for image in result.images] == [f"a {one} cat" for one in ("red", "blue", "green")]
+    assert [image.request.seed for image in result.images] == [5, 6, 7]
+    assert (result.request.n_iter, result.request.batch_size) == (2, 2)
+    if not starts_from_a_picture:  # there the noise in the masked part is drawn for the first batch
+        alone = made(back, prompt="a green cat", seed=7).images[0]
+        difference = np.abs(np.asarray(alone.image, np.int16) - np.asarray(result.images[2].image, np.int16))
         assert difference.max() <= 1
 
 

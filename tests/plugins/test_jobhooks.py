@@ -1,12 +1,16 @@
 """Hooks of a job: order, containment, undoing."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor
 
 from tests.narrowing import known
-from webui.domain.errors import Cancelled
+from webui.domain.errors import Cancelled, WebuiError
+from webui.domain.planned_image import PlannedImage
 from webui.domain.request import GenerationRequest
 from webui.extension_api.hookspecs import JobSpec
 from webui.extension_api.markers import hookimpl
@@ -103,6 +107,37 @@ def test_each_extension_gets_what_the_one_before_returned() -> None:
     assert hooks.edit_request(GenerationRequest(steps=5)).steps == 20
     nothing = Conditioning((), ())
     assert hooks.edit_conditioning(nothing) is nothing
+
+
+IMAGE = PlannedImage("a cat", "", 3, 4)
+
+
+class PlansTwice:
+    @hookimpl
+    def plan_images(self, images: Sequence[PlannedImage]) -> list[PlannedImage]:
+        return [replace(one, prompt=f"{one.prompt} {side}") for one in images for side in "lr"]
+
+
+class Plans:
+    def __init__(self, answer: object) -> None:
+        self._answer = answer
+
+    @hookimpl
+    def plan_images(self) -> object:
+        return self._answer
+
+
+def test_each_extension_plans_what_the_one_before_planned() -> None:
+    hooks = joined(a=PlansTwice(), b=Plans(None), c=PlansTwice())
+    planned = hooks.plan_images(GenerationRequest(), (IMAGE,))
+    assert [one.prompt for one in planned] == ["a cat l l", "a cat l r", "a cat r l", "a cat r r"]
+    assert {one.seed for one in planned} == {3}
+
+
+@pytest.mark.parametrize("answer", [[], ["a cat"], 5, [replace(IMAGE, seed=-1)], [replace(IMAGE, subseed=2**64)]])
+def test_a_plan_that_is_none_fails_the_job(answer: object) -> None:
+    with pytest.raises(WebuiError, match="extension a, plan_images"):
+        joined(a=Plans(answer)).plan_images(GenerationRequest(), (IMAGE,))
 
 
 def test_residuals_of_all_extensions_are_summed() -> None:

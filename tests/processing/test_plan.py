@@ -7,8 +7,10 @@ from PIL import Image
 
 from tests.narrowing import img2img
 from webui.domain.catalog import SAMPLERS
+from webui.domain.errors import BadRequestError
+from webui.domain.planned_image import PlannedImage
 from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img
-from webui.processing.plan import calls_of, image_request, make_plan
+from webui.processing.plan import calls_of, image_request, images_of, make_plan, with_images
 
 
 def seeds_of(**options: object) -> tuple[list[int], list[int]]:
@@ -67,3 +69,40 @@ def test_the_request_of_one_image_has_its_seed_and_its_picture() -> None:
 def test_further_images_take_the_seeds_that_follow(seed: int) -> None:
     following = [seed, seed + 1, seed + 2, seed + 3]
     assert seeds_of(seed=seed, subseed=seed, batch_size=2, n_iter=2) == (following, following)
+
+
+def image(number: int, prompt: str = "a") -> PlannedImage:
+    return PlannedImage(prompt, "", 100 + number, number)
+
+
+@pytest.mark.parametrize("count", [1, 4, 7])
+def test_planned_images_fill_batches_in_order(count: int) -> None:
+    images = tuple(image(number, f"cat {number}") for number in range(count))
+    plan = with_images(make_plan(GenerationRequest(batch_size=3, n_iter=2, seed=5)), images)
+    assert images_of(plan) == images
+    assert [len(batch.seeds) for batch in plan.batches[:-1]] == [3] * (len(plan.batches) - 1)
+    assert [index for batch in plan.batches for index in batch.indices] == list(range(count))
+    assert (plan.request.n_iter, plan.request.prompt) == (len(plan.batches), "cat 0")
+
+
+def test_images_with_networks_of_their_own_are_made_one_by_one() -> None:
+    images = (image(0, "a <lora:x:1>"), image(1, "a"), image(2, "a"))
+    plan = with_images(make_plan(GenerationRequest(batch_size=3, seed=5)), images)
+    assert [batch.seeds for batch in plan.batches] == [(100,), (101,), (102,)]
+    assert images_of(plan) == images
+
+
+def test_more_images_than_a_request_may_make_are_refused() -> None:
+    plan = make_plan(GenerationRequest(width=2048, height=2048, steps=150, seed=5))
+    with pytest.raises(BadRequestError, match=r"^n_iter: 100 batches of 1 .* in one request"):
+        with_images(plan, [image(number) for number in range(100)])
+    with pytest.raises(BadRequestError, match="1001 batches"):
+        with_images(plan, [image(number) for number in range(1001)])
+
+
+def test_images_that_start_from_a_picture_each_fill_their_batches() -> None:
+    task = Img2Img(image=Image.new("RGB", (8, 8)), further_images=(Image.new("RGB", (8, 8)),))
+    plan = make_plan(GenerationRequest(task=task, batch_size=2, seed=5))
+    assert len(with_images(plan, [image(number) for number in range(4)]).batches) == 2
+    with pytest.raises(BadRequestError, match=r"^batch_size: 3 images"):
+        with_images(plan, [image(number) for number in range(3)])

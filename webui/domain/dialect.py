@@ -4,10 +4,11 @@ Reading requests and texts by these declarations is in `webui/api/sdapi/dialect/
 `webui/output/extension_keys.py`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from webui.domain.fields import Frozen
 
@@ -99,9 +100,12 @@ class Dialect(Frozen):
         infotext: keys of infotexts. An asking key asks where it is there. The extension writes them by `image_fields`.
         info: keys of the API's `info`.
         script_names: titles under which clients send its `alwayson_scripts`, beside its name; compared without regard
-            to case, spaces and dashes.
+            to case, spaces, dashes and a version at their end.
         script_args: options by their place among the values that clients send there, "" where one goes nowhere; empty:
             in the order in which the options are declared.
+        script_always: options that a request which names one of its scripts has besides, unless it says otherwise.
+        unasked: a regular expression. A prompt of A1111's API in which it finds something asks for the extension even
+            where nothing names it, because A1111's is switched on as it comes; "": none does.
     """
 
     generation: tuple[Word, ...] = ()
@@ -110,6 +114,17 @@ class Dialect(Frozen):
     info: tuple[Told, ...] = ()
     script_names: tuple[str, ...] = ()
     script_args: tuple[str, ...] = ()
+    script_always: Values = Field(default_factory=dict)
+    unasked: str = Field("", max_length=200)
+
+    @field_validator("unasked")
+    @classmethod
+    def _is_a_pattern(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from None
+        return pattern
 
     @model_validator(mode="after")
     def _settings_where_there_are_some(self) -> "Dialect":
@@ -125,6 +140,7 @@ class Dialect(Frozen):
         for word in (*self.generation, *self.extras, *self.infotext):
             yield from ((word.name, option) for option in word.options())
         yield from (("script_args", option) for option in self.script_args if option)
+        yield from (("script_always", option) for option in self.script_always)
         for told in self.info:
             yield from ((told.key, option) for option in told.words)
 
@@ -135,8 +151,8 @@ class Dialect(Frozen):
 
 
 def script_key(title: str) -> str:
-    """A title of `alwayson_scripts` in the form in which it is compared."""
-    return title.lower().replace(" ", "_").replace("-", "_")
+    """A title of `alwayson_scripts` in the form in which it is compared: without a version such as `v2.17.1`."""
+    return re.sub(r"_v\d[\d.]*$", "", title.lower().replace(" ", "_").replace("-", "_"))
 
 
 def placed(options: dict[str, Any], path: str, value: Any) -> None:

@@ -74,6 +74,7 @@ class Progress:
         step: sampling steps done in this batch; `steps` how many there are.
         batch: index of the batch now made, of `batches`.
         preview: JPEG bytes of the current estimate, or None where nothing new is to be seen.
+        images: how many pictures the job makes, where it is planned already; 0: as many as its request says.
     """
 
     phase: Phase = "waiting"
@@ -82,6 +83,7 @@ class Progress:
     batch: int = 0
     batches: int = 1
     preview: bytes | None = None
+    images: int = 0
 
     @property
     def fraction(self) -> float:

@@ -3,6 +3,7 @@ a change of this package, and `API_VERSION` grows with it.
 
 Requests, as hooks see and change them: `GenerationRequest` with its tasks `Txt2Img` and `Img2Img`, `Inpainting`.
 Pictures in requests and options: `Picture`, and `ImageField` for a field of options that takes one in base64.
+`PlannedImage` is one image before it is made.
 `NetworkTag` is one `<kind:name:...>` of a prompt, `SamplerInfo` what is known of a sampler, `Notice` what a user hears.
 `Dialect`, `Word`, `Item` and `Told` say what A1111's words mean to an extension. `Account` is what a loader fills
 about a file, so that what nobody read is said.
@@ -24,6 +25,7 @@ from webui.domain.errors import (
 )
 from webui.domain.images import ImageField, Picture
 from webui.domain.inpainting import Inpainting
+from webui.domain.planned_image import PlannedImage
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import Notice
 from webui.library.accounting import Account
@@ -43,6 +45,7 @@ __all__ = [
     "NotFiniteError",
     "Notice",
     "Picture",
+    "PlannedImage",
     "SamplerInfo",
     "Told",
     "Txt2Img",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # the specs are read without torch
     from torch import Tensor
 
     from webui.domain.dialect import Dialect
+    from webui.domain.planned_image import PlannedImage
     from webui.domain.request import GenerationRequest
     from webui.extension_api.action import Action
     from webui.extension_api.job_context import JobContext
@@ -80,6 +81,15 @@ class JobSpec:
         """Before planning. Return a changed request, or None. An error fails the job: no work is lost yet.
 
         Styles are merged into the prompts; tags such as `<lora:name:1>` still stand in them.
+        """
+
+    @hookspec
+    def plan_images(self, request: GenerationRequest, images: Sequence[PlannedImage]) -> Sequence[PlannedImage] | None:
+        """Before the work, once: the images that the job would make, in order. Return others, also more or fewer, with
+        prompts and seeds of their own, or None. An error fails the job.
+
+        They are made in batches of the request's `batch_size`, the last of which may be smaller. `request` has its seed
+        drawn. Of several extensions each is given what the one before it planned.
         """
 
     @hookspec

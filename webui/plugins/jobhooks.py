@@ -16,7 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from webui.domain.errors import BadRequestError, Cancelled, WebuiError
-from webui.domain.request import GenerationRequest
+from webui.domain.planned_image import PlannedImage
+from webui.domain.request import MAX_SEED, GenerationRequest
 from webui.domain.result import Notice
 from webui.extension_api.hookspecs import JobSpec
 from webui.extension_api.job_context import ModelTraits
@@ -129,6 +130,17 @@ class JobHooks:
     def has(self, hook: str) -> bool:
         """Whether an extension of this job has a hook."""
         return bool(self._of(hook))
+
+    def plan_images(self, request: GenerationRequest, images: Sequence[PlannedImage]) -> Sequence[PlannedImage]:
+        """Chain the images of the job. Faults are fatal."""
+        for impl in self._of("plan_images"):
+            try:
+                new = self.call(impl, {"request": request, "images": tuple(images)})
+                if new is not None:
+                    images = _as_images(new)
+            except Exception as error:
+                self.fail_early(impl.plugin_name, "plan_images", error)
+        return images
 
     def edit_image_request(self, request: GenerationRequest, index: int) -> GenerationRequest:
         """Chain the requests of one image, of which only the prompts may change. Faults are fatal."""
@@ -335,6 +347,17 @@ def _sorted(manager: pluggy.PluginManager) -> dict[str, tuple[pluggy.HookImpl, .
 def _turn(impl: pluggy.HookImpl) -> int:
     """Who asked to be first or last is; the others keep the order in which they joined."""
     return 1 - impl.tryfirst + impl.trylast
+
+
+def _as_images(planned: Sequence[PlannedImage]) -> tuple[PlannedImage, ...]:
+    images = tuple(planned)
+    if not images:
+        raise ExtensionError("planned no images; return None to leave them as they are")
+    for image in images:
+        is_a(PlannedImage)(image, None)
+        if not 0 <= min(image.seed, image.subseed) <= max(image.seed, image.subseed) <= MAX_SEED:
+            raise ExtensionError(f"planned an image with the seeds {image.seed} and {image.subseed}")
+    return images
 
 
 def _only_prompts(new: GenerationRequest, old: GenerationRequest) -> None:

@@ -2,6 +2,7 @@
 to start from, encodes the text and runs the sampler.
 """
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -109,6 +110,7 @@ class BatchSampler:
     def _after(self, one: Pass, batch: Batch, before: Made | None) -> Made | None:
         """What a pass makes of what the one before made; None where it was stopped with nothing to be seen."""
         batch = one.plan.batches[batch.index]  # with the texts of this pass
+        one = _fitting(one, batch)
         self._use_networks(batch.networks, hires=one.hires is not None)
         with ExitStack() as until_the_end:
             model = self._model_of(one, until_the_end)
@@ -180,9 +182,21 @@ class BatchSampler:
                 lambda model: self._hooks.edit_conditioning(
                     self._tools.texts.encode(one.plan, batch, model, self._brought)
                 ),
-                self.start.image_channels if self.start else None,
+                self._channels_for(batch),
             )
         return origin, stages
+
+    def _channels_for(self, batch: Batch) -> Callable[[LoadedModel], Tensor | None] | None:
+        """What gives the channels beside the latents of a job that starts from pictures; None for others."""
+        start = self.start
+        if start is None:
+            return None
+
+        def channels(model: LoadedModel) -> Tensor | None:
+            whole = start.image_channels(model)
+            return None if whole is None else whole[: len(batch.seeds)]
+
+        return channels
 
     def _enlarged(self, hires: Hires, batch: Batch, model: LoadedModel, before: Made | None) -> Enlarged:
         """The result of the first pass, or the finished picture given instead of it, at the size of the second pass."""
@@ -223,3 +237,11 @@ class BatchSampler:
                 )
         except Cancelled:
             return None
+
+
+def _fitting(one: Pass, batch: Batch) -> Pass:
+    """The pass as a batch has it: the last batch may be smaller than the others."""
+    request = one.plan.request
+    if len(batch.seeds) == request.batch_size:
+        return one
+    return replace(one, plan=replace(one.plan, request=request.model_copy(update={"batch_size": len(batch.seeds)})))

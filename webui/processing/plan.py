@@ -7,8 +7,11 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pydantic import ValidationError
+
 from webui.domain.catalog import SAMPLERS, SamplerInfo
 from webui.domain.errors import BadRequestError
+from webui.domain.planned_image import PlannedImage
 from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img, Txt2Img
 from webui.domain.upscale import Upscale
 from webui.prompt.composition import NetworkTag, extra_networks, strip_comments
@@ -129,28 +132,60 @@ def make_plan(request: GenerationRequest) -> Plan:
     )
 
 
-def with_texts(plan: Plan, texts: Sequence[ImageText]) -> Plan:
-    """The plan with a text for each image of the job.
+def images_of(plan: Plan) -> tuple[PlannedImage, ...]:
+    """Every image of the job, in order."""
+    return tuple(
+        PlannedImage(text.prompt, text.negative_prompt, seed, subseed)
+        for batch in plan.batches
+        for text, seed, subseed in zip(batch.texts, batch.seeds, batch.subseeds, strict=True)
+    )
+
+
+def with_images(plan: Plan, images: Sequence[PlannedImage]) -> Plan:
+    """The plan with these images instead of its own, in batches of the same size; the last may be smaller.
 
     Networks act on a whole batch: where its images ask for different ones, every image of the job is made by itself.
 
     Raises:
-        BadRequestError: they would have to, and start from a picture each.
+        BadRequestError: they would have to, and start from a picture each; or they are more than a request may make.
     """
-    ends = [(batch.first, batch.first + len(batch.seeds)) for batch in plan.batches]
-    groups = [tuple(texts[first:end]) for first, end in ends]
-    if any(len({extra_networks(text.prompt)[1] for text in group}) > 1 for group in groups):
-        task = plan.request.task
-        if isinstance(task, Img2Img) and task.further_images:
+    request = plan.request
+    size = request.batch_size
+    task = request.task
+    starts_each = isinstance(task, Img2Img) and task.further_images
+    if starts_each and len(images) % size:
+        raise BadRequestError(
+            "batch_size", f"{len(images)} images are planned, but each batch starts from {size} pictures"
+        )
+    groups = [images[first : first + size] for first in range(0, len(images), size)]
+    if any(len({extra_networks(one.prompt)[1] for one in group}) > 1 for group in groups):
+        if starts_each:
             raise BadRequestError("prompt", "asks for different networks in images that start from a picture each")
-        if plan.request.images > MAX_BATCHES:
-            raise BadRequestError("n_iter", f"more than {MAX_BATCHES} images whose prompts ask for different networks")
-        plan = make_plan(plan.request.with_(batch_size=1, n_iter=plan.request.images))
-        groups = [(text,) for text in texts]
-    request = plan.request.with_(prompt=texts[0].prompt, negative_prompt=texts[0].negative_prompt)
-    encoded, networks = extra_networks(request.prompt)
-    batches = tuple(replace(batch, texts=group) for batch, group in zip(plan.batches, groups, strict=True))
-    return replace(plan, request=request, prompt=encoded, networks=networks, batches=batches)
+        groups, size = [(one,) for one in images], 1
+    if len(groups) > MAX_BATCHES:
+        raise BadRequestError("n_iter", f"{len(groups)} batches are planned; at most {MAX_BATCHES} are made in one job")
+    request = _with_batches(request, size, len(groups))
+    batches = tuple(_batch_of(group, index, index * size) for index, group in enumerate(groups))
+    text = batches[0].texts[0]
+    return of_image(replace(plan, request=request, batches=batches), text)
+
+
+def _with_batches(request: GenerationRequest, size: int, count: int) -> GenerationRequest:
+    try:
+        return request.with_(batch_size=size, n_iter=count)
+    except ValidationError as error:
+        told = error.errors(include_url=False, include_context=False, include_input=False)[0]["msg"]
+        raise BadRequestError("n_iter", f"{count} batches of {size} are planned: {told}") from None
+
+
+def _batch_of(images: Sequence[PlannedImage], index: int, first: int) -> Batch:
+    return Batch(
+        index,
+        tuple(one.seed for one in images),
+        tuple(one.subseed for one in images),
+        first,
+        tuple(ImageText(one.prompt, one.negative_prompt) for one in images),
+    )
 
 
 def of_image(plan: Plan, text: ImageText) -> Plan:

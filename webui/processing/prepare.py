@@ -5,10 +5,11 @@ notices.
 import time
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from webui import VERSION
 from webui.domain.errors import BadRequestError, UnknownModelError, UnusableFileError
+from webui.domain.planned_image import PlannedImage
 from webui.domain.request import GenerationRequest
 from webui.domain.result import ModelFacts, Notice, Progress
 from webui.extension_api.job_context import ModelTraits
@@ -23,7 +24,7 @@ from webui.processing.hires import hires_of
 from webui.processing.inpaint import settled, tells_of_mask
 from webui.processing.passes import Pass, passes_of
 from webui.processing.patching import Patching
-from webui.processing.plan import ImageText, Plan, image_request, make_plan, with_texts
+from webui.processing.plan import ImageText, Plan, image_request, images_of, make_plan, of_image, with_images
 from webui.processing.ports import Reporter
 from webui.processing.stages import StageFiles
 from webui.processing.texts import Texts
@@ -92,7 +93,7 @@ class Preparation:
         model = self._loaded(base)
         seconds = time.monotonic() - began
         hooks.model = traits_of(model)
-        plan = own_texts(make_plan(request.with_(checkpoint=base.checkpoint.name)), hooks)
+        plan = own_images(make_plan(request.with_(checkpoint=base.checkpoint.name)), hooks)
         later = spec.family if second is None else self._family(second)
         passes = passes_of(plan, base, second or base, refiner, later.latents.cell)
         if passes[-1].hires is not None:
@@ -173,16 +174,22 @@ class Preparation:
         return f"{stage.checkpoint.stem} [{self._library.short_hash(stage.checkpoint)}]" if stage else ""
 
 
-def own_texts(plan: Plan, hooks: JobHooks) -> Plan:
-    """The plan with the prompts that extensions give to each of its images."""
-    if not hooks.has("edit_image_request"):
+def own_images(plan: Plan, hooks: JobHooks) -> Plan:
+    """The plan with the images that extensions plan, and with the prompts that they give to each."""
+    plans, edits = hooks.has("plan_images"), hooks.has("edit_image_request")
+    if not plans and not edits:
         return plan
-    texts: list[ImageText] = []
-    for batch in plan.batches:
-        for position, (seed, subseed) in enumerate(zip(batch.seeds, batch.subseeds, strict=True)):
-            one = hooks.edit_image_request(image_request(plan, seed, subseed, position), batch.first + position)
-            texts.append(ImageText(one.prompt, one.negative_prompt))
-    return with_texts(plan, texts)
+    images = hooks.plan_images(plan.request, images_of(plan))
+    if edits:
+        size = plan.request.batch_size
+        images = [_edited(plan, one, index, index % size, hooks) for index, one in enumerate(images)]
+    return with_images(plan, images)
+
+
+def _edited(plan: Plan, image: PlannedImage, index: int, position: int, hooks: JobHooks) -> PlannedImage:
+    own = of_image(plan, ImageText(image.prompt, image.negative_prompt))
+    request = hooks.edit_image_request(image_request(own, image.seed, image.subseed, position), index)
+    return replace(image, prompt=request.prompt, negative_prompt=request.negative_prompt)
 
 
 def notices_of(model: LoadedModel) -> tuple[Notice, ...]:

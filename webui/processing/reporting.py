@@ -12,6 +12,7 @@ from webui.domain.errors import Cancelled
 from webui.domain.result import GeneratedImage, Phase, Progress
 from webui.library.family import LatentFormat
 from webui.processing.passes import Pass
+from webui.processing.plan import Batch
 from webui.processing.ports import Reporter
 from webui.processing.preview import preview
 from webui.sampling.steps import Step, Watch
@@ -53,20 +54,22 @@ class RunReport:
         timings: seconds by phase.
     """
 
-    def __init__(self, reporter: Reporter, passes: Sequence[Pass], batches: int, preview_every: int) -> None:
+    def __init__(
+        self, reporter: Reporter, passes: Sequence[Pass], batches: Sequence[Batch], preview_every: int
+    ) -> None:
         """`preview_every`: steps from one preview to the next; 0 makes none."""
         self.stopped = ""
         self.timings: dict[str, float] = {}
         self._reporter = reporter
         self._steps = sum(one.steps for one in passes)
-        self._batches = batches
+        self._batches, self._images = len(batches), sum(len(batch.seeds) for batch in batches)
         self._preview_every = preview_every
 
     @contextmanager
     def timed(self, phase: Phase, batch: int) -> Iterator[None]:
         """Report a phase and add its seconds to the timings."""
         done = self._steps if phase == "decoding" else 0
-        self._reporter.progress(Progress(phase, done, self._steps, batch, self._batches))
+        self._reporter.progress(Progress(phase, done, self._steps, batch, self._batches, None, self._images))
         began = time.monotonic()
         try:
             yield
@@ -91,7 +94,9 @@ class RunReport:
             seen = self._preview_every and done % self._preview_every == 0
             picture = preview(denoised, form) if seen else None
             steps = max(self._steps, before + step.total, before + done)
-            self._reporter.progress(Progress("sampling", before + done, steps, batch, self._batches, picture))
+            self._reporter.progress(
+                Progress("sampling", before + done, steps, batch, self._batches, picture, self._images)
+            )
             self.look()
 
         return watch

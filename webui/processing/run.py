@@ -63,7 +63,7 @@ class Pipeline:
         request = hooks.edit_request(merged(request, self._tools.texts.styles(request.styles)))
         self._tools.upscalers.check(request)
         job = self._preparation.prepare(request, hooks, reporter)
-        report = RunReport(reporter, job.passes, len(job.plan.batches), self._preview_every)
+        report = RunReport(reporter, job.passes, job.plan.batches, self._preview_every)
         images, notices, stopped = self._made(job, hooks, reporter, report, there)
         if not images and not there:
             raise Cancelled("stopped before the first image was made")

@@ -120,7 +120,7 @@ def sample_batch(
         first = first * task.noise_multiplier
     init, mask = None, None
     if origin is not None:
-        init = origin.latents.to(first).expand_as(first)
+        init = origin.latents[: len(first)].to(first).expand_as(first)
         mask = origin.mask_for(init)
         if plan.walk.schedule == 0:
             return Sampled(init, complete=True, padded=False)

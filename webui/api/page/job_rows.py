@@ -54,7 +54,7 @@ def row_of(job: AnyJob, now: AnyStatus, *, forever: bool, title: str = "") -> Jo
         position=now.position if now.state == "queued" else None,
         reason=_reason(now)[:LONGEST_REASON],
         pictures=len(indices),
-        expected=_expected(job.work),
+        expected=_expected(job.work, now.progress),
         thumb=_thumb(job, indices),
         created=job.created,
         forever=forever,
@@ -91,7 +91,7 @@ def progress_of(job: AnyJob, now: AnyStatus, preview: str | None) -> JobProgress
             phase=progress.text[:LONGEST_TITLE], image=0, images=0, seconds_left=left, preview=preview,
         )  # fmt: skip
     at = progress if isinstance(progress, Progress) else Progress()
-    images = _expected(job.work)
+    images = _expected(job.work, at)
     size = job.work.batch_size if isinstance(job.work, GenerationRequest) else 1
     return JobProgressed(
         id=job.id, fraction=at.fraction, step=at.step, steps=at.steps, phase=at.phase,
@@ -142,9 +142,12 @@ def _facts(work: object) -> str:
     return f"{work.width} × {work.height} · {work.steps} steps"
 
 
-def _expected(work: object) -> int:
+def _expected(work: object, progress: object) -> int:
+    """How many pictures a job makes: an extension may plan others than its request says."""
     if not isinstance(work, GenerationRequest):
         return 0
+    if isinstance(progress, Progress) and progress.images:
+        return progress.images
     return len(work.task.images) if isinstance(work.task, Upscale) else work.images
 
 

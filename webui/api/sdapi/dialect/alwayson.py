@@ -65,7 +65,8 @@ def place_of(path: Loc, scripts: Mapping[str, Any], extensions: Sequence[Extensi
             return (*start, *rest[1:])
         if len(args) == 1 and isinstance(args[0], dict):
             return (*start, 0, *rest)
-        position = list(fields).index(str(rest[0])) if rest[0] in fields else None
+        names = info.dialect.script_args or tuple(fields)
+        position = names.index(str(rest[0])) if rest[0] in names else None
         return (*start, *rest) if position is None else (*start, position, *rest[1:])
     return None
 

@@ -5,6 +5,7 @@ extensions carry out, so that they are refused where there is none.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -45,6 +46,35 @@ def options_of_generation(
     deciding = given.first(OF_GENERATION)
     if deciding is not None:
         _refuse_unheard(given, [deciding], [info.dialect.generation for info in _in_use(extensions)])
+    return options
+
+
+def beside_scripts(
+    named: Mapping[str, Mapping[str, Any]],
+    texts: Sequence[str],
+    settings: Mapping[str, Any],
+    extensions: Sequence[ExtensionInfo],
+) -> Options:
+    """Options of the extensions that `alwayson_scripts` names, with what their dialects add to them; and of those that
+    a prompt asks for, because A1111's are switched on as they come.
+
+    Args:
+        named: options by extension, as `alwayson_scripts` has them.
+        texts: the prompts.
+        settings: of this request (`override_settings`).
+    """
+    options: Options = {name: dict(values) for name, values in named.items()}
+    for info in _in_use(extensions):
+        dialect, given = info.dialect, _Given({}, settings)
+        if info.name not in options:
+            if not dialect.unasked or not any(re.search(dialect.unasked, text) for text in texts):
+                continue
+            options[info.name] = {}
+        set_here = [word for word in dialect.generation if word.setting and given.of(word) is not None]
+        added: dict[str, Any] = {}
+        for path, value in dialect.script_always.items():
+            placed(added, path, value)
+        options[info.name] = {**added, **given.read(set_here), **options[info.name]}
     return options
 
 

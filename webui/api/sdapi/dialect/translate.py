@@ -11,6 +11,7 @@ from webui.api.body import InvalidBodyError, Loc
 from webui.api.sdapi.dialect.alwayson import options_of, place_of
 from webui.api.sdapi.dialect.hires_body import HIRES_PATH, hires_values
 from webui.api.sdapi.dialect.honoured import (
+    beside_scripts,
     extension_settings,
     options_of_generation,
     own_settings,
@@ -157,7 +158,8 @@ def _put_extensions(
     scripts = {title: script for title, script in body.alwayson_scripts.items() if not _is_the_tasks_own(title, body)}
     fields, overrides = {**sent, **dict(body)}, body.override_settings or {}
     honoured = options_of_generation(fields, overrides, extensions)
-    draft.put("extensions", {**honoured, **options_of(scripts, extensions)}, "alwayson_scripts")
+    named = beside_scripts(options_of(scripts, extensions), (body.prompt, body.negative_prompt), overrides, extensions)
+    draft.put("extensions", {**honoured, **named}, "alwayson_scripts")
 
     def place(path: Loc) -> Loc | None:
         named = place_of(path, scripts, extensions) if len(path) > 1 else None
