@@ -13,6 +13,7 @@ JOB_HOOKS = (
     "edit_conditioning(self, conditioning)",
     "pre_step(self, step, latents)",
     "unet_residuals(self, call)",
+    "call_network(self, call, network)",
     "edit_denoised(self, step, denoised, cond, uncond)",
     "post_step(self, step, latents, denoised)",
     "edit_pixels(self, pixels, index)",

@@ -12,7 +12,7 @@ from webui.domain.request import UniPC
 from webui.sampling.loop import StepDenoiser, sample
 from webui.sampling.samplers import SamplerOptions
 from webui.sampling.stepping import SolverRange
-from webui.sampling.steps import ModelCall, Residuals, Step, StepHooks, StepNoise, Watch
+from webui.sampling.steps import CallNetwork, ModelCall, Residuals, Step, StepHooks, StepNoise, Watch
 from webui.sampling.timestep import EpsilonModel, Guided, sample_timesteps
 
 SIGMA_MIN, SIGMA_MAX = 0.0291675, 14.6146
@@ -29,6 +29,9 @@ class NoHooks:
 
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
         return None
+
+    def call_network(self, call: ModelCall, network: CallNetwork) -> Tensor:
+        return network(call)
 
     def refuse_residuals(self, error: Exception) -> None:
         raise error

@@ -65,6 +65,17 @@ def check_residuals(new: Any, call: ModelCall) -> None:
         _refuse_not_finite(one)
 
 
+def check_output(new: Any, call: ModelCall) -> None:
+    """Raises ExtensionError unless it can be the network's output for a call: finite numbers for each row and cell."""
+    if not isinstance(new, Tensor):
+        raise ExtensionError(f"returned {type(new).__name__}, expected a tensor")
+    rows, _, height, width = call.sample.shape
+    if new.ndim != 4 or (len(new), *new.shape[2:]) != (rows, height, width):
+        raise ExtensionError(f"returned {tuple(new.shape)}, expected ({rows}, channels, {height}, {width})")
+    if torch.isfinite(call.sample).all():
+        _refuse_not_finite(new)
+
+
 def check_conditioning(new: Any, old: Conditioning) -> None:
     """Raises ExtensionError unless it is the text of as many images, of the same width, without NaN."""
     is_a(Conditioning)(new, old)
