@@ -89,6 +89,18 @@ class Told(Frozen):
     words: Values = Field(default_factory=dict)
 
 
+class Entries(Frozen):
+    """Entries of a list among the values of a script, one after another, each so many values.
+
+    Attributes:
+        option: the list.
+        args: the options of an entry, by their place among its values; "" where one goes nowhere.
+    """
+
+    option: str = Field(min_length=1)
+    args: tuple[str, ...] = Field(min_length=1)
+
+
 class Dialect(Frozen):
     """How A1111's clients and texts speak of an extension. Words are read in their order; a later one overrides.
 
@@ -102,6 +114,7 @@ class Dialect(Frozen):
             to case, spaces and dashes.
         script_args: options by their place among the values that clients send there, "" where one goes nowhere; empty:
             in the order in which the options are declared.
+        script_entries: what the values behind those of `script_args` are.
     """
 
     generation: tuple[Word, ...] = ()
@@ -110,6 +123,7 @@ class Dialect(Frozen):
     info: tuple[Told, ...] = ()
     script_names: tuple[str, ...] = ()
     script_args: tuple[str, ...] = ()
+    script_entries: Entries | None = None
 
     @model_validator(mode="after")
     def _settings_where_there_are_some(self) -> "Dialect":
@@ -125,6 +139,8 @@ class Dialect(Frozen):
         for word in (*self.generation, *self.extras, *self.infotext):
             yield from ((word.name, option) for option in word.options())
         yield from (("script_args", option) for option in self.script_args if option)
+        if self.script_entries:
+            yield ("script_entries", self.script_entries.option)
         for told in self.info:
             yield from ((told.key, option) for option in told.words)
 

@@ -167,9 +167,9 @@ class JobSpec:
         """After `edit_pixels`, once for each image; `index` counts them in the job. Return a new image, or None."""
 
     @hookspec
-    def image_fields(self, index: int) -> Mapping[str, str] | None:
+    def image_fields(self, index: int) -> Mapping[str, Any] | None:
         """After `edit_image`, for each image; `index` counts them in the job. Return fields of its infotext
-        (`{"Lora hashes": "a: 123"}`), or None.
+        (`{"Lora hashes": "a: 123"}`), or None. A value that is a dict is written as JSON.
         """
 
     @hookspec

@@ -1,5 +1,6 @@
 """What hooks are given, as copies, and what they may answer."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from operator import is_
@@ -95,6 +96,11 @@ def check_context(value: Any) -> None:
     """Raises ExtensionError unless it is a context manager."""
     if not (hasattr(value, "__enter__") and hasattr(value, "__exit__")):
         raise ExtensionError(f"returned {type(value).__name__}, expected a context manager")
+
+
+def told_value(value: Any) -> str | dict[str, Any]:
+    """A value of an infotext's field: text, or an object as plain data. Raises TypeError where it is no JSON."""
+    return json.loads(json.dumps(value)) if isinstance(value, dict) else str(value)
 
 
 def is_a(kind: type) -> Callable[[Any, Any], None]:

@@ -31,6 +31,7 @@ from webui.plugins.answers import (
     copied,
     is_a,
     refuse_change,
+    told_value,
 )
 from webui.plugins.calling import Calls, ExitError, ExtensionError, MarkedContext, reason, said
 from webui.plugins.network_calls import Outside
@@ -253,16 +254,16 @@ class JobHooks:
             text = f"the network cannot use the residuals that it returned: {said(error)}"
             self._drop(name, "unet_residuals", ExtensionError(text))
 
-    def fields(self, index: int) -> dict[str, str]:
+    def fields(self, index: int) -> dict[str, str | dict[str, Any]]:
         """Fields of all extensions for the infotext of an image, and which of them were dropped."""
-        fields: dict[str, str] = {}
+        fields: dict[str, str | dict[str, Any]] = {}
         for impl in self._of("image_fields"):
             try:
                 with self._calls.inside(impl.plugin_name, "image_fields"):
                     mine = self.call(impl, {"index": index})
                     if mine is not None:
                         is_a(Mapping)(mine, fields)
-                        fields |= {str(key): str(value) for key, value in mine.items()}
+                        fields |= {str(key): told_value(value) for key, value in mine.items()}
             except Exception as error:
                 self._drop(impl.plugin_name, "image_fields", error)
         return fields | ({"Failed extensions": ", ".join(self._dropped)} if self._dropped else {})
