@@ -1,10 +1,10 @@
 """The part of the interface for modules of extensions that work on tensors. It loads torch.
 
 Types that are a part of the contract as they stand: what hooks are handed (`Step`, `Place`, `ModelCall`, `Window`,
-`Residuals`, `Conditioning` with its `Span`s, `PromptTexts`, `Embedding`, `LoadedModel` with its `TextStack` and
-`ClipTower`), a file's tensors (`TensorFile`, `TensorReader`), what a checkpoint is (`ModelSpec`, `Family`,
-`LatentFormat`), how its layers are named (`Layout`), and networks that draw maps (`DepthNetwork`, `Segmenter`). The
-functions below stay as they are even where the code behind them moves or changes.
+`Residuals`, `Conditioning` with its `Span`s, `PromptTexts`, `Embedding`, `LoadedModel` with its `TextStack`, its
+`ClipTower` and its VAE, whose `in_tiles` takes a `VaeTiling`), a file's tensors (`TensorFile`, `TensorReader`), what a
+checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`), and networks that draw maps
+(`DepthNetwork`, `Segmenter`). The functions below stay as they are even where the code behind them moves or changes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +31,7 @@ from webui.weights.families.contract import networks_of
 from webui.weights.model import LoadedModel
 from webui.weights.tensors import TensorFile
 from webui.weights.text_encoders import ClipTower, TensorReader
+from webui.weights.vae_tiles import VaeTiling
 
 __all__ = [
     "ClipTower",
@@ -52,6 +53,7 @@ __all__ = [
     "TensorFile",
     "TensorReader",
     "TextStack",
+    "VaeTiling",
     "Window",
     "build_depth",
     "build_segmenter",

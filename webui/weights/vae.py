@@ -2,18 +2,22 @@
 not finite are an error, never a black picture.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor
 
 from webui.domain.errors import NotFiniteError
 from webui.library.family import LatentFormat
+from webui.weights import vae_tiles
 from webui.weights.colour_fit import ColourFit, fit_colours
 from webui.weights.tiles import decode_in_tiles
+from webui.weights.vae_tiles import DECODER_PAD, ENCODER_PAD, VaeTiling, is_large
 
 Work = Callable[[Tensor], Tensor]
 
@@ -44,6 +48,16 @@ class VaeWrapper:
         self.downscale = downscale
         self.told = told
         self._name = name
+        self._tiling: VaeTiling | None = None
+
+    @contextmanager
+    def in_tiles(self, tiling: VaeTiling) -> Iterator[None]:
+        """While entered, large pictures are encoded and decoded tile by tile."""
+        before, self._tiling = self._tiling, tiling
+        try:
+            yield
+        finally:
+            self._tiling = before
 
     @property
     def dtype(self) -> torch.dtype:
@@ -100,7 +114,7 @@ class VaeWrapper:
 
     def _encode(self, image: Tensor, draws: torch.Generator | None) -> Tensor:
         pixels = image.to(self.device, self.dtype) * 2 - 1
-        posterior = self.module.encode(pixels, return_dict=False)[0]
+        posterior = self._posterior(pixels)
         latents: Tensor = posterior.mode().float()
         if draws is not None:
             latents = latents + posterior.std.float() * torch.randn(latents.shape, generator=draws).to(latents)
@@ -108,8 +122,23 @@ class VaeWrapper:
 
     def _decode(self, latent: Tensor) -> Tensor:
         scaled = (latent.to(self.device, torch.float32) / self.scale + self.shift).to(self.dtype)
-        pixels: Tensor = self.module.decode(scaled, return_dict=False)[0]
+        pixels = self._decoded(scaled)
         return ((pixels.float() + 1) / 2).clamp(0, 1)  # clamp keeps NaN
+
+    def _posterior(self, pixels: Tensor) -> DiagonalGaussianDistribution:
+        tiling, module = self._tiling, self.module
+        if tiling is None or not is_large(pixels.shape, tiling.encoder_tile, ENCODER_PAD):
+            return module.encode(pixels, return_dict=False)[0]  # type: ignore[no-any-return]
+        moments = vae_tiles.encode_in_tiles(module.encoder, pixels, tiling, self.downscale)
+        return DiagonalGaussianDistribution(moments if module.quant_conv is None else module.quant_conv(moments))
+
+    def _decoded(self, latents: Tensor) -> Tensor:
+        """The decoder's output (1, 3, H, W), about -1..1."""
+        tiling, module = self._tiling, self.module
+        if tiling is None or not is_large(latents.shape, tiling.decoder_tile, DECODER_PAD):
+            return module.decode(latents, return_dict=False)[0]  # type: ignore[no-any-return]
+        inner = latents if module.post_quant_conv is None else module.post_quant_conv(latents)
+        return vae_tiles.decode_in_tiles(module.decoder, inner, tiling, self.downscale)
 
     def _finite(self, work: Work, tensor: Tensor) -> Tensor:
         """Run `work`, and if its result is not finite, again in float32, in which the module then stays: some VAEs
