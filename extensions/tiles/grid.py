@@ -80,7 +80,8 @@ def feather(height: int, width: int, ratio: float) -> Tensor:
     radius = int(min(height // 2, width // 2) * ratio)
     if radius == 0:
         return torch.ones(height, width)
-    distance = torch.minimum(_from_edge(height)[:, None], _from_edge(width)[None, :])
+    down, across = _from_edge(height)[:, None], _from_edge(width)[None, :]
+    distance = torch.where((down + across).isinf(), math.inf, torch.minimum(down, across))
     return (distance / radius).clamp(max=1) ** 2
 
 

@@ -1,9 +1,9 @@
 """The options of a request, in the units of A1111's Tiled Diffusion: tiles in latent cells. It needs no torch."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 from webui.extension_api import Options, form_hint, hint
 
@@ -50,6 +50,14 @@ class Region(BaseModel):
         json_schema_extra=hint(label="Feather", when={"blend_mode": ["Foreground"]}),
     )
     seed: int = Field(-1, ge=-1, le=2**64 - 1, description="its own noise to begin with; -1: that of the picture")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_told(cls, values: Any) -> Any:
+        """Infotexts say `enable`."""
+        if isinstance(values, dict) and "enable" in values:
+            values = {("enabled" if name == "enable" else name): value for name, value in values.items()}
+        return values
 
     @field_validator("prompt")
     @classmethod

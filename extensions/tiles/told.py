@@ -1,9 +1,10 @@
 """How A1111's clients and infotexts speak of tiles: arguments by position, and one key that holds an object."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-from webui.extension_api import Dialect, Entries
+from webui.extension_api import Dialect, Entries, Word
 
 from .options import Region, TilesOptions
 
@@ -13,12 +14,33 @@ ARGUMENTS = (
     "tile_height", "overlap", "tile_batch_size", "upscaler", "scale_factor", "", "", "", "", "", "",
     "region_control", "draw_background", "",
 )  # fmt: skip
+READ: Mapping[str, str] = MappingProxyType(
+    {
+        "Method": "method",
+        "Tile tile width": "tile_width",
+        "Tile tile height": "tile_height",
+        "Tile Overlap": "overlap",
+        "Tile batch size": "tile_batch_size",
+        "Upscaler": "upscaler",
+        "Upscale factor": "scale_factor",
+        "Region control": "regions",
+    }
+)
 OF_REGION = ("enabled", "x", "y", "w", "h", "prompt", "neg_prompt", "blend_mode", "feather_ratio", "seed")
 
 
 def dialect_of_tiles() -> Dialect:
     """Noise inversion, where the control images are and causal layers go nowhere."""
-    return Dialect(script_names=(KEY,), script_args=ARGUMENTS, script_entries=Entries(option="regions", args=OF_REGION))
+    return Dialect(
+        infotext=(
+            Word(name=KEY, asks=True, codec="object", keys={**READ}),
+            Word(name=f"{KEY} upscaler"),  # said again by the object
+            Word(name=f"{KEY} scale factor"),
+        ),
+        script_names=(KEY,),
+        script_args=ARGUMENTS,
+        script_entries=Entries(option="regions", args=OF_REGION),
+    )
 
 
 def fields_of(options: TilesOptions, *, enlarges: bool, is_img2img: bool, acts: bool) -> Mapping[str, Any]:

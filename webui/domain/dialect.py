@@ -41,6 +41,8 @@ class Word(Frozen):
         asks: it asks for the extension; the other words count only where one has asked.
         option: dotted path of the option that takes the value; "" where the value goes nowhere.
         codec: how an infotext writes the value. In JSON it is taken as it comes.
+        keys: of an `object`, the option that each of its names sets; one that is not here sets nothing, and an object
+            of objects becomes a list of them. Empty: its names are options.
         meanings: options by value, where values are words. An infotext's are compared without regard to case.
         otherwise: what every other value means; None: there is no other.
         default: what counts where the value is missing.
@@ -57,6 +59,7 @@ class Word(Frozen):
     asks: bool = False
     option: str = ""
     codec: Codec = "text"
+    keys: dict[str, str] = Field(default_factory=dict)
     meanings: dict[str, Values] = Field(default_factory=dict)
     otherwise: Values | None = None
     default: JsonValue = None
@@ -71,6 +74,7 @@ class Word(Frozen):
         """The paths of every option that it may set."""
         if self.option:
             yield self.option
+        yield from self.keys.values()
         for values in (*self.meanings.values(), self.otherwise or {}):
             yield from values
 

@@ -16,10 +16,10 @@ from webui.domain.errors import NotFiniteError
 from webui.library.family import LatentFormat
 from webui.weights import vae_tiles
 from webui.weights.colour_fit import ColourFit, fit_colours
-from webui.weights.tiles import decode_in_tiles
 from webui.weights.vae_tiles import DECODER_PAD, ENCODER_PAD, VaeTiling, is_large
 
 Work = Callable[[Tensor], Tensor]
+ONE_BY_ONE = VaeTiling(encoder_tile=512, decoder_tile=64)
 
 
 class VaeWrapper:
@@ -83,6 +83,8 @@ class VaeWrapper:
     def encode(self, images: Tensor, draws: torch.Generator | None = None) -> Tensor:
         """(B, 3, H, W) in 0..1 -> (B, C, h, w) float32, scaled: the posterior's mean, or a draw from it.
 
+        Where memory runs out, means are encoded again in tiles.
+
         Args:
             draws: a CPU generator, used image by image.
 
@@ -90,7 +92,13 @@ class VaeWrapper:
             NotFiniteError: also in float32.
         """
         work = partial(self._encode, draws=draws)
-        return torch.cat([self._finite(work, image[None]) for image in images]).to(images.device)
+        try:
+            return torch.cat([self._finite(work, image[None]) for image in images]).to(images.device)
+        except torch.OutOfMemoryError:
+            if self._tiling is not None or draws is not None:  # what was drawn cannot be drawn again
+                raise
+        with self.in_tiles(ONE_BY_ONE):
+            return torch.cat([self._finite(work, image[None]) for image in images]).to(images.device)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
@@ -101,16 +109,10 @@ class VaeWrapper:
         """
         return torch.cat([self._finite(self._decode, latent[None]) for latent in latents]).to(latents.device)
 
-    @torch.no_grad()
-    def decode_tiled(self, latents: Tensor, tile: int = 64, overlap: int = 16) -> Tensor:
-        """As `decode`, in square tiles whose overlaps fade into each other; needs memory for one tile only.
-
-        Args:
-            tile, overlap: in latent cells; tile > overlap.
-        """
-        if max(latents.shape[-2:]) <= tile:
+    def decode_tiled(self, latents: Tensor) -> Tensor:
+        """As `decode`, in tiles: as `in_tiles` says, else one after another, with memory for one tile only."""
+        with self.in_tiles(self._tiling or ONE_BY_ONE):
             return self.decode(latents)
-        return decode_in_tiles(self.decode, latents, scale=self.downscale, tile=tile, overlap=overlap)
 
     def _encode(self, image: Tensor, draws: torch.Generator | None) -> Tensor:
         pixels = image.to(self.device, self.dtype) * 2 - 1
