@@ -135,6 +135,9 @@ class TilesOptions(Options):
         description="see the second pass of hires fix in tiles too; A1111's extension does not",
         json_schema_extra=hint(level="more", label="Also in hires fix"),
     )
+    noise_inversion: bool = Field(
+        False, description="A1111's noise inversion, which is not built in", json_schema_extra=hint(control="hidden")
+    )
     region_control: bool | None = Field(
         None, description="whether regions count; empty: where there are some", json_schema_extra=hint(control="hidden")
     )

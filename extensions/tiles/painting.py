@@ -114,6 +114,24 @@ class Painting:
         return like.new_zeros(len(call.sample), like.shape[1], *call.cells)
 
 
+def with_own_noise(noise: Tensor, regions: Sequence[Region]) -> Tensor:
+    """The noise (B, C, h, w) with that of regions with a seed of their own in their places: foregrounds over
+    backgrounds, and where several of a kind lie, their mean.
+    """
+    cells = (noise.shape[-2], noise.shape[-1])
+    for layer in ("Background", "Foreground"):
+        total, count = torch.zeros_like(noise), torch.zeros_like(noise)
+        for region in regions:
+            window = window_of(region, cells) if region.seed >= 0 and region.blend_mode == layer else None
+            if window is not None:
+                draws = torch.Generator().manual_seed(region.seed)
+                shape = (1, noise.shape[1], window.height, window.width)
+                window.of(total).add_(torch.randn(shape, generator=draws).to(noise))
+                window.of(count).add_(1)
+        noise = torch.where(count > 0, total / count.clamp(min=1), noise)
+    return noise
+
+
 def in_region(call: ModelCall, network: Network, text: Conditioning) -> Tensor:
     """The network's output for the window of a region, with the text of the region in place of the picture's.
 

@@ -16,11 +16,11 @@ from webui.extension_api import (
     extra_networks,
     hookimpl,
 )
-from webui.extension_api.tensors import Conditioning, ModelCall, PromptTexts
+from webui.extension_api.tensors import Conditioning, ModelCall, Place, PromptTexts
 
 from .grid import needs_tiles
 from .options import TilesOptions
-from .painting import Painting
+from .painting import Painting, with_own_noise
 from .told import fields_of
 
 PLAIN = "None"
@@ -42,8 +42,16 @@ class TiledJob:
         """The size that is asked for, and what enlarges the picture that img2img starts from."""
         if self._options.region_control and not (self._options.acting or self._options.draw_background):
             raise BadRequestError("extensions.tiles.regions", "there is no region, and no background is drawn")
+        if self._options.noise_inversion and isinstance(request.task, Img2Img):
+            self._job.notice("noise inversion is not built in; the picture is made without it")
         self._request = self._sized(request)
         return self._request
+
+    @hookimpl
+    def edit_noise(self, place: Place, noise: Tensor) -> Tensor | None:
+        """The noise that regions begin with where they have a seed of their own."""
+        own = [one for one in self._options.acting if one.seed >= 0]
+        return with_own_noise(noise, own) if own and not (place.hires and not self._options.hires) else None
 
     @hookimpl
     def edit_conditioning(self, texts: PromptTexts) -> None:

@@ -11,7 +11,7 @@ from .options import Region, TilesOptions
 KEY = "Tiled Diffusion"
 ARGUMENTS = (
     "enabled", "method", "overwrite_size", "keep_input_size", "image_width", "image_height", "tile_width",
-    "tile_height", "overlap", "tile_batch_size", "upscaler", "scale_factor", "", "", "", "", "", "",
+    "tile_height", "overlap", "tile_batch_size", "upscaler", "scale_factor", "noise_inversion", "", "", "", "", "",
     "region_control", "draw_background", "",
 )  # fmt: skip
 READ: Mapping[str, str] = MappingProxyType(
@@ -23,6 +23,7 @@ READ: Mapping[str, str] = MappingProxyType(
         "Tile batch size": "tile_batch_size",
         "Upscaler": "upscaler",
         "Upscale factor": "scale_factor",
+        "NoiseInv": "noise_inversion",
         "Region control": "regions",
     }
 )
@@ -30,7 +31,7 @@ OF_REGION = ("enabled", "x", "y", "w", "h", "prompt", "neg_prompt", "blend_mode"
 
 
 def dialect_of_tiles() -> Dialect:
-    """Noise inversion, where the control images are and causal layers go nowhere."""
+    """The numbers of noise inversion, where control images are kept, and causal layers go nowhere."""
     return Dialect(
         infotext=(
             Word(name=KEY, asks=True, codec="object", keys={**READ}),

@@ -17,7 +17,7 @@ from torch import Tensor
 from extensions.controlnet.unit_networks import for_rows, hint_of
 from extensions.tiles.grid import batched, feather, gaussian, tiles_over, window_of
 from extensions.tiles.options import Region, TilesOptions
-from extensions.tiles.painting import Painting
+from extensions.tiles.painting import Painting, with_own_noise
 from tests.narrowing import known
 from tests.processing.reporters import Silent
 from webui.api.sdapi.dialect.alwayson import options_of, place_of
@@ -155,6 +155,17 @@ def test_texts_of_different_length_are_asked_for_apart() -> None:
     made = Painting(TilesOptions(regions=(Region(x=0, y=0, w=1, h=1),)), (24, 40)).output(call(), network, [longer])
     assert [one.context.shape for one in network.calls] == [(1, 14, 3), (1, 7, 3)]
     torch.testing.assert_close(made, call().sample.tanh() + torch.tensor([6.0, 5.0])[:, None, None, None])
+
+
+def test_a_region_with_a_seed_begins_with_its_own_noise() -> None:
+    noise = torch.zeros(2, 4, 24, 40)
+    below, over = Region(x=0, y=0, w=0.5, h=1, seed=3), Region(x=0, y=0, w=0.25, h=1, seed=4, blend_mode="Foreground")
+    made = with_own_noise(noise, [over, below])
+    drawn = torch.randn(1, 4, 24, 20, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(made[1, :, :, 10:20], drawn[0, :, :, 10:])
+    assert not torch.equal(made[1, :, :, :10], drawn[0, :, :, :10])
+    assert not made[..., 20:].any()
+    assert torch.equal(with_own_noise(noise, [Region(x=0, y=0, w=1, h=1)]), noise)
 
 
 def test_regions_beside_the_picture_are_none() -> None:

@@ -11,6 +11,7 @@ JOB_HOOKS = (
     "edit_image_request(self, request, index)",
     "patch_model(self, model)",
     "edit_conditioning(self, conditioning)",
+    "edit_noise(self, place, noise)",
     "pre_step(self, step, latents)",
     "unet_residuals(self, call)",
     "call_network(self, call, network)",

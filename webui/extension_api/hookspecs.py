@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # the specs are read without torch
     from webui.prompt.composition import NetworkTag
     from webui.prompt.conditioning import Conditioning, PromptTexts
     from webui.prompt.embeddings import Embedding
-    from webui.sampling.steps import ModelCall, Residuals, Step
+    from webui.sampling.steps import ModelCall, Place, Residuals, Step
     from webui.weights.model import LoadedModel
 
 
@@ -119,6 +119,13 @@ class JobSpec:
 
         `texts` are the prompts that were encoded, and `texts.encode` encodes others for the same images, timed by the
         same steps.
+        """
+
+    @hookspec
+    def edit_noise(self, place: Place, noise: Tensor) -> Tensor | None:
+        """Before a run of the sampler. Return other noise (B, C, h, w) to begin with, of the same shape, or None.
+
+        It has mean 0 and deviation 1, and is the whole of the start or added to the picture's latents.
         """
 
     @hookspec

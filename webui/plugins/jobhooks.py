@@ -39,7 +39,7 @@ from webui.plugins.patches import Patch
 from webui.prompt.composition import NetworkTag
 from webui.prompt.conditioning import Conditioning, PromptTexts
 from webui.prompt.embeddings import Embedding
-from webui.sampling.steps import CallNetwork, ModelCall, Residuals, Step
+from webui.sampling.steps import CallNetwork, ModelCall, Place, Residuals, Step
 from webui.weights.model import LoadedModel
 
 T = TypeVar("T")
@@ -186,6 +186,9 @@ class JobHooks:
 
     def edit_conditioning(self, conditioning: Conditioning, texts: PromptTexts) -> Conditioning:
         return self._chain("edit_conditioning", "conditioning", conditioning, check_conditioning, texts=texts)
+
+    def edit_noise(self, place: Place, noise: Tensor) -> Tensor:
+        return self._chain("edit_noise", "noise", noise, check_tensor, place=place)
 
     def pre_step(self, step: Step, latents: Tensor) -> Tensor:
         return self._chain("pre_step", "latents", latents, check_tensor, step=step)
