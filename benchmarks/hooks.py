@@ -17,7 +17,7 @@ from webui.plugins.host import ExtensionHost
 from webui.plugins.jobhooks import JobHooks
 from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
-from webui.prompt.conditioning import Conditioning
+from webui.prompt.conditioning import Conditioning, PromptTexts
 from webui.sampling.steps import ModelCall, Step
 from webui.weights.families.registry import FAMILIES
 
@@ -41,10 +41,12 @@ def every_hook(hooks: JobHooks, request: GenerationRequest) -> None:
     step = Step(0, STEPS, torch.tensor(5.0), torch.tensor(4.0))
     call = ModelCall(step, latents, torch.ones(1), torch.ones(1, 77, 8), torch.ones(1, dtype=torch.bool))
     hooks.edit_request(request)
-    hooks.edit_conditioning(Conditioning((), ()))
+    text = Conditioning((), ())
+    hooks.edit_conditioning(text, PromptTexts((), (), lambda prompts, negatives: text))
     for _ in range(STEPS):
         hooks.pre_step(step, latents)
         hooks.unet_residuals(call)
+        hooks.call_network(call, lambda call: latents)
         hooks.edit_denoised(step, latents, latents, latents)
         hooks.post_step(step, latents, latents)
     hooks.edit_image(Image.new("RGB", (8, 8)), 0)

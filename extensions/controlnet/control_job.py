@@ -195,7 +195,7 @@ class OnModel:
         Latents are drawn from the posterior. Encoding all pictures first keeps the order of random numbers: theirs come
         before those of the first reference unit.
         """
-        height, width = call.sample.shape[-2:]
+        height, width = call.cells
         for one in self._units:
             key = (one.number, height, width)
             if key in self._latents or not (one.is_reference or corrects(one)):
@@ -207,9 +207,8 @@ class OnModel:
             self._latents[key] = self._encoded[picture]
 
     def _source_latents(self, one: PreparedUnit, call: ModelCall) -> Tensor:
-        """(1, 4, h, w) latents of a unit's picture."""
-        height, width = call.sample.shape[-2:]
-        return self._latents[one.number, height, width]
+        """(1, 4, h, w) latents of a unit's picture; of its part for each row where the call is for windows."""
+        return call.cut(self._latents[one.number, *call.cells])
 
     def _look(
         self, reference: Reference, call: ModelCall, units: Sequence[PreparedUnit], noise: torch.Generator
@@ -233,10 +232,10 @@ class OnModel:
     def _correction(self, one: PreparedUnit, call: ModelCall) -> Correction:
         source = self._source_latents(one, call)
         weight = min(max(one.unit.weight, 0.0), 1.0)
-        height, width = call.sample.shape[-2:]
+        height, width = call.cells
         repainted = one.repainted(height * self._cell, width * self._cell)
         if repainted is not None:
-            return Correction(source, weight, mask=latent_mask(repainted, self._cell))
+            return Correction(source, weight, mask=call.cut(latent_mask(repainted, self._cell)))
         acts_in_hires = call.step.hires and one.unit.hr_option != "Low res only"
         radius = int(one.threshold(0)) * (2 if acts_in_hires else 1)
         sharpness = one.threshold(1) if one.module.name.endswith("+sharp") else 0.0

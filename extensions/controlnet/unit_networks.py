@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from webui.extension_api import Models, UnusableFileError
-from webui.extension_api.tensors import LoadedModel, ModelCall, Residuals, TensorFile
+from webui.extension_api.tensors import LoadedModel, ModelCall, Residuals, TensorFile, Window
 
 from .control_files import fill, recognise
 from .control_lora import borrowed, build_control_lora, build_difference
@@ -21,6 +21,7 @@ from .t2i_adapter import FullAdapter, LightAdapter, build_adapter
 from .units import PreparedUnit
 
 AVERAGED_WORD = "shuffle"  # networks with this word in their file name average residuals over the area
+Area = tuple[tuple[int, int], tuple[Window, ...]]
 Network = ControlNet | FullAdapter | LightAdapter | LLLite
 
 
@@ -83,8 +84,8 @@ class ControlNetUnit:
         self._prepared = prepared
         self._model = model
         self._averaged = averaged
-        self._hints: dict[tuple[int, int], Tensor] = {}
-        self._region = prepared.region()
+        self._hints: dict[Area, Tensor] = {}
+        self._region = Region(prepared, model)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -104,7 +105,7 @@ class ControlNetUnit:
                 call.timestep.to(device),
                 call.context.to(device, dtype),
                 None if call.vector is None else call.vector.to(device, dtype),
-                self._embedded((call.sample.shape[-2], call.sample.shape[-1])),
+                self._embedded(call),
             )
         soft = is_soft(unit, self._prepared.module.name, hires=call.step.hires)
         only_positive = self._averaged or unit.control_mode == CONTROL_WINS
@@ -112,18 +113,19 @@ class ControlNetUnit:
             found,
             layer_weights(unit, len(found), soft=soft),
             rows=call.positive.to(device) if only_positive else None,
-            region=None if self._region is None else self._region.to(device),
+            region=self._region.of(call, device),
             averaged=self._averaged,
         )
         return Residuals(tuple(down), mid)
 
-    def _embedded(self, latent: tuple[int, int]) -> Tensor:
-        """The embedded hint for latents of this size; the same in all calls of a pass."""
-        if latent not in self._hints:
-            hint = self._prepared.hint(*in_pixels(latent, self._model))
+    def _embedded(self, call: ModelCall) -> Tensor:
+        """The embedded hint, of the windows that a call is for; the same in all such calls of a pass."""
+        area = area_of(call)
+        if area not in self._hints:
             unet = self._model.unet
-            self._hints[latent] = self._network.embed_hint(hint.to(unet.device, unet.dtype))
-        return self._hints[latent]
+            hint = hint_of(self._prepared, call, self._model).to(unet.device, unet.dtype)
+            self._hints[area] = self._network.embed_hint(hint)
+        return for_rows(self._hints[area], call)
 
 
 class AdapterUnit:
@@ -140,8 +142,8 @@ class AdapterUnit:
         self._network = network
         self._prepared = prepared
         self._model = model
-        self._features: tuple[Tensor, ...] = ()
-        self._region = prepared.region()
+        self._features: dict[tuple[Window, ...], tuple[Tensor, ...]] = {}
+        self._region = Region(prepared, model)
 
     def applied(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -151,25 +153,25 @@ class AdapterUnit:
     def residuals(self, call: ModelCall) -> Residuals | None:
         unit, unet = self._prepared.unit, self._model.unet
         latent = (call.sample.shape[-2], call.sample.shape[-1])
-        if not self._features:
-            self._features = self._made(latent)
+        if call.windows not in self._features:
+            self._features[call.windows] = self._made(call)
         halvings = (1, 1, 2, 2) if self._network.shape.shrink > self._model.spec.latents.cell else (0, 1, 2, 3)
         soft = is_soft(unit, self._prepared.module.name, hires=call.step.hires)
         features = [
-            one.expand(len(call.sample), -1, -1, -1)
-            for one in resized_to(self._features, level_sizes(latent, halvings))
+            for_rows(one, call).expand(len(call.sample), -1, -1, -1)
+            for one in resized_to(self._features[call.windows], level_sizes(latent, halvings))
         ]
         added = weighted(
             features,
             adapter_weights(unit, len(features), soft=soft),
             rows=call.positive.to(unet.device) if unit.control_mode == CONTROL_WINS else None,
-            region=None if self._region is None else self._region.to(unet.device),
+            region=self._region.of(call, unet.device),
         )
         return Residuals(levels=added)
 
-    def _made(self, latent: tuple[int, int]) -> tuple[Tensor, ...]:
+    def _made(self, call: ModelCall) -> tuple[Tensor, ...]:
         unet = self._model.unet
-        hint = self._prepared.hint(*in_pixels(latent, self._model)).to(unet.device, unet.dtype)
+        hint = hint_of(self._prepared, call, self._model).to(unet.device, unet.dtype)
         if self._network.shape.grey:
             hint = hint.mean(dim=1, keepdim=True)
         shrink = self._network.shape.shrink
@@ -187,7 +189,7 @@ class LLLiteUnit:
         self._attached = Attached(network)
         self._prepared = prepared
         self._model = model
-        self._hints: dict[tuple[int, int], Tensor] = {}
+        self._hints: dict[Area, Tensor] = {}
 
     def applied(self) -> AbstractContextManager[None]:
         return self._attached.on(self._model)
@@ -199,17 +201,47 @@ class LLLiteUnit:
         if call.step.hires:
             self.idle()
             return None
+        area = area_of(call)
+        if area not in self._hints:
+            self._hints[area] = for_rows(hint_of(self._prepared, call, self._model) * 2 - 1, call)
         latent = (call.sample.shape[-2], call.sample.shape[-1])
-        if latent not in self._hints:
-            self._hints[latent] = self._prepared.hint(*in_pixels(latent, self._model)) * 2 - 1
-        self._attached.set(Control(self._prepared.unit.weight, self._hints[latent], latent))
+        self._attached.set(Control(self._prepared.unit.weight, self._hints[area], latent))
         return None
 
 
-def in_pixels(latent: tuple[int, int], model: LoadedModel) -> tuple[int, int]:
-    """(height, width) of the picture that latents of (h, w) cells stand for."""
+class Region:
+    """Where the control of a unit acts."""
+
+    def __init__(self, prepared: PreparedUnit, model: LoadedModel) -> None:
+        self._mask = prepared.region()
+        self._cell = model.spec.latents.cell
+
+    def of(self, call: ModelCall, device: torch.device) -> Tensor | None:
+        """(1, 1, H, W) in 0..1, one for each row where the call is for windows; None: everywhere."""
+        if self._mask is None:
+            return None
+        mask = self._mask
+        if call.windows:
+            size = (call.cells[0] * self._cell, call.cells[1] * self._cell)
+            mask = call.cut(torch.nn.functional.interpolate(mask, size=size, mode="bilinear"), self._cell)
+        return mask.to(device)
+
+
+def area_of(call: ModelCall) -> Area:
+    """What a call is about: how many latents there are, and the windows of them that it is for."""
+    return call.cells, call.windows
+
+
+def hint_of(prepared: PreparedUnit, call: ModelCall, model: LoadedModel) -> Tensor:
+    """The hint of a unit (1, 3, H, W); where the call is for windows, the part of each."""
     cell = model.spec.latents.cell
-    return latent[0] * cell, latent[1] * cell
+    hint = prepared.hint(call.cells[0] * cell, call.cells[1] * cell)
+    return torch.cat([one.of(hint, cell) for one in call.windows]) if call.windows else hint
+
+
+def for_rows(tensor: Tensor, call: ModelCall) -> Tensor:
+    """What was made of each window, for each row of it; without windows as it is."""
+    return tensor.repeat_interleave(len(call.sample) // len(tensor), dim=0) if call.windows else tensor
 
 
 @contextmanager

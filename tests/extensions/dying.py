@@ -12,7 +12,8 @@ from webui.plugins.calling import Calls
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
 from webui.plugins.whereabouts import Whereabouts
-from webui.prompt.conditioning import Conditioning
+from webui.prompt.conditioning import Conditioning, PromptTexts
+from webui.sampling.steps import Place
 
 TENSOR = torch.zeros(1, 4, 2, 2)
 
@@ -29,11 +30,13 @@ def main(folder: str, marks: str) -> None:
     hooks.embeddings()
     model: Any = SimpleNamespace()
     hooks.patches(model)
-    hooks.edit_conditioning(Conditioning((), ()))
+    hooks.edit_conditioning(Conditioning((), ()), PromptTexts((), (), lambda prompts, negatives: nothing))
     step: Any = SimpleNamespace()
+    hooks.edit_noise(Place(), TENSOR)
     hooks.pre_step(step, TENSOR)
     call: Any = SimpleNamespace(sample=TENSOR)
     hooks.unet_residuals(call)
+    hooks.call_network(call, lambda call: TENSOR)
     hooks.edit_denoised(step, TENSOR, TENSOR, TENSOR)
     hooks.post_step(step, TENSOR, TENSOR)
     hooks.edit_pixels(TENSOR[0, :3], 0)

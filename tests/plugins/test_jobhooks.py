@@ -1,6 +1,6 @@
 """Hooks of a job: order, containment, undoing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -16,8 +16,8 @@ from webui.extension_api.hookspecs import JobSpec
 from webui.extension_api.markers import hookimpl
 from webui.plugins.calling import ExtensionError
 from webui.plugins.jobhooks import JobHooks
-from webui.prompt.conditioning import Conditioning
-from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.prompt.conditioning import Conditioning, PromptTexts
+from webui.sampling.steps import ModelCall, Residuals, Step, Window
 
 LATENTS = torch.ones(1, 4, 8, 8)
 STEP = Step(0, 10, torch.tensor(5.0), torch.tensor(4.0))
@@ -106,7 +106,7 @@ def test_each_extension_gets_what_the_one_before_returned() -> None:
     assert hooks.edit_image(Image.new("RGB", (2, 2)), 0).size == (8, 8)
     assert hooks.edit_request(GenerationRequest(steps=5)).steps == 20
     nothing = Conditioning((), ())
-    assert hooks.edit_conditioning(nothing) is nothing
+    assert hooks.edit_conditioning(nothing, PromptTexts((), (), lambda prompts, negatives: nothing)) is nothing
 
 
 IMAGE = PlannedImage("a cat", "", 3, 4)
@@ -145,6 +145,62 @@ def test_residuals_of_all_extensions_are_summed() -> None:
     torch.testing.assert_close(total.down[0], torch.full((2,), 2.0))
     torch.testing.assert_close(total.mid, torch.full((3,), 2.0))
     assert JobHooks().unet_residuals(CALL) is None
+
+
+class Halves:
+    """Has the network called for the left and the right half apart."""
+
+    @hookimpl
+    def call_network(self, call: ModelCall, network: Callable[[ModelCall], Tensor]) -> Tensor:
+        halves = [Window(0, left, 8, 4) for left in (0, 4)]
+        return torch.cat(list(network(call.within(halves)).chunk(2)), dim=-1)
+
+
+class FlatAnswer:
+    @hookimpl
+    def call_network(self, call: ModelCall) -> Tensor:
+        return torch.zeros(3)
+
+
+class Breaks:
+    @hookimpl
+    def call_network(self, call: ModelCall, network: Callable[[ModelCall], Tensor]) -> Tensor:
+        network(call)
+        raise RuntimeError("no")
+
+
+def test_the_network_is_called_as_an_extension_wants_it() -> None:
+    asked: list[ModelCall] = []
+
+    def network(call: ModelCall) -> Tensor:
+        asked.append(call)
+        return call.sample + 1
+
+    sample = torch.arange(64.0).view(1, 1, 8, 8)
+    call = replace(CALL, sample=sample)
+    assert torch.equal(joined(a=Halves()).call_network(call, network), sample + 1)
+    assert asked[0].sample.shape == (2, 1, 8, 4)
+    assert asked[0].cells == (8, 8)
+    assert torch.equal(asked[0].cut(sample), asked[0].sample)
+    assert asked[0].cut(torch.zeros(1, 3, 16, 16), 2).shape == (2, 3, 16, 8)
+
+
+@pytest.mark.parametrize("bad", [FlatAnswer(), Breaks()], ids=["shape", "raises"])
+def test_where_an_extension_fails_the_network_is_called_as_usual(bad: object) -> None:
+    hooks = joined(bad=bad, good=Doubles())
+    assert torch.equal(hooks.call_network(CALL, lambda call: call.sample), LATENTS)
+    assert [notice.source for notice in hooks.notices] == ["bad"]
+
+
+def test_what_the_network_raises_is_no_fault_of_the_extension() -> None:
+    hooks = joined(a=Halves())
+
+    def network(call: ModelCall) -> Tensor:
+        raise torch.OutOfMemoryError
+
+    with pytest.raises(torch.OutOfMemoryError):
+        hooks.call_network(CALL, network)
+    assert not hooks.notices
 
 
 @pytest.mark.parametrize("bad", [Raises(), WrongShape(), Mutates()], ids=["raises", "wrong shape", "mutates"])

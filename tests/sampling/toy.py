@@ -12,7 +12,7 @@ from webui.domain.request import UniPC
 from webui.sampling.loop import StepDenoiser, sample
 from webui.sampling.samplers import SamplerOptions
 from webui.sampling.stepping import SolverRange
-from webui.sampling.steps import ModelCall, Residuals, Step, StepHooks, StepNoise, Watch
+from webui.sampling.steps import CallNetwork, ModelCall, Place, Residuals, Step, StepHooks, StepNoise, Watch
 from webui.sampling.timestep import EpsilonModel, Guided, sample_timesteps
 
 SIGMA_MIN, SIGMA_MAX = 0.0291675, 14.6146
@@ -20,6 +20,9 @@ SIGMA_MIN, SIGMA_MAX = 0.0291675, 14.6146
 
 class NoHooks:
     edits_denoised = False
+
+    def edit_noise(self, place: Place, noise: Tensor) -> Tensor:
+        return noise
 
     def pre_step(self, step: Step, latents: Tensor) -> Tensor:
         return latents
@@ -29,6 +32,9 @@ class NoHooks:
 
     def unet_residuals(self, call: ModelCall) -> Residuals | None:
         return None
+
+    def call_network(self, call: ModelCall, network: CallNetwork) -> Tensor:
+        return network(call)
 
     def refuse_residuals(self, error: Exception) -> None:
         raise error

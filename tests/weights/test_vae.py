@@ -1,21 +1,26 @@
 """The VAE's door: one image at a time, values in range, seamless tiles, half precision that overflows."""
 
-from itertools import pairwise
-
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
 from tests.library.small import small_vae
+from tests.narrowing import known
 from tests.weights.sources import Memory
 from webui.domain.errors import NotFiniteError
 from webui.library.shapes import vae_shape
 from webui.weights.build import build_vae
-from webui.weights.tiles import decode_in_tiles, starts
 from webui.weights.vae import VaeWrapper
+from webui.weights.vae_tiles import (
+    DECODER_PAD,
+    ENCODER_PAD,
+    VaeTiling,
+    cuts_of,
+    decode_in_tiles,
+    encode_in_tiles,
+)
 
 CPU = torch.device("cpu")
 
@@ -78,35 +83,90 @@ def test_no_black_picture_for_what_is_not_a_number() -> None:
         vae.decode(latents())
 
 
-@given(st.integers(1, 200), st.integers(1, 64), st.data())
-def test_tiles_cover_every_cell_and_end_at_the_edge(length: int, tile: int, data: st.DataObject) -> None:
-    overlap = data.draw(st.integers(0, tile - 1))
-    firsts = starts(length, tile, overlap)
-    covered = {cell for first in firsts for cell in range(first, min(first + tile, length))}
-    assert covered == set(range(length))
-    assert firsts == sorted(set(firsts))
-    assert all(first + tile <= length for first in firsts) or length < tile
-    assert all(later - earlier <= tile - overlap for earlier, later in pairwise(firsts))
+@given(st.integers(40, 300), st.integers(40, 300), st.integers(8, 64), st.sampled_from([ENCODER_PAD, DECODER_PAD]))
+def test_tiles_meet_without_a_gap_and_see_beyond_their_edges(height: int, width: int, tile: int, pad: int) -> None:
+    covered = torch.zeros(height, width, dtype=torch.int)
+    for cut in cuts_of(height, width, tile, pad):
+        top, left, bottom, right = cut.kept
+        covered[top:bottom, left:right] += 1
+        seen = cut.computed
+        assert all(side >= 0 for side in seen)
+        assert seen[2] - seen[0] <= tile + 2 * pad or height <= 2 * pad
+        assert seen[0] == max(0, top - pad) or top == 0
+        assert seen[3] == min(width, right + pad) or right == width
+    assert (covered == 1).all()
 
 
-@pytest.mark.parametrize(("height", "width"), [(16, 16), (21, 40), (9, 33)])
-def test_a_local_decoder_gives_the_same_picture_in_tiles(height: int, width: int) -> None:
-    def local(part: Tensor) -> Tensor:
-        return functional.interpolate(part[:, :3], scale_factor=8.0, mode="nearest")
-
-    whole = latents(1, height, width)
-    tiled = decode_in_tiles(local, whole, scale=8, tile=12, overlap=4)
-    torch.testing.assert_close(tiled, local(whole), rtol=0, atol=1e-5)
-
-
-def test_tiled_decoding_is_close_to_whole_decoding() -> None:
-    torch.manual_seed(3)  # the weights are random, and some make the groups of a tile very unlike those of the whole
+def test_what_fits_into_a_tile_is_decoded_whole() -> None:
     vae = door()
     whole = latents(1, 24, 24)
-    assert torch.equal(vae.decode_tiled(whole, tile=24, overlap=8), vae.decode(whole))
-    assert (vae.decode_tiled(whole, tile=16, overlap=8) - vae.decode(whole)).abs().mean() < 0.02
+    assert torch.equal(vae.decode_tiled(whole), vae.decode(whole))
 
 
-def test_overlap_must_be_smaller_than_the_tile() -> None:
-    with pytest.raises(ValueError, match="overlap"):
-        decode_in_tiles(lambda part: part, latents(), scale=8, tile=4, overlap=4)
+@pytest.mark.parametrize("fast", [False, True], ids=["pooled", "estimated"])
+def test_one_tile_through_the_network_is_the_network(fast: bool) -> None:
+    vae = door()
+    tiling = VaeTiling(64, 64, fast, fast)
+    scaled, pixels = latents(1, 12, 16), torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(1))
+    if fast:  # the small copy is the picture itself where its longer side is a tile's
+        tiling = VaeTiling(32, 16, fast_encoder=True, fast_decoder=True)
+    decoded = decode_in_tiles(vae.module.decoder, scaled, tiling, vae.downscale)
+    torch.testing.assert_close(decoded, vae.module.decoder(scaled), rtol=1e-3, atol=1e-4)
+    encoded = encode_in_tiles(vae.module.encoder, pixels, tiling, vae.downscale)
+    torch.testing.assert_close(encoded, vae.module.encoder(pixels), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "tiling", [VaeTiling(32, 16, fast, fast, fix) for fast, fix in ((False, False), (True, False), (True, True))]
+)
+def test_tiles_are_close_to_the_whole(tiling: VaeTiling) -> None:
+    torch.manual_seed(3)
+    vae = door()
+    whole = latents(1, 40, 56)
+    expected = vae.decode(whole)
+    with vae.in_tiles(tiling):
+        tiled = vae.decode(whole)
+        assert not torch.equal(tiled, expected)
+        # the weights are random and the latents noise, of which a small copy tells little
+        assert (tiled - expected).abs().mean() < (0.08 if tiling.fast_decoder else 0.02)
+        assert (vae.encode(expected) - door_encoded(vae, expected)).abs().mean() < 0.1
+    assert torch.equal(vae.decode(whole), expected)
+
+
+def door_encoded(vae: VaeWrapper, pixels: Tensor) -> Tensor:
+    """What the encoder makes of the whole picture."""
+    moments: Tensor = known(vae.module.quant_conv)(vae.module.encoder(pixels * 2 - 1))
+    return (moments.chunk(2, dim=1)[0] - vae.shift) * vae.scale
+
+
+def test_the_largest_activation_of_a_fast_decoder_does_not_grow_with_the_picture() -> None:
+    def largest(height: int) -> int:
+        vae, seen = door(), [0]
+
+        def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            seen.append(output.numel())
+
+        for module in vae.module.modules():
+            if isinstance(module, nn.Conv2d):
+                module.register_forward_hook(note)
+        decode_in_tiles(vae.module.decoder, latents(1, height, height), VaeTiling(32, 16), vae.downscale)
+        return max(seen)
+
+    assert largest(96) <= largest(64)
+
+
+def test_without_memory_pictures_are_encoded_in_tiles() -> None:
+    vae = door()
+    pixels = torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(1))
+    expected = vae.encode(pixels)
+    original, calls = vae.module.encode, []
+
+    def encode(pixels: Tensor, return_dict: bool) -> object:
+        calls.append(1)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError
+        return original(pixels, return_dict=return_dict)
+
+    vae.module.encode = encode
+    assert torch.equal(vae.encode(pixels), expected)
+    assert len(calls) == 2

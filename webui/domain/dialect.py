@@ -42,6 +42,8 @@ class Word(Frozen):
         asks: it asks for the extension; the other words count only where one has asked.
         option: dotted path of the option that takes the value; "" where the value goes nowhere.
         codec: how an infotext writes the value. In JSON it is taken as it comes.
+        keys: of an `object`, the option that each of its names sets; one that is not here sets nothing, and an object
+            of objects becomes a list of them. Empty: its names are options.
         meanings: options by value, where values are words. An infotext's are compared without regard to case.
         otherwise: what every other value means; None: there is no other.
         default: what counts where the value is missing.
@@ -58,6 +60,7 @@ class Word(Frozen):
     asks: bool = False
     option: str = ""
     codec: Codec = "text"
+    keys: dict[str, str] = Field(default_factory=dict)
     meanings: dict[str, Values] = Field(default_factory=dict)
     otherwise: Values | None = None
     default: JsonValue = None
@@ -72,6 +75,7 @@ class Word(Frozen):
         """The paths of every option that it may set."""
         if self.option:
             yield self.option
+        yield from self.keys.values()
         for values in (*self.meanings.values(), self.otherwise or {}):
             yield from values
 
@@ -90,6 +94,18 @@ class Told(Frozen):
     words: Values = Field(default_factory=dict)
 
 
+class Entries(Frozen):
+    """Entries of a list among the values of a script, one after another, each so many values.
+
+    Attributes:
+        option: the list.
+        args: the options of an entry, by their place among its values; "" where one goes nowhere.
+    """
+
+    option: str = Field(min_length=1)
+    args: tuple[str, ...] = Field(min_length=1)
+
+
 class Dialect(Frozen):
     """How A1111's clients and texts speak of an extension. Words are read in their order; a later one overrides.
 
@@ -106,6 +122,7 @@ class Dialect(Frozen):
         script_always: options that a request which names one of its scripts has besides, unless it says otherwise.
         unasked: a regular expression. A prompt of A1111's API in which it finds something asks for the extension even
             where nothing names it, because A1111's is switched on as it comes; "": none does.
+        script_entries: what the values behind those of `script_args` are.
     """
 
     generation: tuple[Word, ...] = ()
@@ -125,6 +142,7 @@ class Dialect(Frozen):
         except re.error as error:
             raise ValueError(f"is no regular expression: {error}") from None
         return pattern
+    script_entries: Entries | None = None
 
     @model_validator(mode="after")
     def _settings_where_there_are_some(self) -> "Dialect":
@@ -141,6 +159,8 @@ class Dialect(Frozen):
             yield from ((word.name, option) for option in word.options())
         yield from (("script_args", option) for option in self.script_args if option)
         yield from (("script_always", option) for option in self.script_always)
+        if self.script_entries:
+            yield ("script_entries", self.script_entries.option)
         for told in self.info:
             yield from ((told.key, option) for option in told.words)
 

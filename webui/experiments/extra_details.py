@@ -24,6 +24,15 @@ def without_keys(infotext: str, keys: Iterable[str]) -> str:
     return above + line
 
 
+def with_value(infotext: str, key: str, value: object) -> str:
+    """The infotext with another value of a key that it has."""
+    above, line = _split(infotext)
+    before = dict(items(line)).get(key)
+    if before is None:
+        return infotext
+    return above + line.replace(f"{key}: {quote(before)}", f"{key}: {quote(value)}", 1)
+
+
 def with_last(infotext: str, further: Mapping[str, object]) -> str:
     """The infotext with items behind all but the version."""
     above, line = _split(infotext)

@@ -1,4 +1,4 @@
-"""The scripts there are, in the order in which A1111 lists them."""
+"""The scripts there are, in the order in which A1111 lists them; those that come to it as extensions are last."""
 
 from webui.experiments.loopback import LOOPBACK
 from webui.experiments.outpainting_mk2 import OUTPAINTING_MK2
@@ -7,10 +7,12 @@ from webui.experiments.prompt_lines import PROMPT_LINES
 from webui.experiments.prompt_matrix import PROMPT_MATRIX
 from webui.experiments.script import Script
 from webui.experiments.sd_upscale import SD_UPSCALE
+from webui.experiments.ultimate_upscale import ULTIMATE_UPSCALE
 from webui.experiments.xyz_plot import XYZ_PLOT
 
 SCRIPTS: tuple[Script, ...] = (
     LOOPBACK, OUTPAINTING_MK2, POOR_OUTPAINTING, PROMPT_MATRIX, PROMPT_LINES, SD_UPSCALE, XYZ_PLOT,
+    ULTIMATE_UPSCALE,
 )  # fmt: skip
 
 

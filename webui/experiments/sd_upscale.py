@@ -14,6 +14,7 @@ from webui.domain.upscale import Upscale
 from webui.experiments.course import Course, Experiment, Shown, ShownPicture, with_picture
 from webui.experiments.extra_details import with_early
 from webui.experiments.script import ONLY_IMG2IMG, Argument, Script, Surroundings, refused
+from webui.experiments.upscaler_choice import chosen_upscaler
 from webui.imaging.patchwork import Cut, cut, joined
 from webui.imaging.upscale import cut as cut_in_eights
 
@@ -113,22 +114,10 @@ def _begin(request: GenerationRequest, values: Sequence[Any], around: Surroundin
     _, overlap, upscaler, scale = values
     if not isinstance(request.task, Img2Img):
         raise refused(0, "starts from a picture")
-    options = Options(overlap, _named(upscaler, around.choices.get("upscalers", ())), scale)
+    options = Options(overlap, chosen_upscaler(upscaler, around.choices.get("upscalers", ()), UPSCALER), scale)
     batches = math.ceil(len(tiles_of(request, request.task, options).boxes) / request.batch_size) * request.n_iter
     count = batches + (options.upscaler != NONE)
     return Experiment(TITLE, count, course(request, request.task, options), saves_cells=False)
-
-
-def _named(upscaler: str | int, known: Sequence[str]) -> str:
-    """The upscaler that a name in any case, or a number, means."""
-    if isinstance(upscaler, int):
-        if 0 <= upscaler < len(known):
-            return known[upscaler]
-        raise refused(UPSCALER, f"there are {len(known)} upscalers, counted from 0")
-    found = next((name for name in known if name.lower() == upscaler.lower()), None)
-    if found is None:
-        raise refused(UPSCALER, f"there is no upscaler {upscaler!r}; there are {', '.join(known)}")
-    return found
 
 
 SD_UPSCALE = Script(

@@ -5,8 +5,8 @@ Requests, as hooks see and change them: `GenerationRequest` with its tasks `Txt2
 Pictures in requests and options: `Picture`, and `ImageField` for a field of options that takes one in base64.
 `PlannedImage` is one image before it is made.
 `NetworkTag` is one `<kind:name:...>` of a prompt, `SamplerInfo` what is known of a sampler, `Notice` what a user hears.
-`Dialect`, `Word`, `Item` and `Told` say what A1111's words mean to an extension. `Account` is what a loader fills
-about a file, so that what nobody read is said.
+`Dialect`, `Word`, `Item`, `Entries` and `Told` say what A1111's words mean to an extension. `Account` is what a loader
+fills about a file, so that what nobody read is said.
 
 Errors that an extension may raise, each with a sentence for the user: `BadRequestError` (it names the option),
 `UnknownModelError`, `UnusableFileError`, `NotFiniteError`, `Cancelled` (the user stopped it), and `WebuiError`, the
@@ -14,7 +14,7 @@ base of all, for everything else that is expected to go wrong.
 """
 
 from webui.domain.catalog import SamplerInfo
-from webui.domain.dialect import Dialect, Item, Told, Word
+from webui.domain.dialect import Dialect, Entries, Item, Told, Word
 from webui.domain.errors import (
     BadRequestError,
     Cancelled,
@@ -36,6 +36,7 @@ __all__ = [
     "BadRequestError",
     "Cancelled",
     "Dialect",
+    "Entries",
     "GenerationRequest",
     "ImageField",
     "Img2Img",

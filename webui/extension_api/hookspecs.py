@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from webui.extension_api.markers import hookspec
 
 if TYPE_CHECKING:  # the specs are read without torch
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from PIL import Image
@@ -23,9 +23,9 @@ if TYPE_CHECKING:  # the specs are read without torch
     from webui.extension_api.job_context import JobContext
     from webui.extension_api.options import Options
     from webui.prompt.composition import NetworkTag
-    from webui.prompt.conditioning import Conditioning
+    from webui.prompt.conditioning import Conditioning, PromptTexts
     from webui.prompt.embeddings import Embedding
-    from webui.sampling.steps import ModelCall, Residuals, Step
+    from webui.sampling.steps import ModelCall, Place, Residuals, Step
     from webui.weights.model import LoadedModel
 
 
@@ -124,8 +124,19 @@ class JobSpec:
         """
 
     @hookspec
-    def edit_conditioning(self, conditioning: Conditioning) -> Conditioning | None:
-        """After the prompts of a batch are encoded. Return other conditioning, or None."""
+    def edit_conditioning(self, conditioning: Conditioning, texts: PromptTexts) -> Conditioning | None:
+        """After the prompts of a batch are encoded. Return other conditioning, or None.
+
+        `texts` are the prompts that were encoded, and `texts.encode` encodes others for the same images, timed by the
+        same steps.
+        """
+
+    @hookspec
+    def edit_noise(self, place: Place, noise: Tensor) -> Tensor | None:
+        """Before a run of the sampler. Return other noise (B, C, h, w) to begin with, of the same shape, or None.
+
+        It has mean 0 and deviation 1, and is the whole of the start or added to the picture's latents.
+        """
 
     @hookspec
     def pre_step(self, step: Step, latents: Tensor) -> Tensor | None:
@@ -137,6 +148,16 @@ class JobSpec:
         summed.
 
         `call.takes` says which residuals this checkpoint's network can take.
+        """
+
+    @hookspec
+    def call_network(self, call: ModelCall, network: Callable[[ModelCall], Tensor]) -> Tensor | None:
+        """In place of each call of the network. Return its output (rows, C, h, w) float32, or None to have it called as
+        usual.
+
+        `network` calls it, with the residuals of all extensions, as often as you like: for parts of the latents by
+        `call.within(windows)`, with other text, or with fewer rows. Its own errors pass. In `unet_residuals` the
+        windows of such a call are known as `call.windows`, and `call.cut(tensor)` cuts what covers all latents.
         """
 
     @hookspec
@@ -163,9 +184,9 @@ class JobSpec:
         """After `edit_pixels`, once for each image; `index` counts them in the job. Return a new image, or None."""
 
     @hookspec
-    def image_fields(self, index: int) -> Mapping[str, str] | None:
+    def image_fields(self, index: int) -> Mapping[str, Any] | None:
         """After `edit_image`, for each image; `index` counts them in the job. Return fields of its infotext
-        (`{"Lora hashes": "a: 123"}`), or None.
+        (`{"Lora hashes": "a: 123"}`), or None. A value that is a dict is written as JSON.
         """
 
     @hookspec

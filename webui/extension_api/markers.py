@@ -13,7 +13,9 @@ API_MINOR = 2
 """Grows with each addition that extensions may use; what was written for an earlier one works as before.
 
 1: hints how options are drawn (`hint`, `form_hint`).
-2: the hook `plan_images` and `PlannedImage`; in a dialect `script_always`, `unasked`, and settings beside a script.
+2: the hook `plan_images` and `PlannedImage`; in a dialect `script_always`, `unasked`, and settings beside a script;
+   the hooks `call_network` and `edit_noise`; `texts` of `edit_conditioning`; dicts as values of `image_fields`;
+   `Entries`, and `keys` of a `Word`.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)

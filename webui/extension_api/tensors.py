@@ -1,10 +1,10 @@
 """The part of the interface for modules of extensions that work on tensors. It loads torch.
 
-Types that are a part of the contract as they stand: what hooks are handed (`Step`, `Place`, `ModelCall`, `Residuals`,
-`Conditioning`, `Embedding`, `LoadedModel` with its `TextStack` and `ClipTower`), a file's tensors (`TensorFile`,
-`TensorReader`), what a checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`), and
-networks that draw maps (`DepthNetwork`, `Segmenter`). The functions below stay as they are even where the code behind
-them moves or changes.
+Types that are a part of the contract as they stand: what hooks are handed (`Step`, `Place`, `ModelCall`, `Window`,
+`Residuals`, `Conditioning` with its `Span`s, `PromptTexts`, `Embedding`, `LoadedModel` with its `TextStack`, its
+`ClipTower` and its VAE, whose `in_tiles` takes a `VaeTiling`), a file's tensors (`TensorFile`, `TensorReader`), what a
+checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`), and networks that draw maps
+(`DepthNetwork`, `Segmenter`). The functions below stay as they are even where the code behind them moves or changes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,13 @@ from webui.library import layout
 from webui.library.family import Family, LatentFormat, ModelSpec
 from webui.library.layout import Layout
 from webui.prompt import embeddings
-from webui.prompt.conditioning import Conditioning
+from webui.prompt.conditioning import Conditioning, PromptTexts, Span, at_call
 from webui.prompt.embeddings import Embedding
 from webui.prompt.ports import TextStack
 from webui.sampling import colours
 from webui.sampling import reported_step as reports
-from webui.sampling.steps import ModelCall, Place, Residuals, Step
+from webui.sampling.padding import stack_spans
+from webui.sampling.steps import ModelCall, Place, Residuals, Step, Window
 from webui.weights import annotators, build, recognise
 from webui.weights.annotators import Segmenter
 from webui.weights.depth import DepthNetwork
@@ -30,6 +31,7 @@ from webui.weights.families.contract import networks_of
 from webui.weights.model import LoadedModel
 from webui.weights.tensors import TensorFile
 from webui.weights.text_encoders import ClipTower, TensorReader
+from webui.weights.vae_tiles import VaeTiling
 
 __all__ = [
     "ClipTower",
@@ -43,12 +45,16 @@ __all__ = [
     "ModelCall",
     "ModelSpec",
     "Place",
+    "PromptTexts",
     "Residuals",
     "Segmenter",
+    "Span",
     "Step",
     "TensorFile",
     "TensorReader",
     "TextStack",
+    "VaeTiling",
+    "Window",
     "build_depth",
     "build_segmenter",
     "build_text_stack",
@@ -59,6 +65,7 @@ __all__ = [
     "picture_network",
     "reported_step",
     "restores_faces",
+    "text_at",
     "unet_layout",
 ]
 
@@ -161,3 +168,12 @@ def reported_step(sampler: str, call: ModelCall) -> int:
 def restores_faces(network: Any) -> bool:
     """Whether a network, from `picture_network`, was made to restore faces."""
     return bool(network.purpose == recognise.FACES)
+
+
+def text_at(conditioning: Conditioning, call: ModelCall) -> tuple[Span, Span]:
+    """The text of the prompts and that of the negative prompts which is due at a call of the network: each a span whose
+    tensors have a row for each part of each image (rows, T, D), or for each image.
+    """
+    number = call.place.call
+    parts = [at_call(part.spans, number) for image in conditioning.positive for part in image]
+    return stack_spans(parts), stack_spans([at_call(spans, number) for spans in conditioning.negative])

@@ -46,7 +46,8 @@ class _Walk:
 
     def _check_leaf(self, schema: Mapping[str, Any], value: Any, path: str) -> None:
         kind = schema.get("model")
-        if isinstance(kind, str) and kind in FOLDERS and isinstance(value, str) and value not in NONE:
+        plain = (*NONE, *schema.get("examples", ()))
+        if isinstance(kind, str) and kind in FOLDERS and isinstance(value, str) and value not in plain:
             self._check_name(cast(Kind, kind), value, path)
         for needed in schema.get("needs", ()) if value else ():
             if needed in FOLDERS and not self._usable(needed):

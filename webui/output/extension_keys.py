@@ -89,12 +89,21 @@ def _read(word: Word, fields: Mapping[str, str]) -> Iterator[tuple[str, JsonValu
     text = fields.get(word.name)
     if word.meanings or word.otherwise is not None:
         yield from (_meaning(word, text) if text is not None else {}).items()
-    if text is not None and word.codec == "object":
+    if text is not None and word.keys:
+        found = {word.keys[key]: value for key, value in _object(text).items() if key in word.keys}
+        yield from ((option, _listed(value)) for option, value in found.items())
+    elif text is not None and word.codec == "object":
         yield from ((f"{word.option}.{key}" if word.option else key, value) for key, value in _object(text).items())
     elif word.option and text is not None:
         yield word.option, _CODECS[word.codec](text)
     elif word.option and word.default is not None:
         yield word.option, word.default
+
+
+def _listed(value: JsonValue) -> JsonValue:
+    """An object of objects as a list of these; all else as it is."""
+    is_list = isinstance(value, dict) and value and all(isinstance(one, dict) for one in value.values())
+    return list(value.values()) if isinstance(value, dict) and is_list else value
 
 
 def _read_list(

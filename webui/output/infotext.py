@@ -59,7 +59,11 @@ def version_text(version: str) -> str:
 
 
 def quote(value: object) -> str:
-    """A value as it stands in the details line: bare, or a JSON string where it would be misread bare."""
+    """A value as it stands in the details line: bare, or a JSON string where it would be misread bare; of a mapping
+    its JSON.
+    """
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
     text = str(value)
     return json.dumps(text, ensure_ascii=False) if _NEEDS_QUOTES.search(text) else text
 

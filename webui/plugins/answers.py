@@ -1,5 +1,6 @@
 """What hooks are given, as copies, and what they may answer."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from operator import is_
@@ -65,6 +66,17 @@ def check_residuals(new: Any, call: ModelCall) -> None:
         _refuse_not_finite(one)
 
 
+def check_output(new: Any, call: ModelCall) -> None:
+    """Raises ExtensionError unless it can be the network's output for a call: finite numbers for each row and cell."""
+    if not isinstance(new, Tensor):
+        raise ExtensionError(f"returned {type(new).__name__}, expected a tensor")
+    rows, _, height, width = call.sample.shape
+    if new.ndim != 4 or (len(new), *new.shape[2:]) != (rows, height, width):
+        raise ExtensionError(f"returned {tuple(new.shape)}, expected ({rows}, channels, {height}, {width})")
+    if torch.isfinite(call.sample).all():
+        _refuse_not_finite(new)
+
+
 def check_conditioning(new: Any, old: Conditioning) -> None:
     """Raises ExtensionError unless it is the text of as many images, of the same width, without NaN."""
     is_a(Conditioning)(new, old)
@@ -84,6 +96,11 @@ def check_context(value: Any) -> None:
     """Raises ExtensionError unless it is a context manager."""
     if not (hasattr(value, "__enter__") and hasattr(value, "__exit__")):
         raise ExtensionError(f"returned {type(value).__name__}, expected a context manager")
+
+
+def told_value(value: Any) -> str | dict[str, Any]:
+    """A value of an infotext's field: text, or an object as plain data. Raises TypeError where it is no JSON."""
+    return json.loads(json.dumps(value)) if isinstance(value, dict) else str(value)
 
 
 def is_a(kind: type) -> Callable[[Any, Any], None]:

@@ -9,6 +9,7 @@ the job before this one too: see `EarlyFaults`.
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import pluggy
@@ -25,18 +26,21 @@ from webui.extension_api.markers import PROJECT
 from webui.plugins.answers import (
     check_conditioning,
     check_context,
+    check_output,
     check_residuals,
     check_tensor,
     copied,
     is_a,
     refuse_change,
+    told_value,
 )
 from webui.plugins.calling import Calls, ExitError, ExtensionError, MarkedContext, reason, said
+from webui.plugins.network_calls import Outside
 from webui.plugins.patches import Patch
 from webui.prompt.composition import NetworkTag
-from webui.prompt.conditioning import Conditioning
+from webui.prompt.conditioning import Conditioning, PromptTexts
 from webui.prompt.embeddings import Embedding
-from webui.sampling.steps import ModelCall, Residuals, Step
+from webui.sampling.steps import CallNetwork, ModelCall, Place, Residuals, Step
 from webui.weights.model import LoadedModel
 
 T = TypeVar("T")
@@ -192,8 +196,11 @@ class JobHooks:
                 self.fail_early(impl.plugin_name, hook, error)
         return found
 
-    def edit_conditioning(self, conditioning: Conditioning) -> Conditioning:
-        return self._chain("edit_conditioning", "conditioning", conditioning, check_conditioning)
+    def edit_conditioning(self, conditioning: Conditioning, texts: PromptTexts) -> Conditioning:
+        return self._chain("edit_conditioning", "conditioning", conditioning, check_conditioning, texts=texts)
+
+    def edit_noise(self, place: Place, noise: Tensor) -> Tensor:
+        return self._chain("edit_noise", "noise", noise, check_tensor, place=place)
 
     def pre_step(self, step: Step, latents: Tensor) -> Tensor:
         return self._chain("pre_step", "latents", latents, check_tensor, step=step)
@@ -234,22 +241,44 @@ class JobHooks:
                 self._drop(impl.plugin_name, hook="unet_residuals", error=error)
         return total
 
+    def call_network(self, call: ModelCall, network: CallNetwork) -> Tensor:
+        """The network's output. Where several extensions call it, the first one's `network` is the second one."""
+        for impl in reversed(self._of("call_network")):
+            network = partial(self._called_by, impl, network)
+        return network(call)
+
+    def _called_by(self, impl: pluggy.HookImpl, network: CallNetwork, call: ModelCall) -> Tensor:
+        """The network's output as one extension has it called; as usual where that fails."""
+        outside = Outside(network, self._calls)
+        given = copied(call)
+        try:
+            output = self.call(impl, {"call": given, "network": outside})
+            refuse_change("call", given, call, output)
+            if output is not None:
+                check_output(output, call)
+                return output  # type: ignore[no-any-return]
+        except Exception as error:
+            if error is outside.error or isinstance(error, Cancelled):
+                raise
+            self._drop(impl.plugin_name, "call_network", error)
+        return network(call)
+
     def refuse_residuals(self, error: Exception) -> None:
         """The network cannot use what those gave that were called last."""
         for name in self._gave:
             text = f"the network cannot use the residuals that it returned: {said(error)}"
             self._drop(name, "unet_residuals", ExtensionError(text))
 
-    def fields(self, index: int) -> dict[str, str]:
+    def fields(self, index: int) -> dict[str, str | dict[str, Any]]:
         """Fields of all extensions for the infotext of an image, and which of them were dropped."""
-        fields: dict[str, str] = {}
+        fields: dict[str, str | dict[str, Any]] = {}
         for impl in self._of("image_fields"):
             try:
                 with self._calls.inside(impl.plugin_name, "image_fields"):
                     mine = self.call(impl, {"index": index})
                     if mine is not None:
                         is_a(Mapping)(mine, fields)
-                        fields |= {str(key): str(value) for key, value in mine.items()}
+                        fields |= {str(key): told_value(value) for key, value in mine.items()}
             except Exception as error:
                 self._drop(impl.plugin_name, "image_fields", error)
         return fields | ({"Failed extensions": ", ".join(self._dropped)} if self._dropped else {})

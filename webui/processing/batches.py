@@ -2,7 +2,7 @@
 to start from, encodes the text and runs the sampler.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,7 +26,8 @@ from webui.processing.start import Start, start_of
 from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
 from webui.processing.upscaling import LANCZOS_NAME, Upscalers
-from webui.prompt.composition import NetworkTag
+from webui.prompt.composition import NetworkTag, extra_networks
+from webui.prompt.conditioning import Conditioning, PromptTexts
 from webui.sampling.schedules import SigmaTable
 from webui.weights.families.contract import networks_of
 from webui.weights.memory import ModelCache
@@ -179,9 +180,7 @@ class BatchSampler:
                 self._table(model),
                 one.refiner,
                 self._loaded,
-                lambda model: self._hooks.edit_conditioning(
-                    self._tools.texts.encode(one.plan, batch, model, self._brought)
-                ),
+                lambda model: self._encoded(one, batch, model),
                 self._channels_for(batch),
             )
         return origin, stages
@@ -197,6 +196,20 @@ class BatchSampler:
             return None if whole is None else whole[: len(batch.seeds)]
 
         return channels
+
+    def _encoded(self, one: Pass, batch: Batch, model: LoadedModel) -> Conditioning:
+        """The texts of a batch as extensions leave them, for the model of a stage."""
+        texts = self._tools.texts
+
+        def encode(prompts: Sequence[str], negatives: Sequence[str]) -> Conditioning:
+            pairs = zip(prompts, negatives, strict=True)
+            others = replace(batch, texts=tuple(ImageText(*pair) for pair in pairs))
+            return texts.encode(one.plan, others, model, self._brought)
+
+        prompts = tuple(extra_networks(text.prompt)[0] for text in batch.texts)
+        negatives = tuple(text.negative_prompt for text in batch.texts)
+        conditioning = texts.encode(one.plan, batch, model, self._brought)
+        return self._hooks.edit_conditioning(conditioning, PromptTexts(prompts, negatives, encode))
 
     def _enlarged(self, hires: Hires, batch: Batch, model: LoadedModel, before: Made | None) -> Enlarged:
         """The result of the first pass, or the finished picture given instead of it, at the size of the second pass."""

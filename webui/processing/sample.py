@@ -115,7 +115,8 @@ def sample_batch(
     """
     request, info, task = plan.request, plan.sampler, plan.request.task
     noise = image_noise(request, batch, noising.family.latents, device)
-    first = noise.first()
+    place = Place(batch.index, hires=hires)
+    first = hooks.edit_noise(place, noise.first())
     if isinstance(task, Img2Img):
         first = first * task.noise_multiplier
     init, mask = None, None
@@ -132,7 +133,7 @@ def sample_batch(
         options=request.guidance,
         planned=plan.run_calls,
         image_cfg_scale=task.image_cfg_scale if isinstance(task, Img2Img) else None,
-        place=Place(batch.index, hires=hires),
+        place=place,
     )
     run = _Run(plan, batch, model, noising, hooks, watch, noise, first, init, mask)
     end = mask.finished if mask is not None else _unchanged

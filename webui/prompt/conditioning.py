@@ -1,5 +1,6 @@
 """The types of encoded prompts, which go from the text encoders to the denoiser."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -40,6 +41,20 @@ class Conditioning:
     positive: tuple[tuple[Part, ...], ...]
     negative: tuple[tuple[Span, ...], ...]
     empty: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTexts:
+    """The texts of a batch, and what encodes others in their place.
+
+    Attributes:
+        prompts, negatives: one for each image, without tags of networks.
+        encode: (prompts, negatives), as many -> their conditioning; raises BadRequestError where a text cannot be read.
+    """
+
+    prompts: tuple[str, ...]
+    negatives: tuple[str, ...]
+    encode: Callable[[Sequence[str], Sequence[str]], Conditioning]
 
 
 def at_call(spans: tuple[Span, ...], call: int) -> Span:

@@ -7,6 +7,7 @@ the last estimate of the prompt alone, which is the picture when a run is interr
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -225,6 +226,10 @@ class GuidedModel:
             stage.takes,
             self._cfg_scale,
         )
+        return self._hooks.call_network(call, partial(self._answer, stage))
+
+    def _answer(self, stage: Stage, call: ModelCall) -> Tensor:
+        """The network's output for a call, or for a part of one, with the residuals of extensions."""
         residuals = self._hooks.unet_residuals(call)
         if residuals is None:
             return stage.network(call, None)

@@ -4,10 +4,11 @@ Notation of Karras et al. 2022 (arXiv:2206.00364): latents at noise level sigma 
 Shapes: B images, C latent channels, h x w latent cells (`library.family.LatentFormat` says how many).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+import torch
 from torch import Tensor
 
 from webui.library.family import ALL_RESIDUALS, ResidualKind
@@ -125,18 +126,36 @@ def _sums(ours: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> tuple[Tensor,
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A part of the latents of a run, in cells."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def of(self, whole: Tensor, factor: int = 1) -> Tensor:
+        """What lies in it of a tensor (..., h, w) that covers all latents with `factor` values to a cell and side."""
+        top, left = self.top * factor, self.left * factor
+        return whole[..., top : top + self.height * factor, left : left + self.width * factor]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCall:
     """One call of the network, as hooks see it before it happens.
 
     Attributes:
         step: the step that it is made for, with its place at this call.
         sample: (rows, C_in, h, w), scaled as the network wants it; C_in is C, or more with conditioning channels.
+            Where there are windows, h and w are theirs.
         timestep: (rows,) float, by which the network is told the noise level; may be fractional.
         context: (rows, T, D) text conditioning.
         positive: (rows,) bool; False where the row belongs to the negative prompt.
         vector: (rows, D_y) of SDXL, or None.
         takes: which residuals the network takes.
         cfg_scale: the guidance scale, for networks that are told it.
+        windows: the parts of the latents that the rows show, the same number of rows for each; empty: all of them.
+        whole: where there are windows, (h, w) of all latents.
     """
 
     step: Step
@@ -147,11 +166,52 @@ class ModelCall:
     vector: Tensor | None = None
     takes: frozenset[ResidualKind] = ALL_RESIDUALS
     cfg_scale: float = 1.0
+    windows: tuple[Window, ...] = ()
+    whole: tuple[int, int] = (0, 0)
 
     @property
     def place(self) -> Place:
         """Where in its job the call stands."""
         return self.step.place
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """(h, w) of all latents of the run, of which the windows show parts."""
+        return self.whole if self.windows else (self.sample.shape[-2], self.sample.shape[-1])
+
+    def within(self, windows: Sequence[Window]) -> "ModelCall":
+        """The call for parts of the latents: all its rows for the first window, then all for the next, and so on.
+
+        Raises:
+            ValueError: it is for parts already, or the windows differ in size.
+        """
+        count = len(windows)
+        if self.windows or len({(one.height, one.width) for one in windows}) != 1:
+            raise ValueError("a call can be made for windows of one size, of all its latents")
+        return replace(
+            self,
+            sample=torch.cat([one.of(self.sample) for one in windows]),
+            timestep=self.timestep.repeat(count),
+            context=self.context.repeat(count, 1, 1),
+            positive=self.positive.repeat(count),
+            vector=None if self.vector is None else self.vector.repeat(count, 1),
+            windows=tuple(windows),
+            whole=self.cells,
+        )
+
+    def cut(self, whole: Tensor, factor: int = 1) -> Tensor:
+        """What the rows show of a tensor that covers all latents.
+
+        Args:
+            whole: (1, C, h x factor, w x factor), or one for each row of a window.
+
+        Returns:
+            `whole` itself without windows; else (rows, C, ...).
+        """
+        if not self.windows:
+            return whole
+        rows = len(self.sample) // len(self.windows)
+        return torch.cat([one.of(whole, factor).expand(rows, -1, -1, -1) for one in self.windows])
 
 
 class Denoiser(Protocol):
@@ -172,6 +232,9 @@ class Network(Protocol):
     def __call__(self, call: ModelCall, residuals: Residuals | None) -> Tensor: ...
 
 
+CallNetwork = Callable[[ModelCall], Tensor]  # (rows, C, h, w) float32: residuals of extensions are added
+
+
 class StepHooks(Protocol):
     """The hooks that sampling calls. They never return None: `webui/plugins` has replaced it by the value unchanged.
 
@@ -181,9 +244,13 @@ class StepHooks(Protocol):
     @property
     def edits_denoised(self) -> bool: ...
 
+    def edit_noise(self, place: Place, noise: Tensor) -> Tensor: ...
     def pre_step(self, step: Step, latents: Tensor) -> Tensor: ...
     def post_step(self, step: Step, latents: Tensor, denoised: Tensor) -> Tensor: ...
     def unet_residuals(self, call: ModelCall) -> Residuals | None: ...
+
+    def call_network(self, call: ModelCall, network: CallNetwork) -> Tensor:
+        """What the network answers, called in one piece or as an extension wants it."""
 
     def refuse_residuals(self, error: Exception) -> None:
         """The network could not use what `unet_residuals` gave last; it was called without."""

@@ -2,20 +2,24 @@
 not finite are an error, never a black picture.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor
 
 from webui.domain.errors import NotFiniteError
 from webui.library.family import LatentFormat
+from webui.weights import vae_tiles
 from webui.weights.colour_fit import ColourFit, fit_colours
-from webui.weights.tiles import decode_in_tiles
+from webui.weights.vae_tiles import DECODER_PAD, ENCODER_PAD, VaeTiling, is_large
 
 Work = Callable[[Tensor], Tensor]
+ONE_BY_ONE = VaeTiling(encoder_tile=512, decoder_tile=64)
 
 
 class VaeWrapper:
@@ -44,6 +48,16 @@ class VaeWrapper:
         self.downscale = downscale
         self.told = told
         self._name = name
+        self._tiling: VaeTiling | None = None
+
+    @contextmanager
+    def in_tiles(self, tiling: VaeTiling) -> Iterator[None]:
+        """While entered, large pictures are encoded and decoded tile by tile."""
+        before, self._tiling = self._tiling, tiling
+        try:
+            yield
+        finally:
+            self._tiling = before
 
     @property
     def dtype(self) -> torch.dtype:
@@ -69,6 +83,8 @@ class VaeWrapper:
     def encode(self, images: Tensor, draws: torch.Generator | None = None) -> Tensor:
         """(B, 3, H, W) in 0..1 -> (B, C, h, w) float32, scaled: the posterior's mean, or a draw from it.
 
+        Where memory runs out, means are encoded again in tiles.
+
         Args:
             draws: a CPU generator, used image by image.
 
@@ -76,7 +92,13 @@ class VaeWrapper:
             NotFiniteError: also in float32.
         """
         work = partial(self._encode, draws=draws)
-        return torch.cat([self._finite(work, image[None]) for image in images]).to(images.device)
+        try:
+            return torch.cat([self._finite(work, image[None]) for image in images]).to(images.device)
+        except torch.OutOfMemoryError:
+            if self._tiling is not None or draws is not None:  # what was drawn cannot be drawn again
+                raise
+        with self.in_tiles(ONE_BY_ONE):
+            return torch.cat([self._finite(work, image[None]) for image in images]).to(images.device)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
@@ -87,20 +109,14 @@ class VaeWrapper:
         """
         return torch.cat([self._finite(self._decode, latent[None]) for latent in latents]).to(latents.device)
 
-    @torch.no_grad()
-    def decode_tiled(self, latents: Tensor, tile: int = 64, overlap: int = 16) -> Tensor:
-        """As `decode`, in square tiles whose overlaps fade into each other; needs memory for one tile only.
-
-        Args:
-            tile, overlap: in latent cells; tile > overlap.
-        """
-        if max(latents.shape[-2:]) <= tile:
+    def decode_tiled(self, latents: Tensor) -> Tensor:
+        """As `decode`, in tiles: as `in_tiles` says, else one after another, with memory for one tile only."""
+        with self.in_tiles(self._tiling or ONE_BY_ONE):
             return self.decode(latents)
-        return decode_in_tiles(self.decode, latents, scale=self.downscale, tile=tile, overlap=overlap)
 
     def _encode(self, image: Tensor, draws: torch.Generator | None) -> Tensor:
         pixels = image.to(self.device, self.dtype) * 2 - 1
-        posterior = self.module.encode(pixels, return_dict=False)[0]
+        posterior = self._posterior(pixels)
         latents: Tensor = posterior.mode().float()
         if draws is not None:
             latents = latents + posterior.std.float() * torch.randn(latents.shape, generator=draws).to(latents)
@@ -108,8 +124,23 @@ class VaeWrapper:
 
     def _decode(self, latent: Tensor) -> Tensor:
         scaled = (latent.to(self.device, torch.float32) / self.scale + self.shift).to(self.dtype)
-        pixels: Tensor = self.module.decode(scaled, return_dict=False)[0]
+        pixels = self._decoded(scaled)
         return ((pixels.float() + 1) / 2).clamp(0, 1)  # clamp keeps NaN
+
+    def _posterior(self, pixels: Tensor) -> DiagonalGaussianDistribution:
+        tiling, module = self._tiling, self.module
+        if tiling is None or not is_large(pixels.shape, tiling.encoder_tile, ENCODER_PAD):
+            return module.encode(pixels, return_dict=False)[0]  # type: ignore[no-any-return]
+        moments = vae_tiles.encode_in_tiles(module.encoder, pixels, tiling, self.downscale)
+        return DiagonalGaussianDistribution(moments if module.quant_conv is None else module.quant_conv(moments))
+
+    def _decoded(self, latents: Tensor) -> Tensor:
+        """The decoder's output (1, 3, H, W), about -1..1."""
+        tiling, module = self._tiling, self.module
+        if tiling is None or not is_large(latents.shape, tiling.decoder_tile, DECODER_PAD):
+            return module.decode(latents, return_dict=False)[0]  # type: ignore[no-any-return]
+        inner = latents if module.post_quant_conv is None else module.post_quant_conv(latents)
+        return vae_tiles.decode_in_tiles(module.decoder, inner, tiling, self.downscale)
 
     def _finite(self, work: Work, tensor: Tensor) -> Tensor:
         """Run `work`, and if its result is not finite, again in float32, in which the module then stays: some VAEs

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from webui.domain.catalog import SAMPLERS, SCHEDULES, SamplerInfo, shown_schedule
 from webui.domain.hires import Hires
@@ -12,7 +13,7 @@ from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import ModelFacts
 
 _BRACKETS = re.compile(r"[(\[]")
-_NO_EXTRA: Mapping[str, str] = MappingProxyType({})
+_NO_EXTRA: Mapping[str, str | dict[str, Any]] = MappingProxyType({})
 _DDIM_ETA = ("DDIM", "DDIM CFG++")
 
 
@@ -39,7 +40,7 @@ class InfoFacts:
     hires_checkpoint: str = ""
     lora_hashes: str = ""
     ti_hashes: str = ""
-    extra: Mapping[str, str] = field(default_factory=lambda: _NO_EXTRA)
+    extra: Mapping[str, str | dict[str, Any]] = field(default_factory=lambda: _NO_EXTRA)
     version: str = ""
     padded: bool = True
     blank_mask: bool = False

@@ -65,10 +65,16 @@ def place_of(path: Loc, scripts: Mapping[str, Any], extensions: Sequence[Extensi
             return (*start, *rest[1:])
         if len(args) == 1 and isinstance(args[0], dict):
             return (*start, 0, *rest)
-        names = info.dialect.script_args or tuple(fields)
-        position = names.index(str(rest[0])) if rest[0] in names else None
-        return (*start, *rest) if position is None else (*start, position, *rest[1:])
+        return (*start, *_position(rest, info, fields))
     return None
+
+
+def _position(path: Loc, info: ExtensionInfo, fields: Mapping[str, Any]) -> Loc:
+    """The place of an option among the values of a script; the path itself where it has none."""
+    names, entries = info.dialect.script_args or tuple(fields), info.dialect.script_entries
+    if entries is not None and path[0] == entries.option and len(path) > 2 and path[2] in entries.args:
+        return (len(names) + int(path[1]) * len(entries.args) + entries.args.index(str(path[2])), *path[3:])
+    return (names.index(str(path[0])), *path[1:]) if path[0] in names else path
 
 
 def _named(title: str, extensions: Sequence[ExtensionInfo]) -> ExtensionInfo | None:
@@ -109,8 +115,17 @@ def _read(args: Any, info: ExtensionInfo, title: str) -> dict[str, Any]:
         return args[0] if _is_whole(args) else {UNITS: args}
     if len(args) == 1 and isinstance(args[0], dict):
         return args[0]
-    names = info.dialect.script_args or tuple(fields)
-    return {name: value for name, value in zip(names, args, strict=False) if name and value is not None}
+    names, entries = info.dialect.script_args or tuple(fields), info.dialect.script_entries
+    read = _placed(names, args)
+    if entries is not None and len(args) > len(names):
+        size = len(entries.args)
+        each = [args[start : start + size] for start in range(len(names), len(args), size)]
+        read[entries.option] = [_placed(entries.args, one) for one in each]
+    return read
+
+
+def _placed(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    return {name: value for name, value in zip(names, values, strict=False) if name and value is not None}
 
 
 def _check_numbers(value: Any, place: Loc) -> None:
