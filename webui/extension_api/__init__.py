@@ -11,7 +11,9 @@ from webui.extension_api.domain_types import (
     BadRequestError,
     Cancelled,
     Dialect,
+    GeneratedImage,
     GenerationRequest,
+    GenerationResult,
     ImageField,
     Img2Img,
     Inpainting,
@@ -44,6 +46,7 @@ from webui.extension_api.hints import Card, Chooser, Columns, Heat, Sliders, for
 from webui.extension_api.job_context import JobContext, ModelTraits
 from webui.extension_api.markers import API_MINOR, API_VERSION, hookimpl
 from webui.extension_api.model_files import Models
+from webui.extension_api.nested_generation import Generate
 from webui.extension_api.options import Options
 
 __all__ = [
@@ -59,7 +62,10 @@ __all__ = [
     "Chooser",
     "Columns",
     "Dialect",
+    "Generate",
+    "GeneratedImage",
     "GenerationRequest",
+    "GenerationResult",
     "Heat",
     "ImageField",
     "Img2Img",

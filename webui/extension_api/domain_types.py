@@ -2,6 +2,7 @@
 a change of this package, and `API_VERSION` grows with it.
 
 Requests, as hooks see and change them: `GenerationRequest` with its tasks `Txt2Img` and `Img2Img`, `Inpainting`.
+What `job.generate` makes of one: `GenerationResult` with its `GeneratedImage`s.
 Pictures in requests and options: `Picture`, and `ImageField` for a field of options that takes one in base64.
 `NetworkTag` is one `<kind:name:...>` of a prompt, `SamplerInfo` what is known of a sampler, `Notice` what a user hears.
 `Dialect`, `Word`, `Item` and `Told` say what A1111's words mean to an extension. `Account` is what a loader fills
@@ -25,7 +26,7 @@ from webui.domain.errors import (
 from webui.domain.images import ImageField, Picture
 from webui.domain.inpainting import Inpainting
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
-from webui.domain.result import Notice
+from webui.domain.result import GeneratedImage, GenerationResult, Notice
 from webui.library.accounting import Account
 from webui.prompt.composition import NetworkTag
 
@@ -34,7 +35,9 @@ __all__ = [
     "BadRequestError",
     "Cancelled",
     "Dialect",
+    "GeneratedImage",
     "GenerationRequest",
+    "GenerationResult",
     "ImageField",
     "Img2Img",
     "Inpainting",
