@@ -39,7 +39,8 @@ class Word(Frozen):
         name: of a field of a body, of a setting, or of a key in an infotext.
         setting: it stands among the settings (`override_settings`), not among the fields of the body.
         asks: it asks for the extension; the other words count only where one has asked.
-        option: dotted path of the option that takes the value; "" where the value goes nowhere.
+        option: dotted path of the option that takes the value, of an infotext's key also in an entry of a list
+            (`units.0.weight`); "" where the value goes nowhere.
         codec: how an infotext writes the value. In JSON it is taken as it comes.
         meanings: options by value, where values are words. An infotext's are compared without regard to case.
         otherwise: what every other value means; None: there is no other.

@@ -18,6 +18,7 @@ from webui.extension_api.domain_types import (
     Img2Img,
     Inpainting,
     Item,
+    Mask,
     NetworkTag,
     NotFiniteError,
     Notice,
@@ -39,6 +40,7 @@ from webui.extension_api.functions import (
     json_object,
     listed,
     painted_box,
+    split_sampler,
     unfinished,
     with_aspect,
 )
@@ -72,6 +74,7 @@ __all__ = [
     "Inpainting",
     "Item",
     "JobContext",
+    "Mask",
     "ModelTraits",
     "Models",
     "NetworkTag",
@@ -98,6 +101,7 @@ __all__ = [
     "json_object",
     "listed",
     "painted_box",
+    "split_sampler",
     "unfinished",
     "with_aspect",
 ]

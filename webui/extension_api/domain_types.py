@@ -3,7 +3,8 @@ a change of this package, and `API_VERSION` grows with it.
 
 Requests, as hooks see and change them: `GenerationRequest` with its tasks `Txt2Img` and `Img2Img`, `Inpainting`.
 What `job.generate` makes of one: `GenerationResult` with its `GeneratedImage`s.
-Pictures in requests and options: `Picture`, and `ImageField` for a field of options that takes one in base64.
+Pictures in requests and options: `Picture`, `Mask` of an `Inpainting`, and `ImageField` for a field of options that
+takes a picture in base64.
 `NetworkTag` is one `<kind:name:...>` of a prompt, `SamplerInfo` what is known of a sampler, `Notice` what a user hears.
 `Dialect`, `Word`, `Item` and `Told` say what A1111's words mean to an extension. `Account` is what a loader fills
 about a file, so that what nobody read is said.
@@ -25,6 +26,7 @@ from webui.domain.errors import (
 )
 from webui.domain.images import ImageField, Picture
 from webui.domain.inpainting import Inpainting
+from webui.domain.masks import Mask
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import GeneratedImage, GenerationResult, Notice
 from webui.library.accounting import Account
@@ -42,6 +44,7 @@ __all__ = [
     "Img2Img",
     "Inpainting",
     "Item",
+    "Mask",
     "NetworkTag",
     "NotFiniteError",
     "Notice",

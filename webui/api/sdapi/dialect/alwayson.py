@@ -20,7 +20,8 @@ def options_of(scripts: Mapping[str, Any], extensions: Sequence[ExtensionInfo]) 
     """What `alwayson_scripts` says, as options by extension.
 
     `args` may be one dict (the options), several dicts (units), or values in the order in which the options are
-    declared or the dialect places them; fewer are fine, further ones are ignored, null leaves the default.
+    declared or the dialect places them, with units behind them; fewer values are fine, further ones are ignored, null
+    leaves the default.
 
     Raises:
         InvalidBodyError: there is no such extension, or `args` has another form.
@@ -61,8 +62,10 @@ def place_of(path: Loc, scripts: Mapping[str, Any], extensions: Sequence[Extensi
         fields = _fields(info)
         if isinstance(args, dict) or not rest:
             return (*start, *rest)
-        if _are_units(args, fields) and rest[0] == UNITS and not _is_whole(args):
-            return (*start, *rest[1:])
+        before = _values_before_units(args, fields)
+        if before is not None and rest[0] == UNITS and not _is_whole(args):
+            number = rest[1:2]
+            return (*start, before + int(number[0]), *rest[2:]) if number and str(number[0]).isdecimal() else start
         if len(args) == 1 and isinstance(args[0], dict):
             return (*start, 0, *rest)
         position = list(fields).index(str(rest[0])) if rest[0] in fields else None
@@ -89,8 +92,12 @@ def _fields(info: ExtensionInfo) -> Mapping[str, Any]:
     return fields
 
 
-def _are_units(args: Sequence[Any], fields: Mapping[str, Any]) -> bool:
-    return bool(args) and UNITS in fields and all(isinstance(unit, dict) for unit in args)
+def _values_before_units(args: Sequence[Any], fields: Mapping[str, Any]) -> int | None:
+    """How many values stand before the dicts of units; None where there are none, or something else behind them."""
+    first = next((number for number, one in enumerate(args) if isinstance(one, dict)), None)
+    if UNITS not in fields or first is None or not all(isinstance(unit, dict) for unit in args[first:]):
+        return None
+    return first
 
 
 def _is_whole(args: Sequence[Any]) -> bool:
@@ -104,12 +111,17 @@ def _read(args: Any, info: ExtensionInfo, title: str) -> dict[str, Any]:
         return args
     if not isinstance(args, list):
         raise InvalidBodyError.at((FIELD, title, "args"), "must be a list")
-    if _are_units(args, fields):
-        return args[0] if _is_whole(args) else {UNITS: args}
+    names = info.dialect.script_args or tuple(fields)
+    before = _values_before_units(args, fields)
+    if before is not None:
+        return args[0] if _is_whole(args) else {**_by_place(names, args[:before]), UNITS: args[before:]}
     if len(args) == 1 and isinstance(args[0], dict):
         return args[0]
-    names = info.dialect.script_args or tuple(fields)
-    return {name: value for name, value in zip(names, args, strict=False) if name and value is not None}
+    return _by_place(names, args)
+
+
+def _by_place(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    return {name: value for name, value in zip(names, values, strict=False) if name and value is not None}
 
 
 def _check_numbers(value: Any, place: Loc) -> None:

@@ -5,7 +5,7 @@ extensions carry out, so that they are refused where there is none.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -45,6 +45,23 @@ def options_of_generation(
     deciding = given.first(OF_GENERATION)
     if deciding is not None:
         _refuse_unheard(given, [deciding], [info.dialect.generation for info in _in_use(extensions)])
+    return options
+
+
+def options_of_settings(
+    settings: Mapping[str, Any], extensions: Sequence[ExtensionInfo], named: Collection[str]
+) -> Options:
+    """What settings of this request say to the extensions that it names in another way; those without any are left out.
+
+    Args:
+        named: the extensions.
+    """
+    given = _Given({}, settings)
+    options: Options = {}
+    for info in _in_use(extensions):
+        words = [word for word in info.dialect.generation if word.setting and not word.asks]
+        if info.name in named and (said := [word for word in words if given.of(word) is not None]):
+            options[info.name] = given.read(said)
     return options
 
 

@@ -13,6 +13,7 @@ from webui.api.sdapi.dialect.hires_body import HIRES_PATH, hires_values
 from webui.api.sdapi.dialect.honoured import (
     extension_settings,
     options_of_generation,
+    options_of_settings,
     own_settings,
     place_of_word,
 )
@@ -157,7 +158,10 @@ def _put_extensions(
     scripts = {title: script for title, script in body.alwayson_scripts.items() if not _is_the_tasks_own(title, body)}
     fields, overrides = {**sent, **dict(body)}, body.override_settings or {}
     honoured = options_of_generation(fields, overrides, extensions)
-    draft.put("extensions", {**honoured, **options_of(scripts, extensions)}, "alwayson_scripts")
+    named = options_of(scripts, extensions)
+    said = options_of_settings(overrides, extensions, named)
+    named |= {name: {**options, **named[name]} for name, options in said.items()}
+    draft.put("extensions", {**honoured, **named}, "alwayson_scripts")
 
     def place(path: Loc) -> Loc | None:
         named = place_of(path, scripts, extensions) if len(path) > 1 else None
