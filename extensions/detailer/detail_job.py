@@ -59,7 +59,8 @@ class DetailJob:
         if self._whole is not None:
             kept = {"steps": self._whole.steps, "sampler": self._whole.sampler, "scheduler": self._whole.scheduler}
             request = request.with_(**kept, width=self._whole.width, height=self._whole.height)
-        self._facts[index] = PictureFacts(request, self._job.request.styles)
+        sent = self._job.request
+        self._facts[index] = PictureFacts(request, sent.styles, sent.prompt, sent.negative_prompt)
 
     @hookimpl
     def edit_image(self, image: Image.Image, index: int) -> Image.Image | None:

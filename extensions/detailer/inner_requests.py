@@ -21,7 +21,7 @@ from .options import (
     DetailOptions,
     DetailPass,
 )
-from .pass_prompts import holds_own, is_skipped, part_for, resolved
+from .pass_prompts import is_own, is_skipped, part_for, resolved
 from .region_masks import RegionMask
 
 MAX_SEED = 2**64 - 1
@@ -52,10 +52,21 @@ class PictureFacts:
     Attributes:
         request: makes the picture alone, with its own prompt and seed.
         styles: that the user named; they are in the request's prompts already.
+        prompt, negative_prompt: before styles were merged into them.
     """
 
     request: GenerationRequest
     styles: tuple[str, ...] = ()
+    prompt: str = ""
+    negative_prompt: str = ""
+
+    def texts(self, part: str, negative: str) -> dict[str, Any]:
+        """Prompt and negative prompt of a region, and the styles that are still to be merged into both."""
+        own, own_negative = self.request.prompt, self.request.negative_prompt
+        if not self.styles or (is_own(part) and is_own(negative)):
+            return {"prompt": resolved(part, own), "negative_prompt": resolved(negative, own_negative), "styles": ()}
+        texts = {"prompt": resolved(part, self.prompt), "negative_prompt": resolved(negative, self.negative_prompt)}
+        return {**texts, "styles": self.styles}
 
 
 def inner_request(
@@ -86,9 +97,7 @@ def inner_request(
     )
     changes: dict[str, Any] = {
         "task": task,
-        "prompt": resolved(part, own.prompt),
-        "negative_prompt": resolved(negative, own.negative_prompt),
-        "styles": () if holds_own(part) or holds_own(negative) else facts.styles,
+        **facts.texts(part, negative),
         "width": width,
         "height": height,
         "seed": _later(own.seed, step),

@@ -27,6 +27,6 @@ def resolved(part: str, own: str) -> str:
     return part.replace(OWN, own) if part else own
 
 
-def holds_own(part: str) -> bool:
-    """Whether the picture's own prompt comes to stand in it."""
-    return not part or OWN in part
+def is_own(part: str) -> bool:
+    """Whether the part is the picture's own prompt."""
+    return part in ("", OWN)
