@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from webui.extension_api import Chooser, Options, form_hint, hint
 
-from .region_names import BUILT_IN, KINDS
+from .region_names import KINDS, SHAPES, YUNET
 
 MAX_PASSES = 6
 NONE = "None"
@@ -52,8 +52,8 @@ class DetailPass(BaseModel):
         NONE,
         max_length=400,
         description="finds the regions: built in, or a file of models/adetailer or models/detectors; None: nothing",
-        examples=[NONE, *BUILT_IN],
-        json_schema_extra=hint(label="Detector"),
+        examples=[NONE, YUNET, SHAPES],
+        json_schema_extra=hint(label="Detector", labels={YUNET: "Faces (YuNet)", SHAPES: "Drawn shapes"}),
     )
     model_classes: str = Field(
         "",
@@ -88,7 +88,7 @@ class DetailPass(BaseModel):
         json_schema_extra=_more(range="ratio", label="Share of the picture", unit="%"),
     )  # fmt: skip
     mask_max_ratio: float = Field(
-        1, ge=0, le=1, description="and at most", json_schema_extra=_more(range="ratio", unit="%")
+        1, ge=0, le=1, description="and at most", json_schema_extra=_more(range="ratio", label="At most", unit="%")
     )
     dilate_erode: int = Field(
         4, ge=-256, le=256, description="pixels by which masks grow; below 0 they shrink",
@@ -160,7 +160,7 @@ class DetailPass(BaseModel):
     controlnet_guidance_start: float = Field(
         0, ge=0, le=1, json_schema_extra=_more(range="guidance", label="ControlNet acts from, to", unit="%")
     )
-    controlnet_guidance_end: float = Field(1, ge=0, le=1, json_schema_extra=_more(range="guidance", unit="%"))
+    controlnet_guidance_end: float = Field(1, ge=0, le=1, json_schema_extra=_more(range="guidance", label="Until", unit="%"))
 
     @model_validator(mode="before")
     @classmethod

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from extensions.controlnet.options import ControlOptions
 from extensions.detailer.detail_fields import dialect_of_passes, fields_of, suffix
 from extensions.detailer.detectors import find_detector
 from extensions.detailer.drawn_shapes import DrawnShapes
@@ -119,7 +120,9 @@ def asked(number: int = 0, options: dict[str, Any] | None = None, **values: Any)
     mask.paste(255, (10, 10, 50, 50))
     found = RegionMask(mask, (10, 10, 50, 50), "face", 0.9)
     one = DetailPass.model_validate({"ad_model": "yunet_face", **values})
-    return inner_request(PictureFacts(OWN, ("ink",), "a fair", "bl"), one, DetailOptions(**options or {}), image, found, number)
+    return inner_request(
+        PictureFacts(OWN, ("ink",), "a fair", "bl"), one, DetailOptions(**options or {}), image, found, number
+    )
 
 
 def made(number: int = 0, options: dict[str, Any] | None = None, **values: Any) -> GenerationRequest:
@@ -164,7 +167,10 @@ def test_a_region_is_an_inpainting_run_with_the_values_of_its_picture() -> None:
         ({"ad_use_inpaint_width_height": True, "ad_inpaint_width": 768}, {"width": 768, "height": 512}),
         ({"ad_prompt": "eyes"}, {"prompt": "eyes", "styles": ("ink",)}),
         ({"ad_prompt": "red [PROMPT]"}, {"prompt": "red a fair", "styles": ("ink",)}),
-        ({"ad_prompt": "a[SEP]b", "ad_negative_prompt": "[PROMPT], c"}, {"prompt": "a", "negative_prompt": "bl, c", "styles": ("ink",)}),
+        (
+            {"ad_prompt": "a[SEP]b", "ad_negative_prompt": "[PROMPT], c"},
+            {"prompt": "a", "negative_prompt": "bl, c", "styles": ("ink",)},
+        ),
         ({"ad_restore_face": True}, {"extensions": {"face_restore": {}}}),
         ({"ad_controlnet_model": "None"}, {"extensions": {}}),
     ],
@@ -183,8 +189,9 @@ def test_strength_size_control_and_what_is_left_out() -> None:
     assert (free.width, free.height) == (512, 512)
     strict = made(options={"match_size": "Strict (SDXL only)"})
     assert (strict.width, strict.height) == (1024, 1024)
-    [unit] = made(ad_controlnet_model="control_tile", ad_controlnet_weight=0.5).extensions["controlnet"]["units"]
-    assert (unit["module"], unit["model"], unit["weight"]) == ("tile_resample", "control_tile", 0.5)
+    control = made(ad_controlnet_model="control_tile", ad_controlnet_weight=0.5).extensions["controlnet"]
+    read = ControlOptions.model_validate(control).enabled
+    assert [(one.module, one.model, one.weight) for one in read] == [("tile_resample", "control_tile", 0.5)]
     with pytest.raises(BadRequestError, match="sampler"):
         made(ad_use_sampler=True, ad_sampler="nobody's")
 

@@ -68,7 +68,8 @@ def place_of(path: Loc, scripts: Mapping[str, Any], extensions: Sequence[Extensi
             return (*start, before + int(number[0]), *rest[2:]) if number and str(number[0]).isdecimal() else start
         if len(args) == 1 and isinstance(args[0], dict):
             return (*start, 0, *rest)
-        position = list(fields).index(str(rest[0])) if rest[0] in fields else None
+        names = info.dialect.script_args or tuple(fields)
+        position = names.index(str(rest[0])) if rest[0] in names else None
         return (*start, *rest) if position is None else (*start, position, *rest[1:])
     return None
 

@@ -159,13 +159,15 @@ def _put_extensions(
     fields, overrides = {**sent, **dict(body)}, body.override_settings or {}
     honoured = options_of_generation(fields, overrides, extensions)
     named = options_of(scripts, extensions)
-    said = options_of_settings(overrides, extensions, named)
-    named |= {name: {**options, **named[name]} for name, options in said.items()}
-    draft.put("extensions", {**honoured, **named}, "alwayson_scripts")
+    by_settings = options_of_settings(overrides, extensions, named)
+    both = {name: {**by_settings.get(name, {}), **options} for name, options in named.items()}
+    draft.put("extensions", {**honoured, **both}, "alwayson_scripts")
 
     def place(path: Loc) -> Loc | None:
-        named = place_of(path, scripts, extensions) if len(path) > 1 else None
-        return named or place_of_word(path, fields, overrides, extensions)
+        name, option = (*map(str, path[1:3]), "", "")[:2]
+        of_a_setting = option in by_settings.get(name, {}) and option not in named.get(name, {})
+        in_script = place_of(path, scripts, extensions) if len(path) > 1 and not of_a_setting else None
+        return in_script or place_of_word(path, fields, overrides, extensions)
 
     draft.place_of_extension = place
 
