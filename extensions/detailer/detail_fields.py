@@ -10,8 +10,6 @@ from .options import (
     MAX_PASSES,
     NONE,
     SAME_CHECKPOINT,
-    SAME_SAMPLER,
-    SAME_SCHEDULER,
     SAME_VAE,
     DetailPass,
 )
@@ -29,7 +27,7 @@ class Key:
         name: the key, without prefix and suffix.
         absent: the value with which it is left out; none where it is always written.
         switch: an option without which it is left out.
-        empty: a word that stands for no value of its own.
+        none: a word of ADetailer that stands for no value; it is not written.
     """
 
     option: str
@@ -37,7 +35,7 @@ class Key:
     codec: Literal["text", "integer", "number", "boolean"]
     absent: tuple[Any, ...] = ()
     switch: str = ""
-    empty: str = ""
+    none: str = ""
 
 
 KEYS = (
@@ -70,8 +68,8 @@ KEYS = (
     Key("use_vae", "use separate VAE", "boolean", (False,)),
     Key("vae", "VAE", "text", (), "use_vae", SAME_VAE),
     Key("use_sampler", "use separate sampler", "boolean", (False,)),
-    Key("sampler", "sampler", "text", (), "use_sampler", SAME_SAMPLER),
-    Key("scheduler", "scheduler", "text", (), "use_sampler", SAME_SCHEDULER),
+    Key("sampler", "sampler", "text", (), "use_sampler"),
+    Key("scheduler", "scheduler", "text", (), "use_sampler"),
     Key("use_noise_multiplier", "use separate noise multiplier", "boolean", (False,)),
     Key("noise_multiplier", "noise multiplier", "number", (), "use_noise_multiplier"),
     Key("use_clip_skip", "use separate CLIP skip", "boolean", (False,)),
@@ -116,6 +114,7 @@ def dialect_of_passes() -> Dialect:
                 asks=key.option == "model",
                 option=f"units.{number}.{key.option}",
                 codec=key.codec,
+                none=key.none,
             )
             for number in range(MAX_PASSES)
             for key in KEYS
@@ -129,11 +128,9 @@ def _told(one: DetailPass) -> Iterable[Key]:
     for key in KEYS:
         value = getattr(one, key.option)
         on = getattr(one, key.switch) if key.switch else True
-        if on and on != NONE and value not in key.absent:
+        if on and on != NONE and value not in key.absent and (value not in ("", key.none) or not key.none):
             yield key
 
 
 def _text(key: Key, value: Any) -> str:
-    if value == "" and key.empty:
-        return key.empty
     return f"{value:g}" if isinstance(value, float) else str(value)

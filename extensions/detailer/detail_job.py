@@ -20,6 +20,7 @@ from .detail_fields import fields_of
 from .detectors import Detector, find_detector
 from .inner_requests import PictureFacts, inner_request
 from .options import DetailOptions, DetailPass
+from .pass_files import check_pass
 from .region_drawing import drawn_regions
 from .region_masks import RegionMask, masks_of, touching
 from .regions import Region, counted, ordered
@@ -41,9 +42,11 @@ class DetailJob:
 
     @hookimpl(trylast=True)
     def edit_request(self, request: GenerationRequest) -> GenerationRequest | None:
-        """Look whether every detector is there; shrink a job that only repaints regions of its picture."""
-        for one in self._options.passes:
-            self._detector(one.model)
+        """Look whether every file is there; shrink a job that only repaints regions of its picture."""
+        for number, one in enumerate(self._options.units):
+            if one.acts:
+                check_pass(one, number, self._job.models)
+                self._detector(one.model, number)
         task = request.task
         if not self._options.skip_img2img or not isinstance(task, Img2Img):
             return None
@@ -139,9 +142,11 @@ class DetailJob:
             return None  # the last estimate of a run is no picture
         return result.images[0].image
 
-    def _detector(self, name: str) -> Detector:
+    def _detector(self, name: str, number: int = 0) -> Detector:
+        """The detector of a pass; `number` is the pass's, for an error."""
         if name not in self._detectors:
-            self._detectors[name] = find_detector(name, self._job.models, self._job.device)
+            place = f"extensions.detailer.units.{number}.model"
+            self._detectors[name] = find_detector(name, self._job.models, self._job.device, place)
         return self._detectors[name]
 
 

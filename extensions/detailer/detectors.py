@@ -30,8 +30,11 @@ class Detector(Protocol):
     def __call__(self, picture: Image.Image, confidence: float) -> list[Region]: ...
 
 
-def find_detector(name: str, models: Models, device: torch.device) -> Detector:
+def find_detector(name: str, models: Models, device: torch.device, place: str = "model") -> Detector:
     """The detector of that name.
+
+    Args:
+        place: what the error names.
 
     Raises:
         BadRequestError: there is none; says which file belongs into which folder.
@@ -42,13 +45,15 @@ def find_detector(name: str, models: Models, device: torch.device) -> Detector:
 
         return DrawnShapes()
     if name in MESHES:
-        raise _missing(f"{name} needs MediaPipe's face mesh, which is not built in; take {YUNET} or a file of {FOLDER}")
+        raise BadRequestError(
+            place, f"{name} needs MediaPipe's face mesh, which is not built in; take {YUNET} or a file of {FOLDER}"
+        )
     if name == YUNET or name in FACES:
         from .yunet_regions import YuNetFaces
 
         found = yunet_file(models)
         if found is None:
-            raise _missing(f"{name} needs the file {YUNET_FILE} in {YUNET_FOLDER}")
+            raise BadRequestError(place, f"{name} needs the file {YUNET_FILE} in {YUNET_FOLDER}")
         return YuNetFaces(models.find(KIND, found))
     from .detector_files import from_file
 
@@ -58,9 +63,10 @@ def find_detector(name: str, models: Models, device: torch.device) -> Detector:
         path = None
     if path is None or not is_chosen_by_name(path.name):
         there = ", ".join((*file_names(models), *BUILT_IN))
-        raise _missing(
+        raise BadRequestError(
+            place,
             f"there is no detector {name[:100]!r}; put a YOLOv8 file such as {usual_file(name)} into {FOLDER}, "
-            f"or take one of: {there}"
+            f"or take one of: {there}",
         )
     return from_file(models, path, device)
 
@@ -69,7 +75,3 @@ def yunet_file(models: Models) -> str | None:
     """The newest YuNet file; None where there is none."""
     found = [name for name in models.names(KIND) if "yunet" in name.lower() and name.lower().endswith(".onnx")]
     return max(found, key=lambda name: name.rpartition("/")[2].lower(), default=None)
-
-
-def _missing(text: str) -> BadRequestError:
-    return BadRequestError("extensions.detailer.units.model", text)

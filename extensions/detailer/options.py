@@ -133,9 +133,13 @@ class DetailPass(BaseModel):
         7, ge=0, le=100, json_schema_extra=_when("use_cfg_scale", label="CFG scale", span=(0, 30, 0.5))
     )
     use_checkpoint: bool = Field(False, json_schema_extra=_more(label="Checkpoint of their own"))
-    checkpoint: str = Field("", max_length=400, json_schema_extra=_when("use_checkpoint", labels={"": SAME_CHECKPOINT}))
+    checkpoint: str = Field(
+        "", max_length=400, json_schema_extra=_when("use_checkpoint", model="checkpoint", labels={"": SAME_CHECKPOINT})
+    )
     use_vae: bool = Field(False, json_schema_extra=_more(label="VAE of their own"))
-    vae: str = Field("", max_length=400, json_schema_extra=_when("use_vae", label="VAE", labels={"": SAME_VAE}))
+    vae: str = Field(
+        "", max_length=400, json_schema_extra=_when("use_vae", model="vae", label="VAE", labels={"": SAME_VAE})
+    )
     use_sampler: bool = Field(False, json_schema_extra=_more(label="Sampler of their own"))
     sampler: str = Field("DPM++ 2M Karras", max_length=100, json_schema_extra=_when("use_sampler", pair="sampler"))
     scheduler: str = Field(SAME_SCHEDULER, max_length=100, json_schema_extra=_when("use_sampler", pair="sampler"))
@@ -160,7 +164,9 @@ class DetailPass(BaseModel):
     controlnet_guidance_start: float = Field(
         0, ge=0, le=1, json_schema_extra=_more(range="guidance", label="ControlNet acts from, to", unit="%")
     )
-    controlnet_guidance_end: float = Field(1, ge=0, le=1, json_schema_extra=_more(range="guidance", label="Until", unit="%"))
+    controlnet_guidance_end: float = Field(
+        1, ge=0, le=1, json_schema_extra=_more(range="guidance", label="Until", unit="%")
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -1,47 +1,32 @@
-"""The detailer's rules without a model: regions, masks, prompts, requests, keys; and its detectors."""
+"""The detailer's rules without a model: regions, masks, prompts, requests, keys; and figures that it finds."""
 
-import json
-import sys
-import types
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from pydantic import ValidationError
-from safetensors.torch import save_file
-from torch import Tensor, nn
 
 from extensions.controlnet.options import ControlOptions
 from extensions.detailer.detail_fields import dialect_of_passes, fields_of, suffix
-from extensions.detailer.detectors import find_detector
 from extensions.detailer.drawn_shapes import DrawnShapes
 from extensions.detailer.inner_requests import PictureFacts, inner_request
-from extensions.detailer.onnx_facts import facts_of
 from extensions.detailer.options import DetailOptions, DetailPass
 from extensions.detailer.pass_prompts import part_for
 from extensions.detailer.region_drawing import drawn_regions
 from extensions.detailer.region_masks import RegionMask, grown, masks_of, moved, touching
 from extensions.detailer.regions import Region, counted, ordered, without_doubles
-from extensions.detailer.yolo_rows import letterbox, regions_of
 from tools.train_mini.drawing import draw
 from tools.train_mini.scenes import NEW_SHAPE, SHAPES, Background, Scene, Thing
-from webui.domain.errors import BadRequestError, UnusableFileError
+from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.inpainting import Inpainting
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import ModelFacts
-from webui.library.library import ModelLibrary
 from webui.output.infotext import InfoFacts, write
 from webui.output.parse import parse, read_fields
-from webui.plugins.models import LibraryModels
-from webui.weights.convert import converted
-from webui.weights.families.registry import FAMILIES
 
 SIZE = (100, 80)
-CPU = torch.device("cpu")
 OWN = GenerationRequest(
     prompt="a fair, <lora:x:1>", negative_prompt="blur", seed=7, subseed=3, steps=20, cfg_scale=6, width=512, height=384
 )
@@ -250,197 +235,3 @@ def test_drawn_shapes_are_found_and_told_apart() -> None:
             assert [label for label, _ in labels] == [shape, SHAPES[number % 3]] or found[0].box[0] > 64
             assert {one.label for one in found} == {shape, SHAPES[number % 3]}
     assert DrawnShapes()(Image.new("RGB", (64, 64), "white"), 0.0) == []
-
-
-# --- detectors from files
-
-
-def yolo(maps: int = 0) -> dict[str, Tensor]:
-    """A YOLOv8 of few channels whose head always finds class 1 around the cell whose features are largest."""
-    torch.manual_seed(3)
-    made: dict[str, Tensor] = {}
-    widths = (4, 8, 12, 16, 16)
-
-    def conv(at: str, out: int, into: int, side: int) -> None:
-        made[f"{at}.conv.weight"] = torch.randn(out, into, side, side) / (into * side)
-        made.update({f"{at}.bn.{name}": torch.ones(out) for name in ("weight", "running_var")})
-        made.update({f"{at}.bn.{name}": torch.zeros(out) for name in ("bias", "running_mean")})
-
-    def split(at: str, out: int, into: int, blocks: int) -> None:
-        half = out // 2
-        conv(f"{at}.cv1", 2 * half, into, 1)
-        conv(f"{at}.cv2", out, (2 + blocks) * half, 1)
-        for number in range(blocks):
-            conv(f"{at}.m.{number}.cv1", half, half, 3)
-            conv(f"{at}.m.{number}.cv2", half, half, 3)
-
-    conv("model.0", widths[0], 3, 3)
-    for number, layer in enumerate((1, 3, 5, 7)):
-        conv(f"model.{layer}", widths[number + 1], widths[number], 3)
-        split(f"model.{layer + 1}", widths[number + 1], widths[number + 1], 1)
-    conv("model.9.cv1", widths[4] // 2, widths[4], 1)
-    conv("model.9.cv2", widths[4], widths[4] * 2, 1)
-    split("model.12", widths[3], widths[4] + widths[3], 1)
-    split("model.15", widths[2], widths[3] + widths[2], 1)
-    conv("model.16", widths[2], widths[2], 3)
-    split("model.18", widths[3], widths[2] + widths[3], 1)
-    conv("model.19", widths[3], widths[3], 3)
-    split("model.21", widths[4], widths[3] + widths[4], 1)
-    for level, into in enumerate(widths[2:]):
-        for part, out in (("cv2", 64), ("cv3", 2), *([("cv4", maps)] if maps else [])):
-            at = f"model.22.{part}.{level}"
-            conv(f"{at}.0", 8, into, 3)
-            conv(f"{at}.1", 8, 8, 3)
-            made[f"{at}.2.weight"] = torch.zeros(out, 8, 1, 1)
-            made[f"{at}.2.bias"] = torch.full((out,), -9.0)
-    distances = torch.full((4, 16), -9.0)
-    distances[:, 2] = 9.0  # two cells to each side
-    made["model.22.cv2.1.2.bias"] = distances.reshape(-1)
-    made["model.22.cv3.1.2.bias"] = torch.tensor([-9.0, 3.0])
-    if maps:
-        made["model.22.cv4.1.2.bias"] = torch.ones(maps)
-        for part, out, into, side in (("cv1", 8, widths[2], 3), ("cv2", 8, 8, 3), ("cv3", maps, 8, 1)):
-            conv(f"model.22.proto.{part}", out, into, side)
-        made["model.22.proto.cv3.bn.bias"] = torch.full((maps,), 5.0)
-        made["model.22.proto.upsample.weight"] = torch.randn(8, 8, 2, 2) / 8
-        made["model.22.proto.upsample.bias"] = torch.zeros(8)
-    return made
-
-
-def models_with(folder: Path) -> LibraryModels:
-    return LibraryModels(ModelLibrary(folder / "models", folder / "cache", FAMILIES))
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    place = tmp_path / "models" / "adetailer"
-    place.mkdir(parents=True)
-    return place
-
-
-@pytest.mark.parametrize("maps", [0, 3])
-def test_a_yolo_network_from_its_tensors(place: Path, tmp_path: Path, maps: int) -> None:
-    save_file(yolo(maps), place / "two_yolov8.safetensors", {"names": json.dumps({"0": "face", "1": "hand"})})
-    detector = find_detector("two_yolov8.safetensors", models_with(tmp_path), CPU)
-    found = detector(Image.new("RGB", (320, 160), "grey"), 0.5)
-    # 640 x 320 cells of stride 16, boxes of 4 x 4 of them: 32 pixels of the picture; doubles are left out
-    assert {one.label for one in found} == {"hand"}
-    assert all(one.score == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-5) for one in found)
-    inner = [one for one in found if 40 < one.box[0] < 200 and 40 < one.box[1] < 100]
-    assert inner
-    assert all(one.box[2] - one.box[0] == pytest.approx(32, abs=0.1) for one in inner)
-    shapes = [one.shape for one in inner]
-    assert [shape is not None for shape in shapes] == [bool(maps)] * len(inner)
-    if maps:
-        left, top, right, bottom = (round(side) for side in inner[0].box)
-        assert shapes[0] is not None
-        assert shapes[0].getbbox() == (left, top, right, bottom)  # the maps say yes everywhere
-    assert detector(Image.new("RGB", (320, 160)), 0.97) == []
-
-
-class Foreign(nn.Module):
-    """Stands for a class of another package, which is not installed where the file is read."""
-
-
-def pickled(path: Path, tensors: dict[str, Tensor], kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A whole network in a pickle, as detectors are handed around, whose classes belong to a foreign package."""
-    foreign = types.ModuleType("foreign_tasks")
-    monkeypatch.setitem(sys.modules, "foreign_tasks", foreign)
-    one = type(kind, (Foreign,), {"__module__": "foreign_tasks"})
-    setattr(foreign, kind, one)
-    network = one()
-    network.names = {0: "face", 1: "hand"}
-    network.task = "detect"
-    for name, tensor in tensors.items():
-        *parents, last = name.split(".")
-        inner = network
-        for parent in parents:
-            if parent not in inner._modules:
-                inner.add_module(parent, one())
-            inner = inner._modules[parent]
-        inner.register_buffer(last, tensor.half())
-    torch.save({"model": network, "ema": None, "date": "today", "license": "x"}, path)
-    monkeypatch.delitem(sys.modules, "foreign_tasks")
-
-
-def test_a_pickled_network_is_read_without_running_it(
-    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pickled(place / "two_yolov8.pt", yolo(), "DetectionModel", monkeypatch)
-    detector = find_detector("two_yolov8.pt", models_with(tmp_path), CPU)
-    assert {one.label for one in detector(Image.new("RGB", (320, 160)), 0.5)} == {"hand"}
-    pickled(place / "other.pt", {"model.2.conv.weight": torch.ones(1, 1, 1, 1)}, "C3k2", monkeypatch)
-    with pytest.raises(UnusableFileError, match=r"other\.pt: a YOLO11 network; only YOLOv8"):
-        find_detector("other", models_with(tmp_path), CPU)
-    pickled(place / "world.pt", {"model.2.conv.weight": torch.ones(1, 1, 1, 1)}, "WorldModel", monkeypatch)
-    with pytest.raises(UnusableFileError, match="needs a text encoder"):
-        find_detector("world", models_with(tmp_path), CPU)
-
-
-class Mark:
-    """Writes a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return (exec, (f"open({str(self._path)!r}, 'w').close()",))
-
-
-def test_code_in_a_pickled_network_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    foreign = types.ModuleType("foreign_tasks")
-    monkeypatch.setitem(sys.modules, "foreign_tasks", foreign)
-    foreign.Net = type("Net", (Foreign,), {"__module__": "foreign_tasks"})  # type: ignore[attr-defined]
-    network = foreign.Net()
-    network.register_buffer("weight", torch.ones(2))
-    network.names = Mark(tmp_path / "ran")
-    torch.save({"model": network}, tmp_path / "evil.pt")
-    monkeypatch.delitem(sys.modules, "foreign_tasks")
-    converted(tmp_path / "evil.pt", tmp_path / "cache")
-    torch.save({"model": {"weight": torch.ones(2)}, "x": Mark(tmp_path / "ran")}, tmp_path / "worse.pt")
-    with pytest.raises(UnusableFileError, match="cannot be converted"):
-        converted(tmp_path / "worse.pt", tmp_path / "cache")
-    assert not (tmp_path / "ran").exists()
-
-
-def test_what_is_not_there_is_told_with_file_and_folder(place: Path, tmp_path: Path) -> None:
-    models = models_with(tmp_path)
-    for name, text in {
-        "hand_yolov8s.pt": "hand_yolov8n.pt into models/adetailer",
-        "mediapipe_face_full": "needs the file face_detection_yunet_2023mar.onnx in models/detectors",
-        "mediapipe_face_mesh": "face mesh",
-        "../x": "there is no detector",
-    }.items():
-        with pytest.raises(BadRequestError, match=text):
-            find_detector(name, models, CPU)
-    (place / "bad.onnx").write_bytes(b"\x0a\xff\xff\xff\xff")
-    with pytest.raises(UnusableFileError, match=r"bad\.onnx"):
-        find_detector("bad.onnx", models_with(tmp_path), CPU)
-
-
-def test_facts_of_an_onnx_file(tmp_path: Path) -> None:
-    def field(number: int, content: bytes) -> bytes:
-        return bytes([number << 3 | 2, len(content)]) + content
-
-    def dim(size: int) -> bytes:
-        return field(1, bytes([1 << 3, size]))
-
-    shape = dim(1) + dim(3) + dim(64) + dim(96)
-    graph = field(11, field(1, b"images") + field(2, field(1, bytes([1 << 3, 1]) + field(2, shape))))
-    names = field(14, field(1, b"names") + field(2, b"{0: 'face', 1: 'hand'}"))
-    (tmp_path / "x.onnx").write_bytes(bytes([1 << 3, 8]) + field(7, graph) + names)
-    facts = facts_of(tmp_path / "x.onnx")
-    assert (facts.size, facts.labels) == ((96, 64), ("face", "hand"))
-
-
-def test_boxes_come_back_to_the_picture_through_the_letterbox() -> None:
-    picture = Image.new("RGB", (300, 200), "white")
-    ImageDraw.Draw(picture).rectangle((100, 50, 199, 149), "black")
-    for wanted in (None, (128, 128)):
-        seen = letterbox(picture, wanted)
-        assert seen.pixels.shape[0] == 3
-        dark = np.argwhere(seen.pixels.max(0) < 0.1)
-        (top, left), (bottom, right) = dark.min(0), dark.max(0) + 1
-        row = np.array([[(left + right) / 2, (top + bottom) / 2, right - left, bottom - top, 0.9]], np.float32)
-        [found] = regions_of(row, None, seen, picture.size, ("box",), 0.5)
-        assert found.box == pytest.approx((100, 50, 200, 150), abs=4)

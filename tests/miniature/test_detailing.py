@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from tests.api.fakes import call, encode
-from tests.extensions.test_detailer import yolo
+from tests.extensions.test_detailer_files import yolo
 from tests.miniature.painting import drawn, pixels, run
 from tools.train_mini.judge import Verdict, judge
 from tools.train_mini.scenes import Thing

@@ -44,6 +44,7 @@ class Word(Frozen):
         codec: how an infotext writes the value. In JSON it is taken as it comes.
         meanings: options by value, where values are words. An infotext's are compared without regard to case.
         otherwise: what every other value means; None: there is no other.
+        none: of an infotext's key, a value that means that there is none, so that the option keeps its default.
         default: what counts where the value is missing.
         low, high: bounds of a number in a body; None: the option's own check is enough.
         items: of an infotext's key whose value holds several; each such key makes an entry of the list `option`. A `#`
@@ -60,6 +61,7 @@ class Word(Frozen):
     codec: Codec = "text"
     meanings: dict[str, Values] = Field(default_factory=dict)
     otherwise: Values | None = None
+    none: str = ""
     default: JsonValue = None
     low: float | None = None
     high: float | None = None

@@ -109,6 +109,8 @@ def _read_or_refuse(
 def _read(word: Word, fields: Mapping[str, str]) -> Iterator[tuple[str, JsonValue]]:
     """Options by path. Raises ValueError, OverflowError, RecursionError where the text is no such value."""
     text = fields.get(word.name)
+    if word.none and text == word.none:
+        text = None
     if word.meanings or word.otherwise is not None:
         yield from (_meaning(word, text) if text is not None else {}).items()
     if text is not None and word.codec == "object":
