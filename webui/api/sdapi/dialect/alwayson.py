@@ -64,14 +64,24 @@ def place_of(path: Loc, scripts: Mapping[str, Any], extensions: Sequence[Extensi
             return (*start, *rest)
         before = _values_before_units(args, fields)
         if before is not None and rest[0] == UNITS and not _is_whole(args):
-            number = rest[1:2]
-            return (*start, before + int(number[0]), *rest[2:]) if number and str(number[0]).isdecimal() else start
+            if not rest[1:] or not str(rest[1]).isdecimal():
+                return start
+            number = before + int(rest[1])
+            return (*start, number, *_spelt(rest[2:], args[number] if number < len(args) else {}))
         if len(args) == 1 and isinstance(args[0], dict):
             return (*start, 0, *rest)
         names = info.dialect.script_args or tuple(fields)
         position = names.index(str(rest[0])) if rest[0] in names else None
         return (*start, *rest) if position is None else (*start, position, *rest[1:])
     return None
+
+
+def _spelt(path: Loc, unit: Mapping[str, Any]) -> Loc:
+    """The path in a unit as its client wrote it: `ad_model` where the option is `model`."""
+    if not path or path[0] in unit:
+        return path
+    longer = [key for key in unit if key.endswith(f"_{path[0]}")]
+    return (min(longer, key=len), *path[1:]) if longer else path
 
 
 def _named(title: str, extensions: Sequence[ExtensionInfo]) -> ExtensionInfo | None:
