@@ -22,7 +22,7 @@ WORDS = frozenset({"controlnet", "guidance", "lora"})
 
 
 def test_there_are_bundled_extensions() -> None:
-    assert len(BUNDLED) == 7
+    assert len(BUNDLED) == 8
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:

@@ -17,8 +17,17 @@ from webui.processing.back import Back
 SEEDS = 4
 
 
-def run(back: Back, prompt: str, *, fresh: bool = False, **changes: object) -> GenerationResult:
-    """What the miniature makes of a prompt. The same request is made once for all tests, unless it shall be `fresh`."""
+def run(back: Back, prompt: str, **changes: object) -> GenerationResult:
+    """What the miniature makes of a prompt. The same request is made once for all tests."""
+    return _made(back, _request(prompt, changes).model_dump_json())
+
+
+def paint_anew(back: Back, prompt: str, **changes: object) -> Image.Image:
+    """A picture that is made now, even where the same request was made before."""
+    return back.run(_request(prompt, changes), Silent()).images[0].image
+
+
+def _request(prompt: str, changes: dict[str, object]) -> GenerationRequest:
     base = GenerationRequest(
         prompt=prompt,
         checkpoint="mini",
@@ -30,8 +39,7 @@ def run(back: Back, prompt: str, *, fresh: bool = False, **changes: object) -> G
         width=128,
         height=128,
     )
-    request = base.with_(**changes)
-    return back.run(request, Silent()) if fresh else _made(back, request.model_dump_json())
+    return base.with_(**changes)
 
 
 @functools.cache
@@ -39,8 +47,8 @@ def _made(back: Back, request: str) -> GenerationResult:
     return back.run(GenerationRequest.model_validate_json(request), Silent())
 
 
-def paint(back: Back, prompt: str, *, fresh: bool = False, **changes: object) -> Image.Image:
-    return run(back, prompt, fresh=fresh, **changes).images[0].image
+def paint(back: Back, prompt: str, **changes: object) -> Image.Image:
+    return run(back, prompt, **changes).images[0].image
 
 
 def look(back: Back, prompt: str, **changes: object) -> list[Verdict]:

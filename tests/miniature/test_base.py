@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.miniature.painting import look, paint, pixels, run, share
+from tests.miniature.painting import look, paint, paint_anew, pixels, run, share
 from tools.train_mini.scenes import COLOURS
 from webui.processing.back import Back
 
@@ -47,7 +47,7 @@ def test_more_guidance_follows_the_prompt_more_closely(back: Back) -> None:
 
 def test_a_seed_gives_one_picture_and_another_seed_another(back: Back) -> None:
     prompt = "a green diamond on a pink background"
-    first, again, other = (pixels(paint(back, prompt, seed=seed, fresh=True)) for seed in (5, 5, 6))
+    first, again, other = (pixels(paint_anew(back, prompt, seed=seed)) for seed in (5, 5, 6))
     assert (first == again).all()
     assert (first != other).any()
 

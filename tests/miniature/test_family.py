@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests.miniature.painting import SEEDS, drawn, look, paint, pixels, run, share
+from tests.miniature.painting import SEEDS, drawn, look, paint, paint_anew, pixels, run, share
 from tools.train_mini.control import edges
 from tools.train_mini.scenes import Background, Scene, Thing
 from webui.domain.images import Picture
@@ -35,7 +35,7 @@ def test_a_lora_at_nothing_changes_nothing_and_at_one_draws_its_style(back: Back
     inked = [darkness(paint(back, f"{PROMPT} <lora:mini-ink:1>", seed=seed)) for seed in range(SEEDS)]
     plain_ones = [darkness(paint(back, PROMPT, seed=seed)) for seed in range(SEEDS)]
     assert np.mean(inked) > np.mean(plain_ones) + 0.004
-    after = paint(back, PROMPT, seed=0, fresh=True)  # a LoRA that was there leaves nothing behind
+    after = paint_anew(back, PROMPT, seed=0)  # a LoRA that was there leaves nothing behind
     assert np.array_equal(pixels(after), pixels(paint(back, PROMPT, seed=0)))
 
 

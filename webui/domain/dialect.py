@@ -40,12 +40,14 @@ class Word(Frozen):
         name: of a field of a body, of a setting, or of a key in an infotext.
         setting: it stands among the settings (`override_settings`), not among the fields of the body.
         asks: it asks for the extension; the other words count only where one has asked.
-        option: dotted path of the option that takes the value; "" where the value goes nowhere.
+        option: dotted path of the option that takes the value, of an infotext's key also in an entry of a list
+            (`units.0.weight`); "" where the value goes nowhere.
         codec: how an infotext writes the value. In JSON it is taken as it comes.
         keys: of an `object`, the option that each of its names sets; one that is not here sets nothing, and an object
             of objects becomes a list of them. Empty: its names are options.
         meanings: options by value, where values are words. An infotext's are compared without regard to case.
         otherwise: what every other value means; None: there is no other.
+        none: of an infotext's key, a value that means that there is none, so that the option keeps its default.
         default: what counts where the value is missing.
         low, high: bounds of a number in a body; None: the option's own check is enough.
         items: of an infotext's key whose value holds several; each such key makes an entry of the list `option`. A `#`
@@ -63,6 +65,7 @@ class Word(Frozen):
     keys: dict[str, str] = Field(default_factory=dict)
     meanings: dict[str, Values] = Field(default_factory=dict)
     otherwise: Values | None = None
+    none: str = ""
     default: JsonValue = None
     low: float | None = None
     high: float | None = None
@@ -142,6 +145,7 @@ class Dialect(Frozen):
         except re.error as error:
             raise ValueError(f"is no regular expression: {error}") from None
         return pattern
+
     script_entries: Entries | None = None
 
     @model_validator(mode="after")

@@ -12,11 +12,14 @@ from webui.extension_api.domain_types import (
     Cancelled,
     Dialect,
     Entries,
+    GeneratedImage,
     GenerationRequest,
+    GenerationResult,
     ImageField,
     Img2Img,
     Inpainting,
     Item,
+    Mask,
     NetworkTag,
     NotFiniteError,
     Notice,
@@ -39,6 +42,7 @@ from webui.extension_api.functions import (
     json_object,
     listed,
     painted_box,
+    split_sampler,
     unfinished,
     with_aspect,
 )
@@ -46,6 +50,7 @@ from webui.extension_api.hints import Card, Chooser, Columns, Heat, Sliders, for
 from webui.extension_api.job_context import JobContext, ModelTraits
 from webui.extension_api.markers import API_MINOR, API_VERSION, hookimpl
 from webui.extension_api.model_files import Models
+from webui.extension_api.nested_generation import Generate
 from webui.extension_api.options import Options
 
 __all__ = [
@@ -62,13 +67,17 @@ __all__ = [
     "Columns",
     "Dialect",
     "Entries",
+    "Generate",
+    "GeneratedImage",
     "GenerationRequest",
+    "GenerationResult",
     "Heat",
     "ImageField",
     "Img2Img",
     "Inpainting",
     "Item",
     "JobContext",
+    "Mask",
     "ModelTraits",
     "Models",
     "NetworkTag",
@@ -96,6 +105,7 @@ __all__ = [
     "json_object",
     "listed",
     "painted_box",
+    "split_sampler",
     "unfinished",
     "with_aspect",
 ]

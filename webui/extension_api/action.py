@@ -9,6 +9,7 @@ from PIL import Image
 from pydantic import JsonValue
 
 from webui.extension_api.model_files import Models
+from webui.extension_api.nested_generation import Generate, cannot_generate
 from webui.extension_api.options import Options
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class ActionContext:
             it nor asks `stopped` for the setting `hook_deadline` counts as hanging.
         stopped: whether the user cancelled; then return soon, or raise Cancelled.
         device, dtype: where networks run and with which numbers.
+        generate: makes the pictures of a request inside this action; see `nested_generation.Generate`. A light action
+            has none.
     """
 
     models: Models
@@ -49,6 +52,7 @@ class ActionContext:
     stopped: Callable[[], bool]
     device: "torch.device"
     dtype: "torch.dtype"
+    generate: Generate = cannot_generate
 
     def new_file(self, kind: str, name: str) -> Path:
         """Where a new file of a kind belongs (`models/Stable-diffusion/name`); nothing is written.

@@ -2,8 +2,10 @@
 a change of this package, and `API_VERSION` grows with it.
 
 Requests, as hooks see and change them: `GenerationRequest` with its tasks `Txt2Img` and `Img2Img`, `Inpainting`.
-Pictures in requests and options: `Picture`, and `ImageField` for a field of options that takes one in base64.
-`PlannedImage` is one image before it is made.
+What `job.generate` makes of one: `GenerationResult` with its `GeneratedImage`s. `PlannedImage` is one image before it
+is made.
+Pictures in requests and options: `Picture`, `Mask` of an `Inpainting`, and `ImageField` for a field of options that
+takes a picture in base64.
 `NetworkTag` is one `<kind:name:...>` of a prompt, `SamplerInfo` what is known of a sampler, `Notice` what a user hears.
 `Dialect`, `Word`, `Item`, `Entries` and `Told` say what A1111's words mean to an extension. `Account` is what a loader
 fills about a file, so that what nobody read is said.
@@ -25,9 +27,10 @@ from webui.domain.errors import (
 )
 from webui.domain.images import ImageField, Picture
 from webui.domain.inpainting import Inpainting
+from webui.domain.masks import Mask
 from webui.domain.planned_image import PlannedImage
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
-from webui.domain.result import Notice
+from webui.domain.result import GeneratedImage, GenerationResult, Notice
 from webui.library.accounting import Account
 from webui.prompt.composition import NetworkTag
 
@@ -37,11 +40,14 @@ __all__ = [
     "Cancelled",
     "Dialect",
     "Entries",
+    "GeneratedImage",
     "GenerationRequest",
+    "GenerationResult",
     "ImageField",
     "Img2Img",
     "Inpainting",
     "Item",
+    "Mask",
     "NetworkTag",
     "NotFiniteError",
     "Notice",

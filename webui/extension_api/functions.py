@@ -70,6 +70,13 @@ def find_sampler(label: str) -> SamplerInfo | None:
     return catalog.find_sampler(label)
 
 
+def split_sampler(name: str) -> tuple[str, str]:
+    """Sampler and schedule of an old name that holds both: `DPM++ 3M SDE Exponential`. One without a schedule, or with
+    the sampler's own, comes with `Automatic`; one that nobody knows comes back as it is.
+    """
+    return catalog.split_combined(name)
+
+
 def json_object(name: str, text: str | bytes) -> dict[str, Any]:
     """A JSON object from a text that came in a file.
 

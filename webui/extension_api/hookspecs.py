@@ -74,6 +74,9 @@ class JobSpec:
     A hook that makes no progress for the setting `hook_deadline` (120 s; 0: no limit) counts as hanging, and the worker
     is replaced. Each `job.stopped()`, each `job.notice(...)` and each tensor that `job.models.load` reads is progress.
     An extension in whose code the worker ended or hung twice is set aside until the user switches it on again.
+
+    In `edit_request`, `edit_pixels`, `edit_image` and `extra_images` an extension may have other pictures made, by
+    `job.generate(request)`.
     """
 
     @hookspec

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.extension_api.model_files import Models
+from webui.extension_api.nested_generation import Generate, cannot_generate
 from webui.extension_api.options import Options
 from webui.library.family import Family, LatentFormat
 
@@ -48,6 +49,7 @@ class JobContext:
         stopped: whether the user stopped the job; long work looks now and then and gives back what there is. Each
             look counts as progress (see `hookspecs`).
         loaded: the checkpoint once it is loaded; read it as `model`.
+        generate: makes the pictures of another request inside this job; see `nested_generation.Generate`.
     """
 
     request: GenerationRequest
@@ -58,6 +60,7 @@ class JobContext:
     notice: Callable[[str], None]
     stopped: Callable[[], bool] = lambda: False
     loaded: Callable[[], ModelTraits | None] = lambda: None
+    generate: Generate = cannot_generate
 
     @property
     def model(self) -> ModelTraits:

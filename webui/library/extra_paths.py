@@ -35,6 +35,9 @@ KEYS: Mapping[str, tuple[Kind, ...]] = MappingProxyType(
         "upscale_models": ("upscaler",),
         "facerestore_models": ("gfpgan", "codeformer"),
         "facedetection": ("detector",),
+        "ultralytics": ("detector",),
+        "ultralytics_bbox": ("detector",),
+        "ultralytics_segm": ("detector",),
     }
 )
 MAX_BYTES = 256 * 1024

@@ -40,7 +40,7 @@ FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         "upscaler": ("ESRGAN", "RealESRGAN", "SwinIR", "DAT", "HAT", "ScuNET"),
         "gfpgan": ("GFPGAN",),
         "codeformer": ("Codeformer",),
-        "detector": ("detectors", "GFPGAN"),  # the second is where A1111 keeps face detectors
+        "detector": ("detectors", "adetailer", "GFPGAN"),  # where A1111 and its extensions keep theirs
     }
 )
 SAFETENSORS = ".safetensors"

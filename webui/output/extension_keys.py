@@ -17,6 +17,7 @@ NUMBER = "#"  # in a declared key
 MAX_NUMBERED = 20
 MAX_OBJECT = 20_000  # characters
 _BETWEEN_ITEMS = re.compile(r",\s*(?=[A-Za-z])")  # `(0, 1)` is one value
+_IN_LIST = re.compile(r"(?P<list>.+?)\.(?P<number>\d+)\.(?P<option>[^.]+)", re.ASCII)
 _NUMBERS = re.compile(r"-?\d{1,20}(?:\.\d{1,20})?", re.ASCII)
 
 
@@ -50,13 +51,34 @@ def read_keys(fields: Mapping[str, str], extensions: Sequence[ExtensionInfo]) ->
         known |= {key for word in info.dialect.infotext for key in _keys(word)}
         if not _asked(info, fields):
             continue
+        found: list[tuple[str, str, JsonValue]] = []
         for word in info.dialect.infotext:
             read = _read_list(word, fields, refused) if word.items else _read_or_refuse(word, fields, refused)
-            values += [(key, f"extensions.{info.name}{path and '.'}{path}", value) for key, path, value in read]
+            found += [(key, f"extensions.{info.name}{path and '.'}{path}", value) for key, path, value in read]
             refused += [(key, word.reminder) for key in _keys(word) if word.reminder and key in fields]
+        values += _with_lists(found)
     missing = [key for key in OF_EXTENSIONS if key in fields and key not in known]
     reasons = (*refused, *((key, f"{NEEDS_EXTENSION}; left out") for key in missing))
     return Keys(tuple(values), reasons, frozenset(known))
+
+
+def _with_lists(values: Sequence[tuple[str, str, JsonValue]]) -> list[tuple[str, str, JsonValue]]:
+    """The values, those in entries of a list (`extensions.x.units.0.weight`) as the whole list; its first key tells it.
+
+    Entries of which no key is there are left out.
+    """
+    plain: list[tuple[str, str, JsonValue]] = []
+    lists: dict[str, tuple[str, dict[int, dict[str, JsonValue]]]] = {}
+    for key, path, value in values:
+        split = _IN_LIST.fullmatch(path)
+        if split is None:
+            plain.append((key, path, value))
+            continue
+        _, entries = lists.setdefault(split["list"], (key, {}))
+        entries.setdefault(int(split["number"]), {})[split["option"]] = value
+    for path, (key, entries) in lists.items():
+        plain.append((key, path, [entries[number] for number in sorted(entries)]))
+    return plain
 
 
 def _in_use(extensions: Sequence[ExtensionInfo]) -> list[ExtensionInfo]:
@@ -87,6 +109,8 @@ def _read_or_refuse(
 def _read(word: Word, fields: Mapping[str, str]) -> Iterator[tuple[str, JsonValue]]:
     """Options by path. Raises ValueError, OverflowError, RecursionError where the text is no such value."""
     text = fields.get(word.name)
+    if word.none and text == word.none:
+        text = None
     if word.meanings or word.otherwise is not None:
         yield from (_meaning(word, text) if text is not None else {}).items()
     if text is not None and word.keys:

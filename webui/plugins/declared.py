@@ -1,6 +1,7 @@
 """The check of what an extension declares as A1111's words. A declaration that does not fit costs only itself."""
 
 import logging
+from typing import get_args, get_origin
 
 import pluggy
 from pydantic import BaseModel, ValidationError
@@ -44,12 +45,15 @@ def _wrong(found: object, options: type[Options] | None) -> str:
 
 
 def _has(model: type[BaseModel], path: str) -> bool:
-    """Whether a model has a field at a dotted path."""
+    """Whether a model has a field at a dotted path. Entries of a list are counted: `units.0.weight`."""
     name, _, rest = path.partition(".")
     field = model.model_fields.get(name)
     if field is None or not rest:
         return field is not None
     inner = field.annotation
+    number, _, behind = rest.partition(".")
+    if number.isdecimal() and behind and get_origin(inner) in (tuple, list):
+        inner, rest = get_args(inner)[0], behind
     return isinstance(inner, type) and issubclass(inner, BaseModel) and _has(inner, rest)
 
 

@@ -1,16 +1,18 @@
 """The host as the back sees it: which extensions run, who joins a job, which patches stay on a model."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import torch
 
 from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress
 from webui.domain.request import GenerationRequest
-from webui.domain.result import Notice
+from webui.domain.result import GenerationResult, Notice
 from webui.extension_api.action import ActionContext, ActionResult
 from webui.extension_api.job_context import JobContext
+from webui.extension_api.nested_generation import Generate, cannot_generate
 from webui.extension_api.options import Options
 from webui.plugins.calling import UNDONE, Calls, ExtensionError
 from webui.plugins.codetrace import CodeTrace
@@ -18,6 +20,23 @@ from webui.plugins.jobhooks import EarlyFaults, JobHooks
 from webui.plugins.loader import Extension, Loaded, identifier
 from webui.plugins.models import LibraryModels
 from webui.plugins.options import read_options
+
+
+class Nesting(Protocol):
+    """The runs inside one job or action. `processing/nesting.py` implements it."""
+
+    def takes(self, extension: str) -> bool:
+        """Whether an extension may join the job, which may be such a run itself."""
+
+    def generate(
+        self, extension: str, hook: str, request: GenerationRequest, chosen: Collection[str] | None, to_come: int
+    ) -> GenerationResult:
+        """Run a request inside of it.
+
+        Args:
+            extension, hook: whose code asks for it.
+            chosen, to_come: see `nested_generation.Generate`.
+        """
 
 
 class ExtensionHost:
@@ -44,11 +63,17 @@ class ExtensionHost:
         self._names = {identifier(one.info.folder): name for name, one in loaded.extensions.items()}
         self._joiners = tuple(loaded.extensions[name] for name in sorted(loaded.extensions))
 
-    def join(self, request: GenerationRequest, stopped: Callable[[], bool] = lambda: False) -> JobHooks:
+    def join(
+        self,
+        request: GenerationRequest,
+        stopped: Callable[[], bool] = lambda: False,
+        nesting: Nesting | None = None,
+    ) -> JobHooks:
         """The hooks of a job.
 
         Args:
             stopped: whether the user stopped it.
+            nesting: makes pictures for extensions inside the job; None: it cannot, and every extension may join.
 
         Those that were set aside take no part, and the user is told.
 
@@ -67,17 +92,18 @@ class ExtensionHost:
             return stopped()
 
         for extension in self._joiners:
-            if extension.join is None:
-                continue
             name = extension.info.name
+            if extension.join is None or (nesting is not None and not nesting.takes(name)):
+                continue
 
             def notice(text: str, name: str = name) -> None:
                 tick()
                 hooks.notices.append(Notice(name, str(text)))
 
             job = JobContext(
-                request, given.get(name), self._device, self._dtype, self.models, notice, asked, lambda: hooks.model
-            )
+                request, given.get(name), self._device, self._dtype, self.models, notice, asked, lambda: hooks.model,
+                self._generate(nesting, name, lambda: hooks.at),
+            )  # fmt: skip
             try:
                 member = hooks.call(extension.join, {"job": job})
                 if member is not None:
@@ -101,9 +127,13 @@ class ExtensionHost:
                 hooks.notices.append(Notice(" or ".join(owners), f"replaced {', '.join(names)}; {UNDONE}"))
 
     def act(
-        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+        self,
+        call: ActionCall,
+        progress: Callable[[ActionProgress], None],
+        stopped: Callable[[], bool],
+        nesting: Nesting | None = None,
     ) -> ActionOutcome:
-        """Do an action. Light ones come from a thread of their own.
+        """Do an action. Light ones come from a thread of their own, and make no pictures.
 
         Raises:
             BadRequestError: there is no such action, or the options do not fit.
@@ -124,7 +154,8 @@ class ExtensionHost:
             tick()
             return stopped()
 
-        context = ActionContext(self.models, report, asked, self._device, self._dtype)
+        generate = self._generate(None if action.light else nesting, call.extension, lambda: "action")
+        context = ActionContext(self.models, report, asked, self._device, self._dtype, generate)
         try:
             with self._calls.inside(call.extension, f"action {call.action}"):
                 options = read_options(action.options, call.options, "options")
@@ -135,6 +166,25 @@ class ExtensionHost:
                 return ActionOutcome(str(result.text), tuple(result.images), files, result.data)
         except ExtensionError as error:
             raise ExtensionError(f"extension {call.extension}, action {call.action}: {error}") from error
+
+    def _generate(self, nesting: Nesting | None, extension: str, at: Callable[[], str]) -> Generate:
+        """What an extension has as `generate`. While its run lasts, the program's code is at work and not its own."""
+        if nesting is None:
+            return cannot_generate
+        runs = nesting
+
+        def generate(
+            request: GenerationRequest, *, extensions: Collection[str] | None = None, to_come: int = 0
+        ) -> GenerationResult:
+            if not isinstance(request, GenerationRequest):
+                raise ExtensionError(f"generate takes a GenerationRequest, not {type(request).__name__}")
+            known = {info.name for info in self.loaded.infos}
+            if unknown := sorted(set(extensions or ()) - known):
+                raise BadRequestError("extensions", f"there is no extension {unknown[0]!r} that could join the run")
+            with self._calls.whereabouts.outside():
+                return runs.generate(extension, at(), request, extensions, to_come)
+
+        return generate
 
     def _options(self, request: GenerationRequest) -> dict[str, Options]:
         aside = {info.name for info in self._aside}

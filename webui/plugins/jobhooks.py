@@ -74,6 +74,7 @@ class JobHooks:
 
     Attributes:
         model: the job's checkpoint, set once it is loaded; extensions read it as `job.model`.
+        at: the hook whose code runs, "" where none does.
         notices: what the user should know.
         timings: seconds by `extension: hook`, for each that was called.
     """
@@ -94,6 +95,7 @@ class JobHooks:
         self._dropped: list[str] = []
         self._gave: list[str] = []  # residuals for the call of the network that is made now
         self.model: ModelTraits | None = None
+        self.at = ""
         self.notices: list[Notice] = []
         self.timings: dict[str, float] = {}
 
@@ -304,11 +306,14 @@ class JobHooks:
             ExtensionError: see `Calls.inside`.
         """
         began = time.perf_counter()
+        hook = impl.function.__name__
+        before, self.at = self.at, hook
         try:
-            with self._calls.inside(impl.plugin_name, impl.function.__name__):
+            with self._calls.inside(impl.plugin_name, hook):
                 return impl.function(*[given[name] for name in impl.argnames])
         finally:
-            name = f"{impl.plugin_name}: {impl.function.__name__}"
+            self.at = before
+            name = f"{impl.plugin_name}: {hook}"
             self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - began
 
     def _chain(self, hook: str, name: str, value: T, check: Callable[[Any, Any], None], **others: Any) -> T:

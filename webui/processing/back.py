@@ -1,6 +1,7 @@
 """The back of the program: it owns the models and does the work of jobs. A worker builds one with `build`."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -19,6 +20,7 @@ from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
 from webui.plugins.whereabouts import Whereabouts
 from webui.processing.extras_job import upscale_pictures
+from webui.processing.nesting import ActionRuns
 from webui.processing.ports import Reporter
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
@@ -74,7 +76,13 @@ class Back:
         """
         if not call.light:
             self._library.refresh()
-        return self._host.act(call, progress, stopped)
+        outer = ActionRuns(progress, stopped)
+        nesting = self._pipeline.nesting(outer)
+        try:
+            outcome = self._host.act(call, outer.progress, stopped, nesting)
+        finally:
+            nesting.close()
+        return replace(outcome, notices=(*outcome.notices, *nesting.notices))
 
     def close(self) -> None:
         """Release the memory of all models."""

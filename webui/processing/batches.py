@@ -16,7 +16,7 @@ from webui.plugins.jobhooks import JobHooks
 from webui.processing.decode import decode
 from webui.processing.hires import Enlarged, Enlarger, first_picture
 from webui.processing.passes import Pass
-from webui.processing.patching import Patched
+from webui.processing.patching import JobPatches
 from webui.processing.plan import Batch, ImageText, of_image
 from webui.processing.prepare import PreparedJob, notices_of
 from webui.processing.reporting import RunReport
@@ -65,7 +65,7 @@ class Made:
 class BatchSampler:
     """Takes the batches of one job through its passes."""
 
-    def __init__(self, job: PreparedJob, tools: Tools, hooks: JobHooks, patched: Patched, report: RunReport) -> None:
+    def __init__(self, job: PreparedJob, tools: Tools, hooks: JobHooks, patched: JobPatches, report: RunReport) -> None:
         """`patched` applies the patches of extensions to a model that the job loads later, such as its refiner."""
         self._job = job
         self._tools = tools

@@ -4,7 +4,7 @@ What a patch is, is defined in `plugins/patches.py`.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from webui.domain.result import Notice
@@ -16,8 +16,6 @@ from webui.plugins.patches import Patch, PatchError, Patches
 from webui.plugins.traces import ModelTrace
 from webui.weights.memory import ModelCache
 from webui.weights.model import LoadedModel
-
-Patched = Callable[[LoadedModel], LoadedModel]
 
 log = logging.getLogger(__name__)
 
@@ -40,52 +38,53 @@ class Patching:
             self._file = now
 
     @contextmanager
-    def on(self, hooks: JobHooks, model: LoadedModel) -> Iterator[Patched]:
-        """While entered, the model of a job is patched as the extensions want.
-
-        The function that it yields patches a further model (such as the refiner), or patches a model again after the
-        wishes of the extensions have changed. In the end all patches are undone, except those that may be kept.
+    def on(self, hooks: JobHooks, model: LoadedModel) -> Iterator["JobPatches"]:
+        """While entered, the model of a job is patched as the extensions want. In the end all patches are undone,
+        except those that may be kept.
 
         Raises:
             WebuiError: a patch could not be applied, or the patch of an earlier job has left the model changed.
         """
         wanted = hooks.patches(model)
         if self._kept is not None and not (self._kept.is_of(model) and self._kept.patches.begins_like(wanted)):
-            spoilt = self._end(self._kept)
+            spoilt = self.end(self._kept)
             if spoilt and self._kept.is_of(model):
                 self._kept = None
                 raise ExtensionError(f"{spoilt[0].source}: {spoilt[0].text}; run the job again")
             self._kept = None
         main = self._kept = self._kept or _Patched(model)
-        others: list[_Patched] = []
-
-        def patched(other: LoadedModel) -> LoadedModel:
-            known = next((one for one in [main, *others] if one.is_of(other)), None)
-            if known is None:
-                known = _Patched(other)
-                others.append(known)
-            known.apply(hooks.patches(other))
-            return other
-
+        job = JobPatches(self, hooks, main)
         went_well = False
         try:
             main.apply(wanted)
-            yield patched
+            yield job
             went_well = any(main.is_of(one) for one in self._models.loaded())
         finally:
-            for one in reversed(others):
-                hooks.notices += self._end(one)
-            hooks.notices += self._end(main, keep=went_well)
+            job.end_others()
+            hooks.notices += self.end(main, keep=went_well)
             if not main.patches.applied:
                 self._kept = None
 
     def leave(self) -> None:
         """Undo the patches that were kept."""
         if self._kept is not None:
-            self._end(self._kept)
+            self.end(self._kept)
         self._kept, self._file = None, None
 
-    def _end(self, patched: "_Patched", *, keep: bool = False) -> list[Notice]:
+    @contextmanager
+    def inside(self, main: "_Patched") -> Iterator[None]:
+        """While entered, other jobs may patch models, the one of `main` too; then `main` is in force, without patches
+        that do not stay from job to job.
+        """
+        file = self._file
+        try:
+            yield
+        finally:
+            if self._kept is not None and self._kept is not main:
+                self.end(self._kept)
+            self._kept, self._file = main, file
+
+    def end(self, patched: "_Patched", *, keep: bool = False) -> list[Notice]:
         """Undo the patches of a model (with `keep`, all but those that may stay). A model that does not come out as it
         was before is dropped, and loaded again when it is needed.
         """
@@ -95,6 +94,52 @@ class Patching:
         for notice in notices:
             log.warning("extension %s: %s", notice.source, notice.text)
         return notices
+
+
+class JobPatches:
+    """The patches of one job: on its model, and on further ones.
+
+    Attributes:
+        lost: why the patches could not be applied again after a run inside the job; None while all is well.
+    """
+
+    def __init__(self, patching: Patching, hooks: JobHooks, main: "_Patched") -> None:
+        self._patching = patching
+        self._hooks = hooks
+        self._main = main
+        self._others: list[_Patched] = []
+        self.lost: Exception | None = None
+
+    def __call__(self, model: LoadedModel) -> LoadedModel:
+        """Patch a further model (such as the refiner), or one again after the wishes of extensions have changed."""
+        known = next((one for one in [self._main, *self._others] if one.is_of(model)), None)
+        if known is None:
+            known = _Patched(model)
+            self._others.append(known)
+        known.apply(self._hooks.patches(model))
+        return model
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """While entered, another job may run. Patches that it wants too stay applied; the rest are undone for it.
+
+        Further models of the job are patched again when it comes to them.
+        """
+        self.end_others()
+        try:
+            with self._patching.inside(self._main):
+                yield
+        finally:
+            try:
+                self._main.apply(self._hooks.patches(self._main.model))
+            except Exception as error:
+                self.lost = error
+                raise
+
+    def end_others(self) -> None:
+        """Undo what is on further models."""
+        while self._others:
+            self._hooks.notices += self._patching.end(self._others.pop())
 
 
 class _Patched:

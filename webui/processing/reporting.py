@@ -24,14 +24,43 @@ class SharedWish:
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
         self._seen = ""
+        self._last = Progress()
+        self._nested_steps = 0  # of runs inside the job, since it last reported a step of its own
 
     def seen(self) -> bool:
         """Whether the user wants an end, as extensions are told; the pipeline hears of it all the same."""
+        return bool(self.wish())
+
+    def wish(self) -> str:
+        """As `stopped`, but it stays to be heard."""
         self._seen = self._seen or self._reporter.stopped()
-        return bool(self._seen)
+        return self._seen
+
+    def batch_ended(self) -> bool:
+        """A batch is finished, with which a skip that only extensions saw is done too. Whether the job is to end."""
+        if self._seen == "skip":
+            self._seen = ""
+        return self._seen == "interrupt"
 
     def progress(self, progress: Progress) -> None:
+        self._last, self._nested_steps = progress, 0
         self._reporter.progress(progress)
+
+    def nested_progress(self, progress: Progress, to_come: int) -> None:
+        """The progress of a run inside the job: its steps come after those of the job's batch.
+
+        Args:
+            to_come: further runs of as many steps.
+        """
+        last, before = self._last, self._last.steps + self._nested_steps
+        done = before + progress.batch * progress.steps + progress.step
+        steps = before + progress.steps * progress.batches * (1 + to_come)
+        shown = Progress(progress.phase, done, steps, last.batch, last.batches, progress.preview)
+        self._reporter.progress(shown)
+
+    def nested_ended(self, progress: Progress) -> None:
+        """A run inside the job is over; `progress` is what it told last."""
+        self._nested_steps += progress.steps * progress.batches
 
     def image(self, image: GeneratedImage) -> None:
         self._reporter.image(image)

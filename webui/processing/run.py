@@ -2,7 +2,8 @@
 finishes its images.
 """
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import torch
 
@@ -15,13 +16,14 @@ from webui.plugins.host import ExtensionHost
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.batches import BatchSampler, Tools
 from webui.processing.finish import finished
-from webui.processing.patching import Patching
+from webui.processing.nesting import Level, Nesting, Outer
+from webui.processing.patching import JobPatches, Patching
 from webui.processing.plan import merged
 from webui.processing.ports import Reporter
 from webui.processing.prepare import Preparation, PreparedJob
 from webui.processing.reporting import RunReport, SharedWish
 from webui.processing.texts import Texts
-from webui.processing.tiling import wrapped_edges
+from webui.processing.tiling import Seamless
 from webui.processing.upscaling import Upscalers
 from webui.weights.memory import ModelCache
 
@@ -44,7 +46,6 @@ class Pipeline:
         self._preparation = Preparation(library, models, texts, self._patching)
         self._preview_every = settings.preview_every
 
-    @torch.inference_mode()
     def run(
         self, request: GenerationRequest, reporter: Reporter, there: frozenset[int] = frozenset()
     ) -> GenerationResult:
@@ -58,13 +59,35 @@ class Pipeline:
             WebuiError: an expected failure, in words for users.
             Cancelled: the user stopped it before there was any image.
         """
-        reporter = wish = SharedWish(reporter)
-        hooks = self._host.join(request, wish.seen)
+        return self._run(request, reporter, Level(), there)
+
+    def nesting(self, outer: Outer) -> Nesting:
+        """The runs inside an action; close it when that ends."""
+        return Nesting(self._run, outer)
+
+    @torch.inference_mode()
+    def _run(
+        self, request: GenerationRequest, reporter: Reporter, level: Level, there: frozenset[int] = frozenset()
+    ) -> GenerationResult:
+        """A job, or a run inside one."""
+        wish = SharedWish(reporter)
+        nesting = Nesting(self._run, wish, level, (request.seed, request.subseed))
+        try:
+            hooks = self._host.join(request, wish.seen, nesting)
+            nesting.notices = hooks.notices
+            return self._result(request, hooks, wish, nesting, there)
+        finally:
+            nesting.close()
+
+    def _result(
+        self, request: GenerationRequest, hooks: JobHooks, wish: SharedWish, nesting: Nesting, there: frozenset[int]
+    ) -> GenerationResult:
         request = hooks.edit_request(merged(request, self._tools.texts.styles(request.styles)))
         self._tools.upscalers.check(request)
-        job = self._preparation.prepare(request, hooks, reporter)
-        report = RunReport(reporter, job.passes, job.plan.batches, self._preview_every)
-        images, notices, stopped = self._made(job, hooks, reporter, report, there)
+        job = self._preparation.prepare(request, hooks, wish)
+        nesting.seeds = (job.plan.request.seed, job.plan.request.subseed)
+        report = RunReport(wish, job.passes, job.plan.batches, self._preview_every)
+        images, notices, stopped = self._made(job, hooks, wish, report, nesting, there)
         if not images and not there:
             raise Cancelled("stopped before the first image was made")
         extras = tuple(hooks.extra_images())
@@ -87,7 +110,13 @@ class Pipeline:
         self._patching.leave()
 
     def _made(
-        self, job: PreparedJob, hooks: JobHooks, reporter: Reporter, report: RunReport, there: frozenset[int]
+        self,
+        job: PreparedJob,
+        hooks: JobHooks,
+        reporter: SharedWish,
+        report: RunReport,
+        nesting: Nesting,
+        there: frozenset[int],
     ) -> tuple[list[GeneratedImage], list[Notice], bool]:
         """The images of all batches, or of those made before the user stopped the job; notices about the given
         pictures; whether the user did stop it.
@@ -97,8 +126,9 @@ class Pipeline:
         with ExitStack() as cleanup:
             cleanup.enter_context(self._host.watched(hooks))
             patched = cleanup.enter_context(self._patching.on(hooks, job.model))
-            if job.plan.request.tiling:
-                cleanup.enter_context(wrapped_edges([job.model.network.module, job.model.vae.module]))
+            modules = [job.model.network.module, job.model.vae.module] if job.plan.request.tiling else []
+            edges = cleanup.enter_context(Seamless(modules))
+            cleanup.enter_context(nesting.with_aside(lambda: _aside(patched, edges)))
             sampler = BatchSampler(job, self._tools, hooks, patched, report)
             for batch in job.plan.batches:
                 if there.issuperset(batch.indices):
@@ -106,6 +136,8 @@ class Pipeline:
                 if images and reporter.finishing():
                     stopped = True
                     break
+                if patched.lost is not None:
+                    raise patched.lost
                 made = sampler.sample(batch)
                 if made is not None:
                     tiled, start = self._tools.tiled_vae, sampler.start
@@ -113,8 +145,15 @@ class Pipeline:
                         if image.index not in there:
                             images.append(image)
                             reporter.image(image)
-                if report.stopped == "interrupt":
+                if reporter.batch_ended() or report.stopped == "interrupt":
                     stopped = True
                     break
             note = sampler.start.canvas.note if images and sampler.start else ""
         return images, [Notice("inpainting", note)] if note else [], stopped
+
+
+@contextmanager
+def _aside(patched: JobPatches, edges: Seamless) -> Iterator[None]:
+    """While entered, the models are as they are without the job."""
+    with edges.set_aside(), patched.set_aside():
+        yield

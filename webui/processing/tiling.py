@@ -1,7 +1,7 @@
 """Makes pictures seamless: for the length of a job, convolutions wrap around the edges."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from torch import nn
 
@@ -24,3 +24,28 @@ def wrapped_edges(modules: Iterable[nn.Module]) -> Iterator[None]:
     finally:
         for layer, mode in changed:
             layer.padding_mode = mode
+
+
+class Seamless:
+    """`wrapped_edges` for the length of a job, which can be set aside for a run inside it. A context manager."""
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        """`modules`: none where the job is not seamless."""
+        self._modules = modules
+        self._wrapped = ExitStack()
+
+    def __enter__(self) -> "Seamless":
+        self._wrapped.enter_context(wrapped_edges(self._modules))
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._wrapped.close()
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """The edges are as they were before the job."""
+        self._wrapped.close()
+        try:
+            yield
+        finally:
+            self._wrapped.enter_context(wrapped_edges(self._modules))

@@ -1,10 +1,12 @@
 """The locked-down child process that converts one pickle: `python -m webui.weights.unpickle SOURCE TARGET`.
 
-It loads tensors only (`weights_only=True`), under limits of memory, time, files and processes. No other module imports
+It loads tensors only (`weights_only=True`), under limits of memory, time, files and processes; of a file that torch
+refuses for its foreign classes it takes the tensors of a whole network (`inert_network.py`). No other module imports
 this one.
 """
 
 import json
+import pickle
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +15,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+
+from webui.weights.inert_network import read_network
 
 GIB = 1 << 30
 CPU_SECONDS = 1500
@@ -36,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         limit(size)
         # textual inversions of the first programs contain this class, which runs no code of the file
         torch.serialization.add_safe_globals([torch.nn.ParameterDict])
-        tensors, metadata = flatten(torch.load(source, map_location="cpu", weights_only=True))
+        tensors, metadata = read(source)
         save_file(tensors, target, metadata)
     except MemoryError:
         sys.stderr.write("more memory needed than its size allows\n")
@@ -45,6 +49,20 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}\n")
         return 1
     return 0
+
+
+def read(source: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a file by their names, and its metadata. Raises whatever the file makes torch raise."""
+    try:
+        content = torch.load(source, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        network = read_network(source)
+        if network is None or not network[0]:
+            raise
+        if len(network[0]) > MAX_TENSORS:
+            raise RefusedError(f"more than {MAX_TENSORS} tensors") from None
+        return network
+    return flatten(content)
 
 
 def check_archive(path: Path, size: int) -> None:

@@ -192,6 +192,22 @@ def test_the_thresholds_of_a_preprocessor_bear_its_own_names(page: Page) -> None
     expect(form.get_by_role("slider", name="Down Sampling Rate")).to_be_visible()
 
 
+def test_i_have_the_shapes_of_my_picture_repainted_and_am_told_which_file_hands_need(
+    page: Page, program: Program
+) -> None:
+    page.locator("#txt2img_prompt textarea").fill("a red circle on a white background")
+    switch_on(page, "detailer")
+    form = page.locator(form_of(page, "detailer"))
+    form.get_by_role("radio", name="Hands").click()
+    expect(form.get_by_role("alert")).to_contain_text("hand_yolov8n.pt")
+    form.get_by_role("radio", name="Drawn shapes").click()
+    expect(form.get_by_role("alert")).to_have_count(0)
+    expect(form.locator("[data-field='units.0.model'] select option:checked")).to_have_text("drawn_shapes")
+    form.locator("[data-field='units.0.prompt'] textarea").fill("a green circle")
+    parameters = made(page, program)
+    assert "ADetailer model: drawn_shapes, ADetailer prompt: a green circle, ADetailer confidence: 0.3" in parameters
+
+
 def test_i_let_guidance_act_in_a_part_of_the_steps(page: Page, program: Program) -> None:
     switch_on(page, "guidance")
     form = page.locator(form_of(page, "guidance"))

@@ -20,7 +20,8 @@ def options_of(scripts: Mapping[str, Any], extensions: Sequence[ExtensionInfo]) 
     """What `alwayson_scripts` says, as options by extension.
 
     `args` may be one dict (the options), several dicts (units), or values in the order in which the options are
-    declared or the dialect places them; fewer are fine, further ones are ignored, null leaves the default.
+    declared or the dialect places them, with units behind them; fewer values are fine, further ones are ignored, null
+    leaves the default.
 
     Raises:
         InvalidBodyError: there is no such extension, or `args` has another form.
@@ -61,8 +62,12 @@ def place_of(path: Loc, scripts: Mapping[str, Any], extensions: Sequence[Extensi
         fields = _fields(info)
         if isinstance(args, dict) or not rest:
             return (*start, *rest)
-        if _are_units(args, fields) and rest[0] == UNITS and not _is_whole(args):
-            return (*start, *rest[1:])
+        before = _values_before_units(args, fields)
+        if before is not None and rest[0] == UNITS and not _is_whole(args):
+            if not rest[1:] or not str(rest[1]).isdecimal():
+                return start
+            number = before + int(rest[1])
+            return (*start, number, *_spelt(rest[2:], args[number] if number < len(args) else {}))
         if len(args) == 1 and isinstance(args[0], dict):
             return (*start, 0, *rest)
         return (*start, *_position(rest, info, fields))
@@ -75,6 +80,14 @@ def _position(path: Loc, info: ExtensionInfo, fields: Mapping[str, Any]) -> Loc:
     if entries is not None and path[0] == entries.option and len(path) > 2 and path[2] in entries.args:
         return (len(names) + int(path[1]) * len(entries.args) + entries.args.index(str(path[2])), *path[3:])
     return (names.index(str(path[0])), *path[1:]) if path[0] in names else path
+
+
+def _spelt(path: Loc, unit: Mapping[str, Any]) -> Loc:
+    """The path in a unit as its client wrote it: `ad_model` where the option is `model`."""
+    if not path or path[0] in unit:
+        return path
+    longer = [key for key in unit if key.endswith(f"_{path[0]}")]
+    return (min(longer, key=len), *path[1:]) if longer else path
 
 
 def _named(title: str, extensions: Sequence[ExtensionInfo]) -> ExtensionInfo | None:
@@ -96,8 +109,12 @@ def _fields(info: ExtensionInfo) -> Mapping[str, Any]:
     return fields
 
 
-def _are_units(args: Sequence[Any], fields: Mapping[str, Any]) -> bool:
-    return bool(args) and UNITS in fields and all(isinstance(unit, dict) for unit in args)
+def _values_before_units(args: Sequence[Any], fields: Mapping[str, Any]) -> int | None:
+    """How many values stand before the dicts of units; None where there are none, or something else behind them."""
+    first = next((number for number, one in enumerate(args) if isinstance(one, dict)), None)
+    if UNITS not in fields or first is None or not all(isinstance(unit, dict) for unit in args[first:]):
+        return None
+    return first
 
 
 def _is_whole(args: Sequence[Any]) -> bool:
@@ -111,20 +128,21 @@ def _read(args: Any, info: ExtensionInfo, title: str) -> dict[str, Any]:
         return args
     if not isinstance(args, list):
         raise InvalidBodyError.at((FIELD, title, "args"), "must be a list")
-    if _are_units(args, fields):
-        return args[0] if _is_whole(args) else {UNITS: args}
+    names = info.dialect.script_args or tuple(fields)
+    before = _values_before_units(args, fields)
+    if before is not None:
+        return args[0] if _is_whole(args) else {**_by_place(names, args[:before]), UNITS: args[before:]}
     if len(args) == 1 and isinstance(args[0], dict):
         return args[0]
-    names, entries = info.dialect.script_args or tuple(fields), info.dialect.script_entries
-    read = _placed(names, args)
+    read, entries = _by_place(names, args), info.dialect.script_entries
     if entries is not None and len(args) > len(names):
         size = len(entries.args)
         each = [args[start : start + size] for start in range(len(names), len(args), size)]
-        read[entries.option] = [_placed(entries.args, one) for one in each]
+        read[entries.option] = [_by_place(entries.args, one) for one in each]
     return read
 
 
-def _placed(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+def _by_place(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     return {name: value for name, value in zip(names, values, strict=False) if name and value is not None}
 
 

@@ -6,7 +6,7 @@ extensions carry out, so that they are refused where there is none.
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -65,16 +65,33 @@ def beside_scripts(
     """
     options: Options = {name: dict(values) for name, values in named.items()}
     for info in _in_use(extensions):
-        dialect, given = info.dialect, _Given({}, settings)
-        if info.name not in options:
-            if not dialect.unasked or not any(re.search(dialect.unasked, text) for text in texts):
-                continue
+        pattern = info.dialect.unasked
+        if pattern and info.name not in options and any(re.search(pattern, text) for text in texts):
             options[info.name] = {}
-        set_here = [word for word in dialect.generation if word.setting and given.of(word) is not None]
-        added: dict[str, Any] = {}
-        for path, value in dialect.script_always.items():
-            placed(added, path, value)
-        options[info.name] = {**added, **given.read(set_here), **options[info.name]}
+    by_settings = options_of_settings(settings, extensions, options)
+    for info in _in_use(extensions):
+        if info.name in options:
+            added: dict[str, Any] = {}
+            for path, value in info.dialect.script_always.items():
+                placed(added, path, value)
+            options[info.name] = {**added, **by_settings.get(info.name, {}), **options[info.name]}
+    return options
+
+
+def options_of_settings(
+    settings: Mapping[str, Any], extensions: Sequence[ExtensionInfo], named: Collection[str]
+) -> Options:
+    """What settings of this request say to the extensions that it names in another way; those without any are left out.
+
+    Args:
+        named: the extensions.
+    """
+    given = _Given({}, settings)
+    options: Options = {}
+    for info in _in_use(extensions):
+        words = [word for word in info.dialect.generation if word.setting and not word.asks]
+        if info.name in named and (said := [word for word in words if given.of(word) is not None]):
+            options[info.name] = given.read(said)
     return options
 
 

@@ -14,6 +14,7 @@ from webui.api.sdapi.dialect.honoured import (
     beside_scripts,
     extension_settings,
     options_of_generation,
+    options_of_settings,
     own_settings,
     place_of_word,
 )
@@ -158,12 +159,16 @@ def _put_extensions(
     scripts = {title: script for title, script in body.alwayson_scripts.items() if not _is_the_tasks_own(title, body)}
     fields, overrides = {**sent, **dict(body)}, body.override_settings or {}
     honoured = options_of_generation(fields, overrides, extensions)
-    named = beside_scripts(options_of(scripts, extensions), (body.prompt, body.negative_prompt), overrides, extensions)
-    draft.put("extensions", {**honoured, **named}, "alwayson_scripts")
+    named = options_of(scripts, extensions)
+    by_settings = options_of_settings(overrides, extensions, named)
+    both = beside_scripts(named, (body.prompt, body.negative_prompt), overrides, extensions)
+    draft.put("extensions", {**honoured, **both}, "alwayson_scripts")
 
     def place(path: Loc) -> Loc | None:
-        named = place_of(path, scripts, extensions) if len(path) > 1 else None
-        return named or place_of_word(path, fields, overrides, extensions)
+        name, option = (*map(str, path[1:3]), "", "")[:2]
+        of_a_setting = option in by_settings.get(name, {}) and option not in named.get(name, {})
+        in_script = place_of(path, scripts, extensions) if len(path) > 1 and not of_a_setting else None
+        return in_script or place_of_word(path, fields, overrides, extensions)
 
     draft.place_of_extension = place
 
