@@ -98,7 +98,6 @@ function bounded(values) {
 
 function orders(texts) {
   if (texts.length > MOST_PARTS) throw new Unreadable(t("{n} parts have too many orders; give at most {most}.", { n: texts.length, most: MOST_PARTS }));
-  if (texts.length <= 1) return texts.length ? [texts[0]] : [];
   const of = (left) => (left.length ? left.flatMap((one, at) => of(left.toSpliced(at, 1)).map((rest) => [one, ...rest])) : [[]]);
   return of([...texts]).map((one) => one.join(", "));
 }

@@ -29,6 +29,7 @@
  * | `queue:opened` | `{isOpen}` | the strip |
  * | `experiment:changed` | `{isOpen, plan, sent, axes, aspect}`: the plan in the left pane, as Generate sends it, and its values | the sheet |
  * | `experiment:add` | `{at, value}`: one more value of an axis | the plan |
+ * | `experiment:fill` | `{plan}`, as it was sent | the plan in the left pane |
  * | `experiment:turn` | `{isOpen}` | the left pane shows form or experiment |
  * | `plot:open` | `{id}` | the sheet shows a plot |
  * | `library:show` | `{picture}` | the library finds it |

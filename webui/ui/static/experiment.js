@@ -3,7 +3,7 @@
 import { hear, say } from "./bus.js";
 import { axisCard, freshAxis, groupsOf } from "./experiment_axis.js";
 import { scriptForm } from "./experiment_options.js";
-import { LETTERS, planOf, secondsOf, sentPlan, sizeOf, textsIn, valuesIn } from "./experiment_plan.js";
+import { LETTERS, planFrom, planOf, secondsOf, sentPlan, sizeOf, textsIn, valuesIn } from "./experiment_plan.js";
 import { slider } from "./form_ranges.js";
 import { el, icon, iconButton, segments, toggle } from "./kit.js";
 import { t } from "./language.js";
@@ -61,6 +61,7 @@ class Experiment {
     hear("tab:opened", () => this.isOpen && this.draw());
     hear("files:changed", () => { if (this.isAsked) this.load(); });
     hear("experiment:add", ({ at, value }) => this.addValue(at, value));
+    hear("experiment:fill", ({ plan }) => this.fill(plan));
     hear("experiment:turn", ({ isOpen }) => this.turn(isOpen));
     document.addEventListener("click", (event) => this.nameClicked(event), true);
   }
@@ -125,6 +126,12 @@ class Experiment {
   putAnew(changes) {
     this.put(changes);
     this.draw();
+  }
+
+  /** Take a plan over that was sent. */
+  fill(sent) {
+    const filled = planFrom(sent);
+    this.putAnew({ ...filled, values: { ...this.plan.values, ...filled.values } });
   }
 
   putAxis(at, next) {
@@ -302,7 +309,7 @@ class Experiment {
     const words = total === null ? t("As many pictures as the script makes") : total === 1 ? t("1 picture") : t("{n} pictures", { n: total });
     const seconds = secondsOf(size, this.facts, this.pace);
     const facts = [size.sizes.length > 1 && total ? size.sizes.join(" × ") : "", seconds ? t("about {time}", { time: duration(seconds) }) : ""].filter(Boolean).join(" · ");
-    const loads = size.loads && t("{name} loads {n} times: it becomes the outer loop", { name: t(size.loads.label), n: size.loads.count });
+    const loads = total && size.loads && t("{name} loads {n} times: it becomes the outer loop", { name: t(size.loads.label), n: size.loads.count });
     const drawn = JSON.stringify([words, facts, loads]);
     if (this.foot.dataset.drawn === drawn) return;
     this.foot.dataset.drawn = drawn;
@@ -329,5 +336,5 @@ function read() {
 /** @param {{element: HTMLElement, props: any}} context */
 export function mount({ element, props }) {
   const made = new Experiment(element, props);
-  window.webui.experiment = { submitted: () => made.submitted(), plan: () => made.plan, open: () => made.turn(true) };
+  window.webui.experiment = { submitted: () => made.submitted() };
 }

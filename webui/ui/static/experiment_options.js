@@ -66,11 +66,11 @@ export function scriptForm(script, given, change, prompts) {
 
 function linesField(field, scope) {
   const box = el("textarea", { rows: ROWS, class: "e-lines", spellcheck: "false", "aria-label": field.label, id: scope.id(field) });
-  const wrong = el("ul", { class: "e-wrong", "aria-label": t("Lines that count as prompts as a whole") });
+  const wrong = el("ul", { class: "e-wrong" });
   const look = () => {
     const found = wrongLines(box.value);
     wrong.hidden = !found.length;
-    wrong.replaceChildren(...found.slice(0, 5).map(([at, reason]) => el("li", {}, el("b", {}, t("Line {n}", { n: at })), ` ${reason}`)));
+    wrong.replaceChildren(el("li", {}, t("These lines count as prompts as a whole:")), ...found.slice(0, 5).map(([at, reason]) => el("li", {}, el("b", {}, t("Line {n}", { n: at })), ` ${reason}`)));
   };
   box.value = String(scope.get(field) ?? "");
   box.addEventListener("input", () => {

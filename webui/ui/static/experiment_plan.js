@@ -50,6 +50,11 @@ export function planOf(kept) {
   return { ...START, ...kept, axes: axes.slice(0, LETTERS.length) };
 }
 
+/** A plan as it was sent, as one to be built on. @param {any} sent as `sentPlan` gives it @returns {Plan} */
+export function planFrom({ values, script = "", ...sent }) {
+  return planOf({ ...sent, script, values: values ? { [script]: values } : {} });
+}
+
 /** How the values of an axis are read. @param {AxisKind} about @returns {import("./axis_grammar.js").Kind} */
 export function grammarOf(about) {
   if (about.kind === "number") return Number.isInteger(about.step ?? 0.5) ? "int" : "float";
@@ -66,7 +71,8 @@ export const textsIn = (axis) => (typeof axis.values === "string" ? textsOf(axis
  * @returns {string[]}
  */
 export function valuesIn(axis, about) {
-  const values = valuesOf(grammarOf(about), textsIn(axis));
+  const texts = textsIn(axis);
+  const values = texts.length ? valuesOf(grammarOf(about), texts) : [];
   if (!values.length) throw new Unreadable(t("{name} has no values.", { name: t(about.label) }));
   return values;
 }

@@ -22,7 +22,8 @@ const BEGINNINGS = Object.freeze({ isOpen: false, sent: "", axes: [], aspect: 1,
 class SheetPane {
   /** @type {Sheet|null} the plot that was made of `sent`, or opened */
   plot = null;
-  sent = ""; // the plan that the plot was made of
+  sent = ""; // the plan that the plot was made of, as the pane sends it
+  made = null; // that plan, as the server tells it
   isPinned = false; // whether the plot was opened by itself, whatever plan stands in the pane
   isCovered = false; // whether people look at a picture on the stage meanwhile
   plan = BEGINNINGS;
@@ -42,6 +43,7 @@ class SheetPane {
     const quiet = (label, does) => el("button", { type: "button", class: "s-quiet", onclick: does }, label);
     this.goOn = quiet(t("Go on"), () => this.continue());
     this.stop = quiet(t("Stop"), () => commands.cancel(this.plot.job));
+    this.stop.classList.add("s-stop");
     this.again = quiet(t("Last sheet"), () => this.pin());
     this.download = iconButton("download", t("Download"), { id: "sheet_download" });
     this.close = iconButton("close", t("Close the sheet"), { onclick: () => this.leave() });
@@ -109,6 +111,11 @@ class SheetPane {
   async open(id) {
     this.isPinned = true;
     await this.load(id, "");
+    if (this.plan.isOpen && this.plot?.id === id && this.made) {
+      say("experiment:fill", { plan: this.made }); // the plan in the pane is that of the sheet in view
+      this.sent = this.plan.sent;
+      this.isPinned = true;
+    }
     say("tab:open", { tab: document.documentElement.dataset.mode ?? "txt2img" });
   }
 
@@ -131,6 +138,7 @@ class SheetPane {
       this.isCovered = false;
     }
     this.plot = sheetOf(plot);
+    this.made = plot.plan;
     this.sent = sent;
     if (sent) window.webui.keep(KEPT, JSON.stringify({ plot: id, sent }));
     this.draw();
