@@ -89,7 +89,8 @@ class PlotsStandIn:
         told = json.loads(plan)
         with self._lock:
             self.sent.append(told)
-            self._made(f"plot{len(self.sent)}", told, request.prompt)
+            if "axes" in told:
+                self._made(f"plot{len(self.sent)}", told, request.prompt)
         return f"job{len(self.sent)}"
 
     def _made(self, plot_id: str, plan: dict[str, Any], title: str) -> None:

@@ -8,11 +8,12 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.ui.accessibility import axe
-from tests.ui.driving import WAIT, eventually, served, type_prompt, whole_page
+from tests.ui.driving import eventually, served, type_prompt, whole_page
 from tests.ui.fakes import FakeEngine
 from tests.ui.plots_stand_in import PlotsStandIn
 from webui.domain.errors import BadRequestError
 
+WAIT = 7000
 CFG: dict[str, Any] = {"id": "cfg_scale", "values": "4-9 [3]"}
 WORDS: dict[str, Any] = {"id": "prompt_sr", "values": ["mist", "rain", "snow"]}
 SAMPLERS: dict[str, Any] = {"id": "sampler", "values": ["DPM++ 2M", "Euler a", "UniPC"]}
@@ -264,7 +265,7 @@ def test_an_earlier_sheet_is_opened_again_and_kept_as_a_file(page: Page, plots: 
     page.get_by_role("option", name="1/9").click()
     expect(cells(page)).to_have_count(9)
     expect(face(page).get_by_role("region", name="Axis Y")).to_be_visible()  # its plan can be built on
-    page.get_by_role("button", name="Download", exact=True).last.click()
+    page.locator("#sheet").get_by_role("button", name="Download").click()
     with page.expect_download() as loaded:
         page.get_by_role("menuitem", name="Table (CSV)").click()
     assert loaded.value.suggested_filename == "sheet.csv"
@@ -281,12 +282,13 @@ def test_i_write_a_matrix_and_lines(page: Page, plots: PlotsStandIn) -> None:
     box.fill('a fox\n--prompt "a hen" --steps 3\na hare --steps 3')
     expect(face(page)).to_contain_text("Line 3 a command begins with --prompt")
     expect(generate(page)).to_have_text("Generate 3")
-    count = len(plots.sent)
-    plots.refusal = None
+    generate(page).click()
+    eventually(page, lambda: plots.sent[-1]["kind"] == "lines")
+    assert plots.sent[-1]["script"] == "prompts from file or textbox"
+    assert plots.sent[-1]["values"]["prompt_txt"].startswith("a fox\n")
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("theme", "width"), [("dark", 1440), ("light", 390)])
 def test_everything_has_a_name_and_is_in_reach(page: Page, plots: PlotsStandIn, theme: str, width: int) -> None:
     plot_id = begun(page, plots, CFG, WORDS, SAMPLERS)
     plots.cell(plot_id, [0, 0, 0])

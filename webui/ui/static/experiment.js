@@ -124,7 +124,7 @@ class Experiment {
   }
 
   putAnew(changes) {
-    this.put(changes);
+    this.plan = { ...this.plan, ...changes };
     this.draw();
   }
 
