@@ -16,7 +16,7 @@ from itertools import count
 from starlette.concurrency import run_in_threadpool
 
 from webui.api.page.history import FIRST, History
-from webui.api.page.job_rows import AnyStatus, plain_reason, progress_of, row_of
+from webui.api.page.job_rows import AnyStatus, cell_told, plain_reason, progress_of, row_of
 from webui.api.page.messages import (
     Event,
     ForeverSet,
@@ -33,6 +33,7 @@ from webui.api.page.viewer import Viewer
 from webui.domain.errors import WebuiError
 from webui.domain.extensions import ActionCall
 from webui.engine.engine import Engine
+from webui.engine.experimenting import ExperimentProgress, ExperimentWork
 from webui.engine.overview import QueuePause
 from webui.jobs.job import AnyJob
 from webui.jobs.watched import Flag
@@ -89,6 +90,7 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self._seen: dict[str, Seen] = {}
         self._pictures: dict[str, frozenset[int]] = {}  # indices of those that were told, by job
+        self._cells_told: dict[str, int] = {}  # how many changes of cells were told, by job
         self._progress: dict[str, JobProgressed] = {}
         self._told_at: dict[str, float] = {}
         self._previews: dict[str, tuple[bytes, int]] = {}
@@ -197,6 +199,7 @@ class Feed:
         if tell:
             self._tell_rows(before)
             self._tell_settings(pause)
+        self._tell_cells(now.values(), tell=tell)
         rest = self._note_progress(now.values(), tell=tell)
         return new if tell else {}, rest
 
@@ -225,6 +228,18 @@ class Feed:
             if reader.forever != (is_on := self._engine.forever.is_on(reader.viewer.owner)):
                 reader.forever = is_on
                 reader.put(ForeverSet(on=is_on))
+
+    def _tell_cells(self, jobs: Iterable[Seen], *, tell: bool) -> None:
+        """Tell what has become of cells of experiments since the look before; who opens a plot later asks for it."""
+        before, self._cells_told = self._cells_told, {}
+        for seen in jobs:
+            progress, work = seen.status.progress, seen.work
+            if not (isinstance(progress, ExperimentProgress) and isinstance(work, ExperimentWork)):
+                continue
+            self._cells_told[seen.job.id] = len(progress.changes)
+            if tell:
+                for change in progress.changes[before.get(seen.job.id, 0) :]:
+                    self._tell(seen.job.owner, cell_told(seen.job.id, work, change))
 
     def _seen_now(self, job: AnyJob) -> Seen:
         known, status, work, forever = self._seen.get(job.id), job.status, job.work, self._engine.forever.goes_on(job)
