@@ -105,7 +105,12 @@ class Engine:
         self._generation = Generation(keeper, self._records, self._check.completed)
         self._action = ActionOfExtension(library.refresh)
         self._plot_store = PlotStore(data_dir / f"{PLOTS}.sqlite3")
-        book = StoredPlots(self._plot_store, store, CellFiles(data_dir / PLOTS), SheetKeeper(images, self._plot_store))
+        book = StoredPlots(
+            self._plot_store,
+            store,
+            CellFiles(data_dir / PLOTS),
+            SheetKeeper(images, self._plot_store, store, on_picture),
+        )
         self._experiment = ExperimentKind(self.submit, book)
         self.plots = Plots(book, lambda: SCRIPTS, self._begin)
         self.forever = Forever(self._board, self._generation, self._send_again)

@@ -61,6 +61,7 @@ class ExperimentProgress:
         done: how many of its `count` requests are done.
         cell: progress of the one in work; `job_id` is its job's.
         changes: of its cells since the job began, the latest last.
+        sheets: what was put together of them at the end, as job and index in the history of pictures.
     """
 
     done: int = 0
@@ -68,6 +69,7 @@ class ExperimentProgress:
     cell: Progress = field(default_factory=Progress)
     job_id: str = ""
     changes: tuple[CellChange, ...] = ()
+    sheets: tuple[tuple[str, int], ...] = ()
 
     @property
     def fraction(self) -> float:
@@ -108,8 +110,8 @@ class PlotBook(Protocol):
     def ledger(self, work: ExperimentWork) -> CellLedger | None:
         """What is noted of the cells; None where the experiment is not stored."""
 
-    def finished(self, work: ExperimentWork, shown: Shown) -> Shown:
-        """It has come to this; gives it back with the paths of its files."""
+    def finished(self, work: ExperimentWork, shown: Shown) -> tuple[Shown, str]:
+        """It has come to this; gives it back with the paths of its files, and the id under which these are listed."""
 
     def failed(self, work: ExperimentWork, error: Exception) -> None:
         """It came to nothing."""
@@ -138,12 +140,17 @@ class ExperimentKind(FrontKind[ExperimentWork, ExperimentProgress, Shown]):
 
     def do(self, work: ExperimentWork, report: Report) -> Shown:
         """Raises WebuiError where the experiment came to nothing."""
+        run = _Run(work, report, self._submit, self._plots)
         try:
-            shown = _Run(work, report, self._submit, self._plots).shown()
+            shown, listed = self._plots.finished(work, run.shown())
         except Exception as error:
             self._plots.failed(work, error)
             raise
-        return self._plots.finished(work, shown)
+        if listed:
+            indices = [number for number, one in enumerate(shown.pictures) if one.role != "cell" and one.image.path]
+            with suppress(Cancelled):  # it is done all the same
+                report(replace(run.so_far, sheets=tuple((listed, index) for index in indices)))
+        return shown
 
 
 class _Run:
@@ -155,7 +162,7 @@ class _Run:
         self._submit = submit
         self._plots = plots
         self._ledger = plots.ledger(work)
-        self._so_far = ExperimentProgress(0, work.experiment.count)
+        self.so_far = ExperimentProgress(0, work.experiment.count)
 
     def shown(self) -> Shown:
         """Raises WebuiError where it came to nothing."""
@@ -173,13 +180,13 @@ class _Run:
             known = self._ledger.known(at, request) if self._ledger is not None else None
             made = Made(known) if known is not None else self._made(request, at)
             number += 1
-            self._so_far = replace(self._so_far, done=number)
+            self.so_far = replace(self.so_far, done=number)
             with suppress(Cancelled):  # which is met again before the next request
-                self._tell(self._so_far)
+                self._tell(self.so_far)
 
     def _made(self, request: GenerationRequest, at: Place) -> Made:
         try:
-            self._tell(self._so_far)
+            self._tell(self.so_far)
         except Cancelled:
             self._leave_where_closing()
             return Made(error="not made: the user stopped before it", stopped=True)
@@ -194,7 +201,7 @@ class _Run:
         return made
 
     def _note(self, change: CellChange) -> None:
-        self._so_far = replace(self._so_far, changes=(*self._so_far.changes, change))
+        self.so_far = replace(self.so_far, changes=(*self.so_far.changes, change))
 
     def _leave_where_closing(self) -> None:
         """A program that ends leaves a stored plot as it is; the next run goes on with it. Raises Cancelled."""
@@ -213,7 +220,7 @@ class _Run:
             if now.is_stuck:
                 self._refuse_to_wait(job, now)
             try:
-                self._tell(replace(self._so_far, cell=now.progress, job_id=job.id))
+                self._tell(replace(self.so_far, cell=now.progress, job_id=job.id))
             except Cancelled:
                 self._leave_where_closing()
                 stopped = True
@@ -228,7 +235,7 @@ class _Run:
         work = self._work
         saves = work.save and work.experiment.saves_cells
         while True:
-            self._tell(self._so_far)
+            self._tell(self.so_far)
             try:
                 return self._submit(
                     request, save=saves, saving=work.ways.cells, job_id=job_id, owner=work.owner, task=work.task,

@@ -36,11 +36,13 @@ class StoredPlots:
         copies = work.experiment.plan is None
         return CellLedger(work.plot, self.plots, self.jobs, self.files, keeps_copies=copies)
 
-    def finished(self, work: ExperimentWork, shown: Shown) -> Shown:
+    def finished(self, work: ExperimentWork, shown: Shown) -> tuple[Shown, str]:
+        listed = ""
         if work.save:
             shown = self.sheets.keep(shown, work.plot, work.ways)
+            listed = self.sheets.list_files(shown, work.plot or work.id, work.owner)
         self._note(work, "stopped" if shown.interrupted else "done")
-        return shown
+        return shown, listed
 
     def failed(self, work: ExperimentWork, error: Exception) -> None:
         if isinstance(error, Cancelled):
