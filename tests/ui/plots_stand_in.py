@@ -145,7 +145,7 @@ class PlotsStandIn:
             route.fulfill(json=rows)
         elif parts[1] not in self.plots:
             route.fulfill(status=404, json={"detail": "there is no such plot"})
-        elif parts[2:] == ["extend"]:
+        elif body is not None and parts[2:] == ["extend"]:
             self.plots[parts[1]]["axes"][body["axis"]]["values"] += body["values"]
             self._fill(parts[1])
             route.fulfill(json={"job": self.plots[parts[1]]["job"]})

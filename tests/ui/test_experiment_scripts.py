@@ -123,9 +123,7 @@ def test_what_is_wrong_is_said_at_its_axis(bare: Page, axes: list[dict[str, Any]
         ("other", {}, "", None),
     ],
 )
-def test_other_kinds_are_counted(
-    bare: Page, kind: str, values: dict[str, Any], prompt: str, total: int | None
-) -> None:
+def test_other_kinds_are_counted(bare: Page, kind: str, values: dict[str, Any], prompt: str, total: int | None) -> None:
     options = {
         "matrix": [{"name": "which", "kind": "choice", "value": "positive"}],
         "lines": [{"name": "text", "kind": "text", "value": ""}],
@@ -153,6 +151,23 @@ def test_a_plan_comes_back_from_what_was_sent(bare: Page) -> None:
     assert xyz["legend"] is False
     assert xyz["vary"] == [True, False, False]
     assert matrix == plans[1]
+
+
+def test_a_plot_has_the_axes_that_are_used_and_its_sheet_names_it(bare: Page) -> None:
+    unused = {"label": "", "values": [""]}
+    cell = {"at": [0, 0, 0], "state": "there", "picture": "p", "infotext": "a\nSeed: 3, Size: 64x32"}
+    plots = [
+        {"id": "a", "axes": [{"label": "CFG", "values": ["4.0", "6.5"]}, unused, unused], "cells": [cell]},
+        {"id": "b", "axes": [unused, unused, {"label": "Seed", "values": ["1"]}], "cells": []},
+        {"id": "c", "axes": [unused, unused, unused], "cells": [cell, {**cell, "at": [1, 0, 0]}]},
+    ]
+    script = """return [
+      argument.map((plot) => module.sheetOf(plot)).map((one) => [one.axes.map((axis) => axis.values), one.aspect]),
+      ["plot-1-sheets-00ff", "plot/0", ""].map((job) => module.plotOf({ job })),
+    ];"""
+    sheets, names = call(bare, "sheet_data.js", script, plots)
+    assert sheets == [[[["4", "6.5"]], 2], [[[""], [""], ["1"]], 1], [[["1", "2"]], 2]]
+    assert names == ["plot-1", None, None]
 
 
 SHEET = """

@@ -32,6 +32,7 @@ class ListedAxis:
         low, high, step: of a number, where it has bounds.
         load: whether other models are loaded for each value.
         modes: kinds of request that have it.
+        path: of the field of a request that it changes; "" where it is not one alone.
     """
 
     id: str
@@ -44,6 +45,7 @@ class ListedAxis:
     choices: tuple[str, ...]
     load: bool
     modes: tuple[str, ...]
+    path: str = ""
 
 
 def listed(around: Surroundings) -> tuple[ListedAxis, ...]:
@@ -59,7 +61,7 @@ def _listed(axis: Axis, choices: Mapping[str, Iterable[str]]) -> ListedAxis:
     low, high, step = axis.span or _span(axis)
     return ListedAxis(
         axis.id, axis.label, axis.group or GROUPS.get(axis.label, SAMPLING), "choice" if axis.is_chosen else kind,
-        low, high, step, tuple(dict.fromkeys(known)), axis.cost >= LOADING, axis.tasks,
+        low, high, step, tuple(dict.fromkeys(known)), axis.cost >= LOADING, axis.tasks, axis.path,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from webui.installing.live import InstallDoor
 from webui.ui import head, joining
 from webui.ui.assets import Assets
 from webui.ui.create.creation import FindPicture, no_pictures
-from webui.ui.create.submit import StartPlan, no_plans
+from webui.ui.create.submit import StartPlan
 from webui.ui.page import build
 from webui.ui.quicksettings import QUICK
 from webui.ui.theme import theme
@@ -59,7 +59,7 @@ def mount(
     localizations: Sequence[Path] = (),
     find_picture: FindPicture = no_pictures,
     first_run: bool = False,
-    start_plan: StartPlan = no_plans,
+    start_plan: StartPlan | None = None,
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
 
@@ -81,7 +81,7 @@ def mount(
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
         first_run: whether the stage tells, before the first picture, what can be painted and where models go; the
             application needs the routes of settings for it.
-        start_plan: begins experiments.
+        start_plan: begins experiments; None: the engine does.
         localizations: further folders with dictionaries (`<language>.json`); they are read now.
 
     Returns:

@@ -1,5 +1,6 @@
 """What a person does with an experiment, in a real browser; a stand-in answers in the place of the routes of plots."""
 
+import csv
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -66,6 +67,22 @@ def page(opened: Page, plots: PlotsStandIn) -> Page:
     opened.keyboard.press("Escape")
     plan(opened)
     return opened
+
+
+@pytest.fixture
+def page_of_program(browser: Browser, address: str) -> Iterator[Page]:
+    """A page of the program with its own routes."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(address)
+    expect(generate(page)).to_be_visible()
+    yield page
+    context.close()
+    assert faults == []
 
 
 def plan(page: Page, *axes: dict[str, Any]) -> None:
@@ -186,6 +203,12 @@ def test_cells_come_one_after_another_and_i_compare_two(page: Page, plots: Plots
     expect(page.locator("#sheet .s-status")).to_have_text("Picture 4 of 27 · 3 min left")
     expect(page.get_by_role("button", name="CFG Scale 4 · rain · DPM++ 2M, step 12/20")).to_be_visible()
     expect(page.get_by_role("button", name="CFG Scale 4 · snow · DPM++ 2M, not made yet")).to_be_visible()
+    cells(page).first.hover()
+    width = cells(page).first.evaluate("(cell) => cell.clientWidth")
+    page.mouse.wheel(0, -300)
+    page.wait_for_function("(width) => document.querySelector('#sheet .s-cell').clientWidth > width", arg=width)
+    page.keyboard.press("0")
+    page.wait_for_function("(width) => document.querySelector('#sheet .s-cell').clientWidth === width", arg=width)
     cells(page).first.click()
     expect(tray(page)).to_contain_text("CFG Scale 4 · mist · DPM++ 2M · seed 0")
     page.keyboard.press("ArrowRight")
@@ -268,7 +291,7 @@ def test_an_earlier_sheet_is_opened_again_and_kept_as_a_file(page: Page, plots: 
     page.locator("#sheet").get_by_role("button", name="Download").click()
     with page.expect_download() as loaded:
         page.get_by_role("menuitem", name="Table (CSV)").click()
-    assert loaded.value.suggested_filename == "sheet.csv"
+    assert loaded.value.url.endswith(f"plots/{plot_id}/export.csv")
 
 
 def test_i_write_a_matrix_and_lines(page: Page, plots: PlotsStandIn) -> None:
@@ -305,3 +328,42 @@ def test_everything_has_a_name_and_is_in_reach(page: Page, plots: PlotsStandIn, 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     if width < 400:
         page.keyboard.press("Escape")
+
+
+def test_the_program_makes_a_plot_that_i_stop_continue_and_open_again(
+    page_of_program: Page, engine: FakeEngine
+) -> None:
+    page = page_of_program
+    engine.step_seconds = 0.1
+    type_prompt(page, "a hill")
+    plan(page, CFG, {"id": "seed", "values": "5,6"})
+    expect(generate(page)).to_have_text("Generate 6")
+    generate(page).click()
+    expect(cells(page).nth(1)).to_have_attribute("data-state", "there")
+    page.locator("#sheet").get_by_role("button", name="Stop").click()
+    go_on = page.locator("#sheet").get_by_role("button", name="Go on")
+    expect(go_on).to_be_visible()
+    engine.step_seconds = 0
+    made = len(engine.asked)
+    go_on.click()
+    expect(page.locator("#sheet .s-status")).to_have_text("6 pictures")
+    asked = [(request.cfg_scale, request.seed) for request in engine.asked]
+    assert sorted({*asked}) == [(cfg, seed) for cfg in (4.0, 6.5, 9.0) for seed in (5, 6)]
+    assert len(engine.asked) - made < 6  # what was there is not made again
+    cells(page).first.click()
+    cells(page).nth(5).click(modifiers=["Shift"])
+    tray(page).get_by_role("button", name="Compare").click()
+    shown = page.locator("#sheet .s-pane img")
+    assert shown.evaluate_all("(all) => all.map((one) => one.decode().then(() => one.naturalWidth))") is not None
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="One more value of Seed").click()
+    expect(page.locator("#sheet .s-status")).to_have_text("9 pictures")
+    assert [request.seed for request in engine.asked[-3:]] == [7, 7, 7]
+    page.locator("#sheet").get_by_role("button", name="Download").click()
+    with page.expect_download() as loaded:
+        page.get_by_role("menuitem", name="Table (CSV)").click()
+    assert len([*csv.reader(loaded.value.path().open(newline=""))]) == 10
+    face(page).get_by_role("radio", name="Form").click()
+    expect(page.locator("#sheet .s-frame")).to_be_hidden()
+    page.locator("#txt2img_queue .thumb").first.click()  # the sheet is the newest picture
+    expect(cells(page)).to_have_count(9)

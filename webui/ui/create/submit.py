@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +20,7 @@ from webui.output.parse import parse, read_fields
 from webui.ui.create import saying
 from webui.ui.create.creation import CreateForm, Values
 from webui.ui.create.form import validated
+from webui.ui.create.plan_start import start_plan
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
@@ -33,28 +35,20 @@ class StartPlan(Protocol):
     def __call__(self, plan: str, request: GenerationRequest, *, save: bool, owner: str) -> str: ...
 
 
-def no_plans(plan: str, request: GenerationRequest, *, save: bool, owner: str) -> str:
-    """Stands in where no experiments can be made.
-
-    Raises:
-        BadRequestError: always.
-    """
-    raise BadRequestError("experiment", "no experiments can be made here; choose the face Form")
-
-
 @dataclass(frozen=True, slots=True)
 class Submission:
     """The handlers of the button Generate and of its menu.
 
     Attributes:
         plan: a box for the plan of an experiment as JSON; "" in it means a picture of the form.
+        begin: begins the experiment of a plan; None: the engine does.
     """
 
     engine: "Engine"
     create: CreateForm
     save_images: bool
     plan: Component | None = None
-    start_plan: StartPlan = no_plans
+    begin: StartPlan | None = None
 
     @property
     def components(self) -> list[Component]:
@@ -74,7 +68,8 @@ class Submission:
 
     def _start(self, plan: str, request: GenerationRequest, owner: str) -> str:
         if plan:
-            return self.start_plan(plan, request, save=self.save_images, owner=owner)
+            begin = self.begin or partial(start_plan, self.engine)
+            return begin(plan, request, save=self.save_images, owner=owner)
         return self.engine.submit(request, save=self.save_images, owner=owner).id
 
     async def enlarge(self, values: Values, picture: str, text: str, sender: gr.Request | None = None) -> str:

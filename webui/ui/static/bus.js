@@ -31,7 +31,7 @@
  * | `experiment:add` | `{at, value}`: one more value of an axis | the plan |
  * | `experiment:fill` | `{plan}`, as it was sent | the plan in the left pane |
  * | `experiment:turn` | `{isOpen}` | the left pane shows form or experiment |
- * | `plot:open` | `{id}` | the sheet shows a plot |
+ * | `plot:open` | `{id, picture?}`: what is shown where the plot is gone | the sheet shows a plot |
  * | `library:show` | `{picture}` | the library finds it |
  *
  * @typedef {{id: string, job: string, index: number, url: string, thumb: string, width: number, height: number,

@@ -1,9 +1,9 @@
 // The second face of the left pane: an experiment, built from the form that stands there. Its value is `{open, total}`, so
 // that the label of Generate can follow it; what is sent is asked for at the moment of the press (`submitted`).
 import { hear, say } from "./bus.js";
-import { axisCard, freshAxis, groupsOf } from "./experiment_axis.js";
+import { axisCard, groupsOf } from "./experiment_axis.js";
 import { scriptForm } from "./experiment_options.js";
-import { LETTERS, planFrom, planOf, secondsOf, sentPlan, sizeOf, textsIn, valuesIn } from "./experiment_plan.js";
+import { LETTERS, begun, planFrom, planOf, secondsOf, sentPlan, sizeOf, textsIn, valuesIn } from "./experiment_plan.js";
 import { slider } from "./form_ranges.js";
 import { el, icon, iconButton, segments, toggle } from "./kit.js";
 import { t } from "./language.js";
@@ -90,6 +90,9 @@ class Experiment {
     return this.scripts.find((one) => (kind === "xyz" ? one.kind === "xyz" : one.name === script)) ?? ALL_XYZ;
   }
 
+  /** What the form holds of an axis. @param {import("./experiment_plan.js").AxisKind} about */
+  formOf = (about) => this.formValue(about.path || about.id);
+
   /** What the form holds in a field. */
   formValue = (path) => {
     if (path === "checkpoint") return window.webui.form?.checkpoint ?? "";
@@ -142,7 +145,7 @@ class Experiment {
   addAxis(about) {
     const { axes } = this.plan;
     if (axes.some((one) => one.id === about.id)) return this.putAnew({ kind: "xyz" });
-    const fresh = freshAxis(about, this.formValue);
+    const fresh = begun(about, this.formOf(about));
     return this.putAnew({ kind: "xyz", axes: axes.length < LETTERS.length ? [...axes, fresh] : axes.with(LETTERS.length - 1, fresh) });
   }
 
@@ -176,7 +179,7 @@ class Experiment {
     const offered = this.offered();
     return (
       (declared && offered.find((one) => one.id.endsWith(`.${declared.dataset.field}`))) ||
-      offered.find((one) => one.id === path) ||
+      offered.find((one) => path && one.path === path) ||
       offered.find((one) => one.id === last) ||
       offered.find((one) => one.label.toLowerCase() === label || t(one.label).toLowerCase() === label) ||
       null
@@ -230,7 +233,7 @@ class Experiment {
       csv: plan.csv,
       kinds: () => this.offered(),
       change: (next) => this.putAxis(at, next),
-      replace: (id) => this.putAnew({ axes: plan.axes.with(at, freshAxis(this.about(id), this.formValue)) }),
+      replace: (id) => this.putAnew({ axes: plan.axes.with(at, begun(this.about(id), this.formOf(this.about(id)))) }),
       swap: () => this.putAnew({ axes: plan.axes.with(at, this.plan.axes[at - 1]).with(at - 1, this.plan.axes[at]) }),
       remove: () => this.putAnew({ axes: this.plan.axes.toSpliced(at, 1) }),
     });

@@ -1,6 +1,6 @@
 // One axis of an X/Y/Z plot, as a card: what varies, from where to where, how many values, and each of them.
 import { Unreadable, spanText, textsOf } from "./axis_grammar.js";
-import { LETTERS, begun, grammarOf, textsIn, valuesIn, without } from "./experiment_plan.js";
+import { LETTERS, grammarOf, textsIn, valuesIn, without } from "./experiment_plan.js";
 import { range } from "./form_ranges.js";
 import { el, icon, iconButton } from "./kit.js";
 import { t } from "./language.js";
@@ -174,6 +174,3 @@ function chips(axis, about, does) {
   };
   return { node, show };
 }
-
-/** An axis of another kind in the same place. @param {AxisKind} about @param {(path: string) => any} formValue */
-export const freshAxis = (about, formValue) => begun(about, formValue(about.id));

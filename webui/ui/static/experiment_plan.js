@@ -14,6 +14,7 @@ import { t } from "./language.js";
  * @property {string[]} [choices]
  * @property {boolean} [load] whether a change loads a model
  * @property {string[]} [modes]
+ * @property {string} [path] of the form's field that it changes
  */
 
 /** @typedef {{id: string, values: string|string[]}} Axis a text in A1111's grammar for numbers, else a list */

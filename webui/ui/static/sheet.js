@@ -31,6 +31,7 @@ class SheetPane {
   /** @type {number[][]} the places of A and B */
   marks = [];
   isComparing = false;
+  isHeld = false; // whether the plan is changed as the plot is
   isChoosing = false; // whether the next cell becomes B
   seen = new Set(); // plots that were begun while the page was open
 
@@ -62,7 +63,8 @@ class SheetPane {
 
   listen() {
     hear("experiment:changed", (told) => this.planned(told));
-    hear("plot:open", ({ id }) => this.open(id));
+    hear("plot:open", ({ id, picture = null }) => this.open(id, picture));
+    for (const name of ["picture:show", "picture:compare"]) hear(name, () => this.isShown && this.cover());
     const shown = (does) => () => (this.isShown ? (does(), true) : false);
     for (const [name, does] of Object.entries({ in: () => this.cells.zoomBy(1.25), out: () => this.cells.zoomBy(0.8), fit: () => this.cells.fit() })) action(name, shown(does));
     for (const [name, at] of [["newer", -1], ["older", 1]]) action(name, shown(() => this.cells.focus(this.marks[0] && !this.sheet.isWrapped ? [this.marks[0][0] + at, this.marks[0][1]] : undefined)));
@@ -97,10 +99,19 @@ class SheetPane {
     this.plan = told;
     if (told.isOpen && (!wasOpen || isOther)) {
       this.isCovered = false;
-      if (isOther && wasOpen) this.isPinned = false;
+      if (isOther && wasOpen && !this.isHeld) this.isPinned = false;
       if (!this.isOfPlan && !this.isPinned) this.forget();
     }
     this.draw();
+  }
+
+  /** Change the plan as the plot in view is: the plot stays. */
+  hold(does) {
+    this.isPinned = this.isHeld = true;
+    does();
+    this.isHeld = false;
+    this.sent = this.plan.sent;
+    window.webui.keep(KEPT, JSON.stringify({ plot: this.plot.id, sent: this.sent }));
   }
 
   forget() {
@@ -108,14 +119,18 @@ class SheetPane {
     this.isComparing = this.isChoosing = false;
   }
 
-  async open(id) {
+  /** @param {string} id @param {object|null} picture shown instead where the plot is gone */
+  async open(id, picture) {
     this.isPinned = true;
-    await this.load(id, "");
+    await this.load(id, "", picture !== null);
+    if (this.plot?.id !== id && picture) say("picture:show", { picture });
+    this.isCovered = false;
     if (this.plan.isOpen && this.plot?.id === id && this.made) {
-      say("experiment:fill", { plan: this.made }); // the plan in the pane is that of the sheet in view
-      this.sent = this.plan.sent;
-      this.isPinned = true;
+      // the plan in the pane is that of the sheet in view
+      this.hold(() => say("experiment:fill", { plan: this.made }));
+      this.isPinned = false;
     }
+    this.draw();
     say("tab:open", { tab: document.documentElement.dataset.mode ?? "txt2img" });
   }
 
@@ -169,6 +184,7 @@ class SheetPane {
       if (this.plot?.id && data) this.load(this.plot.id, this.sent, true); // the stream was away meanwhile
     }
     if (name === "job") this.row(data);
+    if (name === "job" && data.mine && !data.plot && data.state === "running" && this.isPinned && !this.plan.isOpen) this.leave(); // a picture comes
     if (name === "cell" && data.plot === this.plot?.id) {
       this.plot = withCell({ ...this.plot, job: data.job ?? this.plot.job }, data);
       this.later();
@@ -201,6 +217,8 @@ class SheetPane {
     if (!["there", "failed"].includes(cellAt(this.sheet, at).state)) return;
     const asSecond = (isSecond || this.isChoosing) && this.marks.length && cellAt(this.sheet, at).state === "there" && cellAt(this.sheet, this.marks[0]).state === "there" && this.marks[0].join() !== at.join();
     this.marks = asSecond ? [this.marks[0], at] : [at];
+    const { state, infotext } = cellAt(this.sheet, at);
+    if (state === "there" && !infotext) this.load(this.plot.id, this.sent, true); // the stream tells no texts
     const wasChoosing = this.isChoosing;
     this.isChoosing = false;
     this.isComparing = false;
@@ -241,7 +259,6 @@ class SheetPane {
     const text = known ? known.text : await this.textOf(at);
     const made = { id: cell.picture, job: this.plot.job ?? "", index: 0, url: cell.picture, thumb: cell.thumb ?? cell.picture, width: 0, height: 0, seed: seedIn(text), text, kind: "txt2img", created: 0, grid: false };
     say("picture:show", { picture: known ?? made });
-    this.cover();
   }
 
   async continue() {
@@ -262,12 +279,12 @@ class SheetPane {
     const isPlot = this.sheet.id !== null;
     const isOfPlan = this.isOfPlan;
     if (isPlot && !(await send(`plots/${encodeURIComponent(this.plot.id)}/extend`, { axis, values: [value] }))) return;
-    if (isPlot && isOfPlan) this.isPinned = true; // until the plan says the same
-    if (!isPlot || isOfPlan) say("experiment:add", { at: axis, value });
-    if (!isPlot) return;
-    await this.load(this.plot.id, isOfPlan ? this.plan.sent : this.sent);
-    if (isOfPlan) this.isPinned = false;
-    this.draw();
+    if (!isPlot) return say("experiment:add", { at: axis, value });
+    const wasPinned = this.isPinned;
+    if (isOfPlan) this.hold(() => say("experiment:add", { at: axis, value }));
+    await this.load(this.plot.id, this.sent);
+    if (isOfPlan) this.isPinned = wasPinned;
+    return this.draw();
   }
 
   export(kind) {

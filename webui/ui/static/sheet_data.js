@@ -33,11 +33,15 @@ export function previewOf(axes, aspect, { legend, margin }) {
   return { id: null, title: "", axes, cells: new Map(), job: null, isWrapped: false, aspect, look: { legend, margin } };
 }
 
+// Python writes 4.0 where people write 4.
+const plain = (/** @type {string} */ value) => value.replace(/^(-?\d+)\.0$/, "$1");
+
 /** A plot as the server tells it. @param {any} plot @returns {Sheet} */
 export function sheetOf(plot) {
   const isXyz = (plot.plan?.kind ?? "xyz") === "xyz";
   const count = plot.cells.reduce((most, one) => Math.max(most, (one.at[0] ?? 0) + 1), 0);
-  const axes = plot.axes.length ? plot.axes : [{ label: "", values: Array.from({ length: count }, (_, at) => String(at + 1)) }];
+  const used = plot.axes.findLastIndex((one) => one.label || one.values.length > 1) + 1;
+  const axes = used ? plot.axes.slice(0, used).map((one) => ({ ...one, values: one.values.map(plain) })) : [{ label: "", values: Array.from({ length: count }, (_, at) => String(at + 1)) }];
   const cells = new Map(plot.cells.map(({ at, ...cell }) => [keyOf(at), cell]));
   const text = plot.cells.find((one) => one.infotext)?.infotext ?? "";
   const [, width, height] = /\bSize: (\d+)x(\d+)/.exec(text) ?? [];
@@ -77,6 +81,9 @@ export function placeOf(sheet, at) {
   });
   return parts.filter(Boolean).join(" · ");
 }
+
+/** The plot that a picture is the sheet of; null for any other picture. @param {{job?: string}|null} picture */
+export const plotOf = (picture) => /^(.+)-sheets-[0-9a-f]+$/.exec(picture?.job ?? "")?.[1] ?? null;
 
 /** The seed that a text of parameters names. @param {string} [text] */
 export const seedIn = (text) => /\bSeed: (-?\d+)/.exec(text ?? "")?.[1] ?? null;
