@@ -213,7 +213,9 @@ class Experiment {
     const button = (one) => el("button", { type: "button", "aria-pressed": String(one === chosen), onclick: () => choose(one) }, t(TITLES[one.kind]));
     const others = there.filter((one) => !NAMED.includes(one.kind));
     const isOther = others.includes(chosen);
-    const more = el("button", { type: "button", class: "e-others", "aria-haspopup": "dialog", "aria-pressed": String(isOther) }, el("span", {}, isOther ? titleOf(chosen) : t("More")), icon("chevron"));
+    const more = isOther
+      ? el("button", { type: "button", "aria-haspopup": "dialog", "aria-pressed": "true" }, titleOf(chosen), icon("chevron"))
+      : iconButton("more", t("Further kinds"), { class: "icon-button e-others", "aria-haspopup": "dialog" });
     more.addEventListener("click", () => openPick(more, t("Kind of experiment"), [{ title: "", entries: others.map((one) => ({ value: one.name, label: titleOf(one) })) }], (name) => choose(others.find((one) => one.name === name))));
     const earlier = iconButton("repeat", t("Earlier sheets"), { class: "icon-button e-earlier" });
     earlier.addEventListener("click", () => this.pickEarlier(earlier));

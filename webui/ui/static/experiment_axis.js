@@ -1,6 +1,6 @@
 // One axis of an X/Y/Z plot, as a card: what varies, from where to where, how many values, and each of them.
 import { Unreadable, spanText, textsOf } from "./axis_grammar.js";
-import { LETTERS, grammarOf, textsIn, valuesIn, without } from "./experiment_plan.js";
+import { LETTERS, WIDE, grammarOf, textsIn, valuesIn, without } from "./experiment_plan.js";
 import { range } from "./form_ranges.js";
 import { el, icon, iconButton } from "./kit.js";
 import { t } from "./language.js";
@@ -17,7 +17,7 @@ export function hintOf(about) {
   if (about.load) return t("loads a model");
   if (about.id === "prompt_sr") return t("search, then replace");
   if (about.id === "steps") return t("changes the time");
-  if (about.kind !== "number" || about.low === undefined || about.low === null || about.high > 1e6) return "";
+  if (about.kind !== "number" || about.low === undefined || about.low === null || !(about.high - about.low <= WIDE)) return "";
   return t("{low} to {high}", { low: about.low, high: about.high });
 }
 
@@ -105,9 +105,9 @@ function numbers(axis, about, does) {
     const all = read(axis(), about).map(Number);
     return all.length ? { from: Math.min(...all), to: Math.max(...all), count: all.length } : null;
   };
-  const spread = Math.min(about.high ?? 100, 1e6);
   const low = about.low ?? 0;
-  const track = spread > low ? range({ label, low, high: spread, step }, [low, spread], (from, to) => put(from, to, Math.max(2, ends()?.count ?? 3))) : null;
+  const spread = about.high ?? Infinity;
+  const track = spread - low <= WIDE ? range({ label, low, high: spread, step }, [low, spread], (from, to) => put(from, to, Math.max(2, ends()?.count ?? 3))) : null;
   const counted = el("b", {});
   const by = (more) => () => {
     const now = ends();
@@ -123,9 +123,7 @@ function numbers(axis, about, does) {
     counted.textContent = now ? String(now.count) : "–";
     if (now && track) track.show([Math.max(low, now.from), Math.min(spread, now.to)]);
   };
-  // a span of seeds has no useful handles
-  const isWide = (about.high ?? 100) - low > 1e6;
-  return { node: el("div", { class: "e-numbers" }, !isWide && track?.node, el("div", { class: "e-line" }, line.node, count)), show };
+  return { node: el("div", { class: "e-numbers" }, track?.node, el("div", { class: "e-line" }, line.node, count)), show };
 }
 
 function chips(axis, about, does) {

@@ -36,7 +36,8 @@ import { t } from "./language.js";
 
 export const LETTERS = Object.freeze(["X", "Y", "Z"]);
 export const MOST_CELLS = 10_000;
-const WIDE = 1e6; // a span of which a tenth is no useful range, such as that of seeds
+/** A span of which a tenth is no useful range, such as that of seeds. */
+export const WIDE = 1000;
 const MATRIX_PARTS = 10; // optional ones
 
 /** @type {Plan} */
@@ -90,9 +91,9 @@ export function begun(about, now) {
     const choices = about.choices ?? [];
     return { id: about.id, values: [choices.includes(now) ? now : choices[0]].filter((one) => one !== undefined) };
   }
-  const low = about.low ?? 0, high = about.high ?? low + 100, step = about.step ?? 1;
+  const low = about.low ?? 0, high = about.high ?? Infinity, step = about.step ?? 1;
   const at = now !== "" && now !== null && Number.isFinite(Number(now)) && Number(now) >= low ? Number(now) : null;
-  if (high - low > WIDE) return { id: about.id, values: spanText(at ?? low + 1, (at ?? low + 1) + 2, 3) };
+  if (!(high - low <= WIDE)) return { id: about.id, values: spanText(at ?? low + 1, (at ?? low + 1) + 2, 3) };
   const reach = Math.max(step, Math.round((high - low) / 10 / step) * step);
   const middle = at ?? low + reach;
   return { id: about.id, values: spanText(Math.max(low, middle - reach), Math.min(high, middle + reach), 3) };

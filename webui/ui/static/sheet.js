@@ -86,7 +86,8 @@ class SheetPane {
     if (this.isPinned) return this.plot;
     if (!this.plan.isOpen) return null;
     if (this.isOfPlan) return this.plot;
-    return this.plan.axes.length ? previewOf(this.plan.axes, this.plan.aspect, this.plan.plan) : null;
+    const isDrawnOn = document.documentElement.dataset.mode !== "txt2img"; // the canvas with what they start from lies there
+    return this.plan.axes.length && !isDrawnOn ? previewOf(this.plan.axes, this.plan.aspect, this.plan.plan) : null;
   }
 
   get isShown() {
@@ -160,8 +161,8 @@ class SheetPane {
   }
 
   leave() {
-    if (this.isPinned) this.isPinned = false;
-    else say("experiment:turn", { isOpen: false });
+    if (this.isPinned && !this.isOfPlan) this.isPinned = false;
+    else this.isCovered = true;
     this.draw();
   }
 
