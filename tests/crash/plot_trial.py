@@ -28,7 +28,7 @@ def faults(folder: Path, moments: Iterable[tuple[float, Victim]]) -> tuple[list[
     found = []
     if (plot.state, plot.done, len(cells), len(sheets)) != ("done", CELLS, CELLS, 1):
         found.append(f"it is {plot.state}, {plot.done} of {len(cells)} cells are there, and {len(sheets)} sheets")
-    known = Counter(one.path for one in (*cells, *sheets))
+    known = Counter([*(cell.path for cell in cells), *(sheet.path for sheet in sheets)])
     found += [f"{path} belongs to none, or to two" for path in map(str, trial.files) if known[path] != 1]
     sheet = np.asarray(Image.open(sheets[0].path))
     for cell in cells:
