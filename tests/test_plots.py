@@ -110,7 +110,7 @@ def test_a_plot_is_opened_after_its_end(bench: Bench) -> None:
     plot = ended(engine, begun(engine))
     assert (plot.state, plot.row.done, plot.row.count, plot.row.title) == ("done", 6, 6, "X/Y/Z plot: a cat")
     assert plot.layout.sizes == (3, 2, 1)
-    assert [scale.values for scale in plot.layout.scales] == [("1", "2", "3"), ("5.0", "7.0"), ("",)]
+    assert [scale.values for scale in plot.layout.scales] == [("1", "2", "3"), ("5", "7"), ("",)]
     cells = engine.plots.cells(plot)
     assert [cell.at for cell in cells][:4] == [(0, 0, 0), (1, 0, 0), (2, 0, 0), (0, 1, 0)]
     assert all(f"Seed: {cell.at[0] + 1}," in cell.infotext for cell in cells)

@@ -32,6 +32,7 @@ class CellChange:
     job: str = ""
     position: int = 0
     error: str = ""
+    infotext: str = ""
 
 
 class CellLedger:
@@ -102,7 +103,7 @@ class CellLedger:
         attempt = cell.attempt if cell is not None else 0
         there = StoredCell(at, "there", job_id, attempt, "", path, first.index, first.infotext)
         self._plots.put_cell(self.plot_id, there)
-        return CellChange(at, "there", job_id, first.index)
+        return CellChange(at, "there", job_id, first.index, infotext=first.infotext)
 
     def _of_job(self, job_id: str, request: GenerationRequest) -> GenerationResult | None:
         """What a job that has ended well came to, as far as its files are there."""

@@ -212,7 +212,7 @@ class Engine:
 
     def surroundings(self, styles: Iterable[str] = ()) -> Surroundings:
         """What scripts have to know beside a request; `styles` by name."""
-        return surroundings_of(self.library, styles)
+        return surroundings_of(self.library, styles, self.extensions.infos)
 
     def pace(self) -> Mapping[str, float]:
         """Seconds for one step of one megapixel, by checkpoint, as far as the last jobs tell."""

@@ -256,5 +256,6 @@ class _Run:
 def _change(at: Place, job_id: str, made: Made) -> CellChange:
     """What became of a cell of an experiment that is not stored."""
     if made.images:
-        return CellChange(at, "there", job_id, made.images[0].index)
+        first = made.images[0]
+        return CellChange(at, "there", job_id, first.index, infotext=first.infotext)
     return CellChange(at, "empty" if made.stopped else "failed", job_id, error="" if made.stopped else made.error)

@@ -12,7 +12,6 @@ from webui.domain.hires import LATENT_UPSCALERS
 from webui.domain.parameters.leaves import replaced
 from webui.domain.request import GenerationRequest, Img2Img, Refiner, Txt2Img
 from webui.experiments.axis_values import Kind, Value
-from webui.experiments.origin import Surroundings
 
 Change = Callable[[GenerationRequest, Any, Sequence[Any]], GenerationRequest]  # value, and all values of the axis
 BOTH = ("txt2img", "img2img")
@@ -57,8 +56,10 @@ class Axis:
 
     @property
     def id(self) -> str:
-        """A name that stays as it is, for plans: `cfg_scale`, `prompt_sr`."""
-        return self.name or "_".join(re.sub(r"[^a-z0-9]+", " ", self.label.lower().replace("/", "")).split())
+        """A name that stays as it is, for plans: the path of a leaf (`cfg_scale`, `noise.eta`), or `prompt_sr`."""
+        return (
+            self.name or self.path or "_".join(re.sub(r"[^a-z0-9]+", " ", self.label.lower().replace("/", "")).split())
+        )
 
     @property
     def is_chosen(self) -> bool:
@@ -176,13 +177,13 @@ def _uni_order(request: GenerationRequest, value: int, every: Sequence[Any]) -> 
     return replaced(request, {"unipc.order": min(value, request.steps - 1)})
 
 
-NOTHING = "Nothing"
+NOTHING, FACES = "Nothing", "Face restore"
 _T2I, _I2I = ("txt2img",), ("img2img",)
 _SAMPLERS = tuple(SAMPLERS)
 _FLAGS = ("Yes", "No")
 _SHARE = (0.0, 1.0, 0.05)
 _ANY_WHOLE = (None, None, 1.0)
-_WITHOUT_FACES = partial(_unavailable, "faces are restored by the options of an extension")
+_NO_FACES = partial(_unavailable, "no extension that restores faces is there")
 _NO_FP8 = "weights are not kept in 8 bits here: the precision is a setting of the program"
 
 AXES: tuple[Axis, ...] = (
@@ -197,7 +198,7 @@ AXES: tuple[Axis, ...] = (
     Axis("Prompt S/R", "text", _searched, named=False),
     Axis("Prompt order", "order", _ordered, named=False),
     Axis("Sampler", "text", _sampled, fixed=_SAMPLERS, named=False),
-    Axis("Hires sampler", "text", _hires_sampled, fixed=_SAMPLERS, tasks=_T2I),
+    Axis("Hires sampler", "text", _hires_sampled, name="task.hires.sampler", fixed=_SAMPLERS, tasks=_T2I),
     _leaf("Checkpoint name", "text", "checkpoint", source="checkpoints", cost=1.0, is_file=True),
     _leaf("Negative Guidance minimum sigma", "float", "guidance.s_min_uncond"),
     _leaf("Sigma Churn", "float", "noise.s_churn"),
@@ -212,8 +213,8 @@ AXES: tuple[Axis, ...] = (
     _leaf("Beta schedule beta", "float", "schedule.beta_beta"),
     _leaf("Eta", "float", "noise.eta"),
     _leaf("Clip skip", "int", "clip_skip"),
-    Axis("Denoising", "float", _denoised, span=_SHARE),
-    Axis("Initial noise multiplier", "float", _noise_multiplier, span=(0.0, 2.0, 0.05)),
+    Axis("Denoising", "float", _denoised, name="denoising_strength", span=_SHARE),
+    Axis("Initial noise multiplier", "float", _noise_multiplier, name="noise_multiplier", span=(0.0, 2.0, 0.05)),
     Axis("Extra noise", "float", _extra_noise, span=_SHARE),
     _leaf(
         "Hires upscaler", "text", "task.hires.upscaler", source="upscalers", fixed=tuple(LATENT_UPSCALERS),
@@ -223,26 +224,17 @@ AXES: tuple[Axis, ...] = (
     _leaf("VAE", "text", "vae", source="vaes", fixed=("Automatic", "None"), cost=0.7),
     Axis("Styles", "text", _styled, source="styles"),
     Axis("UniPC Order", "int", _uni_order, cost=0.5),
-    Axis("Face restore", "text", _WITHOUT_FACES, named=False),
+    Axis(FACES, "text", _NO_FACES, fixed=("CodeFormer", "GFPGAN", "None"), named=False),
     _leaf("Token merging ratio", "float", "token_merging.ratio"),
     _leaf("Token merging ratio high-res", "float", "token_merging.hires_ratio"),
     Axis("Always discard next-to-last sigma", "text", _flagged("schedule.discard_penultimate"), fixed=_FLAGS),
     Axis("SGM noise multiplier", "text", _flagged("noise.sgm_multiplier"), fixed=_FLAGS),
-    Axis("Refiner checkpoint", "text", _refined, source="checkpoints", fixed=("None",), cost=1.0, is_file=True),
-    Axis("Refiner switch at", "float", _switched, span=_SHARE),
+    Axis(
+        "Refiner checkpoint", "text", _refined, name="refiner.checkpoint", source="checkpoints", fixed=("None",),
+        cost=1.0, is_file=True,
+    ),
+    Axis("Refiner switch at", "float", _switched, name="refiner.switch_at", span=_SHARE),
     _leaf("RNG source", "text", "noise.source", fixed=("GPU", "CPU", "NV")),
     Axis("FP8 mode", "text", partial(_unavailable, _NO_FP8), cost=0.9, refused=_NO_FP8),
     Axis("Size", "text", _sized),
 )  # fmt: skip
-
-
-def axes_of(task: str, around: Surroundings) -> tuple[Axis, ...]:
-    """The axes of a kind of request, in the order by which clients count them."""
-    return tuple(axis for axis in AXES if task in axis.tasks)
-
-
-def axis_named(wanted: int | str, known: Sequence[Axis]) -> Axis | None:
-    """The axis of a number, an id or a label in any case."""
-    if isinstance(wanted, str):
-        return next((axis for axis in known if wanted == axis.id or axis.label.lower() == wanted.lower()), None)
-    return known[wanted] if 0 <= wanted < len(known) else None

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from webui.domain.parameters.leaves import bounds, leaves
 from webui.domain.parameters.table import row_of
-from webui.experiments.axes import AXES, NOTHING, Axis, axes_of
+from webui.experiments.axes import AXES, FACES, NOTHING, Axis
+from webui.experiments.axis_choice import axes_of
+from webui.experiments.extension_axes import weight_axis
 from webui.experiments.origin import Surroundings
 from webui.experiments.script import BOTH
 
@@ -50,15 +52,22 @@ class ListedAxis:
 
 def listed(around: Surroundings) -> tuple[ListedAxis, ...]:
     """Every axis that has values, in A1111's order, those of extensions behind."""
-    every = dict.fromkeys(axis for task in BOTH for axis in axes_of(task, around))
-    in_order = sorted(every, key=lambda axis: AXES.index(axis) if axis in AXES else len(AXES))
-    return tuple(_listed(axis, around.choices) for axis in in_order if axis.label != NOTHING and not axis.refused)
+    order = {axis.id: number for number, axis in enumerate(AXES)}
+    every = {axis.id: axis for task in BOTH for axis in axes_of(task, around)}
+    in_order = sorted(every.values(), key=lambda axis: order.get(axis.id, len(order)))
+    in_order += map(weight_axis, around.choices.get("loras", ()))
+    left_out = {NOTHING} if around.faces else {NOTHING, FACES}
+    return tuple(_listed(axis, around.choices) for axis in in_order if axis.label not in left_out and not axis.refused)
 
 
 def _listed(axis: Axis, choices: Mapping[str, Iterable[str]]) -> ListedAxis:
     known = (*axis.fixed, *choices.get(axis.source, ()))
     kind: Literal["number", "choice", "text"] = "number" if axis.kind in ("int", "float") else "text"
     low, high, step = axis.span or _span(axis)
+    if axis.kind == "int":
+        step = 1.0
+    elif step is not None and step == int(step):
+        step = None  # which tells a number from a whole one
     return ListedAxis(
         axis.id, axis.label, axis.group or GROUPS.get(axis.label, SAMPLING), "choice" if axis.is_chosen else kind,
         low, high, step, tuple(dict.fromkeys(known)), axis.cost >= LOADING, axis.tasks, axis.path,

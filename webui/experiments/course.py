@@ -181,7 +181,8 @@ class Experiment:
     @classmethod
     def of(cls, title: str, plan: "Plan", layout: Layout | None = None, places: Sequence[Place] = ()) -> "Experiment":
         """That of a plan; `places` are those of its cells, in their order."""
-        in_order = tuple(places[index] for index in plan.order) if plan.order else tuple(places)
+        known = places or [(number, 0, 0) for number in range(len(plan.cells))]
+        in_order = tuple(known[index] for index in plan.order) if plan.order else tuple(known)
         return cls(title, len(plan.cells), plan.course(), layout=layout, places=in_order, plan=plan)
 
     def place(self, number: int) -> Place:
@@ -254,6 +255,14 @@ class Plan:
             Made(error=failed, stopped=stopped and not failed).first()  # raises why
             raise WebuiError(failed)
         return Shown((), (), 0, (), (), result, notices=tuple(notices), interrupted=stopped)
+
+
+def loading_least(cells: Sequence[GenerationRequest]) -> tuple[int, ...]:
+    """The indices of requests so that those with the same checkpoint and VAE come together, else as they stand."""
+    first: dict[tuple[str, str], int] = {}
+    for index, cell in enumerate(cells):
+        first.setdefault((cell.checkpoint, cell.vae), index)
+    return tuple(sorted(range(len(cells)), key=lambda index: first[cells[index].checkpoint, cells[index].vae]))
 
 
 def with_picture(one: GeneratedImage, picture: Image.Image, infotext: str | None = None) -> GeneratedImage:

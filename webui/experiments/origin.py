@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from webui.domain.request import GenerationRequest
+from webui.experiments.option_axis import OptionAxis
 
 SEEDS_END = 4294967294  # A1111 draws below this
 FORM = 1  # of the text; it grows when a new one cannot be read by the same rules
@@ -30,6 +31,8 @@ class Surroundings:
         returns_grid: whether grids are wanted in answers.
         grid_of_one: whether there is a grid of a single picture, too.
         background: colour of empty places in grids, `#rrggbb`.
+        options: of extensions, each of which is an axis.
+        faces: how faces are restored, by A1111's word for it: the name of an extension and its options.
         chance: what everything random is drawn from; None: it is drawn when the experiment begins.
         first_sizes: how many values the axes of a plot had before any was extended, by which seeds vary along them; ():
             they have not been extended.
@@ -40,6 +43,8 @@ class Surroundings:
     returns_grid: bool = True
     grid_of_one: bool = False
     background: str = "#ffffff"
+    options: tuple[OptionAxis, ...] = ()
+    faces: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=lambda: MappingProxyType({}))
     chance: int | None = None
     first_sizes: tuple[int, ...] = ()
 
@@ -73,13 +78,15 @@ class Origin:
     around: Surroundings
 
     def text(self) -> str:
-        """What is stored."""
+        """What is stored. Of the options of extensions only those that the arguments name."""
         around = self.around
+        named = [one.plain() for one in around.options if one.id in self.arguments or one.label in self.arguments]
         plain = {
             "choices": {name: list(names) for name, names in around.choices.items()},
             "own_keys": sorted(around.own_keys), "returns_grid": around.returns_grid,
             "grid_of_one": around.grid_of_one, "background": around.background, "chance": around.chance,
-            "first_sizes": list(around.first_sizes),
+            "first_sizes": list(around.first_sizes), "options": named,
+            "faces": {word: [name, dict(options)] for word, (name, options) in around.faces.items()},
         }  # fmt: skip
         told = {"form": FORM, "script": self.script, "arguments": list(self.arguments), "around": plain}
         return json.dumps({**told, "request": self.request.model_dump_json()}, ensure_ascii=False)
@@ -96,7 +103,8 @@ def origin_of(text: str) -> Origin | None:
             choices={name: tuple(names) for name, names in plain["choices"].items()},
             own_keys=frozenset(plain["own_keys"]), returns_grid=plain["returns_grid"],
             grid_of_one=plain["grid_of_one"], background=plain["background"], chance=plain["chance"],
-            first_sizes=tuple(plain["first_sizes"]),
+            first_sizes=tuple(plain["first_sizes"]), options=tuple(map(OptionAxis.of, plain["options"])),
+            faces={word: (name, options) for word, (name, options) in plain["faces"].items()},
         )  # fmt: skip
         request = GenerationRequest.model_validate_json(told["request"])
         return Origin(told["script"], tuple(told["arguments"]), request, around)

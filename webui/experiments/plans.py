@@ -11,7 +11,7 @@ from typing import Any
 
 from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest
-from webui.experiments.axes import axes_of, axis_named
+from webui.experiments.axis_choice import axes_of, axis_named
 from webui.experiments.axis_values import as_text
 from webui.experiments.course import Experiment
 from webui.experiments.origin import Origin, Surroundings

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from webui.domain.catalog import SAMPLERS
 from webui.domain.parameters.leaves import replaced
 from webui.domain.request import GenerationRequest
-from webui.experiments.course import Experiment, Made, Plan, Shown, ShownPicture
+from webui.experiments.course import Experiment, Made, Plan, Shown, ShownPicture, loading_least
 from webui.experiments.gaps import failures, representative
 from webui.experiments.origin import with_seeds
 from webui.experiments.script import Argument, Script, Surroundings, refused
@@ -144,7 +144,7 @@ def planned(request: GenerationRequest, text: str, *, count_up: bool, at_start: 
             raise refused(TEXT, f"line {number}: {error.errors(include_input=False)[0]['msg']}") from None
         cells.append(cell)
         seed += cell.images
-    return Plan(tuple(cells), lambda made: _composed(made, cells))
+    return Plan(tuple(cells), lambda made: _composed(made, cells), loading_least(cells))
 
 
 def _composed(made: Sequence[Made], cells: Sequence[GenerationRequest]) -> Shown:

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest
-from webui.experiments.axes import NOTHING, Axis, axes_of, axis_named
+from webui.experiments.axes import NOTHING, Axis
+from webui.experiments.axis_choice import axes_of, axis_named
 from webui.experiments.axis_values import Value, as_text, texts_of, values_of
 from webui.experiments.course import Experiment, Layout, Place, Plan, Scale
 from webui.experiments.origin import SEEDS_END, with_seeds
@@ -55,7 +56,8 @@ class Side:
         if not self.is_used:
             return Scale()
         bare = replace(self.axis, named=False)
-        return Scale(self.axis.label, tuple(bare.told(value) for value in self.values))
+        told = (f"{round(one, 8):g}" if isinstance(one, float) else bare.told(one) for one in self.values)
+        return Scale(self.axis.label, tuple(told))
 
     def details(self, name: str, *, fixed: bool) -> dict[str, object]:
         """The items of infotexts that tell of this axis, the `name`d one of the plot."""

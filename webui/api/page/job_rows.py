@@ -88,7 +88,7 @@ def cell_told(job_id: str, work: ExperimentWork, change: CellChange) -> CellTold
     """What has become of a cell, for the stream."""
     return CellTold(
         job=job_id, plot=work.plot or None, at=change.at, state=change.state,
-        error=change.error[:LONGEST_REASON], **picture_of_cell(work, change),
+        infotext=change.infotext, error=change.error[:LONGEST_REASON], **picture_of_cell(work, change),
     )  # fmt: skip
 
 

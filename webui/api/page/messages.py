@@ -120,6 +120,7 @@ class CellTold(Message):
     Attributes:
         at: its place along x, y and z.
         picture, thumb: addresses of its picture and of a small one; None: there is none.
+        infotext: generation parameters; "" where there is no picture.
         error: why there is none although it was tried.
     """
 
@@ -129,6 +130,7 @@ class CellTold(Message):
     state: Literal["empty", "running", "there", "failed"]
     picture: str | None = None
     thumb: str | None = None
+    infotext: str = ""
     error: str = ""
 
 

@@ -29,7 +29,7 @@ class PlotListed(Message):
 
 
 class PlotAxis(Message):
-    """An axis; one that is not used has no label and one empty value."""
+    """An axis; one that is not used has no label and one empty value, and is not told behind all that are."""
 
     label: str
     values: tuple[str, ...]
@@ -63,7 +63,7 @@ class WholePlot(PlotListed):
     """
 
     plan: dict[str, Any]
-    axes: tuple[PlotAxis, PlotAxis, PlotAxis]
+    axes: tuple[PlotAxis, ...]
     cells: tuple[PlotCell, ...]
     sheets: tuple[str, ...]
     job: str | None

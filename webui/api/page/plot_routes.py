@@ -80,9 +80,11 @@ def _add_plots(router: APIRouter, parts: Parts) -> None:
     @router.get("/plots/{plot_id}")
     def one(request: Request, plot_id: str) -> WholePlot:
         plot = _plot(parts, request, plot_id)
-        x, y, z = (PlotAxis(label=scale.label, values=scale.values) for scale in plot.layout.scales)
+        scales = plot.layout.scales
+        used = max((index for index, scale in enumerate(scales) if scale.label), default=0) + 1
+        axes = tuple(PlotAxis(label=scale.label, values=scale.values) for scale in scales[:used])
         return WholePlot(
-            **_listed(plot), plan=plots.plan(plot), axes=(x, y, z),
+            **_listed(plot), plan=plots.plan(plot), axes=axes,
             cells=tuple(_cell(plot, cell) for cell in plots.cells(plot)),
             sheets=tuple(f"internal/page/plots/{plot.id}/sheets/{sheet.number}" for sheet in plots.sheets(plot)),
             job=plot.job.id if plot.job is not None else None, error=plot.row.error,

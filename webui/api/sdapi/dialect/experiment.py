@@ -31,12 +31,18 @@ def experiment_of(body: GenerationBody, request: GenerationRequest, around: Surr
     return None if script is None else script.start(request, body.script_args, around)
 
 
-def surroundings(body: GenerationBody, library: ModelLibrary, styles: Sequence[str], rules: GridRules) -> Surroundings:
-    """What scripts have to know beside the request."""
+def surroundings(
+    body: GenerationBody,
+    library: ModelLibrary,
+    styles: Sequence[str],
+    rules: GridRules,
+    extensions: Sequence[ExtensionInfo] = (),
+) -> Surroundings:
+    """What scripts have to know beside the request; `extensions` are those that have axes."""
     overrides = body.override_settings or {}
     keys = {row.key.name for row in ROWS if row.key is not None and row.option in overrides}
     return replace(
-        surroundings_of(library, styles),
+        surroundings_of(library, styles, extensions),
         own_keys=frozenset(keys & FROM_SETTINGS),
         returns_grid=rules.returned,
         grid_of_one=not rules.only_of_several,

@@ -99,7 +99,8 @@ def _experiment(
     """What the body's script makes of the request; None where it names none. Raises BadRequestError."""
     if not body.script_name:
         return None
-    around = surroundings(body, parts.engine.library, tuple(parts.styles()), settings.grid)
+    engine = parts.engine
+    around = surroundings(body, engine.library, tuple(parts.styles()), settings.grid, engine.extensions.infos)
     return experiment_of(body, wanted, around)
 
 
