@@ -1,7 +1,9 @@
 """The scripts of experiments on a bare page: the grammar is Python's, plans are counted, a thousand cells stay few."""
 
+import json
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from tests.ui.bare import STATIC, bare_page, call
 from tests.ui.plots_stand_in import AXES
 from webui.experiments.axis_values import Kind, texts_of, values_of
 
+DATA = Path(__file__).parents[1] / "data"
 TEXTS = (
     "1,2, 3", "1-5", "1-9 (+2)", "5-1 (-2)", "1-10 [5]", "-1, 4-5", "1,,2", "0.5", "0-1 [3]", "0.2-0.8 (+0.3)", "1.5",
     'a, "b, c" ,d', 'say ""x""', '"he said ""no""", b', "a,", "", " , ", "x", "1-5000", "0-1 (+0.0001)", "1-5 (+0)",
@@ -62,6 +65,12 @@ def test_values_are_read_as_python_reads_them(bare: Page) -> None:
     wrong = [(case, one, other) for case, one, other in zip(cases, found, expected, strict=True) if one != other]
     assert wrong == []
     assert sum(one is None for one in expected) > 20
+
+
+def test_the_table_of_values_holds_in_the_browser(bare: Page) -> None:
+    rows = json.loads((DATA / "axis_values.json").read_text(encoding="utf-8"))
+    found = call(bare, "axis_grammar.js", VALUES, [(row["kind"], row["text"]) for row in rows])
+    assert found == [row.get("values") for row in rows]
 
 
 def test_texts_come_back_from_csv(bare: Page) -> None:

@@ -172,13 +172,13 @@ class Experiment {
   }
 
   axisOfControl(name) {
-    const declared = name.closest("[data-field]");
+    const declared = optionOf(name);
     const label = name.textContent.trim().toLowerCase();
     const path = this.props.fields?.[name.closest(".block[id], [id]")?.id] ?? this.pathAround(name);
     const last = path?.split(".").at(-1);
     const offered = this.offered();
     return (
-      (declared && offered.find((one) => one.id.endsWith(`.${declared.dataset.field}`))) ||
+      (declared && offered.find((one) => one.id === declared || one.id === declared.replace(/\.[^.]+(?=\.\d+\.)/, ""))) ||
       offered.find((one) => path && one.path === path) ||
       offered.find((one) => one.id === last) ||
       offered.find((one) => one.label.toLowerCase() === label || t(one.label).toLowerCase() === label) ||
@@ -326,6 +326,13 @@ class Experiment {
     const isNothing = this.plan.kind === "xyz" && !this.plan.axes.length;
     return this.isOpen && !isNothing ? JSON.stringify(sentPlan(this.plan)) : "";
   }
+}
+
+/** The option of an extension whose control has this name: `controlnet.units.0.weight`. @param {Element} name */
+function optionOf(name) {
+  const field = /** @type {HTMLElement|null} */ (name.closest("[data-field]"));
+  const [, extension] = /_extension_(.+)_options$/.exec(name.closest("[id$='_options']")?.id ?? "") ?? [];
+  return field && extension ? `${extension}.${field.dataset.field}` : null;
 }
 
 const titleOf = (script) => t(script.title ?? script.name.charAt(0).toUpperCase() + script.name.slice(1));
