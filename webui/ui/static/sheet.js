@@ -33,6 +33,8 @@ class SheetPane {
   isComparing = false;
   isHeld = false; // whether the plan is changed as the plot is
   isChoosing = false; // whether the next cell becomes B
+  wanted = ""; // the plot that was asked for last
+  hearing = new Set(); // lists of what is told while answers are on their way
   seen = new Set(); // plots that were begun while the page was open
 
   constructor(element) {
@@ -143,7 +145,13 @@ class SheetPane {
 
   async load(id, sent, isQuiet = false) {
     const isOther = this.plot?.id !== id;
-    const plot = isQuiet ? await fetch(address(`internal/page/plots/${encodeURIComponent(id)}`)).then((answer) => (answer.ok ? answer.json() : null), () => null) : await ask(`plots/${encodeURIComponent(id)}`);
+    const missed = []; // what the stream tells while the answer is on its way, which may be older
+    this.wanted = id;
+    this.hearing.add(missed);
+    const path = `plots/${encodeURIComponent(id)}`;
+    const plot = await (isQuiet ? quietly(path) : ask(path));
+    this.hearing.delete(missed);
+    if (this.wanted !== id) return;
     if (!plot) {
       if (isOther) this.isPinned = false;
       return;
@@ -153,7 +161,7 @@ class SheetPane {
       this.z = 0;
       this.isCovered = false;
     }
-    this.plot = sheetOf(plot);
+    this.plot = missed.filter((told) => told.plot === id).reduce(withCell, sheetOf(plot));
     this.made = plot.plan;
     this.sent = sent;
     if (sent) window.webui.keep(KEPT, JSON.stringify({ plot: id, sent }));
@@ -186,6 +194,7 @@ class SheetPane {
     }
     if (name === "job") this.row(data);
     if (name === "job" && data.mine && !data.plot && data.state === "running" && this.isPinned && !this.plan.isOpen) this.leave(); // a picture comes
+    if (name === "cell") for (const missed of this.hearing) missed.push(data);
     if (name === "cell" && data.plot === this.plot?.id) {
       this.plot = withCell({ ...this.plot, job: data.job ?? this.plot.job }, data);
       this.later();
@@ -406,6 +415,16 @@ function statusOf(counts, isPlot, row, progress) {
   }
   const made = there < all ? t("{n} of {all} pictures", { n: there, all }) : all === 1 ? t("1 picture") : t("{n} pictures", { n: all });
   return failed ? `${made} · ${t("{n} failed", { n: failed })}` : made;
+}
+
+// A plot that is gone is no news to somebody who did not ask for it.
+async function quietly(path) {
+  try {
+    const answer = await fetch(address(`internal/page/${path}`));
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null;
+  }
 }
 
 function selection(label, choices, changed) {

@@ -55,7 +55,8 @@ export function sheetOf(plot) {
 export function withCell(sheet, { at, state, picture, thumb, infotext, error }) {
   const cells = new Map(sheet.cells);
   const before = cells.get(keyOf(at)) ?? EMPTY;
-  cells.set(keyOf(at), { ...before, state, picture: picture ?? null, thumb: thumb ?? null, infotext: infotext ?? "", error: error ?? "" });
+  const isSame = state === "there" && before.picture === picture; // the stream tells no texts
+  cells.set(keyOf(at), { state, picture: picture ?? null, thumb: thumb ?? null, infotext: infotext || (isSame ? (before.infotext ?? "") : ""), error: error ?? "" });
   return { ...sheet, cells };
 }
 
