@@ -235,8 +235,8 @@ class Experiment {
       csv: plan.csv,
       kinds: () => this.offered(),
       change: (next) => this.putAxis(at, next),
-      replace: (id) => this.putAnew({ axes: plan.axes.with(at, begun(this.about(id), this.formOf(this.about(id)))) }),
-      swap: () => this.putAnew({ axes: plan.axes.with(at, this.plan.axes[at - 1]).with(at - 1, this.plan.axes[at]) }),
+      replace: (id) => this.putAnew({ axes: this.plan.axes.with(at, begun(this.about(id), this.formOf(this.about(id)))) }),
+      swap: () => this.putAnew({ axes: this.plan.axes.with(at, this.plan.axes[at - 1]).with(at - 1, this.plan.axes[at]) }),
       remove: () => this.putAnew({ axes: this.plan.axes.toSpliced(at, 1) }),
     });
     this.cards = plan.axes.map((axis, at) => axisCard(axis, at, this.about(axis.id), does(at)));

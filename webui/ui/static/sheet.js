@@ -6,10 +6,11 @@ import { el, iconButton, segments } from "./kit.js";
 import { t } from "./language.js";
 import { menu } from "./menu.js";
 import { openPick } from "./pick_list.js";
-import { duration } from "./progress_words.js";
 import { SheetCells } from "./sheet_cells.js";
 import { cellComparison } from "./sheet_compare.js";
 import { cellAt, countsOf, placeOf, previewOf, seedIn, sheetOf, sizesOf, withCell } from "./sheet_data.js";
+import { SheetTray } from "./sheet_tray.js";
+import { EXPORTS, statusOf } from "./sheet_words.js";
 import { address, ask, commands, current, follow, send } from "./stream.js";
 
 /** @typedef {import("./sheet_data.js").Sheet} Sheet */
@@ -50,13 +51,19 @@ class SheetPane {
     this.again = quiet(t("Last sheet"), () => this.pin());
     this.download = iconButton("download", t("Download"), { id: "sheet_download" });
     this.close = iconButton("close", t("Close the sheet"), { onclick: () => this.leave() });
-    this.tray = el("div", { class: "s-tray", hidden: true });
+    this.tray = new SheetTray({
+      use: (at) => this.use(at),
+      open: (at) => this.openCell(at),
+      compare: (isOn) => this.compare(isOn),
+      choose: () => this.chooseSecond(),
+      unmark: () => this.unmark(),
+    });
     this.back = quiet(t("Back to the sheet"), () => this.uncover());
     this.back.classList.add("s-back");
     this.frame = el(
       "section", { class: "s-frame", "aria-label": t("Sheet") },
       el("div", { class: "s-bar" }, this.pages, el("span", { class: "s-grow" }), this.status, this.again, this.goOn, this.stop, el("span", { class: "s-menu" }, this.download), this.close),
-      el("div", { class: "s-room" }, this.cells.element, this.comparison.element), this.tray,
+      el("div", { class: "s-room" }, this.cells.element, this.comparison.element), this.tray.element,
     ); // prettier-ignore
     element.append(this.frame, this.back);
     menu(this.download, () => ["png", "html", "csv"].map((kind) => ({ name: kind, label: EXPORTS[kind](), run: () => this.export(kind) })));
@@ -236,6 +243,12 @@ class SheetPane {
     if (asSecond && wasChoosing) this.compare(true);
   }
 
+  /** The next cell becomes B. */
+  chooseSecond() {
+    this.isChoosing = true;
+    this.draw();
+  }
+
   unmark() {
     this.forget();
     this.draw();
@@ -332,7 +345,7 @@ class SheetPane {
       const [a, b] = this.marks.map((at) => ({ url: address(cellAt(sheet, at).picture), name: placeOf(sheet, at) }));
       this.comparison.show(a, b);
     }
-    this.drawTray(sheet, isComparing);
+    this.tray.show(sheet, this.marks, isComparing, this.isChoosing);
   }
 
   drawPages(sheet) {
@@ -362,59 +375,6 @@ class SheetPane {
     this.again.hidden = sheet.id !== null || this.plot === null;
     this.download.parentElement.hidden = sheet.id === null || counts.there === 0;
   }
-
-  drawTray(sheet, isComparing) {
-    this.tray.hidden = !this.marks.length;
-    const [a] = this.marks;
-    const drawn = JSON.stringify([this.marks, isComparing, this.isChoosing, a && cellAt(sheet, a), sheet.id, a && placeOf(sheet, a)]);
-    if (!a || this.tray.dataset.drawn === drawn) {
-      if (!a) this.tray.dataset.drawn = "";
-      return;
-    }
-    const hadFocus = this.tray.contains(document.activeElement);
-    this.tray.dataset.drawn = drawn;
-    const cell = cellAt(sheet, a);
-    const quiet = (label, does) => el("button", { type: "button", class: "s-quiet", onclick: does }, label);
-    const seed = seedIn(cell.infotext);
-    const about = [placeOf(sheet, a), seed && t("seed {seed}", { seed })].filter(Boolean).join(" · ");
-    const parts = this.marks.length > 1
-      ? [el("span", {}, t("A and B")), quiet(isComparing ? t("Back to the sheet") : t("Compare"), () => this.compare(!isComparing))]
-      : cell.state === "failed"
-        ? [el("span", { class: "s-reason" }, el("b", {}, about), ` ${cell.error ?? ""}`)]
-        : [el("span", {}, about), quiet(t("Use its parameters"), () => this.use(a)), quiet(t("Open"), () => this.openCell(a)),
-           this.isChoosing ? el("small", {}, t("Choose the other cell")) : this.compareButton(quiet)]; // prettier-ignore
-    this.tray.replaceChildren(...parts, iconButton("close", t("Nothing chosen"), { onclick: () => this.unmark() }));
-    if (hadFocus) this.tray.querySelector("button")?.focus();
-  }
-
-  compareButton(quiet) {
-    const button = quiet(t("Compare with …"), () => {
-      this.isChoosing = true;
-      this.draw();
-    });
-    button.title = t("Or hold Shift and click another cell");
-    return button;
-  }
-}
-
-const EXPORTS = Object.freeze({
-  png: () => t("Picture (PNG)"),
-  html: () => t("Page with its pictures (HTML)"),
-  csv: () => t("Table (CSV)"),
-});
-
-function statusOf(counts, isPlot, row, progress) {
-  const { all, there, failed } = counts;
-  if (!isPlot) return all === 1 ? t("1 picture") : t("{n} pictures", { n: all });
-  if (row?.state === "waiting") return t("Waiting");
-  if (row) {
-    const parts = [t("Picture {n} of {all}", { n: Math.min(all, there + failed + 1), all })];
-    if (failed) parts.push(t("{n} failed", { n: failed }));
-    if (progress?.seconds_left) parts.push(t("{time} left", { time: duration(progress.seconds_left) }));
-    return parts.join(" · ");
-  }
-  const made = there < all ? t("{n} of {all} pictures", { n: there, all }) : all === 1 ? t("1 picture") : t("{n} pictures", { n: all });
-  return failed ? `${made} · ${t("{n} failed", { n: failed })}` : made;
 }
 
 // A plot that is gone is no news to somebody who did not ask for it.
@@ -443,5 +403,5 @@ function read() {
 
 /** @param {{element: HTMLElement}} context */
 export function mount({ element }) {
-  window.webui.sheet = new SheetPane(element);
+  new SheetPane(element);
 }
