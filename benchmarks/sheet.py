@@ -1,6 +1,6 @@
 """How soon the sheet of a plot of 1,000 cells is in view: seconds from the order to open it to the cells, and to their
-pictures. The plot is made by the program with a back that paints plain colours of 64 x 64, and is opened in Chromium with
-an empty cache: `python benchmarks/run.py sheet`.
+pictures. The plot is made by the program, with a back that paints plain colours of 64 x 64, and is opened in Chromium
+with an empty cache: `python benchmarks/run.py sheet`.
 """
 
 import json

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from webui.domain.errors import WebuiError
+from webui.domain.extensions import ActionCall
 from webui.domain.request import GenerationRequest
 from webui.domain.saving import Saving
 from webui.domain.settings import BackSettings
@@ -30,11 +31,11 @@ from webui.engine.records import JobRecords
 from webui.engine.request_check import RequestCheck
 from webui.engine.runners import BackRunner
 from webui.engine.script_surroundings import surroundings_of
+from webui.engine.scripts import scripts_of
 from webui.engine.sheets import SheetKeeper, WaysOfSaving
 from webui.executors.protocol import Executor, OnEvent
 from webui.experiments.course import Experiment
 from webui.experiments.origin import Surroundings
-from webui.experiments.script_list import SCRIPTS
 from webui.jobs.board import JobBoard
 from webui.jobs.job import Job
 from webui.jobs.kind import JobKind, ProgressT, ResultT, WorkT
@@ -46,6 +47,7 @@ from webui.output.spool import Spool
 from webui.plugins.catalog import Catalog
 
 MAX_QUEUE = 64
+ANSWER_TIME = 120.0  # seconds that a script of an extension may think
 PLOTS = "plots"  # in the data folder: the database of plots, and pictures that only they need
 SPOOL = "spool"  # in the data folder: pictures that wait for room
 
@@ -112,7 +114,7 @@ class Engine:
             SheetKeeper(images, self._plot_store, store, on_picture),
         )
         self._experiment = ExperimentKind(self.submit, book)
-        self.plots = Plots(book, lambda: SCRIPTS, self._begin)
+        self.plots = Plots(book, lambda: scripts_of(self.extensions.infos, self._ask), self._begin)
         self.forever = Forever(self._board, self._generation, self._send_again)
         hearing = Hearing(
             self._board, self._records, self._dispatcher, self.extensions.note_worker, self.forever.note_end
@@ -217,6 +219,13 @@ class Engine:
     def pace(self) -> Mapping[str, float]:
         """Seconds for one step of one megapixel, by checkpoint, as far as the last jobs tell."""
         return paces_of(self._board.done(self._generation))
+
+    def _ask(self, call: ActionCall) -> Mapping[str, Any]:
+        """The answer of an action that an extension's script has. Raises WebuiError."""
+        data = self.start(self._action, call).result(ANSWER_TIME).data
+        if not isinstance(data, dict):
+            raise WebuiError(f"the script of {call.extension} answered {type(data).__name__}, expected an object")
+        return data
 
     def _begin(self, work: ExperimentWork) -> ExperimentJob:
         return self.start(self._experiment, work, save=work.save, owner=work.owner, task=work.task)

@@ -33,6 +33,7 @@ class Surroundings:
         background: colour of empty places in grids, `#rrggbb`.
         options: of extensions, each of which is an axis.
         faces: how faces are restored, by A1111's word for it: the name of an extension and its options.
+        planned: what a script of an extension answered when it was begun, as JSON; "" where none was asked.
         chance: what everything random is drawn from; None: it is drawn when the experiment begins.
         first_sizes: how many values the axes of a plot had before any was extended, by which seeds vary along them; ():
             they have not been extended.
@@ -45,6 +46,7 @@ class Surroundings:
     background: str = "#ffffff"
     options: tuple[OptionAxis, ...] = ()
     faces: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=lambda: MappingProxyType({}))
+    planned: str = ""
     chance: int | None = None
     first_sizes: tuple[int, ...] = ()
 
@@ -85,7 +87,7 @@ class Origin:
             "choices": {name: list(names) for name, names in around.choices.items()},
             "own_keys": sorted(around.own_keys), "returns_grid": around.returns_grid,
             "grid_of_one": around.grid_of_one, "background": around.background, "chance": around.chance,
-            "first_sizes": list(around.first_sizes), "options": named,
+            "first_sizes": list(around.first_sizes), "options": named, "planned": around.planned,
             "faces": {word: [name, dict(options)] for word, (name, options) in around.faces.items()},
         }  # fmt: skip
         told = {"form": FORM, "script": self.script, "arguments": list(self.arguments), "around": plain}
@@ -104,6 +106,7 @@ def origin_of(text: str) -> Origin | None:
             own_keys=frozenset(plain["own_keys"]), returns_grid=plain["returns_grid"],
             grid_of_one=plain["grid_of_one"], background=plain["background"], chance=plain["chance"],
             first_sizes=tuple(plain["first_sizes"]), options=tuple(map(OptionAxis.of, plain["options"])),
+            planned=plain["planned"],
             faces={word: (name, options) for word, (name, options) in plain["faces"].items()},
         )  # fmt: skip
         request = GenerationRequest.model_validate_json(told["request"])

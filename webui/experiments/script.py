@@ -87,7 +87,12 @@ class Script:
         ]
         if self.draws_seeds:
             request = with_seeds(request, around)
-        return replace(self.begin(request, values, around), origin=Origin(self.name, sent, request, around))
+        experiment = self.begin(request, values, around)
+        return (
+            experiment
+            if experiment.origin is not None
+            else replace(experiment, origin=Origin(self.name, sent, request, around))
+        )
 
 
 def refused(index: int, message: str) -> BadRequestError:

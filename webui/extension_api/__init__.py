@@ -45,6 +45,7 @@ from webui.extension_api.job_context import JobContext, ModelTraits
 from webui.extension_api.markers import API_MINOR, API_VERSION, hookimpl
 from webui.extension_api.model_files import Models
 from webui.extension_api.options import Options
+from webui.extension_api.script import Script, ScriptAxis, ScriptPlan, ScriptResult
 
 __all__ = [
     "API_MINOR",
@@ -74,6 +75,10 @@ __all__ = [
     "Options",
     "Picture",
     "SamplerInfo",
+    "Script",
+    "ScriptAxis",
+    "ScriptPlan",
+    "ScriptResult",
     "Sliders",
     "Told",
     "Txt2Img",

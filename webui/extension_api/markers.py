@@ -9,10 +9,10 @@ API_VERSION = 2
 1: extensions imported `webui.extension_api`. 2: they import `webui.extension_api`.
 """
 
-API_MINOR = 1
+API_MINOR = 2
 """Grows with each addition that extensions may use; what was written for an earlier one works as before.
 
-1: hints how options are drawn (`hint`, `form_hint`).
+1: hints how options are drawn (`hint`, `form_hint`). 2: the hook `scripts`.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -19,5 +19,5 @@ def start_plan(engine: "Engine", plan: str, request: GenerationRequest, *, save:
         BadRequestError: it cannot be carried out; the field is that of the plan (`experiment.axes.1`).
         WebuiError: too much is on its way.
     """
-    experiment = started(plan, request, engine.surroundings())
+    experiment = started(plan, request, engine.surroundings(), engine.plots.scripts())
     return engine.experiment(experiment, save=save, owner=owner).id

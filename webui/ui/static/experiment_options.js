@@ -47,7 +47,8 @@ export function scriptForm(script, given, change, prompts) {
   const parts = script.options.map((option) => {
     const whole = Number.isInteger(option.value) && Number.isInteger(option.step ?? 1);
     const field = { ...option, label: t(option.label), default: option.value, whole, choices: (option.choices ?? []).map((one) => [one, t(one)]) };
-    return isOfLines(option) ? linesField(field, scope) : CONTROLS[controlOf(option)](field, scope);
+    const { node, show } = isOfLines(option) ? linesField(field, scope) : CONTROLS[controlOf(option)](field, scope);
+    return { node: el("div", { id: `experiment_values_${option.name}` }, node), show }; // errors name it so
   });
   const introduction = INTRODUCTIONS[script.kind]?.();
   const chips = el("div", { class: "e-chips", role: "list", "aria-label": t("Parts of the prompt") });

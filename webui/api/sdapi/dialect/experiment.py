@@ -13,21 +13,23 @@ from webui.domain.parameters.table import ROWS
 from webui.domain.request import GenerationRequest
 from webui.engine.script_surroundings import surroundings_of
 from webui.experiments.course import Experiment, Shown
-from webui.experiments.script import Surroundings
-from webui.experiments.script_list import script_named
+from webui.experiments.script import Script, Surroundings
+from webui.experiments.script_list import SCRIPTS, script_named
 from webui.library.library import ModelLibrary
 
 # keys whose values A1111 reads from its settings when it writes a text, and so not from what a request had set
 FROM_SETTINGS = frozenset({"Clip skip", "ENSD", "RNG", "Token merging ratio", "Token merging ratio hr"})
 
 
-def experiment_of(body: GenerationBody, request: GenerationRequest, around: Surroundings) -> Experiment | None:
+def experiment_of(
+    body: GenerationBody, request: GenerationRequest, around: Surroundings, scripts: Sequence[Script] = SCRIPTS
+) -> Experiment | None:
     """The experiment that a body asks for; None where it names no script.
 
     Raises:
         BadRequestError: the script cannot be used so; names a field of the body.
     """
-    script = script_named(body.script_name) if body.script_name else None
+    script = script_named(body.script_name, scripts) if body.script_name else None
     return None if script is None else script.start(request, body.script_args, around)
 
 

@@ -101,7 +101,7 @@ def _experiment(
         return None
     engine = parts.engine
     around = surroundings(body, engine.library, tuple(parts.styles()), settings.grid, engine.extensions.infos)
-    return experiment_of(body, wanted, around)
+    return experiment_of(body, wanted, around, engine.plots.scripts())
 
 
 async def _done(
