@@ -16,7 +16,7 @@ if not __package__:  # started as a script: Python has put this folder where the
 from benchmarks import report, startup  # needs the line above
 from benchmarks.children import ChildFailed, measure
 
-PARTS = ("startup", "loading", "loop", "networks", "control", "memory", "step", "polling", "library", "page")
+PARTS = ("startup", "loading", "loop", "networks", "control", "memory", "step", "polling", "library", "page", "sheet")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -60,6 +60,10 @@ def _rows(part: str, cache: Path, files: dict[str, str]) -> Iterator[report.Row]
         from benchmarks import page
 
         yield from page.rows()
+    elif part == "sheet":
+        from benchmarks import sheet
+
+        yield from sheet.rows()
     elif part == "loading":
         from benchmarks import loading
 

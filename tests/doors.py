@@ -207,6 +207,7 @@ class Saver:
     """Writes pictures with their text into a folder, or refuses to where there is none."""
 
     folder: Path | None
+    folders: list[str] = field(default_factory=list)  # the kinds of folder that were asked for, in order
 
     def save(
         self,
@@ -219,6 +220,7 @@ class Saver:
     ) -> Path:
         if self.folder is None:
             raise WebuiError("there is no folder for pictures")
+        self.folders.append(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         info = PngInfo()
         info.add_itxt("parameters", image.infotext)

@@ -43,7 +43,7 @@ def test_each_request_is_a_job_with_the_owner_and_the_task() -> None:
     shown = job.result(PATIENCE)
     assert shown.seeds == (1, 2, 3)
     assert [(one.job.owner, one.job.task, one.save) for one in engine.jobs.values()] == [("ada", "t", False)] * 3
-    assert (job.progress.done, job.progress.count) == (2, 3)
+    assert (job.progress.done, job.progress.count) == (3, 3)
 
 
 def test_where_every_request_fails_the_experiment_fails() -> None:

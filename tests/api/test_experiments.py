@@ -11,9 +11,8 @@ import pytest
 import webuiapi
 from PIL import Image
 
-from tests.api.fakes import Api, FakeEngine, parts_of
+from tests.api.fakes import Api, FakeEngine
 from tests.api.test_clients import Served
-from webui.api.application import create
 from webui.domain.images import Picture
 
 PATIENCE = 20.0  # seconds
@@ -82,13 +81,6 @@ def test_what_is_refused(body: dict[str, Any], place: list[str | int]) -> None:
     assert answer.json()["detail"][0]["loc"] == place
 
 
-def kept_in(saved: list[Any]) -> Api:
-    api = Api(FakeEngine())
-    api.parts = parts_of(api.engine, save_grid=lambda image, **options: saved.append(options["folder"]))
-    api.app = create(api.parts)
-    return api
-
-
 @pytest.mark.parametrize(
     ("script", "args", "folders", "cells_saved"),
     [
@@ -98,15 +90,17 @@ def kept_in(saved: list[Any]) -> Api:
     ],
 )
 def test_what_is_saved(script: str, args: list[Any], folders: list[str], cells_saved: bool) -> None:
-    saved: list[str] = []
-    api = kept_in(saved)
+    api = Api()
+    saved = api.engine.saver.folders
     body = {"init_images": [picture()], "width": 8, "height": 8, "script_name": script, "script_args": args}
     answer = api.post("/sdapi/v1/img2img", {**body, "save_images": True})
     assert answer.status_code == 200, answer.text
-    assert saved == folders
+    assert saved[-1:] == folders
+    assert len(saved) == 1 + cells_saved * len(api.engine.jobs)
     assert {job.save for job in api.engine.jobs.values()} == {cells_saved}
+    before = list(saved)
     api.post("/sdapi/v1/img2img", body)
-    assert saved == folders
+    assert saved == before
 
 
 def test_progress_and_interrupt_are_those_of_the_whole() -> None:

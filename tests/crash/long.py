@@ -1,4 +1,4 @@
-"""The long crash test: 50 jobs of 3 pictures, 20 kills of workers and servers at random moments.
+"""The long crash test: 50 jobs of 3 pictures, 20 kills of workers and servers at random moments; then a plot, 5 kills.
 
     python -m tests.crash.long [--seed N] [--jobs N] [--kills N]
 
@@ -12,7 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.crash.plot_trial import faults
 from tests.crash.trial import Trial, Victim
+
+PLOT_KILLS = 5
 
 
 def moments(chance: random.Random, kills: int) -> list[tuple[float, Victim]]:
@@ -33,6 +36,10 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="webui-crash-") as folder:
         found = Trial(Path(folder), given.jobs).run(moments(random.Random(given.seed), given.kills))
+    with tempfile.TemporaryDirectory(prefix="webui-crash-plot-") as folder:
+        of_a_plot, kills = faults(Path(folder), moments(random.Random(given.seed), PLOT_KILLS))
+    sys.stdout.write(f"a plot: {len(of_a_plot)} faults; killed: {dict(kills)}\n")
+    found.wrong += of_a_plot
     for name in ("lost", "doubled", "half_written", "wrong", "failed", "held"):
         for line in getattr(found, name):
             sys.stdout.write(f"  {name}: {line}\n")

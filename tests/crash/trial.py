@@ -56,9 +56,18 @@ class Findings:
 class Trial:
     """Runs the server again and again until it has done all jobs."""
 
-    def __init__(self, folder: Path, jobs: int) -> None:
+    def __init__(
+        self, folder: Path, jobs: int, *, module: str = "tests.crash.server", pictures: int = PICTURES
+    ) -> None:
+        """
+        Args:
+            module: the server.
+            pictures: how many each job makes.
+        """
         self.folder = folder
         self.jobs = jobs
+        self._module = module
+        self._pictures = pictures
         self.kills: Counter[str] = Counter()
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -68,6 +77,11 @@ class Trial:
         return sorted((self.folder / "outputs").rglob("*.png"))
 
     def run(self, moments: Iterable[tuple[float, Victim]]) -> Findings:
+        """Kill a victim at each moment, and look for every picture at the end."""
+        self.kill_at(moments)
+        return self._findings()
+
+    def kill_at(self, moments: Iterable[tuple[float, Victim]]) -> None:
         """Kill a victim at each moment, and wait for the end; a moment is a share of the pictures that are there."""
         self._start()
         try:
@@ -79,10 +93,9 @@ class Trial:
             if self._server is not None:
                 self._server.kill()
                 self._server.wait()
-        return self._findings()
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", "tests.crash.server", str(self.folder), str(self.jobs)]
+        command = [sys.executable, "-m", self._module, str(self.folder), str(self.jobs)]
         with (self.folder / "log").open("ab") as log:
             self._server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
 
@@ -92,7 +105,7 @@ class Trial:
         while True:
             assert time.monotonic() < end, (self.folder / "log").read_text()[-4000:]
             code = self._server.poll() if self._server is not None else None
-            if code == 0 or (share is not None and len(self.files) >= share * self.jobs * PICTURES):
+            if code == 0 or (share is not None and len(self.files) >= share * self.jobs * self._pictures):
                 return
             if code is not None:
                 assert code == -signal.SIGKILL, (self.folder / "log").read_text()[-4000:]

@@ -162,6 +162,13 @@ def test_lines_count_up_by_their_pictures() -> None:
     assert len(shown.pictures) == 5
 
 
+def test_lines_with_the_same_checkpoint_come_together_and_are_shown_in_their_order() -> None:
+    text = "one\n--prompt two --sd_model other\nthree\n--prompt four --sd_model other"
+    shown, asked = run(begun("prompts from file or textbox", SMALL.with_(prompt=""), False, False, "end", text))
+    assert [one.prompt for one in asked] == ["one", "three", "two", "four"]
+    assert list(shown.prompts) == ["one", "two", "three", "four"]
+
+
 @pytest.mark.parametrize(
     ("line", "fields"),
     [

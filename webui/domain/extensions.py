@@ -25,6 +25,21 @@ class ActionInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ScriptInfo:
+    """A script: its name, the title that it is chosen by, the JSON schema of its options, the kinds of request."""
+
+    name: str
+    title: str
+    options: Mapping[str, Any]
+    tasks: tuple[str, ...] = ("txt2img", "img2img")
+
+    @staticmethod
+    def action_named(script: str) -> str:
+        """The action that answers for a script of that name."""
+        return f"script {script}"  # no action that an extension declares can be called so
+
+
+@dataclass(frozen=True, slots=True)
 class ExtensionInfo:
     """One folder below `extensions/`.
 
@@ -37,6 +52,7 @@ class ExtensionInfo:
         options: JSON schema of what a request may carry; None where it takes nothing.
         dialect: what A1111's words mean to it.
         notice: what the user should know although it works; "" for nothing.
+        scripts: those that it declares.
     """
 
     folder: str
@@ -53,6 +69,7 @@ class ExtensionInfo:
     heading: str = ""
     dialect: Dialect = field(default_factory=Dialect)
     notice: str = ""
+    scripts: tuple[ScriptInfo, ...] = ()
 
     @property
     def title(self) -> str:

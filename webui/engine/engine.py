@@ -1,16 +1,18 @@
 """The front of the program: takes work on, keeps the queue, watches the back, saves what it makes. Loads no torch."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from webui.domain.errors import WebuiError
+from webui.domain.extensions import ActionCall
 from webui.domain.request import GenerationRequest
 from webui.domain.saving import Saving
 from webui.domain.settings import BackSettings
 from webui.engine.acting import ActionJob, ActionOfExtension
+from webui.engine.cell_files import CellFiles
 from webui.engine.dispatch import Dispatcher
 from webui.engine.experimenting import ExperimentJob, ExperimentKind, ExperimentWork
 from webui.engine.forever import Forever
@@ -22,14 +24,22 @@ from webui.engine.intake import Intake
 from webui.engine.job_queue import PAUSED, JobQueue
 from webui.engine.keeping import ImageSaver, PictureKeeper
 from webui.engine.overview import Overview
+from webui.engine.pace import paces_of
+from webui.engine.plot_book import StoredPlots
+from webui.engine.plots import Plots
 from webui.engine.records import JobRecords
 from webui.engine.request_check import RequestCheck
 from webui.engine.runners import BackRunner
+from webui.engine.script_surroundings import surroundings_of
+from webui.engine.scripts import scripts_of
+from webui.engine.sheets import SheetKeeper, WaysOfSaving
 from webui.executors.protocol import Executor, OnEvent
 from webui.experiments.course import Experiment
+from webui.experiments.origin import Surroundings
 from webui.jobs.board import JobBoard
 from webui.jobs.job import Job
 from webui.jobs.kind import JobKind, ProgressT, ResultT, WorkT
+from webui.jobs.plot_store import PlotStore
 from webui.jobs.starting_values import StartingValues
 from webui.jobs.store import JobStore, StoredImage
 from webui.library.library import ModelLibrary
@@ -37,6 +47,8 @@ from webui.output.spool import Spool
 from webui.plugins.catalog import Catalog
 
 MAX_QUEUE = 64
+ANSWER_TIME = 120.0  # seconds that a script of an extension may think
+PLOTS = "plots"  # in the data folder: the database of plots, and pictures that only they need
 SPOOL = "spool"  # in the data folder: pictures that wait for room
 
 
@@ -94,7 +106,15 @@ class Engine:
         )
         self._generation = Generation(keeper, self._records, self._check.completed)
         self._action = ActionOfExtension(library.refresh)
-        self._experiment = ExperimentKind(self.submit)
+        self._plot_store = PlotStore(data_dir / f"{PLOTS}.sqlite3")
+        book = StoredPlots(
+            self._plot_store,
+            store,
+            CellFiles(data_dir / PLOTS),
+            SheetKeeper(images, self._plot_store, store, on_picture),
+        )
+        self._experiment = ExperimentKind(self.submit, book)
+        self.plots = Plots(book, lambda: scripts_of(self.extensions.infos, self._ask), self._begin)
         self.forever = Forever(self._board, self._generation, self._send_again)
         hearing = Hearing(
             self._board, self._records, self._dispatcher, self.extensions.note_worker, self.forever.note_end
@@ -106,12 +126,13 @@ class Engine:
         self.queue = JobQueue(
             self._generation, self._board, store, self._records, hearing, self._dispatcher, self._check
         )
-        self.overview = Overview(self._board, store, lambda: self.queue.reason)
+        self.overview = Overview(self._board, store, lambda: self.queue.reason, self._experiment)
         keeper.take_up()
         if resume:
             if reason := store.fact(PAUSED):
                 self._dispatcher.pause("user", reason)
-            self._intake.resume(store, (self._generation, self._action))
+            self._intake.resume(store, (self._generation, self._action), self.plots.parts())
+            self.plots.resume()
 
     def start(
         self,
@@ -145,6 +166,7 @@ class Engine:
         job_id: str | None = None,
         owner: str = "",
         task: str = "",
+        part_of: str = "",
     ) -> GenerationJob:
         """Put a request into the queue and return at once. The same id and request again give the same job.
 
@@ -153,6 +175,7 @@ class Engine:
             saving: how, where that is not as the program's settings say; the next run of the program forgets it.
             owner: who sends it; owners have turns.
             task: a name that the client gives the job, and may use again.
+            part_of: the id of the experiment that it is a part of.
 
         Raises:
             BusyError: too many jobs wait, or the program is stopping.
@@ -160,24 +183,52 @@ class Engine:
             BadRequestError: the refiner cannot be used, or `job_id` is that of another job.
         """
         completed = self._check.completed(request)
-        return self.start(self._generation, completed, save=save, saving=saving, job_id=job_id, owner=owner, task=task)
+        return self._intake.start(
+            self._generation, completed,
+            save=save, saving=saving, job_id=job_id, owner=owner, task=task, part_of=part_of,
+        )  # fmt: skip
 
     def experiment(
         self,
         experiment: Experiment,
         *,
         save: bool,
-        saving: Saving | None = None,
+        ways: WaysOfSaving = WaysOfSaving(),
         owner: str = "",
         task: str = "",
+        answered: bool = False,
     ) -> ExperimentJob:
         """Begin an experiment and return at once. Its requests take their turns in the queue, one after another.
+
+        Args:
+            save: write its pictures to files, and keep it as a plot that outlives the program.
+            ways: how they are written.
+            answered: whether somebody waits for the pictures; else very many are not put together in memory.
 
         Raises:
             BusyError: too many are on their way, or the program is stopping.
         """
-        work = ExperimentWork(experiment, save, saving, owner, task)
-        return self.start(self._experiment, work, save=save, saving=saving, owner=owner, task=task)
+        work = ExperimentWork(experiment, save, ways, owner, task, answered=answered)
+        is_kept = save and experiment.origin is not None
+        return self.plots.begin(work) if is_kept else self._begin(work)
+
+    def surroundings(self, styles: Iterable[str] = ()) -> Surroundings:
+        """What scripts have to know beside a request; `styles` by name."""
+        return surroundings_of(self.library, styles, self.extensions.infos)
+
+    def pace(self) -> Mapping[str, float]:
+        """Seconds for one step of one megapixel, by checkpoint, as far as the last jobs tell."""
+        return paces_of(self._board.done(self._generation))
+
+    def _ask(self, call: ActionCall) -> Mapping[str, Any]:
+        """The answer of an action that an extension's script has. Raises WebuiError."""
+        data = self.start(self._action, call).result(ANSWER_TIME).data
+        if not isinstance(data, dict):
+            raise WebuiError(f"the script of {call.extension} answered {type(data).__name__}, expected an object")
+        return data
+
+    def _begin(self, work: ExperimentWork) -> ExperimentJob:
+        return self.start(self._experiment, work, save=work.save, owner=work.owner, task=work.task)
 
     def experiments(self) -> tuple[ExperimentJob, ...]:
         """Those that are on their way now."""
@@ -289,6 +340,7 @@ class Engine:
         """End the back and the store. Jobs that have not ended fail here, and are done at the next start."""
         if not self._intake.close():
             return
+        self.plots.close()
         self.rest()
         self._records.stop()
         for job in self._board.line():
@@ -301,3 +353,4 @@ class Engine:
                 job.note_end(WebuiError("the program was stopped before this was done"))
         self._loads.shutdown(wait=False, cancel_futures=True)
         self._store.close()
+        self._plot_store.close()

@@ -1,31 +1,56 @@
 """The kind of job that does an experiment: each of its requests becomes a job of the queue, one after another."""
 
+import logging
 import threading
+import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from webui.domain.errors import BackUnavailableError, BusyError, Cancelled, WebuiError
+from webui.domain.images import MAX_PIXELS
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Notice, Progress
 from webui.domain.saving import Saving
+from webui.engine.cell_ledger import CellChange, CellLedger
 from webui.engine.generating import GenerationJob
-from webui.experiments.course import Experiment, Made, Shown
+from webui.engine.sheets import WaysOfSaving
+from webui.experiments.course import Course, Experiment, Made, Place, Shown
 from webui.jobs.job import Job, JobStatus
 from webui.jobs.kind import FrontKind
+from webui.jobs.watched import Flag
 
 LISTEN = 0.25  # seconds after which is looked whether the user wants to stop
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentWork:
-    """An experiment, and how its requests are put into the queue (see `Engine.submit`)."""
+    """An experiment, and how its requests are put into the queue (see `Engine.submit`).
+
+    Attributes:
+        ways: how pictures become files, where `save` says that they do.
+        plot: id of the stored plot; "" where it is not stored.
+        answered: whether somebody waits for the pictures, so that they are all put together in memory.
+        id: tells its jobs which experiment they are part of.
+    """
 
     experiment: Experiment
     save: bool = False
-    saving: Saving | None = None
+    ways: WaysOfSaving = field(default_factory=WaysOfSaving)
     owner: str = ""
     task: str = ""
+    plot: str = ""
+    answered: bool = False
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def course(self) -> Course:
+        """The requests. Where many pictures come together and nobody waits for them, none of them is held."""
+        plan = self.experiment.plan
+        is_held = self.answered or not self.plot or plan is None or plan.pixels <= MAX_PIXELS
+        return self.experiment.course if is_held or plan is None else plan.bare_course()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +60,16 @@ class ExperimentProgress:
     Attributes:
         done: how many of its `count` requests are done.
         cell: progress of the one in work; `job_id` is its job's.
+        changes: of its cells since the job began, the latest last.
+        sheets: what was put together of them at the end, as job and index in the history of pictures.
     """
 
     done: int = 0
     count: int = 1
     cell: Progress = field(default_factory=Progress)
     job_id: str = ""
+    changes: tuple[CellChange, ...] = ()
+    sheets: tuple[tuple[str, int], ...] = ()
 
     @property
     def fraction(self) -> float:
@@ -59,8 +88,33 @@ class Submit(Protocol):
     """Puts a request into the queue, as `Engine.submit` does."""
 
     def __call__(
-        self, request: GenerationRequest, *, save: bool, saving: Saving | None, owner: str, task: str
+        self,
+        request: GenerationRequest,
+        *,
+        save: bool,
+        saving: Saving | None,
+        job_id: str,
+        owner: str,
+        task: str,
+        part_of: str,
     ) -> GenerationJob: ...
+
+
+class PlotBook(Protocol):
+    """Where stored plots are kept; see `webui.engine.plots`."""
+
+    @property
+    def closing(self) -> Flag:
+        """Set when the program ends; from then on a plot is left as it is, for the next run."""
+
+    def ledger(self, work: ExperimentWork) -> CellLedger | None:
+        """What is noted of the cells; None where the experiment is not stored."""
+
+    def finished(self, work: ExperimentWork, shown: Shown) -> tuple[Shown, str]:
+        """It has come to this; gives it back with the paths of its files, and the id under which these are listed."""
+
+    def failed(self, work: ExperimentWork, error: Exception) -> None:
+        """It came to nothing."""
 
 
 class ExperimentKind(FrontKind[ExperimentWork, ExperimentProgress, Shown]):
@@ -71,8 +125,9 @@ class ExperimentKind(FrontKind[ExperimentWork, ExperimentProgress, Shown]):
     progress_type = ExperimentProgress
     result_type = Shown
 
-    def __init__(self, submit: Submit) -> None:
+    def __init__(self, submit: Submit, plots: PlotBook) -> None:
         self._submit = submit
+        self._plots = plots
 
     def title(self, work: ExperimentWork) -> str:
         return work.experiment.title
@@ -85,7 +140,33 @@ class ExperimentKind(FrontKind[ExperimentWork, ExperimentProgress, Shown]):
 
     def do(self, work: ExperimentWork, report: Report) -> Shown:
         """Raises WebuiError where the experiment came to nothing."""
-        course, done, made = work.experiment.course, 0, None
+        run = _Run(work, report, self._submit, self._plots)
+        try:
+            shown, listed = self._plots.finished(work, run.shown())
+        except Exception as error:
+            self._plots.failed(work, error)
+            raise
+        if listed:
+            indices = [number for number, one in enumerate(shown.pictures) if one.role != "cell" and one.image.path]
+            with suppress(Cancelled):  # it is done all the same
+                report(replace(run.so_far, sheets=tuple((listed, index) for index in indices)))
+        return shown
+
+
+class _Run:
+    """One experiment from its first request to its last."""
+
+    def __init__(self, work: ExperimentWork, report: Report, submit: Submit, plots: PlotBook) -> None:
+        self._work = work
+        self._tell = report
+        self._submit = submit
+        self._plots = plots
+        self._ledger = plots.ledger(work)
+        self.so_far = ExperimentProgress(0, work.experiment.count)
+
+    def shown(self) -> Shown:
+        """Raises WebuiError where it came to nothing."""
+        course, made, number = self._work.course(), None, 0
         while True:
             try:
                 request = next(course) if made is None else course.send(made)
@@ -95,13 +176,41 @@ class ExperimentKind(FrontKind[ExperimentWork, ExperimentProgress, Shown]):
             if made is not None and made.stopped:
                 course.close()
                 raise Cancelled("stopped by the user")
-            made = self._made(work, request, done, report)
-            done += 1
+            at = self._work.experiment.place(number)
+            known = self._ledger.known(at, request) if self._ledger is not None else None
+            made = Made(known) if known is not None else self._made(request, at)
+            number += 1
+            self.so_far = replace(self.so_far, done=number)
+            with suppress(Cancelled):  # which is met again before the next request
+                self._tell(self.so_far)
 
-    def _made(self, work: ExperimentWork, request: GenerationRequest, done: int, report: Report) -> Made:
-        so_far = ExperimentProgress(done, work.experiment.count)
+    def _made(self, request: GenerationRequest, at: Place) -> Made:
         try:
-            job = self._queued(work, request, lambda: report(so_far))
+            self._tell(self.so_far)
+        except Cancelled:
+            self._leave_where_closing()
+            return Made(error="not made: the user stopped before it", stopped=True)
+        job_id = self._ledger.begin(at) if self._ledger is not None else uuid.uuid4().hex
+        self._note(CellChange(at, "running", job_id))
+        made = self._tried(request, job_id)
+        self._leave_where_closing()
+        if self._ledger is not None:
+            self._note(self._ledger.end(at, job_id, made))
+        else:
+            self._note(_change(at, job_id, made))
+        return made
+
+    def _note(self, change: CellChange) -> None:
+        self.so_far = replace(self.so_far, changes=(*self.so_far.changes, change))
+
+    def _leave_where_closing(self) -> None:
+        """A program that ends leaves a stored plot as it is; the next run goes on with it. Raises Cancelled."""
+        if self._ledger is not None and self._plots.closing.is_set():
+            raise Cancelled("the program was stopped before this was done")
+
+    def _tried(self, request: GenerationRequest, job_id: str) -> Made:
+        try:
+            job = self._queued(request, job_id)
         except Cancelled:
             return Made(error="not made: the user stopped before it", stopped=True)
         except WebuiError as error:
@@ -109,10 +218,11 @@ class ExperimentKind(FrontKind[ExperimentWork, ExperimentProgress, Shown]):
         stopped = False
         for now in job.watch(LISTEN):
             if now.is_stuck:
-                self._refuse_to_wait(work, job, now)
+                self._refuse_to_wait(job, now)
             try:
-                report(replace(so_far, cell=now.progress, job_id=job.id))
+                self._tell(replace(self.so_far, cell=now.progress, job_id=job.id))
             except Cancelled:
+                self._leave_where_closing()
                 stopped = True
                 job.cancel()
         try:
@@ -120,22 +230,32 @@ class ExperimentKind(FrontKind[ExperimentWork, ExperimentProgress, Shown]):
         except WebuiError as error:
             return Made(error=str(error), stopped=stopped)
 
-    def _queued(self, work: ExperimentWork, request: GenerationRequest, look: Callable[[], None]) -> GenerationJob:
-        """The job of a request, once there is room for it in the queue. `look` raises Cancelled after a stop."""
+    def _queued(self, request: GenerationRequest, job_id: str) -> GenerationJob:
+        """The job of a request, once there is room for it in the queue. Raises Cancelled after a stop."""
+        work = self._work
         saves = work.save and work.experiment.saves_cells
         while True:
-            look()
+            self._tell(self.so_far)
             try:
-                return self._submit(request, save=saves, saving=work.saving, owner=work.owner, task=work.task)
+                return self._submit(
+                    request, save=saves, saving=work.ways.cells, job_id=job_id, owner=work.owner, task=work.task,
+                    part_of=work.id,
+                )  # fmt: skip
             except BusyError:
                 threading.Event().wait(LISTEN)
 
-    def _refuse_to_wait(
-        self, work: ExperimentWork, job: GenerationJob, now: JobStatus[Progress, GenerationResult]
-    ) -> None:
+    def _refuse_to_wait(self, job: GenerationJob, now: JobStatus[Progress, GenerationResult]) -> None:
         """A job that is held is given up, and leaves a gap. Where the queue is paused, only saved work waits."""
         if now.state == "held":
             job.cancel()
-        elif not work.save:
+        elif not self._work.save:
             job.cancel()
             raise BackUnavailableError(now.reason)
+
+
+def _change(at: Place, job_id: str, made: Made) -> CellChange:
+    """What became of a cell of an experiment that is not stored."""
+    if made.images:
+        first = made.images[0]
+        return CellChange(at, "there", job_id, first.index, infotext=first.infotext)
+    return CellChange(at, "empty" if made.stopped else "failed", job_id, error="" if made.stopped else made.error)

@@ -3,8 +3,9 @@
 import logging
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from PIL import Image
@@ -48,12 +49,14 @@ class Intake:
         job_id: str | None = None,
         owner: str = "",
         task: str = "",
+        part_of: str = "",
     ) -> Job[WorkT, ProgressT, ResultT]:
         """Put work into the queue and return at once. The same id and work again give the same job.
 
         Args:
             owner: who sent it, for fair turns.
             task: a name that the client gives it; it may use it again.
+            part_of: the id of what it is a part of.
 
         Raises:
             BusyError: too many jobs wait, or the program is stopping.
@@ -71,7 +74,8 @@ class Intake:
             control: JobControl = self._front if in_front else self._dispatcher
             job = Job(
                 job_id or uuid.uuid4().hex, kind, kind.fixed(work), control,
-                save=save, saving=saving, owner=owner, task=task, forecast=self._board.eta,
+                save=save, saving=saving, owner=owner, task=task, part_of=part_of,
+                forecast=self._board.eta,
             )  # fmt: skip
             moved = self._board.add(job)
             try:
@@ -87,8 +91,14 @@ class Intake:
             self._dispatcher.submit(job)
         return job
 
-    def resume(self, store: JobStore, kinds: Iterable[JobKind[Any, Any, Any]]) -> None:
-        """Queue again, in order, what an earlier run of the program left; jobs that were begun keep what they made."""
+    def resume(
+        self, store: JobStore, kinds: Iterable[JobKind[Any, Any, Any]], parts: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Queue again, in order, what an earlier run of the program left; jobs that were begun keep what they made.
+
+        Args:
+            parts: what jobs are part of, by their ids.
+        """
         known = {kind.name: kind for kind in kinds if kind.stored}
         for row in store.unfinished():
             if not row.save:
@@ -99,16 +109,16 @@ class Intake:
             if kind is None or (work := kind.read(row.work)) is None:
                 store.note_ended(row.id, "failed", "the program was stopped; this version cannot read the job")
                 continue
-            self._take_up(row, kind, work, store)
+            self._take_up(row, kind, work, store, parts.get(row.id, ""))
         self._records.arrange(self._board.line())
         self._dispatcher.look()
 
-    def _take_up(self, row: StoredJob, kind: JobKind[Any, Any, Any], work: Any, store: JobStore) -> None:
+    def _take_up(self, row: StoredJob, kind: JobKind[Any, Any, Any], work: Any, store: JobStore, part_of: str) -> None:
         rows = [one for one in store.images_of(row.id) if one.state in ("saved", "spooled")]
         fixed = _fixed(kind, work, rows)
         job: AnyJob = Job(
             row.id, kind, fixed, self._dispatcher, save=row.save, saving=_saving(row), created=row.created,
-            owner=row.owner, task=row.task, priority=row.priority, forecast=self._board.eta,
+            owner=row.owner, task=row.task, priority=row.priority, part_of=part_of, forecast=self._board.eta,
         )  # fmt: skip
         job.deaths, job.breaks, job.rank = row.deaths, row.breaks, row.rank
         if fixed != work:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from webui.engine.experimenting import ExperimentKind
 from webui.jobs.board import JobBoard
 from webui.jobs.job import AnyJob
 from webui.jobs.rows import StoredImage
@@ -21,8 +22,9 @@ class QueuePause:
 class Overview:
     """Reads and changes nothing. Thread-safe."""
 
-    def __init__(self, board: JobBoard, store: JobStore, reason: Callable[[], str]) -> None:
+    def __init__(self, board: JobBoard, store: JobStore, reason: Callable[[], str], experiment: ExperimentKind) -> None:
         """`reason` tells why no further job is begun; "" where they are."""
+        self._experiment = experiment
         self._board = board
         self._store = store
         self._reason = reason
@@ -38,12 +40,19 @@ class Overview:
         return QueuePause(bool(reason), reason)
 
     def line(self) -> tuple[AnyJob, ...]:
-        """The jobs that run, wait or are held, in their order; light ones stand in no line."""
-        return self._board.line()
+        """The jobs that run, wait or are held, in their order; light ones stand in no line.
+
+        Experiments come first, and stand for the jobs that are parts of them.
+        """
+        alone = (job for job in self._board.line() if not job.part_of)
+        return (*self._experiments(), *alone)
 
     def ended(self, limit: int) -> tuple[AnyJob, ...]:
-        """The last jobs that ended, the newest first."""
-        return self._board.ended(limit)
+        """The last jobs that ended, the newest first; experiments stand for the jobs that are parts of them."""
+        return self._board.ended(limit, also=self._experiment)
+
+    def _experiments(self) -> tuple[AnyJob, ...]:
+        return (*self._board.running(self._experiment), *self._board.queued(self._experiment))
 
     def find(self, job_id: str) -> AnyJob | None:
         """A job of any kind that waits, runs or ended not long ago."""

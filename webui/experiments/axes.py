@@ -31,6 +31,12 @@ class Axis:
         named: whether labels name the axis before the value.
         cost: how much a change costs; the axis with the highest changes least often.
         tasks: kinds of request that have it.
+        is_file: whether values are names of files, of which labels tell the last part.
+        name: see `id`; "": it follows from the label.
+        path: of the leaf of the request that it changes; "" where it is not one alone.
+        group: the heading under which it is listed; "": that of the list.
+        span: lowest and highest value and step; None: those of the leaf.
+        refused: why there is no such axis here; "" for all others.
     """
 
     label: str
@@ -42,6 +48,18 @@ class Axis:
     cost: float = 0.0
     tasks: tuple[str, ...] = BOTH
     is_file: bool = False
+    name: str = ""
+    path: str = ""
+    group: str = ""
+    span: tuple[float | None, float | None, float | None] | None = None
+    refused: str = ""
+
+    @property
+    def id(self) -> str:
+        """A name that stays as it is, for plans: the path of a leaf (`cfg_scale`, `noise.eta`), or `prompt_sr`."""
+        return (
+            self.name or self.path or "_".join(re.sub(r"[^a-z0-9]+", " ", self.label.lower().replace("/", "")).split())
+        )
 
     @property
     def is_chosen(self) -> bool:
@@ -65,8 +83,9 @@ def _at(path: str, request: GenerationRequest, value: Any, every: Sequence[Any])
     return replaced(request, {path: value})
 
 
-def _leaf(path: str) -> Change:
-    return partial(_at, path)
+def _leaf(label: str, kind: Kind, path: str, **more: Any) -> Axis:
+    """An axis whose value is that of a leaf."""
+    return Axis(label, kind, partial(_at, path), path=path, **more)
 
 
 def _unchanged(request: GenerationRequest, value: Any, every: Sequence[Any]) -> GenerationRequest:
@@ -158,68 +177,64 @@ def _uni_order(request: GenerationRequest, value: int, every: Sequence[Any]) -> 
     return replaced(request, {"unipc.order": min(value, request.steps - 1)})
 
 
-def _scheduled(request: GenerationRequest, value: str, every: Sequence[Any]) -> GenerationRequest:
-    return request.with_(scheduler=value)
-
-
-NOTHING = "Nothing"
+NOTHING, FACES = "Nothing", "Face restore"
 _T2I, _I2I = ("txt2img",), ("img2img",)
 _SAMPLERS = tuple(SAMPLERS)
 _FLAGS = ("Yes", "No")
-_WITHOUT_FACES = partial(_unavailable, "faces are restored by the options of an extension")
-_WITHOUT_FP8 = partial(_unavailable, "the precision is a setting of the program")
+_SHARE = (0.0, 1.0, 0.05)
+_ANY_WHOLE = (None, None, 1.0)
+_NO_FACES = partial(_unavailable, "no extension that restores faces is there")
+_NO_FP8 = "weights are not kept in 8 bits here: the precision is a setting of the program"
 
 AXES: tuple[Axis, ...] = (
     Axis(NOTHING, "text", _unchanged),
-    Axis("Seed", "int", _leaf("seed")),
-    Axis("Var. seed", "int", _leaf("subseed")),
-    Axis("Var. strength", "float", _leaf("subseed_strength")),
-    Axis("Steps", "int", _leaf("steps")),
-    Axis("Hires steps", "int", _leaf("task.hires.steps"), tasks=_T2I),
-    Axis("CFG Scale", "float", _leaf("cfg_scale")),
-    Axis("Image CFG Scale", "float", _leaf("task.image_cfg_scale"), tasks=_I2I),
+    _leaf("Seed", "int", "seed", span=_ANY_WHOLE),
+    _leaf("Var. seed", "int", "subseed", span=_ANY_WHOLE),
+    _leaf("Var. strength", "float", "subseed_strength"),
+    _leaf("Steps", "int", "steps"),
+    _leaf("Hires steps", "int", "task.hires.steps", tasks=_T2I),
+    _leaf("CFG Scale", "float", "cfg_scale"),
+    _leaf("Image CFG Scale", "float", "task.image_cfg_scale", tasks=_I2I),
     Axis("Prompt S/R", "text", _searched, named=False),
     Axis("Prompt order", "order", _ordered, named=False),
     Axis("Sampler", "text", _sampled, fixed=_SAMPLERS, named=False),
-    Axis("Hires sampler", "text", _hires_sampled, fixed=_SAMPLERS, tasks=_T2I),
-    Axis("Checkpoint name", "text", _leaf("checkpoint"), source="checkpoints", cost=1.0, is_file=True),
-    Axis("Negative Guidance minimum sigma", "float", _leaf("guidance.s_min_uncond")),
-    Axis("Sigma Churn", "float", _leaf("noise.s_churn")),
-    Axis("Sigma min", "float", _leaf("noise.s_tmin")),
-    Axis("Sigma max", "float", _leaf("noise.s_tmax")),
-    Axis("Sigma noise", "float", _leaf("noise.s_noise")),
-    Axis("Schedule type", "text", _scheduled, fixed=tuple(SCHEDULES)),
-    Axis("Schedule min sigma", "float", _leaf("schedule.sigma_min")),
-    Axis("Schedule max sigma", "float", _leaf("schedule.sigma_max")),
-    Axis("Schedule rho", "float", _leaf("schedule.rho")),
-    Axis("Beta schedule alpha", "float", _leaf("schedule.beta_alpha")),
-    Axis("Beta schedule beta", "float", _leaf("schedule.beta_beta")),
-    Axis("Eta", "float", _leaf("noise.eta")),
-    Axis("Clip skip", "int", _leaf("clip_skip")),
-    Axis("Denoising", "float", _denoised),
-    Axis("Initial noise multiplier", "float", _noise_multiplier),
-    Axis("Extra noise", "float", _extra_noise),
-    Axis(
-        "Hires upscaler", "text", _leaf("task.hires.upscaler"), source="upscalers", fixed=tuple(LATENT_UPSCALERS),
+    Axis("Hires sampler", "text", _hires_sampled, name="task.hires.sampler", fixed=_SAMPLERS, tasks=_T2I),
+    _leaf("Checkpoint name", "text", "checkpoint", source="checkpoints", cost=1.0, is_file=True),
+    _leaf("Negative Guidance minimum sigma", "float", "guidance.s_min_uncond"),
+    _leaf("Sigma Churn", "float", "noise.s_churn"),
+    _leaf("Sigma min", "float", "noise.s_tmin"),
+    _leaf("Sigma max", "float", "noise.s_tmax"),
+    _leaf("Sigma noise", "float", "noise.s_noise"),
+    _leaf("Schedule type", "text", "scheduler", fixed=tuple(SCHEDULES)),
+    _leaf("Schedule min sigma", "float", "schedule.sigma_min"),
+    _leaf("Schedule max sigma", "float", "schedule.sigma_max"),
+    _leaf("Schedule rho", "float", "schedule.rho"),
+    _leaf("Beta schedule alpha", "float", "schedule.beta_alpha"),
+    _leaf("Beta schedule beta", "float", "schedule.beta_beta"),
+    _leaf("Eta", "float", "noise.eta"),
+    _leaf("Clip skip", "int", "clip_skip"),
+    Axis("Denoising", "float", _denoised, name="denoising_strength", span=_SHARE),
+    Axis("Initial noise multiplier", "float", _noise_multiplier, name="noise_multiplier", span=(0.0, 2.0, 0.05)),
+    Axis("Extra noise", "float", _extra_noise, span=_SHARE),
+    _leaf(
+        "Hires upscaler", "text", "task.hires.upscaler", source="upscalers", fixed=tuple(LATENT_UPSCALERS),
         tasks=_T2I,
     ),
-    Axis("Cond. Image Mask Weight", "float", _leaf("inpainting_mask_weight"), tasks=_I2I),
-    Axis("VAE", "text", _leaf("vae"), source="vaes", fixed=("Automatic", "None"), cost=0.7),
+    _leaf("Cond. Image Mask Weight", "float", "inpainting_mask_weight", tasks=_I2I),
+    _leaf("VAE", "text", "vae", source="vaes", fixed=("Automatic", "None"), cost=0.7),
     Axis("Styles", "text", _styled, source="styles"),
     Axis("UniPC Order", "int", _uni_order, cost=0.5),
-    Axis("Face restore", "text", _WITHOUT_FACES, named=False),
-    Axis("Token merging ratio", "float", _leaf("token_merging.ratio")),
-    Axis("Token merging ratio high-res", "float", _leaf("token_merging.hires_ratio")),
+    Axis(FACES, "text", _NO_FACES, fixed=("CodeFormer", "GFPGAN", "None"), named=False),
+    _leaf("Token merging ratio", "float", "token_merging.ratio"),
+    _leaf("Token merging ratio high-res", "float", "token_merging.hires_ratio"),
     Axis("Always discard next-to-last sigma", "text", _flagged("schedule.discard_penultimate"), fixed=_FLAGS),
     Axis("SGM noise multiplier", "text", _flagged("noise.sgm_multiplier"), fixed=_FLAGS),
-    Axis("Refiner checkpoint", "text", _refined, source="checkpoints", fixed=("None",), cost=1.0, is_file=True),
-    Axis("Refiner switch at", "float", _switched),
-    Axis("RNG source", "text", _leaf("noise.source"), fixed=("GPU", "CPU", "NV")),
-    Axis("FP8 mode", "text", _WITHOUT_FP8, cost=0.9),
+    Axis(
+        "Refiner checkpoint", "text", _refined, name="refiner.checkpoint", source="checkpoints", fixed=("None",),
+        cost=1.0, is_file=True,
+    ),
+    Axis("Refiner switch at", "float", _switched, name="refiner.switch_at", span=_SHARE),
+    _leaf("RNG source", "text", "noise.source", fixed=("GPU", "CPU", "NV")),
+    Axis("FP8 mode", "text", partial(_unavailable, _NO_FP8), cost=0.9, refused=_NO_FP8),
     Axis("Size", "text", _sized),
 )  # fmt: skip
-
-
-def axes_of(task: str) -> tuple[Axis, ...]:
-    """The axes of a kind of request, in the order by which clients count them."""
-    return tuple(axis for axis in AXES if task in axis.tasks)

@@ -9,6 +9,7 @@ from PIL import Image
 from webui.domain.errors import Cancelled, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Notice
+from webui.experiments.origin import Origin
 
 Role = Literal["grid", "joined", "cell"]
 
@@ -119,6 +120,40 @@ class Shown:
 Course = Generator[GenerationRequest, Made, Shown]  # gives a request, is sent what became of it
 
 
+Place = tuple[int, int, int]  # of a request: along x, y and z
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """An axis as it is told: its name, and the text of each of its values."""
+
+    label: str = ""
+    values: tuple[str, ...] = ("",)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How pictures are laid out in one: x from left to right, y downwards, a grid for each z beside the one before it.
+
+    Attributes:
+        scales: of x, y and z; one that is not used has a single empty value.
+        headings: the labels in the legend, for each axis.
+        margin: pixels between two pictures of a grid.
+    """
+
+    scales: tuple[Scale, Scale, Scale]
+    headings: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+    legend: bool = False
+    margin: int = 0
+    background: str = "#ffffff"
+
+    @property
+    def sizes(self) -> Place:
+        """How many values each axis has."""
+        x, y, z = self.headings
+        return len(x), len(y), len(z)
+
+
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """Requests to come.
@@ -128,12 +163,38 @@ class Experiment:
         count: how many requests there will be.
         course: gives them.
         saves_cells: whether each request's pictures are results in themselves, which are saved like any others.
+        layout: how the pictures of the requests lie; None: in one row, one request after another.
+        places: of the requests, in the order in which they come; empty: along x.
+        plan: where no request depends on an earlier one's pictures.
+        origin: from what the same experiment is made again; `Script.start` tells it.
     """
 
     title: str
     count: int
     course: Course
     saves_cells: bool = True
+    layout: Layout | None = None
+    places: tuple[Place, ...] = ()
+    plan: "Plan | None" = None
+    origin: Origin | None = None
+
+    @classmethod
+    def of(cls, title: str, plan: "Plan", layout: Layout | None = None, places: Sequence[Place] = ()) -> "Experiment":
+        """That of a plan; `places` are those of its cells, in their order."""
+        known = places or [(number, 0, 0) for number in range(len(plan.cells))]
+        in_order = tuple(known[index] for index in plan.order) if plan.order else tuple(known)
+        return cls(title, len(plan.cells), plan.course(), layout=layout, places=in_order, plan=plan)
+
+    def place(self, number: int) -> Place:
+        """Where the request of this number lies, counted from 0."""
+        return self.places[number] if number < len(self.places) else (number, 0, 0)
+
+    @property
+    def scales(self) -> tuple[Scale, Scale, Scale]:
+        """The axes, for those who show them."""
+        if self.layout is not None:
+            return self.layout.scales
+        return Scale(self.title, tuple(str(number + 1) for number in range(self.count))), Scale(), Scale()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +221,11 @@ class Plan:
         """How many sampling steps will be made, counted for each picture; those of second passes apart."""
         return sum(cell.images * cell.steps for cell in self.cells)
 
+    @property
+    def pixels(self) -> int:
+        """Of all pictures together, as far as their requests tell."""
+        return sum(cell.images * cell.width * cell.height for cell in self.cells)
+
     def course(self) -> Course:
         """The requests in the order of work. After a stop no further one is given."""
         made = [Made(error="not made: the user stopped before it", stopped=True)] * len(self.cells)
@@ -170,6 +236,33 @@ class Plan:
         if not any(one.images for one in made):
             next((one for one in made if not one.stopped), made[0]).first()  # raises why
         return self.compose(made)
+
+    def bare_course(self) -> Course:
+        """The same where nobody waits for the pictures: none is held, and none is shown at the end."""
+        result: GenerationResult | None = None
+        notices: dict[Notice, None] = {}
+        stopped = False
+        failed = ""
+        for index in self.order or range(len(self.cells)):
+            made = yield self.cells[index]
+            if made.result is not None and made.images:
+                result = result or replace(made.result, images=())
+                notices |= dict.fromkeys(made.result.notices)
+            failed, stopped = failed or made.error, made.stopped
+            if stopped:
+                break
+        if result is None:
+            Made(error=failed, stopped=stopped and not failed).first()  # raises why
+            raise WebuiError(failed)
+        return Shown((), (), 0, (), (), result, notices=tuple(notices), interrupted=stopped)
+
+
+def loading_least(cells: Sequence[GenerationRequest]) -> tuple[int, ...]:
+    """The indices of requests so that those with the same checkpoint and VAE come together, else as they stand."""
+    first: dict[tuple[str, str], int] = {}
+    for index, cell in enumerate(cells):
+        first.setdefault((cell.checkpoint, cell.vae), index)
+    return tuple(sorted(range(len(cells)), key=lambda index: first[cells[index].checkpoint, cells[index].vae]))
 
 
 def with_picture(one: GeneratedImage, picture: Image.Image, infotext: str | None = None) -> GeneratedImage:

@@ -114,4 +114,6 @@ LOOPBACK = Script(
     ),
     _begin,
     ONLY_IMG2IMG,
+    draws_seeds=True,
+    kind="loopback",
 )

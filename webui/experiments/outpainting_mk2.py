@@ -181,4 +181,6 @@ OUTPAINTING_MK2 = Script(
     ),
     _begin,
     ONLY_IMG2IMG,
+    draws_seeds=True,
+    kind="canvas",
 )

@@ -139,4 +139,6 @@ POOR_OUTPAINTING = Script(
     ),
     _begin,
     ONLY_IMG2IMG,
+    draws_seeds=True,
+    kind="canvas",
 )

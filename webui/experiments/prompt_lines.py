@@ -1,6 +1,5 @@
 """Prompts from file or textbox: a request for each line, which may set other fields too, in the way of a command."""
 
-import random
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -11,14 +10,14 @@ from pydantic import ValidationError
 from webui.domain.catalog import SAMPLERS
 from webui.domain.parameters.leaves import replaced
 from webui.domain.request import GenerationRequest
-from webui.experiments.course import Experiment, Made, Plan, Shown, ShownPicture
+from webui.experiments.course import Experiment, Made, Plan, Shown, ShownPicture, loading_least
 from webui.experiments.gaps import failures, representative
+from webui.experiments.origin import with_seeds
 from webui.experiments.script import Argument, Script, Surroundings, refused
 
 TITLE = "Prompts from file or textbox"
 TEXT = 3  # position of the lines among the arguments
 MOST_LINES = 1000
-SEEDS_END = 4294967294  # A1111 draws below this
 
 Fields = Mapping[str, Any]  # of the request, by path
 
@@ -117,12 +116,11 @@ def _phrase(words: Sequence[str], at: int) -> tuple[int, str]:
     return end, " ".join(words[at:end])
 
 
-def planned(request: GenerationRequest, text: str, *, count_up: bool, same_seed: bool, at_start: bool) -> Plan:
+def planned(request: GenerationRequest, text: str, *, count_up: bool, at_start: bool) -> Plan:
     """A request for each line.
 
     Args:
         count_up: each line's seed follows the last seed of the line before it.
-        same_seed: where the request leaves the seed to chance, one is drawn for all.
         at_start: the line's prompt stands before the request's own.
 
     Raises:
@@ -131,8 +129,6 @@ def planned(request: GenerationRequest, text: str, *, count_up: bool, same_seed:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines or len(lines) > MOST_LINES:
         raise refused(TEXT, f"has {len(lines)} lines; 1 to {MOST_LINES} are taken")
-    if (count_up or same_seed) and request.seed == -1:
-        request = request.with_(seed=random.randrange(SEEDS_END))
     seed = request.seed
     cells = []
     for number, line in enumerate(lines, 1):
@@ -148,7 +144,7 @@ def planned(request: GenerationRequest, text: str, *, count_up: bool, same_seed:
             raise refused(TEXT, f"line {number}: {error.errors(include_input=False)[0]['msg']}") from None
         cells.append(cell)
         seed += cell.images
-    return Plan(tuple(cells), lambda made: _composed(made, cells))
+    return Plan(tuple(cells), lambda made: _composed(made, cells), loading_least(cells))
 
 
 def _composed(made: Sequence[Made], cells: Sequence[GenerationRequest]) -> Shown:
@@ -170,8 +166,9 @@ def _composed(made: Sequence[Made], cells: Sequence[GenerationRequest]) -> Shown
 
 def _begin(request: GenerationRequest, values: Sequence[Any], around: Surroundings) -> Experiment:
     count_up, same_seed, place, text = values
-    plan = planned(request, text, count_up=count_up, same_seed=same_seed, at_start=place == "start")
-    return Experiment(TITLE, len(plan.cells), plan.course())
+    if (count_up or same_seed) and request.seed == -1:
+        request = with_seeds(request, around).with_(subseed=request.subseed)
+    return Experiment.of(TITLE, planned(request, text, count_up=count_up, at_start=place == "start"))
 
 
 PROMPT_LINES = Script(
@@ -183,4 +180,5 @@ PROMPT_LINES = Script(
         Argument("List of prompt inputs", ""),
     ),
     _begin,
+    kind="lines",
 )

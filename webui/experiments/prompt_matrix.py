@@ -119,8 +119,7 @@ def _begin(request: GenerationRequest, values: Sequence[Any], around: Surroundin
     at_start, vary_seeds, kind, delimiter, margin = values
     between = ", " if delimiter == "comma" else " "
     options = Options(at_start, vary_seeds, kind == "negative", between, margin)
-    plan = planned(request, options, around)
-    return Experiment(TITLE, len(plan.cells), plan.course())
+    return Experiment.of(TITLE, planned(request, options, around))
 
 
 PROMPT_MATRIX = Script(
@@ -133,4 +132,6 @@ PROMPT_MATRIX = Script(
         Argument("Grid margins (px)", 0, 0, 500, 2),
     ),
     _begin,
+    draws_seeds=True,
+    kind="matrix",
 )

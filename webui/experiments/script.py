@@ -1,13 +1,15 @@
 """What a script declares: its title, its arguments by position, and how an experiment of it begins."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest
 from webui.experiments.course import Experiment
+from webui.experiments.origin import Origin, Surroundings, with_seeds
+
+__all__ = ["ARGUMENTS", "BOTH", "ONLY_IMG2IMG", "Argument", "Begin", "Kind", "Script", "Surroundings", "refused"]
 
 ARGUMENTS = "script_args"  # the field of a body that carries them
 BOTH, ONLY_IMG2IMG = ("txt2img", "img2img"), ("img2img",)
@@ -21,6 +23,7 @@ class Argument:
         value: what it is where nothing is sent; its type is the argument's. None: it is not used.
         low, high, step: of a number.
         choices: what it may be; a number counts them.
+        source: the name among `Surroundings.choices` whose texts it may be, for those who draw it.
     """
 
     label: str
@@ -29,28 +32,10 @@ class Argument:
     high: float | None = None
     step: float | None = None
     choices: tuple[str, ...] = ()
+    source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a script has to know beside the request.
-
-    Attributes:
-        choices: names by what they name: `checkpoints`, `vaes`, `upscalers`, `styles`.
-        own_keys: keys that infotexts of single pictures have, and those of grids lack, because A1111 has put the
-            settings behind them back when it writes the latter.
-        returns_grid: whether grids are wanted in answers.
-        grid_of_one: whether there is a grid of a single picture, too.
-        background: colour of empty places in grids, `#rrggbb`.
-    """
-
-    choices: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    own_keys: frozenset[str] = frozenset()
-    returns_grid: bool = True
-    grid_of_one: bool = False
-    background: str = "#ffffff"
-
-
+Kind = Literal["xyz", "matrix", "lines", "loopback", "tiles", "canvas", "other"]
 Begin = Callable[[GenerationRequest, Sequence[Any], Surroundings], Experiment]
 
 
@@ -65,6 +50,8 @@ class Script:
         img2img_arguments: the same for img2img, where some of their choices differ.
         adapted: makes arguments as older clients send them the present ones.
         begin: makes the experiment of a request and values in the types of the arguments; raises BadRequestError.
+        draws_seeds: seeds that the request leaves to chance are drawn before, once for the whole experiment.
+        kind: how a page shows what builds it, and what it comes to.
     """
 
     title: str
@@ -73,6 +60,8 @@ class Script:
     tasks: tuple[str, ...] = BOTH
     img2img_arguments: tuple[Argument, ...] = ()
     adapted: Callable[[Sequence[Any]], Sequence[Any]] = tuple
+    draws_seeds: bool = False
+    kind: Kind = "other"
 
     def arguments_of(self, task: str) -> tuple[Argument, ...]:
         """The arguments for a kind of request."""
@@ -91,12 +80,19 @@ class Script:
         """
         if request.task.kind not in self.tasks:
             raise BadRequestError("script_name", f"{self.title} is a script of {' and '.join(self.tasks)}")
-        given = self.adapted(given)
+        sent, given, around = tuple(given), self.adapted(given), around.with_chance()
         values = [
             _read(argument, given[index] if index < len(given) else None, f"{ARGUMENTS}.{index}")
             for index, argument in enumerate(self.arguments_of(request.task.kind))
         ]
-        return self.begin(request, values, around)
+        if self.draws_seeds:
+            request = with_seeds(request, around)
+        experiment = self.begin(request, values, around)
+        return (
+            experiment
+            if experiment.origin is not None
+            else replace(experiment, origin=Origin(self.name, sent, request, around))
+        )
 
 
 def refused(index: int, message: str) -> BadRequestError:

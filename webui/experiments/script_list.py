@@ -1,5 +1,7 @@
 """The scripts there are, in the order in which A1111 lists them; those that come to it as extensions are last."""
 
+from collections.abc import Sequence
+
 from webui.experiments.loopback import LOOPBACK
 from webui.experiments.outpainting_mk2 import OUTPAINTING_MK2
 from webui.experiments.poor_outpainting import POOR_OUTPAINTING
@@ -16,6 +18,6 @@ SCRIPTS: tuple[Script, ...] = (
 )  # fmt: skip
 
 
-def script_named(title: str) -> Script | None:
+def script_named(title: str, scripts: Sequence[Script] = SCRIPTS) -> Script | None:
     """The script of that title, in any case."""
-    return next((script for script in SCRIPTS if script.name == title.strip().lower()), None)
+    return next((script for script in scripts if script.name == title.strip().lower()), None)

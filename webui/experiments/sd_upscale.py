@@ -125,9 +125,11 @@ SD_UPSCALE = Script(
     (
         Argument("", None),
         Argument("Tile overlap", 64, 0, 256, 16),
-        Argument("Upscaler", 0, choices=("by name or number",)),
+        Argument("Upscaler", 0, choices=("by name or number",), source="upscalers"),
         Argument("Scale Factor", 2.0, 1, 4, 0.05),
     ),
     _begin,
     ONLY_IMG2IMG,
+    draws_seeds=True,
+    kind="tiles",
 )

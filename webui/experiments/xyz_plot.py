@@ -1,6 +1,5 @@
 """X/Y/Z plot: a grid of pictures that differ by up to three things, with a legend."""
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -10,9 +9,11 @@ from pydantic import ValidationError
 
 from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest
-from webui.experiments.axes import NOTHING, Axis, axes_of
+from webui.experiments.axes import NOTHING, Axis
+from webui.experiments.axis_choice import axes_of, axis_named
 from webui.experiments.axis_values import Value, as_text, texts_of, values_of
-from webui.experiments.course import Experiment, Plan
+from webui.experiments.course import Experiment, Layout, Place, Plan, Scale
+from webui.experiments.origin import SEEDS_END, with_seeds
 from webui.experiments.script import Argument, Script, Surroundings, refused
 from webui.experiments.xyz_sheet import Sheet
 
@@ -27,7 +28,6 @@ LOST_KEYS: Mapping[str, str] = MappingProxyType(  # axes whose key A1111 writes 
         "Token merging ratio high-res": "Token merging ratio hr",
     }
 )
-SEEDS_END = 4294967294  # A1111 draws below this
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,15 @@ class Side:
     @property
     def labels(self) -> tuple[str, ...]:
         return tuple(self.axis.told(value) for value in self.values)
+
+    @property
+    def scale(self) -> Scale:
+        """The axis as it is told beside a plot, where each value needs no name of the axis."""
+        if not self.is_used:
+            return Scale()
+        bare = replace(self.axis, named=False)
+        told = (f"{round(one, 8):g}" if isinstance(one, float) else bare.told(one) for one in self.values)
+        return Scale(self.axis.label, tuple(told))
 
     def details(self, name: str, *, fixed: bool) -> dict[str, object]:
         """The items of infotexts that tell of this axis, the `name`d one of the plot."""
@@ -78,14 +87,16 @@ class Options:
     margin: int
 
 
-def side_of(axis: Axis, text: str, chosen: Sequence[str], place: int, *, from_text: bool, fixed: bool) -> Side:
+def side_of(
+    axis: Axis, text: str, chosen: Sequence[str], place: int, around: Surroundings, *, from_text: bool, fixed: bool
+) -> Side:
     """An axis with its values.
 
     Args:
         text, chosen: the values, of which the text counts for axes without choices, for all with `from_text`, and where
             nothing is chosen.
         place: of the text among the arguments.
-        fixed: draw seeds of -1 now.
+        fixed: draw seeds of -1 now. Values that are appended later leave those before them as they are.
 
     Raises:
         BadRequestError: the values cannot be read, or there are none.
@@ -101,7 +112,8 @@ def side_of(axis: Axis, text: str, chosen: Sequence[str], place: int, *, from_te
     if not values:
         raise refused(place + by_list, f"{axis.label}: has no values")
     if fixed and axis.label in SEEDS:
-        values = tuple(random.randrange(SEEDS_END) if value == -1 else value for value in values)
+        draws = around.draws(f"axis {place}")
+        values = tuple(draws.randrange(SEEDS_END) if value == -1 else value for value in values)
     return Side(axis, values, as_text(texts) if by_list else text)
 
 
@@ -116,12 +128,10 @@ def planned(request: GenerationRequest, sides: tuple[Side, Side, Side], options:
     if count > MOST_CELLS:
         raise refused(1, f"a plot of {count} cells; at most {MOST_CELLS} are made")
     if not options.keep_random:
-        drawn = {name: random.randrange(SEEDS_END) for name in ("seed", "subseed") if getattr(request, name) < 0}
-        request = request.with_(**drawn) if drawn else request
-    places = tuple(
-        (ix, iy, iz) for iz in range(len(z.values)) for iy in range(len(y.values)) for ix in range(len(x.values))
-    )
-    cells = tuple(_cell(request, sides, place, options) for place in places)
+        request = with_seeds(request, around)
+    places = places_of(sides)
+    counts = around.first_sizes or tuple(len(side.values) for side in sides)
+    cells = tuple(_cell(request, sides, place, options, counts) for place in places)
     sheet = Sheet(
         x.labels, y.labels, z.labels,
         legend=options.legend, margin=options.margin, lone_images=options.lone_images, sub_grids=options.sub_grids,
@@ -134,9 +144,16 @@ def planned(request: GenerationRequest, sides: tuple[Side, Side, Side], options:
     return Plan(cells, lambda made: sheet.composed(made, cells, around), tuple(order))
 
 
+def places_of(sides: tuple[Side, Side, Side]) -> tuple[Place, ...]:
+    """Those of the cells, x fastest, then y, then z."""
+    x, y, z = (range(len(side.values)) for side in sides)
+    return tuple((ix, iy, iz) for iz in z for iy in y for ix in x)
+
+
 def _cell(
-    request: GenerationRequest, sides: tuple[Side, Side, Side], place: tuple[int, int, int], options: Options
+    request: GenerationRequest, sides: tuple[Side, Side, Side], place: Place, options: Options, counts: Sequence[int]
 ) -> GenerationRequest:
+    """The request at a place; seeds vary by the sizes in `counts`."""
     for number, (side, index) in enumerate(zip(sides, place, strict=True)):
         try:
             request = side.axis.change(request, side.values[index], side.values)
@@ -148,41 +165,41 @@ def _cell(
         except ValueError as error:
             raise refused(3 * number + 1, f"{side.axis.label}: {error}") from None
     step, more = 1, 0
-    for side, index, varies in zip(sides, place, options.vary_seeds, strict=True):
+    for count, index, varies in zip(counts, place, options.vary_seeds, strict=True):
         if varies:
             more += index * step
-            step *= len(side.values)
+            step *= count
     return request.with_(seed=request.seed + more) if more and request.seed >= 0 else request
 
 
 def _begin(request: GenerationRequest, values: Sequence[Any], around: Surroundings) -> Experiment:
     legend, lone, sub, keep, vary_x, vary_y, vary_z, margin, from_text = values[9:]
     options = Options(legend, lone, sub, keep, (vary_x, vary_y, vary_z), margin)
-    known = axes_of(request.task.kind)
+    known = axes_of(request.task.kind, around)
     sides = []
     for place in (0, 3, 6):
         axis = _axis(values[place], known, place)
         text, chosen = values[place + 1 : place + 3]
-        sides.append(side_of(axis, text, chosen, place + 1, from_text=from_text, fixed=not keep))
+        sides.append(side_of(axis, text, chosen, place + 1, around, from_text=from_text, fixed=not keep))
     lost = {LOST_KEYS[side.axis.label] for side in sides if side.axis.label in LOST_KEYS}
     around = replace(around, own_keys=around.own_keys | lost)
-    plan = planned(request, (sides[0], sides[1], sides[2]), options, around)
-    return Experiment(TITLE, len(plan.cells), plan.course())
+    x, y, z = sides
+    plan = planned(request, (x, y, z), options, around)
+    layout = Layout(
+        (x.scale, y.scale, z.scale), (x.labels, y.labels, z.labels), legend, margin if legend else 0, around.background
+    )
+    return Experiment.of(TITLE, plan, layout, places_of((x, y, z)))
 
 
 def _axis(wanted: int | str, known: Sequence[Axis], place: int) -> Axis:
-    """The axis of a number or label."""
-    if isinstance(wanted, str):
-        found = next((axis for axis in known if axis.label.lower() == wanted.lower()), None)
-    else:
-        found = known[wanted] if 0 <= wanted < len(known) else None
-    if found is None:
+    """The axis of a number, id or label."""
+    if (found := axis_named(wanted, known)) is None:
         raise refused(place, f"there is no axis {wanted!r}; 0 to {len(known) - 1} are counted by script-info")
     return found
 
 
 def _arguments(task: str) -> tuple[Argument, ...]:
-    labels = tuple(axis.label for axis in axes_of(task))
+    labels = tuple(axis.label for axis in axes_of(task, Surroundings()))
     return (
         *(
             argument
@@ -211,5 +228,6 @@ def _with_vary_seeds(given: Sequence[Any]) -> Sequence[Any]:
 
 
 XYZ_PLOT = Script(
-    TITLE, _arguments("txt2img"), _begin, img2img_arguments=_arguments("img2img"), adapted=_with_vary_seeds
-)
+    TITLE, _arguments("txt2img"), _begin,
+    img2img_arguments=_arguments("img2img"), adapted=_with_vary_seeds, kind="xyz",
+)  # fmt: skip

@@ -52,6 +52,7 @@ from webui.extension_api.markers import API_MINOR, API_VERSION, hookimpl
 from webui.extension_api.model_files import Models
 from webui.extension_api.nested_generation import Generate
 from webui.extension_api.options import Options
+from webui.extension_api.script import Script, ScriptAxis, ScriptPlan, ScriptResult
 
 __all__ = [
     "API_MINOR",
@@ -87,6 +88,10 @@ __all__ = [
     "Picture",
     "PlannedImage",
     "SamplerInfo",
+    "Script",
+    "ScriptAxis",
+    "ScriptPlan",
+    "ScriptResult",
     "Sliders",
     "Told",
     "Txt2Img",

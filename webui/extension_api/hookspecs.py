@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the specs are read without torch
     from webui.extension_api.action import Action
     from webui.extension_api.job_context import JobContext
     from webui.extension_api.options import Options
+    from webui.extension_api.script import Script
     from webui.prompt.composition import NetworkTag
     from webui.prompt.conditioning import Conditioning, PromptTexts
     from webui.prompt.embeddings import Embedding
@@ -52,6 +53,13 @@ class AppSpec:
     def actions(self) -> list[Action] | None:
         """At start. Return the actions that can be started beside making pictures, or None. Each gets a form, a job and
         a route."""
+
+    @hookspec
+    def scripts(self) -> list[Script] | None:
+        """At start. Return the scripts that can be chosen for a request, or None. Each makes many requests of one:
+        known beforehand, with their places in a plot, or one after another of what was made. The page, `script_name` of
+        the API, the queue, the history and a restart treat them as the program's own.
+        """
 
     @hookspec
     def join_job(self, job: JobContext) -> object | None:

@@ -20,19 +20,25 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
+    """One line as it will be written.
+
+    Attributes:
+        room: pixels that it may be wide.
+    """
+
     text: str
     holds: bool
     width: int
     height: int
-    room: int  # pixels that the line may be wide
+    room: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class Block:
     """The lines of one row or column, with `gap` pixels between two."""
 
-    lines: tuple[_Line, ...]
+    lines: tuple[Line, ...]
     gap: int
 
     @property
@@ -70,8 +76,8 @@ def with_legend(
     gap = size // 2
     side = width * 3 // 4 if any(words.text for row in beside for words in row) else 0
     drawing = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    tops = [_block(drawing, column, size, width, gap) for column in above]
-    sides = [_block(drawing, row, size, side, gap) for row in beside]
+    tops = [block_of(drawing, column, size, width, gap) for column in above]
+    sides = [block_of(drawing, row, size, side, gap) for row in beside]
     heights = [block.height for block in tops]
     top = max(heights) + 2 * gap if sum(heights) else 0
     result = Image.new(
@@ -84,10 +90,10 @@ def with_legend(
     drawing = ImageDraw.Draw(result)
     for column, block in enumerate(tops):
         middle = side + (width + margin) * column + width / 2
-        _write(drawing, middle, top / 2 - block.height / 2, block, size)
+        write_block(drawing, middle, top / 2 - block.height / 2, block, size)
     for row, block in enumerate(sides):
         middle = top + (height + margin) * row + height / 2
-        _write(drawing, side / 2, middle - block.ink / 2, block, size)
+        write_block(drawing, side / 2, middle - block.ink / 2, block, size)
     return result
 
 
@@ -95,9 +101,10 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(FONT, max(1, size))
 
 
-def _block(drawing: ImageDraw.ImageDraw, texts: Sequence[Words], size: int, room: int, gap: int) -> _Block:
+def block_of(drawing: ImageDraw.ImageDraw, texts: Sequence[Words], size: int, room: int, gap: int) -> Block:
+    """The lines of texts in a font of `size` pixels, wrapped to `room` pixels."""
     font = _font(size)
-    return _Block(
+    return Block(
         tuple(
             _measured(drawing, font, line, words.holds, room)
             for words in texts
@@ -120,12 +127,12 @@ def wrapped(drawing: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFon
     yield line
 
 
-def _measured(drawing: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, text: str, holds: bool, room: int) -> _Line:
+def _measured(drawing: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, text: str, holds: bool, room: int) -> Line:
     left, top, right, bottom = drawing.multiline_textbbox((0, 0), text, font=font)
-    return _Line(text, holds, int(right - left), int(bottom - top), room)
+    return Line(text, holds, int(right - left), int(bottom - top), room)
 
 
-def _write(drawing: ImageDraw.ImageDraw, middle: float, top: float, block: _Block, size: int) -> None:
+def write_block(drawing: ImageDraw.ImageDraw, middle: float, top: float, block: Block, size: int) -> None:
     """Write the lines from `top` down, each in the middle, in a font so small that it fits its room."""
     for line in block.lines:
         fitting = size

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from webui.domain.errors import BusyError
 from webui.jobs.forecast import Forecast
@@ -109,11 +110,24 @@ class JobBoard:
         with self._lock:
             return tuple(job for job in self._line if not job.ended)
 
-    def ended(self, limit: int) -> tuple[AnyJob, ...]:
-        """Those of every kind but the light ones that have ended and are remembered, the newest first."""
+    def ended(self, limit: int, also: JobKind[Any, Any, Any] | None = None) -> tuple[AnyJob, ...]:
+        """Those that stand for themselves, have ended and are remembered, the newest first.
+
+        Args:
+            also: a kind of light jobs that are told, too; others are not.
+        """
         with self._lock:
-            known = [job for job in self._jobs.values() if job.ended and not job.is_light]
+            known = [
+                job for job in self._jobs.values()
+                if job.ended and not job.part_of and (not job.is_light or job.kind is also)
+            ]  # fmt: skip
         return tuple(sorted(known, key=_ended_at, reverse=True)[:limit])
+
+    def done(self, kind: JobKind[WorkT, ProgressT, ResultT]) -> tuple[Job[WorkT, ProgressT, ResultT], ...]:
+        """Those of a kind that came to a result and are remembered, the newest first."""
+        with self._lock:
+            known = [job for job in self._jobs.values() if job.kind is kind and job.state == "done"]
+        return tuple(sorted(known, key=_ended_at, reverse=True))
 
     def move(self, job: AnyJob, place: int) -> tuple[AnyJob, ...]:
         """Put a job at a place among those that do not run, counted from 0, as far as priorities allow.

@@ -101,6 +101,7 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         ready_at: monotonic time before which it is not tried again.
         stopping: whether the user wants it to end.
         finishing: whether the user wants it to end after the batch in work.
+        part_of: the id of what it is a part of, and is shown as; "" where it stands for itself.
         skip_asked: how far it was when somebody last wanted the end of its batch.
     """
 
@@ -117,6 +118,7 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         owner: str = "",
         task: str = "",
         priority: int = 0,
+        part_of: str = "",
         forecast: "Callable[[AnyJob], float | None] | None" = None,
     ) -> None:
         """`forecast` tells the seconds until it is done; without it the job judges by itself alone."""
@@ -129,6 +131,7 @@ class Job(Generic[WorkT, ProgressT, ResultT]):
         self.owner = owner
         self.task = task
         self.priority = priority
+        self.part_of = part_of
         self.rank = 0
         self.deaths = self.breaks = 0
         self.ready_at = 0.0

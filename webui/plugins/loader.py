@@ -22,12 +22,14 @@ from webui.extension_api.action import Action
 from webui.extension_api.hookspecs import AppSpec
 from webui.extension_api.markers import PROJECT
 from webui.extension_api.options import Options
+from webui.extension_api.script import Script
 from webui.plugins.calling import Calls, ExtensionError, said
 from webui.plugins.codetrace import PACKAGE, CodeTrace
 from webui.plugins.declared import dialect_of
 from webui.plugins.form_hints import with_checked_hints
 from webui.plugins.manifest import NAME, Manifest, read_manifest
 from webui.plugins.options import schema_of
+from webui.plugins.script_actions import action_of, checked, info_of
 
 NOT_EXTENSIONS = ("__pycache__",)
 Around = Callable[[str], contextlib.AbstractContextManager[Any]]
@@ -150,6 +152,7 @@ def _run(folder: Path, info: ExtensionInfo) -> Extension:
     manager = _checked(module, info.name)
     options = _options(manager)
     actions = _actions(manager, info.name)
+    scripts = _scripts(manager)
     dialect, notice = dialect_of(manager, options)
     join = next(iter(manager.hook.join_job.get_hookimpls()), None)
     schema, wrong = _drawn(options, actions) if options else (None, ())
@@ -165,8 +168,10 @@ def _run(folder: Path, info: ExtensionInfo) -> Extension:
         actions=tuple(infos),
         dialect=dialect,
         notice=". ".join(filter(None, notices)),
+        scripts=tuple(map(info_of, scripts)),
     )
-    return Extension(described, options, actions, join)
+    answering = {one.name: one for one in map(action_of, scripts)}
+    return Extension(described, options, MappingProxyType({**actions, **answering}), join)
 
 
 def _drawn(options: type[Options], actions: Collection[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -265,6 +270,15 @@ def _actions(manager: pluggy.PluginManager, name: str) -> Mapping[str, Action]:
                 raise LoadError(f"actions: the route {route!r} of {action.name!r} should look like 'POST /{name}/do'")
         actions[action.name] = action
     return MappingProxyType(actions)
+
+
+def _scripts(manager: pluggy.PluginManager) -> tuple[Script, ...]:
+    found: dict[str, Script] = {}
+    for script in next(iter(manager.hook.scripts()), ()):
+        if fault := checked(found, script):
+            raise LoadError(fault)
+        found[script.name] = script
+    return tuple(found.values())
 
 
 def _reason(error: Exception) -> str:

@@ -15,6 +15,7 @@ from webui.installing.live import InstallDoor
 from webui.ui import head, joining
 from webui.ui.assets import Assets
 from webui.ui.create.creation import FindPicture, no_pictures
+from webui.ui.create.submit import StartPlan
 from webui.ui.gradio_files import GradioFiles
 from webui.ui.page import build
 from webui.ui.quicksettings import QUICK
@@ -59,6 +60,7 @@ def mount(
     localizations: Sequence[Path] = (),
     find_picture: FindPicture = no_pictures,
     first_run: bool = False,
+    start_plan: StartPlan | None = None,
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
 
@@ -80,6 +82,7 @@ def mount(
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
         first_run: whether the stage tells, before the first picture, what can be painted and where models go; the
             application needs the routes of settings for it.
+        start_plan: begins experiments; None: the engine does.
         localizations: further folders with dictionaries (`<language>.json`); they are read now.
 
     Returns:
@@ -97,6 +100,7 @@ def mount(
         quick=quick,
         find_picture=find_picture,
         first_run=first_run,
+        start_plan=start_plan,
     )
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched

@@ -16,7 +16,7 @@ from itertools import count
 from starlette.concurrency import run_in_threadpool
 
 from webui.api.page.history import FIRST, History
-from webui.api.page.job_rows import AnyStatus, plain_reason, progress_of, row_of
+from webui.api.page.job_rows import AnyStatus, cell_told, plain_reason, progress_of, row_of
 from webui.api.page.messages import (
     Event,
     ForeverSet,
@@ -33,6 +33,7 @@ from webui.api.page.viewer import Viewer
 from webui.domain.errors import WebuiError
 from webui.domain.extensions import ActionCall
 from webui.engine.engine import Engine
+from webui.engine.experimenting import ExperimentProgress, ExperimentWork
 from webui.engine.overview import QueuePause
 from webui.jobs.job import AnyJob
 from webui.jobs.watched import Flag
@@ -89,6 +90,7 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self._seen: dict[str, Seen] = {}
         self._pictures: dict[str, frozenset[int]] = {}  # indices of those that were told, by job
+        self._cells_told: dict[str, tuple[int, int]] = {}  # how many changes and sheets were told, by experiment
         self._progress: dict[str, JobProgressed] = {}
         self._told_at: dict[str, float] = {}
         self._previews: dict[str, tuple[bytes, int]] = {}
@@ -197,6 +199,7 @@ class Feed:
         if tell:
             self._tell_rows(before)
             self._tell_settings(pause)
+        new |= self._tell_cells(now.values(), tell=tell)
         rest = self._note_progress(now.values(), tell=tell)
         return new if tell else {}, rest
 
@@ -225,6 +228,30 @@ class Feed:
             if reader.forever != (is_on := self._engine.forever.is_on(reader.viewer.owner)):
                 reader.forever = is_on
                 reader.put(ForeverSet(on=is_on))
+
+    def _tell_cells(self, jobs: Iterable[Seen], *, tell: bool) -> NewPictures:
+        """Tell what has become of cells of experiments since the look before; who opens a plot later asks for it.
+
+        Returns:
+            The pictures that are new by that.
+        """
+        new: NewPictures = {}
+        before, self._cells_told = self._cells_told, {}
+        for seen in jobs:
+            progress, work = seen.status.progress, seen.work
+            if not (isinstance(progress, ExperimentProgress) and isinstance(work, ExperimentWork)):
+                continue
+            told, told_sheets = before.get(seen.job.id, (0, 0))
+            self._cells_told[seen.job.id] = len(progress.changes), len(progress.sheets)
+            new |= dict.fromkeys(progress.sheets[told_sheets:], seen.job.owner)
+            for change in progress.changes[told:]:
+                if tell:
+                    self._tell(seen.job.owner, cell_told(seen.job.id, work, change))
+                if change.state == "there" and work.experiment.saves_cells:
+                    part = self._engine.job(change.job)
+                    indices = [image.index for image in part.images] if part is not None else [change.position]
+                    new |= {(change.job, index): seen.job.owner for index in indices}
+        return new
 
     def _seen_now(self, job: AnyJob) -> Seen:
         known, status, work, forever = self._seen.get(job.id), job.status, job.work, self._engine.forever.goes_on(job)

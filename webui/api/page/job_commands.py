@@ -17,6 +17,7 @@ from webui.api.page.viewer import NO_JOB, Viewer, listed_job, viewer_of
 from webui.api.parts import Parts
 from webui.domain.errors import WrongStateError
 from webui.domain.extensions import ActionCall
+from webui.engine.experimenting import ExperimentProgress, ExperimentWork
 from webui.jobs.job import AnyJob
 
 NOTHING_OWN = "nothing of this browser is running or waiting"
@@ -61,6 +62,8 @@ def _add_of_one_job(router: APIRouter, parts: Parts) -> None:
         job = listed_job(parts, viewer_of(parts, request), job_id)
         if not job.ended:
             await run_in_threadpool(queue.retry, job)
+        elif isinstance(job.work, ExperimentWork):
+            await run_in_threadpool(_go_on, parts, job.work)
         elif (made := engine.job(job_id)) is not None:
             await run_in_threadpool(engine.submit, made.work, save=made.save, owner=made.owner)
         else:
@@ -82,7 +85,7 @@ def _add_of_one_job(router: APIRouter, parts: Parts) -> None:
         """Forget a job that does not run. Its pictures stay in their files."""
         await drain(request)
         job = listed_job(parts, viewer_of(parts, request), job_id)
-        if job.is_light:
+        if job.is_light and not isinstance(job.work, ExperimentWork):
             raise HTTPException(404, NO_JOB)
         await run_in_threadpool(queue.delete, job.id)
         return {}
@@ -131,7 +134,7 @@ def _add_of_ones_own(router: APIRouter, parts: Parts) -> None:
         running = [job for job in _own(parts, viewer_of(parts, request)) if job.state == "running"]
         if not running:
             raise WrongStateError(NOTHING_RUNS)
-        await run_in_threadpool(running[0].skip)
+        await run_in_threadpool(_in_work(parts, running[0]).skip)
         return {}
 
     @router.post("/forever")
@@ -150,7 +153,24 @@ def _own(parts: Parts, viewer: Viewer) -> list[AnyJob]:
     return [job for job in parts.engine.overview.line() if viewer.owns(job.owner)]
 
 
+def _in_work(parts: Parts, job: AnyJob) -> AnyJob:
+    """The job itself; of an experiment the one that is a part of it and makes pictures now."""
+    progress = job.progress
+    part = parts.engine.job(progress.job_id) if isinstance(progress, ExperimentProgress) else None
+    return part or job
+
+
+def _go_on(parts: Parts, work: ExperimentWork) -> None:
+    """Make what an experiment has not made."""
+    plots = parts.engine.plots
+    if (plot := plots.find(work.plot) if work.plot else None) is None:
+        raise WrongStateError("this experiment was not kept, so it cannot go on; send it again")
+    plots.go_on(plot)
+
+
 def _finish(job: AnyJob) -> None:
+    if isinstance(job.work, ExperimentWork):
+        raise WrongStateError("an experiment can only be stopped at once; what is there stays, and it can go on later")
     if isinstance(job.work, ActionCall):
         raise WrongStateError("this job makes no pictures one after another; it can only be stopped at once")
     if job.state != "running":

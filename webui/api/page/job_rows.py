@@ -7,12 +7,15 @@ from typing import Any
 
 from PIL import Image
 
-from webui.api.page.messages import JobProgressed, JobRow, RowState, picture_urls
+from webui.api.page.messages import CellTold, JobProgressed, JobRow, RowState, picture_urls
 from webui.domain.extensions import ActionCall, ActionProgress
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import GenerationResult, JobState, Progress
 from webui.domain.upscale import Upscale
+from webui.engine.cell_ledger import CellChange
+from webui.engine.experimenting import ExperimentProgress, ExperimentWork
+from webui.experiments.course import Place
 from webui.jobs.job import AnyJob, JobStatus
 
 AnyStatus = JobStatus[Any, Any]
@@ -41,6 +44,8 @@ def row_of(job: AnyJob, now: AnyStatus, *, forever: bool, title: str = "") -> Jo
         forever: see `JobRow`.
         title: what an action is called.
     """
+    if isinstance(job.work, ExperimentWork):
+        return _experiment_row(job, job.work, now)
     indices = [image.index for image in now.images] or list(now.forgotten)
     if not indices and now.result is not None:  # an action's pictures have no indices of their own
         indices = list(range(len(job.kind.pictures(now.result))))
@@ -58,9 +63,53 @@ def row_of(job: AnyJob, now: AnyStatus, *, forever: bool, title: str = "") -> Jo
         thumb=_thumb(job, indices),
         created=job.created,
         forever=forever,
-        notices=tuple(f"{notice.source}: {notice.text}"[:LONGEST_REASON] for notice in now.notices[:MOST_NOTICES]),
+        notices=_notices(now),
         extras=len(extras_of(now)),
     )
+
+
+def _experiment_row(job: AnyJob, work: ExperimentWork, now: AnyStatus) -> JobRow:
+    """The row of an experiment; its pictures are those of the jobs that are parts of it."""
+    progress: ExperimentProgress = now.progress
+    origin = work.experiment.origin
+    prompt = _prompt(origin.request) if origin is not None else ""
+    latest = next((one for one in reversed(progress.changes) if one.state == "there"), None)
+    return JobRow(
+        id=job.id, kind="experiment", title=(prompt or work.experiment.title)[:LONGEST_TITLE],
+        facts=f"{work.experiment.title} · {work.experiment.count}",
+        state="stopped" if now.interrupted else STATES[now.state], mine=False, position=None,
+        reason=_reason(now)[:LONGEST_REASON], pictures=progress.done, expected=progress.count,
+        thumb=picture_of_cell(work, latest)["thumb"] if latest is not None else None,
+        created=job.created, forever=False, notices=_notices(now), plot=work.plot or None,
+    )  # fmt: skip
+
+
+def cell_told(job_id: str, work: ExperimentWork, change: CellChange) -> CellTold:
+    """What has become of a cell, for the stream."""
+    return CellTold(
+        job=job_id, plot=work.plot or None, at=change.at, state=change.state,
+        infotext=change.infotext, error=change.error[:LONGEST_REASON], **picture_of_cell(work, change),
+    )  # fmt: skip
+
+
+def picture_of_cell(work: ExperimentWork, change: CellChange) -> dict[str, str | None]:
+    """The addresses of a cell's picture, as fields of `CellTold`."""
+    if change.state != "there":
+        return {"picture": None, "thumb": None}
+    if work.plot and not work.experiment.saves_cells:
+        return kept_cell_urls(work.plot, change.at)
+    urls = picture_urls(change.job, change.position)
+    return {"picture": urls["url"], "thumb": urls["thumb"]}
+
+
+def kept_cell_urls(plot_id: str, at: Place) -> dict[str, str | None]:
+    """The addresses of the picture of a cell that only its plot keeps."""
+    url = f"internal/page/plots/{plot_id}/cells/{'/'.join(map(str, at))}"
+    return {"picture": url, "thumb": f"{url}/thumb"}
+
+
+def _notices(now: AnyStatus) -> tuple[str, ...]:
+    return tuple(f"{notice.source}: {notice.text}"[:LONGEST_REASON] for notice in now.notices[:MOST_NOTICES])
 
 
 def plain_reason(reason: str, title_of: Callable[[str], str]) -> str:
@@ -90,6 +139,12 @@ def progress_of(job: AnyJob, now: AnyStatus, preview: str | None) -> JobProgress
             id=job.id, fraction=progress.fraction, step=progress.done, steps=progress.total,
             phase=progress.text[:LONGEST_TITLE], image=0, images=0, seconds_left=left, preview=preview,
         )  # fmt: skip
+    if isinstance(progress, ExperimentProgress):
+        return JobProgressed(
+            id=job.id, fraction=progress.fraction, step=progress.cell.step, steps=progress.cell.steps,
+            phase=progress.cell.phase, image=min(progress.count, progress.done + 1), images=progress.count,
+            seconds_left=left, preview=preview,
+        )  # fmt: skip
     at = progress if isinstance(progress, Progress) else Progress()
     images = _expected(job.work, at)
     size = job.work.batch_size if isinstance(job.work, GenerationRequest) else 1
@@ -101,6 +156,8 @@ def progress_of(job: AnyJob, now: AnyStatus, preview: str | None) -> JobProgress
 
 def kind_of(work: object) -> str:
     """The word for a kind of work; see `JobRow`."""
+    if isinstance(work, ExperimentWork):
+        return "experiment"
     if isinstance(work, ActionCall):
         return work.action
     if not isinstance(work, GenerationRequest):

@@ -54,7 +54,7 @@ class JobRow(Message):
     """A job as the list of jobs shows it.
 
     Attributes:
-        kind: `txt2img`, `img2img`, `inpaint`, `extras`, or the name of an action of an extension.
+        kind: `txt2img`, `img2img`, `inpaint`, `extras`, `experiment`, or the name of an action of an extension.
         title: the prompt, or what is done.
         facts: the size and so on, in a few words; "" where there is nothing to say.
         mine: whether the reader of the stream has sent it.
@@ -66,6 +66,7 @@ class JobRow(Message):
         created: seconds since the epoch.
         forever: whether another of its kind follows when it has ended.
         notices: what the user should know beside its pictures.
+        plot: the id of the plot that an experiment makes; None: it is no experiment, or one that is not kept.
         extras: how many pictures extensions made beside them, such as detected maps; each is at
             `internal/page/jobs/<id>/extras/<number>`, counted from 0, while the job is in memory.
 
@@ -87,6 +88,7 @@ class JobRow(Message):
     forever: bool
     notices: tuple[str, ...] = ()
     extras: int = 0
+    plot: str | None = None
 
 
 class JobProgressed(Message):
@@ -110,6 +112,26 @@ class JobProgressed(Message):
     images: int
     seconds_left: float | None
     preview: str | None
+
+
+class CellTold(Message):
+    """A cell of an experiment has changed.
+
+    Attributes:
+        at: its place along x, y and z.
+        picture, thumb: addresses of its picture and of a small one; None: there is none.
+        infotext: generation parameters; "" where there is no picture.
+        error: why there is none although it was tried.
+    """
+
+    job: str
+    plot: str | None
+    at: tuple[int, int, int]
+    state: Literal["empty", "running", "there", "failed"]
+    picture: str | None = None
+    thumb: str | None = None
+    infotext: str = ""
+    error: str = ""
 
 
 class WholeState(Message):
@@ -158,7 +180,7 @@ class ForeverSet(Message):
     on: bool
 
 
-Event = WholeState | JobRow | JobsOrder | JobGone | QueuePaused | JobProgressed | ShownPicture | ForeverSet
+Event = WholeState | JobRow | JobsOrder | JobGone | QueuePaused | JobProgressed | ShownPicture | ForeverSet | CellTold
 
 EVENT_NAMES: Mapping[type[Event], str] = MappingProxyType(
     {
@@ -170,6 +192,7 @@ EVENT_NAMES: Mapping[type[Event], str] = MappingProxyType(
         JobProgressed: "progress",
         ShownPicture: "picture",
         ForeverSet: "forever",
+        CellTold: "cell",
     }
 )
 

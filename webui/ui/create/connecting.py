@@ -10,8 +10,9 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.ui import own_size
-from webui.ui.create import keeping, saying, settings_pane
+from webui.ui.create import experiment, keeping, saying, settings_pane
 from webui.ui.create.creation import Values
+from webui.ui.create.experiment import ExperimentFace
 from webui.ui.create.filling import Filling, Updates
 from webui.ui.create.keeping import Kept
 from webui.ui.create.settings_pane import RATIOS, Group, Tools
@@ -21,6 +22,7 @@ from webui.ui.layout import Pen
 from webui.ui.own import own
 
 FORM = "window.webui.form"
+PLANNED = "window.webui.experiment?.submitted() ?? ''"
 FILLED = "The form is filled from these parameters. Undo (Ctrl+Alt+Z) brings back what it was."
 LONGEST = 200_000  # characters of a text that fills the form
 EVENTS = ("ready", "undo", "redo", "reset", "take", "fill", "enlarge")  # what `static/form.js` triggers
@@ -34,6 +36,7 @@ class Drawn:
         heading: drawn by `static/form.js`, and triggers its events.
         said: the hidden box of `saying`.
         trained: a hidden box for the size that the checkpoint was trained for.
+        experiment: the other face of the pane.
     """
 
     pen: Pen
@@ -41,13 +44,15 @@ class Drawn:
     heading: gr.HTML
     said: gr.Textbox
     trained: gr.Textbox
+    experiment: ExperimentFace
 
 
 def draw(pen: Pen, extensions: Callable[[Group], bool] = lambda group: False) -> Drawn:
     """Draw the pane of settings inside the caller's container; arguments as in `settings_pane.draw`."""
+    face = experiment.draw()
     heading = own("form", elem_id="create_form", events=EVENTS)
     tools = settings_pane.draw(pen, extensions)
-    return Drawn(pen, tools, heading, saying.draw(), own_size.draw())
+    return Drawn(pen, tools, heading, saying.draw(), own_size.draw(), face)
 
 
 def connect(drawn: Drawn, submission: Submission, filling: Filling, generate: gr.Button, kept: Kept) -> Any:
@@ -57,6 +62,7 @@ def connect(drawn: Drawn, submission: Submission, filling: Filling, generate: gr
         The event of Generate, after which more can be done.
     """
     drawn.heading.value = {"names": [*kept.controls], "drawn": kept.drawn(), "remembered": [*kept.remembered]}
+    experiment.name_controls(drawn.experiment, submission.create.form.controls)
     keeping.connect(kept, drawn.heading)
     _connect_tools(drawn)
     _connect_filling(drawn, filling)
@@ -94,11 +100,14 @@ def _connect_checkpoint(drawn: Drawn) -> None:
 
 
 def _connect_generate(drawn: Drawn, submission: Submission, generate: gr.Button) -> Any:
-    """Each press is a job. The canvas is asked for its layers at this moment, and uploads what the server lacks."""
+    """Each press is a job. The canvas is asked for its layers at this moment, and uploads what the server lacks; so is
+    the experiment for its plan.
+    """
     create = submission.create
-    ordered = sorted(create.components, key=lambda component: component._id)  # as Gradio orders a set
+    ordered = sorted(submission.components, key=lambda component: component._id)  # as Gradio orders a set
     mode, canvas = ordered.index(create.mode), ordered.index(create.canvas)
-    script = f"async (...v) => {{ v[{mode}] = {FORM}.mode; v[{canvas}] = await {FORM}.drawing(); return v; }}"
+    plan = "" if submission.plan is None else f"v[{ordered.index(submission.plan)}] = {PLANNED}; "
+    script = f"async (...v) => {{ v[{mode}] = {FORM}.mode; {plan}v[{canvas}] = await {FORM}.drawing(); return v; }}"
     # Values arrive unchecked, so that the request alone checks them and its error names the field.
     done = bind(
         generate.click, submission.submit, {*ordered}, [drawn.said], js=script, preprocess=False,

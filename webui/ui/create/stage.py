@@ -2,6 +2,7 @@
 page's event stream by themselves, so that no handler of Python has anything to do with pictures or progress.
 """
 
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -31,8 +32,19 @@ def draw_strip() -> gr.HTML:
     return own("strip", {"waiting": 0, "running": False}, elem_id="txt2img_queue")
 
 
-def connect(strip: Any, generate: gr.Button, interrupt: gr.Button, skip: gr.Button) -> None:
-    """Have the label of Generate follow the queue, and let the browser itself send what stops a job."""
-    bind(strip.change, None, [strip], [generate], js="(value) => window.webui.queue?.label(value) ?? 'Generate'")
+def draw_sheet() -> None:
+    """Draw the sheet of an experiment, which lies over the stage while there is one to show."""
+    own("sheet", elem_id="sheet")
+
+
+def connect(strip: Any, experiment: Any, generate: gr.Button, interrupt: gr.Button, skip: gr.Button) -> None:
+    """Have the label of Generate follow the queue and the plan, and let the browser itself send what stops a job.
+
+    Args:
+        experiment: drawn by `static/experiment.js`.
+    """
+    told = "(...values) => window.webui.queue?.label(...values) ?? 'Generate'"
+    event = partial(gr.on, [strip.change, experiment.change])
+    bind(event, None, [strip, experiment], [generate], js=told, trigger_mode="always_last")
     for button, command in ((interrupt, "interrupt"), (skip, "skip")):
         bind(button.click, None, None, None, js=f"() => {{ window.webui.queue?.{command}(); }}")

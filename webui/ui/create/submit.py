@@ -2,10 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import gradio as gr
+from gradio.components import Component
 
 from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.fields import rounded_side
@@ -18,28 +20,57 @@ from webui.output.parse import parse, read_fields
 from webui.ui.create import saying
 from webui.ui.create.creation import CreateForm, Values
 from webui.ui.create.form import validated
+from webui.ui.create.plan_start import start_plan
 
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
 
 
+PLAN = "experiment."  # begins the fields of a plan
+
+
+class StartPlan(Protocol):
+    """Begins the experiment that a plan describes, and gives the id of its job. Raises WebuiError."""
+
+    def __call__(self, plan: str, request: GenerationRequest, *, save: bool, owner: str) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """The handlers of the button Generate and of its menu."""
+    """The handlers of the button Generate and of its menu.
+
+    Attributes:
+        plan: a box for the plan of an experiment as JSON; "" in it means a picture of the form.
+        begin: begins the experiment of a plan; None: the engine does.
+    """
 
     engine: "Engine"
     create: CreateForm
     save_images: bool
+    plan: Component | None = None
+    begin: StartPlan | None = None
+
+    @property
+    def components(self) -> list[Component]:
+        """What an event needs as `inputs` for `submit`."""
+        return [*self.create.components, *([self.plan] if self.plan is not None else [])]
 
     async def submit(self, values: Values, sender: gr.Request | None = None) -> str:
         """Queue what the form shows. Returns what is to be said: that it was sent, or what is wrong."""
         owner = owner_of(sender)
+        plan = str(values.get(self.plan) or "") if self.plan is not None else ""
         try:
             request = await asyncio.to_thread(self.create.read, values, owner)
-            job = await asyncio.to_thread(self.engine.submit, request, save=self.save_images, owner=owner)
+            job_id = await asyncio.to_thread(self._start, plan, request, owner)
         except WebuiError as error:
             return self.told(error)
-        return saying.sent(job.id)
+        return saying.sent(job_id)
+
+    def _start(self, plan: str, request: GenerationRequest, owner: str) -> str:
+        if plan:
+            begin = self.begin or partial(start_plan, self.engine)
+            return begin(plan, request, save=self.save_images, owner=owner)
+        return self.engine.submit(request, save=self.save_images, owner=owner).id
 
     async def enlarge(self, values: Values, picture: str, text: str, sender: gr.Request | None = None) -> str:
         """Queue hires fix on a picture that is there, with the options that the form shows. Answers as `submit` does.
@@ -71,6 +102,8 @@ class Submission:
         """The error in the words of the page, with the control that it is about."""
         if not isinstance(error, BadRequestError):
             return saying.error(str(error))
+        if error.field.startswith(PLAN):
+            return saying.error(error.message, error.field.replace(".", "_"))  # cards of axes are named so
         control = self.create.form.controls.get(error.field)
         if control is None:
             where = "" if error.field == "request" else f"{error.field.capitalize()}: "

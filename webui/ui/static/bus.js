@@ -27,6 +27,11 @@
  * | `job:follow` | `{}`: show the running job again | the stage |
  * | `queue:open` | `{from?, id?}`: the element that gets the focus back; the row to choose | the opened queue, which closes when it is open |
  * | `queue:opened` | `{isOpen}` | the strip |
+ * | `experiment:changed` | `{isOpen, plan, sent, axes, aspect}`: the plan in the left pane, as Generate sends it, and its values | the sheet |
+ * | `experiment:add` | `{at, value}`: one more value of an axis | the plan |
+ * | `experiment:fill` | `{plan}`, as it was sent | the plan in the left pane |
+ * | `experiment:turn` | `{isOpen}` | the left pane shows form or experiment |
+ * | `plot:open` | `{id, picture?}`: what is shown where the plot is gone | the sheet shows a plot |
  * | `library:show` | `{picture}` | the library finds it |
  *
  * @typedef {{id: string, job: string, index: number, url: string, thumb: string, width: number, height: number,

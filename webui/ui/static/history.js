@@ -5,6 +5,7 @@ import { say } from "./bus.js";
 import { el } from "./kit.js";
 import { t } from "./language.js";
 import { keyed } from "./keyed.js";
+import { plotOf } from "./sheet_data.js";
 import { promptOf } from "./store.js";
 import { address, current, loadOlder } from "./stream.js";
 
@@ -118,7 +119,9 @@ export class History {
 
   #click(event) {
     const picture = this.#pictureOf(event.target.closest(".thumb"));
-    if (picture) say(event.shiftKey ? "picture:compare" : "picture:show", { picture });
+    const plot = event.shiftKey ? null : plotOf(picture);
+    if (plot) say("plot:open", { id: plot, picture });
+    else if (picture) say(event.shiftKey ? "picture:compare" : "picture:show", { picture });
   }
 
   #key(event) {

@@ -42,6 +42,7 @@ export const KEYS = Object.freeze([
   { keys: ["Ctrl+Shift+z", "Ctrl+y"], shown: "Ctrl Shift Z", where: "stage", name: "redo", title: "Redo" },
   { keys: ["Ctrl+Alt+z"], shown: "Ctrl Alt Z", where: "anywhere", name: "undo_form", title: "Undo a change of the form" },
   { keys: ["Ctrl+Alt+Shift+z"], shown: "Ctrl Alt Shift Z", where: "anywhere", name: "redo_form", title: "Redo a change of the form" },
+  { keys: [], shown: "Alt Click", where: "listed", name: "axis", title: "On the name of a control: vary it in an experiment" },
   { keys: [], shown: "Space", where: "listed", name: "pan", title: "Hold and drag: move the picture" },
   { keys: ["?"], shown: "?", where: "page", name: "help", title: "This list" },
 ]);

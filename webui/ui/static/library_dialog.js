@@ -3,6 +3,7 @@ import { hear, say } from "./bus.js";
 import { el, icon, iconButton, openDialog, t } from "./kit.js";
 import { openComparison } from "./library_compare.js";
 import { addressOf, altOf, ask, dateOf, sizeOf } from "./library_data.js";
+import { plotOf } from "./sheet_data.js";
 import { copyButton, parameterTable, sendButtons } from "./library_parameters.js";
 
 const LATER = 600; // milliseconds after the last key until notes are kept
@@ -84,7 +85,13 @@ export function openPicture(number, does) {
 
   const actions = (picture) => {
     const button = (name, label, act, attributes = {}) => el("button", { type: "button", class: "small", onclick: act, ...attributes }, icon(name), label);
+    const plot = plotOf(picture);
+    const open = () => {
+      dialog.close();
+      say("plot:open", { id: plot });
+    };
     return [
+      plot && button("image", t("Open its sheet"), open),
       el("a", { class: "small", href: addressOf(picture.url), download: picture.name }, icon("download"), t("Download")),
       does.canReveal && button("folder", t("Open folder"), () => ask("POST", `pictures/${picture.number}/reveal`, {}).catch(does.fault)),
       button("repeat", t("Make it again"), () => again(picture), { title: t("Makes it once more and explains the difference") }),

@@ -8,6 +8,7 @@ import { BatchGrid } from "./batch_grid.js";
 import { notices } from "./notices.js";
 import { trash } from "./picture_trash.js";
 import { pillWords, spokenWords } from "./progress_words.js";
+import { plotOf } from "./sheet_data.js";
 import { setShown } from "./shown.js";
 import { doWith, toolbar } from "./stage_actions.js";
 import { StageView } from "./stage_view.js";
@@ -208,6 +209,7 @@ class Stage {
   isOff(name) {
     if (name === "batch") return picturesOf(current(), this.gaze.chosen?.job ?? "").length < 2;
     if (["compare", "difference"].includes(name)) return !this.partner();
+    if (name === "sheet") return !plotOf(this.gaze.chosen);
     if (name === "seed") return this.gaze.chosen?.seed === null;
     return name === "full" && !document.fullscreenEnabled;
   }

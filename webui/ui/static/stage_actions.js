@@ -4,6 +4,7 @@ import { say } from "./bus.js";
 import { el, iconButton } from "./kit.js";
 import { t } from "./language.js";
 import { menu } from "./menu.js";
+import { plotOf } from "./sheet_data.js";
 import { address } from "./stream.js";
 
 /** @typedef {import("./store.js").Picture} Picture */
@@ -31,6 +32,7 @@ const ACTIONS = Object.freeze([
   { name: "use", label: () => t("Use its parameters"), place: "menu", startsGroup: true },
   { name: "seed", label: () => t("Reuse its seed"), place: "menu" },
   { name: "library", label: () => t("Open in the library"), place: "menu" },
+  { name: "sheet", label: () => t("Open its sheet"), place: "menu" },
   { name: "compare", icon: "compare", label: () => t("Compare with the one before"), place: "wide", key: "C", isSwitch: true, startsGroup: true },
   { name: "difference", label: () => t("Show the difference"), place: "menu", isSwitch: true },
   { name: "batch", label: () => t("All pictures of this job"), place: "menu", key: "G", isSwitch: true },
@@ -55,6 +57,7 @@ export const doWith = (name, picture) => {
   else if (name === "use") say("form:fill", { text: picture.text });
   else if (name === "seed") say("form:fill", { text: picture.text, only: ["seed"] });
   else if (name === "library") say("library:show", { picture });
+  else if (name === "sheet") say("plot:open", { id: plotOf(picture) });
   else if (name === "download") {
     const link = el("a", { href: address(picture.url), download: "" });
     document.body.append(link);

@@ -149,8 +149,8 @@ const REDUCERS = {
   returned: (state, { picture, at }) => ({ ...state, history: state.history.toSpliced(at, 0, picture) }),
 };
 
-/** The names of the events that `apply` knows from the server. */
-export const EVENTS = Object.freeze(["state", "job", "order", "gone", "paused", "forever", "progress", "picture"]);
+/** The names of the events from the server. Cells of sheets are kept by the sheet that shows them (`sheet.js`). */
+export const EVENTS = Object.freeze(["state", "job", "order", "gone", "paused", "forever", "progress", "picture", "cell"]);
 
 /**
  * The state after an event. An event of a name that is not known changes nothing: a newer server may send more.

@@ -18,8 +18,15 @@ const whereOf = (job, progress) => {
   return progress ? `${Math.round(progress.fraction * 100)} %` : "";
 };
 
-/** What the button Generate reads. @param {{waiting: number}|null} value the strip's */
-const label = (value) => (value?.waiting ? t("Queue ({n})", { n: value.waiting }) : t("Generate"));
+/**
+ * What the button Generate reads.
+ * @param {{waiting: number}|null} value the strip's
+ * @param {{open: boolean, total: number}|null} [experiment] the value of the pane's second face
+ */
+const label = (value, experiment = null) => {
+  if (experiment?.open && experiment.total) return t("Generate {n}", { n: experiment.total });
+  return value?.waiting ? t("Queue ({n})", { n: value.waiting }) : t("Generate");
+};
 
 export const mount = ({ element, props }) => {
   window.webui.queue = Object.freeze({ ...commands, label }); // for events of Gradio, which cannot import modules

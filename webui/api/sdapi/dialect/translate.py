@@ -125,7 +125,7 @@ def translated(
         InvalidBodyError: naming the field of the body.
         HTTPException: 404, img2img without a picture.
     """
-    _refuse_what_is_missing(body)
+    _refuse_what_is_missing(body, extensions)
     body = _with_posted(body, posted, extension_settings(extensions))
     starting = with_a1111_defaults(starting)
     draft = _Draft()
@@ -238,10 +238,12 @@ def _put_overrides(draft: _Draft, overrides: Mapping[str, Any]) -> Any:
     return overrides.get(REFINER_BY_STEPS) or False
 
 
-def _refuse_what_is_missing(body: GenerationBody) -> None:
+def _refuse_what_is_missing(body: GenerationBody, extensions: Sequence[ExtensionInfo]) -> None:
     """Scripts that nothing here carries out, and those that stand in the wrong field."""
-    if body.script_name and script_named(body.script_name) is None:
-        raise InvalidBodyError.at(("script_name",), f"Script '{body.script_name[:100]}' not found", "not_found")
+    declared = {script.title.lower() for info in extensions if info.state == "ok" for script in info.scripts}
+    name = (body.script_name or "").strip()
+    if name and name.lower() not in declared and script_named(name) is None:
+        raise InvalidBodyError.at(("script_name",), f"Script '{name[:100]}' not found", "not_found")
     for title in body.alwayson_scripts:
         if script_named(title) is not None:
             message = "Cannot have a selectable script in the always on scripts params"

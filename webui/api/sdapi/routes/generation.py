@@ -1,8 +1,6 @@
 """Routes that make images, and those that stop them. A route waits on a job and never holds a thread."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 from fastapi import APIRouter
@@ -26,11 +24,8 @@ from webui.api.waiting import finished
 from webui.domain.errors import BadRequestError, Cancelled, WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice
+from webui.engine.sheets import WaysOfSaving
 from webui.experiments.course import Experiment, Shown
-
-FOLDERS_OF: Mapping[str, tuple[GridFolder, GridFolder]] = MappingProxyType(  # grids, and joined pictures
-    {"txt2img": ("txt2img-grids", "txt2img-images"), "img2img": ("img2img-grids", "img2img-images")}
-)
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -104,8 +99,9 @@ def _experiment(
     """What the body's script makes of the request; None where it names none. Raises BadRequestError."""
     if not body.script_name:
         return None
-    around = surroundings(body, parts.engine.library, tuple(parts.styles()), settings.grid)
-    return experiment_of(body, wanted, around)
+    engine = parts.engine
+    around = surroundings(body, engine.library, tuple(parts.styles()), settings.grid, engine.extensions.infos)
+    return experiment_of(body, wanted, around, engine.plots.scripts())
 
 
 async def _done(
@@ -117,37 +113,20 @@ async def _done(
         parts.engine.experiment,
         experiment,
         save=_saves(parts, body, settings),
-        saving=settings.saving,
+        ways=WaysOfSaving(grids=settings.grid.saved, cells=settings.saving, sheets=settings.grid.saving),
         owner=user_of(request),
         task=task,
+        answered=True,
     )
     shown = await finished(job, request)
     return replace(shown, notices=(*shown.notices, *settings.notices))
 
 
 def _shown(parts: Parts, body: GenerationBody, shown: Shown, settings: RequestSettings) -> Response:
-    """The answer of an experiment. Grids, and pictures put together of several, become files here."""
-    if _saves(parts, body, settings):
-        shown = _with_files(parts, shown, settings)
+    """The answer of an experiment."""
     pictures = [picture.image for picture in shown.pictures] if body.send_images else []
     encoded = [parts.encode(image, settings.saving).data for image in pictures]
     return picture_answer(answer(body, shown, parts.engine.extensions.infos), "images", encoded)
-
-
-def _with_files(parts: Parts, shown: Shown, settings: RequestSettings) -> Shown:
-    grids, pictures = FOLDERS_OF["txt2img" if shown.result.request.task.kind == "txt2img" else "img2img"]
-    for picture in shown.pictures:
-        if picture.role == "cell" or (picture.role == "grid" and not settings.grid.saved):
-            continue
-        is_grid = picture.role == "grid"
-        folder = grids if is_grid else pictures
-        saving = settings.grid.saving if is_grid else settings.saving
-        try:
-            parts.save_grid(picture.image, folder=folder, job=shown.result.request, saving=saving)
-        except WebuiError as error:
-            notice = Notice("output", f"the {'grid' if is_grid else 'picture'} was not saved: {error}")
-            shown = replace(shown, notices=(*shown.notices, notice))
-    return shown
 
 
 def _saves(parts: Parts, body: GenerationBody, settings: RequestSettings) -> bool:

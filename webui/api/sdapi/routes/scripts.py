@@ -11,7 +11,6 @@ from webui.api.sdapi.dialect.picture import SOFT_ARGS, SOFT_INPAINTING
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.inpainting import SoftInpainting
 from webui.experiments.script import BOTH, Script
-from webui.experiments.script_list import SCRIPTS
 
 CORE = ("refiner", "sampler", "seed")  # scripts of A1111 whose work the fields of a body do
 
@@ -24,14 +23,21 @@ def routes(parts: Parts) -> APIRouter:
     @router.get("/scripts")
     def scripts() -> dict[str, list[str]]:
         names = [*CORE, *(name for info in _taking(catalog.infos) for name in listed_names(info))]
-        chosen = {task: [script.name for script in SCRIPTS if task in script.tasks] for task in BOTH}
+        chosen = {
+            task: [script.name for script in parts.engine.plots.scripts() if task in script.tasks] for task in BOTH
+        }
         return {"txt2img": [*names, *chosen["txt2img"]], "img2img": [*names, SOFT_INPAINTING, *chosen["img2img"]]}
 
     @router.get("/script-info")
     def script_info() -> list[dict[str, Any]]:
         infos = _taking(catalog.infos)
         soft = {"name": SOFT_INPAINTING, "is_alwayson": True, "is_img2img": True, "args": soft_arguments()}
-        own = [_selectable(script, task) for task in BOTH for script in SCRIPTS if task in script.tasks]
+        own = [
+            _selectable(script, task)
+            for task in BOTH
+            for script in parts.engine.plots.scripts()
+            if task in script.tasks
+        ]
         return [*(_script(info, img2img=img2img) for img2img in (False, True) for info in infos), soft, *own]
 
     @router.get("/extensions")
