@@ -228,6 +228,9 @@ class Saver:
             claim(path, hashlib.sha256(path.read_bytes()).hexdigest())
         return path
 
+    def has(self, folder: Folder, saving: Saving) -> bool:
+        return False
+
     def check_room(self) -> None:
         if self.folder is None:
             raise WebuiError("there is no folder for pictures")

@@ -79,6 +79,9 @@ class Saver:
         path.write_bytes(buffer.getvalue())
         return path
 
+    def has(self, folder: str, saving: object) -> bool:
+        return False
+
     def check_room(self) -> None:
         if self.error:
             raise self.error

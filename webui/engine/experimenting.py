@@ -95,10 +95,11 @@ class ExperimentKind(FrontKind[ExperimentWork, ExperimentProgress, Shown]):
             if made is not None and made.stopped:
                 course.close()
                 raise Cancelled("stopped by the user")
-            made = self._made(work, request, done, report)
+            made = self.made(work, request, done, report)
             done += 1
 
-    def _made(self, work: ExperimentWork, request: GenerationRequest, done: int, report: Report) -> Made:
+    def made(self, work: ExperimentWork, request: GenerationRequest, done: int, report: Report) -> Made:
+        """Put one request into the queue and follow it to its end; what became of it."""
         so_far = ExperimentProgress(done, work.experiment.count)
         try:
             job = self._queued(work, request, lambda: report(so_far))

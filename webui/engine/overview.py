@@ -41,6 +41,10 @@ class Overview:
         """The jobs that run, wait or are held, in their order; light ones stand in no line."""
         return self._board.line()
 
+    def beside(self) -> tuple[AnyJob, ...]:
+        """The jobs that have others done one after another, such as batches of a folder, and have not ended."""
+        return self._board.beside()
+
     def ended(self, limit: int) -> tuple[AnyJob, ...]:
         """The last jobs that ended, the newest first."""
         return self._board.ended(limit)

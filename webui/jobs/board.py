@@ -109,10 +109,15 @@ class JobBoard:
         with self._lock:
             return tuple(job for job in self._line if not job.ended)
 
-    def ended(self, limit: int) -> tuple[AnyJob, ...]:
-        """Those of every kind but the light ones that have ended and are remembered, the newest first."""
+    def beside(self) -> tuple[AnyJob, ...]:
+        """The light jobs that are listed all the same and have not ended, in the order in which they came."""
         with self._lock:
-            known = [job for job in self._jobs.values() if job.ended and not job.is_light]
+            return tuple(job for job in self._jobs.values() if job.is_light and job.kind.listed and not job.ended)
+
+    def ended(self, limit: int) -> tuple[AnyJob, ...]:
+        """Those of every listed kind that have ended and are remembered, the newest first."""
+        with self._lock:
+            known = [job for job in self._jobs.values() if job.ended and (not job.is_light or job.kind.listed)]
         return tuple(sorted(known, key=_ended_at, reverse=True)[:limit])
 
     def move(self, job: AnyJob, place: int) -> tuple[AnyJob, ...]:

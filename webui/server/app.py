@@ -22,7 +22,9 @@ from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import GeneratedImage
 from webui.domain.saving import Saving
 from webui.domain.settings import BackSettings, Settings
+from webui.engine.batch_door import BatchDoor
 from webui.engine.engine import Engine
+from webui.engine.folder_access import FolderAccess
 from webui.engine.indexing import indexing
 from webui.executors.registry import executor_named
 from webui.gallery.desktop import has_desktop, reveal
@@ -286,6 +288,13 @@ def install_door(settings: Settings, wired: Wired) -> InstallDoor:
     return InstallDoor(wired.installer, wired.live, Permission(settings.allow_extension_install, _is_local(settings)))
 
 
+def batch_door(settings: Settings, wired: Wired) -> BatchDoor:
+    """Who may name which folders of this machine: those of the library everybody, and any folder from here."""
+    roots = wired.gallery.roots
+    access = FolderAccess(lambda: [root.path for root in roots.all()], Permission(loopback_only=_is_local(settings)))
+    return BatchDoor(wired.engine, access, lambda: wired.preferences.running.saving)
+
+
 def _is_local(settings: Settings) -> bool:
     """Whether the server is reached from this machine only."""
     called_from_here = not (settings.allowed_hosts or settings.cors_origins or settings.cors_origin_pattern)
@@ -339,6 +348,7 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             local=_is_local(settings),
             reveal=reveal if has_desktop() else None,
         ),
+        batches=batch_door(settings, wired),
         cache_dir=settings.data_dir / "cache",
         is_shared=shared,
     )

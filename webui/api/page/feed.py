@@ -190,7 +190,7 @@ class Feed:
             The new pictures, and seconds until there is something to tell that is held back now.
         """
         overview = self._engine.overview
-        now = {job.id: self._seen_now(job) for job in (*overview.line(), *overview.ended(ENDED))}
+        now = {job.id: self._seen_now(job) for job in (*overview.beside(), *overview.line(), *overview.ended(ENDED))}
         before, self._seen = self._seen, now
         new = self._new_pictures(now.values())
         pause, self._pause = self._pause, overview.pause

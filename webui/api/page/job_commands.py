@@ -82,7 +82,7 @@ def _add_of_one_job(router: APIRouter, parts: Parts) -> None:
         """Forget a job that does not run. Its pictures stay in their files."""
         await drain(request)
         job = listed_job(parts, viewer_of(parts, request), job_id)
-        if job.is_light:
+        if job.is_light and not job.kind.listed:
             raise HTTPException(404, NO_JOB)
         await run_in_threadpool(queue.delete, job.id)
         return {}
@@ -112,16 +112,23 @@ def _add_of_ones_own(router: APIRouter, parts: Parts) -> None:
 
     @router.post("/interrupt")
     async def interrupt(request: Request) -> Done:
-        """Stop one's own job that runs, or else take one's newest out of the queue; generating forever ends, too."""
+        """Stop one's own job that runs, or else take one's newest out of the queue.
+
+        Generating forever and one's batches of folders end, too.
+        """
         await drain(request)
         viewer = viewer_of(parts, request)
         forever.end(viewer.owner)
+        batches = [job for job in parts.engine.overview.beside() if viewer.owns(job.owner)]
+        for batch in batches:
+            await run_in_threadpool(batch.cancel)
         own = _own(parts, viewer)
         running = [job for job in own if job.state == "running"]
         waiting = sorted((job for job in own if job.state == "queued"), key=lambda job: job.created, reverse=True)
-        if not (running or waiting):
+        if not (running or waiting or batches):
             raise WrongStateError(NOTHING_OWN)
-        await run_in_threadpool((running or waiting)[0].cancel)
+        for job in (running or waiting)[:1]:
+            await run_in_threadpool(job.cancel)
         return {}
 
     @router.post("/skip")

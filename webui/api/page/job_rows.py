@@ -13,6 +13,8 @@ from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import GenerationResult, JobState, Progress
 from webui.domain.upscale import Upscale
+from webui.engine.batching import BatchResult, BatchWork
+from webui.engine.experimenting import ExperimentProgress
 from webui.jobs.job import AnyJob, JobStatus
 
 AnyStatus = JobStatus[Any, Any]
@@ -53,7 +55,7 @@ def row_of(job: AnyJob, now: AnyStatus, *, forever: bool, title: str = "") -> Jo
         mine=False,
         position=now.position if now.state == "queued" else None,
         reason=_reason(now)[:LONGEST_REASON],
-        pictures=len(indices),
+        pictures=_done(now, len(indices)),
         expected=_expected(job.work),
         thumb=_thumb(job, indices),
         created=job.created,
@@ -90,6 +92,11 @@ def progress_of(job: AnyJob, now: AnyStatus, preview: str | None) -> JobProgress
             id=job.id, fraction=progress.fraction, step=progress.done, steps=progress.total,
             phase=progress.text[:LONGEST_TITLE], image=0, images=0, seconds_left=left, preview=preview,
         )  # fmt: skip
+    if isinstance(progress, ExperimentProgress):
+        return JobProgressed(
+            id=job.id, fraction=progress.fraction, step=0, steps=0, phase="", image=progress.done + 1,
+            images=progress.count, seconds_left=left, preview=None,
+        )  # fmt: skip
     at = progress if isinstance(progress, Progress) else Progress()
     images = _expected(job.work)
     size = job.work.batch_size if isinstance(job.work, GenerationRequest) else 1
@@ -103,6 +110,8 @@ def kind_of(work: object) -> str:
     """The word for a kind of work; see `JobRow`."""
     if isinstance(work, ActionCall):
         return work.action
+    if isinstance(work, BatchWork):
+        return "batch"
     if not isinstance(work, GenerationRequest):
         return ""
     if isinstance(work.task, Upscale):
@@ -130,6 +139,8 @@ def source_url(job_id: str) -> str:
 
 
 def _prompt(work: object) -> str:
+    if isinstance(work, BatchWork):
+        return work.title
     return " ".join(work.prompt.split()) if isinstance(work, GenerationRequest) else ""
 
 
@@ -142,7 +153,16 @@ def _facts(work: object) -> str:
     return f"{work.width} × {work.height} · {work.steps} steps"
 
 
+def _done(now: AnyStatus, pictures: int) -> int:
+    """How many pictures a job has, or of how many a batch has seen to it that they are done."""
+    if isinstance(now.result, BatchResult):
+        return now.result.made
+    return now.progress.done if isinstance(now.progress, ExperimentProgress) else pictures
+
+
 def _expected(work: object) -> int:
+    if isinstance(work, BatchWork):
+        return len(work.pictures)
     if not isinstance(work, GenerationRequest):
         return 0
     return len(work.task.images) if isinstance(work.task, Upscale) else work.images
