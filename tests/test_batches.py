@@ -1,6 +1,7 @@
 """Batches of pictures: found, paired, made one after another under their own names, begun over the API."""
 
 import base64
+import contextlib
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from tests.api.fakes import FakeLibrary, call, encode
 from tests.doors import HoldingExecutor, PaintingBack
 from webui.api.application import create
 from webui.api.parts import Parts
+from webui.commands import cli
 from webui.domain.batch import BatchOptions
 from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest, Img2Img
@@ -268,3 +270,46 @@ def test_what_is_wrong_with_a_batch_is_named(house: House, body: Mapping[str, An
     assert answer.status_code == 422
     assert place in str(answer.json()["detail"][0]["loc"])
     assert not house.engine.batches()
+
+
+@pytest.fixture
+def typed(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
+    """The house, whose engine the command line uses."""
+
+    @contextlib.contextmanager
+    def engine_of(settings: object) -> Iterator[Engine]:
+        yield house.engine
+
+    monkeypatch.setattr("webui.server.app.engine_of", engine_of)
+    monkeypatch.setattr(cli, "at_trained_size", lambda library, request: request)
+    monkeypatch.chdir(house.folder)
+    return house
+
+
+def test_a_folder_is_made_anew_by_a_typed_command(typed: House, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn(typed.folder / "mask.png", mode="L")
+    arguments = ["generate", "a fox", "--steps", "2", "--checkpoint", "tiny-sd1", "--init", str(typed.pictures)]
+    arguments += ["--mask", "mask.png", "--mask-blur", "1", "-o", "made", "--skip-existing", "--data-dir", "data"]
+    assert cli.main(arguments) == cli.OK
+    written = capsys.readouterr().out.split()
+    assert written == [f"made/{name}.png" for name in ("p1", "p2", "p10")]
+    assert all(Path(path).is_file() for path in written)
+    made = typed.engine.request_of(typed.engine.overview.ended(1)[0].id)
+    assert made is not None
+    assert isinstance(made.task, Img2Img)
+    assert made.task.inpainting is not None
+    assert (made.task.inpainting.mask_blur_x, made.width, made.height) == (1, 40, 24)
+    assert cli.main(arguments) == cli.OK
+    assert capsys.readouterr().out == ""
+
+
+def test_a_folder_is_enlarged_by_a_typed_command(typed: House, capsys: pytest.CaptureFixture[str]) -> None:
+    (typed.pictures / "p2.png").write_bytes(b"no picture")
+    arguments = ["upscale", "holidays", "--upscaler", "Nearest", "--data-dir", "data"]
+    assert cli.main(arguments) == cli.FAILED
+    told = capsys.readouterr()
+    assert [Path(path).name for path in told.out.split()] == ["p1.png", "p10.png"]
+    assert "p2.png" in told.err
+    assert typed.results("extras-images") == ["p1.png", "p10.png"]
+    assert cli.main(["upscale", "holidays", "-o", "one.png", "--data-dir", "data"]) == cli.FAILED
+    assert "should be a folder" in capsys.readouterr().err
