@@ -370,6 +370,7 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             root_path=settings.subpath,
             find_picture=finder_of_pictures(parts, pictures),
             first_run=True,
+            batches=parts.batches,
         )
         return UploadQuota(application, settings.data_dir / "temp" / "gradio")
     return application

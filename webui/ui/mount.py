@@ -11,6 +11,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from webui.domain.settings import Theme
+from webui.engine.batch_door import BatchDoor
 from webui.installing.live import InstallDoor
 from webui.ui import head, joining
 from webui.ui.assets import Assets
@@ -58,6 +59,7 @@ def mount(
     localizations: Sequence[Path] = (),
     find_picture: FindPicture = no_pictures,
     first_run: bool = False,
+    batches: BatchDoor | None = None,
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
 
@@ -79,6 +81,7 @@ def mount(
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
         first_run: whether the stage tells, before the first picture, what can be painted and where models go; the
             application needs the routes of settings for it.
+        batches: begins batches of folders; None: as `build` does without.
         localizations: further folders with dictionaries (`<language>.json`); they are read now.
 
     Returns:
@@ -96,6 +99,7 @@ def mount(
         quick=quick,
         find_picture=find_picture,
         first_run=first_run,
+        batches=batches,
     )
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched

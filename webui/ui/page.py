@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 import gradio as gr
 from gradio.components import Component
 
+from webui.domain.saving import Saving
+from webui.engine.batch_door import BatchDoor
+from webui.engine.folder_access import FolderAccess
 from webui.installing.live import InstallDoor
+from webui.installing.permission import Permission
 from webui.ui import (
     extensions_tab,
     frame,
@@ -43,6 +47,7 @@ def build(
     quick: Sequence[str] = quicksettings.QUICK,
     find_picture: FindPicture = no_pictures,
     first_run: bool = False,
+    batches: BatchDoor | None = None,
 ) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
 
@@ -53,7 +58,9 @@ def build(
         quick: the paths of the fields in the header; the checkpoint is always among them.
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
         first_run: whether the stage tells, before the first picture, what can be painted and where models go.
+        batches: begins batches of folders; None: no folder of this machine may be named but by who sits at it.
     """
+    batches = batches or BatchDoor(engine, FolderAccess(tuple, Permission()), Saving)
     starting_values = own_size.starting(engine)[0]
     pen = Pen(starting_values)
     with Page(title="Stable Diffusion", analytics_enabled=False, fill_width=True, delete_cache=(DAY, DAY)) as page:
@@ -68,7 +75,7 @@ def build(
             form = pen.form()
             filling = Filling(engine, form)
             with frame.tab("extras"):
-                upscale_tab.draw(engine, save_images=save_images)
+                upscale_tab.draw(engine, batches, save_images=save_images)
             with frame.tab("image_browser"):
                 library_tab.draw()
             with frame.tab("modelmerger"):
@@ -81,8 +88,10 @@ def build(
                 own("settings", elem_id="settings")
         pane, said, tools = made.pane, made.pane.said, made.pane.tools
         kept = keeping.kept(form, [tools.transparency], quick)
-        create = CreateForm(form, made.mode, made.canvas, tools.transparency, tools.mask_details, find_picture)
-        submission = Submission(engine, create, save_images)
+        create = CreateForm(
+            form, made.mode, made.canvas, tools.transparency, tools.mask_details, find_picture, tools.batch
+        )
+        submission = Submission(engine, create, save_images, batches)
         connecting.connect(pane, submission, filling, made.dock.generate, kept)
         stage.connect(made.strip, made.dock.generate, made.dock.interrupt, made.dock.skip)
         dock.connect(made.dock, engine, pen.controls["checkpoint"], pen.controls["vae"])

@@ -14,8 +14,10 @@ from webui.domain.images import Picture, safe_open
 from webui.domain.parameters.table import HIRES
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.visitor import owner_of
+from webui.engine.batch_door import BatchDoor
+from webui.engine.folder_access import Caller
 from webui.output.parse import parse, read_fields
-from webui.ui.create import saying
+from webui.ui.create import batch_section, saying
 from webui.ui.create.creation import CreateForm, Values
 from webui.ui.create.form import validated
 
@@ -30,15 +32,27 @@ class Submission:
     engine: "Engine"
     create: CreateForm
     save_images: bool
+    batches: BatchDoor | None = None
 
     async def submit(self, values: Values, sender: gr.Request | None = None) -> str:
         """Queue what the form shows. Returns what is to be said: that it was sent, or what is wrong."""
         owner = owner_of(sender)
         try:
+            if self.create.asks_for_batch(values):
+                return await asyncio.to_thread(self._begin_batch, values, owner, batch_section.caller_of(sender))
             request = await asyncio.to_thread(self.create.read, values, owner)
             job = await asyncio.to_thread(self.engine.submit, request, save=self.save_images, owner=owner)
         except WebuiError as error:
             return self.told(error)
+        return saying.sent(job.id)
+
+    def _begin_batch(self, values: Values, owner: str, caller: Caller) -> str:
+        if self.batches is None or self.create.batch is None:
+            raise BadRequestError("batch", "cannot be done here")
+        options, sent = batch_section.read(values[self.create.batch.pictures])
+        has_masks = bool(options.mask_folder or sent.masks)
+        template = self.create.template(values, owner, has_masks=has_masks)
+        job = self.batches.start(template, options, sent, caller, save=self.save_images, owner=owner)
         return saying.sent(job.id)
 
     async def enlarge(self, values: Values, picture: str, text: str, sender: gr.Request | None = None) -> str:

@@ -23,7 +23,7 @@
  * | `files:changed` | `{}`: model files were made or looked for | lists of files |
  * | `checkpoint:changed` | `{}`: another checkpoint is chosen above the page | forms that depend on it |
  * | `checkpoint:use` | `{name}` | the checkpoint above the page |
- * | `upscale:answer` | `{job}` or `{error}` | the tab Upscale |
+ * | `upscale:answer` | `{job}`, `{batch}` or `{error}` | the tab Upscale |
  * | `job:follow` | `{}`: show the running job again | the stage |
  * | `queue:open` | `{from?, id?}`: the element that gets the focus back; the row to choose | the opened queue, which closes when it is open |
  * | `queue:opened` | `{isOpen}` | the strip |

@@ -11,7 +11,7 @@ import { pillWords, spokenWords } from "./progress_words.js";
 import { setShown } from "./shown.js";
 import { doWith, toolbar } from "./stage_actions.js";
 import { StageView } from "./stage_view.js";
-import { picturesOf, promptOf, running } from "./store.js";
+import { picturesOf, promptOf, running, runningBatch } from "./store.js";
 import { address, commands, current, follow, linked } from "./stream.js";
 import { START, afterEvent, batchToggled, followed, picked, stepped, subject } from "./subject.js";
 import { tellInTitle, told } from "./tab_title.js";
@@ -155,7 +155,7 @@ class Stage {
   jobChanged(job, before) {
     if (!job.mine || job.state === before?.state) return;
     if (!before && job.state !== "failed") this.notices.clearErrors(); // an error stays until something new is started
-    if (job.state === "running" && this.gaze.follows) {
+    if (job.state === "running" && this.gaze.follows && job.kind !== "batch") {
       this.madeIn = job.kind;
       this.turn("result");
     }
@@ -296,7 +296,7 @@ class Stage {
     this.tools.draw();
     const root = document.documentElement;
     root.dataset.link = linked();
-    root.dataset.mine = job ? "running" : state.jobs.some((one) => one.mine && one.state === "waiting") ? "waiting" : "";
+    root.dataset.mine = job || runningBatch(state) ? "running" : state.jobs.some((one) => one.mine && one.state === "waiting") ? "waiting" : "";
   }
 
   drawPicture(shown, state) {

@@ -21,7 +21,7 @@
 /**
  * @typedef {object} JobRow
  * @property {string} id
- * @property {string} kind "txt2img", "img2img", "inpaint" or an action's name
+ * @property {string} kind "txt2img", "img2img", "inpaint", "batch" (of pictures that are jobs themselves) or an action's name
  * @property {string} title
  * @property {string} facts for instance "1024 × 1024 · 20 steps"
  * @property {"waiting"|"running"|"held"|"done"|"stopped"|"failed"} state
@@ -162,14 +162,19 @@ export const EVENTS = Object.freeze(["state", "job", "order", "gone", "paused", 
  */
 export const apply = (state, name, data) => REDUCERS[name]?.(state, data) ?? state;
 
+const isBatch = (job) => job.kind === "batch";
+
 /** The job of this browser that runs. @param {State} state @returns {JobRow|null} */
-export const running = (state) => state.jobs.find((job) => job.mine && job.state === "running") ?? null;
+export const running = (state) => state.jobs.find((job) => job.mine && job.state === "running" && !isBatch(job)) ?? null;
+
+/** The batch of this browser that runs; its pictures are jobs beside it. @param {State} state @returns {JobRow|null} */
+export const runningBatch = (state) => state.jobs.find((job) => job.mine && job.state === "running" && isBatch(job)) ?? null;
 
 /** The first job of this browser that waits. @param {State} state @returns {JobRow|null} */
 export const waiting = (state) => state.jobs.find((job) => job.mine && job.state === "waiting") ?? null;
 
 /** Jobs that run or wait, of everybody. @param {State} state */
-export const active = (state) => state.jobs.filter((job) => ACTIVE.includes(job.state));
+export const active = (state) => state.jobs.filter((job) => ACTIVE.includes(job.state) && !isBatch(job));
 
 /** Jobs that the queue shows: what is not over, and those of this browser that failed. @param {State} state */
 export const listed = (state) =>

@@ -73,7 +73,7 @@ export const afterEvent = (gaze, state, name, data, before) => {
   if (name === "picture") return pictureCame(gaze, state, data);
   if (name === "forgotten") return pictureWent(gaze, before, data.id);
   if (name === "forever") return data.on ? { ...gaze, follows: true } : gaze;
-  if (name !== "job") return gaze;
+  if (name !== "job" || data.kind === "batch") return gaze;
   const known = withMine(gaze, state.jobs);
   // "Generate forever" starts jobs by itself: they do not take the user away from the picture that is looked at
   const startedByUser = data.mine && !before.forever && !before.jobs.some((job) => job.id === data.id);
