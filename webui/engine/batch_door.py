@@ -52,6 +52,11 @@ class BatchDoor:
         return self.engine.batch(work)
 
 
+def stand_in() -> Picture:
+    """A picture that stands in for each of those to come."""
+    return Picture.of(Image.new("RGB", (STAND_IN, STAND_IN)))
+
+
 def templated(fields: Mapping[str, Any]) -> GenerationRequest:
     """The request of fields that name no picture: another one stands in for it.
 
@@ -59,7 +64,7 @@ def templated(fields: Mapping[str, Any]) -> GenerationRequest:
         ValidationError: they are no request.
     """
     task = {"kind": "img2img", **(fields.get("task") or {})}
-    blank = Picture.of(Image.new("RGB", (STAND_IN, STAND_IN)))
+    blank = stand_in()
     if task["kind"] == "upscale":
         task = {"images": (blank,), **task}
     else:

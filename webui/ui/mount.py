@@ -93,14 +93,9 @@ def mount(
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     outputs, words = outputs_dir.resolve(), dictionaries(localizations)
     page = build(
-        engine,
-        save_images=save_images,
-        installing=installing,
-        quick=quick,
-        find_picture=find_picture,
-        first_run=first_run,
-        batches=batches,
-    )
+        engine, save_images=save_images, installing=installing, quick=quick, find_picture=find_picture,
+        first_run=first_run, batches=batches,
+    )  # fmt: skip
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
     page.has_launched = True

@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from PIL import Image
 from pydantic import ValidationError
 
 from webui.domain.errors import BadRequestError, WebuiError
@@ -16,7 +15,7 @@ from webui.domain.images import Picture, safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.upscale import MAX_PICTURES, PLAIN_UPSCALERS, Upscale
 from webui.domain.visitor import owner_of
-from webui.engine.batch_door import BatchDoor
+from webui.engine.batch_door import BatchDoor, stand_in
 from webui.extension_api.hints import hint
 from webui.output.metadata import read_text
 from webui.ui import forms
@@ -48,7 +47,6 @@ HINTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 # The job's answer goes to whoever listens in the browser; the tab itself may have been left meanwhile.
 SAY = "async (told) => { (await import(`${window.webui.base}internal/page/static/${window.webui.version}/bus.js`)).say('upscale:answer', told); }"  # noqa: E501
-STAND_IN = Picture.of(Image.new("RGB", (8, 8)))  # for each picture of a folder
 LOGGER = logging.getLogger(__name__)
 
 
@@ -77,7 +75,7 @@ def draw(engine: "Engine", batches: BatchDoor, *, save_images: bool) -> None:
             if isinstance(value, Mapping) and isinstance(folder := value.get("batch"), Mapping):
                 options, _ = batch_section.read(folder)
                 sent = batch_section.read({"pictures": value.get("pictures")})[1]
-                template = request_of(value, drawn, infos, STAND_IN)
+                template = request_of(value, drawn, infos, stand_in())
                 caller = batch_section.caller_of(sender)
                 return {"batch": batches.start(template, options, sent, caller, save=save_images, owner=owner).id}
             request = request_of(value, drawn, infos)
