@@ -78,6 +78,9 @@ class NamedLibrary(ModelLibrary):
     def is_bundled(self, file: ModelFile) -> bool:
         return False
 
+    def is_merged(self, file: ModelFile) -> bool:
+        return False
+
 
 @dataclass
 class PaintingBack:

@@ -46,6 +46,9 @@ class Library:
     def is_bundled(self, file: ModelFile) -> bool:
         return False
 
+    def is_merged(self, file: ModelFile) -> bool:
+        return False
+
     def known_sha256(self, file: ModelFile) -> str | None:
         return None
 

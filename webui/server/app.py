@@ -64,6 +64,7 @@ SETTINGS_FILE = "settings.json"  # in the data folder
 OPTIONS_FILE = "a1111_options.json"  # in the data folder: settings that clients of the API posted
 LOCALIZATIONS = "localizations"  # folder of dictionaries, beside the program and in the data folder
 PRESETS_FILE = "presets.json"  # in the data folder: named sets of values of the page's form
+LOOKED_AT = 20  # jobs among which the checkpoint that was used last is looked for
 SECRETS = frozenset({"api_auth", "webhook_secret"})
 
 
@@ -194,7 +195,10 @@ def make(settings: Settings, given: Mapping[str, str] = MappingProxyType({})) ->
 
 
 def _choose_defaults(engine: Engine, settings: Settings) -> None:
-    """Choose checkpoint and VAE of the settings, where none was chosen yet. One that is not there stops no start."""
+    """Choose checkpoint and VAE of the settings, where none was chosen yet; else the checkpoint that was used last.
+
+    One that is not there stops no start.
+    """
     starting, library = engine.starting_values(), engine.library
     for role, name, is_chosen, find in (
         ("checkpoint", settings.default_checkpoint, bool(starting.checkpoint), library.checkpoint),
@@ -208,6 +212,18 @@ def _choose_defaults(engine: Engine, settings: Settings) -> None:
             log.warning("setting default_%s: %s", role, error)
         else:
             engine.change_starting_values({role: name})
+    if not engine.starting_values().checkpoint and (last := _last_used(engine)):
+        engine.change_starting_values({"checkpoint": last})
+
+
+def _last_used(engine: Engine) -> str:
+    """The checkpoint of the newest job of an earlier run that used one which is still here; "" for none."""
+    for record in engine.queue.ended(limit=LOOKED_AT):
+        request = engine.request_of(record.id)
+        with contextlib.suppress(UnknownModelError, UnusableFileError):
+            if request is not None and request.checkpoint:
+                return engine.library.checkpoint(request.checkpoint).name
+    return ""
 
 
 def written_folders(settings: Settings) -> tuple[Path, ...]:

@@ -123,12 +123,22 @@ def test_on_a_phone_the_batch_is_set_in_the_sheet(
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     page = context.new_page()
     page.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
     page.goto(address + "?tab=img2img")
     expect(page.locator("#txt2img_generate")).to_be_visible()
     page.get_by_role("button", name="Settings").first.click()
     page.get_by_role("checkbox", name="Batch", exact=True).check()
     page.get_by_label("Pictures: folder on the server").fill(str(holidays))
     page.keyboard.press("Escape")
+    engine.step_seconds = 0.3
     page.locator("#txt2img_generate").click()
+    queue = page.get_by_role("button", name="Queue 1", exact=True)
+    expect(queue).to_contain_text("1")
+    size = queue.bounding_box()
+    assert size is not None
+    assert min(size["width"], size["height"]) >= 44
+    queue.click()
+    expect(page.locator("#queue_panel .row").filter(has_text="holidays")).to_be_visible()
+    engine.step_seconds = 0.0
     eventually(page, lambda: len(engine.asked) == 3)
     context.close()
