@@ -546,6 +546,8 @@ def test_a_held_job_says_why_and_can_be_tried_again(parts: Page) -> None:
     parts.keyboard.press("q")
     row = parts.locator(".own.queue_panel .row")
     expect(row).to_contain_text("Not enough memory for 1536 × 1536.")
+    expect(row.locator(".remedy")).to_contain_text("Make the picture or the batch smaller")
+    expect(row.get_by_role("button", name="Delete")).not_to_have_count(0)
     with parts.expect_request("**/jobs/1/retry"):
         row.get_by_role("button", name="Retry").click()
 

@@ -93,7 +93,7 @@ class Engine:
             lambda text: self._dispatcher.pause("storage", text),
             on_picture,
         )
-        self._generation = Generation(keeper, self._records, self._check.completed)
+        self._generation = Generation(keeper, self._records, self._check.completed, self.extensions.note_costs)
         self._action = ActionOfExtension(library.refresh)
         self._experiment = ExperimentKind(self.submit)
         self._batch = BatchKind(self._experiment, lambda request, saving: images.has(folder_of(request), saving))

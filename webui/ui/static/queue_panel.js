@@ -6,6 +6,7 @@ import { action } from "./keys.js";
 import { t } from "./language.js";
 import { keyed } from "./keyed.js";
 import { duration, waitingWords } from "./progress_words.js";
+import { remedyOf } from "./job_remedies.js";
 import { QueueDrag } from "./queue_drag.js";
 import { listed, promptOf } from "./store.js";
 import { address, commands, current, follow, parametersOf } from "./stream.js";
@@ -108,7 +109,7 @@ class QueuePanel {
       el("span", { class: "grip", "aria-hidden": "true" }, icon("grip")), el("span", { class: "thumb" }, image),
       el("div", { class: "about" }, el("b", {}), el("small", {})),
       el("span", { class: "acts" }, small("edit", t("Edit"), "edit"), small("delete", t("Delete"), "close")),
-      el("div", { class: "why" }, el("span", {}), el("span", {}, quiet("retry", t("Retry")), quiet("edit", t("Edit")), quiet("delete", t("Delete")))),
+      el("div", { class: "why" }, el("span", {}), el("span", { class: "remedy" }), el("span", {}, quiet("retry", t("Retry")), quiet("edit", t("Edit")), quiet("delete", t("Delete")))),
       el("i", { class: "share" }, el("i", {})),
     ); // prettier-ignore
   }
@@ -129,6 +130,7 @@ class QueuePanel {
     const isBad = ["held", "failed"].includes(job.state);
     why.hidden = !isBad;
     set(why.firstChild, isBad ? job.reason || t("This job failed.") : "");
+    set(why.children[1], remedyOf(job));
     const canEdit = MODES.includes(job.kind);
     for (const button of node.querySelectorAll("[data-act=edit]")) button.hidden = !canEdit;
     acts.firstChild.setAttribute("aria-label", t("Edit: {title}", { title: job.title }));

@@ -5,6 +5,7 @@ import { el, iconButton, segments } from "./kit.js";
 import { action } from "./keys.js";
 import { t } from "./language.js";
 import { BatchGrid } from "./batch_grid.js";
+import { remedyOf } from "./job_remedies.js";
 import { notices } from "./notices.js";
 import { trash } from "./picture_trash.js";
 import { pillWords, spokenWords } from "./progress_words.js";
@@ -160,7 +161,10 @@ class Stage {
       this.turn("result");
     }
     if (job.state === "failed") this.notices.say("error", job.reason || t("{title}: this job failed.", { title: job.title }));
-    if (job.state === "held") this.notices.say("error", t("Held, the queue has it: {reason}", { reason: job.reason }));
+    if (job.state === "held") {
+      const open = { label: t("Open the queue"), run: () => say("queue:open", { id: job.id }) };
+      this.notices.say("error", `${t("Held, the queue has it: {reason}", { reason: job.reason })} ${remedyOf(job)}`, { act: open });
+    }
     if (job.state === "stopped") this.notices.say("notice", t("Stopped."));
     if (job.state === "done" && job.notices?.length) this.notices.say("notice", job.notices.join("\n"));
     if (["done", "failed", "held", "stopped"].includes(job.state)) told({ kind: job.state, job });
