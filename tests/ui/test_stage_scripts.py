@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -308,6 +309,25 @@ def test_a_picture_of_mine_takes_the_stage_unless_another_is_looked_at(parts: Pa
     send(parts, "job", job_row("3", "running"))
     send(parts, "picture", job_picture("3"))
     expect_shown(parts, "3/0")
+
+
+def test_maps_of_extensions_are_cells_beside_the_picture(parts: Page) -> None:
+    send(parts, "state", whole_state([job_row("1", "done", extras=2, pictures=1)], [job_picture("1")]))
+    expect_shown(parts, "1/0")
+    parts.keyboard.press("g")
+    cells = parts.locator(".own.stage .batch .cell")
+    expect(cells).to_have_count(3)
+    expect(cells.nth(1).locator("img")).to_have_attribute("src", re.compile("jobs/1/extras/0$"))
+    expect(cells.nth(2)).to_have_attribute("aria-label", "Map 3 of an extension")
+    expect(cells.nth(2)).to_be_enabled()
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [("Dream_Shaper-v8.safetensors", "DS"), ("mini", "M"), ("sdXL", "SX"), ("3d", "3"), ("", "?"), ("画 风", "画风")],
+)
+def test_a_file_without_a_picture_has_initials(bare: Page, name: str, letters: str) -> None:
+    assert call(bare, "blank_picture.js", "return module.initials(argument);", name) == letters
 
 
 def test_a_picture_of_somebody_else_comes_as_a_thumbnail_only(parts: Page) -> None:

@@ -28,7 +28,7 @@ export function mount({ element, props, upload }) {
       take: fields, own_size: size.checked, ...names.value(), words: wordsOf(source),
     }; // prettier-ignore
   };
-  element.classList.add("b-form");
+  element.classList.add("declared", "b-form");
   element.replaceChildren(pictures.node, masks.node, size, names.node, take);
   publish();
 }

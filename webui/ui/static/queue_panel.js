@@ -6,6 +6,7 @@ import { action } from "./keys.js";
 import { t } from "./language.js";
 import { keyed } from "./keyed.js";
 import { duration, waitingWords } from "./progress_words.js";
+import { fileOf } from "./form_pictures.js";
 import { remedyOf } from "./job_remedies.js";
 import { QueueDrag } from "./queue_drag.js";
 import { listed, promptOf } from "./store.js";
@@ -168,9 +169,21 @@ class QueuePanel {
     const parameters = await parametersOf(job.id);
     if (!parameters?.text) return;
     say("tab:open", { tab: job.kind });
-    say("form:fill", parameters);
+    const { text, batch_size, n_iter, styles, source } = parameters;
+    say("form:fill", { text, beside: n_iter ? { batch_size, n_iter, styles } : null });
+    if (source && ["img2img", "inpaint"].includes(job.kind)) await this.#bringBack(source, job.kind);
     if (job.state !== "running") await commands.end(job);
     this.close();
+  }
+
+  // The picture goes to the canvas before the job ends, with which it may be forgotten.
+  async #bringBack(source, to) {
+    try {
+      const file = await fileOf({ url: source, id: "source" });
+      say("picture:send", { picture: { id: "", url: source, file, width: 0, height: 0 }, to });
+    } catch (error) {
+      say("notice", { kind: "error", text: error.message });
+    }
   }
 
   async #deleteAll() {

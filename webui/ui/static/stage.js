@@ -12,7 +12,7 @@ import { pillWords, spokenWords } from "./progress_words.js";
 import { setShown } from "./shown.js";
 import { doWith, toolbar } from "./stage_actions.js";
 import { StageView } from "./stage_view.js";
-import { picturesOf, promptOf, running, runningBatch } from "./store.js";
+import { extrasOf, picturesOf, promptOf, running, runningBatch } from "./store.js";
 import { address, commands, current, follow, linked } from "./stream.js";
 import { START, afterEvent, batchToggled, followed, picked, stepped, subject } from "./subject.js";
 import { tellInTitle, told } from "./tab_title.js";
@@ -210,7 +210,10 @@ class Stage {
   }
 
   isOff(name) {
-    if (name === "batch") return picturesOf(current(), this.gaze.chosen?.job ?? "").length < 2;
+    if (name === "batch") {
+      const job = this.gaze.chosen?.job ?? "";
+      return picturesOf(current(), job).length + extrasOf(current(), job).length < 2;
+    }
     if (["compare", "difference"].includes(name)) return !this.partner();
     if (name === "seed") return this.gaze.chosen?.seed === null;
     return name === "full" && !document.fullscreenEnabled;

@@ -34,6 +34,7 @@
  * @property {number} created seconds since the epoch
  * @property {boolean} forever whether another of its kind follows when it has ended
  * @property {readonly string[]} notices what the user should know beside its pictures
+ * @property {number} [extras] how many pictures extensions made beside them, such as detected maps
  */
 
 /**
@@ -183,6 +184,12 @@ export const listed = (state) =>
 /** The pictures of a job in the order in which it made them, without sheets. @param {State} state @param {string} id */
 export const picturesOf = (state, id) =>
   state.history.filter((one) => one.job === id && !one.grid).sort((a, b) => a.index - b.index);
+
+/** The addresses of what extensions made beside a job's pictures. @param {State} state @param {string} id */
+export const extrasOf = (state, id) => {
+  const count = state.jobs.find((job) => job.id === id)?.extras ?? 0;
+  return Array.from({ length: count }, (_, index) => `internal/page/jobs/${id}/extras/${index}`);
+};
 
 /** The prompt in a picture's text: what stands before the negative prompt and the settings. @param {string} text */
 export const promptOf = (text) => {
