@@ -17,7 +17,6 @@ from webui.ui import head, joining
 from webui.ui.assets import Assets
 from webui.ui.create.creation import FindPicture, no_pictures
 from webui.ui.page import build
-from webui.ui.quicksettings import QUICK
 from webui.ui.theme import theme
 from webui.ui.words import dictionaries, title_of
 
@@ -49,13 +48,12 @@ def mount(
     *,
     temp_dir: Path,
     outputs_dir: Path,
-    save_images: bool = True,
+    saves: Callable[[], bool] = lambda: True,
     installing: InstallDoor | None = None,
     path: str = "/",
     root_path: str = "",
     colours: Theme = "dark",
     look: Callable[[], tuple[Theme, str]] | None = None,
-    quick: Sequence[str] = QUICK,
     localizations: Sequence[Path] = (),
     find_picture: FindPicture = no_pictures,
     first_run: bool = False,
@@ -69,7 +67,7 @@ def mount(
         temp_dir: a folder of this program alone. Uploads and shown pictures lie in `temp_dir/gradio`, which is emptied
             now.
         outputs_dir: refused to the browser as a folder; single pictures are linked into `temp_dir` when shown.
-        save_images: whether the page's pictures are saved.
+        saves: whether the page's pictures are saved now.
         installing: how extensions are installed; None: not on this page.
         path: where the page hangs in the application.
         root_path: where the application hangs, behind a proxy.
@@ -77,7 +75,6 @@ def mount(
             prefers.
         look: tells theme and language ("" for English) each time that the page is asked for; None: they are
             `colours` and English.
-        quick: the paths of the fields in the header.
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
         first_run: whether the stage tells, before the first picture, what can be painted and where models go; the
             application needs the routes of settings for it.
@@ -93,7 +90,7 @@ def mount(
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     outputs, words = outputs_dir.resolve(), dictionaries(localizations)
     page = build(
-        engine, save_images=save_images, installing=installing, quick=quick, find_picture=find_picture,
+        engine, saves=saves, installing=installing, find_picture=find_picture,
         first_run=first_run, batches=batches,
     )  # fmt: skip
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without

@@ -1,6 +1,6 @@
 """The page: `build` draws each part into its place in the frame and connects the parts with one another."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,9 +42,8 @@ DAY = 24 * 60 * 60  # seconds
 def build(
     engine: "Engine",
     *,
-    save_images: bool = True,
+    saves: Callable[[], bool] = lambda: True,
     installing: InstallDoor | None = None,
-    quick: Sequence[str] = quicksettings.QUICK,
     find_picture: FindPicture = no_pictures,
     first_run: bool = False,
     batches: BatchDoor | None = None,
@@ -53,9 +52,8 @@ def build(
 
     Args:
         engine: submits jobs; its library fills the model lists.
-        save_images: whether pictures are saved to the outputs folder.
+        saves: whether pictures are saved to the outputs folder now.
         installing: how extensions are installed; None: not on this page.
-        quick: the paths of the fields in the header; the checkpoint is always among them.
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
         first_run: whether the stage tells, before the first picture, what can be painted and where models go.
         batches: begins batches of folders; None: no folder of this machine may be named but by who sits at it.
@@ -65,8 +63,7 @@ def build(
     pen = Pen(starting_values)
     with Page(title="Stable Diffusion", analytics_enabled=False, fill_width=True, delete_cache=(DAY, DAY)) as page:
         frame.header()
-        quick = quicksettings.usable(quick)
-        refresh = quicksettings.draw(pen, engine, quick)
+        refresh = quicksettings.draw(pen, engine)
         with frame.tabs():
             with frame.tab("txt2img"):
                 made = _draw_form(pen, engine, first_run=first_run)
@@ -75,7 +72,7 @@ def build(
             form = pen.form()
             filling = Filling(engine, form)
             with frame.tab("extras"):
-                upscale_tab.draw(engine, batches, save_images=save_images)
+                upscale_tab.draw(engine, batches, saves=saves)
             with frame.tab("image_browser"):
                 library_tab.draw()
             with frame.tab("modelmerger"):
@@ -87,15 +84,15 @@ def build(
             with frame.tab("settings"):
                 own("settings", elem_id="settings")
         pane, said, tools = made.pane, made.pane.said, made.pane.tools
-        kept = keeping.kept(form, [tools.transparency], quick)
+        kept = keeping.kept(form, [tools.transparency], quicksettings.QUICK)
         create = CreateForm(
             form, made.mode, made.canvas, tools.transparency, tools.mask_details, find_picture, tools.batch
         )
-        submission = Submission(engine, create, save_images, batches)
+        submission = Submission(engine, create, saves, batches)
         connecting.connect(pane, submission, filling, made.dock.generate, kept)
         stage.connect(made.strip, made.dock.generate, made.dock.interrupt, made.dock.skip)
         dock.connect(made.dock, engine, pen.controls["checkpoint"], pen.controls["vae"])
-        quicksettings.connect(pen, engine, refresh, said, quick)
+        quicksettings.connect(pen, engine, refresh, said)
         own_size.connect(pen, engine, pane.trained)
         models_tab.connect(browser, engine, pen.controls["checkpoint"])
 

@@ -1,7 +1,7 @@
 """The tab Upscale: enlarge one picture or several. `upscale.js` draws it; the work is a job like any other."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -58,7 +58,7 @@ def form() -> DrawnForm:
     return drawn_form({"properties": drawn}, title="Upscale")
 
 
-def draw(engine: "Engine", batches: BatchDoor, *, save_images: bool) -> None:
+def draw(engine: "Engine", batches: BatchDoor, *, saves: Callable[[], bool]) -> None:
     """Draw the tab inside the caller's gr.Tab."""
     drawn = form()
     infos = [info for info in engine.extensions.infos if info.state == "ok" and info.options and info.dialect.extras]
@@ -77,9 +77,9 @@ def draw(engine: "Engine", batches: BatchDoor, *, save_images: bool) -> None:
                 sent = batch_section.read({"pictures": value.get("pictures")})[1]
                 template = request_of(value, drawn, infos, stand_in())
                 caller = batch_section.caller_of(sender)
-                return {"batch": batches.start(template, options, sent, caller, save=save_images, owner=owner).id}
+                return {"batch": batches.start(template, options, sent, caller, save=saves(), owner=owner).id}
             request = request_of(value, drawn, infos)
-            return {"job": engine.submit(request, save=save_images, owner=owner).id}
+            return {"job": engine.submit(request, save=saves(), owner=owner).id}
         except WebuiError as error:
             return {"error": str(error)}
         except Exception as error:

@@ -1,6 +1,7 @@
 """Generate: the form becomes a job, and nothing is waited for. How it goes on is told by the page's event stream."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ class Submission:
 
     engine: "Engine"
     create: CreateForm
-    save_images: bool
+    saves: Callable[[], bool]
     batches: BatchDoor | None = None
 
     async def submit(self, values: Values, sender: gr.Request | None = None) -> str:
@@ -41,7 +42,7 @@ class Submission:
             if self.create.asks_for_batch(values):
                 return await asyncio.to_thread(self._begin_batch, values, owner, batch_section.caller_of(sender))
             request = await asyncio.to_thread(self.create.read, values, owner)
-            job = await asyncio.to_thread(self.engine.submit, request, save=self.save_images, owner=owner)
+            job = await asyncio.to_thread(self.engine.submit, request, save=self.saves(), owner=owner)
         except WebuiError as error:
             return self.told(error)
         return saying.sent(job.id)
@@ -52,7 +53,7 @@ class Submission:
         options, sent = batch_section.read(values[self.create.batch.pictures])
         has_masks = bool(options.mask_folder or sent.masks)
         template = self.create.template(values, owner, has_masks=has_masks)
-        job = self.batches.start(template, options, sent, caller, save=self.save_images, owner=owner)
+        job = self.batches.start(template, options, sent, caller, save=self.saves(), owner=owner)
         return saying.sent(job.id)
 
     async def enlarge(self, values: Values, picture: str, text: str, sender: gr.Request | None = None) -> str:
@@ -65,7 +66,7 @@ class Submission:
         owner = owner_of(sender)
         try:
             request = await asyncio.to_thread(self._enlarging, values, picture, text, owner)
-            job = await asyncio.to_thread(self.engine.submit, request, save=self.save_images, owner=owner)
+            job = await asyncio.to_thread(self.engine.submit, request, save=self.saves(), owner=owner)
         except WebuiError as error:
             return self.told(error)
         return saying.sent(job.id)

@@ -27,6 +27,7 @@
  * | `job:follow` | `{}`: show the running job again | the stage |
  * | `queue:open` | `{from?, id?}`: the element that gets the focus back; the row to choose | the opened queue, which closes when it is open |
  * | `queue:opened` | `{isOpen}` | the strip |
+ * | `setting:changed` | `{setting, row}`: as the server has it now; the row that changed it | the tab Settings |
  * | `library:show` | `{picture}` | the library finds it |
  *
  * @typedef {{id: string, job: string, index: number, url: string, thumb: string, width: number, height: number,
