@@ -78,6 +78,9 @@ class NamedLibrary(ModelLibrary):
     def is_bundled(self, file: ModelFile) -> bool:
         return False
 
+    def is_merged(self, file: ModelFile) -> bool:
+        return False
+
 
 @dataclass
 class PaintingBack:
@@ -229,6 +232,9 @@ class Saver:
         if claim is not None:
             claim(path, hashlib.sha256(path.read_bytes()).hexdigest())
         return path
+
+    def has(self, folder: Folder, saving: Saving) -> bool:
+        return False
 
     def check_room(self) -> None:
         if self.folder is None:

@@ -46,6 +46,9 @@ class Library:
     def is_bundled(self, file: ModelFile) -> bool:
         return False
 
+    def is_merged(self, file: ModelFile) -> bool:
+        return False
+
     def known_sha256(self, file: ModelFile) -> str | None:
         return None
 
@@ -78,6 +81,9 @@ class Saver:
             claim(path, hashlib.sha256(buffer.getvalue()).hexdigest())
         path.write_bytes(buffer.getvalue())
         return path
+
+    def has(self, folder: str, saving: object) -> bool:
+        return False
 
     def check_room(self) -> None:
         if self.error:

@@ -20,8 +20,9 @@ from tests.jobs.toys import TOY, ToyJob, image
 from tests.narrowing import untyped
 from webui.commands import cli
 from webui.commands.arguments import parser
-from webui.commands.cli import image_format_of, read_settings, settings_of, with_loras, write_whole
+from webui.commands.cli import read_settings, settings_of, with_loras
 from webui.commands.picture_flags import picture_fields
+from webui.commands.written_pictures import image_format_of, write_whole
 from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError
 from webui.domain.settings import Settings
 from webui.executors.protocol import Failed, Work

@@ -18,8 +18,11 @@ from webui.domain.errors import Cancelled
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
 from webui.domain.saving import Saving
+from webui.engine.batch_door import BatchDoor
+from webui.engine.folder_access import FolderAccess
 from webui.engine.generating import Generation
 from webui.executors.inline import InlineExecutor
+from webui.installing.permission import Permission
 from webui.jobs.job import Job
 from webui.library.family import ModelSpec
 from webui.library.files import ModelFile
@@ -152,7 +155,8 @@ def encode(image: GeneratedImage, saving: Saving | None = None) -> EncodedImage:
 
 def parts_of(engine: FakeEngine, **more: Any) -> Parts:
     styles = {"ink": Style("ink", "ink drawing of {prompt}", "photo")}
-    return Parts(engine=engine, encode=encode, styles=lambda: styles, flags={"port": 7860}, **more)
+    batches = BatchDoor(engine, FolderAccess(tuple, Permission()), Saving)
+    return Parts(engine=engine, encode=encode, styles=lambda: styles, flags={"port": 7860}, batches=batches, **more)
 
 
 def call(app: Any, method: str, path: str, **options: Any) -> httpx.Response:

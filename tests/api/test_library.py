@@ -19,6 +19,7 @@ from webui.api.page.library_door import LibraryDoor
 from webui.api.parts import Parts
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Img2Img
+from webui.domain.result import stopped_notice
 from webui.engine.indexing import indexing
 from webui.executors.inline import InlineExecutor
 from webui.gallery.gallery import Gallery
@@ -33,9 +34,10 @@ class House:
         self.outputs = folder / "outputs"
         self.outputs.mkdir()
         self.gallery = Gallery(folder / "data", self.outputs)
+        self.back = PaintingBack(size=(8, 8))
         self.engine = DoorEngine(
             FakeLibrary,
-            lambda on_event: InlineExecutor(PaintingBack(size=(8, 8)), on_event),
+            lambda on_event: InlineExecutor(self.back, on_event),
             outputs=self.outputs,
             on_picture=indexing(self.gallery),
         )
@@ -183,6 +185,14 @@ def test_a_picture_is_made_again_from_its_very_request(house: House) -> None:
     assert job.id != first
     assert (job.work.prompt, job.work.steps, job.work.images) == ("a castle", 3, 1)
     assert str(job.work.seed) == row["seed"]
+
+
+def test_of_a_picture_that_was_stopped_it_is_said_where(house: House) -> None:
+    house.back.notices = (stopped_notice(0, 3, 20),)
+    house.generate()
+    (row,) = house.rows()
+    answer = house.ask("POST", f"/pictures/{row['number']}/again").json()
+    assert answer["notices"][0] == "The first was stopped at step 3 of 20; this one was made to its end."
 
 
 def test_a_picture_of_img2img_is_made_again_with_the_picture_that_it_began_with(house: House) -> None:

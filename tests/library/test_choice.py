@@ -9,15 +9,15 @@ from tests.library.small import small_checkpoint
 from webui.domain.errors import UnknownModelError
 from webui.domain.request import GenerationRequest
 from webui.library.choice import first_choice
-from webui.library.library import BUNDLED, ModelLibrary
+from webui.library.library import BUNDLED, RECIPE, ModelLibrary
 from webui.library.resolution import RESOLUTION, at_trained_size, trained_size
 from webui.weights.families.registry import FAMILIES
 
 
-def put(folder: Path, name: str, *, in_channels: int = 4, bundled: bool = False) -> None:
+def put(folder: Path, name: str, *, in_channels: int = 4, bundled: bool = False, merged: bool = False) -> None:
     target = folder / "Stable-diffusion"
     target.mkdir(parents=True, exist_ok=True)
-    metadata = {BUNDLED: "mini"} if bundled else None
+    metadata = {BUNDLED: "mini"} if bundled else {RECIPE: "{}"} if merged else None
     save_file(small_checkpoint(0, in_channels=in_channels), target / f"{name}.safetensors", metadata=metadata)
 
 
@@ -38,6 +38,13 @@ def test_the_bundled_one_is_taken_only_where_the_user_has_none(tmp_path: Path) -
     assert chosen(tmp_path) == "mini.safetensors"
     put(tmp_path, "zebra")
     assert chosen(tmp_path) == "zebra.safetensors"
+
+
+def test_a_merge_is_taken_where_there_is_nothing_else_at_all(tmp_path: Path) -> None:
+    put(tmp_path, "0.7(a) + 0.3(b)", merged=True)
+    assert chosen(tmp_path) == "0.7(a) + 0.3(b).safetensors"
+    put(tmp_path, "mini", bundled=True)
+    assert chosen(tmp_path) == "mini.safetensors"
 
 
 def test_a_checkpoint_may_state_the_size_it_was_trained_for(tmp_path: Path) -> None:

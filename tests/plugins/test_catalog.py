@@ -106,3 +106,11 @@ def test_a_switch_is_written_and_leaves_the_rest_alone(tmp_path: Path) -> None:
     assert json.loads(file.read_text())["disabled_extensions"] == ["other"]
     with pytest.raises(BadRequestError, match="nobody"):
         catalog.switch("nobody", on=True)
+
+
+def test_what_extensions_took_is_summed_over_their_hooks_and_the_latest_job_counts() -> None:
+    known = Catalog([ExtensionInfo(name, name) for name in ("ink", "oil")])
+    assert known.cost_of("ink") is None
+    known.note_costs({"ink: pre_step": 1.0, "ink: edit_image": 0.5, "sampling": 9.0, "gone: pre_step": 1.0})
+    known.note_costs({"ink: pre_step": 0.25})
+    assert (known.cost_of("ink"), known.cost_of("oil"), known.cost_of("gone")) == (0.25, None, None)

@@ -12,7 +12,7 @@ from tests.narrowing import known, txt2img
 from webui.domain.errors import BadRequestError, Cancelled
 from webui.domain.hires import Hires
 from webui.domain.request import GenerationRequest, Refiner, TokenMerging, Txt2Img
-from webui.domain.result import GeneratedImage, Progress
+from webui.domain.result import GeneratedImage, Progress, where_stopped
 from webui.domain.settings import BackSettings
 from webui.domain.upscale import Upscale
 from webui.processing.back import Back, build
@@ -107,6 +107,8 @@ def test_stopped_in_either_pass_there_is_a_picture(back: Back, step: int) -> Non
     result = back.run(ask(), Recorder(lambda progress: "interrupt" if progress.step == step else ""))
     assert result.interrupted
     assert result.images[0].image.size == ((64, 64) if step == 2 else (96, 96))
+    assert where_stopped(result.notices, 0) == f"stopped at step {step} of 6"
+    assert where_stopped(result.notices, 1) == ""
 
 
 @pytest.mark.parametrize("first_pass", [None, NOISY])
@@ -116,6 +118,7 @@ def test_a_skip_ends_its_batch_alone(back: Back, first_pass: Image.Image | None)
     skipped, whole = back.run(request, recorder), back.run(request, Recorder())
     assert len(skipped.images) == len(whole.images) == 2
     assert (pixels(skipped.images[1].image) == pixels(whole.images[1].image)).all()
+    assert [bool(where_stopped(skipped.notices, index)) for index in range(2)] == [True, False]
 
 
 def test_checkpoint_refiner_and_merging_take_part(back: Back) -> None:

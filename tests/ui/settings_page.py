@@ -40,5 +40,6 @@ def settings_app(engine: FakeEngine, preferences: Preferences, folder: Path, *, 
         outputs_dir=engine.outputs,
         look=lambda: (preferences.running.theme, preferences.running.language),
         first_run=True,
+        saves=lambda: preferences.running.save_images,
     )
     return made

@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -310,6 +311,56 @@ def test_a_picture_of_mine_takes_the_stage_unless_another_is_looked_at(parts: Pa
     expect_shown(parts, "3/0")
 
 
+def test_a_batch_tells_how_far_it_is_beside_the_picture_in_work(parts: Page) -> None:
+    batch = job_row("b", "running", kind="batch", title="holidays", pictures=1, expected=3)
+    send(parts, "state", whole_state([batch, job_row("1", "running")], [job_picture("0")]))
+    send(parts, "progress", job_progress("1", 0.5))
+    send(parts, "progress", job_progress("b", 1 / 3))
+    expect(parts.locator(".own.stage .pill")).to_contain_text("1 of 3 pictures")
+    expect(parts.locator(".own.stage .batch")).to_be_hidden()
+    expect(parts.locator(".own.strip .open .n")).to_have_text("1")
+    assert parts.title().startswith("33 %")
+    send(parts, "job", {**batch, "pictures": 2})
+    send(parts, "gone", {"id": "1"})
+    expect(parts.locator(".own.stage .pill")).to_have_text("2 of 3 pictures")
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("CUDA out of memory", "smaller"),
+        ("no space left on the disk", "Free space"),
+        ("checkpoint: there is no 'gone'", "choose another"),
+        ("it ended in the extension ink", "Switch the extension off"),
+        ("held by hand", "when it shall have its turn"),
+        ("anything else", "make it smaller"),
+    ],
+)
+def test_what_may_help_follows_from_the_reason(bare: Page, reason: str, remedy: str) -> None:
+    told = call(bare, "job_remedies.js", "return module.remedyOf(argument);", {"state": "held", "reason": reason})
+    assert remedy in told
+    assert call(bare, "job_remedies.js", "return module.remedyOf(argument);", {"state": "done", "reason": reason}) == ""
+
+
+def test_maps_of_extensions_are_cells_beside_the_picture(parts: Page) -> None:
+    send(parts, "state", whole_state([job_row("1", "done", extras=2, pictures=1)], [job_picture("1")]))
+    expect_shown(parts, "1/0")
+    parts.keyboard.press("g")
+    cells = parts.locator(".own.stage .batch .cell")
+    expect(cells).to_have_count(3)
+    expect(cells.nth(1).locator("img")).to_have_attribute("src", re.compile("jobs/1/extras/0$"))
+    expect(cells.nth(2)).to_have_attribute("aria-label", "Map 3 of an extension")
+    expect(cells.nth(2)).to_be_enabled()
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [("Dream_Shaper-v8.safetensors", "DS"), ("mini", "M"), ("sdXL", "SX"), ("3d", "3"), ("", "?"), ("画 风", "画风")],
+)
+def test_a_file_without_a_picture_has_initials(bare: Page, name: str, letters: str) -> None:
+    assert call(bare, "blank_picture.js", "return module.initials(argument);", name) == letters
+
+
 def test_a_picture_of_somebody_else_comes_as_a_thumbnail_only(parts: Page) -> None:
     send(parts, "state", whole_state([job_row("2", "running", mine=False)], [job_picture("1")]))
     send(parts, "picture", job_picture("2"))
@@ -546,6 +597,8 @@ def test_a_held_job_says_why_and_can_be_tried_again(parts: Page) -> None:
     parts.keyboard.press("q")
     row = parts.locator(".own.queue_panel .row")
     expect(row).to_contain_text("Not enough memory for 1536 × 1536.")
+    expect(row.locator(".remedy")).to_contain_text("Make the picture or the batch smaller")
+    expect(row.get_by_role("button", name="Delete")).not_to_have_count(0)
     with parts.expect_request("**/jobs/1/retry"):
         row.get_by_role("button", name="Retry").click()
 

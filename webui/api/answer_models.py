@@ -190,3 +190,28 @@ class ImagesAnswer(BaseModel):
 
 class Options(RootModel[dict[str, Any]]):
     """Settings: A1111's names and their values."""
+
+
+class FailedPicture(BaseModel):
+    """A picture of a batch that came to nothing."""
+
+    name: str
+    reason: str
+
+
+class BatchAnswer(BaseModel):
+    """A batch of pictures; what it came to is null until it ends."""
+
+    id: str
+    state: str
+    title: str = Field(description="the name of the folder")
+    done: int = Field(description="pictures that are dealt with")
+    count: int
+    fraction: float
+    job: str | None = Field(description="the job of the picture in work")
+    made: int | None = Field(description="results")
+    skipped: int | None = Field(description="pictures whose results were there already")
+    failed: list[FailedPicture] | None
+    interrupted: bool
+    error: str | None
+    notices: list[dict[str, str]]

@@ -10,6 +10,7 @@ from webui import VERSION
 from webui.api import (
     actions,
     around,
+    batches,
     description,
     docs,
     errors,
@@ -70,6 +71,8 @@ def create(parts: Parts, *, with_api: bool = True, pictures: PictureFiles | None
     if with_api:
         if parts.installing is not None:
             routers.append(installing.routes(parts.engine, parts.installing))
+        if parts.batches is not None:
+            routers.append(batches.routes(parts, parts.batches))
         routers += [
             generation.routes(parts),
             extras.routes(parts),

@@ -19,7 +19,7 @@ def routes(parts: Parts, prefix: str = "/api/extensions") -> APIRouter:
 
     @router.get("")
     def every() -> list[dict[str, Any]]:
-        return [described(info) for info in catalog.infos]
+        return [described(info, catalog.cost_of(info.name)) for info in catalog.infos]
 
     @router.post("/{name}/enabled")
     async def switch(request: Request, name: str) -> JSONResponse:
@@ -36,8 +36,8 @@ def routes(parts: Parts, prefix: str = "/api/extensions") -> APIRouter:
     return router
 
 
-def described(info: ExtensionInfo) -> dict[str, Any]:
-    """An extension as JSON."""
+def described(info: ExtensionInfo, seconds: float | None = None) -> dict[str, Any]:
+    """An extension as JSON; `seconds` is what its hooks took in the latest job that called them."""
     return {
         "name": info.name,
         "title": info.title,
@@ -51,6 +51,7 @@ def described(info: ExtensionInfo) -> dict[str, Any]:
         "traceback": info.traceback,
         "notice": info.notice,
         "options": info.options,
+        "seconds": seconds,
         "actions": [
             {
                 "name": action.name,

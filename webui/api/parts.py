@@ -15,6 +15,7 @@ from webui.domain.errors import BusyError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage
 from webui.domain.saving import Saving
+from webui.engine.batch_door import BatchDoor
 from webui.engine.engine import Engine
 from webui.imaging.encoding import file_bytes
 from webui.installing.live import InstallDoor
@@ -84,6 +85,7 @@ class Parts:
         save_always: save images of the API also where the request does not ask.
         installing: how extensions are installed, and by whom; None: not here.
         library: the library of pictures; None: there is none.
+        batches: begins batches of folders; None: not here.
         webhooks: tells clients of the end of their jobs.
         preferences: the settings, for the page; None: they cannot be seen there.
         cache_dir: where thumbnails are kept, and for this run pictures that were not saved; None: nowhere.
@@ -104,6 +106,7 @@ class Parts:
     save_always: bool = False
     installing: InstallDoor | None = None
     library: LibraryDoor | None = None
+    batches: BatchDoor | None = None
     closing: Flag = field(default_factory=Flag)
     previews: HiddenPreviews = field(default_factory=HiddenPreviews)
     webhooks: Webhooks = field(default_factory=Webhooks)

@@ -112,6 +112,12 @@ NOTES: Mapping[tuple[str, str], Note] = MappingProxyType(
         ("post", "/api/jobs"): Note(JOBS, a.JobMade, None, WORK, {"prompt": "a cat", "steps": 20}),
         ("get", "/api/jobs"): Note(JOBS, a.JobsAnswer),
         ("delete", "/api/jobs"): Note(JOBS, a.QueueAnswer),
+        ("post", "/api/batches"): Note(
+            JOBS, a.BatchAnswer, None, (*WORK, 403), {"folder": "/pictures", "request": {"prompt": "a cat"}}
+        ),
+        ("get", "/api/batches"): Note(JOBS, [a.BatchAnswer]),
+        ("get", "/api/batches/{batch_id}"): Note(JOBS, a.BatchAnswer, None, (404,)),
+        ("post", "/api/batches/{batch_id}/cancel"): Note(JOBS, a.BatchAnswer, None, (404,)),
         ("get", "/api/queue"): Note(JOBS, a.QueueAnswer),
         ("patch", "/api/queue"): Note(JOBS, a.QueueAnswer, None, (), {"paused": True}),
         ("get", "/api/jobs/{job_id}"): Note(JOBS, a.JobAnswer, None, (404,)),
@@ -133,7 +139,8 @@ NOTES: Mapping[tuple[str, str], Note] = MappingProxyType(
 
 # Routes that are in no row: by the beginning of their path.
 HEADINGS: tuple[tuple[str, str], ...] = (
-    ("/api/jobs", JOBS), ("/api/actions", JOBS), ("/api/extensions", EXTENSIONS), ("/controlnet", EXTENSIONS),
+    ("/api/jobs", JOBS), ("/api/batches", JOBS), ("/api/actions", JOBS), ("/api/extensions", EXTENSIONS),
+    ("/controlnet", EXTENSIONS),
     ("/internal", PAGE), ("/sd_extra_networks", PAGE), (SD, LISTS), ("/v1", GENERATION),
 )  # fmt: skip
 

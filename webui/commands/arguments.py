@@ -10,7 +10,7 @@ from pathlib import Path
 from webui.commands import extensions_cli
 from webui.commands.foreign.start_words import TOLERANT, words_of
 from webui.commands.foreign.translation import KNOWN, add_foreign_flags, one_value_each
-from webui.commands.picture_flags import add_picture_flags
+from webui.commands.picture_flags import add_batch_flags, add_picture_flags
 from webui.commands.settings_flags import add_common, add_serving
 
 FLAG = re.compile(r"--[a-z0-9-]+")
@@ -81,7 +81,10 @@ def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
 def _add_request(target: argparse.ArgumentParser) -> None:
     target.add_argument("prompt")
     add = target.add_argument_group("picture").add_argument
-    add("-o", "--output", type=Path, help="file to write (further ones get -1, -2, ...); default: the outputs folder")
+    add(
+        "-o", "--output", type=Path,
+        help="file to write (further ones get -1, -2, ...), or folder for a folder's; default: the outputs folder",
+    )  # fmt: skip
     add("-n", "--negative", dest="negative_prompt", metavar="TEXT")
     for name, kind in (("steps", int), ("width", int), ("height", int), ("seed", int), ("clip-skip", int)):
         add(f"--{name}", type=kind)
@@ -92,14 +95,19 @@ def _add_request(target: argparse.ArgumentParser) -> None:
         add(f"--{name}")
     add("--lora", dest="loras", action="append", metavar="NAME[:STRENGTH]", help="a network to apply; may be repeated")
     add_picture_flags(target)
+    add_batch_flags(target, of_generate=True)
 
 
 def _add_upscaling(target: argparse.ArgumentParser) -> None:
-    target.add_argument("pictures", nargs="+", type=Path)
+    target.add_argument("pictures", nargs="+", type=Path, help="files or folders")
     add = target.add_argument_group("picture").add_argument
-    add("-o", "--output", type=Path, help="file to write (further ones get -1, -2, ...); default: the outputs folder")
+    add(
+        "-o", "--output", type=Path,
+        help="file to write (further ones get -1, -2, ...), or folder for a folder's; default: the outputs folder",
+    )  # fmt: skip
     add("--upscaler", metavar="NAME", help="Lanczos, Nearest or a model in models/ESRGAN (default: Lanczos)")
     add("--second-upscaler", metavar="NAME", help="blended over the first one's picture")
     add("--second-visibility", type=float, metavar="SHARE", help="0 to 1")
     add("--scale", type=float, help="factor on both sides (default: 2)")
     add("--size", metavar="WxH", help="the size wanted, instead of a factor; what stands out is cut off")
+    add_batch_flags(target, of_generate=False)

@@ -1,10 +1,8 @@
 """The command line: flags become settings, then a server or one picture. What they mean is decided in `app.py`."""
 
 import argparse
-import contextlib
 import logging
 import math
-import os
 import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,18 +10,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from webui.commands import extensions_cli, models_cli
 from webui.commands.arguments import parse
 from webui.commands.foreign.translation import joined, translated
 from webui.commands.given_settings import given_settings
-from webui.commands.picture_flags import picture_fields
+from webui.commands.picture_flags import folder_fields, names_a_folder, picture_fields
 from webui.commands.settings_flags import A1111_PRECISIONS, EVERYWHERE
+from webui.commands.written_pictures import done, image_format_of, numbered, validated, write_whole
 from webui.domain.errors import UnusableFileError, WebuiError
 from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
-from webui.domain.saving import ImageFormat
 from webui.domain.settings import Settings, environment, merge
 from webui.installing.lockfile import FILE as LOCK_FILE
 from webui.installing.lockfile import LockFile
@@ -147,7 +143,8 @@ def serve(settings: Settings, given: Mapping[str, str] = MappingProxyType({})) -
 def generate(settings: Settings, given: argparse.Namespace) -> int:
     """Make pictures without a server, with progress on standard error."""
     wanted = {name: value for name, value in vars(given).items() if name in GenerationRequest.model_fields}
-    wanted |= picture_fields(given)
+    is_batch = names_a_folder(given)
+    wanted |= folder_fields(given) if is_batch else picture_fields(given)
     wanted["prompt"] = with_loras(given.prompt, getattr(given, "loras", ()))
 
     def fields(engine: "Engine") -> dict[str, Any]:
@@ -155,7 +152,7 @@ def generate(settings: Settings, given: argparse.Namespace) -> int:
         chosen = starting.with_(checkpoint=wanted.get("checkpoint") or starting.checkpoint)
         return {**dict(at_trained_size(engine.library, chosen)), **wanted}
 
-    return _run(settings, given, fields)
+    return _run_batch(settings, given, fields) if is_batch else _run(settings, given, fields)
 
 
 def upscale(settings: Settings, given: argparse.Namespace) -> int:
@@ -169,9 +166,18 @@ def upscale(settings: Settings, given: argparse.Namespace) -> int:
     if size := getattr(given, "size", None):
         width, _, height = size.partition("x")
         task |= {"mode": "to", "width": width, "height": height}
+    if names_a_folder(given):
+        return _run_batch(settings, given, lambda engine: {"task": {**task, "kind": "upscale"}})
     opened = [safe_open(path) for path in given.pictures]
     task |= {"kind": "upscale", "images": opened, "infotexts": [read_text(image) for image in opened]}
     return _run(settings, given, lambda engine: {"task": task})
+
+
+def _run_batch(settings: Settings, given: argparse.Namespace, wanted: Callable[["Engine"], dict[str, Any]]) -> int:
+    """Carry out a request for each picture of a folder."""
+    from webui.commands import batch_cli  # here, as it brings the engine, which --help does not need
+
+    return batch_cli.run(settings, given, wanted)
 
 
 def _run(settings: Settings, given: argparse.Namespace, wanted: Callable[["Engine"], dict[str, Any]]) -> int:
@@ -182,23 +188,9 @@ def _run(settings: Settings, given: argparse.Namespace, wanted: Callable[["Engin
     from webui.server import app
 
     with app.engine_of(settings) as engine:
-        try:
-            request = GenerationRequest.model_validate(wanted(engine))
-        except ValidationError as error:
-            lines = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
-            raise WebuiError("; ".join(lines)) from None
-        job = engine.submit(request, save=output is None)
-        for now in job.watch():
-            if now.is_stuck:  # nobody will do anything about it here
-                job.cancel()
-                raise WebuiError(now.reason)
-            _show(f"{now.progress.phase} {now.progress.step}/{now.progress.steps}")
-        result = job.result()
-        _show("")
-        for notice in result.notices:
-            sys.stderr.write(f"{notice.source}: {notice.text}\n")
+        result = done(engine, validated(wanted(engine)), save=output is None)
         for number, image in enumerate(result.images):
-            path = image.path if output is None else str(_numbered(output, number))
+            path = image.path if output is None else str(numbered(output, number))
             if output is not None:
                 saving = settings.saving.model_copy(update={"image_format": image_format_of(output)})
                 write_whole(Path(path), app.encoded(saving, image).data)
@@ -222,45 +214,3 @@ def with_loras(prompt: str, loras: Sequence[str]) -> str:
             raise WebuiError(f"--lora {text}: write the name of a file in models/Lora and a number, as in ink:0.8")
         prompt = f"{prompt} <lora:{text}>"
     return prompt
-
-
-def image_format_of(path: Path) -> ImageFormat:
-    """The format that an ending names; PNG where there is none.
-
-    Raises:
-        WebuiError: another ending.
-    """
-    formats: dict[str, ImageFormat] = {"": "png", ".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
-    if path.suffix.lower() not in formats:
-        raise WebuiError(f"--output {path}: pictures are written as .png, .jpg or .webp")
-    return formats[path.suffix.lower()]
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is complete or not there.
-
-    Raises:
-        WebuiError: it cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise WebuiError(f"{path}: cannot be written ({error.strerror}); choose another --output") from None
-
-
-def _numbered(path: Path, number: int) -> Path:
-    return path if number == 0 else path.with_stem(f"{path.stem}-{number}")
-
-
-def _show(text: str) -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{text}")
-        sys.stderr.flush()

@@ -1,5 +1,6 @@
 """What comes back: images with the request that remakes each, notices, timings, and progress on the way."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,6 +19,21 @@ class Notice:
 
     source: str
     text: str
+
+
+STOPPED = "stopped"  # the source of notices about pictures that the user stopped on their way
+
+
+def stopped_notice(index: int, step: int, steps: int) -> Notice:
+    """Says of the picture at a place of its job that it was stopped after so many steps."""
+    return Notice(STOPPED, f"picture {index + 1}: stopped at step {step} of {steps}")
+
+
+def where_stopped(notices: Iterable[Notice], index: int) -> str:
+    """What a notice says of where that picture was stopped; "" where it was made to its end."""
+    start = f"picture {index + 1}: "
+    told = (one.text for one in notices if one.source == STOPPED and one.text.startswith(start))
+    return next(told, "").removeprefix(start)
 
 
 @dataclass(frozen=True, slots=True)

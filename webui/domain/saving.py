@@ -21,6 +21,7 @@ class Saving(Frozen):
         embed_parameters: whether generation parameters are written into the file.
         sidecar_text: whether the infotext is also written beside each image.
         number_digits: how many digits `[number]` has at least.
+        literal: whether the patterns are the names themselves, as those of files that keep their names are.
     """
 
     image_format: ImageFormat = "png"
@@ -31,3 +32,4 @@ class Saving(Frozen):
     embed_parameters: bool = True
     sidecar_text: bool = False
     number_digits: int = Field(5, ge=1, le=9)
+    literal: bool = False

@@ -82,7 +82,9 @@ class Settings(BackChoices):
     timeout_keep_alive: int = Field(30, ge=1, le=3600, description="seconds that a connection without a request stays")
     theme: Theme = Field("dark", description="dark or light, or what the browser prefers")
     language: str = Field("", max_length=40, description="of the page; a dictionary in localizations. Empty: English")
-    quicksettings: tuple[str, ...] = Field(("checkpoint", "vae"), max_length=12, description="fields in the header")
+    quicksettings: tuple[str, ...] = Field(
+        ("checkpoint", "vae"), max_length=12, description="what stands in the header"
+    )
     open_browser: bool = Field(False, description="show the page in the browser of this machine at start")
     api: bool = False
     webui: bool = True

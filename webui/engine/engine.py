@@ -12,6 +12,7 @@ from webui.domain.request import GenerationRequest
 from webui.domain.saving import Saving
 from webui.domain.settings import BackSettings
 from webui.engine.acting import ActionJob, ActionOfExtension
+from webui.engine.batching import BatchJob, BatchKind, BatchWork
 from webui.engine.cell_files import CellFiles
 from webui.engine.dispatch import Dispatcher
 from webui.engine.experimenting import ExperimentJob, ExperimentKind, ExperimentWork
@@ -22,7 +23,8 @@ from webui.engine.hearing import Hearing
 from webui.engine.indexing import OnKept
 from webui.engine.intake import Intake
 from webui.engine.job_queue import PAUSED, JobQueue
-from webui.engine.keeping import ImageSaver, PictureKeeper
+from webui.engine.keeping import ImageSaver, PictureKeeper, folder_of
+from webui.engine.one_by_one import OneByOne
 from webui.engine.overview import Overview
 from webui.engine.pace import paces_of
 from webui.engine.plot_book import StoredPlots
@@ -104,7 +106,7 @@ class Engine:
             lambda text: self._dispatcher.pause("storage", text),
             on_picture,
         )
-        self._generation = Generation(keeper, self._records, self._check.completed)
+        self._generation = Generation(keeper, self._records, self._check.completed, self.extensions.note_costs)
         self._action = ActionOfExtension(library.refresh)
         self._plot_store = PlotStore(data_dir / f"{PLOTS}.sqlite3")
         book = StoredPlots(
@@ -113,8 +115,10 @@ class Engine:
             CellFiles(data_dir / PLOTS),
             SheetKeeper(images, self._plot_store, store, on_picture),
         )
-        self._experiment = ExperimentKind(self.submit, book)
+        one_by_one = OneByOne(self.submit)
+        self._experiment = ExperimentKind(one_by_one, book)
         self.plots = Plots(book, lambda: scripts_of(self.extensions.infos, self._ask), self._begin)
+        self._batch = BatchKind(one_by_one, lambda request, saving: images.has(folder_of(request), saving))
         self.forever = Forever(self._board, self._generation, self._send_again)
         hearing = Hearing(
             self._board, self._records, self._dispatcher, self.extensions.note_worker, self.forever.note_end
@@ -126,7 +130,7 @@ class Engine:
         self.queue = JobQueue(
             self._generation, self._board, store, self._records, hearing, self._dispatcher, self._check
         )
-        self.overview = Overview(self._board, store, lambda: self.queue.reason, self._experiment)
+        self.overview = Overview(self._board, store, lambda: self.queue.reason)
         keeper.take_up()
         if resume:
             if reason := store.fact(PAUSED):
@@ -234,6 +238,22 @@ class Engine:
         """Those that are on their way now."""
         return self._board.running(self._experiment)
 
+    def batch(self, work: BatchWork) -> BatchJob:
+        """Begin a batch and return at once. Its pictures take their turns in the queue, one after another.
+
+        Raises:
+            BusyError: too many are on their way, or the program is stopping.
+        """
+        return self.start(self._batch, work, save=work.save, saving=work.saving, owner=work.owner)
+
+    def batches(self) -> tuple[BatchJob, ...]:
+        """Those that are on their way now."""
+        return self._board.running(self._batch)
+
+    def batch_of(self, job_id: str) -> BatchJob | None:
+        """A batch that is on its way or ended not long ago."""
+        return self.find(job_id, self._batch)
+
     def job(self, job_id: str) -> GenerationJob | None:
         """A job that makes pictures and waits, runs or ended not long ago."""
         return self.find(job_id, self._generation)
@@ -275,6 +295,8 @@ class Engine:
         """Stop what makes pictures now within a step; the images so far are kept. Jobs that wait go on."""
         for experiment in self.experiments():  # first, so that none sends a further request
             experiment.cancel()
+        for batch in self.batches():
+            batch.cancel()
         for job in self.running():
             job.cancel()
 

@@ -1,27 +1,22 @@
 """The kind of job that does an experiment: each of its requests becomes a job of the queue, one after another."""
 
 import logging
-import threading
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from webui.domain.errors import BackUnavailableError, BusyError, Cancelled, WebuiError
+from webui.domain.errors import Cancelled
 from webui.domain.images import MAX_PIXELS
 from webui.domain.request import GenerationRequest
-from webui.domain.result import GeneratedImage, GenerationResult, Notice, Progress
-from webui.domain.saving import Saving
+from webui.domain.result import GeneratedImage, Notice
 from webui.engine.cell_ledger import CellChange, CellLedger
-from webui.engine.generating import GenerationJob
+from webui.engine.one_by_one import BEFORE, ExperimentProgress, OneByOne, Order, Report
 from webui.engine.sheets import WaysOfSaving
 from webui.experiments.course import Course, Experiment, Made, Place, Shown
-from webui.jobs.job import Job, JobStatus
+from webui.jobs.job import Job
 from webui.jobs.kind import FrontKind
 from webui.jobs.watched import Flag
-
-LISTEN = 0.25  # seconds after which is looked whether the user wants to stop
 
 log = logging.getLogger(__name__)
 
@@ -53,51 +48,7 @@ class ExperimentWork:
         return self.experiment.course if is_held or plan is None else plan.bare_course()
 
 
-@dataclass(frozen=True, slots=True)
-class ExperimentProgress:
-    """How far an experiment is.
-
-    Attributes:
-        done: how many of its `count` requests are done.
-        cell: progress of the one in work; `job_id` is its job's.
-        changes: of its cells since the job began, the latest last.
-        sheets: what was put together of them at the end, as job and index in the history of pictures.
-    """
-
-    done: int = 0
-    count: int = 1
-    cell: Progress = field(default_factory=Progress)
-    job_id: str = ""
-    changes: tuple[CellChange, ...] = ()
-    sheets: tuple[tuple[str, int], ...] = ()
-
-    @property
-    def fraction(self) -> float:
-        return min(1.0, (self.done + self.cell.fraction) / max(1, self.count))
-
-    @property
-    def preview(self) -> bytes | None:
-        return self.cell.preview
-
-
 ExperimentJob = Job[ExperimentWork, ExperimentProgress, Shown]
-Report = Callable[[ExperimentProgress], None]
-
-
-class Submit(Protocol):
-    """Puts a request into the queue, as `Engine.submit` does."""
-
-    def __call__(
-        self,
-        request: GenerationRequest,
-        *,
-        save: bool,
-        saving: Saving | None,
-        job_id: str,
-        owner: str,
-        task: str,
-        part_of: str,
-    ) -> GenerationJob: ...
 
 
 class PlotBook(Protocol):
@@ -122,11 +73,12 @@ class ExperimentKind(FrontKind[ExperimentWork, ExperimentProgress, Shown]):
 
     name = "experiment"
     kept = 20
+    listed = True
     progress_type = ExperimentProgress
     result_type = Shown
 
-    def __init__(self, submit: Submit, plots: PlotBook) -> None:
-        self._submit = submit
+    def __init__(self, one_by_one: OneByOne, plots: PlotBook) -> None:
+        self._one_by_one = one_by_one
         self._plots = plots
 
     def title(self, work: ExperimentWork) -> str:
@@ -140,7 +92,7 @@ class ExperimentKind(FrontKind[ExperimentWork, ExperimentProgress, Shown]):
 
     def do(self, work: ExperimentWork, report: Report) -> Shown:
         """Raises WebuiError where the experiment came to nothing."""
-        run = _Run(work, report, self._submit, self._plots)
+        run = _Run(work, report, self._one_by_one, self._plots)
         try:
             shown, listed = self._plots.finished(work, run.shown())
         except Exception as error:
@@ -156,10 +108,14 @@ class ExperimentKind(FrontKind[ExperimentWork, ExperimentProgress, Shown]):
 class _Run:
     """One experiment from its first request to its last."""
 
-    def __init__(self, work: ExperimentWork, report: Report, submit: Submit, plots: PlotBook) -> None:
+    def __init__(self, work: ExperimentWork, report: Report, one_by_one: OneByOne, plots: PlotBook) -> None:
         self._work = work
         self._tell = report
-        self._submit = submit
+        self._one_by_one = one_by_one
+        self._order = Order(
+            work.save and work.experiment.saves_cells, work.ways.cells, work.owner, work.task, work.id,
+            waits=work.save, on_stop=self._leave_where_closing,
+        )  # fmt: skip
         self._plots = plots
         self._ledger = plots.ledger(work)
         self.so_far = ExperimentProgress(0, work.experiment.count)
@@ -189,10 +145,10 @@ class _Run:
             self._tell(self.so_far)
         except Cancelled:
             self._leave_where_closing()
-            return Made(error="not made: the user stopped before it", stopped=True)
+            return Made(error=BEFORE, stopped=True)
         job_id = self._ledger.begin(at) if self._ledger is not None else uuid.uuid4().hex
         self._note(CellChange(at, "running", job_id))
-        made = self._tried(request, job_id)
+        made = self._one_by_one.made(self._order, request, job_id, self.so_far, self._tell)
         self._leave_where_closing()
         if self._ledger is not None:
             self._note(self._ledger.end(at, job_id, made))
@@ -207,50 +163,6 @@ class _Run:
         """A program that ends leaves a stored plot as it is; the next run goes on with it. Raises Cancelled."""
         if self._ledger is not None and self._plots.closing.is_set():
             raise Cancelled("the program was stopped before this was done")
-
-    def _tried(self, request: GenerationRequest, job_id: str) -> Made:
-        try:
-            job = self._queued(request, job_id)
-        except Cancelled:
-            return Made(error="not made: the user stopped before it", stopped=True)
-        except WebuiError as error:
-            return Made(error=str(error))
-        stopped = False
-        for now in job.watch(LISTEN):
-            if now.is_stuck:
-                self._refuse_to_wait(job, now)
-            try:
-                self._tell(replace(self.so_far, cell=now.progress, job_id=job.id))
-            except Cancelled:
-                self._leave_where_closing()
-                stopped = True
-                job.cancel()
-        try:
-            return Made(job.result(), stopped=stopped)
-        except WebuiError as error:
-            return Made(error=str(error), stopped=stopped)
-
-    def _queued(self, request: GenerationRequest, job_id: str) -> GenerationJob:
-        """The job of a request, once there is room for it in the queue. Raises Cancelled after a stop."""
-        work = self._work
-        saves = work.save and work.experiment.saves_cells
-        while True:
-            self._tell(self.so_far)
-            try:
-                return self._submit(
-                    request, save=saves, saving=work.ways.cells, job_id=job_id, owner=work.owner, task=work.task,
-                    part_of=work.id,
-                )  # fmt: skip
-            except BusyError:
-                threading.Event().wait(LISTEN)
-
-    def _refuse_to_wait(self, job: GenerationJob, now: JobStatus[Progress, GenerationResult]) -> None:
-        """A job that is held is given up, and leaves a gap. Where the queue is paused, only saved work waits."""
-        if now.state == "held":
-            job.cancel()
-        elif not self._work.save:
-            job.cancel()
-            raise BackUnavailableError(now.reason)
 
 
 def _change(at: Place, job_id: str, made: Made) -> CellChange:

@@ -1,7 +1,7 @@
 """The kind of job that makes pictures of a request: stored, its pictures saved as soon as they are made."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pydantic import ValidationError
@@ -30,9 +30,18 @@ class Generation(JobKind[GenerationRequest, Progress, GenerationResult]):
     result_type = GenerationResult
 
     def __init__(
-        self, keeper: PictureKeeper, records: JobRecords, check: Callable[[GenerationRequest], object]
+        self,
+        keeper: PictureKeeper,
+        records: JobRecords,
+        check: Callable[[GenerationRequest], object],
+        note_timings: Callable[[Mapping[str, float]], None] = lambda timings: None,
     ) -> None:
-        """`check` raises WebuiError where a request cannot be carried out now."""
+        """
+        Args:
+            check: raises WebuiError where a request cannot be carried out now.
+            note_timings: is told what each finished job has taken, in seconds by phase and by `extension: hook`.
+        """
+        self._note_timings = note_timings
         self._keeper = keeper
         self._records = records
         self._check = check
@@ -94,6 +103,7 @@ class Generation(JobKind[GenerationRequest, Progress, GenerationResult]):
         Those that were made before the job went on are put in their places; those that were not told of on the way are
         saved now.
         """
+        self._note_timings(result.timings)
         known = {image.index: image for image in job.images}
         for image in result.images:
             told = known.get(image.index)

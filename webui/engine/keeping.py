@@ -39,8 +39,16 @@ class ImageSaver(Protocol):
     ) -> Path:
         """Write one and return its path; `job` is the request of the whole job. Raises WebuiError."""
 
+    def has(self, folder: Folder, saving: Saving) -> bool:
+        """Whether there is a picture of this literal name and folder already."""
+
     def check_room(self) -> None:
         """Raises WebuiError where nothing can be written."""
+
+
+def folder_of(request: GenerationRequest) -> Folder:
+    """The folder that pictures of a request belong to."""
+    return FOLDERS.get(request.task.kind, "img2img-images")
 
 
 class PictureKeeper:
@@ -72,7 +80,7 @@ class PictureKeeper:
 
     def keep(self, job: Worked[GenerationRequest], image: GeneratedImage) -> GeneratedImage:
         """The image with the path of its file. One that cannot be saved waits in the spool; a notice says so."""
-        folder = FOLDERS.get(job.work.task.kind, "img2img-images")
+        folder = folder_of(job.work)
         try:
             path = self._save(job.id, image, folder, job.work, job.saving)
         except Exception as error:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from webui.engine.experimenting import ExperimentKind
 from webui.jobs.board import JobBoard
 from webui.jobs.job import AnyJob
 from webui.jobs.rows import StoredImage
@@ -22,9 +21,8 @@ class QueuePause:
 class Overview:
     """Reads and changes nothing. Thread-safe."""
 
-    def __init__(self, board: JobBoard, store: JobStore, reason: Callable[[], str], experiment: ExperimentKind) -> None:
+    def __init__(self, board: JobBoard, store: JobStore, reason: Callable[[], str]) -> None:
         """`reason` tells why no further job is begun; "" where they are."""
-        self._experiment = experiment
         self._board = board
         self._store = store
         self._reason = reason
@@ -40,19 +38,16 @@ class Overview:
         return QueuePause(bool(reason), reason)
 
     def line(self) -> tuple[AnyJob, ...]:
-        """The jobs that run, wait or are held, in their order; light ones stand in no line.
+        """The jobs that run, wait or are held, in their order, without those that are parts of others."""
+        return tuple(job for job in self._board.line() if not job.part_of)
 
-        Experiments come first, and stand for the jobs that are parts of them.
-        """
-        alone = (job for job in self._board.line() if not job.part_of)
-        return (*self._experiments(), *alone)
+    def beside(self) -> tuple[AnyJob, ...]:
+        """The jobs that have others done one after another, and have not ended: experiments, and batches of folders."""
+        return self._board.beside()
 
     def ended(self, limit: int) -> tuple[AnyJob, ...]:
         """The last jobs that ended, the newest first; experiments stand for the jobs that are parts of them."""
-        return self._board.ended(limit, also=self._experiment)
-
-    def _experiments(self) -> tuple[AnyJob, ...]:
-        return (*self._board.running(self._experiment), *self._board.queued(self._experiment))
+        return self._board.ended(limit)
 
     def find(self, job_id: str) -> AnyJob | None:
         """A job of any kind that waits, runs or ended not long ago."""

@@ -3,7 +3,6 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from webui.domain.errors import BusyError
 from webui.jobs.forecast import Forecast
@@ -110,16 +109,17 @@ class JobBoard:
         with self._lock:
             return tuple(job for job in self._line if not job.ended)
 
-    def ended(self, limit: int, also: JobKind[Any, Any, Any] | None = None) -> tuple[AnyJob, ...]:
-        """Those that stand for themselves, have ended and are remembered, the newest first.
+    def beside(self) -> tuple[AnyJob, ...]:
+        """The light jobs that are listed all the same and have not ended, in the order in which they came."""
+        with self._lock:
+            return tuple(job for job in self._jobs.values() if job.is_light and job.kind.listed and not job.ended)
 
-        Args:
-            also: a kind of light jobs that are told, too; others are not.
-        """
+    def ended(self, limit: int) -> tuple[AnyJob, ...]:
+        """Those of every listed kind that stand for themselves, have ended and are remembered, the newest first."""
         with self._lock:
             known = [
                 job for job in self._jobs.values()
-                if job.ended and not job.part_of and (not job.is_light or job.kind is also)
+                if job.ended and not job.part_of and (not job.is_light or job.kind.listed)
             ]  # fmt: skip
         return tuple(sorted(known, key=_ended_at, reverse=True)[:limit])
 

@@ -61,6 +61,7 @@ class JobKind(ABC, Generic[WorkT, ProgressT, ResultT]):
         name: stands in the database and in the log; it never changes.
         kept: how many ended jobs of the kind can still be asked for.
         stored: whether the database keeps its jobs, so that a next run of the program does what this one left.
+        listed: whether its jobs stand in the list of jobs although they wait for no others.
         repeatable: whether a job whose worker has died is done again; what it has made by then is not made again.
         progress_type: what it tells on its way; called without arguments it gives the progress of a job that waits.
         result_type: what it comes to.
@@ -69,6 +70,7 @@ class JobKind(ABC, Generic[WorkT, ProgressT, ResultT]):
     name: ClassVar[str]
     kept: ClassVar[int]
     stored: ClassVar[bool] = False
+    listed: ClassVar[bool] = False
     repeatable: ClassVar[bool] = False
     progress_type: type[ProgressT]
     result_type: type[ResultT]

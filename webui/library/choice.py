@@ -10,7 +10,8 @@ def first_choice(library: ModelLibrary) -> ModelFile:
     """The first usable checkpoint that makes pictures from text alone; else the first usable one.
 
     Inpainting and editing checkpoints and refiners are made to be used with something else. The miniature that comes
-    with the program is taken only where the user has put nothing else there.
+    with the program is taken only where the user has put nothing else there but what was merged here, which nobody
+    has chosen yet.
 
     Raises:
         UnknownModelError: there is no usable checkpoint.
@@ -20,7 +21,9 @@ def first_choice(library: ModelLibrary) -> ModelFile:
         folder = library.models_dir / "Stable-diffusion"
         raise UnknownModelError(f"checkpoint: there is no usable one; put a .safetensors file into {folder}")
     alone = [file for file in usable if _stands_alone(library, file)]
-    return next((file for file in alone if not library.is_bundled(file)), (alone or usable)[0])
+    own = (file for file in alone if not library.is_bundled(file) and not library.is_merged(file))
+    bundled = (file for file in alone if library.is_bundled(file))
+    return next(own, None) or next(bundled, None) or (alone or usable)[0]
 
 
 def likely_family(library: ModelLibrary, checkpoint: str) -> Family:

@@ -24,6 +24,7 @@ from webui.library.shapes import VaeShape, vae_shape
 from webui.library.sidecar import read_sidecar
 
 BUNDLED = "webui.bundled"  # safetensors metadata of the miniature's files
+RECIPE = "sd_merge_recipe"  # the entry of A1111 and of our merger
 AUTOMATIC, BAKED = "Automatic", "None"
 _KINDS: tuple[Kind, ...] = tuple(FOLDERS)
 _OK = "ok"
@@ -205,6 +206,10 @@ class ModelLibrary:
     def is_bundled(self, file: ModelFile) -> bool:
         """Whether it came with the program, which its header says. Raises UnusableFileError as `spec`."""
         return BUNDLED in read_header(self.safetensors(file)).metadata
+
+    def is_merged(self, file: ModelFile) -> bool:
+        """Whether its header has the recipe that it was merged by. Raises UnusableFileError as `spec`."""
+        return RECIPE in read_header(self.safetensors(file)).metadata
 
     def vae_shape(self, file: ModelFile) -> VaeShape:
         """The VAE in a file of VAE/. Raises UnusableFileError as `spec`."""

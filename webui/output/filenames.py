@@ -58,6 +58,16 @@ def component(pattern: str, facts: NameFacts) -> str:
     return clean(_render(pattern, facts).replace(_MARK, ""))
 
 
+def literal_component(name: str) -> str:
+    """The name of a folder that is called so and not by a pattern; made safe as `component` does."""
+    return clean(name)
+
+
+def literal_name(name: str, extension: str) -> "NameTemplate":
+    """The name of an image that is called so and not by a pattern."""
+    return NameTemplate(head=unicodedata.normalize("NFC", _safe(name)), tail="", numbered=False, extension=extension)
+
+
 def file_name(pattern: str, facts: NameFacts, extension: str, digits: int = 5) -> "NameTemplate":
     """The name of an image, all but the number.
 

@@ -16,15 +16,17 @@ from typing import Literal
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage
-from webui.domain.saving import Saving
+from webui.domain.saving import ImageFormat, Saving
 from webui.domain.settings import Settings
 from webui.library.unfinished import unfinished
-from webui.output.filenames import NameFacts, NameTemplate, component, file_name
+from webui.output.filenames import NameFacts, NameTemplate, component, file_name, literal_component, literal_name
 from webui.output.metadata import Encoded, encode
 from webui.output.parse import parse
 
 Folder = Literal["txt2img-images", "img2img-images", "txt2img-grids", "img2img-grids", "extras-images"]
 FOLDERS: tuple[Folder, ...] = ("txt2img-images", "img2img-images", "txt2img-grids", "img2img-grids", "extras-images")
+
+FORMATS: tuple[ImageFormat, ...] = ("png", "jpg", "webp")
 
 _ATTEMPTS = 10_000  # names that may be taken between looking and writing
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES)
@@ -99,9 +101,9 @@ class ImageStore:
             time=self._clock(),
             info=parse(image.infotext),
         )
-        template = file_name(way.filename_pattern, facts, f".{way.image_format}", way.number_digits)
+        template = _template(way, facts)
         try:
-            directory = self._directory(folder, way.folder_pattern, facts)
+            directory = self._directory(folder, _subfolder(way, facts))
             with self._lock:
                 return _write(directory, template, encoded.data, sidecar, claim)
         except OSError as error:
@@ -123,16 +125,39 @@ class ImageStore:
             for path in made:
                 path.unlink(missing_ok=True)
 
-    def _directory(self, folder: Folder, pattern: str, facts: NameFacts) -> Path:
+    def has(self, folder: Folder, saving: Saving) -> bool:
+        """Whether there is a picture of a literal name in a literal folder, in any format that is written."""
+        directory = self.outputs_dir / folder
+        if saving.folder_pattern:
+            directory /= literal_component(saving.folder_pattern)
+        names = (literal_name(saving.filename_pattern, f".{one}").with_number(0) for one in FORMATS)
+        return any((directory / name).exists() for name in names)
+
+    def _directory(self, folder: Folder, subfolder: str) -> Path:
         """The folder to write to, made where it is missing; a link that leads elsewhere is refused."""
         root = self.outputs_dir.resolve()
         directory = root / folder
-        if pattern:
-            directory /= component(pattern, facts)
+        if subfolder:
+            directory /= subfolder
         if not directory.resolve().is_relative_to(root):
             raise WebuiError(f"not saved: {folder} leads out of the outputs folder; remove the link")
         directory.mkdir(parents=True, exist_ok=True)
         return directory
+
+
+def _template(way: Saving, facts: NameFacts) -> NameTemplate:
+    """The name of the file, all but its number."""
+    extension = f".{way.image_format}"
+    if way.literal:
+        return literal_name(way.filename_pattern, extension)
+    return file_name(way.filename_pattern, facts, extension, way.number_digits)
+
+
+def _subfolder(way: Saving, facts: NameFacts) -> str:
+    """The folder inside the one for the kind of picture; "" for none."""
+    if not way.folder_pattern:
+        return ""
+    return literal_component(way.folder_pattern) if way.literal else component(way.folder_pattern, facts)
 
 
 def encoded_image(image: GeneratedImage, saving: Saving) -> Encoded:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -40,6 +41,7 @@ class Catalog:
         self._infos = tuple(infos)
         self._settings_file = settings_file
         self._validators: dict[tuple[str, str], Draft202012Validator] = {}
+        self._costs: Mapping[str, float] = MappingProxyType({})
         self._told: tuple[Callable[[tuple[ExtensionInfo, ...]], None], ...] = ()
 
     @property
@@ -66,6 +68,22 @@ class Catalog:
         """Have `tell` called with what each new worker found, in the thread of `note_worker`; it must not wait."""
         with self._lock:
             self._told = (*self._told, tell)
+
+    def note_costs(self, timings: Mapping[str, float]) -> None:
+        """What a job has taken: seconds by `extension: hook`, among others. Of each extension the latest is kept."""
+        names = {info.name for info in self._infos}
+        found: dict[str, float] = {}
+        for key, seconds in timings.items():
+            name, colon, _ = key.partition(": ")
+            if colon and name in names:
+                found[name] = found.get(name, 0.0) + seconds
+        if found:
+            with self._lock:
+                self._costs = MappingProxyType({**self._costs, **found})
+
+    def cost_of(self, name: str) -> float | None:
+        """Seconds that an extension's hooks took in the latest job that called them; None: no job has yet."""
+        return self._costs.get(name)
 
     def get(self, name: str) -> ExtensionInfo | None:
         """The extension of that name that works, else the one that does not."""

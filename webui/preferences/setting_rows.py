@@ -30,7 +30,7 @@ _FILES = (
         "now",
         pattern=True,
     ),
-    Setting("save_images", "Files", "Save pictures", "Pictures that the page makes are written to files."),
+    Setting("save_images", "Files", "Save pictures", "Pictures that the page makes are written to files.", "now"),
     Setting(
         "save_api_images",
         "Files",
@@ -65,7 +65,8 @@ _LOOK = (
         "quicksettings",
         "Look",
         "Quicksettings",
-        "In the header, a line for each: checkpoint, vae, clip_skip, tiling, disable_extra_networks.",
+        "In the header, a line for each: a setting such as image_format, or a field of the form such as clip_skip.",
+        "now",
     ),
 )
 _PREVIEW = (

@@ -91,7 +91,7 @@ class BatchSampler:
         Where the user stops, these are the last estimate of the pass that was running, or if it had none, the result of
         the pass before; None where there is neither.
         """
-        self._report.stopped = ""
+        self._report.stopped, self._report.step = "", 0
         made: Made | None = None
         hashes: tuple[str, ...] = ()
         for one in self._job.passes:

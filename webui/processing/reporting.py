@@ -81,6 +81,7 @@ class RunReport:
     Attributes:
         stopped: how the user stopped the present batch: "skip" or "interrupt"; "" where it goes on.
         timings: seconds by phase.
+        step, steps: of the present batch: done by now, and how many there are.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class RunReport:
         self.stopped = ""
         self.timings: dict[str, float] = {}
         self._reporter = reporter
+        self.step, self.steps = 0, 0
         self._steps = sum(one.steps for one in passes)
         self._batches, self._images = len(batches), sum(len(batch.seeds) for batch in batches)
         self._preview_every = preview_every
@@ -123,6 +125,7 @@ class RunReport:
             seen = self._preview_every and done % self._preview_every == 0
             picture = preview(denoised, form) if seen else None
             steps = max(self._steps, before + step.total, before + done)
+            self.step, self.steps = before + done, steps
             self._reporter.progress(
                 Progress("sampling", before + done, steps, batch, self._batches, picture, self._images)
             )

@@ -9,7 +9,7 @@ import torch
 
 from webui.domain.errors import Cancelled
 from webui.domain.request import GenerationRequest
-from webui.domain.result import GeneratedImage, GenerationResult, Notice
+from webui.domain.result import GeneratedImage, GenerationResult, Notice, stopped_notice
 from webui.domain.settings import BackSettings
 from webui.library.library import ModelLibrary
 from webui.plugins.host import ExtensionHost
@@ -119,9 +119,10 @@ class Pipeline:
         there: frozenset[int],
     ) -> tuple[list[GeneratedImage], list[Notice], bool]:
         """The images of all batches, or of those made before the user stopped the job; notices about the given
-        pictures; whether the user did stop it.
+        pictures, and about those that were stopped on their way; whether the user did stop it.
         """
         images: list[GeneratedImage] = []
+        halts: list[Notice] = []
         stopped = False
         with ExitStack() as cleanup:
             cleanup.enter_context(self._host.watched(hooks))
@@ -144,12 +145,14 @@ class Pipeline:
                     for image in finished(made, job.plan, batch, job.facts, start, hooks, report, tiled=tiled):
                         if image.index not in there:
                             images.append(image)
+                            if report.stopped and report.step < report.steps:
+                                halts.append(stopped_notice(image.index, report.step, report.steps))
                             reporter.image(image)
                 if reporter.batch_ended() or report.stopped == "interrupt":
                     stopped = True
                     break
             note = sampler.start.canvas.note if images and sampler.start else ""
-        return images, [Notice("inpainting", note)] if note else [], stopped
+        return images, [*halts, *([Notice("inpainting", note)] if note else [])], stopped
 
 
 @contextmanager

@@ -22,7 +22,9 @@ from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import GeneratedImage
 from webui.domain.saving import Saving
 from webui.domain.settings import BackSettings, Settings
+from webui.engine.batch_door import BatchDoor
 from webui.engine.engine import Engine
+from webui.engine.folder_access import FolderAccess
 from webui.engine.indexing import indexing
 from webui.executors.registry import executor_named
 from webui.gallery.desktop import has_desktop, reveal
@@ -62,6 +64,7 @@ SETTINGS_FILE = "settings.json"  # in the data folder
 OPTIONS_FILE = "a1111_options.json"  # in the data folder: settings that clients of the API posted
 LOCALIZATIONS = "localizations"  # folder of dictionaries, beside the program and in the data folder
 PRESETS_FILE = "presets.json"  # in the data folder: named sets of values of the page's form
+LOOKED_AT = 20  # jobs among which the checkpoint that was used last is looked for
 SECRETS = frozenset({"api_auth", "webhook_secret"})
 
 
@@ -192,7 +195,10 @@ def make(settings: Settings, given: Mapping[str, str] = MappingProxyType({})) ->
 
 
 def _choose_defaults(engine: Engine, settings: Settings) -> None:
-    """Choose checkpoint and VAE of the settings, where none was chosen yet. One that is not there stops no start."""
+    """Choose checkpoint and VAE of the settings, where none was chosen yet; else the checkpoint that was used last.
+
+    One that is not there stops no start.
+    """
     starting, library = engine.starting_values(), engine.library
     for role, name, is_chosen, find in (
         ("checkpoint", settings.default_checkpoint, bool(starting.checkpoint), library.checkpoint),
@@ -206,6 +212,18 @@ def _choose_defaults(engine: Engine, settings: Settings) -> None:
             log.warning("setting default_%s: %s", role, error)
         else:
             engine.change_starting_values({role: name})
+    if not engine.starting_values().checkpoint and (last := _last_used(engine)):
+        engine.change_starting_values({"checkpoint": last})
+
+
+def _last_used(engine: Engine) -> str:
+    """The checkpoint of the newest job of an earlier run that used one which is still here; "" for none."""
+    for record in engine.queue.ended(limit=LOOKED_AT):
+        request = engine.request_of(record.id)
+        with contextlib.suppress(UnknownModelError, UnusableFileError):
+            if request is not None and request.checkpoint:
+                return engine.library.checkpoint(request.checkpoint).name
+    return ""
 
 
 def written_folders(settings: Settings) -> tuple[Path, ...]:
@@ -286,6 +304,13 @@ def install_door(settings: Settings, wired: Wired) -> InstallDoor:
     return InstallDoor(wired.installer, wired.live, Permission(settings.allow_extension_install, _is_local(settings)))
 
 
+def batch_door(settings: Settings, wired: Wired) -> BatchDoor:
+    """Who may name which folders of this machine: those of the library everybody, and any folder from here."""
+    roots = wired.gallery.roots
+    access = FolderAccess(lambda: [root.path for root in roots.all()], Permission(loopback_only=_is_local(settings)))
+    return BatchDoor(wired.engine, access, lambda: wired.preferences.running.saving)
+
+
 def _is_local(settings: Settings) -> bool:
     """Whether the server is reached from this machine only."""
     called_from_here = not (settings.allowed_hosts or settings.cors_origins or settings.cors_origin_pattern)
@@ -339,6 +364,7 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             local=_is_local(settings),
             reveal=reveal if has_desktop() else None,
         ),
+        batches=batch_door(settings, wired),
         cache_dir=settings.data_dir / "cache",
         is_shared=shared,
     )
@@ -352,14 +378,14 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             engine,
             temp_dir=settings.data_dir / "temp",
             outputs_dir=settings.outputs_dir,
-            save_images=settings.save_images,
+            saves=lambda: preferences.running.save_images,
             installing=door,
             look=lambda: (preferences.running.theme, preferences.running.language),
-            quick=settings.quicksettings,
             localizations=(ROOT / LOCALIZATIONS, settings.data_dir / LOCALIZATIONS),
             root_path=settings.subpath,
             find_picture=finder_of_pictures(parts, pictures),
             first_run=True,
+            batches=parts.batches,
         )
         return UploadQuota(application, settings.data_dir / "temp" / "gradio")
     return application

@@ -17,8 +17,9 @@ OF_FILES = (
     "folder_pattern",
     "embed_parameters",
     "sidecar_text",
+    "save_images",
 )
-READ_WHEN_NEEDED = ("theme", "language")  # the page asks for these each time that it is opened
+READ_WHEN_NEEDED = ("theme", "language", "quicksettings")  # the page asks for these each time that it is opened
 
 
 def live(engine: Engine, images: ImageStore, chosen: ChosenSettings, renew: Callable[[], None]) -> Live:

@@ -11,6 +11,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from webui.domain.settings import Theme
+from webui.engine.batch_door import BatchDoor
 from webui.installing.live import InstallDoor
 from webui.ui import head, joining
 from webui.ui.assets import Assets
@@ -18,7 +19,6 @@ from webui.ui.create.creation import FindPicture, no_pictures
 from webui.ui.create.submit import StartPlan
 from webui.ui.gradio_files import GradioFiles
 from webui.ui.page import build
-from webui.ui.quicksettings import QUICK
 from webui.ui.theme import theme
 from webui.ui.words import dictionaries, title_of
 
@@ -50,17 +50,17 @@ def mount(
     *,
     temp_dir: Path,
     outputs_dir: Path,
-    save_images: bool = True,
+    saves: Callable[[], bool] = lambda: True,
     installing: InstallDoor | None = None,
     path: str = "/",
     root_path: str = "",
     colours: Theme = "dark",
     look: Callable[[], tuple[Theme, str]] | None = None,
-    quick: Sequence[str] = QUICK,
     localizations: Sequence[Path] = (),
     find_picture: FindPicture = no_pictures,
     first_run: bool = False,
     start_plan: StartPlan | None = None,
+    batches: BatchDoor | None = None,
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
 
@@ -70,7 +70,7 @@ def mount(
         temp_dir: a folder of this program alone. Uploads and shown pictures lie in `temp_dir/gradio`, which is emptied
             now.
         outputs_dir: refused to the browser as a folder; single pictures are linked into `temp_dir` when shown.
-        save_images: whether the page's pictures are saved.
+        saves: whether the page's pictures are saved now.
         installing: how extensions are installed; None: not on this page.
         path: where the page hangs in the application.
         root_path: where the application hangs, behind a proxy.
@@ -78,11 +78,11 @@ def mount(
             prefers.
         look: tells theme and language ("" for English) each time that the page is asked for; None: they are
             `colours` and English.
-        quick: the paths of the fields in the header.
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
         first_run: whether the stage tells, before the first picture, what can be painted and where models go; the
             application needs the routes of settings for it.
         start_plan: begins experiments; None: the engine does.
+        batches: begins batches of folders; None: as `build` does without.
         localizations: further folders with dictionaries (`<language>.json`); they are read now.
 
     Returns:
@@ -94,14 +94,9 @@ def mount(
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     outputs, words = outputs_dir.resolve(), dictionaries(localizations)
     page = build(
-        engine,
-        save_images=save_images,
-        installing=installing,
-        quick=quick,
-        find_picture=find_picture,
-        first_run=first_run,
-        start_plan=start_plan,
-    )
+        engine, saves=saves, installing=installing, find_picture=find_picture, first_run=first_run,
+        start_plan=start_plan, batches=batches,
+    )  # fmt: skip
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
     page.has_launched = True

@@ -1,13 +1,17 @@
 """The page: `build` draws each part into its place in the frame and connects the parts with one another."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import gradio as gr
 from gradio.components import Component
 
+from webui.domain.saving import Saving
+from webui.engine.batch_door import BatchDoor
+from webui.engine.folder_access import FolderAccess
 from webui.installing.live import InstallDoor
+from webui.installing.permission import Permission
 from webui.ui import (
     extensions_tab,
     frame,
@@ -38,30 +42,30 @@ DAY = 24 * 60 * 60  # seconds
 def build(
     engine: "Engine",
     *,
-    save_images: bool = True,
+    saves: Callable[[], bool] = lambda: True,
     installing: InstallDoor | None = None,
-    quick: Sequence[str] = quicksettings.QUICK,
     find_picture: FindPicture = no_pictures,
     first_run: bool = False,
     start_plan: StartPlan | None = None,
+    batches: BatchDoor | None = None,
 ) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
 
     Args:
         engine: submits jobs; its library fills the model lists.
-        save_images: whether pictures are saved to the outputs folder.
+        saves: whether pictures are saved to the outputs folder now.
         installing: how extensions are installed; None: not on this page.
-        quick: the paths of the fields in the header; the checkpoint is always among them.
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
         first_run: whether the stage tells, before the first picture, what can be painted and where models go.
         start_plan: begins experiments; None: the engine does.
+        batches: begins batches of folders; None: no folder of this machine may be named but by who sits at it.
     """
+    batches = batches or BatchDoor(engine, FolderAccess(tuple, Permission()), Saving)
     starting_values = own_size.starting(engine)[0]
     pen = Pen(starting_values)
     with Page(title="Stable Diffusion", analytics_enabled=False, fill_width=True, delete_cache=(DAY, DAY)) as page:
         frame.header()
-        quick = quicksettings.usable(quick)
-        refresh = quicksettings.draw(pen, engine, quick)
+        refresh = quicksettings.draw(pen, engine)
         with frame.tabs():
             with frame.tab("txt2img"):
                 made = _draw_form(pen, engine, first_run=first_run)
@@ -70,7 +74,7 @@ def build(
             form = pen.form()
             filling = Filling(engine, form)
             with frame.tab("extras"):
-                upscale_tab.draw(engine, save_images=save_images)
+                upscale_tab.draw(engine, batches, saves=saves)
             with frame.tab("image_browser"):
                 library_tab.draw()
             with frame.tab("modelmerger"):
@@ -82,13 +86,15 @@ def build(
             with frame.tab("settings"):
                 own("settings", elem_id="settings")
         pane, said, tools = made.pane, made.pane.said, made.pane.tools
-        kept = keeping.kept(form, [tools.transparency], quick)
-        create = CreateForm(form, made.mode, made.canvas, tools.transparency, tools.mask_details, find_picture)
-        submission = Submission(engine, create, save_images, pane.experiment.plan, start_plan)
+        kept = keeping.kept(form, [tools.transparency], quicksettings.QUICK)
+        create = CreateForm(
+            form, made.mode, made.canvas, tools.transparency, tools.mask_details, find_picture, tools.batch
+        )
+        submission = Submission(engine, create, saves, pane.experiment.plan, start_plan, batches)
         connecting.connect(pane, submission, filling, made.dock.generate, kept)
         stage.connect(made.strip, pane.experiment.face, made.dock.generate, made.dock.interrupt, made.dock.skip)
         dock.connect(made.dock, engine, pen.controls["checkpoint"], pen.controls["vae"])
-        quicksettings.connect(pen, engine, refresh, said, quick)
+        quicksettings.connect(pen, engine, refresh, said)
         own_size.connect(pen, engine, pane.trained)
         models_tab.connect(browser, engine, pen.controls["checkpoint"])
 

@@ -1,7 +1,10 @@
-"""The quick settings in the header: fields that take effect and are remembered as soon as they are changed."""
+"""Checkpoint and VAE in the header: they take effect and are remembered as soon as they are changed.
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+Whatever else the user wants there stands in a panel beside them (`static/quick_panel.js`), drawn when it is opened, so
+that another choice counts at once.
+"""
+
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +21,7 @@ if TYPE_CHECKING:
     from webui.engine.engine import Engine
     from webui.library.library import ModelLibrary
 
-log = logging.getLogger(__name__)
-
 QUICK = ("checkpoint", "vae")  # paths of the fields, in their order on the page
-MOVABLE = ("checkpoint", "vae", "clip_skip", "tiling", "disable_extra_networks")  # may stand here or in the form
 IDS = MappingProxyType({"checkpoint": "setting_sd_model_checkpoint", "vae": "setting_sd_vae"})
 Choices = Callable[["ModelLibrary"], model_choices.Choices]
 FILES: Mapping[str, Choices] = MappingProxyType(
@@ -36,47 +36,30 @@ FILES: Mapping[str, Choices] = MappingProxyType(
 )
 
 
-def usable(fields: Sequence[str]) -> tuple[str, ...]:
-    """Those of the fields that may stand in the header, each once; checkpoint and VAE always do."""
-    found = tuple(dict.fromkeys(name for name in fields if name in MOVABLE))
-    for name in set(fields) - set(found):
-        log.warning("quicksettings: %s cannot stand in the header; these can: %s", name, ", ".join(MOVABLE))
-    return (*(name for name in QUICK if name not in found), *found)
-
-
-def draw(pen: Pen, engine: "Engine", fields: Sequence[str] = QUICK) -> gr.Button:
-    """Draw the row inside the caller's Blocks; returns the button that reads the model folders again.
-
-    Args:
-        fields: the paths of what the row holds.
-    """
+def draw(pen: Pen, engine: "Engine") -> gr.Button:
+    """Draw the row inside the caller's Blocks; returns the button that reads the model folders again."""
     with gr.Row(elem_id="quicksettings"):
-        _draw(pen, engine, fields[0])
+        _draw(pen, engine, QUICK[0])
         refresh = gr.Button("↻", elem_id="refresh_checkpoints", elem_classes="tool", scale=0, min_width=0)
-        for name in fields[1:]:
+        for name in QUICK[1:]:
             _draw(pen, engine, name)
     return refresh
 
 
 def _draw(pen: Pen, engine: "Engine", name: str) -> None:
-    elem_id = IDS.get(name, f"setting_{name.replace('.', '_')}")
-    if name in FILES:
-        pen.choice(name, FILES[name](engine.library), elem_id=elem_id)
-    else:
-        pen.draw(name, info=None, elem_id=elem_id)
+    pen.choice(name, FILES[name](engine.library), elem_id=IDS[name])
 
 
-def connect(pen: Pen, engine: "Engine", refresh: gr.Button, said: Component, fields: Sequence[str] = QUICK) -> None:
+def connect(pen: Pen, engine: "Engine", refresh: gr.Button, said: Component) -> None:
     """Remember every change as a starting value, and let the button look for new files.
 
     Args:
         said: the hidden box of `saying`.
     """
-    for name in fields:
+    for name in QUICK:
         control: Any = pen.controls[name]
-        changed = control.release if isinstance(control, gr.Slider) else control.input
         done = bind(
-            changed, _remembering(engine, name), [control], [said], preprocess=False, trigger_mode="always_last"
+            control.input, _remembering(engine, name), [control], [said], preprocess=False, trigger_mode="always_last"
         )
         saying.tell(done, said)
 

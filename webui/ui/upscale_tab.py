@@ -1,7 +1,7 @@
 """The tab Upscale: enlarge one picture or several. `upscale.js` draws it; the work is a job like any other."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,11 @@ from webui.domain.images import Picture, safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.upscale import MAX_PICTURES, PLAIN_UPSCALERS, Upscale
 from webui.domain.visitor import owner_of
+from webui.engine.batch_door import BatchDoor, stand_in
 from webui.extension_api.hints import hint
 from webui.output.metadata import read_text
 from webui.ui import forms
+from webui.ui.create import batch_section
 from webui.ui.events import bind
 from webui.ui.forms_of_extensions.drawn_form import DrawnForm, drawn_form
 from webui.ui.forms_of_extensions.extension_sections import form_of
@@ -56,7 +58,7 @@ def form() -> DrawnForm:
     return drawn_form({"properties": drawn}, title="Upscale")
 
 
-def draw(engine: "Engine", *, save_images: bool) -> None:
+def draw(engine: "Engine", batches: BatchDoor, *, saves: Callable[[], bool]) -> None:
     """Draw the tab inside the caller's gr.Tab."""
     drawn = form()
     infos = [info for info in engine.extensions.infos if info.state == "ok" and info.options and info.dialect.extras]
@@ -68,9 +70,16 @@ def draw(engine: "Engine", *, save_images: bool) -> None:
     told = gr.JSON(visible="hidden", elem_id="extras_told")
 
     def start(value: Any, sender: gr.Request) -> dict[str, str]:
+        owner = owner_of(sender)
         try:
+            if isinstance(value, Mapping) and isinstance(folder := value.get("batch"), Mapping):
+                options, _ = batch_section.read(folder)
+                sent = batch_section.read({"pictures": value.get("pictures")})[1]
+                template = request_of(value, drawn, infos, stand_in())
+                caller = batch_section.caller_of(sender)
+                return {"batch": batches.start(template, options, sent, caller, save=saves(), owner=owner).id}
             request = request_of(value, drawn, infos)
-            return {"job": engine.submit(request, save=save_images, owner=owner_of(sender)).id}
+            return {"job": engine.submit(request, save=saves(), owner=owner).id}
         except WebuiError as error:
             return {"error": str(error)}
         except Exception as error:
@@ -81,22 +90,28 @@ def draw(engine: "Engine", *, save_images: bool) -> None:
     bind(started.start, start, [tab], [told]).then(None, [told], None, js=SAY)
 
 
-def request_of(value: Any, drawn: DrawnForm, infos: Sequence[ExtensionInfo] = ()) -> GenerationRequest:
+def request_of(
+    value: Any,
+    drawn: DrawnForm,
+    infos: Sequence[ExtensionInfo] = (),
+    stand_in: Picture | None = None,
+) -> GenerationRequest:
     """The job that the tab shows.
 
     Args:
         value: of the component: `pictures`, uploaded files; `options`, and `extensions` by name.
         infos: extensions that may work on the pictures.
+        stand_in: the one picture of the job, instead of those that were uploaded.
 
     Raises:
         BadRequestError: naming the field, or the picture.
     """
     told = value if isinstance(value, Mapping) else {}
     files = [one.get("path") for one in told.get("pictures") or () if isinstance(one, Mapping)]
-    if not files:
+    if not files and stand_in is None:
         raise BadRequestError("image", "choose a picture first")
-    pictures, texts = [], []
-    for path in files:
+    pictures, texts = ([], []) if stand_in is None else ([stand_in], [""])
+    for path in files if stand_in is None else ():
         try:
             opened = safe_open(Path(str(path)))
             pictures.append(Picture.of(opened, clear=True))

@@ -30,7 +30,7 @@ def submission(engine: FakeEngine) -> Submission:
         tools = settings_pane.draw(pen)
         mode, canvas = gr.Textbox("txt2img"), gr.JSON(None)
     create = CreateForm(pen.form(), mode, canvas, tools.transparency, tools.mask_details)
-    return Submission(engine, create, save_images=True)
+    return Submission(engine, create, lambda: True)
 
 
 def pressed(submission: Submission, **changes: Any) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def test_a_picture_in_view_is_enlarged_with_the_options_of_the_form(
     controls = create.form.controls
     values |= {controls["task.hires.scale"]: 1.5, controls["n_iter"]: 4, create.mode: "inpaint", controls["steps"]: 1}
     text = "a\nSteps: 3, Sampler: Euler, Seed: 77, Variation seed: 8, Variation seed strength: 0.5, Size: 96x64"
-    said = json.loads(asyncio.run(Submission(engine, create, True).enlarge(values, "job/0", text)))
+    said = json.loads(asyncio.run(Submission(engine, create, lambda: True).enlarge(values, "job/0", text)))
     job = engine.job(said["job"])
     assert job is not None
     task = job.work.task

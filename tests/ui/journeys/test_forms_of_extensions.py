@@ -127,6 +127,18 @@ def form_of(page: Page, extension: str) -> str:
     return f"#txt2img_extension_{extension}_options"
 
 
+def test_extensions_that_are_off_ask_the_server_nothing(page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/extensions/" in request.url else None)
+    page.reload()
+    expect(page.locator(CHECKPOINT)).to_have_value(MINI, timeout=WAIT)
+    expect(page.locator("#txt2img_extension_controlnet_options .declared")).to_be_attached()
+    page.wait_for_timeout(1500)  # longer than a form waits before it looks what it lacks
+    assert asked == []
+    switch_on(page, "controlnet")
+    eventually(page, lambda: len(asked) > 0)
+
+
 def test_i_load_a_picture_see_its_map_and_one_switch_lets_it_guide_mine(
     page: Page, program: Program, tmp_path: Path
 ) -> None:

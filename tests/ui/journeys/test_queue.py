@@ -1,12 +1,15 @@
 """What a person does with the queue, in a real browser: wait, change one's mind, share the machine with others."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.ui.driving import WAIT, eventually, generate
 from tests.ui.fakes import FakeEngine
+from tests.ui.journeys.test_form import OPEN, box
 from tests.ui.journeys.test_stage import expect_made, picture, pill, send, thumbs
 
 
@@ -165,3 +168,28 @@ def test_i_edit_a_job_that_waits_and_it_leaves_the_queue(page: Page) -> None:
     page.get_by_role("button", name="Edit: two").click()
     expect(jobs(page)).to_have_count(2)
     expect(page.locator("#txt2img_prompt textarea")).to_have_value("two")
+
+
+def test_what_i_edit_comes_back_with_its_number_and_its_picture(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 96), (200, 30, 30)).save(tmp_path / "picture.png")
+    generate(page, "one")
+    expect(pill(page)).to_contain_text("Sampling")
+    page.get_by_role("tab", name="img2img").click()
+    page.evaluate(OPEN, [*(tmp_path / "picture.png").read_bytes()])
+    page.wait_for_function("window.webui.canvas.size()?.height === 96")
+    box(page, "txt2img_batch_count").fill("3")
+    box(page, "txt2img_batch_size").fill("2")
+    generate(page, "two")
+    expect(jobs(page).filter(has_text="two")).to_have_count(1)
+    Image.new("RGB", (32, 32)).save(tmp_path / "other.png")
+    page.evaluate(OPEN, [*(tmp_path / "other.png").read_bytes()])
+    page.wait_for_function("window.webui.canvas.size()?.height === 32")
+    box(page, "txt2img_batch_count").fill("1")
+    box(page, "txt2img_batch_size").fill("1")
+    page.locator("#txt2img_queue .open").click()
+    page.get_by_role("button", name="Edit: two").click()
+    expect(jobs(page).filter(has_text="two")).to_have_count(0)
+    expect(box(page, "txt2img_batch_count")).to_have_value("3")
+    expect(box(page, "txt2img_batch_size")).to_have_value("2")
+    page.wait_for_function("window.webui.canvas.size()?.height === 96")
+    engine.step_seconds = 0

@@ -190,3 +190,29 @@ def test_a_folder_without_checkpoints_says_so_and_goes_on_saying_it(settings: Pa
     expect(settings.locator("#first_run")).to_contain_text("Stable-diffusion")
     settings.wait_for_timeout(1500)
     expect(settings.get_by_role("heading", name="There is no checkpoint yet.")).to_be_visible()
+
+
+def test_i_put_settings_into_the_header_and_what_i_change_there_counts_at_once(
+    settings: Page, preferences: Preferences, engine: FakeEngine
+) -> None:
+    box = row(settings, "quicksettings").locator("textarea")
+    box.fill("checkpoint\nvae\nsave_images\nimage_format\nclip_skip\nnonsense")
+    box.blur()
+    eventually(settings, lambda: "image_format" in preferences.running.quicksettings)
+    settings.get_by_role("tab", name="txt2img").click()
+    settings.get_by_role("button", name="Quick settings").click()
+    panel = settings.get_by_role("dialog", name="Quick settings")
+    expect(panel).to_contain_text("nonsense is neither a setting nor a field of the form")
+    panel.get_by_role("switch", name="Save pictures").click()
+    eventually(settings, lambda: not preferences.running.save_images)
+    panel.get_by_role("radio", name="webp").click()
+    eventually(settings, lambda: preferences.running.image_format == "webp")
+    panel.get_by_role("spinbutton", name="Clip skip").fill("2")
+    panel.get_by_role("spinbutton", name="Clip skip").blur()
+    settings.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    settings.locator("#txt2img_prompt textarea").fill("a hat")
+    settings.locator("#txt2img_generate").click()
+    eventually(settings, lambda: len(engine.asked) == 1)
+    assert not engine.last.job.save
+    assert engine.asked[0].clip_skip == 2

@@ -33,7 +33,8 @@ from webui.api.page.viewer import Viewer
 from webui.domain.errors import WebuiError
 from webui.domain.extensions import ActionCall
 from webui.engine.engine import Engine
-from webui.engine.experimenting import ExperimentProgress, ExperimentWork
+from webui.engine.experimenting import ExperimentWork
+from webui.engine.one_by_one import ExperimentProgress
 from webui.engine.overview import QueuePause
 from webui.jobs.job import AnyJob
 from webui.jobs.watched import Flag
@@ -192,7 +193,7 @@ class Feed:
             The new pictures, and seconds until there is something to tell that is held back now.
         """
         overview = self._engine.overview
-        now = {job.id: self._seen_now(job) for job in (*overview.line(), *overview.ended(ENDED))}
+        now = {job.id: self._seen_now(job) for job in (*overview.beside(), *overview.line(), *overview.ended(ENDED))}
         before, self._seen = self._seen, now
         new = self._new_pictures(now.values())
         pause, self._pause = self._pause, overview.pause

@@ -11,6 +11,7 @@ from webui.api.page.messages import Message
 from webui.api.parts import Parts
 from webui.domain.errors import WebuiError
 from webui.library.files import FOLDERS, Kind
+from webui.library.fitting import fitting
 from webui.library.found_programs import found_programs, usual_places
 from webui.library.library import ModelLibrary
 from webui.library.machine import this_machine
@@ -36,6 +37,14 @@ class OtherProgram(Message):
     folder: str
 
 
+class FittingSize(Message):
+    """The largest picture of a kind of checkpoint that there is memory for."""
+
+    kind: str
+    width: int
+    height: int
+
+
 class FirstRun(Message):
     """What the page says before the first picture.
 
@@ -44,6 +53,8 @@ class FirstRun(Message):
         miniature: the name of a small one that came with the program, which is used now; "" where another is.
         cards: graphics cards.
         memory: GiB of main memory.
+        card_memory: GiB of the first card; 0 where nobody knows.
+        fits: what there is memory for on the device in use.
         device: the setting: auto, cpu, cuda and so on.
         programs: others that were found; none where the reader may not use their folders.
         used: folders of programs that are used already, to which one can be added.
@@ -54,6 +65,8 @@ class FirstRun(Message):
     cards: tuple[str, ...]
     threads: int
     memory: float
+    card_memory: float
+    fits: tuple[FittingSize, ...]
     device: str
     places: tuple[ModelPlace, ...]
     programs: tuple[OtherProgram, ...]
@@ -72,6 +85,9 @@ def routes(parts: Parts, door: PreferencesDoor) -> APIRouter:
         settings, machine = door.preferences.wanted, this_machine()
         used = settings.use_models_of
         programs = found_programs(usual_places(library.models_dir.absolute().parent), used) if is_local else ()
+        on_card = bool(machine.card_memory) and settings.device != "cpu"
+        is_unknown = bool(machine.cards) and not on_card and settings.device != "cpu"
+        sizes = () if is_unknown else fitting(machine.card_memory if on_card else machine.memory, on_card=on_card)
         usable = [file for file in library.checkpoints() if file.usable]
         return FirstRun(
             checkpoints=len(usable),
@@ -79,6 +95,8 @@ def routes(parts: Parts, door: PreferencesDoor) -> APIRouter:
             cards=machine.cards,
             threads=machine.threads,
             memory=round(machine.memory / 2**30, 1),
+            card_memory=round(machine.card_memory / 2**30, 1),
+            fits=tuple(FittingSize(kind=one.kind, width=one.width, height=one.height) for one in sizes),
             device=settings.device,
             places=tuple(
                 ModelPlace(kind=KINDS[kind], folder=_shown(library.models_dir / FOLDERS[kind][0], is_local))

@@ -17,7 +17,8 @@ from webui.api.page.viewer import NO_JOB, Viewer, listed_job, viewer_of
 from webui.api.parts import Parts
 from webui.domain.errors import WrongStateError
 from webui.domain.extensions import ActionCall
-from webui.engine.experimenting import ExperimentProgress, ExperimentWork
+from webui.engine.experimenting import ExperimentWork
+from webui.engine.one_by_one import ExperimentProgress
 from webui.jobs.job import AnyJob
 
 NOTHING_OWN = "nothing of this browser is running or waiting"
@@ -85,7 +86,7 @@ def _add_of_one_job(router: APIRouter, parts: Parts) -> None:
         """Forget a job that does not run. Its pictures stay in their files."""
         await drain(request)
         job = listed_job(parts, viewer_of(parts, request), job_id)
-        if job.is_light and not isinstance(job.work, ExperimentWork):
+        if job.is_light and not job.kind.listed:
             raise HTTPException(404, NO_JOB)
         await run_in_threadpool(queue.delete, job.id)
         return {}
@@ -115,23 +116,30 @@ def _add_of_ones_own(router: APIRouter, parts: Parts) -> None:
 
     @router.post("/interrupt")
     async def interrupt(request: Request) -> Done:
-        """Stop one's own job that runs, or else take one's newest out of the queue; generating forever ends, too."""
+        """Stop one's own job that runs, or else take one's newest out of the queue.
+
+        Generating forever, experiments and batches of folders end, too.
+        """
         await drain(request)
         viewer = viewer_of(parts, request)
         forever.end(viewer.owner)
-        own = _own(parts, viewer)
+        several, own = _own(parts, viewer)
+        for job in several:
+            await run_in_threadpool(job.cancel)
         running = [job for job in own if job.state == "running"]
         waiting = sorted((job for job in own if job.state == "queued"), key=lambda job: job.created, reverse=True)
-        if not (running or waiting):
+        if not (running or waiting or several):
             raise WrongStateError(NOTHING_OWN)
-        await run_in_threadpool((running or waiting)[0].cancel)
+        for job in (running or waiting)[:1]:
+            await run_in_threadpool(job.cancel)
         return {}
 
     @router.post("/skip")
     async def skip(request: Request) -> Done:
         """End the batch in work of one's own job that runs."""
         await drain(request)
-        running = [job for job in _own(parts, viewer_of(parts, request)) if job.state == "running"]
+        several, own = _own(parts, viewer_of(parts, request))
+        running = [job for job in (*own, *several) if job.state == "running"]
         if not running:
             raise WrongStateError(NOTHING_RUNS)
         await run_in_threadpool(_in_work(parts, running[0]).skip)
@@ -149,8 +157,11 @@ def _add_of_ones_own(router: APIRouter, parts: Parts) -> None:
         return {}
 
 
-def _own(parts: Parts, viewer: Viewer) -> list[AnyJob]:
-    return [job for job in parts.engine.overview.line() if viewer.owns(job.owner)]
+def _own(parts: Parts, viewer: Viewer) -> tuple[list[AnyJob], list[AnyJob]]:
+    """One's own jobs that have others done one after another, and those that wait or run for themselves."""
+    overview = parts.engine.overview
+    several, alone = ([job for job in jobs if viewer.owns(job.owner)] for jobs in (overview.beside(), overview.line()))
+    return several, alone
 
 
 def _in_work(parts: Parts, job: AnyJob) -> AnyJob:

@@ -13,8 +13,10 @@ from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import GenerationResult, JobState, Progress
 from webui.domain.upscale import Upscale
+from webui.engine.batching import BatchResult, BatchWork
 from webui.engine.cell_ledger import CellChange
-from webui.engine.experimenting import ExperimentProgress, ExperimentWork
+from webui.engine.experimenting import ExperimentWork
+from webui.engine.one_by_one import ExperimentProgress
 from webui.experiments.course import Place
 from webui.jobs.job import AnyJob, JobStatus
 
@@ -58,7 +60,7 @@ def row_of(job: AnyJob, now: AnyStatus, *, forever: bool, title: str = "") -> Jo
         mine=False,
         position=now.position if now.state == "queued" else None,
         reason=_reason(now)[:LONGEST_REASON],
-        pictures=len(indices),
+        pictures=_done(job.work, now, len(indices)),
         expected=_expected(job.work, now.progress),
         thumb=_thumb(job, indices),
         created=job.created,
@@ -143,7 +145,7 @@ def progress_of(job: AnyJob, now: AnyStatus, preview: str | None) -> JobProgress
         return JobProgressed(
             id=job.id, fraction=progress.fraction, step=progress.cell.step, steps=progress.cell.steps,
             phase=progress.cell.phase, image=min(progress.count, progress.done + 1), images=progress.count,
-            seconds_left=left, preview=preview,
+            seconds_left=left, preview=None if isinstance(job.work, BatchWork) else preview,
         )  # fmt: skip
     at = progress if isinstance(progress, Progress) else Progress()
     images = _expected(job.work, at)
@@ -160,6 +162,8 @@ def kind_of(work: object) -> str:
         return "experiment"
     if isinstance(work, ActionCall):
         return work.action
+    if isinstance(work, BatchWork):
+        return "batch"
     if not isinstance(work, GenerationRequest):
         return ""
     if isinstance(work.task, Upscale):
@@ -187,6 +191,8 @@ def source_url(job_id: str) -> str:
 
 
 def _prompt(work: object) -> str:
+    if isinstance(work, BatchWork):
+        return work.title
     return " ".join(work.prompt.split()) if isinstance(work, GenerationRequest) else ""
 
 
@@ -199,8 +205,19 @@ def _facts(work: object) -> str:
     return f"{work.width} × {work.height} · {work.steps} steps"
 
 
+def _done(work: object, now: AnyStatus, pictures: int) -> int:
+    """How many pictures a job has, or of how many a batch has seen to it that they are done."""
+    if not isinstance(work, BatchWork):
+        return pictures
+    if isinstance(now.result, BatchResult):
+        return now.result.made
+    return now.progress.done if isinstance(now.progress, ExperimentProgress) else 0
+
+
 def _expected(work: object, progress: object) -> int:
     """How many pictures a job makes: an extension may plan others than its request says."""
+    if isinstance(work, BatchWork):
+        return len(work.pictures)
     if not isinstance(work, GenerationRequest):
         return 0
     if isinstance(progress, Progress) and progress.images:

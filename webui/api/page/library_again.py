@@ -5,6 +5,7 @@ from webui.api.page.library_messages import Again
 from webui.domain.errors import WrongStateError
 from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest, Img2Img
+from webui.domain.result import where_stopped
 from webui.domain.upscale import Upscale
 from webui.gallery.searching import Row
 from webui.output.metadata import read_parameters, read_request
@@ -29,8 +30,16 @@ def made_again(door: LibraryDoor, picture: int, viewer: str | None, owner: str) 
     stored = door.engine.request_of(row.job) if row.job else None
     request = _with_its_task(row, found, stored)
     notices = tuple(one.text for one in read_parameters(image).reading(infos).notices) if stored is None else ()
+    if halted := _where_stopped(door, row):
+        notices = (f"The first was {halted}; this one was made to its end.", *notices)
     job = door.engine.submit(request, save=True, owner=owner)
     return Again(job=job.id, notices=notices)
+
+
+def _where_stopped(door: LibraryDoor, row: Row) -> str:
+    """Where the picture was stopped by the user, as its job tells; "" where it was not."""
+    record = door.engine.queue.record(row.job) if row.job else None
+    return where_stopped(record.notices, row.position) if record is not None else ""
 
 
 def _with_its_task(row: Row, found: GenerationRequest | None, stored: GenerationRequest | None) -> GenerationRequest:

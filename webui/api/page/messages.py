@@ -54,7 +54,8 @@ class JobRow(Message):
     """A job as the list of jobs shows it.
 
     Attributes:
-        kind: `txt2img`, `img2img`, `inpaint`, `extras`, `experiment`, or the name of an action of an extension.
+        kind: `txt2img`, `img2img`, `inpaint`, `extras`, `experiment`, `batch` (whose pictures are jobs of their own,
+            and stand in the list too), or the name of an action of an extension.
         title: the prompt, or what is done.
         facts: the size and so on, in a few words; "" where there is nothing to say.
         mine: whether the reader of the stream has sent it.

@@ -132,7 +132,8 @@ def _connect_filling(drawn: Drawn, filling: Filling) -> None:
         text, only = str(getattr(event, "text", ""))[:LONGEST], getattr(event, "only", None)
         filled = filling.text(text, values[checkpoint], None if only is None else [*map(str, only)])
         told = filled.told if only is not None else (FILLED, *filled.told)
-        return {**filled.updates, drawn.said: saying.notice("\n".join(told))}
+        beside = filling.beside(getattr(event, "beside", None))
+        return {**filled.updates, **beside, drawn.said: saying.notice("\n".join(told))}
 
     ready: Any = drawn.heading
     outputs: list[Component] = [*filling.form.components, drawn.said]

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from gradio.components import Component
+from pydantic import ValidationError
 
 from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest
+from webui.engine.batch_door import templated
+from webui.ui import forms
 from webui.ui.create import canvas
+from webui.ui.create.batch_section import BatchControls
 from webui.ui.create.canvas import SIDES, CanvasValue
 from webui.ui.create.form import Form, validated
-from webui.ui.create.modes import Mode, mode_of
+from webui.ui.create.modes import OF_PICTURES, Mode, mode_of
 
 MAX_BLUR, MAX_TRANSPARENCY = 256, 100
 Values = Mapping[Component, Any]
@@ -38,6 +42,7 @@ class CreateForm:
         canvas: gives what `canvas.read` reads.
         transparency: of the mask that colours make, in percent; it counts while `mask_details` is switched on.
         find_picture: finds the file of a picture by its id.
+        batch: the section that makes a batch of what is sent; None: there is none.
     """
 
     form: Form
@@ -46,11 +51,40 @@ class CreateForm:
     transparency: Component
     mask_details: Component
     find_picture: FindPicture = no_pictures
+    batch: BatchControls | None = None
 
     @property
     def components(self) -> list[Component]:
         """What an event needs as `inputs` for the form to be read."""
-        return [*self.form.components, self.mode, self.canvas, self.transparency]
+        batch = self.batch.components if self.batch else []
+        return [*self.form.components, self.mode, self.canvas, self.transparency, *batch]
+
+    def asks_for_batch(self, values: Values) -> bool:
+        """Whether a press of Generate means many pictures."""
+        return self.batch is not None and mode_of(values[self.mode]) in OF_PICTURES and self.batch.is_on(values)
+
+    def template(self, values: Values, owner: str, *, has_masks: bool) -> GenerationRequest:
+        """What the form asks for with each picture of a batch; another picture stands in for them.
+
+        Args:
+            has_masks: whether the pictures bring masks of their own; else Inpaint uses the one on the canvas for all.
+
+        Raises:
+            BadRequestError: as `read`.
+        """
+        mode = mode_of(values[self.mode])
+        nested = self.form.fields(values, mode)
+        task = {**nested.get("task", {}), "kind": "img2img"}
+        if mode == "inpaint":
+            blur = _span("task.inpainting.mask_blur_x", task["inpainting"]["mask_blur_x"], MAX_BLUR)
+            task["inpainting"] = {**task["inpainting"], "mask_blur_y": blur}
+            if not has_masks:
+                drawn = canvas.read(values[self.canvas], lambda picture: self.find_picture(picture, owner))
+                task["inpainting"]["mask"] = drawn.masked(0, blur)[1]
+        try:
+            return templated({**nested, "task": task})
+        except ValidationError as error:
+            raise forms.bad_request(error) from None
 
     def read(self, values: Values, owner: str = "") -> GenerationRequest:
         """The request that the form shows.

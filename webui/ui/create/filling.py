@@ -1,9 +1,10 @@
 """Fills the form from generation parameters: an infotext of this program or A1111's, or the text of another program."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import gradio as gr
 from gradio.blocks import Block
 
 from webui.domain.parameters.leaves import MISSING, value_at
@@ -17,6 +18,7 @@ from webui.ui.create.form import Form, updated
 if TYPE_CHECKING:
     from webui.engine.engine import Engine
 
+MOST_IMAGES, MOST_STYLES = 1000, 100  # as requests allow
 PROMPTS = ("prompt", "negative_prompt")
 Updates = dict[Block, Any]
 
@@ -68,6 +70,22 @@ class Filling:
         shown, missing = model_choices.as_shown(self.engine.library, request, checkpoint or "")
         is_asked = names is None or "checkpoint" in names
         return Filled(self.form.show(shown, names), (missing,) if missing and is_asked else ())
+
+    def beside(self, values: Any) -> Updates:
+        """Updates for what no text tells of a job: how many pictures, and the styles by their names.
+
+        Args:
+            values: as a browser sent them, by path; what is not of that kind is left out.
+        """
+        told = values if isinstance(values, Mapping) else {}
+        updates: Updates = {}
+        for name in ("batch_size", "n_iter"):
+            number = told.get(name)
+            if isinstance(number, int) and 1 <= number <= MOST_IMAGES:
+                updates[self.form.controls[name]] = updated(self.form.controls[name], number)
+        if isinstance(styles := told.get("styles"), list):
+            updates[self.form.controls["styles"]] = gr.update(value=[str(name) for name in styles[:MOST_STYLES]])
+        return updates
 
     def _names(self, only: Iterable[str] | None) -> tuple[str, ...] | None:
         """The fields of the form that are meant by paths of fields or parts."""

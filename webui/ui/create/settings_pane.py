@@ -11,7 +11,8 @@ import gradio as gr
 from webui.domain.catalog import SAMPLERS, SCHEDULES
 from webui.domain.parameters.pictures import MORE
 from webui.domain.upscale import PLAIN_UPSCALERS
-from webui.ui.create import second_pass
+from webui.ui.create import batch_section, second_pass
+from webui.ui.create.batch_section import BatchControls
 from webui.ui.create.modes import OF_PICTURES, Mode, shown_in
 from webui.ui.create.tools import tool
 from webui.ui.layout import Pen
@@ -50,6 +51,7 @@ class Tools:
     picture_size: gr.Button
     transparency: gr.Slider
     mask_details: gr.Checkbox
+    batch: BatchControls
 
 
 def draw(pen: Pen, extensions: Callable[[Group], bool] = lambda group: False) -> Tools:
@@ -63,6 +65,7 @@ def draw(pen: Pen, extensions: Callable[[Group], bool] = lambda group: False) ->
         ratio, swap, dice, reuse = _size_and_steps(pen)
     composition = heading("Composition")
     measure, transparency, details = _composition(pen)
+    batch = batch_section.draw()
     if not extensions("composition"):
         composition.elem_classes = shown_in(OF_PICTURES)
     heading("Quality")
@@ -74,7 +77,7 @@ def draw(pen: Pen, extensions: Callable[[Group], bool] = lambda group: False) ->
     _expert(pen)
     extensions("expert")
     _others(pen)
-    return Tools(ratio, swap, dice, reuse, again, keep, measure, transparency, details)
+    return Tools(ratio, swap, dice, reuse, again, keep, measure, transparency, details, batch)
 
 
 def heading(text: str) -> gr.HTML:

@@ -1,6 +1,7 @@
 """Generate: the form becomes a job, and nothing is waited for. How it goes on is told by the page's event stream."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,8 +17,10 @@ from webui.domain.images import Picture, safe_open
 from webui.domain.parameters.table import HIRES
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.visitor import owner_of
+from webui.engine.batch_door import BatchDoor
+from webui.engine.folder_access import Caller
 from webui.output.parse import parse, read_fields
-from webui.ui.create import saying
+from webui.ui.create import batch_section, saying
 from webui.ui.create.creation import CreateForm, Values
 from webui.ui.create.form import validated
 from webui.ui.create.plan_start import start_plan
@@ -46,9 +49,10 @@ class Submission:
 
     engine: "Engine"
     create: CreateForm
-    save_images: bool
+    saves: Callable[[], bool]
     plan: Component | None = None
     begin: StartPlan | None = None
+    batches: BatchDoor | None = None
 
     @property
     def components(self) -> list[Component]:
@@ -60,6 +64,8 @@ class Submission:
         owner = owner_of(sender)
         plan = str(values.get(self.plan) or "") if self.plan is not None else ""
         try:
+            if self.create.asks_for_batch(values):
+                return await asyncio.to_thread(self._begin_batch, values, owner, batch_section.caller_of(sender))
             request = await asyncio.to_thread(self.create.read, values, owner)
             job_id = await asyncio.to_thread(self._start, plan, request, owner)
         except WebuiError as error:
@@ -69,8 +75,17 @@ class Submission:
     def _start(self, plan: str, request: GenerationRequest, owner: str) -> str:
         if plan:
             begin = self.begin or partial(start_plan, self.engine)
-            return begin(plan, request, save=self.save_images, owner=owner)
-        return self.engine.submit(request, save=self.save_images, owner=owner).id
+            return begin(plan, request, save=self.saves(), owner=owner)
+        return self.engine.submit(request, save=self.saves(), owner=owner).id
+
+    def _begin_batch(self, values: Values, owner: str, caller: Caller) -> str:
+        if self.batches is None or self.create.batch is None:
+            raise BadRequestError("batch", "cannot be done here")
+        options, sent = batch_section.read(values[self.create.batch.pictures])
+        has_masks = bool(options.mask_folder or sent.masks)
+        template = self.create.template(values, owner, has_masks=has_masks)
+        job = self.batches.start(template, options, sent, caller, save=self.saves(), owner=owner)
+        return saying.sent(job.id)
 
     async def enlarge(self, values: Values, picture: str, text: str, sender: gr.Request | None = None) -> str:
         """Queue hires fix on a picture that is there, with the options that the form shows. Answers as `submit` does.
@@ -82,7 +97,7 @@ class Submission:
         owner = owner_of(sender)
         try:
             request = await asyncio.to_thread(self._enlarging, values, picture, text, owner)
-            job = await asyncio.to_thread(self.engine.submit, request, save=self.save_images, owner=owner)
+            job = await asyncio.to_thread(self.engine.submit, request, save=self.saves(), owner=owner)
         except WebuiError as error:
             return self.told(error)
         return saying.sent(job.id)

@@ -5,7 +5,7 @@ import { t } from "./language.js";
 import { promptOf } from "./store.js";
 
 /** @typedef {import("./store.js").Picture} Picture */
-/** @typedef {{picture: Picture|null, preview: string|null}} Cell */
+/** @typedef {{picture: Picture|null, preview: string|null, extra?: string}} Cell `extra` is the address of what an extension made beside them */
 
 const GAP = 8; // CSS pixels
 const MARGIN = 12;
@@ -47,8 +47,9 @@ export class BatchGrid {
     box.setAttribute("aria-label", t("Pictures of this job"));
     box.addEventListener("click", (event) => {
       const cell = event.target.closest(".cell");
-      const picture = cell && this.#cells[[...box.children].indexOf(cell)]?.picture;
-      if (picture) enlarge(picture);
+      const chosen = cell && this.#cells[[...box.children].indexOf(cell)];
+      if (chosen?.picture) enlarge(chosen.picture);
+      else if (chosen?.extra) window.open(this.address(chosen.extra), "_blank", "noopener");
     });
     new ResizeObserver(() => this.#arrange()).observe(box);
   }
@@ -65,16 +66,18 @@ export class BatchGrid {
     if (!isArranged) this.#arrange();
   }
 
-  #fill(node, { picture, preview }, index, marked) {
+  #fill(node, { picture, preview, extra = "" }, index, marked) {
     const image = node.firstChild;
-    const url = picture ? this.address(picture.url) : preview ? this.address(preview) : "";
+    const path = picture?.url || extra || preview;
+    const url = path ? this.address(path) : "";
     image.hidden = !url;
     image.alt = picture ? promptOf(picture.text) : "";
     if (url && image.getAttribute("src") !== url) image.src = url;
     node.classList.toggle("live", !picture && preview !== null);
-    node.disabled = !picture;
+    node.disabled = !picture && !extra;
+    node.classList.toggle("extra", extra !== "");
     node.toggleAttribute("aria-current", picture !== null && picture.id === marked);
-    node.setAttribute("aria-label", picture ? t("Picture {n}, seed {seed}", { n: index + 1, seed: picture.seed }) : t("Picture {n}, not made yet", { n: index + 1 })); // prettier-ignore
+    node.setAttribute("aria-label", picture ? t("Picture {n}, seed {seed}", { n: index + 1, seed: picture.seed }) : extra ? t("Map {n} of an extension", { n: index + 1 }) : t("Picture {n}, not made yet", { n: index + 1 })); // prettier-ignore
   }
 
   #arrange() {

@@ -7,7 +7,7 @@
  * | `picture:send` | `{picture, to, what?}`, `to` is img2img, inpaint, sketch, upscale, controlnet or pnginfo | the receiver loads it and opens its tab |
  * | `picture:shown` | `{picture or null}`: the stage shows another one | history, form |
  * | `picture:compare` | `{picture}` | the stage compares its own with it |
- * | `form:fill` | `{text, only?}`: generation parameters; field paths | the form |
+ * | `form:fill` | `{text, only?, beside?}`: generation parameters; field paths; values that no text tells, by path | the form |
  * | `form:enlarge` | `{picture}` | the form: hires fix on this picture |
  * | `prompt:changed` | `{prompt, negative}` | whoever shows what the prompt uses |
  * | `prompt:insert` | `{text, which?}` | the prompt |
@@ -23,7 +23,7 @@
  * | `files:changed` | `{}`: model files were made or looked for | lists of files |
  * | `checkpoint:changed` | `{}`: another checkpoint is chosen above the page | forms that depend on it |
  * | `checkpoint:use` | `{name}` | the checkpoint above the page |
- * | `upscale:answer` | `{job}` or `{error}` | the tab Upscale |
+ * | `upscale:answer` | `{job}`, `{batch}` or `{error}` | the tab Upscale |
  * | `job:follow` | `{}`: show the running job again | the stage |
  * | `queue:open` | `{from?, id?}`: the element that gets the focus back; the row to choose | the opened queue, which closes when it is open |
  * | `queue:opened` | `{isOpen}` | the strip |
@@ -32,6 +32,7 @@
  * | `experiment:fill` | `{plan}`, as it was sent | the plan in the left pane |
  * | `experiment:turn` | `{isOpen}` | the left pane shows form or experiment |
  * | `plot:open` | `{id, picture?}`: what is shown where the plot is gone | the sheet shows a plot |
+ * | `setting:changed` | `{setting, row}`: as the server has it now; the row that changed it | the tab Settings |
  * | `library:show` | `{picture}` | the library finds it |
  *
  * @typedef {{id: string, job: string, index: number, url: string, thumb: string, width: number, height: number,

@@ -12,7 +12,7 @@ import { FrameHandles } from "./canvas_handles.js";
 import { History } from "./canvas_history.js";
 import { Keeper, kept } from "./canvas_kept.js";
 import { FramePanel, OptionsPanel } from "./canvas_panel.js";
-import { MARGIN } from "./canvas_plane.js";
+import { MARGIN } from "./zoom_arithmetic.js";
 import { remember, remembered } from "./canvas_settings.js";
 import { Unreadable, ofFile, ofPicture, resized } from "./canvas_source.js";
 import { colourOf } from "./canvas_surface.js";

@@ -1,6 +1,6 @@
 // Mouse, pen, fingers and wheel over the canvas, told apart: painting, moving the picture, zooming.
 
-import { wheelFactor } from "./canvas_plane.js";
+import { wheelFactor } from "./zoom_arithmetic.js";
 
 /**
  * @typedef {object} Heard what the gestures call; points are in CSS pixels from the view's upper left corner

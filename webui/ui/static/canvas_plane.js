@@ -3,10 +3,7 @@
  * elements by it. Points of the view are in CSS pixels from its upper left corner, those of the picture in its pixels.
  */
 
-export const MARGIN = 12; // CSS pixels that stay free around a picture that is fitted
-const LARGEST_FIT = 8; // small pictures are not blown up further than this
-const SMALLEST = 0.02;
-const LARGEST = 32;
+import { MARGIN, fitted, zoomedAround } from "./zoom_arithmetic.js";
 
 export class Plane {
   constructor() {
@@ -24,7 +21,7 @@ export class Plane {
    */
   get fitted() {
     const { view, content, reserved } = this;
-    const room = (free) => Math.min(Math.max(1, view.width - free.x) / content.width, Math.max(1, view.height - free.y) / content.height, LARGEST_FIT);
+    const room = (free) => fitted({ width: Math.max(1, view.width - free.x), height: Math.max(1, view.height - free.y) }, content);
     const besides = (scale) => ({ x: (view.width - content.width * scale) / 2, y: (view.height - content.height * scale) / 2 });
     const covered = (scale) => {
       const { x, y } = besides(scale);
@@ -73,10 +70,8 @@ export class Plane {
   zoomBy(factor, x = this.view.width / 2, y = this.view.height / 2) {
     const old = this.scale;
     const from = this.zoom ? this : this.fitted;
-    const zoom = Math.min(LARGEST, Math.max(SMALLEST, old * factor));
-    const [px, py] = [x - this.view.width / 2, y - this.view.height / 2];
-    const ratio = zoom / old;
-    Object.assign(this, { zoom, x: px - (px - from.x) * ratio, y: py - (py - from.y) * ratio });
+    const at = { x: x - this.view.width / 2, y: y - this.view.height / 2 };
+    Object.assign(this, zoomedAround(from, old, old * factor, at));
   }
 
   /** One pixel of the picture on one of the screen. */
@@ -103,13 +98,4 @@ export class Plane {
     this.x += before.x - after.x;
     this.y += before.y - after.y;
   }
-}
-
-/**
- * What a wheel event asks for: a factor of the scale. Pinching on a touch pad arrives as a wheel with Ctrl, in smaller
- * numbers.
- */
-export function wheelFactor(event) {
-  const lines = event.deltaMode === 1 ? 16 : 1; // Firefox may count lines
-  return Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.0015));
 }

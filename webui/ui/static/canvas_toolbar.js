@@ -1,9 +1,11 @@
 // The bar beside the canvas: tools, size of the brush, undo, what is done to the whole layer. One stop of the Tab key;
 // arrow keys go from button to button.
 
-import { el } from "./kit.js";
+import { el, icon } from "./kit.js";
 import { t } from "./language.js";
-import { drawing } from "./canvas_icons.js";
+
+// Names of the page's drawings for commands that are called otherwise.
+const DRAWN_AS = Object.freeze({ options: "layers", open: "folder", flip: "compare" });
 
 export const SIZES = Object.freeze({ least: 2, most: 300 }); // pixels of the picture
 
@@ -51,7 +53,7 @@ export class Toolbar {
 
   #button(name, words, key, commands) {
     const hint = key ? `${words} (${key})` : words;
-    const button = el("button", { type: "button", class: `canvas-${name}-button`, "aria-label": words, title: hint, tabindex: "-1" }, drawing(name));
+    const button = el("button", { type: "button", class: `canvas-${name}-button`, "aria-label": words, title: hint, tabindex: "-1" }, icon(DRAWN_AS[name] ?? name));
     if (key) button.setAttribute("aria-keyshortcuts", key.replace("Ctrl", "Control"));
     button.addEventListener("click", () => commands[name]());
     button.addEventListener("focus", () => this.#rove(button));

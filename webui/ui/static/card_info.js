@@ -1,6 +1,7 @@
 // What is known of one model file, in a dialog: its trigger words to put into the prompt, the user's notes, its metadata,
 // and the picture that its card shows.
 
+import { blankPicture } from "./blank_picture.js";
 import { say } from "./bus.js";
 import { el, openDialog, t } from "./kit.js";
 import { ask, send } from "./page_requests.js";
@@ -26,7 +27,7 @@ const addressOf = (card) => `networks/${card.kind}/${card.id}`;
 function fill(body, details, about) {
   const picture = details.thumb
     ? el("img", { class: "card-picture", src: window.webui.base + details.thumb, alt: t("Preview of {name}", { name: details.name }) })
-    : el("div", { class: "card-picture card-blank" }, details.name.slice(0, 1));
+    : blankPicture(details.name, details.base ?? "", "card-picture card-blank");
   const status = el("p", { class: "card-status", role: "status" });
   body.replaceChildren(
     el("div", { class: "card-side" }, picture, facts(details), previewButton(details, status, about)),

@@ -1,6 +1,7 @@
 // Cards: model files to be chosen, with their picture and facts, and choices that need a diagram and a sentence.
 
 import { el, openDialog, t } from "./kit.js";
+import { blankPicture } from "./blank_picture.js";
 import { applies, line } from "./declared_state.js";
 import { files } from "./extension_actions.js";
 
@@ -15,11 +16,12 @@ export function facts(/** @type {*} */ file) {
   return [file.family, file.size, file.numbers].filter(Boolean).join(" · ");
 }
 
-/** The picture of a file; a grey square where there is none. */
+/** The picture of a file; what stands for it where there is none. */
 export function pictureOfFile(/** @type {*} */ file) {
-  if (!file?.thumb) return el("span", { class: "no-picture" });
+  const blank = () => (file ? blankPicture(file.stem ?? file.name, file.family ?? "", "no-picture") : el("span", { class: "no-picture" }));
+  if (!file?.thumb) return blank();
   const image = el("img", { src: file.thumb, alt: "", loading: "lazy" });
-  image.addEventListener("error", () => image.replaceWith(el("span", { class: "no-picture" })));
+  image.addEventListener("error", () => image.replaceWith(blank()));
   return image;
 }
 

@@ -21,7 +21,8 @@ export function mount({ element, props, watch, upload }) {
   const state = new FormState(drawn, props.value ?? {});
   const section = /** @type {HTMLElement|null} */ (element.closest(".section"));
   const sectionSwitch = () => /** @type {HTMLInputElement|null} */ (section?.querySelector(".head input[type=checkbox]") ?? null);
-  const isUsed = () => sectionSwitch()?.checked ?? true;
+  // Gradio may draw the switch after the form: until it is there, the part counts as off
+  const isUsed = () => (section ? (sectionSwitch()?.checked ?? false) : true);
   const failed = (/** @type {string} */ text) => say("notice", { kind: "error", text });
   const scope = new Scope(state, [], state.fields, { elemId: props.place, hints: drawn, isWide: false, upload, failed });
   /** @type {import("./form_body.js").Body|null} */
@@ -101,8 +102,7 @@ export function mount({ element, props, watch, upload }) {
   draw(); // nothing is published before something changes, so that a kept form finds the usual values
   sum();
   // Python and kept forms switch a section on without an event of the page
-  const box = sectionSwitch();
-  if (box) new MutationObserver(draw).observe(section, { subtree: true, attributeFilter: ["aria-checked", "class"] });
+  if (section) new MutationObserver(draw).observe(section, { subtree: true, childList: true, attributeFilter: ["aria-checked", "class"] });
 }
 
 /** Put a picture that was sent here into the first unit without one, or into the first field for one. */

@@ -2,6 +2,7 @@
 // into the prompt or takes it out; a checkpoint or a VAE is chosen. The chips show what the prompt uses.
 
 import { hear, say } from "./bus.js";
+import { blankPicture } from "./blank_picture.js";
 import { CardGrid } from "./card_grid.js";
 import { showCard } from "./card_info.js";
 import { Chips } from "./chips.js";
@@ -186,7 +187,7 @@ class Drawer {
     if (!card) return node;
     node.dataset.id = card.id;
     const press = el("button", { type: "button", class: "card-use", title: card.description ? `${card.file}\n${card.description}` : card.file, onclick: () => this.use(card) },
-      card.thumb ? el("img", { src: window.webui.base + card.thumb, alt: "", loading: "lazy", draggable: "false" }) : el("span", { class: "card-blank", "aria-hidden": "true" }, card.name.slice(0, 1)),
+      card.thumb ? el("img", { src: window.webui.base + card.thumb, alt: "", loading: "lazy", draggable: "false" }) : blankPicture(card.name, card.base),
       el("b", {}, card.name), el("small", {}, card.base));
     const about = iconButton("info", t("About {name}", { name: card.name }), { class: "icon-button card-about", onclick: () => this.about(card) });
     node.append(press, about);

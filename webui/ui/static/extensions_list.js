@@ -16,6 +16,7 @@ import { permissionsIn, Plan } from "./extension_plan.js";
  * @property {string} error
  * @property {string} traceback
  * @property {string} notice
+ * @property {number|null} seconds what its hooks took in the latest job that called them
  */
 
 const ADDRESS = /^(https?:\/\/|git@|[/~.]|[A-Za-z]:[\\/])|\.zip$/;
@@ -79,10 +80,22 @@ export function mount({ element, props }) {
       "article",
       { class: `x-row ${one.state}`, id: `extension_row_${one.name}` },
       el("div", { class: "x-what" }, el("h3", {}, one.title), el("small", {}, one.version), el("p", {}, t(one.description)), place && el("p", { class: "x-place" }, place)),
+      cost(one),
       el("div", { class: "x-may" }, ...permissionsIn(one.permissions)),
       el("div", { class: "x-acts" }, ...acts.filter(Boolean), el("label", { class: "toggle" }, box)),
       one.error || one.notice ? problem(one) : null,
     );
+  };
+  // What it takes in a job, with a bar relative to the dearest.
+  const cost = (/** @type {Row} */ one) => {
+    const most = Math.max(...all.map((other) => other.seconds ?? 0));
+    const node = el("div", { class: "x-cost" }, one.seconds === null || one.seconds === undefined ? "" : t("{n} s a job", { n: one.seconds < 0.1 ? "< 0.1" : one.seconds.toFixed(1) }));
+    if (one.seconds && most) {
+      const bar = el("i", { "aria-hidden": "true" });
+      bar.style.setProperty("--share", `${(100 * one.seconds) / most}%`);
+      node.append(bar);
+    }
+    return node;
   };
   const problem = (/** @type {Row} */ one) => {
     const place = /File "[^"]*?([^"/\\]+)", line (\d+)(?![\s\S]*File ")/.exec(one.traceback);

@@ -11,7 +11,8 @@ const PROMPTS = [
 ];
 
 /**
- * @typedef {{checkpoints: number, miniature: string, cards: string[], threads: number, memory: number, device: string,
+ * @typedef {{checkpoints: number, miniature: string, cards: string[], threads: number, memory: number, card_memory: number,
+ *   fits: {kind: string, width: number, height: number}[], device: string,
  *   places: {kind: string, folder: string}[], programs: {name: string, folder: string}[], used: string[]}} Facts
  */
 
@@ -65,7 +66,10 @@ function begin(prompt) {
 function table(facts) {
   const processor = t("CPU with {n} threads, {memory} GB of memory", { n: facts.threads, memory: facts.memory });
   const isCard = facts.cards.length && facts.device !== "cpu";
-  const rows = [[t("Device"), isCard ? facts.cards.join(", ") : processor], ...facts.places.map((place) => [t(place.kind), el("code", {}, place.folder)])];
+  const card = facts.card_memory ? t("{name}, {memory} GB", { name: facts.cards.join(", "), memory: facts.card_memory }) : facts.cards.join(", ");
+  const sizes = facts.fits.map((one) => t("{kind} up to about {width} × {height}", { ...one })).join(" · ");
+  const fits = sizes || t("Little memory: only small checkpoints fit.");
+  const rows = [[t("Device"), isCard ? card : processor], ...(!isCard || facts.card_memory ? [[t("What fits"), fits]] : []), ...facts.places.map((place) => [t(place.kind), el("code", {}, place.folder)])];
   return el("dl", {}, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", { translate: "no" }, value)]));
 }
 

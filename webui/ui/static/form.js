@@ -168,7 +168,7 @@ class Form {
   listen() {
     hear("picture:shown", ({ picture }) => { this.#picture = picture; });
     hear("form:enlarge", ({ picture }) => this.trigger("enlarge", { picture: picture.id, text: picture.text }));
-    hear("form:fill", ({ text, only = null }) => this.trigger("fill", { text, only }));
+    hear("form:fill", ({ text, only = null, beside = null }) => this.trigger("fill", { text, only, beside }));
     hear("picture:send", ({ picture, to }) => ["img2img", "inpaint", "sketch"].includes(to) && sizeOf(picture));
     action("undo_form", () => this.trigger("undo"));
     action("redo_form", () => this.trigger("redo"));

@@ -3,6 +3,7 @@ import { hear } from "./bus.js";
 import { action, showKeys } from "./keys.js";
 import { el, icon, iconButton } from "./kit.js";
 import { t } from "./language.js";
+import { quickSettings } from "./quick_panel.js";
 
 export function mount({ element }) {
   const sheet = iconButton("sliders", t("Settings of the picture"), { class: "icon-button sheet-button", "aria-expanded": "false" });
@@ -10,7 +11,7 @@ export function mount({ element }) {
   const keys = iconButton("keys", t("Keys (?)"), { class: "icon-button keys-button" });
   element.append(
     el("h1", { class: "brand" }, icon("brand"), el("span", { class: "unseen" }, "Stable Diffusion")),
-    el("div", { class: "ends" }, sheet, keys, theme),
+    el("div", { class: "ends" }, sheet, ...quickSettings(), keys, theme),
   );
   theme.addEventListener("click", () => window.webui.setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
   keys.addEventListener("click", showKeys);

@@ -1,24 +1,20 @@
 // A plane that is moved and scaled inside a view, and the gestures that do it. The arithmetic is pure; the page tests it.
 
+import { LIMITS, MARGIN, clamp, fitted, wheelFactor, zoomedAround } from "./zoom_arithmetic.js";
+
+export { LIMITS };
+
 /** @typedef {{width: number, height: number}} Size */
 /** @typedef {{zoom: number|null, x: number, y: number}} Place zoom in CSS pixels per picture pixel, null: fitted;
  *  x and y are how far the plane's middle is from the view's middle, in CSS pixels */
 /** @typedef {{left: number, top: number, width: number, height: number, zoom: number}} Box */
 
 export const FITTED = Object.freeze({ zoom: null, x: 0, y: 0 });
-export const LIMITS = Object.freeze({ least: 0.02, most: 32 });
-const MARGIN = 12; // CSS pixels around a fitted picture
-const MOST_FITTED = 8; // a fitted picture is not enlarged more than this
 const HOLD = 48; // CSS pixels of the picture that stay in view
-
-const clamp = (low, value, high) => Math.min(high, Math.max(low, value));
 
 /** The zoom at which the picture fits. @param {Size} view @param {Size} size */
 export const fit = (view, size, margin = MARGIN) =>
-  Math.max(
-    Math.min((view.width - 2 * margin) / size.width, (view.height - 2 * margin) / size.height, MOST_FITTED),
-    LIMITS.least,
-  );
+  Math.max(fitted({ width: view.width - 2 * margin, height: view.height - 2 * margin }, size), LIMITS.least);
 
 /** Where the picture is. @param {Place} place @param {Size} view @param {Size} size @returns {Box} */
 export const boxOf = (place, view, size, margin = MARGIN) => {
@@ -48,10 +44,8 @@ export const held = (place, view, size) => {
  */
 export const zoomedTo = (place, zoom, at, view, size, margin = MARGIN) => {
   const old = boxOf(place, view, size, margin).zoom;
-  const next = clamp(LIMITS.least, zoom, LIMITS.most);
-  const [x, y] = place.zoom === null ? [0, 0] : [place.x, place.y];
-  const ratio = next / old;
-  return held({ zoom: next, x: at.x - (at.x - x) * ratio, y: at.y - (at.y - y) * ratio }, view, size);
+  const shift = place.zoom === null ? { x: 0, y: 0 } : place;
+  return held(zoomedAround(shift, old, zoom, at), view, size);
 };
 
 /**
@@ -79,8 +73,7 @@ export const listen = (view, actions, ignored) => {
     (event) => {
       if (isIgnored(event)) return;
       event.preventDefault();
-      const pixels = event.deltaY * (event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 400 : 1);
-      actions.zoomBy(Math.exp(-pixels * (event.ctrlKey ? 0.01 : 0.0015)), fromMiddle(event));
+      actions.zoomBy(wheelFactor(event), fromMiddle(event));
     },
     { passive: false },
   );

@@ -1,7 +1,7 @@
 // Progress in words: what the pill over the picture says, what a screen reader is told, what the tab's title holds.
 
 import { t } from "./language.js";
-import { running, waiting } from "./store.js";
+import { running, runningBatch, waiting } from "./store.js";
 
 /** @typedef {import("./store.js").State} State */
 /** @typedef {import("./store.js").Progress} Progress */
@@ -47,6 +47,12 @@ export const waitingWords = (before) => {
   return t("Waiting, {n} before it", { n: before });
 };
 
+/** How far a batch of this browser is, or "". @param {State} state */
+export const batchWords = (state) => {
+  const batch = runningBatch(state);
+  return batch ? t("{n} of {all} pictures", { n: batch.pictures, all: batch.expected }) : "";
+};
+
 /**
  * What the pill says.
  *
@@ -56,8 +62,9 @@ export const waitingWords = (before) => {
 export const pillWords = (state, link) => {
   if (link === "lost") return t("Server does not answer; trying again");
   const mine = running(state);
-  if (mine) return progressWords(state.progress[mine.id]);
+  if (mine) return [batchWords(state), progressWords(state.progress[mine.id])].filter(Boolean).join(" · ");
   const next = waiting(state);
+  if (!next && batchWords(state)) return batchWords(state);
   if (next && state.paused) return t("The queue is paused");
   return next ? waitingWords(next.position) : "";
 };
@@ -72,7 +79,7 @@ export const spokenWords = (state) => {
 
 /** The part of the tab's title in front of its name, or "". @param {State} state */
 export const titleWords = (state) => {
-  const mine = running(state);
+  const mine = runningBatch(state) ?? running(state);
   if (mine) return `${Math.floor((state.progress[mine.id]?.fraction ?? 0) * 100)} %`;
   return waiting(state) ? t("Waiting") : "";
 };

@@ -6,6 +6,8 @@ import { action } from "./keys.js";
 import { t } from "./language.js";
 import { keyed } from "./keyed.js";
 import { duration, waitingWords } from "./progress_words.js";
+import { fileOf } from "./form_pictures.js";
+import { remedyOf } from "./job_remedies.js";
 import { QueueDrag } from "./queue_drag.js";
 import { listed, promptOf } from "./store.js";
 import { address, commands, current, follow, parametersOf } from "./stream.js";
@@ -108,7 +110,7 @@ class QueuePanel {
       el("span", { class: "grip", "aria-hidden": "true" }, icon("grip")), el("span", { class: "thumb" }, image),
       el("div", { class: "about" }, el("b", {}), el("small", {})),
       el("span", { class: "acts" }, small("edit", t("Edit"), "edit"), small("delete", t("Delete"), "close")),
-      el("div", { class: "why" }, el("span", {}), el("span", {}, quiet("retry", t("Retry")), quiet("edit", t("Edit")), quiet("delete", t("Delete")))),
+      el("div", { class: "why" }, el("span", {}), el("span", { class: "remedy" }), el("span", {}, quiet("retry", t("Retry")), quiet("edit", t("Edit")), quiet("delete", t("Delete")))),
       el("i", { class: "share" }, el("i", {})),
     ); // prettier-ignore
   }
@@ -129,6 +131,7 @@ class QueuePanel {
     const isBad = ["held", "failed"].includes(job.state);
     why.hidden = !isBad;
     set(why.firstChild, isBad ? job.reason || t("This job failed.") : "");
+    set(why.children[1], remedyOf(job));
     const canEdit = MODES.includes(job.kind);
     for (const button of node.querySelectorAll("[data-act=edit]")) button.hidden = !canEdit;
     acts.firstChild.setAttribute("aria-label", t("Edit: {title}", { title: job.title }));
@@ -166,9 +169,21 @@ class QueuePanel {
     const parameters = await parametersOf(job.id);
     if (!parameters?.text) return;
     say("tab:open", { tab: job.kind });
-    say("form:fill", parameters);
+    const { text, batch_size, n_iter, styles, source } = parameters;
+    say("form:fill", { text, beside: n_iter ? { batch_size, n_iter, styles } : null });
+    if (source && ["img2img", "inpaint"].includes(job.kind)) await this.#bringBack(source, job.kind);
     if (job.state !== "running") await commands.end(job);
     this.close();
+  }
+
+  // The picture goes to the canvas before the job ends, with which it may be forgotten.
+  async #bringBack(source, to) {
+    try {
+      const file = await fileOf({ url: source, id: "source" });
+      say("picture:send", { picture: { id: "", url: source, file, width: 0, height: 0 }, to });
+    } catch (error) {
+      say("notice", { kind: "error", text: error.message });
+    }
   }
 
   async #deleteAll() {

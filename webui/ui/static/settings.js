@@ -24,6 +24,7 @@ export function mount({ element }) {
   const page = new SettingsPage(element);
   hear("tab:opened", ({ tab }) => tab === "settings" && page.open());
   if (openTab() === "settings") page.open();
+  hear("setting:changed", ({ row }) => page.body.contains(row) || page.renew());
 }
 
 class SettingsPage {
@@ -53,6 +54,11 @@ class SettingsPage {
       this.say(error.message, true);
       this.#isOpen = false; // the next time that the tab is opened it is tried again
     }
+  }
+
+  /** A setting was changed elsewhere: the rows are drawn anew when the tab is opened next. */
+  renew() {
+    this.#isOpen = false;
   }
 
   /** @param {Setting[]} settings */

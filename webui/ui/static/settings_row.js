@@ -1,4 +1,5 @@
 // One setting of the program: its words, its control, its mark when it is not as usual, and what became of a change.
+import { say } from "./bus.js";
 import { el, iconButton, pickList, segments, t, toggle } from "./kit.js";
 import { ask } from "./server_answers.js";
 
@@ -91,6 +92,7 @@ class SettingRow {
       }
       const hadFocus = this.element.contains(document.activeElement);
       this.show(answer.settings[0]);
+      say("setting:changed", { setting: answer.settings[0], row: this.element });
       if (hadFocus) this.place.querySelector("input, textarea, button")?.focus({ preventScroll: true });
       this.#say(t(COUNTS[state] || "Saved."));
     } catch (error) {

@@ -5,6 +5,7 @@ import { el, iconButton, segments } from "./kit.js";
 import { action } from "./keys.js";
 import { t } from "./language.js";
 import { BatchGrid } from "./batch_grid.js";
+import { remedyOf } from "./job_remedies.js";
 import { notices } from "./notices.js";
 import { trash } from "./picture_trash.js";
 import { pillWords, spokenWords } from "./progress_words.js";
@@ -12,7 +13,7 @@ import { plotOf } from "./sheet_data.js";
 import { setShown } from "./shown.js";
 import { doWith, toolbar } from "./stage_actions.js";
 import { StageView } from "./stage_view.js";
-import { picturesOf, promptOf, running } from "./store.js";
+import { extrasOf, picturesOf, promptOf, running, runningBatch } from "./store.js";
 import { address, commands, current, follow, linked } from "./stream.js";
 import { START, afterEvent, batchToggled, followed, picked, stepped, subject } from "./subject.js";
 import { tellInTitle, told } from "./tab_title.js";
@@ -156,12 +157,15 @@ class Stage {
   jobChanged(job, before) {
     if (!job.mine || job.state === before?.state) return;
     if (!before && job.state !== "failed") this.notices.clearErrors(); // an error stays until something new is started
-    if (job.state === "running" && this.gaze.follows) {
+    if (job.state === "running" && this.gaze.follows && job.kind !== "batch") {
       this.madeIn = job.kind;
       this.turn("result");
     }
     if (job.state === "failed") this.notices.say("error", job.reason || t("{title}: this job failed.", { title: job.title }));
-    if (job.state === "held") this.notices.say("error", t("Held, the queue has it: {reason}", { reason: job.reason }));
+    if (job.state === "held") {
+      const open = { label: t("Open the queue"), run: () => say("queue:open", { id: job.id }) };
+      this.notices.say("error", `${t("Held, the queue has it: {reason}", { reason: job.reason })} ${remedyOf(job)}`, { act: open });
+    }
     if (job.state === "stopped") this.notices.say("notice", t("Stopped."));
     if (job.state === "done" && job.notices?.length) this.notices.say("notice", job.notices.join("\n"));
     if (["done", "failed", "held", "stopped"].includes(job.state)) told({ kind: job.state, job });
@@ -207,7 +211,10 @@ class Stage {
   }
 
   isOff(name) {
-    if (name === "batch") return picturesOf(current(), this.gaze.chosen?.job ?? "").length < 2;
+    if (name === "batch") {
+      const job = this.gaze.chosen?.job ?? "";
+      return picturesOf(current(), job).length + extrasOf(current(), job).length < 2;
+    }
     if (["compare", "difference"].includes(name)) return !this.partner();
     if (name === "sheet") return !plotOf(this.gaze.chosen);
     if (name === "seed") return this.gaze.chosen?.seed === null;
@@ -298,7 +305,7 @@ class Stage {
     this.tools.draw();
     const root = document.documentElement;
     root.dataset.link = linked();
-    root.dataset.mine = job ? "running" : state.jobs.some((one) => one.mine && one.state === "waiting") ? "waiting" : "";
+    root.dataset.mine = job || runningBatch(state) ? "running" : state.jobs.some((one) => one.mine && one.state === "waiting") ? "waiting" : "";
   }
 
   drawPicture(shown, state) {

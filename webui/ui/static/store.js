@@ -21,7 +21,7 @@
 /**
  * @typedef {object} JobRow
  * @property {string} id
- * @property {string} kind "txt2img", "img2img", "inpaint" or an action's name
+ * @property {string} kind "txt2img", "img2img", "inpaint", "batch" (of pictures that are jobs themselves) or an action's name
  * @property {string} title
  * @property {string} facts for instance "1024 × 1024 · 20 steps"
  * @property {"waiting"|"running"|"held"|"done"|"stopped"|"failed"} state
@@ -34,6 +34,7 @@
  * @property {number} created seconds since the epoch
  * @property {boolean} forever whether another of its kind follows when it has ended
  * @property {readonly string[]} notices what the user should know beside its pictures
+ * @property {number} [extras] how many pictures extensions made beside them, such as detected maps
  */
 
 /**
@@ -162,14 +163,19 @@ export const EVENTS = Object.freeze(["state", "job", "order", "gone", "paused", 
  */
 export const apply = (state, name, data) => REDUCERS[name]?.(state, data) ?? state;
 
+const isBatch = (job) => job.kind === "batch";
+
 /** The job of this browser that runs. @param {State} state @returns {JobRow|null} */
-export const running = (state) => state.jobs.find((job) => job.mine && job.state === "running") ?? null;
+export const running = (state) => state.jobs.find((job) => job.mine && job.state === "running" && !isBatch(job)) ?? null;
+
+/** The batch of this browser that runs; its pictures are jobs beside it. @param {State} state @returns {JobRow|null} */
+export const runningBatch = (state) => state.jobs.find((job) => job.mine && job.state === "running" && isBatch(job)) ?? null;
 
 /** The first job of this browser that waits. @param {State} state @returns {JobRow|null} */
 export const waiting = (state) => state.jobs.find((job) => job.mine && job.state === "waiting") ?? null;
 
 /** Jobs that run or wait, of everybody. @param {State} state */
-export const active = (state) => state.jobs.filter((job) => ACTIVE.includes(job.state));
+export const active = (state) => state.jobs.filter((job) => ACTIVE.includes(job.state) && !isBatch(job));
 
 /** Jobs that the queue shows: what is not over, and those of this browser that failed. @param {State} state */
 export const listed = (state) =>
@@ -178,6 +184,12 @@ export const listed = (state) =>
 /** The pictures of a job in the order in which it made them, without sheets. @param {State} state @param {string} id */
 export const picturesOf = (state, id) =>
   state.history.filter((one) => one.job === id && !one.grid).sort((a, b) => a.index - b.index);
+
+/** The addresses of what extensions made beside a job's pictures. @param {State} state @param {string} id */
+export const extrasOf = (state, id) => {
+  const count = state.jobs.find((job) => job.id === id)?.extras ?? 0;
+  return Array.from({ length: count }, (_, index) => `internal/page/jobs/${id}/extras/${index}`);
+};
 
 /** The prompt in a picture's text: what stands before the negative prompt and the settings. @param {string} text */
 export const promptOf = (text) => {

@@ -3,7 +3,7 @@
 // The stage follows the jobs of this browser until the user looks at another picture; from then on new pictures come as
 // thumbnails only, until the user starts something new or goes back to the newest.
 
-import { picturesOf, running } from "./store.js";
+import { extrasOf, picturesOf, running } from "./store.js";
 
 /** @typedef {import("./store.js").State} State */
 /** @typedef {import("./store.js").Picture} Picture */
@@ -73,7 +73,7 @@ export const afterEvent = (gaze, state, name, data, before) => {
   if (name === "picture") return pictureCame(gaze, state, data);
   if (name === "forgotten") return pictureWent(gaze, before, data.id);
   if (name === "forever") return data.on ? { ...gaze, follows: true } : gaze;
-  if (name !== "job") return gaze;
+  if (name !== "job" || data.kind === "batch") return gaze;
   const known = withMine(gaze, state.jobs);
   // "Generate forever" starts jobs by itself: they do not take the user away from the picture that is looked at
   const startedByUser = data.mine && !before.forever && !before.jobs.some((job) => job.id === data.id);
@@ -133,7 +133,7 @@ export const stepped = (gaze, state, by) => {
  * @returns {{kind: "empty"}
  *   | {kind: "picture", picture: Picture}
  *   | {kind: "live", job: JobRow, preview: string, picture: Picture|null}
- *   | {kind: "batch", job: string, cells: {picture: Picture|null, preview: string|null}[], picture: Picture|null}}
+ *   | {kind: "batch", job: string, cells: {picture: Picture|null, preview: string|null, extra: string}[], picture: Picture|null}}
  */
 export const subject = (gaze, state) => {
   const job = gaze.follows ? running(state) : null;
@@ -143,8 +143,9 @@ export const subject = (gaze, state) => {
     const made = picturesOf(state, gaze.batch);
     const isLive = row?.state === "running";
     const count = isLive ? Math.max(row.expected, made.length) : made.length;
-    const cells = Array.from({ length: count }, (_, index) => ({ picture: made[index] ?? null, preview: null }));
+    const cells = Array.from({ length: count }, (_, index) => ({ picture: made[index] ?? null, preview: null, extra: "" }));
     if (isLive && cells[made.length]) cells[made.length].preview = state.progress[gaze.batch]?.preview ?? null;
+    if (!isLive) cells.push(...extrasOf(state, gaze.batch).map((extra) => ({ picture: null, preview: null, extra })));
     if (cells.length > 1) return { kind: "batch", job: gaze.batch, cells, picture: gaze.chosen };
   } else if (job && preview) return { kind: "live", job, preview, picture: gaze.chosen };
   return gaze.chosen ? { kind: "picture", picture: gaze.chosen } : { kind: "empty" };

@@ -1,7 +1,7 @@
 // The tab's title and icon tell how far a job is, also while another tab is in view.
 
 import { titleWords } from "./progress_words.js";
-import { running, waiting } from "./store.js";
+import { running, runningBatch, waiting } from "./store.js";
 import { follow } from "./stream.js";
 
 const SIZE = 32; // pixels of the icon
@@ -54,11 +54,11 @@ export const tellInTitle = () => {
 
   const stop = follow((state) => {
     const words = titleWords(state);
-    if (!words || !(running(state) || waiting(state))) return restore();
+    const job = runningBatch(state) ?? running(state);
+    if (!words || !(job || waiting(state))) return restore();
     if (document.title !== shown) name = document.title; // the page, or another script, named itself anew
     shown = `${words} · ${name}`;
     if (document.title !== shown) document.title = shown;
-    const job = running(state);
     const percent = job ? Math.round((state.progress[job.id]?.fraction ?? 0) * 50) * 2 : 0; // a new icon each 2 %
     if (percent === drawn) return;
     drawn = percent;

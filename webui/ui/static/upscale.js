@@ -9,6 +9,7 @@ import { fileOf, opener, pictureOnStage, takes, uploaded } from "./form_pictures
 import { beforeAfter } from "./before_after.js";
 import { translated } from "./form_words.js";
 import { whenSent } from "./sent_pictures.js";
+import { folderOfPictures } from "./batch_pictures.js";
 
 /** Draw the tab. @param {{element: HTMLElement, props: *, trigger: Function, upload: *}} context */
 export function mount({ element, props, trigger, upload }) {
@@ -30,10 +31,11 @@ export function mount({ element, props, trigger, upload }) {
   let job = null;
   let shown = -1;
 
+  const folder = folderOfPictures({ id: "extras", changed: () => drawPictures() });
   const drawPictures = () => {
     thumbs.replaceChildren(...pictures.map((one, at) => el("figure", { class: "f-thumb" }, el("img", { src: one.url, alt: one.name }), iconButton("close", t("Remove {name}", { name: one.name }), { onclick: () => { pictures = pictures.filter((_, other) => other !== at); drawPictures(); } }))));
-    go.textContent = pictures.length > 1 ? t("Upscale {n} pictures", { n: pictures.length }) : t("Upscale");
-    go.disabled = !pictures.length;
+    go.textContent = folder.isOn() ? t("Upscale one by one, names kept") : pictures.length > 1 ? t("Upscale {n} pictures", { n: pictures.length }) : t("Upscale");
+    go.disabled = !pictures.length && !folder.hasFolder();
     if (pictures.length && !job) view.show(pictures.at(-1).url, "", pictures.at(-1).name);
     else if (!job) view.clear(t("Drop pictures here, or load them."));
   };
@@ -41,7 +43,7 @@ export function mount({ element, props, trigger, upload }) {
     try {
       const added = [];
       for (const file of files) added.push(await uploaded(upload, file));
-      pictures = [...pictures, ...added].slice(0, props.most);
+      pictures = [...pictures, ...added].slice(0, folder.isOn() ? undefined : props.most);
       job = null;
       acts.hidden = true;
       film.replaceChildren();
@@ -84,15 +86,20 @@ export function mount({ element, props, trigger, upload }) {
     status.replaceChildren(el("span", {}, t("Waiting for its turn")));
     const options = Object.fromEntries(Object.entries(state.values).filter(([name]) => !name.startsWith(OWN)));
     const extensions = Object.fromEntries(others.filter((one) => one.isOn()).map((one) => [one.name, one.values()]));
-    props.value = { pictures, options, extensions, press: Date.now() };
+    props.value = { pictures, options, extensions, batch: folder.isOn() ? folder.value() : null, press: Date.now() };
     trigger("start");
   });
   /** @type {Map<string, *[]>} pictures that came before the answer that names their job */
   const early = new Map();
-  hear("upscale:answer", ({ job: id, error }) => {
-    go.disabled = !pictures.length;
+  hear("upscale:answer", ({ job: id, batch, error }) => {
+    drawPictures();
     if (error) {
       failed(error);
+      return;
+    }
+    if (batch) {
+      job = null;
+      status.replaceChildren(el("span", {}, t("The pictures come one after another; the queue tells how far they are.")));
       return;
     }
     job = { id, sources: [...pictures], made: [] };
@@ -117,7 +124,7 @@ export function mount({ element, props, trigger, upload }) {
   state.hear((from) => body.show(from));
   takes(element, (file) => add([file]), (error) => failed(error.message));
   const stage = el("button", { type: "button", class: "f-quiet", onclick: () => (pictureOnStage() ? receive([pictureOnStage()]) : failed(t("There is no picture on the stage yet."))) }, t("From the stage"));
-  const side = el("aside", { class: "a-side", "aria-label": t("Upscale") }, el("h2", {}, t("Pictures")), thumbs, el("div", { class: "f-acts" }, opener(t("Load"), add, { several: true, id: "extras_image" }), stage), body.node, ...others.map((one) => one.node), el("div", { class: "a-foot" }, status, el("div", { class: "a-go" }, go)));
+  const side = el("aside", { class: "a-side", "aria-label": t("Upscale") }, el("h2", {}, t("Pictures")), thumbs, el("div", { class: "f-acts" }, opener(t("Load"), add, { several: true, id: "extras_image" }), stage), folder.node, body.node, ...others.map((one) => one.node), el("div", { class: "a-foot" }, status, el("div", { class: "a-go" }, go)));
   element.classList.add("action", "narrow");
   element.replaceChildren(side, el("div", { class: "a-main u-main" }, view.node, film, acts));
   state.wake();

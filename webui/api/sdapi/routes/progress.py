@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse
 
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.answers import as_base64
-from webui.engine.experimenting import ExperimentProgress
 from webui.engine.generating import GenerationJob
+from webui.engine.one_by_one import ExperimentProgress
 
 JOBS: Mapping[str, str] = MappingProxyType(  # A1111's names of the kinds of job
     {"txt2img": "scripts_txt2img", "img2img": "scripts_img2img", "upscale": "extras"}

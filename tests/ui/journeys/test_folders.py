@@ -1,0 +1,144 @@
+"""What a person does with many pictures at once, in a real browser: a folder through img2img, and one made larger."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from tests.ui.driving import WAIT, eventually, served, type_prompt, whole_page
+from tests.ui.fakes import FakeEngine
+from webui.domain.request import Img2Img
+from webui.domain.upscale import Upscale
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeEngine, str]]:
+    """One engine and one server for the whole file."""
+    folder = tmp_path_factory.mktemp("folders")
+    (folder / "outputs").mkdir()
+    engine = FakeEngine(folder / "outputs")
+    with served(whole_page(engine, folder)) as place:
+        yield engine, place
+    engine.close()
+
+
+@pytest.fixture
+def engine(house: tuple[FakeEngine, str], monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    made = house[0]
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(made.outputs.parent / "temp" / "gradio"))  # as the mounted page set it
+    made.asked_for.clear()
+    made.step_seconds = 0.0
+    return made
+
+
+@pytest.fixture
+def address(house: tuple[FakeEngine, str]) -> str:
+    return house[1]
+
+
+@pytest.fixture
+def holidays(tmp_path: Path) -> Path:
+    folder = tmp_path / "holidays"
+    folder.mkdir()
+    for number in range(1, 4):
+        Image.new("RGB", (64, 64), (40 * number, 90, 90)).save(folder / f"p{number}.png")
+    return folder
+
+
+def on_batch(page: Page) -> None:
+    page.get_by_role("tab", name="img2img").click()
+    page.get_by_role("checkbox", name="Batch", exact=True).check()
+
+
+def test_i_let_a_prompt_run_over_a_folder_and_watch_how_far_it_is(
+    page: Page, engine: FakeEngine, holidays: Path
+) -> None:
+    on_batch(page)
+    type_prompt(page, "as a drawing")
+    page.get_by_label("Pictures: folder on the server").fill(str(holidays))
+    expect(page.locator("#img2img_batch_section .line")).to_have_text("holidays")
+    engine.step_seconds = 0.3
+    page.locator("#txt2img_generate").click()
+    row = page.locator("#txt2img_queue .job").filter(has_text="holidays")
+    expect(row).to_have_count(1)
+    page.locator("#txt2img_queue .open").click()
+    expect(page.locator("#queue_panel .row").filter(has_text="holidays")).to_contain_text("of 3 pictures")
+    engine.step_seconds = 0.0
+    eventually(page, lambda: len(engine.asked) == 3)
+    expect(row).to_have_count(0)
+    assert all(isinstance(one.task, Img2Img) and one.prompt == "as a drawing" for one in engine.asked)
+    assert len({one.seed for one in engine.asked}) == 1
+
+
+def test_i_load_pictures_and_one_mask_for_all_of_them(page: Page, engine: FakeEngine, holidays: Path) -> None:
+    mask = holidays.parent / "mask.png"
+    Image.new("L", (64, 64), 255).save(mask)
+    on_batch(page)
+    page.locator("#img2img_batch_pictures_files").set_input_files([holidays / "p1.png", holidays / "p2.png"])
+    expect(page.locator("#img2img_batch_section .line")).to_have_text("2 pictures")
+    page.locator("#img2img_batch_masks_files").set_input_files(mask)
+    expect(page.locator("#img2img_batch_section .b-count").nth(1)).to_have_text("1 pictures")
+    page.locator("#txt2img_generate").click()
+    eventually(page, lambda: len(engine.asked) == 2)
+    assert all(isinstance(one.task, Img2Img) and one.task.inpainting is not None for one in engine.asked)
+
+
+def test_i_stop_a_batch_and_no_further_picture_is_begun(page: Page, engine: FakeEngine, holidays: Path) -> None:
+    on_batch(page)
+    page.get_by_label("Pictures: folder on the server").fill(str(holidays))
+    engine.step_seconds = 0.5
+    page.locator("#txt2img_generate").click()
+    expect(page.locator("#txt2img_queue .job").filter(has_text="holidays")).to_have_count(1)
+    eventually(page, lambda: len(engine.asked) == 1)
+    page.locator("#txt2img_interrupt").click()
+    expect(page.locator("#txt2img_queue .job")).to_have_count(0)
+    assert len(engine.asked) == 1
+
+
+def test_i_am_told_that_a_batch_has_nothing_to_begin_with(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
+    on_batch(page)
+    page.locator("#txt2img_generate").click()
+    expect(page.locator("#stage .notices")).to_contain_text("choose a folder or pictures first")
+    page.get_by_label("Pictures: folder on the server").fill(str(tmp_path / "nowhere"))
+    page.locator("#txt2img_generate").click()
+    expect(page.locator("#stage .notices")).to_contain_text("there is no folder")
+    assert engine.asked == []
+
+
+def test_i_make_the_pictures_of_a_folder_larger(page: Page, engine: FakeEngine, holidays: Path) -> None:
+    page.get_by_role("tab", name="Upscale").click()
+    page.get_by_role("switch", name="Folder, or files that keep their names").check()
+    page.get_by_label("Folder of the pictures").fill(str(holidays))
+    page.get_by_role("button", name="Upscale one by one, names kept").click()
+    eventually(page, lambda: len(engine.asked) == 3)
+    assert all(isinstance(one.task, Upscale) and len(one.task.images) == 1 for one in engine.asked)
+    expect(page.locator("#extras_status")).to_contain_text("the queue tells how far they are")
+
+
+def test_on_a_phone_the_batch_is_set_in_the_sheet(
+    browser: Browser, engine: FakeEngine, address: str, holidays: Path
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    page.goto(address + "?tab=img2img")
+    expect(page.locator("#txt2img_generate")).to_be_visible()
+    page.get_by_role("button", name="Settings").first.click()
+    page.get_by_role("checkbox", name="Batch", exact=True).check()
+    page.get_by_label("Pictures: folder on the server").fill(str(holidays))
+    page.keyboard.press("Escape")
+    engine.step_seconds = 0.3
+    page.locator("#txt2img_generate").click()
+    queue = page.get_by_role("button", name="Queue 1", exact=True)
+    expect(queue).to_contain_text("1")
+    size = queue.bounding_box()
+    assert size is not None
+    assert min(size["width"], size["height"]) >= 44
+    queue.click()
+    expect(page.locator("#queue_panel .row").filter(has_text="holidays")).to_be_visible()
+    engine.step_seconds = 0.0
+    eventually(page, lambda: len(engine.asked) == 3)
+    context.close()

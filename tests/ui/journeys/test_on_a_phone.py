@@ -1,0 +1,226 @@
+"""What a person does most with the page on a phone of 390 pixels; one page for the whole file, as on a phone.
+
+Further journeys of a phone stand beside those of a desktop, under names that begin with `test_on_a_phone`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+
+from tests.ui.driving import WAIT, eventually, generate, served, type_prompt, whole_page
+from tests.ui.fakes import FakeEngine
+from tests.ui.journeys.test_form import OPEN, box, line, ready, switch
+from tests.ui.journeys.test_stage import picture, pill, thumbs
+from webui.domain.request import Img2Img, Txt2Img
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeEngine]:
+    folder = tmp_path_factory.mktemp("phone")
+    (folder / "outputs").mkdir()
+    made = FakeEngine(folder / "outputs")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, engine: FakeEngine) -> Iterator[Page]:
+    with served(whole_page(engine, engine.outputs.parent)) as place:
+        context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+        page = context.new_page()
+        page.set_default_timeout(WAIT)
+        expect.set_options(timeout=WAIT)
+        faults: list[str] = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(place)
+        ready(page)
+        yield page
+        context.close()
+        assert faults == []
+
+
+@pytest.fixture
+def phone(opened: Page, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """txt2img is in view, nothing is at work."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(engine.outputs.parent / "temp" / "gradio"))  # as the mounted page set it
+    engine.step_seconds = 0.0
+    opened.get_by_role("tab", name="txt2img").tap()
+    engine.asked_for.clear()
+    yield opened
+    engine.step_seconds = 0.0
+    expect(pill(opened)).to_be_hidden()
+
+
+def sheet(page: Page) -> None:
+    """Open the settings of the picture."""
+    page.locator(".sheet-button").tap()
+    expect(page.locator("#txt2img_settings")).to_be_in_viewport()
+
+
+def shut(page: Page) -> None:
+    page.keyboard.press("Escape")
+    expect(page.locator("body.sheet")).to_have_count(0)
+
+
+def rows(page: Page) -> Locator:
+    return page.locator("#queue_panel .row")
+
+
+def test_i_make_two_and_cancel_the_second(phone: Page, engine: FakeEngine) -> None:
+    engine.step_seconds = 0.5
+    generate(phone, "first")
+    expect(pill(phone)).to_contain_text("Sampling")
+    generate(phone, "second")
+    phone.locator("#txt2img_queue .open").tap()
+    rows(phone).filter(has_text="second").get_by_role("button", name="Delete: second").tap()
+    expect(rows(phone).filter(has_text="second")).to_have_count(0)
+    phone.get_by_role("button", name="Close the queue").tap()
+    engine.step_seconds = 0.0
+    expect(picture(phone)).to_have_attribute("alt", "first")
+
+
+def test_i_interrupt_what_is_made(phone: Page, engine: FakeEngine) -> None:
+    engine.step_seconds = 0.5
+    generate(phone, "never done")
+    expect(pill(phone)).to_contain_text("Sampling")
+    phone.locator("#txt2img_interrupt").tap()
+    expect(pill(phone)).to_be_hidden()
+
+
+def test_i_skip_one_of_two(phone: Page, engine: FakeEngine) -> None:
+    sheet(phone)
+    box(phone, "txt2img_batch_count").fill("2")
+    shut(phone)
+    engine.step_seconds = 0.3
+    generate(phone, "two of them")
+    expect(pill(phone)).to_contain_text("picture 1 of 2")
+    phone.locator("#txt2img_skip").tap()
+    engine.step_seconds = 0.0
+    expect(picture(phone)).to_have_attribute("alt", "two of them")
+    sheet(phone)
+    box(phone, "txt2img_batch_count").fill("1")
+    shut(phone)
+
+
+def test_pictures_of_a_batch_come_side_by_side(phone: Page, engine: FakeEngine) -> None:
+    sheet(phone)
+    box(phone, "txt2img_batch_count").fill("4")
+    shut(phone)
+    generate(phone, "four")
+    expect(phone.locator("#txt2img_gallery .batch .cell:not(:disabled)")).to_have_count(4)
+    sheet(phone)
+    box(phone, "txt2img_batch_count").fill("1")
+    shut(phone)
+
+
+def test_i_choose_a_ratio_by_its_chip(phone: Page) -> None:
+    sheet(phone)
+    phone.locator("#txt2img_ratio label", has_text="9:16").tap()
+    width, height = (int(box(phone, f"txt2img_{side}").input_value()) for side in ("width", "height"))
+    assert abs(width / height - 9 / 16) < 0.03
+    phone.locator("#txt2img_ratio label", has_text="1:1").tap()
+    shut(phone)
+
+
+def test_i_switch_hires_fix_on_and_it_says_what_it_does(phone: Page, engine: FakeEngine) -> None:
+    sheet(phone)
+    switch(phone, "Hires. fix").tap()
+    expect(line(phone, "txt2img_hr")).to_contain_text("×")
+    shut(phone)
+    generate(phone, "large")
+    eventually(phone, lambda: len(engine.asked) == 1)
+    task = engine.asked[0].task
+    assert isinstance(task, Txt2Img)
+    assert task.hires.enabled
+    sheet(phone)
+    switch(phone, "Hires. fix").tap()
+    shut(phone)
+
+
+def test_i_use_the_seed_of_my_picture_again(phone: Page, engine: FakeEngine) -> None:
+    generate(phone, "a seed")
+    expect(picture(phone)).to_have_attribute("alt", "a seed")
+    sheet(phone)
+    phone.locator("#txt2img_reuse_seed").tap()
+    expect(box(phone, "txt2img_seed")).not_to_have_value("-1")
+    phone.locator("#txt2img_random_seed").tap()
+    expect(box(phone, "txt2img_seed")).to_have_value("-1")
+    shut(phone)
+
+
+def test_i_read_the_parameters_over_the_picture(phone: Page) -> None:
+    generate(phone, "tell me")
+    expect(picture(phone)).to_have_attribute("alt", "tell me")
+    phone.locator(".stage_tools").get_by_role("button", name="Parameters").tap()
+    expect(phone.locator("#txt2img_gallery .parameters")).to_contain_text("tell me")
+    phone.locator(".stage_tools").get_by_role("button", name="Parameters").tap()
+
+
+def test_i_write_what_to_keep_out(phone: Page, engine: FakeEngine) -> None:
+    type_prompt(phone, "a garden")
+    negative = phone.locator("#txt2img_neg_prompt textarea")
+    if not negative.is_visible():
+        phone.get_by_role("button", name="Negative").first.tap()
+    negative.fill("rain")
+    phone.locator("#txt2img_generate").tap()
+    eventually(phone, lambda: len(engine.asked) == 1)
+    assert (engine.asked[0].prompt, engine.asked[0].negative_prompt) == ("a garden", "rain")
+    negative.fill("")
+
+
+def test_i_send_my_picture_to_img2img_and_start_from_it(phone: Page, engine: FakeEngine) -> None:
+    generate(phone, "a start")
+    expect(picture(phone)).to_have_attribute("alt", "a start")
+    phone.locator(".stage_tools").get_by_role("button", name="Send to img2img").tap()
+    phone.wait_for_function("document.documentElement.dataset.mode === 'img2img' && window.webui.canvas.size()")
+    phone.locator("#txt2img_generate").tap()
+    eventually(phone, lambda: len(engine.asked) == 2)
+    assert isinstance(engine.asked[1].task, Img2Img)
+
+
+def test_i_open_a_photo_in_inpaint_and_am_asked_for_a_mask(phone: Page, engine: FakeEngine, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48), (9, 120, 9)).save(tmp_path / "photo.png")
+    phone.get_by_role("tab", name="Inpaint").tap()
+    phone.evaluate(OPEN, [*(tmp_path / "photo.png").read_bytes()])
+    phone.wait_for_function("window.webui.canvas.size()?.width === 64")
+    phone.locator("#txt2img_generate").tap()
+    expect(phone.locator("#stage .notices")).to_contain_text("Nothing is masked yet")
+    assert engine.asked == []
+
+
+def test_i_change_the_checkpoint_above_the_page(phone: Page, engine: FakeEngine) -> None:
+    phone.locator("#setting_sd_model_checkpoint input").tap()
+    phone.get_by_role("option", name="sdxl/other.safetensors").tap()
+    eventually(phone, lambda: engine.starting.get("checkpoint") == "sdxl/other.safetensors")
+    phone.locator("#setting_sd_model_checkpoint input").tap()
+    phone.get_by_role("option", name="mini.safetensors").tap()
+    eventually(phone, lambda: engine.starting.get("checkpoint") == "mini.safetensors")
+
+
+def test_the_page_becomes_light_and_dark_again(phone: Page) -> None:
+    before = phone.evaluate("document.documentElement.dataset.theme")
+    phone.get_by_role("button", name="Dark or light").tap()
+    assert phone.evaluate("document.documentElement.dataset.theme") != before
+    phone.get_by_role("button", name="Dark or light").tap()
+    assert phone.evaluate("document.documentElement.dataset.theme") == before
+
+
+def test_i_make_a_photo_larger(phone: Page, engine: FakeEngine, tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32), (9, 9, 120)).save(tmp_path / "photo.png")
+    phone.get_by_role("tab", name="Upscale").tap()
+    phone.locator("#extras_image").set_input_files(tmp_path / "photo.png")
+    phone.locator("#extras_generate").tap()
+    eventually(phone, lambda: len(engine.asked) == 1)
+    assert engine.asked[0].task.kind == "upscale"
+
+
+def test_i_pick_older_pictures_from_the_film(phone: Page) -> None:
+    older = thumbs(phone).nth(1)
+    address = older.locator("img").get_attribute("src")
+    older.tap()
+    expect(picture(phone)).to_have_attribute("src", (address or "").removesuffix("/thumb"))
