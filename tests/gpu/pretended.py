@@ -7,11 +7,14 @@ operations (each about a kernel), host synchronisations, and copies that the hos
 """
 
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -20,10 +23,11 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_map
 
 ROOT = Path(__file__).parents[2]
 aten = torch.ops.aten
+CPU = torch.device("cpu")
 READS = {
     aten._local_scalar_dense,
     aten.item,
@@ -97,7 +101,7 @@ class OnDevice(Tensor):
     def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        flat, _ = tree_flatten((args, kwargs))
+        flat = _flat((args, kwargs), [])
         return next(one for one in flat if isinstance(one, OnDevice)).machine.perform(func, args, kwargs or {})
 
     def data_ptr(self) -> int:
@@ -125,7 +129,7 @@ class OnDevice(Tensor):
         if self.machine.note_index(index):
             self.machine.count("index")
         with _disable_current_modes():
-            return OnDevice(self.held[tree_map(_without_device, index)], self.machine)
+            return OnDevice(self.held[_without_device(index)], self.machine)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self.machine.note_index(index)
@@ -133,7 +137,7 @@ class OnDevice(Tensor):
             self.machine.note_copy(value, self, on_device=True, non_blocking=False)
         self.machine.count("copy_")
         with _disable_current_modes():
-            self.held[tree_map(_without_device, index)] = _without_device(value)
+            self.held[_without_device(index)] = _without_device(value)
 
     def new_tensor(self, data: Any, **options: Any) -> Tensor:  # type: ignore[override]
         return torch.tensor(data, dtype=options.get("dtype", self.dtype), device=self.device)
@@ -150,18 +154,22 @@ class PretendedDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.device = torch.device(kind, 0)
         self.ledger = Ledger()
         self._pinned: dict[int, Tensor] = {}
+        self._composite: dict[Any, bool] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return self.perform(func, args, kwargs or {})
 
     def perform(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Do one operation of torch where its tensors lie."""
-        flat, _ = tree_flatten((args, kwargs))
-        if not any(isinstance(one, OnDevice | torch.device) for one in flat) and func.overloadpacket not in PINNING:
+        flat = _flat((args, kwargs), [])
+        if (
+            not any(type(one) is not Tensor and isinstance(one, OnDevice | torch.device) for one in flat)
+            and func.overloadpacket not in PINNING
+        ):
             return func(*args, **kwargs)
         if func.overloadpacket is aten.to:
             return self._to(func, args, kwargs)
-        if func._can_decompose() and func.overloadpacket not in WHOLE:
+        if func.overloadpacket not in WHOLE and self._is_composite(func):
             with self:
                 return func.decompose(*args, **kwargs)
         tensors = [one for one in flat if isinstance(one, Tensor)]
@@ -186,12 +194,20 @@ class PretendedDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._note(func, args, here)
         pinned = bool(kwargs.get("pin_memory"))
         plain = {**kwargs, "pin_memory": False} if pinned else kwargs
-        plain_args, plain_kwargs = tree_map(_without_device, (args, plain))
-        answer = func(*plain_args, **plain_kwargs)
+        answer = func(*_without_device(tuple(args)), **_without_device(dict(plain)))
         if packet in READS and not isinstance(answer, Tensor):
             return answer
-        made = tree_map(lambda one: self._placed(one, tensors, on_device), answer)
+        if isinstance(answer, Tensor):
+            made = self._placed(answer, tensors, on_device)
+        else:
+            made = tree_map(lambda one: self._placed(one, tensors, on_device), answer)
         return self._pin(made) if pinned else made
+
+    def _is_composite(self, func: Any) -> bool:
+        known = self._composite.get(func)
+        if known is None:
+            known = self._composite[func] = func._can_decompose()
+        return known
 
     def _to(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor:
         """`Tensor.to`: a copy where device, format or layout differ, else the tensor itself."""
@@ -246,8 +262,8 @@ class PretendedDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def note_copy(self, source: Tensor, target: Tensor | None, *, on_device: bool, non_blocking: bool) -> None:
         """Note what a copy to `target` costs the host (None: to a new tensor of the CPU)."""
-        if isinstance(source, OnDevice) == on_device:
-            return
+        if isinstance(source, OnDevice) == on_device or threading.current_thread() is not threading.main_thread():
+            return  # what a thread waits for holds nobody else
         if on_device:
             waits = not non_blocking or (self.device.type == "cuda" and id(source) not in self._pinned)
             (self.ledger.copies if waits else self.ledger.uploads)[_line()] += 1
@@ -282,20 +298,53 @@ class PretendedDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _without_device(value: Any) -> Any:
-    if isinstance(value, OnDevice):
+    """A value, or values within each other, with the tensors' numbers on the CPU. (torch's own trees are slower.)"""
+    kind = type(value)
+    if kind is OnDevice:
         return value.held
-    return torch.device("cpu") if isinstance(value, torch.device) else value
+    if kind is tuple or kind is list:
+        return kind(map(_without_device, value))
+    if kind is dict:
+        return {name: _without_device(one) for name, one in value.items()}
+    return CPU if kind is torch.device else value
+
+
+def _flat(value: Any, found: list[Any]) -> list[Any]:
+    """All tensors and devices within a value."""
+    kind = type(value)
+    if kind is tuple or kind is list:
+        for one in value:
+            _flat(one, found)
+    elif kind is dict:
+        _flat(list(value.values()), found)
+    elif isinstance(value, Tensor | torch.device):
+        found.append(value)
+    return found
 
 
 def _line() -> str:
     """The line of this project that is being run."""
     frame = sys._getframe(1)
     while frame.f_back is not None:
-        path = Path(frame.f_code.co_filename)
-        if path.is_relative_to(ROOT / "webui") or path.is_relative_to(ROOT / "extensions"):
-            return f"{path.relative_to(ROOT)}:{frame.f_lineno}"
+        if place := _place(frame.f_code.co_filename):
+            return f"{place}:{frame.f_lineno}"
         frame = frame.f_back
     return "elsewhere"
+
+
+@cache
+def _place(file: str) -> str:
+    """The file within this project; "" for others."""
+    path = Path(file)
+    ours = path.is_relative_to(ROOT / "webui") or path.is_relative_to(ROOT / "extensions")
+    return str(path.relative_to(ROOT)) if ours else ""
+
+
+class Marker:
+    """An event of the device. What it marks is over at once."""
+
+    def record(self) -> None: ...
+    def synchronize(self) -> None: ...
 
 
 class PretendedGenerator(torch.Generator):
@@ -338,12 +387,19 @@ def pretended(kind: str) -> Iterator[PretendedDevice]:
 def _machine(kind: str) -> dict[str, Callable[..., Any]]:
     """What torch is asked about the machine, and what it answers."""
     if kind == "mps":
-        return {"torch.backends.mps.is_available": lambda: True, "torch.mps.empty_cache": lambda: None}
+        return {
+            "torch.mps.Event": Marker,
+            "torch.backends.mps.is_available": lambda: True,
+            "torch.mps.empty_cache": lambda: None,
+        }
     torch._C._ensureCUDADeviceGuardSet()
     return {
+        "torch.cuda.Event": Marker,
         "torch.cuda._lazy_init": lambda: None,
         "torch.cuda.is_available": lambda: True,
         "torch.cuda.device_count": lambda: 1,
         "torch.cuda.empty_cache": lambda: None,
-        "torch.cuda.get_device_capability": lambda *_: (8, 6),
+        "torch.cuda.get_device_properties": lambda *_: SimpleNamespace(
+            name="NVIDIA RTX", major=8, minor=6, total_memory=8 * 2**30
+        ),
     }

@@ -13,7 +13,8 @@ from webui.domain.settings import BackSettings
 from webui.library.library import ModelLibrary
 from webui.plugins.host import ExtensionHost
 from webui.plugins.jobhooks import JobHooks
-from webui.processing.batches import BatchSampler, Tools
+from webui.processing.batches import BatchSampler, Overflowed, Tools
+from webui.processing.decode import not_finite
 from webui.processing.finish import finished
 from webui.processing.patching import Patching
 from webui.processing.plan import merged
@@ -24,6 +25,7 @@ from webui.processing.texts import Texts
 from webui.processing.tiling import wrapped_edges
 from webui.processing.upscaling import Upscalers
 from webui.weights.memory import ModelCache
+from webui.weights.model import LoadedModel
 
 
 class Pipeline:
@@ -64,7 +66,15 @@ class Pipeline:
         self._tools.upscalers.check(request)
         job = self._preparation.prepare(request, hooks, reporter)
         report = RunReport(reporter, job.passes, len(job.plan.batches), self._preview_every)
-        images, notices, stopped = self._made(job, hooks, reporter, report, there)
+        images: list[GeneratedImage] = []
+        try:
+            notices, stopped = self._make(job, hooks, reporter, report, there, images)
+        except Overflowed as overflow:
+            told = self._widened(overflow.model, job.plan.request.steps)
+            job = self._preparation.prepare(job.plan.request, hooks, reporter)
+            hooks.notices.append(told)
+            done = there.union(image.index for image in images)
+            notices, stopped = self._make(job, hooks, reporter, report, done, images)
         if not images and not there:
             raise Cancelled("stopped before the first image was made")
         extras = tuple(hooks.extra_images())
@@ -86,13 +96,28 @@ class Pipeline:
         """Undo what extensions changed in the models."""
         self._patching.leave()
 
-    def _made(
-        self, job: PreparedJob, hooks: JobHooks, reporter: Reporter, report: RunReport, there: frozenset[int]
-    ) -> tuple[list[GeneratedImage], list[Notice], bool]:
-        """The images of all batches, or of those made before the user stopped the job; notices about the given
-        pictures; whether the user did stop it.
+    def _widened(self, model: LoadedModel, steps: int) -> Notice:
+        """Have a checkpoint read in a wider format. Raises NotFiniteError where there is none."""
+        self._patching.leave()
+        if not self._tools.models.widen(model):
+            raise not_finite(model.file.name, steps)
+        was = str(model.dtype).removeprefix("torch.")
+        return Notice("checkpoint", f"{model.file.name} gave NaN in {was}; it was read again in a wider format")
+
+    def _make(
+        self,
+        job: PreparedJob,
+        hooks: JobHooks,
+        reporter: Reporter,
+        report: RunReport,
+        there: frozenset[int],
+        images: list[GeneratedImage],
+    ) -> tuple[list[Notice], bool]:
+        """Add the images of all batches to `images`, or those made before the user stopped the job.
+
+        Returns:
+            Notices about the given pictures; and whether the user did stop it.
         """
-        images: list[GeneratedImage] = []
         stopped = False
         with ExitStack() as cleanup:
             cleanup.enter_context(self._host.watched(hooks))
@@ -117,4 +142,4 @@ class Pipeline:
                     stopped = True
                     break
             note = sampler.start.canvas.note if images and sampler.start else ""
-        return images, [Notice("inpainting", note)] if note else [], stopped
+        return [Notice("inpainting", note)] if note else [], stopped

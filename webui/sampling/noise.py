@@ -36,7 +36,7 @@ def open_stream(seed: int, source: Source, device: torch.device) -> Stream:
         return lambda shape: uploaded(torch.from_numpy(philox.normal(shape)), device)
     on = drawing_device(source, device)
     generator = torch.Generator(on).manual_seed(seed % _SEEDS)
-    return lambda shape: torch.randn(shape, generator=generator, device=on, dtype=torch.float32).to(device)
+    return lambda shape: uploaded(torch.randn(shape, generator=generator, device=on, dtype=torch.float32), device)
 
 
 def drawing_device(source: Source, device: torch.device) -> torch.device:

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from torch import Tensor
+from torch import Tensor, nn
 
 from webui.domain.errors import NotFiniteError
 from webui.library.family import LatentFormat
@@ -26,6 +26,7 @@ class VaeWrapper:
         scale, shift: latents are (output of the encoder - shift) x scale.
         downscale: pixels per latent cell and side.
         told: what the user should know of its file, a sentence; "" for nothing.
+        form: counts up where the wrapper itself brings its weights into another format, and so to other places.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class VaeWrapper:
         self.shift = shift
         self.downscale = downscale
         self.told = told
+        self.form = 0
         self._name = name
 
     @property
@@ -119,8 +121,8 @@ class VaeWrapper:
             raise NotFiniteError(f"{self._name}: what it was given holds NaN or infinity")
         result = work(tensor)
         if not torch.isfinite(result).all() and self.dtype != torch.float32:
-            for parameter in self.module.parameters():
-                parameter.data = parameter.data.float()
+            nn.Module.to(self.module, torch.float32)
+            self.form += 1
             result = work(tensor)
         if not torch.isfinite(result).all():
             raise NotFiniteError(f"{self._name}: the result holds NaN or infinity even in float32; use another VAE")
