@@ -105,6 +105,7 @@ MEANT: dict[str, tuple[list[str], dict[str, Any]]] = {
     "--always-cpu": ([], {"device": "cpu"}),
     **{name: (["1"], {"device": "cuda:1"}) for name in ("--device-id", "--gpu-device-id")},
     "--skip-install": ([], {}),
+    "--reinstall-torch": ([], {}),
     "--torch-index": (["somewhere"], {}),
 }  # fmt: skip
 SAMPLE = {"nothing": [], "a value": ["8"], "perhaps a value": [], "values": ["all"]}
