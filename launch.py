@@ -2,6 +2,7 @@
 
     python launch.py [flags]     make .venv, install what is missing, start the page (flags: python launch.py --help)
     python launch.py setup       the same without starting
+    python launch.py doctor      what is there, what does not work, and what to do
     python launch.py test        install what the checks need too, and run every check
     python launch.py test --mutants [words]
                                  make small faults in a copy, one after another, and list those that no test notices;
@@ -25,6 +26,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -33,9 +35,11 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 OLDEST = (3, 11)
 SCHEMA_CALLS = "1500"
 ALONE = "requirements-alone.txt"
+TORCH_BUILDS = "https://download.pytorch.org/whl/"  # PyTorch's own index: below it a folder for each build
 OWN_FLAGS = """flags of launch.py itself:
   --skip-install        start with what is installed; install nothing
-  --torch-index URL     where pip looks for torch (or the variable WEBUI_TORCH_INDEX), for another build of it
+  --torch-index URL     where pip looks for torch (or the variable WEBUI_TORCH_INDEX), instead of choosing by the card
+  --reinstall-torch     install torch again, for the card that is there now
 """
 
 
@@ -81,20 +85,59 @@ def pinned(name: str, requirements: str) -> str:
     return next(line for line in lines if line.startswith(f"{name}=="))
 
 
-def install(requirements: str, torch_index: str) -> None:
-    """Install a requirements file once; a stamp in .venv holds the hash of what was installed."""
+def install(requirements: str, torch_index: str, *, again: bool = False) -> None:
+    """Install a requirements file once; a stamp in .venv holds the hash of what was installed.
+
+    Args:
+        torch_index: where pip looks for torch; "": where the build for this machine's card lies.
+        again: install torch once more.
+    """
     files = ("requirements.txt", ALONE, requirements)
     wanted = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in files)).hexdigest()
     stamp = VENV / f".installed-{requirements}"
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+    if not again and stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        warn_of_unused_card()
         return
     pip = (PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--progress-bar", "off")
     hint = "Is the package index reachable? Run the same command again to go on where it stopped."
-    index = ("--index-url", torch_index) if torch_index else ()
-    run("installing torch (the largest part)", *pip, *index, pinned("torch", "requirements.txt"), hint=hint)
+    install_torch((*pip, "--force-reinstall", "--no-deps") if again else pip, torch_index, hint)
     run(f"installing {requirements}", *pip, "-r", ROOT / requirements, hint=hint)
     run(f"installing {ALONE}", *pip, "--no-deps", "-r", ROOT / ALONE, hint=hint)
     stamp.write_text(wanted, encoding="utf-8")
+    warn_of_unused_card()
+
+
+def install_torch(pip: Sequence[str | Path], torch_index: str, hint: str) -> None:
+    """Install torch from the index that was given, or from the first of those for this machine's card that has it."""
+    torch, what = pinned("torch", "requirements.txt"), "installing torch (the largest part)"
+    if torch_index:
+        run(what, *pip, "--index-url", torch_index, torch, hint=hint)
+        return
+    from webui.hardware.graphics_cards import cards_here  # needs a Python that is new enough
+    from webui.hardware.torch_builds import choose
+
+    choice = choose(cards_here())
+    say(choice.told)
+    for build in choice.builds:
+        try:
+            run(f"{what}, build {build}", *pip, "--index-url", f"{TORCH_BUILDS}{build}", torch)
+            return
+        except SetupFailed as error:
+            say(str(error))
+    if choice.builds:
+        say("none of these could be had: taking torch as the package index has it")
+    run(what, *pip, torch, hint=hint)
+
+
+def warn_of_unused_card() -> None:
+    """Say where a card is there that the installed torch cannot use."""
+    from webui.hardware.graphics_cards import cards_here
+    from webui.hardware.torch_builds import installed_build, unused
+
+    build = installed_build(VENV)
+    warning = "" if build else unused(cards_here(), build)  # a build for a card is trusted, so that starts are quick
+    if warning:
+        say(warning)
 
 
 def check(*, schema: bool = False) -> int:
@@ -143,18 +186,27 @@ def main(arguments: list[str]) -> int:
     own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     own.add_argument("--skip-install", action="store_true")
     own.add_argument("--torch-index", default=os.environ.get("WEBUI_TORCH_INDEX", ""))
+    own.add_argument("--reinstall-torch", action="store_true")
     flags, _ = own.parse_known_args([*words_in_variable(), *arguments])
     _, rest = own.parse_known_args(arguments)  # the program reads the variable by itself
-    task = rest[0] if rest and rest[0] in ("setup", "test") else "start"
+    task = rest[0] if rest and rest[0] in ("setup", "test", "doctor") else "start"
     if {"-h", "--help"} & set(rest):
         print(__doc__, OWN_FLAGS, sep="\n")
         if not PYTHON.exists():
             say("the other flags are listed once it is set up: python launch.py setup")
             return 0
-    elif not flags.skip_install:
+    elif task == "doctor" and not PYTHON.exists():
+        from webui.hardware.graphics_cards import cards_here
+        from webui.hardware.torch_builds import choose
+
+        say(choose(cards_here()).told)
+        say("nothing is set up yet; do it with: python launch.py setup")
+        return 1
+    elif not flags.skip_install and task != "doctor":
         try:
             make_venv()
-            install("requirements-dev.txt" if task == "test" else "requirements.txt", flags.torch_index)
+            requirements = "requirements-dev.txt" if task == "test" else "requirements.txt"
+            install(requirements, flags.torch_index, again=flags.reinstall_torch)
         except SetupFailed as error:
             say(str(error))
             return 1

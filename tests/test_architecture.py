@@ -41,6 +41,7 @@ PLACES = tuple(
         ("hf", "co/"), ("huggingface", "co/"),
     )
 )  # fmt: skip
+TORCH_BUILDS = ".".join(("download", "pytorch"))
 MACHINE = re.compile(r"""(?:(?<=[\s"'`(=])|^)/(?:home/\w+|root|work|Users/\w+)/""", re.MULTILINE)
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -185,11 +186,18 @@ def test_there_are_texts_of_every_kind() -> None:
 def test_nobody_names_a_package_registry_or_this_machine() -> None:
     """Whoever installs chooses where packages come from, and the folders of one developer are nobody else's."""
     found = {path.relative_to(ROOT): named_places(path.read_text(encoding="utf-8")) for path in texts()}
+    del found[Path("launch.py")]
     assert {path: places for path, places in found.items() if places} == {}
 
 
 def named_places(text: str) -> list[str]:
     return [place for place in PLACES if place in text] + MACHINE.findall(text)
+
+
+def test_the_launcher_alone_knows_where_builds_of_torch_lie() -> None:
+    text = (ROOT / "launch.py").read_text(encoding="utf-8")
+    assert named_places(text) == [TORCH_BUILDS]
+    assert text.count(TORCH_BUILDS) == 1
 
 
 def test_named_places_are_found() -> None:

@@ -105,6 +105,7 @@ MEANT: dict[str, tuple[list[str], dict[str, Any]]] = {
     "--always-cpu": ([], {"device": "cpu"}),
     **{name: (["1"], {"device": "cuda:1"}) for name in ("--device-id", "--gpu-device-id")},
     "--skip-install": ([], {}),
+    "--reinstall-torch": ([], {}),
     "--torch-index": (["somewhere"], {}),
 }  # fmt: skip
 SAMPLE = {"nothing": [], "a value": ["8"], "perhaps a value": [], "values": ["all"]}
@@ -325,7 +326,7 @@ def test_the_launcher_reads_the_variable_for_its_own_flags(
     did: list[Any] = []
     monkeypatch.setenv("COMMANDLINE_ARGS", variable)
     monkeypatch.setattr(launch, "make_venv", lambda: None)
-    monkeypatch.setattr(launch, "install", lambda *given: did.append("install"))
+    monkeypatch.setattr(launch, "install", lambda *given, **named: did.append("install"))
     monkeypatch.setattr(os, "execv", lambda program, command: did.append(command[1:]))
     monkeypatch.setattr(os, "chdir", lambda path: None)
     launch.main([*arguments, "--port", "5"])

@@ -31,7 +31,7 @@ def frame(step: Step, noisy: Tensor, clean: Tensor, form: LatentFormat, side: in
         form: the format of the checkpoint's latents.
         side: the longer side of a picture, in pixels.
     """
-    spread = (step.sigma.to(noisy) ** 2 + 1).sqrt()
+    spread = (step.sigma**2 + 1).sqrt()
     seen = noisy / spread if step.timestep is None else noisy  # latents of unit variance
     noise = predicted_noise(seen * spread, clean, step.sigma)
     made = [_picture(one, form, side) for one in (seen, noise, clean)]
@@ -40,7 +40,7 @@ def frame(step: Step, noisy: Tensor, clean: Tensor, form: LatentFormat, side: in
 
 def predicted_noise(noisy: Tensor, clean: Tensor, sigma: Tensor) -> Tensor:
     """The noise in `noisy`, which is clean + sigma x noise (Karras et al. 2022, arXiv:2206.00364)."""
-    return (noisy - clean) / sigma.to(noisy).clamp(min=1e-8)
+    return (noisy - clean) / sigma.clamp(min=1e-8)
 
 
 def _picture(latents: Tensor, form: LatentFormat, side: int) -> Image.Image:

@@ -182,3 +182,25 @@ def test_a_death_of_long_ago_counts_no_more(tmp_path: Path) -> None:
     assert not register.note("good", "pre_step: exit code 9")
     assert register.note("good", "pre_step: exit code 9")
     assert not register.note("nobody", "pre_step: exit code 9")
+
+
+def test_two_workers_on_one_data_folder_do_not_take_each_other_for_dead(tmp_path: Path) -> None:
+    """The second starts while the first loads; only a loader that has ended counts as a death."""
+    good(tmp_path / "e")
+    file = tmp_path / "crashes.json"
+    code = (
+        "import sys; from pathlib import Path; from webui.plugins.crashes import CrashGuard\n"
+        "entered = CrashGuard(Path(sys.argv[1]), Path(sys.argv[2])).around('good'); entered.__enter__()\n"
+        "print('loading', flush=True); sys.stdin.readline()"
+    )
+    for _ in range(DEATHS):
+        command = [sys.executable, "-c", code, str(tmp_path / "e"), str(file)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as loader:
+            assert loader.stdout is not None
+            assert loader.stdout.readline() == "loading\n"
+            guard = CrashGuard(tmp_path / "e", file)
+            assert guard.broken() == {}
+            with guard.around("good"):
+                pass
+            loader.kill()
+    assert "good" in CrashGuard(tmp_path / "e", file).broken()

@@ -17,14 +17,14 @@ from webui.sampling.timestep import TIMESTEP_SAMPLERS, UNIPC
 
 # label, options, result, model calls, draws of noise; made with A1111 1.10.1 and Forge on the toy model
 GOLDEN = [
-    ("Euler", {}, 0.620522369, 8, 8),
+    ("Euler", {}, 0.620522369, 8, 0),
     ("Euler", {"s_churn": 4.0}, -0.305606368, 8, 8),
     ("Euler a", {}, -0.220138632, 8, 7),
     ("Euler a", {"eta": 0.5}, 0.709890665, 8, 7),
-    ("Heun", {}, 0.954879350, 15, 8),
+    ("Heun", {}, 0.954879350, 15, 0),
     ("Restart", {}, 0.954879350, 15, 0),
     ("LMS", {}, 0.716917921, 8, 0),
-    ("DPM2", {}, 0.878192514, 15, 8),
+    ("DPM2", {}, 0.878192514, 15, 0),
     ("DPM2 a", {}, 0.961126242, 15, 7),
     ("DPM++ 2S a", {}, 0.102947182, 15, 7),
     ("DPM++ 2M", {}, 0.829946133, 8, 0),
@@ -33,7 +33,7 @@ GOLDEN = [
     ("DPM++ 2M SDE Heun", {}, -1.095084011, 8, 7),
     ("DPM++ 3M SDE", {}, -1.939342049, 8, 7),
     ("DPM fast", {}, 2.136893758, 8, 3),
-    ("DPM fast", {"eta": 0.0}, 0.827582846, 8, 3),
+    ("DPM fast", {"eta": 0.0}, 0.827582846, 8, 0),
     ("DPM adaptive", {}, -1.043320497, 21, 7),
     ("DPM adaptive", {"eta": 0.0}, 0.822003797, 18, 6),
     ("HeunPP2", {}, 0.642264967, 21, 0),

@@ -55,22 +55,23 @@ def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     top = argparse.ArgumentParser(
         prog="webui", description="A web UI for Stable Diffusion.", epilog=EPILOG, allow_abbrev=False
     )
-    commands = top.add_subparsers(dest="command", metavar="{serve,generate,upscale,models,extensions}")
+    commands = top.add_subparsers(dest="command", metavar="{serve,generate,upscale,models,doctor,extensions}")
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, argument_default=argparse.SUPPRESS, allow_abbrev=False)
 
-    serving, making, enlarging, listing = (
+    serving, making, enlarging, listing, examining = (
         add("serve", "start the server (the default)"),
         add("generate", "make pictures and stop"),
         add("upscale", "enlarge pictures"),
         add("models", "list the model files and where each lies"),
+        add("doctor", "tell what is there, what does not work, and what to do"),
     )
     for one in (top, serving):
         add_serving(one)
-    for one in (making, enlarging, listing):
+    for one in (making, enlarging, listing, examining):
         add_common(one)
-    for one in (top, serving, making, enlarging, listing):
+    for one in (top, serving, making, enlarging, listing, examining):
         add_foreign_flags(one)
     _add_request(making)
     _add_upscaling(enlarging)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from webui.commands import extensions_cli, models_cli
+from webui.commands import doctor, extensions_cli, models_cli
 from webui.commands.arguments import parse
 from webui.commands.foreign.translation import joined, translated
 from webui.commands.given_settings import given_settings
@@ -54,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return upscale(settings, given)
         if given.command == "models":
             return models_cli.run(settings)
+        if given.command == "doctor":
+            return doctor.run(settings)
         if given.command == "extensions":
             return extensions_cli.run(settings, given)
         return serve(settings, given_settings(given, environment()))

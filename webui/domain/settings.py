@@ -11,6 +11,7 @@ from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from webui.domain.devices import one_device
 from webui.domain.errors import WebuiError
 from webui.domain.model_folders import ModelFolder
 from webui.domain.saving import PATTERN_LENGTH, ImageFormat, Saving
@@ -33,9 +34,9 @@ class BackChoices(BaseModel):
         None, description="of saved styles; `*` means several; none: styles.csv in the data folder and styles/*.csv"
     )
     extensions_dir: Path = Path("extensions")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps, xpu")
     precision: Precision = "auto"
-    vae_precision: VaePrecision = Field("auto", description="auto: that of the networks on GPUs, fp32 on CPUs")
+    vae_precision: VaePrecision = Field("auto", description="auto: what the card computes well; fp32 on CPUs")
     threads: int = Field(0, ge=0, le=1024, description="CPU threads of the worker; 0: all cores")
     checkpoints_in_memory: int = Field(1, ge=1, le=100)
     preview_every: int = Field(5, ge=0, le=150, description="steps between live previews; 0: none")
@@ -44,6 +45,11 @@ class BackChoices(BaseModel):
     hook_deadline: float = Field(
         120.0, ge=0, le=86400, description="seconds that an extension's code may run without progress; 0: for ever"
     )
+
+    @field_validator("device")
+    @classmethod
+    def _is_device(cls, value: str) -> str:
+        return one_device(value)
 
     @property
     def styles_path(self) -> Path:

@@ -6,11 +6,13 @@ that looks after the worker tells (`CrashRegister`).
 
 import dataclasses
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 from pydantic import TypeAdapter, ValidationError
 
 from webui.domain.errors import UnusableFileError
@@ -36,6 +38,7 @@ class Mark:
         hash: of its files when they were last run; other files are another extension.
         deaths: how often the worker has died of it.
         loading: whether it is being loaded now.
+        loaders: by which processes, as process id and start time: several workers may share a data folder.
         ends: the hook and the kind of each death that was not while it was loaded.
         last: when the last of these was, in seconds since 1970.
     """
@@ -43,6 +46,7 @@ class Mark:
     hash: str
     deaths: int = 0
     loading: bool = False
+    loaders: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
     last: float = 0.0
 
@@ -51,15 +55,19 @@ _MARKS: TypeAdapter[dict[str, Mark]] = TypeAdapter(dict[str, Mark])
 
 
 class CrashGuard:
-    """Made at the start of a worker, before any extension is loaded; a mark that is still there tells of a death."""
+    """Made at the start of a worker, before any extension is loaded; a mark that is still there tells of a death,
+    unless it is that of another worker that lives.
+    """
 
     def __init__(self, extensions_dir: Path, file: Path) -> None:
         self._extensions_dir = extensions_dir
         self._file = file
         self._marks: dict[str, Mark] = {}
         for name, mark in _read(file).items():
-            if mark.loading:
-                mark = dataclasses.replace(mark, loading=False, deaths=mark.deaths + 1)
+            living = tuple(one for one in mark.loaders if _is_another(one))
+            dead = len(mark.loaders) - len(living) if mark.loaders else int(mark.loading)
+            mark = dataclasses.replace(mark, loading=bool(living), loaders=living, deaths=mark.deaths + dead)
+            if dead:
                 log.warning("the worker ended while it loaded the extension %s (%d times)", name, mark.deaths)
             self._marks[name] = mark
         _write(self._file, self._marks)
@@ -76,18 +84,20 @@ class CrashGuard:
     @contextmanager
     def around(self, folder: str) -> Iterator[None]:
         """While an extension is loaded."""
-        digest = content_hash(self._extensions_dir / folder)
-        before = self._marks.get(folder)
+        digest, me = content_hash(self._extensions_dir / folder), _this_process()
+        marks = dict(_read(self._file))  # another worker may have written since
+        before = marks.get(folder)
         if before is None or before.hash != digest:
             before = Mark(digest)
-        self._marks[folder] = dataclasses.replace(before, loading=True)
-        _write(self._file, self._marks)
+        marks[folder] = dataclasses.replace(before, loading=True, loaders=(*before.loaders, me))
+        _write(self._file, marks)
         yield
-        if before.ends:  # a death in a hook counts still
-            self._marks[folder] = before
-        else:
-            del self._marks[folder]
-        _write(self._file, self._marks)
+        marks = dict(_read(self._file))
+        now = marks.pop(folder, before)
+        others = tuple(one for one in now.loaders if one != me)
+        if before.ends or others:  # a death in a hook counts still
+            marks[folder] = dataclasses.replace(before, loading=bool(others), loaders=others)
+        _write(self._file, marks)
 
 
 class CrashRegister:
@@ -126,6 +136,21 @@ class CrashRegister:
     def _folder(self, extension: str) -> Path | None:
         found = folders(self._extensions_dir)
         return next((folder for folder in found if extension in (peek(folder).name, folder.name)), None)
+
+
+def _this_process() -> str:
+    return f"{os.getpid()} {psutil.Process().create_time():.2f}"
+
+
+def _is_another(loader: str) -> bool:
+    """Whether a process that loads an extension lives, and is not this one, which loads nothing yet."""
+    number, _, started = loader.partition(" ")
+    if not number.isdigit() or int(number) == os.getpid():
+        return False
+    try:
+        return f"{psutil.Process(int(number)).create_time():.2f}" == started
+    except psutil.Error:
+        return False
 
 
 def _reason(mark: Mark) -> str:

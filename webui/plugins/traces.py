@@ -18,6 +18,8 @@ class ModelTrace:
 
     layers: tuple[tuple[int, int, int, bool], ...]
     places: tuple[tuple[int, int], ...]
+    vae_form: int  # `VaeWrapper.form`: the program itself brings a VAE that overflows into a wider format
+    vae_places: tuple[tuple[int, int], ...]
     values: Tensor  # (weights,) float32
 
     @classmethod
@@ -28,16 +30,20 @@ class ModelTrace:
             (id(layer), len(layer._forward_hooks), len(layer._forward_pre_hooks), "forward" in layer.__dict__)
             for layer in modules
         )
-        places = tuple((id(weight), weight.data_ptr()) for weight in weights)
+        its = {id(weight) for weight in model.vae.module.parameters()}
+        places = tuple((id(weight), weight.data_ptr()) for weight in weights if id(weight) not in its)
+        vae_places = tuple((id(weight), weight.data_ptr()) for weight in model.vae.module.parameters())
         with torch.inference_mode():
             values = [_middle(weight) for weight in weights if weight.numel()]
-            return cls(layers, places, torch.stack([value.float() for value in values]).cpu())
+            return cls(
+                layers, places, model.vae.form, vae_places, torch.stack([value.float() for value in values]).cpu()
+            )
 
     def difference(self, now: "ModelTrace") -> str:
         """What has changed since, in words; "" for nothing."""
         if self.layers != now.layers:
             return "its layers, their hooks or their methods are not as they were"
-        if self.places != now.places:
+        if self.places != now.places or (self.vae_form == now.vae_form and self.vae_places != now.vae_places):
             return "its weights are other tensors than before"
         if not torch.equal(self.values.nan_to_num(), now.values.nan_to_num()):
             return "its weights have other values than before"

@@ -25,9 +25,10 @@ from webui.processing.ports import Reporter
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
+from webui.weights.card_formats import card_at
 from webui.weights.families.registry import FAMILIES
 from webui.weights.memory import ModelCache
-from webui.weights.precision import allow_fast_products, resolve
+from webui.weights.precision import resolve, set_up
 from webui.weights.upscalers import UpscalerCache
 
 
@@ -104,14 +105,14 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
     if settings.threads:
         torch.set_num_threads(settings.threads)
     device, dtype, fast = resolve(settings.device, settings.precision)
-    allow_fast_products(fast)
+    set_up(device, dtype, fast_cpu=fast)
     library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", families, further=settings.model_folders)
     models = ModelCache(
         library,
         device,
         dtype,
         settings.checkpoints_in_memory,
-        vae_dtype=torch.float32 if settings.vae_precision == "fp32" else None,
+        vae_dtype=torch.float32 if settings.vae_precision == "fp32" else card_at(device).vae_format(dtype),
         fast_cpu=fast,
     )
     texts = Texts(library, settings.styles_path)

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from webui.domain.errors import Cancelled
@@ -29,6 +30,7 @@ from webui.processing.upscaling import LANCZOS_NAME, Upscalers
 from webui.prompt.composition import NetworkTag, extra_networks
 from webui.prompt.conditioning import Conditioning, PromptTexts
 from webui.sampling.schedules import SigmaTable
+from webui.weights.build import is_finite
 from webui.weights.families.contract import networks_of
 from webui.weights.memory import ModelCache
 from webui.weights.merging import merged_tokens
@@ -62,6 +64,14 @@ class Made:
     ti_hashes: tuple[str, ...] = ()
 
 
+class Overflowed(Exception):
+    """The latents of a batch are NaN or infinite, after a network in half precision has made them."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.model = model
+        super().__init__(model.file.name)
+
+
 class BatchSampler:
     """Takes the batches of one job through its passes."""
 
@@ -90,12 +100,17 @@ class BatchSampler:
 
         Where the user stops, these are the last estimate of the pass that was running, or if it had none, the result of
         the pass before; None where there is neither.
+
+        Raises:
+            Overflowed: a network in half precision gave values that are not finite.
         """
         self._report.stopped, self._report.step = "", 0
         made: Made | None = None
         hashes: tuple[str, ...] = ()
         for one in self._job.passes:
             made = self._after(one, batch, made) or made
+            if made is not None and made.model.dtype != torch.float32 and not is_finite(made.latents):
+                raise Overflowed(made.model)
             hashes = hashes or tuple(map(self._hash, batch.texts))
             if made is None or self._report.stopped:
                 break

@@ -3,44 +3,64 @@ Latents that are not finite are an error.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from webui.domain.errors import NotFiniteError
+from webui.weights.memory import give_memory_back
 from webui.weights.model import LoadedModel
 
 Edit = Callable[
     [Tensor, int], Tensor
 ]  # (pixels (3, H, W) float32 in 0..1 on the CPU, index in the batch) -> new pixels
 
+SMALL = 32  # side of a small tile, in latent cells
+
 
 def check_finite(latents: Tensor, checkpoint: str, step: int) -> None:
     """Raises NotFiniteError where any latent is NaN or infinite, naming the checkpoint and the step."""
     if not bool(torch.isfinite(latents).all()):
-        raise NotFiniteError(
-            f"{checkpoint}: the latents hold NaN or infinite values after step {step}; "
-            "try --precision fp32, another VAE, or check that the checkpoint file is whole"
-        )
+        raise not_finite(checkpoint, step)
+
+
+def not_finite(checkpoint: str, step: int) -> NotFiniteError:
+    """The error of latents that are not finite."""
+    return NotFiniteError(
+        f"{checkpoint}: the latents hold NaN or infinite values after step {step}; "
+        "try --precision fp32, another VAE, or check that the checkpoint file is whole"
+    )
 
 
 def decode(latents: Tensor, model: LoadedModel, *, tiled: bool, edit: Edit | None = None) -> list[Image.Image]:
     """Decode (B, C, h, w) to B pictures, one at a time.
 
-    When memory runs out, the same latents are decoded again in tiles.
+    Where memory runs out, the same latents are decoded again in tiles, then in smaller ones.
 
     Args:
         edit: changes the pixels before they are rounded.
     """
     images = []
     for place, one in enumerate(latents[:, None]):  # (1, C, h, w) each
-        try:
-            pixels = model.vae.decode_tiled(one) if tiled else model.vae.decode(one)
-        except (torch.OutOfMemoryError, MemoryError):
-            pixels = model.vae.decode_tiled(one)
+        pixels = _decoded(one, model, tiled=tiled)
         images.append(to_image(pixels[0] if edit is None else edit(pixels[0].float().cpu(), place)))
     return images
+
+
+def _decoded(latents: Tensor, model: LoadedModel, *, tiled: bool) -> Tensor:
+    """Raises torch.OutOfMemoryError or MemoryError where not even small tiles have room."""
+    attempts: list[Callable[[], Tensor]] = [] if tiled else [lambda: model.vae.decode(latents)]
+    attempts += [partial(model.vae.decode_tiled, latents, side) for side in (None, SMALL)]
+    for attempt in attempts[:-1]:
+        try:
+            return attempt()
+        except (torch.OutOfMemoryError, MemoryError):
+            pass
+        # after the handler, because the error's traceback keeps the tensors of the failed attempt
+        give_memory_back()
+    return attempts[-1]()
 
 
 def to_image(pixels: Tensor) -> Image.Image:

@@ -14,8 +14,9 @@ from webui.library.family import LatentFormat
 from webui.processing.passes import Pass
 from webui.processing.plan import Batch
 from webui.processing.ports import Reporter
-from webui.processing.preview import preview
+from webui.processing.preview import Previews
 from webui.sampling.steps import Step, Watch
+from webui.sampling.transfer import Pace
 
 
 class SharedWish:
@@ -118,13 +119,16 @@ class RunReport:
 
         `form` is the format of the checkpoint's latents.
         """
-        before = one.steps_before
+        before, previews, pace = one.steps_before, Previews(), Pace()
 
         def watch(step: Step, denoised: Tensor) -> None:
             done = step.index + 1
             seen = self._preview_every and done % self._preview_every == 0
-            picture = preview(denoised, form) if seen else None
+            if seen:
+                previews.begin(denoised, form)
             steps = max(self._steps, before + step.total, before + done)
+            pace.step(denoised.device)
+            picture = previews.take()
             self.step, self.steps = before + done, steps
             self._reporter.progress(
                 Progress("sampling", before + done, steps, batch, self._batches, picture, self._images)

@@ -2,30 +2,28 @@
 finishes its images.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-
 import torch
 
 from webui.domain.errors import Cancelled
 from webui.domain.request import GenerationRequest
-from webui.domain.result import GeneratedImage, GenerationResult, Notice, stopped_notice
+from webui.domain.result import GenerationResult, Notice
 from webui.domain.settings import BackSettings
 from webui.library.library import ModelLibrary
 from webui.plugins.host import ExtensionHost
 from webui.plugins.jobhooks import JobHooks
-from webui.processing.batches import BatchSampler, Tools
-from webui.processing.finish import finished
+from webui.processing.batch_loop import BatchLoop
+from webui.processing.batches import Overflowed, Tools
+from webui.processing.decode import not_finite
 from webui.processing.nesting import Level, Nesting, Outer
-from webui.processing.patching import JobPatches, Patching
+from webui.processing.patching import Patching
 from webui.processing.plan import merged
 from webui.processing.ports import Reporter
-from webui.processing.prepare import Preparation, PreparedJob
+from webui.processing.prepare import Preparation
 from webui.processing.reporting import RunReport, SharedWish
 from webui.processing.texts import Texts
-from webui.processing.tiling import Seamless
 from webui.processing.upscaling import Upscalers
 from webui.weights.memory import ModelCache
+from webui.weights.model import LoadedModel
 
 
 class Pipeline:
@@ -87,7 +85,15 @@ class Pipeline:
         job = self._preparation.prepare(request, hooks, wish)
         nesting.seeds = (job.plan.request.seed, job.plan.request.subseed)
         report = RunReport(wish, job.passes, job.plan.batches, self._preview_every)
-        images, notices, stopped = self._made(job, hooks, wish, report, nesting, there)
+        loop = BatchLoop(self._tools, self._host, self._patching, hooks, wish, report, nesting)
+        try:
+            loop.run(job, there)
+        except Overflowed as overflow:
+            told = self._widened(overflow.model, job.plan.request.steps)
+            job = self._preparation.prepare(job.plan.request, hooks, wish)
+            hooks.notices.append(told)
+            loop.run(job, there.union(image.index for image in loop.images))
+        images, notices, stopped = loop.images, loop.notices, loop.stopped
         if not images and not there:
             raise Cancelled("stopped before the first image was made")
         extras = tuple(hooks.extra_images())
@@ -109,54 +115,10 @@ class Pipeline:
         """Undo what extensions changed in the models."""
         self._patching.leave()
 
-    def _made(
-        self,
-        job: PreparedJob,
-        hooks: JobHooks,
-        reporter: SharedWish,
-        report: RunReport,
-        nesting: Nesting,
-        there: frozenset[int],
-    ) -> tuple[list[GeneratedImage], list[Notice], bool]:
-        """The images of all batches, or of those made before the user stopped the job; notices about the given
-        pictures, and about those that were stopped on their way; whether the user did stop it.
-        """
-        images: list[GeneratedImage] = []
-        halts: list[Notice] = []
-        stopped = False
-        with ExitStack() as cleanup:
-            cleanup.enter_context(self._host.watched(hooks))
-            patched = cleanup.enter_context(self._patching.on(hooks, job.model))
-            modules = [job.model.network.module, job.model.vae.module] if job.plan.request.tiling else []
-            edges = cleanup.enter_context(Seamless(modules))
-            cleanup.enter_context(nesting.with_aside(lambda: _aside(patched, edges)))
-            sampler = BatchSampler(job, self._tools, hooks, patched, report)
-            for batch in job.plan.batches:
-                if there.issuperset(batch.indices):
-                    continue
-                if images and reporter.finishing():
-                    stopped = True
-                    break
-                if patched.lost is not None:
-                    raise patched.lost
-                made = sampler.sample(batch)
-                if made is not None:
-                    tiled, start = self._tools.tiled_vae, sampler.start
-                    for image in finished(made, job.plan, batch, job.facts, start, hooks, report, tiled=tiled):
-                        if image.index not in there:
-                            images.append(image)
-                            if report.stopped and report.step < report.steps:
-                                halts.append(stopped_notice(image.index, report.step, report.steps))
-                            reporter.image(image)
-                if reporter.batch_ended() or report.stopped == "interrupt":
-                    stopped = True
-                    break
-            note = sampler.start.canvas.note if images and sampler.start else ""
-        return images, [*halts, *([Notice("inpainting", note)] if note else [])], stopped
-
-
-@contextmanager
-def _aside(patched: JobPatches, edges: Seamless) -> Iterator[None]:
-    """While entered, the models are as they are without the job."""
-    with edges.set_aside(), patched.set_aside():
-        yield
+    def _widened(self, model: LoadedModel, steps: int) -> Notice:
+        """Have a checkpoint read in a wider format. Raises NotFiniteError where there is none."""
+        self._patching.leave()
+        if not self._tools.models.widen(model):
+            raise not_finite(model.file.name, steps)
+        was = str(model.dtype).removeprefix("torch.")
+        return Notice("checkpoint", f"{model.file.name} gave NaN in {was}; it was read again in a wider format")

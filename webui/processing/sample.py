@@ -171,15 +171,13 @@ class _Run:
         """Run a sampler of noise-level space. From a picture only the last `walk.run` steps of the schedule are run."""
         request, info, walk = self.plan.request, self.plan.sampler, self.plan.walk
         table, asked, tuned = self.noising.table, self.noising.asked, self.noising.family.tuned_levels
-        full = sigmas_for(info, request.scheduler, walk.schedule, table, request.schedule, tuned_levels=tuned).to(
-            self.first.device
-        )
+        full = sigmas_for(info, request.scheduler, walk.schedule, table, request.schedule, tuned_levels=tuned)
         sigmas = full[walk.schedule - walk.run :]
         if self.init is None:
             start = self.first * (asked.spread(sigmas[0]) if request.noise.sgm_multiplier else sigmas[0])
         else:
             start = asked.noised(self.init, self.first, sigmas[0]) + self.first * _extra_noise(request)
-        low, high = table.sigmas[0].to(full), table.sigmas[-1].to(full)
+        low, high = table.sigmas[0], table.sigmas[-1]
         # From a picture, solvers that choose their own steps stay within the levels that are left of the schedule.
         whole = SolverRange(request.steps, low, high) if info.own_steps and self.init is None else None
         return sample(
@@ -203,7 +201,7 @@ class _Run:
         start = self.first
         if self.init is not None:
             entry = walk.run - 1
-            alpha = alphas.to(self.first)[int(timesteps[entry])]
+            alpha = alphas[int(timesteps[entry])]
             start = alpha.sqrt() * (self.init + self.first * _extra_noise(request)) + (1 - alpha).sqrt() * self.first
             timesteps = timesteps[:entry]
         epsilon: EpsilonModel = partial(self.model.epsilon, cfgpp=info.label == CFGPP)
@@ -231,7 +229,7 @@ class _Run:
             float(full[full > 0].min()),
             float(full.max()),
             request.noise.source,
-            full.device,
+            self.first.device,
             shared=request.noise.batch_sde,
         )
 

@@ -88,8 +88,8 @@ class Start:
         if self.soft is None or self.painted is None:
             return None
         moved = latents.float() - self.latents[position % len(self.latents)]
-        distance = torch.linalg.vector_norm(moved, dim=0).double().cpu().numpy()
-        painted = self.painted[0, 0].double().cpu().numpy()
+        distance = torch.linalg.vector_norm(moved, dim=0).cpu().double().numpy()
+        painted = self.painted[0, 0].cpu().double().numpy()
         return changed_mask(distance, painted, self.soft, self._request.width, self._request.height)
 
     def _check_size(self, vae: VaeWrapper) -> None:

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from webui.sampling.noise import Shape, Source, open_stream
+from webui.sampling.noise import Shape, Source, drawing_device, open_stream
+from webui.sampling.transfer import uploaded
 
 _DECIMALS = 6  # times closer than a millionth count as equal
 _POOL_SIZE = 24  # of numpy's SeedSequence
@@ -128,9 +129,8 @@ class BrownianNoise:
         else:
             entropies = seeds
         of_tree = (len(seeds), *shape) if shared else shape
-        self._trees = tuple(
-            BrownianTree(entropy, sigma_min, sigma_max, of_tree, source, device) for entropy in entropies
-        )
+        self._device, on = device, drawing_device(source, device)
+        self._trees = tuple(BrownianTree(entropy, sigma_min, sigma_max, of_tree, source, on) for entropy in entropies)
 
     def __call__(self, sigma: Tensor, sigma_next: Tensor) -> Tensor:
         """Unit noise (B, C, h, w) for the step between two levels of the tree's range (0-dimensional tensors).
@@ -142,4 +142,6 @@ class BrownianNoise:
         low, high = min(start, end), max(start, end)
         increments = [tree.increment(low, high) for tree in self._trees]
         increment = increments[0] if self._shared else torch.stack(increments)
-        return increment if low == high else increment * math.copysign(1 / math.sqrt(high - low), end - start)
+        if low < high:
+            increment = increment * math.copysign(1 / math.sqrt(high - low), end - start)
+        return uploaded(increment, self._device)

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from webui.domain.request import Guidance
 from webui.library.family import ALL_RESIDUALS, ResidualKind
-from webui.prompt.conditioning import Conditioning, Span, at_call
+from webui.prompt.conditioning import Conditioning
 from webui.sampling.guidance import guide, rescaled, towards_picture
-from webui.sampling.padding import match_lengths, stack_spans
 from webui.sampling.parameterisation import Parameterisation
+from webui.sampling.rows import Layout, Layouts, Rows
 from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import ModelCall, Network, Place, StageName, Step, StepHooks
 from webui.sampling.timestep import Guided
@@ -81,6 +81,7 @@ class GuidedModel:
         self._planned = planned
         self._image_scale = 1.0 if image_cfg_scale is None else image_cfg_scale
         self._place = place
+        self._layouts = Layouts(options)
         self._calls_of: Counter[int] = Counter()  # by the index of the step
         self.calls = 0
         self.latest: Tensor | None = None  # (B, C, h, w): clean estimate of each image's first prompt part alone
@@ -90,16 +91,15 @@ class GuidedModel:
         """Sigma space: (B, C, h, w) at level `sigma` -> the guided estimate of the clean latents."""
         stage = self._stage_at(self._levels.done(sigma), self.calls)
         step = self._begun(step, stage)
-        asked = stage.asked
+        asked, layout = stage.asked, self._layouts.at(stage.conditioning, self.calls, latents.device)
         timestep = asked.timestep(sigma)
         scaled = latents / asked.spread(sigma)
-        rows, uncond, weights, scale = self._predict(step, stage, scaled, timestep, sigma)
-        blind = self._blind(step, stage, scaled, timestep)
-        owners = _owners(weights, latents.device)
-        rows = asked.clean(rows, latents[owners], sigma, timestep)
-        cond = rows[_firsts(weights)]
-        against = cond if uncond is None else asked.clean(uncond, latents, sigma, timestep)
-        guided = guide(rows, against, weights, scale)
+        answer = self._predict(step, stage, layout, scaled, timestep, sigma)
+        blind = self._blind(step, stage, layout, scaled, timestep)
+        rows, against = answer.converted(latents, lambda output, here: asked.clean(output, here, sigma, timestep))
+        cond = layout.first_of(rows)
+        against = cond if against is None else against
+        guided = guide(rows, against, layout.weights, answer.scale)
         if blind is not None:
             unseen = asked.clean(blind, latents, sigma, timestep)
             guided = towards_picture(guided, against, unseen, self._image_scale)
@@ -117,22 +117,23 @@ class GuidedModel:
         """
         stage = self._stage_at(self._levels.done_at(timestep), self.calls)
         step = self._begun(step, stage)
-        rows, uncond, weights, scale = self._predict(step, stage, latents, timestep, timestep)
-        blind = self._blind(step, stage, latents, timestep)
-        owners = _owners(weights, latents.device)
-        alpha = self._levels.alphas_cumprod.to(latents)[int(timestep)]
-        rows = stage.asked.epsilon(rows, latents[owners], alpha)
-        cond = rows[_firsts(weights)]
-        against = cond if uncond is None else stage.asked.epsilon(uncond, latents, alpha)
-        guided = guide(rows, against, weights, scale / 12.5 if cfgpp else scale)
+        asked, layout = stage.asked, self._layouts.at(stage.conditioning, self.calls, latents.device)
+        answer = self._predict(step, stage, layout, latents, timestep, timestep)
+        blind = self._blind(step, stage, layout, latents, timestep)
+        alpha = self._levels.alphas_cumprod.to(latents.dtype)[int(timestep)]
+        rows, against = answer.converted(latents, lambda output, here: asked.epsilon(output, here, alpha))
+        cond = layout.first_of(rows)
+        against = cond if against is None else against
+        guided = guide(rows, against, layout.weights, answer.scale / 12.5 if cfgpp else answer.scale)
         if blind is not None:
-            unseen = stage.asked.epsilon(blind, latents, alpha)
+            unseen = asked.epsilon(blind, latents, alpha)
             guided = towards_picture(guided, against, unseen, self._image_scale)
         if self._options.rescale > 0:
             ratio = _deviation(cond) / _deviation(guided)
             guided = torch.lerp(guided, guided * ratio, self._options.rescale)
         if self._hooks.edits_denoised:
-            guided = self._edited(step, latents, self._levels.alpha(timestep).to(latents), guided, cond, against)
+            level = self._levels.alpha(timestep).to(latents.dtype)
+            guided = self._edited(step, latents, level, guided, cond, against)
         self.latest = _clean(latents, cond, alpha)
         self.calls += 1
         return Guided(guided, against)
@@ -170,59 +171,36 @@ class GuidedModel:
         return low and (self.calls % 2 == 1 or options.s_min_uncond_all)
 
     def _predict(
-        self, step: Step, stage: Stage, scaled: Tensor, timestep: Tensor, sigma: Tensor
-    ) -> tuple[Tensor, Tensor | None, list[list[float]], float]:
-        """Ask the network. Returns its outputs for all AND parts, image by image; its outputs for the negative prompt
-        (None where that is skipped); the weights of the parts of each image; and the guidance scale of this call."""
-        text = stage.conditioning
-        spans = [at_call(part.spans, self.calls) for parts in text.positive for part in parts]
-        weights = [[part.weight for part in parts] for parts in text.positive]
-        owners = _owners(weights, scaled.device)
-        positive = stack_spans(spans)
+        self, step: Step, stage: Stage, layout: Layout, scaled: Tensor, timestep: Tensor, sigma: Tensor
+    ) -> "_Answer":
+        """Ask the network for all AND parts and, unless it is skipped, for the negative prompt."""
         if stage.takes_guidance or self._skips_uncond(sigma):
-            return self._call(step, stage, scaled[owners], timestep, [positive], [True]), None, weights, 1.0
-        negative = stack_spans([at_call(one, self.calls) for one in text.negative])
-        positive, negative, padded = match_lengths(positive, negative, text.empty, self._options)
-        self.padded |= padded
-        batches = [positive, negative]
-        if positive.context.shape[1] == negative.context.shape[1]:
-            images = torch.cat([owners, torch.arange(len(scaled), device=scaled.device)])
-            both = self._call(step, stage, scaled[images], timestep, batches, [True, False], images)
-            return both[: len(owners)], both[len(owners) :], weights, self._cfg_scale
-        cond = self._call(step, stage, scaled[owners], timestep, [positive], [True], owners)
-        return cond, self._call(step, stage, scaled, timestep, [negative], [False]), weights, self._cfg_scale
+            return _Answer(layout, self._call(step, stage, layout.alone, scaled, timestep), None, 1.0)
+        self.padded |= layout.padded
+        if layout.together is not None:
+            return _Answer(layout, self._call(step, stage, layout.together, scaled, timestep), None, self._cfg_scale)
+        positive, negative = layout.apart
+        cond = self._call(step, stage, positive, scaled, timestep)
+        return _Answer(layout, cond, self._call(step, stage, negative, scaled, timestep), self._cfg_scale)
 
-    def _blind(self, step: Step, stage: Stage, scaled: Tensor, timestep: Tensor) -> Tensor | None:
+    def _blind(self, step: Step, stage: Stage, layout: Layout, scaled: Tensor, timestep: Tensor) -> Tensor | None:
         """The network's output for the negative prompt without the picture (B, C, h, w), where guidance needs it."""
         if self._image_scale == 1 or stage.image_channels is None:
             return None
-        negative = stack_spans([at_call(one, self.calls) for one in stage.conditioning.negative])
         unseen = replace(stage, image_channels=torch.zeros_like(stage.image_channels))
-        return self._call(step, unseen, scaled, timestep, [negative], [False])
+        return self._call(step, unseen, layout.negatives, scaled, timestep)
 
-    def _call(
-        self,
-        step: Step,
-        stage: Stage,
-        sample: Tensor,
-        timestep: Tensor,
-        batches: list[Span],
-        signs: list[bool],
-        images: Tensor | None = None,
-    ) -> Tensor:
-        context = torch.cat([batch.context for batch in batches]).to(sample.device)
-        vectors = [batch.vector for batch in batches if batch.vector is not None]
-        positive = [sign for batch, sign in zip(batches, signs, strict=True) for _ in range(len(batch.context))]
+    def _call(self, step: Step, stage: Stage, rows: Rows, scaled: Tensor, timestep: Tensor) -> Tensor:
+        sample = rows.of(scaled)
         if stage.image_channels is not None:
-            image_channels = stage.image_channels if images is None else stage.image_channels[images]
-            sample = torch.cat([sample, image_channels.to(sample)], dim=1)
+            sample = torch.cat([sample, rows.of(stage.image_channels.to(sample))], dim=1)
         call = ModelCall(
             step,
             sample,
-            timestep.to(sample).expand(len(sample)),
-            context,
-            torch.tensor(positive, device=sample.device),
-            torch.cat(vectors).to(sample.device) if vectors else None,
+            torch.full((len(sample),), float(timestep), dtype=sample.dtype, device=sample.device),
+            rows.context,
+            rows.positive,
+            rows.vector,
             stage.takes,
             self._cfg_scale,
         )
@@ -243,23 +221,40 @@ class GuidedModel:
             return output
 
 
+Convert = Callable[[Tensor, Tensor], Tensor]  # (the network's output, latents) -> an estimate of the same shape
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the network answered.
+
+    Attributes:
+        rows: its outputs for all AND parts, image by image, and below them those for the negative prompts, where
+            both were asked for in one call.
+        apart: its outputs for the negative prompts (B, C, h, w), where they needed a call of their own.
+        scale: the guidance scale of this call.
+    """
+
+    layout: Layout
+    rows: Tensor
+    apart: Tensor | None
+    scale: float
+
+    def converted(self, latents: Tensor, convert: Convert) -> tuple[Tensor, Tensor | None]:
+        """The estimates of all AND parts (R, C, h, w), and those of the negative prompt, None where it was left out."""
+        images, parts = len(latents), self.layout.parts
+        if self.apart is not None or len(self.rows) == parts:
+            rows = convert(self.rows, self.layout.of_parts(latents))
+            return rows, None if self.apart is None else convert(self.apart, latents)
+        if self.layout.is_single:
+            both = convert(self.rows.view(2, images, *self.rows.shape[1:]), latents)
+            return both[0], both[1]
+        return convert(self.rows[:parts], self.layout.of_parts(latents)), convert(self.rows[parts:], latents)
+
+
 def _clean(latents: Tensor, epsilon: Tensor, alpha: Tensor) -> Tensor:
     """The clean estimate in variance-preserving latents, given the noise in them."""
     return (latents - (1 - alpha).sqrt() * epsilon) / alpha.sqrt()
-
-
-def _owners(weights: list[list[float]], device: torch.device) -> Tensor:
-    """For each row of conditions the index of the image it belongs to."""
-    return torch.tensor([image for image, parts in enumerate(weights) for _ in parts], device=device)
-
-
-def _firsts(weights: list[list[float]]) -> list[int]:
-    """For each image the row of its first condition."""
-    starts, row = [], 0
-    for parts in weights:
-        starts.append(row)
-        row += len(parts)
-    return starts
 
 
 def _deviation(tensor: Tensor) -> Tensor:

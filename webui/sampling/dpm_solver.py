@@ -42,7 +42,7 @@ def _fast_step(
     noise: StepNoise,
     options: SamplerOptions,
 ) -> Moved:
-    """Make one step, of the order planned for it. It draws noise even on the last step and with eta 0."""
+    """Make one step, of the order planned for it. It draws noise even on the last step, but none with eta 0."""
     predict = _noise_prediction(denoise)
     t, t_next = log_snr(step.sigma), log_snr(step.sigma_next)
     t_down, sigma_up = _descent(t, t_next, t_end, options.eta)
@@ -54,7 +54,8 @@ def _fast_step(
         moved = _second_order(predict, latents, t, t_down, eps, 0.5)
     else:
         moved = _third_order(predict, latents, t, t_down, eps)
-    moved = moved + sigma_up * options.s_noise * noise(step.sigma, step.sigma_next)
+    if options.eta:
+        moved = moved + sigma_up * options.s_noise * noise(step.sigma, step.sigma_next)
     return Moved(moved, latents - step.sigma * eps)
 
 

@@ -14,6 +14,7 @@ from webui.sampling.steps import Step
 from webui.sampling.timestep import EpsilonModel, Guided
 
 _LEAST_NORM = 1e-5
+_COMPUTE_FLOAT64 = ("cpu", "cuda")  # Apple's and most of Intel's devices do not
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class LatentMask:
         """
         if self.soft is None:
             return self.blended(latents)
-        exponent = level.to(latents) ** self.soft.schedule_bias * self.soft.preservation
+        exponent = level.to(latents.dtype) ** self.soft.schedule_bias * self.soft.preservation
         return soft_blend(self.clean, latents, self.painted.to(latents) ** exponent, self.soft.contrast_boost)
 
     def finished(self, latents: Tensor) -> Tensor:
@@ -75,9 +76,10 @@ def soft_blend(old: Tensor, new: Tensor, share: Tensor, boost: float) -> Tensor:
         share: (1, 1, h, w) in 0..1, of `new`.
     """
     mixed = old * (1 - share) + new * share
-    weight = share.double()
-    lengths = [torch.linalg.vector_norm(part, dim=1, keepdim=True).double() for part in (old, new)]
+    fine = torch.float64 if mixed.device.type in _COMPUTE_FLOAT64 else torch.float32
+    weight = share.to(fine)
+    lengths = [torch.linalg.vector_norm(part, dim=1, keepdim=True).to(fine) for part in (old, new)]
     wanted = (lengths[0] ** boost * (1 - weight) + lengths[1] ** boost * weight) ** (1 / boost)
-    length = torch.linalg.vector_norm(mixed, dim=1, keepdim=True).double() + _LEAST_NORM
+    length = torch.linalg.vector_norm(mixed, dim=1, keepdim=True).to(fine) + _LEAST_NORM
     blended: Tensor = mixed * (wanted / length).to(mixed)
     return blended

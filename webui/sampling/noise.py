@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from webui.sampling.philox import Philox
+from webui.sampling.transfer import uploaded
 
 Source = Literal["CPU", "GPU", "NV"]
 Shape = tuple[int, ...]
@@ -32,10 +33,15 @@ def open_stream(seed: int, source: Source, device: torch.device) -> Stream:
     """
     if source == "NV":
         philox = Philox(seed)
-        return lambda shape: torch.from_numpy(philox.normal(shape)).to(device)
-    on = device if source == "GPU" and device.type not in ("cpu", "mps") else torch.device("cpu")
+        return lambda shape: uploaded(torch.from_numpy(philox.normal(shape)), device)
+    on = drawing_device(source, device)
     generator = torch.Generator(on).manual_seed(seed % _SEEDS)
-    return lambda shape: torch.randn(shape, generator=generator, device=on, dtype=torch.float32).to(device)
+    return lambda shape: uploaded(torch.randn(shape, generator=generator, device=on, dtype=torch.float32), device)
+
+
+def drawing_device(source: Source, device: torch.device) -> torch.device:
+    """Where a source draws for latents on `device`."""
+    return device if source == "GPU" and device.type not in ("cpu", "mps") else torch.device("cpu")
 
 
 def slerp(share: float, low: Tensor, high: Tensor) -> Tensor:
@@ -126,14 +132,14 @@ class ImageNoise:
         if self._started:
             raise RuntimeError("the start noise was drawn already; make a new ImageNoise for another pass")
         self._started = True
-        noise = torch.stack([self._first_of(index) for index in range(len(self._seeds))])
+        noise = uploaded(torch.stack([self._first_of(index) for index in range(len(self._seeds))]), self._device)
         if self._ensd:
             self._streams = tuple(self._open(seed + self._ensd) for seed in self._seeds)
         return noise
 
     def __call__(self, sigma: Tensor, sigma_next: Tensor) -> Tensor:
         """The next draw of every image (B, C, h, w), unit variance; it does not depend on the two levels."""
-        return torch.stack([stream(self._shape) for stream in self._streams])
+        return uploaded(torch.stack([stream(self._shape) for stream in self._streams]), self._device)
 
     def _first_of(self, index: int) -> Tensor:
         resized = self._first_shape != self._shape
@@ -145,4 +151,4 @@ class ImageNoise:
         return paste_centred(noise, own(self._shape)) if resized else noise
 
     def _open(self, seed: int) -> Stream:
-        return open_stream(seed, self._source, self._device)
+        return open_stream(seed, self._source, drawing_device(self._source, self._device))

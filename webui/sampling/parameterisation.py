@@ -17,8 +17,10 @@ _LCM_TIMESTEP_SCALE = 10.0
 
 
 class Parameterisation(Protocol):
-    """The inputs and the output of one network. `sigma` is 0-dimensional and above 0; latents and outputs are (B, C, h,
-    w).
+    """The inputs and the output of one network. Latents and outputs are (B, C, h, w); an output may have one more
+    dimension in front, for which the latents are the same. `sigma`, `timestep` and `alpha` are 0-dimensional and lie on
+    the CPU wherever the latents are: so they reach a kernel as numbers, and nobody waits for a copy. `sigma` is above
+    0.
     """
 
     def noised(self, clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
@@ -91,10 +93,10 @@ class Consistency(VarianceExploding):
 
     def timestep(self, sigma: Tensor) -> Tensor:
         known = self.levels.sigmas[LCM_STRIDE - 1 :: LCM_STRIDE]
-        index = (known.log() - sigma.cpu().log()).abs().argmin()
+        index = (known.log() - sigma.log()).abs().argmin()
         return (index * LCM_STRIDE + LCM_STRIDE - 1).to(sigma)
 
     def clean(self, output: Tensor, latents: Tensor, sigma: Tensor, timestep: Tensor) -> Tensor:
         clean = self.of_output(output, latents, sigma)
-        time, variance = timestep.to(latents) * _LCM_TIMESTEP_SCALE, _LCM_SIGMA_DATA**2
+        time, variance = timestep.to(latents.dtype) * _LCM_TIMESTEP_SCALE, _LCM_SIGMA_DATA**2
         return clean * time / (time**2 + variance).sqrt() + latents * variance / (time**2 + variance)

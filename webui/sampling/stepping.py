@@ -153,11 +153,12 @@ def churned(latents: Tensor, step: Step, noise: StepNoise, options: SamplerOptio
     """Raise the noise level before a step (Karras et al. 2022, algorithm 2, lines 4 to 6).
 
     Returns:
-        The latents and their noise level. Noise is drawn on every step, used or not: later draws depend on it.
+        The latents and their noise level. With churn, noise is drawn on every step, used or not: later draws depend on
+        it.
     """
-    drawn = noise(step.sigma, step.sigma_next)
     if not options.s_churn:
         return latents, step.sigma
+    drawn = noise(step.sigma, step.sigma_next)
     upper = options.s_tmax or math.inf
     if not options.s_tmin <= float(step.sigma) <= upper:
         return latents, step.sigma

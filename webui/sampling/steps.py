@@ -45,7 +45,8 @@ class Step:
 
     Attributes:
         index: 0-based; `total` is how many steps the loop makes.
-        sigma, sigma_next: 0-dimensional tensors, the noise levels from and to which it leads.
+        sigma, sigma_next: 0-dimensional tensors, the noise levels from and to which it leads. They lie on the CPU on
+            every device: arithmetic with latents takes them as numbers, and reading them makes nobody wait.
         timestep, timestep_next: the same levels as training timesteps (0-dimensional tensors) in samplers that are
             defined on those (DDIM family): their latents are variance preserving, (clean + sigma x noise) / sqrt(1 +
             sigma^2). None in all others, whose latents are clean + sigma x noise.

@@ -72,7 +72,7 @@ def ddim(
     noise: StepNoise,
     options: SamplerOptions,
 ) -> Moved:
-    """DDIM (arXiv:2010.02502, eq. 12 and 16). One model call. Noise is drawn on every step, even with eta 0."""
+    """DDIM (arXiv:2010.02502, eq. 12 and 16). One model call. With eta 0 no noise is drawn."""
     guided = model(latents, _times(step)[0])
     return _ddim_move(guided.epsilon, guided.epsilon, latents, step, alpha, noise, options)
 
@@ -185,7 +185,7 @@ def sample_timesteps(
     if not len(timesteps):
         return latents
     frame = StepFrame(hooks, watch, locate)
-    levels, known = timesteps.to(latents).flip(0), len(table_alphas)
+    levels, known = timesteps.to(latents.dtype).flip(0), len(table_alphas)
     if info.label == UNIPC:
         start = float(timesteps[-1]) / known + 1 / known if starts_from_image else 1.0
         predict = partial(_plain, epsilon)
@@ -227,7 +227,9 @@ def _ddim_move(
     clean = (latents - math.sqrt(1 - alpha_t) * epsilon) / math.sqrt(alpha_t)
     fresh = options.eta * math.sqrt((1 - alpha_t_next) / (1 - alpha_t) * (1 - alpha_t / alpha_t_next))
     moved = math.sqrt(alpha_t_next) * clean + math.sqrt(1 - alpha_t_next - fresh**2) * direction
-    return Moved(moved + fresh * noise(step.sigma, step.sigma_next), clean, epsilon)
+    if options.eta:
+        moved = moved + fresh * noise(step.sigma, step.sigma_next)
+    return Moved(moved, clean, epsilon)
 
 
 def _moved(latents: Tensor, mixed: Tensor, step: Step, alpha: AlphaTable, epsilon: Tensor) -> Moved:

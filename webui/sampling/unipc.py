@@ -79,8 +79,8 @@ def run_unipc(
     times = Times(table_alphas)
     grid = times.grid(start, count, options.skip_type)
     levels = [times.level(time) for time in grid]
-    model_times = ((grid - times.last) * len(table_alphas)).to(latents)
-    sigmas = torch.tensor([level.sigma / level.alpha for level in levels], dtype=grid.dtype).to(latents)
+    model_times = ((grid - times.last) * len(table_alphas)).to(latents.dtype)
+    sigmas = torch.tensor([level.sigma / level.alpha for level in levels], dtype=grid.dtype).to(latents.dtype)
     steps = [
         Step(i, count, sigmas[i], sigmas[i + 1], timestep=model_times[i], timestep_next=model_times[i + 1])
         for i in range(count)

@@ -70,14 +70,17 @@ def load_vae(
     *,
     progress: Callable[[str], None] = lambda text: None,
 ) -> VaeWrapper:
-    """Read a VAE: `vae`, or the one inside `checkpoint`. On a CPU it is float32: half precision shows in pictures.
+    """Read a VAE: `vae`, or the one inside `checkpoint`.
+
+    On a CPU it is float32, since half precision shows in pictures; and so is one that overflows in float16.
 
     Raises:
         UnusableFileError, NotFiniteError: as `load_model`.
     """
     file = vae or checkpoint
     path = ensure_safetensors(library, file, progress)
-    vae_dtype = torch.float32 if device.type == "cpu" else dtype
+    overflows = dtype == torch.float16 and spec.family.vae_overflows
+    vae_dtype = torch.float32 if device.type == "cpu" or overflows else dtype
     try:
         with TensorFile(path) as tensors:
             shapes = tensors.header.shapes

@@ -15,6 +15,7 @@ import torch
 from webui.library.cache import version
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
+from webui.weights.card_formats import card_at
 from webui.weights.load import load_model, load_vae
 from webui.weights.model import LoadedModel
 
@@ -49,6 +50,7 @@ class ModelCache:
         self._capacity = max(1, capacity)
         self._fast_cpu = fast_cpu
         self._progress = progress or (lambda text: None)
+        self._wide: dict[Path, torch.dtype] = {}  # checkpoints whose networks gave NaN in the usual format
         self._models: OrderedDict[_Key, LoadedModel] = OrderedDict()
         self._lock = RLock()
 
@@ -65,7 +67,8 @@ class ModelCache:
                 self._make_room(checkpoint.path)
                 self._progress(f"loading {checkpoint.name}")
                 model = load_model(
-                    self._library, checkpoint, vae, self._device, self._dtype, vae_dtype=self._vae_dtype,
+                    self._library, checkpoint, vae, self._device, self._wide.get(checkpoint.path, self._dtype),
+                    vae_dtype=self._vae_dtype,
                     fast_cpu=self._fast_cpu, progress=self._progress,
                 )  # fmt: skip
             elif model.vae_file != vae:
@@ -75,6 +78,15 @@ class ModelCache:
             self._models[key] = model
             self._models.move_to_end(key)
             return model
+
+    def widen(self, model: LoadedModel) -> bool:
+        """Have a checkpoint read again in a wider format, from its next use on. False where there is none."""
+        wider = None if self._device.type == "cpu" else card_at(self._device).wider(model.dtype)
+        if wider is None:
+            return False
+        self._wide[model.file.path] = wider
+        self.forget(model)
+        return True
 
     def loaded(self) -> tuple[LoadedModel, ...]:
         """The models in memory, the least recently used first."""
@@ -107,8 +119,9 @@ class ModelCache:
 def give_memory_back() -> None:
     """Return freed memory to the system and the GPU driver, because allocators would keep it."""
     gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    for backend, is_there in ((torch.cuda, torch.cuda), (torch.xpu, torch.xpu), (torch.mps, torch.backends.mps)):
+        if is_there.is_available():
+            backend.empty_cache()
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # musl has no malloc_trim; the memory then stays with the allocator
             ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -13,6 +13,8 @@ import torch
 from diffusers.models.attention import BasicTransformerBlock
 from torch import Tensor, nn
 
+from webui.sampling.transfer import uploaded
+
 SQUARE = 2  # cells per side, of which one token stays
 ROWS = 2048  # tokens compared at once, which bounds memory
 
@@ -65,10 +67,10 @@ def match(tokens: Tensor, height: int, width: int, ratio: float) -> Merge | None
     Returns:
         None where nothing is to be merged.
     """
-    cells = torch.arange(height * width, device=tokens.device).view(height, width)
-    stays = torch.zeros(height, width, dtype=torch.bool, device=tokens.device)
+    cells = torch.arange(height * width).view(height, width)  # on the CPU, where selecting by a mask waits for nothing
+    stays = torch.zeros(height, width, dtype=torch.bool)
     stays[: height // SQUARE * SQUARE : SQUARE, : width // SQUARE * SQUARE : SQUARE] = True
-    kept, others = cells[stays], cells[~stays]
+    kept, others = uploaded(cells[stays], tokens.device), uploaded(cells[~stays], tokens.device)
     count = min(len(others), int(height * width * ratio))
     if count <= 0 or not len(kept):
         return None

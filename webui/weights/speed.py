@@ -1,4 +1,4 @@
-"""Makes networks faster on a CPU by the memory layout of weights and by attention in blocks."""
+"""Makes networks faster by the memory layout of weights, and on a CPU by attention in blocks."""
 
 from typing import Any
 
@@ -51,7 +51,9 @@ def blocked_attention(query: Tensor, key: Tensor, value: Tensor, block: int = QU
 
 
 def speed_up(unet: nn.Module, *, half: bool) -> None:
-    """Lay a UNet's weights out for the CPU's convolutions, and where it is half precision use blocked attention."""
+    """Lay a UNet's weights out for convolutions (channels last), and where it is in half precision on a CPU use blocked
+    attention.
+    """
     unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
     if half:
         for module in unet.modules():

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
-from torch import Tensor
+from torch import Tensor, nn
 
 from webui.domain.errors import NotFiniteError
 from webui.library.family import LatentFormat
@@ -30,6 +30,7 @@ class VaeWrapper:
         scale, shift: latents are (output of the encoder - shift) x scale.
         downscale: pixels per latent cell and side.
         told: what the user should know of its file, a sentence; "" for nothing.
+        form: counts up where the wrapper itself brings its weights into another format, and so to other places.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class VaeWrapper:
         self.shift = shift
         self.downscale = downscale
         self.told = told
+        self.form = 0
         self._name = name
         self._tiling: VaeTiling | None = None
 
@@ -109,9 +111,14 @@ class VaeWrapper:
         """
         return torch.cat([self._finite(self._decode, latent[None]) for latent in latents]).to(latents.device)
 
-    def decode_tiled(self, latents: Tensor) -> Tensor:
-        """As `decode`, in tiles: as `in_tiles` says, else one after another, with memory for one tile only."""
-        with self.in_tiles(self._tiling or ONE_BY_ONE):
+    def decode_tiled(self, latents: Tensor, side: int | None = None) -> Tensor:
+        """As `decode`, in tiles: as `in_tiles` says, else one after another, with memory for one tile only.
+
+        Args:
+            side: of a tile, in latent cells; None: as `in_tiles` says, else 64.
+        """
+        tiling = self._tiling or ONE_BY_ONE
+        with self.in_tiles(tiling if side is None else replace(tiling, decoder_tile=side)):
             return self.decode(latents)
 
     def _encode(self, image: Tensor, draws: torch.Generator | None) -> Tensor:
@@ -150,8 +157,8 @@ class VaeWrapper:
             raise NotFiniteError(f"{self._name}: what it was given holds NaN or infinity")
         result = work(tensor)
         if not torch.isfinite(result).all() and self.dtype != torch.float32:
-            for parameter in self.module.parameters():
-                parameter.data = parameter.data.float()
+            nn.Module.to(self.module, torch.float32)
+            self.form += 1
             result = work(tensor)
         if not torch.isfinite(result).all():
             raise NotFiniteError(f"{self._name}: the result holds NaN or infinity even in float32; use another VAE")

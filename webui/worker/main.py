@@ -7,10 +7,13 @@ import logging
 import os
 import queue
 import signal
+import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from types import MappingProxyType
 
 from webui.domain.settings import BackSettings
 from webui.executors.protocol import Failed, is_light
@@ -30,6 +33,12 @@ from webui.executors.wire import (
     resolve,
 )
 
+# Read by torch when it is loaded. Segments that grow leave fewer holes in a card's memory; what Apple's devices cannot
+# compute is computed on the CPU.
+ALLOCATION: Mapping[str, str] = MappingProxyType(
+    ({"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"} if sys.platform == "linux" else {})
+    | {"PYTORCH_ENABLE_MPS_FALLBACK": "1"}
+)
 PARENT_GONE = 3  # exit code that nobody is left to see
 
 log = logging.getLogger(__name__)
@@ -38,6 +47,8 @@ log = logging.getLogger(__name__)
 def main(factory: str, settings: BackSettings, connection: "Connection[FromWorker, ToWorker]") -> None:
     """The worker's life: build the back, do what is asked in order, end when told to or when the parent is gone."""
     _leave_signals_to_the_parent()
+    for name, value in ALLOCATION.items():
+        os.environ.setdefault(name, value)
     send, inbox = Sender(connection), Inbox()
     threading.Thread(target=_listen, args=(connection, inbox), name="listener", daemon=True).start()
     threading.Thread(target=_beat, args=(send,), name="heartbeat", daemon=True).start()

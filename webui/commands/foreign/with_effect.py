@@ -187,5 +187,10 @@ _NUMBERS = (
 _LAUNCHER = (
     KnownFlag("--skip-install", "launch.py installs nothing", means=lambda values: Meaning()),
     _given("--torch-index", "where launch.py looks for torch", lambda values: Meaning()),
+    KnownFlag(
+        "--reinstall-torch",
+        "launch.py installs torch again, for the card that is there",
+        means=lambda values: Meaning(),
+    ),
 )
 HONOURED = (*_SERVER, *_FILES, *_NUMBERS, *_LAUNCHER)

@@ -49,7 +49,7 @@ IDLE = (
     *_because(
         _PYTHON,
         "skip-python-version-check skip-torch-cuda-test skip-version-check skip-prepare-environment "
-        "reinstall-torch reinstall-xformers update-check update-all-extensions do-not-download-clip "
+        "reinstall-xformers update-check update-all-extensions do-not-download-clip "
         "no-download-sd-model ad-no-huggingface",
     ),
     *_because("the program runs with the rights of whoever starts it", "f administrator"),

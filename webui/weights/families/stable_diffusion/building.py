@@ -40,6 +40,8 @@ class StableDiffusion:
         depth = build_midas(source, spec.depth, device) if spec.depth else None
         if fast_cpu and device.type == "cpu":
             speed_up(module, half=dtype == torch.bfloat16 and not cpu_has_amx())
+        elif device.type == "cuda":
+            speed_up(module, half=False)
         unet = UnetWrapper(module, spec.unet)
         if needs_probe(spec):
             spec = replace(spec, prediction="v" if answers_v(unet, spec) else "epsilon")

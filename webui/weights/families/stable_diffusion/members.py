@@ -82,6 +82,7 @@ SDXL = replace(
     tells_mask_of_txt2img=False,
     trainer_name="sdxl_base_v1-0",
     ldm_names_first=True,
+    vae_overflows=True,
 )
 SDXL_REFINER = replace(
     SDXL,

@@ -1,0 +1,150 @@
+"""`python launch.py doctor`: what is there, what does not work, and what to do about it."""
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from webui import VERSION
+from webui.commands.extensions_cli import line
+from webui.domain.settings import Settings
+from webui.hardware.graphics_cards import GraphicsCard, cards_here
+from webui.hardware.torch_builds import choose, installed_build, unused
+from webui.library.files import FOLDERS
+from webui.library.library import ModelLibrary
+from webui.library.other_programs import with_all_folders
+from webui.plugins.describing import CACHE, describe_all
+from webui.weights.families.registry import FAMILIES
+
+OK, FAILED = 0, 1
+_SECONDS = 120
+_ROOM = 2 * 2**30  # bytes on a disk below which writing pictures and caches soon fails
+# torch is asked in a process of its own: the front never loads it, and one that is broken may end its process
+_PROBE = """
+import json, torch
+from webui.weights.precision import resolve
+from webui.weights.card_formats import card_at
+device, dtype, _ = resolve(DEVICE, PRECISION)
+found = {"version": torch.__version__, "device": str(device), "format": str(dtype).removeprefix("torch.")}
+if device.type in ("cuda", "xpu"):
+    found["free"], found["memory"] = getattr(torch, device.type).mem_get_info(device)
+    found["name"] = getattr(torch, device.type).get_device_name(device)
+if device.type == "cuda":
+    torch.ones(2, device=device).sum().item()
+print(json.dumps(found))
+"""
+
+
+def run(settings: Settings) -> int:
+    """Write the report to standard output; 1 where something does not work."""
+    settings = with_all_folders(settings)
+    cards = cards_here()
+    advice: list[str] = []
+    parts = (
+        _machine(cards, advice),
+        _torch(settings, cards, advice),
+        _folders(settings, advice),
+        _models(settings, advice),
+        _extensions(settings, advice),
+    )
+    for part in parts:
+        for text in part:
+            sys.stdout.write(f"{text}\n")
+    sys.stdout.write("what to do:\n" if advice else "nothing to do: all of it works\n")
+    for text in dict.fromkeys(advice):
+        sys.stdout.write(f"  {text}\n")
+    return FAILED if advice else OK
+
+
+def _machine(cards: tuple[GraphicsCard, ...], advice: list[str]) -> Iterator[str]:
+    yield f"program {VERSION}, Python {platform.python_version()}, {platform.platform()}"
+    for card in cards:
+        yield f"card: {card.told}"
+    if not cards:
+        yield "card: none that torch could use"
+    warning = unused(cards, installed_build(Path(sys.prefix)))
+    if warning:
+        advice.append(warning)
+    elif cards and cards[0].maker in ("nvidia", "amd") and not choose(cards).builds:
+        advice.append(choose(cards).told)
+
+
+def _torch(settings: Settings, cards: tuple[GraphicsCard, ...], advice: list[str]) -> Iterator[str]:
+    told, problem = _probed(settings)
+    if problem:
+        yield f"torch: {problem}"
+        advice.append("torch cannot be used as it is set up: python launch.py setup --reinstall-torch, or --device cpu")
+        return
+    yield f"torch: {told['version']}; jobs run on {told['device']} in {told['format']}"
+    if "memory" in told:
+        yield f"  {told['name']}: {told['free'] >> 20} of {told['memory'] >> 20} MiB are free"
+
+
+def _probed(settings: Settings) -> tuple[Mapping[str, Any], str]:
+    """What torch says of itself, or the last line of why it says nothing."""
+    code = _PROBE.replace("DEVICE", repr(settings.device)).replace("PRECISION", repr(settings.precision))
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return {}, str(error)
+    if done.returncode:
+        return {}, (done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"])[-1]
+    found: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found, ""
+
+
+def _folders(settings: Settings, advice: list[str]) -> Iterator[str]:
+    named = {"models": settings.models_dir, "data": settings.data_dir, "pictures": settings.outputs_dir}
+    for name, folder in named.items():
+        there = next(place for place in (folder.resolve(), *folder.resolve().parents) if place.is_dir())
+        free = shutil.disk_usage(there).free
+        note = "" if folder.is_dir() else " (not there yet)"
+        yield f"{name}: {folder}{note}, {free >> 30} GiB free"
+        if free < _ROOM:
+            advice.append(f"make room on the disk of {folder}: {free >> 20} MiB are left")
+        if not _is_writable(there):
+            advice.append(f"{folder} cannot be written to; change its permissions or choose another folder")
+
+
+def _is_writable(folder: Path) -> bool:
+    probe = folder / ".webui-doctor"
+    try:
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def _models(settings: Settings, advice: list[str]) -> Iterator[str]:
+    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", FAMILIES, further=settings.model_folders)
+    counts = []
+    for kind in FOLDERS:
+        files = library.files(kind)
+        counts += [f"{len(files)} {kind}"] if files else []
+        broken = [file for file in files if not file.usable]
+        for file in broken:
+            yield f"unusable {file.path}: {file.reason}"
+            advice.append(f"replace or move away {file.path}: {file.reason}")
+    yield f"model files: {', '.join(counts) or 'none'}"
+    if not library.files("checkpoint"):
+        advice.append(f"put a checkpoint into {settings.models_dir / FOLDERS['checkpoint'][0]}, or name a folder of "
+                      "another program with --use-models-of")  # fmt: skip
+
+
+def _extensions(settings: Settings, advice: list[str]) -> Iterator[str]:
+    for info in describe_all(settings.extensions_dir, settings.data_dir / CACHE, settings.disabled_extensions):
+        yield f"extension {line(info)}"
+        if info.state in ("failed", "aside"):
+            advice.append(f"extension {info.name}: {info.error}")
