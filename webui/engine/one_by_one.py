@@ -118,8 +118,9 @@ class OneByOne:
                 report(replace(so_far, cell=now.progress, job_id=job.id))
             except Cancelled:
                 order.on_stop()
+                if not stopped:
+                    job.cancel()
                 stopped = True
-                job.cancel()
         try:
             return Made(job.result(), stopped=stopped)
         except WebuiError as error:
