@@ -135,6 +135,22 @@ def test_a_failing_cell_is_a_gap_with_its_sentence_and_is_filled_in_later(bench:
     assert (plot.row.done, len(painter.made) - before) == (6, 1)
 
 
+def test_a_cell_whose_file_is_gone_is_empty_and_is_made_again(bench: Bench) -> None:
+    painter = Painter()
+    engine = engine_on(bench, painter)
+    plot = ended(engine, begun(engine))
+    gone = engine.plots.file(engine.plots.cells(plot)[5])
+    assert gone is not None
+    gone.unlink()
+    assert states(engine, plot) == {"there": 5, "empty": 1}
+    engine.plots.go_on(plot)
+    assert states(engine, ended(engine, plot)) == {"there": 6}
+    assert [(one.seed, one.cfg_scale) for one in painter.made[6:]] == [(3, 7)]
+    engine.plots.delete(plot)
+    assert engine.plots.find(plot.id) is None
+    assert len(list((bench.folder / "outputs").rglob("*.png"))) == 6 + 2  # cells, and a sheet before and after
+
+
 def test_an_axis_is_extended_without_making_old_cells_again(bench: Bench) -> None:
     painter = Painter()
     engine = engine_on(bench, painter)

@@ -14,7 +14,7 @@ from webui.experiments.script import Surroundings
 from webui.processing.back import Back
 
 COLOURS, SHAPES, SEEDS = ("red", "green", "yellow"), ("circle", "square", "triangle"), "1-3"
-STEPS = 6
+STEPS = 8
 NEEDED = 24  # of 27, as the miniature itself errs now and then
 
 

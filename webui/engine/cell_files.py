@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 from PIL import Image
@@ -51,6 +52,12 @@ class CellFiles:
             log.warning("%s cannot be read and is made again: %s", folder, error)
             return None
         return GenerationResult(request, images, facts_of(images[0].infotext)) if images else None
+
+    def forget(self, plot_id: str) -> None:
+        """Remove what is kept of a plot; where that cannot be done, the log says so."""
+        folder = self._folder / plot_id
+        if folder.is_dir():
+            shutil.rmtree(folder, onerror=lambda _, path, error: log.warning("%s was not removed: %s", path, error[1]))
 
     def _image(self, folder: Path, told: dict[str, object], request: GenerationRequest) -> GeneratedImage:
         with Image.open(folder / f"{told['index']}.png") as opened:

@@ -223,8 +223,9 @@ class _Run:
                 self._tell(replace(self.so_far, cell=now.progress, job_id=job.id))
             except Cancelled:
                 self._leave_where_closing()
+                if not stopped:
+                    job.cancel()
                 stopped = True
-                job.cancel()
         try:
             return Made(job.result(), stopped=stopped)
         except WebuiError as error:

@@ -26,6 +26,7 @@ from webui.jobs.plot_store import PlotState, StoredCell, StoredPlot, StoredSheet
 
 MOST_NEW = 1000  # values that an axis is extended by at once
 LONGEST_TITLE = 200
+KEPT_COPIES = 50  # plots of which pictures are kept that are no results in themselves, such as tiles
 
 log = logging.getLogger(__name__)
 
@@ -111,10 +112,14 @@ class Plots:
         known = {cell.at: cell for cell in self._book.plots.cells(plot.id)}
         x, y, z = map(range, plot.layout.sizes)
         places = ((ix, iy, iz) for iz in z for iy in y for ix in x)
-        found = (known.get(at, StoredCell(at, "empty", "")) for at in places)
-        if plot.state == "running":
-            return tuple(found)
-        return tuple(replace(one, state="empty") if one.state == "running" else one for one in found)
+        return tuple(self._as_it_is(plot, known.get(at, StoredCell(at, "empty", ""))) for at in places)
+
+    def _as_it_is(self, plot: Plot, cell: StoredCell) -> StoredCell:
+        """A cell whose file is gone, or that nobody makes any more, is empty and can be made again."""
+        is_left = cell.state == "running" and plot.state != "running"
+        if is_left or (cell.state == "there" and self.file(cell) is None):
+            return StoredCell(cell.at, "empty", cell.job, cell.attempt)
+        return cell
 
     def file(self, cell: StoredCell) -> Path | None:
         """Where the picture of a cell lies; None where it lies nowhere any more."""
@@ -157,13 +162,23 @@ class Plots:
             self._book.plots.note_grown(row.id, row.origin, row.layout, row.count)
             return self._again(row, experiment, anew=True)
 
+    def delete(self, plot: Plot) -> None:
+        """Forget a plot; its pictures stay in their files. Raises WrongStateError where it is going on."""
+        with self._lock:
+            self._refuse_running(plot)
+            self._book.plots.drop(plot.id)
+            self._book.files.forget(plot.id)
+
     def parts(self) -> Mapping[str, str]:
         """The plots by the jobs of their cells that an earlier run of the program left unfinished."""
         rows = self._book.plots.unfinished()
         return {cell.job: row.id for row in rows for cell in self._book.plots.cells(row.id) if cell.state == "running"}
 
     def resume(self) -> None:
-        """Go on with what an earlier run of the program left."""
+        """Go on with what an earlier run of the program left, and remove copies of pictures that are old."""
+        for row in self._book.plots.plots()[KEPT_COPIES:]:
+            if row.state != "running":
+                self._book.files.forget(row.id)
         for row in self._book.plots.unfinished():
             with self._lock:
                 try:

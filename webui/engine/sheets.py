@@ -106,14 +106,15 @@ class SheetKeeper:
         digest = hashlib.sha256("\n".join(image.path for _, image in made).encode()).hexdigest()
         job_id = f"{plot_id}-sheets-{digest[:16]}"
         if self.jobs.job(job_id) is None:
-            request = shown.result.request
             self.jobs.add(job_id, KIND, json.dumps({"plot": plot_id}), save=True, created=time.time(), owner=owner)
-            self.jobs.note_ended(job_id, "done")
-            for number, image in made:
+        self.jobs.note_ended(job_id, "done")
+        there = {row.position for row in self.jobs.images_of(job_id)}
+        for number, image in made:
+            if number not in there:
                 self.jobs.add_image(
                     job_id, image.path, image.infotext, image.request.seed, position=number, subseed=image.subseed
                 )
-                self.on_kept(SheetJob(job_id, request, owner), image)
+                self.on_kept(SheetJob(job_id, shown.result.request, owner), image)
         return job_id
 
     def _write(self, shown: Shown, picture: ShownPicture, number: int, plot_id: str, ways: WaysOfSaving) -> str:

@@ -154,6 +154,14 @@ class PlotStore:
         """What was put together shows the plot no longer as it is. The files stay."""
         self._change("DELETE FROM sheets WHERE plot = ?", plot_id)
 
+    def drop(self, plot_id: str) -> None:
+        """Forget a plot. Files of pictures stay."""
+        with self._lock, self._telling(), self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for table in ("cells", "sheets"):
+                self._connection.execute(f"DELETE FROM {table} WHERE plot = ?", (plot_id,))
+            self._connection.execute("DELETE FROM plots WHERE id = ?", (plot_id,))
+
     def close(self) -> None:
         """Safe to call twice."""
         with self._lock:

@@ -1,6 +1,8 @@
 """Orders of the page: what each does, to whose jobs, and who may send them."""
 
 import io
+import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,13 @@ from PIL import Image
 from tests.api.page.browsers import PAGE, Browser, Server
 from tests.engine_bench import FACTS, Bench
 from tests.executors.prompted_back import picture
+from tests.executors.watching import wanted
 from webui.domain.errors import Cancelled, NotFiniteError
 from webui.domain.extensions import ActionInfo, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.result import GenerationResult
 from webui.executors.protocol import Failed, Finished, ImageMade, Progressed, Started
+from webui.experiments.plans import started
+from webui.experiments.script import Surroundings
 
 
 @pytest.fixture
@@ -55,6 +60,31 @@ def test_interrupt_stops_ones_own_running_job_and_no_other(server: Server, me: B
     me.order("interrupt")
     other.order("interrupt", status=409)
     assert server.bench.hand.stops == [(mine.id, "interrupt")]
+
+
+def test_an_experiment_is_stopped_as_one(server: Server, me: Browser) -> None:
+    plan = json.dumps({"kind": "xyz", "axes": [{"id": "seed", "values": "1-3"}]})
+    experiment = started(plan, wanted("a plot"), Surroundings())
+    job = server.engine.experiment(experiment, save=True, owner=me.owner)
+    hand = server.bench.hand
+    assert job.wait_for(lambda now: bool(now.progress.job_id), 20.0)
+    hand.tell(Started(hand.jobs[0]))
+    server.browser().order("interrupt", status=409)
+    me.order("skip")
+    assert me.order(f"jobs/{job.id}/finish", status=409)["detail"].startswith("an experiment can only be stopped")
+    me.order("interrupt")
+    for _ in range(2000):
+        if len(hand.stops) == 2:
+            break
+        threading.Event().wait(0.01)
+    hand.tell(Failed(hand.jobs[0], Cancelled("stopped")))
+    assert job.wait_for(lambda now: now.ended, 20.0)
+    assert (job.state, len(hand.jobs)) == ("cancelled", 1)
+    assert hand.stops == [(hand.jobs[0], "skip"), (hand.jobs[0], "interrupt")]
+    me.order(f"jobs/{job.id}/retry")  # as another job, which makes what is missing
+    (again,) = [one for one in server.engine.experiments() if one is not job]
+    assert again.work.plot == job.work.plot
+    again.cancel()
 
 
 def test_skip_and_finish(server: Server, me: Browser) -> None:

@@ -98,6 +98,14 @@ def _add_plots(router: APIRouter, parts: Parts) -> None:
         plot = await run_in_threadpool(_plot, parts, request, plot_id)
         return PlotJob(job=(await run_in_threadpool(plots.go_on, plot)).id)
 
+    @router.post("/plots/{plot_id}/delete")
+    async def delete(request: Request, plot_id: str) -> dict[str, Any]:
+        """Forget it; its pictures stay in their files."""
+        await drain(request)
+        plot = await run_in_threadpool(_plot, parts, request, plot_id)
+        await run_in_threadpool(plots.delete, plot)
+        return {}
+
     @router.post("/plots/{plot_id}/extend")
     async def extend(request: Request, plot_id: str) -> PlotJob:
         """Put further values at the end of an axis; only the new cells are made."""
