@@ -9,12 +9,11 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.ui.accessibility import axe
-from tests.ui.driving import eventually, served, type_prompt, whole_page
+from tests.ui.driving import WAIT, eventually, served, type_prompt, whole_page
 from tests.ui.fakes import FakeEngine
 from tests.ui.plots_stand_in import PlotsStandIn
 from webui.domain.errors import BadRequestError
 
-WAIT = 7000
 CFG: dict[str, Any] = {"id": "cfg_scale", "values": "4-9 [3]"}
 WORDS: dict[str, Any] = {"id": "prompt_sr", "values": ["mist", "rain", "snow"]}
 SAMPLERS: dict[str, Any] = {"id": "sampler", "values": ["DPM++ 2M", "Euler a", "UniPC"]}
