@@ -55,8 +55,8 @@ _MARKS: TypeAdapter[dict[str, Mark]] = TypeAdapter(dict[str, Mark])
 
 
 class CrashGuard:
-    """Made at the start of a worker, before any extension is loaded; a mark that is still there tells of a death, unless
-    it is that of another worker that lives.
+    """Made at the start of a worker, before any extension is loaded. A mark that is still there tells of a death,
+    unless it is that of another worker that lives.
     """
 
     def __init__(self, extensions_dir: Path, file: Path) -> None:
