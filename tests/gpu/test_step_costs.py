@@ -14,7 +14,10 @@ from webui.domain.catalog import SAMPLERS
 from webui.domain.images import Picture
 from webui.domain.inpainting import SoftInpainting
 from webui.domain.request import GenerationRequest, Guidance, Img2Img, Noise
+from webui.extension_api.markers import hookimpl
+from webui.plugins.jobhooks import JobHooks
 from webui.sampling.masking import LatentMask
+from webui.sampling.steps import ModelCall, Step
 
 OPERATIONS = {"Euler": 12, "HeunPP2": 41, "UniPC": 36}  # at most, a step; of all others 30
 PLANNED = [label for label in SAMPLERS if label != "DPM adaptive"]  # which looks at its error after each trial
@@ -78,3 +81,39 @@ def test_every_sampler_gives_the_same_on_a_device(label: str, kind: str) -> None
         found = sampled(request, mode.device, Counting(mode.ledger), parts=2)
         assert found.latents.device == mode.device
         assert torch.equal(found.latents.cpu(), expected.latents)
+
+
+class Looking:
+    """An extension that looks at everything, and in `writes` writes to what it is handed."""
+
+    def __init__(self, *, writes: bool = False) -> None:
+        self.writes = writes
+
+    @hookimpl
+    def pre_step(self, step: Step, latents: Tensor) -> None:
+        if self.writes:
+            latents.mul_(2)
+
+    @hookimpl
+    def unet_residuals(self, call: ModelCall) -> None: ...
+
+    @hookimpl
+    def edit_denoised(self, denoised: Tensor, cond: Tensor, uncond: Tensor) -> None: ...
+
+    @hookimpl
+    def post_step(self, latents: Tensor, denoised: Tensor) -> None: ...
+
+
+@pytest.mark.parametrize("label", ["Euler", "DDIM"])
+def test_an_extension_that_looks_makes_no_step_wait(card: PretendedDevice, label: str) -> None:
+    hooks = JobHooks()
+    hooks.join("looking", Looking())
+    assert step_cost(card, label, hooks=hooks)[1:] == (0, 0), card.ledger
+    assert not hooks.notices
+
+
+def test_an_extension_that_writes_to_what_it_is_handed_is_left_out(card: PretendedDevice) -> None:
+    hooks = JobHooks()
+    hooks.join("writing", Looking(writes=True))
+    step_cost(card, "Euler", hooks=hooks)
+    assert ["changed latents in place" in notice.text for notice in hooks.notices] == [True]

@@ -21,14 +21,24 @@ def copied(value: T) -> T:
     return _changed(value)  # type: ignore[no-any-return]
 
 
-def refuse_change(name: str, given: Any, original: Any, returned: Any) -> None:
+def versions(value: Any) -> tuple[int, ...]:
+    """How often each tensor of a copy was written to, as torch counts it."""
+    return tuple(one._version for one in _tensors(value))
+
+
+def refuse_change(name: str, given: Any, original: Any, returned: Any, handed: tuple[int, ...]) -> None:
     """Raises ExtensionError where a copy that was handed out was written to.
 
-    Returning the copy itself, or some of its tensors, is one way to return new values.
+    On a CPU values are compared; on a device torch's count of writes, for which the host waits for nothing. Returning
+    the copy itself, or some of its tensors, is one way to return new values.
+
+    Args:
+        handed: the `versions` of `given` when it was handed out.
     """
     kept = {id(one) for one in _tensors(returned)}
-    for mine, before in zip(_tensors(given), _tensors(original), strict=True):
-        if id(mine) in kept or torch.equal(mine, before):
+    for mine, before, version in zip(_tensors(given), _tensors(original), handed, strict=True):
+        unwritten = torch.equal(mine, before) if mine.device.type == "cpu" else mine._version == version
+        if id(mine) in kept or unwritten:
             continue
         if mine.shape == before.shape and torch.equal(mine.nan_to_num(), before.nan_to_num()):
             continue  # NaN is not equal to itself
@@ -127,7 +137,8 @@ def _parts(value: Any) -> dict[str, Any]:
 
 def _changed(value: Any) -> Any:
     if isinstance(value, Tensor):
-        return value.clone()
+        with torch.inference_mode(False):  # in it torch counts no writes
+            return value.clone()
     if isinstance(value, tuple):
         parts = tuple(_changed(one) for one in value)
         return value if all(map(is_, parts, value)) else parts

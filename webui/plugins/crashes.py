@@ -55,7 +55,7 @@ _MARKS: TypeAdapter[dict[str, Mark]] = TypeAdapter(dict[str, Mark])
 
 
 class CrashGuard:
-    """Made at the start of a worker, before any extension is loaded; a mark that is still there tells of a death,
+    """Made at the start of a worker, before any extension is loaded. A mark that is still there tells of a death,
     unless it is that of another worker that lives.
     """
 

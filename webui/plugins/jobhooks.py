@@ -33,6 +33,7 @@ from webui.plugins.answers import (
     is_a,
     refuse_change,
     told_value,
+    versions,
 )
 from webui.plugins.calling import Calls, ExitError, ExtensionError, MarkedContext, reason, said
 from webui.plugins.network_calls import Outside
@@ -230,9 +231,10 @@ class JobHooks:
         total: Residuals | None = None
         for impl in self._of("unet_residuals"):
             given = copied(call)
+            handed = versions(given)
             try:
                 mine: Residuals | None = self.call(impl, {"call": given})
-                refuse_change("call", given, call, None)
+                refuse_change("call", given, call, None, handed)
                 if mine is not None:
                     check_residuals(mine, call)
                     self._gave.append(impl.plugin_name)
@@ -320,10 +322,11 @@ class JobHooks:
         """Give each extension the value the one before it returned; tensors as copies, so that no change gets lost."""
         for impl in self._of(hook):
             given = {key: copied(one) for key, one in {**others, name: value}.items()}
+            handed = {key: versions(one) for key, one in given.items()}
             try:
                 new = self.call(impl, given)
                 for key, original in {**others, name: value}.items():
-                    refuse_change(key, given[key], original, new)
+                    refuse_change(key, given[key], original, new, handed[key])
                 if new is not None:
                     check(new, value)
                     value = new
