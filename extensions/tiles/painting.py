@@ -54,22 +54,13 @@ class Painting:
             if not patch.is_over:
                 patch.window.of(total).add_(patch.weight)
         self._total = total
-        self.is_covered = bool((total > 0).all())
 
-    @property
-    def count(self) -> int:
-        """How many tiles and regions there are."""
-        return sum(map(len, self.windows)) + len(self.patches)
-
-    def output(
-        self, call: ModelCall, network: Network, texts: Sequence[Conditioning], blank: Tensor | None = None
-    ) -> Tensor:
-        """(rows, C, h, w): what the network says of all cells.
+    def output(self, call: ModelCall, network: Network, texts: Sequence[Conditioning]) -> Tensor:
+        """(rows, C, h, w): what the network says of all cells; 0 of those that nothing covers, which stay as they are.
 
         Args:
             network: called for one batch of tiles, or one region, at a time.
             texts: of the regions that act, in their order.
-            blank: (rows, C, h, w) for cells that nothing covers; None: 0.
         """
         made: Tensor | None = None
         for windows in self.windows:
@@ -87,8 +78,6 @@ class Painting:
                 patch.window.of(made).add_(output * self._share(patch.window, patch.weight).to(output))
         if made is None:
             return network(call)
-        if blank is not None and not self.is_covered:
-            made = torch.where(self._total.to(made) > 0, made, blank.to(made))
         return _laid_over(made, over)
 
     def _patches(self, regions: Sequence[Region], cells: tuple[int, int]) -> "Sequence[Patch]":

@@ -255,9 +255,10 @@ class JobHooks:
         """The network's output as one extension has it called; as usual where that fails."""
         outside = Outside(network, self._calls)
         given = copied(call)
+        handed = versions(given)
         try:
             output = self.call(impl, {"call": given, "network": outside})
-            refuse_change("call", given, call, output)
+            refuse_change("call", given, call, output, handed)
             if output is not None:
                 check_output(output, call)
                 return output  # type: ignore[no-any-return]
