@@ -65,8 +65,9 @@ class DetailJob:
         sent = self._job.request
         self._facts[index] = PictureFacts(request, sent.styles, sent.prompt, sent.negative_prompt)
 
-    @hookimpl
+    @hookimpl(trylast=True)
     def edit_image(self, image: Image.Image, index: int) -> Image.Image | None:
+        """The picture after the passes. Restored faces come before, as in A1111."""
         facts = self._facts[index]
         made = image.convert("RGB")
         task = facts.request.task
