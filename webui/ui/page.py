@@ -22,7 +22,7 @@ from webui.ui.create import canvas, connecting, dock, keeping, saying, stage, st
 from webui.ui.create.creation import CreateForm, FindPicture, no_pictures
 from webui.ui.create.dock import Dock
 from webui.ui.create.filling import Filling, Updates
-from webui.ui.create.submit import StartPlan, Submission
+from webui.ui.create.submit import Submission
 from webui.ui.events import bind
 from webui.ui.forms_of_extensions.extension_sections import SectionsDrawing
 from webui.ui.layout import Pen
@@ -43,7 +43,6 @@ def build(
     quick: Sequence[str] = quicksettings.QUICK,
     find_picture: FindPicture = no_pictures,
     first_run: bool = False,
-    start_plan: StartPlan | None = None,
 ) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
 
@@ -54,7 +53,6 @@ def build(
         quick: the paths of the fields in the header; the checkpoint is always among them.
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
         first_run: whether the stage tells, before the first picture, what can be painted and where models go.
-        start_plan: begins experiments; None: the engine does.
     """
     starting_values = own_size.starting(engine)[0]
     pen = Pen(starting_values)
@@ -84,7 +82,7 @@ def build(
         pane, said, tools = made.pane, made.pane.said, made.pane.tools
         kept = keeping.kept(form, [tools.transparency], quick)
         create = CreateForm(form, made.mode, made.canvas, tools.transparency, tools.mask_details, find_picture)
-        submission = Submission(engine, create, save_images, pane.experiment.plan, start_plan)
+        submission = Submission(engine, create, save_images, pane.experiment.plan)
         connecting.connect(pane, submission, filling, made.dock.generate, kept)
         stage.connect(made.strip, pane.experiment.face, made.dock.generate, made.dock.interrupt, made.dock.skip)
         dock.connect(made.dock, engine, pen.controls["checkpoint"], pen.controls["vae"])
