@@ -12,6 +12,7 @@ from playwright.sync_api import Page, Route
 
 from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest
+from webui.engine.engine import Engine
 from webui.experiments.axis_values import texts_of, values_of
 
 ROUTES = "**/internal/page/{experiments,experiments/pace,plots,plots/**,cells/**}"
@@ -82,8 +83,8 @@ class PlotsStandIn:
     refusal: BadRequestError | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def start(self, plan: str, request: GenerationRequest, *, save: bool, owner: str) -> str:
-        """As `submit.StartPlan`."""
+    def start(self, engine: Engine, plan: str, request: GenerationRequest, *, save: bool, owner: str) -> str:
+        """In the place of `webui.ui.create.plan_start.start_plan`."""
         if self.refusal is not None:
             raise self.refusal
         told = json.loads(plan)

@@ -16,7 +16,6 @@ from webui.installing.live import InstallDoor
 from webui.ui import head, joining
 from webui.ui.assets import Assets
 from webui.ui.create.creation import FindPicture, no_pictures
-from webui.ui.create.submit import StartPlan
 from webui.ui.gradio_files import GradioFiles
 from webui.ui.page import build
 from webui.ui.theme import theme
@@ -59,7 +58,6 @@ def mount(
     localizations: Sequence[Path] = (),
     find_picture: FindPicture = no_pictures,
     first_run: bool = False,
-    start_plan: StartPlan | None = None,
     batches: BatchDoor | None = None,
 ) -> Any:
     """Mount the page on a FastAPI application, after its own routes were added.
@@ -81,7 +79,6 @@ def mount(
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
         first_run: whether the stage tells, before the first picture, what can be painted and where models go; the
             application needs the routes of settings for it.
-        start_plan: begins experiments; None: the engine does.
         batches: begins batches of folders; None: as `build` does without.
         localizations: further folders with dictionaries (`<language>.json`); they are read now.
 
@@ -94,9 +91,8 @@ def mount(
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     outputs, words = outputs_dir.resolve(), dictionaries(localizations)
     page = build(
-        engine, saves=saves, installing=installing, find_picture=find_picture, first_run=first_run,
-        start_plan=start_plan, batches=batches,
-    )  # fmt: skip
+        engine, saves=saves, installing=installing, find_picture=find_picture, first_run=first_run, batches=batches
+    )
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
     page.has_launched = True

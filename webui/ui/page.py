@@ -26,7 +26,7 @@ from webui.ui.create import canvas, connecting, dock, keeping, saying, stage, st
 from webui.ui.create.creation import CreateForm, FindPicture, no_pictures
 from webui.ui.create.dock import Dock
 from webui.ui.create.filling import Filling, Updates
-from webui.ui.create.submit import StartPlan, Submission
+from webui.ui.create.submit import Submission
 from webui.ui.events import bind
 from webui.ui.forms_of_extensions.extension_sections import SectionsDrawing
 from webui.ui.layout import Pen
@@ -46,7 +46,6 @@ def build(
     installing: InstallDoor | None = None,
     find_picture: FindPicture = no_pictures,
     first_run: bool = False,
-    start_plan: StartPlan | None = None,
     batches: BatchDoor | None = None,
 ) -> gr.Blocks:
     """Build the page. Its controls start at the engine's starting values, again on every load.
@@ -57,7 +56,6 @@ def build(
         installing: how extensions are installed; None: not on this page.
         find_picture: finds a picture by the id that the page has for it, for whoever may see it.
         first_run: whether the stage tells, before the first picture, what can be painted and where models go.
-        start_plan: begins experiments; None: the engine does.
         batches: begins batches of folders; None: no folder of this machine may be named but by who sits at it.
     """
     batches = batches or BatchDoor(engine, FolderAccess(tuple, Permission()), Saving)
@@ -90,7 +88,7 @@ def build(
         create = CreateForm(
             form, made.mode, made.canvas, tools.transparency, tools.mask_details, find_picture, tools.batch
         )
-        submission = Submission(engine, create, saves, pane.experiment.plan, start_plan, batches)
+        submission = Submission(engine, create, saves, pane.experiment.plan, batches)
         connecting.connect(pane, submission, filling, made.dock.generate, kept)
         stage.connect(made.strip, pane.experiment.face, made.dock.generate, made.dock.interrupt, made.dock.skip)
         dock.connect(made.dock, engine, pen.controls["checkpoint"], pen.controls["vae"])

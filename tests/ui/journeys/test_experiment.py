@@ -13,6 +13,7 @@ from tests.ui.driving import WAIT, eventually, served, type_prompt, whole_page
 from tests.ui.fakes import FakeEngine
 from tests.ui.plots_stand_in import PlotsStandIn
 from webui.domain.errors import BadRequestError
+from webui.ui.create import plan_start, submit
 
 CFG: dict[str, Any] = {"id": "cfg_scale", "values": "4-9 [3]"}
 WORDS: dict[str, Any] = {"id": "prompt_sr", "values": ["mist", "rain", "snow"]}
@@ -33,7 +34,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, plots: PlotsStandIn) -> Iter
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", "")
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-        with served(whole_page(engine, folder, start_plan=plots.start)) as address:
+        patch.setattr(submit, "start_plan", plots.start)
+        with served(whole_page(engine, folder)) as address:
             yield address
     engine.close()
 
@@ -69,8 +71,9 @@ def page(opened: Page, plots: PlotsStandIn) -> Page:
 
 
 @pytest.fixture
-def page_of_program(browser: Browser, address: str) -> Iterator[Page]:
+def page_of_program(browser: Browser, address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """A page of the program with its own routes."""
+    monkeypatch.setattr(submit, "start_plan", plan_start.start_plan)
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     page.set_default_timeout(WAIT)

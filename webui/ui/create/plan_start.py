@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def start_plan(engine: "Engine", plan: str, request: GenerationRequest, *, save: bool, owner: str) -> str:
-    """Put it into the queue, as `submit.StartPlan` does, and give the id of its job.
+    """Put it into the queue, and give the id of its job.
 
     Args:
         plan: JSON, as `static/experiment_plan.js` makes it.

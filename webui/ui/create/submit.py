@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import gradio as gr
 from gradio.components import Component
@@ -32,26 +31,18 @@ if TYPE_CHECKING:
 PLAN = "experiment."  # begins the fields of a plan
 
 
-class StartPlan(Protocol):
-    """Begins the experiment that a plan describes, and gives the id of its job. Raises WebuiError."""
-
-    def __call__(self, plan: str, request: GenerationRequest, *, save: bool, owner: str) -> str: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Submission:
     """The handlers of the button Generate and of its menu.
 
     Attributes:
         plan: a box for the plan of an experiment as JSON; "" in it means a picture of the form.
-        begin: begins the experiment of a plan; None: the engine does.
     """
 
     engine: "Engine"
     create: CreateForm
     saves: Callable[[], bool]
     plan: Component | None = None
-    begin: StartPlan | None = None
     batches: BatchDoor | None = None
 
     @property
@@ -74,8 +65,7 @@ class Submission:
 
     def _start(self, plan: str, request: GenerationRequest, owner: str) -> str:
         if plan:
-            begin = self.begin or partial(start_plan, self.engine)
-            return begin(plan, request, save=self.saves(), owner=owner)
+            return start_plan(self.engine, plan, request, save=self.saves(), owner=owner)
         return self.engine.submit(request, save=self.saves(), owner=owner).id
 
     def _begin_batch(self, values: Values, owner: str, caller: Caller) -> str:
