@@ -40,7 +40,7 @@ def _starts(length: int, tile: int, overlap: int) -> list[int]:
         return [0]
     count = math.ceil((length - overlap) / (tile - overlap))
     distance = (length - tile) / (count - 1)
-    return [min(int(number * distance), length - tile) for number in range(count)]
+    return [*(int(number * distance) for number in range(count - 1)), length - tile]  # rounding must leave no cell out
 
 
 def batched(windows: Sequence[Window], most: int) -> list[tuple[Window, ...]]:
