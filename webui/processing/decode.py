@@ -3,7 +3,6 @@ Latents that are not finite are an error.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from PIL import Image
@@ -51,16 +50,19 @@ def decode(latents: Tensor, model: LoadedModel, *, tiled: bool, edit: Edit | Non
 
 def _decoded(latents: Tensor, model: LoadedModel, *, tiled: bool) -> Tensor:
     """Raises torch.OutOfMemoryError or MemoryError where not even small tiles have room."""
-    attempts: list[Callable[[], Tensor]] = [] if tiled else [lambda: model.vae.decode(latents)]
-    attempts += [partial(model.vae.decode_tiled, latents, tile, tile // 4) for tile in TILES]
-    for attempt in attempts[:-1]:
+    *sooner, last = TILES if tiled else (0, *TILES)  # 0: the whole at once
+    for tile in sooner:
         try:
-            return attempt()
+            return _attempted(latents, model, tile)
         except (torch.OutOfMemoryError, MemoryError):
             pass
         # after the handler, because the error's traceback keeps the tensors of the failed attempt
         give_memory_back()
-    return attempts[-1]()
+    return _attempted(latents, model, last)
+
+
+def _attempted(latents: Tensor, model: LoadedModel, tile: int) -> Tensor:
+    return model.vae.decode_tiled(latents, tile, tile // 4) if tile else model.vae.decode(latents)
 
 
 def to_image(pixels: Tensor) -> Image.Image:
