@@ -18,11 +18,11 @@ PROGRAM = sorted([*(ROOT / "webui").rglob("*.py"), *(ROOT / "webui").rglob("*.js
 
 # These are words of the field too (kinds of model files, tags of prompts, a part of requests): they may stand where
 # they do not choose an extension.
-WORDS = frozenset({"controlnet", "guidance", "lora"})
+WORDS = frozenset({"controlnet", "guidance", "lora", "tiles"})
 
 
 def test_there_are_bundled_extensions() -> None:
-    assert len(BUNDLED) == 8
+    assert len(BUNDLED) == 10
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:

@@ -2,9 +2,10 @@
 
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from webui.hardware.graphics_cards import GraphicsCard
 
@@ -12,7 +13,7 @@ from webui.hardware.graphics_cards import GraphicsCard
 _CUDA_13, _CUDA_12 = 580, 525
 _TURING, _BLACKWELL = (7, 5), (10, 0)
 _BUILDS = ("cuda", "hip", "xpu")  # as torch's own file of its version calls them
-_WANTED = {"nvidia": "cuda", "amd": "hip", "intel": "xpu"}.items()
+_WANTED: Mapping[str, str] = MappingProxyType({"nvidia": "cuda", "amd": "hip", "intel": "xpu"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,7 @@ def unused(cards: Sequence[GraphicsCard], build: str | None) -> str:
     """A sentence where a card is there that the installed torch cannot use, with the command that mends it; else ""."""
     if build is None or not cards or not choose(cards).builds:
         return ""
-    wanted = dict(_WANTED)
-    if any(wanted.get(card.maker) == build or card.maker == "apple" for card in cards):
+    if any(_WANTED.get(card.maker) == build or card.maker == "apple" for card in cards):
         return ""
     return (
         f"{cards[0].told} is there, but the installed torch cannot use it; this mends it: "

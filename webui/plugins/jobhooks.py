@@ -18,7 +18,7 @@ from torch import Tensor
 
 from webui.domain.errors import BadRequestError, Cancelled, WebuiError
 from webui.domain.planned_image import PlannedImage
-from webui.domain.request import MAX_SEED, GenerationRequest
+from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
 from webui.extension_api.hookspecs import JobSpec
 from webui.extension_api.job_context import ModelTraits
@@ -31,7 +31,9 @@ from webui.plugins.answers import (
     check_tensor,
     copied,
     is_a,
+    planned_images,
     refuse_change,
+    refuse_more_than_prompts,
     told_value,
     versions,
 )
@@ -144,7 +146,7 @@ class JobHooks:
             try:
                 new = self.call(impl, {"request": request, "images": tuple(images)})
                 if new is not None:
-                    images = _as_images(new)
+                    images = planned_images(new)
             except Exception as error:
                 self.fail_early(impl.plugin_name, "plan_images", error)
         return images
@@ -156,7 +158,7 @@ class JobHooks:
                 new = self.call(impl, {"request": request, "index": index})
                 if new is not None:
                     is_a(GenerationRequest)(new, request)
-                    _only_prompts(new, request)
+                    refuse_more_than_prompts(new, request)
                     request = new
             except Exception as error:
                 self.fail_early(impl.plugin_name, "edit_image_request", error)
@@ -385,20 +387,3 @@ def _sorted(manager: pluggy.PluginManager) -> dict[str, tuple[pluggy.HookImpl, .
 def _turn(impl: pluggy.HookImpl) -> int:
     """Who asked to be first or last is; the others keep the order in which they joined."""
     return 1 - impl.tryfirst + impl.trylast
-
-
-def _as_images(planned: Sequence[PlannedImage]) -> tuple[PlannedImage, ...]:
-    images = tuple(planned)
-    if not images:
-        raise ExtensionError("planned no images; return None to leave them as they are")
-    for image in images:
-        is_a(PlannedImage)(image, None)
-        if not 0 <= min(image.seed, image.subseed) <= max(image.seed, image.subseed) <= MAX_SEED:
-            raise ExtensionError(f"planned an image with the seeds {image.seed} and {image.subseed}")
-    return images
-
-
-def _only_prompts(new: GenerationRequest, old: GenerationRequest) -> None:
-    texts = {"prompt": new.prompt, "negative_prompt": new.negative_prompt}
-    if old.model_copy(update=texts) != new:
-        raise ExtensionError("changed more than prompt and negative_prompt; use edit_request for that")

@@ -3,7 +3,6 @@ Latents that are not finite are an error.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from PIL import Image
@@ -17,7 +16,7 @@ Edit = Callable[
     [Tensor, int], Tensor
 ]  # (pixels (3, H, W) float32 in 0..1 on the CPU, index in the batch) -> new pixels
 
-SMALL = 32  # side of a small tile, in latent cells
+TILES: tuple[int | None, ...] = (None, 32)  # sides in latent cells; None: the usual one; 0: the whole at once
 
 
 def check_finite(latents: Tensor, checkpoint: str, step: int) -> None:
@@ -51,16 +50,19 @@ def decode(latents: Tensor, model: LoadedModel, *, tiled: bool, edit: Edit | Non
 
 def _decoded(latents: Tensor, model: LoadedModel, *, tiled: bool) -> Tensor:
     """Raises torch.OutOfMemoryError or MemoryError where not even small tiles have room."""
-    attempts: list[Callable[[], Tensor]] = [] if tiled else [lambda: model.vae.decode(latents)]
-    attempts += [partial(model.vae.decode_tiled, latents, side) for side in (None, SMALL)]
-    for attempt in attempts[:-1]:
+    *sooner, last = TILES if tiled else (0, *TILES)
+    for side in sooner:
         try:
-            return attempt()
+            return _attempted(latents, model, side)
         except (torch.OutOfMemoryError, MemoryError):
             pass
         # after the handler, because the error's traceback keeps the tensors of the failed attempt
         give_memory_back()
-    return attempts[-1]()
+    return _attempted(latents, model, last)
+
+
+def _attempted(latents: Tensor, model: LoadedModel, side: int | None) -> Tensor:
+    return model.vae.decode(latents) if side == 0 else model.vae.decode_tiled(latents, side)
 
 
 def to_image(pixels: Tensor) -> Image.Image:
