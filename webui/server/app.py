@@ -17,7 +17,7 @@ from webui.api.page.picture_by_id import finder_of_pictures
 from webui.api.parts import EncodedImage, Parts
 from webui.api.sdapi.dialect.chosen import ChosenSettings
 from webui.api.webhooks import HookRules, Webhooks
-from webui.domain.errors import UnknownModelError, UnusableFileError, WebuiError
+from webui.domain.errors import WebuiError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.result import GeneratedImage
 from webui.domain.saving import Saving
@@ -38,7 +38,7 @@ from webui.installing.service import Installer
 from webui.installing.sources import Places
 from webui.jobs.store import JobStore
 from webui.jobs.watched import Flag
-from webui.library.library import AUTOMATIC, ModelLibrary
+from webui.library.library import ModelLibrary
 from webui.library.other_programs import with_all_folders
 from webui.library.unfinished import remove_abandoned
 from webui.output.store import ImageStore, encoded_image
@@ -53,6 +53,7 @@ from webui.preferences.settings_file import SettingsFile
 from webui.prompt.style_book import StyleBook
 from webui.server.credentials import parse_users
 from webui.server.datalock import DataLock
+from webui.server.default_models import choose_defaults
 from webui.server.guard import Application, Guard, Policy, is_loopback
 from webui.server.live_settings import live, program_options
 from webui.server.subpath import below, without
@@ -64,7 +65,6 @@ SETTINGS_FILE = "settings.json"  # in the data folder
 OPTIONS_FILE = "a1111_options.json"  # in the data folder: settings that clients of the API posted
 LOCALIZATIONS = "localizations"  # folder of dictionaries, beside the program and in the data folder
 PRESETS_FILE = "presets.json"  # in the data folder: named sets of values of the page's form
-LOOKED_AT = 20  # jobs among which the checkpoint that was used last is looked for
 SECRETS = frozenset({"api_auth", "webhook_secret"})
 
 
@@ -170,7 +170,7 @@ def wired(
         )
         stack.callback(engine.close)
         extensions_live.open()
-        _choose_defaults(engine, settings)
+        choose_defaults(engine, settings)
         yield Wired(engine, extensions_live, installing, images, gallery, preferences, in_force)
 
 
@@ -192,38 +192,6 @@ def make(settings: Settings, given: Mapping[str, str] = MappingProxyType({})) ->
         parts.gallery.scanner.start()
         inner = below(settings.subpath, _application(settings, parts, closing, stopping))
         yield App(parts.engine, without(settings.subpath, Guard(inner, policy)), closing, stopping)
-
-
-def _choose_defaults(engine: Engine, settings: Settings) -> None:
-    """Choose checkpoint and VAE of the settings, where none was chosen yet; else the checkpoint that was used last.
-
-    One that is not there stops no start.
-    """
-    starting, library = engine.starting_values(), engine.library
-    for role, name, is_chosen, find in (
-        ("checkpoint", settings.default_checkpoint, bool(starting.checkpoint), library.checkpoint),
-        ("vae", settings.default_vae, starting.vae != AUTOMATIC, library.named_vae),
-    ):
-        if not name or is_chosen:
-            continue
-        try:
-            find(name)
-        except (UnknownModelError, UnusableFileError) as error:
-            log.warning("setting default_%s: %s", role, error)
-        else:
-            engine.change_starting_values({role: name})
-    if not engine.starting_values().checkpoint and (last := _last_used(engine)):
-        engine.change_starting_values({"checkpoint": last})
-
-
-def _last_used(engine: Engine) -> str:
-    """The checkpoint of the newest job of an earlier run that used one which is still here; "" for none."""
-    for record in engine.queue.ended(limit=LOOKED_AT):
-        request = engine.request_of(record.id)
-        with contextlib.suppress(UnknownModelError, UnusableFileError):
-            if request is not None and request.checkpoint:
-                return engine.library.checkpoint(request.checkpoint).name
-    return ""
 
 
 def written_folders(settings: Settings) -> tuple[Path, ...]:

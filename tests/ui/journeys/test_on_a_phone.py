@@ -16,8 +16,6 @@ from tests.ui.journeys.test_form import OPEN, box, line, ready, switch
 from tests.ui.journeys.test_stage import picture, pill, thumbs
 from webui.domain.request import Img2Img, Txt2Img
 
-PHONE = {"width": 390, "height": 844}
-
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeEngine]:
@@ -31,7 +29,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeEngine]:
 @pytest.fixture(scope="module")
 def opened(browser: Browser, engine: FakeEngine) -> Iterator[Page]:
     with served(whole_page(engine, engine.outputs.parent)) as place:
-        context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+        context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
         page = context.new_page()
         page.set_default_timeout(WAIT)
         expect.set_options(timeout=WAIT)
