@@ -53,7 +53,7 @@ from webui.preferences.settings_file import SettingsFile
 from webui.prompt.style_book import StyleBook
 from webui.server.credentials import parse_users
 from webui.server.datalock import DataLock
-from webui.server.first_models import choose_defaults
+from webui.server.default_models import choose_defaults
 from webui.server.guard import Application, Guard, Policy, is_loopback
 from webui.server.live_settings import live, program_options
 from webui.server.subpath import below, without

@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.ui.driving import WAIT, eventually, generate, served, type_prompt, whole_page
 from tests.ui.fakes import FakeEngine
 from tests.ui.journeys.test_form import OPEN, box, line, ready, switch
 from tests.ui.journeys.test_stage import picture, pill, thumbs
 from webui.domain.request import Img2Img, Txt2Img
-
-PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +29,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeEngine]:
 @pytest.fixture(scope="module")
 def opened(browser: Browser, engine: FakeEngine) -> Iterator[Page]:
     with served(whole_page(engine, engine.outputs.parent)) as place:
-        context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+        context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
         page = context.new_page()
         page.set_default_timeout(WAIT)
         expect.set_options(timeout=WAIT)

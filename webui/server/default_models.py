@@ -1,4 +1,4 @@
-"""Which checkpoint and VAE a start chooses where nobody has chosen any."""
+"""Which checkpoint and which VAE a program begins with where nobody has chosen one yet."""
 
 import contextlib
 import logging
