@@ -16,9 +16,9 @@ BUNDLED = sorted(place.parent.name for place in (ROOT / "extensions").glob("*/ex
 EXTENSIONS = sorted((ROOT / "extensions").rglob("*.py"))
 PROGRAM = sorted([*(ROOT / "webui").rglob("*.py"), *(ROOT / "webui").rglob("*.js")])
 
-# These are words of the field too (kinds of model files, tags of prompts, a part of requests): they may stand where
-# they do not choose an extension.
-WORDS = frozenset({"controlnet", "guidance", "lora", "tiles"})
+# These are words of the field too (kinds of model files, tags of prompts, parts of requests, a setting): they may stand
+# where they do not choose an extension.
+WORDS = frozenset({"controlnet", "guidance", "lora", "tiled_vae", "tiles"})
 
 
 def test_there_are_bundled_extensions() -> None:

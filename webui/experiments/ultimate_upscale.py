@@ -305,4 +305,5 @@ ULTIMATE_UPSCALE = Script(
     ),
     _begin,
     ONLY_IMG2IMG,
+    kind="tiles",
 )
