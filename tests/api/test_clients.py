@@ -155,6 +155,18 @@ class TestBackendClient:
         assert len(made["images"]) == 1
         assert served.engine.last.request.prompt == "a fox"
 
+    def test_enlarging_by_tiles(self, client: sd_backend_client.A1111Webservice, served: Served) -> None:
+        before = set(served.engine.jobs)
+        wanted = sd_backend_client.DiffusionUpscalingParams(
+            use_stable_diffusion_upscaling=True, upscaling_mode="Lanczos", step_count=2, tile_width=128, tile_height=128,
+            seam_fix_mode="None", diffusion_params=sd_backend_client.DiffusionParams(prompt="a fox", seed=5),
+        )  # fmt: skip
+        made = client.upscale(picture(), 256, 128, wanted)
+        assert made["images"][0].size == (256, 128)
+        enlarged, *tiles = [served.engine.jobs[one].work for one in served.engine.jobs if one not in before]
+        assert enlarged.task.kind == "upscale"
+        assert [(tile.prompt, tile.steps) for tile in tiles] == [("a fox", 2)] * 2
+
     def test_lists_and_progress(self, client: sd_backend_client.A1111Webservice) -> None:
         assert "sd_model_checkpoint" in client.get_config()
         client.set_config({"CLIP_stop_at_last_layers": 2})
