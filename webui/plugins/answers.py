@@ -1,7 +1,7 @@
 """What hooks are given, as copies, and what they may answer."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from operator import is_
 from typing import Any, TypeVar
@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from webui.domain.planned_image import PlannedImage
+from webui.domain.request import MAX_SEED, GenerationRequest
 from webui.plugins.calling import ExtensionError
 from webui.prompt.conditioning import Conditioning
 from webui.sampling.steps import ModelCall, Residuals
@@ -121,6 +123,25 @@ def is_a(kind: type) -> Callable[[Any, Any], None]:
             raise ExtensionError(f"returned {type(new).__name__}, expected {kind.__name__}")
 
     return check
+
+
+def as_images(planned: Sequence[PlannedImage]) -> tuple[PlannedImage, ...]:
+    """The images that an extension planned. Raises ExtensionError where there is none, or a seed out of bounds."""
+    images = tuple(planned)
+    if not images:
+        raise ExtensionError("planned no images; return None to leave them as they are")
+    for image in images:
+        is_a(PlannedImage)(image, None)
+        if not 0 <= min(image.seed, image.subseed) <= max(image.seed, image.subseed) <= MAX_SEED:
+            raise ExtensionError(f"planned an image with the seeds {image.seed} and {image.subseed}")
+    return images
+
+
+def only_prompts(new: GenerationRequest, old: GenerationRequest) -> None:
+    """Raises ExtensionError where more than the prompts of a request was changed."""
+    texts = {"prompt": new.prompt, "negative_prompt": new.negative_prompt}
+    if old.model_copy(update=texts) != new:
+        raise ExtensionError("changed more than prompt and negative_prompt; use edit_request for that")
 
 
 def _refuse_not_finite(tensor: Tensor) -> None:
