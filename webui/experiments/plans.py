@@ -121,7 +121,8 @@ def _read(text: str) -> Mapping[str, Any]:
 
 def _script(plan: Mapping[str, Any], scripts: Sequence[Script]) -> Script:
     name = str(plan.get("script") or "")
-    found = script_named(name, scripts) or next((one for one in scripts if one.kind == plan.get("kind")), None)
+    of_kind = (one for one in scripts if one.kind == plan.get("kind"))
+    found = script_named(name, scripts) if name else next(of_kind, None)
     if found is None:
         raise BadRequestError(f"{FIELD}.script", f"there is no script {name[:100]!r}")
     return found
