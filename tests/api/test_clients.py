@@ -158,8 +158,9 @@ class TestBackendClient:
     def test_enlarging_by_tiles(self, client: sd_backend_client.A1111Webservice, served: Served) -> None:
         before = set(served.engine.jobs)
         wanted = sd_backend_client.DiffusionUpscalingParams(
-            use_stable_diffusion_upscaling=True, upscaling_mode="Lanczos", step_count=2, tile_width=128, tile_height=128,
-            seam_fix_mode="None", diffusion_params=sd_backend_client.DiffusionParams(prompt="a fox", seed=5),
+            use_stable_diffusion_upscaling=True, upscaling_mode="Lanczos", step_count=2,
+            tile_width=128, tile_height=128, seam_fix_mode="None",
+            diffusion_params=sd_backend_client.DiffusionParams(prompt="a fox", seed=5),
         )  # fmt: skip
         made = client.upscale(picture(), 256, 128, wanted)
         assert made["images"][0].size == (256, 128)

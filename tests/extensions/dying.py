@@ -13,7 +13,7 @@ from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
 from webui.plugins.whereabouts import Whereabouts
 from webui.prompt.conditioning import Conditioning, PromptTexts
-from webui.sampling.steps import Place
+from webui.sampling.steps import Place, RunStart
 
 TENSOR = torch.zeros(1, 4, 2, 2)
 
@@ -32,7 +32,7 @@ def main(folder: str, marks: str) -> None:
     hooks.patches(model)
     hooks.edit_conditioning(Conditioning((), ()), PromptTexts((), (), lambda prompts, negatives: nothing))
     step: Any = SimpleNamespace()
-    hooks.edit_noise(Place(), TENSOR)
+    hooks.edit_noise(Place(), TENSOR, RunStart(None, lambda steps: TENSOR, lambda *asked: TENSOR))
     hooks.pre_step(step, TENSOR)
     call: Any = SimpleNamespace(sample=TENSOR)
     hooks.unet_residuals(call)

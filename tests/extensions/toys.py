@@ -11,7 +11,7 @@ JOB_HOOKS = (
     "edit_image_request(self, request, index)",
     "patch_model(self, model)",
     "edit_conditioning(self, conditioning)",
-    "edit_noise(self, place, noise)",
+    "edit_noise(self, place, noise, start)",
     "pre_step(self, step, latents)",
     "unet_residuals(self, call)",
     "call_network(self, call, network)",

@@ -12,7 +12,7 @@ from webui.domain.request import UniPC
 from webui.sampling.loop import StepDenoiser, sample
 from webui.sampling.samplers import SamplerOptions
 from webui.sampling.stepping import SolverRange
-from webui.sampling.steps import CallNetwork, ModelCall, Place, Residuals, Step, StepHooks, StepNoise, Watch
+from webui.sampling.steps import CallNetwork, ModelCall, Place, Residuals, RunStart, Step, StepHooks, StepNoise, Watch
 from webui.sampling.timestep import EpsilonModel, Guided, sample_timesteps
 
 SIGMA_MIN, SIGMA_MAX = 0.0291675, 14.6146
@@ -21,7 +21,7 @@ SIGMA_MIN, SIGMA_MAX = 0.0291675, 14.6146
 class NoHooks:
     edits_denoised = False
 
-    def edit_noise(self, place: Place, noise: Tensor) -> Tensor:
+    def edit_noise(self, place: Place, noise: Tensor, start: RunStart) -> Tensor:
         return noise
 
     def pre_step(self, step: Step, latents: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # the specs are read without torch
     from webui.prompt.composition import NetworkTag
     from webui.prompt.conditioning import Conditioning, PromptTexts
     from webui.prompt.embeddings import Embedding
-    from webui.sampling.steps import ModelCall, Place, Residuals, Step
+    from webui.sampling.steps import ModelCall, Place, Residuals, RunStart, Step
     from webui.weights.model import LoadedModel
 
 
@@ -143,10 +143,12 @@ class JobSpec:
         """
 
     @hookspec
-    def edit_noise(self, place: Place, noise: Tensor) -> Tensor | None:
+    def edit_noise(self, place: Place, noise: Tensor, start: RunStart) -> Tensor | None:
         """Before a run of the sampler. Return other noise (B, C, h, w) to begin with, of the same shape, or None.
 
-        It has mean 0 and deviation 1, and is the whole of the start or added to the picture's latents.
+        It has mean 0 and deviation 1, and is the whole of the start or added to the picture's latents, which are
+        `start.latents`. `start.estimate` asks the network, also with another text (see `edit_conditioning`); its own
+        errors pass. `start.levels` gives noise levels to ask it at.
         """
 
     @hookspec

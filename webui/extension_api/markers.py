@@ -16,7 +16,7 @@ API_MINOR = 2
 2: the hook `plan_images` and `PlannedImage`; in a dialect `script_always`, `unasked`, and settings beside a script;
    the hooks `call_network` and `edit_noise`; `texts` of `edit_conditioning`; dicts as values of `image_fields`;
    `Entries`, and `keys` of a `Word`; `job.generate` and `context.generate`, with `GenerationResult` and
-   `GeneratedImage`; the hook `scripts`.
+   `GeneratedImage`; the hook `scripts`; `start` of `edit_noise`.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -1,10 +1,11 @@
 """The part of the interface for modules of extensions that work on tensors. It loads torch.
 
-Types that are a part of the contract as they stand: what hooks are handed (`Step`, `Place`, `ModelCall`, `Window`,
-`Residuals`, `Conditioning` with its `Span`s, `PromptTexts`, `Embedding`, `LoadedModel` with its `TextStack`, its
-`ClipTower` and its VAE, whose `in_tiles` takes a `VaeTiling`), a file's tensors (`TensorFile`, `TensorReader`), what a
-checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`), and networks that draw maps
-(`DepthNetwork`, `Segmenter`). The functions below stay as they are even where the code behind them moves or changes.
+Types that are a part of the contract as they stand: what hooks are handed (`Step`, `Place`, `RunStart`, `ModelCall`,
+`Window`, `Residuals`, `Conditioning` with its `Span`s, `PromptTexts`, `Embedding`, `LoadedModel` with its `TextStack`,
+its `ClipTower` and its VAE, whose `in_tiles` takes a `VaeTiling`), a file's tensors (`TensorFile`, `TensorReader`),
+what a checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`), and networks that
+draw maps (`DepthNetwork`, `Segmenter`). The functions below stay as they are even where the code behind them moves or
+changes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ from webui.prompt.ports import TextStack
 from webui.sampling import colours
 from webui.sampling import reported_step as reports
 from webui.sampling.padding import stack_spans
-from webui.sampling.steps import ModelCall, Place, Residuals, Step, Window
+from webui.sampling.steps import ModelCall, Place, Residuals, RunStart, Step, Window
 from webui.weights import annotators, build, recognise
 from webui.weights.annotators import Segmenter
 from webui.weights.depth import DepthNetwork
@@ -47,6 +48,7 @@ __all__ = [
     "Place",
     "PromptTexts",
     "Residuals",
+    "RunStart",
     "Segmenter",
     "Span",
     "Step",

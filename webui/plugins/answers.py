@@ -125,6 +125,25 @@ def is_a(kind: type) -> Callable[[Any, Any], None]:
     return check
 
 
+def as_images(planned: Sequence[PlannedImage]) -> tuple[PlannedImage, ...]:
+    """The images that an extension planned. Raises ExtensionError where there is none, or a seed out of bounds."""
+    images = tuple(planned)
+    if not images:
+        raise ExtensionError("planned no images; return None to leave them as they are")
+    for image in images:
+        is_a(PlannedImage)(image, None)
+        if not 0 <= min(image.seed, image.subseed) <= max(image.seed, image.subseed) <= MAX_SEED:
+            raise ExtensionError(f"planned an image with the seeds {image.seed} and {image.subseed}")
+    return images
+
+
+def only_prompts(new: GenerationRequest, old: GenerationRequest) -> None:
+    """Raises ExtensionError where more than the prompts of a request was changed."""
+    texts = {"prompt": new.prompt, "negative_prompt": new.negative_prompt}
+    if old.model_copy(update=texts) != new:
+        raise ExtensionError("changed more than prompt and negative_prompt; use edit_request for that")
+
+
 def _refuse_not_finite(tensor: Tensor) -> None:
     if not torch.isfinite(tensor).all():
         raise ExtensionError("returned NaN or infinity")
@@ -154,22 +173,3 @@ def _tensors(value: Any) -> Iterator[Tensor]:
         yield value
     for one in value if isinstance(value, tuple) else _parts(value).values():
         yield from _tensors(one)
-
-
-def planned_images(planned: Sequence[PlannedImage]) -> tuple[PlannedImage, ...]:
-    """What an extension planned. Raises ExtensionError where that is nothing, or no plan."""
-    images = tuple(planned)
-    if not images:
-        raise ExtensionError("planned no images; return None to leave them as they are")
-    for image in images:
-        is_a(PlannedImage)(image, None)
-        if not 0 <= min(image.seed, image.subseed) <= max(image.seed, image.subseed) <= MAX_SEED:
-            raise ExtensionError(f"planned an image with the seeds {image.seed} and {image.subseed}")
-    return images
-
-
-def refuse_more_than_prompts(new: GenerationRequest, old: GenerationRequest) -> None:
-    """Raises ExtensionError where an extension changed more than the prompts of one image."""
-    texts = {"prompt": new.prompt, "negative_prompt": new.negative_prompt}
-    if old.model_copy(update=texts) != new:
-        raise ExtensionError("changed more than prompt and negative_prompt; use edit_request for that")

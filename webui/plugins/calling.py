@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
-from webui.domain.errors import WebuiError
+from webui.domain.errors import BadRequestError, Cancelled, WebuiError
 from webui.plugins.codetrace import CodeTrace
 from webui.plugins.surroundings import StandardStreams, Surroundings
 from webui.plugins.whereabouts import Whereabouts
@@ -133,3 +133,10 @@ def said(error: BaseException) -> str:
 def reason(error: BaseException) -> str:
     """An error for users: expected ones in their own words, others with their kind."""
     return str(error) if isinstance(error, WebuiError) else said(error)
+
+
+def fatal(extension: str, hook: str, error: Exception) -> WebuiError:
+    """A fault before the work as the error of the job; what the user did keeps its kind."""
+    if isinstance(error, BadRequestError | Cancelled):
+        return error
+    return ExtensionError(f"extension {extension}, {hook}: {reason(error)}")

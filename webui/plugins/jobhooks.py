@@ -9,6 +9,7 @@ the job before this one too: see `EarlyFaults`.
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ import pluggy
 from PIL import Image
 from torch import Tensor
 
-from webui.domain.errors import BadRequestError, Cancelled, WebuiError
+from webui.domain.errors import Cancelled, WebuiError
 from webui.domain.planned_image import PlannedImage
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
@@ -24,6 +25,7 @@ from webui.extension_api.hookspecs import JobSpec
 from webui.extension_api.job_context import ModelTraits
 from webui.extension_api.markers import PROJECT
 from webui.plugins.answers import (
+    as_images,
     check_conditioning,
     check_context,
     check_output,
@@ -31,19 +33,18 @@ from webui.plugins.answers import (
     check_tensor,
     copied,
     is_a,
-    planned_images,
+    only_prompts,
     refuse_change,
-    refuse_more_than_prompts,
     told_value,
     versions,
 )
-from webui.plugins.calling import Calls, ExitError, ExtensionError, MarkedContext, reason, said
+from webui.plugins.calling import Calls, ExitError, ExtensionError, MarkedContext, fatal, reason, said
 from webui.plugins.network_calls import Outside
 from webui.plugins.patches import Patch
 from webui.prompt.composition import NetworkTag
 from webui.prompt.conditioning import Conditioning, PromptTexts
 from webui.prompt.embeddings import Embedding
-from webui.sampling.steps import CallNetwork, ModelCall, Place, Residuals, Step
+from webui.sampling.steps import CallNetwork, ModelCall, Place, Residuals, RunStart, Step
 from webui.weights.model import LoadedModel
 
 T = TypeVar("T")
@@ -146,7 +147,7 @@ class JobHooks:
             try:
                 new = self.call(impl, {"request": request, "images": tuple(images)})
                 if new is not None:
-                    images = planned_images(new)
+                    images = as_images(new)
             except Exception as error:
                 self.fail_early(impl.plugin_name, "plan_images", error)
         return images
@@ -158,7 +159,7 @@ class JobHooks:
                 new = self.call(impl, {"request": request, "index": index})
                 if new is not None:
                     is_a(GenerationRequest)(new, request)
-                    refuse_more_than_prompts(new, request)
+                    only_prompts(new, request)
                     request = new
             except Exception as error:
                 self.fail_early(impl.plugin_name, "edit_image_request", error)
@@ -204,8 +205,10 @@ class JobHooks:
     def edit_conditioning(self, conditioning: Conditioning, texts: PromptTexts) -> Conditioning:
         return self._chain("edit_conditioning", "conditioning", conditioning, check_conditioning, texts=texts)
 
-    def edit_noise(self, place: Place, noise: Tensor) -> Tensor:
-        return self._chain("edit_noise", "noise", noise, check_tensor, place=place)
+    def edit_noise(self, place: Place, noise: Tensor, start: RunStart) -> Tensor:
+        outside = Outside(start.estimate, self._calls)
+        told = replace(start, estimate=outside)
+        return self._chain("edit_noise", "noise", noise, check_tensor, outside, place=place, start=told)
 
     def pre_step(self, step: Step, latents: Tensor) -> Tensor:
         return self._chain("pre_step", "latents", latents, check_tensor, step=step)
@@ -321,8 +324,20 @@ class JobHooks:
             name = f"{impl.plugin_name}: {hook}"
             self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - began
 
-    def _chain(self, hook: str, name: str, value: T, check: Callable[[Any, Any], None], **others: Any) -> T:
-        """Give each extension the value the one before it returned; tensors as copies, so that no change gets lost."""
+    def _chain(
+        self,
+        hook: str,
+        name: str,
+        value: T,
+        check: Callable[[Any, Any], None],
+        outside: Outside[..., Any] | None = None,
+        **others: Any,
+    ) -> T:
+        """Give each extension the value the one before it returned; tensors as copies, so that no change gets lost.
+
+        Args:
+            outside: work of the program that is handed out; its own errors pass.
+        """
         for impl in self._of(hook):
             given = {key: copied(one) for key, one in {**others, name: value}.items()}
             handed = {key: versions(one) for key, one in given.items()}
@@ -336,6 +351,8 @@ class JobHooks:
             except Cancelled:
                 raise
             except Exception as error:
+                if outside is not None and error is outside.error:
+                    raise
                 self._drop(impl.plugin_name, hook, error)
         return value
 
@@ -369,13 +386,6 @@ class JobHooks:
         self._dropped.append(extension)
         log.warning("extension %s, %s", extension, hook, exc_info=error)
         self.notices.append(Notice(extension, f"left out of the rest of this job, {hook}: {reason(error)}"))
-
-
-def fatal(extension: str, hook: str, error: Exception) -> WebuiError:
-    """A fault before the work as the error of the job; what the user did keeps its kind."""
-    if isinstance(error, BadRequestError | Cancelled):
-        return error
-    return ExtensionError(f"extension {extension}, {hook}: {reason(error)}")
 
 
 def _sorted(manager: pluggy.PluginManager) -> dict[str, tuple[pluggy.HookImpl, ...]]:

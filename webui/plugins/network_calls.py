@@ -1,27 +1,30 @@
-"""The network as an extension calls it from within its hook."""
+"""The program's work as an extension calls it from within its hook."""
 
-from torch import Tensor
+from collections.abc import Callable
+from typing import Generic, ParamSpec, TypeVar
 
 from webui.plugins.calling import Calls
-from webui.sampling.steps import CallNetwork, ModelCall
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-class Outside:
-    """Calls the network as work of the program that an extension waits for.
+class Outside(Generic[P, R]):
+    """Calls the network, or what asks it, as work of the program that an extension waits for.
 
     Attributes:
-        error: what the network raised last, which is no fault of the extension.
+        error: what the work raised last, which is no fault of the extension.
     """
 
-    def __init__(self, network: CallNetwork, calls: Calls) -> None:
-        self._network = network
+    def __init__(self, work: Callable[P, R], calls: Calls) -> None:
+        self._work = work
         self._calls = calls
         self.error: Exception | None = None
 
-    def __call__(self, call: ModelCall) -> Tensor:
+    def __call__(self, *args: P.args, **named: P.kwargs) -> R:
         try:
             with self._calls.whereabouts.outside():
-                return self._network(call)
+                return self._work(*args, **named)
         except Exception as error:
             self.error = error
             raise

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from webui.domain.result import Notice
 from webui.library.cache import version
 from webui.library.files import ModelFile
-from webui.plugins.calling import ExtensionError
-from webui.plugins.jobhooks import JobHooks, fatal
+from webui.plugins.calling import ExtensionError, fatal
+from webui.plugins.jobhooks import JobHooks
 from webui.plugins.patches import Patch, PatchError, Patches
 from webui.plugins.traces import ModelTrace
 from webui.weights.memory import ModelCache

@@ -10,13 +10,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from webui.domain.catalog import SamplerInfo
+from webui.domain.catalog import SAMPLERS, SamplerInfo
 from webui.domain.errors import Cancelled
-from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
+from webui.domain.request import GenerationRequest, Img2Img, Schedule, Txt2Img
 from webui.library.family import Family, LatentFormat
 from webui.processing.plan import Batch, Plan
 from webui.sampling.brownian import BrownianNoise
 from webui.sampling.denoiser import GuidedModel, StageAt
+from webui.sampling.lone_estimates import estimates
 from webui.sampling.loop import sample
 from webui.sampling.masking import LatentMask
 from webui.sampling.noise import ImageNoise
@@ -24,7 +25,7 @@ from webui.sampling.parameterisation import Parameterisation
 from webui.sampling.samplers import SamplerOptions
 from webui.sampling.schedules import SigmaTable, sigmas_for, timesteps_for
 from webui.sampling.stepping import SolverRange
-from webui.sampling.steps import Place, Step, StepHooks, StepNoise
+from webui.sampling.steps import Place, RunStart, Step, StepHooks, StepNoise
 from webui.sampling.timestep import EpsilonModel, sample_timesteps
 
 Watcher = Callable[[Step, Tensor], None]
@@ -54,6 +55,12 @@ class Noising:
     family: Family
     table: SigmaTable
     asked: Parameterisation
+
+    def levels(self, steps: int) -> Tensor:
+        """(steps + 1,) levels of evenly spaced timesteps, descending, the last 0."""
+        return sigmas_for(
+            SAMPLERS["Euler"], "Uniform", steps, self.table, Schedule(), tuned_levels=self.family.tuned_levels
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +123,17 @@ def sample_batch(
     request, info, task = plan.request, plan.sampler, plan.request.task
     noise = image_noise(request, batch, noising.family.latents, device)
     place = Place(batch.index, hires=hires)
-    first = hooks.edit_noise(place, noise.first())
-    if isinstance(task, Img2Img):
-        first = first * task.noise_multiplier
+    first = noise.first()
     init, mask = None, None
     if origin is not None:
         init = origin.latents[: len(first)].to(first).expand_as(first)
         mask = origin.mask_for(init)
         if plan.walk.schedule == 0:
             return Sampled(init, complete=True, padded=False)
+    asked = estimates(stage_at, noising.table, hooks, place, request.guidance)
+    first = hooks.edit_noise(place, first, RunStart(init, noising.levels, asked))
+    if isinstance(task, Img2Img):
+        first = first * task.noise_multiplier
     model = GuidedModel(
         stage_at,
         noising.table,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from webui.library.family import ALL_RESIDUALS, ResidualKind
+from webui.prompt.conditioning import Conditioning
 
 StageName = Literal["base", "refiner"]
 
@@ -236,6 +237,36 @@ class Network(Protocol):
 CallNetwork = Callable[[ModelCall], Tensor]  # (rows, C, h, w) float32: residuals of extensions are added
 
 
+class Estimate(Protocol):
+    """Asks the network beside the run, with a text and a guidance scale of its own."""
+
+    def __call__(self, step: Step, latents: Tensor, text: Conditioning, cfg_scale: float) -> Tensor:
+        """The guided estimate of the clean latents.
+
+        Args:
+            step: `sigma` is the noise level, 0-dimensional on the CPU and above 0; `index` and `total` tell those who
+                act in a part of a run which part it is.
+            latents: (B, C, h, w), clean + sigma x noise.
+            text: of the images of the batch; of a schedule the text of the first call is taken.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class RunStart:
+    """What a run of the sampler begins with, beside its noise.
+
+    Attributes:
+        latents: (B, C, h, w), the clean latents that the noise is added to; None: it begins with noise alone.
+        levels: number of steps -> (steps + 1,) noise levels on the CPU, of evenly spaced timesteps of the checkpoint,
+            descending, the last 0.
+        estimate: asks the network that the run begins with. Hooks inside it are called as in a step.
+    """
+
+    latents: Tensor | None
+    levels: Callable[[int], Tensor]
+    estimate: Estimate
+
+
 class StepHooks(Protocol):
     """The hooks that sampling calls. They never return None: `webui/plugins` has replaced it by the value unchanged.
 
@@ -245,7 +276,7 @@ class StepHooks(Protocol):
     @property
     def edits_denoised(self) -> bool: ...
 
-    def edit_noise(self, place: Place, noise: Tensor) -> Tensor: ...
+    def edit_noise(self, place: Place, noise: Tensor, start: RunStart) -> Tensor: ...
     def pre_step(self, step: Step, latents: Tensor) -> Tensor: ...
     def post_step(self, step: Step, latents: Tensor, denoised: Tensor) -> Tensor: ...
     def unet_residuals(self, call: ModelCall) -> Residuals | None: ...

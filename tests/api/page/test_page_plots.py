@@ -50,7 +50,7 @@ def test_what_an_experiment_is_built_of(api: Api) -> None:
     assert {name: one["kind"] for name, one in scripts.items()} == {
         "x/y/z plot": "xyz", "prompt matrix": "matrix", "prompts from file or textbox": "lines",
         "loopback": "loopback", "sd upscale": "tiles", "outpainting mk2": "canvas", "poor man's outpainting": "canvas",
-        "ultimate sd upscale": "tiles",
+        "img2img alternative test": "other", "ultimate sd upscale": "tiles",
     }  # fmt: skip
     options = {one["name"]: one for one in scripts["sd upscale"]["options"]}
     assert options["upscaler"]["choices"][:2] == ["None", "Lanczos"]

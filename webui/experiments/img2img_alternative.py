@@ -1,0 +1,86 @@
+"""img2img alternative test: img2img from the noise that leads to the picture.
+
+The noise is found by the extension of the same name, whose options this script sets.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from webui.domain.request import GenerationRequest, Img2Img
+from webui.experiments.course import Experiment, Made, Plan, Shown, ShownPicture, with_picture
+from webui.experiments.script import ONLY_IMG2IMG, Argument, Script, Surroundings, refused
+from webui.imaging.grids import grid_of, row_count
+
+TITLE = "img2img alternative test"
+EXTENSION = "img2img_alternative"
+
+
+def inverted(request: GenerationRequest, task: Img2Img, values: Sequence[Any]) -> GenerationRequest:
+    """The request as the script changes it; `values` are its arguments by position."""
+    _, euler, same_prompts, prompt, negative, same_steps, steps, strongest, cfg_scale, randomness, adjusts = values
+    changes: dict[str, Any] = {}
+    if euler:
+        changes["sampler"] = "Euler"
+    if same_prompts:
+        changes |= {"prompt": prompt, "negative_prompt": negative}
+    if same_steps:
+        changes["steps"] = steps
+    if strongest:
+        changes["task"] = task.model_copy(update={"denoising_strength": 1.0})
+    options = {
+        "original_prompt": prompt,
+        "original_negative_prompt": negative,
+        "decode_cfg_scale": cfg_scale,
+        "decode_steps": steps,
+        "randomness": randomness,
+        "sigma_adjustment": adjusts,
+    }
+    return request.with_(**changes, extensions={**request.extensions, EXTENSION: options})
+
+
+def _shown(made: Made, around: Surroundings) -> Shown:
+    result, images = made.done(), made.images
+    pictures = [ShownPicture(image) for image in images]
+    if len(images) > 1 and around.returns_grid:
+        grid = grid_of([image.image for image in images], row_count(len(images)), around.background)
+        pictures.insert(0, ShownPicture(with_picture(images[0], grid), "grid"))
+    return Shown(
+        tuple(pictures),
+        tuple(one.image.infotext for one in pictures),
+        len(pictures) - len(images),
+        tuple(image.request.seed for image in images),
+        tuple(image.request.prompt for image in images),
+        result,
+        negative_prompts=tuple(image.request.negative_prompt for image in images),
+        subseeds=tuple(image.subseed for image in images),
+        notices=result.notices,
+        interrupted=made.stopped,
+    )
+
+
+def _begin(request: GenerationRequest, values: Sequence[Any], around: Surroundings) -> Experiment:
+    if not isinstance(request.task, Img2Img):
+        raise refused(0, "starts from a picture")
+    cells = (inverted(request, request.task, values),)
+    return Experiment.of(TITLE, Plan(cells, lambda made: _shown(made[0], around)))
+
+
+IMG2IMG_ALTERNATIVE = Script(
+    TITLE,
+    (
+        Argument("", None),
+        Argument("Override sampling method to Euler", True),
+        Argument("Override prompts by the original ones", True),
+        Argument("Original prompt", ""),
+        Argument("Original negative prompt", ""),
+        Argument("Override sampling steps by decode steps", True),
+        Argument("Decode steps", 50, 1, 150, 1),
+        Argument("Override denoising strength to 1", True),
+        Argument("Decode CFG scale", 1.0, 0, 15, 0.1),
+        Argument("Randomness", 0.0, 0, 1, 0.01),
+        Argument("Sigma adjustment for finding noise for image", False),
+    ),
+    _begin,
+    ONLY_IMG2IMG,
+    draws_seeds=True,
+)
