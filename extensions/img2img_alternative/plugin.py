@@ -13,7 +13,7 @@ def request_options() -> type[Options]:
 
 @hookimpl
 def dialect() -> Dialect:
-    """The keys of infotexts. In A1111 it is a script, `webui/experiments/img2img_alternative.py`."""
+    """The keys of infotexts. In A1111 it is a script, `webui/experiments/alternative_test.py`."""
     return Dialect(
         infotext=(
             Word(name="Decode steps", asks=True, option="decode_steps", codec="integer"),

@@ -32,7 +32,7 @@ MAKERS: Mapping[str, Maker] = MappingProxyType(
 @pytest.fixture(scope="module", params=MAKERS)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     """One executor for the tests that neither close nor renew it."""
-    trial = Trial(MAKERS[request.param], BackSettings(data_dir=tmp_path_factory.mktemp("data"), device="first"))
+    trial = Trial(MAKERS[request.param], BackSettings(data_dir=tmp_path_factory.mktemp("data"), device="cuda:1"))
     yield trial
     trial.close()
     trial.check()
@@ -46,7 +46,7 @@ def shared(made: Trial) -> Iterator[Trial]:
 
 @pytest.fixture(params=MAKERS)
 def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Trial]:
-    trial = Trial(MAKERS[request.param], BackSettings(data_dir=tmp_path, device="first"))
+    trial = Trial(MAKERS[request.param], BackSettings(data_dir=tmp_path, device="cuda:1"))
     yield trial
     trial.close()
     trial.check()
@@ -55,7 +55,7 @@ def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Trial]:
 def test_a_new_executor_runs_nothing_and_tells_of_its_back_first(own: Trial) -> None:
     assert own.executor.capacity >= 1
     assert own.executor.running() == ()
-    assert own.heard.backs(1) == ["first"]
+    assert own.heard.backs(1) == ["cuda:1"]
     assert isinstance(own.heard.events[0], Ready)
 
 
@@ -256,13 +256,13 @@ def test_light_actions_overtake_and_count_for_no_capacity(shared: Trial) -> None
 def test_a_new_back_takes_over_when_the_jobs_in_work_have_ended(own: Trial) -> None:
     busy = own.fill("renew")
     own.queue("new", wanted("quick"))
-    own.executor.renew(own.settings.model_copy(update={"device": "second"}))
+    own.executor.renew(own.settings.model_copy(update={"device": "cuda:2"}))
     own.heard.wait_for(busy[0], ImageMade)  # in work, they are left alone
     own.free(busy)
     assert own.heard.result("new").images
-    assert own.heard.backs(2) == ["first", "second"]
+    assert own.heard.backs(2) == ["cuda:1", "cuda:2"]
     (ready,) = [
-        event for event in own.heard.events if isinstance(event, Ready) and event.extensions[0].version != "first"
+        event for event in own.heard.events if isinstance(event, Ready) and event.extensions[0].version != "cuda:1"
     ]
     place = own.heard.events.index
     assert place(own.heard.end(busy[-1])) < place(ready) < place(own.heard.wait_for("new", ImageMade))
@@ -270,20 +270,20 @@ def test_a_new_back_takes_over_when_the_jobs_in_work_have_ended(own: Trial) -> N
 
 @pytest.mark.parametrize("work", [wanted("quick"), ActionCall("toy", "look", {}, light=True)], ids=["job", "light"])
 def test_a_new_back_may_be_asked_for_from_an_event(own: Trial, work: Work) -> None:
-    second = own.settings.model_copy(update={"device": "second"})
+    second = own.settings.model_copy(update={"device": "cuda:2"})
     own.heard.reactions[Started("asks")] = lambda: own.executor.renew(second)
     own.submit("asks", work)
     assert own.heard.finished("asks")
-    assert own.heard.backs(2) == ["first", "second"]
+    assert own.heard.backs(2) == ["cuda:1", "cuda:2"]
     own.submit("after", wanted("quick"))
     assert own.heard.finished("after")
 
 
 def test_a_new_back_comes_while_nothing_is_done(own: Trial) -> None:
     own.heard.backs(1)
-    for device in ("second", "third"):
+    for device in ("cuda:2", "cuda:3"):
         own.executor.renew(own.settings.model_copy(update={"device": device}))
-    until(lambda: own.heard.backs(2)[-1] == "third")
+    until(lambda: own.heard.backs(2)[-1] == "cuda:3")
     own.submit("after", wanted("quick"))
     assert own.heard.finished("after")
 

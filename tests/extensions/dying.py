@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from webui.domain.planned_image import PlannedImage
 from webui.domain.request import GenerationRequest
 from webui.plugins.calling import Calls
 from webui.plugins.host import ExtensionHost
@@ -25,6 +26,7 @@ def main(folder: str, marks: str) -> None:
     host = ExtensionHost(load_all(Path(folder), calls=calls), nothing, torch.device("cpu"), torch.float32, calls)
     hooks = host.join(GenerationRequest())
     hooks.edit_request(GenerationRequest())
+    hooks.plan_images(GenerationRequest(), (PlannedImage("", "", 0, 0),))
     hooks.edit_image_request(GenerationRequest(), 0)
     hooks.use_networks(())
     hooks.embeddings()

@@ -29,7 +29,7 @@ REQUEST = GenerationRequest(
     prompt="a red cat", checkpoint="tiny-sd1", sampler="Euler", steps=4, seed=5, width=64, height=64
 )
 GOOD = REQUEST.with_(extensions={"good": {"word": "x"}})
-FATAL = ("edit_request", "edit_image_request", "patch_model")
+FATAL = ("edit_request", "plan_images", "edit_image_request", "patch_model")
 Maker = Callable[[Path], None]
 
 

@@ -26,7 +26,7 @@ pytestmark = [
 ]
 HOOKS = (*JOB_HOOKS, "use_networks(self, networks)", "embeddings(self)")
 # These are called before the work begins.
-EARLY = ("join_job", "edit_request", "edit_image_request", "use_networks", "embeddings", "patch_model")
+EARLY = ("join_job", "edit_request", "plan_images", "edit_image_request", "use_networks", "embeddings", "patch_model")
 TENSORS = ("edit_conditioning", "pre_step", "unet_residuals", "edit_denoised", "post_step", "edit_pixels")
 GIVEN: Mapping[str, str] = {"pre_step": "latents", "edit_denoised": "denoised", "post_step": "latents"}
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from extensions.img2img_alternative.found_noise import as_noise, mixed, noised_up
 from extensions.img2img_alternative.options import AlternativeOptions
+from extensions.img2img_alternative.plugin import dialect
 from tests.experiments.courses import run as run_course
 from tests.narrowing import known
 from tests.processing.reporters import Silent
@@ -29,6 +30,7 @@ from webui.processing.back import Back, build
 ROOT = Path(__file__).parents[2]
 TITLE = "img2img alternative test"
 NAME = "img2img_alternative"
+AROUND = Surroundings(heard={word.name: (NAME, word.option) for word in dialect().infotext})
 CLEAN = torch.linspace(-2, 2, 16, dtype=torch.float64).view(1, 1, 4, 4)
 
 
@@ -107,7 +109,7 @@ ARGS: tuple[Any, ...] = (None, True, True, "a dog, (old:1.2)", "fog", True, 4, T
 
 def asked_for(*args: Any, request: GenerationRequest = REQUEST) -> GenerationRequest:
     """The request that the script makes."""
-    _, (asked,) = run_course(known(script_named(TITLE)).start(request, args, Surroundings()))
+    _, (asked,) = run_course(known(script_named(TITLE)).start(request, args, AROUND))
     return asked
 
 
@@ -132,7 +134,7 @@ def test_arguments_by_place() -> None:
 
 def test_several_pictures_have_a_grid() -> None:
     script = known(script_named(TITLE))
-    shown, _ = run_course(script.start(REQUEST.with_(n_iter=2), ARGS, Surroundings()))
+    shown, _ = run_course(script.start(REQUEST.with_(n_iter=2), ARGS, AROUND))
     assert [one.role for one in shown.pictures] == ["grid", "cell", "cell"]
     assert (shown.first_image, shown.seeds, shown.pictures[0].image.image.size) == (1, (5, 6), (128, 64))
 

@@ -8,6 +8,7 @@ from webui.extension_api import API_VERSION
 HEAD = "from webui.extension_api import *\n"
 JOB_HOOKS = (
     "edit_request(self, request)",
+    "plan_images(self, request, images)",
     "edit_image_request(self, request, index)",
     "patch_model(self, model)",
     "edit_conditioning(self, conditioning)",

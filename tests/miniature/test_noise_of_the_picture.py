@@ -5,13 +5,13 @@ import pytest
 from PIL import Image
 
 from tests.experiments.courses import run
+from tests.extensions.test_img2img_alternative import AROUND
 from tests.miniature.painting import paint, pixels
 from tests.narrowing import known
 from tests.processing.reporters import Silent
 from tools.train_mini.judge import judge
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Img2Img
-from webui.experiments.origin import Surroundings
 from webui.experiments.script_list import script_named
 from webui.processing.back import Back
 
@@ -31,7 +31,7 @@ def again(back: Back, picture: Image.Image, steps: int, *, adjusted: bool, promp
         task=Img2Img(image=Picture.of(picture)),
     )  # fmt: skip
     args = (None, True, not prompt, PROMPT, "", True, steps, True, 1.0, 0.0, adjusted)
-    _, (asked,) = run(known(script_named(TITLE)).start(request, args, Surroundings()))
+    _, (asked,) = run(known(script_named(TITLE)).start(request, args, AROUND))
     result = back.run(asked, Silent())
     assert not result.notices
     return result.images[0].image

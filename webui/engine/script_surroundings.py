@@ -27,7 +27,18 @@ def surroundings_of(library: ModelLibrary, styles: Iterable[str], infos: Iterabl
         },
         options=tuple(option_axes(known)),
         faces=_faces(known),
+        heard=_heard(known),
     )
+
+
+def _heard(infos: Iterable[ExtensionInfo]) -> Mapping[str, tuple[str, str]]:
+    """Which extension that works hears a key of infotexts, and by which option; the first of several."""
+    found: dict[str, tuple[str, str]] = {}
+    for info in infos:
+        if info.state == "ok":
+            for word in info.dialect.infotext:
+                found.setdefault(word.name, (info.name, word.option))
+    return found
 
 
 def _faces(infos: Iterable[ExtensionInfo]) -> Mapping[str, tuple[str, Mapping[str, Any]]]:

@@ -33,6 +33,7 @@ class Surroundings:
         background: colour of empty places in grids, `#rrggbb`.
         options: of extensions, each of which is an axis.
         faces: how faces are restored, by A1111's word for it: the name of an extension and its options.
+        heard: by the key of an infotext, the extension that hears it and the option that it sets.
         planned: what a script of an extension answered when it was begun, as JSON; "" where none was asked.
         chance: what everything random is drawn from; None: it is drawn when the experiment begins.
         first_sizes: how many values the axes of a plot had before any was extended, by which seeds vary along them; ():
@@ -46,6 +47,7 @@ class Surroundings:
     background: str = "#ffffff"
     options: tuple[OptionAxis, ...] = ()
     faces: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=lambda: MappingProxyType({}))
+    heard: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     planned: str = ""
     chance: int | None = None
     first_sizes: tuple[int, ...] = ()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from webui.experiments.img2img_alternative import IMG2IMG_ALTERNATIVE
+from webui.experiments.alternative_test import ALTERNATIVE_TEST
 from webui.experiments.loopback import LOOPBACK
 from webui.experiments.outpainting_mk2 import OUTPAINTING_MK2
 from webui.experiments.poor_outpainting import POOR_OUTPAINTING
@@ -14,7 +14,7 @@ from webui.experiments.ultimate_upscale import ULTIMATE_UPSCALE
 from webui.experiments.xyz_plot import XYZ_PLOT
 
 SCRIPTS: tuple[Script, ...] = (
-    IMG2IMG_ALTERNATIVE, LOOPBACK, OUTPAINTING_MK2, POOR_OUTPAINTING, PROMPT_MATRIX, PROMPT_LINES, SD_UPSCALE,
+    ALTERNATIVE_TEST, LOOPBACK, OUTPAINTING_MK2, POOR_OUTPAINTING, PROMPT_MATRIX, PROMPT_LINES, SD_UPSCALE,
     XYZ_PLOT, ULTIMATE_UPSCALE,
 )  # fmt: skip
 

@@ -1,9 +1,9 @@
 """img2img alternative test: img2img from the noise that leads to the picture.
 
-The noise is found by the extension of the same name, whose options this script sets.
+The noise is found by an extension: the one that hears the keys which A1111 writes about it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from webui.domain.request import GenerationRequest, Img2Img
@@ -12,11 +12,18 @@ from webui.experiments.script import ONLY_IMG2IMG, Argument, Script, Surrounding
 from webui.imaging.grids import grid_of, row_count
 
 TITLE = "img2img alternative test"
-EXTENSION = "img2img_alternative"
+STEPS = "Decode steps"
 
 
-def inverted(request: GenerationRequest, task: Img2Img, values: Sequence[Any]) -> GenerationRequest:
-    """The request as the script changes it; `values` are its arguments by position."""
+def inverted(
+    request: GenerationRequest, task: Img2Img, values: Sequence[Any], heard: Mapping[str, tuple[str, str]]
+) -> GenerationRequest:
+    """The request as the script changes it.
+
+    Args:
+        values: its arguments by position.
+        heard: as `Surroundings` has it.
+    """
     _, euler, same_prompts, prompt, negative, same_steps, steps, strongest, cfg_scale, randomness, adjusts = values
     changes: dict[str, Any] = {}
     if euler:
@@ -27,15 +34,16 @@ def inverted(request: GenerationRequest, task: Img2Img, values: Sequence[Any]) -
         changes["steps"] = steps
     if strongest:
         changes["task"] = task.model_copy(update={"denoising_strength": 1.0})
-    options = {
-        "original_prompt": prompt,
-        "original_negative_prompt": negative,
-        "decode_cfg_scale": cfg_scale,
-        "decode_steps": steps,
-        "randomness": randomness,
-        "sigma_adjustment": adjusts,
+    said = {
+        "Decode prompt": prompt,
+        "Decode negative prompt": negative,
+        "Decode CFG scale": cfg_scale,
+        STEPS: steps,
+        "Randomness": randomness,
+        "Sigma Adjustment": adjusts,
     }
-    return request.with_(**changes, extensions={**request.extensions, EXTENSION: options})
+    options = {heard[key][1]: value for key, value in said.items() if key in heard}
+    return request.with_(**changes, extensions={**request.extensions, heard[STEPS][0]: options})
 
 
 def _shown(made: Made, around: Surroundings) -> Shown:
@@ -61,11 +69,13 @@ def _shown(made: Made, around: Surroundings) -> Shown:
 def _begin(request: GenerationRequest, values: Sequence[Any], around: Surroundings) -> Experiment:
     if not isinstance(request.task, Img2Img):
         raise refused(0, "starts from a picture")
-    cells = (inverted(request, request.task, values),)
+    if STEPS not in around.heard:
+        raise refused(0, "needs the extension that finds the noise of a picture, and it is not in use")
+    cells = (inverted(request, request.task, values, around.heard),)
     return Experiment.of(TITLE, Plan(cells, lambda made: _shown(made[0], around)))
 
 
-IMG2IMG_ALTERNATIVE = Script(
+ALTERNATIVE_TEST = Script(
     TITLE,
     (
         Argument("", None),
