@@ -76,8 +76,10 @@ def page(shared_context: BrowserContext, address: str) -> Iterator[Page]:
     # Gradio swallows what goes wrong in a script of an event; it only writes "Error" over that event's outputs
     swallowed = opened.locator("[data-testid=status-tracker] .error").count()
     for one in shared_context.pages:
-        one.close()
+        one.goto("about:blank")  # a page that is left keeps its form; one that is closed may do so later
     forget(shared_context, address)
+    for one in shared_context.pages:
+        one.close()
     assert foreign == []
     assert faults == []
     assert swallowed == 0

@@ -1,5 +1,6 @@
 """What a freshly loaded page is told: the lists of model files as they are now, and the program's starting values."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -34,12 +35,18 @@ def start(engine: "Engine", form: Form, kept: Kept, said: "Component", drawn: Ge
     updates = form.show(request, own)
     lists = {name: choices(engine.library) for name, choices in FILES.items() if name in form.controls}
     for name, choices in lists.items():
-        control = form.controls[name]
-        updates[control] = gr.update(**{**updates.get(control, {}), "choices": choices})
+        control: Any = form.controls[name]
+        if _pairs(choices) != _pairs(control.choices):  # a list that is set again closes under the user's hand
+            updates[control] = gr.update(**{**updates.get(control, {}), "choices": choices})
     if not lists["checkpoint"]:
         missing = NO_CHECKPOINT
     updates[kept.starting] = kept.values(form.show(request))
     return {**updates, said: saying.notice(missing)} if missing else updates
+
+
+def _pairs(choices: Sequence[str | tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Choices as pairs of what is shown and what is meant."""
+    return [(one, one) if isinstance(one, str) else (one[0], one[1]) for one in choices]
 
 
 def outputs(form: Form, kept: Kept, said: "Component") -> list[Block]:
