@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from tests.answering import until_it_answers
+from tests.ports import open_port
 from tests.reference import cases
 from tests.ui.driving import FLAGS, chromium
 
@@ -45,9 +45,7 @@ class Server:
 def server(reference_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One for all tests, since starting it takes seconds; what is asked over HTTP is not saved."""
     tmp_path = tmp_path_factory.mktemp("program")
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        port = door.getsockname()[1]
+    port = open_port()
     data = tmp_path / "data"
     data.mkdir()
     (data / "starting_values.json").write_text(json.dumps(STARTING))

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.ui.driving import FLAGS, WAIT, chromium, open_port, served, whole_page
+from tests.ports import open_port
+from tests.ui.driving import FLAGS, WAIT, chromium, served, whole_page
 from tests.ui.fakes import FakeEngine
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.narrowing import known
 from tests.ui.fakes import FakeEngine
@@ -29,6 +29,11 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--headless=new",
+    # The popups of the address bar are pages of their own that are drawn all the time, though no test sees them. The
+    # other names are those that Playwright disables: a second list replaces the first.
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,AvoidUnnecessaryBeforeUnloadCheckSync,"
+    "DestroyProfileOnBrowserClose,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,LensOverlay,MediaRouter,PaintHolding,"
+    "ThirdPartyStoragePartitioning,AvoidCorsURLLoaderRestartOnRedirect,OptimizationHints",
 )  # fmt: skip
 WAIT = 60_000  # milliseconds
 
@@ -75,11 +80,27 @@ def served(app: FastAPI, port: int = 0) -> Iterator[str]:
     door.close()
 
 
-def open_port() -> int:
-    """A port at which nobody listens."""
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
+@contextlib.contextmanager
+def opened_page(
+    browser: Browser, address: str, *, before: Callable[[Page], None] = lambda page: None, **context: Any
+) -> Iterator[Page]:
+    """A page in a context of its own, closed at the end; then nothing may have gone wrong in its scripts.
+
+    Args:
+        before: called with the page before the address is opened.
+        context: of `Browser.new_context`.
+    """
+    own = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **context})
+    page = own.new_page()
+    page.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    before(page)
+    page.goto(address)
+    yield page
+    own.close()
+    assert faults == []
 
 
 def type_prompt(page: Page, text: str) -> None:

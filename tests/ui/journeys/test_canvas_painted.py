@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.answering import until_it_answers
+from tests.ports import open_port
 from tests.ui.canvas_page import stroke
 from tests.ui.driving import type_prompt
 from tests.ui.journeys.test_canvas import go, open_picture, source, tool
@@ -54,9 +54,7 @@ class Painter:
 
 @pytest.fixture
 def painter(browser: Browser, tmp_path: Path) -> Iterator[Painter]:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        port = door.getsockname()[1]
+    port = open_port()
     data, outputs = tmp_path / "data", tmp_path / "outputs"
     data.mkdir()
     (data / "starting_values.json").write_text(json.dumps(STARTING))

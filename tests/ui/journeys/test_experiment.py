@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.ui.accessibility import axe
-from tests.ui.driving import WAIT, eventually, served, type_prompt, whole_page
+from tests.ui.driving import eventually, opened_page, served, type_prompt, whole_page
 from tests.ui.fakes import FakeEngine
 from tests.ui.plots_stand_in import PlotsStandIn
 from webui.domain.errors import BadRequestError
@@ -43,20 +43,10 @@ def place(tmp_path_factory: pytest.TempPathFactory, plots: PlotsStandIn) -> Iter
 @pytest.fixture(scope="module")
 def opened(browser: Browser, place: str, plots: PlotsStandIn) -> Iterator[Page]:
     """One page for all journeys; what goes wrong in its scripts fails the last of them."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    expect.set_options(timeout=WAIT)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    plots.attach(page)
-    page.goto(place)
-    expect(page.locator("#txt2img_generate")).to_be_visible()
-    yield page
-    swallowed = page.locator("[data-testid=status-tracker] .error").count()
-    context.close()
-    assert faults == []
-    assert swallowed == 0
+    with opened_page(browser, place, before=plots.attach) as page:
+        expect(page.locator("#txt2img_generate")).to_be_visible()
+        yield page
+        assert page.locator("[data-testid=status-tracker] .error").count() == 0
 
 
 @pytest.fixture
@@ -74,17 +64,9 @@ def page(opened: Page, plots: PlotsStandIn) -> Page:
 def page_of_program(browser: Browser, address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """A page of the program with its own routes."""
     monkeypatch.setattr(submit, "start_plan", plan_start.start_plan)
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    expect.set_options(timeout=WAIT)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(address)
-    expect(generate(page)).to_be_visible()
-    yield page
-    context.close()
-    assert faults == []
+    with opened_page(browser, address) as page:
+        expect(generate(page)).to_be_visible()
+        yield page
 
 
 def plan(page: Page, *axes: dict[str, Any]) -> None:

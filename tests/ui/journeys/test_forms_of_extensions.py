@@ -3,7 +3,6 @@
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.answering import until_it_answers
+from tests.ports import open_port
 from tests.ui.accessibility import axe
-from tests.ui.driving import WAIT, eventually
+from tests.ui.driving import WAIT, eventually, opened_page
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 120  # seconds
@@ -43,9 +43,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(file)
     shutil.copytree(ROOT / "extensions", folder / "extensions", ignore=shutil.ignore_patterns("__pycache__"))
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        port = door.getsockname()[1]
+    port = open_port()
     folders = {
         "--models-dir": "models", "--data-dir": "data", "--outputs-dir": "outputs", "--extensions-dir": "extensions",
         "--extension-sources": "sources",
@@ -259,6 +257,24 @@ def test_i_merge_two_checkpoints_and_use_the_mixture_at_once(page: Page, program
     page.get_by_role("button", name="mini SD1").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Use it").click()
     expect(page.locator(CHECKPOINT)).to_have_value(MINI)
+
+
+def test_a_list_that_is_opened_before_its_files_are_known_shows_them_when_they_come(
+    browser: Browser, program: Program
+) -> None:
+    held: list[Route] = []
+    with opened_page(
+        browser, program.address, before=lambda page: page.route("**/page/files/*", lambda route: held.append(route))
+    ) as page:
+        open_tab(page, "modelmerger")
+        page.locator("#tab_checkpoint_merge_merge-button").click()
+        page.locator("#checkpoint_merge_merge_a").click()
+        dialog = page.get_by_role("dialog", name="A")
+        expect(dialog.get_by_role("status")).to_have_text("Reading …")
+        for route in held:  # as on a slow line
+            route.continue_()
+        dialog.get_by_role("button").filter(has=page.get_by_text("mini", exact=True)).click()
+        expect(page.locator("#checkpoint_merge_merge_a")).to_contain_text("mini")
 
 
 def test_i_see_what_a_mixture_would_change_and_try_it_without_a_file(page: Page, program: Program) -> None:

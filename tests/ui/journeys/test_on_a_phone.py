@@ -5,16 +5,19 @@ Further journeys of a phone stand beside those of a desktop, under names that be
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.ui.driving import WAIT, eventually, generate, served, type_prompt, whole_page
+from tests.ui.driving import eventually, generate, opened_page, served, type_prompt, whole_page
 from tests.ui.fakes import FakeEngine
 from tests.ui.journeys.test_form import OPEN, box, line, ready, switch
 from tests.ui.journeys.test_stage import picture, pill, thumbs
 from webui.domain.request import Img2Img, Txt2Img
+
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +31,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeEngine]:
 
 @pytest.fixture(scope="module")
 def opened(browser: Browser, engine: FakeEngine) -> Iterator[Page]:
-    with served(whole_page(engine, engine.outputs.parent)) as place:
-        context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-        page = context.new_page()
-        page.set_default_timeout(WAIT)
-        expect.set_options(timeout=WAIT)
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(place)
+    with served(whole_page(engine, engine.outputs.parent)) as place, opened_page(browser, place, **PHONE) as page:
         ready(page)
         yield page
-        context.close()
-        assert faults == []
 
 
 @pytest.fixture

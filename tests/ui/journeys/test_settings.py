@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.narrowing import known
-from tests.ui.driving import WAIT, eventually, picture, served
+from tests.ui.driving import eventually, opened_page, picture, served
 from tests.ui.fakes import FakeEngine, FakeLibrary
 from tests.ui.settings_page import preferences_in, settings_app
 from webui.domain.settings import Settings
@@ -29,17 +29,9 @@ def address(engine: FakeEngine, preferences: Preferences, tmp_path: Path) -> Ite
 @pytest.fixture
 def settings(browser: Browser, address: str) -> Iterator[Page]:
     """The page with the tab Settings open; at the end its console has to be without errors."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    expect.set_options(timeout=WAIT)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(f"{address}?tab=settings")
-    expect(row(page, "image_format")).to_be_visible()
-    yield page
-    context.close()
-    assert faults == []
+    with opened_page(browser, f"{address}?tab=settings") as page:
+        expect(row(page, "image_format")).to_be_visible()
+        yield page
 
 
 def row(page: Page, name: str) -> Locator:

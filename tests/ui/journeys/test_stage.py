@@ -13,8 +13,9 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.narrowing import known
+from tests.ports import open_port
 from tests.ui.accessibility import axe
-from tests.ui.driving import WAIT, generate, open_port, type_prompt, whole_page
+from tests.ui.driving import WAIT, generate, type_prompt, whole_page
 from tests.ui.fakes import FakeEngine
 from webui.domain.request import GenerationRequest
 from webui.domain.visitor import COOKIE, PAGE

@@ -30,6 +30,8 @@ export function source(/** @type {DrawnField} */ field, /** @type {Scope} */ sco
   const node = el("button", { type: "button", class: "f-source", id: scope.id(field), "aria-haspopup": "dialog" });
   /** @type {*[]} */
   let there = [];
+  let isRead = false; // whether `there` is known yet
+  let list = /** @type {{draw: () => void, close: () => void}|null} */ (null); // the list of files, while it is open
   const fileNamed = (/** @type {*} */ name) => there.find((file) => file.name === name || file.title === name);
   const other = () => (field.fits ? fileNamed(scope.values[field.fits]) : null);
   const isFitting = (/** @type {*} */ file) => !other() || !file || !other().family || !file.family || file.family === other().family;
@@ -44,7 +46,8 @@ export function source(/** @type {DrawnField} */ field, /** @type {Scope} */ sco
     node.replaceChildren(pictureOfFile(file), el("span", { class: "f-said" }, el("i", { class: "f-letter" }, field.label), el("b", {}, file ? file.stem : String(scope.get(field) || t("None"))), el("small", {}, small)));
     scope.state.mark(scope.id(field), isWrong ? t("{name}: {reason}", { name: field.label, reason: small }) : !isIdle && (field.needed || Object.keys(field.when ?? {}).length) && !scope.get(field) ? t("Choose {name}.", { name: field.label }) : "");
   };
-  node.addEventListener("click", () => {
+  const groupsNow = () => {
+    if (!isRead) return null;
     const own = other()?.family;
     const usable = there.filter((file) => file.usable);
     const groups = new Map();
@@ -53,28 +56,45 @@ export function source(/** @type {DrawnField} */ field, /** @type {Scope} */ sco
       const heading = fits || !own ? file.family || t("Other files") : t("{family}: does not fit {name}", { family: file.family, name: scope.field(field.fits)?.label ?? "" });
       groups.set(heading, [...(groups.get(heading) ?? []), file]);
     }
-    pickFile(field.label, [...groups], (file) => {
+    return [...groups];
+  };
+  node.addEventListener("click", () => {
+    list = pickFile(field.label, groupsNow, (file) => {
       scope.values[field.name] = file.name;
       show(); // it says first whether the form can be used now
       scope.state.changed(field);
-    });
+    }, () => { list = null; }); // prettier-ignore
   });
   const load = () => files(field.model).then((found) => {
     there = found;
+    isRead = true;
+    list?.draw();
     show();
     scope.state.changed(field);
-  }, (error) => scope.fail(field, error));
+  }, (error) => {
+    list?.close();
+    scope.fail(field, error);
+  });
   scope.state.whenUsed(load);
   scope.state.whenFilesChange(load);
   show();
   return { node, show };
 }
 
-/** A list of files in groups, with a search over it. */
-export function pickFile(/** @type {string} */ title, /** @type {[string, *[]][]} */ groups, /** @type {(file: *) => void} */ chosen) {
+/**
+ * A list of files in groups, with a search over it. It opens at once; `draw` of what is returned shows other files.
+ * @param {string} title
+ * @param {() => [string, *[]][]|null} groupsNow null: they are still being read
+ * @param {(file: *) => void} chosen
+ * @param {() => void} closed
+ * @returns {{draw: () => void, close: () => void}}
+ */
+function pickFile(title, groupsNow, chosen, closed) {
   const search = el("input", { type: "search", placeholder: t("Search"), "aria-label": t("Search") });
   const rows = el("div", { class: "f-rows" });
   const draw = () => {
+    const groups = groupsNow();
+    if (!groups) return rows.replaceChildren(el("p", { role: "status" }, t("Reading …")));
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const drawn = groups.flatMap(([heading, all]) => {
       const fit = all.filter((file) => words.every((word) => file.name.toLowerCase().includes(word)));
@@ -83,7 +103,7 @@ export function pickFile(/** @type {string} */ title, /** @type {[string, *[]][]
     });
     rows.replaceChildren(...(drawn.length ? drawn : [el("p", {}, t("Nothing fits."))]));
   };
-  const dialog = openDialog({ title, className: "f-pick" }, search, rows);
+  const dialog = openDialog({ title, className: "f-pick", closed }, search, rows);
   search.addEventListener("input", draw);
   dialog.addEventListener("keydown", (event) => {
     const all = [.../** @type {NodeListOf<HTMLElement>} */ (rows.querySelectorAll(".f-row"))];
@@ -96,6 +116,7 @@ export function pickFile(/** @type {string} */ title, /** @type {[string, *[]][]
   });
   draw();
   search.focus();
+  return { draw, close: () => dialog.close() };
 }
 
 /** Choices with a diagram and a sentence. */

@@ -212,6 +212,7 @@ export function pickList(label, choices, value, changed) {
   };
   const choose = (picked) => {
     panel.hidePopover();
+    button.setAttribute("aria-expanded", "false"); // at once: the event comes later than the next key may
     button.focus({ preventScroll: true });
     if (picked === undefined || picked === chosen) return;
     chosen = picked;
@@ -247,10 +248,10 @@ export function pickList(label, choices, value, changed) {
     if (!["ArrowDown", "ArrowUp", "Enter", " "].includes(event.key)) return;
     event.preventDefault();
     panel.showPopover();
-    opened(); // at once: the event comes later than the next key may
+    opened(); // at once, too
   });
-  panel.addEventListener("toggle", (event) => {
-    if (event.newState === "open") opened();
+  panel.addEventListener("toggle", () => {
+    if (panel.matches(":popover-open")) opened(); // it may have been opened again since
     else button.setAttribute("aria-expanded", "false");
   });
   search.addEventListener("input", () => { at = 0; draw(); });
