@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.ui.driving import WAIT, served
 from tests.ui.fakes import FakeEngine
@@ -96,7 +96,13 @@ def test_no_english_is_left_on_a_chinese_page(browser: Browser, address: str) ->
     page = context.new_page()
     page.set_default_timeout(WAIT)
     expect.set_options(timeout=WAIT)
+    held: list[Route] = []
+    page.route("**/localizations/zh_CN.json", lambda route: held.append(route))
     page.goto(address)
+    expect(page.locator("#txt2img_hr_section .line")).to_be_attached()
+    page.wait_for_timeout(500)  # by then Gradio has called the scripts of its first events
+    for route in held:  # the dictionary comes late, as on a slow line
+        route.continue_()
     expect(page.get_by_role("tab", name=CHINESE["Settings"])).to_be_visible()
     expect(page.locator("#first_run h2")).to_be_visible()
     left: list[str] = []

@@ -33,7 +33,8 @@ button.addEventListener('click', () => {
 });
 watch('value', draw);
 draw();"""
-_DIFFERING = """(...v) => {
+_DIFFERING = """async (...v) => {
+  await window.webui.ready;
   const { t } = window.webui;
   const told = %s.flatMap(([label, usual], i) =>
     v[i] == null || String(v[i]) === String(usual) ? []
@@ -98,7 +99,7 @@ class Section:
 
     def sums(self, *controls: Component) -> None:
         """Say which controls the summary is made of, in the order of its `v[...]`."""
-        self.line_by(f"(...v) => `{self._summary}`", controls)
+        self.line_by(f"async (...v) => {{ await window.webui.ready; return `{self._summary}`; }}", controls)
 
     def line_by(self, script: str, controls: Sequence[Component]) -> None:
         """Have the line made by a JavaScript function of the values of these controls, whenever one of them changes."""

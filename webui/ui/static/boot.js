@@ -51,6 +51,7 @@
     language: chosenLanguage(),
     languages, // titles by name of those that there is a dictionary for
     t: (text, values = {}) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole), // page.js brings the language
+    ready: page, // when `t` speaks it; scripts of events wait for this, as Gradio may call them sooner
     kept,
     keep,
     /** Shows "dark" or "light" from now on; null: what server and browser say. */
