@@ -2,13 +2,14 @@
 import { hear, say } from "./bus.js";
 import { nextValue } from "./experiment_plan.js";
 import { action } from "./keys.js";
-import { el, iconButton, segments } from "./kit.js";
+import { el, iconButton } from "./kit.js";
 import { t } from "./language.js";
 import { menu } from "./menu.js";
 import { openPick } from "./pick_list.js";
 import { SheetCells } from "./sheet_cells.js";
 import { cellComparison } from "./sheet_compare.js";
 import { cellAt, countsOf, placeOf, previewOf, seedIn, sheetOf, sizesOf, withCell } from "./sheet_data.js";
+import { sheetPages } from "./sheet_pages.js";
 import { SheetTray } from "./sheet_tray.js";
 import { EXPORTS, statusOf } from "./sheet_words.js";
 import { address, ask, commands, current, follow, send } from "./stream.js";
@@ -16,7 +17,6 @@ import { address, ask, commands, current, follow, send } from "./stream.js";
 /** @typedef {import("./sheet_data.js").Sheet} Sheet */
 
 const KEPT = "sheet"; // in the browser: the plot that belongs to the plan
-const FEW = 8; // values of Z that stand beside each other; more are a list
 const UNDER_WAY = Object.freeze(["waiting", "running"]);
 const BEGINNINGS = Object.freeze({ isOpen: false, sent: "", axes: [], aspect: 1, plan: { legend: true, margin: 4 } });
 
@@ -42,7 +42,10 @@ class SheetPane {
     this.element = element;
     this.cells = new SheetCells({ chosen: (at, isSecond) => this.choose(at, isSecond), extend: (axis, button) => this.extend(axis, button) });
     this.comparison = cellComparison();
-    this.pages = el("div", { class: "s-pages" });
+    this.pages = sheetPages((z) => {
+      this.z = z;
+      this.draw();
+    });
     this.status = el("span", { class: "s-status", role: "status" });
     const quiet = (label, does) => el("button", { type: "button", class: "s-quiet", onclick: does }, label);
     this.goOn = quiet(t("Go on"), () => this.continue());
@@ -62,7 +65,7 @@ class SheetPane {
     this.back.classList.add("s-back");
     this.frame = el(
       "section", { class: "s-frame", "aria-label": t("Sheet") },
-      el("div", { class: "s-bar" }, this.pages, el("span", { class: "s-grow" }), this.status, this.again, this.goOn, this.stop, el("span", { class: "s-menu" }, this.download), this.close),
+      el("div", { class: "s-bar" }, this.pages.element, el("span", { class: "s-grow" }), this.status, this.again, this.goOn, this.stop, el("span", { class: "s-menu" }, this.download), this.close),
       el("div", { class: "s-room" }, this.cells.element, this.comparison.element), this.tray.element,
     ); // prettier-ignore
     element.append(this.frame, this.back);
@@ -335,7 +338,7 @@ class SheetPane {
     const progress = sheet.job ? current().progress[sheet.job] : undefined;
     const step = progress?.steps ? `${progress.step}/${progress.steps}` : "";
     const share = progress?.steps ? progress.step / progress.steps : 0;
-    this.drawPages(sheet);
+    this.pages.show(sheet.axes[2], this.z);
     this.drawBar(sheet, progress);
     const isComparing = this.isComparing && this.marks.length === 2;
     this.cells.element.inert = isComparing;
@@ -346,22 +349,6 @@ class SheetPane {
       this.comparison.show(a, b);
     }
     this.tray.show(sheet, this.marks, isComparing, this.isChoosing);
-  }
-
-  drawPages(sheet) {
-    const axis = sheet.axes[2];
-    const drawn = JSON.stringify(axis ?? null);
-    if (this.pages.dataset.drawn !== drawn) {
-      this.pages.dataset.drawn = drawn;
-      const turn = (value) => {
-        this.z = Number(value);
-        this.draw();
-      };
-      const choices = (axis?.values ?? []).map((label, at) => ({ value: String(at), label }));
-      this.pager = !axis ? null : choices.length <= FEW ? segments(t(axis.label), choices, String(this.z), turn) : selection(t(axis.label), choices, turn);
-      this.pages.replaceChildren(...(axis ? [el("span", { class: "s-axis" }, t(axis.label)), this.pager] : []));
-    }
-    if (this.pager) this.pager.value = String(this.z);
   }
 
   drawBar(sheet, progress) {
@@ -385,12 +372,6 @@ async function quietly(path) {
   } catch {
     return null;
   }
-}
-
-function selection(label, choices, changed) {
-  const made = el("select", { "aria-label": label }, ...choices.map((one) => el("option", { value: one.value }, one.label)));
-  made.addEventListener("change", () => changed(made.value));
-  return made;
 }
 
 function read() {
