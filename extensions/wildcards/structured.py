@@ -3,6 +3,7 @@ is bounded.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -15,6 +16,7 @@ from .draws import Value
 
 MAX_DEPTH = 30  # of lists and tables in each other
 MAX_ENTRIES = 200_000
+NUMBER = re.compile(r"\d+\.?\d*(?:[eE][+-]?\d+)?\s*")  # before two colons, a weight
 
 
 def lists_of(file_name: str, text: str) -> list[tuple[str, Sequence[Value]]]:
@@ -79,11 +81,8 @@ def _weighted(entry: str) -> Value:
     lines = [line for line in entry.splitlines() if not line.lstrip().startswith("#")] if "\n" in entry else [entry]
     text = "\n".join(lines)
     number, mark, content = text.rpartition("::")
-    if mark and number[:1].isdigit():
-        try:
-            return Value(content, _weight(float(number)))
-        except ValueError:
-            pass  # it is a text with two colons, as in `1girl::blue`
+    if mark and NUMBER.fullmatch(number):  # other texts with two colons are texts, as `1girl::blue`
+        return Value(content, _weight(number))
     return Value(text)
 
 

@@ -195,6 +195,7 @@ def test_a_link_out_of_the_folder_is_no_file(folder: Path, tmp_path_factory: pyt
         ("a.json", '{"a": [', "cannot be read"),
         ("a.json", "[" * 100_000, "nested too deeply"),
         ("a.json", '{"a": [{"text": "b", "weight": -1}]}', "weight"),
+        ("a.json", '{"a": ["9999999::b"]}', "weight"),
     ],
 )
 def test_files_that_mean_too_much_or_nothing_are_refused(name: str, text: str, message: str) -> None:

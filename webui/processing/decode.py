@@ -2,6 +2,7 @@
 Latents that are not finite are an error.
 """
 
+import logging
 from collections.abc import Callable
 
 import torch
@@ -15,6 +16,8 @@ from webui.weights.model import LoadedModel
 Edit = Callable[
     [Tensor, int], Tensor
 ]  # (pixels (3, H, W) float32 in 0..1 on the CPU, index in the batch) -> new pixels
+
+log = logging.getLogger(__name__)
 
 TILES: tuple[int | None, ...] = (None, 32)  # sides in latent cells; None: the usual one; 0: the whole at once
 
@@ -54,8 +57,8 @@ def _decoded(latents: Tensor, model: LoadedModel, *, tiled: bool) -> Tensor:
     for side in sooner:
         try:
             return _attempted(latents, model, side)
-        except (torch.OutOfMemoryError, MemoryError):
-            pass
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            log.warning("decoding %s ran out of memory (%s); again in smaller parts", model.file.name, error)
         # after the handler, because the error's traceback keeps the tensors of the failed attempt
         give_memory_back()
     return _attempted(latents, model, last)
