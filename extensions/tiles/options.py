@@ -9,6 +9,16 @@ from webui.extension_api import Options, form_hint, hint
 
 MAX_REGIONS = 8
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
+TileSide = Annotated[
+    int,
+    Field(
+        ge=8,
+        le=512,
+        multiple_of=8,
+        description="of a tile, in latent cells of 8 pixels",
+        json_schema_extra=hint(span=(16, 256, 16), pair="tile"),
+    ),
+]
 Method = Literal["MultiDiffusion", "Mixture of Diffusers"]
 Layer = Literal["Background", "Foreground"]
 _PART = re.compile(r"\bAND\b")
@@ -78,22 +88,8 @@ class TilesOptions(Options):
     method: Method = Field(
         "MultiDiffusion", description="tiles count alike where they overlap, or most in their middle"
     )
-    tile_width: int = Field(
-        96,
-        ge=8,
-        le=512,
-        multiple_of=8,
-        description="of a tile, in latent cells of 8 pixels",
-        json_schema_extra=hint(span=(16, 256, 16), pair="tile"),
-    )
-    tile_height: int = Field(
-        96,
-        ge=8,
-        le=512,
-        multiple_of=8,
-        description="of a tile, in latent cells of 8 pixels",
-        json_schema_extra=hint(span=(16, 256, 16), pair="tile"),
-    )
+    tile_width: TileSide = 96
+    tile_height: TileSide = 96
     overlap: int = Field(
         48,
         ge=0,

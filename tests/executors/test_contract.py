@@ -246,6 +246,7 @@ def test_light_actions_overtake_and_count_for_no_capacity(shared: Trial) -> None
     assert shared.executor.running() == (*busy, "light")
     assert shared.heard.of("light behind") == []
     shared.submit("light too", ActionCall("toy", "look", {}, light=True))
+    shared.heard.wait_for("light", Progressed)  # it was sent when it started; from now on it is under way
     shared.executor.cancel("light")
     assert shared.heard.finished("light").outcome == ActionOutcome(text="wait is done")
     assert shared.heard.finished("light too")

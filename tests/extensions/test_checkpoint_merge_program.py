@@ -14,16 +14,16 @@ from extensions.checkpoint_merge.heatmap import compare, draw
 from extensions.checkpoint_merge.merging import merge
 from extensions.checkpoint_merge.options import CompareOptions, MergeOptions
 from extensions.checkpoint_merge.plugin import dialect
+from tests.exact_back import exact_back
 from tests.extensions.merging import UNET, Folder, checkpoint
 from tests.narrowing import untyped
 from tests.processing.reporters import Silent
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
-from webui.domain.settings import BackSettings
 from webui.extension_api import BadRequestError, Cancelled, WebuiError
 from webui.output.parse import parse, read_fields
 from webui.plugins.loader import load_all
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 
 ROOT = Path(__file__).parents[2]
 REQUEST = GenerationRequest(
@@ -58,16 +58,7 @@ def deviation(tensor: torch.Tensor) -> float:
 
 @pytest.fixture(scope="module")
 def back(folder: Folder) -> Back:
-    return build(
-        BackSettings(
-            models_dir=folder.models_dir,
-            data_dir=folder.root / "data",
-            extensions_dir=ROOT / "extensions",
-            device="cpu",
-            precision="fp32",
-            threads=1,
-        )
-    )
+    return exact_back(models_dir=folder.models_dir, data_dir=folder.root / "data", extensions_dir=ROOT / "extensions")
 
 
 def picture(back: Back, **changes: object) -> np.ndarray:

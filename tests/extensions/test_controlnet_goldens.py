@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.exact_back import exact_back
 from tests.processing.reporters import Silent
 from tests.reference import ALL, FURTHER, Case, cases, each, without_version
 from webui.api.sdapi.dialect.models import Img2ImgBody, Txt2ImgBody
@@ -18,9 +19,8 @@ from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
-from webui.domain.settings import BackSettings
 from webui.plugins.loader import load_all
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 
 ROOT = Path(__file__).parents[2]
 GROUPS = ("controlnet", "controlnet_xl", "cn_faults")
@@ -41,16 +41,8 @@ def infos() -> tuple[ExtensionInfo, ...]:
 @pytest.fixture(scope="module")
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
-    return build(
-        BackSettings(
-            models_dir=FURTHER / "models",
-            data_dir=data,
-            extensions_dir=ROOT / "extensions",
-            device="cpu",
-            precision="fp32",
-            threads=1,
-            checkpoints_in_memory=2,
-        )
+    return exact_back(
+        models_dir=FURTHER / "models", data_dir=data, extensions_dir=ROOT / "extensions", checkpoints_in_memory=2
     )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from extensions.img2img_alternative.found_noise import as_noise, mixed, noised_up
 from extensions.img2img_alternative.options import AlternativeOptions
 from extensions.img2img_alternative.plugin import dialect
+from tests.exact_back import exact_back
 from tests.experiments.courses import run as run_course
 from tests.narrowing import known
 from tests.processing.reporters import Silent
@@ -19,13 +20,12 @@ from tests.sampling import toy
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Img2Img
 from webui.domain.result import GenerationResult
-from webui.domain.settings import BackSettings
 from webui.experiments.origin import Surroundings
 from webui.experiments.script_list import script_named
 from webui.extension_api.tensors import RunStart, Step
 from webui.output.parse import parse, read_fields
 from webui.plugins.loader import load_all
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 
 ROOT = Path(__file__).parents[2]
 TITLE = "img2img alternative test"
@@ -81,15 +81,8 @@ def test_noise_has_deviation_1_or_its_own_strength() -> None:
 
 @pytest.fixture(scope="module")
 def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
-    return build(
-        BackSettings(
-            models_dir=tiny_models_dir,
-            data_dir=tmp_path_factory.mktemp("data"),
-            extensions_dir=ROOT / "extensions",
-            device="cpu",
-            precision="fp32",
-            threads=1,
-        )
+    return exact_back(
+        models_dir=tiny_models_dir, data_dir=tmp_path_factory.mktemp("data"), extensions_dir=ROOT / "extensions"
     )
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from extensions.lora.low_rank_kinds import LowRank
 from extensions.lora.network import Network, read_network
+from tests.exact_back import exact_back
 from tests.processing.reporters import Silent
 from tests.reference import ALL, FURTHER, Case, cases, each, without_version
 from webui.api.sdapi.dialect.models import Txt2ImgBody
@@ -19,9 +20,8 @@ from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
-from webui.domain.settings import BackSettings
 from webui.plugins.loader import load_all
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 from webui.weights.tensors import TensorFile
 
 ROOT = Path(__file__).parents[2]
@@ -37,15 +37,8 @@ def infos() -> tuple[ExtensionInfo, ...]:
 
 @pytest.fixture(scope="module")
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
-    return build(
-        BackSettings(
-            models_dir=FURTHER / "models",
-            data_dir=tmp_path_factory.mktemp("data"),
-            extensions_dir=ROOT / "extensions",
-            device="cpu",
-            precision="fp32",
-            threads=1,
-        )
+    return exact_back(
+        models_dir=FURTHER / "models", data_dir=tmp_path_factory.mktemp("data"), extensions_dir=ROOT / "extensions"
     )
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.exact_back import exact_back
 from tests.processing.reporters import Silent
 from webui.domain.inpainting import Inpainting
 from webui.domain.request import GenerationRequest, Img2Img
 from webui.domain.result import GenerationResult
-from webui.domain.settings import BackSettings
 from webui.output.parse import parse
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 
 ROOT = Path(__file__).parents[2]
 REQUEST = GenerationRequest(
@@ -23,16 +23,7 @@ REQUEST = GenerationRequest(
 @pytest.fixture(scope="module")
 def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
-    return build(
-        BackSettings(
-            models_dir=tiny_models_dir,
-            data_dir=data,
-            extensions_dir=ROOT / "extensions",
-            device="cpu",
-            precision="fp32",
-            threads=1,
-        )
-    )
+    return exact_back(models_dir=tiny_models_dir, data_dir=data, extensions_dir=ROOT / "extensions")
 
 
 def made(back: Back, **changes: object) -> GenerationResult:

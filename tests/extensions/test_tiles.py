@@ -18,6 +18,7 @@ from extensions.controlnet.unit_networks import for_rows, hint_of
 from extensions.tiles.grid import batched, feather, gaussian, tiles_over, window_of
 from extensions.tiles.options import Region, TilesOptions
 from extensions.tiles.painting import Painting, with_own_noise
+from tests.exact_back import exact_back
 from tests.narrowing import known
 from tests.processing.reporters import Silent
 from webui.api.sdapi.dialect.alwayson import options_of, place_of
@@ -26,10 +27,9 @@ from webui.domain.extensions import ExtensionInfo
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Img2Img
 from webui.domain.result import GenerationResult
-from webui.domain.settings import BackSettings
 from webui.output.parse import parse, read_fields
 from webui.plugins.loader import load_all
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 from webui.prompt.conditioning import Conditioning, Part, Span
 from webui.sampling.steps import ModelCall, Step, Window
 
@@ -216,15 +216,8 @@ def test_arguments_come_by_position(infos: tuple[ExtensionInfo, ...]) -> None:
 
 @pytest.fixture(scope="module")
 def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
-    return build(
-        BackSettings(
-            models_dir=tiny_models_dir,
-            data_dir=tmp_path_factory.mktemp("data"),
-            extensions_dir=ROOT / "extensions",
-            device="cpu",
-            precision="fp32",
-            threads=1,
-        )
+    return exact_back(
+        models_dir=tiny_models_dir, data_dir=tmp_path_factory.mktemp("data"), extensions_dir=ROOT / "extensions"
     )
 
 

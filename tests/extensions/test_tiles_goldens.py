@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.exact_back import exact_back
 from tests.processing.reporters import Silent
 from tests.processing.test_goldens import psnr
 from tests.reference import FURTHER, THIRD, Case, cases, each, without_version
@@ -11,9 +12,8 @@ from webui.api.sdapi.dialect.models import Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
-from webui.domain.settings import BackSettings
 from webui.plugins.loader import load_all
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 
 ROOT = Path(__file__).parents[2]
 # The quick ones; the others differ from them in numbers alone.
@@ -28,15 +28,8 @@ def infos() -> tuple[ExtensionInfo, ...]:
 
 @pytest.fixture(scope="module")
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
-    return build(
-        BackSettings(
-            models_dir=FURTHER / "models",
-            data_dir=tmp_path_factory.mktemp("data"),
-            extensions_dir=ROOT / "extensions",
-            device="cpu",
-            precision="fp32",
-            threads=1,
-        )
+    return exact_back(
+        models_dir=FURTHER / "models", data_dir=tmp_path_factory.mktemp("data"), extensions_dir=ROOT / "extensions"
     )
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from webui.domain.settings import BackSettings
-from webui.processing.back import Back, build
+from tests.exact_back import exact_back
+from webui.processing.back import Back
 
 ROOT = Path(__file__).parents[2]
 
@@ -14,15 +14,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def back(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Back]:
     data = tmp_path_factory.mktemp("data")
-    made = build(
-        BackSettings(
-            models_dir=ROOT / "models",
-            data_dir=data,
-            extensions_dir=ROOT / "extensions",
-            device="cpu",
-            precision="fp32",
-            threads=1,
-        )
-    )
+    made = exact_back(models_dir=ROOT / "models", data_dir=data, extensions_dir=ROOT / "extensions")
     yield made
     made.close()

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from tests.exact_back import exact_back
 from tests.miniature.conftest import ROOT
 from tests.miniature.painting import drawn, pixels
 from tests.processing.reporters import Silent
@@ -21,8 +22,7 @@ from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
-from webui.domain.settings import BackSettings
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 
 PLAIN = drawn(background="blue")
 
@@ -40,16 +40,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Back]:
     whole = (models / "Lora" / "foreign.safetensors").read_bytes()
     (models / "Lora" / "torn.safetensors").write_bytes(whole[: len(whole) // 2])
     data = tmp_path_factory.mktemp("data")
-    made = build(
-        BackSettings(
-            models_dir=models,
-            data_dir=data,
-            extensions_dir=ROOT / "extensions",
-            device="cpu",
-            precision="fp32",
-            threads=1,
-        )
-    )
+    made = exact_back(models_dir=models, data_dir=data, extensions_dir=ROOT / "extensions")
     yield made
     made.close()
 

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from tests.exact_back import exact_back
 from tests.library.small import small_checkpoint
 from tests.library.small_midas import small_midas
 from tests.processing.reporters import Silent
@@ -15,8 +16,7 @@ from webui.domain.errors import UnusableFileError
 from webui.domain.inpainting import Inpainting
 from webui.domain.masks import Mask
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
-from webui.domain.settings import BackSettings
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 from webui.processing.depth_channel import depth_channel
 from webui.processing.start import to_pixels
 
@@ -33,11 +33,7 @@ def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
     tensors = small_checkpoint(1, in_channels=5, complete=True)
     save_file({**tensors, **small_midas()}, folder / "depth.safetensors")
     save_file(tensors, folder / "bare.safetensors")
-    return build(
-        BackSettings(
-            models_dir=data / "models", data_dir=data, device="cpu", precision="fp32", threads=1, preview_every=0
-        )
-    )
+    return exact_back(models_dir=data / "models", data_dir=data, preview_every=0)
 
 
 def ask(task: Any, *, checkpoint: str = "depth", batch_size: int = 1) -> GenerationRequest:

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.exact_back import exact_back
 from tests.processing.reporters import Silent
 from tests.reference import BETWEEN, FURTHER, OURS, Case, cases, each, sha256_of, without_version
 from webui.api.sdapi.dialect.infotext import IMG2IMG_FIELDS, TXT2IMG_FIELDS, filled_in
 from webui.api.sdapi.dialect.models import Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.request import GenerationRequest
-from webui.domain.settings import BackSettings
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 
 EXTENSIONS = Path(__file__).parents[2] / "extensions"
 GROUPS = (
@@ -46,17 +46,7 @@ def back_of(reference_models_dir: Path, tmp_path_factory: pytest.TempPathFactory
     @cache
     def made(folder: Path) -> Back:
         data, models = tmp_path_factory.mktemp("data"), reference_models_dir if folder == OURS else FURTHER / "models"
-        return build(
-            BackSettings(
-                models_dir=models,
-                data_dir=data,
-                extensions_dir=EXTENSIONS,
-                device="cpu",
-                precision="fp32",
-                threads=1,
-                checkpoints_in_memory=3,
-            )
-        )
+        return exact_back(models_dir=models, data_dir=data, extensions_dir=EXTENSIONS, checkpoints_in_memory=3)
 
     return made
 

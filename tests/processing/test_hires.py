@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.exact_back import exact_back
 from tests.narrowing import known, txt2img
 from webui.domain.errors import BadRequestError, Cancelled
 from webui.domain.hires import Hires
 from webui.domain.request import GenerationRequest, Refiner, TokenMerging, Txt2Img
 from webui.domain.result import GeneratedImage, Progress, where_stopped
-from webui.domain.settings import BackSettings
 from webui.domain.upscale import Upscale
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 from webui.processing.hires import second_plan
 from webui.processing.plan import Walk, make_plan
 
@@ -43,11 +43,7 @@ class Recorder:
 @pytest.fixture(scope="module")
 def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
-    return build(
-        BackSettings(
-            models_dir=tiny_models_dir, data_dir=data, device="cpu", precision="fp32", threads=1, preview_every=0
-        )
-    )
+    return exact_back(models_dir=tiny_models_dir, data_dir=data, preview_every=0)
 
 
 def ask(first_pass: Image.Image | None = None, **hires: Any) -> GenerationRequest:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.exact_back import exact_back
 from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest, Img2Img, Refiner
 from webui.domain.result import GeneratedImage, Progress
-from webui.domain.settings import BackSettings
 from webui.imaging.resize import FitMode, fitted
 from webui.output.parse import parse, read_fields
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 from webui.processing.inpaint import prepared
 from webui.processing.plan import Walk, make_plan, walk_of
 
@@ -39,11 +39,7 @@ class Silent:
 @pytest.fixture(scope="module")
 def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
-    return build(
-        BackSettings(
-            models_dir=tiny_models_dir, data_dir=data, device="cpu", precision="fp32", threads=1, preview_every=0
-        )
-    )
+    return exact_back(models_dir=tiny_models_dir, data_dir=data, preview_every=0)
 
 
 def ask(sampler: str = "Euler", *, checkpoint: str = "tiny-sd1", batch_size: int = 1, **task: Any) -> GenerationRequest:

@@ -8,13 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.exact_back import exact_back
 from tests.narrowing import img2img, known
 from tests.processing.reporters import Silent
 from webui.domain.inpainting import Inpainting, Outpainting, SoftInpainting
 from webui.domain.request import GenerationRequest, Img2Img
 from webui.domain.result import GenerationResult
-from webui.domain.settings import BackSettings
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 from webui.processing.inpaint import prepared, settled
 from webui.processing.plan import make_plan
 from webui.processing.start import Start, start_of, to_pixels
@@ -27,11 +27,7 @@ LEFT.paste(255, (0, 0, 32, 64))
 @pytest.fixture(scope="module")
 def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
-    return build(
-        BackSettings(
-            models_dir=tiny_models_dir, data_dir=data, device="cpu", precision="fp32", threads=1, preview_every=0
-        )
-    )
+    return exact_back(models_dir=tiny_models_dir, data_dir=data, preview_every=0)
 
 
 def run(back: Back, sampler: str = "Euler", *, batch_size: int = 1, **task: Any) -> GenerationResult:

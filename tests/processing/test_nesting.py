@@ -12,14 +12,14 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.exact_back import exact_back
 from tests.extensions.toys import member, toy
 from tests.processing.reporters import Silent
 from webui.domain.errors import Cancelled, WebuiError
 from webui.domain.extensions import ActionCall, ActionProgress
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Progress
-from webui.domain.settings import BackSettings
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 from webui.processing.nesting import MAX_DEPTH, MAX_RUNS, Level, Nesting
 from webui.processing.ports import Reporter
 
@@ -138,16 +138,7 @@ def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     member(extensions, "boom", BOOM)
     shutil.copytree(ROOT / "extensions" / "lora", extensions / "lora")
     data = tmp_path_factory.mktemp("data")
-    made = build(
-        BackSettings(
-            models_dir=tiny_models_dir,
-            data_dir=data,
-            extensions_dir=extensions,
-            device="cpu",
-            precision="fp32",
-            threads=1,
-        )
-    )
+    made = exact_back(models_dir=tiny_models_dir, data_dir=data, extensions_dir=extensions)
     assert {info.name: info.state for info in made.extensions()} == dict.fromkeys(
         ("boom", "inner", "lora", "other"), "ok"
     )

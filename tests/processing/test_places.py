@@ -7,17 +7,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.exact_back import exact_back
 from tests.extensions.toys import toy
 from tests.processing.reporters import Silent
 from webui.domain.catalog import SAMPLERS
 from webui.domain.errors import WebuiError
 from webui.domain.hires import Hires
 from webui.domain.request import GenerationRequest, Refiner, Txt2Img
-from webui.domain.settings import BackSettings
 from webui.extension_api.job_context import JobContext
 from webui.extension_api.markers import hookimpl
 from webui.plugins.jobhooks import JobHooks
-from webui.processing.back import build
 from webui.processing.plan import make_plan
 from webui.processing.sample import Noising, sample_batch
 from webui.prompt.conditioning import Conditioning, Part, Span
@@ -128,16 +127,7 @@ def test_every_sampler_tells_where_it_stands(sampler: str) -> None:
 
 def test_a_job_tells_its_batches_passes_stages_and_model(tiny_models_dir: Path, tmp_path: Path) -> None:
     toy(tmp_path / "extensions", "noting", NOTING)
-    back = build(
-        BackSettings(
-            models_dir=tiny_models_dir,
-            data_dir=tmp_path,
-            extensions_dir=tmp_path / "extensions",
-            device="cpu",
-            precision="fp32",
-            threads=1,
-        )
-    )
+    back = exact_back(models_dir=tiny_models_dir, data_dir=tmp_path, extensions_dir=tmp_path / "extensions")
     hires = Hires(enabled=True, scale=1.5, upscaler="Latent", steps=2, refiner_pass="first pass")
     request = GenerationRequest(
         task=Txt2Img(hires=hires), prompt="a cat", checkpoint="tiny-sd1", sampler="Euler", steps=4, seed=5,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.exact_back import exact_back
 from tests.processing.reporters import Silent
 from tests.processing.test_goldens import EXTENSIONS, psnr
 from tests.reference import BETWEEN, FURTHER, THIRD, Case, cases, each, without_version
@@ -13,8 +14,7 @@ from webui.api.sdapi.dialect.answers import info
 from webui.api.sdapi.dialect.models import Txt2ImgBody
 from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.request import GenerationRequest
-from webui.domain.settings import BackSettings
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 
 CASES = ("dp_comb_wildcard_batch2", "dp_fixed_seed", "dp_lora")  # the prompts of the others: test_wildcards.py
 
@@ -26,16 +26,7 @@ def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
         shutil.copytree(EXTENSIONS / name, extensions / name)
     shutil.copytree(THIRD / "inputs" / "wildcards", extensions / "wildcards" / "wildcards", dirs_exist_ok=True)
     data = tmp_path_factory.mktemp("data")
-    return build(
-        BackSettings(
-            models_dir=FURTHER / "models",
-            data_dir=data,
-            extensions_dir=Path(extensions),
-            device="cpu",
-            precision="fp32",
-            threads=1,
-        )
-    )
+    return exact_back(models_dir=FURTHER / "models", data_dir=data, extensions_dir=Path(extensions))
 
 
 @each(cases(".png", where=lambda case: case.name in CASES, folders=(THIRD,)))

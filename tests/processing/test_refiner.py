@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.exact_back import exact_back
 from tests.processing.reporters import Silent
 from tests.sampling.toy import alphas, karras
 from webui.domain.request import GenerationRequest, Refiner
-from webui.domain.settings import BackSettings
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 
 STEPS = 10
 CHECKPOINTS = ("tiny-sd1", "tiny-sd1-b")
@@ -24,17 +24,7 @@ REQUEST = GenerationRequest(
 @pytest.fixture(scope="module")
 def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
-    return build(
-        BackSettings(
-            models_dir=tiny_models_dir,
-            data_dir=data,
-            device="cpu",
-            precision="fp32",
-            threads=1,
-            preview_every=0,
-            checkpoints_in_memory=2,
-        )
-    )
+    return exact_back(models_dir=tiny_models_dir, data_dir=data, preview_every=0, checkpoints_in_memory=2)
 
 
 @pytest.fixture

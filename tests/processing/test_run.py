@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.exact_back import exact_back
 from webui.domain.errors import BadRequestError, NotFiniteError, UnknownModelError
 from webui.domain.request import GenerationRequest, Noise, Refiner
 from webui.domain.result import GeneratedImage, Progress
-from webui.domain.settings import BackSettings
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 from webui.processing.decode import check_finite, decode, to_image
 from webui.processing.preview import preview
 from webui.processing.tiling import wrapped_edges
@@ -55,17 +55,7 @@ class Recorder:
 @pytest.fixture(scope="module")
 def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
-    return build(
-        BackSettings(
-            models_dir=tiny_models_dir,
-            data_dir=data,
-            extensions_dir=data / "extensions",
-            device="cpu",
-            precision="fp32",
-            threads=1,
-            preview_every=2,
-        )
-    )
+    return exact_back(models_dir=tiny_models_dir, data_dir=data, extensions_dir=data / "extensions", preview_every=2)
 
 
 def pixels(image: Image.Image) -> np.ndarray:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.exact_back import exact_back
 from tests.processing.reporters import Silent
 from tests.processing.test_goldens import EXTENSIONS, psnr
 from tests.reference import BETWEEN, FURTHER, THIRD, Case, cases, each, without_version
@@ -13,10 +14,9 @@ from webui.api.sdapi.dialect.models import Img2ImgBody, Txt2ImgBody
 from webui.api.sdapi.dialect.request_settings import settings_of
 from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.request import GenerationRequest
-from webui.domain.settings import BackSettings
 from webui.experiments.course import Made, Shown
 from webui.library.library import ModelLibrary
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 from webui.weights.families.registry import FAMILIES
 
 LINES = "Prompts from file or textbox"
@@ -26,15 +26,8 @@ TOLERANCE = 45.0  # dB, that of the reference images' own comparison
 
 @pytest.fixture(scope="module")
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
-    return build(
-        BackSettings(
-            models_dir=FURTHER / "models",
-            data_dir=tmp_path_factory.mktemp("data"),
-            extensions_dir=EXTENSIONS,
-            device="cpu",
-            precision="fp32",
-            threads=1,
-        )
+    return exact_back(
+        models_dir=FURTHER / "models", data_dir=tmp_path_factory.mktemp("data"), extensions_dir=EXTENSIONS
     )
 
 

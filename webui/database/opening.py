@@ -4,10 +4,12 @@ import contextlib
 import logging
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from webui.database.migrating import migrate, refuse_newer
 from webui.database.schema_check import schema_fault
+from webui.domain.errors import WebuiError
 
 PATIENCE = 30.0  # seconds to wait for another program that has locked the file
 
@@ -36,6 +38,22 @@ def open_database(path: Path, scripts: tuple[str, ...]) -> tuple[sqlite3.Connect
         aside = _move_aside(path)
         log.warning("%s is damaged (%s); it was moved to %s", path, error, aside.name)
         return _open(path, scripts), aside
+
+
+@contextlib.contextmanager
+def telling(path: Path, what: str = "database") -> Iterator[None]:
+    """Errors of sqlite3 as the program's own: the library stays in the rooms of databases.
+
+    Args:
+        what: how an error names the file.
+
+    Raises:
+        WebuiError: sqlite3 failed.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise WebuiError(f"{what} {path.name}: {error}") from error
 
 
 def _open(path: Path, scripts: tuple[str, ...]) -> sqlite3.Connection:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from webui.domain.request import GenerationRequest, Img2Img
-from webui.experiments.course import Experiment, Made, Plan, Shown, ShownPicture, with_picture
+from webui.experiments.course import Experiment, Made, Plan, Shown, with_picture
 from webui.experiments.script import ONLY_IMG2IMG, Argument, Script, Surroundings, refused
 from webui.imaging.grids import grid_of, row_count
 
@@ -48,22 +48,11 @@ def inverted(
 
 def _shown(made: Made, around: Surroundings) -> Shown:
     result, images = made.done(), made.images
-    pictures = [ShownPicture(image) for image in images]
+    grid = None
     if len(images) > 1 and around.returns_grid:
-        grid = grid_of([image.image for image in images], row_count(len(images)), around.background)
-        pictures.insert(0, ShownPicture(with_picture(images[0], grid), "grid"))
-    return Shown(
-        tuple(pictures),
-        tuple(one.image.infotext for one in pictures),
-        len(pictures) - len(images),
-        tuple(image.request.seed for image in images),
-        tuple(image.request.prompt for image in images),
-        result,
-        negative_prompts=tuple(image.request.negative_prompt for image in images),
-        subseeds=tuple(image.subseed for image in images),
-        notices=result.notices,
-        interrupted=made.stopped,
-    )
+        pictures = [image.image for image in images]
+        grid = with_picture(images[0], grid_of(pictures, row_count(len(images)), around.background))
+    return Shown.with_their_texts(images, result, grid=grid, notices=result.notices, interrupted=made.stopped)
 
 
 def _begin(request: GenerationRequest, values: Sequence[Any], around: Surroundings) -> Experiment:

@@ -88,6 +88,36 @@ class Shown:
     interrupted: bool = False
 
     @classmethod
+    def with_their_texts(
+        cls,
+        images: Sequence[GeneratedImage],
+        result: GenerationResult,
+        *,
+        grid: GeneratedImage | None = None,
+        notices: Sequence[Notice],
+        interrupted: bool,
+    ) -> "Shown":
+        """Images, each with its own infotext, after a grid of them where there is one.
+
+        Args:
+            result: of one request.
+        """
+        grids = () if grid is None else (ShownPicture(grid, "grid"),)
+        pictures = (*grids, *map(ShownPicture, images))
+        return cls(
+            pictures,
+            tuple(one.image.infotext for one in pictures),
+            len(grids),
+            tuple(image.request.seed for image in images),
+            tuple(image.request.prompt for image in images),
+            result,
+            negative_prompts=tuple(image.request.negative_prompt for image in images),
+            subseeds=tuple(image.subseed for image in images),
+            notices=tuple(notices),
+            interrupted=interrupted,
+        )
+
+    @classmethod
     def with_one_text(
         cls,
         pictures: Sequence[ShownPicture],

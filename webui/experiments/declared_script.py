@@ -21,7 +21,6 @@ from webui.experiments.course import (
     Plan,
     Scale,
     Shown,
-    ShownPicture,
     with_picture,
 )
 from webui.experiments.gaps import failures, representative
@@ -115,17 +114,13 @@ def _steps(info: ScriptInfo, call: Mapping[str, Any], ask: Ask, around: Surround
     if not images and done and done[-1].stopped:
         done[-1].first()  # raises why
     first = representative(done)
-    pictures = [ShownPicture(image) for image in images]
+    grid = None
     if len(images) > 1 and around.returns_grid:
-        grid = grid_of([image.image for image in images], 1, around.background)
-        pictures.insert(0, ShownPicture(with_picture(first.image, grid), "grid"))
-    return Shown(
-        tuple(pictures), tuple(one.image.infotext for one in pictures), len(pictures) - len(images),
-        tuple(image.request.seed for image in images), tuple(image.request.prompt for image in images), first.result,
-        negative_prompts=tuple(image.request.negative_prompt for image in images),
-        subseeds=tuple(image.subseed for image in images), notices=failures(info.title, done),
-        interrupted=any(one.stopped for one in done),
-    )  # fmt: skip
+        grid = with_picture(first.image, grid_of([image.image for image in images], 1, around.background))
+    stopped = any(one.stopped for one in done)
+    return Shown.with_their_texts(
+        images, first.result, grid=grid, notices=failures(info.title, done), interrupted=stopped
+    )
 
 
 def _told(made: Made) -> dict[str, Any]:

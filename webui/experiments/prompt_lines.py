@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from webui.domain.catalog import SAMPLERS
 from webui.domain.parameters.leaves import replaced
 from webui.domain.request import GenerationRequest
-from webui.experiments.course import Experiment, Made, Plan, Shown, ShownPicture, loading_least
+from webui.experiments.course import Experiment, Made, Plan, Shown, loading_least
 from webui.experiments.gaps import failures, representative
 from webui.experiments.origin import with_seeds
 from webui.experiments.script import Argument, Script, Surroundings, refused
@@ -149,17 +149,11 @@ def planned(request: GenerationRequest, text: str, *, count_up: bool, at_start: 
 
 def _composed(made: Sequence[Made], cells: Sequence[GenerationRequest]) -> Shown:
     images = [image for one in made for image in one.images]
-    first = representative(made)
-    return Shown(
-        tuple(map(ShownPicture, images)),
-        tuple(image.infotext for image in images),
-        0,
-        tuple(image.request.seed for image in images),
-        tuple(image.request.prompt for image in images),
-        first.result,
-        negative_prompts=tuple(image.request.negative_prompt for image in images),
-        subseeds=tuple(image.subseed for image in images),
-        notices=failures(TITLE, made, [f"line {number}" for number in range(1, len(cells) + 1)]),
+    lines = [f"line {number}" for number in range(1, len(cells) + 1)]
+    return Shown.with_their_texts(
+        images,
+        representative(made).result,
+        notices=failures(TITLE, made, lines),
         interrupted=any(one.stopped for one in made),
     )
 

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from webui.database.opening import open_database
+from webui.database.opening import open_database, telling
 from webui.domain.errors import WebuiError
 from webui.gallery.index_forms import SCRIPTS
 
 PATIENCE = 60.0  # seconds that a caller waits for its turn to write
+NAME = "index of pictures"  # in errors
 MEMORY = 64 * 1024  # KiB of the file that each reader may keep in memory
 
 Result = TypeVar("Result")
@@ -31,10 +32,8 @@ class IndexFile:
             WebuiError: it cannot be opened, or a newer version of the program has written it.
         """
         self.path = path
-        try:
+        with telling(path, NAME):
             self._writer, self.moved_aside = open_database(path, SCRIPTS)
-        except sqlite3.Error as error:
-            raise WebuiError(f"index of pictures {path.name}: {error}") from error
         self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._closed = False
@@ -67,16 +66,15 @@ class IndexFile:
                 raise WebuiError("the index of pictures is closed")
             self._orders.put((order, done, shows))  # type: ignore[arg-type]
         try:
-            return done.result(PATIENCE)
-        except sqlite3.Error as error:
-            raise WebuiError(f"index of pictures {self.path.name}: {error}") from error
+            with telling(self.path, NAME):
+                return done.result(PATIENCE)
         except TimeoutError:
             raise WebuiError("the index of pictures is busy; try again in a minute") from None
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection that sees one state of the index and cannot change it. Raises WebuiError."""
-        try:
+        with telling(self.path, NAME):
             connection = self._reader()
             try:
                 connection.execute("BEGIN")
@@ -84,8 +82,6 @@ class IndexFile:
             finally:
                 connection.execute("ROLLBACK")
                 self._readers.put(connection)
-        except sqlite3.Error as error:
-            raise WebuiError(f"index of pictures {self.path.name}: {error}") from error
 
     def close(self) -> None:
         """What was ordered before is written. Safe to call twice."""

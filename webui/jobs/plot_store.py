@@ -1,16 +1,13 @@
 """The plots on disk (SQLite): what each is made of, and what has become of each of its cells."""
 
-import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from webui.database.opening import open_database
-from webui.domain.errors import WebuiError
+from webui.database.opening import open_database, telling
 from webui.experiments.course import Place
 from webui.jobs.plot_forms import PLOT_SCRIPTS
 
@@ -88,7 +85,7 @@ class PlotStore:
         """Open or create it; a damaged file is moved aside and a new one begun."""
         self.path = path
         self._lock = threading.RLock()
-        with self._telling():
+        with telling(self.path):
             self._connection, self.moved_aside = open_database(path, PLOT_SCRIPTS)
 
     def add(self, plot: StoredPlot) -> None:
@@ -156,7 +153,7 @@ class PlotStore:
 
     def drop(self, plot_id: str) -> None:
         """Forget a plot. Files of pictures stay."""
-        with self._lock, self._telling(), self._connection:
+        with self._lock, telling(self.path), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             for table in ("cells", "sheets"):
                 self._connection.execute(f"DELETE FROM {table} WHERE plot = ?", (plot_id,))
@@ -176,20 +173,12 @@ class PlotStore:
         return tuple(StoredPlot(**dict(row)) for row in rows)
 
     def _change(self, statement: str, *parameters: object) -> None:
-        with self._lock, self._telling():
+        with self._lock, telling(self.path):
             self._connection.execute(statement, parameters)
 
     def _rows(self, query: str, *parameters: object) -> list[sqlite3.Row]:
-        with self._lock, self._telling():
+        with self._lock, telling(self.path):
             return self._connection.execute(query, parameters).fetchall()
-
-    @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
-        """sqlite3's errors as ours: the library stays in this room."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise WebuiError(f"database {self.path.name}: {error}") from error
 
 
 def _cell_of(row: sqlite3.Row) -> StoredCell:

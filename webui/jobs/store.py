@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from webui.database.opening import open_database
-from webui.domain.errors import BadRequestError, WebuiError
+from webui.database.opening import open_database, telling
+from webui.domain.errors import BadRequestError
 from webui.domain.result import JobState, Notice
 from webui.jobs.migrations import SCRIPTS
 from webui.jobs.rows import ImageState, StoredImage, StoredJob, image_of, job_of, notices_text, signed
@@ -35,7 +35,7 @@ class JobStore:
         """
         self.path = path
         self._lock = threading.RLock()
-        with self._telling():
+        with telling(self.path):
             self._connection, self.moved_aside = open_database(path, SCRIPTS)
 
     def add(
@@ -240,18 +240,10 @@ class JobStore:
             connection.execute(statement, parameters)
 
     def _rows(self, query: str, *parameters: object) -> list[sqlite3.Row]:
-        with self._lock, self._telling():
+        with self._lock, telling(self.path):
             return self._connection.execute(query, parameters).fetchall()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._telling():
+        with self._lock, telling(self.path):
             yield self._connection
-
-    @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
-        """sqlite3's errors as ours: the library stays in this room."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise WebuiError(f"database {self.path.name}: {error}") from error

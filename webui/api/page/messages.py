@@ -115,8 +115,8 @@ class JobProgressed(Message):
     preview: str | None
 
 
-class CellTold(Message):
-    """A cell of an experiment has changed.
+class CellFacts(Message):
+    """A cell of an experiment, as it is now.
 
     Attributes:
         at: its place along x, y and z.
@@ -125,14 +125,19 @@ class CellTold(Message):
         error: why there is none although it was tried.
     """
 
-    job: str
-    plot: str | None
     at: tuple[int, int, int]
     state: Literal["empty", "running", "there", "failed"]
     picture: str | None = None
     thumb: str | None = None
     infotext: str = ""
     error: str = ""
+
+
+class CellTold(CellFacts):
+    """A cell of an experiment has changed."""
+
+    job: str
+    plot: str | None
 
 
 class WholeState(Message):

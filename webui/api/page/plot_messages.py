@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from webui.api.page.messages import Message
+from webui.api.page.messages import CellFacts, Message
 
 State = Literal["running", "done", "stopped", "failed"]
 
@@ -35,22 +35,6 @@ class PlotAxis(Message):
     values: tuple[str, ...]
 
 
-class PlotCell(Message):
-    """A cell; its fields are those of `CellTold`.
-
-    Attributes:
-        file: whether its picture can be had.
-        infotext: generation parameters; "" where there is no picture.
-    """
-
-    at: tuple[int, int, int]
-    state: Literal["empty", "running", "there", "failed"]
-    picture: str | None = None
-    thumb: str | None = None
-    infotext: str = ""
-    error: str = ""
-
-
 class WholePlot(PlotListed):
     """A plot with everything that it shows.
 
@@ -64,7 +48,7 @@ class WholePlot(PlotListed):
 
     plan: dict[str, Any]
     axes: tuple[PlotAxis, ...]
-    cells: tuple[PlotCell, ...]
+    cells: tuple[CellFacts, ...]
     sheets: tuple[str, ...]
     job: str | None
     error: str

@@ -17,9 +17,9 @@ from starlette.responses import FileResponse, Response
 from webui.api.body import InvalidBodyError, drain, read_json
 from webui.api.page import plot_exports
 from webui.api.page.job_rows import kept_cell_urls
-from webui.api.page.messages import picture_urls
+from webui.api.page.messages import CellFacts, picture_urls
 from webui.api.page.picture_files import BROKEN, small
-from webui.api.page.plot_messages import ExtendCommand, PlotAxis, PlotCell, PlotJob, PlotListed, WholePlot
+from webui.api.page.plot_messages import ExtendCommand, PlotAxis, PlotJob, PlotListed, WholePlot
 from webui.api.page.viewer import viewer_of
 from webui.api.parts import Parts
 from webui.domain.images import safe_open
@@ -204,14 +204,14 @@ def _listed(plot: Plot) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cell(plot: Plot, cell: StoredCell) -> PlotCell:
+def _cell(plot: Plot, cell: StoredCell) -> CellFacts:
     urls: dict[str, str | None] = {"picture": None, "thumb": None}
     if cell.state == "there" and plot.keeps(cell):
         urls = kept_cell_urls(plot.id, cell.at)
     elif cell.state == "there":
         own = picture_urls(cell.job, cell.position)
         urls = {"picture": own["url"], "thumb": own["thumb"]}
-    return PlotCell(at=cell.at, state=cell.state, infotext=cell.infotext, error=cell.error, **urls)
+    return CellFacts(at=cell.at, state=cell.state, infotext=cell.infotext, error=cell.error, **urls)
 
 
 def _name(plot: Plot) -> str:
