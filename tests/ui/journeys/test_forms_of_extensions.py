@@ -263,9 +263,11 @@ def test_a_list_that_is_opened_before_its_files_are_known_shows_them_when_they_c
     browser: Browser, program: Program
 ) -> None:
     held: list[Route] = []
-    with opened_page(
-        browser, program.address, before=lambda page: page.route("**/page/files/*", lambda route: held.append(route))
-    ) as page:
+
+    def hold(page: Page) -> None:
+        page.route("**/page/files/*", lambda route: held.append(route))
+
+    with opened_page(browser, program.address, before=hold) as page:
         open_tab(page, "modelmerger")
         page.locator("#tab_checkpoint_merge_merge-button").click()
         page.locator("#checkpoint_merge_merge_a").click()
