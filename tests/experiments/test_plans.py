@@ -1,5 +1,6 @@
 """Laws of plans and courses: how many requests, in which order, what differs between them, and what is shown."""
 
+import json
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -11,13 +12,17 @@ from tests.experiments.courses import painted, run
 from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Img2Img
+from webui.experiments.axis_choice import axes_of
 from webui.experiments.course import Made
 from webui.experiments.loopback import Options as Loops
 from webui.experiments.loopback import strength
+from webui.experiments.plans import started
 from webui.experiments.prompt_lines import fields_of_line
 from webui.experiments.script import Surroundings
 from webui.experiments.script_list import SCRIPTS, script_named
+from webui.experiments.told_plan import told_plan
 from webui.experiments.xyz_plot import XYZ_PLOT
+from webui.output.parse import parse
 
 NONE: list[Any] = [0, "", []]
 SEED, STEPS, CFG, SEARCH, SAMPLER, CHECKPOINT = 1, 4, 6, 7, 9, 11  # axes of txt2img
@@ -243,3 +248,31 @@ def test_outpainting_grows_to_multiples_of_64_and_keeps_the_middle(name: str, si
     top = 0 if "up" not in sides else 64 if "down" not in sides else 32
     assert grown.getpixel((left + 32, top + 32)) == (255, 0, 0)
     assert asked
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        [[SEED, "3,-1", []], [STEPS, "3-5 (+1)", []]],
+        [[SEARCH, '"cat, black",dog', []], [CFG, "1-5 [3]", []], [CHECKPOINT, "", ["b", "a,c"]]],
+        [NONE, [SAMPLER, "Euler, Heun", []]],
+    ],
+)
+def test_a_plot_that_an_infotext_tells_of_comes_out_again(sides: list[list[Any]]) -> None:
+    request = SMALL.with_(prompt="cat, black, dog")
+    shown, asked = run(XYZ_PLOT.start(request, plot(*sides), AROUND))
+    told, missing = told_plan(parse(shown.infotexts[0] or ""), axes_of("txt2img", AROUND))
+    assert missing == ()
+    again, asked_again = run(started(json.dumps(told), request, AROUND))
+    assert asked_again == asked
+    assert again.infotexts[0] is not None
+
+
+def test_an_axis_that_is_not_here_is_named_and_other_scripts_are_no_plots() -> None:
+    known = axes_of("txt2img", AROUND)
+    fields = {"Script": "X/Y/Z plot", "X Type": "Moon", "X Values": "1,2", "Y Type": "Steps", "Y Values": "3, 4"}
+    told, missing = told_plan(fields, known)
+    assert told == {"kind": "xyz", "axes": [{"id": "steps", "values": "3, 4"}]}
+    assert missing == ("X Type: there is no axis “Moon” here; the plot is put together without it",)
+    assert told_plan({"Script": "X/Y/Z plot"}, known) == (None, ())
+    assert told_plan({**fields, "Script": "Loopback"}, known) == (None, ())

@@ -29,6 +29,7 @@ _OF_A_MASK = ("Inpaint area", "Mask", "Soft inpainting")
 _MAX_NAME, _MAX_NAMED = 60, 40
 # What a text tells beside what makes the image: names and numbers of its files, and who wrote it
 _BESIDE = ("Hashes", "Version", "User", "App", "Civitai ", "AddNet ", "Hypernet", "Failed extensions", "Batch", "Size")
+_OF_AN_AXIS = (("", "Type"), ("", "Values"), ("Fixed ", "Values"))
 _UNDERSTOOD = frozenset(
     {
         *(name for _, key in keyed() for name in (key.name, *key.also)),
@@ -37,6 +38,7 @@ _UNDERSTOOD = frozenset(
         "ADetailer version", "Emphasis",
     }
 )  # fmt: skip
+_OF_PLOTS = frozenset({"Script", *(f"{kind}{axis} {what}" for axis in "XYZ" for kind, what in _OF_AN_AXIS)})
 _UNSUPPORTED = ("First pass size", "FP8 weight", "Hires ", "Hypertile", "VAE Decoder", "VAE Encoder")
 
 
@@ -149,6 +151,8 @@ def _refuse_unusable(draft: "_Draft") -> None:
             draft.refuse(key, "needs the mask that the image was made with; left out")
         elif key.startswith(_UNSUPPORTED):
             draft.refuse(key, "this program has no such option; left out")
+        elif key in _OF_PLOTS and draft.fields.get("Script") == "X/Y/Z plot":
+            continue  # no part of a request; the page puts the plot together again
         elif key not in _UNDERSTOOD and key not in draft.known and not key.startswith(_BESIDE):
             unknown.append(key)
     if unknown:

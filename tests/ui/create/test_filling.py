@@ -98,6 +98,18 @@ def test_a_text_switches_off_what_it_does_not_use(filling: Filling) -> None:
     assert after[filling.form.controls["task.hires.scale"]] == 1.5  # kept behind the switch
 
 
+def test_a_text_of_a_plot_brings_its_plan_and_no_complaint(filling: Filling) -> None:
+    text = (
+        "a\nSteps: 3, Sampler: Euler, CFG scale: 7, Seed: 9, Size: 64x64, Script: X/Y/Z plot, X Type: Seed, "
+        'X Values: "-1,2", Fixed X Values: "77, 2", Y Type: Moon, Y Values: 3, Version: v1.10.1'
+    )
+    filled = filling.text(text, None)
+    assert filled.plan == {"kind": "xyz", "axes": [{"id": "seed", "values": "77, 2"}]}
+    assert filled.told == ("Y Type: there is no axis “Moon” here; the plot is put together without it",)
+    assert filling.text(text, None, ["prompt"]).plan is None
+    assert filling.text(A1111, None).plan is None
+
+
 def test_a_text_of_inpainting_fills_what_only_that_has(filling: Filling) -> None:
     values, told = values_after(filling, OF_A_PICTURE), filling.text(OF_A_PICTURE, None).told
     shown = {name: values[control] for name, control in filling.form.controls.items()}

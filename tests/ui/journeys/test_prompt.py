@@ -414,7 +414,8 @@ def heard(page: Page) -> Any:
     return page.evaluate("() => window.heard")
 
 
-def test_a_whole_generation_text_pasted_into_the_prompt_fills_the_form(page: Page) -> None:
+def paste(page: Page, text: str) -> None:
+    """Paste a text into the prompt."""
     page.locator(PROMPT).evaluate(
         """(box, text) => {
           const transfer = new DataTransfer();
@@ -422,8 +423,19 @@ def test_a_whole_generation_text_pasted_into_the_prompt_fills_the_form(page: Pag
           box.focus();
           box.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true }));
         }""",
-        INFOTEXT,
+        text,
     )
+
+
+def test_the_text_of_a_plot_pasted_into_the_prompt_brings_the_plot_back(page: Page) -> None:
+    paste(page, f'{INFOTEXT}, Script: X/Y/Z plot, X Type: Steps, X Values: "3, 5, 7", Y Type: Seed, Y Values: "1,2"')
+    expect(page.locator("#experiment").get_by_role("radio", name="Experiment")).to_be_checked()
+    expect(page.locator("#txt2img_generate")).to_have_text("Generate 6")
+    expect(page.locator("#txt2img_steps input[type=number]")).to_have_value("7")
+
+
+def test_a_whole_generation_text_pasted_into_the_prompt_fills_the_form(page: Page) -> None:
+    paste(page, INFOTEXT)
     expect(page.locator(PROMPT)).to_have_value("a blue cat")
     expect(page.locator("#txt2img_steps input[type=number]")).to_have_value("7")
     expect(page.locator(FOLD)).to_have_attribute("aria-label", "Negative prompt, holds a text")

@@ -133,7 +133,7 @@ def _connect_filling(drawn: Drawn, filling: Filling) -> None:
         filled = filling.text(text, values[checkpoint], None if only is None else [*map(str, only)])
         told = filled.told if only is not None else (FILLED, *filled.told)
         beside = filling.beside(getattr(event, "beside", None))
-        return {**filled.updates, **beside, drawn.said: saying.notice("\n".join(told))}
+        return {**filled.updates, **beside, drawn.said: saying.notice("\n".join(told), filled.plan)}
 
     ready: Any = drawn.heading
     outputs: list[Component] = [*filling.form.components, drawn.said]

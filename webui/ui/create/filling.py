@@ -11,6 +11,8 @@ from webui.domain.parameters.leaves import MISSING, value_at
 from webui.domain.parameters.table import row_of
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
+from webui.experiments.axis_choice import axes_of
+from webui.experiments.told_plan import told_plan
 from webui.output.parse import parse, read_fields, told_values
 from webui.ui import forms, model_choices
 from webui.ui.create.form import Form, updated
@@ -30,10 +32,12 @@ class Filled:
     Attributes:
         updates: of the form's controls.
         told: a sentence for each thing that could not be used, or that is not as the text has it.
+        plan: of the experiment that the text tells of, as `static/experiment_plan.js` makes it; None: of none.
     """
 
     updates: Updates = field(default_factory=dict)
     told: tuple[str, ...] = ()
+    plan: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,11 @@ class Filling:
             path: value for path, value in of_pictures.items() if names is None or path in names
         }  # fmt: skip
         updates = {**filled.updates, **self._beside(used)}
-        told = () if only is not None else (*filled.told, *_sentences(reading.notices, used))
-        return Filled(updates, told)
+        if only is not None:
+            return Filled(updates)
+        axes = axes_of(reading.request.task.kind, self.engine.surroundings())
+        plan, missing = told_plan(fields, axes)
+        return Filled(updates, (*filled.told, *_sentences(reading.notices, used), *missing), plan)
 
     def request(self, request: GenerationRequest, checkpoint: str | None, names: Sequence[str] | None = None) -> Filled:
         """The form as a request has it; other arguments as in `text`."""

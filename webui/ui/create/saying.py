@@ -3,6 +3,7 @@ seen (`Form.told` in `static/form.js`).
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -18,9 +19,13 @@ def draw() -> gr.Textbox:
     return gr.Textbox("", visible="hidden", elem_id="form_said")
 
 
-def notice(text: str) -> str:
-    """Something that came about all the same; "" takes back what was said before."""
-    return json.dumps({"kind": "notice", "text": text})
+def notice(text: str, plan: Mapping[str, Any] | None = None) -> str:
+    """Something that came about all the same; "" takes back what was said before.
+
+    Args:
+        plan: of an experiment that is to stand in the left pane from now on; None: as it is.
+    """
+    return json.dumps({"kind": "notice", "text": text, "plan": plan})
 
 
 def sent(job: str) -> str:

@@ -153,7 +153,7 @@ class Form {
 
   /** The server has answered. @param {string} answer JSON: `text` and `kind` of what is said, `at` where it is said of */
   told(answer) {
-    const { text, kind, at = "" } = JSON.parse(answer || "{}");
+    const { text, kind, at = "", plan } = JSON.parse(answer || "{}");
     if (text === undefined) return;
     for (const wrong of document.querySelectorAll(".wrong-field")) {
       wrong.classList.remove("wrong-field");
@@ -161,6 +161,9 @@ class Form {
     }
     say("notice", { kind: text ? kind : "", text });
     if (at) show(at);
+    if (!plan) return;
+    say("experiment:turn", { isOpen: true });
+    say("experiment:fill", { plan });
   }
 
   // ---- what the rest of the page asks for
