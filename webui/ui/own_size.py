@@ -37,23 +37,26 @@ def connect(pen: Pen, engine: "Engine", trained: gr.Textbox) -> None:
     Args:
         trained: what `draw` drew.
     """
+    # A choice is told by two events, and the answer to `change` may come before `input` is sent. So the size that the
+    # last choice brought has a box that only `follow` writes.
+    brought = gr.Textbox("512x512", visible="hidden", elem_id="brought_size")
     width, height = pen.controls["width"], pen.controls["height"]
     checkpoint: Any = pen.controls["checkpoint"]
 
     def size_of(name: str | None) -> str:
         return "x".join(map(str, trained_size(engine.library, name or "")))
 
-    def follow(name: str | None, wide: Number, high: Number, before: str) -> tuple[Any, Any, str]:
+    def follow(name: str | None, wide: Number, high: Number, *own: str) -> tuple[Any, Any, str, str]:
         now = size_of(name)
-        if f"{wide}x{high}" != before:
-            return gr.skip(), gr.skip(), now
+        if f"{wide}x{high}" not in own:
+            return gr.skip(), gr.skip(), now, ""
         width, height = now.split("x")
-        return int(width), int(height), now
+        return int(width), int(height), now, now
 
-    inputs, outputs = [checkpoint, width, height, trained], [width, height, trained]
+    inputs, outputs = [checkpoint, width, height, trained, brought], [width, height, trained, brought]
     followed = bind(checkpoint.input, follow, inputs, outputs, preprocess=False, trigger_mode="always_last")
     # after its size has come, a preset that belongs to it
     bind(followed.then, None, [checkpoint], [], js="(name) => { window.webui.presets?.chosen(name); return []; }")
     # a checkpoint that was chosen by pasted parameters comes with their size, which stays
     bind(checkpoint.change, size_of, [checkpoint], [trained], preprocess=False, trigger_mode="always_last")
-    bind_load(lambda: size_of(starting(engine)[0].checkpoint), [trained])
+    bind_load(lambda: (size_of(starting(engine)[0].checkpoint),) * 2, [trained, brought])
