@@ -5,29 +5,40 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from webui.cards.sidecar_kinds import MAX_TEXT, SIDECARS, Told, plain, words_in
 from webui.domain.errors import UnusableFileError
 from webui.library.card_notes import MAX_BYTES, Notes, notes_in
 from webui.library.cards import PICTURES
-from webui.library.files import ModelFile
 from webui.library.json_object import read_json_object
-from webui.library.pictures import is_picture
 
 MAX_SIDECAR = 4 * 1024 * 1024  # bytes
 NOTES = ".json"
 TEXTS = (".txt", ".description.txt")
+UNKNOWN_BASES = ("", "Unknown", "Other")
 _READ = (NOTES, *SIDECARS, *TEXTS)
-_NOTHING: Mapping[str, "Found"] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A file in a folder: its size in bytes, and when it was changed in nanoseconds since 1970."""
+class Spot(NamedTuple):
+    """Where a model file lies: its folder, its name there, and the name without the extension."""
+
+    folder: str
+    name: str
+    stem: str
+
+
+class Found(NamedTuple):
+    """A file in a folder: its size in bytes, and when it was changed (nanoseconds) and made (seconds) since 1970."""
 
     size: int
     modified: int
-    created: float = 0.0
+    created: float
+
+
+Folder = Mapping[str, Found]  # by name
+NOTHING = Found(0, 0, 0.0)  # of a file that went since it was listed
+_EMPTY: Folder = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +52,43 @@ class Beside:
     notes: Notes = field(default_factory=Notes)
     sources: tuple[Told, ...] = ()
 
+    @property
+    def base(self) -> str:
+        """The word for the kind of checkpoint that the first of them names; "" where none does."""
+        return next((one.base for one in self.sources if one.base not in UNKNOWN_BASES), "")
 
-def folders_of(files: Iterable[ModelFile]) -> Mapping[Path, Mapping[str, Found]]:
-    """The files in the folders of these, by name. A folder that cannot be read counts as empty."""
-    folders = dict.fromkeys(file.path.parent for file in files)
-    return MappingProxyType({folder: _names(folder) for folder in folders})
+
+def spot_of(path: Path) -> Spot:
+    """Where a file lies. Texts, as thousands of them are compared."""
+    folder, name = os.path.split(path)
+    return Spot(folder, name, os.path.splitext(name)[0])
 
 
-def version_of(there: Mapping[str, Found], stem: str) -> str:
+def folders_of(spots: Iterable[Spot]) -> Mapping[str, Folder]:
+    """The files in the folders of these. A folder that cannot be read counts as empty."""
+    return MappingProxyType({folder: _names(folder) for folder in dict.fromkeys(spot.folder for spot in spots)})
+
+
+def version_of(there: Folder, stem: str) -> str:
     """Another text whenever a file that is read beside a model file comes, goes or changes; "" where there is none."""
-    found = ((ending, there.get(stem + ending)) for ending in _READ)
-    return " ".join(f"{ending}:{one.size}:{one.modified}" for ending, one in found if one is not None)
+    found = [(ending, there[stem + ending]) for ending in _READ if stem + ending in there]
+    return " ".join(f"{ending}:{one.size}:{one.modified}" for ending, one in found) if found else ""
 
 
-def picture_beside(there: Mapping[str, Found], file: ModelFile) -> tuple[Path, Found] | None:
-    """The picture of a card, the chosen one (`.preview`) before one that lies there by the file's own name."""
-    stem = file.stem
-    names = (stem + ending for ending in PICTURES)
-    name = next((name for name in names if name in there), None)
-    if name is None and is_picture(file.path):
-        name = file.path.name
-    return None if name is None or name not in there else (file.path.parent / name, there[name])
+def picture_beside(there: Folder, spot: Spot, *, is_picture: bool) -> str:
+    """The name of the picture of a card, the chosen one (`.preview`) before one that lies there by the file's own
+    name; "" where there is none.
+
+    Args:
+        is_picture: whether the model file itself is one.
+    """
+    found = next((spot.stem + ending for ending in PICTURES if spot.stem + ending in there), "")
+    return found or (spot.name if is_picture and spot.name in there else "")
 
 
-def read_beside(folder: Path, stem: str, there: Mapping[str, Found]) -> Beside:
+def read_beside(spot: Spot, there: Folder) -> Beside:
     """What the files beside a model file say. What cannot be read, or is no JSON object, says nothing."""
+    folder, stem = Path(spot.folder), spot.stem
     own = _table(folder / f"{stem}{NOTES}", MAX_BYTES) if stem + NOTES in there else {}
     notes = notes_in(own)
     sources = [Told(words_in([notes.activation]), notes.base, notes.weight, "", notes.description, notes.notes)]
@@ -93,7 +116,7 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _names(folder: Path) -> Mapping[str, Found]:
+def _names(folder: str) -> Folder:
     found = {}
     try:
         with os.scandir(folder) as entries:
@@ -102,8 +125,8 @@ def _names(folder: Path) -> Mapping[str, Found]:
                     status = entry.stat()
                 except OSError:  # it went, or is a link to nowhere
                     continue
-                created = float(getattr(status, "st_birthtime", status.st_ctime))
+                created = getattr(status, "st_birthtime", status.st_ctime)
                 found[entry.name] = Found(status.st_size, status.st_mtime_ns, created)
     except OSError:
-        return _NOTHING
+        return _EMPTY
     return found

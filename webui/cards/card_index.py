@@ -9,21 +9,21 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cached_property
 from types import MappingProxyType
 from typing import Literal
 
-from webui.cards.beside import Found, folders_of, read_beside, version_of
+from webui.cards.beside import NOTHING, Folder, Spot, folders_of, read_beside, spot_of, version_of
 from webui.cards.card_store import FILE, CardStore, Known
 from webui.cards.header_facts import header_facts
-from webui.cards.indexed_card import IndexedCard, cards_of, nothing_found
+from webui.cards.indexed_card import CardEntry, IndexedCard, entries_of
 from webui.domain.errors import UnusableFileError
-from webui.library.cards import CardKind, listed
+from webui.library.cards import CardKind, id_of, listed
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 
 Order = Literal["name", "path", "created", "modified", "size", "used"]
-OPEN_SECONDS = 0.4  # for headers that nobody has read yet, in the first question
+OPEN_SECONDS = 0.3  # for headers that nobody has read yet, in a question
 FRESH_SECONDS = 3.0  # for which what was seen in the folders counts
 HIDDEN_SEARCH = 4  # characters that find what lies in a folder whose name begins with a dot, as in A1111
 RULES = "1"  # another one when headers are read differently, so that they are read again
@@ -48,32 +48,44 @@ class CardQuery:
 @dataclass(frozen=True, slots=True)
 class FoundCards:
     """Attributes:
-    cards: that were found, all of them.
+    total: how many were found.
+    cards: the piece of them that was asked for.
     folders: every folder of the kind.
     bases: every word that tells for which checkpoints cards of the kind are.
     unread: how many files of the kind nobody has looked into yet.
     """
 
+    total: int
     cards: tuple[IndexedCard, ...]
     folders: tuple[str, ...]
     bases: tuple[str, ...]
     unread: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Shelf:
     """Attributes:
-    files: as the library lists them.
-    looked: when the folders were looked at, by a clock that runs on.
+    listed: as the library lists them.
+    known: by path.
+    there: what was seen in the folders, and `looked` when, by a clock that runs on.
     """
 
-    files: tuple[ModelFile, ...]
-    known: Mapping[Path, Known]
-    there: Mapping[Path, Mapping[str, Found]]
-    cards: tuple[IndexedCard, ...]
-    by_id: Mapping[str, IndexedCard]
-    unread: tuple[ModelFile, ...]
+    listed: tuple[ModelFile, ...]
+    files: tuple[tuple[ModelFile, Spot], ...]
+    known: Mapping[str, Known]
+    there: Mapping[str, Folder]
+    entries: tuple[CardEntry, ...]
+    unread: tuple[tuple[ModelFile, Spot], ...]
     looked: float
+
+    @cached_property
+    def by_id(self) -> Mapping[str, CardEntry]:
+        return MappingProxyType({id_of(one.file.name): one for one in self.entries})
+
+    @cached_property
+    def folders(self) -> tuple[str, ...]:
+        places = {one.file.name.rpartition("/")[0] for one in self.entries}
+        return tuple(sorted({part for place in places for part in _with_parents(place)}, key=str.casefold))
 
 
 class CardIndex:
@@ -90,22 +102,32 @@ class CardIndex:
         self._reading = threading.Lock()
         self._shelves: Mapping[CardKind, _Shelf] = MappingProxyType({})
 
-    def find(self, kind: CardKind, query: CardQuery = CardQuery()) -> FoundCards:
-        """The cards of a kind that a query means, in its order."""
+    def find(
+        self, kind: CardKind, query: CardQuery = CardQuery(), offset: int = 0, limit: int | None = None
+    ) -> FoundCards:
+        """A piece of the cards of a kind that a query means, in its order; None: all from `offset` on."""
         shelf = self._shelf(kind)
         words = query.words.casefold().split()
-        shown = [one for one in shelf.cards if _is_meant(one, query, words)]
+        shown = [one for one in shelf.entries if _is_meant(one, query, words)]
         uses = self._last_used(kind) if query.order == "used" else {}
         shown.sort(key=lambda one: _sort_key(one, query.order, uses), reverse=query.descending)
-        folders = {part for one in shelf.cards for part in _with_parents(one.card.folder)}
-        bases = {one.card.base for one in shelf.cards if one.card.base}
+        end = None if limit is None else offset + limit
         return FoundCards(
-            tuple(shown), tuple(sorted(folders, key=str.casefold)), tuple(sorted(bases)), len(shelf.unread)
+            len(shown),
+            tuple(one.indexed for one in shown[offset:end]),
+            shelf.folders,
+            tuple(sorted({one.base for one in shelf.entries if one.base})),
+            len(shelf.unread),
         )
 
     def get(self, kind: CardKind, card_id: str) -> IndexedCard | None:
         """The card of that id; None where there is none (any more)."""
-        return self._shelf(kind).by_id.get(card_id)
+        found = self._shelf(kind).by_id.get(card_id)
+        return found.indexed if found is not None else None
+
+    def of_file(self, kind: CardKind, name: str) -> IndexedCard | None:
+        """The card of a file by its name in the list."""
+        return self.get(kind, id_of(name))
 
     def read_on(self, kind: CardKind, seconds: float) -> int:
         """Read headers that were not read yet, for about so long. Answers how many are left."""
@@ -125,68 +147,61 @@ class CardIndex:
         now = time.monotonic()
         with self._lock:
             shelf = self._shelves.get(kind)
-            if shelf is not None and shelf.files == files and now - shelf.looked < FRESH_SECONDS:
+            if shelf is not None and shelf.listed == files and now - shelf.looked < FRESH_SECONDS:
                 return shelf
-            known = dict(shelf.known) if shelf is not None else self._store.load(kind)
-            made = self._looked_at(kind, files, known, shelf)
+            made = self._looked_at(kind, files, shelf)
             self._shelves = MappingProxyType({**self._shelves, kind: made})
         if made.unread:
             with self._reading:
                 made = self._read_more(kind, made, OPEN_SECONDS)
         return made
 
-    def _looked_at(
-        self, kind: CardKind, files: tuple[ModelFile, ...], known: dict[Path, Known], before: _Shelf | None
-    ) -> _Shelf:
+    def _looked_at(self, kind: CardKind, now: tuple[ModelFile, ...], before: _Shelf | None) -> _Shelf:
         """The cards as the folders are now."""
-        there = folders_of(files)
-        if before is not None and before.files == files and before.there == there:
+        files = tuple((file, spot_of(file.path)) for file in now)
+        there = folders_of(spot for _, spot in files)
+        if before is not None and before.listed == now and before.there == there:
             return replace(before, looked=time.monotonic())
-        changed: dict[Path, Known] = {}
-        for file in files:
-            folder, now = there[file.path.parent], known.get(file.path, Known())
-            version, beside = self._version(folder, file), version_of(folder, file.stem)
-            if now.version not in ("", version):
-                now = replace(now, version="")
-            if now.beside_version != beside:
-                changed[file.path] = now = replace(
-                    now, beside_version=beside, beside=read_beside(file.path.parent, file.stem, folder)
-                )
-            known[file.path] = now
-        gone = known.keys() - {file.path for file in files}
-        self._store.save(kind, changed, gone)
-        unread = tuple(file for file in files if not known[file.path].version)
-        cards = cards_of(kind, files, known, there)
-        return _Shelf(files, MappingProxyType(known), there, cards, _by_id(cards), unread, time.monotonic())
+        known = dict(before.known) if before is not None else self._store.load(kind)
+        changed: dict[str, Known] = {}
+        for file, spot in files:
+            path, folder = str(file.path), there[spot.folder]
+            one = known.get(path, Known())
+            if one.version not in ("", self._version(folder, file, spot)):
+                one = replace(one, version="")
+            beside = version_of(folder, spot.stem)
+            if one.beside_version != beside:
+                changed[path] = one = one.with_beside(beside, read_beside(spot, folder))
+            known[path] = one
+        self._store.save(kind, changed, known.keys() - {str(file.path) for file in now})
+        return _shelf_of(kind, now, files, known, there)
 
     def _read_more(self, kind: CardKind, shelf: _Shelf, seconds: float) -> _Shelf:
         """Read headers of a shelf for a while, without keeping others from asking meanwhile."""
         end = time.monotonic() + seconds
-        read: dict[Path, Known] = {}
-        for file in shelf.unread:
+        read: dict[str, Known] = {}
+        for file, spot in shelf.unread:
             if read and time.monotonic() > end:
                 break
-            version = self._version(shelf.there[file.path.parent], file)
-            known = shelf.known.get(file.path, Known())
-            read[file.path] = replace(known, version=version, header=header_facts(self.library, file))
+            path = str(file.path)
+            version = self._version(shelf.there[spot.folder], file, spot)
+            read[path] = shelf.known.get(path, Known()).with_header(version, header_facts(self.library, file))
         if not read:
             return shelf
-        self._store.save(kind, read)
         with self._lock:
             now = self._shelves.get(kind, shelf)
-            known_now = dict(now.known)
+            known = dict(now.known)
             for path, one in read.items():
-                before = known_now.get(path, one)
-                known_now[path] = replace(before, version=one.version, header=one.header)
-            unread = tuple(file for file in now.files if not known_now[file.path].version)
-            cards = cards_of(kind, now.files, known_now, now.there)
-            made = replace(now, known=MappingProxyType(known_now), unread=unread, cards=cards, by_id=_by_id(cards))
+                before = known.get(path, one)
+                known[path] = replace(before, version=one.version, alias=one.alias, base=one.base, header=one.header)
+            made = replace(_shelf_of(kind, now.listed, now.files, known, now.there), looked=now.looked)
             self._shelves = MappingProxyType({**self._shelves, kind: made})
-            return made
+        self._store.save(kind, {path: known[path] for path in read})
+        return made
 
-    def _version(self, folder: Mapping[str, Found], file: ModelFile) -> str:
+    def _version(self, folder: Folder, file: ModelFile, spot: Spot) -> str:
         """Changes when the file does, and when a pickle was converted."""
-        found = folder.get(file.path.name, nothing_found())
+        found = folder.get(spot.name, NOTHING)
         converted = ""
         if file.is_pickle:
             with suppress(UnusableFileError):
@@ -194,24 +209,34 @@ class CardIndex:
         return f"{RULES} {found.size}:{found.modified}{converted}"
 
 
-def _by_id(cards: tuple[IndexedCard, ...]) -> Mapping[str, IndexedCard]:
-    return MappingProxyType({one.card.id: one for one in cards})
+def _shelf_of(
+    kind: CardKind,
+    now: tuple[ModelFile, ...],
+    files: tuple[tuple[ModelFile, Spot], ...],
+    known: Mapping[str, Known],
+    there: Mapping[str, Folder],
+) -> _Shelf:
+    unread = tuple((file, spot) for file, spot in files if not known[str(file.path)].version)
+    entries = entries_of(kind, files, known, there)
+    return _Shelf(now, files, MappingProxyType(dict(known)), there, entries, unread, time.monotonic())
 
 
-def _is_meant(one: IndexedCard, query: CardQuery, words: list[str]) -> bool:
-    card = one.card
-    inside = not query.folder or card.folder == query.folder or card.folder.startswith(f"{query.folder}/")
-    fits = not query.base or card.base in ("", query.base)
-    hidden = any(part.startswith(".") for part in card.folder.split("/")) and len(query.words) < HIDDEN_SEARCH
-    return inside and fits and not hidden and all(word in one.text for word in words)
+def _is_meant(one: CardEntry, query: CardQuery, words: list[str]) -> bool:
+    name = one.file.name
+    inside = not query.folder or name.startswith(f"{query.folder}/")
+    fits = not query.base or one.base in ("", query.base)
+    hidden = (name.startswith(".") or "/." in name) and "/" in name and len(query.words) < HIDDEN_SEARCH
+    return inside and fits and not hidden and (not words or all(word in one.indexed.text for word in words))
 
 
-def _sort_key(one: IndexedCard, order: Order, uses: Uses) -> tuple[float, str, str]:
-    number = {"created": one.created, "modified": one.modified, "size": float(one.size)}.get(order, 0.0)
-    if order == "used":
+def _sort_key(one: CardEntry, order: Order, uses: Uses) -> tuple[float, str, str]:
+    number = 0.0
+    if order in ("created", "modified", "size"):
+        number = float(getattr(one.found, order))
+    elif order == "used":
         number = max((uses.get(name, 0.0) for name in one.names), default=0.0)
-    text = one.card.name if order == "name" else one.card.file
-    return number, text.casefold(), one.card.file
+    text = one.name if order == "name" else one.file.name
+    return number, text.casefold(), one.file.name
 
 
 def _with_parents(folder: str) -> list[str]:

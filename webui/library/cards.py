@@ -51,12 +51,17 @@ class Card:
     @property
     def id(self) -> str:
         """16 hex digits that stand for the file in addresses, so that these hold no paths."""
-        return hashlib.sha256(self.file.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return id_of(self.file)
 
     @property
     def folder(self) -> str:
         """The folder inside the kind's folder, with `/`; "" for the uppermost."""
         return self.file.rpartition("/")[0]
+
+
+def id_of(file: str) -> str:
+    """The id of the card of a file, by its path inside its folder."""
+    return hashlib.sha256(file.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def cards(library: ModelLibrary, kind: CardKind, *, opens: bool = True) -> tuple[Card, ...]:

@@ -83,11 +83,11 @@ def _add_lists(router: APIRouter, parts: Parts, index: CardIndex) -> None:
         limit: Annotated[int, Query(ge=1, le=MOST_CARDS)] = 60,
     ) -> dict[str, Any]:
         """A piece of the list, and the family of a checkpoint that cards may fit or not."""
-        found = index.find(kind, CardQuery(q, folder, base, order, descending))
+        found = index.find(kind, CardQuery(q, folder, base, order, descending), offset, limit)
         return {
-            "total": len(found.cards),
+            "total": found.total,
             "offset": offset,
-            "cards": [row_of(one) for one in found.cards[offset : offset + limit]],
+            "cards": [row_of(one) for one in found.cards],
             "folders": found.folders[:MOST_FOLDERS],
             "bases": found.bases[:MOST_NAMES],
             "unread": found.unread,
@@ -223,10 +223,9 @@ def _named(index: CardIndex, asked: NamesBody) -> dict[str, dict[str, Any]]:
     answer: dict[str, dict[str, Any]] = {}
     for kind, names in kinds:
         files = library.files(kind)
-        by_file = {one.card.file: one for one in index.find(kind).cards} if names else {}
         answer[kind] = {}
         for name in dict.fromkeys(names):
             found = find_network(library, files, name)
-            one = by_file.get(found.name) if found is not None else None
+            one = index.of_file(kind, found.name) if found is not None else None
             answer[kind][name] = None if one is None else {"id": one.card.id, "base": one.card.base}
     return answer
