@@ -1,7 +1,7 @@
 """The cards of a kind in memory, to be searched, sorted and handed out a piece at a time.
 
-What lies beside files is read whenever it has changed, which costs a look at each folder. Headers are slow to read:
-those that nobody has opened yet are read a while at a time (`read_on`), and are kept from one start to the next.
+A look at each folder tells which files have changed. Headers, and what lies beside files, are slow to read where there
+are thousands: what nobody has read yet is read a while at a time (`read_on`), and is kept from one start to the next.
 """
 
 import threading
@@ -23,7 +23,7 @@ from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 
 Order = Literal["name", "path", "created", "modified", "size", "used"]
-OPEN_SECONDS = 0.3  # for headers that nobody has read yet, in a question
+OPEN_SECONDS = 0.2  # for files that nobody has read yet, in a question
 FRESH_SECONDS = 3.0  # for which what was seen in the folders counts
 HIDDEN_SEARCH = 4  # characters that find what lies in a folder whose name begins with a dot, as in A1111
 RULES = "1"  # another one when headers are read differently, so that they are read again
@@ -66,13 +66,15 @@ class FoundCards:
 class _Shelf:
     """Attributes:
     listed: as the library lists them.
-    known: by path.
+    known: by path, as it was read at some time.
+    versions: by path, of the file and of what lies beside it, as they are now.
     there: what was seen in the folders, and `looked` when, by a clock that runs on.
     """
 
     listed: tuple[ModelFile, ...]
     files: tuple[tuple[ModelFile, Spot], ...]
     known: Mapping[str, Known]
+    versions: Mapping[str, tuple[str, str]]
     there: Mapping[str, Folder]
     entries: tuple[CardEntry, ...]
     unread: tuple[tuple[ModelFile, Spot], ...]
@@ -130,7 +132,7 @@ class CardIndex:
         return self.get(kind, id_of(name))
 
     def read_on(self, kind: CardKind, seconds: float) -> int:
-        """Read headers that were not read yet, for about so long. Answers how many are left."""
+        """Read files that were not read yet, for about so long. Answers how many are left."""
         self._shelf(kind)
         with self._reading:  # who comes second finds more of it done
             return len(self._read_more(kind, self._shelves[kind], seconds).unread)
@@ -163,40 +165,37 @@ class CardIndex:
         if before is not None and before.listed == now and before.there == there:
             return replace(before, looked=time.monotonic())
         known = dict(before.known) if before is not None else self._store.load(kind)
-        changed: dict[str, Known] = {}
+        versions = {}
         for file, spot in files:
-            path, folder = str(file.path), there[spot.folder]
-            one = known.get(path, Known())
-            if one.version not in ("", self._version(folder, file, spot)):
-                one = replace(one, version="")
-            beside = version_of(folder, spot.stem)
-            if one.beside_version != beside:
-                changed[path] = one = one.with_beside(beside, read_beside(spot, folder))
-            known[path] = one
-        self._store.save(kind, changed, known.keys() - {str(file.path) for file in now})
-        return _shelf_of(kind, now, files, known, there)
+            folder = there[spot.folder]
+            versions[str(file.path)] = self._version(folder, file, spot), version_of(folder, spot.stem)
+        self._store.save(kind, {}, known.keys() - versions.keys())
+        known = {path: known.get(path, Known()) for path in versions}
+        return _shelf_of(kind, now, files, known, versions, there)
 
     def _read_more(self, kind: CardKind, shelf: _Shelf, seconds: float) -> _Shelf:
-        """Read headers of a shelf for a while, without keeping others from asking meanwhile."""
+        """Read files of a shelf for a while, without keeping others from asking meanwhile."""
         end = time.monotonic() + seconds
         read: dict[str, Known] = {}
         for file, spot in shelf.unread:
             if read and time.monotonic() > end:
                 break
             path = str(file.path)
-            version = self._version(shelf.there[spot.folder], file, spot)
-            read[path] = shelf.known.get(path, Known()).with_header(version, header_facts(self.library, file))
+            one, (version, beside) = shelf.known[path], shelf.versions[path]
+            if one.beside_version != beside:
+                one = one.with_beside(beside, read_beside(spot, shelf.there[spot.folder]))
+            if one.version != version:
+                one = one.with_header(version, header_facts(self.library, file))
+            read[path] = one
         if not read:
             return shelf
         with self._lock:
             now = self._shelves.get(kind, shelf)
-            known = dict(now.known)
-            for path, one in read.items():
-                before = known.get(path, one)
-                known[path] = replace(before, version=one.version, alias=one.alias, base=one.base, header=one.header)
-            made = replace(_shelf_of(kind, now.listed, now.files, known, now.there), looked=now.looked)
+            known = {path: read.get(path, one) for path, one in now.known.items()}
+            made = _shelf_of(kind, now.listed, now.files, known, now.versions, now.there)
+            made = replace(made, looked=now.looked)
             self._shelves = MappingProxyType({**self._shelves, kind: made})
-        self._store.save(kind, {path: known[path] for path in read})
+        self._store.save(kind, read)
         return made
 
     def _version(self, folder: Folder, file: ModelFile, spot: Spot) -> str:
@@ -214,11 +213,13 @@ def _shelf_of(
     now: tuple[ModelFile, ...],
     files: tuple[tuple[ModelFile, Spot], ...],
     known: Mapping[str, Known],
+    versions: Mapping[str, tuple[str, str]],
     there: Mapping[str, Folder],
 ) -> _Shelf:
-    unread = tuple((file, spot) for file, spot in files if not known[str(file.path)].version)
+    read = {path: (one.version, one.beside_version) for path, one in known.items()}
+    unread = tuple((file, spot) for file, spot in files if read[str(file.path)] != versions[str(file.path)])
     entries = entries_of(kind, files, known, there)
-    return _Shelf(now, files, MappingProxyType(dict(known)), there, entries, unread, time.monotonic())
+    return _Shelf(now, files, MappingProxyType(dict(known)), versions, there, entries, unread, time.monotonic())
 
 
 def _is_meant(one: CardEntry, query: CardQuery, words: list[str]) -> bool:
