@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from webui.cards.block_strength import block_strengths
 from webui.cards.card_details import MAX_ENTRIES, MAX_VALUE, details_of
 from webui.cards.card_index import CardIndex, CardQuery
 from webui.cards.card_store import FILE
@@ -411,3 +412,21 @@ def test_a_file_is_looked_into_without_reading_a_tensor(library: ModelLibrary, f
     assert found.shapes[0].shape == (4, 768)
     assert found.training == (("Rank", "4"), ("Steps", "100"))
     assert json.loads(found.recipe) == {"a": [1]}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_the_strength_of_a_block_is_the_size_of_its_whole_changes(folder: Path, dtype: torch.dtype) -> None:
+    torch.manual_seed(2)
+    ups, downs = torch.randn(2, 20, 4).to(dtype), torch.randn(2, 4, 12).to(dtype)
+    tensors = {"lora_te_text_model_x.lora_up.weight": torch.ones(3, 2), "odd.lora_up.weight": torch.ones(3, 2)}
+    for number, stem in enumerate(("input_blocks_1_1_a", "output_blocks_3_1_b")):
+        tensors |= {
+            f"lora_unet_{stem}.lora_up.weight": ups[number].clone(),
+            f"lora_unet_{stem}.alpha": torch.tensor(2.0),
+        }
+        tensors[f"lora_unet_{stem}.lora_down.weight"] = downs[number].clone()
+    save_file(tensors, folder / "ink.safetensors")
+    found = block_strengths(folder / "ink.safetensors")
+    assert [(one.name, one.layers) for one in found] == [("IN01", 1), ("OUT03", 1)]
+    for one, up, down in zip(found, ups.float(), downs.float(), strict=True):
+        assert one.strength == pytest.approx((0.5 * up @ down).square().mean().sqrt().item(), rel=1e-4)

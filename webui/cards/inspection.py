@@ -110,7 +110,7 @@ def inspected(library: ModelLibrary, file: ModelFile) -> Inspection:
         len(header.tensors),
         sum(math.prod(one.shape) for one in header.tensors.values()),
         tuple(sorted(_parts(header, lambda name, info: info.dtype), key=lambda part: -part.bytes)),
-        tuple(sorted(_parts(header, lambda name, info: block_of(name)), key=lambda part: _place(part.name)))[
+        tuple(sorted(_parts(header, lambda name, info: block_of(name)), key=lambda part: place_of(part.name)))[
             :MOST_BLOCKS
         ],
         tuple(
@@ -138,7 +138,8 @@ def block_of(name: str) -> str:
     return "VAE" if any(part in name for part in _VAE) else "Other"
 
 
-def _place(block: str) -> tuple[int, str]:
+def place_of(block: str) -> tuple[int, str]:
+    """Sorts blocks in the order of the network."""
     order = ("Text", "IN", "DOWN", "M", "OUT", "UP", "VAE", "Other")
     return next(number for number, start in enumerate(order) if block.startswith(start)), block
 

@@ -18,6 +18,7 @@ from webui.api.body import drain, read_as
 from webui.api.page.sent_picture import sent_picture
 from webui.api.parts import Parts
 from webui.api.thumbs import small_picture
+from webui.cards.block_strength import block_strengths
 from webui.cards.card_details import details_of
 from webui.cards.card_index import CardIndex, CardQuery, Order, Uses
 from webui.cards.indexed_card import IndexedCard, TriggerWord
@@ -124,7 +125,9 @@ def _add_cards(router: APIRouter, index: CardIndex) -> None:
     @router.get("/{kind}/{card_id}/inside")
     def inside(kind: CardKind, card_id: str) -> dict[str, Any]:
         """What is in the file, by its header."""
-        return asdict(inspected(index.library, _card(index, kind, card_id).file))
+        file = _card(index, kind, card_id).file
+        strengths = block_strengths(index.library.safetensors(file)) if kind == "lora" else ()
+        return {**asdict(inspected(index.library, file)), "strengths": [asdict(one) for one in strengths]}
 
     @router.put("/{kind}/{card_id}/notes")
     async def write_notes(request: Request, kind: CardKind, card_id: str) -> JSONResponse:

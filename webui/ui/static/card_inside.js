@@ -26,10 +26,23 @@ function parts(found) {
     el("p", {}, [found.kind, t("{n} tensors with {numbers} numbers", { n: found.tensors, numbers })].filter(Boolean).join(" · ")),
     bars(t("Formats"), found.formats),
     bars(t("Blocks"), found.blocks),
+    found.strengths.length > 0 && strengths(found.strengths),
     found.training.length > 0 && table(t("Training"), found.training.map(([name, value]) => [t(name), value])),
     found.recipe && el("details", {}, el("summary", {}, t("Recipe")), el("pre", {}, found.recipe)),
     shapes(found),
   ].filter(Boolean);
+}
+
+// how strongly a LoRA acts in each block, beside the others
+function strengths(all) {
+  const most = Math.max(...all.map((one) => one.strength)) || 1;
+  const rows = all.map((one) => {
+    const bar = el("i", { class: "bar" });
+    bar.style.width = `${(100 * one.strength) / most}%`;
+    return el("tr", {}, el("th", { scope: "row" }, t(one.name)), el("td", { class: "number" }, `${Math.round((100 * one.strength) / most)} %`), el("td", { class: "bar-cell" }, bar), el("td", { class: "number" }, t("{n} layers", { n: one.layers })));
+  });
+  const title = t("Strength by block, beside the strongest");
+  return el("table", { class: "metadata parts", "aria-label": title }, el("caption", {}, title), el("tbody", {}, ...rows));
 }
 
 // a row for each part, with a bar for its share of the bytes
