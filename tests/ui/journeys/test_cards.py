@@ -11,9 +11,8 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 from safetensors.torch import save_file
 
-from tests.ui.driving import opened_page, served, type_prompt
-from tests.ui.fakes import FakeEngine
-from tests.ui.settings_page import preferences_in, settings_app
+from tests.ui.driving import eventually, generate, picture, type_prompt
+from tests.ui.library_house import LibraryHouse, library_house, opened
 from webui.library.files import ModelFile
 
 PROMPT = "#txt2img_prompt textarea"
@@ -22,43 +21,37 @@ PANEL = f"{DRAWER} .dock-panel"
 CHECKPOINT = "#setting_sd_model_checkpoint input"
 
 
-class RealFiles(FakeEngine):
-    """The engine over files of which some LoRAs are there."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder / "outputs")
-        self.loras = folder / "models" / "Lora"
-        self.loras.mkdir(parents=True)
-        (folder / "outputs").mkdir(exist_ok=True)
-        self.library.models_dir = folder / "models"
-        self.library.safetensors = lambda file: file.path  # type: ignore[method-assign]
-
-    def add(self, name: str, metadata: dict[str, str], **beside: Any) -> None:
-        """A LoRA, and JSON files beside it by their ending."""
-        path = self.loras / f"{name}.safetensors"
-        tensors = {"lora_unet_input_blocks_1_1_x.lora_down.weight": torch.zeros(4, 8)}
-        save_file(tensors, path, metadata)
-        for ending, table in beside.items():
-            path.with_name(f"{name}.{ending.replace('_', '.')}").write_text(json.dumps(table), encoding="utf-8")
-        self.library.named.append(ModelFile(path, "lora", path.name))
+def add(house: LibraryHouse, folder: Path, name: str, metadata: dict[str, str], **beside: Any) -> None:
+    """A LoRA, and JSON files beside it by their ending."""
+    path = folder / "models" / "Lora" / f"{name}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({"lora_unet_input_blocks_1_1_x.lora_down.weight": torch.zeros(4, 8)}, path, metadata)
+    for ending, table in beside.items():
+        path.with_name(f"{name}.{ending.replace('_', '.')}").write_text(json.dumps(table), encoding="utf-8")
+    house.engine.library.named.append(ModelFile(path, "lora", path.name))
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    folder = tmp_path_factory.mktemp("cards")
-    engine = RealFiles(folder)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cards")
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, folder: Path) -> Iterator[Page]:
     site = {
         "trainedWords": ["wet brush, splash"],
         "baseModel": "SD 1.5",
         "model": {"name": "Ink wash", "tags": ["asia"]},
     }
-    engine.add("wash", {}, civitai_info=site, json={"preferred weight": 0.6, "rating": 5})
-    engine.add("grand", {"ss_base_model_version": "sdxl_base_v1-0", "ss_network_dim": "4"})
-    app = settings_app(engine, preferences_in(folder), folder, is_local=True)
-    with served(app) as address, opened_page(browser, address) as opened:
-        expect(opened.locator(f"{DRAWER} .drawer-button")).to_be_visible()
-        yield opened
-    engine.close()
+    with library_house(folder) as house:
+        library = house.engine.library
+        library.models_dir = folder / "models"
+        library.safetensors = lambda file: file.path  # type: ignore[method-assign]
+        add(house, folder, "wash", {}, civitai_info=site, json={"preferred weight": 0.6, "rating": 5})
+        add(house, folder, "grand", {"ss_base_model_version": "sdxl_base_v1-0", "ss_network_dim": "4"})
+        with opened(browser, house, tab="txt2img") as shown:
+            expect(shown.locator(f"{DRAWER} .drawer-button")).to_be_visible()
+            yield shown
 
 
 def card(page: Page, name: str) -> Any:
@@ -104,6 +97,23 @@ def test_i_look_into_a_file(page: Page) -> None:
     expect(dialog.get_by_role("table", name="Blocks").get_by_role("rowheader")).to_have_text("IN01")
     expect(dialog.get_by_role("table", name="Training")).to_contain_text("Rank")
     page.keyboard.press("Escape")
+
+
+def test_a_picture_of_the_library_becomes_the_preview_of_the_card(page: Page, folder: Path) -> None:
+    generate(page, "a boat <lora:wash:1>")
+    picture(page)
+    open_drawer(page, "LoRA")
+    page.locator(PANEL).get_by_label("Order").select_option("used")
+    expect(page.locator(f"{PANEL} .card b").first).to_have_text("wash")
+    card(page, "wash").hover()
+    page.get_by_role("button", name="About wash").click()
+    dialog = page.get_by_role("dialog", name="wash")
+    dialog.get_by_role("button", name="Choose a picture of the Library").click()
+    expect(dialog.get_by_text("The newest pictures that were made with it.")).to_be_visible()
+    dialog.locator(".card-pictures button").first.click()
+    eventually(page, (folder / "models" / "Lora" / "wash.preview.png").is_file)
+    expect(card(page, "wash").locator("img")).to_be_visible()
+    assert json.loads((folder / "models" / "Lora" / "wash.json").read_text("utf-8"))["rating"] == 5
 
 
 def test_a_checkpoint_brings_its_settings_and_what_i_set_by_hand_stays(page: Page) -> None:

@@ -4,6 +4,7 @@
 import { blankPicture } from "./blank_picture.js";
 import { say } from "./bus.js";
 import { inside } from "./card_inside.js";
+import { libraryPictures } from "./card_pictures.js";
 import { settingsOfCheckpoint } from "./card_settings.js";
 import { bytesInWords } from "./file_size.js";
 import { el, openDialog, t } from "./kit.js";
@@ -33,7 +34,7 @@ function fill(body, details, about) {
     : blankPicture(details.name, details.base ?? "", "card-picture card-blank");
   const status = el("p", { class: "card-status", role: "status" });
   body.replaceChildren(
-    el("div", { class: "card-side" }, picture, facts(details), previewButton(details, status, about)),
+    el("div", { class: "card-side" }, picture, facts(details), ...previewButtons(details, status, about)),
     el("div", { class: "card-main" },
       ...words(details), told(details), details.kind === "checkpoint" && settingsOfCheckpoint(details), notes(details, status, about), status, inside(addressOf(details)), metadata(details)),
   );
@@ -107,15 +108,15 @@ function area(label, value, lines = 2) {
   return el("label", {}, el("span", {}, label), box);
 }
 
-function previewButton(details, status, about) {
-  const picture = pictureInView();
-  const button = el("button", { type: "button", class: "quiet", disabled: !picture || !details.writable }, t("Use the current picture as preview"));
-  button.addEventListener("click", () => doing(status, button, t("This is its preview now."), async () => {
+function previewButtons(details, status, about) {
+  const shown = pictureInView();
+  const take = (picture) => doing(status, button, t("This is its preview now."), async () => {
     await ask(`${addressOf(details)}/preview`, { method: "POST", body: await asForm(picture) });
     about.changed();
     about.close();
-  }));
-  return button;
+  });
+  const button = el("button", { type: "button", class: "quiet", disabled: !shown || !details.writable, onclick: () => take(shown) }, t("Use the current picture as preview"));
+  return [button, details.writable && details.kind !== "vae" && libraryPictures(details, take)].filter(Boolean);
 }
 
 function metadata(details) {
