@@ -358,6 +358,9 @@ def test_a_damaged_index_is_made_anew(library: ModelLibrary, damage: bytes) -> N
 def test_many_new_files_are_listed_at_once_and_read_a_while_at_a_time(
     library: ModelLibrary, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("webui.cards.card_index.MANY", 3)
+    assert CardIndex(library).find("lora").unread == 3
+    monkeypatch.undo()
     monkeypatch.setattr("webui.cards.card_index.OPEN_SECONDS", 0.0)
     index = CardIndex(library)
     found = index.find("lora")

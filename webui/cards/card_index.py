@@ -24,6 +24,7 @@ from webui.library.library import ModelLibrary
 
 Order = Literal["name", "path", "created", "modified", "size", "used"]
 OPEN_SECONDS = 0.2  # for files that nobody has read yet, in a question
+MANY = 300  # files that nobody has read yet, from which on a question does not wait for any of them
 FRESH_SECONDS = 3.0  # for which what was seen in the folders counts
 HIDDEN_SEARCH = 4  # characters that find what lies in a folder whose name begins with a dot, as in A1111
 RULES = "1"  # another one when headers are read differently, so that they are read again
@@ -153,7 +154,7 @@ class CardIndex:
                 return shelf
             made = self._looked_at(kind, files, shelf)
             self._shelves = MappingProxyType({**self._shelves, kind: made})
-        if made.unread:
+        if made.unread and len(made.unread) < MANY:
             with self._reading:
                 made = self._read_more(kind, made, OPEN_SECONDS)
         return made
