@@ -16,7 +16,20 @@ if not __package__:  # started as a script: Python has put this folder where the
 from benchmarks import report, startup  # needs the line above
 from benchmarks.children import ChildFailed, measure
 
-PARTS = ("startup", "loading", "loop", "networks", "control", "memory", "step", "polling", "library", "page", "sheet")
+PARTS = (
+    "startup",
+    "loading",
+    "loop",
+    "networks",
+    "control",
+    "memory",
+    "step",
+    "polling",
+    "library",
+    "page",
+    "sheet",
+    "cards",
+)
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -64,6 +77,10 @@ def _rows(part: str, cache: Path, files: dict[str, str]) -> Iterator[report.Row]
         from benchmarks import sheet
 
         yield from sheet.rows()
+    elif part == "cards":
+        from benchmarks import cards
+
+        yield from cards.rows()
     elif part == "loading":
         from benchmarks import loading
 

@@ -22,7 +22,7 @@ ROOMS = {  # a library, and the only rooms that may import it
     "tokenizers": {"prompt"},
     "piexif": {"output"},
     "spandrel": {"weights"},
-    "sqlite3": {"database", "jobs", "gallery"},
+    "sqlite3": {"database", "jobs", "gallery", "cards"},
 }
 # what these are given is copied, or reachable through them alone
 FREEZING = {"MappingProxyType", "tuple", "frozenset", "bytes", "words"}

@@ -18,12 +18,14 @@ from webui.extension_api import (
 )
 from webui.extension_api.tensors import Embedding, LoadedModel, ModelCall, reported_step
 
-from .block_weights import BlockWeightError, BlockWeights, element_presets_of, presets_of, read_block_weights
+from .block_weights import BlockWeightError, BlockWeights, block_of, read_block_weights
 from .hypernetwork import Hypernetwork, HypernetworkPatch, fits, read_hypernetwork
-from .layers import layers_of
+from .layers import block_names, layers_of
 from .network import read_network
 from .options import LoraOptions
+from .overlap import Spot, told_of_overlaps
 from .patch import Misfit, NetworkPatch, Wanted, look
+from .preset_files import block_presets, element_presets
 from .tags import ALWAYS, KINDS, HypernetworkTag, LoraTag, read_tags
 
 
@@ -81,6 +83,11 @@ class Member:
             return None
         patches: list[NetworkPatch | HypernetworkPatch] = []
         fitting = self._fitting(model)
+        if len(fitting) > 1:
+            names = block_names(model)
+            spots = {place: Spot(id(layer), block_of(names[id(layer)])) for place, layer in layers_of(model).items()}
+            for told in told_of_overlaps([one.wanted for one in fitting], spots):
+                self._tell(told)
         if fitting:
             patch = NetworkPatch(model, [one.wanted for one in fitting], tuple(one.identity for one in fitting))
             patches.append(patch)
@@ -101,7 +108,7 @@ class Member:
         """Nothing is added; networks that act only at some steps come and go here."""
         for patch in self._timed:
             sampler = _sampler_of(self._job.request, hires=call.step.hires)
-            patch.at_step(reported_step(sampler, call), call.step.total)
+            patch.at_step(reported_step(sampler, call), call.step.total, hires=call.step.hires)
 
     @hookimpl
     def image_fields(self) -> Mapping[str, str] | None:
@@ -140,20 +147,21 @@ class Member:
             return None
         for told in network.told:
             self._tell(told)
-        blocks, window = self._blocks(tag), tag.window if self._options.active else ALWAYS
-        wanted = Wanted(network, tag.text_strength, tag.unet_strength, tag.ranks, blocks, window)
+        blocks = self._blocks(tag)
+        windows = (tag.window, tag.hires_window) if self._options.active else (ALWAYS, None)
+        wanted = Wanted(network, tag.text_strength, tag.unet_strength, tag.ranks, blocks, *windows)
         strengths = (tag.text_strength, tag.unet_strength, tag.ranks, blocks.key() if blocks else None)
         return Found(tag, wanted, (_file(path), *strengths))
 
     def _blocks(self, tag: LoraTag) -> BlockWeights | None:
         """The block weights of a tag; None without. What cannot be understood is told, and counts as 1."""
         if not self._options.active:
-            if tag.blocks or tag.elements or tag.window != ALWAYS:
+            if tag.blocks or tag.elements or tag.is_timed:
                 self._tell(f"<lora:{tag.name}>: block weights are switched off by the request, so it acts as a whole")
             return None
         if not tag.blocks and not tag.elements:
             return None
-        presets, elements = presets_of(self._options.presets), element_presets_of(self._options.elements)
+        presets, elements = block_presets(self._options), element_presets(self._options)
         try:
             return read_block_weights(tag.blocks, tag.elements, presets, elements)
         except BlockWeightError as error:

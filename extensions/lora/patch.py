@@ -35,6 +35,7 @@ class Wanted:
         ranks: use only the first ranks of a LoRA; None: all.
         blocks: further factors, by block; None: 1 for all.
         window: the steps at which it acts in the UNet. In the text encoder it always does.
+        hires_window: the same of the second pass of hires fix; None: `window`.
     """
 
     network: Network
@@ -43,6 +44,17 @@ class Wanted:
     ranks: int | None = None
     blocks: BlockWeights | None = None
     window: Window = ALWAYS
+    hires_window: Window | None = None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it acts only at some steps."""
+        return self.window != ALWAYS or self.hires_window not in (None, ALWAYS)
+
+    def acts(self, reported: int, total: int, *, hires: bool) -> bool:
+        """Whether it acts in the UNet at a call; arguments as `Window.holds` takes them."""
+        window = self.hires_window if hires and self.hires_window is not None else self.window
+        return window.holds(reported, total)
 
     def strength(self, place: Place) -> float:
         return self.unet_strength if place.component == "unet" else self.text_strength
@@ -116,7 +128,7 @@ class NetworkPatch(AbstractContextManager[None]):
     def __init__(self, model: LoadedModel, wanted: Sequence[Wanted], key: Hashable) -> None:
         self._model = model
         self._wanted = tuple(wanted)
-        self.is_timed = any(one.window != ALWAYS for one in wanted)
+        self.is_timed = any(one.is_timed for one in wanted)
         self.key = None if self.is_timed else key
         self._acting = (True,) * len(self._wanted)
         self._entered = False
@@ -127,14 +139,15 @@ class NetworkPatch(AbstractContextManager[None]):
         self._apply()
         self._entered = True
 
-    def at_step(self, reported: int, total: int) -> None:
+    def at_step(self, reported: int, total: int, *, hires: bool = False) -> None:
         """Before a call of the UNet: let those networks act whose window is open.
 
         Args:
             reported: the step that A1111's sampler would have reported.
             total: steps of the run.
+            hires: whether it is the second pass of hires fix.
         """
-        acting = tuple(one.window.holds(reported, total) for one in self._wanted)
+        acting = tuple(one.acts(reported, total, hires=hires) for one in self._wanted)
         if self._entered and acting != self._acting:
             self._restore()
             self._acting = acting

@@ -1,6 +1,7 @@
 """What the tags in a prompt ask for: `<lora:name:te:unet:dyn>` and `<hypernet:name:strength>`. Texts only.
 
-LoRA Block Weight's words are read too: `lbw=`, `lbwe=`, `start=`, `stop=`, `step=`.
+LoRA Block Weight's words are read too: `lbw=`, `lbwe=`, `start=`, `stop=`, `step=`; and `hrstart=`, `hrstop=`,
+`hrstep=`, which count in their place in the second pass of hires fix.
 """
 
 import math
@@ -12,7 +13,7 @@ from webui.extension_api import NetworkTag
 LORA_KINDS = ("lora", "lyco")
 HYPERNETWORK_KIND = "hypernet"
 KINDS = (*LORA_KINDS, HYPERNETWORK_KIND)
-_NAMED = ("te", "unet", "dyn", "lbw", "w", "lbwe", "start", "stop", "step")
+_NAMED = ("te", "unet", "dyn", "lbw", "w", "lbwe", "start", "stop", "step", "hrstart", "hrstop", "hrstep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ ALWAYS = Window()
 class LoraTag:
     """`<lora:name:text_strength:unet_strength:ranks>`; `ranks` is None where all are used.
 
-    `blocks` (`lbw=`) and `elements` (`lbwe=`) are block weights as they were written, "" without.
+    `blocks` (`lbw=`) and `elements` (`lbwe=`) are block weights as they were written, "" without. `hires_window` counts
+    in the second pass of hires fix; None: `window` does.
     """
 
     name: str
@@ -54,6 +56,12 @@ class LoraTag:
     blocks: str = ""
     elements: str = ""
     window: Window = ALWAYS
+    hires_window: Window | None = None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it acts only at some steps."""
+        return self.window != ALWAYS or self.hires_window not in (None, ALWAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,7 @@ def _lora(tag: NetworkTag) -> LoraTag:
         tag.named.get("lbw") or tag.named.get("w") or "",
         tag.named.get("lbwe") or "",
         _window(tag),
+        _window(tag, "hr") if any(tag.named.get(f"hr{word}") for word in ("start", "stop", "step")) else None,
     )
 
 
@@ -123,13 +132,13 @@ def _unknown(tag: NetworkTag) -> list[str]:
     return [f"{_shown(tag)}: {name}= means nothing and was left out" for name in tag.named if name not in known]
 
 
-def _window(tag: NetworkTag) -> Window:
-    """`start=`, `stop=`, or both as `step=4-12`, which counts before the others."""
-    start, stop = tag.named.get("start"), tag.named.get("stop")
-    if tag.named.get("step"):
-        start, dash, stop = tag.named["step"].partition("-")
+def _window(tag: NetworkTag, prefix: str = "") -> Window:
+    """`start=`, `stop=`, or both as `step=4-12`, which counts before the others; `prefix` stands before these words."""
+    start, stop, step = (tag.named.get(f"{prefix}{word}") for word in ("start", "stop", "step"))
+    if step:
+        start, dash, stop = step.partition("-")
         if not dash:
-            raise _TagError(f"step must be two numbers, for example step=4-12, not {tag.named['step']!r}")
+            raise _TagError(f"{prefix}step must be two numbers, for example {prefix}step=4-12, not {step!r}")
     return Window(_number(start, "step") if start else None, _number(stop, "step") if stop else None)
 
 

@@ -216,3 +216,19 @@ def test_a_dropped_picture_tells_its_parameters(routes: Routes) -> None:
 def test_the_routes_are_there_without_the_api() -> None:
     api = Api()
     assert api.get(f"{PAGE}/networks").json()["total"] == 1
+
+
+def test_a_file_is_looked_into_and_new_files_are_read_a_while_at_a_time(routes: Routes) -> None:
+    ink, oil = routes.get("networks", checkpoint="nothing.safetensors").json()["cards"]
+    told = routes.get(f"networks/lora/{ink['id']}/inside").json()
+    assert (told["kind"], told["tensors"], told["numbers"], told["strengths"]) == ("SD1", 1, 1, [])
+    assert told["blocks"] == [{"name": "Other", "tensors": 1, "numbers": 1, "bytes": 4}]
+    assert routes.send("POST", "networks/read/lora", {}).json() == {"unread": 0}
+    assert routes.send("POST", "networks/read/nothing", {}).status_code == 422
+    (routes.loras / "ink.safetensors").write_bytes(b"no model")
+    damaged = routes.get(f"networks/lora/{ink['id']}/inside")
+    assert damaged.status_code >= 400
+    assert "ink.safetensors" in damaged.text
+    (routes.loras / "ink.metadata.json").write_text(json.dumps({"trainedWords": ["brush"]}), "utf-8")
+    routes.send("POST", "networks/refresh", {})
+    assert oil["words"] == []

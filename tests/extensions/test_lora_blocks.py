@@ -1,5 +1,7 @@
 """Block weights of LoRA tags: which layer lies in which block, what presets and elements mean, what they change."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -13,10 +15,16 @@ from extensions.lora.block_weights import (
     presets_of,
     read_block_weights,
 )
+from extensions.lora.keys import Place
 from extensions.lora.layers import block_names
+from extensions.lora.low_rank_kinds import LowRank
 from extensions.lora.member import Member
+from extensions.lora.network import Change, Network
 from extensions.lora.options import BLOCK_PRESETS, ELEMENT_PRESETS, LoraOptions
-from extensions.lora.tags import Window
+from extensions.lora.overlap import Spot, overlaps, told_of_overlaps
+from extensions.lora.patch import Wanted
+from extensions.lora.preset_files import block_presets, element_presets
+from extensions.lora.tags import Window, read_tags
 from tests.library.small import small_checkpoint
 from tests.narrowing import untyped
 from webui.domain.request import GenerationRequest
@@ -30,6 +38,7 @@ from webui.weights.model import LoadedModel
 CPU = torch.device("cpu")
 PRESETS, ELEMENTS = presets_of(BLOCK_PRESETS), element_presets_of(ELEMENT_PRESETS)
 IN1 = "diffusion_model_input_blocks_1_1_transformer_blocks_0_attn1_to_q"
+IN1_NOW = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.weight"
 TEXT = "transformer_text_model_encoder_layers_0_mlp_fc1"
 
 
@@ -181,3 +190,69 @@ def test_a_network_comes_and_goes_in_the_unet_alone(library: ModelLibrary, model
 
 def test_a_window_without_ends_is_always_open() -> None:
     assert all(Window().holds(step, 20) for step in range(20))
+
+
+def test_the_second_pass_may_have_a_window_of_its_own(library: ModelLibrary, model: LoadedModel) -> None:
+    (tag,) = read_tags(extra_networks("<lora:ink:1:stop=2:hrstep=1-3>")[1]).loras
+    assert (tag.window, tag.hires_window) == (Window(stop=2), Window(1, 3))
+    joined = Joined(library, "<lora:ink:1:hrstop=1>")
+    patch = joined.member.patch_model(model)
+    assert patch is not None
+    before = {name: tensor.clone() for name, tensor in state(model).items()}
+    [timed] = joined.member._timed
+    with patch:
+        acts = []
+        for hires in (False, True):
+            timed.at_step(3, 6, hires=hires)
+            acts.append(not torch.equal(state(model)[IN1_NOW], before[IN1_NOW]))
+        assert acts == [True, False]
+    assert "hrstep must be two numbers" in Joined(library, "<lora:ink:1:hrstep=4>").notices[0]
+
+
+def test_presets_in_files_of_the_user_come_before_the_usual_ones(tmp_path: Path) -> None:
+    (tmp_path / "lbwpresets.txt").write_bytes(
+        b"\xef\xbb\xbfMINE:" + b",".join([b"0.5"] * 12) + b"\r\nALL:" + b",".join([b"2"] * 17)
+    )
+    (tmp_path / "elempresets.txt").write_text("DEEP:IN05-OUT05:attn:0.5\n\nX:BASE::0", encoding="utf-8")
+    presets = block_presets(LoraOptions(), tmp_path)
+    assert (presets["MINE"][:3], presets["ALL"][:1], presets["NONE"][:1]) == ("0.5", "2", "0")
+    asked = LoraOptions(presets="ALL:" + ",".join(["3"] * 12))
+    assert block_presets(asked, tmp_path)["ALL"][:1] == "3"
+    assert {"DEEP", "X", "ATTNDEEPON"} <= element_presets(LoraOptions(), tmp_path).keys()
+    assert block_presets(LoraOptions(), tmp_path / "none").keys() == PRESETS.keys()
+
+
+def low_rank(up: Tensor, down: Tensor, *, name: str, scale: float = 1.0, **more: float) -> Wanted:
+    place = Place("unet", "x")
+    change = Change(LowRank(up, down), scale)
+    strengths = {"text_strength": 1.0, "unet_strength": 1.0, **more}
+    return Wanted(Network(name, {place: change}), strengths["text_strength"], strengths["unet_strength"])
+
+
+def test_the_cosine_of_two_networks_is_that_of_their_whole_changes() -> None:
+    torch.manual_seed(1)
+    spots = {Place("unet", "x"): Spot(1, "IN04")}
+    for rank in (1, 3, 8):
+        first = low_rank(torch.randn(10, rank), torch.randn(rank, 6), name="a", scale=0.3)
+        second = low_rank(torch.randn(10, 4), torch.randn(4, 6), name="b", scale=2.0, unet_strength=-0.5)
+        whole = [
+            untyped(one.network.changes[Place("unet", "x")].adapter).delta(torch.zeros(10, 6)).flatten()
+            for one in (first, second)
+        ]
+        expected = -torch.nn.functional.cosine_similarity(whole[0], whole[1], 0).item()
+        assert overlaps(first, second, spots)["IN04"] == pytest.approx(expected, abs=1e-5)
+    same = low_rank(torch.ones(10, 1), torch.ones(1, 6), name="c")
+    assert told_of_overlaps([same, same], spots) == []  # one network named twice
+    twin = low_rank(torch.ones(10, 1), torch.ones(1, 6), name="d", unet_strength=-0.2)
+    assert told_of_overlaps([same, twin], spots)[0].startswith("c and d pull the same layers against each other")
+    assert overlaps(same, low_rank(torch.zeros(10, 1), torch.ones(1, 6), name="e"), spots) == {}
+
+
+def test_two_networks_that_do_the_same_are_told(library: ModelLibrary, model: LoadedModel) -> None:
+    folder = library.models_dir / "Lora"
+    (folder / "copy.safetensors").write_bytes((folder / "ink.safetensors").read_bytes())
+    library.refresh()
+    joined = Joined(library, "<lora:ink:0.5><lora:copy:0.7>")
+    assert joined.member.patch_model(model) is not None
+    (told,) = joined.notices
+    assert told.startswith("ink and copy pull the same layers in the same direction (cosine IN01 1.00")

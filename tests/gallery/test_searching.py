@@ -278,3 +278,14 @@ def test_an_index_of_a_newer_version_is_refused_and_a_damaged_one_moved_aside(tm
     assert gallery.index.moved_aside is not None
     assert [row.name for row in scanned(gallery).search.page(Query()).rows] == ["a.png"]
     gallery.close()
+
+
+def test_when_checkpoints_and_loras_were_used_last_is_the_date_of_their_newest_picture(gallery: Gallery) -> None:
+    rows = plain_rows(gallery)
+    for kind, names_of in (("checkpoint", lambda row: {row["checkpoint"]}), ("lora", lambda row: row["lora"])):
+        newest: dict[str, float] = {}
+        for row in rows:
+            for name in names_of(row):
+                newest[name] = max(newest.get(name, 0.0), row["created"])
+        assert dict(gallery.last_uses.of(kind)) == {name: at for name, at in newest.items() if name}
+    assert gallery.last_uses.of("vae") == {}

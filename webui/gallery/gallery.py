@@ -9,6 +9,7 @@ from pathlib import Path
 from webui.domain.errors import BadRequestError, WebuiError
 from webui.gallery.filing import file_picture, note_gone
 from webui.gallery.index_file import IndexFile
+from webui.gallery.last_uses import LastUses
 from webui.gallery.lineage import Lineage, lineage_of
 from webui.gallery.marks import Marks
 from webui.gallery.picture_facts import Origin
@@ -30,7 +31,7 @@ class Gallery:
     """Every picture that was ever saved. Thread-safe.
 
     Attributes:
-        search: reads; `marks`, `trash`, `roots` and `scanner` change.
+        search: reads, as `last_uses` does; `marks`, `trash`, `roots` and `scanner` change.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Gallery:
         self.index = IndexFile(data_dir / FILE)
         self.roots = Roots(self.index, outputs_dir)
         self.search = Search(self.index)
+        self.last_uses = LastUses(self.index)
         self.marks = Marks(self.index)
         self.trash = Trash(self.index, clock)
         self.thumbnails = Thumbnails(data_dir / "cache" / THUMBNAILS)

@@ -26,6 +26,14 @@ _WORDS = (  # how the words in headers begin, and what they mean; the longer one
     ("sd_v2", "SD2"),
 )
 _WIDTHS: Mapping[int, str] = MappingProxyType({768: "SD1", 1024: "SD2", 2048: "SDXL"})  # channels of the text
+_FAMILIES = (  # how words of people and download sites begin, in small letters, and the family that they mean
+    ("sd 1", "SD1"), ("sd1", "SD1"), ("sd_1", "SD1"), ("sd_v1", "SD1"), ("stable-diffusion-v1", "SD1"),
+    ("stable diffusion 1", "SD1"), ("sd 2", "SD2"), ("sd2", "SD2"), ("sd_2", "SD2"), ("sd_v2", "SD2"),
+    ("stable-diffusion-v2", "SD2"), ("stable diffusion 2", "SD2"), ("sdxl", "SDXL"), ("sd xl", "SDXL"),
+    ("stable-diffusion-xl", "SDXL"), ("stable diffusion xl", "SDXL"), ("pony", "SDXL"), ("illustrious", "SDXL"),
+    ("noobai", "SDXL"), ("animagine", "SDXL"),
+)  # fmt: skip
+_NO_WORDS = ("", "unknown", "other")
 _CROSS = ("attn2_to_k", "attn2.to_k")
 _DOWN = ("lora_down", "lora_A", "lora.down")
 
@@ -49,6 +57,24 @@ def word_of(metadata: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]) 
         if len(shape) >= 2 and any(part in name for part in _CROSS) and any(part in name for part in _DOWN):
             return _WIDTHS.get(shape[1], UNKNOWN)
     return UNKNOWN
+
+
+def family_of_word(word: str) -> str:
+    """The family of checkpoints that a word for a base model means (`Pony` -> `SDXL`); "" where it means none. A word
+    that is not known is a family of its own, which fits no other.
+    """
+    plain = word.strip().casefold()
+    if plain in _NO_WORDS:
+        return UNKNOWN
+    return next((family for start, family in _FAMILIES if plain.startswith(start)), word.strip()[:LONGEST])
+
+
+def base_in(library: ModelLibrary, file: ModelFile, header: Header) -> str:
+    """The word of a network whose header was read already; both it and the network's alias are remembered."""
+    word = word_of(header.metadata, header.shapes)
+    library.remember(file, FACT, word)
+    _remember_alias(library, file, header)
+    return word[:LONGEST]
 
 
 def _found(library: ModelLibrary, file: ModelFile) -> str:

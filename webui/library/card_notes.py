@@ -45,9 +45,13 @@ class Notes:
 def read_notes(file: ModelFile) -> Notes:
     """The notes beside a file; empty ones where there are none, or where another program keeps something else there."""
     try:
-        table = read_json_object(_place(file), MAX_BYTES)
+        return notes_in(read_json_object(_place(file), MAX_BYTES))
     except (OSError, UnusableFileError):
         return Notes()
+
+
+def notes_in(table: dict[str, Any]) -> Notes:
+    """What a JSON object with A1111's keys says; what it does not say is empty."""
     return Notes(
         description=_text(table, "description"),
         notes=_text(table, "notes"),

@@ -18,6 +18,9 @@ from webui.library.pictures import is_picture
 
 CardKind = Literal["checkpoint", "embedding", "lora", "hypernetwork", "vae"]
 PREVIEWS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+PICTURES = (  # how the name of a card's picture ends behind the file's stem; the first that is there counts
+    *(f"{middle}{suffix}" for middle in (".preview", "") for suffix in PREVIEWS), ".thumb.jpg", ".thumb.png",
+)  # fmt: skip
 MAX_TEXT = 64 * 1024  # bytes of a description or of notes
 SHOWN = 500  # characters of a description
 
@@ -48,12 +51,17 @@ class Card:
     @property
     def id(self) -> str:
         """16 hex digits that stand for the file in addresses, so that these hold no paths."""
-        return hashlib.sha256(self.file.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return id_of(self.file)
 
     @property
     def folder(self) -> str:
         """The folder inside the kind's folder, with `/`; "" for the uppermost."""
         return self.file.rpartition("/")[0]
+
+
+def id_of(file: str) -> str:
+    """The id of the card of a file, by its path inside its folder."""
+    return hashlib.sha256(file.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def cards(library: ModelLibrary, kind: CardKind, *, opens: bool = True) -> tuple[Card, ...]:
@@ -102,17 +110,24 @@ def _card(
     if not description and calls_itself:
         description = file.stem
     base = "" if notes.base == "Unknown" else notes.base
-    tag = {"lora": file.stem if set(":<>") & set(name) else name, "hypernetwork": name}.get(kind, "")
+    tag = tag_of(kind, file, name)
+    text = text_of(kind, tag, name, notes.weight, notes.activation)
     return Card(
-        kind, name, file.name, _text(kind, tag, name, notes), description[:SHOWN], _preview(file, there),
+        kind, name, file.name, text, description[:SHOWN], _preview(file, there),
         notes.negative if kind == "lora" else "", base, tag, notes.weight,
     )  # fmt: skip
 
 
-def _text(kind: CardKind, tag: str, name: str, notes: Notes) -> str:
+def tag_of(kind: CardKind, file: ModelFile, name: str) -> str:
+    """The name that a tag in a prompt calls a file by; "" where no tag does."""
+    return {"lora": file.stem if set(":<>") & set(name) else name, "hypernetwork": name}.get(kind, "")
+
+
+def text_of(kind: CardKind, tag: str, name: str, weight: float, activation: str) -> str:
+    """What a click on a card puts into the prompt. A weight of 0 means the usual one."""
     match kind:
         case "lora":
-            return f"<lora:{tag}:{notes.weight or 1:g}>{f' {notes.activation}' if notes.activation else ''}"
+            return f"<lora:{tag}:{weight or 1:g}>{f' {activation}' if activation else ''}"
         case "hypernetwork":
             return f"<hypernet:{tag}:1>"
         case "embedding":
@@ -122,7 +137,7 @@ def _text(kind: CardKind, tag: str, name: str, notes: Notes) -> str:
 
 def _preview(file: ModelFile, there: frozenset[str]) -> Path | None:
     """The picture that somebody chose (`.preview`) comes before one that lies there by the file's own name."""
-    candidates = [f"{file.stem}{middle}{suffix}" for middle in (".preview", "") for suffix in PREVIEWS]
+    candidates = [f"{file.stem}{ending}" for ending in PICTURES]
     found = next((name for name in candidates if name in there), None)
     if found is not None:
         return file.path.parent / found

@@ -16,6 +16,7 @@ from webui.library.json_object import keep_aside, read_json_object
 from webui.library.unfinished import write_atomically
 
 MOST = 200  # presets
+LONGEST_PREFIX = 4_000  # characters
 LARGEST = 64 * 1024  # characters of the values of one, as JSON
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class Preset(BaseModel):
     """Attributes:
     checkpoint: its values are set when this one is chosen; "" where they are set by hand only.
     fields: values by the name of a field of the form.
+    prefix: what then comes to stand at the beginning of the prompt.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +34,7 @@ class Preset(BaseModel):
     name: str = Field(min_length=1, max_length=80)
     checkpoint: str = Field("", max_length=500)
     fields: dict[str, JsonValue] = Field(default_factory=dict)
+    prefix: str = Field("", max_length=LONGEST_PREFIX)
 
     @field_validator("name")
     @classmethod

@@ -40,8 +40,12 @@ def draw(engine: "Engine") -> gr.HTML:
     return browser
 
 
-def connect(browser: gr.HTML, engine: "Engine", checkpoint: Component) -> None:
-    """Let "Use it" choose a checkpoint, also one that was just made; it is remembered at once."""
+def connect(browser: gr.HTML, engine: "Engine", checkpoint: Component) -> Any:
+    """Let "Use it" choose a checkpoint, also one that was just made; it is remembered at once.
+
+    Returns:
+        The event after which it is chosen.
+    """
 
     def use(value: Any) -> Any:
         library = engine.library
@@ -54,7 +58,7 @@ def connect(browser: gr.HTML, engine: "Engine", checkpoint: Component) -> None:
         return gr.update(choices=choices, value=wanted)
 
     chosen: Any = browser
-    bind(chosen.use, use, [browser], [checkpoint])
+    return bind(chosen.use, use, [browser], [checkpoint])
 
 
 def heavy_actions(engine: "Engine") -> Iterator[tuple[ExtensionInfo, ActionInfo]]:

@@ -2,6 +2,7 @@
 the user changes the size.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from webui.engine.engine import Engine
 
 Number = int | float
+CHOSEN = "(name, trained) => { window.webui.presets?.chosen(name, trained); return []; }"
 
 
 def starting(engine: "Engine") -> tuple[GenerationRequest, str]:
@@ -31,11 +33,12 @@ def draw() -> gr.Textbox:
     return gr.Textbox("512x512", visible="hidden", elem_id="trained_size")
 
 
-def connect(pen: Pen, engine: "Engine", trained: gr.Textbox) -> None:
+def connect(pen: Pen, engine: "Engine", trained: gr.Textbox, chosen: Sequence[Any] = ()) -> None:
     """Choosing another checkpoint brings its own size, unless the user has set one.
 
     Args:
         trained: what `draw` drew.
+        chosen: further events after which the user has chosen a checkpoint: by its card.
     """
     # A choice is told by two events, and the answer to `change` may come before `input` is sent. So the size that the
     # last choice brought has a box that only `follow` writes.
@@ -54,9 +57,10 @@ def connect(pen: Pen, engine: "Engine", trained: gr.Textbox) -> None:
         return int(width), int(height), now, now
 
     inputs, outputs = [checkpoint, width, height, trained, brought], [width, height, trained, brought]
-    followed = bind(checkpoint.input, follow, inputs, outputs, preprocess=False, trigger_mode="always_last")
-    # after its size has come, a preset that belongs to it
-    bind(followed.then, None, [checkpoint], [], js="(name) => { window.webui.presets?.chosen(name); return []; }")
+    for event in (checkpoint.input, *chosen):
+        followed = bind(event, follow, inputs, outputs, preprocess=False, trigger_mode="always_last")
+        # after its size has come, a preset that belongs to it
+        bind(followed.then, None, [checkpoint, trained], [], js=CHOSEN)
     # a checkpoint that was chosen by pasted parameters comes with their size, which stays
     bind(checkpoint.change, size_of, [checkpoint], [trained], preprocess=False, trigger_mode="always_last")
     bind_load(lambda: (size_of(starting(engine)[0].checkpoint),) * 2, [trained, brought])

@@ -91,10 +91,10 @@ def build(
         submission = Submission(engine, create, saves, pane.experiment.plan, batches)
         connecting.connect(pane, submission, filling, made.dock.generate, kept)
         stage.connect(made.strip, pane.experiment.face, made.dock.generate, made.dock.interrupt, made.dock.skip)
-        dock.connect(made.dock, engine, pen.controls["checkpoint"], pen.controls["vae"])
+        by_card = dock.connect(made.dock, engine, pen.controls["checkpoint"], pen.controls["vae"])
         quicksettings.connect(pen, engine, refresh, said)
-        own_size.connect(pen, engine, pane.trained)
-        models_tab.connect(browser, engine, pen.controls["checkpoint"])
+        by_name = models_tab.connect(browser, engine, pen.controls["checkpoint"])
+        own_size.connect(pen, engine, pane.trained, (by_card.then, by_name.then))
 
         def start() -> Updates:
             return starting.start(engine, form, kept, said, drawn=starting_values)

@@ -169,3 +169,49 @@ def test_what_the_program_remembers_is_undone_but_neither_kept_nor_reset(states:
     assert states.evaluate("remembering().begin(null, [1, 4])") == [3, SKIP]
     assert states.evaluate("one.reset([3, 9])") == [1, SKIP]
     assert states.evaluate("one.undo([3, 9])") == [1, 4]
+
+
+def test_what_comes_with_a_checkpoint_spares_what_was_set_by_hand(states: Page) -> None:
+    states.evaluate("window.one = states({a: 1, b: 2}); one.begin(null, [1, 2]); one.changed([1, 7]); one.settle()")
+    told = states.evaluate("one.suit([1, 7], {a: 5, b: 6})")
+    assert told == {"values": [5, SKIP], "set": ["a"], "kept": ["b"]}
+    assert states.evaluate("one.undo([5, 7])") == [1, SKIP]
+    # the next checkpoint brings another value in the place of the one before, and one without any the usual one
+    states.evaluate("one.changed([5, 7]); one.settle()")
+    assert states.evaluate("one.suit([5, 7], {a: 8})") == {"values": [8, SKIP], "set": ["a"], "kept": []}
+    again = "states({a: 1, b: 2})"  # over a reload of the page, too
+    states.evaluate(f"window.two = {again}; two.begin(null, [8, 7])")
+    assert states.evaluate("two.suit([8, 7], {})") == {"values": [1, SKIP], "set": ["a"], "kept": []}
+    assert states.evaluate("two.suit([4, 7], {a: 5}, {a: 4})")["values"] == [5, SKIP]  # 4 came with the checkpoint
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "prefix", "after"),
+    [
+        ("a cat", "", "best", "best, a cat"),
+        ("best, a cat", "best", "", "a cat"),
+        ("best, a cat", "best", "score_9,", "score_9, a cat"),
+        ("my best, a cat", "best", "x", "x, my best, a cat"),
+        ("", "", "best", "best"),
+        ("best, a cat", "", "best", "best, a cat"),
+    ],
+)
+def test_a_prefix_takes_the_place_of_the_one_before(
+    bare: Page, text: str, before: str, prefix: str, after: str
+) -> None:
+    assert call(bare, "prompt_text", "withPrefix", text, before, prefix) == after
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "after"),
+    [
+        ("", ["a", "b"], "a, b"),
+        ("a cat", ["a", "A Cat"], "a cat, a"),
+        ("a cat,", ["b"], "a cat, b"),
+        ("<lora:x:1>", ["b"], "<lora:x:1> b"),
+        ("<i>x</i>", ["b"], "<i>x</i>, b"),
+        ("b, <lora:b:1>, c", ["b", "c"], "b, <lora:b:1>, c"),
+    ],
+)
+def test_words_are_put_in_once(bare: Page, text: str, words: list[str], after: str) -> None:
+    assert call(bare, "prompt_text", "withWords", text, words) == after

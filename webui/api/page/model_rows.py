@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from webui.domain.errors import WebuiError
-from webui.library.cards import preview_of
+from webui.library.cards import id_of, preview_of
 from webui.library.files import Kind, ModelFile
 from webui.library.hashes import SHORT
 from webui.library.headers import read_header
@@ -14,6 +14,7 @@ from webui.library.library import ModelLibrary
 from webui.library.networks import metadata_of
 
 THUMBS = ("checkpoint", "embedding", "lora", "hypernetwork")  # kinds whose cards have pictures
+CARDS = (*THUMBS, "vae")  # kinds that have cards
 TRAINED_FOR = "ss_base_model_version"  # of trainers, in the metadata of a network file
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 _NUMBERS = MappingProxyType(
@@ -38,6 +39,7 @@ def _row(library: ModelLibrary, file: ModelFile) -> dict[str, Any]:
         "size": _size(file),
         "hash": known[:SHORT] if known else "",
         "thumb": _thumb(file),
+        "card": id_of(file.name) if file.kind in CARDS and file.usable else "",
         "family": "",
         "prediction": "",
         "numbers": "",

@@ -4,6 +4,7 @@ Files go by an id made from their name, never by a path. What stands in files an
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -17,9 +18,13 @@ from webui.api.body import drain, read_as
 from webui.api.page.sent_picture import sent_picture
 from webui.api.parts import Parts
 from webui.api.thumbs import small_picture
+from webui.cards.block_strength import block_strengths
+from webui.cards.card_details import details_of
+from webui.cards.card_index import CardIndex, CardQuery, Order, Uses
+from webui.cards.indexed_card import IndexedCard, TriggerWord
+from webui.cards.inspection import inspected
 from webui.domain.images import safe_open
-from webui.library.card_details import details_of
-from webui.library.card_index import CardIndex, CardQuery, IndexedCard, Order
+from webui.library.base_model import base_of, family_of_word
 from webui.library.card_notes import MAX_TEXT, Notes, may_write, read_notes, save_notes, save_preview
 from webui.library.cards import CardKind, preview_of
 from webui.library.networks import find_network
@@ -28,6 +33,8 @@ from webui.output.metadata import read_parameters
 MOST_CARDS = 200  # of one answer
 MOST_NAMES = 100
 MOST_FOLDERS = 2_000
+MOST_WORDS = 12  # of a card in a list
+READ_SECONDS = 1.0
 FOR_A_YEAR = "private, max-age=31536000, immutable"  # its address holds the time of the file's last change
 
 
@@ -56,7 +63,13 @@ class NamesBody(BaseModel):
 def routes(parts: Parts) -> APIRouter:
     """Lists, details, notes, small pictures."""
     router = APIRouter(prefix="/internal/page/networks", include_in_schema=False)
-    index = CardIndex(parts.engine.library)
+    index = CardIndex(parts.engine.library, lambda kind: _last_used(parts, kind))
+    _add_lists(router, parts, index)
+    _add_cards(router, index)
+    return router
+
+
+def _add_lists(router: APIRouter, parts: Parts, index: CardIndex) -> None:
 
     @router.get("")
     def listed(
@@ -64,19 +77,22 @@ def routes(parts: Parts) -> APIRouter:
         q: Annotated[str, Query(max_length=400)] = "",
         folder: Annotated[str, Query(max_length=1000)] = "",
         base: Annotated[str, Query(max_length=40)] = "",
+        checkpoint: Annotated[str, Query(max_length=500)] = "",
         order: Order = "path",
         descending: bool = False,
         offset: Annotated[int, Query(ge=0, le=10**6)] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_CARDS)] = 60,
     ) -> dict[str, Any]:
-        """A piece of the list."""
-        found = index.find(kind, CardQuery(q, folder, base, order, descending))
+        """A piece of the list, and the family of a checkpoint that cards may fit or not."""
+        found = index.find(kind, CardQuery(q, folder, base, order, descending), offset, limit)
         return {
-            "total": len(found.cards),
+            "total": found.total,
             "offset": offset,
-            "cards": [row_of(one) for one in found.cards[offset : offset + limit]],
+            "cards": [row_of(one) for one in found.cards],
             "folders": found.folders[:MOST_FOLDERS],
             "bases": found.bases[:MOST_NAMES],
+            "unread": found.unread,
+            "family": _family(index, checkpoint) if checkpoint else "",
         }
 
     @router.post("/refresh")
@@ -87,16 +103,31 @@ def routes(parts: Parts) -> APIRouter:
         index.forget()
         return JSONResponse({})
 
+    @router.post("/read/{kind}")
+    async def read_on(request: Request, kind: CardKind) -> JSONResponse:
+        """Look into files that nobody has looked into yet, for about a second; answers how many are left."""
+        await drain(request)
+        return JSONResponse({"unread": await run_in_threadpool(index.read_on, kind, READ_SECONDS)})
+
     @router.post("/named")
     async def named(request: Request) -> JSONResponse:
         """For each name of a tag the file that it means; null where there is none."""
         asked = await read_as(request, NamesBody)
         return JSONResponse(await run_in_threadpool(_named, index, asked))
 
+
+def _add_cards(router: APIRouter, index: CardIndex) -> None:
     @router.get("/{kind}/{card_id}")
     def details(kind: CardKind, card_id: str) -> dict[str, Any]:
         """All that is known of a file."""
         return _details(index, _card(index, kind, card_id))
+
+    @router.get("/{kind}/{card_id}/inside")
+    def inside(kind: CardKind, card_id: str) -> dict[str, Any]:
+        """What is in the file, by its header."""
+        file = _card(index, kind, card_id).file
+        strengths = block_strengths(index.library.safetensors(file)) if kind == "lora" else ()
+        return {**asdict(inspected(index.library, file)), "strengths": [asdict(one) for one in strengths]}
 
     @router.put("/{kind}/{card_id}/notes")
     async def write_notes(request: Request, kind: CardKind, card_id: str) -> JSONResponse:
@@ -132,28 +163,31 @@ def routes(parts: Parts) -> APIRouter:
         answer.headers["Cache-Control"] = FOR_A_YEAR
         return answer
 
-    return router
-
 
 def row_of(one: IndexedCard) -> dict[str, Any]:
     """A card as the drawer draws it. `thumb` is an address relative to the page; "" where there is no picture."""
     card = one.card
-    thumb = ""
-    if card.preview is not None:
-        thumb = f"internal/page/networks/{card.kind}/{card.id}/thumb?v={_changed(one)}"
+    thumb = f"internal/page/networks/{card.kind}/{card.id}/thumb?v={one.shown:x}" if card.preview is not None else ""
     return {
         "id": card.id, "kind": card.kind, "name": card.name, "file": card.file, "folder": card.folder,
         "text": card.text, "tag": card.tag, "weight": card.weight, "negative": card.negative,
-        "description": card.description, "base": card.base, "thumb": thumb,
+        "description": card.description, "base": card.base, "family": one.family, "thumb": thumb,
+        "words": [_word(word) for word in one.words[:MOST_WORDS]],
     }  # fmt: skip
 
 
-def _changed(one: IndexedCard) -> str:
-    """When the preview was last changed, in hex; another text for each version of it."""
-    try:
-        return f"{one.card.preview.stat().st_mtime_ns:x}" if one.card.preview is not None else ""
-    except OSError:
-        return "0"
+def _word(word: TriggerWord) -> dict[str, str]:
+    return {"text": word.text, "source": word.source}
+
+
+def _family(index: CardIndex, checkpoint: str) -> str:
+    """The family of a checkpoint by its name; "" where that is not known."""
+    file = next((one for one in index.library.checkpoints() if one.name == checkpoint), None)
+    return family_of_word(base_of(index.library, file)) if file is not None else ""
+
+
+def _last_used(parts: Parts, kind: CardKind) -> Uses:
+    return parts.library.gallery.last_uses.of(kind) if parts.library is not None else {}
 
 
 def _card(index: CardIndex, kind: CardKind, card_id: str) -> IndexedCard:
@@ -165,29 +199,25 @@ def _card(index: CardIndex, kind: CardKind, card_id: str) -> IndexedCard:
 
 def _details(index: CardIndex, one: IndexedCard) -> dict[str, Any]:
     notes = read_notes(one.file)
-    told = details_of(index.library, one.file, notes)
+    told = details_of(index.library, one.file)
     return {
         **row_of(one),
         "notes": {
             "description": notes.description, "notes": notes.notes, "activation": notes.activation,
             "negative": notes.negative, "weight": notes.weight, "base": notes.base,
         },
-        "words": [{"text": word.text, "source": word.source} for word in told.words],
+        "words": [_word(word) for word in one.words],
+        "title": one.title,
+        "tags": list(one.tags),
+        "hints": one.notes if one.notes != notes.notes else "",
         "metadata": [{"key": entry.key, "value": entry.value, "cut": entry.cut} for entry in told.metadata],
         "left_out": told.left_out,
         "problem": told.problem,
-        "bytes": _size(one),
+        "bytes": one.size,
         "modified": one.modified,
         "writable": may_write(index.library, one.file),
         "has_preview": preview_of(one.file) is not None,
     }  # fmt: skip
-
-
-def _size(one: IndexedCard) -> int:
-    try:
-        return one.file.path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _named(index: CardIndex, asked: NamesBody) -> dict[str, dict[str, Any]]:
@@ -196,10 +226,9 @@ def _named(index: CardIndex, asked: NamesBody) -> dict[str, dict[str, Any]]:
     answer: dict[str, dict[str, Any]] = {}
     for kind, names in kinds:
         files = library.files(kind)
-        by_file = {one.card.file: one for one in index.find(kind).cards} if names else {}
         answer[kind] = {}
         for name in dict.fromkeys(names):
             found = find_network(library, files, name)
-            one = by_file.get(found.name) if found is not None else None
+            one = index.of_file(kind, found.name) if found is not None else None
             answer[kind][name] = None if one is None else {"id": one.card.id, "base": one.card.base}
     return answer

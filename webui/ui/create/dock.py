@@ -64,8 +64,12 @@ def draw(pen: Pen, styles: Sequence[str] = ()) -> Dock:
     return Dock(generate, interrupt, skip, prompts, drawer)
 
 
-def connect(dock: Dock, engine: "Engine", checkpoint: Component, vae: Component) -> None:
-    """Let the scripts hear of prompts that Python has set, and cards choose a checkpoint or a VAE for good."""
+def connect(dock: Dock, engine: "Engine", checkpoint: Component, vae: Component) -> Any:
+    """Let the scripts hear of prompts that Python has set, and cards choose a checkpoint or a VAE for good.
+
+    Returns:
+        The event after which another one is chosen.
+    """
     for box in dock.prompts:
         changing: Any = box
         bind(changing.change, None, None, None, js=CHANGED)
@@ -79,7 +83,7 @@ def connect(dock: Dock, engine: "Engine", checkpoint: Component, vae: Component)
         return {checkpoint if kind == "checkpoint" else vae: gr.update(value=name)}
 
     choosing: Any = dock.drawer
-    bind(choosing.choose, choose, None, [checkpoint, vae, dock.drawer])
+    return bind(choosing.choose, choose, None, [checkpoint, vae, dock.drawer])
 
 
 def _prompts(pen: Pen) -> tuple[Component, Component]:

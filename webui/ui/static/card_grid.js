@@ -38,6 +38,20 @@ export class CardGrid {
     this.draw();
   }
 
+  /** Ask again for the cards in view: more is known of them. The place in the list stays. */
+  async refresh() {
+    this.round += 1;
+    this.asked = new Set();
+    const { columns, row } = this;
+    const first = Math.max(0, Math.floor(this.scroll.scrollTop / row)) * columns;
+    const last = first + Math.ceil(this.scroll.clientHeight / row + 1) * columns;
+    const pieces = [];
+    for (let piece = Math.floor(first / PIECE); piece * PIECE < Math.max(1, Math.min(last, this.total)); piece += 1) pieces.push(piece);
+    for (const index of this.items.keys()) if (!pieces.includes(Math.floor(index / PIECE))) this.items.delete(index);
+    await Promise.all(pieces.map((piece) => this.fetch(piece)));
+    this.redraw();
+  }
+
   /** The cards look different (one is in use now); the list is the same. */
   redraw() {
     for (const [index, node] of this.nodes) this.nodes.set(index, this.source.draw(this.items.get(index) ?? null, index, node));

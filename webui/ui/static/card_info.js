@@ -3,11 +3,15 @@
 
 import { blankPicture } from "./blank_picture.js";
 import { say } from "./bus.js";
+import { inside } from "./card_inside.js";
+import { libraryPictures } from "./card_pictures.js";
+import { settingsOfCheckpoint } from "./card_settings.js";
+import { bytesInWords } from "./file_size.js";
 import { el, openDialog, t } from "./kit.js";
 import { ask, send } from "./page_requests.js";
 import { asForm, pictureInView } from "./picture_in_view.js";
 import { prompts, setPrompt } from "./prompt_boxes.js";
-import { appended } from "./prompt_text.js";
+import { withWords } from "./prompt_text.js";
 
 const SOURCES = Object.freeze({ notes: "from your notes", file: "from the file", training: "guessed from its training" });
 
@@ -30,31 +34,35 @@ function fill(body, details, about) {
     : blankPicture(details.name, details.base ?? "", "card-picture card-blank");
   const status = el("p", { class: "card-status", role: "status" });
   body.replaceChildren(
-    el("div", { class: "card-side" }, picture, facts(details), previewButton(details, status, about)),
-    el("div", { class: "card-main" }, ...words(details), notes(details, status, about), status, metadata(details)),
+    el("div", { class: "card-side" }, picture, facts(details), ...previewButtons(details, status, about)),
+    el("div", { class: "card-main" },
+      ...words(details), told(details), details.kind === "checkpoint" && settingsOfCheckpoint(details), notes(details, status, about), status, inside(addressOf(details)), metadata(details)),
   );
 }
 
 function facts(details) {
   const rows = [
-    [t("File"), details.file], [t("Made for"), details.base || t("not known")], [t("Size"), size(details.bytes)],
+    [t("Title"), details.title], [t("File"), details.file], [t("Made for"), details.base || t("not known")], [t("Size"), bytesInWords(details.bytes)],
     [t("Changed"), details.modified ? new Date(details.modified * 1000).toLocaleDateString() : ""],
   ];
-  return el("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+  return el("dl", { class: "facts", translate: "no" }, ...rows.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 }
 
 function words(details) {
   if (details.words.length === 0) return [];
   const chips = details.words.map((word) => el("button", {
     type: "button", class: "word", title: t(SOURCES[word.source] ?? ""), "data-source": word.source,
-    onclick: () => setPrompt("prompt", withWord(prompts().prompt, word.text)),
+    onclick: () => setPrompt("prompt", withWords(prompts().prompt, [word.text])),
   }, word.text));
   return [el("h3", {}, t("Trigger words")), el("p", { class: "hint" }, t("A click puts them into the prompt. Those in italics are guesses.")), el("div", { class: "words" }, ...chips)];
 }
 
-function withWord(text, word) {
-  if (text.trim() === "") return word;
-  return appended(/,\s*$/.test(text) ? text : `${text.trimEnd()},`, word);
+/** What the files beside it tell: tags, a description, hints for its use. */
+function told(details) {
+  const description = details.description !== details.notes.description && details.description;
+  if (!details.tags.length && !description && !details.hints) return null;
+  return el("div", { class: "card-told", translate: "no" },
+    details.tags.length > 0 && el("p", { class: "hint" }, details.tags.join(" · ")), description && el("p", {}, description), details.hints && el("p", {}, details.hints));
 }
 
 function notes(details, status, about) {
@@ -100,15 +108,15 @@ function area(label, value, lines = 2) {
   return el("label", {}, el("span", {}, label), box);
 }
 
-function previewButton(details, status, about) {
-  const picture = pictureInView();
-  const button = el("button", { type: "button", class: "quiet", disabled: !picture || !details.writable }, t("Use the current picture as preview"));
-  button.addEventListener("click", () => doing(status, button, t("This is its preview now."), async () => {
+function previewButtons(details, status, about) {
+  const shown = pictureInView();
+  const take = (picture) => doing(status, button, t("This is its preview now."), async () => {
     await ask(`${addressOf(details)}/preview`, { method: "POST", body: await asForm(picture) });
     about.changed();
     about.close();
-  }));
-  return button;
+  });
+  const button = el("button", { type: "button", class: "quiet", disabled: !shown || !details.writable, onclick: () => take(shown) }, t("Use the current picture as preview"));
+  return [button, details.writable && details.kind !== "vae" && libraryPictures(details, take)].filter(Boolean);
 }
 
 function metadata(details) {
@@ -131,10 +139,4 @@ async function doing(status, button, done, work) {
     say("notice", { kind: "error", text: error.message });
   }
   button.disabled = false;
-}
-
-function size(bytes) {
-  const units = ["B", "KB", "MB", "GB"];
-  const power = bytes > 0 ? Math.min(3, Math.floor(Math.log2(bytes) / 10)) : 0;
-  return `${(bytes / 1024 ** power).toFixed(power > 1 ? 1 : 0)} ${units[power]}`;
 }

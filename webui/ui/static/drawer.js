@@ -10,7 +10,7 @@ import { DockPanel } from "./dock_panel.js";
 import { el, icon, iconButton, segments, t } from "./kit.js";
 import { ask, send } from "./page_requests.js";
 import { lastUsed, prompts, ready, setPrompt } from "./prompt_boxes.js";
-import { appended, tagsIn, without, written } from "./prompt_text.js";
+import { appended, tagsIn, withWords, without, written } from "./prompt_text.js";
 
 /**
  * @typedef {object} Card  as `api/page/network_cards.py` sends it
@@ -25,12 +25,17 @@ import { appended, tagsIn, without, written } from "./prompt_text.js";
  * @property {string} negative
  * @property {string} description
  * @property {string} base
+ * @property {string} family  of the checkpoints that it fits; "" where that is not known
+ * @property {{text: string, source: string}[]} words  its trigger words
  * @property {string} thumb  address; "" where there is no picture
  */
 
 const USUAL_WEIGHT = 0.8;
 const SEARCH_PAUSE = 150; // milliseconds
 const SIZES = Object.freeze([88, 240, 112]); // pixels: smallest, largest, usual
+const ORDERS = Object.freeze([["path", "By folder"], ["name", "By name"], ["used", "Last used first"], ["modified", "Newest first"], ["created", "Last added first"], ["size", "Largest first"]]);
+const DESCENDING = ["used", "modified", "created", "size"];
+const CHOSEN = ["checkpoint", "vae"]; // kinds that are chosen instead of put into the prompt
 const TAGS = Object.freeze({ lora: "lora", hypernetwork: "hypernet" });
 
 export async function mount({ element, props, trigger, watch }) {
@@ -48,6 +53,10 @@ class Drawer {
     this.folder = "";
     this.order = window.webui.kept("cards_order") ?? "path";
     this.timer = 0;
+    this.family = ""; // of the checkpoint that is chosen
+    this.unread = 0; // files of the kind that the server has not looked into yet
+    this.isReading = false;
+    this.drawn = new WeakMap(); // the card that a node shows, as JSON
     const button = el("button", { type: "button", class: "quiet drawer-button" }, icon("layers"), el("span", {}, "LoRA"));
     const chips = el("ul", { class: "chips", "aria-label": t("Networks in the prompt"), hidden: true });
     this.panel = el("div", { class: "drawer-panel" });
@@ -59,6 +68,7 @@ class Drawer {
       this.chips.show(prompt);
       this.grid.redraw();
     });
+    hear("checkpoint:changed", () => setTimeout(() => this.dock.isOpen && this.grid.refresh())); // once the form knows its name
     this.chips.show(prompts().prompt);
   }
 
@@ -73,8 +83,7 @@ class Drawer {
       { value: "vae", label: "VAE" },
     ], this.kind, (kind) => this.choose(kind));
     const order = el("select", { "aria-label": t("Order"), onchange: () => this.sort(order.value) },
-      ...[["path", t("By folder")], ["name", t("By name")], ["modified", t("Newest first")], ["created", t("Last added first")]]
-        .map(([value, label]) => el("option", { value, selected: value === this.order }, label)));
+      ...ORDERS.map(([value, label]) => el("option", { value, selected: value === this.order }, t(label))));
     this.base = el("select", { "aria-label": t("Made for"), onchange: () => this.grid.renew() });
     const size = el("input", { type: "range", min: String(SIZES[0]), max: String(SIZES[1]), "aria-label": t("Size of the cards") });
     size.value = window.webui.kept("cards_size") ?? String(SIZES[2]);
@@ -134,15 +143,18 @@ class Drawer {
   async load(offset, limit) {
     const asked = new URLSearchParams({
       kind: this.kind, q: this.search.value, folder: this.folder, base: this.base.value, order: this.order,
-      descending: String(["modified", "created"].includes(this.order)), offset: String(offset), limit: String(limit),
+      checkpoint: window.webui.form?.checkpoint ?? "", descending: String(DESCENDING.includes(this.order)), offset: String(offset), limit: String(limit),
     });
     const found = await ask(`networks?${asked}`);
+    this.family = found.family;
     if (offset === 0) this.showList(found);
     return { total: found.total, items: found.cards };
   }
 
-  showList({ total, folders, bases }) {
-    this.count.textContent = total === 1 ? t("1 file") : t("{n} files", { n: total });
+  showList({ total, folders, bases, unread }) {
+    this.total = total;
+    this.showCount(unread);
+    this.readOn();
     this.nothing.hidden = total > 0;
     this.nothing.textContent = this.search.value.trim() || this.folder || this.base.value
       ? t("Nothing fits this search.")
@@ -151,6 +163,29 @@ class Drawer {
     this.base.replaceChildren(el("option", { value: "" }, t("For any checkpoint")), ...bases.map((one) => el("option", { value: one, selected: one === base }, one)));
     this.base.hidden = bases.length === 0;
     this.showFolders(folders);
+  }
+
+  showCount(unread) {
+    this.unread = unread;
+    const files = this.total === 1 ? t("1 file") : t("{n} files", { n: this.total });
+    this.count.textContent = unread > 0 ? t("{files}, {n} still to be read", { files, n: unread }) : files;
+  }
+
+  // Headers of new files are read a second at a time, as long as somebody looks at the list.
+  async readOn() {
+    if (this.isReading || this.unread === 0) return;
+    this.isReading = true;
+    const kind = this.kind;
+    try {
+      while (this.unread > 0 && this.dock.isOpen && this.kind === kind) this.showCount((await send(`networks/read/${kind}`)).unread);
+    } catch (error) {
+      say("notice", { kind: "error", text: error.message });
+      this.unread = 0;
+    }
+    this.isReading = false;
+    if (!this.dock.isOpen) return;
+    if (this.kind === kind) await this.grid.refresh();
+    else this.readOn();
   }
 
   // The uppermost folders, and those on the way to the chosen one and in it.
@@ -178,26 +213,39 @@ class Drawer {
 
   /** @param {Card|null} card */
   card(card, index, old) {
-    if (old && card && old.dataset.id === card.id) {
+    if (old && card && this.drawn.get(old) === JSON.stringify(card)) {
       this.mark(old, card);
       return old;
     }
     const node = old ?? el("div", { class: "card" });
+    const focused = node.contains(document.activeElement);
     node.replaceChildren();
     if (!card) return node;
+    this.drawn.set(node, JSON.stringify(card));
     node.dataset.id = card.id;
-    const press = el("button", { type: "button", class: "card-use", title: card.description ? `${card.file}\n${card.description}` : card.file, onclick: () => this.use(card) },
+    const press = el("button", { type: "button", class: "card-use", onclick: () => this.use(card) },
       card.thumb ? el("img", { src: window.webui.base + card.thumb, alt: "", loading: "lazy", draggable: "false" }) : blankPicture(card.name, card.base),
       el("b", {}, card.name), el("small", {}, card.base));
     const about = iconButton("info", t("About {name}", { name: card.name }), { class: "icon-button card-about", onclick: () => this.about(card) });
-    node.append(press, about);
+    const certain = card.words.filter((word) => word.source !== "training").map((word) => word.text);
+    const words = !CHOSEN.includes(card.kind) && certain.length > 0 && el("button", {
+      type: "button", class: "card-words", title: certain.join(", "), "aria-label": t("Put the trigger words of {name} into the prompt", { name: card.name }),
+      onclick: () => setPrompt("prompt", withWords(prompts().prompt, certain)),
+    }, certain[0]);
+    node.append(press, about, ...(words ? [words] : []));
     this.mark(node, card);
+    if (focused) press.focus({ preventScroll: true });
     return node;
   }
 
   mark(node, card) {
     const press = node.querySelector(".card-use");
-    if (card.kind === "checkpoint" || card.kind === "vae") press.removeAttribute("aria-pressed");
+    const isChosen = CHOSEN.includes(card.kind);
+    const isUnfit = !isChosen && card.family !== "" && this.family !== "" && card.family !== this.family;
+    node.classList.toggle("unfit", isUnfit);
+    const told = card.description ? `${card.file}\n${card.description}` : card.file;
+    press.title = isUnfit ? `${t("Made for {one}; the checkpoint is {other}.", { one: card.family, other: this.family })}\n${told}` : told;
+    if (isChosen) press.removeAttribute("aria-pressed");
     else press.setAttribute("aria-pressed", String(usesOf(card) !== null));
   }
 
@@ -207,7 +255,7 @@ class Drawer {
 
   /** @param {Card} card */
   use(card) {
-    if (card.kind === "checkpoint" || card.kind === "vae") {
+    if (CHOSEN.includes(card.kind)) {
       this.trigger("choose", { kind: card.kind, file: card.file });
       return;
     }

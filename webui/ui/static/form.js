@@ -48,6 +48,8 @@ class Form {
   /** @type {?Picture} */
   #picture = null;
   #taken = {};
+  /** @type {?{fields: Object<string, any>, usual: Object<string, any>, told: (set: string[], kept: string[]) => void}} */
+  #suiting = null;
   checkpoint = ""; // the one that is chosen
 
   constructor(state, trigger) {
@@ -79,8 +81,15 @@ class Form {
     return this.state.redo(now);
   }
 
-  /** Values that `take` was asked for. */
+  /** Values that `take` or `suit` was asked for. */
   taken(now) {
+    if (this.#suiting) {
+      const { fields, usual, told } = this.#suiting;
+      this.#suiting = null;
+      const { values, set, kept } = this.state.suit(now, fields, usual);
+      told(set, kept);
+      return values;
+    }
     const fields = this.#taken;
     this.#taken = {};
     return this.state.take(now, fields);
@@ -130,6 +139,21 @@ class Form {
   take(fields) {
     this.#taken = fields;
     this.trigger("take");
+  }
+
+  /**
+   * Put the values that come with a checkpoint into the fields that nobody has set by hand.
+   * @param {Object<string, any>} usual see `FormState.suit`
+   * @param {(set: string[], kept: string[]) => void} told called with the names of fields
+   */
+  suit(fields, usual, told) {
+    this.#suiting = { fields, usual, told };
+    this.trigger("take");
+  }
+
+  /** What one field holds. */
+  value(name) {
+    return this.state.value(name);
   }
 
   /** What stands in the form, by the name of a field. */

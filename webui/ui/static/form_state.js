@@ -3,6 +3,7 @@
 const VERSION = 1; // of what is kept; another one is not read
 const KEY = "webui_form";
 const DEFAULTS = "webui_form_defaults"; // what its user has an empty form hold
+const SUITED = "webui_form_suited"; // what came with a checkpoint
 const SETTLED = 600; // milliseconds without a change after which a state can be gone back to
 const MOST = 100; // states that can be gone back to
 export const UNCHANGED = Object.freeze({ __type__: "update" }); // tells Gradio to leave a control as it is
@@ -114,6 +115,45 @@ export class FormState {
     return this.#changes(this.names.map((name, i) => (Object.hasOwn(fields, name) ? fields[name] : now[i])), now);
   }
 
+  /**
+   * Values that come with a checkpoint. A field that its user has set by hand stays as it is; one that has its value
+   * from the checkpoint before goes back to the usual one.
+   * @param {any[]} now
+   * @param {Values} fields
+   * @param {Values} usual what the checkpoint lets a field start with, where that is another value than the program's
+   * @returns {{values: any[], set: string[], kept: string[]}} names of the fields that change, and of those set by hand
+   */
+  suit(now, fields, usual = {}) {
+    this.now = now;
+    this.settle();
+    const before = this.#object(SUITED);
+    const [set, kept, suited] = [[], [], {}];
+    const wanted = this.names.map((name, i) => {
+      const isAsked = Object.hasOwn(fields, name);
+      if (!isAsked && !Object.hasOwn(before, name)) return now[i];
+      const start = Object.hasOwn(usual, name) ? usual[name] : this.usual[i];
+      const starts = this.remembered.has(name) ? [start] : [start, this.usual[i]];
+      const isByHand = !starts.some((one) => same(now[i], one)) && !(Object.hasOwn(before, name) && same(now[i], before[name]));
+      const value = isByHand ? now[i] : isAsked ? fields[name] : start;
+      if (isAsked && isByHand && !same(now[i], fields[name])) kept.push(name);
+      if (isAsked && !isByHand) suited[name] = value;
+      if (!same(value, now[i])) set.push(name);
+      return value;
+    });
+    try {
+      this.storage.setItem(SUITED, JSON.stringify(suited));
+    } catch (error) {
+      console.warn("what came with the checkpoint is not kept:", error);
+    }
+    return { values: this.#changes(wanted, now), set, kept };
+  }
+
+  /** What a field holds. */
+  value(name) {
+    const at = this.names.indexOf(name);
+    return (this.now ?? this.#past[this.#at] ?? this.usual)[at];
+  }
+
   /** What the form holds, but for what the program itself keeps. @returns {Values} */
   values() {
     const now = this.now ?? this.#past[this.#at] ?? this.usual;
@@ -127,13 +167,17 @@ export class FormState {
   }
 
   #withDefaults(values) {
-    let own = {};
-    try {
-      own = JSON.parse(this.storage.getItem(DEFAULTS) ?? "{}") ?? {};
-    } catch {
-      // what cannot be read counts as nothing
-    }
+    const own = this.#object(DEFAULTS);
     return this.names.map((name, i) => (Object.hasOwn(own, name) ? own[name] : values[i]));
+  }
+
+  // an object of the storage; what cannot be read counts as nothing
+  #object(key) {
+    try {
+      return JSON.parse(this.storage.getItem(key) ?? "{}") ?? {};
+    } catch {
+      return {};
+    }
   }
 
   /** Whether there is a state to go back or forward to. */

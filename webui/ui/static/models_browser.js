@@ -2,6 +2,7 @@
 
 import { el, icon, iconButton, openDialog, segments, t } from "./kit.js";
 import { hear, say } from "./bus.js";
+import { showCard } from "./card_info.js";
 import { files, forget, request } from "./extension_actions.js";
 import { facts, pictureOfFile } from "./cards_of_sources.js";
 
@@ -58,6 +59,7 @@ export function mount({ element, props, trigger }) {
     }
     if (file.usable && file.kind === "lora") act(t("Put it into the prompt"), () => insert(`<lora:${file.stem}:1>`));
     if (file.usable && file.kind === "embedding") act(t("Put it into the prompt"), () => insert(file.stem));
+    if (file.card) act(t("About it"), () => showCard({ kind: file.kind, id: file.card, name: file.stem }, { changed: () => { forget(""); say("files:changed"); } }), true);
     const dialog = openDialog({ title: file.stem, className: "m-details" }, pictureOfFile(file), list, ...problems, acts);
   };
   const mix = (/** @type {*} */ file) => {

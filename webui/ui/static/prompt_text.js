@@ -60,6 +60,27 @@ export function appended(text, addition) {
   return text.trim() === "" ? addition : `${text.trimEnd()} ${addition}`;
 }
 
+/** The prompt with further words at its end, set off by commas; those that stand there already are left out. */
+export function withWords(text, words) {
+  const there = new Set(text.toLowerCase().replace(ANY_TAG, ",").split(",").map((word) => word.trim()));
+  const fresh = words.filter((word) => !there.has(word.toLowerCase()));
+  if (fresh.length === 0) return text;
+  const before = text.trimEnd();
+  const joint = before === "" ? "" : /(?:,|<\w+:[^<>]+>)$/.test(before) ? " " : ", ";
+  return `${before}${joint}${fresh.join(", ")}`;
+}
+
+/**
+ * The prompt with a text at its beginning.
+ * @param {string} before the prefix that it has so far, which goes if it still stands there
+ */
+export function withPrefix(text, before, prefix) {
+  const rest = before && text.startsWith(before) ? text.slice(before.length).replace(/^[\s,]+/, "") : text;
+  if (!prefix || rest.startsWith(prefix)) return rest;
+  if (rest.trim() === "") return prefix;
+  return /[,\s]$/.test(prefix) ? `${prefix.trimEnd()} ${rest}` : `${prefix}, ${rest}`;
+}
+
 /**
  * Bracket pairs; tags and escaped brackets are text.
  * @param {string} text
