@@ -18,7 +18,7 @@ from .weights import CONFIG, WEIGHTS, is_there
 
 FOLDER = "models/ControlNet"
 MAX_HEADER = 64 << 20  # bytes
-_READS_TEXT = "attn2.to_k.weight"  # a layer whose inputs are the channels of the text conditioning
+_READS_TEXT = ("attn2.to_k.weight", ".1.to_k_ip.weight")  # whose inputs are the channels of the text conditioning
 
 
 class LackingOptions(Options):
