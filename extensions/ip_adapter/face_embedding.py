@@ -69,7 +69,8 @@ class FaceReader:
             return None
         largest = max(found, key=lambda row: row[2] * row[3])
         scales = np.array([width / size[0], height / size[1]])
-        return np.array(largest[4:14], np.float64).reshape(5, 2) * scales
+        points: NDArray[np.float64] = np.array(largest[4:14], np.float64).reshape(5, 2) * scales
+        return points
 
 
 def reader_of(models: Models) -> FaceReader:

@@ -134,5 +134,5 @@ def _mixed(seen: Tensor, combine: Combine) -> Tensor:
         return seen.sum(dim=0, keepdim=True)
     if combine == "subtract":
         return seen[:1] - seen[1:].mean(dim=0, keepdim=True) if len(seen) > 1 else seen
-    length = seen.norm(dim=-1, keepdim=True)
+    length: Tensor = seen.square().sum(dim=-1, keepdim=True).sqrt()
     return (seen / length.clamp(min=1e-12)).mean(dim=0, keepdim=True) * length.mean(dim=0, keepdim=True)
