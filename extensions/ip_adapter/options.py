@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator,
 
 from webui.extension_api import ImageField, Options, form_hint, hint
 
-from .weight_types import ALIASES, TWO_WEIGHTS, WEIGHT_TYPES, pairs_of
+from .weight_types import ALIASES, TWO_WEIGHTS, WeightType, pairs_of
 
 MAX_UNITS = 10
 MAX_PICTURES = 16
@@ -42,12 +42,8 @@ class AdapterUnit(BaseModel):
         description="factor on what the pictures add; 0 is nothing",
         json_schema_extra=hint(span=(0, 2, 0.05), axis={"values": "0.4-1 [4]"}),
     )
-    weight_type: str = Field(
-        "linear",
-        max_length=60,
-        description="in which layers it acts, and how much",
-        examples=[*WEIGHT_TYPES],
-        json_schema_extra=hint(label="Acts on"),
+    weight_type: WeightType = Field(
+        "linear", description="in which layers it acts, and how much", json_schema_extra=hint(label="Acts on")
     )
     composition_weight: Weight = Field(
         1.0,
@@ -136,13 +132,10 @@ class AdapterUnit(BaseModel):
         pairs_of(text)
         return text
 
-    @field_validator("weight_type")
+    @field_validator("weight_type", mode="before")
     @classmethod
-    def _known(cls, name: str) -> str:
-        name = ALIASES.get(name, name)
-        if name not in WEIGHT_TYPES:
-            raise ValueError(f"there is no {name!r}; there are: {', '.join(WEIGHT_TYPES)}")
-        return name
+    def _as_elsewhere(cls, name: Any) -> Any:
+        return ALIASES.get(name, name) if isinstance(name, str) else name
 
     @field_validator("face_embedding")
     @classmethod

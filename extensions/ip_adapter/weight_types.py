@@ -7,12 +7,14 @@ Numbers of transformers count in the order of execution: SD1 has 16 (0 to 5 in t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal, get_args
 
-WEIGHT_TYPES = (
+WeightType = Literal[
     "linear", "ease in", "ease out", "ease in-out", "reverse in-out", "weak input", "weak middle", "weak output",
     "strong middle", "style transfer", "composition", "strong style transfer", "style and composition",
     "strong style and composition", "style transfer precise", "composition precise",
-)  # fmt: skip
+]  # fmt: skip
+WEIGHT_TYPES: tuple[WeightType, ...] = tuple(get_args(WeightType))
 ALIASES: Mapping[str, str] = MappingProxyType(
     {
         "normal": "linear",
@@ -21,7 +23,9 @@ ALIASES: Mapping[str, str] = MappingProxyType(
         "strong style and composition transfer": "strong style and composition",
     }
 )
-TWO_WEIGHTS = ("style and composition", "strong style and composition", "style transfer precise", "composition precise")
+TWO_WEIGHTS: tuple[WeightType, ...] = (
+    "style and composition", "strong style and composition", "style transfer precise", "composition precise",
+)  # fmt: skip
 _XL_COUNT = 11
 _WEAK = 0.2  # of the weight in weak parts
 _LEAST = 0.05  # of the weight, at the far end of an eased one
@@ -46,7 +50,9 @@ class LayerWeight:
     takes_away: bool = False
 
 
-def layer_weights(kind: str, weight: float, composition: float, count: int, middle: int) -> tuple[LayerWeight, ...]:
+def layer_weights(
+    kind: WeightType, weight: float, composition: float, count: int, middle: int
+) -> tuple[LayerWeight, ...]:
     """The weights of all transformers.
 
     Args:
@@ -58,7 +64,7 @@ def layer_weights(kind: str, weight: float, composition: float, count: int, midd
     return tuple(_weight(kind, weight, composition, number, count, middle) for number in range(count))
 
 
-def _weight(kind: str, weight: float, composition: float, at: int, count: int, middle: int) -> LayerWeight:
+def _weight(kind: WeightType, weight: float, composition: float, at: int, count: int, middle: int) -> LayerWeight:
     is_xl = count == _XL_COUNT
     style = (_XL_STYLE if is_xl else _STYLE).get(at, 0.0)
     placed = (_XL_COMPOSITION if is_xl else _COMPOSITION).get(at, 0.0)
@@ -82,7 +88,7 @@ def _weight(kind: str, weight: float, composition: float, at: int, count: int, m
     return LayerWeight(weight * _share(kind, at, count, middle))
 
 
-def _share(kind: str, at: int, count: int, middle: int) -> float:
+def _share(kind: WeightType, at: int, count: int, middle: int) -> float:
     distance = abs(at - count / 2) / (count / 2)
     match kind:
         case "ease in":

@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from extensions.controlnet.handed_units import with_handed
 from extensions.controlnet.options import ControlOptions, Unit
 from extensions.ip_adapter.face_embedding import PLUS_SIDE, similarity
-from extensions.ip_adapter.options import AdapterUnit
+from extensions.ip_adapter.options import AdapterOptions, AdapterUnit
 from extensions.ip_adapter.seen_pixels import MEAN, STD, seen_pixels
-from extensions.ip_adapter.weight_types import WEIGHT_TYPES, LayerWeight, given_weights, layer_weights
+from extensions.ip_adapter.weight_types import WEIGHT_TYPES, LayerWeight, WeightType, given_weights, layer_weights
 from tests.exact_back import exact_back
 from tests.extensions.adapter_models import encoder, saved, tensors_of
 from tests.extensions.test_controlnet_goldens import psnr
@@ -139,8 +139,8 @@ def test_the_infotext_restores_a_unit(back: Back, infos: tuple[ExtensionInfo, ..
         'IP-Adapter 0: "Model: ip-adapter_tiny, Weight: 0.6, Weight Type: style transfer, Guidance Start: 0.25, '
         'Guidance End: 0.75, Combine: concat"'
     ) in text
-    [read] = read_fields(parse(text), infos).request.extensions["ip_adapter"]["units"]
-    assert AdapterUnit.model_validate(read) == AdapterUnit(model=PLAIN, **unit)
+    read = AdapterOptions.model_validate(read_fields(parse(text), infos).request.extensions["ip_adapter"])
+    assert read == AdapterOptions(units=(AdapterUnit.model_validate({"model": PLAIN, **unit}),))
 
 
 @pytest.mark.parametrize(
@@ -174,11 +174,11 @@ def test_a_face_may_come_as_numbers(back: Back) -> None:
 class TestHanding:
     """ControlNet's units, given to the other extension."""
 
-    def handed(self, request: GenerationRequest = REQUEST, **fields: Any) -> Any:
+    def handed(self, request: GenerationRequest = REQUEST, **fields: Any) -> AdapterUnit:
         unit = Unit.model_validate({"enabled": True, "module": "ip-adapter-auto", "model": PLAIN, **fields})
         given = with_handed(request, ControlOptions(units=(Unit(), unit)), {"ip_adapter"})
-        [only] = given.extensions["ip_adapter"]["units"]
-        return AdapterUnit.model_validate(only)
+        [only] = AdapterOptions.model_validate(given.extensions["ip_adapter"]).units
+        return only
 
     def test_its_fields_are_taken_over(self) -> None:
         pictures = [{"image": PICTURE, "mask": None}, {"image": OTHER}]
@@ -207,7 +207,7 @@ class TestHanding:
             with_handed(REQUEST, ControlOptions(units=units), ())
 
 
-def weights(kind: str, count: int = 16) -> list[float]:
+def weights(kind: WeightType, count: int = 16) -> list[float]:
     return [one.weight for one in layer_weights(kind, 1.0, 0.5, count, 6 if count == 16 else 4)]
 
 
