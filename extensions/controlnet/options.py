@@ -210,6 +210,9 @@ class Unit(BaseModel):
     def _in_order(self) -> "Unit":
         if self.guidance_start > self.guidance_end:
             raise ValueError(f"guidance_start {self.guidance_start} comes after guidance_end {self.guidance_end}")
+        module = find_module(self.module)
+        if self.more_images and not (module and module.handed_to):
+            raise ValueError("image: one picture a unit, but for IP-Adapter; send a unit for each")
         return self
 
 

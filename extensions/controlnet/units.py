@@ -142,8 +142,6 @@ def _prepared(
     number: int, unit: Unit, request: GenerationRequest, models: Models, device: torch.device
 ) -> PreparedUnit:
     path = f"extensions.controlnet.units.{number}"
-    if unit.more_images:
-        raise BadRequestError(f"{path}.image", "one picture a unit, but for IP-Adapter; send a unit for each")
     module = _for_task(usable_module(unit.module, f"{path}.module"), request)
     if unit.model == NO_MODEL and not module.acts_alone:
         raise BadRequestError(f"{path}.model", f"the preprocessor {module.name} needs a model in models/ControlNet")
