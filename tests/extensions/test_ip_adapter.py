@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,7 +12,7 @@ from safetensors.torch import save_file
 
 from extensions.controlnet.handed_units import with_handed
 from extensions.controlnet.options import ControlOptions, Unit
-from extensions.ip_adapter.face_embedding import PLUS_SIDE, similarity
+from extensions.ip_adapter.face_embedding import PLUS_SIDE, FaceReader, similarity
 from extensions.ip_adapter.options import AdapterOptions, AdapterUnit
 from extensions.ip_adapter.seen_pixels import MEAN, STD, seen_pixels
 from extensions.ip_adapter.weight_types import WEIGHT_TYPES, LayerWeight, WeightType, given_weights, layer_weights
@@ -261,3 +262,33 @@ def test_a_face_is_turned_upright() -> None:
     found = similarity(target @ turn.T + (300, 20), target)
     np.testing.assert_allclose((target @ turn.T + (300, 20)) @ found[:, :2].T + found[:, 2], target, atol=1e-9)
     assert PLUS_SIDE == 224
+
+
+def test_the_largest_face_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With stand-ins for the networks of others: what they are handed, and what is done with their answers."""
+    handed: list[np.ndarray] = []
+
+    class Detector:
+        def setInputSize(self, size: tuple[int, int]) -> None:  # noqa: N802  # as OpenCV calls it
+            assert size == (1280, 640)
+
+        def detect(self, bgr: np.ndarray) -> tuple[int, np.ndarray]:
+            assert bgr[0, 0].tolist() == [60, 30, 200]
+            points = np.array([(38, 51), (73, 51), (56, 71), (41, 92), (70, 92)], np.float32)
+            large = [0, 0, 300, 300, *(points + np.array((200, 100))).ravel(), 0.9]
+            return 1, np.array([[0, 0, 9, 9, *[1.0] * 10, 1.0], large], np.float32)
+
+    class Recogniser:
+        def setInput(self, blob: np.ndarray) -> None:  # noqa: N802
+            handed.append(blob)
+
+        def forward(self) -> np.ndarray:
+            return np.full((1, 512), 2.0)
+
+    monkeypatch.setattr(cv2.FaceDetectorYN, "create", lambda *_: Detector())
+    monkeypatch.setattr(cv2.dnn, "readNetFromONNX", lambda _: Recogniser())
+    face = FaceReader(Path("a"), Path("b"))(Image.new("RGB", (2560, 1280), (200, 30, 60)))
+    assert face is not None
+    assert (face.embedding.shape, face.crop.size) == ((512,), (224, 224))
+    assert handed[0].shape == (1, 3, 112, 112)
+    np.testing.assert_allclose(handed[0][0, :, 56, 56], (np.array([200, 30, 60]) - 127.5) / 127.5, atol=1e-6)
