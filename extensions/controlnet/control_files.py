@@ -18,9 +18,9 @@ _HINT = "input_hint_block.0.weight"
 _DIFFUSERS_HINT = "controlnet_cond_embedding."
 # Kinds of files that users keep in this folder too, but that this extension does not support.
 _STRANGERS = (
-    ("ip_adapter.1.to_k_ip.weight", "an IP-Adapter"),
-    ("image_proj.latents", "an IP-Adapter"),
-    ("image_proj.proj.weight", "an IP-Adapter"),
+    ("ip_adapter.1.to_k_ip.weight", "an IP-Adapter (choose a preprocessor whose name begins with ip-adapter)"),
+    ("image_proj.latents", "an IP-Adapter (choose a preprocessor whose name begins with ip-adapter)"),
+    ("image_proj.proj.weight", "an IP-Adapter (choose a preprocessor whose name begins with ip-adapter)"),
     ("task_embedding", "a ControlNet Union"),
     ("transformer_layers.0.linear_1.weight", "a T2I style adapter"),
     ("transformer_layes.0.attn.in_proj_weight", "a T2I style adapter"),
@@ -55,7 +55,7 @@ def recognise(shapes: Shapes, name: str) -> Found:
     for key, what in _STRANGERS:
         if key in shapes:
             raise UnusableFileError(
-                f"{name}: {what}, which is not supported; ControlNet, control-LoRA, T2I-Adapter and LLLite are"
+                f"{name}: {what}, which is not supported here; ControlNet, control-LoRA, T2I-Adapter and LLLite are"
             )
     if any(key.startswith("lllite_") for key in shapes):
         return _found("lllite", {key: key for key in shapes}, shapes)

@@ -16,17 +16,19 @@ from torch import Tensor, nn
 from webui.extension_api import (
     BadRequestError,
     GenerationRequest,
-    Img2Img,
     JobContext,
     Models,
     Txt2Img,
     UnknownModelError,
     UnusableFileError,
     hookimpl,
+    sampler_of,
+    steps_of,
 )
 from webui.extension_api.tensors import LoadedModel, ModelCall, Place, Residuals, reported_step
 
 from .finishing import kept, lit
+from .handed_units import with_handed
 from .injection import BALANCED, CONTROL_WINS, is_within
 from .latents import Correction, Prediction, latent_mask, noised
 from .options import ControlOptions, Unit
@@ -36,7 +38,6 @@ from .units import PreparedUnit, fields_of, prepare
 
 SEEDS = 2**64  # of torch
 SEEDS_DRAWN_BELOW = 4294967294
-FULL_STRENGTH = 0.999  # larger denoising strengths count as this
 
 
 class ControlJob:
@@ -59,7 +60,7 @@ class ControlJob:
             request = request.with_(seed=random.randrange(SEEDS_DRAWN_BELOW))
         self._request = request
         self._units = prepare(self._options, request, self._context.models, self._context.device)
-        return request
+        return with_handed(request, self._options, self._context.extensions)
 
     @hookimpl
     def patch_model(self, model: LoadedModel) -> Any:
@@ -95,7 +96,7 @@ class ControlJob:
 
     @hookimpl
     def image_fields(self) -> Mapping[str, str]:
-        return fields_of(self._units, self._originals)
+        return fields_of(self._originals)
 
     @hookimpl
     def extra_images(self) -> Sequence[Image.Image]:
@@ -289,22 +290,6 @@ def look_of(one: PreparedUnit, *, hires: bool, is_xl: bool) -> Look:
         attention=name != "reference_adain",
         features=name != "reference_only",
     )
-
-
-def steps_of(request: GenerationRequest, *, hires: bool) -> int:
-    """The number of steps to which shares of a run refer: the requested ones, in img2img those that are run."""
-    task = request.task
-    if isinstance(task, Txt2Img) and hires:
-        return task.hires.steps or request.steps
-    if not isinstance(task, Img2Img) or task.fix_steps:
-        return request.steps
-    return int(min(task.denoising_strength, FULL_STRENGTH) * request.steps) + 1
-
-
-def sampler_of(request: GenerationRequest, *, hires: bool) -> str:
-    """The label of the sampler of a pass."""
-    task = request.task
-    return (task.hires.sampler if hires and isinstance(task, Txt2Img) else "") or request.sampler
 
 
 def hires_size(request: GenerationRequest) -> tuple[int, int] | None:

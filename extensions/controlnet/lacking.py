@@ -18,7 +18,9 @@ from .weights import CONFIG, WEIGHTS, is_there
 
 FOLDER = "models/ControlNet"
 MAX_HEADER = 64 << 20  # bytes
-_READS_TEXT = "attn2.to_k.weight"  # a layer whose inputs are the channels of the text conditioning
+_READS_TEXT = ("attn2.to_k.weight", ".1.to_k_ip.weight")  # whose inputs are the channels of the text conditioning
+
+_FACES_ALONE = ("ip-adapter_face_id", "instant_id_face_embedding")  # see nothing but faces
 
 
 class LackingOptions(Options):
@@ -48,7 +50,7 @@ def _lacks(unit: Mapping[str, Any], checkpoint: str, models: Models) -> list[dic
     if module is not None and module.name == NO_MODULE and name == NO_MODEL and not unit.get("~choice"):
         return []  # nothing was chosen yet
     kind = str(unit.get("~choice") or (module.types[0] if module and module.types else ""))
-    told = [_network(module, models)] if module is not None else []
+    told = [_network(module, models), _encoder(module, models)] if module is not None else []
     if name != NO_MODEL:
         told.append(_other_family(name, checkpoint, models))
     elif module is None or not module.acts_alone:
@@ -69,6 +71,23 @@ def _network(module: Module, models: Models) -> dict[str, JsonValue] | None:
         "field": "module", "title": f"{module.name} lacks its network.",
         "say": f"Put {CONFIG} and {WEIGHTS} of {module.example} in", "folder": f"{PLACE}/{module.name}",
         "instead": "Or use a finished map: preprocessor none.",
+    }  # fmt: skip
+
+
+def _encoder(module: Module, models: Models) -> dict[str, JsonValue] | None:
+    """What the pictures of a unit are seen by, where none of it is here."""
+    if not module.handed_to:
+        return None
+    if "face" in module.name and not models.names("insightface"):
+        return {
+            "field": "module", "title": "No face recogniser is here.",
+            "say": "Put w600k_r50.onnx or glintr100.onnx in", "folder": "models/insightface",
+        }  # fmt: skip
+    if module.name in _FACES_ALONE or models.names("clip_vision"):
+        return None
+    return {
+        "field": "module", "title": "No image encoder is here.",
+        "say": "Put CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors, or clip_h.pth, in", "folder": "models/clip_vision",
     }  # fmt: skip
 
 

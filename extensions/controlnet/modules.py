@@ -36,6 +36,7 @@ class Module:
         model_free: whether it acts without a control network.
         resolution: whether it takes a processor resolution.
         needs: what it needs that is not built in; "" where nothing.
+        handed_to: the extension that does the work, "" where it is done here.
         example: a public model whose files, in a folder of the module's name under `PLACE`, are what it needs; "" where
             no files help.
     """
@@ -48,6 +49,7 @@ class Module:
     resolution: bool = True
     needs: str = ""
     example: str = ""
+    handed_to: str = ""
 
     @property
     def acts_alone(self) -> bool:
@@ -153,16 +155,20 @@ _WITH_WEIGHTS = (
     ("revision_ignore_prompt", "", "Revision", "clip_g.pth"),
     ("t2ia_sketch_pidi", "pidinet_sketch", "T2I-Adapter", "table5_pidinet.pth"),
     ("t2ia_style_clipvision", "clip_vision", "T2I-Adapter", "clip_l.pth"),
-    ("ip-adapter-auto", "", "IP-Adapter", "clip_h.pth"),
-    ("ip-adapter_clip_h", "ip-adapter_clip_sd15", "IP-Adapter", "clip_h.pth"),
-    ("ip-adapter_clip_g", "ip-adapter_clip_sdxl", "IP-Adapter", "clip_g.pth"),
-    ("ip-adapter_clip_sdxl_plus_vith", "", "IP-Adapter", "clip_h.pth"),
-    ("ip-adapter_face_id", "", "IP-Adapter", "buffalo_l"),
-    ("ip-adapter_face_id_plus", "", "IP-Adapter", "buffalo_l"),
     ("ip-adapter_pulid", "", "IP-Adapter", "antelopev2"),
-    ("instant_id_face_embedding", "", "Instant-ID", "antelopev2"),
     ("instant_id_face_keypoints", "", "Instant-ID", "antelopev2"),
 )
+# name, further name, control type: pictures as prompts, which are another extension's work
+_PICTURES = (
+    ("ip-adapter-auto", "", "IP-Adapter"),
+    ("ip-adapter_clip_h", "ip-adapter_clip_sd15", "IP-Adapter"),
+    ("ip-adapter_clip_g", "ip-adapter_clip_sdxl", "IP-Adapter"),
+    ("ip-adapter_clip_sdxl_plus_vith", "", "IP-Adapter"),
+    ("ip-adapter_face_id", "", "IP-Adapter"),
+    ("ip-adapter_face_id_plus", "", "IP-Adapter"),
+    ("instant_id_face_embedding", "", "Instant-ID"),
+)
+_OF_PICTURES = "ip_adapter"
 # Those of them that run with a network in Hugging Face's form, and a public one that fits.
 _EXAMPLES: Mapping[str, str] = MappingProxyType(
     {
@@ -177,11 +183,16 @@ _EXAMPLES: Mapping[str, str] = MappingProxyType(
 MODULES: Mapping[str, Module] = MappingProxyType(
     {module.name: module for module in _BUILT_IN}
     | {
+        name: Module(name, (label,) if label else (), types=(kind,), resolution=False, handed_to=_OF_PICTURES)
+        for name, label, kind in _PICTURES
+    }
+    | {
         name: Module(name, (label,) if label else (), types=(kind,), needs=file, example=_EXAMPLES.get(name, ""))
         for name, label, kind, file in _WITH_WEIGHTS
     }
 )
 BUILT_IN = tuple(module.name for module in _BUILT_IN)
+OF_PICTURES = tuple(name for name, _, _ in _PICTURES)
 WITH_NETWORK = tuple(_EXAMPLES)
 _BY_LABEL: Mapping[str, Module] = MappingProxyType(
     {label: module for module in MODULES.values() for label in (module.name, *module.labels)}

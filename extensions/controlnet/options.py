@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from webui.extension_api import Chooser, ImageField, Options, Sliders, form_hint, hint
 
-from .modules import BUILT_IN, MODULES, WITH_NETWORK, find_module
+from .modules import BUILT_IN, MODULES, OF_PICTURES, WITH_NETWORK, find_module
 
 MAX_UNITS = 10
 NO_MODEL = "None"
@@ -68,7 +68,7 @@ class Unit(BaseModel):
         "none",
         description="makes the map from the picture; none: the picture is a map already",
         max_length=100,
-        examples=[*BUILT_IN, *WITH_NETWORK],
+        examples=[*BUILT_IN, *WITH_NETWORK, *OF_PICTURES],
         json_schema_extra=hint(label="Preprocessor", pair="network"),
     )
     model: str = Field(
@@ -152,9 +152,12 @@ class Unit(BaseModel):
         description="keep the network in main memory between calls; slower",
         json_schema_extra=hint(level="more", label="Low VRAM"),
     )
+    more_images: tuple[ImageField, ...] = Field(
+        (), max_length=16, description="further pictures of IP-Adapter", json_schema_extra=hint(control="hidden")
+    )
     mask: ImageField | None = Field(
         None,
-        description="white: repaint (inpaint modules)",
+        description="white: repaint (inpaint modules); what is not looked at (IP-Adapter)",
         json_schema_extra=hint(level="more", label="Mask of inpainting", pair="masks"),
     )
     effective_region_mask: ImageField | None = Field(
@@ -207,6 +210,9 @@ class Unit(BaseModel):
     def _in_order(self) -> "Unit":
         if self.guidance_start > self.guidance_end:
             raise ValueError(f"guidance_start {self.guidance_start} comes after guidance_end {self.guidance_end}")
+        module = find_module(self.module)
+        if self.more_images and not (module and module.handed_to):
+            raise ValueError("image: one picture a unit, but for IP-Adapter; send a unit for each")
         return self
 
 
@@ -236,8 +242,7 @@ def _take_pictures(given: dict[str, Any]) -> None:
     """`image` may be a picture, `{"image", "mask"}`, `[image, mask]` or a list of one such dict."""
     image = given.get("image")
     if isinstance(image, list | tuple) and image and isinstance(image[0], Mapping):
-        if len(image) > 1:
-            raise ValueError("image: one picture a unit; send a unit for each")
+        given["more_images"] = [one.get("image") for one in image[1:] if isinstance(one, Mapping) and one.get("image")]
         image = image[0]
     if isinstance(image, list | tuple):
         image = {"image": image[0] if image else None, "mask": image[1] if len(image) > 1 else None}

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from webui.extension_api import BadRequestError, GenerationRequest, Img2Img, Models, Picture, UnusableFileError
 
+from .handed_units import is_handed
 from .maps import FineMap, Map, fitted, pixel_perfect_resolution
-from .modules import MODULES, Module, find_module
+from .modules import MODULES, NO_MODULE, Module, find_module
 from .network_preprocessors import network_preprocessor
 from .options import NO_MODEL, ControlOptions, Unit
 from .preprocessors import PREPROCESSORS, Preprocessor, Settings
@@ -125,7 +126,7 @@ class PreparedUnit:
 def prepare(
     options: ControlOptions, request: GenerationRequest, models: Models, device: torch.device
 ) -> tuple[PreparedUnit, ...]:
-    """The enabled units of a request with their pictures.
+    """The enabled units of a request with their pictures, without those that another extension makes.
 
     Args:
         models, device: where networks of preprocessors come from, and where they run.
@@ -133,7 +134,7 @@ def prepare(
     Raises:
         BadRequestError: a unit has no picture, no model, or a preprocessor that is not built in.
     """
-    units = [(number, unit) for number, unit in enumerate(options.units) if unit.enabled]
+    units = [(number, unit) for number, unit in enumerate(options.units) if unit.enabled and not is_handed(unit)]
     return tuple(_prepared(number, unit, request, models, device) for number, unit in units)
 
 
@@ -194,6 +195,8 @@ def usable_module(name: str, path: str) -> Module:
     module = find_module(name)
     if module is None:
         raise BadRequestError(path, f"there is no preprocessor {name!r}")
+    if module.handed_to:
+        raise BadRequestError(path, f"{module.name} draws no map; its pictures act as prompts")
     if module.name not in PREPROCESSORS and not module.example:
         raise BadRequestError(
             path,
@@ -229,14 +232,13 @@ def _drawing_seed(request: GenerationRequest) -> int:
     return (request.seed + subseed) % SEEDS
 
 
-def fields_of(units: Sequence[PreparedUnit], originals: Sequence[Unit]) -> dict[str, str]:
+def fields_of(units: Sequence[Unit]) -> dict[str, str]:
     """Infotext fields `ControlNet 0`, ... counted over the enabled units."""
-    pairs = zip(units, originals, strict=True)
-    return {f"ControlNet {number}": _described(one, unit) for number, (one, unit) in enumerate(pairs)}
+    return {f"ControlNet {number}": _described(unit) for number, unit in enumerate(units)}
 
 
-def _described(one: PreparedUnit, unit: Unit) -> str:
-    module = find_module(unit.module) or one.module
+def _described(unit: Unit) -> str:
+    module = MODULES[NO_MODULE] if (found := find_module(unit.module)) is None else found
     resolution = module.resolution_of(unit.processor_res)
     values = {
         "Module": unit.module,

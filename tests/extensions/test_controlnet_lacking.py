@@ -111,3 +111,20 @@ def test_files_that_are_none_tell_no_width(tmp_path: Path, data: bytes) -> None:
     path.write_bytes(data)
     assert text_width(path) is None
     assert text_width(tmp_path / "pickle.pth") is None
+
+
+def test_pictures_as_prompts_need_something_that_sees_them(models: LibraryModels) -> None:
+    said = {
+        module: [(one["field"], one["folder"]) for one in told(models, {"module": module}) if "module" in one["field"]]
+        for module in ("ip-adapter-auto", "ip-adapter_face_id", "canny")
+    }
+    assert said == {
+        "ip-adapter-auto": [("units.0.module", "models/clip_vision")],
+        "ip-adapter_face_id": [("units.0.module", "models/insightface")],
+        "canny": [],
+    }
+    seen = untyped(models)._library.models_dir / "clip_vision"
+    seen.mkdir()
+    save_file({"a": torch.zeros(1)}, seen / "clip_h.safetensors")
+    models.refresh()
+    assert not [one for one in told(models, {"module": "ip-adapter-auto"}) if "module" in one["field"]]

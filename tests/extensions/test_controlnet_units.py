@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from extensions.controlnet.control_job import ControlJob, OnModel, sampler_of, steps_of
+from extensions.controlnet.control_job import ControlJob, OnModel
 from extensions.controlnet.finishing import kept
 from extensions.controlnet.maps import fitted
 from extensions.controlnet.options import ControlOptions, Unit
@@ -27,6 +27,7 @@ from webui.domain.images import Picture
 from webui.domain.inpainting import Inpainting
 from webui.domain.masks import Mask
 from webui.domain.request import Img2Img, Txt2Img
+from webui.extension_api import sampler_of, steps_of
 from webui.extension_api.job_context import JobContext
 from webui.sampling.reported_step import reported_step
 from webui.sampling.steps import ModelCall, Place, Step

@@ -72,12 +72,12 @@ def test_one_folder_may_hold_two_kinds(file: Path) -> None:
 def test_what_is_not_used_is_said(file: Path) -> None:
     folders, remarks = _read(
         file,
-        "a:\n  clip_vision: big\n  custom_nodes: big\n  vae: nowhere\n  loras: 5\n  7: x\n"
+        "a:\n  text_encoders: big\n  custom_nodes: big\n  vae: nowhere\n  loras: 5\n  7: x\n"
         "b:\n  base_path: 3\nc: text\nd:\n",
     )
     assert folders == [("vae", "nowhere")]  # it may come to be there later
     assert [remark.replace(str(file.parent), "") for remark in remarks] == [
-        "/extra_model_paths.yaml: section a: there is no use here for clip_vision, custom_nodes, 7",
+        "/extra_model_paths.yaml: section a: there is no use here for text_encoders, custom_nodes, 7",
         "/extra_model_paths.yaml: section a: expected a folder on each line of loras",
         "/extra_model_paths.yaml: section a: not there now: /nowhere",
         "/extra_model_paths.yaml: section b is left out; its base_path is not a text",

@@ -21,6 +21,7 @@ from tools.train_mini.inpainting import train_inpainting
 from tools.train_mini.inversion import PLACEHOLDER, WORD, beacon, train_inversion
 from tools.train_mini.lora import train_lora
 from tools.train_mini.networks import new_text_encoder, new_unet, new_vae
+from tools.train_mini.pictures import train_pictures
 from tools.train_mini.pool import SHARD, Pool
 from tools.train_mini.scenes import NEW_SHAPE, SIZE, Scene, random_scene
 from tools.train_mini.styles import draw_dusk, draw_inked
@@ -31,6 +32,7 @@ from tools.train_mini.vae import polish_vae, train_vae
 
 ROOT = Path(__file__).resolve().parents[2]
 M = TypeVar("M", bound=nn.Module)
+PICTURE_STEPS = 6000
 REACH = 1.32  # factor on the training of the second checkpoint, so that half a merge already shows dusk
 ABOUT = {"webui.bundled": "mini", "modelspec.license": "Apache-2.0", "modelspec.author": "the makers of this program"}
 
@@ -96,6 +98,13 @@ class Miniature:
         tensors = train_control(self.painter(), pool, self._work, 2600)
         self._write("ControlNet/mini-edges.safetensors", tensors, "edges")
 
+    def pictures(self) -> None:
+        """From the finished checkpoint: an image encoder and an IP-Adapter."""
+        painter = export.read_painter(self._models / "Stable-diffusion/mini.safetensors").to(self._device)
+        tower, adapter = train_pictures(painter, self._work, PICTURE_STEPS)
+        self._write("clip_vision/mini-vision.safetensors", tower, "an image encoder")
+        self._write("ControlNet/mini-ip-adapter.safetensors", adapter, "pictures as prompts")
+
     def upscaler(self) -> None:
         tensors = train_upscaler(self._work, self._device, 1200)
         self._write("ESRGAN/mini-x2.safetensors", tensors, "twice the size")
@@ -152,7 +161,7 @@ def _network(name: str) -> dict[str, str]:
     return {"ss_output_name": name, "ss_network_module": "networks.lora", "ss_base_model_version": "sd_v1"}
 
 
-STAGES = ("upscaler", "base", "inpainting", "dusk", "ink", "heart", "inversion", "control")
+STAGES = ("upscaler", "base", "inpainting", "dusk", "ink", "heart", "inversion", "control", "pictures")
 
 
 def main() -> int:

@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPTextModel
 
-from tools.train_mini.networks import TOKENS, UNET_WIDTHS, VAE_WIDTHS
+from tools.train_mini.networks import TOKENS, UNET_WIDTHS, VAE_WIDTHS, new_text_encoder, new_unet
+from tools.train_mini.unet import Painter
 from webui.library.layout import Layout, unet_layout, vae_layout
 
 TEXT_PREFIX = "cond_stage_model.transformer.text_model."
@@ -30,6 +31,17 @@ def checkpoint(text: CLIPTextModel, unet: UNet2DConditionModel, vae: Autoencoder
     tensors[TEXT_PREFIX + "embeddings.position_ids"] = torch.arange(TOKENS)[None]
     tensors |= ldm_named(unet.state_dict(), UNET_LAYOUT, UNET_PREFIX)
     return tensors | _convolved(ldm_named(vae.state_dict(), VAE_LAYOUT, VAE_PREFIX))
+
+
+def read_painter(path: Path) -> Painter:
+    """Text encoder and UNet of a finished checkpoint."""
+    tensors = load_file(path)
+    painter = Painter(new_text_encoder(), new_unet())
+    text = {name: tensors[TEXT_PREFIX + name].float() for name in painter.text.state_dict()}
+    unet = {name: tensors[f"{UNET_PREFIX}{UNET_LAYOUT.to_ldm(name)}"].float() for name in painter.unet.state_dict()}
+    painter.text.load_state_dict(text)
+    painter.unet.load_state_dict(unet)
+    return painter
 
 
 def ldm_named(state: Mapping[str, Tensor], layout: Layout, prefix: str) -> dict[str, Tensor]:

@@ -42,7 +42,9 @@ from webui.extension_api.functions import (
     json_object,
     listed,
     painted_box,
+    sampler_of,
     split_sampler,
+    steps_of,
     unfinished,
     with_aspect,
 )
@@ -110,7 +112,9 @@ __all__ = [
     "json_object",
     "listed",
     "painted_box",
+    "sampler_of",
     "split_sampler",
+    "steps_of",
     "unfinished",
     "with_aspect",
 ]

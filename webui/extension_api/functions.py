@@ -11,6 +11,7 @@ from PIL import Image
 
 from webui.domain import catalog
 from webui.domain.catalog import SamplerInfo
+from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.imaging import masks, resize
 from webui.library import accounting
 from webui.library import json_object as json_objects
@@ -18,6 +19,7 @@ from webui.library import unfinished as unfinished_files
 from webui.prompt import composition
 from webui.prompt.composition import NetworkTag
 
+FULL_STRENGTH = 0.999  # larger denoising strengths count as this
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom are outside
 
 
@@ -75,6 +77,27 @@ def split_sampler(name: str) -> tuple[str, str]:
     the sampler's own, comes with `Automatic`; one that nobody knows comes back as it is.
     """
     return catalog.split_combined(name)
+
+
+def steps_of(request: GenerationRequest, *, hires: bool) -> int:
+    """The number of steps to which shares of a run refer, as A1111's extensions count them: the requested ones, in
+    img2img those that are run.
+
+    Args:
+        hires: whether the run is the second pass of hires fix.
+    """
+    task = request.task
+    if isinstance(task, Txt2Img) and hires:
+        return task.hires.steps or request.steps
+    if not isinstance(task, Img2Img) or task.fix_steps:
+        return request.steps
+    return int(min(task.denoising_strength, FULL_STRENGTH) * request.steps) + 1
+
+
+def sampler_of(request: GenerationRequest, *, hires: bool) -> str:
+    """The label of the sampler of a pass."""
+    task = request.task
+    return (task.hires.sampler if hires and isinstance(task, Txt2Img) else "") or request.sampler
 
 
 def json_object(name: str, text: str | bytes) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class JobContext:
             look counts as progress (see `hookspecs`).
         loaded: the checkpoint once it is loaded; read it as `model`.
         generate: makes the pictures of another request inside this job; see `nested_generation.Generate`.
+        extensions: all that may join the job. One may hand another a part of its work, as options in `edit_request`.
     """
 
     request: GenerationRequest
@@ -61,6 +62,7 @@ class JobContext:
     stopped: Callable[[], bool] = lambda: False
     loaded: Callable[[], ModelTraits | None] = lambda: None
     generate: Generate = cannot_generate
+    extensions: frozenset[str] = frozenset()
 
     @property
     def model(self) -> ModelTraits:

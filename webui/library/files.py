@@ -26,6 +26,8 @@ Kind = Literal[
     "gfpgan",
     "codeformer",
     "detector",
+    "clip_vision",
+    "insightface",
 ]
 
 FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
@@ -35,17 +37,20 @@ FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         "embedding": ("embeddings",),
         "lora": ("Lora", "LyCORIS"),
         "hypernetwork": ("hypernetworks",),
-        "controlnet": ("ControlNet",),
+        "controlnet": ("ControlNet", "ipadapter"),
         "preprocessor": ("ControlNetPreprocessor",),  # a folder in Hugging Face's form for each preprocessor
         "upscaler": ("ESRGAN", "RealESRGAN", "SwinIR", "DAT", "HAT", "ScuNET"),
         "gfpgan": ("GFPGAN",),
         "codeformer": ("Codeformer",),
         "detector": ("detectors", "adetailer", "GFPGAN"),  # where A1111 and its extensions keep theirs
+        "clip_vision": ("clip_vision",),  # image encoders
+        "insightface": ("insightface",),  # face recognisers
     }
 )
 SAFETENSORS = ".safetensors"
 PICKLES = (".ckpt", ".pt", ".bin", ".pth")
-ONNX = ".onnx"  # of detectors, which libraries read by themselves
+ONNX = ".onnx"  # of the following kinds, which libraries read by themselves
+_OF_ONNX: tuple[Kind, ...] = ("detector", "insightface")
 _VAE_ENDINGS = tuple(f".vae{suffix}" for suffix in (SAFETENSORS, *PICKLES))  # a VAE beside its checkpoint
 
 
@@ -89,7 +94,7 @@ def find(models_dir: Path, kind: Kind, further: Iterable[ModelFolder] = ()) -> t
     """
     found: dict[str, ModelFile] = {}
     known: set[tuple[int, int] | str] = set()
-    suffixes = (SAFETENSORS, *PICKLES, *((ONNX,) if kind == "detector" else ()))
+    suffixes = (SAFETENSORS, *PICKLES, *((ONNX,) if kind in _OF_ONNX else ()))
     further = tuple(further)
     sources = [(root, kind) for root in folders_of(models_dir, kind, further)]
     if kind == "vae":

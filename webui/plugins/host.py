@@ -16,7 +16,8 @@ from webui.extension_api.nested_generation import Generate, cannot_generate
 from webui.extension_api.options import Options
 from webui.plugins.calling import UNDONE, Calls, ExtensionError
 from webui.plugins.codetrace import CodeTrace
-from webui.plugins.jobhooks import EarlyFaults, JobHooks
+from webui.plugins.early_faults import EarlyFaults
+from webui.plugins.jobhooks import JobHooks
 from webui.plugins.loader import Extension, Loaded, identifier
 from webui.plugins.models import LibraryModels
 from webui.plugins.options import read_options
@@ -91,10 +92,13 @@ class ExtensionHost:
             tick()
             return stopped()
 
-        for extension in self._joiners:
-            name = extension.info.name
-            if extension.join is None or (nesting is not None and not nesting.takes(name)):
-                continue
+        joiners = [
+            (one.info.name, one.join)
+            for one in self._joiners
+            if one.join is not None and (nesting is None or nesting.takes(one.info.name))
+        ]
+        joining = frozenset(name for name, _ in joiners)
+        for name, join in joiners:
 
             def notice(text: str, name: str = name) -> None:
                 tick()
@@ -102,10 +106,10 @@ class ExtensionHost:
 
             job = JobContext(
                 request, given.get(name), self._device, self._dtype, self.models, notice, asked, lambda: hooks.model,
-                self._generate(nesting, name, lambda: hooks.at),
+                self._generate(nesting, name, lambda: hooks.at), joining,
             )  # fmt: skip
             try:
-                member = hooks.call(extension.join, {"job": job})
+                member = hooks.call(join, {"job": job})
                 if member is not None:
                     hooks.join(name, member)
             except Exception as error:
