@@ -9,7 +9,7 @@ API_VERSION = 2
 1: extensions imported `webui.extension_api`. 2: they import `webui.extension_api`.
 """
 
-API_MINOR = 2
+API_MINOR = 3
 """Grows with each addition that extensions may use; what was written for an earlier one works as before.
 
 1: hints how options are drawn (`hint`, `form_hint`).
@@ -17,6 +17,8 @@ API_MINOR = 2
    the hooks `call_network` and `edit_noise`; `texts` of `edit_conditioning`; dicts as values of `image_fields`;
    `Entries`, and `keys` of a `Word`; `job.generate` and `context.generate`, with `GenerationResult` and
    `GeneratedImage`; the hook `scripts`; `start` of `edit_noise`.
+3: `latents` and `ask` of `edit_denoised`; in a dialect `NamedScript`, `parts` and the codec `objects` of a `Word`;
+   `with_spread_of`.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -8,7 +8,7 @@ the job before this one too: see `EarlyFaults`.
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -39,38 +39,18 @@ from webui.plugins.answers import (
     versions,
 )
 from webui.plugins.calling import Calls, ExitError, ExtensionError, MarkedContext, fatal, reason, said
+from webui.plugins.early_faults import EarlyFaults
 from webui.plugins.network_calls import Outside
 from webui.plugins.patches import Patch
 from webui.prompt.composition import NetworkTag
 from webui.prompt.conditioning import Conditioning, PromptTexts
 from webui.prompt.embeddings import Embedding
-from webui.sampling.steps import CallNetwork, ModelCall, Place, Residuals, RunStart, Step
+from webui.sampling.steps import Ask, CallNetwork, ModelCall, Place, Residuals, RunStart, Step
 from webui.weights.model import LoadedModel
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-
-class EarlyFaults:
-    """Which extensions have failed the last job that they were in, before its work.
-
-    The first such fault fails the job, so that the user decides. One that then fails the next job as well, though no
-    request names it, would fail every job of everybody, and is left out of them with a notice instead.
-    """
-
-    def __init__(self) -> None:
-        self._failed: set[str] = set()
-
-    def is_repeated(self, extension: str) -> bool:
-        """Note a fault; whether the one before it was in the job before."""
-        repeated = extension in self._failed
-        self._failed.add(extension)
-        return repeated
-
-    def forget(self, extensions: Iterable[str]) -> None:
-        """These have come through the beginning of a job."""
-        self._failed -= set(extensions)
 
 
 class JobHooks:
@@ -221,8 +201,12 @@ class JobHooks:
         """Whether an extension edits clean estimates."""
         return bool(self._of("edit_denoised"))
 
-    def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
-        return self._chain("edit_denoised", "denoised", denoised, check_tensor, step=step, cond=cond, uncond=uncond)
+    def edit_denoised(
+        self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor, latents: Tensor, ask: Ask
+    ) -> Tensor:
+        outside = Outside(ask, self._calls)
+        told = {"step": step, "cond": cond, "uncond": uncond, "latents": latents, "ask": outside}
+        return self._chain("edit_denoised", "denoised", denoised, check_tensor, outside, **told)
 
     def edit_pixels(self, pixels: Tensor, index: int) -> Tensor:
         return self._chain("edit_pixels", "pixels", pixels, check_tensor, index=index)
