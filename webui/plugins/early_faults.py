@@ -1,4 +1,4 @@
-"""The memory of faults before the work of a job, by which an extension that would fail every job is found."""
+"""Extensions that fail jobs before their work has begun. Needs no torch."""
 
 from collections.abc import Iterable
 
