@@ -40,6 +40,7 @@ class Word(Frozen):
         name: of a field of a body, of a setting, or of a key in an infotext.
         setting: it stands among the settings (`override_settings`), not among the fields of the body.
         asks: it asks for the extension; the other words count only where one has asked.
+        alone: it asks by itself where it is neither 0, false nor empty, whatever other words of a body say.
         option: dotted path of the option that takes the value, of an infotext's key also in an entry of a list
             (`units.0.weight`); "" where the value goes nowhere.
         codec: how an infotext writes the value (`objects`: a list of objects). In JSON it is taken as it comes.
@@ -61,6 +62,7 @@ class Word(Frozen):
     name: str = Field(min_length=1, max_length=100)
     setting: bool = False
     asks: bool = False
+    alone: bool = False
     option: str = ""
     codec: Codec = "text"
     keys: dict[str, str] = Field(default_factory=dict)

@@ -392,8 +392,7 @@ class JobHooks:
 
 
 def _sorted(manager: pluggy.PluginManager) -> dict[str, tuple[pluggy.HookImpl, ...]]:
-    """Who implements what, so that a hook that nobody has costs a look into a dict. Who asked to be first or last is;
-    the others keep the order in which they joined."""
+    """Who implements what, in turn: who asked to be first or last is, the others as they joined."""
     callers = {name: getattr(manager.hook, name) for name in vars(JobSpec) if not name.startswith("_")}
     return {
         name: tuple(sorted(caller.get_hookimpls(), key=lambda impl: 1 - impl.tryfirst + impl.trylast))
