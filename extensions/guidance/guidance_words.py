@@ -7,12 +7,14 @@ A1111's own, and those of perturbed attention, self-attention and deep shrink th
 import json
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Literal
 
-from webui.extension_api import Dialect, Entries, NamedScript, Word
+from webui.extension_api import Behind, Dialect, Entries, NamedScript, Word
 
 from .levers import FreeU, HyperTile, Thresholding, Tiled
 from .options import GuidanceOptions
+
+Codec = Literal["text", "boolean", "integer", "number"]
 
 PLAIN: Mapping[str, str] = MappingProxyType(
     {"Guidance rescale": "rescale", "Guidance start": "start", "Guidance end": "end"}
@@ -143,10 +145,12 @@ def _keys() -> Iterator[Word]:
             yield Word(name=f"Hypertile {title} {key}", option=f"hypertile.of_{network}.{option}", codec="integer")
 
 
-def _codec(option: str) -> Any:
-    return (
-        "text" if option in _TEXTS else "boolean" if option in _FLAGS else "integer" if option == "block" else "number"
-    )
+def _codec(option: str) -> Codec:
+    if option in _TEXTS:
+        return "text"
+    if option in _FLAGS:
+        return "boolean"
+    return "integer" if option == "block" else "number"
 
 
 def fields_of(options: GuidanceOptions) -> dict[str, str]:
@@ -161,7 +165,7 @@ def fields_of(options: GuidanceOptions) -> dict[str, str]:
     if options.freeu.enabled:
         fields |= _of_freeu(options.freeu)
     if options.thresholding.enabled:
-        fields |= _of_thresholding(options.thresholding)
+        fields |= {key: Behind(value) for key, value in _of_thresholding(options.thresholding).items()}
     for key, part in SWITCHES.items():
         chosen = getattr(options, part)
         if chosen.enabled and part in NUMBERS:

@@ -17,6 +17,10 @@ Codec = Literal["text", "integer", "number", "boolean", "object", "objects"]
 Values = dict[str, JsonValue]  # options by dotted path
 
 
+class Behind(str):
+    """A text of `image_fields` whose key stands behind the program's own, as some of A1111's extensions write it."""
+
+
 class Item(Frozen):
     """One of several items in the value of a key: `Weight: 0.8` in `ControlNet 0: "Module: canny, Weight: 0.8"`.
 

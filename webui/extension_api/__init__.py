@@ -9,6 +9,7 @@ from webui.extension_api.action import Action, ActionContext, ActionResult
 from webui.extension_api.domain_types import (
     Account,
     BadRequestError,
+    Behind,
     Cancelled,
     Dialect,
     Entries,
@@ -63,6 +64,7 @@ __all__ = [
     "ActionContext",
     "ActionResult",
     "BadRequestError",
+    "Behind",
     "Cancelled",
     "Card",
     "Chooser",

@@ -18,7 +18,7 @@ API_MINOR = 3
    `Entries`, and `keys` of a `Word`; `job.generate` and `context.generate`, with `GenerationResult` and
    `GeneratedImage`; the hook `scripts`; `start` of `edit_noise`.
 3: the hook `unet_attention`; `latents` and `ask` of `edit_denoised`; in a dialect `NamedScript`, `alone`, `parts` and
-   the codec `objects` of a `Word`; `with_spread_of`.
+   the codec `objects` of a `Word`; `with_spread_of`; `Behind`.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)
