@@ -11,7 +11,7 @@ from typing import Literal
 
 from webui.extension_api import Behind, Dialect, Entries, NamedScript, Word
 
-from .levers import FreeU, HyperTile, Thresholding, Tiled
+from .levers import FreeU, HyperTile, Thresholding, Tiled, TiledVae
 from .options import GuidanceOptions
 
 Codec = Literal["text", "boolean", "integer", "number"]
@@ -111,7 +111,7 @@ def _settings() -> Iterator[Word]:
         ("hypertile_enable_vae", "vae"),
     ):  # fmt: skip
         yield Word(name=name, setting=True, asks=True, alone=True, option=f"hypertile.{option}", default=False)
-    for network, usual in (("unet", Tiled()), ("vae", Tiled(max_tile=128))):
+    for network, usual in (("unet", Tiled()), ("vae", TiledVae())):
         for option, name in (
             ("max_depth", "hypertile_max_depth"), ("max_tile", "hypertile_max_tile"),
             ("swap_size", "hypertile_swap_size"),
@@ -207,7 +207,7 @@ def _of_hypertile(chosen: HyperTile) -> dict[str, str]:
     if chosen.unet or chosen.second_pass:
         fields |= _numbers("U-Net", chosen.of_unet, Tiled())
     if chosen.vae:
-        fields |= {"Hypertile VAE": "True"} | _numbers("VAE", chosen.of_vae, Tiled(max_tile=128))
+        fields |= {"Hypertile VAE": "True"} | _numbers("VAE", chosen.of_vae, TiledVae())
     return fields
 
 

@@ -281,6 +281,18 @@ class Tiled(BaseModel):
     )
 
 
+class TiledVae(Tiled):
+    """The numbers of HyperTile for the VAE."""
+
+    max_tile: int = Field(
+        128,
+        ge=0,
+        le=8192,
+        description="largest tile in pixels",
+        json_schema_extra=hint(span=(128, 512, 16), label="Tile"),
+    )
+
+
 class HyperTile(BaseModel):
     """HyperTile (tfernd): self-attention within tiles, which is quicker for large pictures."""
 
@@ -294,4 +306,4 @@ class HyperTile(BaseModel):
     )
     vae: bool = Field(False, description="in the VAE", json_schema_extra=hint(label="VAE"))
     of_unet: Tiled = Field(Tiled(), json_schema_extra=hint(label="Tiles of the U-Net", level="more"))
-    of_vae: Tiled = Field(Tiled(max_tile=128), json_schema_extra=hint(label="Tiles of the VAE", level="more"))
+    of_vae: TiledVae = Field(TiledVae(), json_schema_extra=hint(label="Tiles of the VAE", level="more"))

@@ -37,7 +37,7 @@ _UNDERSTOOD = frozenset(
         "ADetailer version", "Emphasis",
     }
 )  # fmt: skip
-_UNSUPPORTED = ("First pass size", "FP8 weight", "Hires ", "Hypertile", "VAE Decoder", "VAE Encoder")
+_UNSUPPORTED = ("First pass size", "FP8 weight", "Hires ", "Hypertile")
 
 
 @dataclass(frozen=True, slots=True)

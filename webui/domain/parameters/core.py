@@ -23,6 +23,11 @@ def _tells_of_ensd(subject: Subject) -> bool:
     return everywhere or (subject.sampler.uses_ensd and subject.eta != 0)
 
 
+def _encodes(subject: Subject) -> bool:
+    """Whether the VAE may have encoded a picture."""
+    return subject.picture is not None or subject.hires is not None
+
+
 def _vae(subject: Subject) -> str | None:
     """The VAE's file. That the one baked into the checkpoint was asked for is told by None, which A1111 leaves out."""
     asked_for_none = subject.request.vae == "None" and not subject.request.a1111_infotext
@@ -146,6 +151,18 @@ CORE: tuple[Row | Place, ...] = (
         label="Random numbers",
     ),
     Row("tiling", Key("Tiling", FLAG), body="tiling", option="tiling"),
+    Row(
+        "vae_decoder",
+        Key("VAE Decoder"),
+        option="sd_vae_decode_method",
+        label="VAE decodes by",
+    ),
+    Row(
+        "vae_encoder",
+        Key("VAE Encoder", when=_encodes),
+        option="sd_vae_encode_method",
+        label="VAE encodes by",
+    ),
     Row("prompt", Key("Prompt", when=_in_the_prompt), body="prompt"),
     Row("negative_prompt", Key("Negative prompt", when=_in_the_prompt), body="negative_prompt"),
     Row("styles", why_no_key="styles are part of the prompts by the time that a text is written", body="styles"),
