@@ -26,19 +26,23 @@ SWITCHES: Mapping[str, str] = MappingProxyType(
         "kohya_hrfix_enabled": "deep_shrink",
     }
 )  # fmt: skip
-_OF_THRESHOLDING = {
-    "Mimic scale": "mimic_scale", "Separate Feature Channels": "separate", "Scaling Startpoint": "startpoint",
-    "Variability Measure": "measure", "Interpolate Phi": "phi", "Threshold percentile": "percentile",
-    "Mimic mode": "mimic_mode", "Mimic scale minimum": "mimic_scale_min", "CFG mode": "cfg_mode",
-    "CFG scale minimum": "cfg_scale_min", "Scheduler value": "sched_val",
-}  # fmt: skip
-_OF_FORGE = {
-    "dynthres_mimic_scale": "mimic_scale", "dynthres_threshold_percentile": "percentile",
-    "dynthres_mimic_mode": "mimic_mode", "dynthres_mimic_scale_min": "mimic_scale_min",
-    "dynthres_cfg_mode": "cfg_mode", "dynthres_cfg_scale_min": "cfg_scale_min", "dynthres_sched_val": "sched_val",
-    "dynthres_separate_feature_channels": "separate", "dynthres_scaling_startpoint": "startpoint",
-    "dynthres_variability_measure": "measure", "dynthres_interpolate_phi": "phi",
-}  # fmt: skip
+_OF_THRESHOLDING: Mapping[str, str] = MappingProxyType(
+    {
+        "Mimic scale": "mimic_scale", "Separate Feature Channels": "separate", "Scaling Startpoint": "startpoint",
+        "Variability Measure": "measure", "Interpolate Phi": "phi", "Threshold percentile": "percentile",
+        "Mimic mode": "mimic_mode", "Mimic scale minimum": "mimic_scale_min", "CFG mode": "cfg_mode",
+        "CFG scale minimum": "cfg_scale_min", "Scheduler value": "sched_val",
+    }
+)  # fmt: skip
+_OF_FORGE: Mapping[str, str] = MappingProxyType(
+    {
+        "dynthres_mimic_scale": "mimic_scale", "dynthres_threshold_percentile": "percentile",
+        "dynthres_mimic_mode": "mimic_mode", "dynthres_mimic_scale_min": "mimic_scale_min",
+        "dynthres_cfg_mode": "cfg_mode", "dynthres_cfg_scale_min": "cfg_scale_min", "dynthres_sched_val": "sched_val",
+        "dynthres_separate_feature_channels": "separate", "dynthres_scaling_startpoint": "startpoint",
+        "dynthres_variability_measure": "measure", "dynthres_interpolate_phi": "phi",
+    }
+)  # fmt: skip
 NUMBERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "apg": {"APG eta": "eta", "APG norm": "norm", "APG momentum": "momentum"},
@@ -55,7 +59,9 @@ NUMBERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
     }
 )  # fmt: skip
-_TILED = {"max depth": "max_depth", "max tile size": "max_tile", "swap size": "swap_size"}
+_TILED: Mapping[str, str] = MappingProxyType(
+    {"max depth": "max_depth", "max tile size": "max_tile", "swap size": "swap_size"}
+)
 _FREEU_STAGE = (
     "backbone_factor", "skip_factor", "backbone_offset", "backbone_width", "skip_cutoff", "skip_high_end_factor",
 )  # fmt: skip

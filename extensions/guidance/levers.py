@@ -15,7 +15,7 @@ Mode = Literal[
 ]  # fmt: skip
 Resizing = Literal["bicubic", "bilinear", "nearest-exact", "area", "bislerp"]
 MAX_STAGES = 3
-_SHAPED = ["Power Up", "Power Down", "Linear Repeating", "Cosine Repeating", "Sawtooth"]
+_SHAPED = ("Power Up", "Power Down", "Linear Repeating", "Cosine Repeating", "Sawtooth")
 
 
 class Lever(BaseModel):

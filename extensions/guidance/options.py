@@ -1,5 +1,7 @@
 """The options of a request. It needs no torch."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ConfigDict, Field, model_validator
@@ -8,7 +10,9 @@ from webui.extension_api import Options, form_hint, hint
 
 from .levers import DeepShrink, FreeU, HyperTile, Perturbed, Projected, SelfAttention, Share, Thresholding
 
-_BEFORE = {"threshold": "enabled", "percentile": "percentile", "mimic_scale": "mimic_scale"}
+_BEFORE: Mapping[str, str] = MappingProxyType(
+    {"threshold": "enabled", "percentile": "percentile", "mimic_scale": "mimic_scale"}
+)
 
 
 class GuidanceOptions(Options):
@@ -58,15 +62,15 @@ class GuidanceOptions(Options):
     sag: SelfAttention = Field(
         SelfAttention(),
         description="away from what it makes where it looks most, blurred (arXiv:2210.00939)",
-        json_schema_extra=hint(label="Self-attention guidance"),
+        json_schema_extra=hint(level="more", label="Self-attention guidance"),
     )
     deep_shrink: DeepShrink = Field(
         DeepShrink(),
         description="large pictures without doubled subjects",
-        json_schema_extra=hint(label="Deep shrink"),
+        json_schema_extra=hint(level="more", label="Deep shrink"),
     )
     hypertile: HyperTile = Field(
-        HyperTile(), description="quicker large pictures", json_schema_extra=hint(label="HyperTile")
+        HyperTile(), description="quicker large pictures", json_schema_extra=hint(level="more", label="HyperTile")
     )
 
     @model_validator(mode="before")

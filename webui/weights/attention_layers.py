@@ -7,6 +7,7 @@ that they are, so patches act as before, and layers in which nobody takes part a
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from webui.sampling.attending import Attention, AttentionBlock, AttentionLayer, 
 from webui.sampling.steps import ModelCall
 from webui.weights.speed import BlockedAttention
 
-_KINDS = {"attn1": "self", "attn2": "cross"}
+_KINDS = MappingProxyType({"attn1": "self", "attn2": "cross"})
 
 
 def attention_layers(unet: Any) -> dict[str, AttentionLayer]:

@@ -23,11 +23,6 @@ def _tells_of_ensd(subject: Subject) -> bool:
     return everywhere or (subject.sampler.uses_ensd and subject.eta != 0)
 
 
-def _encodes(subject: Subject) -> bool:
-    """Whether the VAE may have encoded a picture."""
-    return subject.picture is not None or subject.hires is not None
-
-
 def _vae(subject: Subject) -> str | None:
     """The VAE's file. That the one baked into the checkpoint was asked for is told by None, which A1111 leaves out."""
     asked_for_none = subject.request.vae == "None" and not subject.request.a1111_infotext
@@ -159,7 +154,7 @@ CORE: tuple[Row | Place, ...] = (
     ),
     Row(
         "vae_encoder",
-        Key("VAE Encoder", when=_encodes),
+        Key("VAE Encoder"),
         option="sd_vae_encode_method",
         label="VAE encodes by",
     ),
