@@ -47,7 +47,7 @@ def every_hook(hooks: JobHooks, request: GenerationRequest) -> None:
         hooks.pre_step(step, latents)
         hooks.unet_residuals(call)
         hooks.call_network(call, lambda call: latents)
-        hooks.edit_denoised(step, latents, latents, latents)
+        hooks.edit_denoised(step, latents, latents, latents, latents, lambda here, positive: here)
         hooks.post_step(step, latents, latents)
     hooks.edit_image(Image.new("RGB", (8, 8)), 0)
     hooks.fields(0)

@@ -3,38 +3,40 @@
 import torch
 from torch import Tensor
 
+_LEAST = 1e-8
 
-def rescaled(guided: Tensor, cond: Tensor, strength: float) -> Tensor:
-    """CFG rescale (arXiv:2305.08891, equations 15 and 16): the guided estimate with the standard deviation of the
-    prompt's own estimate.
+
+def projected(
+    guided: Tensor,
+    cond: Tensor,
+    uncond: Tensor,
+    scale: float,
+    *,
+    eta: float,
+    norm: float,
+    momentum: float = 0.0,
+    before: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Adaptive projected guidance (arXiv:2410.02416, algorithm 1).
 
     Args:
-        strength: phi of the paper, 0 changes nothing, 1 takes the prompt's standard deviation.
+        guided: uncond + scale x direction; of a prompt with AND the direction is that of all its parts.
+        scale: the guidance scale w, above 0.
+        eta: share of the guidance along the prompt's estimate; 1 with norm 0 and momentum 0 is ordinary guidance.
+        norm: the longest guidance, as the length of each image's vector; 0: no limit.
+        momentum: share of the guidance before that is added to this one's.
+        before: what the call before gave back second; None at the first.
+
+    Returns:
+        The estimate, and the guidance with its momentum for the next call.
     """
-    ratio = _deviation(cond) / _deviation(guided).clamp(min=1e-8)
-    return torch.lerp(guided, guided * ratio, strength)
-
-
-def thresholded(guided: Tensor, cond: Tensor, uncond: Tensor, mimic_scale: float, percentile: float) -> Tensor:
-    """Dynamic thresholding (Imagen, arXiv:2205.11487, section 2.3), carried over from pixels to latents.
-
-    Imagen clips pixels to their percentile s and divides by s where s is over 1, the bound of pixels. Latents have no
-    such bound: here it is the same percentile of the estimate at a modest guidance scale, u + m (c - u), and both are
-    measured from the mean of each channel of each image.
-    """
-    mimic = uncond + mimic_scale * (cond - uncond)
-    centre = guided.mean(dim=(2, 3), keepdim=True)
-    away = guided - centre
-    bound = _percentile(mimic - mimic.mean(dim=(2, 3), keepdim=True), percentile)
-    reach = torch.maximum(_percentile(away, percentile), bound)
-    return centre + away.clamp(-reach, reach) * (bound / reach.clamp(min=1e-8))
-
-
-def _percentile(values: Tensor, share: float) -> Tensor:
-    """(B, C, 1, 1): the magnitude that `share` of each channel's values stay within."""
-    return torch.quantile(values.abs().flatten(2).float(), share, dim=2)[..., None, None].to(values)
-
-
-def _deviation(values: Tensor) -> Tensor:
-    """(B, 1, 1, 1) standard deviation of each image."""
-    return values.std(dim=(1, 2, 3), keepdim=True)
+    away = (guided - uncond) / scale
+    if momentum and before is not None and before.shape == away.shape:
+        away = away + momentum * before
+    kept = away
+    if norm > 0:
+        length = torch.linalg.vector_norm(away, dim=(1, 2, 3), keepdim=True)
+        away = away * (norm / length.clamp(min=_LEAST)).clamp(max=1)
+    unit = cond / torch.linalg.vector_norm(cond, dim=(1, 2, 3), keepdim=True).clamp(min=_LEAST)
+    along = (away * unit).sum(dim=(1, 2, 3), keepdim=True) * unit
+    return uncond + (guided - uncond) / scale + (scale - 1) * (away - along + eta * along), kept

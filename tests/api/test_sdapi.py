@@ -85,7 +85,7 @@ def test_settings_are_translated() -> None:
         ({"no_such_key": 1}, "no_such_key"),
         ({"sd_checkpoint_hash": "0" * 64}, "sd_checkpoint_hash"),
         ({"samples_format": "gif"}, "samples_format"),
-        ({"sd_vae_decode_method": "TAESD"}, "sd_vae_decode_method"),
+        ({"sd_vae_decode_method": "Approx NN"}, "sd_vae_decode_method"),
         ({"CLIP_stop_at_last_layers": 99}, "CLIP_stop_at_last_layers"),
         ({"emphasis": "loud"}, "emphasis"),
     ],

@@ -39,7 +39,7 @@ def main(folder: str, marks: str) -> None:
     call: Any = SimpleNamespace(sample=TENSOR)
     hooks.unet_residuals(call)
     hooks.call_network(call, lambda call: TENSOR)
-    hooks.edit_denoised(step, TENSOR, TENSOR, TENSOR)
+    hooks.edit_denoised(step, TENSOR, TENSOR, TENSOR, TENSOR, lambda latents, positive: latents)
     hooks.post_step(step, TENSOR, TENSOR)
     hooks.edit_pixels(TENSOR[0, :3], 0)
     hooks.edit_image(Image.new("RGB", (2, 2)), 0)

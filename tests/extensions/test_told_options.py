@@ -9,7 +9,8 @@ from extensions.checkpoint_merge.plugin import dialect as dialect_of_merges
 from extensions.checkpoint_merge.recipe import MERGE
 from extensions.controlnet.options import ControlOptions
 from extensions.controlnet.plugin import dialect as dialect_of_units
-from extensions.guidance.plugin import GuidanceOptions, fields_of
+from extensions.guidance.guidance_words import fields_of
+from extensions.guidance.options import GuidanceOptions
 from extensions.guidance.plugin import dialect as dialect_of_guidance
 from extensions.step_film.plugin import Filming, FilmOptions
 from extensions.step_film.plugin import dialect as dialect_of_films
@@ -32,6 +33,11 @@ def read_back(fields: Mapping[str, str], name: str, dialect: Dialect) -> Reading
     [
         {"rescale": 0.7}, {"start": 0.25}, {"end": 0.5}, {"threshold": True},
         {"threshold": True, "percentile": 0.9, "mimic_scale": 5.0, "rescale": 0.1, "start": 0.1, "end": 0.9},
+        {"freeu": {"enabled": True, "start": 2, "stages": [{}, {"skip_cutoff": 0.5}]}},
+        {"apg": {"enabled": True, "eta": 0.5}},
+        {"pag": {"enabled": True, "end": 0.4}, "sag": {"enabled": True, "threshold": 0.9}},
+        {"deep_shrink": {"enabled": True, "after_skip": False, "upscaling": "area"}},
+        {"hypertile": {"second_pass": True, "vae": True, "of_vae": {"max_depth": 2}, "of_unet": {"swap_size": 2}}},
     ],
 )  # fmt: skip
 def test_guidance(asked: dict[str, Any]) -> None:

@@ -90,6 +90,10 @@ class Stops:
         raise Cancelled("stopped by the user")
 
 
+def unasked(latents: Tensor, positive: bool) -> Tensor:
+    raise AssertionError("no extension here asks the network")
+
+
 def joined(**members: object) -> JobHooks:
     hooks = JobHooks()
     for name, member in members.items():
@@ -101,7 +105,7 @@ def test_each_extension_gets_what_the_one_before_returned() -> None:
     hooks = joined(a=Doubles(), b=Doubles())
     torch.testing.assert_close(hooks.pre_step(STEP, LATENTS), LATENTS * 4)
     torch.testing.assert_close(hooks.post_step(STEP, LATENTS, LATENTS), LATENTS * 3)
-    torch.testing.assert_close(hooks.edit_denoised(STEP, LATENTS, LATENTS * 2, LATENTS), LATENTS * 3)
+    torch.testing.assert_close(hooks.edit_denoised(STEP, LATENTS, LATENTS * 2, LATENTS, LATENTS, unasked), LATENTS * 3)
     torch.testing.assert_close(hooks.edit_pixels(torch.ones(3, 2, 2), 4), torch.full((3, 2, 2), 6.25))
     assert hooks.edit_image(Image.new("RGB", (2, 2)), 0).size == (8, 8)
     assert hooks.edit_request(GenerationRequest(steps=5)).steps == 20

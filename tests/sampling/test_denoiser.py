@@ -15,7 +15,7 @@ from webui.sampling.denoiser import GuidedModel, Stage
 from webui.sampling.guidance import guide, rescaled, towards_picture
 from webui.sampling.padding import match_lengths, stack_spans
 from webui.sampling.parameterisation import Consistency, Parameterisation, VarianceExploding
-from webui.sampling.steps import ModelCall, Residuals, Step, StepHooks
+from webui.sampling.steps import Ask, ModelCall, Residuals, Step, StepHooks
 from webui.weights.families.stable_diffusion.noise_table import standard_table
 
 TABLE = standard_table()
@@ -183,7 +183,9 @@ class Looking(NoHooks):
         self.instead = instead
         self.seen: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
+    def edit_denoised(
+        self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor, latents: Tensor, ask: Ask
+    ) -> Tensor:
         self.seen.append((denoised, cond, uncond))
         return denoised if self.instead is None else self.instead
 

@@ -13,7 +13,18 @@ from webui.sampling.attending import TakePart
 from webui.sampling.loop import StepDenoiser, sample
 from webui.sampling.samplers import SamplerOptions
 from webui.sampling.stepping import SolverRange
-from webui.sampling.steps import CallNetwork, ModelCall, Place, Residuals, RunStart, Step, StepHooks, StepNoise, Watch
+from webui.sampling.steps import (
+    Ask,
+    CallNetwork,
+    ModelCall,
+    Place,
+    Residuals,
+    RunStart,
+    Step,
+    StepHooks,
+    StepNoise,
+    Watch,
+)
 from webui.sampling.timestep import EpsilonModel, Guided, sample_timesteps
 
 SIGMA_MIN, SIGMA_MAX = 0.0291675, 14.6146
@@ -46,7 +57,9 @@ class NoHooks:
     def refuse_residuals(self, error: Exception) -> None:
         raise error
 
-    def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
+    def edit_denoised(
+        self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor, latents: Tensor, ask: Ask
+    ) -> Tensor:
         return denoised
 
 

@@ -90,6 +90,13 @@ SAMPLERS: Mapping[str, SamplerInfo] = _samplers(
     SamplerInfo("DEIS", ("deis",)),
     SamplerInfo("DDPM", ("ddpm",)),
     SamplerInfo("PNDM", ("pndm",), space="timestep"),
+    SamplerInfo("Euler CFG++", ("euler_cfg_pp",)),
+    SamplerInfo("Euler a CFG++", ("euler_ancestral_cfg_pp",), uses_ensd=True, takes_s_noise=True),
+    SamplerInfo(
+        "DPM++ 2S a CFG++", ("dpmpp_2s_ancestral_cfg_pp",), "Karras",
+        second_order=True, uses_ensd=True, takes_s_noise=True,
+    ),
+    SamplerInfo("DPM++ 2M CFG++", ("dpmpp_2m_cfg_pp",), "Karras"),
 )  # fmt: skip
 
 SCHEDULES: Mapping[str, ScheduleInfo] = MappingProxyType(

@@ -13,8 +13,12 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from webui.domain.fields import Frozen
 
 NEEDS_EXTENSION = "needs an extension that is not installed, or is switched off"
-Codec = Literal["text", "integer", "number", "boolean", "object"]
+Codec = Literal["text", "integer", "number", "boolean", "object", "objects"]
 Values = dict[str, JsonValue]  # options by dotted path
+
+
+class Behind(str):
+    """A text of `image_fields` whose key stands behind the program's own, as some of A1111's extensions write it."""
 
 
 class Item(Frozen):
@@ -40,9 +44,11 @@ class Word(Frozen):
         name: of a field of a body, of a setting, or of a key in an infotext.
         setting: it stands among the settings (`override_settings`), not among the fields of the body.
         asks: it asks for the extension; the other words count only where one has asked.
+        alone: it asks by itself where it is neither 0, false nor empty, whatever other words of a body say.
         option: dotted path of the option that takes the value, of an infotext's key also in an entry of a list
             (`units.0.weight`); "" where the value goes nowhere.
-        codec: how an infotext writes the value. In JSON it is taken as it comes.
+        codec: how an infotext writes the value (`objects`: a list of objects). In JSON it is taken as it comes.
+        parts: of an infotext's key whose value is several numbers, the options that take them in order.
         keys: of an `object`, the option that each of its names sets; one that is not here sets nothing, and an object
             of objects becomes a list of them. Empty: its names are options.
         meanings: options by value, where values are words. An infotext's are compared without regard to case.
@@ -60,6 +66,7 @@ class Word(Frozen):
     name: str = Field(min_length=1, max_length=100)
     setting: bool = False
     asks: bool = False
+    alone: bool = False
     option: str = ""
     codec: Codec = "text"
     keys: dict[str, str] = Field(default_factory=dict)
@@ -70,6 +77,7 @@ class Word(Frozen):
     low: float | None = None
     high: float | None = None
     items: tuple[Item, ...] = ()
+    parts: tuple[str, ...] = ()
     always: Values = Field(default_factory=dict)
     hides: tuple[str, ...] = ()
     reminder: str = Field("", max_length=200)
@@ -79,6 +87,7 @@ class Word(Frozen):
         if self.option:
             yield self.option
         yield from self.keys.values()
+        yield from self.parts
         for values in (*self.meanings.values(), self.otherwise or {}):
             yield from values
 
@@ -109,6 +118,38 @@ class Entries(Frozen):
     args: tuple[str, ...] = Field(min_length=1)
 
 
+class NamedScript(Frozen):
+    """A script of A1111 that asks for a part of an extension's options, as one extension may do the work of several.
+
+    Attributes:
+        names: titles in `alwayson_scripts`, compared as `Dialect.script_names` are.
+        option: dotted path of the options that its values belong to; "" for those of the extension.
+        args: options below that path by their place among the values, "" where one goes nowhere; `stages.0.scale` is an
+            option of the first entry of a list.
+        entries: what the values behind those of `args` are.
+        keys: where clients send one object in place of values, the option for each of its names that has another.
+        always: options of the extension that a request which names the script has besides.
+    """
+
+    names: tuple[str, ...] = Field(min_length=1)
+    option: str = ""
+    args: tuple[str, ...] = Field(min_length=1)
+    entries: Entries | None = None
+    keys: dict[str, str] = Field(default_factory=dict)
+    always: Values = Field(default_factory=dict)
+
+    def path(self, option: str) -> str:
+        """The dotted path of an option of the script, from the options of the extension."""
+        return f"{self.option}.{option}" if self.option else option
+
+    def options(self) -> Iterator[str]:
+        """The paths of every option that it may set."""
+        for option in (*self.args, *self.keys.values(), *([self.entries.option] if self.entries else [])):
+            if option:
+                yield self.path(option)
+        yield from self.always
+
+
 class Dialect(Frozen):
     """How A1111's clients and texts speak of an extension. Words are read in their order; a later one overrides.
 
@@ -126,6 +167,7 @@ class Dialect(Frozen):
         unasked: a regular expression. A prompt of A1111's API in which it finds something asks for the extension even
             where nothing names it, because A1111's is switched on as it comes; "": none does.
         script_entries: what the values behind those of `script_args` are.
+        scripts: further scripts, each with values of its own, that ask for a part of the options.
     """
 
     generation: tuple[Word, ...] = ()
@@ -136,6 +178,7 @@ class Dialect(Frozen):
     script_args: tuple[str, ...] = ()
     script_always: Values = Field(default_factory=dict)
     unasked: str = Field("", max_length=200)
+    scripts: tuple[NamedScript, ...] = ()
 
     @field_validator("unasked")
     @classmethod
@@ -150,8 +193,9 @@ class Dialect(Frozen):
 
     @model_validator(mode="after")
     def _settings_where_there_are_some(self) -> "Dialect":
-        if odd := next((word for word in (*self.generation, *self.extras) if word.items or word.hides), None):
-            raise ValueError(f"{odd.name}: items and hides are for keys of infotexts")
+        others = (*self.generation, *self.extras)
+        if odd := next((word for word in others if word.items or word.hides or word.parts), None):
+            raise ValueError(f"{odd.name}: items, parts and hides are for keys of infotexts")
         for place, words in (("extras", self.extras), ("infotext", self.infotext)):
             if wrong := next((word for word in words if word.setting), None):
                 raise ValueError(f"{place}: {wrong.name}: there are settings only in generation")
@@ -165,6 +209,8 @@ class Dialect(Frozen):
         yield from (("script_always", option) for option in self.script_always)
         if self.script_entries:
             yield ("script_entries", self.script_entries.option)
+        for script in self.scripts:
+            yield from ((script.names[0], option) for option in script.options())
         for told in self.info:
             yield from ((told.key, option) for option in told.words)
 
@@ -177,6 +223,16 @@ class Dialect(Frozen):
 def script_key(title: str) -> str:
     """A title of `alwayson_scripts` in the form in which it is compared: without a version such as `v2.17.1`."""
     return re.sub(r"_v\d[\d.]*$", "", title.lower().replace(" ", "_").replace("-", "_"))
+
+
+def as_lists(value: Any) -> Any:
+    """Options with a list in place of each object with the keys 0, 1, ..., as `stages.0.scale` writes one."""
+    if not isinstance(value, dict):
+        return value
+    inner = {key: as_lists(one) for key, one in value.items()}
+    if inner and all(key.isdecimal() for key in inner):
+        return [inner[key] for key in sorted(inner, key=int)]
+    return inner
 
 
 def placed(options: dict[str, Any], path: str, value: Any) -> None:

@@ -88,6 +88,9 @@ class Img2Img(Frozen):
         return self
 
 
+VaeMethod = Literal["Full", "TAESD"]
+
+
 class Refiner(Frozen):
     """Hand the latents to a second checkpoint late in the run."""
 
@@ -184,6 +187,8 @@ class GenerationRequest(Frozen):
     task: Annotated[Txt2Img | Img2Img | Upscale, Field(discriminator="kind")] = Txt2Img()
     checkpoint: Name = Field("", description="any alias of a file in models/Stable-diffusion; empty: the current one")
     vae: Name = Field("Automatic", description="file name in models/VAE, or Automatic, or None (the one baked in)")
+    vae_decoder: VaeMethod = Field("Full", description="TAESD: a tiny network in place of the VAE; quick, and coarser")
+    vae_encoder: VaeMethod = Field("Full", description="the same for pictures that are read")
     sampler: Name = "DPM++ 2M"
     scheduler: Name = "Automatic"
     steps: int = Field(20, ge=1, le=150)

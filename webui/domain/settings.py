@@ -17,6 +17,7 @@ from webui.domain.model_folders import ModelFolder
 from webui.domain.saving import PATTERN_LENGTH, ImageFormat, Saving
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
+PreviewKind = Literal["Approx cheap", "TAESD", "Full"]  # A1111's words
 VaePrecision = Literal["auto", "fp32"]
 Theme = Literal["system", "light", "dark"]
 _PATH_PART = re.compile(r"[A-Za-z0-9._~-]+")
@@ -40,6 +41,9 @@ class BackChoices(BaseModel):
     threads: int = Field(0, ge=0, le=1024, description="CPU threads of the worker; 0: all cores")
     checkpoints_in_memory: int = Field(1, ge=1, le=100)
     preview_every: int = Field(5, ge=0, le=150, description="steps between live previews; 0: none")
+    preview_kind: PreviewKind = Field(
+        "Approx cheap", description="what makes live previews: a matrix of colours, a tiny autoencoder, or the VAE"
+    )
     tiled_vae: bool = Field(False, description="always decode in tiles")
     disabled_extensions: tuple[str, ...] = ()
     hook_deadline: float = Field(

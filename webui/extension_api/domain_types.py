@@ -7,8 +7,9 @@ is made.
 Pictures in requests and options: `Picture`, `Mask` of an `Inpainting`, and `ImageField` for a field of options that
 takes a picture in base64.
 `NetworkTag` is one `<kind:name:...>` of a prompt, `SamplerInfo` what is known of a sampler, `Notice` what a user hears.
-`Dialect`, `Word`, `Item`, `Entries` and `Told` say what A1111's words mean to an extension. `Account` is what a loader
-fills about a file, so that what nobody read is said.
+`Dialect`, `Word`, `Item`, `Entries`, `NamedScript` and `Told` say what A1111's words mean to an extension;
+`Behind` is a text of `image_fields` that stands late.
+`Account` is what a loader fills about a file, so that what nobody read is said.
 
 Errors that an extension may raise, each with a sentence for the user: `BadRequestError` (it names the option),
 `UnknownModelError`, `UnusableFileError`, `NotFiniteError`, `Cancelled` (the user stopped it), and `WebuiError`, the
@@ -16,7 +17,7 @@ base of all, for everything else that is expected to go wrong.
 """
 
 from webui.domain.catalog import SamplerInfo
-from webui.domain.dialect import Dialect, Entries, Item, Told, Word
+from webui.domain.dialect import Behind, Dialect, Entries, Item, NamedScript, Told, Word
 from webui.domain.errors import (
     BadRequestError,
     Cancelled,
@@ -37,6 +38,7 @@ from webui.prompt.composition import NetworkTag
 __all__ = [
     "Account",
     "BadRequestError",
+    "Behind",
     "Cancelled",
     "Dialect",
     "Entries",
@@ -48,6 +50,7 @@ __all__ = [
     "Inpainting",
     "Item",
     "Mask",
+    "NamedScript",
     "NetworkTag",
     "NotFiniteError",
     "Notice",

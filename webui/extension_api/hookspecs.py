@@ -187,11 +187,22 @@ class JobSpec:
         """
 
     @hookspec
-    def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor | None:
+    def edit_denoised(
+        self,
+        step: Step,
+        denoised: Tensor,
+        cond: Tensor,
+        uncond: Tensor,
+        latents: Tensor,
+        ask: Callable[[Tensor, bool], Tensor],
+    ) -> Tensor | None:
         """After guidance. Return another estimate (B, C, h, w) of the clean latents, or None.
 
         The three tensors are clean estimates with every sampler. For samplers that work on the noise (DDIM family) the
-        program converts the result back.
+        program converts the result back. `latents` are those of the call, clean + sigma x noise with every sampler.
+        `ask(latents, positive)` asks the network again at the same noise level, with the text of the prompt or of the
+        negative prompt, and gives a clean estimate without guidance; its own errors pass. Hooks inside it are called
+        as usual.
         """
 
     @hookspec

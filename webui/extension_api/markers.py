@@ -17,6 +17,8 @@ API_MINOR = 3
    the hooks `call_network` and `edit_noise`; `texts` of `edit_conditioning`; dicts as values of `image_fields`;
    `Entries`, and `keys` of a `Word`; `job.generate` and `context.generate`, with `GenerationResult` and
    `GeneratedImage`; the hook `scripts`; `start` of `edit_noise`.
+3: the hook `unet_attention`; `latents` and `ask` of `edit_denoised`; in a dialect `NamedScript`, `alone`, `parts` and
+   the codec `objects` of a `Word`; `with_spread_of`; `Behind`.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)

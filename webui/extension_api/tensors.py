@@ -21,7 +21,7 @@ from webui.prompt import embeddings
 from webui.prompt.conditioning import Conditioning, PromptTexts, Span, at_call
 from webui.prompt.embeddings import Embedding
 from webui.prompt.ports import TextStack
-from webui.sampling import colours
+from webui.sampling import colours, guidance
 from webui.sampling import reported_step as reports
 from webui.sampling.attending import Attend, Attention, AttentionLayer, TakePart
 from webui.sampling.padding import stack_spans
@@ -75,6 +75,7 @@ __all__ = [
     "restores_faces",
     "text_at",
     "unet_layout",
+    "with_spread_of",
 ]
 
 
@@ -185,3 +186,13 @@ def text_at(conditioning: Conditioning, call: ModelCall) -> tuple[Span, Span]:
     number = call.place.call
     parts = [at_call(part.spans, number) for image in conditioning.positive for part in image]
     return stack_spans(parts), stack_spans([at_call(spans, number) for spans in conditioning.negative])
+
+
+def with_spread_of(guided: Tensor, cond: Tensor, strength: float) -> Tensor:
+    """CFG rescale (arXiv:2305.08891, equations 15 and 16): `guided` with the standard deviation of `cond`, image by
+    image; both (B, C, h, w).
+
+    Args:
+        strength: 0 changes nothing, 1 takes the whole deviation over.
+    """
+    return guidance.with_spread_of(guided, cond, strength)

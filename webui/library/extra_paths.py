@@ -27,6 +27,7 @@ KEYS: Mapping[str, tuple[Kind, ...]] = MappingProxyType(
     {
         "checkpoints": ("checkpoint",),
         "vae": ("vae",),
+        "vae_approx": ("taesd",),
         "loras": ("lora",),
         "embeddings": ("embedding",),
         "hypernetworks": ("hypernetwork",),

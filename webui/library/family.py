@@ -110,6 +110,7 @@ class Family:
         tells_mask_of_txt2img: whether infotexts of txt2img with its inpainting checkpoints tell of the mask, in A1111.
         trainer_name: what trainers write as `ss_base_model_version` into network files; "" for its name.
         vae_overflows: whether its own VAEs give values that float16 cannot hold.
+        tiny_vae: how files of tiny autoencoders for its latents begin; "": there are none.
         ldm_names_first: whether network files call layers of its UNet by LDM's names first, not by those of diffusers.
     """
 
@@ -130,6 +131,7 @@ class Family:
     trainer_name: str = ""
     ldm_names_first: bool = False
     vae_overflows: bool = False
+    tiny_vae: str = ""
 
     @property
     def takes_vector(self) -> bool:

@@ -17,6 +17,7 @@ from webui.library.pictures import is_picture, is_preview
 Kind = Literal[
     "checkpoint",
     "vae",
+    "taesd",
     "embedding",
     "lora",
     "hypernetwork",
@@ -34,6 +35,7 @@ FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
     {
         "checkpoint": ("Stable-diffusion",),
         "vae": ("VAE",),
+        "taesd": ("VAE-taesd", "vae_approx"),  # where A1111 keeps theirs, and where ComfyUI does
         "embedding": ("embeddings",),
         "lora": ("Lora", "LyCORIS"),
         "hypernetwork": ("hypernetworks",),

@@ -118,6 +118,8 @@ def _read(word: Word, fields: Mapping[str, str]) -> Iterator[tuple[str, JsonValu
         yield from ((option, _listed(value)) for option, value in found.items())
     elif text is not None and word.codec == "object":
         yield from ((f"{word.option}.{key}" if word.option else key, value) for key, value in _object(text).items())
+    elif text is not None and word.parts:
+        yield from zip(word.parts, map(float, text.split(",")), strict=False)
     elif word.option and text is not None:
         yield word.option, _CODECS[word.codec](text)
     elif word.option and word.default is not None:
@@ -191,6 +193,20 @@ def _object(text: str) -> dict[str, Any]:
     return found
 
 
+def _objects(text: str) -> list[Any]:
+    found = json.loads(text) if len(text) <= MAX_OBJECT else None
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise ValueError("no list of objects")
+    return found
+
+
 _CODECS: Mapping[Codec, Callable[[str], JsonValue]] = MappingProxyType(
-    {"text": str, "integer": _integer, "number": float, "boolean": _boolean, "object": _object}
+    {
+        "text": str,
+        "integer": _integer,
+        "number": float,
+        "boolean": _boolean,
+        "object": _object,
+        "objects": _objects,
+    }
 )

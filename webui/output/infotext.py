@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
+from webui.domain.dialect import Behind
 from webui.domain.parameters.subject import InfoFacts, Subject
 from webui.domain.parameters.table import AFTER_EXTENSIONS, BEFORE_EXTENSIONS, Section, written
 from webui.domain.request import GenerationRequest
@@ -34,8 +35,10 @@ def write(request: GenerationRequest, facts: InfoFacts) -> str:
     subject = Subject(request, facts)
     items = details(BEFORE_EXTENSIONS, subject)
     for key, value in facts.extra.items():
-        items[safe_key(key)] = None if value == "" and key in items else value  # what no longer holds is not written
+        if not isinstance(value, Behind):  # what no longer holds is not written
+            items[safe_key(key)] = None if value == "" and key in items else value
     items |= {key: value for key, value in details(AFTER_EXTENSIONS, subject).items() if value is not None}
+    items |= {safe_key(key): value for key, value in facts.extra.items() if isinstance(value, Behind)}
     if _normal(split_text(_text(request, items))) != _normal((request.prompt, request.negative_prompt)):
         items |= {"Exact prompt": request.prompt, "Exact negative prompt": request.negative_prompt}
     if facts.version:

@@ -39,7 +39,7 @@ _UNDERSTOOD = frozenset(
     }
 )  # fmt: skip
 _OF_PLOTS = frozenset({"Script", *(f"{kind}{axis} {what}" for axis in "XYZ" for kind, what in _OF_AN_AXIS)})
-_UNSUPPORTED = ("First pass size", "FP8 weight", "Hires ", "Hypertile", "VAE Decoder", "VAE Encoder")
+_UNSUPPORTED = ("First pass size", "FP8 weight", "Hires ", "Hypertile")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from webui.domain.dialect import Behind
 from webui.domain.planned_image import PlannedImage
 from webui.domain.request import MAX_SEED, GenerationRequest
 from webui.plugins.calling import ExtensionError
@@ -112,6 +113,8 @@ def check_context(value: Any) -> None:
 
 def told_value(value: Any) -> str | dict[str, Any]:
     """A value of an infotext's field: text, or an object as plain data. Raises TypeError where it is no JSON."""
+    if isinstance(value, Behind):
+        return value
     return json.loads(json.dumps(value)) if isinstance(value, dict) else str(value)
 
 

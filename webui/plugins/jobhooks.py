@@ -47,7 +47,7 @@ from webui.prompt.composition import NetworkTag
 from webui.prompt.conditioning import Conditioning, PromptTexts
 from webui.prompt.embeddings import Embedding
 from webui.sampling.attending import TakePart
-from webui.sampling.steps import CallNetwork, ModelCall, Place, Residuals, RunStart, Step
+from webui.sampling.steps import Ask, CallNetwork, ModelCall, Place, Residuals, RunStart, Step
 from webui.weights.model import LoadedModel
 
 T = TypeVar("T")
@@ -204,8 +204,12 @@ class JobHooks:
         """Whether an extension edits clean estimates."""
         return bool(self._of("edit_denoised"))
 
-    def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
-        return self._chain("edit_denoised", "denoised", denoised, check_tensor, step=step, cond=cond, uncond=uncond)
+    def edit_denoised(
+        self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor, latents: Tensor, ask: Ask
+    ) -> Tensor:
+        outside = Outside(ask, self._calls)
+        told = {"step": step, "cond": cond, "uncond": uncond, "latents": latents, "ask": outside}
+        return self._chain("edit_denoised", "denoised", denoised, check_tensor, outside, **told)
 
     def edit_pixels(self, pixels: Tensor, index: int) -> Tensor:
         return self._chain("edit_pixels", "pixels", pixels, check_tensor, index=index)
@@ -388,11 +392,9 @@ class JobHooks:
 
 
 def _sorted(manager: pluggy.PluginManager) -> dict[str, tuple[pluggy.HookImpl, ...]]:
-    """Who implements what, so that a hook that nobody has costs a look into a dict."""
+    """Who implements what, in turn: who asked to be first or last is, the others as they joined."""
     callers = {name: getattr(manager.hook, name) for name in vars(JobSpec) if not name.startswith("_")}
-    return {name: tuple(sorted(caller.get_hookimpls(), key=_turn)) for name, caller in callers.items()}
-
-
-def _turn(impl: pluggy.HookImpl) -> int:
-    """Who asked to be first or last is; the others keep the order in which they joined."""
-    return 1 - impl.tryfirst + impl.trylast
+    return {
+        name: tuple(sorted(caller.get_hookimpls(), key=lambda impl: 1 - impl.tryfirst + impl.trylast))
+        for name, caller in callers.items()
+    }

@@ -71,6 +71,13 @@ _LOOK = (
 )
 _PREVIEW = (
     Setting("preview_every", "Live preview", "A preview every n steps", "0 shows none, which is fastest.", "next job"),
+    Setting(
+        "preview_kind",
+        "Live preview",
+        "Previews by",
+        "Approx cheap: colours fitted to the VAE. TAESD: needs taesd_decoder in models/VAE-taesd. Full: the VAE, slow.",
+        "next job",
+    ),
 )
 _DEFAULTS = (
     Setting(

@@ -5,7 +5,7 @@ to start from, encodes the text and runs the sampler.
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from webui.domain.errors import Cancelled
 from webui.domain.hires import Hires
 from webui.domain.request import Img2Img
+from webui.domain.result import Notice
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.decode import decode
 from webui.processing.hires import Enlarged, Enlarger, first_picture
@@ -20,6 +21,7 @@ from webui.processing.passes import Pass
 from webui.processing.patching import JobPatches
 from webui.processing.plan import Batch, ImageText, of_image
 from webui.processing.prepare import PreparedJob, notices_of
+from webui.processing.preview import PreviewMaker
 from webui.processing.reporting import RunReport
 from webui.processing.sample import Noising, Origin, Sampled, sample_batch
 from webui.processing.stages import StageFiles, Stages
@@ -35,16 +37,20 @@ from webui.weights.families.contract import networks_of
 from webui.weights.memory import ModelCache
 from webui.weights.merging import merged_tokens
 from webui.weights.model import LoadedModel
+from webui.weights.tiny_vae import TinyVaes
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What every pass of every job needs: models, text encoding, upscalers, and whether VAEs decode in tiles."""
+    """What every pass of every job needs: models, text encoding, upscalers, whether VAEs decode in tiles, tiny VAEs and
+    previews."""
 
     models: ModelCache
     texts: Texts
     upscalers: Upscalers
     tiled_vae: bool
+    tiny: TinyVaes
+    previews: PreviewMaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +181,12 @@ class BatchSampler:
         return networks.levels(model.spec, self._job.plan.request.schedule)
 
     def _loaded(self, stage: StageFiles) -> LoadedModel:
-        model = self._tools.models.get(stage.checkpoint, stage.vae)
+        request = self._job.plan.request
+        model = self._tools.tiny.in_place_of_vae(
+            self._tools.models.get(stage.checkpoint, stage.vae),
+            decodes=request.vae_decoder == "TAESD",
+            encodes=request.vae_encoder == "TAESD",
+        )
         told = self._hooks.notices
         told += [notice for notice in notices_of(model) if notice not in (*self._job.notices, *told)]
         return self._patched(model)
@@ -247,9 +258,15 @@ class BatchSampler:
         latents = enlarger.from_latents(first.latents, lambda one: decode(one, first.model, tiled=tools.tiled_vae))
         return Enlarged(latents)
 
+    def _tell(self, text: str) -> None:
+        """Tell the user once what previews lack."""
+        if not any(notice.text == text for notice in self._hooks.notices):
+            self._hooks.notices.append(Notice("preview", text))
+
     def _sampled(self, one: Pass, batch: Batch, stages: Stages, origin: Origin | None) -> Sampled | None:
         """The batch's latents after one pass; None where the user stopped it before there was any estimate."""
         model = stages.model
+        previews = partial(self._tools.previews.previews, model, self._tell)
         try:
             with merged_tokens(model.network.module, one.merging_ratio):
                 return sample_batch(
@@ -258,7 +275,7 @@ class BatchSampler:
                     stages.at,
                     Noising(model.spec.family, stages.table, stages.first.asked),
                     self._hooks,
-                    self._report.steps_watch(one, batch.index, model.latents),
+                    self._report.steps_watch(one, batch.index, previews),
                     device=self._job.model.device,
                     origin=origin,
                     hires=one.hires is not None,

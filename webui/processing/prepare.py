@@ -33,6 +33,7 @@ from webui.sampling.schedules import SigmaTable
 from webui.weights.families.contract import networks_of
 from webui.weights.memory import ModelCache
 from webui.weights.model import LoadedModel
+from webui.weights.tiny_vae import TinyVaes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,14 @@ class PreparedJob:
 class Preparation:
     """Prepares jobs. All names in a request are looked up here, once, before anything is loaded."""
 
-    def __init__(self, library: ModelLibrary, models: ModelCache, texts: Texts, patching: Patching) -> None:
+    def __init__(
+        self, library: ModelLibrary, models: ModelCache, texts: Texts, patching: Patching, tiny: TinyVaes
+    ) -> None:
         self._library = library
         self._models = models
         self._texts = texts
         self._patching = patching
+        self._tiny = tiny
 
     def load(self, alias: str) -> None:
         """Load a checkpoint ahead of the next job."""
@@ -90,7 +94,9 @@ class Preparation:
         spec = self._library.spec(base.checkpoint)
         request = met(settled(request, spec), spec.family)
         refiner, second = self._refiner(request, base), self._second(request)
-        model = self._loaded(base)
+        model = self._tiny.in_place_of_vae(
+            self._loaded(base), decodes=request.vae_decoder == "TAESD", encodes=request.vae_encoder == "TAESD"
+        )
         seconds = time.monotonic() - began
         hooks.model = traits_of(model)
         plan = own_images(make_plan(request.with_(checkpoint=base.checkpoint.name)), hooks)

@@ -3,14 +3,13 @@ it.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from torch import Tensor
 
 from webui.domain.errors import Cancelled
 from webui.domain.result import GeneratedImage, Phase, Progress
-from webui.library.family import LatentFormat
 from webui.processing.passes import Pass
 from webui.processing.plan import Batch
 from webui.processing.ports import Reporter
@@ -114,21 +113,21 @@ class RunReport:
         if self.stopped:
             raise Cancelled("stopped by the user")
 
-    def steps_watch(self, one: Pass, batch: int, form: LatentFormat) -> Watch:
+    def steps_watch(self, one: Pass, batch: int, previews_of: Callable[[], Previews]) -> Watch:
         """The `watch` of a pass: it reports each step, some with a preview, and raises Cancelled where the user stops.
 
-        `form` is the format of the checkpoint's latents.
+        `previews_of` is asked where there are previews at all.
         """
-        before, previews, pace = one.steps_before, Previews(), Pace()
+        before, pace = one.steps_before, Pace()
+        previews = previews_of() if self._preview_every else None
 
         def watch(step: Step, denoised: Tensor) -> None:
             done = step.index + 1
-            seen = self._preview_every and done % self._preview_every == 0
-            if seen:
-                previews.begin(denoised, form)
+            if previews is not None and done % self._preview_every == 0:
+                previews.begin(denoised)
             steps = max(self._steps, before + step.total, before + done)
             pace.step(denoised.device)
-            picture = previews.take()
+            picture = previews.take() if previews is not None else None
             self.step, self.steps = before + done, steps
             self._reporter.progress(
                 Progress("sampling", before + done, steps, batch, self._batches, picture, self._images)

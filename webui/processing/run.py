@@ -19,11 +19,13 @@ from webui.processing.patching import Patching
 from webui.processing.plan import merged
 from webui.processing.ports import Reporter
 from webui.processing.prepare import Preparation
+from webui.processing.preview import PreviewMaker
 from webui.processing.reporting import RunReport, SharedWish
 from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
 from webui.weights.memory import ModelCache
 from webui.weights.model import LoadedModel
+from webui.weights.tiny_vae import TinyVaes
 
 
 class Pipeline:
@@ -38,10 +40,12 @@ class Pipeline:
         upscalers: Upscalers,
         settings: BackSettings,
     ) -> None:
-        self._tools = Tools(models, texts, upscalers, settings.tiled_vae)
+        tiny = TinyVaes(library)
+        previews = PreviewMaker(settings.preview_kind, tiny)
+        self._tools = Tools(models, texts, upscalers, settings.tiled_vae, tiny, previews)
         self._host = host
         self._patching = Patching(models)
-        self._preparation = Preparation(library, models, texts, self._patching)
+        self._preparation = Preparation(library, models, texts, self._patching, tiny)
         self._preview_every = settings.preview_every
 
     def run(
@@ -114,6 +118,7 @@ class Pipeline:
     def close(self) -> None:
         """Undo what extensions changed in the models."""
         self._patching.leave()
+        self._tools.tiny.clear()
 
     def _widened(self, model: LoadedModel, steps: int) -> Notice:
         """Have a checkpoint read in a wider format. Raises NotFiniteError where there is none."""

@@ -200,6 +200,7 @@ class _Run:
             watch=self.watch,
             solver_range=whole,
             locate=self.model.located,
+            pairs=self.model.pair if self.mask is None else self.mask.pairs(self.model.pair),
         )
 
     def in_timesteps(self) -> Tensor:

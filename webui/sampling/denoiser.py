@@ -16,11 +16,11 @@ from webui.domain.request import Guidance
 from webui.library.family import ALL_RESIDUALS, ResidualKind
 from webui.prompt.conditioning import Conditioning
 from webui.sampling.attending import AttentionLayer
-from webui.sampling.guidance import guide, rescaled, towards_picture
+from webui.sampling.guidance import guide, rescaled, towards_picture, with_spread_of
 from webui.sampling.parameterisation import Parameterisation
 from webui.sampling.rows import Layout, Layouts, Rows
 from webui.sampling.schedules import SigmaTable
-from webui.sampling.steps import ModelCall, Network, Place, Residuals, StageName, Step, StepHooks
+from webui.sampling.steps import Ask, ModelCall, Network, Pair, Place, Residuals, StageName, Step, StepHooks
 from webui.sampling.timestep import Guided
 
 
@@ -92,6 +92,10 @@ class GuidedModel:
 
     def denoise(self, step: Step, latents: Tensor, sigma: Tensor) -> Tensor:
         """Sigma space: (B, C, h, w) at level `sigma` -> the guided estimate of the clean latents."""
+        return self.pair(step, latents, sigma).guided
+
+    def pair(self, step: Step, latents: Tensor, sigma: Tensor) -> Pair:
+        """As `denoise`, with the estimate of the negative prompt alone beside it."""
         stage = self._stage_at(self._levels.done(sigma), self.calls)
         step = self._begun(step, stage)
         asked, layout = stage.asked, self._layouts.at(stage.conditioning, self.calls, latents.device)
@@ -108,10 +112,12 @@ class GuidedModel:
             guided = towards_picture(guided, against, unseen, self._image_scale)
         if self._options.rescale > 0:
             guided = rescaled(guided, cond, latents, sigma, asked, self._options.rescale)
-        guided = self._hooks.edit_denoised(step, guided, cond, against)
+        if self._hooks.edits_denoised:
+            again = self._asking(step, stage, layout, sigma, timestep)
+            guided = self._hooks.edit_denoised(step, guided, cond, against, latents, again)
         self.latest = cond
         self.calls += 1
-        return guided
+        return Pair(guided, against)
 
     def epsilon(self, step: Step, latents: Tensor, timestep: Tensor, *, cfgpp: bool = False) -> Guided:
         """Timestep space: variance-preserving (B, C, h, w) at `timestep` -> guided and unconditional epsilon.
@@ -132,11 +138,11 @@ class GuidedModel:
             unseen = asked.epsilon(blind, latents, alpha)
             guided = towards_picture(guided, against, unseen, self._image_scale)
         if self._options.rescale > 0:
-            ratio = _deviation(cond) / _deviation(guided)
-            guided = torch.lerp(guided, guided * ratio, self._options.rescale)
+            guided = with_spread_of(guided, cond, self._options.rescale)
         if self._hooks.edits_denoised:
             level = self._levels.alpha(timestep).to(latents.dtype)
-            guided = self._edited(step, latents, level, guided, cond, against)
+            again = self._asking_at(step, stage, layout, timestep, level)
+            guided = self._edited(step, latents, level, guided, cond, against, again)
         self.latest = _clean(latents, cond, alpha)
         self.calls += 1
         return Guided(guided, against)
@@ -152,14 +158,40 @@ class GuidedModel:
         self._calls_of[step.index] += 1
         return step
 
+    def _asking(self, step: Step, stage: Stage, layout: Layout, sigma: Tensor, timestep: Tensor) -> Ask:
+        """What asks the network again in this call of noise-level space."""
+
+        def ask(latents: Tensor, positive: bool) -> Tensor:
+            rows = layout.alone if positive else layout.negatives
+            output = self._call(step, stage, rows, latents / stage.asked.spread(sigma), timestep)
+            here = layout.of_parts(latents) if positive else latents
+            clean = stage.asked.clean(output, here, sigma, timestep)
+            return layout.first_of(clean) if positive else clean
+
+        return ask
+
+    def _asking_at(self, step: Step, stage: Stage, layout: Layout, timestep: Tensor, alpha: Tensor) -> Ask:
+        """What asks the network again in this call of timestep space; it is given latents of noise-level space."""
+
+        def ask(latents: Tensor, positive: bool) -> Tensor:
+            preserving = latents * alpha.sqrt()
+            rows = layout.alone if positive else layout.negatives
+            output = self._call(step, stage, rows, preserving, timestep)
+            here = layout.of_parts(preserving) if positive else preserving
+            clean = _clean(here, stage.asked.epsilon(output, here, alpha), alpha)
+            return layout.first_of(clean) if positive else clean
+
+        return ask
+
     def _edited(
-        self, step: Step, latents: Tensor, alpha: Tensor, guided: Tensor, cond: Tensor, against: Tensor
+        self, step: Step, latents: Tensor, alpha: Tensor, guided: Tensor, cond: Tensor, against: Tensor, ask: Ask
     ) -> Tensor:
         """The guided epsilon after the hook `edit_denoised`, which gets clean estimates; bit for bit the same where no
         extension changes anything.
         """
         before = _clean(latents, guided, alpha)
-        after = self._hooks.edit_denoised(step, before, _clean(latents, cond, alpha), _clean(latents, against, alpha))
+        estimates = before, _clean(latents, cond, alpha), _clean(latents, against, alpha)
+        after = self._hooks.edit_denoised(step, *estimates, latents / alpha.sqrt(), ask)
         return guided if after is before else (latents - alpha.sqrt() * after) / (1 - alpha).sqrt()
 
     def _skips_uncond(self, sigma: Tensor) -> bool:
@@ -273,7 +305,3 @@ class _Answer:
 def _clean(latents: Tensor, epsilon: Tensor, alpha: Tensor) -> Tensor:
     """The clean estimate in variance-preserving latents, given the noise in them."""
     return (latents - (1 - alpha).sqrt() * epsilon) / alpha.sqrt()
-
-
-def _deviation(tensor: Tensor) -> Tensor:
-    return tensor.std(dim=(1, 2, 3), keepdim=True)

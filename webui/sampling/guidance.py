@@ -5,6 +5,8 @@ from torch import Tensor
 
 from webui.sampling.parameterisation import Parameterisation
 
+_LEAST = 1e-8  # a deviation; an estimate without any is left as it is
+
 
 def guide(rows: Tensor, against: Tensor, weights: list[list[float]], scale: float) -> Tensor:
     """u + sum_j w_j x scale x (c_j - u) for each image.
@@ -37,14 +39,29 @@ def towards_picture(guided: Tensor, shown: Tensor, unseen: Tensor, scale: float)
     return guided + (scale - 1) * (shown - unseen)
 
 
+def with_spread_of(guided: Tensor, cond: Tensor, strength: float) -> Tensor:
+    """CFG rescale (arXiv:2305.08891, equations 15 and 16): `guided` with the standard deviation of `cond`, image by
+    image. Both are (B, C, h, w).
+
+    Args:
+        cond: what the prompt alone gives, in the same quantity (output, noise or clean estimate).
+        strength: phi of the paper; 0 changes nothing, 1 takes the whole deviation over.
+    """
+    ratio = _deviation(cond) / _deviation(guided).clamp(min=_LEAST)
+    return torch.lerp(guided, guided * ratio, strength)
+
+
 def rescaled(
     guided: Tensor, cond: Tensor, latents: Tensor, sigma: Tensor, asked: Parameterisation, strength: float
 ) -> Tensor:
-    """CFG rescale (arXiv:2305.08891, equations 14 to 16) of a guided clean estimate, all (B, C, h, w).
+    """CFG rescale of a guided clean estimate, all (B, C, h, w).
 
     The paper rescales the output of the network, so both estimates are converted back to outputs first.
     """
     mine, target = asked.output(guided, latents, sigma), asked.output(cond, latents, sigma)
-    ratio = target.std(dim=(1, 2, 3), keepdim=True) / mine.std(dim=(1, 2, 3), keepdim=True)
-    mine = torch.lerp(mine, mine * ratio, strength)
-    return asked.of_output(mine, latents, sigma)
+    return asked.of_output(with_spread_of(mine, target, strength), latents, sigma)
+
+
+def _deviation(tensor: Tensor) -> Tensor:
+    """(B, 1, 1, 1) standard deviation of each image."""
+    return tensor.std(dim=(1, 2, 3), keepdim=True)

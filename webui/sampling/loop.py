@@ -17,10 +17,20 @@ from webui.domain.catalog import SamplerInfo
 from webui.domain.errors import NotFiniteError
 from webui.sampling.dpm_solver import AdaptiveSolver
 from webui.sampling.samplers import SIGMA_SAMPLERS
-from webui.sampling.stepping import PlannedSampler, SamplerOptions, SolverRange, StepFrame, as_it_is, log_snr
-from webui.sampling.steps import Locate, Moved, Past, Step, StepHooks, StepNoise, Watch
+from webui.sampling.stepping import (
+    PairedSampler,
+    SamplerOptions,
+    SolverRange,
+    StepFrame,
+    as_it_is,
+    log_snr,
+    steps_of,
+)
+from webui.sampling.steps import Locate, Moved, Pair, Past, Step, StepHooks, StepNoise, Watch
 
 StepDenoiser = Callable[[Step, Tensor, Tensor], Tensor]  # (step, latents (B, C, h, w), sigma) -> denoised (B, C, h, w)
+StepPairs = Callable[[Step, Tensor, Tensor], Pair]  # as StepDenoiser, both estimates
+_Move = Callable[[Step, Tensor, tuple[Past, ...]], Moved]  # (step, latents, past) -> what the step comes to
 
 _END_TOLERANCE = 1e-5  # in lambda; without it rounding could cause a last step of almost no width
 
@@ -38,6 +48,7 @@ def sample(
     watch: Watch,
     solver_range: SolverRange | None = None,
     locate: Locate = as_it_is,
+    pairs: StepPairs | None = None,
 ) -> Tensor:
     """Carry `latents` from noise level sigmas[0] down to sigmas[-1].
 
@@ -51,6 +62,7 @@ def sample(
             the number of model calls of DPM fast. The default is sigmas[0], sigmas[-2] and n. These samplers end at its
             sigma_min, not at 0.
         locate: fills in the place (batch, pass, calls so far) of each step before hooks and `watch` see it.
+        pairs: what CFG++ samplers ask instead of `denoise`; None: there is no guidance, and both estimates are equal.
 
     Returns:
         The latents after the last step, (B, C, h, w).
@@ -67,31 +79,46 @@ def sample(
     span = solver_range or SolverRange.of(sigmas)
     if isinstance(sampler, AdaptiveSolver):
         return _adapt(sampler, denoise, latents, span, options, noise, frame)
-    return _walk(sampler, denoise, latents, sigmas, span, options, noise, frame)
+    if isinstance(sampler, PairedSampler):
+        moved = _moved_in_pairs(sampler, pairs or _unguided(denoise), noise, options)
+        return _walk(moved, steps_of(sigmas), sampler.memory, latents, noise, frame)
+    plan = sampler.plan(sigmas, span)
+
+    def move(step: Step, here: Tensor, past: tuple[Past, ...]) -> Moved:
+        return plan.move(partial(denoise, step), here, step, past, noise, options)
+
+    return _walk(move, plan.steps, sampler.memory, latents, noise, frame)
+
+
+def _unguided(denoise: StepDenoiser) -> StepPairs:
+    def pair(step: Step, latents: Tensor, sigma: Tensor) -> Pair:
+        estimate = denoise(step, latents, sigma)
+        return Pair(estimate, estimate)
+
+    return pair
+
+
+def _moved_in_pairs(sampler: PairedSampler, pairs: StepPairs, noise: StepNoise, options: SamplerOptions) -> _Move:
+    def move(step: Step, here: Tensor, past: tuple[Past, ...]) -> Moved:
+        return sampler.move(partial(pairs, step), here, step, past, noise, options)
+
+    return move
 
 
 def _walk(
-    sampler: PlannedSampler,
-    denoise: StepDenoiser,
-    latents: Tensor,
-    sigmas: Tensor,
-    span: SolverRange,
-    options: SamplerOptions,
-    noise: StepNoise,
-    frame: StepFrame,
+    move: _Move, steps: tuple[Step, ...], memory: int, latents: Tensor, noise: StepNoise, frame: StepFrame
 ) -> Tensor:
-    plan = sampler.plan(sigmas, span)
-    past: deque[Past] = deque(maxlen=sampler.memory)
-    level = plan.steps[0].sigma
-    for step in plan.steps:
+    past: deque[Past] = deque(maxlen=memory)
+    level = steps[0].sigma
+    for step in steps:
         if step.sigma > level:  # Restart goes back up to a higher noise level
             latents = latents + noise(level, step.sigma) * (step.sigma**2 - level**2).sqrt()
 
-        def move(here: Tensor, step: Step = step) -> Moved:
-            return plan.move(partial(denoise, step), here, step, tuple(past), noise, options)
+        def moved_from(here: Tensor, step: Step = step) -> Moved:
+            return move(step, here, tuple(past))
 
-        moved = frame.around(step, latents, move)
-        past.append(Past(step.sigma, moved.denoised, moved.derivative))
+        moved = frame.around(step, latents, moved_from)
+        past.append(Past(step.sigma, moved.denoised, moved.derivative, moved.uncond))
         latents, level = moved.latents, step.sigma_next
     return latents
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from webui.domain.inpainting import SoftInpainting
-from webui.sampling.loop import StepDenoiser
-from webui.sampling.steps import Step
+from webui.sampling.loop import StepDenoiser, StepPairs
+from webui.sampling.steps import Pair, Step
 from webui.sampling.timestep import EpsilonModel, Guided
 
 _LEAST_NORM = 1e-5
@@ -55,6 +55,15 @@ class LatentMask:
     def denoiser(self, denoise: StepDenoiser) -> StepDenoiser:
         """A denoiser of noise-level space whose estimate has the protected part put back."""
         return lambda step, latents, sigma: self.kept(denoise(step, latents, sigma), sigma)
+
+    def pairs(self, pairs: StepPairs) -> StepPairs:
+        """As `denoiser`, for samplers that take the negative prompt's estimate apart, which stays as it is."""
+
+        def masked(step: Step, latents: Tensor, sigma: Tensor) -> Pair:
+            pair = pairs(step, latents, sigma)
+            return Pair(self.kept(pair.guided, sigma), pair.uncond)
+
+        return masked
 
     def predictor(self, epsilon: EpsilonModel) -> EpsilonModel:
         """A model of timestep space that sees the protected part clean, as A1111 has it; the latents of the sampler

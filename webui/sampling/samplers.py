@@ -5,16 +5,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from webui.sampling.ancestral import ddpm, dpm2_ancestral, dpmpp_2s_ancestral, euler_ancestral, lcm
+from webui.sampling.cfgpp import dpmpp_2m_cfgpp, dpmpp_2s_ancestral_cfgpp, euler_ancestral_cfgpp, euler_cfgpp
 from webui.sampling.dpm_solver import AdaptiveSolver, fast_plan
 from webui.sampling.multistep import deis, dpmpp_2m, ipndm, ipndm_v, lms
 from webui.sampling.ode import dpm2, euler, heun, heunpp2_plan
 from webui.sampling.restart import restart_plan
 from webui.sampling.sde import dpmpp_2m_sde, dpmpp_2m_sde_heun, dpmpp_3m_sde, dpmpp_sde
-from webui.sampling.stepping import PlannedSampler, SamplerOptions, along
+from webui.sampling.stepping import PairedSampler, PlannedSampler, SamplerOptions, along
 
 __all__ = ["SIGMA_SAMPLERS", "SamplerOptions"]
 
-SIGMA_SAMPLERS: Mapping[str, PlannedSampler | AdaptiveSolver] = MappingProxyType(
+SIGMA_SAMPLERS: Mapping[str, PlannedSampler | PairedSampler | AdaptiveSolver] = MappingProxyType(
     {
         "DPM++ 2M": along(dpmpp_2m, memory=1),
         "DPM++ SDE": along(dpmpp_sde),
@@ -37,5 +38,9 @@ SIGMA_SAMPLERS: Mapping[str, PlannedSampler | AdaptiveSolver] = MappingProxyType
         "IPNDM_V": along(ipndm_v, memory=3),
         "DEIS": along(deis, memory=2),
         "DDPM": along(ddpm),
+        "Euler CFG++": PairedSampler(euler_cfgpp),
+        "Euler a CFG++": PairedSampler(euler_ancestral_cfgpp),
+        "DPM++ 2S a CFG++": PairedSampler(dpmpp_2s_ancestral_cfgpp),
+        "DPM++ 2M CFG++": PairedSampler(dpmpp_2m_cfgpp, memory=1),
     }
 )

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from webui.sampling.steps import Denoiser, Locate, Moved, Past, Step, StepHooks, StepNoise, Watch
+from webui.sampling.steps import Denoiser, Locate, Moved, PairDenoiser, Past, Step, StepHooks, StepNoise, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,28 @@ class PlannedSampler:
     """
 
     plan: Callable[[Tensor, SolverRange], StepPlan]
+    memory: int = 0
+
+
+class PairedStep(Protocol):
+    """A step that is told guided estimate and that of the negative prompt apart; see `SamplerStep`."""
+
+    def __call__(
+        self,
+        denoise: PairDenoiser,
+        latents: Tensor,
+        step: Step,
+        past: Sequence[Past],
+        noise: StepNoise,
+        options: SamplerOptions,
+    ) -> Moved: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PairedSampler:
+    """A sampler of the CFG++ kind, with one step between each two neighbours of the schedule."""
+
+    move: PairedStep
     memory: int = 0
 
 

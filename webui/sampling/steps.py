@@ -85,6 +85,7 @@ class Past:
     sigma: Tensor
     denoised: Tensor  # (B, C, h, w)
     derivative: Tensor | None = None  # (B, C, h, w): (x - denoised) / sigma, or epsilon in timestep space
+    uncond: Tensor | None = None  # (B, C, h, w): clean estimate of the negative prompt alone, in CFG++ samplers
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class Moved:
     latents: Tensor
     denoised: Tensor
     derivative: Tensor | None = None
+    uncond: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,20 @@ class Denoiser(Protocol):
     def __call__(self, latents: Tensor, sigma: Tensor) -> Tensor: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two estimates of the clean latents (B, C, h, w): with guidance, and of the negative prompt alone."""
+
+    guided: Tensor
+    uncond: Tensor
+
+
+class PairDenoiser(Protocol):
+    """Maps (latents, sigma) to both estimates. CFG++ samplers need them apart."""
+
+    def __call__(self, latents: Tensor, sigma: Tensor) -> Pair: ...
+
+
 class StepNoise(Protocol):
     """Unit noise for a step (B, C, h, w). Brownian sources use the two levels, the others ignore them."""
 
@@ -289,6 +305,18 @@ class RunStart:
     estimate: Estimate
 
 
+class Ask(Protocol):
+    """Asks the network once more within a call, at its noise level and with its text."""
+
+    def __call__(self, latents: Tensor, positive: bool) -> Tensor:
+        """The estimate of the clean latents (B, C, h, w) of the prompt, or of the negative prompt, without guidance.
+
+        Args:
+            latents: (B, C, h, w), clean + sigma x noise.
+            positive: the prompt (of one with AND its first part); else the negative prompt.
+        """
+
+
 class StepHooks(Protocol):
     """The hooks that sampling calls. They never return None: `webui/plugins` has replaced it by the value unchanged.
 
@@ -315,7 +343,9 @@ class StepHooks(Protocol):
     def refuse_residuals(self, error: Exception) -> None:
         """The network could not use what `unet_residuals` gave last; it was called without."""
 
-    def edit_denoised(self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor) -> Tensor: ...
+    def edit_denoised(
+        self, step: Step, denoised: Tensor, cond: Tensor, uncond: Tensor, latents: Tensor, ask: Ask
+    ) -> Tensor: ...
 
 
 Locate = Callable[[Step], Step]  # returns the step with its `place` filled in

@@ -2,6 +2,7 @@
 not finite are an error, never a black picture.
 """
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -51,6 +52,20 @@ class VaeWrapper:
         self.form = 0
         self._name = name
         self._tiling: VaeTiling | None = None
+        self._tiny_decoder: Work | None = None
+        self._tiny_encoder: Work | None = None
+
+    def with_tiny(self, decoder: Work | None, encoder: Work | None) -> "VaeWrapper":
+        """A wrapper of the same network that has tiny ones work in its place, in one direction or both.
+
+        Args:
+            decoder: scaled latents (1, C, h, w) -> pixels (1, 3, H, W) in 0..1.
+            encoder: the other way.
+        """
+        _ = self.colours  # found once, for both
+        other = copy.copy(self)
+        other._tiny_decoder, other._tiny_encoder = decoder, encoder
+        return other
 
     @contextmanager
     def in_tiles(self, tiling: VaeTiling) -> Iterator[None]:
@@ -122,6 +137,8 @@ class VaeWrapper:
             return self.decode(latents)
 
     def _encode(self, image: Tensor, draws: torch.Generator | None) -> Tensor:
+        if self._tiny_encoder is not None:
+            return self._tiny_encoder(image)
         pixels = image.to(self.device, self.dtype) * 2 - 1
         posterior = self._posterior(pixels)
         latents: Tensor = posterior.mode().float()
@@ -130,6 +147,8 @@ class VaeWrapper:
         return (latents - self.shift) * self.scale
 
     def _decode(self, latent: Tensor) -> Tensor:
+        if self._tiny_decoder is not None:
+            return self._tiny_decoder(latent)
         scaled = (latent.to(self.device, torch.float32) / self.scale + self.shift).to(self.dtype)
         pixels = self._decoded(scaled)
         return ((pixels.float() + 1) / 2).clamp(0, 1)  # clamp keeps NaN

@@ -146,6 +146,18 @@ CORE: tuple[Row | Place, ...] = (
         label="Random numbers",
     ),
     Row("tiling", Key("Tiling", FLAG), body="tiling", option="tiling"),
+    Row(
+        "vae_decoder",
+        Key("VAE Decoder"),
+        option="sd_vae_decode_method",
+        label="VAE decodes by",
+    ),
+    Row(
+        "vae_encoder",
+        Key("VAE Encoder"),
+        option="sd_vae_encode_method",
+        label="VAE encodes by",
+    ),
     Row("prompt", Key("Prompt", when=_in_the_prompt), body="prompt"),
     Row("negative_prompt", Key("Negative prompt", when=_in_the_prompt), body="negative_prompt"),
     Row("styles", why_no_key="styles are part of the prompts by the time that a text is written", body="styles"),

@@ -80,6 +80,9 @@ def draw(pen: Pen, extensions: Callable[[Group], bool] = lambda group: False) ->
     return Tools(ratio, swap, dice, reuse, again, keep, measure, transparency, details, batch)
 
 
+_VAE = ("vae_decoder", "vae_encoder")
+
+
 def heading(text: str) -> gr.HTML:
     """Draw the heading of a group."""
     return plain(f'<h2 class="pane">{html.escape(text)}</h2>')
@@ -185,7 +188,7 @@ def _expert(pen: Pen) -> None:
 
 def _others(pen: Pen) -> None:
     """Draw what stands in no other part, unless it stands among the quick settings."""
-    rest = [name for name in ("clip_skip", "tiling", "disable_extra_networks") if name not in pen.controls]
+    rest = [name for name in ("clip_skip", "tiling", "disable_extra_networks", *_VAE) if name not in pen.controls]
     with pen.section("Clip skip, tiling, networks", "more"):
         for name in rest:
             pen.draw(name)

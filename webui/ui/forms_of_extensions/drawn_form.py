@@ -268,7 +268,7 @@ def _list(schema: Schema, definitions: Schema) -> tuple[Control, dict[str, Any]]
     most = int(schema.get("maxItems", UNITS))
     if items.get("type") == "object" and items.get("properties"):
         return "units", {
-            "fields": tuple(_fields(items, definitions)), "most": most, "default": [],
+            "fields": tuple(_fields(items, definitions)), "most": most, "default": list(schema.get("default", ())),
             "form": _form_hint(items.get("of_model", {})),
         }  # fmt: skip
     if items.get("contentEncoding") == "base64":

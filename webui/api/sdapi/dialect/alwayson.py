@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from webui.api.body import InvalidBodyError, Loc
-from webui.domain.dialect import script_key
+from webui.domain.dialect import NamedScript, as_lists, placed, script_key
 from webui.domain.extensions import ExtensionInfo
 
 # Scripts that come with A1111: the fields of the body say what they do, its API skips them or they do nothing there.
@@ -38,13 +38,17 @@ def options_of(scripts: Mapping[str, Any], extensions: Sequence[ExtensionInfo]) 
         if not isinstance(script, dict):
             raise InvalidBodyError.at((FIELD, title), 'must be an object: {"args": [...]}')
         _check_numbers(script, (FIELD, title))
-        options[info.name] = _read(script.get("args", []), info, title)
+        named = _part_of(title, info)
+        args = script.get("args", [])
+        read = _read(args, info, title) if named is None else _read_part(args, named, title)
+        options[info.name] = _joined(options.get(info.name, {}), read)
     return options
 
 
 def listed_names(info: ExtensionInfo) -> list[str]:
     """The names under which A1111's API lists an extension, in lower case: those of its scripts, else its title."""
-    return [name.lower() for name in info.dialect.script_names or (info.title,)]
+    parts = [name for script in info.dialect.scripts for name in script.names]
+    return [name.lower() for name in (*(info.dialect.script_names or (info.title,)), *parts)]
 
 
 def place_of(path: Loc, scripts: Mapping[str, Any], extensions: Sequence[ExtensionInfo]) -> Loc | None:
@@ -59,6 +63,11 @@ def place_of(path: Loc, scripts: Mapping[str, Any], extensions: Sequence[Extensi
         if info is None or info.name != name or not isinstance(script, dict):
             continue
         args, start = script.get("args", []), (FIELD, title, "args")
+        named = _part_of(title, info)
+        if named is not None:
+            if (at := _position_in_part(rest, named, args)) is None:
+                continue
+            return (*start, *at)
         fields = _fields(info)
         if isinstance(args, dict) or not rest:
             return (*start, *rest)
@@ -94,8 +103,68 @@ def _named(title: str, extensions: Sequence[ExtensionInfo]) -> ExtensionInfo | N
     """The extension of that name, else the one that is listed under it or declares it as a name of its scripts."""
     wanted = script_key(title)
     return next((info for info in extensions if info.name == wanted), None) or next(
-        (info for info in extensions if wanted in map(script_key, (info.title, *info.dialect.script_names))), None
+        (info for info in extensions if wanted in map(script_key, (info.title, *listed_names(info)))), None
     )
+
+
+def _part_of(title: str, info: ExtensionInfo) -> NamedScript | None:
+    """The script of that title that asks for a part of an extension's options; None: the title asks for all."""
+    wanted = script_key(title)
+    if wanted == info.name:
+        return None
+    return next((one for one in info.dialect.scripts if wanted in map(script_key, one.names)), None)
+
+
+def _read_part(args: Any, script: NamedScript, title: str) -> dict[str, Any]:
+    """Options of an extension from the values of a script that asks for a part of them."""
+    whole: dict[str, Any] = {}
+    for path, value in script.always.items():
+        placed(whole, path, value)
+    if isinstance(args, list) and len(args) == 1 and isinstance(args[0], dict):
+        args = args[0]
+    if isinstance(args, dict):
+        for key, value in args.items():
+            placed(whole, script.path(script.keys.get(str(key)) or str(key)), value)
+        return whole
+    if not isinstance(args, list):
+        raise InvalidBodyError.at((FIELD, title, "args"), "must be a list")
+    for option, value in _by_place(script.args, args).items():
+        placed(whole, script.path(option), value)
+    rest, entries = args[len(script.args) :], script.entries
+    if entries is not None and rest:
+        size = len(entries.args)
+        each = [_by_place(entries.args, rest[start : start + size]) for start in range(0, len(rest), size)]
+        placed(whole, script.path(entries.option), each)
+    read: dict[str, Any] = as_lists(whole)
+    return read
+
+
+def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, where several scripts ask for parts of one extension; the second counts where both say something."""
+    both = dict(first)
+    for key, value in second.items():
+        is_part = isinstance(value, dict) and isinstance(both.get(key), dict)
+        both[key] = _joined(both[key], value) if is_part else value
+    return both
+
+
+def _position_in_part(path: Loc, script: NamedScript, args: Any) -> Loc | None:
+    """Where among the values of a script an option stands; None where the option is not of its part."""
+    below = tuple(script.option.split(".")) if script.option else ()
+    if path[: len(below)] != below:
+        return None
+    path = path[len(below) :]
+    if isinstance(args, dict) or (isinstance(args, list) and len(args) == 1 and isinstance(args[0], dict)):
+        there = {ours: theirs for theirs, ours in script.keys.items()}
+        spelt: Loc = (there.get(str(path[0]), path[0]), *path[1:]) if path else ()
+        return spelt if isinstance(args, dict) else (0, *spelt)
+    dotted = ".".join(map(str, path))
+    if dotted in script.args:
+        return (script.args.index(dotted),)
+    entries = script.entries
+    if entries is not None and len(path) > 2 and path[0] == entries.option and path[2] in entries.args:
+        return (len(script.args) + int(path[1]) * len(entries.args) + entries.args.index(str(path[2])), *path[3:])
+    return path
 
 
 def _is_off(title: str, script: Any) -> bool:

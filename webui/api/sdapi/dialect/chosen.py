@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from webui.api.body import InvalidBodyError, Loc
-from webui.api.sdapi.dialect.known_settings import KNOWN, LIMITED
+from webui.api.sdapi.dialect.known_settings import KNOWN
 from webui.api.sdapi.dialect.options import OF_EXTENSIONS, OF_ONE_TASK
 from webui.domain.errors import WebuiError
 from webui.domain.saving import Saving
@@ -109,8 +109,6 @@ def typed(key: str, value: Any, default: Any, place: Loc) -> Any:
     Raises:
         InvalidBodyError: it is of another type, or too long.
     """
-    if key in LIMITED and value not in LIMITED[key][0]:
-        raise InvalidBodyError.at(place, LIMITED[key][1], "not_available")
     if default is None or value == default:
         return value
     if isinstance(default, bool):

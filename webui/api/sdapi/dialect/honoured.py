@@ -40,8 +40,9 @@ def options_of_generation(
     for info in _in_use(extensions):
         words = info.dialect.generation
         given.check_bounds(words)
-        deciding = given.first([word for word in words if word.asks])
-        if deciding is not None and given.of(deciding):
+        deciding = given.first([word for word in words if word.asks and not word.alone])
+        by_itself = any(given.of(word) for word in words if word.asks and word.alone)
+        if by_itself or (deciding is not None and given.of(deciding)):
             options[info.name] = given.read(words)
     deciding = given.first(OF_GENERATION)
     if deciding is not None:

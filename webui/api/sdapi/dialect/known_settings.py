@@ -186,14 +186,6 @@ WITHOUT_EFFECT: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )  # fmt: skip
 
-# Settings that have an effect in A1111 with every value, and here with the first of these alone; the reason is told.
-LIMITED: Mapping[str, tuple[tuple[Any, ...], str]] = MappingProxyType(
-    {
-        "sd_vae_encode_method": (("Full",), "TAESD is not there; Full is what it takes"),
-        "sd_vae_decode_method": (("Full",), "TAESD is not there; Full is what it takes"),
-    }
-)  # fmt: skip
-
 # Settings of programs that grew out of A1111, which their clients send along. Clients tell such a program by these
 # keys, so they are not listed.
 FOREIGN: Mapping[str, Any] = MappingProxyType(
@@ -211,7 +203,6 @@ def _every() -> Iterator[tuple[str, Known]]:
     yield from ((key, Known(default, "answer")) for key, default in ANSWER.items())
     for reason, settings in WITHOUT_EFFECT.items():
         yield from ((key, Known(default, "none", reason)) for key, default in settings.items())
-    yield from ((key, Known(values[0], "answer", reason)) for key, (values, reason) in LIMITED.items())
     yield from ((key, Known(default, "none", _OTHERS, listed=False)) for key, default in FOREIGN.items())
 
 

@@ -55,6 +55,7 @@ SD1 = Family(
     tuned_levels="sd",
     has_timesteps=True,
     trainer_name="sd_v1",
+    tiny_vae="taesd",
 )
 SD2 = replace(
     SD1,
@@ -83,6 +84,7 @@ SDXL = replace(
     trainer_name="sdxl_base_v1-0",
     ldm_names_first=True,
     vae_overflows=True,
+    tiny_vae="taesdxl",
 )
 SDXL_REFINER = replace(
     SDXL,
