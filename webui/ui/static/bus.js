@@ -11,6 +11,7 @@
  * | `form:enlarge` | `{picture}` | the form: hires fix on this picture |
  * | `prompt:changed` | `{prompt, negative}` | whoever shows what the prompt uses |
  * | `prompt:insert` | `{text, which?}` | the prompt |
+ * | `style:choose` | `{name}` | the list of styles: it is sent with the prompts from now on |
  * | `prompt:remove` | `{text}` | the prompt |
  * | `tab:open` | `{tab}` | the frame opens it |
  * | `tab:opened` | `{tab}` | whoever works only while in view |

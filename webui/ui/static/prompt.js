@@ -1,8 +1,8 @@
 // The prompt and what stands around it: counters, brackets that do not match, the fold of the negative prompt, history,
-// and the keys of the boxes. Places for the completion of words and for the explanation of a prompt are left here: both
-// get the boxes from `prompt_boxes.js` and their changes as `prompt:changed`.
+// and the keys of the boxes. `completion.js` completes words in them.
 
 import { hear, say } from "./bus.js";
+import { Completion } from "./completion.js";
 import { Counter } from "./counter.js";
 import { HistoryPanel } from "./history_panel.js";
 import { el, iconButton, t } from "./kit.js";
@@ -26,6 +26,7 @@ export async function mount({ element }) {
   element.append(clearButton());
   const counters = countersOf(element);
   for (const which of ["prompt", "negative"]) {
+    new Completion(which); // first, so that its keys are its own while its list is open
     keys.listen(box(which));
     box(which).addEventListener("keydown", (event) => walk(event, history));
   }
