@@ -16,7 +16,20 @@ if not __package__:  # started as a script: Python has put this folder where the
 from benchmarks import report, startup  # needs the line above
 from benchmarks.children import ChildFailed, measure
 
-PARTS = ("startup", "loading", "loop", "networks", "control", "memory", "step", "polling", "library", "page", "sheet")
+PARTS = (
+    "startup",
+    "loading",
+    "loop",
+    "networks",
+    "control",
+    "memory",
+    "step",
+    "polling",
+    "library",
+    "page",
+    "sheet",
+    "completion",
+)
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -56,6 +69,10 @@ def _rows(part: str, cache: Path, files: dict[str, str]) -> Iterator[report.Row]
         from benchmarks import library_search
 
         yield from library_search.rows()
+    elif part == "completion":
+        from benchmarks import completion
+
+        yield from completion.rows()
     elif part == "page":
         from benchmarks import page
 

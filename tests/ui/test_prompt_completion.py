@@ -1,4 +1,4 @@
-"""The scripts that complete prompts, on a bare page: what stands at the cursor, the search among tags, what is written."""
+"""The scripts that complete prompts, on a bare page: what stands at the cursor, the search, what is written."""
 
 import json
 from collections.abc import Iterator
@@ -79,11 +79,21 @@ def test_a_search_finds_what_a_plain_one_finds(tags: Page) -> None:
     pieces = {tag.name[begin : begin + 3] for tag in TAGS for begin in range(len(tag.name) - 2)}
     for piece in pieces:
         wanted = piece.replace(" ", "_")
-        holding = {
-            tag.name for tag in TAGS if any(wanted in one.replace(" ", "_") for one in (tag.name, *tag.aliases))
-        }
+        holding = {tag.name for tag in TAGS if any(wanted in one.replace(" ", "_") for one in (tag.name, *tag.aliases))}
         assert {name.split(" > ")[-1] for name in found(tags, piece, 50)} == holding, piece
         assert len(found(tags, piece, 1)) == 1
+
+
+def test_going_on_with_a_word_finds_what_the_whole_word_finds_at_once(tags: Page) -> None:
+    for word in ("chair", "long_hair", "artoria", "fate_(s", "hatsune_mikk"):
+        for length in range(1, len(word) + 1):
+            alone = tags.evaluate(
+                "([word, most]) => { tags.whole.clear(); return tags.search(word, most); }", [word[:length], 8]
+            )
+            tags.evaluate(
+                "word => { for (let n = 1; n < word.length; n += 1) tags.search(word.slice(0, n), 8); }", word
+            )
+            assert tags.evaluate("word => tags.search(word, 8)", word[:length]) == alone
 
 
 def test_what_is_told_of_a_tag(tags: Page) -> None:

@@ -7,7 +7,7 @@ a text that is shown instead of it. A first line that names the columns, as in e
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def packed(file: TagFile) -> bytes:
 
 def _tags(name: str, text: str) -> Iterator[Tag | None]:
     """A tag, or None, for each line that is not empty."""
-    places: Mapping[str, int] = {column: place for place, column in enumerate(_COLUMNS)}
+    places: tuple[int | None, ...] = (0, 1, 2, 3)
     reader = csv.reader(io.StringIO(text, newline=""))
     try:
         for number, row in enumerate(row for row in reader if any(row)):
@@ -99,29 +99,26 @@ def _tags(name: str, text: str) -> Iterator[Tag | None]:
         raise UnusableFileError(f"{name}, line {reader.line_num}: {error}") from None
 
 
-def _head(row: list[str]) -> Mapping[str, int] | None:
-    """Which column is what, where a row says so."""
+def _head(row: list[str]) -> tuple[int | None, ...] | None:
+    """Which column is what, in the order of `_COLUMNS`, where a row says so."""
     named = [_OTHER_NAMES.get(cell.strip().lower(), cell.strip().lower()) for cell in row]
     if "name" not in named or not {"category", "count", "aliases"} & set(named):
         return None
-    return {column: named.index(column) for column in _COLUMNS if column in named}
+    return tuple(named.index(column) if column in named else None for column in _COLUMNS)
 
 
-def _tag(row: list[str], places: Mapping[str, int]) -> Tag | None:
-    def cell(column: str) -> str:
-        place = places.get(column, len(row))
-        return row[place].strip() if place < len(row) else ""
-
-    name, count = cell("name"), cell("count")
+def _tag(row: list[str], places: tuple[int | None, ...]) -> Tag | None:
+    name, category, count, aliases = (
+        "" if place is None or place >= len(row) else row[place].strip() for place in places
+    )
     if not _is_name(name):
         return None
-    category = cell("category")
     is_number = count.isascii() and count.isdigit() and len(count) <= 12
     return Tag(
         name,
         int(category) if category.lstrip("-").isdigit() and len(category) <= 3 else 0,
         int(count) if is_number else 0,
-        tuple(dict.fromkeys(_aliases(cell("aliases").split(","), name)))[:MAX_ALIASES],
+        tuple(dict.fromkeys(_aliases(aliases.split(","), name)))[:MAX_ALIASES] if aliases else (),
         "" if is_number else count[:MAX_NAME],
     )
 

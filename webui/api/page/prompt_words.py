@@ -20,7 +20,7 @@ from webui.api.parts import Parts
 from webui.api.waiting import finished
 from webui.domain.errors import UnusableFileError, WebuiError
 from webui.library.card_index import CardIndex
-from webui.library.cards import CardKind
+from webui.library.cards import Card, CardKind
 
 FOR_EVER = "private, max-age=31536000, immutable"  # the address changes with the content of the file
 ACTION = "prompt_words"
@@ -86,9 +86,10 @@ def _named(parts: Parts, index: CardIndex) -> dict[str, Any]:
     return told
 
 
-def _row(card: Any) -> dict[str, Any]:
+def _row(card: Card) -> dict[str, Any]:
+    """A network; `tag` is its name in a tag, or what an embedding is called by, `words` what comes behind the tag."""
     words = card.text.partition(">")[2].strip() if card.kind != "embedding" else ""
-    return {"name": card.name, "tag": card.tag, "weight": card.weight, "words": words, "base": card.base}
+    return {"name": card.name, "tag": card.tag or card.text, "weight": card.weight, "words": words, "base": card.base}
 
 
 async def _of_extensions(parts: Parts, request: Request) -> tuple[list[str], list[str]]:

@@ -12,6 +12,7 @@
 
 const LETTER = /[\p{L}\p{N}]/u;
 const BREAK = 10; // a line end's code
+const MOST_WHOLE = 32; // searches that are remembered
 
 export class TagList {
   /** @param {string} text  as `library/tag_file.py` packs it: a line of JSON, then a line of names for each tag */
@@ -26,6 +27,7 @@ export class TagList {
     this.leftOut = left_out;
     this.starts = new Uint32Array(categories.length); // where each tag's line begins
     this.places = new Map(); // the place of each name
+    this.whole = new Map(); // the places of everything that holds a text, for the last few that were searched to the end
     for (let place = 0, at = 0; place < this.starts.length; place += 1) {
       this.starts[place] = at + 1;
       at = this.lines.indexOf("\n", at + 1);
@@ -51,24 +53,52 @@ export class TagList {
     if (!wanted || wanted.includes("\n") || wanted.includes("\t")) return [];
     const isWord = wanted.charCodeAt(0) < 128 && LETTER.test(wanted[0]); // other scripts have no blanks between words
     const exact = this.places.get(wanted);
-    const first = exact === undefined ? [] : [[exact, this.starts[exact]]];
-    const later = [];
+    const found = { first: exact === undefined ? [] : [[exact, this.starts[exact]]], later: [], exact };
+    const known = [...this.whole.keys()].find((text_) => wanted.includes(text_));
+    if (known === undefined) this.searchAll(wanted, isWord, most, found);
+    else for (const place of this.whole.get(known)) this.searchLine(wanted, isWord, place, found);
+    const taken = new Set(found.first.map(([place]) => place));
+    return [...found.first, ...found.later.filter(([place]) => !taken.has(place))].slice(0, most).map(([place, at]) => this.found(place, at));
+  }
+
+  searchAll(wanted, isWord, most, { first, later, exact }) {
     const { searched, starts } = this;
-    for (let at = searched.indexOf(wanted, 1), place = 0; at >= 0 && first.length < most; ) {
+    let at = searched.indexOf(wanted, 1);
+    for (let place = 0; at >= 0 && first.length < most; ) {
       const isBegin = !isWord || !isLetter(searched.charCodeAt(at - 1));
       if (isBegin || later.length < most) {
         place = placeOf(starts, at, place);
         if (isBegin) {
           if (place !== exact) first.push([place, at]);
-          at = searched.indexOf(wanted, place + 1 < starts.length ? starts[place + 1] : searched.length);
+          at = searched.indexOf(wanted, this.endOf(place));
           continue;
         }
         if (later.at(-1)?.[0] !== place) later.push([place, at]);
       }
       at = searched.indexOf(wanted, at + 1);
     }
-    const taken = new Set(first.map(([place]) => place));
-    return [...first, ...later.filter(([place]) => !taken.has(place))].slice(0, most).map(([place, at]) => this.found(place, at));
+    if (at >= 0 || later.length >= most) return;
+    // what holds a longer text is among these: the next letters need no search through everything
+    this.whole.set(wanted, [...new Set([...first, ...later].map(([place]) => place))].sort((one, other) => one - other));
+    if (this.whole.size > MOST_WHOLE) this.whole.delete(this.whole.keys().next().value);
+  }
+
+  searchLine(wanted, isWord, place, { first, later, exact }) {
+    const begin = this.starts[place];
+    const line = `\n${this.searched.slice(begin, this.endOf(place))}`;
+    let other = -1;
+    for (let at = line.indexOf(wanted, 1); at >= 0; at = line.indexOf(wanted, at + 1)) {
+      if (!isWord || !isLetter(line.charCodeAt(at - 1))) {
+        if (place !== exact) first.push([place, begin + at - 1]);
+        return;
+      }
+      if (other < 0) other = begin + at - 1;
+    }
+    if (other >= 0) later.push([place, other]);
+  }
+
+  endOf(place) {
+    return place + 1 < this.starts.length ? this.starts[place + 1] : this.searched.length;
   }
 
   found(place, at) {
