@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, Route, sync_playwright
 
@@ -121,7 +122,7 @@ def made_up(count: int) -> str:
     return "\n".join(lines)
 
 
-def _measured(page: Page, content: bytes) -> dict[str, object]:
+def _measured(page: Page, content: bytes) -> dict[str, Any]:
     def answer(route: Route) -> None:
         name = route.request.url.removeprefix(SITE)
         if name == "tags":
@@ -134,7 +135,7 @@ def _measured(page: Page, content: bytes) -> dict[str, object]:
 
     page.route("**/*", answer)
     page.goto(SITE)
-    told: dict[str, object] = page.evaluate(MEASURE, [SITE, ROWS, list(QUERIES)])
+    told: dict[str, Any] = page.evaluate(MEASURE, [SITE, ROWS, list(QUERIES)])
     return told
 
 

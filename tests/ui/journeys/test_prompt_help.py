@@ -1,10 +1,10 @@
-"""What people do with the suggestions at the cursor of a prompt, in a browser."""
+"""What people do with the suggestions at the cursor of a prompt, and with its explanation, in a browser."""
 
 from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Locator, Page, Request, ViewportSize, expect
 
 from tests.api.fakes import encode
 from tests.ui.accessibility import axe
@@ -195,15 +195,67 @@ def test_a_card_that_is_put_in_opens_no_list(page: Page) -> None:
 
 
 def test_a_finger_chooses_on_a_phone(browser: Browser, address: str) -> None:
-    context = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-    with opened_page(browser, address, **context) as phone:
+    size: ViewportSize = {"width": 390, "height": 844}
+    with opened_page(browser, address, viewport=size, has_touch=True, is_mobile=True) as phone:
         expect(phone.locator("#txt2img_generate")).to_be_visible()
         phone.locator(PROMPT).tap()
         phone.keyboard.type("lon")
         row = phone.locator(f"{LIST} [role=option]").nth(1)
         expect(row).to_be_in_viewport()
-        size = row.bounding_box()
-        assert size is not None
-        assert size["height"] >= 44
+        box = row.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
         row.tap()
         expect(phone.locator(PROMPT)).to_have_value("long sleeves, ")
+
+
+# ---- what the prompt comes to
+
+
+def explained(page: Page, text: str) -> Locator:
+    """The open panel that explains a prompt."""
+    page.locator(PROMPT).fill(text)
+    page.locator("#txt2img_token_counter").click()
+    panel = page.locator(".explain-panel")
+    expect(panel.locator(".explain-chunk").first).to_be_visible()
+    return panel
+
+
+def test_the_counter_opens_what_the_prompt_comes_to(page: Page) -> None:
+    panel = explained(page, "a (red:1.5) cat [dog] <lora:ink:0.8> <lora:gone:1> BREAK face")
+    expect(panel.locator(".explain-head")).to_have_text(["Chunk 1: 4 of 75 tokens", "Chunk 2: 1 of 75 tokens"])
+    assert panel.locator(".explain-word").all_inner_texts() == ["a", "red\n1.5", "cat", "dog\n0.91", "face"]
+    expect(panel.locator(".explain-piece.more")).to_have_text("red1.5")
+    expect(panel.locator(".explain-piece.less")).to_have_text("dog0.91")
+    expect(panel.locator(".explain-tags .missing")).to_contain_text("gone")
+    expect(panel.locator(".explain-tags li").first).to_contain_text("ink")
+    assert axe(page) == []
+    page.locator(PROMPT).fill("a dog")
+    expect(panel.locator(".explain-head")).to_have_text(["Chunk 1: 2 of 75 tokens"])
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+
+
+def test_texts_stand_as_bars_over_the_steps_and_parts_with_their_weights(page: Page) -> None:
+    panel = explained(page, "a [cat:dog:0.25] AND sky :0.5")
+    expect(panel.locator("h3")).to_have_text(["Part 1weight 1", "Part 2weight 0.5"])
+    rows = panel.locator(".explain-row")
+    expect(rows).to_have_count(2)
+    assert [row.replace("\n", " ") for row in rows.all_inner_texts()] == ["a cat steps 1–5", "a dog steps 6–20"]
+    expect(panel.locator(".explain-word").nth(1)).to_have_text("cat")
+    rows.nth(1).click()
+    expect(panel.locator(".explain-word").nth(1)).to_have_text("dog")
+    expect(rows.nth(1)).to_be_focused()
+    expect(rows.nth(1)).to_have_attribute("aria-pressed", "true")
+    assert axe(page) == []
+    panel.get_by_role("radio", name="Negative prompt").click()
+    expect(panel.locator(".explain-chunk")).to_contain_text("only padding")
+    page.keyboard.press("Escape")
+
+
+def test_why_a_prompt_cannot_be_explained_is_said(page: Page) -> None:
+    panel = explained(page, "a cat")
+    page.locator(PROMPT).fill("a (cat:1.2.3)")
+    expect(panel.locator("[role=status]")).to_contain_text("1.2.3")
+    expect(panel.locator(".explain-chunk")).to_have_count(0)
+    page.keyboard.press("Escape")
