@@ -17,6 +17,8 @@ API_MINOR = 3
    the hooks `call_network` and `edit_noise`; `texts` of `edit_conditioning`; dicts as values of `image_fields`;
    `Entries`, and `keys` of a `Word`; `job.generate` and `context.generate`, with `GenerationResult` and
    `GeneratedImage`; the hook `scripts`; `start` of `edit_noise`.
+3: a light action named `prompt_words` tells what prompts are completed with; one named `interrogate` describes pictures
+   for A1111's clients; the kind of file `captioner`.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)

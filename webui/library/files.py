@@ -26,6 +26,7 @@ Kind = Literal[
     "gfpgan",
     "codeformer",
     "detector",
+    "captioner",
 ]
 
 FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
@@ -41,11 +42,12 @@ FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         "gfpgan": ("GFPGAN",),
         "codeformer": ("Codeformer",),
         "detector": ("detectors", "adetailer", "GFPGAN"),  # where A1111 and its extensions keep theirs
+        "captioner": ("BLIP", "torch_deepdanbooru", "TaggerOnnx"),
     }
 )
 SAFETENSORS = ".safetensors"
 PICKLES = (".ckpt", ".pt", ".bin", ".pth")
-ONNX = ".onnx"  # of detectors, which libraries read by themselves
+ONNX = ".onnx"  # of detectors and captioners, which libraries read by themselves
 _VAE_ENDINGS = tuple(f".vae{suffix}" for suffix in (SAFETENSORS, *PICKLES))  # a VAE beside its checkpoint
 
 
@@ -89,7 +91,7 @@ def find(models_dir: Path, kind: Kind, further: Iterable[ModelFolder] = ()) -> t
     """
     found: dict[str, ModelFile] = {}
     known: set[tuple[int, int] | str] = set()
-    suffixes = (SAFETENSORS, *PICKLES, *((ONNX,) if kind == "detector" else ()))
+    suffixes = (SAFETENSORS, *PICKLES, *((ONNX,) if kind in ("detector", "captioner") else ()))
     further = tuple(further)
     sources = [(root, kind) for root in folders_of(models_dir, kind, further)]
     if kind == "vae":

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from webui.domain.errors import UnusableFileError
 
@@ -18,7 +19,7 @@ MAX_TAGS = 500_000
 MAX_NAME = 200  # characters
 MAX_ALIASES = 60  # of a tag
 _COLUMNS = ("name", "category", "count", "aliases")
-_OTHER_NAMES = {"tag": "name", "type": "category", "post_count": "count", "antecedents": "aliases"}
+_OTHER_NAMES = MappingProxyType({"tag": "name", "type": "category", "post_count": "count", "antecedents": "aliases"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,8 @@ def routes(parts: Parts) -> APIRouter:
     async def words(request: Request) -> JSONResponse:
         """Networks, styles, and what extensions know, by kind. `problems` are sentences about what is not here."""
         found = await run_in_threadpool(_named, parts, index)
-        wildcards, problems = await _of_extensions(parts, request)
-        return JSONResponse({**found, "wildcard": wildcards, "problems": problems})
+        told, problems = await _of_extensions(parts, request)
+        return JSONResponse({**found, "wildcard": told, "problems": problems})
 
     return router
 

@@ -1,4 +1,4 @@
-// Completes what is typed in a prompt box: tags, networks, embeddings, wildcards, styles. Nothing is asked for a key.
+// Completes what is typed in a prompt box: tags, networks, embeddings, names of files with random words, styles. Nothing is asked for a key.
 
 import { say } from "./bus.js";
 import { data } from "./completion_data.js";

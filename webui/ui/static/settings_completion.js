@@ -14,7 +14,7 @@ export function completionRows() {
     toggle(t("A comma behind it"), now.comma, (comma) => wish({ comma })),
   );
   return [
-    browserRow("Suggestions in prompts", "Tags, networks after <, wildcards after __, styles after $, while you type.", toggle(t("Suggestions in prompts"), now.on, (on) => wish({ on })), "completion"),
+    browserRow("Suggestions in prompts", "Tags, a network after <, a wildcard after __, a style after $, while you type.", toggle(t("Suggestions in prompts"), now.on, (on) => wish({ on })), "completion"),
     browserRow("List of tags", "A csv file in the folder tags of the data folder, or of A1111's extension tagcomplete where its program is linked.", listOf(now.list), "completion_list"),
     browserRow("How a tag is written", "When one of the suggestions is chosen.", writing, "completion_writing"),
   ];

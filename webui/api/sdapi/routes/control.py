@@ -12,8 +12,11 @@ from webui.api.described import body_of
 from webui.api.parts import Parts, StopServer
 from webui.api.sdapi.dialect.coerce import Text
 from webui.api.sdapi.routes.settings import current_checkpoint
+from webui.api.waiting import finished
+from webui.domain.errors import UnknownModelError
+from webui.domain.extensions import ExtensionInfo
 
-DESCRIBERS = ("clip", "deepdanbooru", "deepbooru")
+ACTION = "interrogate"  # of the extension that describes pictures; its options are `image` and `model`
 
 
 class InterrogateBody(BaseModel):
@@ -22,7 +25,7 @@ class InterrogateBody(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     image: Text = Field("", description="a picture in base64")
-    model: Text = Field("clip", description="clip or deepdanbooru")
+    model: Text = Field("clip", description="clip, deepdanbooru, or the folder of a tagger")
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -31,16 +34,23 @@ def routes(parts: Parts) -> APIRouter:
 
     @router.post("/interrogate", openapi_extra=body_of(InterrogateBody))
     async def interrogate(request: Request) -> JSONResponse:
-        """Describe a picture. None of its models is there yet, which every right request is told with 404."""
+        """Describe a picture, by the extension that does so; 404 where a file that it needs is not there."""
         try:
             body = InterrogateBody.model_validate(await read_json(request))
         except ValidationError as error:
             raise InvalidBodyError.of(error) from None
         if not body.image:
             raise HTTPException(404, "Image not found")
-        if body.model not in DESCRIBERS:
-            raise HTTPException(404, "Model not found")
-        raise HTTPException(404, f"Model not found: describing pictures by {body.model} is not there yet")
+        describer = _describer(parts)
+        if describer is None:
+            raise HTTPException(404, "Model not found: no extension that describes pictures is there")
+        parts.refuse_when_closing()
+        wish = {"image": body.image, "model": body.model}
+        try:
+            made = await finished(await run_in_threadpool(parts.engine.act, describer, ACTION, wish), request)
+        except UnknownModelError as error:
+            raise HTTPException(404, f"Model not found: {error}") from None
+        return JSONResponse({"caption": made.data["caption"] if isinstance(made.data, dict) else made.text})
 
     @router.post("/unload-checkpoint")
     async def unload_checkpoint(request: Request) -> dict[str, str]:
@@ -62,6 +72,16 @@ def routes(parts: Parts) -> APIRouter:
     if parts.stop_server is not None:
         _add_stopping(router, parts.stop_server)
     return router
+
+
+def _describer(parts: Parts) -> str | None:
+    """The extension that describes pictures."""
+    found = (info.name for info in parts.engine.extensions.infos if info.state == "ok" and _describes(info))
+    return next(found, None)
+
+
+def _describes(info: ExtensionInfo) -> bool:
+    return any(action.name == ACTION for action in info.actions)
 
 
 def _add_stopping(router: APIRouter, stop: StopServer) -> None:
