@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from transformers import BlipConfig, BlipForConditionalGeneration
 from webui.extension_api import UnusableFileError
 from webui.extension_api.tensors import TensorFile
 
+Network = Any  # transformers' own types promise less than its networks have
 PROMPT = ("a", "picture", "of")  # A1111 begins with it, and cuts it off
 SHORTEST, LONGEST = 24, 48  # tokens, with the prompt; A1111's settings as they come
 HEAD_WIDTH = 64  # channels of a head of attention
@@ -39,8 +41,8 @@ _JOINED = MappingProxyType(  # how BERT's own tokenizer puts words together agai
 )  # fmt: skip
 
 
-def build_blip(file: TensorFile) -> BlipForConditionalGeneration:
-    """The network in a file, on the CPU, float32.
+def build_blip(file: TensorFile) -> Network:
+    """The network in a file, a `BlipForConditionalGeneration` on the CPU, float32.
 
     Raises:
         UnusableFileError: tensors are missing.
@@ -51,7 +53,7 @@ def build_blip(file: TensorFile) -> BlipForConditionalGeneration:
         config = _config({new: file.shape(old) for new, old in names.items()})
     except (KeyError, ValueError) as error:
         raise UnusableFileError(f"{file.path.name} is no BLIP network for captions: {error} is not in it") from None
-    network = BlipForConditionalGeneration(config)
+    network: Network = BlipForConditionalGeneration(config)
     wanted = network.state_dict()
     missing = [name for name in wanted if name not in names and not name.endswith("predictions.decoder.bias")]
     if missing:
@@ -59,7 +61,8 @@ def build_blip(file: TensorFile) -> BlipForConditionalGeneration:
     network.load_state_dict(
         {name: file.read_as(names[name], torch.float32) for name in wanted if name in names}, strict=False
     )
-    return network.eval()
+    network.eval()
+    return network
 
 
 def transformers_name(name: str) -> str:
@@ -126,7 +129,7 @@ def prepared(image: Image.Image, side: int) -> Tensor:
 
 
 @torch.no_grad()
-def caption(network: BlipForConditionalGeneration, words: Sequence[str], image: Image.Image) -> str:
+def caption(network: Network, words: Sequence[str], image: Image.Image) -> str:
     """A sentence about a picture, without the words that it was begun with."""
     pixels = prepared(image, network.config.vision_config.image_size)
     place = {word: number for number, word in enumerate(words)}

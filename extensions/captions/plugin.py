@@ -1,4 +1,6 @@
-"""Describes pictures: the actions. The work is in `describing.py`, which loads torch and OpenCV."""
+"""Describes pictures: the actions. The work is in `captioning.py`, which loads torch and OpenCV."""
+
+from pydantic import JsonValue
 
 from webui.extension_api import Action, ActionContext, ActionResult, UnknownModelError, hookimpl
 
@@ -20,7 +22,7 @@ def interrogate(options: DescribeOptions, context: ActionContext) -> ActionResul
     """The picture in words, as text and as `caption`."""
     captioner = chosen(context.models, options.model)
     context.progress(0, 1, captioner.title)
-    from .describing import described
+    from .captioning import described
 
     text = described(context.models, captioner, options)
     return ActionResult(text, data={"caption": text, "model": captioner.title})
@@ -32,11 +34,11 @@ def tagger(options: TaggerOptions, context: ActionContext) -> ActionResult:
     captioner = chosen(context.models, options.model or (there[0].name if there else "a tagger"))
     if captioner.family != "tagger":
         raise UnknownModelError(f"{options.model} is no tagger; there are: {', '.join(one.title for one in there)}")
-    from .describing import scores_of
+    from .captioning import scores_of
 
     found = scores_of(context.models, captioner, options.image.open())
-    tags = {tag: score for tag, score in found.tags.items() if score >= options.threshold}
-    return ActionResult(data={"caption": {"tag": tags, "rating": dict(found.ratings)}})
+    tags: dict[str, JsonValue] = {tag: score for tag, score in found.tags.items() if score >= options.threshold}
+    return ActionResult(data={"caption": {"tag": tags, "rating": {**found.ratings}}})
 
 
 def taggers(options: NoOptions, context: ActionContext) -> ActionResult:

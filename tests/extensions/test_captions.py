@@ -6,6 +6,7 @@ import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,10 +18,11 @@ from transformers import BlipConfig, BlipForConditionalGeneration
 
 from extensions.captions import blip_network, booru_network
 from extensions.captions.caption_files import Captioner, captioners, chosen
-from extensions.captions.describing import described, word_list
+from extensions.captions.captioning import described, word_list
 from extensions.captions.options import DescribeOptions
 from extensions.captions.tag_texts import tag_text
 from extensions.captions.wd_tags import WdTagger, prepared
+from tests.api.fakes import call
 from tests.extensions.test_actions import Client, HostingBack
 from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.domain.images import Picture
@@ -48,7 +50,7 @@ def models_in(folder: Path) -> LibraryModels:
 
 
 @pytest.fixture(scope="module")
-def blip() -> BlipForConditionalGeneration:
+def blip() -> Any:
     """A small network of transformers' own, with random weights."""
     torch.manual_seed(5)
     config = BlipConfig(
@@ -62,7 +64,9 @@ def blip() -> BlipForConditionalGeneration:
             "image_size": 32, "patch_size": 16, "layer_norm_eps": 1e-6, "initializer_range": 0.5,
         },
     )  # fmt: skip
-    return BlipForConditionalGeneration(config).eval()
+    network: Any = BlipForConditionalGeneration(config)
+    network.eval()
+    return network
 
 
 def published(name: str) -> str:
@@ -83,7 +87,7 @@ def published(name: str) -> str:
 
 
 @pytest.fixture
-def blip_file(blip: BlipForConditionalGeneration, tmp_path: Path) -> Path:
+def blip_file(blip: Any, tmp_path: Path) -> Path:
     folder = tmp_path / "models" / "BLIP"
     folder.mkdir(parents=True)
     path = folder / "model_base_caption_capfilt_large.pth"
@@ -92,9 +96,7 @@ def blip_file(blip: BlipForConditionalGeneration, tmp_path: Path) -> Path:
     return path
 
 
-def test_blip_from_its_file_is_the_network_of_transformers(
-    blip: BlipForConditionalGeneration, blip_file: Path, tmp_path: Path
-) -> None:
+def test_blip_from_its_file_is_the_network_of_transformers(blip: Any, blip_file: Path, tmp_path: Path) -> None:
     models = models_in(tmp_path)
     network = models.load(blip_file, blip_network.build_blip)
     assert network.config.vision_config.image_size == 32
@@ -320,6 +322,18 @@ def test_clients_of_a1111_are_answered(client: Client) -> None:
     assert "models/torch_deepdanbooru" in client("POST", path, {"image": sent(), "model": "deepbooru"}).json()["detail"]
     assert client("POST", path, {"image": "none", "model": "tiny-tagger"}).status_code == 422
     assert client("POST", path, {}).json()["detail"] == "Image not found"
+
+
+def test_the_page_is_answered(client: Client) -> None:
+    file = io.BytesIO()
+    SQUARE.save(file, "PNG")
+    path = "/internal/page/describe"
+    told = call(client.app, "POST", path, params={"model": "tiny-tagger"}, files={"picture": file.getvalue()})
+    assert told.json() == {
+        "text": tag_text(WdTagger(TINY / "model.onnx")(SQUARE).tags, threshold=0.35, alphabetical=False)
+    }
+    missing = call(client.app, "POST", path, params={"model": "clip"}, files={"picture": file.getvalue()})
+    assert "models/BLIP" in missing.json()["detail"]
 
 
 def test_clients_of_the_tagger_are_answered(client: Client) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Locator, Page, Request, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, Request, Route, ViewportSize, expect
 
 from tests.api.fakes import encode
 from tests.ui.accessibility import axe
-from tests.ui.driving import opened_page, served
+from tests.ui.driving import generate, opened_page, served
 from tests.ui.fakes import FakeEngine
 from webui.api.application import create
 from webui.api.parts import Parts
@@ -259,3 +259,30 @@ def test_why_a_prompt_cannot_be_explained_is_said(page: Page) -> None:
     expect(panel.locator("[role=status]")).to_contain_text("1.2.3")
     expect(panel.locator(".explain-chunk")).to_have_count(0)
     page.keyboard.press("Escape")
+
+
+# ---- a picture in words
+
+
+def test_a_picture_is_described_and_its_words_come_into_the_prompt(page: Page) -> None:
+    answers = [(404, {"detail": "Model not found: models/BLIP is empty"}), (200, {"text": "a red cat"})]
+
+    def answer(route: Route) -> None:
+        status, told = answers.pop(0)
+        route.fulfill(status=status, json=told)
+
+    page.route("**/internal/page/describe*", answer)
+    generate(page, "made")
+    expect(page.locator('#stage [data-act="img2img"]')).to_be_enabled()
+    page.locator("#stage_more").click()
+    page.get_by_role("menuitem", name="Describe it in words").click()
+    dialog = page.get_by_role("dialog", name="Describe the picture")
+    dialog.get_by_role("button", name="Describe", exact=True).click()
+    expect(dialog.get_by_role("status")).to_have_text("Model not found: models/BLIP is empty")
+    dialog.get_by_role("button", name="Describe", exact=True).click()
+    expect(dialog.get_by_role("textbox", name="The picture in words")).to_have_value("a red cat")
+    assert axe(page) == []
+    dialog.get_by_role("button", name="Put it into the prompt").click()
+    expect(dialog).to_have_count(0)
+    expect(page.locator(PROMPT)).to_have_value("made, a red cat")
+    page.unroute("**/internal/page/describe*")

@@ -5,6 +5,7 @@
  * | --- | --- | --- |
  * | `picture:show` | `{picture}` | the stage shows it |
  * | `picture:send` | `{picture, to, what?}`, `to` is img2img, inpaint, sketch, upscale, controlnet or pnginfo | the receiver loads it and opens its tab |
+ * | `picture:describe` | `{address}` of a picture | a dialog has it described in words |
  * | `picture:shown` | `{picture or null}`: the stage shows another one | history, form |
  * | `picture:compare` | `{picture}` | the stage compares its own with it |
  * | `form:fill` | `{text, only?, beside?}`: generation parameters; field paths; values that no text tells, by path | the form |

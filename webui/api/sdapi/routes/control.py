@@ -10,13 +10,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from webui.api.body import InvalidBodyError, drain, read_json
 from webui.api.described import body_of
 from webui.api.parts import Parts, StopServer
+from webui.api.picture_words import described
 from webui.api.sdapi.dialect.coerce import Text
 from webui.api.sdapi.routes.settings import current_checkpoint
-from webui.api.waiting import finished
-from webui.domain.errors import UnknownModelError
-from webui.domain.extensions import ExtensionInfo
-
-ACTION = "interrogate"  # of the extension that describes pictures; its options are `image` and `model`
 
 
 class InterrogateBody(BaseModel):
@@ -41,16 +37,7 @@ def routes(parts: Parts) -> APIRouter:
             raise InvalidBodyError.of(error) from None
         if not body.image:
             raise HTTPException(404, "Image not found")
-        describer = _describer(parts)
-        if describer is None:
-            raise HTTPException(404, "Model not found: no extension that describes pictures is there")
-        parts.refuse_when_closing()
-        wish = {"image": body.image, "model": body.model}
-        try:
-            made = await finished(await run_in_threadpool(parts.engine.act, describer, ACTION, wish), request)
-        except UnknownModelError as error:
-            raise HTTPException(404, f"Model not found: {error}") from None
-        return JSONResponse({"caption": made.data["caption"] if isinstance(made.data, dict) else made.text})
+        return JSONResponse({"caption": await described(parts, request, body.image, body.model)})
 
     @router.post("/unload-checkpoint")
     async def unload_checkpoint(request: Request) -> dict[str, str]:
@@ -72,16 +59,6 @@ def routes(parts: Parts) -> APIRouter:
     if parts.stop_server is not None:
         _add_stopping(router, parts.stop_server)
     return router
-
-
-def _describer(parts: Parts) -> str | None:
-    """The extension that describes pictures."""
-    found = (info.name for info in parts.engine.extensions.infos if info.state == "ok" and _describes(info))
-    return next(found, None)
-
-
-def _describes(info: ExtensionInfo) -> bool:
-    return any(action.name == ACTION for action in info.actions)
 
 
 def _add_stopping(router: APIRouter, stop: StopServer) -> None:
