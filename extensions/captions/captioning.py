@@ -7,8 +7,9 @@ from pathlib import Path
 from PIL import Image
 
 from webui.extension_api import Models, UnknownModelError
+from webui.extension_api.tensors import build_captioner
 
-from . import blip_network, booru_network
+from . import blip_sentence, booru_network
 from .caption_files import KIND, Captioner
 from .options import DescribeOptions
 from .tag_texts import tag_text
@@ -48,8 +49,8 @@ def scores_of(models: Models, captioner: Captioner, image: Image.Image) -> Tagge
 def sentence_of(models: Models, captioner: Captioner, image: Image.Image) -> str:
     """BLIP's sentence."""
     path = models.find(KIND, captioner.name)
-    words = blip_network.read_words(word_list(path.parent))
-    return blip_network.caption(models.load(path, blip_network.build_blip), words, image)
+    words = blip_sentence.read_words(word_list(path.parent))
+    return blip_sentence.caption(models.load(path, build_captioner), words, image)
 
 
 def word_list(folder: Path) -> Path:

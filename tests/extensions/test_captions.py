@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import BlipConfig, BlipForConditionalGeneration
 
-from extensions.captions import blip_network, booru_network
+from extensions.captions import blip_sentence, booru_network
 from extensions.captions.caption_files import Captioner, captioners, chosen
 from extensions.captions.captioning import described, word_list
 from extensions.captions.options import DescribeOptions
@@ -28,6 +28,7 @@ from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.domain.images import Picture
 from webui.engine.engine import Engine
 from webui.executors.inline import InlineExecutor
+from webui.extension_api.tensors import build_captioner
 from webui.jobs.store import JobStore
 from webui.library.library import ModelLibrary
 from webui.plugins.catalog import Catalog
@@ -98,26 +99,26 @@ def blip_file(blip: Any, tmp_path: Path) -> Path:
 
 def test_blip_from_its_file_is_the_network_of_transformers(blip: Any, blip_file: Path, tmp_path: Path) -> None:
     models = models_in(tmp_path)
-    network = models.load(blip_file, blip_network.build_blip)
+    network = models.load(blip_file, build_captioner)
     assert network.config.vision_config.image_size == 32
     own, theirs = network.state_dict(), blip.state_dict()
     assert own.keys() == theirs.keys()
     assert all(torch.equal(own[name], value) for name, value in theirs.items())
-    pixels = blip_network.prepared(SQUARE, 32)
+    pixels = blip_sentence.prepared(SQUARE, 32)
     begun = torch.tensor([[len(WORDS), 1, 3, 4, 2]])
     wanted = blip.generate(
         pixel_values=pixels, input_ids=begun, do_sample=False, num_beams=1, min_length=24, max_length=48
     )  # fmt: skip
-    words = blip_network.read_words(blip_file.parent / "vocab.txt")
-    told = blip_network.caption(network, words, SQUARE)
-    assert told == blip_network.sentence([words[number] for number in wanted[0].tolist()])
+    words = blip_sentence.read_words(blip_file.parent / "vocab.txt")
+    told = blip_sentence.caption(network, words, SQUARE)
+    assert told == blip_sentence.sentence([words[number] for number in wanted[0].tolist()])
     assert len(told.split()) > 5
     options = DescribeOptions(image=Picture.of(SQUARE), model="clip")
     assert described(models, chosen(models, "clip"), options) == told
 
 
 def test_pixels_are_normalised_as_clip_normalises_them() -> None:
-    made = blip_network.prepared(Image.new("RGB", (9, 5), (255, 0, 51)), 4)
+    made = blip_sentence.prepared(Image.new("RGB", (9, 5), (255, 0, 51)), 4)
     assert made.shape == (1, 3, 4, 4)
     wanted = [(1 - 0.48145466) / 0.26862954, -0.4578275 / 0.26130258, (0.2 - 0.40821073) / 0.27577711]
     assert made[0, :, 0, 0].tolist() == pytest.approx(wanted, abs=1e-6)
@@ -125,16 +126,16 @@ def test_pixels_are_normalised_as_clip_normalises_them() -> None:
 
 def test_tokens_become_a_sentence() -> None:
     tokens = ["[DEC]", "a", "picture", "of", "a", "cat", "'", "s", "dog", "##s", ",", "red", "[SEP]", "[PAD]"]
-    assert blip_network.sentence(tokens) == "a cat's dogs, red"
+    assert blip_sentence.sentence(tokens) == "a cat's dogs, red"
 
 
-def test_what_is_no_blip_network_and_no_list_of_words_is_said(blip_file: Path, tmp_path: Path) -> None:
+def test_what_is_no_blip_sentence_and_no_list_of_words_is_said(blip_file: Path, tmp_path: Path) -> None:
     torch.save({"model": {"visual_encoder.cls_token": torch.zeros(1, 1, 4)}}, blip_file)
     with pytest.raises(UnusableFileError, match="no BLIP network"):
-        models_in(tmp_path).load(blip_file, blip_network.build_blip)
+        models_in(tmp_path).load(blip_file, build_captioner)
     (blip_file.parent / "vocab.txt").write_text("cat\n")
     with pytest.raises(UnusableFileError, match="not BERT's list of words"):
-        blip_network.read_words(blip_file.parent / "vocab.txt")
+        blip_sentence.read_words(blip_file.parent / "vocab.txt")
 
 
 def test_the_words_are_looked_for_beside_the_file_and_where_a1111_has_left_them(

@@ -23,7 +23,6 @@ SPECIAL = ("<|startoftext|>", "<|endoftext|>")  # each becomes one token, even w
 # Radford et al. 2021 (arXiv:2103.00020), as published with the vocabulary: contractions, words, single digits, the rest
 WORD = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 WORD_END = "</w>"  # ends the last token of a word in the vocabulary
-_BYTES = decoders.ByteLevel()  # it holds nothing
 _INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 
 Dialect = Literal["clip", "open_clip"]
@@ -38,6 +37,7 @@ class ClipTokenizer:
         lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")
         merges = [_pair(line) for line in lines if line and not line.startswith("#version")]
         self._backend = _backend(vocabulary, merges)
+        self._bytes = decoders.ByteLevel()
         self.bracket_weights = MappingProxyType(_bracket_weights(vocabulary))
 
     def ids(self, texts: Sequence[str], dialect: Dialect = "clip") -> list[list[int]]:
@@ -53,7 +53,7 @@ class ClipTokenizer:
             None as the text where they are a part of a sign only.
         """
         tokens = [self._backend.id_to_token(ident) or "" for ident in ids]
-        text = _BYTES.decode([token.removesuffix(WORD_END) for token in tokens])
+        text = self._bytes.decode([token.removesuffix(WORD_END) for token in tokens])
         return None if _INCOMPLETE in text else text, tokens[-1].endswith(WORD_END)
 
 
