@@ -155,7 +155,7 @@ def rows(checkouts: Sequence[Path] = ()) -> Iterator[Row]:
     """Measure this version and others in turn."""
     places = [ROOT, *checkouts]
     with sync_playwright() as playwright, contextlib.ExitStack() as stack:
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         stack.callback(browser.close)
         addresses = [stack.enter_context(_program(place)) for place in places]
         found: list[list[Visit]] = [[] for _ in places]
@@ -218,7 +218,8 @@ def _until_there(process: "subprocess.Popen[bytes]", address: str, log: str) -> 
     raise ChildFailed(f"{address} did not answer:\n{Path(log).read_text('utf-8', 'replace')[-2000:]}")
 
 
-def _chromium() -> str:
+def chromium() -> str:
+    """The browser's program. Raises ChildFailed where there is none."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         raise ChildFailed(f"none of {', '.join(BROWSERS)} is on the PATH; install Chromium")

@@ -29,6 +29,7 @@ PARTS = (
     "page",
     "sheet",
     "cards",
+    "completion",
 )
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -69,6 +70,10 @@ def _rows(part: str, cache: Path, files: dict[str, str]) -> Iterator[report.Row]
         from benchmarks import library_search
 
         yield from library_search.rows()
+    elif part == "completion":
+        from benchmarks import completion
+
+        yield from completion.rows()
     elif part == "page":
         from benchmarks import page
 

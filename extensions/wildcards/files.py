@@ -57,6 +57,15 @@ class WildcardFiles:
         return self._read[name]
 
     @property
+    def names(self) -> list[str]:
+        """Every name that has values of its own, in order.
+
+        Raises:
+            BadRequestError: a YAML or JSON file cannot be read.
+        """
+        return sorted({*self._texts, *self._all()})
+
+    @property
     def lack(self) -> str:
         """What was not found, as a sentence; "" where nothing is lacking."""
         if not self.missing:

@@ -3,7 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from webui.extension_api import Dialect, GenerationRequest, JobContext, Options, PlannedImage, hookimpl
+from webui.extension_api import (
+    Action,
+    ActionContext,
+    ActionResult,
+    Dialect,
+    GenerationRequest,
+    JobContext,
+    Options,
+    PlannedImage,
+    hookimpl,
+)
 
 from .files import WildcardFiles
 from .options import NEGATIVE_TEMPLATE, TEMPLATE, WildcardOptions, dialect_of_wildcards
@@ -22,6 +32,17 @@ def request_options() -> type[Options]:
 def dialect() -> Dialect:
     """What A1111's extension calls it."""
     return dialect_of_wildcards()
+
+
+@hookimpl
+def actions() -> list[Action]:
+    """What the page completes in prompts after two underscores."""
+    return [Action("prompt_words", "Names of wildcards", Options, prompt_words, light=True)]
+
+
+def prompt_words(options: Options, context: ActionContext) -> ActionResult:
+    """The names of all wildcards."""
+    return ActionResult(data=[{"kind": "wildcard", "name": name} for name in WildcardFiles(FOLDER).names])
 
 
 @hookimpl

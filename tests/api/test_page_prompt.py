@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from safetensors.torch import save_file
 
 from tests.api.fakes import Api, FakeEngine, call, parts_of
 from webui.api import errors
-from webui.api.page import dropped_picture, network_cards, styles, tokens
+from webui.api.page import dropped_picture, network_cards, prompt_words, styles, tokens
+from webui.domain.extensions import ActionInfo, ActionOutcome, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.library.library import ModelLibrary
+from webui.library.tag_lists import TagLists
 from webui.prompt.style_book import StyleBook
 from webui.prompt.styles import Style
 from webui.weights.families.registry import FAMILIES
@@ -232,3 +235,52 @@ def test_a_file_is_looked_into_and_new_files_are_read_a_while_at_a_time(routes: 
     (routes.loras / "ink.metadata.json").write_text(json.dumps({"trainedWords": ["brush"]}), "utf-8")
     routes.send("POST", "networks/refresh", {})
     assert oil["words"] == []
+def test_lists_of_tags_are_asked_for_by_their_content_and_stay_in_the_browser(tmp_path: Path) -> None:
+    (tmp_path / "cats.csv").write_text("cat,0,7,kitty\n")
+    (tmp_path / "torn.csv").write_text(",,\n")
+    parts = parts_of(FakeEngine(), tags=TagLists([tmp_path]))
+    app = FastAPI()
+    errors.install(app)
+    app.include_router(prompt_words.routes(parts))
+    cats, torn = call(app, "GET", f"{PAGE}/tags").json()["lists"]
+    assert (cats["name"], cats["board"], torn["problem"]) == ("cats.csv", "danbooru", "")
+    answer = call(app, "GET", f"{PAGE}/tags/{cats['digest']}")
+    assert answer.text.endswith("\ncat\tkitty")
+    assert "immutable" in answer.headers["cache-control"]
+    refused = call(app, "GET", f"{PAGE}/tags/{torn['digest']}")
+    assert (refused.status_code, refused.json()["detail"].startswith("torn.csv: no line is a tag")) == (422, True)
+    assert call(app, "GET", f"{PAGE}/tags/..%2Fcats.csv").status_code == 404
+    assert call(app, "GET", f"{PAGE}/tags/nothing").status_code == 404
+
+
+def test_all_that_a_prompt_may_call_is_told_in_one_answer(routes: Routes) -> None:
+    routes.app.include_router(prompt_words.routes(parts_of(routes.engine)))
+    told = routes.get("prompt-words").json()
+    assert [(row["name"], row["tag"], row["weight"]) for row in told["lora"]] == [
+        ("ink", "ink", 0),
+        ("<b>oil", "<b>oil", 0),
+    ]
+    assert (told["embedding"], told["style"], told["wildcard"], told["problems"]) == ([], ["ink"], [], [])
+
+
+def test_extensions_tell_their_words_by_a_light_action(routes: Routes, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: dict[str, Any] = {
+        "good": [{"kind": "wildcard", "name": "animals/cats"}],
+        "bad": [{"kind": "else", "name": 3}],
+        "wrong": {"error": 1},
+    }
+    action = ActionInfo("prompt_words", "Words", {}, light=True)
+    infos = tuple(ExtensionInfo(name, name, actions=(action,)) for name in answers)
+    infos += (ExtensionInfo("off", "off", state="disabled", actions=(action,)), ExtensionInfo("other", "other"))
+    parts = parts_of(routes.engine)
+    monkeypatch.setattr(routes.engine, "extensions", SimpleNamespace(infos=infos))
+    monkeypatch.setattr(routes.engine, "act", lambda extension, action, options: extension)
+
+    async def finished(job: str, request: object) -> ActionOutcome:
+        return ActionOutcome(data=answers[job])
+
+    monkeypatch.setattr(prompt_words, "finished", finished)
+    routes.app.include_router(prompt_words.routes(parts))
+    told = routes.get("prompt-words").json()
+    assert told["wildcard"] == ["animals/cats"]
+    assert [one.split(":")[0] for one in told["problems"]] == ["bad", "wrong"]

@@ -303,7 +303,7 @@ def test_describing_pictures_is_refused_clearly() -> None:
     assert api.post("/sdapi/v1/interrogate", {}).json()["detail"] == "Image not found"
     answer = api.post("/sdapi/v1/interrogate", {"image": "aGVsbG8=", "model": "clip"})
     assert answer.status_code == 404
-    assert "not there yet" in answer.json()["detail"]
+    assert "no extension that describes pictures" in answer.json()["detail"]
 
 
 def test_unloading_and_loading_again() -> None:

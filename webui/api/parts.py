@@ -21,6 +21,7 @@ from webui.imaging.encoding import file_bytes
 from webui.installing.live import InstallDoor
 from webui.jobs.watched import Flag
 from webui.library.named_files import check_named
+from webui.library.tag_lists import TagLists
 from webui.preferences.door import PreferencesDoor
 from webui.prompt.style_book import StyleBook
 from webui.prompt.styles import Style
@@ -88,6 +89,7 @@ class Parts:
         batches: begins batches of folders; None: not here.
         webhooks: tells clients of the end of their jobs.
         preferences: the settings, for the page; None: they cannot be seen there.
+        tags: the lists of tags that prompts are completed with.
         cache_dir: where thumbnails are kept, and for this run pictures that were not saved; None: nowhere.
         is_shared: whether several people log in, so that each sees their own jobs on the page.
         previews: the jobs whose clients want no pictures on the way.
@@ -111,6 +113,7 @@ class Parts:
     previews: HiddenPreviews = field(default_factory=HiddenPreviews)
     webhooks: Webhooks = field(default_factory=Webhooks)
     preferences: PreferencesDoor | None = None
+    tags: TagLists = field(default_factory=TagLists)
     cache_dir: Path | None = None
     is_shared: bool = True
 

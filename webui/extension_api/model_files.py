@@ -20,7 +20,7 @@ class Models(Protocol):
 
         Args:
             kind: checkpoint, vae, lora, embedding, hypernetwork, controlnet, preprocessor, upscaler, gfpgan,
-                codeformer, detector, clip_vision, insightface.
+                codeformer, detector, clip_vision, insightface, captioner.
         """
 
     def find(self, kind: str, name: str) -> Path:

@@ -26,7 +26,7 @@ from webui.sampling import reported_step as reports
 from webui.sampling.attending import Attend, Attention, AttentionLayer, TakePart
 from webui.sampling.padding import stack_spans
 from webui.sampling.steps import ModelCall, Place, Residuals, Row, RunStart, Step, Window
-from webui.weights import annotators, build, recognise
+from webui.weights import annotators, blip, build, recognise
 from webui.weights.annotators import Segmenter
 from webui.weights.depth import DepthNetwork
 from webui.weights.families.contract import networks_of
@@ -63,6 +63,7 @@ __all__ = [
     "TextStack",
     "VaeTiling",
     "Window",
+    "build_captioner",
     "build_depth",
     "build_segmenter",
     "build_text_stack",
@@ -150,6 +151,16 @@ def build_depth(source: TensorFile, config: str, processor: str, device: torch.d
 def build_segmenter(source: TensorFile, config: str, processor: str, device: torch.device, classes: int) -> Segmenter:
     """The segmentation network of a folder, for so many classes. Arguments and errors are those of `build_depth`."""
     return annotators.build_segmenter(source, config, processor, device, classes)
+
+
+def build_captioner(source: TensorFile) -> Any:
+    """The network of a BLIP file for captions (`model_base_caption_capfilt_large.pth`), on the CPU, in float32:
+    transformers' `BlipForConditionalGeneration`.
+
+    Raises:
+        UnusableFileError: it is no such network.
+    """
+    return blip.build_blip(source)
 
 
 def picture_network(source: TensorFile, name: str, device: torch.device) -> Any:

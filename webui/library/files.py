@@ -29,6 +29,7 @@ Kind = Literal[
     "detector",
     "clip_vision",
     "insightface",
+    "captioner",
 ]
 
 FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
@@ -47,12 +48,13 @@ FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         "detector": ("detectors", "adetailer", "GFPGAN"),  # where A1111 and its extensions keep theirs
         "clip_vision": ("clip_vision",),  # image encoders
         "insightface": ("insightface",),  # face recognisers
+        "captioner": ("BLIP", "torch_deepdanbooru", "TaggerOnnx"),
     }
 )
 SAFETENSORS = ".safetensors"
 PICKLES = (".ckpt", ".pt", ".bin", ".pth")
 ONNX = ".onnx"  # of the following kinds, which libraries read by themselves
-_OF_ONNX: tuple[Kind, ...] = ("detector", "insightface")
+_OF_ONNX: tuple[Kind, ...] = ("detector", "insightface", "captioner")
 _VAE_ENDINGS = tuple(f".vae{suffix}" for suffix in (SAFETENSORS, *PICKLES))  # a VAE beside its checkpoint
 
 

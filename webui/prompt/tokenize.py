@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
 from webui.prompt.attention import ROUND, SQUARE
@@ -23,6 +23,7 @@ SPECIAL = ("<|startoftext|>", "<|endoftext|>")  # each becomes one token, even w
 # Radford et al. 2021 (arXiv:2103.00020), as published with the vocabulary: contractions, words, single digits, the rest
 WORD = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 WORD_END = "</w>"  # ends the last token of a word in the vocabulary
+_INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 
 Dialect = Literal["clip", "open_clip"]
 _CLEANERS: Mapping[Dialect, Callable[[str], str]] = MappingProxyType({"clip": clean_clip, "open_clip": clean_open_clip})
@@ -36,6 +37,7 @@ class ClipTokenizer:
         lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")
         merges = [_pair(line) for line in lines if line and not line.startswith("#version")]
         self._backend = _backend(vocabulary, merges)
+        self._bytes = decoders.ByteLevel()
         self.bracket_weights = MappingProxyType(_bracket_weights(vocabulary))
 
     def ids(self, texts: Sequence[str], dialect: Dialect = "clip") -> list[list[int]]:
@@ -43,6 +45,16 @@ class ClipTokenizer:
         clean = _CLEANERS[dialect]
         encodings = self._backend.encode_batch([clean(text) for text in texts], add_special_tokens=False)
         return [list(encoding.ids) for encoding in encodings]
+
+    def piece(self, ids: Sequence[int]) -> tuple[str | None, bool]:
+        """What tokens stand for, and whether a word ends with the last of them.
+
+        Returns:
+            None as the text where they are a part of a sign only.
+        """
+        tokens = [self._backend.id_to_token(ident) or "" for ident in ids]
+        text = self._bytes.decode([token.removesuffix(WORD_END) for token in tokens])
+        return None if _INCOMPLETE in text else text, tokens[-1].endswith(WORD_END)
 
 
 def _backend(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Tokenizer:

@@ -40,6 +40,7 @@ from webui.jobs.store import JobStore
 from webui.jobs.watched import Flag
 from webui.library.library import ModelLibrary
 from webui.library.other_programs import with_all_folders
+from webui.library.tag_lists import TagLists, tag_folders
 from webui.library.unfinished import remove_abandoned
 from webui.output.store import ImageStore, encoded_image
 from webui.plugins.catalog import Catalog
@@ -333,6 +334,7 @@ def _application(settings: Settings, wired: Wired, closing: Flag, stopping: Stop
             reveal=reveal if has_desktop() else None,
         ),
         batches=batch_door(settings, wired),
+        tags=TagLists(tag_folders(settings.data_dir, settings.use_models_of)),
         cache_dir=settings.data_dir / "cache",
         is_shared=shared,
     )

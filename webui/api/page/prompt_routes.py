@@ -2,14 +2,17 @@
 
 from fastapi import APIRouter
 
-from webui.api.page import dropped_picture, network_cards, styles, tokens
+from webui.api.page import dropped_picture, network_cards, picture_words, prompt_words, styles, tokens
 from webui.api.parts import Parts
 
 
 def routes(parts: Parts) -> APIRouter:
-    """Cards of networks, tokens, dropped pictures; styles where there are any to be saved."""
+    """Cards of networks, words, tokens, dropped pictures; styles where there are any to be saved."""
     router = APIRouter()
-    for part in (network_cards.routes(parts), tokens.routes(parts), dropped_picture.routes()):
+    for part in (
+        network_cards.routes(parts), prompt_words.routes(parts), tokens.routes(parts), dropped_picture.routes(),
+        picture_words.routes(parts),
+    ):  # fmt: skip
         router.include_router(part)
     if parts.style_book is not None:
         router.include_router(styles.routes(parts, parts.style_book))

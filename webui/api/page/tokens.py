@@ -1,7 +1,12 @@
-"""`internal/page/tokens`: how many tokens the prompts take, for the counters. `prompt/counting.py` counts."""
+"""`internal/page/tokens` and `.../explain`: how many tokens the prompts take, and what they come to.
+
+`prompt/counting.py` counts, `prompt/explaining.py` explains.
+"""
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,19 +17,25 @@ from starlette.responses import JSONResponse
 
 from webui.api.body import read_as
 from webui.api.parts import Parts
+from webui.domain.catalog import find_sampler
 from webui.domain.errors import WebuiError
 from webui.domain.request import PromptRules
 from webui.engine.engine import Engine
 from webui.library.choice import likely_family
 from webui.library.embeddings import facts_of
-from webui.library.files import ModelFile
+from webui.library.family import TextSide
+from webui.library.files import Kind, ModelFile
+from webui.library.networks import find_network
+from webui.prompt.composition import NetworkTag
 from webui.prompt.counting import PromptCounter, VectorCount
+from webui.prompt.explaining import PromptExplainer
 from webui.prompt.styles import Style, merge_styles
 from webui.prompt.tokenize import ClipTokenizer
 
 MAX_PROMPT = 32_000  # characters, as the request allows
 MAX_STYLES = 200
 MAX_STEPS = 150
+_KINDS: Mapping[str, Kind] = MappingProxyType({"lora": "lora", "lyco": "lora", "hypernet": "hypernetwork"})
 Styles = Callable[[], Mapping[str, Style]]
 
 
@@ -39,6 +50,12 @@ class TokenQuestion(BaseModel):
     steps: int = Field(20, ge=1, le=MAX_STEPS)
     checkpoint: str = Field("", max_length=1000)
     rules: dict[str, JsonValue] = Field(default_factory=dict, max_length=50)
+
+
+class ExplainQuestion(TokenQuestion):
+    """The same, with the sampler: some ask the denoiser twice in a step, and prompt editing counts that."""
+
+    sampler: str = Field("", max_length=200)
 
 
 class TokenAnswer(BaseModel):
@@ -60,6 +77,14 @@ class TokenAnswers(BaseModel):
     negative: TokenAnswer
 
 
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """What reads prompts with the same embeddings."""
+
+    counter: PromptCounter
+    explainer: PromptExplainer
+
+
 class TokenCounting:
     """Counts prompts for every visitor: one tokenizer, and the embeddings that are there now."""
 
@@ -68,18 +93,13 @@ class TokenCounting:
         self._styles = styles
         self._lock = threading.Lock()
         self._tokenizer: ClipTokenizer | None = None
-        self._known: tuple[tuple[ModelFile, ...], PromptCounter] | None = None
+        self._known: tuple[tuple[ModelFile, ...], _Counting] | None = None
 
     def answer(self, asked: TokenQuestion) -> TokenAnswers:
         """Both counts, with the styles merged in."""
-        prompts = asked.prompt, asked.negative
-        try:
-            merged = merge_styles(*prompts, asked.styles, self._styles())
-        except WebuiError:  # a file of styles is damaged: the picker of styles says so
-            merged = prompts
-        counter = self._counter()
-        checkpoint = asked.checkpoint or self._engine.starting_values().checkpoint
-        size = likely_family(self._engine.library, checkpoint).text.chunk
+        merged = self._merged(asked)
+        counter = self._counting().counter
+        size = self._side(asked).chunk
         rules = _rules(asked.rules)
         answers = []
         for negative, text in enumerate(merged):
@@ -91,8 +111,52 @@ class TokenCounting:
                 answers.append(TokenAnswer(used=count.used, limit=count.limit))
         return TokenAnswers(prompt=answers[0], negative=answers[1])
 
-    def _counter(self) -> PromptCounter:
-        """The counter that knows the embeddings listed now; their files are opened once for each listing."""
+    def explain(self, asked: ExplainQuestion) -> dict[str, Any]:
+        """What both prompts come to, with the styles merged in; see `_told`. `fault` is why one cannot be read."""
+        merged = self._merged(asked)
+        side, rules = self._side(asked), _rules(asked.rules)
+        sampler = find_sampler(asked.sampler)
+        calls = asked.steps * (2 if sampler is not None and sampler.second_order else 1)
+        old = rules.old_emphasis and side.old_emphasis
+        explainer = self._counting().explainer
+        told: dict[str, Any] = {"steps": asked.steps}
+        for negative, name in enumerate(("prompt", "negative")):
+            try:
+                found = explainer.explain(
+                    merged[negative], size=side.chunk, calls=calls, rules=rules, negative=bool(negative), old=old
+                )
+            except WebuiError as error:
+                told[name] = {"fault": str(error)}
+            else:
+                told[name] = {
+                    "fault": "",
+                    **asdict(replace(found, tags=())),
+                    "tags": [self._tag(tag) for tag in found.tags],
+                }
+        return told
+
+    def _tag(self, tag: NetworkTag) -> dict[str, Any]:
+        """A tag as the page shows it; `known` is null for kinds that only extensions know."""
+        kind = _KINDS.get(tag.kind)
+        name = tag.positional[0] if tag.positional else ""
+        library = self._engine.library
+        known = None if kind is None else find_network(library, library.files(kind), name) is not None
+        more = [*tag.positional[1:], *(f"{key}={value}" for key, value in tag.named.items())]
+        return {"kind": tag.kind, "name": name, "more": more, "known": known}
+
+    def _merged(self, asked: TokenQuestion) -> tuple[str, str]:
+        prompts = asked.prompt, asked.negative
+        try:
+            return merge_styles(*prompts, asked.styles, self._styles())
+        except WebuiError:  # a file of styles is damaged: the picker of styles says so
+            return prompts
+
+    def _side(self, asked: TokenQuestion) -> TextSide:
+        checkpoint = asked.checkpoint or self._engine.starting_values().checkpoint
+        return likely_family(self._engine.library, checkpoint).text
+
+    def _counting(self) -> "_Counting":
+        """What knows the embeddings listed now; their files are opened once for each listing."""
         library = self._engine.library
         files = tuple(file for file in library.embeddings() if file.usable)
         with self._lock:
@@ -101,12 +165,13 @@ class TokenCounting:
             if self._known is None or self._known[0] != files:
                 facts = [(file.stem, facts_of(library, file)) for file in files]
                 named = [VectorCount(name, fact.vectors) for name, fact in facts if fact is not None]
-                self._known = files, PromptCounter(self._tokenizer, named)
+                made = _Counting(PromptCounter(self._tokenizer, named), PromptExplainer(self._tokenizer, named))
+                self._known = files, made
             return self._known[1]
 
 
 def routes(parts: Parts) -> APIRouter:
-    """The one question."""
+    """The two questions."""
     router = APIRouter(prefix="/internal/page")
     counting = TokenCounting(parts.engine, parts.styles)
 
@@ -115,6 +180,11 @@ def routes(parts: Parts) -> APIRouter:
         asked = await read_as(request, TokenQuestion)
         answers = await run_in_threadpool(counting.answer, asked)
         return JSONResponse(answers.model_dump())
+
+    @router.post("/explain", include_in_schema=False)
+    async def explain(request: Request) -> JSONResponse:
+        asked = await read_as(request, ExplainQuestion)
+        return JSONResponse(await run_in_threadpool(counting.explain, asked))
 
     return router
 

@@ -5,12 +5,14 @@
  * | --- | --- | --- |
  * | `picture:show` | `{picture}` | the stage shows it |
  * | `picture:send` | `{picture, to, what?}`, `to` is img2img, inpaint, sketch, upscale, controlnet or pnginfo | the receiver loads it and opens its tab |
+ * | `picture:describe` | `{address}` of a picture | a dialog has it described in words |
  * | `picture:shown` | `{picture or null}`: the stage shows another one | history, form |
  * | `picture:compare` | `{picture}` | the stage compares its own with it |
  * | `form:fill` | `{text, only?, beside?}`: generation parameters; field paths; values that no text tells, by path | the form |
  * | `form:enlarge` | `{picture}` | the form: hires fix on this picture |
  * | `prompt:changed` | `{prompt, negative}` | whoever shows what the prompt uses |
  * | `prompt:insert` | `{text, which?}` | the prompt |
+ * | `style:choose` | `{name}` | the list of styles: it is sent with the prompts from now on |
  * | `prompt:remove` | `{text}` | the prompt |
  * | `tab:open` | `{tab}` | the frame opens it |
  * | `tab:opened` | `{tab}` | whoever works only while in view |

@@ -1,5 +1,6 @@
 // What bar, panels, keys and other parts of the page can ask of the canvas, by name.
 
+import { say } from "./bus.js";
 import { action } from "./keys.js";
 import { maskOf, ofFile, ofPicture } from "./canvas_source.js";
 import { SIZES } from "./canvas_toolbar.js";
@@ -57,6 +58,7 @@ export function commands(canvas) {
     open: () => chosen("image/*", (file) => canvas.load(() => ofFile(file))),
     loadMask: () => chosen("image/*", (file) => canvas.loadMask(() => maskOf(file, view.size))),
     useResult: () => canvas.result && canvas.load(() => ofPicture(canvas.result, window.webui.base), true),
+    describe: () => history.now.source && say("picture:describe", { address: history.now.source.url }),
     forget: () => canvas.forget(),
   });
 }

@@ -21,13 +21,14 @@ export class OptionsPanel {
     this.seen = el("div", {});
     this.loadMask = button(t("Load a mask"), () => commands.loadMask());
     this.useResult = button(t("Use the result as the source"), () => commands.useResult());
+    this.describe = button(t("Describe it in words"), () => commands.describe());
     this.forget = button(t("Remove the picture"), () => commands.forget());
     this.element = el(
       "div",
       { class: "canvas-panel canvas-options", role: "group", "aria-label": t("Layers and brush"), hidden: true },
       row(t("Hardness"), this.hardness, this.percent), this.colourRow, this.subtracts.row,
       el("hr", { "aria-hidden": "true" }), this.seen, this.hatched.row,
-      el("hr", { "aria-hidden": "true" }), this.loadMask, this.useResult, this.forget,
+      el("hr", { "aria-hidden": "true" }), this.loadMask, this.useResult, this.describe, this.forget,
     ); // prettier-ignore
   }
 
@@ -43,7 +44,7 @@ export class OptionsPanel {
     this.subtracts.box.checked = subtracts;
     this.hatched.box.checked = hatched;
     this.loadMask.hidden = this.hatched.row.hidden = !hasMask;
-    this.loadMask.disabled = this.forget.disabled = !hasPicture;
+    this.loadMask.disabled = this.describe.disabled = this.forget.disabled = !hasPicture;
     this.useResult.disabled = !hasResult;
     const names = layers.map(({ name }) => name).join();
     if (this.seen.dataset.names !== names) {

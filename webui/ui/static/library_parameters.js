@@ -68,7 +68,8 @@ export function sendButtons(picture, told, table, sent) {
       sent();
     },
   }, t(label)));
-  return el("div", { class: "send" }, use, el("div", { class: "send-to", role: "group", "aria-label": t("Send to") }, el("span", { class: "send-label" }, t("Send to")), ...others));
+  const describe = el("button", { type: "button", class: "small", onclick: () => say("picture:describe", { address: window.webui.base + picture().url }) }, t("Describe it in words"));
+  return el("div", { class: "send" }, use, describe, el("div", { class: "send-to", role: "group", "aria-label": t("Send to") }, el("span", { class: "send-label" }, t("Send to")), ...others));
 }
 
 /** A button that copies a text. */

@@ -7,6 +7,7 @@ import "./keys.js";
 import "./notifications.js";
 import "./presets.js";
 import "./sent_pictures.js";
+import "./describe_picture.js";
 
 window.webui.t = t; // for the scripts that Gradio runs
 export const ready = words;

@@ -1,9 +1,10 @@
-// The prompt and what stands around it: counters, brackets that do not match, the fold of the negative prompt, history,
-// and the keys of the boxes. Places for the completion of words and for the explanation of a prompt are left here: both
-// get the boxes from `prompt_boxes.js` and their changes as `prompt:changed`.
+// The prompt and what stands around it: counters, which open its explanation, brackets that do not match, the fold of
+// the negative prompt, history, and the keys of the boxes. `completion.js` completes words in them.
 
 import { hear, say } from "./bus.js";
+import { Completion } from "./completion.js";
 import { Counter } from "./counter.js";
+import { ExplainPanel } from "./explain_panel.js";
 import { HistoryPanel } from "./history_panel.js";
 import { el, iconButton, t } from "./kit.js";
 import { action } from "./keys.js";
@@ -26,6 +27,7 @@ export async function mount({ element }) {
   element.append(clearButton());
   const counters = countersOf(element);
   for (const which of ["prompt", "negative"]) {
+    new Completion(which); // first, so that its keys are its own while its list is open
     keys.listen(box(which));
     box(which).addEventListener("keydown", (event) => walk(event, history));
   }
@@ -40,7 +42,7 @@ export async function mount({ element }) {
   hear("prompt:changed", changed);
   document.addEventListener("webui:styles", changed);
   document.addEventListener("input", (event) => {
-    if (event.target instanceof Element && event.target.closest('[id^="txt2img_prompting_"], #txt2img_steps')) counters.note();
+    if (event.target instanceof Element && event.target.closest('[id^="txt2img_prompting_"], #txt2img_steps, #txt2img_sampling')) counters.note();
   });
   hear("prompt:insert", ({ text, which = lastUsed() }) => setPrompt(which, appended(prompts()[which], text)));
   hear("prompt:remove", ({ text }) => {
@@ -98,6 +100,10 @@ function countersOf(element) {
   const fault = el("button", { type: "button", class: "quiet fault brackets", hidden: true });
   const shown = { prompt: tokens("txt2img_token_counter", t("Tokens of the prompt")), negative: tokens("txt2img_negative_token_counter", t("Tokens of the negative prompt")) };
   element.append(el("span", { class: "counters" }, fault, shown.negative, shown.prompt));
+  const panel = new ExplainPanel(element, shown.prompt, () => ({ ...read(), sampler: samplerOf() }));
+  shown.prompt.addEventListener("click", () => panel.choose("prompt"));
+  shown.negative.setAttribute("aria-haspopup", "dialog");
+  shown.negative.addEventListener("click", () => panel.open("negative"));
   let place = null;
   fault.addEventListener("click", () => {
     const found = place && box(place.which);
@@ -119,12 +125,14 @@ function countersOf(element) {
         fault.setAttribute("aria-label", place.told);
       }
       counter.note(read);
+      panel.changed();
     },
   };
 }
 
 function tokens(id, label) {
-  return el("span", { id, class: "token-counter", role: "status", "aria-label": label }, el("span", { class: "tokens" }, `0/${USUAL_CHUNK}`));
+  const count = el("span", { class: "tokens", role: "status" }, `0/${USUAL_CHUNK}`);
+  return el("button", { type: "button", id, class: "token-counter", "data-label": label, "aria-label": `${label}: 0/${USUAL_CHUNK}` }, count);
 }
 
 function showCount(counter, { used, limit, fault }) {
@@ -132,6 +140,7 @@ function showCount(counter, { used, limit, fault }) {
   text.textContent = fault ? "?" : `${used}/${limit || USUAL_CHUNK}`;
   text.classList.toggle("wrong", fault !== "");
   text.title = fault;
+  counter.setAttribute("aria-label", `${counter.dataset.label}: ${text.textContent}`);
 }
 
 /** The first bracket that has no partner, in words; null where all have one. */
@@ -155,6 +164,10 @@ function read() {
 function stepsOf() {
   const steps = Number(document.querySelector("#txt2img_steps input[type=number]")?.value);
   return Number.isInteger(steps) && steps >= 1 ? Math.min(steps, 150) : 20;
+}
+
+function samplerOf() {
+  return document.querySelector("#txt2img_sampling input")?.value ?? "";
 }
 
 function rulesOf() {

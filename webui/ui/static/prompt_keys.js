@@ -13,6 +13,7 @@ import { brackets, tagsIn, withWeight, written } from "./prompt_text.js";
 const STEP = 0.1;
 const TAG_STEP = 0.05;
 const BRACKET = 1.1; // the factor of a pair of round brackets, as in A1111
+let writing = false;
 const DELIMITERS = new Set(".,\\/!?%^*;:{}=`~()[]<>| \t\r\n");
 const WEIGHT = /:\s*(-?(?:\d+\.?\d*|\.\d+))\s*$/;
 
@@ -88,6 +89,11 @@ export function listen(box) {
   });
 }
 
+/** Whether a script is writing into a box now, by `write`. */
+export function isWriting() {
+  return writing;
+}
+
 /**
  * Put a text into a box as if it had been typed: only what differs is replaced, the browser can undo it, and Gradio
  * hears of it. The focus stays where it was.
@@ -104,12 +110,14 @@ export function write(box, edit) {
     const byCommand = isShown && (focused === box || !matchMedia("(pointer: coarse)").matches);
     if (byCommand && focused !== box) box.focus({ preventScroll: true });
     if (byCommand) box.setSelectionRange(from, to);
+    writing = true;
     const done = byCommand && (piece === "" ? document.execCommand("delete") : document.execCommand("insertText", false, piece));
     if (!done || box.value !== edit.text) {
       if (box.value === old) box.setRangeText(piece, from, to, "end");
       else Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(box, edit.text);
       box.dispatchEvent(new Event("input", { bubbles: true }));
     }
+    writing = false;
     if (focused instanceof HTMLElement && focused !== box && document.activeElement === box) focused.focus({ preventScroll: true });
   }
   if (edit.start !== undefined) box.setSelectionRange(edit.start, edit.end ?? edit.start);

@@ -3,6 +3,7 @@
 import { hear } from "./bus.js";
 import { el, icon, openDialog, t } from "./kit.js";
 import { ask } from "./server_answers.js";
+import { completionRows } from "./settings_completion.js";
 import { keysRows } from "./settings_keys.js";
 import { lookRows } from "./settings_look.js";
 import { notificationRows } from "./settings_notifications.js";
@@ -63,7 +64,7 @@ class SettingsPage {
 
   /** @param {Setting[]} settings */
   show(settings) {
-    const own = { Look: lookRows(), Notifications: notificationRows(), Keys: keysRows(), "Generation defaults": presetRows((text, isError) => this.say(text, isError)) };
+    const own = { Look: lookRows(), Notifications: notificationRows(), Keys: keysRows(), "Generation defaults": [...completionRows(), ...presetRows((text, isError) => this.say(text, isError))] };
     this.#rows = new Map(GROUPS.map((group) => [group, [...(own[group] ?? []), ...settings.filter((one) => one.group === group).map(settingRow)]]));
     const filled = [...this.#rows].filter(([, rows]) => rows.length);
     this.body.replaceChildren(this.said, this.none, ...filled.map(([group, rows]) => el("section", { "data-group": group, "aria-label": t(group) }, el("h2", {}, t(group)), ...rows.map((row) => row.element))));

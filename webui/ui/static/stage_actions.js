@@ -28,6 +28,7 @@ const ACTIONS = Object.freeze([
   { name: "upscale", icon: "up", label: () => t("Send to Upscale"), place: "wide" },
   { name: "controlnet", label: () => t("Send to ControlNet"), place: "menu" },
   { name: "pnginfo", label: () => t("Send to PNG Info"), place: "menu" },
+  { name: "describe", label: () => t("Describe it in words"), place: "menu" },
   { name: "enlarge", label: () => t("Enlarge with Hires. fix"), place: "menu" },
   { name: "use", label: () => t("Use its parameters"), place: "menu", startsGroup: true },
   { name: "seed", label: () => t("Reuse its seed"), place: "menu" },
@@ -53,6 +54,7 @@ const SENDS = ["img2img", "inpaint", "upscale", "controlnet", "pnginfo"];
  */
 export const doWith = (name, picture) => {
   if (SENDS.includes(name)) say("picture:send", { picture, to: name });
+  else if (name === "describe") say("picture:describe", { address: address(picture.url) });
   else if (name === "enlarge") say("form:enlarge", { picture });
   else if (name === "use") say("form:fill", { text: picture.text });
   else if (name === "seed") say("form:fill", { text: picture.text, only: ["seed"] });

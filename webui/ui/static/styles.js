@@ -1,7 +1,7 @@
 // Saved styles beside the prompt: a panel in which they are searched, chosen for the next pictures (`#txt2img_styles`
 // holds the names, which the form sends), written into the prompt, saved, changed and deleted.
 
-import { say } from "./bus.js";
+import { hear, say } from "./bus.js";
 import { DockPanel } from "./dock_panel.js";
 import { el, icon, iconButton, t } from "./kit.js";
 import { ask, send } from "./page_requests.js";
@@ -23,6 +23,7 @@ const MOST_ROWS = 200; // drawn at once; a search finds the others
 export async function mount({ element, props, trigger, watch }) {
   const picker = new StylePicker(element, props, trigger);
   watch("value", () => picker.chosenElsewhere());
+  hear("style:choose", ({ name }) => picker.chosen.includes(name) || picker.choose([...picker.chosen, name]));
 }
 
 class StylePicker {

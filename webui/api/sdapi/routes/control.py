@@ -10,10 +10,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from webui.api.body import InvalidBodyError, drain, read_json
 from webui.api.described import body_of
 from webui.api.parts import Parts, StopServer
+from webui.api.picture_words import described
 from webui.api.sdapi.dialect.coerce import Text
 from webui.api.sdapi.routes.settings import current_checkpoint
-
-DESCRIBERS = ("clip", "deepdanbooru", "deepbooru")
 
 
 class InterrogateBody(BaseModel):
@@ -22,7 +21,7 @@ class InterrogateBody(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     image: Text = Field("", description="a picture in base64")
-    model: Text = Field("clip", description="clip or deepdanbooru")
+    model: Text = Field("clip", description="clip, deepdanbooru, or the folder of a tagger")
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -31,16 +30,14 @@ def routes(parts: Parts) -> APIRouter:
 
     @router.post("/interrogate", openapi_extra=body_of(InterrogateBody))
     async def interrogate(request: Request) -> JSONResponse:
-        """Describe a picture. None of its models is there yet, which every right request is told with 404."""
+        """Describe a picture, by the extension that does so; 404 where a file that it needs is not there."""
         try:
             body = InterrogateBody.model_validate(await read_json(request))
         except ValidationError as error:
             raise InvalidBodyError.of(error) from None
         if not body.image:
             raise HTTPException(404, "Image not found")
-        if body.model not in DESCRIBERS:
-            raise HTTPException(404, "Model not found")
-        raise HTTPException(404, f"Model not found: describing pictures by {body.model} is not there yet")
+        return JSONResponse({"caption": await described(parts, request, body.image, body.model)})
 
     @router.post("/unload-checkpoint")
     async def unload_checkpoint(request: Request) -> dict[str, str]:
