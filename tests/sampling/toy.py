@@ -1,7 +1,7 @@
 """A small world for samplers: levels, denoisers with known answers, noise that can be counted."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from webui.domain.catalog import SAMPLERS
 from webui.domain.request import UniPC
+from webui.sampling.attending import TakePart
 from webui.sampling.loop import StepDenoiser, sample
 from webui.sampling.samplers import SamplerOptions
 from webui.sampling.stepping import SolverRange
@@ -35,6 +36,12 @@ class NoHooks:
 
     def call_network(self, call: ModelCall, network: CallNetwork) -> Tensor:
         return network(call)
+
+    def unet_attention(self, call: ModelCall) -> Mapping[str, TakePart]:
+        return {}
+
+    def refuse_attention(self) -> None:
+        raise AssertionError("nobody took part")
 
     def refuse_residuals(self, error: Exception) -> None:
         raise error

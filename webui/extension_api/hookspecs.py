@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # the specs are read without torch
     from webui.prompt.composition import NetworkTag
     from webui.prompt.conditioning import Conditioning, PromptTexts
     from webui.prompt.embeddings import Embedding
+    from webui.sampling.attending import TakePart
     from webui.sampling.steps import ModelCall, Place, Residuals, RunStart, Step
     from webui.weights.model import LoadedModel
 
@@ -161,6 +162,18 @@ class JobSpec:
         summed.
 
         `call.takes` says which residuals this checkpoint's network can take.
+        """
+
+    @hookspec
+    def unet_attention(self, call: ModelCall) -> Mapping[str, TakePart] | None:
+        """Before each call of the network, after `unet_residuals`. Return functions that take part in the attention of
+        some of `call.layers`, by the names of the layers, or None.
+
+        A function gets `attention`, with queries, keys and values of the rows `attention.rows` (whose they are, is in
+        `call.rows`), and `attend`, which computes it as usual; it returns (rows, S, H x d) before the layer's last
+        projection. It may add to `attend(attention)`, give it other keys and values (`attention.about(context)` for
+        another text) or fewer rows (`attention.of`), or answer itself; `mixed()` is what the layer makes of it without
+        any extension. Of several extensions the first one's `attend` is the second one.
         """
 
     @hookspec

@@ -1,11 +1,11 @@
 """The part of the interface for modules of extensions that work on tensors. It loads torch.
 
 Types that are a part of the contract as they stand: what hooks are handed (`Step`, `Place`, `RunStart`, `ModelCall`,
-`Window`, `Residuals`, `Conditioning` with its `Span`s, `PromptTexts`, `Embedding`, `LoadedModel` with its `TextStack`,
-its `ClipTower` and its VAE, whose `in_tiles` takes a `VaeTiling`), a file's tensors (`TensorFile`, `TensorReader`),
-what a checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`), and networks that
-draw maps (`DepthNetwork`, `Segmenter`). The functions below stay as they are even where the code behind them moves or
-changes.
+`Window`, `Row`, `Residuals`, `Attention` with its `AttentionLayer` and the functions `Attend` and `TakePart`,
+`Conditioning` with its `Span`s, `PromptTexts`, `Embedding`, `LoadedModel` with its `TextStack`, its `ClipTower` and its
+VAE, whose `in_tiles` takes a `VaeTiling`), a file's tensors (`TensorFile`, `TensorReader`), what a checkpoint is
+(`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`), and networks that draw maps
+(`DepthNetwork`, `Segmenter`). The functions below stay as they are even where the code behind them moves or changes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,9 @@ from webui.prompt.embeddings import Embedding
 from webui.prompt.ports import TextStack
 from webui.sampling import colours
 from webui.sampling import reported_step as reports
+from webui.sampling.attending import Attend, Attention, AttentionLayer, TakePart
 from webui.sampling.padding import stack_spans
-from webui.sampling.steps import ModelCall, Place, Residuals, RunStart, Step, Window
+from webui.sampling.steps import ModelCall, Place, Residuals, Row, RunStart, Step, Window
 from webui.weights import annotators, build, recognise
 from webui.weights.annotators import Segmenter
 from webui.weights.depth import DepthNetwork
@@ -35,6 +36,9 @@ from webui.weights.text_encoders import ClipTower, TensorReader
 from webui.weights.vae_tiles import VaeTiling
 
 __all__ = [
+    "Attend",
+    "Attention",
+    "AttentionLayer",
     "ClipTower",
     "Conditioning",
     "DepthNetwork",
@@ -48,10 +52,12 @@ __all__ = [
     "Place",
     "PromptTexts",
     "Residuals",
+    "Row",
     "RunStart",
     "Segmenter",
     "Span",
     "Step",
+    "TakePart",
     "TensorFile",
     "TensorReader",
     "TextStack",

@@ -16,7 +16,8 @@ from webui.extension_api.nested_generation import Generate, cannot_generate
 from webui.extension_api.options import Options
 from webui.plugins.calling import UNDONE, Calls, ExtensionError
 from webui.plugins.codetrace import CodeTrace
-from webui.plugins.jobhooks import EarlyFaults, JobHooks
+from webui.plugins.early_faults import EarlyFaults
+from webui.plugins.jobhooks import JobHooks
 from webui.plugins.loader import Extension, Loaded, identifier
 from webui.plugins.models import LibraryModels
 from webui.plugins.options import read_options

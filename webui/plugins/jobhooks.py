@@ -8,7 +8,7 @@ the job before this one too: see `EarlyFaults`.
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -38,39 +38,21 @@ from webui.plugins.answers import (
     told_value,
     versions,
 )
+from webui.plugins.attention_parts import AttentionParts
 from webui.plugins.calling import Calls, ExitError, ExtensionError, MarkedContext, fatal, reason, said
+from webui.plugins.early_faults import EarlyFaults
 from webui.plugins.network_calls import Outside
 from webui.plugins.patches import Patch
 from webui.prompt.composition import NetworkTag
 from webui.prompt.conditioning import Conditioning, PromptTexts
 from webui.prompt.embeddings import Embedding
+from webui.sampling.attending import TakePart
 from webui.sampling.steps import CallNetwork, ModelCall, Place, Residuals, RunStart, Step
 from webui.weights.model import LoadedModel
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-
-class EarlyFaults:
-    """Which extensions have failed the last job that they were in, before its work.
-
-    The first such fault fails the job, so that the user decides. One that then fails the next job as well, though no
-    request names it, would fail every job of everybody, and is left out of them with a notice instead.
-    """
-
-    def __init__(self) -> None:
-        self._failed: set[str] = set()
-
-    def is_repeated(self, extension: str) -> bool:
-        """Note a fault; whether the one before it was in the job before."""
-        repeated = extension in self._failed
-        self._failed.add(extension)
-        return repeated
-
-    def forget(self, extensions: Iterable[str]) -> None:
-        """These have come through the beginning of a job."""
-        self._failed -= set(extensions)
 
 
 class JobHooks:
@@ -98,6 +80,7 @@ class JobHooks:
         self._impls: Mapping[str, tuple[pluggy.HookImpl, ...]] = {}
         self._dropped: list[str] = []
         self._gave: list[str] = []  # residuals for the call of the network that is made now
+        self._attention = AttentionParts(self, self._calls)
         self.model: ModelTraits | None = None
         self.at = ""
         self.notices: list[Notice] = []
@@ -247,7 +230,7 @@ class JobHooks:
             except Cancelled:
                 raise
             except Exception as error:
-                self._drop(impl.plugin_name, hook="unet_residuals", error=error)
+                self.drop(impl.plugin_name, hook="unet_residuals", error=error)
         return total
 
     def call_network(self, call: ModelCall, network: CallNetwork) -> Tensor:
@@ -270,14 +253,20 @@ class JobHooks:
         except Exception as error:
             if error is outside.error or isinstance(error, Cancelled):
                 raise
-            self._drop(impl.plugin_name, "call_network", error)
+            self.drop(impl.plugin_name, "call_network", error)
         return network(call)
 
     def refuse_residuals(self, error: Exception) -> None:
         """The network cannot use what those gave that were called last."""
         for name in self._gave:
             text = f"the network cannot use the residuals that it returned: {said(error)}"
-            self._drop(name, "unet_residuals", ExtensionError(text))
+            self.drop(name, "unet_residuals", ExtensionError(text))
+
+    def unet_attention(self, call: ModelCall) -> Mapping[str, TakePart]:
+        return self._attention.of(self._of("unet_attention"), call)
+
+    def refuse_attention(self) -> None:
+        self._attention.refuse()
 
     def fields(self, index: int) -> dict[str, str | dict[str, Any]]:
         """Fields of all extensions for the infotext of an image, and which of them were dropped."""
@@ -290,7 +279,7 @@ class JobHooks:
                         is_a(Mapping)(mine, fields)
                         fields |= {str(key): told_value(value) for key, value in mine.items()}
             except Exception as error:
-                self._drop(impl.plugin_name, "image_fields", error)
+                self.drop(impl.plugin_name, "image_fields", error)
         return fields | ({"Failed extensions": ", ".join(self._dropped)} if self._dropped else {})
 
     def extra_images(self) -> list[Image.Image]:
@@ -304,7 +293,7 @@ class JobHooks:
                     is_a(Image.Image)(image, None)
                 found += mine
             except Exception as error:
-                self._drop(impl.plugin_name, "extra_images", error)
+                self.drop(impl.plugin_name, "extra_images", error)
         return found
 
     def call(self, impl: pluggy.HookImpl, given: Mapping[str, Any]) -> Any:
@@ -313,15 +302,20 @@ class JobHooks:
         Raises:
             ExtensionError: see `Calls.inside`.
         """
+        return self.run(
+            impl.plugin_name, impl.function.__name__, impl.function, *[given[name] for name in impl.argnames]
+        )
+
+    def run(self, extension: str, hook: str, work: Callable[..., Any], *given: Any) -> Any:
+        """What code of an extension returns; it is measured as a hook."""
         began = time.perf_counter()
-        hook = impl.function.__name__
         before, self.at = self.at, hook
         try:
-            with self._calls.inside(impl.plugin_name, hook):
-                return impl.function(*[given[name] for name in impl.argnames])
+            with self._calls.inside(extension, hook):
+                return work(*given)
         finally:
             self.at = before
-            name = f"{impl.plugin_name}: {hook}"
+            name = f"{extension}: {hook}"
             self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - began
 
     def _chain(
@@ -353,7 +347,7 @@ class JobHooks:
             except Exception as error:
                 if outside is not None and error is outside.error:
                     raise
-                self._drop(impl.plugin_name, hook, error)
+                self.drop(impl.plugin_name, hook, error)
         return value
 
     def _of(self, hook: str) -> tuple[pluggy.HookImpl, ...]:
@@ -363,11 +357,11 @@ class JobHooks:
         """A fault before the work: raises it as the error of the job, or drops the extension, see `EarlyFaults`."""
         expected = isinstance(error, WebuiError) and not isinstance(error, ExtensionError)
         if isinstance(error, ExitError):
-            self._drop(extension, hook, error)
+            self.drop(extension, hook, error)
         elif expected or extension in self._named or not self._faults.is_repeated(extension):
             raise fatal(extension, hook, error) from error
         else:
-            self._drop(extension, hook, error)
+            self.drop(extension, hook, error)
 
     def began_well(self) -> None:
         """The work has been reached with those that are members now."""
@@ -379,7 +373,12 @@ class JobHooks:
             self._dropped.append(extension)
         self.notices.append(Notice(extension, f"left out of this job: {why}"))
 
-    def _drop(self, extension: str, hook: str, error: Exception) -> None:
+    def is_member(self, extension: str) -> bool:
+        """Whether an extension has joined the job and was not dropped."""
+        return self._manager is not None and self._manager.has_plugin(extension)
+
+    def drop(self, extension: str, hook: str, error: Exception) -> None:
+        """Leave an extension out of the rest of the job, with a notice."""
         if self._manager is not None and extension in self.members:
             self._manager.unregister(name=extension)
             self._impls = _sorted(self._manager)

@@ -91,7 +91,9 @@ class Stages:
         family, quantize = model.spec.family, self._plan.request.schedule.quantize
         asked = networks_of(family).asked(model.spec, self.table, self._plan.sampler, quantize=quantize)
         text, shown = self._encode(model), self._image_channels(model)
-        return Stage(model.network, asked, text, shown, name, family.residuals, model.spec.takes_guidance)
+        return Stage(
+            model.network, asked, text, shown, name, family.residuals, model.spec.takes_guidance, model.network.layers
+        )
 
 
 def blank_conditioning(model: LoadedModel, request: GenerationRequest) -> Tensor | None:

@@ -5,8 +5,8 @@ the last estimate of the prompt alone, which is the picture when a run is interr
 """
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -15,11 +15,12 @@ from torch import Tensor
 from webui.domain.request import Guidance
 from webui.library.family import ALL_RESIDUALS, ResidualKind
 from webui.prompt.conditioning import Conditioning
+from webui.sampling.attending import AttentionLayer
 from webui.sampling.guidance import guide, rescaled, towards_picture
 from webui.sampling.parameterisation import Parameterisation
 from webui.sampling.rows import Layout, Layouts, Rows
 from webui.sampling.schedules import SigmaTable
-from webui.sampling.steps import ModelCall, Network, Place, StageName, Step, StepHooks
+from webui.sampling.steps import ModelCall, Network, Place, Residuals, StageName, Step, StepHooks
 from webui.sampling.timestep import Guided
 
 
@@ -35,6 +36,7 @@ class Stage:
         takes: which residuals the network takes.
         takes_guidance: the network is told the guidance scale and answers with guidance; the negative prompt is left
             out.
+        layers: the attention layers of the network by their names.
     """
 
     network: Network
@@ -44,6 +46,7 @@ class Stage:
     name: StageName = "base"
     takes: frozenset[ResidualKind] = ALL_RESIDUALS
     takes_guidance: bool = False
+    layers: Mapping[str, AttentionLayer] = field(default_factory=dict)
 
 
 StageAt = Callable[[float, int], Stage]  # (share of the noise levels done, calls made) -> the stage of the next call
@@ -203,12 +206,27 @@ class GuidedModel:
             rows.vector,
             stage.takes,
             self._cfg_scale,
+            rows=rows.told,
+            layers=stage.layers,
         )
         return self._hooks.call_network(call, partial(self._answer, stage))
 
     def _answer(self, stage: Stage, call: ModelCall) -> Tensor:
-        """The network's output for a call, or for a part of one, with the residuals of extensions."""
+        """The network's output for a call, or for a part of one, with what extensions add."""
         residuals = self._hooks.unet_residuals(call)
+        taking_part = self._hooks.unet_attention(call)
+        if not taking_part:
+            return self._with_residuals(stage, call, residuals)
+        output = self._with_residuals(stage, replace(call, taking_part=taking_part), residuals)
+        if torch.isfinite(output).all():
+            return output
+        alone = self._with_residuals(stage, call, residuals)
+        if torch.isfinite(alone).all():
+            self._hooks.refuse_attention()
+        return alone
+
+    def _with_residuals(self, stage: Stage, call: ModelCall, residuals: Residuals | None) -> Tensor:
+        """The network's output with residuals, without them where they do not fit."""
         if residuals is None:
             return stage.network(call, None)
         try:

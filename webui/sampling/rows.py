@@ -2,7 +2,7 @@
 only when prompt editing changes a text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from webui.domain.request import Guidance
 from webui.prompt.conditioning import Conditioning, Span, at_call
 from webui.sampling.padding import match_lengths, stack_spans
+from webui.sampling.steps import Row
 from webui.sampling.transfer import uploaded
 
 _KEPT = 4  # layouts; `[a|b]` alternates between two
@@ -27,6 +28,7 @@ class Rows:
         positive: (rows,) bool; False where the row belongs to the negative prompt.
         repeats: how often the batch stands below itself in the rows.
         images: (rows,) the image of each row, where that is not the batch repeated; else None.
+        told: whose each row is.
     """
 
     context: Tensor
@@ -34,6 +36,7 @@ class Rows:
     positive: Tensor
     repeats: int
     images: Tensor | None
+    told: tuple[Row, ...]
 
     def of(self, batch: Tensor) -> Tensor:
         """For each row what belongs to its image, from a tensor (B, C, h, w)."""
@@ -138,7 +141,14 @@ class Layout:
             uploaded(torch.tensor(positive), self._device),
             repeats,
             images,
+            tuple(row for sign in signs for row in self._told(sign)),
         )
+
+    def _told(self, positive: bool) -> Iterator[Row]:
+        """Whose the rows of the prompts, or of the negative prompts, are."""
+        for image, parts in enumerate(self.weights):
+            for part in range(len(parts) if positive else 1):
+                yield Row(image, positive, part)
 
     def _index(self, numbers: list[int]) -> Tensor:
         return uploaded(torch.tensor(numbers), self._device)

@@ -4,15 +4,16 @@ Notation of Karras et al. 2022 (arXiv:2206.00364): latents at noise level sigma 
 Shapes: B images, C latent channels, h x w latent cells (`library.family.LatentFormat` says how many).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from webui.library.family import ALL_RESIDUALS, ResidualKind
 from webui.prompt.conditioning import Conditioning
+from webui.sampling.attending import AttentionLayer, TakePart
 
 StageName = Literal["base", "refiner"]
 
@@ -142,6 +143,20 @@ class Window:
         return whole[..., top : top + self.height * factor, left : left + self.width * factor]
 
 
+class Row(NamedTuple):
+    """Whose estimate a row of a call is.
+
+    Attributes:
+        image: 0-based index of its image in the batch.
+        positive: False where it belongs to the negative prompt.
+        part: 0-based index of the part of the prompt (parts are joined by AND); 0 for the negative prompt.
+    """
+
+    image: int
+    positive: bool
+    part: int
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCall:
     """One call of the network, as hooks see it before it happens.
@@ -158,6 +173,9 @@ class ModelCall:
         cfg_scale: the guidance scale, for networks that are told it.
         windows: the parts of the latents that the rows show, the same number of rows for each; empty: all of them.
         whole: where there are windows, (h, w) of all latents.
+        rows: whose each row is, known without waiting for a device.
+        layers: the attention layers of the network by their names, in the order of execution.
+        taking_part: who takes part in the attention of which layers, see the hook `unet_attention`.
     """
 
     step: Step
@@ -170,6 +188,9 @@ class ModelCall:
     cfg_scale: float = 1.0
     windows: tuple[Window, ...] = ()
     whole: tuple[int, int] = (0, 0)
+    rows: tuple[Row, ...] = ()
+    layers: Mapping[str, AttentionLayer] = field(default_factory=dict)
+    taking_part: Mapping[str, TakePart] = field(default_factory=dict)
 
     @property
     def place(self) -> Place:
@@ -199,6 +220,7 @@ class ModelCall:
             vector=None if self.vector is None else self.vector.repeat(count, 1),
             windows=tuple(windows),
             whole=self.cells,
+            rows=self.rows * count,
         )
 
     def cut(self, whole: Tensor, factor: int = 1) -> Tensor:
@@ -283,6 +305,12 @@ class StepHooks(Protocol):
 
     def call_network(self, call: ModelCall, network: CallNetwork) -> Tensor:
         """What the network answers, called in one piece or as an extension wants it."""
+
+    def unet_attention(self, call: ModelCall) -> Mapping[str, TakePart]:
+        """Who takes part in the attention of which layers; empty: nobody."""
+
+    def refuse_attention(self) -> None:
+        """With those who took part in the call before, the network's output was not finite; without it is."""
 
     def refuse_residuals(self, error: Exception) -> None:
         """The network could not use what `unet_residuals` gave last; it was called without."""

@@ -1,5 +1,6 @@
 """A checkpoint in memory, ready to be used."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ from webui.domain.errors import UnusableFileError
 from webui.library.family import LatentFormat, ModelSpec
 from webui.library.files import ModelFile
 from webui.prompt.ports import TextStack
+from webui.sampling.attending import AttentionLayer
 from webui.sampling.steps import ModelCall, Residuals
 from webui.weights.depth import DepthNetwork
 from webui.weights.unet import UnetWrapper
@@ -21,10 +23,13 @@ class NetworkWrapper(Protocol):
 
     Attributes:
         module: the network; patches act on it.
+        layers: the attention layers in which extensions can take part, by their names.
     """
 
     @property
     def module(self) -> nn.Module | Any: ...
+    @property
+    def layers(self) -> Mapping[str, AttentionLayer]: ...
     @property
     def device(self) -> torch.device: ...
     @property

@@ -29,12 +29,16 @@ class BlockedAttention:
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         query = _heads(attn.to_q(hidden_states), attn.heads)
         key, value = _heads(attn.to_k(context), attn.heads), _heads(attn.to_v(context), attn.heads)
-        if query.shape[2] < BLOCKS_FROM or attention_mask is not None:
-            out = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask)
-        else:
-            out = blocked_attention(query, key, value)
+        out = self.mixed(query, key, value, attention_mask)
         projected: Tensor = attn.to_out[0](out.transpose(1, 2).flatten(2))
         return projected if attn.rescale_output_factor == 1 else projected / attn.rescale_output_factor
+
+    @staticmethod
+    def mixed(query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """softmax(q kT / sqrt(d)) v of contiguous (B, H, S, d) and (B, H, T, d)."""
+        if query.shape[2] < BLOCKS_FROM or attention_mask is not None:
+            return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask)
+        return blocked_attention(query, key, value)
 
 
 def blocked_attention(query: Tensor, key: Tensor, value: Tensor, block: int = QUERY_BLOCK) -> Tensor:

@@ -3,6 +3,9 @@ handled in `webui/sampling`.
 """
 
 import math
+from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import cached_property
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -10,7 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from webui.library.shapes import UnetShape
+from webui.sampling.attending import AttentionLayer
 from webui.sampling.steps import ModelCall, Residuals
+from webui.weights.attention_layers import attention_layers, opened
 
 _FREQUENCIES = 10_000.0  # between the fastest and the slowest wave of the embedding
 _UNIT = 1000.0  # the guidance is multiplied by it, so that it is as large as a timestep
@@ -49,6 +54,11 @@ class UnetWrapper:
     def device(self) -> torch.device:
         return self.module.conv_in.weight.device
 
+    @cached_property
+    def layers(self) -> Mapping[str, AttentionLayer]:
+        """Its attention layers by their names, in the order of execution."""
+        return attention_layers(self.module)
+
     @torch.no_grad()
     def __call__(self, call: ModelCall, residuals: Residuals | None) -> Tensor:
         """(rows, C_in, h, w) -> (rows, C, h, w) float32, on the device of the sample.
@@ -56,6 +66,11 @@ class UnetWrapper:
         Raises:
             ValueError: residuals do not fit the skip connections, or the vector is missing (SDXL).
         """
+        taking_part = call.taking_part
+        with opened(self.module, self.layers, call, taking_part) if taking_part else nullcontext():
+            return self._answer(call, residuals)
+
+    def _answer(self, call: ModelCall, residuals: Residuals | None) -> Tensor:
         device, dtype = self.device, self.dtype
         down, mid = self._residuals(residuals)
         answer: Tensor = self.module(

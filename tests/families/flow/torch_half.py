@@ -1,6 +1,6 @@
 """The torch half of the family: how it is noised and asked, its levels, and what builds it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,7 @@ from webui.domain.catalog import SamplerInfo
 from webui.domain.request import Schedule
 from webui.library.family import ModelSpec
 from webui.prompt.ports import TextStack
+from webui.sampling.attending import AttentionLayer
 from webui.sampling.parameterisation import Parameterisation
 from webui.sampling.schedules import SigmaTable
 from webui.sampling.steps import ModelCall, Residuals
@@ -68,6 +69,11 @@ class FlowDoor:
     @property
     def dtype(self) -> torch.dtype:
         return self.module.constant.dtype
+
+    @property
+    def layers(self) -> Mapping[str, AttentionLayer]:
+        """None: extensions cannot take part in its attention."""
+        return {}
 
     @torch.no_grad()
     def __call__(self, call: ModelCall, residuals: Residuals | None) -> Tensor:
