@@ -109,6 +109,20 @@ class Entries(Frozen):
     args: tuple[str, ...] = Field(min_length=1)
 
 
+class ScriptForm(Frozen):
+    """Another of A1111's scripts whose work the extension does, with values of its own.
+
+    Attributes:
+        names: its titles, as `script_names`.
+        args: options by their place among its values, "" where one goes nowhere.
+        always: options that a request which names it has besides, unless it says otherwise.
+    """
+
+    names: tuple[str, ...] = Field(min_length=1)
+    args: tuple[str, ...] = Field(min_length=1)
+    always: Values = Field(default_factory=dict)
+
+
 class Dialect(Frozen):
     """How A1111's clients and texts speak of an extension. Words are read in their order; a later one overrides.
 
@@ -126,6 +140,7 @@ class Dialect(Frozen):
         unasked: a regular expression. A prompt of A1111's API in which it finds something asks for the extension even
             where nothing names it, because A1111's is switched on as it comes; "": none does.
         script_entries: what the values behind those of `script_args` are.
+        further_scripts: other scripts, whose values come in an order of their own.
     """
 
     generation: tuple[Word, ...] = ()
@@ -147,6 +162,7 @@ class Dialect(Frozen):
         return pattern
 
     script_entries: Entries | None = None
+    further_scripts: tuple[ScriptForm, ...] = ()
 
     @model_validator(mode="after")
     def _settings_where_there_are_some(self) -> "Dialect":
@@ -165,8 +181,20 @@ class Dialect(Frozen):
         yield from (("script_always", option) for option in self.script_always)
         if self.script_entries:
             yield ("script_entries", self.script_entries.option)
+        for form in self.further_scripts:
+            yield from ((form.names[0], option) for option in (*form.args, *form.always) if option)
         for told in self.info:
             yield from ((told.key, option) for option in told.words)
+
+    def form_of(self, title: str) -> ScriptForm | None:
+        """The further script of a title; None where it is none of these."""
+        wanted = script_key(title)
+        return next((form for form in self.further_scripts if wanted in map(script_key, form.names)), None)
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The titles of all its scripts."""
+        return (*self.script_names, *(name for form in self.further_scripts for name in form.names))
 
     @property
     def settings(self) -> Mapping[str, JsonValue]:

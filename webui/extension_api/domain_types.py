@@ -7,8 +7,8 @@ is made.
 Pictures in requests and options: `Picture`, `Mask` of an `Inpainting`, and `ImageField` for a field of options that
 takes a picture in base64.
 `NetworkTag` is one `<kind:name:...>` of a prompt, `SamplerInfo` what is known of a sampler, `Notice` what a user hears.
-`Dialect`, `Word`, `Item`, `Entries` and `Told` say what A1111's words mean to an extension. `Account` is what a loader
-fills about a file, so that what nobody read is said.
+`Dialect`, `Word`, `Item`, `Entries`, `ScriptForm` and `Told` say what A1111's words mean to an extension. `Account` is
+what a loader fills about a file, so that what nobody read is said.
 
 Errors that an extension may raise, each with a sentence for the user: `BadRequestError` (it names the option),
 `UnknownModelError`, `UnusableFileError`, `NotFiniteError`, `Cancelled` (the user stopped it), and `WebuiError`, the
@@ -16,7 +16,7 @@ base of all, for everything else that is expected to go wrong.
 """
 
 from webui.domain.catalog import SamplerInfo
-from webui.domain.dialect import Dialect, Entries, Item, Told, Word
+from webui.domain.dialect import Dialect, Entries, Item, ScriptForm, Told, Word
 from webui.domain.errors import (
     BadRequestError,
     Cancelled,
@@ -54,6 +54,7 @@ __all__ = [
     "Picture",
     "PlannedImage",
     "SamplerInfo",
+    "ScriptForm",
     "Told",
     "Txt2Img",
     "UnknownModelError",

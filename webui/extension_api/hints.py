@@ -133,6 +133,7 @@ class FormHint(_Frozen):
     sliders: Sliders | None = None
     check: str = ""
     tries: bool = False
+    places: str = ""
 
 
 def hint(
@@ -205,6 +206,7 @@ def form_hint(
     sliders: Sliders | None = None,
     check: str = "",
     tries: bool = False,
+    places: str = "",
 ) -> dict[str, Any]:
     """The hints of a model of options, for `ConfigDict(json_schema_extra=...)`.
 
@@ -217,9 +219,15 @@ def form_hint(
             `data` is a list of `{"field": "units.0.model", "title", "say", "files", "folder", "instead"}`.
         tries: of an action: its options are also those of a request, so its form has a button that uses them for the
             next pictures without running the action.
+        places: a light action that says where in the picture the options act, which the form draws and shows over the
+            picture. It is told `options` (without pictures), `prompt`, `width` and `height`; its `data` is
+            `{"places": [{"name", "left", "top", "width", "height"}], "say": ""}` with shares of the sides; `say` is a
+            sentence in place of a drawing.
 
     Raises:
         pydantic.ValidationError: a hint is not of its form.
     """
-    given = FormHint(group=group, summary=summary, chooser=chooser, sliders=sliders, check=check, tries=tries)
+    given = FormHint(
+        group=group, summary=summary, chooser=chooser, sliders=sliders, check=check, tries=tries, places=places
+    )
     return {KEY: given.model_dump(mode="json", exclude_defaults=True)}

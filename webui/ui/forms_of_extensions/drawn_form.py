@@ -94,6 +94,7 @@ class DrawnForm(BaseModel):
     sliders: Sliders | None = None
     check: str = ""
     tries: bool = False
+    places: str = ""
     asks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:

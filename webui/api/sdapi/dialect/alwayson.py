@@ -38,13 +38,16 @@ def options_of(scripts: Mapping[str, Any], extensions: Sequence[ExtensionInfo]) 
         if not isinstance(script, dict):
             raise InvalidBodyError.at((FIELD, title), 'must be an object: {"args": [...]}')
         _check_numbers(script, (FIELD, title))
-        options[info.name] = _read(script.get("args", []), info, title)
+        form = info.dialect.form_of(title)
+        read = {**(form.always if form else {}), **_read(script.get("args", []), info, title)}
+        if info.name not in options or read.get("enabled") is not False:  # of its scripts, one may be switched off
+            options[info.name] = read
     return options
 
 
 def listed_names(info: ExtensionInfo) -> list[str]:
     """The names under which A1111's API lists an extension, in lower case: those of its scripts, else its title."""
-    return [name.lower() for name in info.dialect.script_names or (info.title,)]
+    return [name.lower() for name in info.dialect.titles or (info.title,)]
 
 
 def place_of(path: Loc, scripts: Mapping[str, Any], extensions: Sequence[ExtensionInfo]) -> Loc | None:
@@ -70,13 +73,13 @@ def place_of(path: Loc, scripts: Mapping[str, Any], extensions: Sequence[Extensi
             return (*start, number, *_spelt(rest[2:], args[number] if number < len(args) else {}))
         if len(args) == 1 and isinstance(args[0], dict):
             return (*start, 0, *rest)
-        return (*start, *_position(rest, info, fields))
+        return (*start, *_position(rest, info, title, fields))
     return None
 
 
-def _position(path: Loc, info: ExtensionInfo, fields: Mapping[str, Any]) -> Loc:
+def _position(path: Loc, info: ExtensionInfo, title: str, fields: Mapping[str, Any]) -> Loc:
     """The place of an option among the values of a script; the path itself where it has none."""
-    names, entries = info.dialect.script_args or tuple(fields), info.dialect.script_entries
+    names, entries = _args(info, title, fields), info.dialect.script_entries
     if entries is not None and path[0] == entries.option and len(path) > 2 and path[2] in entries.args:
         return (len(names) + int(path[1]) * len(entries.args) + entries.args.index(str(path[2])), *path[3:])
     return (names.index(str(path[0])), *path[1:]) if path[0] in names else path
@@ -94,7 +97,7 @@ def _named(title: str, extensions: Sequence[ExtensionInfo]) -> ExtensionInfo | N
     """The extension of that name, else the one that is listed under it or declares it as a name of its scripts."""
     wanted = script_key(title)
     return next((info for info in extensions if info.name == wanted), None) or next(
-        (info for info in extensions if wanted in map(script_key, (info.title, *info.dialect.script_names))), None
+        (info for info in extensions if wanted in map(script_key, (info.title, *info.dialect.titles))), None
     )
 
 
@@ -107,6 +110,12 @@ def _is_off(title: str, script: Any) -> bool:
 def _fields(info: ExtensionInfo) -> Mapping[str, Any]:
     fields: Mapping[str, Any] = (info.options or {}).get("properties", {})
     return fields
+
+
+def _args(info: ExtensionInfo, title: str, fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """The options of a script by the places of its values."""
+    form = info.dialect.form_of(title)
+    return form.args if form is not None else info.dialect.script_args or tuple(fields)
 
 
 def _values_before_units(args: Sequence[Any], fields: Mapping[str, Any]) -> int | None:
@@ -128,7 +137,7 @@ def _read(args: Any, info: ExtensionInfo, title: str) -> dict[str, Any]:
         return args
     if not isinstance(args, list):
         raise InvalidBodyError.at((FIELD, title, "args"), "must be a list")
-    names = info.dialect.script_args or tuple(fields)
+    names = _args(info, title, fields)
     before = _values_before_units(args, fields)
     if before is not None:
         return args[0] if _is_whole(args) else {**_by_place(names, args[:before]), UNITS: args[before:]}
