@@ -128,26 +128,6 @@ def _half_bright(hue: float) -> tuple[int, int, int]:
     return table[int(sector) % 6]
 
 
-def halved(length: int, times: int) -> int:
-    """A side of the latents after a network has halved it so often, rounding up."""
-    for _ in range(times):
-        length = -(-length // 2)
-    return length
-
-
-def grid_of(positions: int, cells: tuple[int, int]) -> tuple[int, int]:
-    """(h, w) of a layer that has so many positions, for latents of (h, w) cells.
-
-    Raises:
-        ValueError: no number of halvings gives so many.
-    """
-    for times in range(8):
-        height, width = halved(cells[0], times), halved(cells[1], times)
-        if height * width == positions:
-            return height, width
-    raise ValueError(f"{positions} positions are no grid of {cells[0]} x {cells[1]} cells, halved")
-
-
 def _tile(one: "Tile | tuple[Tensor, float]", height: int, width: int) -> Tensor:
     if not isinstance(one, Tile):
         mask, weight = one

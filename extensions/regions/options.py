@@ -26,7 +26,6 @@ COMMENTS = "Comment Out `#`"
 ONLY_HIRES, NOT_HIRES = "Enabled only in Hires Fix", "Disabled in Hires Fix"
 CHOICES = (KEEPS_AND, OTHER_LORA, KEEPS_BREAK, REVERSES, COMMENTS, ONLY_HIRES, NOT_HIRES)
 _DIRECTIONS: Mapping[str, str] = MappingProxyType({"Horizontal": "Columns", "Vertical": "Rows"})
-_BACK: Mapping[str, str] = MappingProxyType({"\\n": ""})
 
 
 def _in(*modes: Mode, **more: Any) -> dict[str, Any]:
@@ -185,6 +184,8 @@ class RegionsOptions(Options):
             read["mask"] = None
         if "direction" in read:
             read["direction"] = _DIRECTIONS.get(read["direction"], read["direction"])
+        if read.get("separator") in ("\\n", "\n"):
+            read["separator"] = ""
         options = read.get("options")
         if isinstance(options, bool):
             read["options"] = (KEEPS_AND,) if options else ()
