@@ -6,7 +6,6 @@ regions are 1 in each cell.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Protocol
 
 import numpy as np
@@ -16,10 +15,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from .couple_lines import Tile
+from .region_colours import colours
 from .separators import Cell
 
 TOLERANCE = 8  # of a colour in a mask, of 255; neighbouring hues differ by more for the first 32 regions
-MOST_COLOURS = 360
 
 
 class Coverage(Protocol):
@@ -102,30 +101,6 @@ def coloured_regions(mask: Image.Image, regions: int) -> Tensor:
     pixels = np.asarray(mask.convert("RGB"), dtype=np.int16)
     layers = [np.abs(pixels - np.array(colour)).max(axis=-1) <= TOLERANCE for colour in colours(regions)]
     return torch.from_numpy(np.stack(layers).astype(np.float32))
-
-
-def colours(regions: int) -> tuple[tuple[int, int, int], ...]:
-    """The colours that mean the regions: hues that halve the circle again and again, at half saturation and value."""
-    if regions > MOST_COLOURS:
-        raise ValueError(f"a mask has at most {MOST_COLOURS} regions")
-    hues = [0.0]
-    for power in count(1):
-        if len(hues) >= regions:
-            break
-        hues += [number / 2**power for number in range(1, 2**power, 2)]
-    return tuple(_half_bright(hue) for hue in hues[:regions])
-
-
-def _half_bright(hue: float) -> tuple[int, int, int]:
-    """The colour of a hue in 0..1, of 256, with saturation and value of a half."""
-    sector, rest = divmod(hue * 6, 1)
-    high, low = 128, 64
-    rising, falling = int(low + 64 * rest), int(high - 64 * rest)
-    table = (
-        (high, rising, low), (falling, high, low), (low, high, rising),
-        (low, falling, high), (rising, low, high), (high, low, falling),
-    )  # fmt: skip
-    return table[int(sector) % 6]
 
 
 def _tile(one: "Tile | tuple[Tensor, float]", height: int, width: int) -> Tensor:

@@ -52,6 +52,8 @@ def divided(prompt: str, negative: str, options: RegionsOptions) -> Division | N
         return None
     rules = rules_of(options, is_negative=False)
     parts = cut(prompt, rules)
+    if options.mode == "Prompt" and parts.base is None:
+        return None
     texts = parts.texts
     bases = base_shares(options.base_ratios, len(texts)) if parts.base is not None else None
     whole = texts if parts.base is None else (parts.base, *texts)

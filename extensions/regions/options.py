@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator,
 from webui.extension_api import ImageField, Options, form_hint, hint
 
 from .couple_lines import MOST_WEIGHT, mapped_tiles
+from .region_colours import colours, hexadecimal
 
 Mode = Literal["Matrix", "Mask", "Prompt", "Lines"]
 LinesMode = Literal["Basic", "Advanced", "Mask"]
@@ -60,6 +61,7 @@ class RegionsOptions(Options):
         description="what says where a part of the prompt acts",
         json_schema_extra=hint(
             label="Regions by",
+            control="segments",
             labels={"Matrix": "Ratios", "Mask": "Colours", "Prompt": "Words", "Lines": "Lines"},
         ),
     )
@@ -90,7 +92,7 @@ class RegionsOptions(Options):
         None,
         description="regions in colours of half brightness and saturation, their hues 0, 180, 90, 270 degrees, then "
         "between these; white is none",
-        json_schema_extra=_in("Mask", label="Coloured mask"),
+        json_schema_extra=_in("Mask", label="Coloured mask", colours=[*map(hexadecimal, colours(8)), "#ffffff"]),
     )
     prompt_mode: Literal["Prompt", "Prompt-Ex"] = Field(
         "Prompt",
@@ -216,6 +218,12 @@ class RegionsOptions(Options):
     def _is_mapping(cls, mapping: str) -> str:
         mapped_tiles(mapping)
         return mapping
+
+    @property
+    def weighs_negative_loras(self) -> bool:
+        """Whether a number for networks in the negative prompt is something else than 0."""
+        numbers = f"{self.lora_negative_te},{self.lora_negative_unet}".split(",")
+        return any(one.strip().strip("0.") for one in numbers)
 
     @property
     def has_background(self) -> bool:

@@ -8,7 +8,7 @@ def rules_of(options: RegionsOptions, *, is_negative: bool) -> Rules:
     """How the words between regions are to be understood in a prompt or a negative prompt."""
     return Rules(
         is_rows=options.direction == "Rows",
-        uses_base=options.use_base,
+        uses_base=options.use_base or options.mode == "Prompt",
         uses_common=options.use_common_negative if is_negative else options.use_common,
         keeps_and=KEEPS_AND in options.options,
         keeps_break=KEEPS_BREAK in options.options,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 COMMON, BASE = "ADDCOMM", "ADDBASE"
+_WORD = re.compile(r"\bADDP\b")  # between regions that lie where words show
 _AND, _BREAK = re.compile(r"\bAND\b"), re.compile(r"\bBREAK\b")
 _BETWEEN_CELLS = re.compile(r"\b(ADDCOL|ADDROW)\b")
 _ANY = re.compile(r"\b(BREAK|ADDCOL|ADDROW|ADDCOMM|ADDBASE|AND|ADDP)\b")
@@ -77,7 +78,7 @@ def has_regions(prompt: str) -> bool:
 
 def cut(prompt: str, rules: Rules) -> Parts:
     """Cut a prompt at the words that separate regions."""
-    text = prompt if rules.keeps_and else _AND.sub("BREAK", prompt)
+    text = _WORD.sub("BREAK", prompt if rules.keeps_and else _AND.sub("BREAK", prompt))
     common = _first(text, COMMON, rules.uses_common)
     head, text = common if common else ("", text)
     base = _first(text, BASE, rules.uses_base)

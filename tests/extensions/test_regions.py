@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from extensions.regions.couple_lines import lines_of, mapped_tiles, tiles_of
-from extensions.regions.coverage import Matrix, Painted, Weighted, coloured_regions, colours
+from extensions.regions.coverage import Matrix, Painted, Weighted, coloured_regions
 from extensions.regions.divisions import Division, divided
 from extensions.regions.drawn_places import PlacesOptions, region_places
-from extensions.regions.options import KEEPS_AND, KEEPS_BREAK, REVERSES, RegionsOptions
-from extensions.regions.region_runs import mixed_runs
+from extensions.regions.options import KEEPS_AND, KEEPS_BREAK, NOT_HIRES, REVERSES, RegionsOptions
+from extensions.regions.region_colours import colours
+from extensions.regions.region_runs import mixed_runs, run_plain
 from extensions.regions.region_words import fields_of
 from extensions.regions.regional_attention import parts_in
 from extensions.regions.regional_text import RegionalText, encoded
 from extensions.regions.separators import Cell, Parts, Rules, base_shares, cells_of, cut, has_regions
+from extensions.regions.word_regions import WordMaps, target_word
 from tests.narrowing import known
 from tests.reference import OURS, Case, cases, each
 from webui.api.sdapi.dialect.alwayson import listed_names, options_of, place_of
@@ -354,6 +356,57 @@ def test_parts_of_and_have_regions_of_their_own_where_and_keeps_its_meaning() ->
     assert [part.weight for part in text.conditioning.positive[0]] == [1.0, 0.5]
     assert [row.division is not None for row in text.positive] == [True, False]
     assert text.of(Row(0, True, 1)) is text.positive[1]
+
+
+# by words
+
+
+def seen_call(number: int) -> ModelCall:
+    step = Step(number, 4, torch.tensor(1.0), torch.tensor(0.5), Place(call=number))
+    return ModelCall(
+        step, torch.zeros(1, 3, 2, 4), torch.zeros(1), torch.zeros(1, 2, 3), torch.ones(1, dtype=torch.bool)
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "middle"), [("Prompt", [0.1, 0.45, 0.45]), ("Prompt-Ex", [0.1, 0.0, 0.9])], ids=["both", "the later"]
+)
+def test_a_region_lies_where_its_word_was_seen_until_now(mode: Any, middle: list[float]) -> None:
+    maps = WordMaps(RegionsOptions(mode="Prompt", prompt_mode=mode, threshold="0.4,0.5"))
+    maps.begin(seen_call(0))
+    seen = torch.zeros(2, 1, 4)
+    seen[0, 0, :3], seen[1, 0, 2:] = 2.0, 7.0
+    seen[1, 0, 0] = 3.0  # below the threshold of the second
+    maps.note(0, seen, (1, 4))
+    assert maps.shares(0, (0.1, 0.1), (1, 4)) is None  # nothing was seen before this call
+    maps.begin(seen_call(1))
+    shares = known(maps.shares(0, (0.1, 0.1), (1, 4)))
+    assert shares[:, 0, 0].tolist() == pytest.approx([0.1, 0.9, 0])
+    assert shares[:, 0, 2].tolist() == pytest.approx(middle)
+    assert shares[:, 0, 3].tolist() == pytest.approx([0.1, 0, 0.9])
+    maps.begin(seen_call(0))
+    assert maps.shares(0, (0.1, 0.1), (1, 4)) is None  # another run
+
+
+def test_the_word_of_a_region_stands_behind_its_last_comma() -> None:
+    assert [target_word(text) for text in ("long red hair, hair", "hair", "a, b , blue dress")] == [
+        "hair",
+        "hair",
+        "blue dress",
+    ]
+    division = known(divided("a girl BREAK red hair, hair ADDP blue dress, dress", "", RegionsOptions(mode="Prompt")))
+    assert division.texts == ("a girl", "red hair, hair", "blue dress, dress")
+    assert divided("a girl ADDCOL b", "", RegionsOptions(mode="Prompt")) is None  # there is no base
+
+
+# where regions do not act
+
+
+def test_a_pass_without_regions_gets_the_prompts_as_they_stand() -> None:
+    text = regional("a BREAK b", options=(NOT_HIRES,))
+    call = call_of(text, "a BREAK b")
+    out = run_plain(call, lambda part: part.context[:, :1, :1, None].expand(-1, 3, 2, 4).clone(), text.plain)
+    assert out[:, 0, 0, 0].tolist() == [sum(map(ord, "a BREAK b")), sum(map(ord, "bad"))]
 
 
 # words of A1111

@@ -45,10 +45,13 @@ def test_without_regions_it_does_not(back: Back) -> None:
     assert not is_as_asked(judge(paint(back, f"{LEFT} BREAK {RIGHT}", steps=8)))
 
 
-@pytest.mark.parametrize("calculation", ["Attention", "Latent"])
-def test_regions_of_one_text_are_the_picture_without_regions(back: Back, calculation: str) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [{"ratios": "1,2"}, {"ratios": "1,2", "calculation": "Latent"}, {"mode": "Prompt", "threshold": "0.1"}],
+    ids=["attention", "latent", "words"],
+)
+def test_regions_of_one_text_are_the_picture_without_regions(back: Back, options: dict[str, Any]) -> None:
     plain = pixels(paint(back, LEFT, **SMALL))
-    options = {"calculation": calculation, "ratios": "1,2"}
     made = pixels(paint(back, f"{LEFT} BREAK {LEFT}", extensions={"regions": options}, **SMALL))
     assert np.abs(made - plain).max() <= 1
 
@@ -57,3 +60,17 @@ def test_a_prompt_without_regions_is_made_as_without_and_tells_nothing(back: Bac
     made = run(back, LEFT, extensions={"regions": {}}, **SMALL).images[0]
     assert (pixels(made.image) == pixels(paint(back, LEFT, **SMALL))).all()
     assert "RP " not in made.infotext
+
+
+def test_a_word_that_the_base_does_not_have_is_told(back: Back) -> None:
+    made = run(back, "a circle BREAK a red hat, hat", extensions={"regions": {"mode": "Prompt"}}, **SMALL)
+    assert ["'hat' does not stand in the base" in notice.text for notice in made.notices] == [True]
+
+
+def test_words_change_the_parts_of_the_picture_that_show_them(back: Back) -> None:
+    prompt = "a circle on a white background"
+    plain = pixels(paint(back, f"{prompt} BREAK {prompt}, circle", extensions={"regions": {"mode": "Prompt"}}, steps=8))
+    other = pixels(
+        paint(back, f"{prompt} BREAK a red circle, circle", extensions={"regions": {"mode": "Prompt"}}, steps=8)
+    )
+    assert np.abs(other - plain).mean() > 1

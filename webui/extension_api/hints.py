@@ -120,6 +120,7 @@ class FieldHint(_Frozen):
     heat: Heat | None = None
     fits: str = ""
     preview: str = ""
+    colours: tuple[Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")], ...] = Field((), max_length=32)
     chip: Words = ""
     axis: bool | dict[Literal["values"], Words] = False
 
@@ -155,6 +156,7 @@ def hint(
     heat: Heat | None = None,
     fits: str = "",
     preview: str = "",
+    colours: Sequence[str] = (),
     chip: str = "",
     axis: bool | Mapping[Literal["values"], str] = False,
 ) -> dict[str, Any]:
@@ -178,6 +180,7 @@ def hint(
         columns, heat: of bars (a text of numbers, or the name of a preset).
         fits: of a model file, the field whose family it must have.
         preview: of a picture, the action that makes a map of it; it is told all fields of its own names.
+        colours: of a picture that may also be painted in the form: its colours, `#rrggbb`, the last of them the ground.
         chip: of a list of models, what a chip of one says (`{model} {weight}`).
         axis: offered as an axis of experiments; `{"values": "1-9 (+2)"}` says which values come first.
 
@@ -188,7 +191,7 @@ def hint(
     given = FieldHint(
         label=label, labels=dict(labels or {}), level=level, pair=pair, control=control, unit=unit, range=range,
         when={name: tuple(values) for name, values in (when or {}).items()}, span=span, first=first,
-        cards=named, columns=columns, heat=heat, fits=fits, preview=preview, chip=chip,
+        cards=named, columns=columns, heat=heat, fits=fits, preview=preview, colours=tuple(colours), chip=chip,
         axis=axis if isinstance(axis, bool) else {"values": axis["values"]},
     )  # fmt: skip
     marks: dict[str, Any] = {"model": model} if model else {}

@@ -17,7 +17,8 @@ API_MINOR = 3
    the hooks `call_network` and `edit_noise`; `texts` of `edit_conditioning`; dicts as values of `image_fields`;
    `Entries`, and `keys` of a `Word`; `job.generate` and `context.generate`, with `GenerationResult` and
    `GeneratedImage`; the hook `scripts`; `start` of `edit_noise`.
-3: `further_scripts` of a dialect; the form hint `places`; `Part` and `span_at`.
+3: `further_scripts` of a dialect; the hints `places` and `colours`; `Part`, `span_at`,
+   and `tokens_of` of the texts.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -68,6 +68,7 @@ class DrawnField(BaseModel):
     heat: Heat | None = None
     fits: str = ""
     preview: str = ""
+    colours: tuple[str, ...] = ()
     chip: str = ""
     most: int = 0
     fields: tuple["DrawnField", ...] = ()
@@ -187,6 +188,7 @@ def _field(name: str, schema: Schema, definitions: Schema, *, needed: bool) -> D
         heat=hints.heat,
         fits=hints.fits,
         preview=hints.preview,
+        colours=hints.colours,
         chip=hints.chip,
         **more,
     )
