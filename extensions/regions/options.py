@@ -52,7 +52,7 @@ class RegionsOptions(Options):
     """Parts of the prompt act in parts of the picture."""
 
     model_config = ConfigDict(
-        json_schema_extra=form_hint(group="composition", summary="{mode}, {ratios}", places="region_places")
+        json_schema_extra=form_hint(group="composition", summary="{mode}", places="region_places")
     )
 
     enabled: bool = Field(True, json_schema_extra=hint(control="master"))

@@ -37,11 +37,7 @@ class RegionalJob:
         options = self._options
         if runs_apart(options) and extra_networks(request.prompt)[1]:
             self._job.notice("networks in the prompt act on the whole picture, also where they stand in a region")
-        if (
-            options.lora_stop
-            or options.lora_hires_stop
-            or {options.lora_negative_te, options.lora_negative_unet} != {"0"}
-        ):
+        if options.lora_stop or options.lora_hires_stop or options.weighs_negative_loras:
             self._job.notice("numbers for LoRA (negative prompt, stop steps) have no effect; networks act as usual")
         division = divided(request.prompt, request.negative_prompt, self._options)
         cells = (max(1, request.height // 8), max(1, request.width // 8))
