@@ -235,6 +235,8 @@ def test_a_file_is_looked_into_and_new_files_are_read_a_while_at_a_time(routes: 
     (routes.loras / "ink.metadata.json").write_text(json.dumps({"trainedWords": ["brush"]}), "utf-8")
     routes.send("POST", "networks/refresh", {})
     assert oil["words"] == []
+
+
 def test_lists_of_tags_are_asked_for_by_their_content_and_stay_in_the_browser(tmp_path: Path) -> None:
     (tmp_path / "cats.csv").write_text("cat,0,7,kitty\n")
     (tmp_path / "torn.csv").write_text(",,\n")

@@ -120,6 +120,7 @@ class FieldHint(_Frozen):
     heat: Heat | None = None
     fits: str = ""
     preview: str = ""
+    colours: tuple[Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")], ...] = Field((), max_length=32)
     chip: Words = ""
     axis: bool | dict[Literal["values"], Words] = False
 
@@ -133,6 +134,7 @@ class FormHint(_Frozen):
     sliders: Sliders | None = None
     check: str = ""
     tries: bool = False
+    places: str = ""
 
 
 def hint(
@@ -154,6 +156,7 @@ def hint(
     heat: Heat | None = None,
     fits: str = "",
     preview: str = "",
+    colours: Sequence[str] = (),
     chip: str = "",
     axis: bool | Mapping[Literal["values"], str] = False,
 ) -> dict[str, Any]:
@@ -177,6 +180,7 @@ def hint(
         columns, heat: of bars (a text of numbers, or the name of a preset).
         fits: of a model file, the field whose family it must have.
         preview: of a picture, the action that makes a map of it; it is told all fields of its own names.
+        colours: of a picture that may also be painted in the form: its colours, `#rrggbb`, the last of them the ground.
         chip: of a list of models, what a chip of one says (`{model} {weight}`).
         axis: offered as an axis of experiments; `{"values": "1-9 (+2)"}` says which values come first.
 
@@ -187,7 +191,7 @@ def hint(
     given = FieldHint(
         label=label, labels=dict(labels or {}), level=level, pair=pair, control=control, unit=unit, range=range,
         when={name: tuple(values) for name, values in (when or {}).items()}, span=span, first=first,
-        cards=named, columns=columns, heat=heat, fits=fits, preview=preview, chip=chip,
+        cards=named, columns=columns, heat=heat, fits=fits, preview=preview, colours=tuple(colours), chip=chip,
         axis=axis if isinstance(axis, bool) else {"values": axis["values"]},
     )  # fmt: skip
     marks: dict[str, Any] = {"model": model} if model else {}
@@ -205,6 +209,7 @@ def form_hint(
     sliders: Sliders | None = None,
     check: str = "",
     tries: bool = False,
+    places: str = "",
 ) -> dict[str, Any]:
     """The hints of a model of options, for `ConfigDict(json_schema_extra=...)`.
 
@@ -217,9 +222,15 @@ def form_hint(
             `data` is a list of `{"field": "units.0.model", "title", "say", "files", "folder", "instead"}`.
         tries: of an action: its options are also those of a request, so its form has a button that uses them for the
             next pictures without running the action.
+        places: a light action that says where in the picture the options act, which the form draws and shows over the
+            picture. It is told `options` (without pictures), `prompt`, `width` and `height`; its `data` is
+            `{"places": [{"name", "left", "top", "width", "height"}], "say": ""}` with shares of the sides; `say` is a
+            sentence in place of a drawing.
 
     Raises:
         pydantic.ValidationError: a hint is not of its form.
     """
-    given = FormHint(group=group, summary=summary, chooser=chooser, sliders=sliders, check=check, tries=tries)
+    given = FormHint(
+        group=group, summary=summary, chooser=chooser, sliders=sliders, check=check, tries=tries, places=places
+    )
     return {KEY: given.model_dump(mode="json", exclude_defaults=True)}

@@ -20,7 +20,7 @@ API_MINOR = 3
 3: the hook `unet_attention`; `latents` and `ask` of `edit_denoised`; in a dialect `NamedScript`, `alone`, `parts` and
    the codec `objects` of a `Word`; `with_spread_of`; `Behind`; a light action named `prompt_words` tells what prompts are
    completed with, one named `interrogate` describes pictures for A1111's clients; the kinds of file `captioner`,
-   `clip_vision` and `insightface`.
+   `clip_vision` and `insightface`; the hints `places` and `colours`; `Part`, `span_at`, and `tokens_of` of the texts.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -2,9 +2,9 @@
 
 Types that are a part of the contract as they stand: what hooks are handed (`Step`, `Place`, `RunStart`, `ModelCall`,
 `Window`, `Row`, `Residuals`, `Attention` with its `AttentionLayer` and the functions `Attend` and `TakePart`,
-`Conditioning` with its `Span`s, `PromptTexts`, `Embedding`, `LoadedModel` with its `TextStack`, its `ClipTower` and its
-VAE, whose `in_tiles` takes a `VaeTiling`), a file's tensors (`TensorFile`, `TensorReader`), what a checkpoint is
-(`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`), and networks that draw maps
+`Conditioning` with its `Part`s and `Span`s, `PromptTexts`, `Embedding`, `LoadedModel` with its `TextStack`, its
+`ClipTower` and its VAE, whose `in_tiles` takes a `VaeTiling`), a file's tensors (`TensorFile`, `TensorReader`), what a
+checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`), and networks that draw maps
 (`DepthNetwork`, `Segmenter`). The functions below stay as they are even where the code behind them moves or changes.
 """
 
@@ -18,7 +18,7 @@ from webui.library import layout
 from webui.library.family import Family, LatentFormat, ModelSpec
 from webui.library.layout import Layout
 from webui.prompt import embeddings
-from webui.prompt.conditioning import Conditioning, PromptTexts, Span, at_call
+from webui.prompt.conditioning import Conditioning, Part, PromptTexts, Span, at_call
 from webui.prompt.embeddings import Embedding
 from webui.prompt.ports import TextStack
 from webui.sampling import colours, guidance
@@ -49,6 +49,7 @@ __all__ = [
     "LoadedModel",
     "ModelCall",
     "ModelSpec",
+    "Part",
     "Place",
     "PromptTexts",
     "Residuals",
@@ -74,6 +75,7 @@ __all__ = [
     "picture_network",
     "reported_step",
     "restores_faces",
+    "span_at",
     "text_at",
     "unet_layout",
     "with_spread_of",
@@ -188,6 +190,11 @@ def reported_step(sampler: str, call: ModelCall) -> int:
 def restores_faces(network: Any) -> bool:
     """Whether a network, from `picture_network`, was made to restore faces."""
     return bool(network.purpose == recognise.FACES)
+
+
+def span_at(spans: Sequence[Span], call: int) -> Span:
+    """The encoded text of a prompt schedule that is due at the call of this number (`call.place.call`)."""
+    return at_call(tuple(spans), call)
 
 
 def text_at(conditioning: Conditioning, call: ModelCall) -> tuple[Span, Span]:

@@ -235,7 +235,8 @@ class BatchSampler:
         prompts = tuple(extra_networks(text.prompt)[0] for text in batch.texts)
         negatives = tuple(text.negative_prompt for text in batch.texts)
         conditioning = texts.encode(one.plan, batch, model, self._brought)
-        return self._hooks.edit_conditioning(conditioning, PromptTexts(prompts, negatives, encode))
+        tokens_of = partial(texts.tokens_of, one.plan, model, self._brought)
+        return self._hooks.edit_conditioning(conditioning, PromptTexts(prompts, negatives, encode, tokens_of))
 
     def _enlarged(self, hires: Hires, batch: Batch, model: LoadedModel, before: Made | None) -> Enlarged:
         """The result of the first pass, or the finished picture given instead of it, at the size of the second pass."""

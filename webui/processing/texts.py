@@ -87,6 +87,13 @@ class Texts:
             base_calls=plan.base_calls,
         )
 
+    def tokens_of(
+        self, plan: Plan, model: LoadedModel, brought: Sequence[Embedding], prompt: str, word: str
+    ) -> tuple[int, ...]:
+        """The numbers of a word's tokens in the context of a prompt; see `PromptTexts`."""
+        encoder = self._encoder(model, brought)
+        return encoder.tokens_of(prompt, word, calls=plan.calls, rules=plan.request.prompting)
+
     def hashes(self, plan: Plan, model: LoadedModel, brought: Sequence[Embedding] = ()) -> str:
         """`name: 12 hex, ...` of the embeddings used, once for each text and each encoder, as A1111 lists them.
 

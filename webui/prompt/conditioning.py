@@ -50,11 +50,14 @@ class PromptTexts:
     Attributes:
         prompts, negatives: one for each image, without tags of networks.
         encode: (prompts, negatives), as many -> their conditioning; raises BadRequestError where a text cannot be read.
+        tokens_of: (prompt, word) -> the numbers of the word's tokens in the prompt's context, wherever it stands there;
+            of prompt editing the first text counts.
     """
 
     prompts: tuple[str, ...]
     negatives: tuple[str, ...]
     encode: Callable[[Sequence[str], Sequence[str]], Conditioning]
+    tokens_of: Callable[[str, str], tuple[int, ...]] = lambda prompt, word: ()
 
 
 def at_call(spans: tuple[Span, ...], call: int) -> Span:

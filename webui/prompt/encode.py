@@ -66,6 +66,18 @@ class PromptEncoder:
         lengths |= {len(span.context) for spans in negative for span in spans}
         return Conditioning(positive, negative, job.empty() if len(lengths) > 1 else None)
 
+    def tokens_of(self, prompt: str, word: str, *, calls: int, rules: PromptRules) -> tuple[int, ...]:
+        """The numbers of a word's tokens in the context of a prompt, wherever it stands there."""
+        text = schedules(prompt, calls, old=rules.old_scheduling)[0][1]
+        [wanted] = self.tokenizer.ids([word])
+        found: list[int] = []
+        for number, chunk in enumerate(self.chunks(text, self.stack.encoders[0], rules, "prompt").chunks):
+            start = number * self.stack.side.window + 1  # behind BOS
+            for place in range(len(chunk.tokens) - len(wanted) + 1):
+                if wanted and list(chunk.tokens[place : place + len(wanted)]) == wanted:
+                    found += range(start + place, start + place + len(wanted))
+        return tuple(found)
+
     def chunks(self, text: str, encoder: TextEncoder, rules: PromptRules, field: str) -> Chunks[Embedding]:
         """One text of a prompt schedule, cut into chunks for one encoder."""
         side = self.stack.side

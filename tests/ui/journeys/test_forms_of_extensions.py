@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.answering import until_it_answers
+from tests.narrowing import known
 from tests.ports import open_port
 from tests.ui.accessibility import axe
 from tests.ui.driving import WAIT, eventually, opened_page
@@ -216,6 +217,36 @@ def test_i_have_the_shapes_of_my_picture_repainted_and_am_told_which_file_hands_
     form.locator("[data-field='units.0.prompt'] textarea").fill("a green circle")
     parameters = made(page, program)
     assert "ADetailer model: drawn_shapes, ADetailer prompt: a green circle, ADetailer confidence: 0.3" in parameters
+
+
+def test_i_see_where_the_parts_of_my_prompt_act_and_paint_other_places(page: Page, program: Program) -> None:
+    switch_on(page, "regions")
+    form = page.locator(form_of(page, "regions"))
+    expect(form.locator(".f-places")).to_contain_text("Write BREAK")
+    page.locator("#txt2img_prompt textarea").fill("a red circle on the left BREAK a blue square on the right")
+    drawn = form.locator(".f-sheet .place-box")
+    expect(drawn).to_have_count(2)
+    form.locator("[data-field=ratios] input").fill("1,3")
+    expect(drawn.first).to_have_attribute("style", re.compile("width: 25%"))
+    form.get_by_role("button", name="Over the picture").click()
+    expect(page.locator(".places .place-box")).to_have_count(2)
+    form.get_by_text("Colours", exact=True).click()
+    expect(page.locator(".places .place-box")).to_have_count(0)
+    form.get_by_role("button", name="Paint").click()
+    for chip, (left, right) in {"1": (0.0, 0.5), "2": (0.5, 1.0)}.items():
+        form.get_by_role("radio", name=chip, exact=True).click()
+        paper = form.locator(".f-paper")
+        paper.scroll_into_view_if_needed()
+        box = known(paper.bounding_box())
+        page.mouse.move(box["x"] + left * box["width"] + 1, box["y"] + 1)
+        page.mouse.down()
+        page.mouse.move(box["x"] + right * box["width"], box["y"] + box["height"] - 1)
+        with page.expect_response(re.compile("upload")):
+            page.mouse.up()
+    page.locator("#txt2img_steps input[type=number]").fill("2")
+    text = made(page, program)
+    assert "RP Divide mode: Mask" in text
+    assert "BREAK a blue square" in text
 
 
 def test_i_let_guidance_act_in_a_part_of_the_steps(page: Page, program: Program) -> None:

@@ -68,6 +68,7 @@ class DrawnField(BaseModel):
     heat: Heat | None = None
     fits: str = ""
     preview: str = ""
+    colours: tuple[str, ...] = ()
     chip: str = ""
     most: int = 0
     fields: tuple["DrawnField", ...] = ()
@@ -94,6 +95,7 @@ class DrawnForm(BaseModel):
     sliders: Sliders | None = None
     check: str = ""
     tries: bool = False
+    places: str = ""
     asks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -186,6 +188,7 @@ def _field(name: str, schema: Schema, definitions: Schema, *, needed: bool) -> D
         heat=hints.heat,
         fits=hints.fits,
         preview=hints.preview,
+        colours=hints.colours,
         chip=hints.chip,
         **more,
     )

@@ -1,7 +1,7 @@
 // The canvas of img2img and Inpaint: holds the document, and carries out what tools, bar, keys and other parts ask for.
 // Nothing is sent to the server before a job is submitted: `window.webui.canvas.value()`.
 
-import { say } from "./bus.js";
+import { hear, say } from "./bus.js";
 import { el } from "./kit.js";
 import { t } from "./language.js";
 import { arrivals } from "./canvas_arrivals.js";
@@ -44,6 +44,7 @@ class Canvas {
     this.uploads = new Uploads(upload);
     this.maps = [];
     this.regions = [];
+    this.places = [];
     this.result = null; // the picture to compare with
     this.isFlipped = false;
     this.loading = Promise.resolve();
@@ -160,7 +161,7 @@ class Canvas {
   /** The document is another one. */
   changed() {
     this.view.show(this.history.now);
-    this.view.showRegions(this.regions);
+    this.#showRegions();
     this.keeper.later(this.history.now);
     this.#refresh();
   }
@@ -242,7 +243,14 @@ class Canvas {
 
   #setRegions(regions) {
     this.regions = regions;
-    this.view.showRegions(regions);
+    this.#showRegions();
+  }
+
+  /** Those that were set, in pixels, and those of forms, in shares of the picture's sides. */
+  #showRegions() {
+    const { width, height } = this.view.size;
+    const places = this.places.map((one) => ({ name: one.name, left: one.left * width, top: one.top * height, width: one.width * width, height: one.height * height }));
+    this.view.showRegions([...this.regions, ...places]);
   }
 
   // ---- commands that need more than a line
@@ -307,6 +315,10 @@ class Canvas {
       isInView: () => this.isInView,
       sent: (to) => this.set({ layer: to === "inpaint" ? "mask" : "paint", tool: "brush" }),
       result: (picture) => this.#resulted(picture),
+    });
+    hear("places:shown", ({ places }) => {
+      this.places = places;
+      this.#showRegions();
     });
     new MutationObserver(() => this.#turned()).observe(document.documentElement, {
       attributeFilter: ["data-mode", "data-theme", "data-face", "data-tab"],

@@ -7,6 +7,7 @@ import { translated } from "./form_words.js";
 import { Scope } from "./form_scope.js";
 import { bodyOf } from "./form_body.js";
 import { fileOf, uploaded } from "./form_pictures.js";
+import { placesOf } from "./form_places.js";
 import { sentence, watchProblems } from "./form_problems.js";
 
 /** @typedef {import("./form_problems.js").Problem} Problem */
@@ -28,10 +29,11 @@ export function mount({ element, props, watch, upload }) {
   /** @type {import("./form_body.js").Body|null} */
   let body = null; // drawn when the form is used first
   element.classList.add("declared");
+  const places = drawn.places ? placesOf(state, isUsed) : null;
   const draw = () => {
     if (body || !isUsed()) return;
     body = bodyOf(scope);
-    element.replaceChildren(body.node);
+    element.replaceChildren(body.node, ...(places ? [places.node] : []));
     state.wake();
   };
 
@@ -84,6 +86,7 @@ export function mount({ element, props, watch, upload }) {
       draw();
       look();
       sum();
+      places?.look();
     }
   });
   const use = () => !isUsed() && sectionSwitch()?.click();

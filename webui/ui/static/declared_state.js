@@ -30,6 +30,7 @@ import { hear } from "./bus.js";
  * @property {{action: string, of: string[]}} [heat]
  * @property {string} [fits]
  * @property {string} [preview]
+ * @property {string[]} [colours]
  * @property {string} [chip]
  * @property {number} [most]
  * @property {DrawnField[]} [fields]
@@ -43,6 +44,7 @@ import { hear } from "./bus.js";
  * @property {DrawnField[]} [fields]
  * @property {string} [summary]
  * @property {string} [check]
+ * @property {string} [places]
  * @property {Record<string, string[]>} [asks]
  */
 

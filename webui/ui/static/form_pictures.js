@@ -2,6 +2,7 @@
 
 import { el, icon, iconButton, t } from "./kit.js";
 import { hear } from "./bus.js";
+import { painter } from "./form_paint.js";
 
 /** @typedef {import("./declared_state.js").DrawnField} DrawnField */
 /** @typedef {import("./form_scope.js").Scope} Scope */
@@ -134,7 +135,8 @@ export function picture(field, scope) {
   const stage = el("button", { type: "button", class: "f-quiet", onclick: fromStage }, t("From canvas"));
   const load = opener(t("Load"), ([file]) => file && take(file), { id: scope.id(field) });
   const pictures = el("div", { class: map ? "f-pictures two" : "f-pictures" }, frame, map?.node);
-  const node = el("div", { class: "f-field" }, pictures, el("div", { class: "f-acts" }, stage, load, map?.button));
+  const paint = field.colours?.length ? painter(field.colours, take, () => scope.get(field)?.url ?? "") : null;
+  const node = el("div", { class: "f-field" }, pictures, el("div", { class: "f-acts" }, stage, load, paint?.button, map?.button), paint?.node);
   show();
   return { node, show, take };
 }

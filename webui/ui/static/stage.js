@@ -106,6 +106,7 @@ class Stage {
     hear("tab:opened", ({ tab }) => {
       if (["img2img", "inpaint"].includes(tab) && this.madeIn !== tab) this.turn("source");
     });
+    hear("places:shown", ({ places }) => this.view.showPlaces(places));
     hear("picture:compare", ({ picture }) => this.compareWith(picture));
     const keys = {
       fit: () => this.view.fit(),

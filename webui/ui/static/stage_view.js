@@ -3,6 +3,7 @@
 import { el } from "./kit.js";
 import { t } from "./language.js";
 import { PictureCompare } from "./picture_compare.js";
+import { boxesOf } from "./place_boxes.js";
 import { FITTED, boxOf, held, listen, zoomedTo } from "./plane.js";
 
 const OWN_GESTURES = "button, a, .handle, .parameters, .batch, .empty";
@@ -21,7 +22,8 @@ export class StageView {
   constructor(heard) {
     this.heard = heard;
     this.now = el("img", { class: "now", alt: "", hidden: true, draggable: "false" });
-    this.plane = el("div", { class: "plane" }, this.now);
+    this.places = el("div", { class: "places" });
+    this.plane = el("div", { class: "plane" }, this.now, this.places);
     this.bar = el("i", {});
     this.edge = el(
       "div",
@@ -91,6 +93,11 @@ export class StageView {
     if (!isSame) this.place = FITTED; // a place on one shape means nothing on another
     this.size = size;
     this.draw();
+  }
+
+  /** Show named rectangles over the picture. @param {import("./place_boxes.js").Place[]} places */
+  showPlaces(places) {
+    this.places.replaceChildren(...boxesOf(places));
   }
 
   /** How far the job is: 0 to 1, or null while none runs. @param {number|null} fraction */

@@ -41,7 +41,8 @@ def options_of(scripts: Mapping[str, Any], extensions: Sequence[ExtensionInfo]) 
         named = _part_of(title, info)
         args = script.get("args", [])
         read = _read(args, info, title) if named is None else _read_part(args, named, title)
-        options[info.name] = _joined(options.get(info.name, {}), read)
+        if info.name not in options or read.get("enabled") is not False:  # of its scripts, one may be switched off
+            options[info.name] = _joined(options.get(info.name, {}), read)
     return options
 
 
@@ -79,13 +80,13 @@ def place_of(path: Loc, scripts: Mapping[str, Any], extensions: Sequence[Extensi
             return (*start, number, *_spelt(rest[2:], args[number] if number < len(args) else {}))
         if len(args) == 1 and isinstance(args[0], dict):
             return (*start, 0, *rest)
-        return (*start, *_position(rest, info, fields))
+        return (*start, *_position(rest, info, title, fields))
     return None
 
 
-def _position(path: Loc, info: ExtensionInfo, fields: Mapping[str, Any]) -> Loc:
+def _position(path: Loc, info: ExtensionInfo, title: str, fields: Mapping[str, Any]) -> Loc:
     """The place of an option among the values of a script; the path itself where it has none."""
-    names, entries = info.dialect.script_args or tuple(fields), info.dialect.script_entries
+    names, entries = _args(info, title, fields), info.dialect.script_entries
     if entries is not None and path[0] == entries.option and len(path) > 2 and path[2] in entries.args:
         return (len(names) + int(path[1]) * len(entries.args) + entries.args.index(str(path[2])), *path[3:])
     return (names.index(str(path[0])), *path[1:]) if path[0] in names else path
@@ -178,6 +179,12 @@ def _fields(info: ExtensionInfo) -> Mapping[str, Any]:
     return fields
 
 
+def _args(info: ExtensionInfo, title: str, fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """The options of a script by the places of its values."""
+    form = info.dialect.form_of(title)
+    return form.args if form is not None else info.dialect.script_args or tuple(fields)
+
+
 def _values_before_units(args: Sequence[Any], fields: Mapping[str, Any]) -> int | None:
     """How many values stand before the dicts of units; None where there are none, or something else behind them."""
     first = next((number for number, one in enumerate(args) if isinstance(one, dict)), None)
@@ -197,7 +204,7 @@ def _read(args: Any, info: ExtensionInfo, title: str) -> dict[str, Any]:
         return args
     if not isinstance(args, list):
         raise InvalidBodyError.at((FIELD, title, "args"), "must be a list")
-    names = info.dialect.script_args or tuple(fields)
+    names = _args(info, title, fields)
     before = _values_before_units(args, fields)
     if before is not None:
         return args[0] if _is_whole(args) else {**_by_place(names, args[:before]), UNITS: args[before:]}
