@@ -41,9 +41,9 @@ def test_the_vae_may_have_numbers_of_its_own(library: ModelLibrary, monkeypatch:
         asked.append(vae_dtype)
         return whole(*given, vae_dtype=vae_dtype, **options)
 
-    def load_vae(*given: Any) -> Any:
+    def load_vae(*given: Any, **options: Any) -> Any:
         asked.append(given[-1])
-        return alone(*given)
+        return alone(*given, **options)
 
     monkeypatch.setattr(memory, "load_model", load_model)
     monkeypatch.setattr(memory, "load_vae", load_vae)

@@ -8,7 +8,7 @@ the job before this one too: see `EarlyFaults`.
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ import pluggy
 from PIL import Image
 from torch import Tensor
 
-from webui.domain.errors import Cancelled, WebuiError
+from webui.domain.errors import Cancelled, MemoryShortError, WebuiError
 from webui.domain.planned_image import PlannedImage
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
@@ -39,6 +39,7 @@ from webui.plugins.answers import (
     versions,
 )
 from webui.plugins.calling import Calls, ExitError, ExtensionError, MarkedContext, fatal, reason, said
+from webui.plugins.early_faults import EarlyFaults
 from webui.plugins.network_calls import Outside
 from webui.plugins.patches import Patch
 from webui.prompt.composition import NetworkTag
@@ -46,31 +47,11 @@ from webui.prompt.conditioning import Conditioning, PromptTexts
 from webui.prompt.embeddings import Embedding
 from webui.sampling.steps import CallNetwork, ModelCall, Place, Residuals, RunStart, Step
 from webui.weights.model import LoadedModel
+from webui.weights.residency import Residency
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-
-class EarlyFaults:
-    """Which extensions have failed the last job that they were in, before its work.
-
-    The first such fault fails the job, so that the user decides. One that then fails the next job as well, though no
-    request names it, would fail every job of everybody, and is left out of them with a notice instead.
-    """
-
-    def __init__(self) -> None:
-        self._failed: set[str] = set()
-
-    def is_repeated(self, extension: str) -> bool:
-        """Note a fault; whether the one before it was in the job before."""
-        repeated = extension in self._failed
-        self._failed.add(extension)
-        return repeated
-
-    def forget(self, extensions: Iterable[str]) -> None:
-        """These have come through the beginning of a job."""
-        self._failed -= set(extensions)
 
 
 class JobHooks:
@@ -84,13 +65,19 @@ class JobHooks:
     """
 
     def __init__(
-        self, calls: Calls | None = None, named: Collection[str] = (), faults: EarlyFaults | None = None
+        self,
+        calls: Calls | None = None,
+        named: Collection[str] = (),
+        faults: EarlyFaults | None = None,
+        residency: Residency | None = None,
     ) -> None:
         """
         Args:
             named: the extensions that the request asks for.
             faults: those of earlier jobs; None: there were none.
+            residency: makes room where memory runs out in a hook; None: nothing does.
         """
+        self._residency = residency
         self._calls = calls or Calls()
         self._named = frozenset(named)
         self._faults = faults or EarlyFaults()
@@ -244,7 +231,7 @@ class JobHooks:
                     check_residuals(mine, call)
                     self._gave.append(impl.plugin_name)
                     total = mine if total is None else total + mine
-            except Cancelled:
+            except (Cancelled, MemoryShortError):
                 raise
             except Exception as error:
                 self._drop(impl.plugin_name, hook="unet_residuals", error=error)
@@ -268,7 +255,7 @@ class JobHooks:
                 check_output(output, call)
                 return output  # type: ignore[no-any-return]
         except Exception as error:
-            if error is outside.error or isinstance(error, Cancelled):
+            if error is outside.error or isinstance(error, Cancelled | MemoryShortError):
                 raise
             self._drop(impl.plugin_name, "call_network", error)
         return network(call)
@@ -318,11 +305,21 @@ class JobHooks:
         before, self.at = self.at, hook
         try:
             with self._calls.inside(impl.plugin_name, hook):
-                return impl.function(*[given[name] for name in impl.argnames])
+                return self._called(impl, [given[name] for name in impl.argnames])
         finally:
             self.at = before
             name = f"{impl.plugin_name}: {hook}"
             self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - began
+
+    def _called(self, impl: pluggy.HookImpl, given: Sequence[Any]) -> Any:
+        """What a hook returns; called again where memory runs out in it and room can be made."""
+        if self._residency is None:
+            return impl.function(*given)
+        return self._residency.rescued(
+            lambda: impl.function(*given),
+            work=f"the extension {impl.plugin_name} was at work ({impl.function.__name__})",
+            lower="lower width and height, ask less of that extension, or start with --vram low",
+        )
 
     def _chain(
         self,
@@ -348,7 +345,7 @@ class JobHooks:
                 if new is not None:
                     check(new, value)
                     value = new
-            except Cancelled:
+            except (Cancelled, MemoryShortError):
                 raise
             except Exception as error:
                 if outside is not None and error is outside.error:

@@ -68,6 +68,8 @@ class Pipeline:
         self, request: GenerationRequest, reporter: Reporter, level: Level, there: frozenset[int] = frozenset()
     ) -> GenerationResult:
         """A job, or a run inside one."""
+        if not level.above:
+            self._tools.models.residency.begin()
         wish = SharedWish(reporter)
         nesting = Nesting(self._run, wish, level, (request.seed, request.subseed))
         try:
@@ -101,11 +103,15 @@ class Pipeline:
             request=job.plan.request,
             images=tuple(images),
             model=job.facts.model,
-            notices=(*job.notices, *notices, *hooks.notices),
+            notices=(*job.notices, *notices, *hooks.notices, *self._memory_notices()),
             timings={"loading": job.seconds} | report.timings | hooks.timings,
             interrupted=stopped,
             extras=extras,
         )
+
+    def _memory_notices(self) -> tuple[Notice, ...]:
+        """What was done where memory ran out."""
+        return tuple(Notice("memory", text) for text in self._tools.models.residency.told)
 
     def load(self, alias: str) -> None:
         """Load a checkpoint ahead of the next job."""
