@@ -98,7 +98,8 @@ class ControlNetUnit:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        self._network.set_heads(self._model.spec.heads)
+        with self._models.using(self._network):  # from here on it may leave the device between calls
+            self._network.set_heads(self._model.spec.heads)
         with borrowed(self._network, self._model):
             yield
         self._hints = {}

@@ -29,7 +29,8 @@ def move(owner: nn.Module, name: str, moved: Tensor) -> None:
     weight = owner._parameters[name]
     if weight is None:
         raise ValueError(f"{type(owner).__name__} has no {name}")
-    if torch._has_compatible_shallow_copy_type(weight, moved):
+    same_object = not torch.__future__.get_overwrite_module_params_on_conversion()
+    if same_object and torch._has_compatible_shallow_copy_type(weight, moved):  # as torch's own `Module.to` decides it
         weight.data = moved
         return
     placed: Any = nn.Parameter(moved, requires_grad=False)

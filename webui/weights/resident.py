@@ -93,8 +93,12 @@ class Resident:
         self.loaded = sum(sizes[layer] for layer in self._on) + (rest if self._rest_is_on else 0)
         self.least = rest + min(sum(sizes.values()), _AHEAD * max(sizes.values(), default=0))
 
-    def converted(self) -> None:
-        """Its weights were brought into another format, and so to other places."""
+    def convert(self, dtype: torch.dtype) -> None:
+        """Bring its weights into another format, where they lie."""
+        for owner in (one for module in self._modules for one in module.modules()):
+            for name, weight in tuple(_weights(owner)):
+                if weight.is_floating_point():
+                    move(owner, name, weight.detach().to(dtype))
         self.measure()
         self._changed()
 
@@ -224,6 +228,7 @@ class Resident:
         if self._stream is not None:
             self._stream.rest()
 
+    @torch.inference_mode()  # the mode in which jobs load weights, which can be written in no other
     def _place(self, owner: nn.Module, *, on: bool) -> None:
         for name, weight in tuple(_weights(owner)):
             move(owner, name, _on_device(weight, self._target()) if on else _in_main_memory(weight))

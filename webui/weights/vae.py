@@ -10,7 +10,7 @@ from functools import cached_property, partial
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
-from torch import Tensor, nn
+from torch import Tensor
 
 from webui.domain.errors import NotFiniteError
 from webui.library.family import LatentFormat
@@ -227,8 +227,7 @@ class VaeWrapper:
             raise NotFiniteError(f"{self._name}: what it was given holds NaN or infinity")
         result = work(tensor)
         if not torch.isfinite(result).all() and self.dtype != torch.float32:
-            nn.Module.to(self.module, torch.float32)
-            self.resident.converted()
+            self.resident.convert(torch.float32)
             result = work(tensor)
         if not torch.isfinite(result).all():
             raise NotFiniteError(f"{self._name}: the result holds NaN or infinity even in float32; use another VAE")
