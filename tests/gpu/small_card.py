@@ -29,7 +29,9 @@ class CardMemory:
         count, _ = self._holders.get(key, (0, size))
         if not count:
             if self.limit is not None and self.used + size > self.limit:
-                raise torch.OutOfMemoryError(f"out of memory: {self.used} of {self.limit} bytes are in use, {size} asked")
+                raise torch.OutOfMemoryError(
+                    f"out of memory: {self.used} of {self.limit} bytes are in use, {size} asked"
+                )
             self.used += size
             self.peak = max(self.peak, self.used)
         self._holders[key] = (count + 1, size)

@@ -41,8 +41,8 @@ class BackChoices(BaseModel):
     vram: Vram = Field(
         "auto", description="auto: networks leave the card for others; low: weights stream; high: they stay"
     )
-    reserve_vram: float | None = Field(
-        None, ge=0, le=1024, description="GiB of the card that stay free; none: a usual amount"
+    reserve_vram: float = Field(
+        0.7, ge=0, le=1024, description="GiB of the card for its driver and what else is lost to the networks"
     )
     fp8_weights: bool = Field(False, description="keep weights of networks that denoise in 8 bits; changes pictures")
     threads: int = Field(0, ge=0, le=1024, description="CPU threads of the worker; 0: all cores")

@@ -4,7 +4,7 @@ finishes its images.
 
 import torch
 
-from webui.domain.errors import Cancelled
+from webui.domain.errors import Cancelled, MemoryShortError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult, Notice
 from webui.domain.settings import BackSettings
@@ -24,6 +24,7 @@ from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
 from webui.weights.memory import ModelCache
 from webui.weights.model import LoadedModel
+from webui.weights.recovery import give_memory_back, is_out_of_memory, let_go
 
 
 class Pipeline:
@@ -76,8 +77,15 @@ class Pipeline:
             hooks = self._host.join(request, wish.seen, nesting)
             nesting.notices = hooks.notices
             return self._result(request, hooks, wish, nesting, there)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            let_go(error)
         finally:
             nesting.close()
+        give_memory_back()  # after the handler, because until then the error is kept
+        work = f"making pictures of {request.width} x {request.height}"
+        raise MemoryShortError(f"memory ran out while {work}; lower width and height or the batch size")
 
     def _result(
         self, request: GenerationRequest, hooks: JobHooks, wish: SharedWish, nesting: Nesting, there: frozenset[int]

@@ -12,21 +12,17 @@ from webui.weights.streaming import has_cuda
 
 log = logging.getLogger(__name__)
 
-RESERVE = 0.7  # GiB for the driver's context, workspaces of libraries, and what is lost between blocks
 
-
-def residency_for(
-    device: torch.device, *, vram: Vram = "auto", reserve: float | None = None, fp8: bool = False
-) -> Residency:
+def residency_for(device: torch.device, *, vram: Vram = "auto", reserve: float = 0.7, fp8: bool = False) -> Residency:
     """What has charge of the networks on a device.
 
     Args:
         vram: auto: what fits stays; low: all weights stream; high: nothing leaves but where memory runs out.
-        reserve: GiB that stay free; None: a usual amount.
+        reserve: GiB for the driver, workspaces of libraries, and what is lost between blocks.
         fp8: linear layers and convolutions of networks that denoise are kept in 8 bits.
     """
     total = memory_of(device)
-    kept = int((RESERVE if reserve is None else reserve) * GIB)
+    kept = int(reserve * GIB)
     budget = max(total - kept, 0) if total and vram != "high" else None
     real = has_cuda(device)
     free = _free_on(device, kept) if real and budget is not None else None
