@@ -246,7 +246,7 @@ def test_flags_without_effect_are_named_once_by_reason() -> None:
     remarks = translated(parse(["--xformers", "--lowram", "--opt-sdp-attention", "--vae-in-cpu"], {})).remarks
     assert len(remarks) == 2
     assert sum("--xformers, --opt-sdp-attention (attention" in remark for remark in remarks) == 1
-    assert sum("--medvram, --lowvram (" in remark for remark in remarks) == 1
+    assert sum("--lowram, --vae-in-cpu (" in remark for remark in remarks) == 1
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ next job is as ever, and nothing of the failed attempt stays. Networks move in a
 
 import gc
 import importlib
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -97,13 +98,21 @@ def pictures(back: Back, request: GenerationRequest) -> NDArray[np.int16]:
     return np.stack([np.asarray(one.image) for one in back.run(request, Silent()).images]).astype(np.int16)
 
 
+def loaded(name: str) -> Any:
+    """A module by name; of an extension the one that the program has loaded, below a name of its own."""
+    if not name.startswith("extensions."):
+        return importlib.import_module(name)
+    file = str(ROOT / f"{name.replace('.', '/')}.py")
+    return next(one for key, one in list(sys.modules.items()) if getattr(one, "__file__", "") == file and key != name)
+
+
 class Failing:
     """A function that has no room, at some of its calls. What its frame held is remembered weakly."""
 
     def __init__(self, place: str, calls: Callable[[int], bool], monkeypatch: pytest.MonkeyPatch) -> None:
         module, _, path = place.partition(":")
         self._calls, self.count, self.left = calls, 0, list[weakref.ref[torch.Tensor]]()
-        owner: Any = importlib.import_module(module)
+        owner: Any = loaded(module)
         *names, last = path.split(".")
         for name in names:
             owner = getattr(owner, name)
@@ -165,7 +174,7 @@ def test_a_job_that_has_no_room_says_what_to_lower(
     wanted = expected(request_)
     with monkeypatch.context() as patch:
         failing = Failing(place, lambda number: True, patch)
-        with pytest.raises(MemoryShortError, match="lower|less") as raised:
+        with pytest.raises(MemoryShortError, match="lower") as raised:
             back.run(request_, Silent())
     assert words in str(raised.value)
     del raised
@@ -183,16 +192,3 @@ def test_the_rungs_are_climbed_in_their_order(back: Back, monkeypatch: pytest.Mo
         "memory ran out while sampling 4 rows of 8 x 8 latent cells; everything else left cpu and prompt and negative "
         "prompt were computed one after the other and every row was computed alone"
     ]
-
-
-def test_switching_between_checkpoints_takes_no_more_memory_each_time(back: Back) -> None:
-    names = ("tiny-sd1", "tiny-sd2-v", "mini", "tiny-inpaint")
-    usual = GenerationRequest(prompt="a cat", steps=1, width=64, height=64, seed=1, sampler="Euler")
-    sizes = []
-    for turn in range(20):
-        back.run(usual.with_(checkpoint=names[turn % 4]), Silent())
-        gc.collect()
-        sizes.append(sum(one.numel() for one in gc.get_objects() if type(one) in (torch.Tensor, torch.nn.Parameter)))
-    rounds = [max(sizes[first : first + 4]) for first in range(4, 20, 4)]
-    assert max(rounds) <= rounds[0] * 1.01, sizes
-    assert len(residency_of(back)._known()) <= 12

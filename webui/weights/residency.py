@@ -213,21 +213,21 @@ class Residency:
         """Make room for a network and what it computes, and bring as much of it as fits."""
         if not self.moves or (resident.is_whole and self._budget is None):
             return
-        if self._low or resident.is_streamed:
-            missing, limit = resident.least - resident.loaded, resident.least
-        else:
-            missing, limit = resident.bytes - resident.loaded, resident.bytes
+        streams = self._low or resident.is_streamed
+        missing = resident.must if streams else resident.bytes - resident.loaded
         if missing + activations > self._room():
-            self._leave_for(max(missing, 0) + activations, keep=resident)
+            self._leave_for(missing + activations, keep=resident)
         room = self._room() - activations
-        if room < resident.least - resident.loaded:
-            self._shrink_others(resident, resident.least - resident.loaded + activations)
+        if not streams and missing <= room:
+            self._moved += resident.load(resident.bytes)
+            return
+        if room < resident.must:
+            self._shrink_others(resident, resident.must + activations)
             room = self._room() - activations
-        if room < 0 and resident.loaded > resident.least:
-            self._moved += resident.shrink(-room)
-        allowed = min(limit, max(resident.loaded + max(room, 0), resident.least))
-        if allowed > resident.loaded or not resident.is_ready:
-            self._moved += resident.load(allowed)
+        if room < resident.must:
+            self._moved += resident.shrink(resident.must - room)
+            room = self._room() - activations
+        self._moved += resident.load(resident.loaded + (resident.must if streams else max(room, resident.must)))
 
     def _leave_for(self, size: int, keep: Resident | None) -> None:
         """Let networks leave that were not used lately, the longest unused first, until there is room."""

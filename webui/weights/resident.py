@@ -52,6 +52,7 @@ class Resident:
         self._device: torch.device | None = None
         self._layers: tuple[nn.Module, ...] = ()
         self._rest: tuple[nn.Module, ...] = ()
+        self._buffer = 0  # bytes of the streamed layers that are on the device at once
         self._on: set[nn.Module] = set()  # layers whose weights lie on the device
         self._rest_is_on = True
         self._stream: LayerStream | None = None
@@ -68,9 +69,9 @@ class Resident:
         return self._residency is None or (self._rest_is_on and len(self._on) == len(self._layers))
 
     @property
-    def is_ready(self) -> bool:
-        """Whether it can be called, be it with layers that stream."""
-        return self._rest_is_on
+    def must(self) -> int:
+        """Bytes that must be free for it to be called with layers that stream."""
+        return self._buffer if self._rest_is_on else self.least
 
     def join(self, residency: Keeper, device: torch.device, name: str, *, here: bool, fp8: bool) -> None:
         """Be in the charge of a residency from now on."""
@@ -91,7 +92,8 @@ class Resident:
         rest = sum(map(_size, self._rest))
         self.bytes = sum(sizes.values()) + rest
         self.loaded = sum(sizes[layer] for layer in self._on) + (rest if self._rest_is_on else 0)
-        self.least = rest + min(sum(sizes.values()), _AHEAD * max(sizes.values(), default=0))
+        self._buffer = min(sum(sizes.values()), _AHEAD * max(sizes.values(), default=0))
+        self.least = rest + self._buffer
 
     def convert(self, dtype: torch.dtype) -> None:
         """Bring its weights into another format, where they lie."""
@@ -148,36 +150,39 @@ class Resident:
         return self._residency is None or self._residency.fits(self, activations)
 
     def load(self, allowed: int) -> int:
-        """Bring weights to the device until so many bytes are there; the rest stream. Returns the bytes moved."""
+        """Bring weights to the device until so many bytes are there, with those that stream meanwhile. Returns the
+        bytes moved.
+        """
         before = self.loaded
         if not self._rest_is_on:
             for one in self._rest:
                 self._place(one, on=True)
             self._rest_is_on = True
             self.loaded += sum(map(_size, self._rest))
-        away = [layer for layer in self._layers if layer not in self._on]
-        sizes = {layer: _size(layer) for layer in away}
-        spare = allowed - self.loaded
-        whole = spare >= sum(sizes.values())
+        away = {layer: _size(layer) for layer in self._layers if layer not in self._on}
+        spare, total = allowed - self.loaded, sum(away.values())
+        whole = spare >= total
+        spare -= 0 if whole else self._buffer
         # streamed layers stand evenly among the others, so that there is time to bring them
-        share, credit = spare / max(1, sum(sizes.values())), 0.0
-        for layer in away:
-            credit += sizes[layer] * share
-            if whole or (credit >= sizes[layer] / 2 and sizes[layer] <= spare):
+        share, credit = spare / max(1, total), 0.0
+        for layer, size in away.items():
+            credit += size * share
+            if whole or (credit >= size / 2 and size <= spare):
                 self._place(layer, on=True)
                 self._on.add(layer)
-                credit -= sizes[layer]
-                spare -= sizes[layer]
-                self.loaded += sizes[layer]
+                credit -= size
+                spare -= size
+                self.loaded += size
             self._hook(layer)
-        self._changed()
+        if self.loaded != before:
+            self._changed()
         return self.loaded - before
 
     def shrink(self, short: int) -> int:
         """Have layers leave until so many bytes are free; they stream. Returns the bytes that were freed."""
         freed = 0
         for layer in sorted(self._on, key=_size, reverse=True):
-            if freed >= short or self.loaded <= self.least:
+            if freed >= short:
                 break
             self._place(layer, on=False)
             self._on.discard(layer)
