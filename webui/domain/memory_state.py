@@ -34,3 +34,8 @@ class MemoryState:
     networks: tuple[NetworkPlace, ...] = ()
     needs: int = 0
     moved: int = 0
+
+    @property
+    def used(self) -> int:
+        """Bytes of weights on the device."""
+        return sum(one.loaded for one in self.networks)

@@ -14,6 +14,7 @@ from webui.plugins.jobhooks import JobHooks
 from webui.processing.batch_loop import BatchLoop
 from webui.processing.batches import Overflowed, Tools
 from webui.processing.decode import not_finite
+from webui.processing.memory_needs import expected_bytes
 from webui.processing.nesting import Level, Nesting, Outer
 from webui.processing.patching import Patching
 from webui.processing.plan import merged
@@ -94,7 +95,11 @@ class Pipeline:
         self._tools.upscalers.check(request)
         job = self._preparation.prepare(request, hooks, wish)
         nesting.seeds = (job.plan.request.seed, job.plan.request.subseed)
-        report = RunReport(wish, job.passes, job.plan.batches, self._preview_every)
+        residency = self._tools.models.residency
+        last = job.passes[-1].plan.request
+        residency.expect(expected_bytes(job.model, request, (last.width, last.height)))
+        memory = residency.state if residency.moves else _nothing
+        report = RunReport(wish, job.passes, job.plan.batches, self._preview_every, memory)
         loop = BatchLoop(self._tools, self._host, self._patching, hooks, wish, report, nesting)
         try:
             loop.run(job, there)
@@ -136,3 +141,7 @@ class Pipeline:
             raise not_finite(model.file.name, steps)
         was = str(model.dtype).removeprefix("torch.")
         return Notice("checkpoint", f"{model.file.name} gave NaN in {was}; it was read again in a wider format")
+
+
+def _nothing() -> None:
+    """What is told of memory where networks stay where they are."""

@@ -18,6 +18,11 @@ _MOST = 4.0  # a single measurement makes an estimate at most so much larger
 def unet_activations(sample: Tensor, channels: int, dtype: torch.dtype) -> int:
     """Bytes for a call of a UNet with rows (rows, C, h, w), whose first level has so many channels."""
     rows, _, height, width = sample.shape
+    return unet_activations_of(rows, height, width, channels, dtype)
+
+
+def unet_activations_of(rows: int, height: int, width: int, channels: int, dtype: torch.dtype) -> int:
+    """The same for rows of height x width latent cells."""
     return rows * height * width * channels * _UNET * dtype.itemsize
 
 
