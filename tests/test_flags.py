@@ -101,6 +101,12 @@ MEANT: dict[str, tuple[list[str], dict[str, Any]]] = {
     **{name: ([], {"precision": "fp32"}) for name in ("--no-half", "--all-in-fp32")},
     "--unet-in-bf16": ([], {"precision": "bf16"}),
     **{name: ([], {"vae_precision": "fp32"}) for name in ("--no-half-vae", "--vae-in-fp32")},
+    **{name: ([], {}) for name in ("--medvram", "--medvram-sdxl", "--always-normal-vram")},
+    **{name: ([], {"vram": "low"}) for name in (
+        "--lowvram", "--always-low-vram", "--always-no-vram", "--always-offload-from-vram"
+    )},
+    **{name: ([], {"vram": "high"}) for name in ("--always-gpu", "--always-high-vram")},
+    **{name: ([], {"fp8_weights": True}) for name in ("--unet-in-fp8-e4m3fn", "--unet-in-fp8-e5m2")},
     "--use-cpu": (["all"], {"device": "cpu"}),
     "--always-cpu": ([], {"device": "cpu"}),
     **{name: (["1"], {"device": "cuda:1"}) for name in ("--device-id", "--gpu-device-id")},
@@ -237,10 +243,10 @@ def test_a_variable_makes_unknown_flags_harmless(caplog: pytest.LogCaptureFixtur
 
 
 def test_flags_without_effect_are_named_once_by_reason() -> None:
-    remarks = translated(parse(["--xformers", "--medvram", "--opt-sdp-attention", "--lowvram"], {})).remarks
+    remarks = translated(parse(["--xformers", "--lowram", "--opt-sdp-attention", "--vae-in-cpu"], {})).remarks
     assert len(remarks) == 2
     assert sum("--xformers, --opt-sdp-attention (attention" in remark for remark in remarks) == 1
-    assert sum("--medvram, --lowvram (" in remark for remark in remarks) == 1
+    assert sum("--lowram, --vae-in-cpu (" in remark for remark in remarks) == 1
 
 
 @pytest.mark.parametrize(

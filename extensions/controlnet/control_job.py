@@ -119,7 +119,8 @@ class ControlJob:
         """The network of a unit on the model. Raises BadRequestError where its file is unusable or does not fit."""
         job, path = self._context, self._paths[one.number]
         try:
-            return acting(load(job.models, path, job.device, job.dtype), one, path, model)
+            network = load(job.models, path, job.device, job.dtype)
+            return acting(network, one, path, model, job.models)
         except UnusableFileError as error:
             raise BadRequestError(f"{one.path}.model", str(error)) from error
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from webui.extension_api import UnusableFileError
-from webui.extension_api.tensors import LoadedModel, TensorFile
+from webui.extension_api.tensors import LoadedModel, TensorFile, checkpoint_weight
 
 from .control_files import Found, fill
 from .control_net import ControlNet, Shapes, control_shape, empty_network
@@ -49,14 +49,14 @@ class Borrowing(nn.Module):
                 f"control-LoRA: a layer of {self._shape} does not fit the checkpoint's {tuple(weight.shape)}; it was "
                 "made for another architecture"
             )
-        self._lent = [weight.reshape(self._shape)]
+        self._lent = [weight]
 
     def give_back(self) -> None:
         self._lent = []
 
     def forward(self, hidden: Tensor, *others: Tensor) -> Tensor:
         """The output of the layer with the changed weights; `others` (time, text) are ignored."""
-        weight = self._lent[0]
+        weight = checkpoint_weight(self._lent[0]).to(hidden).reshape(self._shape)
         if self.weight is not None:
             weight = weight + self.weight
         whole = self._apply_weight(hidden, weight, self.bias)
@@ -116,7 +116,7 @@ def borrowed(network: ControlNet, model: LoadedModel) -> Iterator[None]:
             layer.borrow(_lent(model, name, "weight"))
         for (name, _), (parameter, change) in zip(small, kept, strict=False):
             owner, _, leaf = name.rpartition(".")
-            parameter.data = change + _lent(model, owner, leaf)
+            parameter.data = change + checkpoint_weight(_lent(model, owner, leaf)).to(change)
         yield
     finally:
         for _, layer in layers:

@@ -60,36 +60,46 @@ def load(models: Models, path: Path, device: torch.device, dtype: torch.dtype) -
     return models.load(path, partial(build, device=device, dtype=dtype))
 
 
-def acting(network: Network, prepared: PreparedUnit, path: Path, model: LoadedModel) -> Acting:
+def acting(network: Network, prepared: PreparedUnit, path: Path, model: LoadedModel, models: Models) -> Acting:
     """The network for a unit on a model.
 
     Raises:
         UnusableFileError: it was made for another family of models.
     """
     if isinstance(network, ControlNet):
-        return ControlNetUnit(network, prepared, model, averaged=AVERAGED_WORD in path.stem.lower(), name=path.name)
+        averaged = AVERAGED_WORD in path.stem.lower()
+        return ControlNetUnit(network, prepared, model, models, averaged=averaged, name=path.name)
     if isinstance(network, LLLite):
         return LLLiteUnit(network, prepared, model)
-    return AdapterUnit(network, prepared, model)
+    return AdapterUnit(network, prepared, model, models)
 
 
 class ControlNetUnit:
     """ControlNet and control-LoRA."""
 
     def __init__(
-        self, network: ControlNet, prepared: PreparedUnit, model: LoadedModel, *, averaged: bool, name: str
+        self,
+        network: ControlNet,
+        prepared: PreparedUnit,
+        model: LoadedModel,
+        models: Models,
+        *,
+        averaged: bool,
+        name: str,
     ) -> None:
         _check_fit(network, model, name)
         self._network = network
         self._prepared = prepared
         self._model = model
+        self._models = models
         self._averaged = averaged
         self._hints: dict[Area, Tensor] = {}
         self._region = Region(prepared, model)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        self._network.set_heads(self._model.spec.heads)
+        with self._models.using(self._network):  # from here on it may leave the device between calls
+            self._network.set_heads(self._model.spec.heads)
         with borrowed(self._network, self._model):
             yield
         self._hints = {}
@@ -99,7 +109,7 @@ class ControlNetUnit:
     def residuals(self, call: ModelCall) -> Residuals | None:
         unit, unet = self._prepared.unit, self._model.unet
         device, dtype = unet.device, unet.dtype
-        with _on(self._network, device, low_vram=unit.low_vram):
+        with self._models.using(self._network, leaves=unit.low_vram):
             found = self._network(
                 call.sample[:, : self._model.spec.latents.channels].to(device, dtype),
                 call.timestep.to(device),
@@ -124,14 +134,17 @@ class ControlNetUnit:
         if area not in self._hints:
             unet = self._model.unet
             hint = hint_of(self._prepared, call, self._model).to(unet.device, unet.dtype)
-            self._hints[area] = self._network.embed_hint(hint)
+            with self._models.using(self._network):
+                self._hints[area] = self._network.embed_hint(hint)
         return for_rows(self._hints[area], call)
 
 
 class AdapterUnit:
     """T2I-Adapter: its features are computed once for all calls of both passes."""
 
-    def __init__(self, network: FullAdapter | LightAdapter, prepared: PreparedUnit, model: LoadedModel) -> None:
+    def __init__(
+        self, network: FullAdapter | LightAdapter, prepared: PreparedUnit, model: LoadedModel, models: Models
+    ) -> None:
         channels = [level.channels for level in model.unet.shape.levels]
         ours = [out for _, out, _ in network.shape.levels]
         if ours[: len(channels)] != channels:
@@ -142,6 +155,7 @@ class AdapterUnit:
         self._network = network
         self._prepared = prepared
         self._model = model
+        self._models = models
         self._features: dict[tuple[Window, ...], tuple[Tensor, ...]] = {}
         self._region = Region(prepared, model)
 
@@ -176,7 +190,8 @@ class AdapterUnit:
             hint = hint.mean(dim=1, keepdim=True)
         shrink = self._network.shape.shrink
         pad = (0, -hint.shape[-1] % shrink, 0, -hint.shape[-2] % shrink)
-        features: tuple[Tensor, ...] = self._network(torch.nn.functional.pad(hint, pad, mode="replicate"))
+        with self._models.using(self._network):
+            features: tuple[Tensor, ...] = self._network(torch.nn.functional.pad(hint, pad, mode="replicate"))
         return features
 
 
@@ -242,17 +257,6 @@ def hint_of(prepared: PreparedUnit, call: ModelCall, model: LoadedModel) -> Tens
 def for_rows(tensor: Tensor, call: ModelCall) -> Tensor:
     """What was made of each window, for each row of it; without windows as it is."""
     return tensor.repeat_interleave(len(call.sample) // len(tensor), dim=0) if call.windows else tensor
-
-
-@contextmanager
-def _on(network: torch.nn.Module, device: torch.device, *, low_vram: bool) -> Iterator[None]:
-    """While entered, the network is on the UNet's device; with `low_vram` it is in main memory between calls."""
-    network.to(device)
-    try:
-        yield
-    finally:
-        if low_vram and device.type != "cpu":
-            network.to("cpu")
 
 
 def _check_fit(network: ControlNet, model: LoadedModel, name: str) -> None:

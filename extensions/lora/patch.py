@@ -1,7 +1,7 @@
 """Puts networks into a model and takes them out again. The formulas stand in `adapters.py`, the files in `network.py`.
 
-No weight is ever written to: a changed weight is a new tensor in the layer's place, the original is kept beside it and
-put back, so what comes back is the very same tensor.
+A changed weight is written into the layer's own tensor, whose address stays; what was there waits in main memory and
+is written back, bit for bit.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from webui.extension_api import listed
-from webui.extension_api.tensors import LoadedModel
+from webui.extension_api.tensors import LoadedModel, overwrite, restore
 
 from .block_weights import BlockWeights
 from .keys import Place
@@ -132,7 +132,8 @@ class NetworkPatch(AbstractContextManager[None]):
         self.key = None if self.is_timed else key
         self._acting = (True,) * len(self._wanted)
         self._entered = False
-        self._originals: list[tuple[nn.Module, str, nn.Parameter | None]] = []
+        self._written: list[tuple[nn.Module, str]] = []
+        self._added: list[nn.Module] = []  # layers that had no bias
 
     def __enter__(self) -> None:
         self._acting = (True,) * len(self._wanted)
@@ -169,8 +170,8 @@ class NetworkPatch(AbstractContextManager[None]):
         self._restore()
 
     def _change(self, layer: nn.Module, changes: Sequence[_Applied]) -> None:
-        weight = original = _weight(layer)
-        bias = before = layer.bias if isinstance(layer.bias, Tensor) else None
+        weight = original = self._here(_weight(layer))
+        bias = before = self._here(layer.bias) if isinstance(layer.bias, Tensor) else None
         for change, strength, ranks in changes:
             weight = change.weight(weight, strength, ranks)
             if change.bias is not None:
@@ -197,14 +198,23 @@ class NetworkPatch(AbstractContextManager[None]):
         yield from found.values()
 
     def _put(self, layer: nn.Module, name: str, tensor: Tensor) -> None:
-        original = getattr(layer, name)
-        setattr(layer, name, nn.Parameter(tensor, requires_grad=False))
-        self._originals.append((layer, name, original))
+        if getattr(layer, name) is None:
+            setattr(layer, name, nn.Parameter(tensor, requires_grad=False))
+            self._added.append(layer)
+        else:
+            overwrite(getattr(layer, name), tensor)
+            self._written.append((layer, name))
+
+    def _here(self, weight: Tensor) -> Tensor:
+        """A weight where the model computes, and in a format that can be computed with."""
+        return weight.to(self._model.device, self._model.dtype if weight.dtype.itemsize == 1 else weight.dtype)
 
     def _restore(self) -> None:
-        while self._originals:
-            layer, name, original = self._originals.pop()
-            setattr(layer, name, original)
+        while self._written:
+            layer, name = self._written.pop()
+            restore(getattr(layer, name))
+        while self._added:
+            self._added.pop().register_parameter("bias", None)
 
 
 def _weight(layer: nn.Module) -> Tensor:

@@ -93,6 +93,8 @@ class OnDevice(Tensor):
             requires_grad=False,
         )
         made.held, made.machine = held, machine
+        if machine.allocated is not None:
+            machine.allocated(made)
         return made
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
@@ -121,6 +123,10 @@ class OnDevice(Tensor):
         if self.held.is_contiguous(memory_format=memory_format):
             return self
         return self.clone(memory_format=memory_format)
+
+    def copy_(self, source: Tensor, non_blocking: bool = False) -> Tensor:
+        answer: Tensor = self.machine.perform(aten.copy_.default, (self, source, non_blocking), {})
+        return answer
 
     def tolist(self) -> Any:
         return self.cpu().tolist()
@@ -153,6 +159,7 @@ class PretendedDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.device = torch.device(kind, 0)
         self.ledger = Ledger()
+        self.allocated: Callable[[OnDevice], None] | None = None  # hears of every tensor that is made
         self._pinned: dict[int, Tensor] = {}
         self._composite: dict[Any, bool] = {}
 

@@ -17,6 +17,7 @@ from webui.library import ModelLibrary
 from webui.weights import load, memory
 from webui.weights.families.registry import FAMILIES
 from webui.weights.memory import ModelCache
+from webui.weights.residency import Residency
 
 CPU = torch.device("cpu")
 
@@ -41,9 +42,9 @@ def test_the_vae_may_have_numbers_of_its_own(library: ModelLibrary, monkeypatch:
         asked.append(vae_dtype)
         return whole(*given, vae_dtype=vae_dtype, **options)
 
-    def load_vae(*given: Any) -> Any:
+    def load_vae(*given: Any, **options: Any) -> Any:
         asked.append(given[-1])
-        return alone(*given)
+        return alone(*given, **options)
 
     monkeypatch.setattr(memory, "load_model", load_model)
     monkeypatch.setattr(memory, "load_vae", load_vae)
@@ -141,3 +142,24 @@ def test_a_failed_load_names_file_and_tensor_and_leaves_the_cache_in_order(libra
     with pytest.raises(NotFiniteError, match=r"b\.safetensors: tensor model\.diffusion_model\.out\.0\.weight"):
         cache.get(library.checkpoint("b"), None)
     assert names(cache) == ["a"]
+
+
+def test_switching_between_four_checkpoints_takes_no_more_memory_each_time(library: ModelLibrary) -> None:
+    """In a budget for one of them, two in memory."""
+    save_file(small_checkpoint(3), library.models_dir / "Stable-diffusion" / "d.safetensors")
+    library.refresh()
+    residency = Residency(CPU, 1 << 20)
+    cache = ModelCache(library, CPU, torch.float32, capacity=2, residency=residency)
+    latents, sizes = torch.zeros(1, 4, 4, 4), []
+    for turn in range(20):
+        with torch.inference_mode():
+            cache.get(library.checkpoint("abcd"[turn % 4]), None).vae.decode(latents)
+        gc.collect()
+        sizes.append(_bytes_of_tensors())
+    assert max(sizes[4:]) == min(sizes[4:]), sizes
+    assert len(residency.state().networks) <= 6
+
+
+def _bytes_of_tensors() -> int:
+    plain = (torch.Tensor, torch.nn.Parameter)
+    return sum(one.numel() * one.element_size() for one in gc.get_objects() if type(one) in plain)

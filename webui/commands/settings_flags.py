@@ -41,6 +41,13 @@ def add_common(target: argparse.ArgumentParser) -> None:
         help="numbers of the networks (default: auto)",
     )
     add("--vae-precision", choices=("auto", "fp32"), help="numbers of the VAE (default: auto)")
+    add(
+        "--vram",
+        choices=("auto", "low", "high"),
+        help="low: weights stream to the card; high: they stay (default: auto)",
+    )
+    add("--reserve-vram", type=float, metavar="GIB", help="of the card, for its driver and others (default: 0.7)")
+    add("--fp8-weights", action="store_true", default=absent(target), help="half the room; changes pictures")
     add("--threads", type=int, help="CPU threads; 0: all cores")
     add("--checkpoints-in-memory", type=int, metavar="N", help="how many stay loaded (default: 1)")
     add("--executor", metavar="NAME", help="where jobs run (default: local, a process of its own)")

@@ -190,7 +190,6 @@ class Dialect(Frozen):
         return pattern
 
     script_entries: Entries | None = None
-    further_scripts: tuple[ScriptForm, ...] = ()
 
     @model_validator(mode="after")
     def _settings_where_there_are_some(self) -> "Dialect":

@@ -29,6 +29,10 @@ class NotFiniteError(WebuiError):
     """NaN or infinity in weights, latents or pixels; names the model and the step."""
 
 
+class MemoryShortError(WebuiError):
+    """Memory ran out although everything was done to need less; the text says at what, and what to lower."""
+
+
 class WorkerDiedError(WebuiError):
     """The worker process ended while a job ran (killed, out of memory, crashed).
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from PIL import Image
 
+from webui.domain.memory_state import MemoryState
 from webui.domain.request import GenerationRequest
 
 JobState = Literal["queued", "running", "held", "done", "failed", "cancelled"]
@@ -91,6 +92,7 @@ class Progress:
         batch: index of the batch now made, of `batches`.
         preview: JPEG bytes of the current estimate, or None where nothing new is to be seen.
         images: how many pictures the job makes, where it is planned already; 0: as many as its request says.
+        memory: what lies on the device; None where networks do not leave it.
     """
 
     phase: Phase = "waiting"
@@ -100,6 +102,7 @@ class Progress:
     batches: int = 1
     preview: bytes | None = None
     images: int = 0
+    memory: MemoryState | None = None
 
     @property
     def fraction(self) -> float:

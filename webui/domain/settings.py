@@ -19,6 +19,7 @@ from webui.domain.saving import PATTERN_LENGTH, ImageFormat, Saving
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 PreviewKind = Literal["Approx cheap", "TAESD", "Full"]  # A1111's words
 VaePrecision = Literal["auto", "fp32"]
+Vram = Literal["auto", "low", "high"]
 Theme = Literal["system", "light", "dark"]
 _PATH_PART = re.compile(r"[A-Za-z0-9._~-]+")
 
@@ -38,6 +39,13 @@ class BackChoices(BaseModel):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps, xpu")
     precision: Precision = "auto"
     vae_precision: VaePrecision = Field("auto", description="auto: what the card computes well; fp32 on CPUs")
+    vram: Vram = Field(
+        "auto", description="auto: networks leave the card for others; low: weights stream; high: they stay"
+    )
+    reserve_vram: float = Field(
+        0.7, ge=0, le=1024, description="GiB of the card for its driver and what else is lost to the networks"
+    )
+    fp8_weights: bool = Field(False, description="keep weights of networks that denoise in 8 bits; changes pictures")
     threads: int = Field(0, ge=0, le=1024, description="CPU threads of the worker; 0: all cores")
     checkpoints_in_memory: int = Field(1, ge=1, le=100)
     preview_every: int = Field(5, ge=0, le=150, description="steps between live previews; 0: none")

@@ -17,10 +17,11 @@ API_MINOR = 3
    the hooks `call_network` and `edit_noise`; `texts` of `edit_conditioning`; dicts as values of `image_fields`;
    `Entries`, and `keys` of a `Word`; `job.generate` and `context.generate`, with `GenerationResult` and
    `GeneratedImage`; the hook `scripts`; `start` of `edit_noise`.
-3: the hook `unet_attention`; `latents` and `ask` of `edit_denoised`; in a dialect `NamedScript`, `alone`, `parts` and
-   the codec `objects` of a `Word`; `with_spread_of`; `Behind`; a light action named `prompt_words` tells what prompts are
-   completed with, one named `interrogate` describes pictures for A1111's clients; the kinds of file `captioner`,
-   `clip_vision` and `insightface`; the hints `places` and `colours`; `Part`, `span_at`, and `tokens_of` of the texts.
+3: the hook `unet_attention`; `latents` and `ask` of `edit_denoised`; in a dialect `NamedScript`, `alone`, `parts`
+   and the codec `objects` of a `Word`; `with_spread_of`; `Behind`; a light action named `prompt_words` tells what
+   prompts are completed with, one named `interrogate` describes pictures for A1111's clients; the kinds of file
+   `captioner`, `clip_vision` and `insightface`; the hints `places` and `colours`; `Part`, `span_at`, and
+   `tokens_of` of the texts.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)

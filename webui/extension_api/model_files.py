@@ -1,10 +1,13 @@
 """The interface by which an extension uses model files. The host in `webui/plugins` implements it."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from webui.extension_api.tensors import ModelSpec, TensorFile
 
 T = TypeVar("T")
@@ -40,6 +43,14 @@ class Models(Protocol):
 
         Raises:
             UnusableFileError: the file cannot be read.
+        """
+
+    def using(self, network: "nn.Module", *, leaves: bool = False) -> AbstractContextManager[None]:
+        """While entered, a network on the job's device can be called. Between calls it may leave the device where
+        others need the room, so call it only in here, and give it inputs on the device of the job.
+
+        Args:
+            leaves: it leaves the device again at the end.
         """
 
     def spec(self, name: str) -> "ModelSpec":

@@ -26,7 +26,7 @@ from webui.sampling import reported_step as reports
 from webui.sampling.attending import Attend, Attention, AttentionLayer, TakePart
 from webui.sampling.padding import stack_spans
 from webui.sampling.steps import ModelCall, Place, Residuals, Row, RunStart, Step, Window
-from webui.weights import annotators, blip, build, recognise
+from webui.weights import annotators, blip, build, owned, recognise
 from webui.weights.annotators import Segmenter
 from webui.weights.depth import DepthNetwork
 from webui.weights.families.contract import networks_of
@@ -69,11 +69,14 @@ __all__ = [
     "build_segmenter",
     "build_text_stack",
     "check_finite",
+    "checkpoint_weight",
     "embedding_of",
     "is_finite",
     "latent_colours",
+    "overwrite",
     "picture_network",
     "reported_step",
+    "restore",
     "restores_faces",
     "span_at",
     "text_at",
@@ -97,6 +100,28 @@ def check_finite(key: str, tensor: Tensor) -> None:
         NotFiniteError: naming the key.
     """
     build.check_finite(key, tensor)
+
+
+def overwrite(weight: Tensor, values: Tensor) -> None:
+    """Write values into a layer's weight, where it lies; `restore` gives back those that it had. A patch that changes
+    weights in this way leaves their addresses as they are, and what it replaces waits in main memory.
+
+    Args:
+        values: of the same shape, on any device.
+    """
+    owned.overwrite(weight, values)
+
+
+def restore(weight: Tensor) -> None:
+    """Undo the last `overwrite` of a weight. Raises ValueError where there was none."""
+    owned.restore(weight)
+
+
+def checkpoint_weight(weight: Tensor) -> Tensor:
+    """The values that the checkpoint has for a layer's weight, whether or not patches have overwritten it. They may lie
+    in main memory.
+    """
+    return owned.checkpoint_weight(weight)
 
 
 def unet_layout(blocks: Sequence[int], decoder_attends: Sequence[bool]) -> Layout:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
-from webui.domain.errors import BadRequestError, Cancelled, WebuiError
+from webui.domain.errors import BadRequestError, Cancelled, MemoryShortError, WebuiError
 from webui.plugins.codetrace import CodeTrace
 from webui.plugins.surroundings import StandardStreams, Surroundings
 from webui.plugins.whereabouts import Whereabouts
@@ -137,6 +137,6 @@ def reason(error: BaseException) -> str:
 
 def fatal(extension: str, hook: str, error: Exception) -> WebuiError:
     """A fault before the work as the error of the job; what the user did keeps its kind."""
-    if isinstance(error, BadRequestError | Cancelled):
+    if isinstance(error, BadRequestError | Cancelled | MemoryShortError):
         return error
     return ExtensionError(f"extension {extension}, {hook}: {reason(error)}")

@@ -21,6 +21,7 @@ from webui.plugins.jobhooks import JobHooks
 from webui.plugins.loader import Extension, Loaded, identifier
 from webui.plugins.models import LibraryModels
 from webui.plugins.options import read_options
+from webui.weights.residency import Residency
 
 
 class Nesting(Protocol):
@@ -50,8 +51,13 @@ class ExtensionHost:
         device: torch.device,
         dtype: torch.dtype,
         calls: Calls | None = None,
+        residency: Residency | None = None,
     ) -> None:
-        """`calls`: how code of extensions is called; None: in this process's own way."""
+        """Args:
+        calls: how code of extensions is called; None: in this process's own way.
+        residency: makes room where memory runs out in that code; None: nothing does.
+        """
+        self._residency = residency
         self.loaded = loaded
         self.models = models
         self._device = device
@@ -83,7 +89,7 @@ class ExtensionHost:
             WebuiError: a `join_job` failed.
         """
         given = self._options(request)
-        hooks = JobHooks(self._calls, request.extensions, self._faults)
+        hooks = JobHooks(self._calls, request.extensions, self._faults, self._residency)
         for info in self._aside:
             hooks.leave_out(info.name, info.error)
         tick = self._calls.ticker()
@@ -163,13 +169,20 @@ class ExtensionHost:
         try:
             with self._calls.inside(call.extension, f"action {call.action}"):
                 options = read_options(action.options, call.options, "options")
-                result = action.run(options, context)
+                result = self._rescued(lambda: action.run(options, context), call)
                 if not isinstance(result, ActionResult):
                     raise ExtensionError(f"returned {type(result).__name__}, expected ActionResult")  # noqa: TRY301
                 files = tuple(str(path) for path in result.files)
                 return ActionOutcome(str(result.text), tuple(result.images), files, result.data)
         except ExtensionError as error:
             raise ExtensionError(f"extension {call.extension}, action {call.action}: {error}") from error
+
+    def _rescued(self, attempt: Callable[[], object], call: ActionCall) -> object:
+        """What an action returns; done again where memory runs out in it and room can be made."""
+        if self._residency is None:
+            return attempt()
+        work = f"the extension {call.extension} was at work (action {call.action})"
+        return self._residency.rescued(attempt, work=work, lower="ask less of it, or start with --vram low")
 
     def _generate(self, nesting: Nesting | None, extension: str, at: Callable[[], str]) -> Generate:
         """What an extension has as `generate`. While its run lasts, the program's code is at work and not its own."""

@@ -17,7 +17,7 @@ import pluggy
 from PIL import Image
 from torch import Tensor
 
-from webui.domain.errors import Cancelled, WebuiError
+from webui.domain.errors import Cancelled, MemoryShortError, WebuiError
 from webui.domain.planned_image import PlannedImage
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
@@ -49,6 +49,7 @@ from webui.prompt.embeddings import Embedding
 from webui.sampling.attending import TakePart
 from webui.sampling.steps import Ask, CallNetwork, ModelCall, Place, Residuals, RunStart, Step
 from webui.weights.model import LoadedModel
+from webui.weights.residency import Residency
 
 T = TypeVar("T")
 
@@ -66,13 +67,19 @@ class JobHooks:
     """
 
     def __init__(
-        self, calls: Calls | None = None, named: Collection[str] = (), faults: EarlyFaults | None = None
+        self,
+        calls: Calls | None = None,
+        named: Collection[str] = (),
+        faults: EarlyFaults | None = None,
+        residency: Residency | None = None,
     ) -> None:
         """
         Args:
             named: the extensions that the request asks for.
             faults: those of earlier jobs; None: there were none.
+            residency: makes room where memory runs out in a hook; None: nothing does.
         """
+        self._residency = residency
         self._calls = calls or Calls()
         self._named = frozenset(named)
         self._faults = faults or EarlyFaults()
@@ -231,7 +238,7 @@ class JobHooks:
                     check_residuals(mine, call)
                     self._gave.append(impl.plugin_name)
                     total = mine if total is None else total + mine
-            except Cancelled:
+            except (Cancelled, MemoryShortError):
                 raise
             except Exception as error:
                 self.drop(impl.plugin_name, hook="unet_residuals", error=error)
@@ -255,7 +262,7 @@ class JobHooks:
                 check_output(output, call)
                 return output  # type: ignore[no-any-return]
         except Exception as error:
-            if error is outside.error or isinstance(error, Cancelled):
+            if error is outside.error or isinstance(error, Cancelled | MemoryShortError):
                 raise
             self.drop(impl.plugin_name, "call_network", error)
         return network(call)
@@ -316,11 +323,21 @@ class JobHooks:
         before, self.at = self.at, hook
         try:
             with self._calls.inside(extension, hook):
-                return work(*given)
+                return self._called(extension, hook, partial(work, *given))
         finally:
             self.at = before
             name = f"{extension}: {hook}"
             self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - began
+
+    def _called(self, extension: str, hook: str, work: Callable[[], Any]) -> Any:
+        """What code of an extension returns; called again where memory runs out in it and room can be made."""
+        if self._residency is None:
+            return work()
+        return self._residency.rescued(
+            work,
+            work=f"the extension {extension} was at work ({hook})",
+            lower="lower width and height, ask less of that extension, or start with --vram low",
+        )
 
     def _chain(
         self,
@@ -346,7 +363,7 @@ class JobHooks:
                 if new is not None:
                     check(new, value)
                     value = new
-            except Cancelled:
+            except (Cancelled, MemoryShortError):
                 raise
             except Exception as error:
                 if outside is not None and error is outside.error:

@@ -3,9 +3,10 @@
 import functools
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from webui.domain.errors import BadRequestError, UnknownModelError
 from webui.library.cache import version
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from webui.weights.tensors import TensorFile
 
 T = TypeVar("T")
+
+
+class Memory(Protocol):
+    """What `weights.residency.Residency` does for networks of extensions; it needs torch, so that it is handed in."""
+
+    def using(self, module: Any, name: str, *, leaves: bool = False) -> AbstractContextManager[None]: ...
+    def rescued(self, attempt: Callable[[], T], *, work: str, lower: str) -> T: ...
+    def adopt(self, owner: object, name: str) -> None: ...
+
+
 KEPT_BYTES = 6 * 2**30  # of the files whose networks are kept
 NETWORKS = ("lora", "hypernetwork")
 _LISTED = 30  # names in an error text
@@ -30,12 +41,20 @@ class LibraryModels:
     """The `extension_api.Models` of this program; that class says what each method does."""
 
     def __init__(
-        self, library: ModelLibrary, keep_bytes: int = KEPT_BYTES, whereabouts: Whereabouts | None = None
+        self,
+        library: ModelLibrary,
+        keep_bytes: int = KEPT_BYTES,
+        whereabouts: Whereabouts | None = None,
+        memory: Memory | None = None,
     ) -> None:
-        """`whereabouts`: where the time that a large file takes is noted as progress of the extension that waits."""
+        """Args:
+        whereabouts: where the time that a large file takes is noted as progress of the extension that waits.
+        memory: of the device; None: networks stay where they are.
+        """
         self._library = library
         self._whereabouts = whereabouts or Whereabouts()
         self._keep_bytes = keep_bytes
+        self._memory = memory
         self._lock = RLock()
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
 
@@ -54,9 +73,14 @@ class LibraryModels:
                 return kept
             size = path.stat().st_size
             self._make_room(path, size)
-            built = self._built(path, build)
+            built = self._rescued(path, lambda: self._built(path, build))
+            if self._memory is not None:
+                self._memory.adopt(built, path.name)
             self._kept[key] = (built, size)
             return built
+
+    def using(self, network: Any, *, leaves: bool = False) -> AbstractContextManager[None]:
+        return nullcontext() if self._memory is None else self._memory.using(network, _name_of(network), leaves=leaves)
 
     def spec(self, name: str) -> ModelSpec:
         return self._library.spec(self._file("checkpoint", name))
@@ -85,10 +109,12 @@ class LibraryModels:
         with self._whereabouts.outside():
             return network_hash(self._library, self._file(kind, name))
 
-    def clear(self) -> None:
-        """Let go of everything kept."""
+    def clear(self) -> bool:
+        """Let go of everything kept. False where there was nothing."""
         with self._lock:
+            was_there = bool(self._kept)
             self._kept.clear()
+            return was_there
 
     def _files(self, kind: str) -> tuple[ModelFile, ...]:
         return self._library.files(_kind(kind))
@@ -123,6 +149,12 @@ class LibraryModels:
         with TensorFile(source, self._whereabouts.ticker()) as tensors:
             return build(tensors)
 
+    def _rescued(self, path: Path, attempt: Callable[[], T]) -> T:
+        if self._memory is None:
+            return attempt()
+        lower = "close other programs that use the same memory, or start with --vram low"
+        return self._memory.rescued(attempt, work=f"loading {path.name}", lower=lower)
+
     def _make_room(self, path: Path, size: int) -> None:
         """Drop older versions of the file, then what was not used for longest."""
         for key in [key for key in self._kept if isinstance(key, tuple) and key[0] == path]:
@@ -130,6 +162,10 @@ class LibraryModels:
                 del self._kept[key]
         while self._kept and sum(used for _, used in self._kept.values()) + size > self._keep_bytes:
             self._kept.popitem(last=False)
+
+
+def _name_of(network: Any) -> str:
+    return type(network).__name__
 
 
 def _kind(kind: str) -> Kind:

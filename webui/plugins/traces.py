@@ -1,12 +1,15 @@
 """Finding what a patch left behind in a model: layers, hooks, weights. Replaced functions are in `codetrace.py`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from webui.weights.model import LoadedModel
+from webui.weights.owned import identity
+from webui.weights.streaming import is_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,37 +20,62 @@ class ModelTrace:
     """
 
     layers: tuple[tuple[int, int, int, bool], ...]
-    places: tuple[tuple[int, int], ...]
-    vae_form: int  # `VaeWrapper.form`: the program itself brings a VAE that overflows into a wider format
-    vae_places: tuple[tuple[int, int], ...]
+    identities: tuple[int, ...]
+    moves: tuple[int, ...]  # how often the program itself has moved or converted each network
+    places: tuple[tuple[int, ...], ...]  # the addresses of each network's weights
     values: Tensor  # (weights,) float32
 
     @classmethod
     def of(cls, model: LoadedModel) -> "ModelTrace":
-        modules = [layer for network in _networks(model) for layer in network.modules()]
-        weights = [weight for network in _networks(model) for weight in network.parameters()]
+        networks = tuple(_networks(model))
+        modules = [layer for network, _ in networks for layer in network.modules()]
+        weights = [weight for network, _ in networks for weight in network.parameters()]
         layers = tuple(
-            (id(layer), len(layer._forward_hooks), len(layer._forward_pre_hooks), "forward" in layer.__dict__)
+            (
+                id(layer),
+                _foreign(layer._forward_hooks.values()),
+                _foreign(layer._forward_pre_hooks.values()),
+                "forward" in layer.__dict__,
+            )
             for layer in modules
         )
-        its = {id(weight) for weight in model.vae.module.parameters()}
-        places = tuple((id(weight), weight.data_ptr()) for weight in weights if id(weight) not in its)
-        vae_places = tuple((id(weight), weight.data_ptr()) for weight in model.vae.module.parameters())
+        places = tuple(tuple(weight.data_ptr() for weight in network.parameters()) for network, _ in networks)
         with torch.inference_mode():
-            values = [_middle(weight) for weight in weights if weight.numel()]
             return cls(
-                layers, places, model.vae.form, vae_places, torch.stack([value.float() for value in values]).cpu()
+                layers,
+                tuple(identity(weight) for weight in weights),
+                tuple(moves for _, moves in networks),
+                places,
+                _values([weight for weight in weights if weight.numel()]),
             )
 
     def difference(self, now: "ModelTrace") -> str:
         """What has changed since, in words; "" for nothing."""
         if self.layers != now.layers:
             return "its layers, their hooks or their methods are not as they were"
-        if self.places != now.places or (self.vae_form == now.vae_form and self.vae_places != now.vae_places):
+        moved = (
+            place != there and before == after
+            for place, there, before, after in zip(self.places, now.places, self.moves, now.moves, strict=True)
+        )
+        if self.identities != now.identities or any(moved):
             return "its weights are other tensors than before"
         if not torch.equal(self.values.nan_to_num(), now.values.nan_to_num()):
             return "its weights have other values than before"
         return ""
+
+
+def _foreign(hooks: Iterable[Any]) -> int:
+    """How many hooks are not those of the program, which come and go with the memory that there is."""
+    return sum(not is_stream(hook) for hook in hooks)
+
+
+def _values(weights: Sequence[Tensor]) -> Tensor:
+    """One value of each weight. Those that lie on the same device are brought together."""
+    found = torch.zeros(len(weights))
+    for device in {weight.device for weight in weights}:
+        here = [number for number, weight in enumerate(weights) if weight.device == device]
+        found[here] = torch.stack([_middle(weights[number]).float() for number in here]).cpu()
+    return found
 
 
 def _middle(weight: Tensor) -> Tensor:
@@ -55,11 +83,9 @@ def _middle(weight: Tensor) -> Tensor:
     return weight.as_strided((), (), weight.storage_offset() + weight.numel() // 2)
 
 
-def _networks(model: LoadedModel) -> Iterator[nn.Module]:
-    """The modules that patches may act on."""
-    yield model.network.module
-    yield model.vae.module
-    for encoder in model.text.encoders:
-        module = getattr(encoder, "module", None)
+def _networks(model: LoadedModel) -> Iterator[tuple[nn.Module, int]]:
+    """The modules that patches may act on, with how often the program has moved each."""
+    for owner in (model.network, model.vae, *model.text.encoders):
+        module, resident = getattr(owner, "module", None), getattr(owner, "resident", None)
         if isinstance(module, nn.Module):
-            yield module
+            yield module, getattr(resident, "moves", 0)

@@ -115,6 +115,28 @@ _MEMORY = (
         "It needs less memory and more time. Without it, tiles are used only where memory runs short.",
         "next job",
     ),
+    Setting(
+        "vram",
+        "Memory and speed",
+        "Memory of the card",
+        "auto: networks that are not needed leave it. low: weights come layer by layer, which needs least and is slow. "
+        "high: networks stay.",
+        "next job",
+    ),
+    Setting(
+        "reserve_vram",
+        "Memory and speed",
+        "Reserved memory",
+        "GiB of the card that are left to its driver and to other programs.",
+        "next job",
+    ),
+    Setting(
+        "fp8_weights",
+        "Memory and speed",
+        "Weights in 8 bits",
+        "They need half the room on the card; pictures change a little.",
+        "next job",
+    ),
     Setting("threads", "Memory and speed", "Threads", "Of the processor that the worker uses; 0: all.", "next job"),
     Setting("max_queue", "Memory and speed", "Jobs that may wait", "Further ones are refused.", "now"),
     Setting(

@@ -26,6 +26,7 @@ from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
 from webui.weights.card_formats import card_at
+from webui.weights.card_memory import residency_for
 from webui.weights.families.registry import FAMILIES
 from webui.weights.memory import ModelCache
 from webui.weights.precision import resolve, set_up
@@ -107,11 +108,13 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
     device, dtype, fast = resolve(settings.device, settings.precision)
     set_up(device, dtype, fast_cpu=fast)
     library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", families, further=settings.model_folders)
+    residency = residency_for(device, vram=settings.vram, reserve=settings.reserve_vram, fp8=settings.fp8_weights)
     models = ModelCache(
         library,
         device,
         dtype,
         settings.checkpoints_in_memory,
+        residency=residency,
         vae_dtype=torch.float32 if settings.vae_precision == "fp32" else card_at(device).vae_format(dtype),
         fast_cpu=fast,
     )
@@ -126,9 +129,10 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
         aside=guard.broken(),
         calls=calls,
     )
-    files = LibraryModels(library, whereabouts=calls.whereabouts)
-    host = ExtensionHost(loaded, files, device, dtype, calls)
-    networks = UpscalerCache(library, device)
+    files = LibraryModels(library, whereabouts=calls.whereabouts, memory=residency)
+    residency.on_shortage(files.clear)
+    host = ExtensionHost(loaded, files, device, dtype, calls, residency)
+    networks = UpscalerCache(library, device, residency)
     upscalers = Upscalers(library, networks)
     pipeline = Pipeline(library, models, texts, host, upscalers, settings)
     return Back(library, models, pipeline, host, upscalers, networks)

@@ -1,8 +1,7 @@
-"""Decodes latents to pictures: in tiles when memory runs out, and cut to 8 bits by truncation, as A1111 does it.
+"""Decodes latents to pictures, cut to 8 bits by truncation, as A1111 does it.
 Latents that are not finite are an error.
 """
 
-import logging
 from collections.abc import Callable
 
 import torch
@@ -10,16 +9,11 @@ from PIL import Image
 from torch import Tensor
 
 from webui.domain.errors import NotFiniteError
-from webui.weights.memory import give_memory_back
 from webui.weights.model import LoadedModel
 
 Edit = Callable[
     [Tensor, int], Tensor
 ]  # (pixels (3, H, W) float32 in 0..1 on the CPU, index in the batch) -> new pixels
-
-log = logging.getLogger(__name__)
-
-TILES: tuple[int | None, ...] = (None, 32)  # sides in latent cells; None: the usual one; 0: the whole at once
 
 
 def check_finite(latents: Tensor, checkpoint: str, step: int) -> None:
@@ -39,33 +33,18 @@ def not_finite(checkpoint: str, step: int) -> NotFiniteError:
 def decode(latents: Tensor, model: LoadedModel, *, tiled: bool, edit: Edit | None = None) -> list[Image.Image]:
     """Decode (B, C, h, w) to B pictures, one at a time.
 
-    Where memory runs out, the same latents are decoded again in tiles, then in smaller ones.
-
     Args:
+        tiled: in tiles, which takes less memory; else only where it runs out.
         edit: changes the pixels before they are rounded.
+
+    Raises:
+        NotFiniteError: pixels are NaN or infinite. MemoryShortError: not even small tiles have room.
     """
     images = []
     for place, one in enumerate(latents[:, None]):  # (1, C, h, w) each
-        pixels = _decoded(one, model, tiled=tiled)
+        pixels = model.vae.decode_tiled(one) if tiled else model.vae.decode(one)
         images.append(to_image(pixels[0] if edit is None else edit(pixels[0].float().cpu(), place)))
     return images
-
-
-def _decoded(latents: Tensor, model: LoadedModel, *, tiled: bool) -> Tensor:
-    """Raises torch.OutOfMemoryError or MemoryError where not even small tiles have room."""
-    *sooner, last = TILES if tiled else (0, *TILES)
-    for side in sooner:
-        try:
-            return _attempted(latents, model, side)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            log.warning("decoding %s ran out of memory (%s); again in smaller parts", model.file.name, error)
-        # after the handler, because the error's traceback keeps the tensors of the failed attempt
-        give_memory_back()
-    return _attempted(latents, model, last)
-
-
-def _attempted(latents: Tensor, model: LoadedModel, side: int | None) -> Tensor:
-    return model.vae.decode(latents) if side == 0 else model.vae.decode_tiled(latents, side)
 
 
 def to_image(pixels: Tensor) -> Image.Image:

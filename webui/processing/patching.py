@@ -16,6 +16,9 @@ from webui.plugins.patches import Patch, PatchError, Patches
 from webui.plugins.traces import ModelTrace
 from webui.weights.memory import ModelCache
 from webui.weights.model import LoadedModel
+from webui.weights.recovery import is_out_of_memory
+from webui.weights.residency import Residency
+from webui.weights.resident import Resident
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +55,7 @@ class Patching:
                 self._kept = None
                 raise ExtensionError(f"{spoilt[0].source}: {spoilt[0].text}; run the job again")
             self._kept = None
-        main = self._kept = self._kept or _Patched(model)
+        main = self._kept = self._kept or self.patched(model)
         job = JobPatches(self, hooks, main)
         went_well = False
         try:
@@ -64,6 +67,10 @@ class Patching:
             hooks.notices += self.end(main, keep=went_well)
             if not main.patches.applied:
                 self._kept = None
+
+    def patched(self, model: LoadedModel) -> "_Patched":
+        """A model without patches."""
+        return _Patched(model, self._models.residency)
 
     def leave(self) -> None:
         """Undo the patches that were kept."""
@@ -114,7 +121,7 @@ class JobPatches:
         """Patch a further model (such as the refiner), or one again after the wishes of extensions have changed."""
         known = next((one for one in [self._main, *self._others] if one.is_of(model)), None)
         if known is None:
-            known = _Patched(model)
+            known = self._patching.patched(model)
             self._others.append(known)
         known.apply(self._hooks.patches(model))
         return model
@@ -145,8 +152,9 @@ class JobPatches:
 class _Patched:
     """One model with its patches, and a record of its state without them."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: LoadedModel, residency: Residency) -> None:
         self.model = model
+        self._residency = residency
         self.patches = Patches()
         self._clean: ModelTrace | None = None
 
@@ -157,7 +165,19 @@ class _Patched:
         """Apply and undo patches until exactly the wanted ones are applied. Raises WebuiError."""
         if wanted and self._clean is None:
             self._clean = ModelTrace.of(self.model)
-        self.patches.apply(wanted, _refuse)
+        self._residency.rescued(
+            lambda: self.patches.apply(wanted, _refuse),
+            work="extensions changed the model",
+            lower="name fewer networks in the prompt, or start with --vram low",
+        )
+        self._settle()
+
+    def _settle(self) -> None:
+        """Weights that extensions have put in place, or back, come to where the network's others are."""
+        for owner in (self.model.network, self.model.vae, *self.model.text.encoders):
+            resident = getattr(owner, "resident", None)
+            if isinstance(resident, Resident):
+                resident.settle()
 
     def end(self, *, keep: bool) -> list[Notice]:
         """Undo the patches (with `keep`, all but those that may stay). Returns what went wrong."""
@@ -174,6 +194,7 @@ class _Patched:
             ]
         if self._clean is None or self.patches.applied:
             return []
+        self._settle()
         difference = self._clean.difference(ModelTrace.of(self.model))
         self._clean = None
         text = f"left the model changed ({difference}); the model is loaded anew"
@@ -181,4 +202,6 @@ class _Patched:
 
 
 def _refuse(patch: Patch, error: Exception) -> None:
+    if is_out_of_memory(error):
+        raise error
     raise fatal(patch.extension, "patch_model", error) from error

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from torch import Tensor
 
 from webui.domain.errors import Cancelled
+from webui.domain.memory_state import MemoryState
 from webui.domain.result import GeneratedImage, Phase, Progress
 from webui.processing.passes import Pass
 from webui.processing.plan import Batch
@@ -85,9 +86,18 @@ class RunReport:
     """
 
     def __init__(
-        self, reporter: Reporter, passes: Sequence[Pass], batches: Sequence[Batch], preview_every: int
+        self,
+        reporter: Reporter,
+        passes: Sequence[Pass],
+        batches: Sequence[Batch],
+        preview_every: int,
+        memory: Callable[[], MemoryState | None] = lambda: None,
     ) -> None:
-        """`preview_every`: steps from one preview to the next; 0 makes none."""
+        """Args:
+        preview_every: steps from one preview to the next; 0 makes none.
+        memory: tells what lies on the device.
+        """
+        self._memory = memory
         self.stopped = ""
         self.timings: dict[str, float] = {}
         self._reporter = reporter
@@ -100,7 +110,9 @@ class RunReport:
     def timed(self, phase: Phase, batch: int) -> Iterator[None]:
         """Report a phase and add its seconds to the timings."""
         done = self._steps if phase == "decoding" else 0
-        self._reporter.progress(Progress(phase, done, self._steps, batch, self._batches, None, self._images))
+        self._reporter.progress(
+            Progress(phase, done, self._steps, batch, self._batches, None, self._images, self._memory())
+        )
         began = time.monotonic()
         try:
             yield
@@ -130,7 +142,7 @@ class RunReport:
             picture = previews.take() if previews is not None else None
             self.step, self.steps = before + done, steps
             self._reporter.progress(
-                Progress("sampling", before + done, steps, batch, self._batches, picture, self._images)
+                Progress("sampling", before + done, steps, batch, self._batches, picture, self._images, self._memory())
             )
             self.look()
 

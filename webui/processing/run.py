@@ -4,7 +4,7 @@ finishes its images.
 
 import torch
 
-from webui.domain.errors import Cancelled
+from webui.domain.errors import Cancelled, MemoryShortError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult, Notice
 from webui.domain.settings import BackSettings
@@ -14,6 +14,7 @@ from webui.plugins.jobhooks import JobHooks
 from webui.processing.batch_loop import BatchLoop
 from webui.processing.batches import Overflowed, Tools
 from webui.processing.decode import not_finite
+from webui.processing.memory_needs import expected_bytes
 from webui.processing.nesting import Level, Nesting, Outer
 from webui.processing.patching import Patching
 from webui.processing.plan import merged
@@ -25,6 +26,7 @@ from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
 from webui.weights.memory import ModelCache
 from webui.weights.model import LoadedModel
+from webui.weights.recovery import give_memory_back, is_out_of_memory, let_go
 from webui.weights.tiny_vae import TinyVaes
 
 
@@ -72,14 +74,23 @@ class Pipeline:
         self, request: GenerationRequest, reporter: Reporter, level: Level, there: frozenset[int] = frozenset()
     ) -> GenerationResult:
         """A job, or a run inside one."""
+        if not level.above:
+            self._tools.models.residency.begin()
         wish = SharedWish(reporter)
         nesting = Nesting(self._run, wish, level, (request.seed, request.subseed))
         try:
             hooks = self._host.join(request, wish.seen, nesting)
             nesting.notices = hooks.notices
             return self._result(request, hooks, wish, nesting, there)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            let_go(error)
         finally:
             nesting.close()
+        give_memory_back()  # after the handler, because until then the error is kept
+        work = f"making pictures of {request.width} x {request.height}"
+        raise MemoryShortError(f"memory ran out while {work}; lower width and height or the batch size")
 
     def _result(
         self, request: GenerationRequest, hooks: JobHooks, wish: SharedWish, nesting: Nesting, there: frozenset[int]
@@ -88,7 +99,11 @@ class Pipeline:
         self._tools.upscalers.check(request)
         job = self._preparation.prepare(request, hooks, wish)
         nesting.seeds = (job.plan.request.seed, job.plan.request.subseed)
-        report = RunReport(wish, job.passes, job.plan.batches, self._preview_every)
+        residency = self._tools.models.residency
+        last = job.passes[-1].plan.request
+        residency.expect(expected_bytes(job.model, request, (last.width, last.height)))
+        memory = residency.state if residency.moves else _nothing
+        report = RunReport(wish, job.passes, job.plan.batches, self._preview_every, memory)
         loop = BatchLoop(self._tools, self._host, self._patching, hooks, wish, report, nesting)
         try:
             loop.run(job, there)
@@ -105,11 +120,15 @@ class Pipeline:
             request=job.plan.request,
             images=tuple(images),
             model=job.facts.model,
-            notices=(*job.notices, *notices, *hooks.notices),
+            notices=(*job.notices, *notices, *hooks.notices, *self._memory_notices()),
             timings={"loading": job.seconds} | report.timings | hooks.timings,
             interrupted=stopped,
             extras=extras,
         )
+
+    def _memory_notices(self) -> tuple[Notice, ...]:
+        """What was done where memory ran out."""
+        return tuple(Notice("memory", text) for text in self._tools.models.residency.told)
 
     def load(self, alias: str) -> None:
         """Load a checkpoint ahead of the next job."""
@@ -127,3 +146,7 @@ class Pipeline:
             raise not_finite(model.file.name, steps)
         was = str(model.dtype).removeprefix("torch.")
         return Notice("checkpoint", f"{model.file.name} gave NaN in {was}; it was read again in a wider format")
+
+
+def _nothing() -> None:
+    """What is told of memory where networks stay where they are."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
 from webui.weights.inputs import Input
+from webui.weights.resident import Resident
 
 
 class DepthNetwork:
@@ -24,6 +25,7 @@ class DepthNetwork:
 
     def __init__(self, module: nn.Module, shown: Input, *, takes_any: bool = False, is_distance: bool = False) -> None:
         self.module = module
+        self.resident = Resident("depth network", module)
         self.shown = shown
         self.takes_any = takes_any
         self.is_distance = is_distance
@@ -39,8 +41,12 @@ class DepthNetwork:
         Returns:
             (B, 1, h, w) float32, of the size that the network outputs.
         """
+        with self.resident.use():
+            return self._depth(pixels, resized=resized)
+
+    def _depth(self, pixels: Tensor, *, resized: bool) -> Tensor:
         weight = next(self.module.parameters())
-        pixels = pixels.to(weight.device, torch.float32)
+        pixels = pixels.to(self.resident.device or weight.device, torch.float32)
         down, across = (int(sqrt(side / 2) * self.shown.rim) for side in pixels.shape[-2:])
         if not down and not across:
             return self._asked(pixels, resized=resized)

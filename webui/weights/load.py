@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from webui.domain.errors import NotFiniteError, UnusableFileError
 from webui.library.family import ModelSpec
@@ -13,8 +14,9 @@ from webui.library.shapes import VaeShape, has_unet, require_vae
 from webui.weights.accounted import AccountedTensors
 from webui.weights.build import build_vae
 from webui.weights.convert import ensure_safetensors
-from webui.weights.families.contract import networks_of
+from webui.weights.families.contract import Built, networks_of
 from webui.weights.model import LoadedModel
+from webui.weights.speed import speed_up
 from webui.weights.tensors import TensorFile
 from webui.weights.vae import VaeWrapper
 
@@ -28,6 +30,7 @@ def load_model(
     *,
     vae_dtype: torch.dtype | None = None,
     fast_cpu: bool = False,
+    store: torch.device | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> LoadedModel:
     """Read a checkpoint into memory.
@@ -36,6 +39,7 @@ def load_model(
         vae: the VAE to use instead of the one inside; None: the one inside.
         vae_dtype: of the VAE on GPUs; None: `dtype`.
         fast_cpu: lay the network out for the CPU's faster paths.
+        store: where the weights are put, if not on the device that they are for.
         progress: called with a few words before something that takes long.
 
     Raises:
@@ -51,10 +55,12 @@ def load_model(
             source = AccountedTensors(file, checkpoint.name)
             if spec.vae is not None:  # it has an account of its own where it is the one that is read
                 source.account.leave_out("the VAE is read apart", *spec.vae.keys.values())
-            built = networks_of(spec.family).build(source, spec, device, dtype, fast_cpu=fast_cpu)
+            built = networks_of(spec.family).build(source, spec, store or device, dtype, fast_cpu=fast_cpu)
     except (UnusableFileError, NotFiniteError) as error:
         raise type(error)(f"{checkpoint.name}: {error}") from error
-    door = load_vae(library, checkpoint, vae, spec, device, vae_dtype or dtype, progress=progress)
+    if store is not None and store.type != device.type:
+        _as_for(device, built, dtype)
+    door = load_vae(library, checkpoint, vae, spec, device, vae_dtype or dtype, store=store, progress=progress)
     told = tuple(filter(None, (*built.spec.notices, source.account.told())))
     built_spec = replace(built.spec, notices=told)
     return LoadedModel(checkpoint, built_spec, vae, built.network, door, built.text, device, dtype, built.depth)
@@ -68,6 +74,7 @@ def load_vae(
     device: torch.device,
     dtype: torch.dtype,
     *,
+    store: torch.device | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> VaeWrapper:
     """Read a VAE: `vae`, or the one inside `checkpoint`.
@@ -87,7 +94,7 @@ def load_vae(
             shape = require_vae(shapes)
             _check_format(shape, spec)
             source = AccountedTensors(tensors, file.name, shape.keys.values() if has_unet(shapes) else None)
-            module = build_vae(source, shape, device, vae_dtype)
+            module = build_vae(source, shape, store or device, vae_dtype)
     except (UnusableFileError, NotFiniteError) as error:
         raise type(error)(f"{file.name}: {error}") from error
     form = spec.latents
@@ -99,6 +106,17 @@ def load_vae(
         name=f"VAE of {file.name}",
         told=source.account.told(),
     )
+
+
+def _as_for(device: torch.device, built: Built, dtype: torch.dtype) -> None:
+    """Give networks that were read to main memory the format and the layout that they have on their device."""
+    for tower in built.text.encoders:
+        for part in (getattr(tower, "module", None), getattr(tower, "projection", None)):
+            if isinstance(part, nn.Module):
+                part.to(dtype)
+    module = built.network.module
+    if device.type == "cuda" and isinstance(module, nn.Module):
+        speed_up(module, half=False)
 
 
 def _check_format(shape: VaeShape, spec: ModelSpec) -> None:

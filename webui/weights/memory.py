@@ -1,14 +1,11 @@
 """Keeps the models that were used last in memory. Memory is released before the next model is loaded."""
 
-import ctypes
-import gc
-import sys
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
+from typing import TypeVar
 
 import torch
 
@@ -18,7 +15,13 @@ from webui.library.library import ModelLibrary
 from webui.weights.card_formats import card_at
 from webui.weights.load import load_model, load_vae
 from webui.weights.model import LoadedModel
+from webui.weights.recovery import Rung, give_memory_back, with_recovery
+from webui.weights.residency import Residency
+from webui.weights.vae import VaeWrapper
 
+T = TypeVar("T")
+
+_CPU = torch.device("cpu")
 _Key = tuple[Path, str, str]  # path, its version, the version of its yaml
 
 
@@ -34,12 +37,14 @@ class ModelCache:
         *,
         vae_dtype: torch.dtype | None = None,
         fast_cpu: bool = False,
+        residency: Residency | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         """Args:
         dtype: of UNet and text encoders; VAEs have it on GPUs and float32 on a CPU.
         capacity: checkpoints kept; at least 1.
         vae_dtype: of VAEs on GPUs, where it differs from `dtype`.
+        residency: has charge of the networks on the device; None: one that leaves them where they are.
         fast_cpu: use the CPU's faster, slightly rounding paths (`precision.resolve`).
         progress: told in a few words what takes long ("converting x.ckpt").
         """
@@ -49,6 +54,7 @@ class ModelCache:
         self._vae_dtype = vae_dtype or dtype
         self._capacity = max(1, capacity)
         self._fast_cpu = fast_cpu
+        self._residency = residency or Residency(device)
         self._progress = progress or (lambda text: None)
         self._wide: dict[Path, torch.dtype] = {}  # checkpoints whose networks gave NaN in the usual format
         self._models: OrderedDict[_Key, LoadedModel] = OrderedDict()
@@ -66,18 +72,69 @@ class ModelCache:
             if model is None:
                 self._make_room(checkpoint.path)
                 self._progress(f"loading {checkpoint.name}")
-                model = load_model(
-                    self._library, checkpoint, vae, self._device, self._wide.get(checkpoint.path, self._dtype),
-                    vae_dtype=self._vae_dtype,
-                    fast_cpu=self._fast_cpu, progress=self._progress,
-                )  # fmt: skip
+                model = self._whole(checkpoint, vae)
             elif model.vae_file != vae:
                 self._progress(f"loading {vae.name if vae else 'the VAE of ' + checkpoint.name}")
-                door = load_vae(self._library, checkpoint, vae, model.spec, self._device, self._vae_dtype)
-                model = replace(model, vae_file=vae, vae=door)
+                model = self._with_vae(model, vae)
             self._models[key] = model
             self._models.move_to_end(key)
             return model
+
+    def _whole(self, checkpoint: ModelFile, vae: ModelFile | None) -> LoadedModel:
+        """A checkpoint from disk, straight to the device where it has room there, else to main memory."""
+        dtype = self._wide.get(checkpoint.path, self._dtype)
+
+        def read(store: torch.device) -> LoadedModel:
+            return load_model(
+                self._library, checkpoint, vae, self._device, dtype,
+                vae_dtype=self._vae_dtype, fast_cpu=self._fast_cpu, store=store, progress=self._progress,
+            )  # fmt: skip
+
+        model, here = self._stored(read, checkpoint)
+        self._residency.adopt(model.network, "network", here=here, quantizes=True)
+        for number, tower in enumerate(model.text.encoders):
+            self._residency.adopt(tower, f"text encoder {number + 1}", here=here)
+        self._residency.adopt(model.vae, "VAE", here=here)
+        if model.depth is not None:
+            self._residency.adopt(model.depth, "depth network", here=here)
+        return model
+
+    def _with_vae(self, model: LoadedModel, vae: ModelFile | None) -> LoadedModel:
+        """The model with another VAE."""
+
+        def read(store: torch.device) -> VaeWrapper:
+            return load_vae(
+                self._library, model.file, vae, model.spec, self._device, self._vae_dtype,
+                store=store, progress=self._progress,
+            )  # fmt: skip
+
+        door, here = self._stored(read, vae or model.file)
+        self._residency.adopt(door, "VAE", here=here)
+        return replace(model, vae_file=vae, vae=door)
+
+    def _stored(self, read: Callable[[torch.device], T], file: ModelFile) -> tuple[T, bool]:
+        """What is read from a file, and whether it lies on the device."""
+        residency = self._residency
+        place = self._device if residency.has_room(file.path.stat().st_size) else _CPU
+
+        def elsewhere() -> bool:
+            nonlocal place
+            before, place = place, _CPU
+            return before != place
+
+        ladder = (residency.rungs(None)[0], Rung("it was read to main memory", elsewhere))
+        made = with_recovery(
+            lambda: read(place), ladder,
+            work=f"loading {file.name}",
+            lower="close other programs that use the same memory, or keep fewer checkpoints in memory",
+            told=residency.tell,
+        )  # fmt: skip
+        return made, place == self._device
+
+    @property
+    def residency(self) -> Residency:
+        """What has charge of the networks."""
+        return self._residency
 
     def widen(self, model: LoadedModel) -> bool:
         """Have a checkpoint read again in a wider format, from its next use on. False where there is none."""
@@ -114,14 +171,3 @@ class ModelCache:
         while len(self._models) >= self._capacity:
             self._models.popitem(last=False)
         give_memory_back()
-
-
-def give_memory_back() -> None:
-    """Return freed memory to the system and the GPU driver, because allocators would keep it."""
-    gc.collect()
-    for backend, is_there in ((torch.cuda, torch.cuda), (torch.xpu, torch.xpu), (torch.mps, torch.backends.mps)):
-        if is_there.is_available():
-            backend.empty_cache()
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # musl has no malloc_trim; the memory then stays with the allocator
-            ctypes.CDLL("libc.so.6").malloc_trim(0)

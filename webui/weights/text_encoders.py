@@ -18,6 +18,9 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from webui.domain.errors import BadRequestError, NotFiniteError, UnusableFileError
 from webui.prompt.ports import Encoded, Splice, TextEncoder
 from webui.weights.build import is_finite
+from webui.weights.estimates import tower_activations
+from webui.weights.recovery import Rung
+from webui.weights.resident import Resident
 
 HEAD_WIDTH = 64  # every CLIP text tower in use has it; test models with another one say so in their sidecar
 
@@ -51,6 +54,7 @@ class ClipTower(TextEncoder):
     Attributes:
         module: transformers' CLIPTextModel; patches such as LoRA find its layers by name here.
         projection: text projection for the pooled vector; None where no pooled vector is wanted.
+        resident: both as what may leave the device.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class ClipTower(TextEncoder):
         self.pads_with_zero = pads_with_zero
         self.slot = slot
         self.width = int(module.config.hidden_size)
+        self.resident = Resident("text encoder", module, projection)
 
     @torch.no_grad()
     def encode(self, tokens: Tensor, splices: Sequence[Sequence[Splice]], *, clip_skip: int) -> Encoded:
@@ -83,13 +88,36 @@ class ClipTower(TextEncoder):
 
         Raises:
             BadRequestError: `clip_skip` beyond the first block.
+            MemoryShortError: not even a single text has room.
         """
+        return self.resident.run(
+            lambda: self._in_parts(tokens, splices, clip_skip),
+            work=f"encoding {len(tokens)} texts",
+            lower="lower the batch size, or start with --vram low",
+            activations=tower_activations(tokens.shape, self.width, self.module.final_layer_norm.weight.dtype),
+            rungs=(Rung("texts were encoded one by one", lambda: self._divide(len(tokens))),),
+        )
+
+    def _divide(self, rows: int) -> bool:
+        if rows < 2 or self.resident.parts > 1:
+            return False
+        self.resident.parts = rows
+        return True
+
+    def _in_parts(self, tokens: Tensor, splices: Sequence[Sequence[Splice]], clip_skip: int) -> Encoded:
+        if self.resident.parts == 1:
+            return self._encode(tokens, splices, clip_skip=clip_skip)
+        made = [self._encode(row[None], [own], clip_skip=clip_skip) for row, own in zip(tokens, splices, strict=True)]
+        pooled = [one.pooled for one in made if one.pooled is not None]
+        return Encoded(torch.cat([one.hidden for one in made]), torch.cat(pooled) if pooled else None)
+
+    def _encode(self, tokens: Tensor, splices: Sequence[Sequence[Splice]], *, clip_skip: int) -> Encoded:
         module = self.module
         index = -clip_skip if clip_skip > 0 and self.layers.skips else self.layers.index
         count = len(module.encoder.layers) + 1
         if not -count <= index < count:
             raise BadRequestError("clip_skip", f"this text encoder has {count - 1} layers; choose 1 to {count}")
-        tokens = tokens.to(module.embeddings.token_embedding.weight.device)
+        tokens = tokens.to(self.resident.device or module.embeddings.token_embedding.weight.device)
         hidden = _splice(module.embeddings.token_embedding(tokens), splices)
         hidden = hidden + module.embeddings.position_embedding.weight[: tokens.shape[1]]
         mask = _causal_mask(hidden)

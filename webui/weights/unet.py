@@ -4,18 +4,22 @@ handled in `webui/sampling`.
 
 import math
 from collections.abc import Mapping
-from contextlib import nullcontext
+from dataclasses import replace
 from functools import cached_property
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from webui.library.shapes import UnetShape
 from webui.sampling.attending import AttentionLayer
 from webui.sampling.steps import ModelCall, Residuals
 from webui.weights.attention_layers import attention_layers, opened
+from webui.weights.estimates import unet_activations
+from webui.weights.recovery import Rung
+from webui.weights.resident import Resident
+from webui.weights.streaming import is_stream
 
 _FREQUENCIES = 10_000.0  # between the fastest and the slowest wave of the embedding
 _UNIT = 1000.0  # the guidance is multiplied by it, so that it is as large as a timestep
@@ -40,11 +44,13 @@ class UnetWrapper:
     Attributes:
         module: the network; patches (LoRA and the like) act on it.
         shape: its sizes, with the names of its layers (`shape.layout`).
+        resident: the network as what may leave the device.
     """
 
     def __init__(self, module: UNet2DConditionModel, shape: UnetShape) -> None:
         self.module = module
         self.shape = shape
+        self.resident = Resident("UNet", module)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -52,7 +58,7 @@ class UnetWrapper:
 
     @property
     def device(self) -> torch.device:
-        return self.module.conv_in.weight.device
+        return self.resident.device or self.module.conv_in.weight.device
 
     @cached_property
     def layers(self) -> Mapping[str, AttentionLayer]:
@@ -63,12 +69,58 @@ class UnetWrapper:
     def __call__(self, call: ModelCall, residuals: Residuals | None) -> Tensor:
         """(rows, C_in, h, w) -> (rows, C, h, w) float32, on the device of the sample.
 
+        Where memory runs out, or is expected to, the rows are computed in parts, and at last the weights stream.
+
         Raises:
             ValueError: residuals do not fit the skip connections, or the vector is missing (SDXL).
+            MemoryShortError: not even a single row has room.
         """
+        rows, _, height, width = call.sample.shape
+        needed = unet_activations(call.sample, self.shape.levels[0].channels, self.dtype)
         taking_part = call.taking_part
-        with opened(self.module, self.layers, call, taking_part) if taking_part else nullcontext():
+        least = 1 if taking_part else rows  # those who take part in the attention are asked about all rows at once
+
+        def attempt() -> Tensor:
+            if not taking_part:
+                return self._in_parts(call, residuals)
+            with opened(self.module, self.layers, call, taking_part):
+                return self._answer(call, residuals)
+
+        while not self.resident.fits(needed // self.resident.parts) and self._divide(least):
+            pass
+        return self.resident.run(
+            attempt,
+            work=f"sampling {rows} {'row' if rows == 1 else 'rows'} of {width} x {height} latent cells",
+            lower="lower width and height or the batch size, or start with --vram low",
+            activations=needed // self.resident.parts,
+            rungs=(
+                Rung("prompt and negative prompt were computed one after the other", lambda: self._divide(least, 2)),
+                Rung("every row was computed alone", lambda: self._divide(least)),
+            ),
+        )
+
+    def _divide(self, rows: int, most: int | None = None) -> bool:
+        """Compute rows in twice as many parts from now on, up to `most` (None: each alone). False where it cannot be.
+
+        What extensions put inside the network may be made for all rows of a call at once; then they stay together.
+        """
+        parts = min(self.resident.parts * 2, most) if most else rows
+        if parts <= self.resident.parts or parts > rows or not _is_plain(self.module):
+            return False
+        self.resident.parts = parts
+        return True
+
+    def _in_parts(self, call: ModelCall, residuals: Residuals | None) -> Tensor:
+        rows, parts = len(call.sample), self.resident.parts
+        if parts == 1 or rows == 1:
             return self._answer(call, residuals)
+        size = -(-rows // parts)
+        made = []
+        for first in range(0, rows, size):
+            part = slice(first, first + size)
+            own = None if residuals is None else _residuals_of(residuals, rows, part)
+            made.append(self._answer(_rows_of(call, part), own))
+        return torch.cat(made)
 
     def _answer(self, call: ModelCall, residuals: Residuals | None) -> Tensor:
         device, dtype = self.device, self.dtype
@@ -120,3 +172,34 @@ class UnetWrapper:
         down = tuple(r.to(self.device, self.dtype) for r in residuals.down) or (nothing,) * self.shape.skips
         mid = nothing if residuals.mid is None else residuals.mid.to(self.device, self.dtype)
         return down, mid
+
+
+def _rows_of(call: ModelCall, part: slice) -> ModelCall:
+    return replace(
+        call,
+        sample=call.sample[part],
+        timestep=call.timestep[part],
+        context=call.context[part],
+        positive=call.positive[part],
+        vector=None if call.vector is None else call.vector[part],
+    )
+
+
+def _residuals_of(residuals: Residuals, rows: int, part: slice) -> Residuals:
+    def own(tensor: Tensor) -> Tensor:
+        return tensor[part] if len(tensor) == rows else tensor
+
+    return Residuals(
+        tuple(map(own, residuals.down)),
+        None if residuals.mid is None else own(residuals.mid),
+        tuple(map(own, residuals.levels)),
+    )
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether nobody has put hooks or methods of their own into a network."""
+    for layer in module.modules():
+        hooks = (*layer._forward_hooks.values(), *layer._forward_pre_hooks.values())
+        if "forward" in layer.__dict__ or not all(map(is_stream, hooks)):
+            return False
+    return True

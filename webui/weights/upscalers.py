@@ -14,8 +14,10 @@ from webui.library.cache import version
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 from webui.weights.convert import ensure_safetensors
-from webui.weights.memory import give_memory_back
 from webui.weights.recognise import recognise
+from webui.weights.recovery import give_memory_back
+from webui.weights.residency import Residency
+from webui.weights.resident import Resident
 from webui.weights.tensors import TensorFile
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class UpscalerModel:
     def __init__(self, descriptor: "ImageModelDescriptor[Any]", device: torch.device) -> None:
         self._descriptor = descriptor
         self._device = device
+        self.resident = Resident("upscaler", descriptor.model)
 
     @property
     def scale(self) -> int:
@@ -46,7 +49,11 @@ class UpscalerModel:
     def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """(h, w, 3) RGB in 0..1 -> (scale h, scale w, 3), clamped."""
         rows = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
-        answer: Tensor = self._descriptor(rows.to(self._device))
+        answer: Tensor = self.resident.run(
+            lambda: self._descriptor(rows.to(self._device)),
+            work=f"enlarging a tile of {pixels.shape[1]} x {pixels.shape[0]} pixels",
+            lower="close other programs that use the same memory, or start with --vram low",
+        )
         large: NDArray[np.float32] = answer[0].float().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
         return large
 
@@ -54,9 +61,10 @@ class UpscalerModel:
 class UpscalerCache:
     """Keeps the upscaler network that was used last, in float32. Its memory is released before another is loaded."""
 
-    def __init__(self, library: ModelLibrary, device: torch.device) -> None:
+    def __init__(self, library: ModelLibrary, device: torch.device, residency: Residency | None = None) -> None:
         self._library = library
         self._device = device
+        self._residency = residency or Residency(device)
         self._key: tuple[Path, str] | None = None
         self._model: UpscalerModel | None = None
 
@@ -70,7 +78,13 @@ class UpscalerCache:
         if self._model is None or self._key != key:
             self.clear()
             progress(f"loading {file.name}")
-            self._model = load_upscaler(ensure_safetensors(self._library, file, progress), file.name, self._device)
+            path = ensure_safetensors(self._library, file, progress)
+            self._model = self._residency.rescued(
+                lambda: load_upscaler(path, file.name, self._device),
+                work=f"loading {file.name}",
+                lower="close other programs that use the same memory, or start with --vram low",
+            )
+            self._residency.adopt(self._model, f"upscaler {file.name}")
             self._key = key
         return self._model
 

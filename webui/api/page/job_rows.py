@@ -7,9 +7,10 @@ from typing import Any
 
 from PIL import Image
 
-from webui.api.page.messages import CellTold, JobProgressed, JobRow, RowState, picture_urls
+from webui.api.page.messages import CellTold, JobProgressed, JobRow, MemoryFacts, RowState, picture_urls
 from webui.domain.extensions import ActionCall, ActionProgress
 from webui.domain.images import Picture
+from webui.domain.memory_state import MemoryState
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.domain.result import GenerationResult, JobState, Progress
 from webui.domain.upscale import Upscale
@@ -153,7 +154,21 @@ def progress_of(job: AnyJob, now: AnyStatus, preview: str | None) -> JobProgress
     return JobProgressed(
         id=job.id, fraction=at.fraction, step=at.step, steps=at.steps, phase=at.phase,
         image=min(images, at.batch * size + 1), images=images, seconds_left=left, preview=preview,
+        memory=None if at.memory is None else memory_facts(at.memory),
     )  # fmt: skip
+
+
+def memory_facts(state: MemoryState) -> MemoryFacts:
+    """What the page shows of the memory of a device."""
+    there = tuple(one.name for one in state.networks if one.loaded)
+    return MemoryFacts(
+        device=state.device,
+        used=state.used,
+        budget=state.budget,
+        needs=state.needs,
+        moved=state.moved,
+        networks=there,
+    )
 
 
 def kind_of(work: object) -> str:

@@ -92,6 +92,23 @@ class JobRow(Message):
     plot: str | None = None
 
 
+class MemoryFacts(Message):
+    """What lies on the device while a job runs; sizes are in bytes.
+
+    Attributes:
+        used: by weights, of `budget`, where there is a limit (else 0).
+        needs: what the job is expected to need at once; `moved` what was moved for it so far.
+        networks: the names of those that are there, in part or as a whole.
+    """
+
+    device: str
+    used: int
+    budget: int
+    needs: int
+    moved: int
+    networks: tuple[str, ...]
+
+
 class JobProgressed(Message):
     """How far a running job is.
 
@@ -102,6 +119,7 @@ class JobProgressed(Message):
         image, images: number of the (first) picture in work, counted from 1, of so many; both 0 for an action.
         seconds_left: until the job is done; None where nobody knows.
         preview: the address of the latest estimate, another one for each; None: there is none.
+        memory: of the device; None where networks do not leave it.
     """
 
     id: str
@@ -113,6 +131,7 @@ class JobProgressed(Message):
     images: int
     seconds_left: float | None
     preview: str | None
+    memory: MemoryFacts | None = None
 
 
 class CellFacts(Message):

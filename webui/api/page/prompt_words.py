@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response
 
 from webui.api.parts import Parts
 from webui.api.waiting import finished
+from webui.cards.card_index import CardIndex
 from webui.domain.errors import UnusableFileError, WebuiError
-from webui.library.card_index import CardIndex
 from webui.library.cards import Card, CardKind
 
 FOR_EVER = "private, max-age=31536000, immutable"  # the address changes with the content of the file

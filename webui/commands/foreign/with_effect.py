@@ -184,6 +184,24 @@ _NUMBERS = (
     _given("--device-id", "`--device cuda:N`", _on_card),
     _given("--gpu-device-id", "`--device cuda:N`", _on_card),
 )
+_MEMORY = (
+    *(
+        _fixed(name, "`--vram auto`: networks that are not needed leave the card", vram="auto")
+        for name in ("--medvram", "--medvram-sdxl", "--always-normal-vram")
+    ),
+    *(
+        _fixed(name, "`--vram low`: weights come to the card layer by layer", vram="low")
+        for name in ("--lowvram", "--always-low-vram", "--always-no-vram", "--always-offload-from-vram")
+    ),
+    *(
+        _fixed(name, "`--vram high`: networks stay on the card while there is room", vram="high")
+        for name in ("--always-gpu", "--always-high-vram")
+    ),
+    *(
+        _fixed(name, "`--fp8-weights`, in e4m3", fp8_weights=True)
+        for name in ("--unet-in-fp8-e4m3fn", "--unet-in-fp8-e5m2")
+    ),
+)
 _LAUNCHER = (
     KnownFlag("--skip-install", "launch.py installs nothing", means=lambda values: Meaning()),
     _given("--torch-index", "where launch.py looks for torch", lambda values: Meaning()),
@@ -193,4 +211,4 @@ _LAUNCHER = (
         means=lambda values: Meaning(),
     ),
 )
-HONOURED = (*_SERVER, *_FILES, *_NUMBERS, *_LAUNCHER)
+HONOURED = (*_SERVER, *_FILES, *_NUMBERS, *_MEMORY, *_LAUNCHER)

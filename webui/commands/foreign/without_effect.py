@@ -9,7 +9,7 @@ def _because(reason: str, flags: str, takes: Takes = "nothing") -> tuple[KnownFl
 
 
 _ATTENTION = "attention is always PyTorch's own"
-_MEMORY = "a model is kept whole on its device; `--tiled-vae` makes decoding need less"
+_MEMORY = "`--vram` decides what stays on the card"
 _NUMBERS = "`--precision` and `--vae-precision` decide"
 _PYTHON = "launch.py installs what is pinned, once, and looks for nothing else"
 _LOOK = "the page has no such option"
@@ -32,13 +32,11 @@ IDLE = (
     *_because(_ATTENTION, "sub-quad-q-chunk-size sub-quad-kv-chunk-size sub-quad-chunk-threshold", "a value"),
     *_because(
         _MEMORY,
-        "medvram medvram-sdxl lowvram lowram always-batch-cond-uncond unload-gfpgan "
-        "disable-model-loading-ram-optimization always-gpu always-high-vram always-normal-vram always-low-vram "
-        "always-no-vram always-offload-from-vram vae-in-cpu",
+        "lowram always-batch-cond-uncond unload-gfpgan disable-model-loading-ram-optimization vae-in-cpu",
     ),
     *_because(
         _NUMBERS,
-        "all-in-fp16 unet-in-fp16 unet-in-fp8-e4m3fn unet-in-fp8-e5m2 vae-in-fp16 vae-in-bf16 clip-in-fp16 "
+        "all-in-fp16 unet-in-fp16 vae-in-fp16 vae-in-bf16 clip-in-fp16 "
         "clip-in-fp32 clip-in-fp8-e4m3fn clip-in-fp8-e5m2 no-half-controlnet",
     ),
     *_because("latents and sampling are float32 in every precision", "upcast-sampling"),

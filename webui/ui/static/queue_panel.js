@@ -5,6 +5,7 @@ import { el, icon, iconButton } from "./kit.js";
 import { action } from "./keys.js";
 import { t } from "./language.js";
 import { keyed } from "./keyed.js";
+import { memoryWords } from "./memory_words.js";
 import { duration, waitingWords } from "./progress_words.js";
 import { fileOf } from "./form_pictures.js";
 import { remedyOf } from "./job_remedies.js";
@@ -121,7 +122,9 @@ class QueuePanel {
     const progress = state.progress[job.id];
     node.dataset.state = job.state;
     set(about.firstChild, job.title || job.kind);
-    set(about.lastChild, factsOf(job, progress));
+    const memory = job.state === "running" && progress?.memory ? memoryWords(progress.memory) : "";
+    set(about.lastChild, [factsOf(job, progress), memory].filter(Boolean).join(" · "));
+    about.lastChild.title = memory;
     node.setAttribute("aria-label", `${job.title}, ${factsOf(job, progress)}`);
     const picture = job.thumb ?? lastOf(job, state)?.thumb;
     const source = picture ? address(picture) : "";

@@ -48,6 +48,7 @@
  * @property {number} images of how many
  * @property {number|null} seconds_left
  * @property {string|null} preview below the page's base
+ * @property {import("./memory_words.js").Memory|null} [memory] of the device
  */
 
 /**

@@ -181,8 +181,7 @@ def _fields(info: ExtensionInfo) -> Mapping[str, Any]:
 
 def _args(info: ExtensionInfo, title: str, fields: Mapping[str, Any]) -> tuple[str, ...]:
     """The options of a script by the places of its values."""
-    form = info.dialect.form_of(title)
-    return form.args if form is not None else info.dialect.script_args or tuple(fields)
+    return info.dialect.script_args or tuple(fields)
 
 
 def _values_before_units(args: Sequence[Any], fields: Mapping[str, Any]) -> int | None:

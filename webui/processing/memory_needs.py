@@ -1,0 +1,26 @@
+"""How much memory of the device a job is expected to need at once."""
+
+from webui.domain.request import GenerationRequest
+from webui.weights.estimates import decoder_activations, unet_activations_of
+from webui.weights.model import LoadedModel
+from webui.weights.unet import UnetWrapper
+
+
+def expected_bytes(model: LoadedModel, request: GenerationRequest, size: tuple[int, int]) -> int:
+    """Bytes of weights and activations while the job samples or decodes, whichever needs more.
+
+    Args:
+        size: width and height of its largest pass, in pixels.
+    """
+    width, height = size
+    vae = model.vae
+    decoding = vae.resident.bytes + decoder_activations(
+        height, width, vae.module.decoder.conv_out.in_channels, vae.dtype
+    )
+    network = model.network
+    if not isinstance(network, UnetWrapper):
+        return decoding
+    cells = model.spec.latents.grid(width, height)
+    rows = request.batch_size if request.cfg_scale == 1 else 2 * request.batch_size
+    sampling = unet_activations_of(rows, *cells, network.shape.levels[0].channels, network.dtype)
+    return max(decoding, network.resident.bytes + sampling)
