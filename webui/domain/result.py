@@ -91,6 +91,7 @@ class Progress:
         batch: index of the batch now made, of `batches`.
         preview: JPEG bytes of the current estimate, or None where nothing new is to be seen.
         images: how many pictures the job makes, where it is planned already; 0: as many as its request says.
+        beside: how much of other batches was done, out of their order, by further devices; in batches.
     """
 
     phase: Phase = "waiting"
@@ -100,9 +101,10 @@ class Progress:
     batches: int = 1
     preview: bytes | None = None
     images: int = 0
+    beside: float = 0.0
 
     @property
     def fraction(self) -> float:
         """Share of the work done, 0..1."""
         inside = self.step / self.steps if self.steps else 0.0
-        return min(1.0, (self.batch + inside) / max(1, self.batches))
+        return min(1.0, max(0.0, (self.batch + inside + self.beside) / max(1, self.batches)))
