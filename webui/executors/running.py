@@ -168,7 +168,7 @@ def perform(back: Back, job_id: str, work: Work, stop: Stop, emit: Callable[[Eve
         result = _result(back, request, there, share, reporter, stop)
     except Cancelled as cancelled:
         if reporter.made:
-            return Finished(job_id, _salvaged(request, reporter.made))
+            return Finished(job_id, salvaged(request, reporter.made))
         return Failed(job_id, cancelled)
     except (Exception, SystemExit) as error:
         return Failed(job_id, error if isinstance(error, Exception) else _exited(error), traceback.format_exc())
@@ -225,7 +225,7 @@ def _exited(error: SystemExit) -> RuntimeError:
     return RuntimeError(f"something in the job called sys.exit({error.code!r})")
 
 
-def _salvaged(request: GenerationRequest, images: list[GeneratedImage]) -> GenerationResult:
+def salvaged(request: GenerationRequest, images: list[GeneratedImage]) -> GenerationResult:
     """A result of the images that were reported before the back gave up without returning one."""
     checkpoint = images[0].request.checkpoint or request.checkpoint
     name = checkpoint.replace("\\", "/").rpartition("/")[2].partition(" [")[0]
