@@ -1,10 +1,11 @@
-"""A job in shares, as several devices make it: what was drawn for the first share counts for all, and bytes are equal."""
+"""A job in shares, as several devices make it: the first share draws for all, and the bytes are those of the whole."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.exact_back import exact_back
+from tests.extensions.toys import toy
 from tests.processing.reporters import Silent
 from webui.domain.planned_image import SettledPlan
 from webui.domain.request import GenerationRequest
@@ -12,10 +13,9 @@ from webui.domain.result import GeneratedImage, GenerationResult
 from webui.processing.back import Back
 from webui.processing.ports import Share
 
-DRAWING = '''
+DRAWING = """
 import random
 from dataclasses import replace
-from webui.extension_api import hookimpl
 
 @hookimpl
 def join_job(job):
@@ -29,7 +29,7 @@ class Drawing:
     @hookimpl
     def plan_images(self, request, images):
         return [replace(one, seed=random.randrange(2**32)) for one in (*images, images[0])]
-'''
+"""
 REQUEST = GenerationRequest(
     prompt="a red cat", checkpoint="tiny-sd1", sampler="Euler a", steps=3, n_iter=2, batch_size=2, width=64, height=64
 )
@@ -44,9 +44,7 @@ def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Bac
 @pytest.fixture(scope="module")
 def drawing(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
     data = tmp_path_factory.mktemp("data")
-    folder = data / "extensions" / "drawing"
-    folder.mkdir(parents=True)
-    (folder / "plugin.py").write_text(DRAWING)
+    toy(data / "extensions", "drawing", DRAWING)
     return exact_back(models_dir=tiny_models_dir, data_dir=data, extensions_dir=data / "extensions")
 
 

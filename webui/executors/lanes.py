@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from webui.domain.errors import WebuiError
+from webui.domain.extensions import ActionOutcome
 from webui.domain.settings import BackSettings
-from webui.executors.protocol import Event, Executor, OnEvent
+from webui.executors.protocol import BackWork, Event, Executor, OnEvent
 from webui.executors.worklist import LoadEntry
+from webui.jobs.kind import JobProgress, JobResult
+
+PROBE = "probe of lane"  # the id of that job begins so
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,21 @@ class LanePlan:
 
 
 Crew = Callable[[BackSettings], Sequence[LanePlan]]  # raises BackUnavailableError where there is no device
+
+
+@dataclass(frozen=True, slots=True)
+class Probe(BackWork):
+    """Does nothing, so that a lane tells whether it has a back, and why it has none."""
+
+    @property
+    def light(self) -> bool:
+        return True
+
+    def describe(self) -> str:
+        return "looking whether it is there"
+
+    def perform(self, back: object, report: Callable[[JobProgress], None], stopped: Callable[[], bool]) -> JobResult:
+        return ActionOutcome()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +87,7 @@ class Lane:
     Attributes:
         busy: the name of what it does; "" where it has nothing to do. Light jobs do not count.
         holds: the checkpoint that it used last.
+        ready: whether its back was told of, and not its end.
         out: why nothing can be done on it; None where nobody knows of a reason.
     """
 
@@ -76,12 +96,14 @@ class Lane:
     executor: Executor
     busy: str = ""
     holds: str = ""
+    ready: bool = False
+    probes: int = 0
     out: Exception | None = None
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether it can be given something."""
-        return not self.busy and self.out is None
+    def probe(self) -> None:
+        """Have it told whether there is a back, by the end of a job that nobody else knows."""
+        self.probes += 1
+        self.executor.submit(f"{PROBE} {self.number} {self.probes}", Probe())
 
     def load(self, load: PooledLoad, tell: Callable[[LaneLoaded], None]) -> None:
         """Have a checkpoint loaded beside the caller."""
@@ -127,14 +149,21 @@ class Lanes:
             Lane(number, plan, plan.make(plan.settings, self._teller(number)))
             for number, plan in enumerate(self._plans)
         )
+        for lane in self._all:
+            lane.probe()
 
     def are_of(self, told: FromLane) -> bool:
         """Whether an event is of the present executors."""
         return told.shift == self._shift
 
     def idle(self) -> list[Lane]:
-        """Those that can be given something."""
-        return [lane for lane in self._all if lane.is_idle]
+        """Those that can be given something. One without a back is given nothing while others have theirs."""
+        return [lane for lane in self.at_hand() if not lane.busy]
+
+    def at_hand(self) -> list[Lane]:
+        """Those whose back is there; where there is none, those that may get one."""
+        usable = self.usable()
+        return [lane for lane in usable if lane.ready] or usable
 
     def usable(self) -> list[Lane]:
         """Those that are not out."""
@@ -160,8 +189,9 @@ class Lanes:
             self.open()
             return
         for lane, plan in zip(self._all, plans, strict=True):
-            lane.plan, lane.out, lane.holds = plan, None, ""
+            lane.plan, lane.out, lane.holds, lane.ready = plan, None, "", False
             lane.executor.renew(plan.settings)
+            lane.probe()
 
     def close(self) -> None:
         """End all executors, side by side."""
@@ -173,6 +203,7 @@ class Lanes:
 
     def put_out(self, lane: Lane, error: Exception) -> None:
         """Nothing can be done on a lane."""
+        lane.ready = False
         if lane.out is None:
             log.error("%s is left out: %s", lane.plan.name, error)
         lane.out = error if isinstance(error, WebuiError) else WebuiError(str(error))

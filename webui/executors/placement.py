@@ -1,4 +1,4 @@
-"""Which devices of this machine get a worker each, and what each worker is told so that it sees its own device alone."""
+"""Which devices of this machine get a worker each, and what a worker is told so that it sees its own device alone."""
 
 import os
 from collections import Counter

@@ -10,7 +10,7 @@ from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError, Wor
 from webui.domain.result import GenerationResult, Progress
 from webui.domain.settings import BackSettings
 from webui.executors.door import Asked, Closing, CommandDoor, Renewal, StopWish
-from webui.executors.lanes import Crew, FromLane, Lane, LaneLoaded, LanePlan, Lanes, PooledLoad
+from webui.executors.lanes import PROBE, Crew, FromLane, Lane, LaneLoaded, LanePlan, Lanes, PooledLoad
 from webui.executors.local import LocalExecutor
 from webui.executors.placement import places_of
 from webui.executors.protocol import (
@@ -133,16 +133,18 @@ class PoolKeeper:
         """Do what can be done now."""
         if self._renewal is not None and not self._jobs and not self._loading:
             self._renew(self._renewal)
-        for light in [one for one in self._jobs.values() if isinstance(one, WholeJob) and one.is_unsent and one.is_light]:
-            self._send_whole(light, self._lanes.usable()[0])
+        for light in [
+            one for one in self._jobs.values() if isinstance(one, WholeJob) and one.is_unsent and one.is_light
+        ]:
+            self._send_whole(light, self._lanes.at_hand()[0])
         if self._renewal is None:
             self._begin()
-        while (pair := self._next_pair()) is not None:
-            job, lane = pair
+        while (turn := self._next_turn()) is not None:
+            job, batch, lane = turn
             if isinstance(job, WholeJob):
                 self._send_whole(job, lane)
             else:
-                self._send_batch(job, lane)
+                self._send_batch(job, batch, lane)
 
     def _begin(self) -> None:
         """Carry out loads, then give jobs their turn, as many as there are lanes."""
@@ -157,26 +159,23 @@ class PoolKeeper:
             self._jobs[entry.id] = job
             self._emit(Started(entry.id))
 
-    def _next_pair(self) -> tuple[PooledJob, Lane] | None:
-        """The job that is served next, and the lane that does so.
+    def _next_turn(self) -> tuple[PooledJob, int, Lane] | None:
+        """The job that is served next, with the number of its batch, and the lane that does so.
 
         Jobs that have no lane come first; then a lane goes on with what it holds; then the older job counts.
         """
-        idle, usable = self._lanes.idle(), len(self._lanes.usable())
-        pairs = [
-            (job.has_lane, lane.holds != job.checkpoint, age, lane.number, job, lane)
+        idle, others = self._lanes.idle(), len(self._lanes.at_hand()) - 1
+        turns = [
+            ((job.has_lane, lane.holds != job.checkpoint, age, lane.number), (job, batch, lane))
             for age, job in enumerate(self._jobs.values())
             for lane in idle
-            if not job.is_light and job.batch_for(lane.number, usable - 1) is not None
+            if not job.is_light and (batch := job.batch_for(lane.number, others)) is not None
         ]
-        if not pairs or (self._loads and self._heavy() < len(self._lanes)):  # a load that waits for a lane goes first
+        if not turns or (self._loads and self._heavy() < len(self._lanes)):  # a load that waits for a lane goes first
             return None
-        best = min(pairs, key=lambda pair: pair[:4])
-        return best[4], best[5]
+        return min(turns, key=lambda turn: turn[0])[1]
 
-    def _send_batch(self, job: SplitJob, lane: Lane) -> None:
-        batch = job.batch_for(lane.number, len(self._lanes.usable()) - 1)
-        assert batch is not None
+    def _send_batch(self, job: SplitJob, batch: int, lane: Lane) -> None:
         name = self._name(job)
         lane.busy, lane.holds = name, job.checkpoint
         self._give(lane, name, job.hand_out(name, batch, lane.number))
@@ -231,13 +230,20 @@ class PoolKeeper:
 
     def _hear(self, lane: Lane, event: Event) -> None:
         if isinstance(event, Ready):
-            lane.out = None
+            lane.ready, lane.out = True, None
             if self._told is None or self._told.extensions != event.extensions:
                 self._told = event
                 self._emit(event)
             return
         name = event.job_id
         job = self._owner.get(name)
+        if isinstance(event, Failed) and isinstance(event.error, WorkerDiedError):
+            lane.ready = False
+            lane.probe()
+        if name.startswith(PROBE) and isinstance(event, Failed) and isinstance(event.error, BackUnavailableError):
+            self._lanes.put_out(lane, event.error)
+            if not self._lanes.usable():
+                self._fail_all(event.error, event.traceback)
         if job is None:
             return
         if isinstance(event, Finished | Failed):

@@ -21,8 +21,8 @@ executor at once, whether or not its back is there by then; importing it must no
 * Jobs start in the order in which they were submitted. Light actions wait for none of them and count for no `capacity`.
 * `Finished` carries a `GenerationResult` where the work was a `GenerationRequest`, an `ActionOutcome` where it was an
   `ActionCall`, and what its `perform` returned where it was a `BackWork`; `Progressed` likewise. An interrupted
-  generation that has made an image ends with `Finished`, one that has none with `Failed` and `Cancelled`. Images come in
-  the order of their indices in a result; where several devices make them, they are told as they are made.
+  generation that has made an image ends with `Finished`, one that has none with `Failed` and `Cancelled`. Images of a
+  result are in the order of their indices; where several devices make them, they are told as they are made.
 * What the back raises ends its job with `Failed`: errors of `webui.domain.errors` as they are; everything else with the
   traceback's text, and if the error crosses a process it arrives as a RuntimeError that names its kind.
 

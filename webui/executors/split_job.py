@@ -82,7 +82,8 @@ class SplitJob:
         """The job of a work that is splittable."""
         if isinstance(work, Continuation):
             return cls(job_id, work.request, work.made)
-        assert isinstance(work, GenerationRequest)
+        if not isinstance(work, GenerationRequest):
+            raise TypeError(f"{type(work).__name__} has no batches")
         return cls(job_id, work)
 
     @property
