@@ -11,6 +11,7 @@ import pytest
 from tests.executors.contract import Maker, Trial, refuses
 from tests.executors.pooled import PooledExecutor
 from tests.executors.prompted_back import build
+from tests.executors.stand_in_ray import StandInRay
 from tests.executors.watching import PATIENCE, until, wanted
 from webui.domain.errors import BackUnavailableError, BadRequestError, Cancelled, UnusableFileError, WebuiError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress
@@ -21,6 +22,7 @@ from webui.executors.lanes import LanePlan
 from webui.executors.local import LocalExecutor
 from webui.executors.pool import PoolExecutor
 from webui.executors.protocol import Continuation, Failed, Finished, ImageMade, Progressed, Ready, Started, Work
+from webui.executors.ray_hosts import HostLane
 
 BACK = "tests.executors.prompted_back:build"
 
@@ -30,11 +32,17 @@ def two_lanes(settings: BackSettings) -> Sequence[LanePlan]:
     return [LanePlan(name, name, settings, partial(PooledExecutor, build)) for name in ("first", "second")]
 
 
+def two_actors(ray: StandInRay, settings: BackSettings) -> Sequence[LanePlan]:
+    """Two actors, for whatever device."""
+    return [LanePlan(name, name, settings, partial(HostLane, ray, BACK, name)) for name in ("first", "second")]
+
+
 MAKERS: Mapping[str, Maker] = MappingProxyType(
     {
         "inline": lambda settings, on_event: InlineExecutor(build(settings), on_event, rebuild=build),
         "local": lambda settings, on_event: LocalExecutor(settings, on_event, factory=BACK),
         "pool": lambda settings, on_event: PoolExecutor(settings, on_event, two_lanes),
+        "ray": lambda settings, on_event: PoolExecutor(settings, on_event, partial(two_actors, StandInRay())),
         "pooled": lambda settings, on_event: PooledExecutor(build, settings, on_event),
     }
 )

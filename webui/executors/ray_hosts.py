@@ -47,10 +47,10 @@ class RayHostsExecutor(PoolExecutor):
         self._ray.shutdown()
 
 
-def joined(ray: Any) -> Any:
-    """The module after this process has joined the cluster."""
+def joined(ray: Any, **more: Any) -> Any:
+    """The module after this process has joined the cluster; `more` is told to a cluster of this machine alone."""
     if not ray.is_initialized():
-        own = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
+        own = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False, **more}
         try:
             ray.init(namespace="webui", log_to_driver=False, logging_level=logging.WARNING, **own)
         except Exception as error:  # of ray, of which each version has others

@@ -10,6 +10,7 @@ from webui.executors.inline import InlineExecutor
 from webui.executors.local import LocalExecutor
 from webui.executors.pool import PoolExecutor, devices_here
 from webui.executors.protocol import Executor, OnEvent
+from webui.executors.ray_hosts import RayHostsExecutor
 from webui.executors.running import FACTORY
 from webui.executors.wire import resolve
 
@@ -33,6 +34,8 @@ EXECUTORS: Mapping[str, ExecutorFactory] = MappingProxyType(
         "local": _local,
         # In this process and in the thread of the caller, for debuggers; a server answers nobody meanwhile.
         "inline": _inline,
+        # On the graphics cards of several hosts; needs the package ray.
+        "ray": RayHostsExecutor,
     }
 )
 
