@@ -1,4 +1,4 @@
-"""A request of six batches on two workers, one of which is killed in the middle: what comes of it, wherever they run."""
+"""A request of six batches on two workers, one of which is killed in the middle, wherever they run."""
 
 import os
 import signal

@@ -75,7 +75,8 @@ class Method:
     def _call(self, life: Life, ref: Ref, given: tuple[object, ...], streams: bool) -> None:
         try:
             if self._actor.ended:
-                raise RayActorError("The actor died because it was killed")
+                ref.fail(RayActorError("The actor died because it was killed"))
+                return
             answer = getattr(life.made, self._name)(*given)
             for value in answer if streams else (answer,):
                 if life.over.is_set():
@@ -83,8 +84,6 @@ class Method:
                 ref.give(value)
             if streams:
                 ref.fail(StopIteration())
-        except RayActorError as error:
-            ref.fail(error)
         except Exception as error:
             ref.fail(RayTaskError(error))
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.executors.stand_in_ray import StandInRay
-from tests.executors.watching import Listener, wanted
+from tests.executors.watching import Listener, until, wanted
 from webui.domain.errors import BackUnavailableError, UnknownModelError, WebuiError, WorkerDiedError
+from webui.domain.result import Progress
 from webui.domain.settings import BackSettings
 from webui.executors.host_actor import here
 from webui.executors.protocol import ImageMade, Progressed
@@ -35,8 +36,8 @@ def test_the_batch_of_an_actor_that_dies_is_made_once_more(ray: StandInRay, tmp_
     executor = executor_on(ray, BackSettings(data_dir=tmp_path, device="cpu,cpu"), heard)
     try:
         executor.load("tiny")
-        executor.submit("six", wanted("slow", steps=20, n_iter=6))
-        heard.wait_for("six", ImageMade)  # so that both have begun
+        executor.submit("six", wanted("slow", steps=40, n_iter=6))
+        until(lambda: [one for one in progress(heard, "six") if one.beside > 0])  # the second one has begun
         ray.actors[1].die()
         made = heard.result("six")
     finally:
@@ -50,16 +51,11 @@ def test_a_batch_that_dies_twice_fails_the_job(ray: StandInRay, tmp_path: Path) 
     heard = Listener()
     executor = executor_on(ray, BackSettings(data_dir=tmp_path, device="cpu,cpu"), heard)
     try:
-        executor.submit("one", wanted("slow", steps=1000))
-        heard.wait_for("one", Progressed)
-        for actor in ray.actors:  # the one that has it, then the other or the first again
-            actor.die()
-        before = len(heard.of("one"))
-        while not isinstance(heard.events[-1], WorkerDiedError) and not _ended(heard):
-            if len(heard.of("one")) > before:  # it goes on
-                before = len(heard.of("one"))
-                for actor in ray.actors:
-                    actor.die()
+        executor.submit("one", wanted("slow", steps=150))
+        for times in (1, 2):
+            until(lambda: sum(one.step == 1 for one in progress(heard, "one")) == times)  # noqa: B023 as it is used here
+            for actor in ray.actors:
+                actor.die()
         assert isinstance(heard.failed("one").error, WorkerDiedError)
         executor.submit("two", wanted("quick", n_iter=3))
         assert len(heard.result("two").images) == 3
@@ -67,8 +63,9 @@ def test_a_batch_that_dies_twice_fails_the_job(ray: StandInRay, tmp_path: Path) 
         executor.close()
 
 
-def _ended(heard: Listener) -> bool:
-    return heard.kinds("one")[-1].__name__ in ("Failed", "Finished")
+def progress(heard: Listener, job_id: str) -> list[Progress]:
+    told = [event.progress for event in heard.of(job_id) if isinstance(event, Progressed)]
+    return [one for one in told if isinstance(one, Progress)]
 
 
 def test_a_back_that_cannot_be_built_on_any_host_is_told(ray: StandInRay, tmp_path: Path) -> None:

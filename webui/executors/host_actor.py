@@ -58,9 +58,9 @@ class HostActor:
             checkpoints: the names that the work uses, each with the sha256 of the file.
         """
         told: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._stops[job_id] = Stop()
+        stop = self._stops.setdefault(job_id, Stop())
         lane = self._lights if is_light(work) else self._worker
-        lane.submit(self._perform, job_id, work, checkpoints, told)
+        lane.submit(self._perform, job_id, work, stop, checkpoints, told)
         try:
             while True:
                 event = told.get()
@@ -71,9 +71,8 @@ class HostActor:
             self._stops.pop(job_id, None)
 
     def stop(self, job_id: str, kind: StopKind) -> None:
-        """Heard while a job runs; ignored where it does not."""
-        if (stop := self._stops.get(job_id)) is not None:
-            stop.ask(kind)
+        """Heard while a job runs. As calls are carried out side by side, it may come a little before the job."""
+        self._stops.setdefault(job_id, Stop()).ask(kind)
 
     def load(self, checkpoint: str, checkpoints: Mapping[str, str]) -> None:
         """Load a checkpoint. Raises WebuiError."""
@@ -86,12 +85,12 @@ class HostActor:
             self._fault = portable(error)
 
     def _perform(
-        self, job_id: str, work: Work, checkpoints: Mapping[str, str], told: "queue.SimpleQueue[Event]"
+        self, job_id: str, work: Work, stop: Stop, checkpoints: Mapping[str, str], told: "queue.SimpleQueue[Event]"
     ) -> None:
         if (missing := self._missing(checkpoints)) is not None or self._back is None:
             told.put(Failed(job_id, missing or self._fault or WebuiError("there is no back")))
             return
-        ended = perform(self._back, job_id, work, self._stops[job_id], told.put)
+        ended = perform(self._back, job_id, work, stop, told.put)
         told.put(replace(ended, error=portable(ended.error)) if isinstance(ended, Failed) else ended)
 
     def _load(self, checkpoint: str, checkpoints: Mapping[str, str]) -> None:

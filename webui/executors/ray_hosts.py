@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import Iterable, Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 from webui.domain.devices import devices_of
@@ -99,8 +98,8 @@ class HostLane:
         self._factory = factory
         self._name = name
         self._on_event = on_event
-        self._running: tuple[str, ...] = ()
-        self._changed = threading.Lock()
+        self._running: tuple[str, ...] = ()  # what was submitted and has not ended
+        self._changed = threading.Lock()  # held while that changes
         self._closed = False
         self._start(settings)
 
@@ -118,6 +117,8 @@ class HostLane:
     def submit(self, job_id: str, work: Work) -> None:
         if self._closed:
             raise WebuiError("the program is stopping")
+        with self._changed:
+            self._running = (*self._running, job_id)
         self._beside(self._follow, job_id, work)
 
     def cancel(self, job_id: str) -> None:
@@ -174,7 +175,13 @@ class HostLane:
 
     def _follow(self, job_id: str, work: Work) -> None:
         """Have a job done and tell what becomes of it; in a thread of its own."""
-        actor = self._actor
+        try:
+            self._tell_all(job_id, work, self._actor)
+        finally:
+            with self._changed:
+                self._running = tuple(one for one in self._running if one != job_id)
+
+    def _tell_all(self, job_id: str, work: Work, actor: Any) -> None:
         try:
             known = self._digests(_names(work))
             self._ray.get(actor.ready.remote())  # or it would fail as a job, not as a host that has no back
@@ -196,7 +203,7 @@ class HostLane:
                 self._beside(self._await_back, actor)
 
     def _stop(self, job_id: str, kind: StopKind) -> None:
-        if not self._closed:
+        if not self._closed and job_id in self._running:
             self._actor.stop.remote(job_id, kind)
 
     def _own(self, error: Exception) -> Exception:
@@ -216,7 +223,7 @@ class HostLane:
         """The sha256 of each checkpoint or VAE of these names, so that no host takes another file of the same name."""
         wanted = [name for name in names if name]
         if not wanted:
-            return MappingProxyType({})
+            return {}
         own = self._settings
         library = ModelLibrary(own.models_dir, own.data_dir / "cache", FAMILIES, further=own.model_folders)
         files = {name: named_file(library, name) for name in wanted}
