@@ -84,15 +84,15 @@ def test_a_back_that_cannot_be_built_on_any_host_is_told(ray: StandInRay, tmp_pa
         executor.close()
 
 
-def test_what_a_host_lacks_is_listed(
-    ray: StandInRay, tiny_models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_host_lacks_is_listed(ray: StandInRay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hosts have folders of their own, named by their variables."""
-    empty = tmp_path / "empty"
-    (empty / "Stable-diffusion").mkdir(parents=True)
+    mine, empty = tmp_path / "mine", tmp_path / "empty"
+    for folder in (mine, empty):
+        (folder / "Stable-diffusion").mkdir(parents=True)
+    (mine / "Stable-diffusion" / "tiny-sd1.safetensors").write_bytes(b"weights")
     monkeypatch.setenv("WEBUI_MODELS_DIR", str(empty))
     heard = Listener()
-    settings = BackSettings(models_dir=tiny_models_dir, data_dir=tmp_path, device="cpu,cpu")
+    settings = BackSettings(models_dir=mine, data_dir=tmp_path, device="cpu,cpu")
     executor = executor_on(ray, settings, heard)
     try:
         executor.submit("one", wanted("quick", checkpoint="tiny-sd1.safetensors"))
