@@ -239,7 +239,8 @@ class PoolKeeper:
         job = self._owner.get(name)
         if isinstance(event, Failed) and isinstance(event.error, WorkerDiedError):
             lane.ready = False
-            lane.probe()
+            if job is not None:  # one that died of a probe tells by itself when there is another
+                lane.probe()
         if name.startswith(PROBE) and isinstance(event, Failed) and isinstance(event.error, BackUnavailableError):
             self._lanes.put_out(lane, event.error)
             if not self._lanes.usable():
