@@ -24,6 +24,7 @@ from webui.executors.protocol import (
     Ready,
     Settled,
     Started,
+    Work,
 )
 from webui.executors.running import FACTORY, StopKind
 from webui.executors.split_job import SplitJob, is_splittable
@@ -133,9 +134,7 @@ class PoolKeeper:
         """Do what can be done now."""
         if self._renewal is not None and not self._jobs and not self._loading:
             self._renew(self._renewal)
-        for light in [
-            one for one in self._jobs.values() if isinstance(one, WholeJob) and one.is_unsent and one.is_light
-        ]:
+        while (light := self._unsent_light()) is not None:
             self._send_whole(light, self._lanes.at_hand()[0])
         if self._renewal is None:
             self._begin()
@@ -145,6 +144,11 @@ class PoolKeeper:
                 self._send_whole(job, lane)
             else:
                 self._send_batch(job, batch, lane)
+
+    def _unsent_light(self) -> WholeJob | None:
+        """A light job that no lane has; where every lane is out, there is none, because all jobs have failed then."""
+        jobs = (job for job in self._jobs.values() if isinstance(job, WholeJob))
+        return next((job for job in jobs if job.is_light and job.is_unsent), None)
 
     def _begin(self) -> None:
         """Carry out loads, then give jobs their turn, as many as there are lanes."""
@@ -195,9 +199,9 @@ class PoolKeeper:
         self._owner[name] = job
         return name
 
-    def _give(self, lane: Lane, name: str, work: object) -> None:
+    def _give(self, lane: Lane, name: str, work: Work) -> None:
         try:
-            lane.executor.submit(name, work)  # type: ignore[arg-type]
+            lane.executor.submit(name, work)
         except WebuiError as error:  # it was closed by somebody else
             self._hear(lane, Failed(name, BackUnavailableError(str(error))))
 
