@@ -9,6 +9,7 @@
                                  with words, only the faults whose names hold one of them (all take half an hour)
     python launch.py test --crash
                                  the long crash test: workers and servers are killed at random (takes minutes)
+    python launch.py test --ray  install ray as well, and try the executor of several hosts with it
     python launch.py test --schema
                                  beside the checks, 1,500 calls made from the description of the API
 
@@ -35,6 +36,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 OLDEST = (3, 11)
 SCHEMA_CALLS = "1500"
 ALONE = "requirements-alone.txt"
+RAY = "requirements-ray.txt"
 TORCH_BUILDS = "https://download.pytorch.org/whl/"  # PyTorch's own index: below it a folder for each build
 OWN_FLAGS = """flags of launch.py itself:
   --skip-install        start with what is installed; install nothing
@@ -207,6 +209,8 @@ def main(arguments: list[str]) -> int:
             make_venv()
             requirements = "requirements-dev.txt" if task == "test" else "requirements.txt"
             install(requirements, flags.torch_index, again=flags.reinstall_torch)
+            if task == "test" and "--ray" in rest:
+                install(RAY, flags.torch_index)
         except SetupFailed as error:
             say(str(error))
             return 1
@@ -219,6 +223,9 @@ def main(arguments: list[str]) -> int:
     if task == "test" and "--crash" in rest:
         further = [argument for argument in rest[1:] if argument != "--crash"]
         return subprocess.run([str(PYTHON), "-m", "tests.crash.long", *further], cwd=ROOT, check=False).returncode
+    if task == "test" and "--ray" in rest:
+        trial = [str(PYTHON), "-m", "pytest", "-q", "tests/executors/real_ray.py"]
+        return subprocess.run(trial, cwd=ROOT, check=False).returncode
     if task == "test":
         return check(schema="--schema" in rest)
     python = str(PYTHON if PYTHON.exists() else sys.executable)

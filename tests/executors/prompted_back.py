@@ -20,10 +20,11 @@ from PIL import Image
 
 from webui.domain.errors import BadRequestError, Cancelled, UnusableFileError, WebuiError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
+from webui.domain.planned_image import PlannedImage, SettledPlan
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
 from webui.domain.settings import BackSettings
-from webui.processing.ports import Reporter
+from webui.processing.ports import Reporter, Share
 
 STEP = 0.01  # seconds, of a slow job
 PIDS = "pids"  # file in data_dir: a line for every worker that built a back
@@ -75,6 +76,19 @@ class PromptedBack:
         timings: dict[str, Any] = {"lock": threading.Lock()} if prompt == "unpicklable result" else {"sampling": 0.5}
         model = ModelFacts("tiny", "0123456789")
         return GenerationResult(request, tuple(images), model, (), timings, stopped == "interrupt")
+
+    def run_share(
+        self, request: GenerationRequest, reporter: Reporter, made: frozenset[int], share: Share
+    ) -> GenerationResult:
+        misbehave(request.prompt)
+        if share.plan is None:
+            images = tuple(PlannedImage(request.prompt, "", request.seed + index, 7) for index in range(request.n_iter))
+            share.tell(SettledPlan(request, images, (1,) * request.n_iter))
+        others = {*range(request.n_iter)} - set([index for index in range(request.n_iter) if index not in made][:1])
+        try:
+            return self.run(request, reporter, made | others)
+        except Cancelled:
+            return GenerationResult(request, (), ModelFacts("tiny", "0123456789"), interrupted=True)
 
     def load(self, checkpoint: str) -> None:
         if checkpoint == "broken":

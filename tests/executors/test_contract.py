@@ -1,7 +1,8 @@
 """What every executor keeps to; see `webui/executors/protocol.py`. Another one joins by a line in `MAKERS`."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,20 +11,38 @@ import pytest
 from tests.executors.contract import Maker, Trial, refuses
 from tests.executors.pooled import PooledExecutor
 from tests.executors.prompted_back import build
+from tests.executors.stand_in_ray import StandInRay
 from tests.executors.watching import PATIENCE, until, wanted
 from webui.domain.errors import BackUnavailableError, BadRequestError, Cancelled, UnusableFileError, WebuiError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress
 from webui.domain.result import Progress
 from webui.domain.settings import BackSettings
 from webui.executors.inline import InlineExecutor
+from webui.executors.lanes import LanePlan
 from webui.executors.local import LocalExecutor
+from webui.executors.pool import PoolExecutor
 from webui.executors.protocol import Continuation, Failed, Finished, ImageMade, Progressed, Ready, Started, Work
+from webui.executors.ray_hosts import HostLane
 
 BACK = "tests.executors.prompted_back:build"
+
+
+def two_lanes(settings: BackSettings) -> Sequence[LanePlan]:
+    """Two backs in threads, for whatever device; `test_pool.py` has processes."""
+    return [LanePlan(name, name, settings, partial(PooledExecutor, build)) for name in ("first", "second")]
+
+
+def two_actors(ray: StandInRay, settings: BackSettings) -> Sequence[LanePlan]:
+    """Two actors, for whatever device."""
+    return [LanePlan(name, name, settings, partial(HostLane, ray, BACK, name)) for name in ("first", "second")]
+
+
 MAKERS: Mapping[str, Maker] = MappingProxyType(
     {
         "inline": lambda settings, on_event: InlineExecutor(build(settings), on_event, rebuild=build),
         "local": lambda settings, on_event: LocalExecutor(settings, on_event, factory=BACK),
+        "pool": lambda settings, on_event: PoolExecutor(settings, on_event, two_lanes),
+        "ray": lambda settings, on_event: PoolExecutor(settings, on_event, partial(two_actors, StandInRay())),
         "pooled": lambda settings, on_event: PooledExecutor(build, settings, on_event),
     }
 )
@@ -141,7 +160,9 @@ def test_a_job_that_is_to_finish_ends_after_the_batch_in_work(shared: Trial) -> 
     shared.heard.wait_for("finishing", Progressed)
     shared.executor.finish("finishing")
     result = shared.heard.result("finishing")
-    assert ([image.index for image in result.images], result.interrupted) == ([0], True)
+    in_work = len(result.images)
+    assert 1 <= in_work <= shared.executor.capacity
+    assert ([image.index for image in result.images], result.interrupted) == ([*range(in_work)], True)
 
 
 def test_a_job_may_be_told_to_finish_as_soon_as_it_has_its_turn(own: Trial) -> None:

@@ -20,7 +20,7 @@ from webui.executors.protocol import Event, Failed, Finished, ImageMade, JobEven
 
 T = TypeVar("T")
 E = TypeVar("E", bound=JobEvent)
-PATIENCE = 15.0  # seconds; a loaded machine starts a process slowly
+PATIENCE = 60.0  # seconds; a loaded machine starts a process slowly
 
 
 def until(look: Callable[[], T], what: str = "it did not happen") -> T:

@@ -217,6 +217,12 @@ def test_ten_thousand_thumbnails_are_a_few_buttons(bare: Page) -> None:
         ([job_row("1", "running", mine=False)], None, "open", ""),
         ([job_row("1", "running")], None, "open", "Starting"),
         ([job_row("1", "running")], job_progress("1", 0.6), "open", "Sampling 12/20 · 3 s"),
+        (
+            [job_row("1", "running"), job_row("2", "running")],
+            job_progress("1", 0.6),
+            "open",
+            "Sampling 12/20 · 3 s · 1 more in work",
+        ),
         ([job_row("1", "running")], job_progress("1", 0.6), "lost", "Server does not answer; trying again"),
     ],
 )
@@ -548,6 +554,16 @@ def test_every_job_has_a_row_and_its_cross_cancels_it(parts: Page) -> None:
     with parts.expect_request("**/cancel"):
         parts.get_by_role("button", name="Remove: a cat, 2").click()
     assert asked == ["jobs/2/cancel {}"]
+
+
+def test_each_of_several_running_jobs_has_its_own_bar(parts: Page) -> None:
+    send(parts, "state", whole_state([job_row("1", "running"), job_row("2", "running"), job_row("3")], []))
+    for job_id, share in (("1", 0.25), ("2", 0.75)):
+        send(parts, "progress", job_progress(job_id, share))
+    parts.get_by_role("button", name="Queue 3").click()
+    bars = parts.locator(".own.queue_panel .row .share")
+    shown = bars.evaluate_all("all => all.map((one) => one.hidden ? '' : one.firstChild.style.transform)")
+    assert shown == ["scaleX(0.25)", "scaleX(0.75)", ""]
 
 
 def test_the_queue_is_worked_by_keys_and_the_focus_stays_on_its_row(parts: Page) -> None:

@@ -1,6 +1,7 @@
 """`python launch.py doctor`: what is there, what does not work, and what to do about it."""
 
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -11,7 +12,9 @@ from typing import Any
 
 from webui import VERSION
 from webui.commands.extensions_cli import line
+from webui.domain.errors import BackUnavailableError
 from webui.domain.settings import Settings
+from webui.executors.placement import Place, places_of
 from webui.hardware.graphics_cards import GraphicsCard, cards_here
 from webui.hardware.torch_builds import choose, installed_build, unused
 from webui.library.files import FOLDERS
@@ -74,18 +77,28 @@ def _machine(cards: tuple[GraphicsCard, ...], advice: list[str]) -> Iterator[str
 
 
 def _torch(settings: Settings, cards: tuple[GraphicsCard, ...], advice: list[str]) -> Iterator[str]:
-    told, problem = _probed(settings)
-    if problem:
-        yield f"torch: {problem}"
-        advice.append("torch cannot be used as it is set up: python launch.py setup --reinstall-torch, or --device cpu")
+    try:
+        places = places_of(settings.for_back(disabled=(), broken=()))
+    except BackUnavailableError as error:
+        yield f"torch: {error}"
+        advice.append("name a device that is there, or write --device auto")
         return
-    yield f"torch: {told['version']}; jobs run on {told['device']} in {told['format']}"
-    if "memory" in told:
-        yield f"  {told['name']}: {told['free'] >> 20} of {told['memory'] >> 20} MiB are free"
+    for place in {(one.settings.device, *one.variables.items()): one for one in places}.values():
+        told, problem = _probed(place)
+        if problem:
+            yield f"torch: {problem}"
+            advice.append(
+                "torch cannot be used as it is set up: python launch.py setup --reinstall-torch, or --device cpu"
+            )
+            return
+        yield f"torch: {told['version']}; jobs run on {told['device']} in {told['format']}"
+        if "memory" in told:
+            yield f"  {told['name']}: {told['free'] >> 20} of {told['memory'] >> 20} MiB are free"
 
 
-def _probed(settings: Settings) -> tuple[Mapping[str, Any], str]:
-    """What torch says of itself, or the last line of why it says nothing."""
+def _probed(place: Place) -> tuple[Mapping[str, Any], str]:
+    """What torch says of itself in a process that sees what the worker of a device sees, or why it says nothing."""
+    settings = place.settings
     code = _PROBE.replace("DEVICE", repr(settings.device)).replace("PRECISION", repr(settings.precision))
     try:
         done = subprocess.run(
@@ -95,6 +108,7 @@ def _probed(settings: Settings) -> tuple[Mapping[str, Any], str]:
             errors="replace",
             timeout=_SECONDS,
             check=False,
+            env={**os.environ, **place.variables},
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return {}, str(error)

@@ -34,7 +34,7 @@ def add_common(target: argparse.ArgumentParser) -> None:
     add("--outputs-dir", type=path, help="where pictures are saved (default: outputs)")
     add("--data-dir", type=path, help="settings, history, caches (default: data)")
     add("--extensions-dir", type=path, help="extensions, a folder each (default: extensions)")
-    add("--device", help="auto, cpu, cuda, cuda:1, mps, xpu (default: auto)")
+    add("--device", help="auto, cpu, cuda, cuda:1, mps, xpu; cuda:0,cuda:1 or all for several (default: auto)")
     add(
         "--precision",
         choices=("auto", "fp32", "fp16", "bf16", *A1111_PRECISIONS),

@@ -21,13 +21,18 @@ def devices_of(text: str) -> tuple[str, ...]:
     return names
 
 
+def is_several(names: tuple[str, ...]) -> bool:
+    """Whether what `devices_of` gave may be more than one device."""
+    return names == ("all",) or len(names) > 1
+
+
 def one_device(text: str) -> str:
-    """The device of a program that works on one at a time.
+    """The device of a back, which works on one; the executor starts a back for each of several.
 
     Raises:
         ValueError: the text names none, or several.
     """
     names = devices_of(text)
-    if names == ("all",) or len(names) > 1:
-        raise ValueError(f"{text!r} names several devices, and this program works on one yet; name one, or write auto")
+    if is_several(names):
+        raise ValueError(f"{text!r} names several devices, and one process works on one; name one, or write auto")
     return names[0]

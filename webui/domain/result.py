@@ -93,6 +93,7 @@ class Progress:
         preview: JPEG bytes of the current estimate, or None where nothing new is to be seen.
         images: how many pictures the job makes, where it is planned already; 0: as many as its request says.
         memory: what lies on the device; None where networks do not leave it.
+        beside: how much of other batches was done, out of their order, by further devices; in batches.
     """
 
     phase: Phase = "waiting"
@@ -103,9 +104,10 @@ class Progress:
     preview: bytes | None = None
     images: int = 0
     memory: MemoryState | None = None
+    beside: float = 0.0
 
     @property
     def fraction(self) -> float:
         """Share of the work done, 0..1."""
         inside = self.step / self.steps if self.steps else 0.0
-        return min(1.0, (self.batch + inside) / max(1, self.batches))
+        return min(1.0, max(0.0, (self.batch + inside + self.beside) / max(1, self.batches)))

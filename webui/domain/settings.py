@@ -11,7 +11,7 @@ from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from webui.domain.devices import one_device
+from webui.domain.devices import devices_of
 from webui.domain.errors import WebuiError
 from webui.domain.model_folders import ModelFolder
 from webui.domain.saving import PATTERN_LENGTH, ImageFormat, Saving
@@ -36,7 +36,7 @@ class BackChoices(BaseModel):
         None, description="of saved styles; `*` means several; none: styles.csv in the data folder and styles/*.csv"
     )
     extensions_dir: Path = Path("extensions")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps, xpu")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps, xpu; several as cuda:0,cuda:1; all")
     precision: Precision = "auto"
     vae_precision: VaePrecision = Field("auto", description="auto: what the card computes well; fp32 on CPUs")
     vram: Vram = Field(
@@ -61,7 +61,7 @@ class BackChoices(BaseModel):
     @field_validator("device")
     @classmethod
     def _is_device(cls, value: str) -> str:
-        return one_device(value)
+        return ",".join(devices_of(value))
 
     @property
     def styles_path(self) -> Path:

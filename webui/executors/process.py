@@ -2,10 +2,11 @@
 
 import logging
 import multiprocessing
+import os
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -43,19 +44,27 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, settings: BackSettings, tell: Callable[[Heard | Gone], None], *, factory: str, main: str
+        self,
+        settings: BackSettings,
+        tell: Callable[[Heard | Gone], None],
+        *,
+        factory: str,
+        main: str,
+        variables: Mapping[str, str],
     ) -> None:
         """Names have the form "module:function", because the front imports neither.
 
         Args:
             factory: called in the worker with the settings; gives its `Back`.
             main: the worker's first function, called with `factory`, the settings and the connection.
+            variables: of the environment, set in the new process before anything else.
         """
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._whereabouts = SharedWhereabouts()
         settings = settings.model_copy(update={"whereabouts_file": self._whereabouts.file})
-        self._process = context.Process(target=_enter, args=(main, factory, settings, theirs), name="webui-worker")
+        given = (dict(variables), main, factory, settings, theirs)
+        self._process = context.Process(target=_enter, args=given, name="webui-worker")
         _keep_signals_from_children()
         try:
             self._process.start()
@@ -123,8 +132,15 @@ class WorkerProcess:
         self._connection.close()
 
 
-def _enter(main: str, factory: str, settings: BackSettings, connection: "Connection[FromWorker, ToWorker]") -> None:
-    """The first function in the new process."""
+def _enter(
+    variables: Mapping[str, str],
+    main: str,
+    factory: str,
+    settings: BackSettings,
+    connection: "Connection[FromWorker, ToWorker]",
+) -> None:
+    """The first function in the new process. Libraries that read variables are loaded later than these are set."""
+    os.environ.update(variables)
     resolve(main)(factory, settings, connection)
 
 

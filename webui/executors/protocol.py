@@ -16,10 +16,13 @@ executor at once, whether or not its back is there by then; importing it must no
   `Started` may come while the back is still being made.
 * A generation may be handed over as a `Continuation`, which names the pictures that are there already. Those are
   neither told again nor part of the result, and a batch that is there as a whole is not made again.
+* A `Shard` is one batch of a generation. Executors of one device are handed it by one that has several; where it brings
+  no plan, a `Settled` is told before its first `ImageMade`.
 * Jobs start in the order in which they were submitted. Light actions wait for none of them and count for no `capacity`.
 * `Finished` carries a `GenerationResult` where the work was a `GenerationRequest`, an `ActionOutcome` where it was an
   `ActionCall`, and what its `perform` returned where it was a `BackWork`; `Progressed` likewise. An interrupted
-  generation that has made an image ends with `Finished`, one that has none with `Failed` and `Cancelled`.
+  generation that has made an image ends with `Finished`, one that has none with `Failed` and `Cancelled`. Images of a
+  result are in the order of their indices; where several devices make them, they are told as they are made.
 * What the back raises ends its job with `Failed`: errors of `webui.domain.errors` as they are; everything else with the
   traceback's text, and if the error crosses a process it arrives as a RuntimeError that names its kind.
 
@@ -27,7 +30,8 @@ executor at once, whether or not its back is there by then; importing it must no
 again and again before it is ready, fails all jobs that the executor has, and the loads, with `BackUnavailableError`,
 which tells the reason; the next job or load is a reason to try again. A back that is lost fails the jobs that it had in
 work with `WorkerDiedError`. Those that it had not been given yet go to the next back, whether their turn had come or
-not. Whether a failed job is handed over again is for the engine to decide.
+not. Whether a failed job is handed over again is for the engine to decide; an executor of several devices has a batch
+that was lost made once more on another one before it fails the job.
 
 **Threads.** Every method may be called from any thread, also from inside `on_event`, but for `load`, which would wait
 there for itself.
@@ -39,6 +43,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
+from webui.domain.planned_image import SettledPlan
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Progress
 from webui.domain.settings import BackSettings
@@ -92,7 +97,15 @@ class Failed:
     traceback: str = ""
 
 
-JobEvent = Started | Progressed | ImageMade | Finished | Failed
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was drawn for the whole job of a shard."""
+
+    job_id: str
+    plan: SettledPlan
+
+
+JobEvent = Started | Progressed | Settled | ImageMade | Finished | Failed
 Event = Ready | JobEvent
 OnEvent = Callable[[Event], None]
 
@@ -107,6 +120,20 @@ class Continuation:
 
     request: GenerationRequest
     made: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One batch of a generation: the first of which a picture is missing.
+
+    Attributes:
+        made: the indices of the pictures that are there, or that others make.
+        plan: what was drawn for the whole job; None: it is drawn for this batch, and told.
+    """
+
+    request: GenerationRequest
+    made: frozenset[int]
+    plan: SettledPlan | None
 
 
 class BackWork(ABC):
@@ -140,7 +167,7 @@ class BackWork(ABC):
         """
 
 
-Work = GenerationRequest | Continuation | ActionCall | BackWork  # what a job does
+Work = GenerationRequest | Continuation | Shard | ActionCall | BackWork  # what a job does
 
 
 def is_light(work: Work) -> bool:
@@ -172,10 +199,11 @@ class Executor(Protocol):
         """Stop this job within a step, or take it out if it waits; unknown and ended jobs are ignored."""
 
     def skip(self, job_id: str) -> None:
-        """End the batch that this job has in work and go on with its next; ignored unless it runs."""
+        """End the batch that this job has in work, the first of several, and go on with its next; ignored unless it
+        runs."""
 
     def finish(self, job_id: str) -> None:
-        """End this job after the batch that it has in work, with what there is then; ignored unless it runs."""
+        """End this job after the batches that it has in work, with what there is then; ignored unless it runs."""
 
     def load(self, checkpoint: str) -> None:
         """Load a checkpoint (any alias) ahead of the next job and wait for it.

@@ -3,15 +3,24 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from webui.domain.devices import devices_of, is_several
 from webui.domain.errors import WebuiError
 from webui.domain.settings import BackSettings
 from webui.executors.inline import InlineExecutor
 from webui.executors.local import LocalExecutor
+from webui.executors.pool import PoolExecutor, devices_here
 from webui.executors.protocol import Executor, OnEvent
+from webui.executors.ray_hosts import RayHostsExecutor
 from webui.executors.running import FACTORY
 from webui.executors.wire import resolve
 
 ExecutorFactory = Callable[[BackSettings, OnEvent], Executor]
+
+
+def _local(settings: BackSettings, on_event: OnEvent) -> Executor:
+    if is_several(devices_of(settings.device)):
+        return PoolExecutor(settings, on_event, devices_here)
+    return LocalExecutor(settings, on_event)
 
 
 def _inline(settings: BackSettings, on_event: OnEvent) -> InlineExecutor:
@@ -21,10 +30,12 @@ def _inline(settings: BackSettings, on_event: OnEvent) -> InlineExecutor:
 
 EXECUTORS: Mapping[str, ExecutorFactory] = MappingProxyType(
     {
-        # In a process of its own on this machine.
-        "local": LocalExecutor,
+        # In a process of its own on this machine, or one for each device that the setting `device` names.
+        "local": _local,
         # In this process and in the thread of the caller, for debuggers; a server answers nobody meanwhile.
         "inline": _inline,
+        # On the graphics cards of several hosts; needs the package ray.
+        "ray": RayHostsExecutor,
     }
 )
 

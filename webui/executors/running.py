@@ -10,9 +10,21 @@ from webui.domain.errors import Cancelled, WebuiError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
-from webui.executors.protocol import BackWork, Continuation, Event, Failed, Finished, ImageMade, Progressed, Ready, Work
+from webui.executors.protocol import (
+    BackWork,
+    Continuation,
+    Event,
+    Failed,
+    Finished,
+    ImageMade,
+    Progressed,
+    Ready,
+    Settled,
+    Shard,
+    Work,
+)
 from webui.jobs.kind import JobProgress, JobResult
-from webui.processing.ports import Reporter
+from webui.processing.ports import Reporter, Share
 
 PROGRESS_EVERY = 0.2  # seconds between two progress events that say nothing but a new step
 
@@ -40,6 +52,16 @@ class Back(Protocol):
 
     def close(self) -> None:
         """Give up what is held."""
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """A back that makes single batches of jobs that several devices make."""
+
+    def run_share(
+        self, request: GenerationRequest, reporter: Reporter, made: frozenset[int], share: Share
+    ) -> GenerationResult:
+        """Make the first batch of which an image is not in `made`; see `Back.run`."""
 
 
 @runtime_checkable
@@ -139,13 +161,14 @@ def perform(back: Back, job_id: str, work: Work, stop: Stop, emit: Callable[[Eve
     """
     if isinstance(work, ActionCall | BackWork):
         return _do(back, job_id, work, stop, emit)
-    request, there = (work.request, work.made) if isinstance(work, Continuation) else (work, frozenset[int]())
+    request, there = (work.request, work.made) if isinstance(work, Continuation | Shard) else (work, frozenset[int]())
+    share = Share(work.plan, lambda plan: emit(Settled(job_id, plan))) if isinstance(work, Shard) else None
     reporter = JobReporter(job_id, stop, emit)
     try:
-        result = _result(back, request, there, reporter, stop)
+        result = _result(back, request, there, share, reporter, stop)
     except Cancelled as cancelled:
         if reporter.made:
-            return Finished(job_id, _salvaged(request, reporter.made))
+            return Finished(job_id, salvaged(request, reporter.made))
         return Failed(job_id, cancelled)
     except (Exception, SystemExit) as error:
         return Failed(job_id, error if isinstance(error, Exception) else _exited(error), traceback.format_exc())
@@ -176,12 +199,22 @@ def _outcome(
 
 
 def _result(
-    back: Back, request: GenerationRequest, there: frozenset[int], reporter: JobReporter, stop: Stop
+    back: Back,
+    request: GenerationRequest,
+    there: frozenset[int],
+    share: Share | None,
+    reporter: JobReporter,
+    stop: Stop,
 ) -> GenerationResult:
     """What the back makes of it; raises Cancelled where there is nothing to show."""
     if stop.interrupted:
         raise Cancelled("stopped by the user before it began")
-    result = back.run(request, reporter, there) if there else back.run(request, reporter)
+    if share is None:
+        result = back.run(request, reporter, there) if there else back.run(request, reporter)
+    elif isinstance(back, Sharing):
+        result = back.run_share(request, reporter, there, share)
+    else:
+        raise WebuiError("this back makes no parts of jobs; give it whole ones")
     if result.interrupted and not (result.images or there):
         raise Cancelled("stopped by the user before the first image was made")
     return result
@@ -192,7 +225,7 @@ def _exited(error: SystemExit) -> RuntimeError:
     return RuntimeError(f"something in the job called sys.exit({error.code!r})")
 
 
-def _salvaged(request: GenerationRequest, images: list[GeneratedImage]) -> GenerationResult:
+def salvaged(request: GenerationRequest, images: list[GeneratedImage]) -> GenerationResult:
     """A result of the images that were reported before the back gave up without returning one."""
     checkpoint = images[0].request.checkpoint or request.checkpoint
     name = checkpoint.replace("\\", "/").rpartition("/")[2].partition(" [")[0]

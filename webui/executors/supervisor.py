@@ -3,10 +3,10 @@
 import logging
 import queue
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError, WorkerDiedError
 from webui.domain.settings import BackSettings
+from webui.executors.door import Asked, Closing, Renewal, StopWish
 from webui.executors.health import HangWatch, RestartPolicy, death_text
 from webui.executors.hooklimit import HookLimit
 from webui.executors.process import Gone, Heard, WorkerProcess
@@ -25,27 +25,7 @@ StartWorker = Callable[[BackSettings, Callable[[Heard | Gone], None]], WorkerPro
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class StopWish:
-    """Stop a job, or the batch that it has in work."""
-
-    job_id: str
-    kind: StopKind
-
-
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """Start a new worker, with these settings, as soon as the one there is does nothing."""
-
-    settings: BackSettings
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """Fail what is open, end the worker and the thread."""
-
-
-Command = JobEntry | LoadEntry | StopWish | Renewal | Closing | Heard | Gone
+Command = Asked | Heard | Gone
 Inbox = queue.SimpleQueue[Command]
 
 

@@ -92,7 +92,9 @@ class JobSpec:
     def edit_request(self, request: GenerationRequest) -> GenerationRequest | None:
         """Before planning. Return a changed request, or None. An error fails the job: no work is lost yet.
 
-        Styles are merged into the prompts; tags such as `<lora:name:1>` still stand in them.
+        Styles are merged into the prompts; tags such as `<lora:name:1>` still stand in them. Where several devices make
+        one job, this hook, `plan_images` and `edit_image_request` are called on each, and what is returned on the first
+        counts for all. What an extension keeps for later hooks should follow from `request.seed`, not from chance.
         """
 
     @hookspec

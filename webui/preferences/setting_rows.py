@@ -90,7 +90,13 @@ _DEFAULTS = (
     Setting("default_vae", "Generation defaults", "Default VAE", "Used until another is chosen.", "now"),
 )
 _MEMORY = (
-    Setting("device", "Memory and speed", "Device", "auto, cpu, cuda, cuda:1 or mps.", "next job"),
+    Setting(
+        "device",
+        "Memory and speed",
+        "Device",
+        "auto, cpu, cuda, cuda:1, mps or xpu; several as cuda:0,cuda:1, or all.",
+        "next job",
+    ),
     Setting(
         "precision", "Memory and speed", "Precision", "Of the networks. Half precision needs half the room.", "next job"
     ),

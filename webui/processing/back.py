@@ -21,7 +21,7 @@ from webui.plugins.models import LibraryModels
 from webui.plugins.whereabouts import Whereabouts
 from webui.processing.extras_job import upscale_pictures
 from webui.processing.nesting import ActionRuns
-from webui.processing.ports import Reporter
+from webui.processing.ports import Reporter, Share
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
@@ -60,6 +60,13 @@ class Back:
         if isinstance(request.task, Upscale):
             return upscale_pictures(request, request.task, self._upscalers, self._host, reporter, made)
         return self._pipeline.run(request, reporter, made)
+
+    def run_share(
+        self, request: GenerationRequest, reporter: Reporter, made: frozenset[int], share: Share
+    ) -> GenerationResult:
+        """Make one batch of a request that several devices make: the first of which an image is not in `made`."""
+        self._library.refresh()
+        return self._pipeline.run(request, reporter, made, share)
 
     def load(self, checkpoint: str) -> None:
         """Load a checkpoint (any alias) ahead of the next job."""

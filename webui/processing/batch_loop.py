@@ -37,8 +37,11 @@ class BatchLoop:
     notices: list[Notice] = field(default_factory=list)
     stopped: bool = False
 
-    def run(self, job: PreparedJob, there: frozenset[int]) -> None:
+    def run(self, job: PreparedJob, there: frozenset[int], *, one_batch: bool = False) -> None:
         """Make the images but those that are there already, or as many as the user waits for.
+
+        Args:
+            one_batch: make only the first batch of which an image is missing.
 
         Raises:
             Overflowed: a model gave NaN in its format. The images that were made before are in `images`.
@@ -66,6 +69,8 @@ class BatchLoop:
                             self._tell(image)
                 if self.wish.batch_ended() or self.report.stopped == "interrupt":
                     self.stopped = True
+                    break
+                if one_batch:
                     break
             if self.images and sampler.start and (note := sampler.start.canvas.note):
                 self.notices.append(Notice("inpainting", note))

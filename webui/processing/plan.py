@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from webui.domain.catalog import SAMPLERS, SamplerInfo
 from webui.domain.errors import BadRequestError
-from webui.domain.planned_image import PlannedImage
+from webui.domain.planned_image import PlannedImage, SettledPlan
 from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img, Txt2Img
 from webui.domain.upscale import Upscale
 from webui.prompt.composition import NetworkTag, extra_networks, strip_comments
@@ -116,9 +116,7 @@ def make_plan(request: GenerationRequest) -> Plan:
     Args:
         request: the result of `merged`. Styles that it still names do not exist.
     """
-    seed = request.seed if request.seed >= 0 else random.randrange(SEEDS_END)
-    subseed = request.subseed if request.subseed >= 0 else random.randrange(SEEDS_END)
-    filled = request.with_(seed=seed, subseed=subseed, styles=())
+    filled = with_seeds(request).with_(styles=())
     sampler = SAMPLERS[request.sampler]
     encoded, networks = extra_networks(filled.prompt)
     return Plan(
@@ -130,6 +128,18 @@ def make_plan(request: GenerationRequest) -> Plan:
         networks,
         tuple(_batch(filled, index) for index in range(request.n_iter)),
     )
+
+
+def with_seeds(request: GenerationRequest) -> GenerationRequest:
+    """The request with the seeds drawn that it leaves to chance."""
+    seed = request.seed if request.seed >= 0 else random.randrange(SEEDS_END)
+    subseed = request.subseed if request.subseed >= 0 else random.randrange(SEEDS_END)
+    return request.with_(seed=seed, subseed=subseed)
+
+
+def settled_plan(request: GenerationRequest, plan: Plan) -> SettledPlan:
+    """What other processes have to be told to make batches of the same job; `request` is what the plan was made of."""
+    return SettledPlan(request, images_of(plan), tuple(len(batch.seeds) for batch in plan.batches))
 
 
 def images_of(plan: Plan) -> tuple[PlannedImage, ...]:

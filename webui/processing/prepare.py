@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from webui import VERSION
 from webui.domain.errors import BadRequestError, UnknownModelError, UnusableFileError
-from webui.domain.planned_image import PlannedImage
+from webui.domain.planned_image import PlannedImage, SettledPlan
 from webui.domain.request import GenerationRequest
 from webui.domain.result import ModelFacts, Notice, Progress
 from webui.extension_api.job_context import ModelTraits
@@ -78,11 +78,14 @@ class Preparation:
         """Load a checkpoint ahead of the next job."""
         self._loaded(self._base(GenerationRequest(checkpoint=alias)))
 
-    def prepare(self, request: GenerationRequest, hooks: JobHooks, reporter: Reporter) -> PreparedJob:
+    def prepare(
+        self, request: GenerationRequest, hooks: JobHooks, reporter: Reporter, drawn: SettledPlan | None = None
+    ) -> PreparedJob:
         """Find the files of a request, load its checkpoint and plan its passes.
 
         Args:
             request: after styles were merged in and extensions have edited it.
+            drawn: what another process has planned for this job; it counts over what extensions plan here.
 
         Raises:
             UnknownModelError, UnusableFileError: the checkpoint or the VAE cannot be used.
@@ -100,6 +103,8 @@ class Preparation:
         seconds = time.monotonic() - began
         hooks.model = traits_of(model)
         plan = own_images(make_plan(request.with_(checkpoint=base.checkpoint.name)), hooks)
+        if drawn is not None and images_of(plan) != drawn.images:
+            plan = with_images(plan, drawn.images)
         later = spec.family if second is None else self._family(second)
         passes = passes_of(plan, base, second or base, refiner, later.latents.cell)
         if passes[-1].hires is not None:

@@ -17,8 +17,8 @@ from webui.processing.decode import not_finite
 from webui.processing.memory_needs import expected_bytes
 from webui.processing.nesting import Level, Nesting, Outer
 from webui.processing.patching import Patching
-from webui.processing.plan import merged
-from webui.processing.ports import Reporter
+from webui.processing.plan import merged, settled_plan, with_seeds
+from webui.processing.ports import Reporter, Share
 from webui.processing.prepare import Preparation
 from webui.processing.preview import PreviewMaker
 from webui.processing.reporting import RunReport, SharedWish
@@ -51,19 +51,24 @@ class Pipeline:
         self._preview_every = settings.preview_every
 
     def run(
-        self, request: GenerationRequest, reporter: Reporter, there: frozenset[int] = frozenset()
+        self,
+        request: GenerationRequest,
+        reporter: Reporter,
+        there: frozenset[int] = frozenset(),
+        share: Share | None = None,
     ) -> GenerationResult:
         """Make the images of a request, reporting each as soon as it is there.
 
         Args:
             there: indices of images that an earlier run has made. They are not reported; a batch of which one is
                 missing is made as a whole, so that the missing one is what it would have been.
+            share: what this call makes of a job that several devices make; None: all of it.
 
         Raises:
             WebuiError: an expected failure, in words for users.
             Cancelled: the user stopped it before there was any image.
         """
-        return self._run(request, reporter, Level(), there)
+        return self._run(request, reporter, Level(), there, share)
 
     def nesting(self, outer: Outer) -> Nesting:
         """The runs inside an action; close it when that ends."""
@@ -71,7 +76,12 @@ class Pipeline:
 
     @torch.inference_mode()
     def _run(
-        self, request: GenerationRequest, reporter: Reporter, level: Level, there: frozenset[int] = frozenset()
+        self,
+        request: GenerationRequest,
+        reporter: Reporter,
+        level: Level,
+        there: frozenset[int] = frozenset(),
+        share: Share | None = None,
     ) -> GenerationResult:
         """A job, or a run inside one."""
         if not level.above:
@@ -81,7 +91,7 @@ class Pipeline:
         try:
             hooks = self._host.join(request, wish.seen, nesting)
             nesting.notices = hooks.notices
-            return self._result(request, hooks, wish, nesting, there)
+            return self._result(request, hooks, wish, nesting, there, share)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -93,11 +103,24 @@ class Pipeline:
         raise MemoryShortError(f"memory ran out while {work}; lower width and height or the batch size")
 
     def _result(
-        self, request: GenerationRequest, hooks: JobHooks, wish: SharedWish, nesting: Nesting, there: frozenset[int]
+        self,
+        request: GenerationRequest,
+        hooks: JobHooks,
+        wish: SharedWish,
+        nesting: Nesting,
+        there: frozenset[int],
+        share: Share | None,
     ) -> GenerationResult:
         request = hooks.edit_request(merged(request, self._tools.texts.styles(request.styles)))
+        drawn = share.plan if share is not None else None
+        if drawn is not None:  # the hooks were called for what they keep; what was drawn elsewhere counts
+            request = drawn.request
+        elif share is not None:
+            request = with_seeds(request)
         self._tools.upscalers.check(request)
-        job = self._preparation.prepare(request, hooks, wish)
+        job = self._preparation.prepare(request, hooks, wish, drawn)
+        if share is not None and drawn is None:
+            share.tell(settled_plan(request, job.plan))
         nesting.seeds = (job.plan.request.seed, job.plan.request.subseed)
         residency = self._tools.models.residency
         last = job.passes[-1].plan.request
@@ -106,12 +129,14 @@ class Pipeline:
         report = RunReport(wish, job.passes, job.plan.batches, self._preview_every, memory)
         loop = BatchLoop(self._tools, self._host, self._patching, hooks, wish, report, nesting)
         try:
-            loop.run(job, there)
+            loop.run(job, there, one_batch=share is not None)
         except Overflowed as overflow:
             told = self._widened(overflow.model, job.plan.request.steps)
-            job = self._preparation.prepare(job.plan.request, hooks, wish)
+            again = job.plan.request if drawn is None else drawn.request
+            job = self._preparation.prepare(again, hooks, wish, drawn)
             hooks.notices.append(told)
-            loop.run(job, there.union(image.index for image in loop.images))
+            made = there.union(image.index for image in loop.images)
+            loop.run(job, made, one_batch=share is not None)
         images, notices, stopped = loop.images, loop.notices, loop.stopped
         if not images and not there:
             raise Cancelled("stopped before the first image was made")

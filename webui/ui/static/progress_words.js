@@ -1,7 +1,7 @@
 // Progress in words: what the pill over the picture says, what a screen reader is told, what the tab's title holds.
 
 import { t } from "./language.js";
-import { running, runningBatch, waiting } from "./store.js";
+import { running, runningBatch, runningCount, waiting } from "./store.js";
 
 /** @typedef {import("./store.js").State} State */
 /** @typedef {import("./store.js").Progress} Progress */
@@ -62,7 +62,11 @@ export const batchWords = (state) => {
 export const pillWords = (state, link) => {
   if (link === "lost") return t("Server does not answer; trying again");
   const mine = running(state);
-  if (mine) return [batchWords(state), progressWords(state.progress[mine.id])].filter(Boolean).join(" · ");
+  if (mine) {
+    const others = runningCount(state) - 1;
+    const beside = others > 0 ? t("{n} more in work", { n: others }) : "";
+    return [batchWords(state), progressWords(state.progress[mine.id]), beside].filter(Boolean).join(" · ");
+  }
   const next = waiting(state);
   if (!next && batchWords(state)) return batchWords(state);
   if (next && state.paused) return t("The queue is paused");

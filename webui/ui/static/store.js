@@ -169,6 +169,9 @@ const isBatch = (job) => job.kind === "batch";
 /** The job of this browser that runs. @param {State} state @returns {JobRow|null} */
 export const running = (state) => state.jobs.find((job) => job.mine && job.state === "running" && !isBatch(job)) ?? null;
 
+/** How many jobs of this browser run. @param {State} state */
+export const runningCount = (state) => state.jobs.filter((job) => job.mine && job.state === "running" && !isBatch(job)).length;
+
 /** The batch of this browser that runs; its pictures are jobs beside it. @param {State} state @returns {JobRow|null} */
 export const runningBatch = (state) => state.jobs.find((job) => job.mine && job.state === "running" && isBatch(job)) ?? null;
 

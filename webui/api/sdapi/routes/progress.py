@@ -48,7 +48,7 @@ def report(job: GenerationJob | None, *, with_image: bool) -> dict[str, Any]:
         }
     now = job.progress
     count = max(1, now.batches)
-    share = 0.01 + now.batch / count + (now.step / now.steps / count if now.steps else 0.0)
+    share = 0.01 + now.fraction
     preview = job.preview if with_image else None
     skipped = job.skip_asked is not None and job.skip_asked.batch == now.batch
     state = _state(JOBS.get(job.work.task.kind, ""), count, now.batch, now.step, now.steps)
