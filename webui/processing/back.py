@@ -10,6 +10,7 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
 from webui.domain.settings import BackSettings
 from webui.domain.upscale import Upscale
+from webui.hardware.processors import usable_cores
 from webui.library.family import Family
 from webui.library.library import ModelLibrary
 from webui.plugins.calling import Calls
@@ -102,8 +103,7 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
     Raises:
         WebuiError: the device does not exist, or cannot compute in that precision.
     """
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    torch.set_num_threads(settings.threads or min(torch.get_num_threads(), usable_cores()))
     device, dtype, fast = resolve(settings.device, settings.precision)
     set_up(device, dtype, fast_cpu=fast)
     library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", families, further=settings.model_folders)
