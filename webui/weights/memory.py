@@ -18,6 +18,8 @@ from webui.library.library import ModelLibrary
 from webui.weights.card_formats import card_at
 from webui.weights.load import load_model, load_vae
 from webui.weights.model import LoadedModel
+from webui.weights.speed import FormatKernels, speed_up
+from webui.weights.unet import UnetWrapper
 
 _Key = tuple[Path, str, str]  # path, its version, the version of its yaml
 
@@ -34,6 +36,7 @@ class ModelCache:
         *,
         vae_dtype: torch.dtype | None = None,
         fast_cpu: bool = False,
+        kernels: FormatKernels | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         """Args:
@@ -41,6 +44,7 @@ class ModelCache:
         capacity: checkpoints kept; at least 1.
         vae_dtype: of VAEs on GPUs, where it differs from `dtype`.
         fast_cpu: use the CPU's faster, slightly rounding paths (`precision.resolve`).
+        kernels: those that were measured to be fast here; None: as the family builds its network.
         progress: told in a few words what takes long ("converting x.ckpt").
         """
         self._library = library
@@ -49,6 +53,7 @@ class ModelCache:
         self._vae_dtype = vae_dtype or dtype
         self._capacity = max(1, capacity)
         self._fast_cpu = fast_cpu
+        self._kernels = kernels
         self._progress = progress or (lambda text: None)
         self._wide: dict[Path, torch.dtype] = {}  # checkpoints whose networks gave NaN in the usual format
         self._models: OrderedDict[_Key, LoadedModel] = OrderedDict()
@@ -71,6 +76,8 @@ class ModelCache:
                     vae_dtype=self._vae_dtype,
                     fast_cpu=self._fast_cpu, progress=self._progress,
                 )  # fmt: skip
+                if self._kernels is not None and isinstance(model.network, UnetWrapper):
+                    speed_up(model.network.module, self._kernels)
             elif model.vae_file != vae:
                 self._progress(f"loading {vae.name if vae else 'the VAE of ' + checkpoint.name}")
                 door = load_vae(self._library, checkpoint, vae, model.spec, self._device, self._vae_dtype)
