@@ -32,6 +32,7 @@ from webui.prompt.conditioning import Conditioning, PromptTexts
 from webui.sampling.schedules import SigmaTable
 from webui.weights.build import is_finite
 from webui.weights.families.contract import networks_of
+from webui.weights.fast.approximating import Approximations
 from webui.weights.memory import ModelCache
 from webui.weights.merging import merged_tokens
 from webui.weights.model import LoadedModel
@@ -251,11 +252,14 @@ class BatchSampler:
         """The batch's latents after one pass; None where the user stopped it before there was any estimate."""
         model = stages.model
         try:
-            with merged_tokens(model.network.module, one.merging_ratio):
+            with (
+                merged_tokens(model.network.module, one.merging_ratio),
+                Approximations(one.plan.request.speed) as approximations,
+            ):
                 return sample_batch(
                     one.plan,
                     batch,
-                    stages.at,
+                    lambda done, calls: stages.at(done, calls).with_network(approximations.of),
                     Noising(model.spec.family, stages.table, stages.first.asked),
                     self._hooks,
                     self._report.steps_watch(one, batch.index, model.latents),
