@@ -22,7 +22,7 @@ WORDS = frozenset({"controlnet", "guidance", "lora", "tiled_vae", "tiles"})
 
 
 def test_there_are_bundled_extensions() -> None:
-    assert len(BUNDLED) == 11
+    assert len(BUNDLED) == 12
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
