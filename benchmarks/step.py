@@ -24,7 +24,7 @@ from webui.weights.speed import speed_up
 
 PART = "step"
 ROUNDS: Mapping[int, int] = {256: 4, 512: 2}  # pixels a side -> repeats
-TARGET = 2.6
+TARGET = 3.3  # over diffusers in fp32; where bf16 computes at most twice as fast as fp32, it cannot be met exactly
 TIMESTEP = 500.0
 OURS, FP32, BF16 = "ours", "diffusers fp32", "diffusers bf16"
 Run = Callable[[], Tensor]
@@ -38,7 +38,7 @@ def rows(cache: Path, checkpoint: Path) -> Iterator[Row]:
             label = f"ours ({found['dtype']})" if name == OURS else name
             spread = (min(values), max(values))
             yield Row(PART, f"{side}x{side}, {label}", statistics.median(values), "s", spread=spread)
-        for name, target in ((FP32, TARGET), (BF16, None)):
+        for name, target in ((FP32, TARGET), (BF16, 1.0)):
             ratios = [there / here for there, here in zip(times[name], times[OURS], strict=True)]
             yield Row(
                 PART, f"{side}x{side}, speed-up over {name}", statistics.median(ratios), "x", target=target,
