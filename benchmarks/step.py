@@ -17,7 +17,7 @@ from benchmarks.report import Row
 from webui.library.library import ModelLibrary
 from webui.sampling.steps import ModelCall, Step
 from webui.weights.families.registry import FAMILIES
-from webui.weights.kernel_choice import kernels_for_this_cpu
+from webui.weights.kernel_choice import settled
 from webui.weights.load import load_model
 from webui.weights.precision import allow_fast_products, resolve
 from webui.weights.speed import speed_up
@@ -74,12 +74,12 @@ def main(cache: Path, checkpoint: Path) -> None:
     """Measure in this process."""
     torch.set_num_threads(1)
     library = ModelLibrary(models_dir(FULL, cache), cache / "library", FAMILIES)
-    device, _, is_fast = resolve("cpu", "auto")
+    device, dtype, is_fast = resolve("cpu", "auto")
     allow_fast_products(is_fast)
-    kernels = kernels_for_this_cpu(cache)
-    dtype = torch.bfloat16 if kernels.prefers_half else torch.float32
+    dtype, kernels = settled(cache, "auto", dtype, fast_cpu=is_fast)
     ours = load_model(library, library.checkpoint(checkpoint.name), None, device, dtype, fast_cpu=is_fast).unet
-    speed_up(ours.module, kernels.of(dtype))
+    if kernels is not None:
+        speed_up(ours.module, kernels)
     config = str(diffusers_folder(FULL, cache))
     plain = {
         name: UNet2DConditionModel.from_single_file(

@@ -13,8 +13,6 @@ class MeasureOptions(Options):
     height: int = Field(512, ge=64, le=2048, multiple_of=8)
     steps: int = Field(12, ge=2, le=100)
     rounds: int = Field(2, ge=1, le=10, description="the best time of the rounds counts")
-    block_cache: float = Field(
-        0.1, ge=0, le=1, description="change of the first block that spares deep ones"
-    )
+    block_cache: float = Field(0.1, ge=0, le=1, description="change of the first block that spares deep ones")
     text_gate: float = Field(0.5, ge=0, le=1, description="share of steps after which the text is not asked again")
     token_merging: float = Field(0.5, ge=0, le=0.9, description="share of tokens that self-attention merges")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from webui.weights import kernel_choice, kernel_timing
-from webui.weights.kernel_choice import FILE, MOST, kernels_for_this_cpu
+from webui.weights.kernel_choice import FILE, MOST, kernels_for_this_cpu, settled
 from webui.weights.speed import CpuKernels, FormatKernels
 
 SLOW_BLOCKS = CpuKernels(FormatKernels(False), FormatKernels(True, None), prefers_half=True)
@@ -80,6 +80,18 @@ def test_bf16_is_taken_only_where_it_is_faster(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(kernel_timing, "_product", seconds)
     monkeypatch.setattr(kernel_timing, "cpu_computes_bf16", lambda: True)
     assert kernel_timing.measured().prefers_half is prefers
+
+
+@pytest.mark.parametrize("prefers", [False, True])
+def test_only_auto_leaves_the_format_to_the_measurement_and_exact_work_asks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefers: bool
+) -> None:
+    choice = CpuKernels(FormatKernels(False, 4096), FormatKernels(True, 256), prefers_half=prefers)
+    monkeypatch.setattr(kernel_choice, "kernels_for_this_cpu", lambda folder: choice)
+    wanted = (torch.bfloat16, choice.half) if prefers else (torch.float32, choice.plain)
+    assert settled(tmp_path, "auto", torch.bfloat16, fast_cpu=True) == wanted
+    assert settled(tmp_path, "bf16", torch.bfloat16, fast_cpu=True) == (torch.bfloat16, choice.half)
+    assert settled(tmp_path, "fp32", torch.float32, fast_cpu=False) == (torch.float32, None)
 
 
 def test_measuring_leaves_the_threads_as_they_were() -> None:

@@ -28,10 +28,9 @@ from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
 from webui.weights.card_formats import card_at
 from webui.weights.families.registry import FAMILIES
-from webui.weights.kernel_choice import kernels_for_this_cpu
+from webui.weights.kernel_choice import settled
 from webui.weights.memory import ModelCache
 from webui.weights.precision import resolve, set_up
-from webui.weights.speed import FormatKernels
 from webui.weights.upscalers import UpscalerCache
 
 
@@ -108,13 +107,9 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
     torch.set_num_threads(settings.threads or min(torch.get_num_threads(), usable_cores()))
     device, dtype, fast = resolve(settings.device, settings.precision)
     set_up(device, dtype, fast_cpu=fast)
-    kernels: FormatKernels | None = None
-    if fast:  # only on CPUs
-        choice = kernels_for_this_cpu(settings.data_dir / "cache")
-        if settings.precision == "auto":
-            dtype = torch.bfloat16 if choice.prefers_half else torch.float32
-        kernels = choice.of(dtype)
-    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", families, further=settings.model_folders)
+    cache = settings.data_dir / "cache"
+    dtype, kernels = settled(cache, settings.precision, dtype, fast_cpu=fast)
+    library = ModelLibrary(settings.models_dir, cache, families, further=settings.model_folders)
     models = ModelCache(
         library,
         device,

@@ -11,13 +11,33 @@ from pydantic import TypeAdapter, ValidationError
 
 from webui.hardware.processors import processor_name
 from webui.weights.kernel_timing import measured
-from webui.weights.speed import CpuKernels
+from webui.weights.precision import Precision
+from webui.weights.speed import CpuKernels, FormatKernels
 
 FILE = "cpu_kernels.json"
 MOST = 20  # processors remembered: a data folder may travel from machine to machine
 
 log = logging.getLogger(__name__)
 _KNOWN: TypeAdapter[dict[str, CpuKernels]] = TypeAdapter(dict[str, CpuKernels])
+
+
+def settled(
+    folder: Path, precision: Precision, dtype: torch.dtype, *, fast_cpu: bool
+) -> tuple[torch.dtype, FormatKernels | None]:
+    """The number format of networks, and the kernels for them; None where nothing may be chosen: on a device, and in
+    exact fp32. Call it after `precision.set_up`, since a measurement holds for the switches of that.
+
+    Args:
+        folder: for caches.
+        precision: as it was asked for; only `auto` leaves the format to the measurement.
+        dtype, fast_cpu: as `precision.resolve` gives them.
+    """
+    if not fast_cpu:
+        return dtype, None
+    choice = kernels_for_this_cpu(folder)
+    if precision == "auto":
+        dtype = torch.bfloat16 if choice.prefers_half else torch.float32
+    return dtype, choice.of(dtype)
 
 
 def kernels_for_this_cpu(folder: Path, measure: Callable[[], CpuKernels] = measured) -> CpuKernels:
