@@ -49,6 +49,8 @@ SECONDS = 20.0
 STEPS, STEP = 10, 0.02  # of one picture, seconds each
 SIDE = 768  # pixels
 TARGET = 0.1
+ALONE_SECONDS = 8.0  # in which nobody polls, before and after
+SLOWER = 1.1  # times that a picture may take beside the polling clients
 PATIENCE = 60.0
 
 
@@ -100,6 +102,9 @@ def rows() -> Iterator[Row]:
     yield Row(PART, "GET /progress, 99 of 100", told["p99"], "s", target=TARGET, note=f"{told['answers']} answers")
     yield Row(PART, "GET /progress, slowest", told["slowest"], "s")
     yield Row(PART, "pictures made meanwhile", told["pictures"], "")
+    slower = told["alone"] / told["beside"]
+    note = f"before and after {told['alone']:.2f} pictures a second, meanwhile {told['beside']:.2f}"
+    yield Row(PART, "time of a picture beside the clients, over without them", slower, "x", target=SLOWER, note=note)
 
 
 def run() -> dict[str, float]:
@@ -119,14 +124,19 @@ def run() -> dict[str, float]:
 
 async def _clients(port: int, server: "subprocess.Popen[bytes]") -> dict[str, float]:
     await _listening(port, server)
+    await _rate_alone(port)  # the first pictures also load things
+    before = await _rate_alone(port)
     ends = time.monotonic() + SECONDS
     made: list[float] = []
     times: list[float] = []
     makers = [_generate(port, ends, made) for _ in range(GENERATING)]
     askers = [_poll(port, ends, times, PAUSE * number / POLLING) for number in range(POLLING)]
     await asyncio.gather(*makers, *askers)
+    after = await _rate_alone(port)
     ordered = sorted(times)
     return {
+        "alone": (before + after) / 2,
+        "beside": len(made) / SECONDS,
         "p50": statistics.median(ordered),
         "p99": ordered[int(len(ordered) * 0.99)],
         "slowest": ordered[-1],
@@ -134,6 +144,14 @@ async def _clients(port: int, server: "subprocess.Popen[bytes]") -> dict[str, fl
         "pictures": len(made),
         "load": os.getloadavg()[0],
     }
+
+
+async def _rate_alone(port: int) -> float:
+    """Pictures a second while nobody polls."""
+    ends = time.monotonic() + ALONE_SECONDS
+    made: list[float] = []
+    await asyncio.gather(*(_generate(port, ends, made) for _ in range(GENERATING)))
+    return len(made) / ALONE_SECONDS
 
 
 async def _poll(port: int, ends: float, times: list[float], later: float) -> None:

@@ -1,4 +1,4 @@
-"""The command line of the benchmarks: `python benchmarks/run.py PART`, where PART is one of PARTS, or all.
+"""The command line of the benchmarks: `python benchmarks/run.py PART ...`, where each PART is one of PARTS, or all.
 
 Prints a table and keeps it in results.json beside this file. The module of each part says what it measures.
 """
@@ -17,20 +17,10 @@ from benchmarks import report, startup  # needs the line above
 from benchmarks.children import ChildFailed, measure
 
 PARTS = (
-    "startup",
-    "loading",
-    "loop",
-    "networks",
-    "control",
-    "memory",
-    "step",
-    "polling",
-    "library",
-    "page",
-    "sheet",
-    "cards",
-    "completion",
-)
+    "startup", "loading", "loop", "networks", "control", "memory",
+    "step", "polling", "busy", "library", "page", "sheet", "cards", "completion",
+)  # fmt: skip
+OTHER_NAMES = {"poll": "polling"}
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -44,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     files: dict[str, str] = measure("benchmarks.models", cache)
     found: list[report.Row] = []
     failed = False
-    for part in PARTS if given.part == "all" else (given.part,):
+    asked = [OTHER_NAMES.get(part, part) for part in given.parts]
+    for part in PARTS if "all" in given.parts else asked:
         began = time.monotonic()
         try:
             found += _rows(part, cache, files)
@@ -102,6 +93,10 @@ def _rows(part: str, cache: Path, files: dict[str, str]) -> Iterator[report.Row]
         from benchmarks import control
 
         yield from control.rows(cache, full)
+    elif part == "busy":
+        from benchmarks import busy
+
+        yield from busy.rows(cache)
     elif part == "memory":
         from benchmarks import memory
 
@@ -114,7 +109,8 @@ def _rows(part: str, cache: Path, files: dict[str, str]) -> Iterator[report.Row]
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Measure speed and memory of this program, beside diffusers.")
-    parser.add_argument("part", nargs="?", choices=(*PARTS, "all"), default="all")
+    names = (*PARTS, *OTHER_NAMES, "all")
+    parser.add_argument("parts", nargs="*", choices=names, default=["all"], metavar="PART", help=", ".join(names))
     default = Path(tempfile.gettempdir()) / "webui-benchmarks"
     parser.add_argument("--cache", type=Path, default=default, help=f"for the models (default: {default})")
     parser.add_argument("--results", type=Path, default=RESULTS, help="default: results.json beside this file")

@@ -20,9 +20,9 @@ def test_blocked_attention_is_attention(queries: int, keys: int) -> None:
     torch.testing.assert_close(speed.blocked_attention(query, key, value, block=16), expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("half", [False, True])
-def test_a_sped_up_unet_answers_the_same(monkeypatch: pytest.MonkeyPatch, half: bool) -> None:
-    monkeypatch.setattr(speed, "BLOCKS_FROM", 16)
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("blocks_from", [None, 16])
+def test_a_sped_up_unet_answers_the_same(channels_last: bool, blocks_from: int | None) -> None:
     tensors = small_checkpoint(5)
     shape = unet_shape({name: tuple(value.shape) for name, value in tensors.items()})
     assert shape is not None
@@ -34,7 +34,7 @@ def test_a_sped_up_unet_answers_the_same(monkeypatch: pytest.MonkeyPatch, half: 
         torch.randn(2, 77, 64, generator=draw),
     )
     plain = unet(*arguments).sample
-    speed.speed_up(unet, half=half)
+    speed.speed_up(unet, speed.FormatKernels(channels_last, blocks_from))
     torch.testing.assert_close(unet(*arguments).sample, plain, rtol=0, atol=1e-4)
 
 

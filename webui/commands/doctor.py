@@ -28,10 +28,12 @@ _SECONDS = 120
 _ROOM = 2 * 2**30  # bytes on a disk below which writing pictures and caches soon fails
 # torch is asked in a process of its own: the front never loads it, and one that is broken may end its process
 _PROBE = """
-import json, torch
-from webui.weights.precision import resolve
-from webui.weights.card_formats import card_at
-device, dtype, _ = resolve(DEVICE, PRECISION)
+import json, pathlib, torch
+from webui.weights.kernel_choice import settled
+from webui.weights.precision import resolve, set_up
+device, dtype, fast = resolve(DEVICE, PRECISION)
+set_up(device, dtype, fast_cpu=fast)
+dtype, _ = settled(pathlib.Path(CACHE_FOLDER), PRECISION, dtype, fast_cpu=fast)
 found = {"version": torch.__version__, "device": str(device), "format": str(dtype).removeprefix("torch.")}
 if device.type in ("cuda", "xpu"):
     found["free"], found["memory"] = getattr(torch, device.type).mem_get_info(device)
@@ -100,6 +102,7 @@ def _probed(place: Place) -> tuple[Mapping[str, Any], str]:
     """What torch says of itself in a process that sees what the worker of a device sees, or why it says nothing."""
     settings = place.settings
     code = _PROBE.replace("DEVICE", repr(settings.device)).replace("PRECISION", repr(settings.precision))
+    code = code.replace("CACHE_FOLDER", repr(str((settings.data_dir / "cache").resolve())))
     try:
         done = subprocess.run(
             [sys.executable, "-c", code],

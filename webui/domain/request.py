@@ -168,6 +168,18 @@ class TokenMerging(Frozen):
     hires_ratio: Number = Field(0.0, ge=0, le=0.9)
 
 
+class Speed(Frozen):
+    """Approximations: a job is faster with them, and its picture another one. Without them it is exact."""
+
+    block_cache: Number = Field(
+        0.0, ge=0, le=1, description="first-block cache: change of the first block up to which deep blocks are spared"
+    )
+    text_gate: Number = Field(
+        0.0, ge=0, le=1, description="T-GATE (arXiv:2404.02747): share of steps after which the text is not asked again"
+    )
+    fp16_accumulation: bool = Field(False, description="NVIDIA's cards add up products in fp16")
+
+
 class SDXL(Frozen):
     """Size conditioning of SDXL (arXiv:2307.01952, section 2.2)."""
 
@@ -215,6 +227,7 @@ class GenerationRequest(Frozen):
     guidance: Guidance = Guidance()
     prompting: PromptRules = PromptRules()
     token_merging: TokenMerging = TokenMerging()
+    speed: Speed = Speed()
     sdxl: SDXL = SDXL()
     a1111_infotext: bool = Field(
         False, description="write only what A1111 writes for the same image, not every value that is needed to make it"

@@ -10,6 +10,7 @@ from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
 from webui.domain.settings import BackSettings
 from webui.domain.upscale import Upscale
+from webui.hardware.processors import usable_cores
 from webui.library.family import Family
 from webui.library.library import ModelLibrary
 from webui.plugins.calling import Calls
@@ -28,6 +29,7 @@ from webui.processing.upscaling import Upscalers
 from webui.weights.card_formats import card_at
 from webui.weights.card_memory import residency_for
 from webui.weights.families.registry import FAMILIES
+from webui.weights.kernel_choice import settled
 from webui.weights.memory import ModelCache
 from webui.weights.precision import resolve, set_up
 from webui.weights.upscalers import UpscalerCache
@@ -110,11 +112,12 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
     Raises:
         WebuiError: the device does not exist, or cannot compute in that precision.
     """
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    torch.set_num_threads(settings.threads or min(torch.get_num_threads(), usable_cores()))
     device, dtype, fast = resolve(settings.device, settings.precision)
     set_up(device, dtype, fast_cpu=fast)
-    library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", families, further=settings.model_folders)
+    cache = settings.data_dir / "cache"
+    dtype, kernels = settled(cache, settings.precision, dtype, fast_cpu=fast)
+    library = ModelLibrary(settings.models_dir, cache, families, further=settings.model_folders)
     residency = residency_for(device, vram=settings.vram, reserve=settings.reserve_vram, fp8=settings.fp8_weights)
     models = ModelCache(
         library,
@@ -124,6 +127,7 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
         residency=residency,
         vae_dtype=torch.float32 if settings.vae_precision == "fp32" else card_at(device).vae_format(dtype),
         fast_cpu=fast,
+        kernels=kernels,
     )
     texts = Texts(library, settings.styles_path)
     calls = Calls(Whereabouts.of(settings.whereabouts_file))

@@ -34,6 +34,7 @@ from webui.prompt.conditioning import Conditioning, PromptTexts
 from webui.sampling.schedules import SigmaTable
 from webui.weights.build import is_finite
 from webui.weights.families.contract import networks_of
+from webui.weights.fast.approximating import Approximations
 from webui.weights.memory import ModelCache
 from webui.weights.merging import merged_tokens
 from webui.weights.model import LoadedModel
@@ -269,11 +270,14 @@ class BatchSampler:
         model = stages.model
         previews = partial(self._tools.previews.previews, model, self._tell)
         try:
-            with merged_tokens(model.network.module, one.merging_ratio):
+            with (
+                merged_tokens(model.network.module, one.merging_ratio),
+                Approximations(one.plan.request.speed) as approximations,
+            ):
                 return sample_batch(
                     one.plan,
                     batch,
-                    stages.at,
+                    lambda done, calls: stages.at(done, calls).with_network(approximations.of),
                     Noising(model.spec.family, stages.table, stages.first.asked),
                     self._hooks,
                     self._report.steps_watch(one, batch.index, previews),

@@ -48,6 +48,11 @@ class Stage:
     takes_guidance: bool = False
     layers: Mapping[str, AttentionLayer] = field(default_factory=dict)
 
+    def with_network(self, put: Callable[[Network], Network]) -> "Stage":
+        """The stage with another network in the place of its own; itself where `put` gives the same."""
+        network = put(self.network)
+        return self if network is self.network else replace(self, network=network)
+
 
 StageAt = Callable[[float, int], Stage]  # (share of the noise levels done, calls made) -> the stage of the next call
 

@@ -81,7 +81,7 @@ class _Shared:
         self._layer = layer
         self._part = part
         self._sample = sample
-        self._mix = _mixed_in_blocks if isinstance(usual, BlockedAttention) else _mixed
+        self._mix = partial(_mixed_in_blocks, usual) if isinstance(usual, BlockedAttention) else _mixed
 
     def __call__(
         self,
@@ -124,12 +124,8 @@ def _mixed(mask: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Te
     return out.transpose(1, 2).flatten(2)
 
 
-def _mixed_in_blocks(mask: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    return (
-        BlockedAttention.mixed(query.contiguous(), key.contiguous(), value.contiguous(), mask)
-        .transpose(1, 2)
-        .flatten(2)
-    )
+def _mixed_in_blocks(usual: BlockedAttention, mask: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    return usual.mixed(query.contiguous(), key.contiguous(), value.contiguous(), mask).transpose(1, 2).flatten(2)
 
 
 def _projected(attn: Any, context: Tensor) -> tuple[Tensor, Tensor]:

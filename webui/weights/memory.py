@@ -17,6 +17,8 @@ from webui.weights.load import load_model, load_vae
 from webui.weights.model import LoadedModel
 from webui.weights.recovery import Rung, give_memory_back, with_recovery
 from webui.weights.residency import Residency
+from webui.weights.speed import FormatKernels, speed_up
+from webui.weights.unet import UnetWrapper
 from webui.weights.vae import VaeWrapper
 
 T = TypeVar("T")
@@ -38,6 +40,7 @@ class ModelCache:
         vae_dtype: torch.dtype | None = None,
         fast_cpu: bool = False,
         residency: Residency | None = None,
+        kernels: FormatKernels | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         """Args:
@@ -46,6 +49,7 @@ class ModelCache:
         vae_dtype: of VAEs on GPUs, where it differs from `dtype`.
         residency: has charge of the networks on the device; None: one that leaves them where they are.
         fast_cpu: use the CPU's faster, slightly rounding paths (`precision.resolve`).
+        kernels: those that were measured to be fast here; None: as the family builds its network.
         progress: told in a few words what takes long ("converting x.ckpt").
         """
         self._library = library
@@ -55,6 +59,7 @@ class ModelCache:
         self._capacity = max(1, capacity)
         self._fast_cpu = fast_cpu
         self._residency = residency or Residency(device)
+        self._kernels = kernels
         self._progress = progress or (lambda text: None)
         self._wide: dict[Path, torch.dtype] = {}  # checkpoints whose networks gave NaN in the usual format
         self._models: OrderedDict[_Key, LoadedModel] = OrderedDict()
@@ -91,6 +96,8 @@ class ModelCache:
             )  # fmt: skip
 
         model, here = self._stored(read, checkpoint)
+        if self._kernels is not None and isinstance(model.network, UnetWrapper):
+            speed_up(model.network.module, self._kernels)
         self._residency.adopt(model.network, "network", here=here, quantizes=True)
         for number, tower in enumerate(model.text.encoders):
             self._residency.adopt(tower, f"text encoder {number + 1}", here=here)

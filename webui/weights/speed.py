@@ -1,21 +1,57 @@
 """Makes networks faster by the memory layout of weights, and on a CPU by attention in blocks."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 QUERY_BLOCK = 512  # queries at once, few enough that their scores stay in the cache (measured in benchmarks/)
-BLOCKS_FROM = 1024  # for shorter sequences blocks gain nothing
+
+
+@dataclass(frozen=True, slots=True)
+class FormatKernels:
+    """The faster kernels of a processor for networks in one number format.
+
+    Attributes:
+        channels_last: lay weights out for convolutions, which then need no reordering between layers.
+        blocks_from: tokens from which self-attention in blocks is faster than torch's; None: it never is.
+    """
+
+    channels_last: bool = True
+    blocks_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CpuKernels:
+    """The faster kernels of a processor.
+
+    Attributes:
+        plain: for float32.
+        half: for bf16; None where the processor does not compute in it.
+        prefers_half: whether bf16 is the faster of the two.
+    """
+
+    plain: FormatKernels = FormatKernels()
+    half: FormatKernels | None = None
+    prefers_half: bool = False
+
+    def of(self, dtype: torch.dtype) -> FormatKernels:
+        """Those for networks of a format."""
+        return self.half or FormatKernels() if dtype == torch.bfloat16 else self.plain
 
 
 class BlockedAttention:
-    """Attention head by head and in blocks of queries, for half precision on a CPU.
+    """Attention head by head and in blocks of queries.
 
-    torch's own kernel gains nothing from bf16 there; two matrix products and a softmax on blocks that fit the cache
-    take less than half its time. It is used only without AMX, with which torch's kernel is faster. An attention
-    processor of diffusers (`Attention.set_processor`).
+    On some processors torch's own kernel gains nothing from bf16; two matrix products and a softmax on blocks that fit
+    the cache then take down to half its time. With AMX torch's kernel is the faster one, so it is used where it was
+    measured to gain (`kernel_timing.py`). An attention processor of diffusers (`Attention.set_processor`).
     """
+
+    def __init__(self, blocks_from: int) -> None:
+        """`blocks_from`: of shorter sequences, and of attention to a text, torch's kernel makes more."""
+        self._blocks_from = blocks_from
 
     def __call__(
         self,
@@ -33,10 +69,9 @@ class BlockedAttention:
         projected: Tensor = attn.to_out[0](out.transpose(1, 2).flatten(2))
         return projected if attn.rescale_output_factor == 1 else projected / attn.rescale_output_factor
 
-    @staticmethod
-    def mixed(query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None) -> Tensor:
+    def mixed(self, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None) -> Tensor:
         """softmax(q kT / sqrt(d)) v of contiguous (B, H, S, d) and (B, H, T, d)."""
-        if query.shape[2] < BLOCKS_FROM or attention_mask is not None:
+        if min(query.shape[2], key.shape[2]) < self._blocks_from or attention_mask is not None:
             return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask)
         return blocked_attention(query, key, value)
 
@@ -54,16 +89,15 @@ def blocked_attention(query: Tensor, key: Tensor, value: Tensor, block: int = QU
     return out
 
 
-def speed_up(unet: nn.Module, *, half: bool) -> None:
-    """Lay a UNet's weights out for convolutions (channels last), and where it is in half precision on a CPU use blocked
-    attention.
-    """
-    unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
-    if half:
+def speed_up(unet: nn.Module, kernels: FormatKernels) -> None:
+    """Have a UNet computed with these kernels. Where the plain ones are the faster, it stays as diffusers makes it."""
+    form = torch.channels_last if kernels.channels_last else torch.contiguous_format
+    unet.to(memory_format=form)  # type: ignore[call-overload]  # missing in torch's stubs
+    if kernels.blocks_from is not None:
         for module in unet.modules():
             if hasattr(module, "set_processor"):
                 set_processor = module.set_processor
-                set_processor(BlockedAttention())  # type: ignore[operator]  # typed as Tensor or Module
+                set_processor(BlockedAttention(kernels.blocks_from))  # type: ignore[operator]  # Tensor or Module
 
 
 def _heads(tensor: Tensor, heads: int) -> Tensor:

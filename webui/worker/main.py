@@ -32,12 +32,14 @@ from webui.executors.wire import (
     portable,
     resolve,
 )
+from webui.hardware.processors import WAITING
 
-# Read by torch when it is loaded. Segments that grow leave fewer holes in a card's memory; what Apple's devices cannot
-# compute is computed on the CPU.
-ALLOCATION: Mapping[str, str] = MappingProxyType(
+# Read when torch is loaded. Segments that grow leave fewer holes in a card's memory; what Apple's devices cannot
+# compute is computed on the CPU; threads wait as `hardware.processors` says.
+ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     ({"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"} if sys.platform == "linux" else {})
     | {"PYTORCH_ENABLE_MPS_FALLBACK": "1"}
+    | dict(WAITING)
 )
 PARENT_GONE = 3  # exit code that nobody is left to see
 
@@ -47,7 +49,7 @@ log = logging.getLogger(__name__)
 def main(factory: str, settings: BackSettings, connection: "Connection[FromWorker, ToWorker]") -> None:
     """The worker's life: build the back, do what is asked in order, end when told to or when the parent is gone."""
     _leave_signals_to_the_parent()
-    for name, value in ALLOCATION.items():
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     send, inbox = Sender(connection), Inbox()
     threading.Thread(target=_listen, args=(connection, inbox), name="listener", daemon=True).start()

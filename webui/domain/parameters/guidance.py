@@ -1,4 +1,4 @@
-"""Rows of the refiner and of classifier-free guidance, in the order in which A1111 writes their keys."""
+"""Rows of the refiner, of guidance, and of approximations, in the order in which A1111 writes their keys."""
 
 from webui.domain.parameters.row import FLAG, NUMBER, Key, OldRule, Row
 from webui.domain.parameters.subject import Subject
@@ -56,4 +56,8 @@ GUIDANCE: tuple[Row, ...] = (
         option="pad_cond_uncond_v0", label="Pad conditionings (v0)",
     ),
     Row("guidance.rescale", Key("CFG rescale", NUMBER), label="CFG rescale"),  # a key of SD.Next
+    # these have no key in A1111
+    Row("speed.block_cache", Key("First block cache", NUMBER), label="First-block cache", span=(0, 0.5, 0.01)),
+    Row("speed.text_gate", Key("T-GATE", NUMBER), label="Text gate"),
+    Row("speed.fp16_accumulation", Key("FP16 accumulation", FLAG), label="fp16 accumulation"),
 )  # fmt: skip

@@ -26,6 +26,7 @@ EXPERT = (
     ("prompting", "Prompt reading", ("prompting",)),
     ("unipc", "UniPC", ("unipc",)),
     ("token_merging", "Token merging", ("token_merging",)),
+    ("speed", "Speed for exactness", ("speed",)),
     ("sdxl", "SDXL", ("sdxl",)),
 )
 SOFT = "task.inpainting.soft"

@@ -15,8 +15,7 @@ from webui.weights.families.contract import Built
 from webui.weights.families.stable_diffusion.noise_table import TIMESTEPS, standard_table
 from webui.weights.families.stable_diffusion.towers import build_towers
 from webui.weights.midas import build_midas
-from webui.weights.precision import cpu_has_amx
-from webui.weights.speed import speed_up
+from webui.weights.speed import FormatKernels, speed_up
 from webui.weights.tensors import TensorSource
 from webui.weights.text_encoders import TensorReader
 from webui.weights.unet import UnetWrapper
@@ -38,10 +37,8 @@ class StableDiffusion:
         text_dtype = torch.float32 if device.type == "cpu" else dtype  # they are small, and every step depends on them
         text = self.build_text(source, spec, device, text_dtype)
         depth = build_midas(source, spec.depth, device) if spec.depth else None
-        if fast_cpu and device.type == "cpu":
-            speed_up(module, half=dtype == torch.bfloat16 and not cpu_has_amx())
-        elif device.type == "cuda":
-            speed_up(module, half=False)
+        if (fast_cpu and device.type == "cpu") or device.type == "cuda":
+            speed_up(module, FormatKernels(channels_last=True))
         unet = UnetWrapper(module, spec.unet)
         if needs_probe(spec):
             spec = replace(spec, prediction="v" if answers_v(unet, spec) else "epsilon")

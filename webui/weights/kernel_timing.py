@@ -1,0 +1,94 @@
+"""Measures which of torch's kernels are the faster ones on this processor, on small samples of what a UNet computes."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from webui.weights.precision import cpu_computes_bf16
+from webui.weights.speed import QUERY_BLOCK, CpuKernels, FormatKernels, blocked_attention
+
+REPEATS = 3  # the fastest counts, since other programs only ever slow one down
+# A choice that gains less than this is not made: the plain path is the one that torch's authors look after.
+MARGIN = 0.95
+REORDERING = 1.15  # channels last spares reordering between layers, which a sample of one layer does not show
+CONVOLUTIONS = ((320, 16), (640, 8))  # channels, side
+PRODUCTS = ((1024, 320, 1280), (256, 1280, 1280))  # rows, width in, width out
+ATTENTION = ((256, 160, 2), (1024, 80, 1), (4096, 40, 1))  # tokens, width of a head, heads: SD1 at 128 to 512 pixels
+
+
+def measured() -> CpuKernels:
+    """The choice for this processor; takes about 0.4 s, once. Process-wide switches of torch count as they are."""
+    with _one_thread(), torch.inference_mode():
+        plain, plain_seconds = _of(torch.float32)
+        if not cpu_computes_bf16():
+            return CpuKernels(plain)
+        half, half_seconds = _of(torch.bfloat16)
+        return CpuKernels(plain, half, prefers_half=half_seconds < MARGIN * plain_seconds)
+
+
+def _of(dtype: torch.dtype) -> tuple[FormatKernels, float]:
+    """The kernels for one number format, and the seconds that the samples took with them."""
+    contiguous, last = (_convolutions(dtype, form) for form in (torch.contiguous_format, torch.channels_last))
+    products = sum(_product(dtype, *sizes) for sizes in PRODUCTS)
+    blocks_from: int | None = None
+    seconds = 0.0
+    for tokens, width, heads in reversed(ATTENTION):  # blocks pay from a length on, so the longest is looked at first
+        ours, torchs = _attention(dtype, tokens, width, heads)
+        seconds += min(ours, torchs)
+        wins = ours < MARGIN * torchs
+        if wins and (blocks_from is not None or tokens == ATTENTION[-1][0]):
+            blocks_from = tokens if blocks_from is None else min(blocks_from, tokens)
+        elif not wins:
+            break
+    return FormatKernels(last < REORDERING * contiguous, blocks_from), min(contiguous, last) + products + seconds
+
+
+def _convolutions(dtype: torch.dtype, form: torch.memory_format) -> float:
+    total = 0.0
+    for channels, side in CONVOLUTIONS:
+        picture = torch.ones(1, channels, side, side, dtype=dtype).to(memory_format=form)
+        weight = torch.ones(channels, channels, 3, 3, dtype=dtype).to(memory_format=form)
+        total += _seconds(partial(functional.conv2d, picture, weight, padding=1))
+    return total
+
+
+def _product(dtype: torch.dtype, rows: int, inputs: int, outputs: int) -> float:
+    tokens, weight = torch.ones(rows, inputs, dtype=dtype), torch.ones(outputs, inputs, dtype=dtype)
+    return _seconds(lambda: functional.linear(tokens, weight))
+
+
+def _attention(dtype: torch.dtype, tokens: int, width: int, heads: int) -> tuple[float, float]:
+    """Seconds of attention in blocks, and of torch's."""
+    whole = torch.linspace(-1, 1, heads * tokens * width).reshape(1, heads, tokens, width).to(dtype)
+    some = whole[:, :, :QUERY_BLOCK]  # each block of queries takes as long as any other
+    return (
+        _seconds(lambda: blocked_attention(some, whole, whole)),
+        _seconds(lambda: functional.scaled_dot_product_attention(some, whole, whole)),
+    )
+
+
+def _seconds(work: Callable[[], Tensor]) -> float:
+    """Processor time of this thread, which other programs change little; the first call is not counted."""
+    work()
+    times = []
+    for _ in range(REPEATS):
+        began = time.thread_time()
+        work()
+        times.append(time.thread_time() - began)
+    return min(times)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """While entered, torch computes in this thread alone, whose time can be told."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
