@@ -16,7 +16,7 @@ from webui.weights.build import build_vae
 from webui.weights.convert import ensure_safetensors
 from webui.weights.families.contract import Built, networks_of
 from webui.weights.model import LoadedModel
-from webui.weights.speed import speed_up
+from webui.weights.speed import FormatKernels, speed_up
 from webui.weights.tensors import TensorFile
 from webui.weights.vae import VaeWrapper
 
@@ -116,7 +116,7 @@ def _as_for(device: torch.device, built: Built, dtype: torch.dtype) -> None:
                 part.to(dtype)
     module = built.network.module
     if device.type == "cuda" and isinstance(module, nn.Module):
-        speed_up(module, half=False)
+        speed_up(module, FormatKernels())
 
 
 def _check_format(shape: VaeShape, spec: ModelSpec) -> None:
