@@ -9,7 +9,7 @@ API_VERSION = 2
 1: extensions imported `webui.extension_api`. 2: they import `webui.extension_api`.
 """
 
-API_MINOR = 2
+API_MINOR = 3
 """Grows with each addition that extensions may use; what was written for an earlier one works as before.
 
 1: hints how options are drawn (`hint`, `form_hint`).
