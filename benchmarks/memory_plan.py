@@ -167,11 +167,11 @@ def _counted(
         peaks.append(loaded + live.peak)
 
 
-def planned(job: Job, card: float, *, steps: int = 2, computes: bool = True) -> Plan:
+def planned(job: Job, card: float, *, steps: int = 8, computes: bool = True) -> Plan:
     """Run a job's networks by turns on a card of so many GiB. Inside the FakeTensorMode of the job's networks.
 
     Args:
-        computes: count the tensors of every call; else what is estimated for them counts, which is quick.
+        computes: count the tensors of the last step's calls; else what is estimated for them counts, which is quick.
     """
     residency = Residency(CPU, int((card - RESERVE) * GIB))
     cells = job.side // 8
@@ -192,9 +192,9 @@ def planned(job: Job, card: float, *, steps: int = 2, computes: bool = True) -> 
         with residency.use(tower, needed):
             peaks.append(sum(one.loaded for one in residency.state().networks) + tower.must + needed)
     streamed = 0.0
-    for _ in range(steps):
+    for step in range(steps):
         for one in (*control, unet):
-            if computes:
+            if computes and step == steps - 1:
                 weights = [*job.unet.parameters(), *(job.control.parameters() if job.control else ())]
                 with _counted(residency, one, sampling, weights, peaks):
                     _asked(job, one, cells)
