@@ -22,6 +22,8 @@ def parts_in(call: ModelCall, text: RegionalText) -> dict[str, TakePart]:
     regions = [text.of(row) for row in call.rows]
     if not any(_shares_of(one) for one in regions):
         return {}
+    if max(sum(one.lengths) for one in regions) > call.context.shape[1]:
+        return {}  # another extension asks with a text of its own
     part = _Regional(call, regions)
     return {name: part.answer for name, layer in call.layers.items() if layer.kind == "cross"}
 

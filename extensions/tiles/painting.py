@@ -151,6 +151,7 @@ def _only(call: ModelCall, rows: Tensor) -> ModelCall:
         positive=call.positive[rows],
         context=call.context[rows],
         vector=None if call.vector is None else call.vector[rows],
+        rows=tuple(told for told, kept in zip(call.rows, rows.tolist(), strict=False) if kept),
     )
 
 

@@ -44,6 +44,7 @@ def test_a_hint_that_fits_is_kept(tmp_path: Path) -> None:
         ('{"level": "hidden"}', "the hint 'level' cannot be used"),
         ('{"when": {"size": [1]}}', "there is no field 'size'"),
         ('{"preview": "draw"}', "there is no action 'draw'"),
+        ('{"colours": ["red"]}', "the hint 'colours"),
         ('{"range": "ends"}', "it needs two"),
         ('{"cards": [{"title": "x", "diagram": "<svg>"}]}', "cannot be used"),
     ],
