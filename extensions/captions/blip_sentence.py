@@ -1,4 +1,4 @@
-"""BLIP (Li et al. 2022, arXiv:2201.12086): its words, its picture, and the sentence that it makes as A1111 asks for it."""
+"""BLIP (Li et al. 2022, arXiv:2201.12086): its words, its picture, and its sentence as A1111 asks for it."""
 
 import re
 from collections.abc import Sequence
