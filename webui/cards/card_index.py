@@ -100,7 +100,6 @@ class CardIndex:
         """
         self.library = library
         self._last_used = last_used
-        self._store = CardStore(library.cache_dir / FILE)
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._shelves: Mapping[CardKind, _Shelf] = MappingProxyType({})
@@ -144,6 +143,10 @@ class CardIndex:
             self._shelves = MappingProxyType(
                 {kind: replace(shelf, looked=-FRESH_SECONDS) for kind, shelf in self._shelves.items()}
             )
+
+    @property
+    def _store(self) -> CardStore:
+        return CardStore(self.library.cache_dir / FILE)
 
     def _shelf(self, kind: CardKind) -> _Shelf:
         files = listed(self.library, kind)

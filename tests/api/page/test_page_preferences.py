@@ -110,7 +110,7 @@ def test_what_makes_no_sense_is_refused(bench: Bench, path: str, body: Any) -> N
 
 def test_presets_are_kept_and_deleted(bench: Bench) -> None:
     me = server_in(bench).browser()
-    kept = {"name": "small", "checkpoint": "", "fields": {"width": 128}}
+    kept = {"name": "small", "checkpoint": "", "fields": {"width": 128}, "prefix": "best"}
     assert me.order("presets", kept) == me.get("presets").json() == {"presets": [kept]}
     assert me.order("presets/delete", {"name": "small"}) == {"presets": []}
 
