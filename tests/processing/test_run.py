@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.exact_back import exact_back
 from webui.domain.errors import BadRequestError, NotFiniteError, UnknownModelError
-from webui.domain.request import GenerationRequest, Noise, Refiner
+from webui.domain.request import GenerationRequest, Noise, Refiner, Speed
 from webui.domain.result import GeneratedImage, Progress
 from webui.processing.back import Back
 from webui.processing.decode import check_finite, decode, to_image
@@ -69,6 +69,14 @@ def test_a_batch_is_its_singles(back: Back, sampler: str) -> None:
     for together, single in zip(both, alone, strict=True):
         assert abs(pixels(together.image) - pixels(single.image)).max() <= 3
         assert together.infotext == single.infotext
+
+
+def test_an_approximation_is_told_in_the_text_and_ends_with_its_job(back: Back) -> None:
+    exact = back.run(REQUEST, Recorder()).images[0]
+    faster = back.run(REQUEST.with_(speed=Speed(block_cache=0.9, text_gate=0.5)), Recorder()).images[0]
+    assert (pixels(faster.image) != pixels(exact.image)).any()
+    assert "First block cache: 0.9, T-GATE: 0.5" in faster.infotext
+    assert (pixels(back.run(REQUEST, Recorder()).images[0].image) == pixels(exact.image)).all()
 
 
 def test_batches_one_after_another_are_one_batch(back: Back) -> None:
