@@ -215,7 +215,7 @@ def planned(job: Job, card: float, *, steps: int = 8, computes: bool = True) -> 
 
 def _asked(job: Job, resident: Resident, cells: int) -> None:
     """A call of the UNet or the ControlNet. What a ControlNet adds is left out: it is a part of a row's activations."""
-    rows, width = job.rows, int(job.unet.config.cross_attention_dim)
+    rows, width = job.rows, int(job.unet.config["cross_attention_dim"])
     sample = torch.empty(rows, 4, cells, cells, dtype=HALF)
     timestep, context = torch.empty(rows), torch.empty(rows, 77, width, dtype=HALF)
     vector = None if job.unet.class_embedding is None else torch.empty(rows, 2816, dtype=HALF)

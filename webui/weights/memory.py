@@ -21,7 +21,6 @@ from webui.weights.vae import VaeWrapper
 
 T = TypeVar("T")
 
-_CPU = torch.device("cpu")
 _Key = tuple[Path, str, str]  # path, its version, the version of its yaml
 
 
@@ -115,11 +114,11 @@ class ModelCache:
     def _stored(self, read: Callable[[torch.device], T], file: ModelFile) -> tuple[T, bool]:
         """What is read from a file, and whether it lies on the device."""
         residency = self._residency
-        place = self._device if residency.has_room(file.path.stat().st_size) else _CPU
+        place = self._device if residency.has_room(file.path.stat().st_size) else torch.device("cpu")
 
         def elsewhere() -> bool:
             nonlocal place
-            before, place = place, _CPU
+            before, place = place, torch.device("cpu")
             return before != place
 
         ladder = (residency.rungs(None)[0], Rung("it was read to main memory", elsewhere))

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_CPU = torch.device("cpu")
+_CPU = "cpu"
 _ORIGIN, _BEFORE = "webui_origin", "webui_before"  # attributes of the parameters themselves
 
 

@@ -13,7 +13,7 @@ from webui.weights.streaming import FP8, LayerStream, has_cuda, streamable
 
 T = TypeVar("T")
 
-_CPU = torch.device("cpu")
+_CPU = "cpu"
 _AHEAD = 2  # streamed layers that are on the device at once
 _KEPT_WIDE = ("conv_in", "conv_out", "time_embedding", "add_embedding", "class_embedding", "time_embed", "label_emb")
 
@@ -239,7 +239,7 @@ class Resident:
             move(owner, name, _on_device(weight, self._target()) if on else _in_main_memory(weight))
 
     def _target(self) -> torch.device:
-        return self._device or _CPU
+        return self._device or torch.device(_CPU)
 
     def _hook(self, layer: nn.Module) -> None:
         if self._stream is None:
