@@ -21,7 +21,7 @@ STAYS = re.compile(  # names that are the same in every language: of programs, f
     r"Stable Diffusion|txt2img|img2img|LoRA|LyCORIS|VAE|ControlNet|ControlNet Integrated|CLIP|SDXL|Eta|Hires\. fix"
     r"|PNG|PNG Info|JPEG|WebP|English|iris|AUTOMATIC1111|ComfyUI|SGM|NGMS|CFG|CPU|GPU|NV|API|UniPC"
     r"|Euler a?|DPM.*|DDIM.*"
-    r"|LMS.*|Heun|PLMS|LCM|Restart|Karras|Lanczos|Nearest|Bicubic|Latent.*|png|jpg|webp|auto|fp16|fp32|bf16"
+    r"|LMS.*|Heun|PLMS|LCM|Restart|Karras|Lanczos|Nearest|Bicubic|Latent.*|png|jpg|webp|auto|low|high|fp16|fp32|bf16"
     r"|Eta（DDIM）|ENSD|Rho|Alpha|Beta|Ties|Dare|TIES|DARE|[A-C]|LoRAs|Not Found|other|torn|float32|CodeFormer|GFPGAN"
     r"|Ctrl.*|Alt.*|Esc|Space|[\w./~-]+\.(?:safetensors|pt|py|json|csv|yaml|png).*|mini.*|https?://.*"
 )

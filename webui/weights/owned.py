@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+_CPU = "cpu"
 _ORIGIN, _BEFORE = "webui_origin", "webui_before"  # attributes of the parameters themselves
 
 
@@ -53,7 +54,7 @@ def checkpoint_weight(weight: Tensor) -> Tensor:
 def overwrite(weight: Tensor, values: Tensor) -> None:
     """Write values of the same shape into a weight; `restore` gives it those that it had."""
     kept: Any = weight
-    setattr(kept, _BEFORE, (*before(weight), weight.detach().to(torch.device("cpu"), copy=True)))
+    setattr(kept, _BEFORE, (*before(weight), weight.detach().to(_CPU, copy=True)))
     weight.copy_(values)
 
 

@@ -13,6 +13,7 @@ from webui.weights.streaming import FP8, LayerStream, has_cuda, streamable
 
 T = TypeVar("T")
 
+_CPU = "cpu"
 _AHEAD = 2  # streamed layers that are on the device at once
 _KEPT_WIDE = ("conv_in", "conv_out", "time_embedding", "add_embedding", "class_embedding", "time_embed", "label_emb")
 
@@ -238,7 +239,7 @@ class Resident:
             move(owner, name, _on_device(weight, self._target()) if on else _in_main_memory(weight))
 
     def _target(self) -> torch.device:
-        return self._device or torch.device("cpu")
+        return self._device or torch.device(_CPU)
 
     def _hook(self, layer: nn.Module) -> None:
         if self._stream is None:
@@ -293,8 +294,8 @@ def _in_main_memory(weight: Tensor) -> Tensor:
     """A copy in main memory; in pages that stay there, where a device copies from those faster."""
     if has_cuda(weight.device):
         try:
-            pinned = torch.empty_like(weight, device=torch.device("cpu"), pin_memory=True)
+            pinned = torch.empty_like(weight, device=_CPU, pin_memory=True)
         except RuntimeError:  # the system gives no more such pages
-            return weight.detach().to(torch.device("cpu"))
+            return weight.detach().to(_CPU)
         return pinned.copy_(weight.detach())
-    return weight.detach().to(torch.device("cpu"), copy=True)
+    return weight.detach().to(_CPU, copy=True)
