@@ -7,6 +7,7 @@ says which shape and colours it sees, which teaches it faster.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ SEED = 11
 QUERIES = 96  # asked in each step, in each layer
 DRAWN = 2048  # pictures
 RECORDED = 12  # captions in whose pictures queries are recorded
-CLASSES = 0.3  # weight of the loss of what the tower says
+CLASSES = 2.0  # weight of the loss of what the tower says
 NOTHING = 0.25  # weight of the loss on the negative prompt's side
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # of CLIP
 STD = (0.26862954, 0.26130258, 0.27577711)
@@ -137,11 +138,15 @@ def recorded(painter: Painter, layers: list[Any]) -> list[Tensor]:
 
 
 def single(generator: np.random.Generator) -> Scene:
-    """A scene with one plain object on a plain background, of any combination of the training set."""
+    """A scene with one plain, large object near the middle of a plain background, of any combination of the training
+    set: how large it is and where, the tokens do not say, and small ones lie within a patch or two of the tower.
+    """
     while True:
         scene = random_scene(generator)
         if len(scene.things) == 1 and scene.things[0].style == "plain" and scene.background.to is None:
-            return scene
+            x, y = 64 + generator.uniform(-6, 6, size=2)
+            thing = replace(scene.things[0], x=float(x), y=float(y), radius=float(generator.uniform(26, 36)))
+            return replace(scene, things=(thing,))
 
 
 def described(scene: Scene) -> str:
