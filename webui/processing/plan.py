@@ -137,6 +137,13 @@ def with_seeds(request: GenerationRequest) -> GenerationRequest:
     return request.with_(seed=seed, subseed=subseed)
 
 
+def settled_request(request: GenerationRequest, drawn: SettledPlan | None) -> GenerationRequest:
+    """The request of a job that several processes make, after its hooks: these were called for what they keep, and
+    where another process has drawn for the job, what came out there counts.
+    """
+    return with_seeds(request) if drawn is None else drawn.request
+
+
 def settled_plan(request: GenerationRequest, plan: Plan) -> SettledPlan:
     """What other processes have to be told to make batches of the same job; `request` is what the plan was made of."""
     return SettledPlan(request, images_of(plan), tuple(len(batch.seeds) for batch in plan.batches))

@@ -19,6 +19,7 @@ from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 from webui.output.infotext import InfoFacts
 from webui.plugins.jobhooks import JobHooks
+from webui.processing.decode import not_finite
 from webui.processing.demands import met, require_refiner, require_second_pass
 from webui.processing.hires import hires_of
 from webui.processing.inpaint import settled, tells_of_mask
@@ -73,6 +74,14 @@ class Preparation:
         self._texts = texts
         self._patching = patching
         self._tiny = tiny
+
+    def widened(self, model: LoadedModel, steps: int) -> Notice:
+        """Have a checkpoint read in a wider format. Raises NotFiniteError where there is none."""
+        self._patching.leave()
+        if not self._models.widen(model):
+            raise not_finite(model.file.name, steps)
+        was = str(model.dtype).removeprefix("torch.")
+        return Notice("checkpoint", f"{model.file.name} gave NaN in {was}; it was read again in a wider format")
 
     def load(self, alias: str) -> None:
         """Load a checkpoint ahead of the next job."""

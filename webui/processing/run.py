@@ -4,7 +4,7 @@ finishes its images.
 
 import torch
 
-from webui.domain.errors import Cancelled, MemoryShortError
+from webui.domain.errors import Cancelled
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult, Notice
 from webui.domain.settings import BackSettings
@@ -13,11 +13,10 @@ from webui.plugins.host import ExtensionHost
 from webui.plugins.jobhooks import JobHooks
 from webui.processing.batch_loop import BatchLoop
 from webui.processing.batches import Overflowed, Tools
-from webui.processing.decode import not_finite
-from webui.processing.memory_needs import expected_bytes
+from webui.processing.memory_needs import expected_bytes, shortage, watched
 from webui.processing.nesting import Level, Nesting, Outer
 from webui.processing.patching import Patching
-from webui.processing.plan import merged, settled_plan, with_seeds
+from webui.processing.plan import merged, settled_plan, settled_request
 from webui.processing.ports import Reporter, Share
 from webui.processing.prepare import Preparation
 from webui.processing.preview import PreviewMaker
@@ -25,8 +24,7 @@ from webui.processing.reporting import RunReport, SharedWish
 from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
 from webui.weights.memory import ModelCache
-from webui.weights.model import LoadedModel
-from webui.weights.recovery import give_memory_back, is_out_of_memory, let_go
+from webui.weights.recovery import is_out_of_memory, let_go
 from webui.weights.tiny_vae import TinyVaes
 
 
@@ -98,9 +96,7 @@ class Pipeline:
             let_go(error)
         finally:
             nesting.close()
-        give_memory_back()  # after the handler, because until then the error is kept
-        work = f"making pictures of {request.width} x {request.height}"
-        raise MemoryShortError(f"memory ran out while {work}; lower width and height or the batch size")
+        raise shortage(request)  # after the handler, because until then the error is kept
 
     def _result(
         self,
@@ -113,47 +109,37 @@ class Pipeline:
     ) -> GenerationResult:
         request = hooks.edit_request(merged(request, self._tools.texts.styles(request.styles)))
         drawn = share.plan if share is not None else None
-        if drawn is not None:  # the hooks were called for what they keep; what was drawn elsewhere counts
-            request = drawn.request
-        elif share is not None:
-            request = with_seeds(request)
+        request = request if share is None else settled_request(request, drawn)
         self._tools.upscalers.check(request)
         job = self._preparation.prepare(request, hooks, wish, drawn)
         if share is not None and drawn is None:
             share.tell(settled_plan(request, job.plan))
         nesting.seeds = (job.plan.request.seed, job.plan.request.subseed)
-        residency = self._tools.models.residency
-        last = job.passes[-1].plan.request
-        residency.expect(expected_bytes(job.model, request, (last.width, last.height)))
-        memory = residency.state if residency.moves else _nothing
+        residency, last = self._tools.models.residency, job.passes[-1].plan.request
+        memory = watched(residency, expected_bytes(job.model, request, (last.width, last.height)))
         report = RunReport(wish, job.passes, job.plan.batches, self._preview_every, memory)
         loop = BatchLoop(self._tools, self._host, self._patching, hooks, wish, report, nesting)
         try:
             loop.run(job, there, one_batch=share is not None)
         except Overflowed as overflow:
-            told = self._widened(overflow.model, job.plan.request.steps)
-            again = job.plan.request if drawn is None else drawn.request
-            job = self._preparation.prepare(again, hooks, wish, drawn)
+            told = self._preparation.widened(overflow.model, job.plan.request.steps)
+            job = self._preparation.prepare(drawn.request if drawn else job.plan.request, hooks, wish, drawn)
             hooks.notices.append(told)
-            made = there.union(image.index for image in loop.images)
-            loop.run(job, made, one_batch=share is not None)
+            loop.run(job, there.union(image.index for image in loop.images), one_batch=share is not None)
         images, notices, stopped = loop.images, loop.notices, loop.stopped
         if not images and not there:
             raise Cancelled("stopped before the first image was made")
         extras = tuple(hooks.extra_images())
+        short = (Notice("memory", text) for text in residency.told)  # what was done where memory ran out
         return GenerationResult(
             request=job.plan.request,
             images=tuple(images),
             model=job.facts.model,
-            notices=(*job.notices, *notices, *hooks.notices, *self._memory_notices()),
+            notices=(*job.notices, *notices, *hooks.notices, *short),
             timings={"loading": job.seconds} | report.timings | hooks.timings,
             interrupted=stopped,
             extras=extras,
         )
-
-    def _memory_notices(self) -> tuple[Notice, ...]:
-        """What was done where memory ran out."""
-        return tuple(Notice("memory", text) for text in self._tools.models.residency.told)
 
     def load(self, alias: str) -> None:
         """Load a checkpoint ahead of the next job."""
@@ -163,15 +149,3 @@ class Pipeline:
         """Undo what extensions changed in the models."""
         self._patching.leave()
         self._tools.tiny.clear()
-
-    def _widened(self, model: LoadedModel, steps: int) -> Notice:
-        """Have a checkpoint read in a wider format. Raises NotFiniteError where there is none."""
-        self._patching.leave()
-        if not self._tools.models.widen(model):
-            raise not_finite(model.file.name, steps)
-        was = str(model.dtype).removeprefix("torch.")
-        return Notice("checkpoint", f"{model.file.name} gave NaN in {was}; it was read again in a wider format")
-
-
-def _nothing() -> None:
-    """What is told of memory where networks stay where they are."""
