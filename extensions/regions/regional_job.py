@@ -18,6 +18,8 @@ from .regional_attention import parts_in
 from .regional_text import RegionalText, encoded
 from .word_regions import WordMaps, parts_by_words, target_word
 
+FINE = 64  # places on a side at which it is looked whether regions cover the picture
+
 
 class RegionalJob:
     """Parts of the prompts act in parts of the pictures."""
@@ -40,8 +42,11 @@ class RegionalJob:
         if options.lora_stop or options.lora_hires_stop or options.weighs_negative_loras:
             self._job.notice("numbers for LoRA (negative prompt, stop steps) have no effect; networks act as usual")
         division = divided(request.prompt, request.negative_prompt, self._options)
-        cells = (max(1, request.height // 8), max(1, request.width // 8))
-        if division is not None and isinstance(division.coverage, Weighted) and not division.coverage.covers(*cells):
+        if (
+            division is not None
+            and isinstance(division.coverage, Weighted)
+            and not division.coverage.covers(FINE, FINE)
+        ):
             raise BadRequestError("extensions.regions", "some part of the picture is in no region; cover all of it")
 
     @hookimpl

@@ -15,6 +15,7 @@ JOB_HOOKS = (
     "edit_noise(self, place, noise, start)",
     "pre_step(self, step, latents)",
     "unet_residuals(self, call)",
+    "unet_attention(self, call)",
     "call_network(self, call, network)",
     "edit_denoised(self, step, denoised, cond, uncond)",
     "post_step(self, step, latents, denoised)",

@@ -22,7 +22,7 @@ def draw(engine: "Engine", *, installs: bool) -> None:
     if not others:
         own("extensions_list", elem_id="extensions", elem_classes="fills", installs=installs)
         return
-    with gr.Tabs(elem_classes="subtabs", elem_id="extensions_tabs"):
+    with gr.Tabs(elem_classes="subtabs", elem_id="extensions_tabs", overflow_behavior="wrap"):
         with gr.Tab("Installed", id="installed", elem_id="tab_extensions_installed"):
             own("extensions_list", elem_id="extensions", elem_classes="fills", installs=installs)
         for info, action in others:

@@ -28,7 +28,7 @@ def draw(engine: "Engine") -> gr.HTML:
     mixing = next(((info, action) for info, action in actions if action.schema.get("form", {}).get("tries")), None)
     mixes = {"tab": subtab_id(*mixing), "form": form_id(*mixing)} if mixing else None
     kinds = [(kind, label, f"models/{FOLDERS[kind][0]}") for kind, label in KINDS]  # type: ignore[index]
-    with gr.Tabs(elem_classes="subtabs", elem_id="models_tabs"):
+    with gr.Tabs(elem_classes="subtabs", elem_id="models_tabs", overflow_behavior="wrap"):
         with gr.Tab("Browse", id="browse", elem_id="tab_models_browse"):
             browser = own(
                 "models_browser", {}, elem_id="models_browser", elem_classes="fills", events=["use"], kinds=kinds,

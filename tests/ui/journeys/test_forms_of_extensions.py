@@ -256,7 +256,7 @@ def test_i_let_guidance_act_in_a_part_of_the_steps(page: Page, program: Program)
     end.focus()
     for _ in range(40):
         page.keyboard.press("ArrowLeft")
-    expect(form.locator("output")).to_have_text("0 – 60 %")
+    expect(form.locator("output").first).to_have_text("0 – 60 %")
     assert "Guidance end: 0.6" in made(page, program)
 
 

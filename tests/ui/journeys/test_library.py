@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.gallery.pictures import fill, infotext, scanned
 from tests.ui.accessibility import axe
+from tests.ui.driving import eventually
 from tests.ui.library_house import PHONE, LibraryHouse, landscape, library_house, opened
 from webui.domain.images import Picture, safe_open
 from webui.domain.request import GenerationRequest, Img2Img
@@ -116,7 +117,7 @@ def test_i_look_into_the_trash_and_empty_it_for_good(page: Page, house: LibraryH
     tiles(page).nth(0).click(modifiers=["ControlOrMeta"])
     page.get_by_role("button", name="Delete for good").click()
     expect(page.locator(".library-empty")).to_contain_text("The trash is empty")
-    assert len(list(house.outputs.rglob("*.png"))) == 23
+    eventually(page, lambda: len(list(house.outputs.rglob("*.png"))) == 23)
 
 
 def test_i_take_pictures_with_me_as_a_zip_file(page: Page) -> None:
