@@ -15,13 +15,13 @@ from pydantic import ConfigDict, Field, model_validator
 
 from webui.extension_api import Action, ActionContext, ActionResult, BadRequestError, ImageField, Models, Options
 
+from .annotator_files import PLACE, told_files
 from .lacking import LackingOptions, fits, lacking
 from .modules import (
     BUILT_IN,
     CONTROL_TYPES,
     DEFAULT_RESOLUTION,
     MODULES,
-    PLACE,
     WITH_NETWORK,
     Module,
     is_named_for,
@@ -138,7 +138,7 @@ def detect(options: DetectOptions, context: ActionContext) -> ActionResult:
     from .units import drawn_map, preprocessor_of, usable_module
 
     module = usable_module(options.module, "module")
-    if module.example:
+    if module.needs:
         context.models.refresh()  # the user may just have copied its network there
     draw = preprocessor_of(module, "module", context.models, context.device)
     pictures = [*([options.image] if options.image else []), *options.images]
@@ -181,12 +181,14 @@ def _described(module: Module, models: Models) -> dict[str, Any]:
         {"name": one.name, "value": one.default, "min": one.low, "max": one.high, "step": one.step}
         for one in module.sliders
     ]
-    available = not module.needs or (bool(module.example) and is_there(module.name, models))
+    available = not module.needs or (module.can_be_drawn and is_there(module.name, models))
     fields = [*(["processor_res"] if module.resolution else []), *("threshold_a", "threshold_b")[: len(module.sliders)]]
     told: dict[str, Any] = {
         "model_free": module.model_free, "sliders": sliders, "slider_fields": fields, "available": available
     }  # fmt: skip
-    if module.example:
+    if module.reads_files:
+        told["needs"] = told_files(module.name)
+    elif module.example:
         told["needs"] = f"{WEIGHTS} and {CONFIG} of a model such as {module.example} in {PLACE}/{module.name}"
     elif module.needs:
         told["needs"] = f"weights ({module.needs}) and code that are not built in"

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from .annotator_files import ANNOTATOR_FILES
+
 DEFAULT_RESOLUTION = 512
 UNUSED_SLIDER = 0.5  # what A1111 writes for a slider that a module does not have
 NO_MODULE = "none"
-PLACE = "models/ControlNetPreprocessor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ class Module:
         resolution: whether it takes a processor resolution.
         needs: what it needs that is not built in; "" where nothing.
         handed_to: the extension that does the work, "" where it is done here.
-        example: a public model whose files, in a folder of the module's name under `PLACE`, are what it needs; "" where
-            no files help.
+        example: a public model whose files, in a folder of the module's name under `PLACE`, are what it needs; ""
+            where it needs no such folder.
     """
 
     name: str
@@ -50,6 +51,16 @@ class Module:
     needs: str = ""
     example: str = ""
     handed_to: str = ""
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether it draws from single files of weights, which `annotator_files` names."""
+        return self.name in ANNOTATOR_FILES
+
+    @property
+    def can_be_drawn(self) -> bool:
+        """Whether the program can draw its map, once what it needs is there."""
+        return not self.needs or bool(self.example) or self.reads_files
 
     @property
     def acts_alone(self) -> bool:
@@ -193,7 +204,7 @@ MODULES: Mapping[str, Module] = MappingProxyType(
 )
 BUILT_IN = tuple(module.name for module in _BUILT_IN)
 OF_PICTURES = tuple(name for name, _, _ in _PICTURES)
-WITH_NETWORK = tuple(_EXAMPLES)
+WITH_NETWORK = (*_EXAMPLES, *ANNOTATOR_FILES)
 _BY_LABEL: Mapping[str, Module] = MappingProxyType(
     {label: module for module in MODULES.values() for label in (module.name, *module.labels)}
 )

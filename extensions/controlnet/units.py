@@ -11,6 +11,7 @@ from torch import Tensor
 
 from webui.extension_api import BadRequestError, GenerationRequest, Img2Img, Models, Picture, UnusableFileError
 
+from .annotated_maps import annotated
 from .handed_units import is_handed
 from .maps import FineMap, Map, fitted, pixel_perfect_resolution
 from .modules import MODULES, NO_MODULE, Module, find_module
@@ -197,7 +198,7 @@ def usable_module(name: str, path: str) -> Module:
         raise BadRequestError(path, f"there is no preprocessor {name!r}")
     if module.handed_to:
         raise BadRequestError(path, f"{module.name} draws no map; its pictures act as prompts")
-    if module.name not in PREPROCESSORS and not module.example:
+    if not module.can_be_drawn:
         raise BadRequestError(
             path,
             f"{module.name} needs weights ({module.needs}) and code that are not built in; make its map elsewhere and "
@@ -219,6 +220,8 @@ def preprocessor_of(module: Module, path: str, models: Models, device: torch.dev
     if built_in is not None:
         return built_in
     try:
+        if module.reads_files:
+            return annotated(module.name, models, device)
         return network_preprocessor(module.name, models, device)
     except UnusableFileError as error:
         raise BadRequestError(path, str(error)) from error

@@ -7,15 +7,17 @@ from pathlib import Path
 
 from webui.extension_api import Models, UnknownModelError, UnusableFileError
 
-from .modules import MODULES, PLACE
+from .annotator_files import KIND, PLACE, missing_files
+from .modules import MODULES
 
-KIND = "preprocessor"
 WEIGHTS, CONFIG, PROCESSOR = "model.safetensors", "config.json", "preprocessor_config.json"
 MAX_TEXT = 1 << 16  # most bytes of a configuration
 
 
 def is_there(name: str, models: Models) -> bool:
     """Whether the network of a preprocessor can be used, as far as names and its configuration tell."""
+    if MODULES[name].reads_files:
+        return not missing_files(name, models)
     try:
         text_beside(weights_of(name, models), CONFIG)
     except UnusableFileError:

@@ -25,6 +25,7 @@ _A1111_FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         "controlnet": ("extensions/sd-webui-controlnet/models",),
         "clip_vision": ("extensions/sd-webui-controlnet/annotator/downloads/clip_vision",),
         "insightface": ("extensions/sd-webui-controlnet/annotator/downloads/insightface",),
+        "preprocessor": ("extensions/sd-webui-controlnet/annotator/downloads",),
     }
 )
 _A1111_MARK, _COMFYUI_MARK = "Stable-diffusion", "checkpoints"  # both have it from their first start on

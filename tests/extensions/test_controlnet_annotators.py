@@ -1,0 +1,149 @@
+"""Preprocessors that draw from single files of weights: their networks, their maps, and where their files lie."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from extensions.controlnet.actions import ACTIONS
+from extensions.controlnet.annotated_maps import DRAWN_FROM_FILES, annotated, as_scribble, stepped
+from extensions.controlnet.annotator_files import ANNOTATOR_FILES
+from extensions.controlnet.annotator_weights import pixels_of_map
+from extensions.controlnet.maps import Map
+from extensions.controlnet.modules import MODULES
+from extensions.controlnet.preprocessors import Settings
+from tests.extensions.annotator_networks import AnimeLines, Hed, PhotoLines, drawn_weights, save
+from tests.extensions.map_models import models_of
+from webui.domain.errors import BadRequestError, UnusableFileError
+from webui.extension_api.action import ActionContext
+
+CPU = torch.device("cpu")
+NOISE: Map = cv2.GaussianBlur(
+    np.random.RandomState(0).randint(0, 256, (64, 128, 3)).astype(np.uint8), (0, 0), 2.0
+).astype(np.uint8)
+SETTINGS = Settings(64)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with small files of every network."""
+    root = tmp_path_factory.mktemp("models")
+    place = root / "ControlNetPreprocessor"
+    save(drawn_weights(Hed()), place / "hed" / "ControlNetHED.pth")
+    save(drawn_weights(PhotoLines()), place / "lineart" / "sk_model.safetensors")
+    save(drawn_weights(PhotoLines(), seed=1), place / "sk_model2.safetensors")  # flat, as Forge keeps it
+    save(drawn_weights(AnimeLines()), place / "lineart_anime" / "netG.pth", wrapper="module.")
+    return root
+
+
+@pytest.fixture(scope="module")
+def models(folder: Path) -> Any:
+    return models_of(folder)
+
+
+def drawn(module: str, models: Any, settings: Settings = SETTINGS) -> np.ndarray[Any, Any]:
+    return annotated(module, models, CPU)(NOISE, settings)
+
+
+def run(route: str, models: Any, **given: Any) -> Any:
+    action = next(one for one in ACTIONS if route in one.routes)
+    context = ActionContext(models, lambda *told: None, lambda: False, CPU, torch.float32)
+    return action.run(action.options.model_validate(given), context).data
+
+
+def close(made: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> None:
+    """Equal but for the rounding of single pixels."""
+    assert made.shape == (*expected.shape, 3)
+    assert np.abs(made[:, :, 0].astype(int) - expected.astype(int)).max() <= 1
+    assert made.std() > 1
+
+
+def test_soft_edges_are_the_mean_of_five_answers(models: Any) -> None:
+    with torch.inference_mode():
+        maps = [one[0, 0].numpy() for one in drawn_weights(Hed())(pixels_of_map(NOISE))]
+    sizes = [cv2.resize(one, (128, 64), interpolation=cv2.INTER_LINEAR) for one in maps]
+    values = 1 / (1 + np.exp(-np.mean(np.stack(sizes), 0).astype(np.float64)))
+    close(drawn("softedge_hed", models), (values * 255).clip(0, 255).astype(np.uint8))
+    safe = drawn("softedge_hedsafe", models)
+    assert set(np.unique(safe)) <= {0, 127, 255}
+
+
+@pytest.mark.parametrize(("module", "seed"), [("lineart_realistic", 0), ("lineart_coarse", 1)])
+def test_lines_of_photographs_are_white_on_black(module: str, seed: int, models: Any) -> None:
+    with torch.inference_mode():
+        lines = drawn_weights(PhotoLines(), seed)(pixels_of_map(NOISE) / 255)[0, 0].numpy()
+    close(drawn(module, models), 255 - (lines * 255).clip(0, 255).astype(np.uint8))
+
+
+def test_lines_of_drawings_are_made_at_multiples_of_256(models: Any) -> None:
+    seen = cv2.resize(NOISE, (256, 256), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    with torch.inference_mode():
+        made = drawn_weights(AnimeLines())(pixels_of_map(seen) / 127.5 - 1)[0, 0].numpy() * 127.5 + 127.5
+    lines = cv2.resize(made, (128, 64), interpolation=cv2.INTER_CUBIC)
+    close(drawn("lineart_anime", models), 255 - lines.clip(0, 255).astype(np.uint8))
+
+
+def test_a_scribble_follows_the_ridge_of_a_soft_edge(models: Any) -> None:
+    soft = np.zeros((64, 64), np.uint8)
+    cv2.line(soft, (32, 0), (32, 63), 255, 5)
+    stroke = as_scribble(cv2.GaussianBlur(soft, (0, 0), 1.0).astype(np.uint8))
+    assert set(np.unique(stroke)) == {0, 255}
+    assert stroke[32, 32] == 255
+    assert stroke[32, 5] == stroke[32, 60] == 0
+    assert set(np.unique(drawn("scribble_hed", models))) <= {0, 255}
+
+
+def test_safe_edges_have_few_levels() -> None:
+    values = np.linspace(0, 0.999, 1000, dtype=np.float32)
+    assert set(np.unique(stepped(values, 2))) == {0.0, 0.5, 1.0}
+
+
+def test_a_map_has_the_resolution_that_was_asked_for(models: Any) -> None:
+    assert drawn("softedge_hed", models, Settings(96)).shape == (96, 192, 3)
+
+
+def test_the_list_says_what_can_be_used_now(models: Any, tmp_path: Path) -> None:
+    there = run("GET /controlnet/module_list", models)["module_detail"]
+    none = run("GET /controlnet/module_list", models_of(tmp_path))["module_detail"]
+    for name in DRAWN_FROM_FILES:
+        assert there[name]["available"], name
+        assert not none[name]["available"]
+        assert none[name]["needs"].startswith("models/ControlNetPreprocessor/")
+    assert none["softedge_hed"]["needs"] == "models/ControlNetPreprocessor/hed/ControlNetHED.pth"
+
+
+@pytest.mark.parametrize("module", ANNOTATOR_FILES)
+def test_a_missing_file_is_said_with_its_name_and_folder(module: str, tmp_path: Path) -> None:
+    picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4//8/AAX+Av4N70a4AAAAAElFTkSuQmCC"
+    first = ANNOTATOR_FILES[module][0]
+    said = f"{module} needs {first.name}; put it in models/ControlNetPreprocessor/{first.folder}"
+    with pytest.raises(BadRequestError, match=said.replace("+", r"\+")):
+        run("POST /controlnet/detect", models_of(tmp_path), module=module, image=picture)
+
+
+def test_every_file_belongs_to_a_module_that_names_it() -> None:
+    for module, files in ANNOTATOR_FILES.items():
+        assert MODULES[module].needs, module
+        assert len({one.folder for one in files}) == 1, module
+
+
+def test_the_file_in_its_own_folder_comes_first(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "ControlNetPreprocessor"
+    save(drawn_weights(PhotoLines(), seed=5), place / "a" / "ControlNetHED.safetensors")
+    save(drawn_weights(Hed()), place / "hed" / "ControlNetHED.safetensors")
+    assert drawn("softedge_hed", models_of(tmp_path)).shape == (64, 128, 3)
+
+
+def test_another_network_under_the_name_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ControlNetPreprocessor" / "hed" / "ControlNetHED.safetensors"
+    save(drawn_weights(PhotoLines()), path)
+    with pytest.raises(UnusableFileError, match=r"ControlNetHED\.safetensors: the tensor norm is missing"):
+        drawn("softedge_hed", models_of(tmp_path))
+    wrong = drawn_weights(Hed())
+    wrong.get_submodule("block2").projection = torch.nn.Conv2d(5, 1, 1)
+    save(wrong, path)
+    with pytest.raises(UnusableFileError, match="do not fit together"):
+        drawn("softedge_hed", models_of(tmp_path))
