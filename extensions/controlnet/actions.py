@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from webui.extension_api import Action, ActionContext, ActionResult, BadRequestError, ImageField, Models, Options
 
@@ -20,7 +20,6 @@ from .lacking import LackingOptions, fits, lacking
 from .modules import (
     BUILT_IN,
     CONTROL_TYPES,
-    DEFAULT_RESOLUTION,
     MODULES,
     WITH_NETWORK,
     Module,
@@ -135,7 +134,9 @@ def detect(options: DetectOptions, context: ActionContext) -> ActionResult:
         BadRequestError: no picture, or a preprocessor that is not built in and whose network is not there.
         UnusableFileError, NotFiniteError: its network cannot be used.
     """
-    from .units import drawn_map, preprocessor_of, usable_module
+    from .pose_maps import PoseMap, drawn_pose
+    from .unit_pictures import pixels_of
+    from .units import drawn_map, preprocessor_of, settings_of, usable_module
 
     module = usable_module(options.module, "module")
     if module.needs:
@@ -148,12 +149,20 @@ def detect(options: DetectOptions, context: ActionContext) -> ActionResult:
     if masks and len(masks) != len(pictures):
         raise BadRequestError("masks", f"there are {len(masks)} masks for {len(pictures)} pictures; send one for each")
     made: list[Image.Image] = []
+    poses: list[JsonValue] = []
     for number, picture in enumerate(pictures):
         context.progress(number, len(pictures), module.name)
         thresholds = (options.threshold_a, options.threshold_b)
+        if isinstance(draw, PoseMap):
+            pose = draw.pose(pixels_of(picture), settings_of(module, options.processor_res, thresholds))
+            poses.append(pose)
+            made.append(Image.fromarray(drawn_pose(pose)))
+            continue
         mask = masks[number] if masks else None
         made.append(drawn_map(module, draw, picture, mask, options.processor_res, thresholds))
     data: dict[str, Any] = {"info": "Success", "images": [_as_base64(image) for image in made]}
+    if poses:
+        data["poses"] = poses
     return ActionResult(f"{module.name}: {len(made)} maps", images=tuple(made), data=data)
 
 
@@ -176,7 +185,7 @@ def _described(module: Module, models: Models) -> dict[str, Any]:
     """
     sliders: list[dict[str, Any]] = []
     if module.resolution:
-        sliders.append({"name": "Resolution", "value": DEFAULT_RESOLUTION, "min": 64, "max": 2048, "step": 8})
+        sliders.append({"name": "Resolution", "value": module.usual_resolution, "min": 64, "max": 2048, "step": 8})
     sliders += [
         {"name": one.name, "value": one.default, "min": one.low, "max": one.high, "step": one.step}
         for one in module.sliders

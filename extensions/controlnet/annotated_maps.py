@@ -1,4 +1,4 @@
-"""Maps by networks that are filled from the files that people have: soft edges, scribbles and line drawings."""
+"""Maps by networks that are filled from the files that people have: edges, scribbles, lines and parts of faces."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 
 from webui.extension_api import Models
 
+from .anime_faces import face_map, face_parts
 from .annotator_files import files_of
 from .annotator_weights import annotator, pixels_of_map
-from .edge_networks import hed
+from .edge_networks import hed, teed
 from .lineart_networks import lines_of_anime, lines_of_photo
 from .maps import Map, line_maxima, resized_for, three_channels
-from .preprocessors import Preprocessor, Settings
+from .preprocessors import Preprocessor, Settings, standard_lines
+from .wireframes import CHANNELS, drawn_lines, lines_of_rooms
 
 _SAFE_STEPS = 2
 _ANIME_SIDE = 256  # pixels, of which both sides must be multiples
+_LEAST_PATCH = 12  # pixels of a line drawing's patch that anyline keeps
 _SCRIBBLE_BLUR, _SCRIBBLE_SURE, _SCRIBBLE_DRAWN = 3.0, 127, 4
 Draw = Callable[[Map, Settings, Path, Models, torch.device], NDArray[np.uint8]]
 
@@ -87,6 +90,35 @@ def _anime_lines(
     return 255 - lines.clip(0, 255).astype(np.uint8)
 
 
+def _tiny_edges(padded: Map, settings: Settings, path: Path, models: Models, device: torch.device) -> NDArray[np.uint8]:
+    """TEED's edges, in as many steps as threshold A says; 0: smooth."""
+    values = annotator(models, path, teed, device)(pixels_of_map(padded))[0, 0].numpy()
+    steps = int(settings.threshold_a)
+    if steps > 0:
+        values = stepped(values, steps)
+    return (values * 255).clip(0, 255).astype(np.uint8)
+
+
+def _any_line(padded: Map, settings: Settings, path: Path, models: Models, device: torch.device) -> NDArray[np.uint8]:
+    """TEED's edges, darkened where a drawing of lines has a patch of the faintest grey that is no speck."""
+    edges = _tiny_edges(padded, settings, path, models, device)
+    faint = (standard_lines(padded) == 1).astype(np.uint8)
+    _, patches, facts, _ = cv2.connectedComponentsWithStats(faint, connectivity=4)
+    large = np.asarray(facts)[:, cv2.CC_STAT_AREA] >= _LEAST_PATCH
+    return np.where(large[np.asarray(patches)] & (faint > 0), 1, edges).astype(np.uint8)
+
+
+def _straight_lines(
+    padded: Map, settings: Settings, path: Path, models: Models, device: torch.device
+) -> NDArray[np.uint8]:
+    network = annotator(models, path, lines_of_rooms, device, channels=CHANNELS)
+    return drawn_lines(network, padded, settings.threshold_a, settings.threshold_b)
+
+
+def _face_parts(padded: Map, settings: Settings, path: Path, models: Models, device: torch.device) -> NDArray[np.uint8]:
+    return face_map(annotator(models, path, face_parts, device), padded)
+
+
 DRAWN_FROM_FILES: Mapping[str, Draw] = MappingProxyType(
     {
         "softedge_hed": _soft_edges,
@@ -95,5 +127,9 @@ DRAWN_FROM_FILES: Mapping[str, Draw] = MappingProxyType(
         "lineart_realistic": _photo_lines,
         "lineart_coarse": _photo_lines,
         "lineart_anime": _anime_lines,
+        "softedge_teed": _tiny_edges,
+        "softedge_anyline": _any_line,
+        "mlsd": _straight_lines,
+        "seg_anime_face": _face_parts,
     }
 )

@@ -29,6 +29,7 @@ class AnnotatorFile:
         return f"{PLACE}/{self.folder}/{self.name}"
 
 
+_DWPOSE = (AnnotatorFile("openpose", "yolox_l.onnx"), AnnotatorFile("openpose", "dw-ll_ucoco_384.onnx"))
 _HED = (AnnotatorFile("hed", "ControlNetHED.pth"),)
 ANNOTATOR_FILES: Mapping[str, tuple[AnnotatorFile, ...]] = MappingProxyType(
     {
@@ -38,6 +39,16 @@ ANNOTATOR_FILES: Mapping[str, tuple[AnnotatorFile, ...]] = MappingProxyType(
         "lineart_realistic": (AnnotatorFile("lineart", "sk_model.pth"),),
         "lineart_coarse": (AnnotatorFile("lineart", "sk_model2.pth"),),
         "lineart_anime": (AnnotatorFile("lineart_anime", "netG.pth"),),
+        "softedge_teed": (AnnotatorFile("TEED", "7_model.pth"),),
+        "softedge_anyline": (AnnotatorFile("TEED", "MTEED.pth"),),
+        "mlsd": (AnnotatorFile("mlsd", "mlsd_large_512_fp32.pth"),),
+        "seg_anime_face": (AnnotatorFile("anime_face_segment", "UNet.pth"),),
+        "dw_openpose_full": _DWPOSE,
+        "openpose": _DWPOSE,  # like the following ones; the networks of CMU's OpenPose are not free to port
+        "openpose_face": _DWPOSE,
+        "openpose_faceonly": _DWPOSE,
+        "openpose_hand": _DWPOSE,
+        "openpose_full": _DWPOSE,
     }
 )
 

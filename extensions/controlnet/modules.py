@@ -35,7 +35,7 @@ class Module:
         sliders: threshold A and B, as far as it has them.
         types: control types that list it.
         model_free: whether it acts without a control network.
-        resolution: whether it takes a processor resolution.
+        resolution: whether it takes a processor resolution; `usual_resolution` is its short side in pixels without one.
         needs: what it needs that is not built in; "" where nothing.
         handed_to: the extension that does the work, "" where it is done here.
         example: a public model whose files, in a folder of the module's name under `PLACE`, are what it needs; ""
@@ -51,6 +51,7 @@ class Module:
     needs: str = ""
     example: str = ""
     handed_to: str = ""
+    usual_resolution: int = DEFAULT_RESOLUTION
 
     @property
     def reads_files(self) -> bool:
@@ -78,7 +79,7 @@ class Module:
         """The processor resolution to use. Inpainting modules do not have one."""
         if self.name.startswith("inpaint"):
             return UNUSED_SLIDER
-        return value if 64 <= value <= 2048 else DEFAULT_RESOLUTION
+        return value if 64 <= value <= 2048 else self.usual_resolution
 
 
 def _fidelity(name: str) -> Module:
@@ -90,6 +91,26 @@ def _gamma(name: str) -> Module:
     return Module(name, sliders=(slider,), types=("Recolor",))
 
 
+_ANYLINE_RESOLUTION = 1280
+_SAFE_STEPS = Slider("Safe Steps", 2, 0, 10, 1)
+# The numbers of those with weights, as A1111 names them.
+_NUMBERS: Mapping[str, tuple[Slider, ...]] = MappingProxyType(
+    {
+        "mlsd": (Slider("MLSD Value Threshold", 0.1, 0.01, 2.0), Slider("MLSD Distance Threshold", 0.1, 0.01, 20.0)),
+        "softedge_teed": (_SAFE_STEPS,),
+        "softedge_anyline": (_SAFE_STEPS,),
+        "normal_midas": (Slider("Normal Background Threshold", 0.4, 0.0, 1.0),),
+        "depth_leres": (
+            Slider("Remove Near %", 0.0, 0.0, 100.0, 0.1),
+            Slider("Remove Background %", 0.0, 0.0, 100.0, 0.1),
+        ),
+        "depth_leres++": (
+            Slider("Remove Near %", 0.0, 0.0, 100.0, 0.1),
+            Slider("Remove Background %", 0.0, 0.0, 100.0, 0.1),
+        ),
+        "mediapipe_face": (Slider("Max Faces", 1, 1, 10, 1), Slider("Min Face Confidence", 0.5, 0.01, 1.0)),
+    }
+)
 _VARIATION = Slider("Variation", 8.0, 3.0, 32.0, 1.0)
 _BUILT_IN = (
     Module(NO_MODULE),
@@ -198,7 +219,14 @@ MODULES: Mapping[str, Module] = MappingProxyType(
         for name, label, kind in _PICTURES
     }
     | {
-        name: Module(name, (label,) if label else (), types=(kind,), needs=file, example=_EXAMPLES.get(name, ""))
+        name: Module(
+            name,
+            (label,) if label else (),
+            _NUMBERS.get(name, ()),
+            (kind,),
+            needs=file,
+            example=_EXAMPLES.get(name, ""),
+        )
         for name, label, kind, file in _WITH_WEIGHTS
     }
 )

@@ -17,6 +17,7 @@ from .maps import FineMap, Map, fitted, pixel_perfect_resolution
 from .modules import MODULES, NO_MODULE, Module, find_module
 from .network_preprocessors import network_preprocessor
 from .options import NO_MODEL, ControlOptions, Unit
+from .pose_maps import POSES, PoseMap
 from .preprocessors import PREPROCESSORS, Preprocessor, Settings
 from .unit_pictures import HALF, own_mask, pixels_of, seen_by
 
@@ -171,12 +172,17 @@ def drawn_map(
 ) -> Image.Image:
     """The map as a preprocessor draws it, before it is brought to the size of a picture. Repainted parts are black."""
     pixels = pixels_of(picture)
-    first, second = (module.threshold(number, value) for number, value in enumerate(thresholds))
-    settings = Settings(round(module.resolution_of(resolution)), first, second)
+    settings = settings_of(module, resolution, thresholds)
     drawn = _drawn(module, draw, pixels, own_mask(mask, pixels), settings)
     if drawn.shape[2] == 4:
         drawn = np.where(drawn[:, :, 3:] > HALF, 0, drawn[:, :, :3]).astype(np.uint8)
     return Image.fromarray(np.ascontiguousarray(drawn))
+
+
+def settings_of(module: Module, resolution: float, thresholds: tuple[float, float]) -> Settings:
+    """The numbers of a request as the preprocessor uses them."""
+    first, second = (module.threshold(number, value) for number, value in enumerate(thresholds))
+    return Settings(round(module.resolution_of(resolution)), first, second)
 
 
 def _drawn(module: Module, draw: Preprocessor, picture: Map, mask: NDArray[np.uint8] | None, settings: Settings) -> Map:
@@ -220,6 +226,8 @@ def preprocessor_of(module: Module, path: str, models: Models, device: torch.dev
     if built_in is not None:
         return built_in
     try:
+        if module.name in POSES:
+            return PoseMap(module.name, models)
         if module.reads_files:
             return annotated(module.name, models, device)
         return network_preprocessor(module.name, models, device)

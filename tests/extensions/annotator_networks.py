@@ -134,3 +134,61 @@ class AnimeLines(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         made: Tensor = self.model(pixels)
         return made
+
+
+class Smish(nn.Module):
+    def forward(self, hidden: Tensor) -> Tensor:
+        made: Tensor = hidden * torch.tanh(torch.log(1 + torch.sigmoid(hidden)))
+        return made
+
+
+class TeedTwice(nn.Module):
+    def __init__(self, channels: int, width: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 3, stride, 1)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        made: Tensor = self.conv2(Smish()(self.conv1(hidden)))
+        return made
+
+
+class TeedUp(nn.Module):
+    def __init__(self, channels: int, times: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for number in range(times):
+            out = 1 if number == times - 1 else 16
+            up = nn.ConvTranspose2d(out, out, 2**times, stride=2, padding=2 ** (times - 1) - 1)
+            layers += [nn.Conv2d(channels, out, 1), Smish(), up]
+            channels = out
+        self.features = nn.Sequential(*layers)
+
+
+class Teed(nn.Module):
+    """Answers with the three maps and their fusion."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block_1, self.block_2 = TeedTwice(3, 4, stride=2), TeedTwice(4, 6)
+        layer = nn.ModuleDict({"conv1": nn.Conv2d(6, 8, 3, padding=2), "conv2": nn.Conv2d(8, 8, 3)})
+        self.dblock_3 = nn.ModuleDict({"denselayer1": layer})
+        self.side_1 = nn.ModuleDict({"conv": nn.Conv2d(4, 6, 1, stride=2)})
+        self.pre_dense_3 = nn.ModuleDict({"conv": nn.Conv2d(6, 8, 1)})
+        self.up_block_1, self.up_block_2, self.up_block_3 = TeedUp(4, 1), TeedUp(6, 1), TeedUp(8, 2)
+        wide, again = nn.Conv2d(3, 24, 3, padding=1, groups=3), nn.Conv2d(24, 24, 3, padding=1, groups=24)
+        self.block_cat = nn.ModuleDict({"DWconv1": wide, "DWconv2": again})
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        smish = Smish()
+        first = smish(self.block_1(pixels))
+        second = self.block_2(first)
+        down = nn.MaxPool2d(3, 2, 1)(second)
+        layer = self.dblock_3["denselayer1"]
+        assert isinstance(layer, nn.ModuleDict)
+        dense = layer["conv2"](smish(layer["conv1"](smish(down + self.side_1["conv"](first)))))
+        third = 0.5 * (dense + self.pre_dense_3["conv"](down))
+        maps = [self.up_block_1.features(first), self.up_block_2.features(second), self.up_block_3.features(third)]
+        wide = self.block_cat["DWconv1"](smish(torch.cat(maps, 1)))
+        again = self.block_cat["DWconv2"](smish(wide))
+        return [*maps, smish((wide + again).sum(1, keepdim=True))]

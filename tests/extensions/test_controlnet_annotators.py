@@ -9,14 +9,17 @@ import pytest
 import torch
 
 from extensions.controlnet.actions import ACTIONS
+from extensions.controlnet.anime_faces import COLOURS
 from extensions.controlnet.annotated_maps import DRAWN_FROM_FILES, annotated, as_scribble, stepped
-from extensions.controlnet.annotator_files import ANNOTATOR_FILES
-from extensions.controlnet.annotator_weights import pixels_of_map
+from extensions.controlnet.annotator_files import ANNOTATOR_FILES, files_of
+from extensions.controlnet.annotator_weights import annotator, pixels_of_map
 from extensions.controlnet.maps import Map
 from extensions.controlnet.modules import MODULES
-from extensions.controlnet.preprocessors import Settings
-from tests.extensions.annotator_networks import AnimeLines, Hed, PhotoLines, drawn_weights, save
+from extensions.controlnet.preprocessors import Settings, standard_lines
+from extensions.controlnet.wireframes import found_lines, lines_of_rooms
+from tests.extensions.annotator_networks import AnimeLines, Hed, PhotoLines, Teed, drawn_weights, save
 from tests.extensions.map_models import models_of
+from tests.extensions.mobile_networks import AnimeFace, Mlsd
 from webui.domain.errors import BadRequestError, UnusableFileError
 from webui.extension_api.action import ActionContext
 
@@ -36,6 +39,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(drawn_weights(PhotoLines()), place / "lineart" / "sk_model.safetensors")
     save(drawn_weights(PhotoLines(), seed=1), place / "sk_model2.safetensors")  # flat, as Forge keeps it
     save(drawn_weights(AnimeLines()), place / "lineart_anime" / "netG.pth", wrapper="module.")
+    save(drawn_weights(Teed()), place / "TEED" / "7_model.safetensors")
+    save(drawn_weights(Teed(), seed=2), place / "TEED" / "MTEED.safetensors")
+    save(drawn_weights(Mlsd()), place / "mlsd" / "mlsd_large_512_fp32.safetensors")
+    save(drawn_weights(AnimeFace()), place / "anime_face_segment" / "UNet.safetensors")
     return root
 
 
@@ -84,6 +91,55 @@ def test_lines_of_drawings_are_made_at_multiples_of_256(models: Any) -> None:
         made = drawn_weights(AnimeLines())(pixels_of_map(seen) / 127.5 - 1)[0, 0].numpy() * 127.5 + 127.5
     lines = cv2.resize(made, (128, 64), interpolation=cv2.INTER_CUBIC)
     close(drawn("lineart_anime", models), 255 - lines.clip(0, 255).astype(np.uint8))
+
+
+def teed_values(seed: int) -> np.ndarray[Any, Any]:
+    with torch.inference_mode():
+        maps = [one[0, 0].numpy() for one in drawn_weights(Teed(), seed)(pixels_of_map(NOISE))]
+    sizes = [cv2.resize(one, (128, 64), interpolation=cv2.INTER_LINEAR) for one in maps]
+    values: np.ndarray[Any, Any] = 1 / (1 + np.exp(-np.mean(np.stack(sizes), 0)))
+    return values
+
+
+def test_teed_averages_three_sizes_and_their_fusion(models: Any) -> None:
+    smooth = drawn("softedge_teed", models, Settings(64, threshold_a=0))
+    close(smooth, (teed_values(0) * 255).clip(0, 255).astype(np.uint8))
+    assert len(np.unique(drawn("softedge_teed", models, Settings(64, threshold_a=2)))) <= 4
+
+
+def test_anyline_keeps_faint_patches_but_no_specks(models: Any) -> None:
+    made = drawn("softedge_anyline", models, Settings(64, threshold_a=0))[:, :, 0].astype(int)
+    edges = (teed_values(2) * 255).clip(0, 255).astype(np.uint8).astype(int)
+    differs = np.abs(made - edges) > 1
+    faint = standard_lines(NOISE) == 1
+    assert not (differs & ~faint).any()
+    assert (made[differs] == 1).all()
+
+
+def test_straight_lines_are_found_and_drawn(models: Any) -> None:
+    ones = torch.ones(1, 1, 64, 128)
+    seen = torch.cat([pixels_of_map(NOISE), ones], 1) / 127.5 - 1
+    with torch.inference_mode():
+        expected = drawn_weights(Mlsd())(seen)
+    [path] = files_of("mlsd", models)
+    network = annotator(models, path, lines_of_rooms, CPU, channels=4)
+    torch.testing.assert_close(network(seen), expected, rtol=1e-4, atol=1e-5)
+    answer = torch.full((9, 32, 64), -9.0)
+    answer[:, 10, 20] = torch.tensor([3.0, -15.0, -5.0, 15.0, 5.0, 0, 0, 0, 0])
+    answer[0, 10, 21] = 2.9  # beside a surer centre, so it does not count
+    answer[:, 30, 40] = torch.tensor([3.0, 0.0, 0.0, 0.0, 0.1, 0, 0, 0, 0])  # too short
+    assert found_lines(answer, 0.1, 0.2).tolist() == [[5.0, 5.0, 35.0, 15.0]]
+    made = drawn("mlsd", models, Settings(64, threshold_a=0.1, threshold_b=0.1))
+    assert set(np.unique(made)) == {0, 255}
+
+
+def test_parts_of_faces_have_colours_of_their_own(models: Any) -> None:
+    picture = cv2.resize(NOISE, (1024, 512), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    with torch.inference_mode():
+        parts = drawn_weights(AnimeFace())(pixels_of_map(picture) / 255)[0].argmax(0).numpy()
+    made = annotated("seg_anime_face", models, CPU)(picture, Settings(512))
+    assert (made != np.array(COLOURS, np.uint8)[parts]).any(axis=2).mean() < 0.001
+    assert len(np.unique(made.reshape(-1, 3), axis=0)) > 1
 
 
 def test_a_scribble_follows_the_ridge_of_a_soft_edge(models: Any) -> None:
