@@ -96,8 +96,8 @@ def tile_resample(picture: Map, settings: Settings) -> Map:
 
 
 def recolor_luminance(picture: Map, settings: Settings) -> Map:
-    """Lightness L of CIE LAB, raised to threshold A."""
-    return _powered(cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.uint8)[:, :, 0], settings.threshold_a)
+    """Lightness L of CIE LAB, raised to threshold A. As in A1111, red is read as blue."""
+    return _powered(cv2.cvtColor(picture, cv2.COLOR_BGR2LAB).astype(np.uint8)[:, :, 0], settings.threshold_a)
 
 
 def recolor_intensity(picture: Map, settings: Settings) -> Map:
