@@ -17,6 +17,7 @@ from .annotator_files import files_of
 from .annotator_weights import annotator, pixels_of_map
 from .edge_networks import hed, teed
 from .lineart_networks import lines_of_anime, lines_of_photo
+from .manga_lines import printed_lines
 from .maps import Map, line_maxima, resized_for, three_channels
 from .preprocessors import Preprocessor, Settings, standard_lines
 from .wireframes import CHANNELS, drawn_lines, lines_of_rooms
@@ -79,6 +80,14 @@ def _photo_lines(
     return 255 - (lines * 255).clip(0, 255).astype(np.uint8)
 
 
+def _printed_lines(
+    padded: Map, settings: Settings, path: Path, models: Models, device: torch.device
+) -> NDArray[np.uint8]:
+    grey = cv2.cvtColor(padded, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    lines = annotator(models, path, printed_lines, device, channels=1)(torch.from_numpy(grey)[None, None])
+    return (255 - lines[0, 0].numpy()).clip(0, 255).astype(np.uint8)
+
+
 def _anime_lines(
     padded: Map, settings: Settings, path: Path, models: Models, device: torch.device
 ) -> NDArray[np.uint8]:
@@ -127,6 +136,7 @@ DRAWN_FROM_FILES: Mapping[str, Draw] = MappingProxyType(
         "lineart_realistic": _photo_lines,
         "lineart_coarse": _photo_lines,
         "lineart_anime": _anime_lines,
+        "lineart_anime_denoise": _printed_lines,
         "softedge_teed": _tiny_edges,
         "softedge_anyline": _any_line,
         "mlsd": _straight_lines,

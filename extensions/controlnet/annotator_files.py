@@ -39,6 +39,7 @@ ANNOTATOR_FILES: Mapping[str, tuple[AnnotatorFile, ...]] = MappingProxyType(
         "lineart_realistic": (AnnotatorFile("lineart", "sk_model.pth"),),
         "lineart_coarse": (AnnotatorFile("lineart", "sk_model2.pth"),),
         "lineart_anime": (AnnotatorFile("lineart_anime", "netG.pth"),),
+        "lineart_anime_denoise": (AnnotatorFile("manga_line", "erika.pth"),),
         "softedge_teed": (AnnotatorFile("TEED", "7_model.pth"),),
         "softedge_anyline": (AnnotatorFile("TEED", "MTEED.pth"),),
         "mlsd": (AnnotatorFile("mlsd", "mlsd_large_512_fp32.pth"),),

@@ -192,3 +192,67 @@ class Teed(nn.Module):
         wide = self.block_cat["DWconv1"](smish(torch.cat(maps, 1)))
         again = self.block_cat["DWconv2"](smish(wide))
         return [*maps, smish((wide + again).sum(1, keepdim=True))]
+
+
+class PrintLayer(nn.Module):
+    def __init__(self, channels: int, out: int, kernel: int = 3, stride: int = 1, *, doubled: bool = False) -> None:
+        super().__init__()
+        conv = nn.Conv2d(channels, out, kernel, stride, kernel // 2)
+        up = [nn.Upsample(scale_factor=2, mode="nearest")] if doubled else []
+        self.model = nn.Sequential(nn.BatchNorm2d(channels, eps=1e-3), nn.LeakyReLU(0.2), conv, *up)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        made: Tensor = self.model(hidden)
+        return made
+
+
+class PrintShortcut(nn.Module):
+    def __init__(self, channels: int, out: int, stride: int, *, doubled: bool) -> None:
+        super().__init__()
+        up = [nn.Upsample(scale_factor=2, mode="nearest")] if doubled else []
+        changes = channels != out or stride != 1
+        self.model = nn.Sequential(nn.Conv2d(channels, out, 1, stride), *up) if changes else nn.Identity()
+
+
+class PrintBlock(nn.Module):
+    def __init__(self, channels: int, out: int, stride: int = 1, *, doubled: bool = False) -> None:
+        super().__init__()
+        self.conv1 = PrintLayer(channels, out, stride=stride, doubled=doubled)
+        self.residual = PrintLayer(out, out)
+        self.shortcut = PrintShortcut(channels, out, stride, doubled=doubled)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        made: Tensor = self.shortcut.model(hidden) + self.residual(self.conv1(hidden))
+        return made
+
+
+class PrintedLines(nn.Module):
+    """`erika.pth` with fewer blocks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (2, 3, 4, 5, 6)
+        channels = 1
+        for number, width in enumerate(widths):
+            last = PrintBlock(width, width, stride=1 if number == 0 else 2)
+            self.add_module(f"block{number}", self._row(PrintBlock(channels, width), last))
+            channels = width
+        for number, width in enumerate(reversed(widths[:-1]), 5):
+            row = self._row(PrintBlock(channels, width, doubled=True), PrintBlock(width, width))
+            self.add_module(f"block{number}", row)
+            channels = width
+        self.block9 = self._row(PrintBlock(channels, 3), PrintBlock(3, 3))
+        self.conv15 = PrintLayer(3, 1, kernel=1)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        maps, hidden = [], pixels
+        for number in range(5):
+            hidden = self.get_submodule(f"block{number}.model")(hidden)
+            maps.append(hidden)
+        for number in range(5, 9):
+            hidden = maps[8 - number] + self.get_submodule(f"block{number}.model")(hidden)
+        made: Tensor = self.conv15(self.get_submodule("block9.model")(hidden))
+        return made
+
+    def _row(self, *blocks: nn.Module) -> nn.Module:
+        return nn.ModuleDict({"model": nn.Sequential(*blocks)})

@@ -13,11 +13,12 @@ from extensions.controlnet.anime_faces import COLOURS
 from extensions.controlnet.annotated_maps import DRAWN_FROM_FILES, annotated, as_scribble, stepped
 from extensions.controlnet.annotator_files import ANNOTATOR_FILES, files_of
 from extensions.controlnet.annotator_weights import annotator, pixels_of_map
+from extensions.controlnet.manga_lines import printed_lines
 from extensions.controlnet.maps import Map
 from extensions.controlnet.modules import MODULES
 from extensions.controlnet.preprocessors import Settings, standard_lines
 from extensions.controlnet.wireframes import found_lines, lines_of_rooms
-from tests.extensions.annotator_networks import AnimeLines, Hed, PhotoLines, Teed, drawn_weights, save
+from tests.extensions.annotator_networks import AnimeLines, Hed, PhotoLines, PrintedLines, Teed, drawn_weights, save
 from tests.extensions.map_models import models_of
 from tests.extensions.mobile_networks import AnimeFace, Mlsd
 from webui.domain.errors import BadRequestError, UnusableFileError
@@ -39,6 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(drawn_weights(PhotoLines()), place / "lineart" / "sk_model.safetensors")
     save(drawn_weights(PhotoLines(), seed=1), place / "sk_model2.safetensors")  # flat, as Forge keeps it
     save(drawn_weights(AnimeLines()), place / "lineart_anime" / "netG.pth", wrapper="module.")
+    save(drawn_weights(PrintedLines()), place / "manga_line" / "erika.safetensors")
     save(drawn_weights(Teed()), place / "TEED" / "7_model.safetensors")
     save(drawn_weights(Teed(), seed=2), place / "TEED" / "MTEED.safetensors")
     save(drawn_weights(Mlsd()), place / "mlsd" / "mlsd_large_512_fp32.safetensors")
@@ -140,6 +142,18 @@ def test_parts_of_faces_have_colours_of_their_own(models: Any) -> None:
     made = annotated("seg_anime_face", models, CPU)(picture, Settings(512))
     assert (made != np.array(COLOURS, np.uint8)[parts]).any(axis=2).mean() < 0.001
     assert len(np.unique(made.reshape(-1, 3), axis=0)) > 1
+
+
+def test_lines_of_prints_are_read_from_grey(models: Any) -> None:
+    grey = torch.from_numpy(cv2.cvtColor(NOISE, cv2.COLOR_RGB2GRAY).astype(np.float32))[None, None]
+    with torch.inference_mode():
+        lines = drawn_weights(PrintedLines())(grey)[0, 0].numpy()
+    made = drawn("lineart_anime_denoise", models)
+    assert np.abs(made[:, :, 0] - (255 - lines).clip(0, 255).astype(np.uint8).astype(int)).max() <= 1
+    [path] = files_of("lineart_anime_denoise", models)
+    answer = annotator(models, path, printed_lines, CPU, channels=1)(grey)[0, 0].numpy()
+    np.testing.assert_allclose(answer, lines, rtol=1e-4, atol=1e-3)
+    assert lines.std() > 0.1
 
 
 def test_a_scribble_follows_the_ridge_of_a_soft_edge(models: Any) -> None:
