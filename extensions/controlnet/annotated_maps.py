@@ -20,6 +20,7 @@ from .lineart_networks import lines_of_anime, lines_of_photo
 from .manga_lines import printed_lines
 from .maps import Map, line_maxima, resized_for, three_channels
 from .preprocessors import Preprocessor, Settings, standard_lines
+from .surface_normals import surface_normals
 from .wireframes import CHANNELS, drawn_lines, lines_of_rooms
 
 _SAFE_STEPS = 2
@@ -124,6 +125,13 @@ def _straight_lines(
     return drawn_lines(network, padded, settings.threshold_a, settings.threshold_b)
 
 
+def _normals(padded: Map, settings: Settings, path: Path, models: Models, device: torch.device) -> NDArray[np.uint8]:
+    """Directions as colours: -1..1 becomes 0..255."""
+    network = annotator(models, path, surface_normals, device, below="model.")
+    directions = network(pixels_of_map(padded) / 255)[0].permute(1, 2, 0).numpy()
+    return ((directions + 1) / 2 * 255).clip(0, 255).astype(np.uint8)
+
+
 def _face_parts(padded: Map, settings: Settings, path: Path, models: Models, device: torch.device) -> NDArray[np.uint8]:
     return face_map(annotator(models, path, face_parts, device), padded)
 
@@ -140,6 +148,7 @@ DRAWN_FROM_FILES: Mapping[str, Draw] = MappingProxyType(
         "softedge_teed": _tiny_edges,
         "softedge_anyline": _any_line,
         "mlsd": _straight_lines,
+        "normal_bae": _normals,
         "seg_anime_face": _face_parts,
     }
 )

@@ -43,6 +43,7 @@ ANNOTATOR_FILES: Mapping[str, tuple[AnnotatorFile, ...]] = MappingProxyType(
         "softedge_teed": (AnnotatorFile("TEED", "7_model.pth"),),
         "softedge_anyline": (AnnotatorFile("TEED", "MTEED.pth"),),
         "mlsd": (AnnotatorFile("mlsd", "mlsd_large_512_fp32.pth"),),
+        "normal_bae": (AnnotatorFile("normal_bae", "scannet.pt"),),
         "seg_anime_face": (AnnotatorFile("anime_face_segment", "UNet.pth"),),
         "dw_openpose_full": _DWPOSE,
         "openpose": _DWPOSE,  # like the following ones; the networks of CMU's OpenPose are not free to port

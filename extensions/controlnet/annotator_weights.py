@@ -36,14 +36,20 @@ class Annotator:
             return self.run(self.weights, pixels.to(self.device)).float().cpu()
 
 
-def annotator(models: Models, path: Path, run: Run, device: torch.device, channels: int = 3) -> Annotator:
+def annotator(
+    models: Models, path: Path, run: Run, device: torch.device, *, channels: int = 3, below: str = ""
+) -> Annotator:
     """The network in a file, kept in memory for further maps.
+
+    Args:
+        channels: of the pixels that it sees.
+        below: where its weights lie in the file, such as `model.`.
 
     Raises:
         UnusableFileError: its tensors are not those of this network.
         NotFiniteError: one holds NaN or infinity.
     """
-    return models.load(path, partial(_build, name=path.name, run=run, device=device, channels=channels))
+    return models.load(path, partial(_build, name=path.name, run=run, device=device, channels=channels, below=below))
 
 
 def pixels_of_map(picture: Map) -> Tensor:
@@ -51,8 +57,8 @@ def pixels_of_map(picture: Map) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
 
 
-def _build(source: TensorFile, name: str, run: Run, device: torch.device, channels: int) -> Annotator:
-    keys = {key.removeprefix(_WRAPPER): key for key in source.names()}
+def _build(source: TensorFile, name: str, run: Run, device: torch.device, channels: int, below: str) -> Annotator:
+    keys = {key.removeprefix(below).removeprefix(_WRAPPER): key for key in source.names() if key.startswith(below)}
     empty = {own: torch.empty(source.shape(key), device="meta") for own, key in keys.items()}
     try:
         run(empty, torch.empty(1, channels, _TRIED, _TRIED, device="meta"))

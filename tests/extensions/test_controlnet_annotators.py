@@ -17,10 +17,12 @@ from extensions.controlnet.manga_lines import printed_lines
 from extensions.controlnet.maps import Map
 from extensions.controlnet.modules import MODULES
 from extensions.controlnet.preprocessors import Settings, standard_lines
+from extensions.controlnet.surface_normals import MEAN, SPREAD, surface_normals
 from extensions.controlnet.wireframes import found_lines, lines_of_rooms
 from tests.extensions.annotator_networks import AnimeLines, Hed, PhotoLines, PrintedLines, Teed, drawn_weights, save
 from tests.extensions.map_models import models_of
 from tests.extensions.mobile_networks import AnimeFace, Mlsd
+from tests.extensions.normal_networks import Normals
 from webui.domain.errors import BadRequestError, UnusableFileError
 from webui.extension_api.action import ActionContext
 
@@ -44,6 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(drawn_weights(Teed()), place / "TEED" / "7_model.safetensors")
     save(drawn_weights(Teed(), seed=2), place / "TEED" / "MTEED.safetensors")
     save(drawn_weights(Mlsd()), place / "mlsd" / "mlsd_large_512_fp32.safetensors")
+    save(drawn_weights(Normals()), place / "normal_bae" / "scannet.safetensors", wrapper="model.module.")
     save(drawn_weights(AnimeFace()), place / "anime_face_segment" / "UNet.safetensors")
     return root
 
@@ -154,6 +157,19 @@ def test_lines_of_prints_are_read_from_grey(models: Any) -> None:
     answer = annotator(models, path, printed_lines, CPU, channels=1)(grey)[0, 0].numpy()
     np.testing.assert_allclose(answer, lines, rtol=1e-4, atol=1e-3)
     assert lines.std() > 0.1
+
+
+def test_surface_normals_are_directions_as_colours(models: Any) -> None:
+    seen = (pixels_of_map(NOISE) / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(SPREAD)[:, None, None]
+    with torch.inference_mode():
+        expected = drawn_weights(Normals())(seen)[:, :3]
+    [path] = files_of("normal_bae", models)
+    answer = annotator(models, path, surface_normals, CPU, below="model.")(pixels_of_map(NOISE) / 255)
+    torch.testing.assert_close(answer, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(answer.norm(dim=1), torch.ones(1, 64, 128), rtol=1e-4, atol=1e-4)
+    colours = ((expected[0].permute(1, 2, 0).numpy() + 1) / 2 * 255).clip(0, 255).astype(np.uint8)
+    assert np.abs(drawn("normal_bae", models).astype(int) - colours).max() <= 1
+    assert colours.std() > 1
 
 
 def test_a_scribble_follows_the_ridge_of_a_soft_edge(models: Any) -> None:
