@@ -1,5 +1,5 @@
-"""Surface normals (Bae et al. 2021, arXiv:2109.09881), from `scannet.pt`: an EfficientNet (arXiv:1905.11946) whose maps of
-five sizes are joined on the way up, where each size refines the last answer.
+"""Surface normals (Bae et al. 2021, arXiv:2109.09881), from `scannet.pt`: an EfficientNet (arXiv:1905.11946) whose maps
+of five sizes are joined on the way up, where each size refines the last answer.
 """
 
 from itertools import count
