@@ -25,7 +25,7 @@ _SURE = 0.3
 # OpenPose's body by COCO's points, where 17 is the neck between both shoulders
 _BODY = (0, 17, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 _NECK, _SHOULDERS, _EYES = 17, (5, 6), (14, 15)
-_FACE, _LEFT, _RIGHT = slice(24, 92), slice(92, 113), slice(113, 134)
+_FACE, _LEFT, _RIGHT = (24, 92), (92, 113), (113, 134)  # first point, and the one behind the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +98,12 @@ def _person(points: Floats, sure: Floats, parts: Parts) -> Person:
     known = np.insert(sure, _NECK, neck_sure) > _SURE
     body = _flat(places[list(_BODY)], known[list(_BODY)])
     eyes = [value for number in _EYES for value in body[3 * number : 3 * number + 3]]
-    face = _flat(places[_FACE], known[_FACE]) + eyes
+    face, left, right = (_flat(places[start:end], known[start:end]) for start, end in (_FACE, _LEFT, _RIGHT))
     return {
         "pose_keypoints_2d": body if parts.body else [0.0] * len(body),
-        "face_keypoints_2d": _any(face) if parts.face else None,
-        "hand_left_keypoints_2d": _any(_flat(places[_LEFT], known[_LEFT])) if parts.hands else None,
-        "hand_right_keypoints_2d": _any(_flat(places[_RIGHT], known[_RIGHT])) if parts.hands else None,
+        "face_keypoints_2d": _any(face + eyes) if parts.face else None,
+        "hand_left_keypoints_2d": _any(left) if parts.hands else None,
+        "hand_right_keypoints_2d": _any(right) if parts.hands else None,
     }
 
 
