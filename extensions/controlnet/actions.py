@@ -198,7 +198,7 @@ def _described(module: Module, models: Models) -> dict[str, Any]:
     if module.reads_files:
         told["needs"] = told_files(module.name)
     elif module.example:
-        told["needs"] = f"{WEIGHTS} and {CONFIG} of a model such as {module.example} in {PLACE}/{module.name}"
+        told["needs"] = f"{WEIGHTS} and {CONFIG} of a model such as {module.example} in {PLACE}/{module.folder}"
     elif module.needs:
         told["needs"] = f"weights ({module.needs}) and code that are not built in"
     return told

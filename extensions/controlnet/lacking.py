@@ -78,7 +78,7 @@ def _network(module: Module, models: Models) -> dict[str, JsonValue] | None:
         }  # fmt: skip
     return {
         "field": "module", "title": f"{module.name} lacks its network.",
-        "say": f"Put {CONFIG} and {WEIGHTS} of {module.example} in", "folder": f"{PLACE}/{module.name}",
+        "say": f"Put {CONFIG} and {WEIGHTS} of {module.example} in", "folder": f"{PLACE}/{module.folder}",
         "instead": "Or use a finished map: preprocessor none.",
     }  # fmt: skip
 

@@ -54,6 +54,11 @@ class Module:
     usual_resolution: int = DEFAULT_RESOLUTION
 
     @property
+    def folder(self) -> str:
+        """The folder of its network in Hugging Face's form; normals are drawn by the network of depth."""
+        return "depth_midas" if self.name == "normal_midas" else self.name
+
+    @property
     def reads_files(self) -> bool:
         """Whether it draws from single files of weights, which `annotator_files` names."""
         return self.name in ANNOTATOR_FILES
@@ -208,6 +213,7 @@ _EXAMPLES: Mapping[str, str] = MappingProxyType(
         "depth_anything": "LiheYoung/depth-anything-small-hf",
         "depth_anything_v2": "depth-anything/Depth-Anything-V2-Small-hf",
         "depth_zoe": "Intel/zoedepth-nyu-kitti",
+        "normal_midas": "Intel/dpt-hybrid-midas",
         "seg_ufade20k": "openmmlab/upernet-convnext-small",
         "seg_ofade20k": "openmmlab/upernet-swin-large",  # A1111's OneFormer draws the same classes in the same colours
     }

@@ -31,17 +31,18 @@ def weights_of(name: str, models: Models) -> Path:
     Raises:
         UnusableFileError: it is missing or damaged, or there is only a pickle; says what belongs where.
     """
+    folder = MODULES[name].folder
     try:
-        return models.find(KIND, f"{name}/{WEIGHTS}")
+        return models.find(KIND, f"{folder}/{WEIGHTS}")
     except UnknownModelError:
-        beside = next((one for one in models.names(KIND) if one.startswith(f"{name}/")), "").rpartition("/")[2]
+        beside = next((one for one in models.names(KIND) if one.startswith(f"{folder}/")), "").rpartition("/")[2]
     example = MODULES[name].example
     if beside:
         raise UnusableFileError(
-            f"{name}: {PLACE}/{name} holds {beside}, which is not read here; put {WEIGHTS} and {CONFIG} of a model "
+            f"{name}: {PLACE}/{folder} holds {beside}, which is not read here; put {WEIGHTS} and {CONFIG} of a model "
             f"such as {example} into it"
         )
-    raise UnusableFileError(f"{name} needs {WEIGHTS} and {CONFIG} of a model such as {example} in {PLACE}/{name}")
+    raise UnusableFileError(f"{name} needs {WEIGHTS} and {CONFIG} of a model such as {example} in {PLACE}/{folder}")
 
 
 def text_beside(weights: Path, name: str) -> str:
