@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from webui.extension_api import Action, ActionContext, ActionResult, BadRequestError, ImageField, Models, Options
 
+from .annotator_files import PLACE, told_files
 from .lacking import LackingOptions, fits, lacking
 from .modules import (
     BUILT_IN,
     CONTROL_TYPES,
-    DEFAULT_RESOLUTION,
     MODULES,
-    PLACE,
     WITH_NETWORK,
     Module,
     is_named_for,
@@ -135,10 +134,12 @@ def detect(options: DetectOptions, context: ActionContext) -> ActionResult:
         BadRequestError: no picture, or a preprocessor that is not built in and whose network is not there.
         UnusableFileError, NotFiniteError: its network cannot be used.
     """
-    from .units import drawn_map, preprocessor_of, usable_module
+    from .pose_maps import PoseMap, drawn_pose
+    from .unit_pictures import pixels_of
+    from .units import drawn_map, preprocessor_of, settings_of, usable_module
 
     module = usable_module(options.module, "module")
-    if module.example:
+    if module.needs:
         context.models.refresh()  # the user may just have copied its network there
     draw = preprocessor_of(module, "module", context.models, context.device)
     pictures = [*([options.image] if options.image else []), *options.images]
@@ -148,12 +149,20 @@ def detect(options: DetectOptions, context: ActionContext) -> ActionResult:
     if masks and len(masks) != len(pictures):
         raise BadRequestError("masks", f"there are {len(masks)} masks for {len(pictures)} pictures; send one for each")
     made: list[Image.Image] = []
+    poses: list[JsonValue] = []
     for number, picture in enumerate(pictures):
         context.progress(number, len(pictures), module.name)
         thresholds = (options.threshold_a, options.threshold_b)
+        if isinstance(draw, PoseMap):
+            pose = draw.pose(pixels_of(picture), settings_of(module, options.processor_res, thresholds))
+            poses.append(pose)
+            made.append(Image.fromarray(drawn_pose(pose)))
+            continue
         mask = masks[number] if masks else None
         made.append(drawn_map(module, draw, picture, mask, options.processor_res, thresholds))
     data: dict[str, Any] = {"info": "Success", "images": [_as_base64(image) for image in made]}
+    if poses:
+        data["poses"] = poses
     return ActionResult(f"{module.name}: {len(made)} maps", images=tuple(made), data=data)
 
 
@@ -176,18 +185,20 @@ def _described(module: Module, models: Models) -> dict[str, Any]:
     """
     sliders: list[dict[str, Any]] = []
     if module.resolution:
-        sliders.append({"name": "Resolution", "value": DEFAULT_RESOLUTION, "min": 64, "max": 2048, "step": 8})
+        sliders.append({"name": "Resolution", "value": module.usual_resolution, "min": 64, "max": 2048, "step": 8})
     sliders += [
         {"name": one.name, "value": one.default, "min": one.low, "max": one.high, "step": one.step}
         for one in module.sliders
     ]
-    available = not module.needs or (bool(module.example) and is_there(module.name, models))
+    available = not module.needs or (module.can_be_drawn and is_there(module.name, models))
     fields = [*(["processor_res"] if module.resolution else []), *("threshold_a", "threshold_b")[: len(module.sliders)]]
     told: dict[str, Any] = {
         "model_free": module.model_free, "sliders": sliders, "slider_fields": fields, "available": available
     }  # fmt: skip
-    if module.example:
-        told["needs"] = f"{WEIGHTS} and {CONFIG} of a model such as {module.example} in {PLACE}/{module.name}"
+    if module.reads_files:
+        told["needs"] = told_files(module.name)
+    elif module.example:
+        told["needs"] = f"{WEIGHTS} and {CONFIG} of a model such as {module.example} in {PLACE}/{module.folder}"
     elif module.needs:
         told["needs"] = f"weights ({module.needs}) and code that are not built in"
     return told

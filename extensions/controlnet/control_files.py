@@ -10,6 +10,9 @@ from torch import nn
 from webui.extension_api import UnusableFileError
 from webui.extension_api.tensors import TensorFile, check_finite, unet_layout
 
+from .control_union import AT as UNION_AT
+from .control_union import PARTS as UNION_PARTS
+
 Shapes = Mapping[str, tuple[int, ...]]
 Kind = Literal["controlnet", "difference", "control_lora", "t2i_adapter", "lllite"]
 
@@ -21,7 +24,6 @@ _STRANGERS = (
     ("ip_adapter.1.to_k_ip.weight", "an IP-Adapter (choose a preprocessor whose name begins with ip-adapter)"),
     ("image_proj.latents", "an IP-Adapter (choose a preprocessor whose name begins with ip-adapter)"),
     ("image_proj.proj.weight", "an IP-Adapter (choose a preprocessor whose name begins with ip-adapter)"),
-    ("task_embedding", "a ControlNet Union"),
     ("transformer_layers.0.linear_1.weight", "a T2I style adapter"),
     ("transformer_layes.0.attn.in_proj_weight", "a T2I style adapter"),
     ("down_blocks.0.motion_modules.0.proj_in.weight", "a SparseCtrl model"),
@@ -53,7 +55,7 @@ def recognise(shapes: Shapes, name: str) -> Found:
         UnusableFileError: the file is of no supported kind; the text says of which kind, where that is known.
     """
     for key, what in _STRANGERS:
-        if key in shapes:
+        if key in shapes and "task_embedding" not in shapes:  # a union has tensors of a style adapter too
             raise UnusableFileError(
                 f"{name}: {what}, which is not supported here; ControlNet, control-LoRA, T2I-Adapter and LLLite are"
             )
@@ -110,7 +112,9 @@ def _from_diffusers(shapes: Shapes) -> dict[str, str]:
     inner = _count(shapes, _DIFFUSERS_HINT + "blocks.{}.weight")
     keys: dict[str, str] = {}
     for key in shapes:
-        if key.startswith(_DIFFUSERS_HINT):
+        if key.startswith(UNION_PARTS):
+            keys[UNION_AT + key] = key
+        elif key.startswith(_DIFFUSERS_HINT):
             part, _, leaf = key.removeprefix(_DIFFUSERS_HINT).rpartition(".")
             place = 0 if part == "conv_in" else inner + 1 if part == "conv_out" else int(part.split(".")[1]) + 1
             keys[f"input_hint_block.{place * 2}.{leaf}"] = key

@@ -23,6 +23,7 @@ from .blocks import (
     Unchanged,
     timestep_embedding,
 )
+from .control_union import UnionParts, union_types
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -51,6 +52,8 @@ class ControlShape:
         hint: channels of the hint embedding, from the hint (3) to the encoder.
         middle_depth: transformer blocks in the middle; None: no transformer there.
         vector_width: channels of SDXL's vector, or None.
+        types: kinds of map that a union tells apart, the numbers of its embedding for each, and its transformer
+            blocks; None: it is no union.
     """
 
     blocks: tuple[BlockShape, ...]
@@ -59,6 +62,7 @@ class ControlShape:
     context_width: int
     linear: bool
     vector_width: int | None
+    types: tuple[int, int, int] | None = None
 
     @property
     def embedding(self) -> int:
@@ -101,6 +105,7 @@ def control_shape(shapes: Shapes) -> ControlShape:
         context_width=shapes[attention][1] if attention else 0,
         linear=projection is not None and len(shapes[projection]) == 2,
         vector_width=vector[1] if vector else None,
+        types=union_types(shapes),
     )
 
 
@@ -116,6 +121,8 @@ class ControlNet(nn.Module):
             inner = nn.Sequential(nn.Linear(shape.vector_width, time), nn.SiLU(), nn.Linear(time, time))
             self.label_emb = nn.Sequential(inner)
         self.input_hint_block = HintEmbedding(shape.hint)
+        if shape.types is not None:
+            self.union = UnionParts(width, time, *shape.types)
         self.input_blocks = nn.ModuleList(LayerSequence(_layers(block, shape)) for block in shape.blocks)
         self.zero_convs = nn.ModuleList(
             nn.Sequential(nn.Conv2d(block.out_channels, block.out_channels, 1)) for block in shape.blocks
@@ -136,12 +143,23 @@ class ControlNet(nn.Module):
             _set_heads(block, heads[min(level, len(heads) - 1)])
         _set_heads(self.middle_block, heads[-1])
 
-    def embed_hint(self, hint: Tensor) -> Tensor:
-        """(1, 3, H, W) in 0..1 -> (1, C, H / 8, W / 8); the same in every call of a run."""
-        return self.input_hint_block(hint)  # type: ignore[no-any-return]
+    def embed_hint(self, hint: Tensor, kind: int | None = None) -> Tensor:
+        """(1, 3, H, W) in 0..1 -> (1, C, H / 8, W / 8); the same in every call of a run.
+
+        Args:
+            kind: the kind of map that the hint of a union is; None: not known.
+        """
+        embedded: Tensor = self.input_hint_block(hint)
+        return embedded if self.shape.types is None else self.union.marked(embedded, kind)
 
     def forward(
-        self, sample: Tensor, timestep: Tensor, context: Tensor, vector: Tensor | None, embedded_hint: Tensor
+        self,
+        sample: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        vector: Tensor | None,
+        embedded_hint: Tensor,
+        kind: int | None = None,
     ) -> tuple[Tensor, ...]:
         """Residuals for the skip connections in the encoder's order, and for the middle block as the last.
 
@@ -151,6 +169,7 @@ class ControlNet(nn.Module):
             context: (rows, T, D) text.
             vector: (rows, D_y) of SDXL, or None.
             embedded_hint: from `embed_hint`.
+            kind: as there.
         """
         dtype = sample.dtype
         time = self.time_embed(timestep_embedding(timestep, self.shape.blocks[0].out_channels).to(dtype))
@@ -158,6 +177,8 @@ class ControlNet(nn.Module):
             if vector is None:
                 vector = sample.new_zeros(len(sample), self.shape.vector_width)
             time = time + self.label_emb(vector)
+        if self.shape.types is not None:
+            time = time + self.union.added_time(kind, time)
         hidden = sample
         residuals = []
         for number, (block, zero_conv) in enumerate(zip(self.input_blocks, self.zero_convs, strict=True)):

@@ -12,7 +12,8 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from webui.extension_api import ActionContext, ActionResult, Models, Options, WebuiError, json_object, listed
 
-from .modules import CONTROL_TYPES, NO_MODULE, PLACE, Module, find_module, is_named_for, is_named_for_any
+from .annotator_files import PLACE, missing_files
+from .modules import CONTROL_TYPES, NO_MODULE, Module, find_module, is_named_for, is_named_for_any
 from .options import NO_MODEL
 from .weights import CONFIG, WEIGHTS, is_there
 
@@ -59,8 +60,16 @@ def _lacks(unit: Mapping[str, Any], checkpoint: str, models: Models) -> list[dic
 
 
 def _network(module: Module, models: Models) -> dict[str, JsonValue] | None:
-    if not module.needs or (module.example and is_there(module.name, models)):
+    if not module.needs or (module.can_be_drawn and is_there(module.name, models)):
         return None
+    if module.reads_files:
+        first, *more = missing_files(module.name, models)
+        names = " and ".join(one.name for one in (first, *more))
+        return {
+            "field": "module", "title": f"{module.name} lacks its network.",
+            "say": f"Put {names} in", "folder": f"{PLACE}/{first.folder}",
+            "instead": "Or use a finished map: preprocessor none.",
+        }  # fmt: skip
     if not module.example:
         return {
             "field": "module", "title": f"{module.name} is not built in.",
@@ -69,7 +78,7 @@ def _network(module: Module, models: Models) -> dict[str, JsonValue] | None:
         }  # fmt: skip
     return {
         "field": "module", "title": f"{module.name} lacks its network.",
-        "say": f"Put {CONFIG} and {WEIGHTS} of {module.example} in", "folder": f"{PLACE}/{module.name}",
+        "say": f"Put {CONFIG} and {WEIGHTS} of {module.example} in", "folder": f"{PLACE}/{module.folder}",
         "instead": "Or use a finished map: preprocessor none.",
     }  # fmt: skip
 

@@ -125,7 +125,7 @@ def _stretched(colour: NDArray[Depth], height: int, width: int, filter_: int) ->
     return scaled.astype(colour.dtype)
 
 
-def line_maxima(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def line_maxima(grey: NDArray[Depth]) -> NDArray[Depth]:
     """Keep pixels that are the largest of three along a row, a column or a diagonal (non-maximum suppression)."""
     straight = np.zeros((3, 3), np.uint8)
     straight[1] = 1

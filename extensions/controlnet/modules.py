@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from .annotator_files import ANNOTATOR_FILES
+
 DEFAULT_RESOLUTION = 512
 UNUSED_SLIDER = 0.5  # what A1111 writes for a slider that a module does not have
 NO_MODULE = "none"
-PLACE = "models/ControlNetPreprocessor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,11 @@ class Module:
         sliders: threshold A and B, as far as it has them.
         types: control types that list it.
         model_free: whether it acts without a control network.
-        resolution: whether it takes a processor resolution.
+        resolution: whether it takes a processor resolution; `usual_resolution` is its short side in pixels without one.
         needs: what it needs that is not built in; "" where nothing.
         handed_to: the extension that does the work, "" where it is done here.
-        example: a public model whose files, in a folder of the module's name under `PLACE`, are what it needs; "" where
-            no files help.
+        example: a public model whose files, in a folder of the module's name under `PLACE`, are what it needs; ""
+            where it needs no such folder.
     """
 
     name: str
@@ -50,6 +51,22 @@ class Module:
     needs: str = ""
     example: str = ""
     handed_to: str = ""
+    usual_resolution: int = DEFAULT_RESOLUTION
+
+    @property
+    def folder(self) -> str:
+        """The folder of its network in Hugging Face's form; normals are drawn by the network of depth."""
+        return "depth_midas" if self.name == "normal_midas" else self.name
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether it draws from single files of weights, which `annotator_files` names."""
+        return self.name in ANNOTATOR_FILES
+
+    @property
+    def can_be_drawn(self) -> bool:
+        """Whether the program can draw its map, once what it needs is there."""
+        return not self.needs or bool(self.example) or self.reads_files
 
     @property
     def acts_alone(self) -> bool:
@@ -67,7 +84,7 @@ class Module:
         """The processor resolution to use. Inpainting modules do not have one."""
         if self.name.startswith("inpaint"):
             return UNUSED_SLIDER
-        return value if 64 <= value <= 2048 else DEFAULT_RESOLUTION
+        return value if 64 <= value <= 2048 else self.usual_resolution
 
 
 def _fidelity(name: str) -> Module:
@@ -79,6 +96,26 @@ def _gamma(name: str) -> Module:
     return Module(name, sliders=(slider,), types=("Recolor",))
 
 
+_ANYLINE_RESOLUTION = 1280
+_SAFE_STEPS = Slider("Safe Steps", 2, 0, 10, 1)
+# The numbers of those with weights, as A1111 names them.
+_NUMBERS: Mapping[str, tuple[Slider, ...]] = MappingProxyType(
+    {
+        "mlsd": (Slider("MLSD Value Threshold", 0.1, 0.01, 2.0), Slider("MLSD Distance Threshold", 0.1, 0.01, 20.0)),
+        "softedge_teed": (_SAFE_STEPS,),
+        "softedge_anyline": (_SAFE_STEPS,),
+        "normal_midas": (Slider("Normal Background Threshold", 0.4, 0.0, 1.0),),
+        "depth_leres": (
+            Slider("Remove Near %", 0.0, 0.0, 100.0, 0.1),
+            Slider("Remove Background %", 0.0, 0.0, 100.0, 0.1),
+        ),
+        "depth_leres++": (
+            Slider("Remove Near %", 0.0, 0.0, 100.0, 0.1),
+            Slider("Remove Background %", 0.0, 0.0, 100.0, 0.1),
+        ),
+        "mediapipe_face": (Slider("Max Faces", 1, 1, 10, 1), Slider("Min Face Confidence", 0.5, 0.01, 1.0)),
+    }
+)
 _VARIATION = Slider("Variation", 8.0, 3.0, 32.0, 1.0)
 _BUILT_IN = (
     Module(NO_MODULE),
@@ -176,6 +213,7 @@ _EXAMPLES: Mapping[str, str] = MappingProxyType(
         "depth_anything": "LiheYoung/depth-anything-small-hf",
         "depth_anything_v2": "depth-anything/Depth-Anything-V2-Small-hf",
         "depth_zoe": "Intel/zoedepth-nyu-kitti",
+        "normal_midas": "Intel/dpt-hybrid-midas",
         "seg_ufade20k": "openmmlab/upernet-convnext-small",
         "seg_ofade20k": "openmmlab/upernet-swin-large",  # A1111's OneFormer draws the same classes in the same colours
     }
@@ -187,13 +225,20 @@ MODULES: Mapping[str, Module] = MappingProxyType(
         for name, label, kind in _PICTURES
     }
     | {
-        name: Module(name, (label,) if label else (), types=(kind,), needs=file, example=_EXAMPLES.get(name, ""))
+        name: Module(
+            name,
+            (label,) if label else (),
+            _NUMBERS.get(name, ()),
+            (kind,),
+            needs=file,
+            example=_EXAMPLES.get(name, ""),
+        )
         for name, label, kind, file in _WITH_WEIGHTS
     }
 )
 BUILT_IN = tuple(module.name for module in _BUILT_IN)
 OF_PICTURES = tuple(name for name, _, _ in _PICTURES)
-WITH_NETWORK = tuple(_EXAMPLES)
+WITH_NETWORK = (*_EXAMPLES, *ANNOTATOR_FILES)
 _BY_LABEL: Mapping[str, Module] = MappingProxyType(
     {label: module for module in MODULES.values() for label in (module.name, *module.labels)}
 )

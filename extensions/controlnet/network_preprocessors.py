@@ -13,7 +13,7 @@ import torch
 from webui.extension_api import Models, UnusableFileError
 from webui.extension_api.tensors import build_depth, build_segmenter
 
-from .depth import depth_map
+from .depth import depth_map, normal_map
 from .maps import Map
 from .preprocessors import Preprocessor, Settings
 from .segmentation import CLASSES, segmentation_map
@@ -28,7 +28,9 @@ def network_preprocessor(name: str, models: Models, device: torch.device) -> Pre
     """
     path = weights_of(name, models)
     text_beside(path, CONFIG)
-    draw: Callable[[Any, Map, Settings], Map] = segmentation_map if _segments(name) else depth_map
+    draw: Callable[[Any, Map, Settings], Map] = (
+        segmentation_map if _segments(name) else normal_map if name == "normal_midas" else depth_map
+    )
 
     def drawn(picture: Map, settings: Settings) -> Map:
         return draw(load(name, path, models, device), picture, settings)

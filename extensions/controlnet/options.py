@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from webui.extension_api import Chooser, ImageField, Options, Sliders, form_hint, hint
 
+from .control_kinds import UNION_TYPES, UnionType
 from .modules import BUILT_IN, MODULES, OF_PICTURES, WITH_NETWORK, find_module
 
 MAX_UNITS = 10
@@ -127,6 +128,11 @@ class Unit(BaseModel):
     threshold_b: float = Field(
         -1, description="second number of the preprocessor; -1: its default", json_schema_extra=hint(level="more")
     )
+    union_control_type: UnionType = Field(
+        "Unknown",
+        description="kind of map that a ControlNet Union is handed; Unknown: as the preprocessor says",
+        json_schema_extra=hint(level="more", label="Kind of map (union)"),
+    )
     hr_option: HiresUse = Field(
         "Both",
         description="passes of hires fix in which it acts",
@@ -192,6 +198,8 @@ class Unit(BaseModel):
             given["resize_mode"] = _OLD_FITS.get(given["resize_mode"], given["resize_mode"])
         if given.get("model") in (None, ""):
             given.pop("model", None)
+        if given.get("union_control_type") not in UNION_TYPES:
+            given.pop("union_control_type", None)  # clients send null, too
         _take_pictures(given)
         if "enabled" not in given:
             given["enabled"] = _says_what_to_do(given)

@@ -71,12 +71,18 @@ def scribble_xdog(picture: Map, settings: Settings) -> Map:
 def lineart_standard(picture: Map, settings: Settings) -> Map:
     """Lines that are darker than their surroundings, normalised in strength."""
     padded, (height, width) = resized_for(picture, settings.resolution)
+    return three_channels(standard_lines(padded)[:height, :width])
+
+
+def standard_lines(padded: Map) -> NDArray[np.uint8]:
+    """(H, W): the same for a picture at its own size."""
     values = padded.astype(np.float32)
     darker = (cv2.GaussianBlur(values, (0, 0), 6.0) - values).min(axis=2).clip(0, 255)
     strong = darker[darker > 8]
     typical = float(np.median(strong)) if strong.size else 0.0
     lines = darker / max(16.0, typical) * 127
-    return three_channels(lines[:height, :width].clip(0, 255).astype(np.uint8))
+    drawn: NDArray[np.uint8] = lines.clip(0, 255).astype(np.uint8)
+    return drawn
 
 
 def tile_resample(picture: Map, settings: Settings) -> Map:
@@ -90,8 +96,8 @@ def tile_resample(picture: Map, settings: Settings) -> Map:
 
 
 def recolor_luminance(picture: Map, settings: Settings) -> Map:
-    """Lightness L of CIE LAB, raised to threshold A."""
-    return _powered(cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.uint8)[:, :, 0], settings.threshold_a)
+    """Lightness L of CIE LAB, raised to threshold A. As in A1111, red is read as blue."""
+    return _powered(cv2.cvtColor(picture, cv2.COLOR_BGR2LAB).astype(np.uint8)[:, :, 0], settings.threshold_a)
 
 
 def recolor_intensity(picture: Map, settings: Settings) -> Map:

@@ -13,6 +13,7 @@ from webui.extension_api import Models, UnusableFileError
 from webui.extension_api.tensors import LoadedModel, ModelCall, Residuals, TensorFile, Window
 
 from .control_files import fill, recognise
+from .control_kinds import UNION_TYPES, union_kind
 from .control_lora import borrowed, build_control_lora, build_difference
 from .control_net import ControlNet, control_shape, empty_network
 from .injection import CONTROL_WINS, adapter_weights, is_soft, layer_weights, level_sizes, resized_to, weighted
@@ -93,6 +94,7 @@ class ControlNetUnit:
         self._model = model
         self._models = models
         self._averaged = averaged
+        self._kind = _kind_of_map(network, prepared, name)
         self._hints: dict[Area, Tensor] = {}
         self._region = Region(prepared, model)
 
@@ -116,6 +118,7 @@ class ControlNetUnit:
                 call.context.to(device, dtype),
                 None if call.vector is None else call.vector.to(device, dtype),
                 self._embedded(call),
+                self._kind,
             )
         soft = is_soft(unit, self._prepared.module.name, hires=call.step.hires)
         only_positive = self._averaged or unit.control_mode == CONTROL_WINS
@@ -135,7 +138,7 @@ class ControlNetUnit:
             unet = self._model.unet
             hint = hint_of(self._prepared, call, self._model).to(unet.device, unet.dtype)
             with self._models.using(self._network):
-                self._hints[area] = self._network.embed_hint(hint)
+                self._hints[area] = self._network.embed_hint(hint, self._kind)
         return for_rows(self._hints[area], call)
 
 
@@ -274,6 +277,21 @@ def _check_fit(network: ControlNet, model: LoadedModel, name: str) -> None:
             f"{name}: it reads text of width {ours.context_width}, the checkpoint {model.file.name} writes "
             f"{theirs.context_width}; it was made for another family of models"
         )
+
+
+def _kind_of_map(network: ControlNet, prepared: PreparedUnit, name: str) -> int | None:
+    """The kind of map that a unit hands to a union; None where it is not known, and for other networks."""
+    if network.shape.types is None:
+        return None
+    kind = union_kind(prepared.unit.union_control_type, prepared.module.types)
+    known = network.shape.types[0]
+    if kind is not None and kind >= known:
+        lacks = next(word for word, number in UNION_TYPES.items() if number == kind)
+        raise UnusableFileError(
+            f"{name}: this union tells {known} kinds of map apart, and {lacks} is none of them; take the promax "
+            "file, or another union_control_type"
+        )
+    return kind
 
 
 Patch = Callable[[], AbstractContextManager[None]]

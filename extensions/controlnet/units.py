@@ -11,11 +11,13 @@ from torch import Tensor
 
 from webui.extension_api import BadRequestError, GenerationRequest, Img2Img, Models, Picture, UnusableFileError
 
+from .annotated_maps import annotated
 from .handed_units import is_handed
 from .maps import FineMap, Map, fitted, pixel_perfect_resolution
 from .modules import MODULES, NO_MODULE, Module, find_module
 from .network_preprocessors import network_preprocessor
 from .options import NO_MODEL, ControlOptions, Unit
+from .pose_maps import POSES, PoseMap
 from .preprocessors import PREPROCESSORS, Preprocessor, Settings
 from .unit_pictures import HALF, own_mask, pixels_of, seen_by
 
@@ -170,12 +172,17 @@ def drawn_map(
 ) -> Image.Image:
     """The map as a preprocessor draws it, before it is brought to the size of a picture. Repainted parts are black."""
     pixels = pixels_of(picture)
-    first, second = (module.threshold(number, value) for number, value in enumerate(thresholds))
-    settings = Settings(round(module.resolution_of(resolution)), first, second)
+    settings = settings_of(module, resolution, thresholds)
     drawn = _drawn(module, draw, pixels, own_mask(mask, pixels), settings)
     if drawn.shape[2] == 4:
         drawn = np.where(drawn[:, :, 3:] > HALF, 0, drawn[:, :, :3]).astype(np.uint8)
     return Image.fromarray(np.ascontiguousarray(drawn))
+
+
+def settings_of(module: Module, resolution: float, thresholds: tuple[float, float]) -> Settings:
+    """The numbers of a request as the preprocessor uses them."""
+    first, second = (module.threshold(number, value) for number, value in enumerate(thresholds))
+    return Settings(round(module.resolution_of(resolution)), first, second)
 
 
 def _drawn(module: Module, draw: Preprocessor, picture: Map, mask: NDArray[np.uint8] | None, settings: Settings) -> Map:
@@ -197,7 +204,7 @@ def usable_module(name: str, path: str) -> Module:
         raise BadRequestError(path, f"there is no preprocessor {name!r}")
     if module.handed_to:
         raise BadRequestError(path, f"{module.name} draws no map; its pictures act as prompts")
-    if module.name not in PREPROCESSORS and not module.example:
+    if not module.can_be_drawn:
         raise BadRequestError(
             path,
             f"{module.name} needs weights ({module.needs}) and code that are not built in; make its map elsewhere and "
@@ -219,6 +226,10 @@ def preprocessor_of(module: Module, path: str, models: Models, device: torch.dev
     if built_in is not None:
         return built_in
     try:
+        if module.name in POSES:
+            return PoseMap(module.name, models)
+        if module.reads_files:
+            return annotated(module.name, models, device)
         return network_preprocessor(module.name, models, device)
     except UnusableFileError as error:
         raise BadRequestError(path, str(error)) from error

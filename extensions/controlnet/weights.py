@@ -7,15 +7,17 @@ from pathlib import Path
 
 from webui.extension_api import Models, UnknownModelError, UnusableFileError
 
-from .modules import MODULES, PLACE
+from .annotator_files import KIND, PLACE, missing_files
+from .modules import MODULES
 
-KIND = "preprocessor"
 WEIGHTS, CONFIG, PROCESSOR = "model.safetensors", "config.json", "preprocessor_config.json"
 MAX_TEXT = 1 << 16  # most bytes of a configuration
 
 
 def is_there(name: str, models: Models) -> bool:
     """Whether the network of a preprocessor can be used, as far as names and its configuration tell."""
+    if MODULES[name].reads_files:
+        return not missing_files(name, models)
     try:
         text_beside(weights_of(name, models), CONFIG)
     except UnusableFileError:
@@ -29,17 +31,18 @@ def weights_of(name: str, models: Models) -> Path:
     Raises:
         UnusableFileError: it is missing or damaged, or there is only a pickle; says what belongs where.
     """
+    folder = MODULES[name].folder
     try:
-        return models.find(KIND, f"{name}/{WEIGHTS}")
+        return models.find(KIND, f"{folder}/{WEIGHTS}")
     except UnknownModelError:
-        beside = next((one for one in models.names(KIND) if one.startswith(f"{name}/")), "").rpartition("/")[2]
+        beside = next((one for one in models.names(KIND) if one.startswith(f"{folder}/")), "").rpartition("/")[2]
     example = MODULES[name].example
     if beside:
         raise UnusableFileError(
-            f"{name}: {PLACE}/{name} holds {beside}, which is not read here; put {WEIGHTS} and {CONFIG} of a model "
+            f"{name}: {PLACE}/{folder} holds {beside}, which is not read here; put {WEIGHTS} and {CONFIG} of a model "
             f"such as {example} into it"
         )
-    raise UnusableFileError(f"{name} needs {WEIGHTS} and {CONFIG} of a model such as {example} in {PLACE}/{name}")
+    raise UnusableFileError(f"{name} needs {WEIGHTS} and {CONFIG} of a model such as {example} in {PLACE}/{folder}")
 
 
 def text_beside(weights: Path, name: str) -> str:

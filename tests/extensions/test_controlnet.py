@@ -373,7 +373,7 @@ def test_a_preprocessor_can_be_seen_before_generating(prefix: str, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [({"module": "canny"}, "No image selected"), ({"module": "mlsd", "image": BASE64}, "not built in")],
+    [({"module": "canny"}, "No image selected"), ({"module": "depth_leres", "image": BASE64}, "not built in")],
 )
 def test_detect_refuses_in_words(given: dict[str, Any], said: str, tmp_path: Path) -> None:
     with pytest.raises(BadRequestError, match=said):

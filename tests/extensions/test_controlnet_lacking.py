@@ -80,8 +80,11 @@ def test_a_preprocessor_without_its_network_names_the_files(models: LibraryModel
     assert one["title"] == "depth_anything_v2 lacks its network."
     assert one["folder"] == "models/ControlNetPreprocessor/depth_anything_v2"
     assert "model.safetensors" in one["say"]
-    [other] = told(models, {"module": "openpose_full", "model": "my_depth"})
-    assert other["title"] == "openpose_full is not built in."
+    [file] = told(models, {"module": "softedge_hed", "model": "my_depth"})
+    assert (file["title"], file["say"]) == ("softedge_hed lacks its network.", "Put ControlNetHED.pth in")
+    assert file["folder"] == "models/ControlNetPreprocessor/hed"
+    [other] = told(models, {"module": "depth_leres", "model": "my_depth"})
+    assert other["title"] == "depth_leres is not built in."
 
 
 def test_what_acts_alone_or_is_switched_off_lacks_no_model(models: LibraryModels) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from extensions.controlnet.actions import ACTIONS
-from extensions.controlnet.depth import depth_map
+from extensions.controlnet.depth import depth_map, normal_map
 from extensions.controlnet.network_preprocessors import load, network_preprocessor
 from extensions.controlnet.options import ControlOptions, Unit
 from extensions.controlnet.preprocessors import Settings
@@ -140,6 +140,24 @@ def test_near_is_bright() -> None:
     assert (np.diff(far[0, :, 0].astype(int)) <= 0).all()
     assert far[0, 55, 0] == 0  # the farthest 15 of a hundred are cut off
     assert (depth_map(Ramp(is_distance=False), np.full_like(ramp, 90), SETTINGS) == 0).all()
+
+
+def test_normals_follow_the_slope_of_depth() -> None:
+    ramp = np.repeat(np.repeat(np.arange(64, dtype=np.uint8)[None, :, None] * 4, 64, 0), 3, 2)
+    drawn = normal_map(Ramp(is_distance=False), ramp, Settings(64, threshold_a=0.4)).astype(int)
+    slope = 8 * 4 / 255 * 7  # of Sobel's filter on a ramp of that step
+    length = np.hypot(slope, 2 * np.pi)
+    steep = [2 * np.pi / length, 0, slope / length]
+    np.testing.assert_allclose(drawn[32, 50], np.array(steep) * 127.5 + 127.5, atol=1)
+    assert drawn[32, 10].tolist() == [255, 127, 127]  # far away
+
+
+def test_normals_are_drawn_by_the_network_of_depth(folder: Folder, tmp_path: Path) -> None:
+    folder("hybrid")
+    assert run("GET /controlnet/module_list", tmp_path)["module_detail"]["normal_midas"]["available"]
+    drawn = network_preprocessor("normal_midas", models_of(tmp_path), CPU)(NOISE, Settings(64, threshold_a=0.0))
+    assert drawn.shape == (64, 96, 3)
+    assert drawn[:, :, 0].min() >= 127
 
 
 def test_the_list_says_what_is_there_and_what_belongs_where(folder: Folder, tmp_path: Path) -> None:

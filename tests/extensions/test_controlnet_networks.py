@@ -9,14 +9,17 @@ import pytest
 import torch
 from diffusers.models.adapter import T2IAdapter
 from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from extensions.controlnet.blocks import timestep_embedding
+from extensions.controlnet.control_kinds import union_kind
 from extensions.controlnet.control_lora import borrowed
 from extensions.controlnet.control_net import ControlNet
 from extensions.controlnet.lllite import LLLite
+from extensions.controlnet.modules import MODULES
 from extensions.controlnet.t2i_adapter import FullAdapter, LightAdapter
 from extensions.controlnet.unit_networks import Network, build
 from tests.narrowing import untyped
@@ -117,6 +120,57 @@ def test_residuals_are_those_of_diffusers(name: str, layout: str, tmp_path: Path
     for here, there in zip(found, down, strict=True):
         torch.testing.assert_close(here, there, **CLOSE)
     torch.testing.assert_close(found_mid, mid, **CLOSE)
+
+
+def union(types: int) -> ControlNetUnionModel:
+    torch.manual_seed(0)
+    family = FAMILIES["sdxl"]
+    network: ControlNetUnionModel = untyped(ControlNetUnionModel)(
+        block_out_channels=(32, 64, 64),
+        layers_per_block=2,
+        attention_head_dim=family.heads,
+        conditioning_embedding_out_channels=(8, 16, 24, 32),
+        norm_num_groups=32,
+        num_control_type=types,
+        num_trans_channel=32,
+        num_proj_channel=32,
+        **family.options,
+    ).eval()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    return network
+
+
+@pytest.mark.parametrize(("types", "kind"), [(6, 0), (8, 7)])
+def test_a_union_is_told_which_map_it_sees(types: int, kind: int, tmp_path: Path) -> None:
+    reference, family = union(types), FAMILIES["sdxl"]
+    network = ours(dict(reference.state_dict()), tmp_path)
+    assert isinstance(network, ControlNet)
+    assert network.shape.types == (types, 8, 1)
+    network.set_heads(family.heads)
+    sample, times, context, hint = call(family)
+    added, flat = vector(family, torch.randn(2, 20), torch.randint(0, 900, (2, 6)).float())
+    chosen = nn.functional.one_hot(torch.tensor([kind, kind]), types).float()
+    with torch.no_grad():
+        down, mid = untyped(reference)(
+            sample, times, context, [hint.expand(2, -1, -1, -1)], chosen, [kind], added_cond_kwargs=added,
+            return_dict=False,
+        )  # fmt: skip
+        *found, found_mid = network(sample, times, context, flat, network.embed_hint(hint, kind), kind)
+        other = network(sample, times, context, flat, network.embed_hint(hint), None)
+    for here, there in zip((*found, found_mid), (*down, mid), strict=True):
+        torch.testing.assert_close(here, there, **CLOSE)
+    assert not torch.allclose(other[-1], mid, atol=1e-3)
+
+
+def test_the_kind_of_a_map_is_chosen_or_that_of_the_preprocessor() -> None:
+    assert union_kind("Tile", ("Canny",)) == 6
+    assert union_kind("Unknown", ("Canny",)) == 3
+    assert union_kind("Unknown", ("IP-Adapter",)) is None
+    kinds = {name: union_kind("Unknown", module.types) for name, module in MODULES.items()}
+    assert (kinds["dw_openpose_full"], kinds["depth_midas"], kinds["scribble_hed"], kinds["mlsd"]) == (0, 1, 2, 3)
+    assert (kinds["normal_bae"], kinds["seg_ofade20k"], kinds["tile_resample"], kinds["inpaint_only"]) == (4, 5, 6, 7)
+    assert kinds["none"] is kinds["shuffle"] is None
 
 
 def test_it_holds_what_the_file_holds_and_nothing_more(tmp_path: Path) -> None:
@@ -249,7 +303,6 @@ def test_lllite_reads_its_sizes_from_the_tensors(tmp_path: Path) -> None:
     ("tensors", "said"),
     [
         ({"ip_adapter.1.to_k_ip.weight": (4, 4)}, "an IP-Adapter"),
-        ({"task_embedding": (4,), "controlnet_cond_embedding.conv_in.weight": (4, 3, 3, 3)}, "ControlNet Union"),
         ({"model.diffusion_model.input_blocks.0.0.weight": (4, 4, 3, 3)}, "no control network"),
         ({"control_model.input_hint_block.0.weight": (4, 3, 3, 3)}, "input_blocks.0.0.weight is missing"),
     ],

@@ -162,8 +162,13 @@ def test_a_kind_that_does_not_exist_is_one_sentence(own: Path) -> None:
         ModelFolder.model_validate("loras")
 
 
-A1111 = ("models/Stable-diffusion", "models/Lora", "embeddings")
-COMFYUI = ("models/checkpoints", "models/loras", "models/embeddings", "models/upscale_models")
+A1111 = (
+    "models/Stable-diffusion", "models/Lora", "embeddings", "extensions/sd-webui-controlnet/annotator/downloads",
+)  # fmt: skip
+COMFYUI = (
+    "models/checkpoints", "models/loras", "models/embeddings", "models/upscale_models",
+    "custom_nodes/comfyui_controlnet_aux/ckpts",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("given", ["", "models"])
@@ -179,6 +184,7 @@ def test_a_program_is_recognised_by_its_folders(
     assert there == {tmp_path / "home" / name for name in names}
     kinds = {folder.path.name: folder.kind for folder in folders}
     assert kinds["embeddings"] == "embedding"
+    assert (kinds.get("downloads") or kinds.get("ckpts")) == "preprocessor"
     assert {folder.kind for folder in folders} <= FOLDERS.keys()
 
 

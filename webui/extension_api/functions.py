@@ -3,7 +3,7 @@
 They stay as they are even where the code behind them moves or changes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from PIL import Image
 from webui.domain import catalog
 from webui.domain.catalog import SamplerInfo
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
-from webui.imaging import masks, resize
+from webui.imaging import masks, openpose, resize
 from webui.library import accounting
 from webui.library import json_object as json_objects
 from webui.library import unfinished as unfinished_files
@@ -60,6 +60,16 @@ def with_aspect(box: Box, target: tuple[int, int], image: tuple[int, int]) -> Bo
         target, image: (width, height) in pixels.
     """
     return masks.with_aspect(box, target, image)
+
+
+def pose_picture(people: Sequence[Mapping[str, Sequence[float] | None]], width: int, height: int) -> Image.Image:
+    """People of OpenPose's JSON, drawn on black as control networks read them.
+
+    Args:
+        people: each with flat lists of x, y and confidence, in pixels or in shares of the canvas: `pose_keypoints_2d`
+            (18 points), `hand_left_keypoints_2d`, `hand_right_keypoints_2d` (21), `face_keypoints_2d` (70).
+    """
+    return openpose.pose_picture(people, width, height)
 
 
 def extra_networks(prompt: str) -> tuple[str, tuple[NetworkTag, ...]]:

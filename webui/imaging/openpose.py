@@ -6,7 +6,7 @@ left out. Limbs are thin ellipses in the colours of the wheel of hues, joints ar
 
 import colorsys
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PIL import Image, ImageDraw
 
@@ -88,6 +88,22 @@ class PoseCanvas:
     def _disc(self, point: Point, radius: int, colour: Colour) -> None:
         x, y = point
         self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), colour)
+
+
+def pose_picture(people: Sequence[Mapping[str, Sequence[float] | None]], width: int, height: int) -> Image.Image:
+    """People of OpenPose's JSON on black.
+
+    Args:
+        people: each with flat lists of x, y and confidence: `pose_keypoints_2d`, `hand_left_keypoints_2d`,
+            `hand_right_keypoints_2d`, `face_keypoints_2d`; what is missing or None is not drawn.
+    """
+    canvas = PoseCanvas(width, height)
+    for person in people:
+        canvas.body(points_of(person.get("pose_keypoints_2d") or (), width, height))
+        canvas.hand(points_of(person.get("hand_left_keypoints_2d") or (), width, height))
+        canvas.hand(points_of(person.get("hand_right_keypoints_2d") or (), width, height))
+        canvas.face(points_of(person.get("face_keypoints_2d") or (), width, height))
+    return canvas.image
 
 
 def _at(points: Sequence[Point | None], index: int) -> Point | None:

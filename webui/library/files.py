@@ -41,7 +41,7 @@ FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         "lora": ("Lora", "LyCORIS"),
         "hypernetwork": ("hypernetworks",),
         "controlnet": ("ControlNet", "ipadapter"),
-        "preprocessor": ("ControlNetPreprocessor",),  # a folder in Hugging Face's form for each preprocessor
+        "preprocessor": ("ControlNetPreprocessor",),  # single files, and folders in Hugging Face's form
         "upscaler": ("ESRGAN", "RealESRGAN", "SwinIR", "DAT", "HAT", "ScuNET"),
         "gfpgan": ("GFPGAN",),
         "codeformer": ("Codeformer",),
@@ -54,7 +54,7 @@ FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
 SAFETENSORS = ".safetensors"
 PICKLES = (".ckpt", ".pt", ".bin", ".pth")
 ONNX = ".onnx"  # of the following kinds, which libraries read by themselves
-_OF_ONNX: tuple[Kind, ...] = ("detector", "insightface", "captioner")
+_OF_ONNX: tuple[Kind, ...] = ("detector", "insightface", "captioner", "preprocessor")
 _VAE_ENDINGS = tuple(f".vae{suffix}" for suffix in (SAFETENSORS, *PICKLES))  # a VAE beside its checkpoint
 
 

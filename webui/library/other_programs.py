@@ -25,8 +25,10 @@ _A1111_FOLDERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         "controlnet": ("extensions/sd-webui-controlnet/models",),
         "clip_vision": ("extensions/sd-webui-controlnet/annotator/downloads/clip_vision",),
         "insightface": ("extensions/sd-webui-controlnet/annotator/downloads/insightface",),
+        "preprocessor": ("extensions/sd-webui-controlnet/annotator/downloads",),
     }
 )
+_COMFYUI_PREPROCESSORS = "custom_nodes/comfyui_controlnet_aux/ckpts"
 _A1111_MARK, _COMFYUI_MARK = "Stable-diffusion", "checkpoints"  # both have it from their first start on
 
 
@@ -82,7 +84,8 @@ def folders_of_program(home: Path) -> tuple[str, tuple[ModelFolder, ...]]:
             return "A1111 or Forge", (*in_layout(models), *beside)
         if (models / _COMFYUI_MARK).is_dir():
             pairs = ((kind, key) for key, kinds in KEYS.items() for kind in kinds)
-            return "ComfyUI", tuple(ModelFolder(kind=kind, path=models / key) for kind, key in pairs)
+            maps = ModelFolder(kind="preprocessor", path=base / _COMFYUI_PREPROCESSORS)
+            return "ComfyUI", (*(ModelFolder(kind=kind, path=models / key) for kind, key in pairs), maps)
     return "", ()
 
 

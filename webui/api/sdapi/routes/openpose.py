@@ -12,7 +12,7 @@ from webui.api.body import InvalidBodyError, read_list
 from webui.api.described import SCHEMAS
 from webui.api.parts import as_png
 from webui.api.sdapi.dialect.answers import as_base64
-from webui.imaging.openpose import BODY_POINTS, FACE_POINTS, HAND_POINTS, PoseCanvas, points_of
+from webui.imaging.openpose import BODY_POINTS, FACE_POINTS, HAND_POINTS, pose_picture
 
 MAX_POSES = 64
 MAX_SIDE = 4096
@@ -65,11 +65,5 @@ def routes() -> APIRouter:
 
 def drawn(pose: Pose) -> str:
     """A pose as a PNG in base64."""
-    canvas = PoseCanvas(pose.canvas_width, pose.canvas_height)
-    size = pose.canvas_width, pose.canvas_height
-    for person in pose.people:
-        canvas.body(points_of(person.pose_keypoints_2d or (), *size))
-        canvas.hand(points_of(person.hand_left_keypoints_2d or (), *size))
-        canvas.hand(points_of(person.hand_right_keypoints_2d or (), *size))
-        canvas.face(points_of(person.face_keypoints_2d or (), *size))
-    return as_base64(as_png(canvas.image).data)
+    people = [person.model_dump() for person in pose.people]
+    return as_base64(as_png(pose_picture(people, pose.canvas_width, pose.canvas_height)).data)
