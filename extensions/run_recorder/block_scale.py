@@ -13,8 +13,8 @@ from webui.extension_api import BadRequestError
 @contextmanager
 def scaled(unet: nn.Module, scales: Mapping[str, float]) -> Iterator[None]:
     """While entered, what each named part adds to what goes past it counts times its scale: input + scale x (output -
-    input). Where a residual block changes the number of channels, its shortcut stands for the input; a part that nothing
-    goes past (a convolution, down- and upsampling) has its whole output scaled.
+    input). Where a residual block changes the number of channels, its shortcut stands for the input; a part that
+    nothing goes past (a convolution, down- and upsampling) has its whole output scaled.
 
     Raises:
         BadRequestError: the network has no such part.

@@ -1,4 +1,4 @@
-"""The parts of a UNet, read from its modules: what they are, where they lie, and how many numbers they were trained to."""
+"""The parts of a UNet, read from its modules: what they are, where they lie, how many numbers were trained in them."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass

@@ -4,6 +4,7 @@ Of a job the first pass of the first picture is recorded. Nothing here changes w
 """
 
 import json
+import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -16,7 +17,7 @@ from webui.extension_api.tensors import LoadedModel, ModelCall, Row, Step, TakeP
 from .block_scale import scaled
 from .network_parts import as_rows
 from .step_frames import CLEAN_SIDE, SeenStep, clean_picture, facts, latents_strip
-from .word_maps import GRID, StepMaps, blocks_of, cross_layers
+from .word_maps import GRID, MOST_TOKENS, StepMaps, blocks_of, cross_layers
 
 MOST_STEPS = 60
 MOST_MAPS = 24
@@ -54,7 +55,7 @@ class Recorder(Scaling):
         self._blocks: list[str] = []
         self._tokens = 0
         self._steps: list[dict[str, Any]] = []
-        self._every, self._every_map = 1, 1
+        self._every = 1
         self._total = 0
 
     @hookimpl
@@ -72,7 +73,7 @@ class Recorder(Scaling):
         if not _is_ours(step):
             return
         self._total = step.total
-        self._every = -(-step.total // MOST_STEPS)
+        self._every = math.ceil(step.total / MOST_STEPS)
         if self._is_due(step):
             self._noisy = self._in_sigma_space(step.sigma, step.timestep, latents[0])
 
@@ -110,7 +111,7 @@ class Recorder(Scaling):
         if maps is not None:
             self._tokens = maps.shape[1]
             self._job.record(f"maps_{place}", maps.numpy().tobytes())
-        decoded = self._decoded(denoised, is_last=step.is_last)
+        decoded = self._decoded(self._model, denoised, is_last=step.is_last)
         form = self._job.model.latents
         self._job.record(f"latents_{place}", latents_strip(seen, form))
         self._job.record(f"clean_{place}", clean_picture(clean, form, decoded))
@@ -141,10 +142,10 @@ class Recorder(Scaling):
         }
         self._job.record("run", json.dumps(told).encode())
 
-    def _decoded(self, denoised: Tensor, *, is_last: bool) -> Tensor | None:
+    @staticmethod
+    def _decoded(model: LoadedModel, denoised: Tensor, *, is_last: bool) -> Tensor | None:
         """(3, H, W) pixels of the first clean estimate, where that costs little; else those of the last alone."""
-        assert self._model is not None
-        vae = self._model.vae
+        vae = model.vae
         height, width = (side * vae.downscale for side in denoised.shape[-2:])
         if not is_last and max(height, width) > CLEAN_SIDE:
             return None
@@ -156,9 +157,9 @@ class Recorder(Scaling):
 
     def _every_map_of(self, blocks: int, call: ModelCall) -> int:
         """From how many steps one has its maps kept."""
-        each = blocks * min(call.context.shape[1], 154) * GRID * GRID * 2
+        each = blocks * min(call.context.shape[1], MOST_TOKENS) * GRID * GRID * 2
         most = max(1, min(MOST_MAPS, MAP_BYTES // each))
-        return max(self._every, self._every * -(-(-(-call.step.total // self._every)) // most))
+        return self._every * math.ceil(math.ceil(call.step.total / self._every) / most)
 
     def _t(self, step: Step) -> float:
         return float(step.timestep) if step.timestep is not None else self._told_t

@@ -13,8 +13,8 @@ MOST_TOKENS = 154  # two chunks
 
 
 def token_maps(query: Tensor, key: Tensor, size: tuple[int, int]) -> Tensor:
-    """The share of each token at each place, averaged over the heads: (T, GRID, GRID) float32; at each place the tokens'
-    shares sum to 1.
+    """The share of each token at each place, averaged over the heads: (T, GRID, GRID) float32; at each place the
+    tokens' shares sum to 1.
 
     Args:
         query: (H, S, d) of one row.
