@@ -2,11 +2,29 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from PIL import Image
 
 WIDEST = 4096  # pixels
 BIGGEST = 256  # pixels a side of one picture
+
+
+@dataclass(frozen=True, slots=True)
+class AtlasLayout:
+    """Size of one picture, in pixels, and how many stand beside each other."""
+
+    width: int
+    height: int
+    columns: int
+
+
+def layout(strips: Sequence[bytes], rows: int) -> AtlasLayout:
+    """How `atlas` lays the strips out."""
+    sizes = [Image.open(io.BytesIO(strip)).size for strip in strips]
+    width = min(BIGGEST, max(wide // rows for wide, _ in sizes))
+    height = min(BIGGEST, max(high for _, high in sizes))
+    return AtlasLayout(width, height, min(len(sizes), max(1, WIDEST // width)))
 
 
 def atlas(strips: Sequence[bytes], rows: int, *, quality: int | None = None) -> bytes:
@@ -19,14 +37,13 @@ def atlas(strips: Sequence[bytes], rows: int, *, quality: int | None = None) -> 
     Args:
         quality: 1 to 100 for lossy compression; None: nothing is lost.
     """
-    opened = [Image.open(io.BytesIO(strip)).convert("RGB") for strip in strips]
-    width = min(BIGGEST, max(one.width // rows for one in opened))
-    height = min(BIGGEST, max(one.height for one in opened))
-    columns = min(len(opened), max(1, WIDEST // width))
-    bands = -(-len(opened) // columns)
-    whole = Image.new("RGB", (columns * width, bands * rows * height))
-    for place, strip in enumerate(opened):
-        band, column = divmod(place, columns)
+    laid = layout(strips, rows)
+    width, height = laid.width, laid.height
+    bands = -(-len(strips) // laid.columns)
+    whole = Image.new("RGB", (laid.columns * width, bands * rows * height))
+    for place, data in enumerate(strips):
+        strip = Image.open(io.BytesIO(data)).convert("RGB")
+        band, column = divmod(place, laid.columns)
         side = strip.width // rows
         for row in range(rows):
             one = strip.crop((row * side, 0, (row + 1) * side, strip.height))

@@ -6,6 +6,8 @@ gets the recordings of the jobs that they see.
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any, Literal
 
 from fastapi import APIRouter, Query
@@ -25,7 +27,7 @@ from webui.api.parts import Parts
 from webui.domain.errors import BadRequestError, WrongStateError
 from webui.domain.request import GenerationRequest
 from webui.domain.visitor import owner_of
-from webui.imaging.step_atlas import atlas
+from webui.imaging.step_atlas import atlas, layout
 from webui.imaging.word_heat import word_heat
 from webui.library.choice import likely_family
 
@@ -33,6 +35,7 @@ PREFIX = "/internal/page/learn"
 RECORDS = "records_runs"  # in the schema of options: the extension records runs where its `enabled` is set
 KEPT = "private, max-age=31536000, immutable"  # the address tells how many steps there are
 CLEAN_QUALITY = 92
+ROWS: Mapping[str, int] = MappingProxyType({"latents": 3, "clean": 1})  # pictures of a step, by the kind of atlas
 MOST_STEPS = 150
 
 
@@ -76,15 +79,17 @@ def _add_recordings(router: APIRouter, parts: Parts) -> None:
         """What is known of the run by now: its steps, blocks and words."""
         made, kept = _recording(parts, request, job)
         told: dict[str, Any] = json.loads(kept["run"])
-        words = _words(parts, counting, made)
-        return {**told, "job": job, "prompt": made.prompt, "seed": made.seed, "words": [_shown(word) for word in words]}
+        words = [_shown(word) for word in _words(parts, counting, made)]
+        count = len(told["steps"])
+        laid = {name: asdict(layout(_numbered(kept, name)[:count], rows)) for name, rows in ROWS.items()}
+        return {**told, "job": job, "prompt": made.prompt, "seed": made.seed, "words": words, "atlas": laid}
 
     @router.get("/{job}/{rows}.webp")
     def frames(request: Request, job: str, rows: Literal["latents", "clean"], count: int = Query(ge=1)) -> Response:
         """The pictures of the first `count` steps: noisy latents, predicted noise and guidance, or clean estimates."""
         _, kept = _recording(parts, request, job)
         strips = _numbered(kept, rows)[: min(count, MOST_STEPS)]
-        made = atlas(strips, 3) if rows == "latents" else atlas(strips, 1, quality=CLEAN_QUALITY)
+        made = atlas(strips, ROWS[rows], quality=None if rows == "latents" else CLEAN_QUALITY)
         return Response(made, 200, {"Cache-Control": KEPT}, "image/webp")
 
     @router.get("/{job}/words/{index}")

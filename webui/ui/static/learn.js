@@ -2,6 +2,7 @@
 import { hear } from "./bus.js";
 import { el, icon, t } from "./kit.js";
 import { Shared } from "./learn_shared.js";
+import { RunSource } from "./learn_source.js";
 import { TimeBar } from "./learn_time.js";
 import { groups } from "./learn_views.js";
 import { askedFor } from "./tabs.js";
@@ -31,6 +32,7 @@ class Learn {
     const tools = el("div", { class: "learn-tools" });
     const explanation = el("div", { class: "learn-why-in" });
     this.shared = new Shared({ explanation, tools, show: (view) => this.show(view) });
+    this.shared.source = new RunSource(this.shared);
     this.time = new TimeBar(this.shared);
     element.append(
       el("nav", { class: "learn-nav", "aria-label": t("Learn") }, list),

@@ -12,6 +12,8 @@ export class Shared {
   run = null;
   /** @type {number} the step that they show, from 0 */
   step = 0;
+  /** @type {import("./learn_source.js").RunSource} where runs come from */
+  source = null;
   #listeners = new Set();
 
   /** @param {{explanation: HTMLElement, tools: HTMLElement, show: (view: string) => void}} places */
