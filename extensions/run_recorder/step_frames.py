@@ -13,6 +13,7 @@ from webui.extension_api.tensors import LatentFormat, Step, latent_colours
 
 SIDE = 128  # pixels of the longer side of a picture of latents, at most: one for each cell
 CLEAN_SIDE = 256  # pixels of the longer side of a clean estimate, at most
+_SOFT = 0.45  # noise has larger values than pictures; so its colours are not all at their ends
 _TOP = 0.995  # the share of the values of guidance that fit into its scale
 
 
@@ -67,8 +68,8 @@ def latents_strip(seen: SeenStep, form: LatentFormat) -> bytes:
     sigma = float(seen.step.sigma)
     spread = (sigma**2 + 1) ** 0.5
     pictures = [
-        _coloured(seen.noisy / spread, form),
-        _coloured(noise(seen.noisy, seen.clean, sigma), form),
+        _coloured(seen.noisy / spread * _SOFT, form),
+        _coloured(noise(seen.noisy, seen.clean, sigma) * _SOFT, form),
         _grey(_guidance(seen), _top(seen)),
     ]
     width, height = pictures[0].size

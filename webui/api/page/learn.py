@@ -77,6 +77,9 @@ def _add_recordings(router: APIRouter, parts: Parts) -> None:
     @router.get("/{job}/run")
     def run(request: Request, job: str) -> dict[str, Any]:
         """What is known of the run by now: its steps, blocks and words."""
+        if "run" not in parts.engine.recordings.of(job):
+            listed_job(parts, viewer_of(parts, request), job)
+            return {"job": job, "is_done": False, "steps": []}
         made, kept = _recording(parts, request, job)
         told: dict[str, Any] = json.loads(kept["run"])
         words = [_shown(word) for word in _words(parts, counting, made)]

@@ -57,6 +57,7 @@ export class Recorded {
   async refresh() {
     const told = await ask(`${BASE}${this.job}/run`);
     const count = told.steps.length;
+    if (!count) return this;
     const [latents, clean] = await Promise.all(["latents", "clean"].map((rows) => picture(`${this.job}/${rows}.webp?count=${count}`)));
     Object.assign(this, { told, facts: told.steps, latents, clean });
     return this;
@@ -97,7 +98,7 @@ export class Recorded {
   #draw(canvas, image, { width, height, columns }, rows, row, step) {
     Object.assign(canvas, { width, height });
     const [left, top] = [(step % columns) * width, (Math.floor(step / columns) * rows + row) * height];
-    canvas.getContext("2d").drawImage(image, left, top, width, height, 0, 0, width, height);
+    canvas.getContext("2d", { willReadFrequently: rows > 1 }).drawImage(image, left, top, width, height, 0, 0, width, height);
   }
 }
 

@@ -4,6 +4,7 @@ import { formula, stepSentence } from "./learn_samplers.js";
 import { heading, hint, numbers, percent, sentence, shown } from "./learn_shared.js";
 import { tile } from "./learn_tiles.js";
 
+const COUNTED = 0.8; // of the steps, from the weakest guidance
 const HEAT = Object.freeze([[0, [18, 0, 40]], [0.35, [96, 20, 60]], [0.7, [190, 70, 60]], [1, [250, 200, 130]]]); // share, colour
 
 /** @param {HTMLElement} place, @param {import("./learn_shared.js").Shared} shared */
@@ -31,8 +32,7 @@ export function mount(place, shared) {
     for (const what of ["noisy", "noise", "guidance"]) run.drawLatents(four[what].canvas, what, step);
     run.drawClean(four.clean.canvas, step);
     four.clean.canvas.classList.toggle("sharp", !now.decoded);
-    const top = Math.max(...run.facts.map((one) => one.top));
-    coloured(four.guidance.canvas, now.top / (top || 1));
+    coloured(four.guidance.canvas, now.top / whiteOf(run));
     four.noisy.say(t("x, {size} as colours", { size: `${height} × ${width} × ${channels}` }));
     four.noise.say(t("ε, after guidance"));
     four.clean.say(now.decoded ? t("x₀, through the VAE") : t("x₀, as colours"));
@@ -64,6 +64,12 @@ export function mount(place, shared) {
     );
   }
   return { draw };
+}
+
+/** The guidance that is shown brightest: the last steps, which are far above all others, do not count. */
+function whiteOf(run) {
+  const tops = run.facts.map((one) => one.top).sort((one, other) => one - other);
+  return tops[Math.floor((tops.length - 1) * COUNTED)] || 1;
 }
 
 /** Grey becomes heat; one scale counts for the whole run. @param {number} share of this step's white in the run's */

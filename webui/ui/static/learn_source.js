@@ -76,12 +76,13 @@ export class RunSource {
       const run = isNew ? new Recorded(job) : this.shared.run;
       const wasLast = this.shared.step >= run.count - 1;
       await run.refresh();
+      if (!run.count) return; // nothing of it is there yet
       this.#note = run.isDone ? "" : t("Recording …");
       if (isNew || wasLast) this.shared.look(run);
       else this.shared.changed();
       if (run.isDone && this.#job === job) this.#job = "";
     } catch (error) {
-      if (error.status !== 404 || job !== this.#job) this.#say(error.message); // nothing of it is there yet
+      this.#say(error.message);
     }
   }
 
