@@ -52,9 +52,10 @@ def _parts(unet: Any) -> Iterator[NetworkPart]:
     yield NetworkPart(
         "time_embedding", "embedding", "in", 0, time.linear_1.in_features, time.linear_2.out_features, _count(time)
     )
-    if (added := getattr(unet, "add_embedding", None)) is not None:
-        enters, leaves = added.linear_1.in_features, added.linear_2.out_features
-        yield NetworkPart("add_embedding", "embedding", "in", 0, enters, leaves, _count(added))
+    for name in ("class_embedding", "add_embedding"):  # of the pooled text and the sizes, in SDXL
+        if (added := getattr(unet, name, None)) is not None:
+            enters, leaves = added.linear_1.in_features, added.linear_2.out_features
+            yield NetworkPart(name, "embedding", "in", 0, enters, leaves, _count(added))
     yield _conv(unet, "conv_in", "in", 0)
     deepest = len(unet.down_blocks) - 1
     for level, block in enumerate(unet.down_blocks):

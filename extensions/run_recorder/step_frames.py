@@ -13,7 +13,7 @@ from webui.extension_api.tensors import LatentFormat, Step, latent_colours
 
 SIDE = 128  # pixels of the longer side of a picture of latents, at most: one for each cell
 CLEAN_SIDE = 256  # pixels of the longer side of a clean estimate, at most
-_SOFT = 0.45  # noise has larger values than pictures; so its colours are not all at their ends
+_SOFT = 0.3  # noise has larger values than pictures; so its colours are not all at their ends
 _TOP = 0.995  # the share of the values of guidance that fit into its scale
 
 

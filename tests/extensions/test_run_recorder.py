@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from extensions.run_recorder.network_parts import parts_of
 from extensions.run_recorder.word_maps import GRID, token_maps
 from tests.exact_back import exact_back
+from tests.library import full_size
 from tests.processing.reporters import Silent
 from webui.domain.recording import RecordedPart
 from webui.domain.request import GenerationRequest
@@ -122,8 +127,55 @@ def test_a_part_that_is_left_out_changes_the_picture_and_one_that_counts_as_usua
     assert np.array_equal(pixels(plain), pixels(again))
 
 
-def test_the_parts_have_all_parameters(back: Back) -> None:
+def test_the_parts_of_a_recording_are_those_of_the_network(back: Back) -> None:
     _, kept = made(back, extensions=ON)
-    rows = json.loads(kept.parts["parts"])
+    rows = kept.json("parts")
     assert sum(row["parameters"] for row in rows) > 1000
-    assert [row["kind"] for row in rows][-1] == "conv"
+    assert [row["name"] for row in rows][-1] == "conv_out"
+
+
+@pytest.mark.parametrize(
+    ("make", "parameters", "transformers", "layers"),
+    [
+        (full_size.sd1_unet, 859_520_964, 16, 16),
+        (full_size.sd2_unet, 865_910_724, 16, 16),
+        (full_size.sdxl_unet, 2_567_463_684, 11, 70),
+    ],
+)
+def test_counts_of_full_size_networks_are_the_modules_own(
+    make: Callable[[], nn.Module], parameters: int, transformers: int, layers: int
+) -> None:
+    unet = make()
+    parts = parts_of(unet)
+    assert sum(part.parameters for part in parts) == parameters == sum(one.numel() for one in unet.parameters())
+    modules = dict(unet.named_modules())
+    assert all(part.name in modules for part in parts)
+    depths = [part.depth for part in parts if part.kind == "transformer"]
+    assert (len(depths), sum(depths)) == (transformers, layers)
+    skips = [part.leaves for part in parts if part.side == "down" and part.kind in ("resnet", "down")]
+    entering = [part for part in parts if part.side == "up" and part.kind == "resnet"]
+    before = [part.leaves for part in parts if part.kind == "resnet"][-len(entering) - 1 : -1]
+    added = [part.enters - leaves for part, leaves in zip(entering, before, strict=True)]
+    assert added == [*reversed(skips), parts[2 if parts[1].kind == "embedding" else 1].leaves]  # each skip arrives
+
+
+class Operations(TorchDispatchMode):
+    """Counts what torch is asked to compute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def test_looking_costs_nothing_when_it_is_off(back: Back) -> None:
+    made(back)  # whatever is prepared once is prepared
+    counts = []
+    for extensions in ({}, {"run_recorder": {}}, ON):
+        with Operations() as operations:
+            made(back, extensions=extensions)
+        counts.append(operations.count)
+    assert counts[0] == counts[1] < counts[2]

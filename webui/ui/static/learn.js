@@ -77,7 +77,7 @@ class Learn {
   }
 
   #add(row, list, main) {
-    const button = el("button", { type: "button", role: "tab", id: `learn_${row.name}_tab`, "aria-controls": `learn_${row.name}`, "aria-selected": "false", tabindex: "-1", "data-tip": NARROW.matches ? row.title : null, onclick: () => this.show(row.name) }, icon(row.icon), el("span", {}, row.title));
+    const button = el("button", { type: "button", role: "tab", id: `learn_${row.name}_tab`, "aria-controls": `learn_${row.name}`, "aria-selected": "false", tabindex: "-1", title: NARROW.matches ? row.title : null, onclick: () => this.show(row.name) }, icon(row.icon), el("span", {}, row.title));
     const place = el("div", { class: "learn-view", role: "tabpanel", id: `learn_${row.name}`, "aria-labelledby": button.id, tabindex: "0" });
     place.hidden = true;
     list.append(button);

@@ -4,6 +4,13 @@ import { el } from "./kit.js";
 /** The bright hues, which stand on dimmed pictures in both themes. */
 export const HUES = Object.freeze([[147, 165, 255], [92, 200, 220], [155, 208, 122], [242, 182, 85]]);
 
+/** A hue of the page's colours as they are now, for what stands on the page itself. @param {number} number from 1 */
+export function hueOf(number) {
+  const found = getComputedStyle(document.documentElement).getPropertyValue(`--c${number}`).trim();
+  const value = Number.parseInt(found.slice(1), 16);
+  return [value >> 16, (value >> 8) & 255, value & 255];
+}
+
 /**
  * A square.
  * @param {{title: string, isSharp?: boolean}} about `isSharp`: cells stay cells

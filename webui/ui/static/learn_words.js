@@ -2,7 +2,7 @@
 import { el, t } from "./kit.js";
 import { ATTENTION, formula } from "./learn_samplers.js";
 import { heading, hint, numbers, percent, sentence } from "./learn_shared.js";
-import { HUES, drawHeat, tile } from "./learn_tiles.js";
+import { HUES, drawHeat, hueOf, tile } from "./learn_tiles.js";
 
 const MOST = 4; // words side by side
 
@@ -95,7 +95,7 @@ class WordsView {
   #drawGrid() {
     const { blocks } = this.run.told;
     const heat = this.heats.at(-1);
-    const hue = HUES[this.chosen.length - 1];
+    const hue = hueOf(this.chosen.length);
     this.grid.style.setProperty("--steps", String(heat.steps));
     this.grid.replaceChildren(...blocks.flatMap((name, block) => [
       el("span", { class: "learn-label" }, shortName(name)),
