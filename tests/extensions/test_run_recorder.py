@@ -163,7 +163,7 @@ class Operations(TorchDispatchMode):
     """Counts what torch is asked to compute."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.count = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -174,7 +174,8 @@ class Operations(TorchDispatchMode):
 def test_looking_costs_nothing_when_it_is_off(back: Back) -> None:
     made(back)  # whatever is prepared once is prepared
     counts = []
-    for extensions in ({}, {"run_recorder": {}}, ON):
+    cases: tuple[dict[str, Any], ...] = ({}, {"run_recorder": {}}, ON)
+    for extensions in cases:
         with Operations() as operations:
             made(back, extensions=extensions)
         counts.append(operations.count)

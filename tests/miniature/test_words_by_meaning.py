@@ -9,7 +9,8 @@ SEEDS = (0, 1)  # of 24 pictures with both objects, all had the circle's attenti
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_map_of_circle_lies_on_the_circle(back: Back, seed: int) -> None:
-    found = attended(back, seed, steps=8)
+def test_the_maps_of_circle_and_square_lie_on_what_they_name(back: Back, seed: int) -> None:
+    found = attended(back, seed, steps=12)
     assert found is not None
     assert found.circle >= 2
+    assert found.square >= 2
