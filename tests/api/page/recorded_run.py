@@ -37,7 +37,7 @@ def run(steps: int = STEPS) -> dict[str, Any]:
 def maps(step: int) -> np.ndarray:
     """(blocks, T, grid, grid): shares that sum to 1 over the tokens."""
     values = np.random.default_rng(step).random((BLOCKS, TOKENS, GRID, GRID))
-    return (values / values.sum(1, keepdims=True)).astype(np.float16)
+    return np.asarray(values / values.sum(1, keepdims=True), np.float16)
 
 
 def network() -> list[dict[str, Any]]:
