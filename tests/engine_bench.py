@@ -14,7 +14,9 @@ from webui.engine.engine import Engine
 from webui.engine.generating import GenerationJob
 from webui.executors.protocol import Finished, ImageMade, OnEvent, Started, Work
 from webui.jobs.store import JobStore
+from webui.library.family import Family
 from webui.library.files import ModelFile
+from webui.weights.families.registry import FAMILIES
 
 FACTS = ModelFacts("tiny", "0123456789")
 DATABASE = "jobs.sqlite3"
@@ -25,6 +27,10 @@ class Library:
     models_dir: Path
     names: list[str] = field(default_factory=lambda: ["tiny"])
     on_disk: list[str] = field(default_factory=list)
+    families: tuple[Family, ...] = FAMILIES
+
+    def embeddings(self) -> tuple[ModelFile, ...]:
+        return ()
 
     def refresh(self) -> None:
         self.names += self.on_disk

@@ -21,6 +21,7 @@ from webui.domain.hires import Hires
 from webui.domain.images import Picture
 from webui.domain.inpainting import Inpainting
 from webui.domain.masks import Mask
+from webui.domain.recording import RecordedPart
 from webui.domain.request import GenerationRequest, Img2Img, Refiner, Txt2Img
 from webui.domain.result import GeneratedImage, Progress
 from webui.domain.settings import BackSettings
@@ -99,6 +100,7 @@ class Recorder:
     def stopped(self) -> str:
         return ""
 
+    def recorded(self, part: RecordedPart) -> None: ...
     def finishing(self) -> bool:
         return False
 

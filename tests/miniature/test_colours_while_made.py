@@ -13,6 +13,7 @@ from extensions.step_film.frames import frame
 from tests.miniature.painting import drawn, pixels
 from tools.train_mini.judge import judge
 from tools.train_mini.scenes import COLOURS, Thing
+from webui.domain.recording import RecordedPart
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, Progress
 from webui.library import ModelLibrary
@@ -44,6 +45,7 @@ class Keeping:
     def stopped(self) -> str:
         return ""
 
+    def recorded(self, part: RecordedPart) -> None: ...
     def finishing(self) -> bool:
         return False
 

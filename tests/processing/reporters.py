@@ -1,5 +1,6 @@
 """Reporters that tests hand to the back of the program. Those that count or stop stand with their tests."""
 
+from webui.domain.recording import RecordedPart
 from webui.domain.result import GeneratedImage, Progress
 
 
@@ -11,5 +12,6 @@ class Silent:
     def stopped(self) -> str:
         return ""
 
+    def recorded(self, part: RecordedPart) -> None: ...
     def finishing(self) -> bool:
         return False

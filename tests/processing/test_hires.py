@@ -12,6 +12,7 @@ from tests.exact_back import exact_back
 from tests.narrowing import known, txt2img
 from webui.domain.errors import BadRequestError, Cancelled
 from webui.domain.hires import Hires
+from webui.domain.recording import RecordedPart
 from webui.domain.request import GenerationRequest, Refiner, TokenMerging, Txt2Img
 from webui.domain.result import GeneratedImage, Progress, where_stopped
 from webui.domain.upscale import Upscale
@@ -36,6 +37,7 @@ class Recorder:
     def stopped(self) -> str:
         return self._stop(self.seen[-1])
 
+    def recorded(self, part: RecordedPart) -> None: ...
     def finishing(self) -> bool:
         return False
 

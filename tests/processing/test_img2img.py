@@ -9,6 +9,7 @@ from PIL import Image
 
 from tests.exact_back import exact_back
 from webui.domain.errors import BadRequestError
+from webui.domain.recording import RecordedPart
 from webui.domain.request import GenerationRequest, Img2Img, Refiner
 from webui.domain.result import GeneratedImage, Progress
 from webui.imaging.resize import FitMode, fitted
@@ -32,6 +33,7 @@ class Silent:
     def stopped(self) -> str:
         return ""
 
+    def recorded(self, part: RecordedPart) -> None: ...
     def finishing(self) -> bool:
         return False
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tests.exact_back import exact_back
 from webui.domain.errors import BadRequestError, NotFiniteError, UnknownModelError
+from webui.domain.recording import RecordedPart
 from webui.domain.request import GenerationRequest, Noise, Refiner, Speed
 from webui.domain.result import GeneratedImage, Progress
 from webui.processing.back import Back
@@ -48,6 +49,7 @@ class Recorder:
     def stopped(self) -> str:
         return self._stop(self.seen[-1])
 
+    def recorded(self, part: RecordedPart) -> None: ...
     def finishing(self) -> bool:
         return self._finish(self.seen[-1])
 

@@ -18,6 +18,7 @@ if str(ROOT) not in sys.path:
 from tools.train_mini.captions import caption  # noqa: E402  (the line above makes it found when run as a script)
 from tools.train_mini.judge import Marks, compare, judge  # noqa: E402
 from tools.train_mini.scenes import SIZE, Scene, random_scene  # noqa: E402
+from webui.domain.recording import RecordedPart  # noqa: E402
 from webui.domain.request import GenerationRequest  # noqa: E402
 from webui.domain.result import GeneratedImage, Progress  # noqa: E402
 from webui.domain.settings import BackSettings  # noqa: E402
@@ -35,6 +36,9 @@ class Quiet:
 
     def image(self, image: GeneratedImage) -> None:
         """Taken from the result instead."""
+
+    def recorded(self, part: RecordedPart) -> None:
+        """Not kept."""
 
     def stopped(self) -> str:
         return ""

@@ -29,6 +29,7 @@ from webui.engine.overview import Overview
 from webui.engine.pace import paces_of
 from webui.engine.plot_book import StoredPlots
 from webui.engine.plots import Plots
+from webui.engine.recordings import Recordings
 from webui.engine.records import JobRecords
 from webui.engine.request_check import RequestCheck
 from webui.engine.runners import BackRunner
@@ -120,9 +121,11 @@ class Engine:
         self.plots = Plots(book, lambda: scripts_of(self.extensions.infos, self._ask), self._begin)
         self._batch = BatchKind(one_by_one, lambda request, saving: images.has(folder_of(request), saving))
         self.forever = Forever(self._board, self._generation, self._send_again)
+        self.recordings = Recordings()
         hearing = Hearing(
-            self._board, self._records, self._dispatcher, self.extensions.note_worker, self.forever.note_end
-        )
+            self._board, self._records, self._dispatcher, self.extensions.note_worker, self.forever.note_end,
+            self.recordings.keep,
+        )  # fmt: skip
         self._loads = ThreadPoolExecutor(1, "load")  # so that waiting loads do not use up the event loop's threads
         self._executor = executor(hearing.hear)
         self._front = FrontRunner(hearing)

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError, WorkerDiedError
 from webui.domain.extensions import ExtensionInfo
+from webui.domain.recording import RecordedPart
 from webui.domain.result import GeneratedImage, Notice
 from webui.engine.dispatch import Dispatcher
 from webui.engine.mishaps import Hold, after_death
 from webui.engine.records import JobRecords
-from webui.executors.protocol import Event, Failed, Finished, ImageMade, Progressed, Ready, Started
+from webui.executors.protocol import Event, Failed, Finished, ImageMade, Progressed, Ready, Recorded, Started
 from webui.jobs.board import JobBoard
 from webui.jobs.job import AnyJob
 
@@ -27,18 +28,21 @@ class Hearing:
         dispatcher: Dispatcher,
         on_ready: Callable[[tuple[ExtensionInfo, ...]], None],
         on_end: Callable[[AnyJob], None] = lambda job: None,
+        on_record: Callable[[str, RecordedPart], object] = lambda job_id, part: None,
     ) -> None:
         """Neither function may wait.
 
         Args:
             on_ready: is told which extensions a new back has.
             on_end: is told of each job that has ended.
+            on_record: is given what extensions record of a job.
         """
         self._board = board
         self._records = records
         self._dispatcher = dispatcher
         self._on_ready = on_ready
         self._on_end = on_end
+        self._on_record = on_record
 
     def hear(self, event: Event) -> None:
         """Called by the executor, in its thread."""
@@ -57,6 +61,8 @@ class Hearing:
                 self.progressed(job, progress)
             case ImageMade(_, image):
                 self._made(job, image)
+            case Recorded(_, part):
+                self._on_record(job.id, part)
             case Finished(_, outcome):
                 self.finished(job, outcome)
             case Failed(_, error, traceback):

@@ -22,6 +22,7 @@ from webui.executors.protocol import (
     OnEvent,
     Progressed,
     Ready,
+    Recorded,
     Settled,
     Started,
     Work,
@@ -279,6 +280,8 @@ class PoolKeeper:
             case ImageMade(_, image):
                 if job.takes(image):
                     self._emit(ImageMade(job.id, image))
+            case Recorded(_, part):
+                self._emit(Recorded(job.id, part))
             case Finished(_, GenerationResult() as result):
                 job.finished(name, result)
             case Failed(_, Cancelled() as error, _):

@@ -44,6 +44,7 @@ from typing import Protocol
 
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.planned_image import SettledPlan
+from webui.domain.recording import RecordedPart
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Progress
 from webui.domain.settings import BackSettings
@@ -81,6 +82,14 @@ class ImageMade:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """An extension recorded something of the job, which is kept for a while whatever becomes of it."""
+
+    job_id: str
+    part: RecordedPart
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The job ended well (or was interrupted with images to show); the images of a `GenerationResult` are complete."""
 
@@ -105,7 +114,7 @@ class Settled:
     plan: SettledPlan
 
 
-JobEvent = Started | Progressed | Settled | ImageMade | Finished | Failed
+JobEvent = Started | Progressed | Settled | ImageMade | Recorded | Finished | Failed
 Event = Ready | JobEvent
 OnEvent = Callable[[Event], None]
 

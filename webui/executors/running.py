@@ -8,6 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from webui.domain.errors import Cancelled, WebuiError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
+from webui.domain.recording import RecordedPart
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
 from webui.executors.protocol import (
@@ -19,6 +20,7 @@ from webui.executors.protocol import (
     ImageMade,
     Progressed,
     Ready,
+    Recorded,
     Settled,
     Shard,
     Work,
@@ -139,6 +141,10 @@ class JobReporter:
         """Send an image at once, so that it survives whatever happens next."""
         self.made.append(image)
         self._emit(ImageMade(self._job_id, image))
+
+    def recorded(self, part: RecordedPart) -> None:
+        """Send what an extension recorded."""
+        self._emit(Recorded(self._job_id, part))
 
     def stopped(self) -> str:
         """See `Stop.take`."""

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import torch
 
 
+def record_nothing(part: str, data: bytes) -> None:
+    """For a job of which nobody keeps a recording."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelTraits:
     """Facts about the checkpoint of a job, as plain data.
@@ -51,6 +55,9 @@ class JobContext:
         loaded: the checkpoint once it is loaded; read it as `model`.
         generate: makes the pictures of another request inside this job; see `nested_generation.Generate`.
         extensions: all that may join the job. One may hand another a part of its work, as options in `edit_request`.
+        record: keep named bytes (a-z, 0-9 and _, at most 40; at most 8 MB) of this job beside its pictures, in memory
+            and for a while: the page reads them at `internal/page/learn/<job>/part/<name>`. A later part of the same
+            name takes its place; those of a run inside another job are dropped.
     """
 
     request: GenerationRequest
@@ -63,6 +70,7 @@ class JobContext:
     loaded: Callable[[], ModelTraits | None] = lambda: None
     generate: Generate = cannot_generate
     extensions: frozenset[str] = frozenset()
+    record: Callable[[str, bytes], None] = record_nothing
 
     @property
     def model(self) -> ModelTraits:

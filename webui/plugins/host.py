@@ -8,6 +8,7 @@ import torch
 
 from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress
+from webui.domain.recording import RecordedPart
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult, Notice
 from webui.extension_api.action import ActionContext, ActionResult
@@ -75,12 +76,14 @@ class ExtensionHost:
         request: GenerationRequest,
         stopped: Callable[[], bool] = lambda: False,
         nesting: Nesting | None = None,
+        recorded: Callable[[RecordedPart], None] = lambda part: None,
     ) -> JobHooks:
         """The hooks of a job.
 
         Args:
             stopped: whether the user stopped it.
             nesting: makes pictures for extensions inside the job; None: it cannot, and every extension may join.
+            recorded: is given what extensions record of the job.
 
         Those that were set aside take no part, and the user is told.
 
@@ -110,9 +113,12 @@ class ExtensionHost:
                 tick()
                 hooks.notices.append(Notice(name, str(text)))
 
+            def record(part: str, data: bytes, name: str = name) -> None:
+                recorded(RecordedPart(name, part, bytes(data)))
+
             job = JobContext(
                 request, given.get(name), self._device, self._dtype, self.models, notice, asked, lambda: hooks.model,
-                self._generate(nesting, name, lambda: hooks.at), joining,
+                self._generate(nesting, name, lambda: hooks.at), joining, record,
             )  # fmt: skip
             try:
                 member = hooks.call(join, {"job": job})

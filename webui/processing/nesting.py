@@ -9,6 +9,7 @@ from typing import Protocol
 
 from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.extensions import ActionProgress
+from webui.domain.recording import RecordedPart
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, Notice, Progress
 from webui.domain.upscale import Upscale
@@ -173,6 +174,9 @@ class NestedReporter:
 
     def image(self, image: GeneratedImage) -> None:
         """Nobody but the caller of `generate` gets it."""
+
+    def recorded(self, part: RecordedPart) -> None:
+        """A recording is of the job alone."""
 
     def stopped(self) -> str:
         return self._outer.wish()

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from webui.domain.planned_image import SettledPlan
+from webui.domain.recording import RecordedPart
 from webui.domain.result import GeneratedImage, Progress
 
 
 class Reporter(Protocol):
-    """Gets progress and images, and says whether to stop.
+    """Gets progress, images and what extensions record, and says whether to stop.
 
     `stopped` is called between steps. "" means go on, "skip" end this batch, "interrupt" end the job. `finishing` is
     asked between batches: whether no further one is to be begun.
@@ -17,6 +18,7 @@ class Reporter(Protocol):
 
     def progress(self, progress: Progress) -> None: ...
     def image(self, image: GeneratedImage) -> None: ...
+    def recorded(self, part: RecordedPart) -> None: ...
     def stopped(self) -> str: ...
     def finishing(self) -> bool: ...
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from webui.domain.errors import Cancelled
 from webui.domain.memory_state import MemoryState
+from webui.domain.recording import RecordedPart
 from webui.domain.result import GeneratedImage, Phase, Progress
 from webui.processing.passes import Pass
 from webui.processing.plan import Batch
@@ -65,6 +66,9 @@ class SharedWish:
 
     def image(self, image: GeneratedImage) -> None:
         self._reporter.image(image)
+
+    def recorded(self, part: RecordedPart) -> None:
+        self._reporter.recorded(part)
 
     def stopped(self) -> str:
         """See `Reporter`."""

@@ -87,7 +87,7 @@ class Pipeline:
         wish = SharedWish(reporter)
         nesting = Nesting(self._run, wish, level, (request.seed, request.subseed))
         try:
-            hooks = self._host.join(request, wish.seen, nesting)
+            hooks = self._host.join(request, wish.seen, nesting, reporter.recorded)
             nesting.notices = hooks.notices
             return self._result(request, hooks, wish, nesting, there, share)
         except Exception as error:

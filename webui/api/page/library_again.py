@@ -36,6 +36,21 @@ def made_again(door: LibraryDoor, picture: int, viewer: str | None, owner: str) 
     return Again(job=job.id, notices=notices)
 
 
+def request_again(door: LibraryDoor, picture: int, viewer: str | None) -> GenerationRequest:
+    """The request that makes a picture once more.
+
+    Args:
+        viewer: the one user whose pictures may be looked at; None: everybody's.
+
+    Raises:
+        BadRequestError: there is no such picture.
+        WrongStateError: it cannot be told how it was made; says why.
+    """
+    row = door.gallery.search.details(picture, viewer).row
+    found = read_request(safe_open(door.gallery.path_of(picture, viewer)), door.engine.extensions.infos)
+    return _with_its_task(row, found, door.engine.request_of(row.job) if row.job else None)
+
+
 def _where_stopped(door: LibraryDoor, row: Row) -> str:
     """Where the picture was stopped by the user, as its job tells; "" where it was not."""
     record = door.engine.queue.record(row.job) if row.job else None

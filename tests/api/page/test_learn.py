@@ -1,0 +1,128 @@
+"""Recordings of runs: bounded in memory, and handed out to those who see the job."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.api.page import recorded_run
+from tests.api.page.browsers import Browser, Server
+from tests.engine_bench import Bench
+from tests.executors.prompted_back import picture
+from webui.api.page.prompt_places import placed_words
+from webui.domain.recording import MOST_BYTES, RecordedPart
+from webui.engine.recordings import Recordings
+from webui.executors.protocol import ImageMade, Recorded, Started
+from webui.imaging.step_atlas import WIDEST, atlas, layout
+from webui.imaging.word_heat import word_heat
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    for engine in bench.made:
+        engine.close()
+
+
+@pytest.fixture
+def server(bench: Bench) -> Server:
+    return Server(bench)
+
+
+@pytest.fixture
+def me(server: Server) -> Browser:
+    return server.browser()
+
+
+def recorded(server: Server, owner: str, prompt: str = "a red circle") -> str:
+    """A job with a recording; its id."""
+    job = server.submit(owner, prompt)
+    server.bench.hand.tell(Started(job.id))
+    for name, data in recorded_run.parts().items():
+        server.bench.hand.tell(Recorded(job.id, RecordedPart("some_extension", name, data)))
+    server.bench.hand.tell(ImageMade(job.id, picture(job.work, 0)))
+    return str(job.id)
+
+
+def test_a_run_is_told_with_its_words(server: Server, me: Browser) -> None:
+    job = recorded(server, me.owner, "a red circle, (blue:1.2) BREAK unquestionably")
+    told = me.ask("GET", f"/internal/page/learn/{job}/run").json()
+    assert len(told["steps"]) == recorded_run.STEPS
+    words = {word["text"]: word for word in told["words"]}
+    assert words["red"]["tokens"] == [2]
+    assert words[","]["is_sign"]
+    assert words["blue"]["weight"] == pytest.approx(1.2)
+    [far] = [word for word in told["words"] if word["tokens"][0] > 77]  # the second chunk begins at 77
+    assert far["tokens"][0] == 78
+    assert [one["job"] for one in me.ask("GET", "/internal/page/learn/runs").json()] == [job]
+
+
+def test_frames_and_maps_are_what_was_recorded(server: Server, me: Browser) -> None:
+    job = recorded(server, me.owner)
+    answer = me.ask("GET", f"/internal/page/learn/{job}/latents.webp?count=5")
+    assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+    shown = np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGB"))
+    for step in range(recorded_run.STEPS):
+        strip = np.asarray(Image.open(io.BytesIO(recorded_run.parts()[f"latents_{step}"])))
+        for row in range(3):
+            there = shown[row * 8 : row * 8 + 8, step * 8 : step * 8 + 8]
+            assert np.array_equal(there, strip[:, row * 8 : row * 8 + 8])
+    heat = me.ask("GET", f"/internal/page/learn/{job}/words/1?count=5").content
+    assert len(heat) == 2 * 8 + 2 * 5 * 256
+    assert me.ask("GET", f"/internal/page/learn/{job}/words/9?count=5").status_code == 404
+    assert me.ask("GET", f"/internal/page/learn/{job}/part/parts").json() == recorded_run.network()
+    assert me.ask("GET", f"/internal/page/learn/{job}/part/none").status_code == 404
+
+
+def test_a_job_without_a_recording_has_no_steps_and_an_unknown_one_is_not_there(server: Server, me: Browser) -> None:
+    job = server.submit(me.owner)
+    assert me.ask("GET", f"/internal/page/learn/{job.id}/run").json()["steps"] == []
+    assert me.ask("GET", f"/internal/page/learn/{job.id}/clean.webp?count=1").status_code == 404
+    assert me.ask("GET", "/internal/page/learn/none/run").status_code == 404
+
+
+def test_the_oldest_recordings_go() -> None:
+    kept = Recordings(jobs=3, size=100)
+    for job in "abcd":
+        assert kept.keep(job, RecordedPart("x", "run", b"." * 10))
+    assert list(kept.jobs) == ["b", "c", "d"]
+    assert kept.keep("d", RecordedPart("x", "more", b"." * 75))
+    assert list(kept.jobs) == ["c", "d"]
+    assert kept.size <= 100
+    assert kept.keep("d", RecordedPart("x", "more", b"." * 90))  # another one in its place
+    assert list(kept.jobs) == ["d"]
+    assert not kept.keep("d", RecordedPart("x", "last", b"."))
+    assert kept.size == 100
+    with pytest.raises(ValueError, match="at most"):
+        RecordedPart("x", "run", bytes(MOST_BYTES + 1))
+    with pytest.raises(ValueError, match="named"):
+        RecordedPart("x", "../run", b"")
+
+
+def test_an_atlas_is_never_wider_than_it_may_be() -> None:
+    strips = [recorded_run.png(256, 256, 0)] * 18
+    laid = layout(strips, 1)
+    made = Image.open(io.BytesIO(atlas(strips, 1, quality=50)))
+    assert made.size == (laid.columns * 256, 512)
+    assert made.width <= WIDEST
+
+
+def test_heat_tells_shares_as_they_are() -> None:
+    steps = [recorded_run.maps(step) for step in range(3)]
+    made = word_heat([one.tobytes() for one in steps], recorded_run.BLOCKS, recorded_run.GRID, (2, 5))
+    scales = np.frombuffer(made, "<f4", recorded_run.BLOCKS * 2).reshape(-1, 2)
+    heat = np.frombuffer(made, np.uint8, offset=scales.nbytes).reshape(recorded_run.BLOCKS, 3, 16, 16)
+    for block, (low, high) in enumerate(scales):
+        told = low + heat[block] / 255 * (high - low)
+        wanted = np.stack([one[block, [2, 5]].astype(float).sum(0) for one in steps])
+        assert np.abs(told - wanted).max() <= (high - low) / 255 + 1e-6
+    with pytest.raises(ValueError, match="was not recorded"):
+        word_heat([steps[0].tobytes()], recorded_run.BLOCKS, recorded_run.GRID, (77,))
+
+
+def test_a_prompt_that_cannot_be_read_has_no_words() -> None:
+    assert placed_words({"fault": "a weight is no number"}) == ()

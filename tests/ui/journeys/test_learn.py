@@ -1,0 +1,111 @@
+"""What a person does under Learn: look at the steps, the words and the network of a run, and take a picture apart."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.api.page import recorded_run
+from tests.ui.accessibility import axe
+from tests.ui.driving import generate, opened_page, served, whole_page
+from tests.ui.fakes import FakeEngine
+from webui.domain.extensions import ExtensionInfo
+from webui.domain.recording import RecordedPart
+
+RECORDER = ExtensionInfo("records", "records", options={"type": "object", "properties": {}, "records_runs": True})
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeEngine]:
+    folder = tmp_path_factory.mktemp("learn")
+    (folder / "outputs").mkdir()
+    made = FakeEngine(folder / "outputs")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def learn(browser: Browser, engine: FakeEngine) -> Iterator[Page]:
+    """Learn, with a run that was recorded."""
+    with served(whole_page(engine, engine.outputs.parent)) as place, opened_page(browser, place) as page:
+        generate(page, "a red circle, (blue:1.2)")
+        expect(page.locator("#txt2img_queue .thumb")).to_have_count(1)
+        job = engine.overview.ended(1)[0].id
+        for name, data in recorded_run.parts().items():
+            engine.recordings.keep(job, RecordedPart("records", name, data))
+        page.get_by_role("tab", name="Learn").click()
+        expect(page.locator(".learn-at")).to_have_text("Step 5 of 5")
+        yield page
+
+
+def view(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+    expect(page.locator(".learn-head h1")).to_have_text(name)
+
+
+def shown(page: Page, selector: str) -> Any:
+    """The pixels of a canvas, as text."""
+    return page.locator(selector).first.evaluate("(canvas) => canvas.toDataURL()")
+
+
+def test_i_walk_through_the_steps_of_a_run(learn: Page) -> None:
+    view(learn, "Run under the glass")
+    expect(learn.locator(".learn-why")).to_contain_text("The last step: no noise is to be left")
+    expect(learn.locator(".learn-tile")).to_have_count(4)
+    last = shown(learn, ".learn-tile canvas")
+    learn.locator(".learn-head h1").click()
+    learn.keyboard.press("Home")
+    expect(learn.locator(".learn-at")).to_have_text("Step 1 of 5")
+    expect(learn.locator(".learn-why")).to_contain_text("The first step has no past")
+    assert shown(learn, ".learn-tile canvas") != last
+    learn.keyboard.press("ArrowRight")
+    expect(learn.locator(".learn-why")).to_contain_text("DPM++ 2M keeps")
+    learn.get_by_role("slider", name="Step").press("ArrowRight")
+    expect(learn.locator(".learn-at")).to_have_text("Step 3 of 5")
+    learn.get_by_role("button", name="Play").click()
+    expect(learn.locator(".learn-at")).to_have_text("Step 5 of 5")
+    learn.get_by_role("button", name="Pause").click()
+    assert axe(learn, "#learn") == []
+
+
+def test_i_look_where_words_look(learn: Page) -> None:
+    view(learn, "Words")
+    chips = learn.locator(".learn-chip")
+    expect(chips).to_have_text(["a", "red", "circle", "blue1.2"])
+    expect(chips.nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(learn.locator(".learn-grid button")).to_have_count(recorded_run.BLOCKS * recorded_run.STEPS)
+    red = shown(learn, ".learn-pictures .over")
+    chips.nth(2).click()
+    expect(learn.locator(".learn-why h2").first).to_have_text("“circle”")
+    assert shown(learn, ".learn-pictures .over") != red
+    chips.nth(3).click(modifiers=["Shift"])
+    expect(learn.locator(".learn-pictures figure")).to_have_count(2)
+    learn.get_by_role("button", name="down 0·0, step 2").click()
+    expect(learn.locator(".learn-at")).to_have_text("Step 2 of 5")
+    expect(learn.locator(".learn-pictures figure").first).to_contain_text("step 2, down 0·0")
+    assert axe(learn, "#learn") == []
+
+
+def test_i_look_at_the_network_and_leave_a_part_out(learn: Page, engine: FakeEngine) -> None:
+    view(learn, "The network")
+    parts = learn.locator(".learn-unet .part")
+    expect(parts).to_have_count(len(recorded_run.network()))
+    learn.get_by_role("button", name="ResNet block down_blocks.1.resnets.0").click()
+    why = learn.locator(".learn-why")
+    expect(why.locator("h2").first).to_have_text("ResNet block")
+    expect(why).to_contain_text("32 × 4 × 4")
+    expect(why).to_contain_text("1,001")
+    learn.get_by_role("button", name="Mute").click()
+    expect(learn.locator(".learn-unet .part.muted")).to_have_count(1)
+    engine.extensions.replace((RECORDER,))
+    before = len(engine.asked)
+    learn.get_by_role("button", name="Make again, 1 blocks changed").click()
+    expect(learn.locator("#learn_take_apart")).to_be_visible()
+    learn.wait_for_function("() => document.querySelector('.learn-note, .learn-of')")
+    while len(engine.asked) == before:
+        learn.wait_for_timeout(50)
+    asked = engine.asked[-1]
+    assert asked.extensions["records"] == {"enabled": True, "blocks": {"down_blocks.1.resnets.0": 0}}
+    learn.get_by_role("button", name="Reset").click()
+    assert axe(learn, "#learn") == []

@@ -1,0 +1,106 @@
+// Which run is looked at: choosing among recordings, and having the shown picture made again with one.
+import { hear } from "./bus.js";
+import { el, t } from "./kit.js";
+import { Recorded, recordings, takeApart } from "./learn_record.js";
+import { shownPicture } from "./shown.js";
+
+const EVERY = 600; // milliseconds between two questions while a run is being recorded
+
+export class RunSource {
+  #job = ""; // whose recording is being made
+  #timer = 0;
+  #note = "";
+
+  /** @param {import("./learn_shared.js").Shared} shared */
+  constructor(shared) {
+    this.shared = shared;
+    hear("job:progress", ({ id }) => { if (id === this.#job) this.#soon(); });
+    hear("jobs:changed", ({ jobs }) => this.#ended(jobs));
+    hear("picture:shown", () => { if (!shared.run) shared.changed(); });
+    this.first = this.#newest();
+  }
+
+  /** Why there is no run to look at, or that one is waited for; "": there is one. */
+  get note() {
+    return this.#note;
+  }
+
+  /** Have the shown picture taken apart, or another one. */
+  async takeApart(blocks = {}, picture = shownPicture()?.id) {
+    try {
+      if (!picture) throw new Error(t("Make a picture first, or open one of the Library."));
+      const { job } = await takeApart(picture, blocks);
+      this.#job = job;
+      this.#say(t("Waiting for its turn …"));
+    } catch (error) {
+      this.#say(error.message);
+    }
+  }
+
+  /** What stands in the head of the views of a run. */
+  tools() {
+    const { run } = this.shared;
+    const facts = run && [run.told.prompt, run.told.sampler, run.told.scheduler, t("{n} steps", { n: run.told.total }), `CFG ${run.told.cfg_scale}`, t("seed {seed}", { seed: run.told.seed })].filter(Boolean).join(" · ");
+    return [
+      this.#note ? el("span", { class: "learn-note", role: "status" }, this.#note) : run && el("span", { class: "learn-of", translate: "no", title: facts }, facts),
+      el("button", { type: "button", class: "small", id: "learn_take_apart", onclick: () => this.takeApart() }, t("Take apart")),
+    ];
+  }
+
+  /** What a view shows where there is no run. */
+  nothing() {
+    return el(
+      "div", { class: "learn-empty" },
+      el("p", {}, t("A run is not recorded unless you ask for it, so a normal picture pays nothing.")),
+      el("p", {}, t("“Take apart” makes the shown picture again, with its own parameters, and records every step.")),
+      el("button", { type: "button", class: "primary", onclick: () => this.takeApart() }, t("Take my last picture apart")),
+      this.#note ? el("p", { role: "status" }, this.#note) : null,
+    );
+  }
+
+  async #newest() {
+    const [newest] = await recordings().catch(() => []);
+    if (newest && !this.shared.run) await this.#look(newest.job);
+  }
+
+  #soon() {
+    this.#timer ||= setTimeout(() => {
+      this.#timer = 0;
+      this.#look(this.#job);
+    }, EVERY);
+  }
+
+  async #look(job) {
+    try {
+      const isNew = this.shared.run?.job !== job;
+      const run = isNew ? new Recorded(job) : this.shared.run;
+      const wasLast = this.shared.step >= run.count - 1;
+      await run.refresh();
+      if (!run.count) return; // nothing of it is there yet
+      this.#note = run.isDone ? "" : t("Recording …");
+      if (isNew || wasLast) this.shared.look(run);
+      else this.shared.changed();
+      if (run.isDone && this.#job === job) this.#job = "";
+    } catch (error) {
+      this.#say(error.message);
+    }
+  }
+
+  /** The job that is waited for has ended: what was recorded is there now, or never comes. */
+  #ended(jobs) {
+    const row = jobs.find((one) => one.id === this.#job);
+    if (!row) return;
+    if (row.state === "waiting") this.#say(t("Waiting for its turn …"));
+    if (row.state === "done" || row.state === "stopped") this.#look(row.id);
+    if (row.state === "failed") {
+      this.#job = "";
+      this.#say(row.reason || t("The picture could not be made again."));
+    }
+  }
+
+  #say(note) {
+    if (note === this.#note) return;
+    this.#note = note;
+    this.shared.changed();
+  }
+}
