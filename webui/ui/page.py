@@ -77,7 +77,7 @@ def build(
                 library_tab.draw()
             with frame.tab("modelmerger"):
                 browser = models_tab.draw(engine)
-            with frame.tab("pnginfo"), gr.Tabs(elem_classes="subtabs"):
+            with frame.tab("pnginfo"):
                 learn_tab.draw()
             with frame.tab("extensions"):
                 extensions_tab.draw(engine, installs=installing is not None)

@@ -36,6 +36,7 @@
  * | `plot:open` | `{id, picture?}`: what is shown where the plot is gone | the sheet shows a plot |
  * | `setting:changed` | `{setting, row}`: as the server has it now; the row that changed it | the tab Settings |
  * | `places:shown` | `{places}`: named rectangles, shares of the sides; none: they are not shown any more | stage and canvas draw them over the picture |
+ * | `learn:show` | `{view}`, a name in learn_views.js | the tab Learn shows it |
  * | `library:show` | `{picture}` | the library finds it |
  *
  * @typedef {{id: string, job: string, index: number, url: string, thumb: string, width: number, height: number,

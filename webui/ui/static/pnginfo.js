@@ -1,4 +1,5 @@
 // PNG Info: a picture is dropped, chosen, pasted or sent here, and tells all that is written in it.
+import { say } from "./bus.js";
 import { el, icon, t } from "./kit.js";
 import { addressOf, ask } from "./library_data.js";
 import { pictureField } from "./picture_field.js";
@@ -45,6 +46,7 @@ export function mount({ element }) {
   }
 
   whenSent("pnginfo", async (pictures) => {
+    say("learn:show", { view: "png_info" });
     const picture = pictures.at(-1);
     if (picture.file) field.take(picture.file);
     else {

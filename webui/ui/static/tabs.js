@@ -14,6 +14,8 @@ const button = (name) => document.getElementById(`tab_${name}-button`);
 const KEPT = "tabs"; // in the browser: the order of the tabs, and those that are hidden
 const ALWAYS = ["txt2img", "settings"]; // never hidden
 let current = "";
+/** What the address asked for when the page was opened, also where that is a part of a tab. */
+export const askedFor = new URLSearchParams(location.search).get("tab");
 
 /**
  * The tabs in their order in this browser, and those that it hides.
@@ -114,14 +116,13 @@ document.addEventListener("keydown", (event) => {
 }, true);
 
 function start() {
-  const wanted = new URLSearchParams(location.search).get("tab");
   const drawn = new MutationObserver(() => {
     // the first tab is drawn before another is opened, because others share its panel
     if (!list()?.querySelector("[role=tab]") || !document.querySelector("#tab_txt2img > .column > *")) return;
     drawn.disconnect();
     look();
     new MutationObserver(look).observe(list(), { childList: true, subtree: true, attributeFilter: ["aria-selected"] });
-    if (wanted) open(wanted);
+    if (askedFor) open(askedFor);
   });
   drawn.observe(document.body, { childList: true, subtree: true });
 }
