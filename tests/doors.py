@@ -18,6 +18,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from webui.domain.errors import Cancelled, UnusableFileError, WebuiError
+from webui.domain.noise_levels import NoiseLevels
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Progress
 from webui.domain.saving import Saving
@@ -130,6 +131,17 @@ class PaintingBack:
 
     def load(self, checkpoint: str) -> None:
         self.loaded.append(checkpoint)
+
+    def noise_levels(self, request: GenerationRequest) -> NoiseLevels:
+        """A geometric series between Stable Diffusion's levels, steeper the longer the schedule's name is; or the
+        list of the request.
+        """
+        high, low, steps = 14.6, 0.03, request.steps
+        bend = len(request.scheduler) / 6
+        levels = [high * (low / high) ** ((i / max(1, steps - 1)) ** bend) for i in range(steps)]
+        sigmas = request.schedule.sigmas or (*levels, 0.0)
+        label = "" if request.schedule.sigmas else request.scheduler
+        return NoiseLevels(label, sigmas, tuple(1000.0 * level / high for level in sigmas), low, high)
 
     def close(self) -> None: ...
 

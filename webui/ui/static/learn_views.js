@@ -3,6 +3,7 @@ import * as comparing from "./compare_pictures.js";
 import { t } from "./kit.js";
 import * as network from "./learn_network.js";
 import * as run from "./learn_run.js";
+import * as scheduler from "./learn_scheduler.js";
 import * as words from "./learn_words.js";
 import * as pnginfo from "./pnginfo.js";
 
@@ -19,6 +20,9 @@ export function groups() {
       { name: "run", title: t("Run under the glass"), about: t("What the sampler sees at each step, four ways, at the same step."), icon: "four", hasTime: true, mount: run.mount },
       { name: "words", title: t("Words"), about: t("Where each word of the prompt looks, by step and by block."), icon: "text", hasTime: true, mount: words.mount },
       { name: "network", title: t("The network"), about: t("The network of the checkpoint, drawn from its own parts."), icon: "network", hasTime: true, mount: network.mount },
+    ] },
+    { title: t("Basics"), views: [
+      { name: "scheduler", title: t("Scheduler"), about: t("How the noise falls from step to step. Drag a point to make your own list."), icon: "curve", mount: scheduler.mount },
     ] },
     { title: t("Files"), views: [
       { name: "png_info", title: t("PNG Info"), about: t("What is written in a picture, whichever program made it."), icon: "info", isEager: true, id: "pnginfo", mount: (place) => pnginfo.mount({ element: within(place, "pnginfo") }) },
