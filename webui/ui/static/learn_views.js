@@ -25,7 +25,7 @@ export function groups() {
       { name: "scheduler", title: t("Scheduler"), about: t("How the noise falls from step to step. Drag a point to make your own list."), icon: "curve", mount: scheduler.mount },
     ] },
     { title: t("Files"), views: [
-      { name: "png_info", title: t("PNG Info"), about: t("What is written in a picture, whichever program made it."), icon: "info", isEager: true, id: "pnginfo", mount: (place) => pnginfo.mount({ element: within(place, "pnginfo") }) },
+      { name: "png_info", title: t("PNG Info"), about: t("What is written in a picture, whichever program made it; and the picture made again."), icon: "info", isEager: true, id: "pnginfo", mount: (place, shared) => pnginfo.mount({ element: within(place, "pnginfo"), shared }) },
       { name: "compare_pictures", title: t("Compare"), about: t("Two pictures, and what differs in their pixels and parameters."), icon: "compare", id: "compare_pictures", mount: (place) => comparing.mount({ element: within(place, "compare_pictures") }) },
     ] },
   ];
