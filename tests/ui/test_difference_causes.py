@@ -25,7 +25,10 @@ const edits = {
   nothing: () => {},
   rounding: (data, at, x, y) => { if ((x + y) % 9 === 0) data[at] += 2; },
   colours: (data, at) => { data[at] += 4; data[at + 2] -= 5; },
-  outlines: (data, at, x, y) => { if ((x - 30) ** 2 + (y - 34) ** 2 >= 300 && (x - 33) ** 2 + (y - 34) ** 2 < 300) data.set([220, 40, 30], at); },
+  outlines: (data, at, x, y) => {
+    const isNew = (x - 33) ** 2 + (y - 34) ** 2 < 300;
+    if (isNew && (x - 30) ** 2 + (y - 34) ** 2 >= 300) data.set([220, 40, 30], at);
+  },
   another: (data, at, x, y) => { data.set((x - 8) ** 2 + (y - 8) ** 2 < 300 ? [20, 230, 40] : [200, 190, 60], at); },
 };
 const first = picture(edits.nothing);
@@ -42,10 +45,8 @@ def bare(browser: Browser) -> Iterator[Page]:
 
 def causes(page: Page, kind: str, differing: list[dict[str, str]], **more: Any) -> tuple[list[str], list[str]]:
     """Names of the causes, and of what is ruled out."""
-    found = call(
-        page, "difference_causes.js", "return module.causesOf({ kind: argument.kind }, argument.differing, argument.more);",
-        {"kind": kind, "differing": differing, "more": more},
-    )  # fmt: skip
+    script = "return module.causesOf({ kind: argument.kind }, argument.differing, argument.more);"
+    found = call(page, "difference_causes.js", script, {"kind": kind, "differing": differing, "more": more})
     return [one["name"] for one in found["causes"]], [one["name"] for one in found["ruledOut"]]
 
 
@@ -88,7 +89,8 @@ def test_a_file_with_losses_is_named_first_for_small_differences(bare: Page) -> 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("9 3, 1\n0", {"levels": [9, 3, 1, 0]}), ("9 x 0", {"place": 2, "why": "number"}), ("4", {"place": 1, "why": "few"}),
+        ("9 3, 1\n0", {"levels": [9, 3, 1, 0]}), ("9 x 0", {"place": 2, "why": "number"}),
+        ("4", {"place": 1, "why": "few"}),
         ("4 4 0", {"place": 2, "why": "falls"}), ("4 -1", {"place": 2, "why": "range"}),
         ("20000 1", {"place": 1, "why": "range"}),
     ],

@@ -76,7 +76,11 @@ class Course:
 
 
 def course_of(table_alphas: Tensor, count: int, start: float, options: UniPC, dtype: torch.dtype) -> Course:
-    """The course from continuous time `start` (0..1] to that of timestep 0 in `count` steps, `dtype` that of latents."""
+    """The course from continuous time `start` (0..1] to that of timestep 0 in `count` steps.
+
+    Args:
+        dtype: of the latents.
+    """
     times = Times(table_alphas)
     grid = times.grid(start, count, options.skip_type)
     levels = tuple(times.level(time) for time in grid)

@@ -45,8 +45,8 @@ def _submitted(parts: Parts, content: bytes, owner: str) -> dict[str, Any]:
         raise WrongStateError("this picture has no generation parameters, so nobody knows how it was made")
     if kind_of("", told.fields) in FROM_PICTURES:
         raise WrongStateError(
-            "this picture was made from another one, which is not in its file; send it to img2img with the picture that "
-            "it was made from"
+            "this picture was made from another one, which is not in its file; send it to img2img with the picture "
+            "that it was made from"
         )
     job = parts.engine.submit(found.with_(batch_size=1, n_iter=1), save=False, owner=owner)
     notices = [notice.text for notice in told.reading(infos).notices]

@@ -4,7 +4,16 @@ from collections.abc import Callable
 
 from fastapi import APIRouter
 
-from webui.api.page import event_stream, first_run, job_commands, job_pictures, learn_again, learn_schedule, plot_routes, preference_routes
+from webui.api.page import (
+    event_stream,
+    first_run,
+    job_commands,
+    job_pictures,
+    learn_again,
+    learn_schedule,
+    plot_routes,
+    preference_routes,
+)
 from webui.api.page.feed import Feed
 from webui.api.page.history import History
 from webui.api.page.picture_files import Found, PictureFiles
