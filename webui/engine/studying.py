@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+from webui.domain.extensions import ActionProgress
 from webui.domain.noise_levels import NoiseLevels
+from webui.domain.noised_picture import NoisedPicture
 from webui.domain.result import Notice
-from webui.executors.studies import LevelsWork
+from webui.executors.studies import LevelsWork, NoisingWork
 from webui.jobs.kind import JobKind
 
 
@@ -31,4 +33,22 @@ class LevelsOfRequest(JobKind[LevelsWork, NotBegun, NoiseLevels]):
         return work.light
 
     def with_notices(self, result: NoiseLevels, notices: tuple[Notice, ...]) -> NoiseLevels:
+        return replace(result, notices=notices)
+
+
+class NoisingOfPicture(JobKind[NoisingWork, ActionProgress, NoisedPicture]):
+    """Takes its turn among the jobs, as it uses the network; it ends with the program."""
+
+    name = "noising"
+    kept = 2
+    progress_type = ActionProgress
+    result_type = NoisedPicture
+
+    def title(self, work: NoisingWork) -> str:
+        return work.describe()
+
+    def models(self, work: NoisingWork) -> str:
+        return work.request.checkpoint
+
+    def with_notices(self, result: NoisedPicture, notices: tuple[Notice, ...]) -> NoisedPicture:
         return replace(result, notices=notices)

@@ -1,11 +1,13 @@
-"""What a back is asked that is no picture: the noise levels of a schedule."""
+"""What a back is asked beside pictures: the noise levels of a schedule, and what its network says of added noise."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from webui.domain.errors import WebuiError
+from webui.domain.extensions import ActionProgress
 from webui.domain.noise_levels import NoiseLevels
+from webui.domain.noised_picture import NoisedPicture
 from webui.domain.request import GenerationRequest
 from webui.executors.protocol import BackWork
 from webui.jobs.kind import JobProgress
@@ -18,11 +20,16 @@ class Studied(Protocol):
     def noise_levels(self, request: GenerationRequest) -> NoiseLevels:
         """The levels of the first pass; called beside other work. Raises WebuiError."""
 
+    def noised(
+        self, request: GenerationRequest, report: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+    ) -> NoisedPicture:
+        """What the network says of noise in the picture of an img2img request. Raises Cancelled, WebuiError."""
+
 
 def studied(back: object) -> Studied:
     """The back as one that can be asked. Raises WebuiError."""
     if not isinstance(back, Studied):
-        raise WebuiError("this back cannot be asked for noise levels")
+        raise WebuiError("this back cannot be asked about noise")
     return back
 
 
@@ -41,3 +48,18 @@ class LevelsWork(BackWork):
 
     def perform(self, back: object, report: Callable[[JobProgress], None], stopped: Callable[[], bool]) -> NoiseLevels:
         return studied(back).noise_levels(self.request)
+
+
+@dataclass(frozen=True, slots=True)
+class NoisingWork(BackWork):
+    """Adds noise to the picture of an img2img request at several levels, and asks the network what was added."""
+
+    request: GenerationRequest
+
+    def describe(self) -> str:
+        return "noising a picture"
+
+    def perform(
+        self, back: object, report: Callable[[JobProgress], None], stopped: Callable[[], bool]
+    ) -> NoisedPicture:
+        return studied(back).noised(self.request, report, stopped)

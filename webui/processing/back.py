@@ -7,6 +7,7 @@ import torch
 
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.noise_levels import NoiseLevels
+from webui.domain.noised_picture import NoisedPicture
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
 from webui.domain.settings import BackSettings
@@ -100,6 +101,13 @@ class Back:
     def noise_levels(self, request: GenerationRequest) -> NoiseLevels:
         """Where the steps of a request's first pass land."""
         return drawn_levels(self._library, request)
+
+    def noised(
+        self, request: GenerationRequest, report: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+    ) -> NoisedPicture:
+        """What the network says of noise in the picture of an img2img request."""
+        self._library.refresh()
+        return self._pipeline.noised(request, lambda done, total: report(ActionProgress(done, total)), stopped)
 
     def close(self) -> None:
         """Release the memory of all models."""

@@ -2,9 +2,12 @@
 finishes its images.
 """
 
+from collections.abc import Callable
+
 import torch
 
 from webui.domain.errors import Cancelled, MemoryShortError
+from webui.domain.noised_picture import NoisedPicture
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult, Notice
 from webui.domain.settings import BackSettings
@@ -16,6 +19,7 @@ from webui.processing.batches import Overflowed, Tools
 from webui.processing.decode import not_finite
 from webui.processing.memory_needs import expected_bytes
 from webui.processing.nesting import Level, Nesting, Outer
+from webui.processing.noising import noised_picture
 from webui.processing.patching import Patching
 from webui.processing.plan import merged, settled_plan, with_seeds
 from webui.processing.ports import Reporter, Share
@@ -158,6 +162,15 @@ class Pipeline:
     def load(self, alias: str) -> None:
         """Load a checkpoint ahead of the next job."""
         self._preparation.load(alias)
+
+    @torch.inference_mode()
+    def noised(
+        self, request: GenerationRequest, tell: Callable[[int, int], None], stopped: Callable[[], bool]
+    ) -> NoisedPicture:
+        """What the network says of noise in the picture of a request; see `noising.noised_picture`."""
+        self._tools.models.residency.begin()
+        self._patching.leave()
+        return noised_picture(request, self._preparation.load(request.checkpoint), self._tools.texts, tell, stopped)
 
     def close(self) -> None:
         """Undo what extensions changed in the models."""

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.ui.accessibility import axe
@@ -78,3 +79,27 @@ def test_a_list_that_does_not_fit_is_refused_at_its_field(engine: FakeEngine, pa
     page.locator("#txt2img_generate").click()
     expect(page.locator("#txt2img_schedule_sigmas.wrong-field")).to_be_visible()
     assert engine.asked == []
+
+
+def test_a_picture_of_mine_is_noised(page: Page, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "red").save(path := tmp_path / "mine.png")
+    page.locator("#tab_pnginfo-button").click()
+    page.locator("#learn_noise_tab").click()
+    expect(page.locator("#learn_noise")).to_contain_text("Drop a picture, and noise is added to it")
+    page.locator("#noise_image input[type=file]").set_input_files(path)
+    expect(page.locator(".noise-loss")).to_have_text("loss 0.00024")
+    page.locator("#noise_level").focus()
+    page.keyboard.press("Home")
+    expect(page.locator(".noise-loss")).to_have_text("loss 1.0")
+    expect(page.locator(".learn-why")).to_contain_text("The loss is largest where the noise is smallest")
+    shown = page.locator("#learn_noise canvas").first.evaluate(
+        "(one) => [...one.getContext('2d').getImageData(1, 1, 1, 1).data]"
+    )
+    assert shown == [26, 40, 174, 255]  # the first tile of the second row
+    page.keyboard.press("End")
+    shown = page.locator("#learn_noise canvas").last.evaluate(
+        "(one) => [...one.getContext('2d').getImageData(1, 1, 1, 1).data]"
+    )
+    assert shown == [180, 40, 20, 255]  # the last tile
+    assert axe(page, "#learn") == []
+    shot(page, "noise")

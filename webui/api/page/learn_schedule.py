@@ -1,7 +1,7 @@
 """`internal/page/learn/schedule`: where the steps of a run land, as sampling itself computes it.
 
-The query names fields of a request by their paths (`scheduler`, `steps`, `checkpoint`, `schedule.rho`); what it does not
-name is as a request has it by default.
+The query names fields of a request by their paths (`scheduler`, `steps`, `checkpoint`, `schedule.rho`); what it does
+not name is as a request has it by default.
 """
 
 from collections.abc import Mapping
@@ -45,7 +45,11 @@ def routes(parts: Parts) -> APIRouter:
 
 
 def _asked(query: Mapping[str, str], starting: str) -> GenerationRequest:
-    """The request of which the levels are asked; `starting` is the checkpoint where none is named. Raises InvalidBodyError, BadRequestError."""
+    """The request of which the levels are asked; `starting` is the checkpoint where none is named.
+
+    Raises:
+        InvalidBodyError, BadRequestError: a value or a name cannot be used.
+    """
     changes: dict[str, Any] = {}
     for path, text in query.items():
         if path not in FIELDS and not path.startswith(PARTS):

@@ -10,6 +10,7 @@ from webui.api.page import (
     job_commands,
     job_pictures,
     learn_again,
+    learn_noise,
     learn_schedule,
     plot_routes,
     preference_routes,
@@ -40,6 +41,7 @@ def routes(parts: Parts, files: PictureFiles) -> APIRouter:
     router.include_router(plot_routes.routes(parts))
     router.include_router(learn_schedule.routes(parts))
     router.include_router(learn_again.routes(parts))
+    router.include_router(learn_noise.routes(parts))
     if parts.preferences is not None:
         router.include_router(preference_routes.routes(parts.preferences))
         router.include_router(first_run.routes(parts, parts.preferences))

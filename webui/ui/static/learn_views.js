@@ -2,6 +2,7 @@
 import * as comparing from "./compare_pictures.js";
 import { t } from "./kit.js";
 import * as network from "./learn_network.js";
+import * as noise from "./learn_noise.js";
 import * as run from "./learn_run.js";
 import * as scheduler from "./learn_scheduler.js";
 import * as words from "./learn_words.js";
@@ -23,6 +24,7 @@ export function groups() {
     ] },
     { title: t("Basics"), views: [
       { name: "scheduler", title: t("Scheduler"), about: t("How the noise falls from step to step. Drag a point to make your own list."), icon: "curve", mount: scheduler.mount },
+      { name: "noise", title: t("Noise your own picture"), about: t("How training works: add noise, ask the network what was added, measure the error."), icon: "noise", mount: noise.mount },
     ] },
     { title: t("Files"), views: [
       { name: "png_info", title: t("PNG Info"), about: t("What is written in a picture, whichever program made it; and the picture made again."), icon: "info", isEager: true, id: "pnginfo", mount: (place, shared) => pnginfo.mount({ element: within(place, "pnginfo"), shared }) },
