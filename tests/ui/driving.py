@@ -35,7 +35,7 @@ FLAGS = (
     "DestroyProfileOnBrowserClose,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,LensOverlay,MediaRouter,PaintHolding,"
     "ThirdPartyStoragePartitioning,AvoidCorsURLLoaderRestartOnRedirect,OptimizationHints",
 )  # fmt: skip
-WAIT = 8_000  # milliseconds
+WAIT = 60_000  # milliseconds
 
 
 def chromium() -> str:

@@ -77,6 +77,8 @@ def test_a_cause_that_the_files_tell_is_never_ruled_out(bare: Page) -> None:
         found, out = causes(bare, kind, [told, {"key": "VAE", "first": "a", "second": "b"}])
         assert {"Sampler, schedule, steps", "VAE"} <= set(found)
         assert not {"Sampler, schedule, steps", "VAE"} & set(out)
+    silent = [{"key": "CFG scale", "first": "5", "second": "5.0"}, {"key": "Model hash", "first": "", "second": "aa"}]
+    assert causes(bare, "rounding", silent)[0] == ["Precision and device"]
     assert causes(bare, "same", [{"key": "Version", "first": "1", "second": "2"}]) == ([], [])
 
 

@@ -86,6 +86,7 @@ const SILENT = new Set(["Version", "User", "Hashes"]); // they differ without a 
  */
 export function causesOf({ kind }, differing, { notices = [], isLossy = false, isForeign = false } = {}) {
   if (kind === "same") return { causes: [], ruledOut: [] };
+  differing = differing.filter(isOther);
   const causes = [];
   const told = new Set();
   for (const [group, keys] of GROUPS) {
@@ -100,6 +101,12 @@ export function causesOf({ kind }, differing, { notices = [], isLossy = false, i
   causes.push(...looksLike(kind, { isLossy, isForeign }));
   const cannot = ruledOutBy(kind).filter(([group]) => !told.has(group)).map(([group, text]) => ({ name: names()[group], text }));
   return { causes, ruledOut: cannot };
+}
+
+/** 5 and 5.0 are one value, and a file without a hash tells nothing of it. */
+function isOther({ key, first, second }) {
+  if (first !== "" && second !== "" && Number(first) === Number(second)) return false;
+  return !(first === "" && /hash(es)?$/.test(key));
 }
 
 const names = () => ({

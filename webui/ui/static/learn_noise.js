@@ -39,8 +39,8 @@ class Noise {
     this.now = el("b", {});
     this.loss = el("span", { class: "noise-loss" });
     this.bar = el("div", { class: "noise-bar", hidden: true }, this.now, el("div", { class: "noise-track" }, this.curve, this.range), this.loss);
-    this.other = el("button", { type: "button", class: "small", id: "noise_other", onclick: () => { this.#seed++; this.#ask(); } }, icon("reload"), t("Other noise"));
-    this.again = el("button", { type: "button", class: "small", onclick: () => this.field.querySelector("input").click() }, icon("image"), t("Picture"));
+    this.other = el("button", { type: "button", class: "noise-tool", id: "noise_other", onclick: () => { this.#seed++; this.#ask(); } }, icon("reload"), t("Other noise"));
+    this.again = el("button", { type: "button", class: "noise-tool", onclick: () => this.field.querySelector("input").click() }, icon("image"), t("Picture"));
     place.append(this.field, this.status, this.grid, this.bar);
     place.addEventListener("dragover", (event) => event.preventDefault());
     place.addEventListener("drop", (event) => { event.preventDefault(); if (event.dataTransfer.files[0]) this.field.take(event.dataTransfer.files[0]); });

@@ -95,6 +95,8 @@ export function comparison(first, second, explanation = "", { way: chosen = "sli
   const choices = [{ value: "slider", label: t("Slider") }, { value: "beside", label: t("Side by side") }, { value: "difference", label: t("Difference") }, { value: "all", label: t("All three") }];
   const amplifier = el("input", { type: "range", min: "0", max: String(MOST), value: String(Math.log2(gain)), "aria-label": t("Amplify the difference") });
   const amplified = el("label", { class: "compare-gain" }, t("Amplify"), amplifier, el("output", {}, `× ${gain}`));
+  const fill = () => amplifier.style.setProperty("--range_progress", `${(100 * Number(amplifier.value)) / MOST}%`);
+  fill();
   const showWay = (way) => {
     plane.dataset.way = way;
     slider.hidden = way !== "slider";
@@ -113,6 +115,7 @@ export function comparison(first, second, explanation = "", { way: chosen = "sli
     canvas.height = difference.image.height;
     canvas.getContext("2d").putImageData(difference.image, 0, 0);
     amplifier.addEventListener("input", () => {
+      fill();
       const gain = 2 ** Number(amplifier.value);
       amplified.querySelector("output").textContent = `× ${gain}`;
       canvas.getContext("2d").putImageData(differenceOf(a, b, gain).image, 0, 0);

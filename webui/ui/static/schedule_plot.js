@@ -33,7 +33,7 @@ export function plot(wanted) {
   const scale = scaleOf(wanted);
   const ticks = isShare ? [0, 0.5, 1] : isLog ? LOG_TICKS.filter((tick) => tick >= scale.bottom * 0.99 && tick <= scale.top) : evenly(scale.top);
   const every = Math.max(1, Math.ceil((scale.longest * 30) / (width - PAD.left - PAD.right)));
-  const steps = Array.from({ length: scale.longest }, (_, at) => at).filter((at) => at % every === 0);
+  const steps = Array.from({ length: scale.longest }, (_, at) => at).filter((at) => at % every === 0 && at < scale.longest - 1); // where the run ends is no step
   return svg("svg", { class: "learn-drawing schedule-plot", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": title },
     svg("text", { class: "schedule-title", x: PAD.left, y: 12 }, title),
     ...ticks.flatMap((tick) => [
