@@ -18,6 +18,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from webui.domain.errors import Cancelled, UnusableFileError, WebuiError
+from webui.domain.extensions import ActionProgress
+from webui.domain.noise_levels import NoiseLevels
+from webui.domain.noised_picture import LEVELS, NoisedPicture
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Notice, Progress
 from webui.domain.saving import Saving
@@ -130,6 +133,34 @@ class PaintingBack:
 
     def load(self, checkpoint: str) -> None:
         self.loaded.append(checkpoint)
+
+    def noise_levels(self, request: GenerationRequest) -> NoiseLevels:
+        """A geometric series between Stable Diffusion's levels, steeper the longer the schedule's name is; or the
+        list of the request.
+        """
+        high, low, steps = 14.6, 0.03, request.steps
+        bend = len(request.scheduler) / 6
+        levels = [high * (low / high) ** ((i / max(1, steps - 1)) ** bend) for i in range(steps)]
+        sigmas = request.schedule.sigmas or (*levels, 0.0)
+        label = "" if request.schedule.sigmas else request.scheduler
+        return NoiseLevels(label, sigmas, tuple(1000.0 * level / high for level in sigmas), low, high)
+
+    def noised(
+        self, request: GenerationRequest, report: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+    ) -> NoisedPicture:
+        """Tiles of one colour each, and a loss that falls by half from level to level."""
+        report(ActionProgress(1, LEVELS))
+        atlas = Image.new("RGB", (13 * 8, 7 * 8))
+        for place in range(13 * 7):
+            atlas.paste(
+                (2 * place, 40, 200 - 2 * place),
+                (place % 13 * 8, place // 13 * 8, place % 13 * 8 + 8, place // 13 * 8 + 8),
+            )
+        steps = range(LEVELS)
+        return NoisedPicture(
+            atlas, 13, (8, 8), tuple(40.0 * at for at in steps), tuple(0.03 * 1.27**at for at in steps),
+            tuple(0.5**at for at in steps), is_decoded=True,
+        )  # fmt: skip
 
     def close(self) -> None: ...
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from webui.domain.catalog import SAMPLERS, SCHEDULES
+from webui.domain.fields import MAX_LEVEL
 from webui.domain.inpainting import Inpainting, Outpainting, SoftInpainting
 from webui.domain.parameters.leaves import leaves, replaced, value_at
 from webui.domain.parameters.table import keyed
@@ -95,6 +96,9 @@ def _kinds(annotation: Any) -> list[Any]:
 def _of_kind(kind: Any, limits: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     low: Any = limits.get("ge", limits.get("gt"))
     high: Any = limits.get("le")
+    if get_origin(kind) is tuple:  # noise levels, which fall
+        levels = st.lists(st.floats(0, MAX_LEVEL, allow_subnormal=False), min_size=2, max_size=9, unique=True)
+        return levels.map(lambda found: tuple(sorted(found, reverse=True)))
     if get_origin(kind) is Literal:
         return st.sampled_from(get_args(kind))
     if kind is bool:

@@ -291,3 +291,12 @@ def test_levels_are_those_of_a1111() -> None:
         info = SAMPLERS[payload["sampler_name"]]
         made = sigmas_for(info, schedule.label, payload["steps"], table, options, tuned_levels=tuned)
         np.testing.assert_allclose(made.numpy(), recorded["sigmas0"], rtol=1e-6, atol=0, err_msg=case.name)
+
+
+def test_a_list_of_ones_own_is_taken_as_it_is_and_resampled_for_another_count() -> None:
+    own = (12.5, 3.0, 0.75, 0.0)
+    assert levels("Karras", 3, sampler="DPM2", sigmas=own).tolist() == [*own]
+    longer = levels("Karras", 5, sigmas=own)
+    assert (len(longer), longer[0].item(), longer[-1].item()) == (6, 12.5, 0.0)
+    assert longer[2].item() == pytest.approx(3.0)
+    assert levels("Karras", 3, sigmas=(8.0, 0.5)).tolist() == pytest.approx([8.0, 3.1748, 1.25992, 0.5], rel=1e-4)

@@ -6,6 +6,7 @@ import gradio as gr
 import pytest
 from gradio.components import Component
 
+from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest
 from webui.ui import forms
 from webui.ui.create.form import Form, flatten
@@ -33,7 +34,19 @@ def value_of(control: Component) -> Any:
 def test_every_field_can_be_drawn_and_starts_at_its_default(name: str) -> None:
     default = LEAVES[name].get("default", "")
     long = LEAVES[name].get("type") == "integer" and LEAVES[name].get("maximum", 0) > 2**53
-    assert value_of(FORM.controls[name]) == ("" if default in (None, {}) else str(default) if long else default)
+    is_text = LEAVES[name].get("items", {}).get("type") == "number"
+    assert value_of(FORM.controls[name]) == (
+        "" if default in (None, {}) or is_text else str(default) if long else default
+    )
+
+
+def test_a_list_of_numbers_travels_as_text() -> None:
+    schema = LEAVES["schedule.sigmas"]
+    assert forms.shown((14.6, 1.0, 0.0), schema) == "14.6 1 0"
+    assert forms.plain("schedule.sigmas", "14.6, 1\n0", schema) == (14.6, 1.0, 0.0)
+    assert forms.plain("schedule.sigmas", " ", schema) == ()
+    with pytest.raises(BadRequestError, match="numbers with spaces"):
+        forms.plain("schedule.sigmas", "14 x", schema)
 
 
 @pytest.mark.parametrize("name", ["seed", "subseed"])

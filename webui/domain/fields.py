@@ -1,5 +1,6 @@
 """What the parts of a request are built from: the frozen base, bounded texts, finite numbers. No part stands here."""
 
+import itertools
 import math
 import re
 from typing import Annotated, Literal
@@ -13,6 +14,8 @@ MAX_SIDE = 8192  # pixels
 SIZE_STEP = 8  # pixels; sides of pictures are multiples of it, and a checkpoint's family may ask for multiples of more
 MAX_PARTS = 64  # times AND: each makes a further call of the network in every step
 MAX_BREAKS = 128  # times BREAK: each begins a further chunk of 75 tokens
+MAX_LEVELS = 151  # noise levels of a list of one's own: those of the most steps
+MAX_LEVEL = 10_000.0  # sigma
 LEAST_FIXED_STRENGTH = 0.01  # below, a fixed count of steps would ask for schedules of many thousand steps
 
 _AND, _BREAK = re.compile(r"\bAND\b"), re.compile(r"\bBREAK\b")
@@ -46,6 +49,19 @@ def _bounded_prompt(text: str) -> str:
     return text
 
 
+def _falling(levels: tuple[float, ...]) -> tuple[float, ...]:
+    """Refuse noise levels that do not fall. What is kept has nine digits, which tell all float32 numbers apart."""
+    kept = tuple(float(f"{level:.9g}") for level in levels)
+    if len(kept) == 1:
+        raise ValueError("has one level; a run goes from one to another, so give two or more, or none")
+    for place, (before, level) in enumerate(itertools.pairwise(kept), 2):
+        if level >= before:
+            raise ValueError(f"must fall, but level {place} is {level:g} and the one before it {before:g}")
+    if kept and not 0 <= kept[-1] <= kept[0] <= MAX_LEVEL:
+        raise ValueError(f"must lie between 0 and {MAX_LEVEL:g}")
+    return kept
+
+
 def and_parts(text: str) -> int:
     """How many parts the word AND makes of a prompt."""
     return 1 + sum(1 for _ in _AND.finditer(text))
@@ -55,6 +71,7 @@ Text = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_plain_text)]
 Prompt = Annotated[Text, AfterValidator(_bounded_prompt)]
 Name = Annotated[str, Field(max_length=400), AfterValidator(_plain_text)]
 Number = Annotated[float, AfterValidator(finite)]
+Levels = Annotated[tuple[Number, ...], AfterValidator(_falling)]  # noise levels sigma of a run, falling
 Emphasis = Literal["None", "Ignore", "Original", "No norm"]
 
 

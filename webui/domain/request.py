@@ -12,12 +12,14 @@ from webui.domain.catalog import find_sampler, find_schedule
 from webui.domain.fields import (
     LEAST_FIXED_STRENGTH,
     MAX_ENSD,
+    MAX_LEVELS,
     MAX_PROMPT,
     MAX_SEED,
     MAX_SIDE,
     SIZE_STEP,
     Emphasis,
     Frozen,
+    Levels,
     Name,
     Number,
     Prompt,
@@ -128,6 +130,9 @@ class Schedule(Frozen):
     quantize: bool = Field(False, description="round timesteps to whole numbers")
     zero_terminal_snr: bool = Field(False, description="rescale the noise levels to end in pure noise")
     downcast_alphas: bool = Field(False, description="noise levels rounded to fp16 (before A1111 1.7)")
+    sigmas: Levels = Field(
+        (), max_length=MAX_LEVELS, description="the noise levels themselves instead of a schedule: falling, steps + 1"
+    )
 
 
 class UniPC(Frozen):

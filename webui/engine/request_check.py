@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from webui.domain.errors import BadRequestError, UnknownModelError, UnusableFileError
+from webui.domain.own_levels import check_own_levels
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.jobs.starting_values import StartingValues
 from webui.library.choice import first_choice
@@ -28,9 +29,11 @@ class RequestCheck:
 
         Raises:
             UnknownModelError, UnusableFileError: the checkpoint or VAE cannot be used.
-            BadRequestError: an upscaler, an extension or another checkpoint cannot be used; names the field.
+            BadRequestError: an upscaler, an extension, a list of noise levels or another checkpoint cannot be used;
+                names the field.
         """
         self._extensions.check(request)
+        check_own_levels(request)
         self._refreshed(lambda: check_upscalers(self._library, request))
         request = self.named(request)
         if request.task.kind == "upscale":

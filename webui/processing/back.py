@@ -6,6 +6,8 @@ from dataclasses import replace
 import torch
 
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
+from webui.domain.noise_levels import NoiseLevels
+from webui.domain.noised_picture import NoisedPicture
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
 from webui.domain.settings import BackSettings
@@ -20,6 +22,7 @@ from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
 from webui.plugins.whereabouts import Whereabouts
+from webui.processing.drawn_levels import drawn_levels
 from webui.processing.extras_job import upscale_pictures
 from webui.processing.nesting import ActionRuns
 from webui.processing.ports import Reporter, Share
@@ -94,6 +97,17 @@ class Back:
         finally:
             nesting.close()
         return replace(outcome, notices=(*outcome.notices, *nesting.notices))
+
+    def noise_levels(self, request: GenerationRequest) -> NoiseLevels:
+        """Where the steps of a request's first pass land."""
+        return drawn_levels(self._library, request)
+
+    def noised(
+        self, request: GenerationRequest, report: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+    ) -> NoisedPicture:
+        """What the network says of noise in the picture of an img2img request."""
+        self._library.refresh()
+        return self._pipeline.noised(request, lambda done, total: report(ActionProgress(done, total)), stopped)
 
     def close(self) -> None:
         """Release the memory of all models."""

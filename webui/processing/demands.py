@@ -3,6 +3,7 @@
 from webui.domain.catalog import SAMPLERS
 from webui.domain.errors import BadRequestError
 from webui.domain.hires import LATENT_UPSCALERS, Hires
+from webui.domain.own_levels import check_own_levels
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.library.family import Family, ModelSpec
 
@@ -13,10 +14,12 @@ def met(request: GenerationRequest, family: Family) -> GenerationRequest:
     """Check a request, and name the family's own schedule in it where "Automatic" means that one.
 
     Raises:
-        BadRequestError: the family cannot make pictures of this size, or with this sampler.
+        BadRequestError: the family cannot make pictures of this size, or with this sampler; or the list of noise
+            levels does not fit.
     """
     require_size(family, request.width, request.height)
     require_sampler(family, "sampler", request.sampler)
+    check_own_levels(request)
     if not family.schedule:
         return request
     if request.scheduler == AUTOMATIC:

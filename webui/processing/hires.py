@@ -40,7 +40,8 @@ def first_picture(request: GenerationRequest) -> Picture | None:
 def second_plan(plan: Plan, hires: Hires, cell: int) -> Plan:
     """The plan of the second pass: the plan of the first with the changes that the options of hires fix ask for.
 
-    It always runs as many steps as requested, at the end of a longer schedule.
+    It always runs as many steps as requested, at the end of a longer schedule. A list of noise levels is resampled for
+    that, unless the second pass names a schedule of its own.
 
     Args:
         cell: pixels along one side of a latent cell of its checkpoint.
@@ -51,8 +52,10 @@ def second_plan(plan: Plan, hires: Hires, cell: int) -> Plan:
     steps = hires.steps or request.steps
     sampler = SAMPLERS[hires.sampler or request.sampler]
     prompt, networks = extra_networks(hires.prompt or request.prompt)
+    schedule = request.schedule.model_copy(update={"sigmas": ()}) if hires.scheduler else request.schedule
     second = request.model_copy(
         update={
+            "schedule": schedule,
             "width": width,
             "height": height,
             "prompt": hires.prompt or request.prompt,

@@ -83,9 +83,9 @@ class Preparation:
         was = str(model.dtype).removeprefix("torch.")
         return Notice("checkpoint", f"{model.file.name} gave NaN in {was}; it was read again in a wider format")
 
-    def load(self, alias: str) -> None:
-        """Load a checkpoint ahead of the next job."""
-        self._loaded(self._base(GenerationRequest(checkpoint=alias)))
+    def load(self, alias: str) -> LoadedModel:
+        """Load a checkpoint ahead of the next job; "" is the first that can be used."""
+        return self._loaded(self._base(GenerationRequest(checkpoint=alias)))
 
     def prepare(
         self, request: GenerationRequest, hooks: JobHooks, reporter: Reporter, drawn: SettledPlan | None = None

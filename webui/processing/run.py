@@ -2,9 +2,12 @@
 finishes its images.
 """
 
+from collections.abc import Callable
+
 import torch
 
 from webui.domain.errors import Cancelled
+from webui.domain.noised_picture import NoisedPicture
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult, Notice
 from webui.domain.settings import BackSettings
@@ -15,6 +18,7 @@ from webui.processing.batch_loop import BatchLoop
 from webui.processing.batches import Overflowed, Tools
 from webui.processing.memory_needs import expected_bytes, shortage, watched
 from webui.processing.nesting import Level, Nesting, Outer
+from webui.processing.noising import noised_picture
 from webui.processing.patching import Patching
 from webui.processing.plan import merged, settled_plan, settled_request
 from webui.processing.ports import Reporter, Share
@@ -144,6 +148,15 @@ class Pipeline:
     def load(self, alias: str) -> None:
         """Load a checkpoint ahead of the next job."""
         self._preparation.load(alias)
+
+    @torch.inference_mode()
+    def noised(
+        self, request: GenerationRequest, tell: Callable[[int, int], None], stopped: Callable[[], bool]
+    ) -> NoisedPicture:
+        """What the network says of noise in the picture of a request; see `noising.noised_picture`."""
+        self._tools.models.residency.begin()
+        self._patching.leave()
+        return noised_picture(request, self._preparation.load(request.checkpoint), self._tools.texts, tell, stopped)
 
     def close(self) -> None:
         """Undo what extensions changed in the models."""

@@ -299,18 +299,21 @@ def sigmas_for(
         scheduler_label: label of `catalog.SCHEDULES`.
         steps: at least 1.
         table: the model's levels.
-        options: bounds and shapes; 0 means the model's or the schedule's own.
+        options: bounds and shapes; 0 means the model's or the schedule's own. A list of levels counts instead of the
+            schedule, as it is.
         tuned_levels: which set of optimised levels to take; see `Family.tuned_levels`.
 
     Returns:
-        (steps + 1,) float32 on the CPU, descending, the last 0 - but "KL Optimal" ends at sigma_min, and "DDIM" can
-        give more levels.
+        (steps + 1,) float32 on the CPU, descending, the last 0 - but "KL Optimal" ends at sigma_min, a list where it
+        says, and "DDIM" can give more levels.
 
     Raises:
         BadRequestError: the label is unknown or has no levels for this model, steps below 1, or options that give no
             descending finite levels.
     """
     _require_steps(steps)
+    if options.sigmas:
+        return _own_list(options.sigmas, steps)
     label = (info.schedule or "Uniform") if scheduler_label == "Automatic" else scheduler_label
     function = _FUNCTIONS.get(label)
     if function is None:
@@ -325,6 +328,19 @@ def sigmas_for(
     if not sigmas.isfinite().all():
         raise BadRequestError("schedule", f"these bounds and rho give infinite levels with {label}; set them to 0")
     return torch.cat([sigmas[:-2], sigmas[-1:]]) if discard else sigmas
+
+
+def _own_list(levels: Sequence[float], steps: int) -> Tensor:
+    """The levels (n,) as they are where they are `steps` steps. For a second pass, or one with a fixed number of steps
+    that is the end of a longer run, they are resampled in ln sigma; the last one stays.
+    """
+    if len(levels) == steps + 1:
+        return torch.tensor(levels, dtype=torch.float32)
+    above = levels[:-1] if levels[-1] == 0 else levels
+    wanted = steps if levels[-1] == 0 else steps + 1
+    logs = np.interp(np.linspace(0, 1, wanted), np.linspace(0, 1, len(above)), np.log(above))
+    resampled = torch.from_numpy(np.exp(logs)).float()
+    return _with_zero(resampled) if levels[-1] == 0 else resampled
 
 
 def timesteps_for(steps: int, discard: bool, known: int) -> Tensor:

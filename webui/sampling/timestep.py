@@ -20,7 +20,7 @@ from webui.domain.request import UniPC
 from webui.sampling.multistep import ADAMS_BASHFORTH
 from webui.sampling.stepping import SamplerOptions, StepFrame, as_it_is
 from webui.sampling.steps import Locate, Moved, Past, Step, StepHooks, StepNoise, Watch
-from webui.sampling.unipc import run_unipc
+from webui.sampling.unipc import course_of, run_unipc
 
 _PNDM_WARM_UP = 3  # Runge-Kutta steps
 
@@ -185,18 +185,16 @@ def sample_timesteps(
     if not len(timesteps):
         return latents
     frame = StepFrame(hooks, watch, locate)
-    levels, known = timesteps.to(latents.dtype).flip(0), len(table_alphas)
+    known = len(table_alphas)
     if info.label == UNIPC:
         start = float(timesteps[-1]) / known + 1 / known if starts_from_image else 1.0
         predict = partial(_plain, epsilon)
         return run_unipc(predict, latents, table_alphas, len(timesteps), start, options=unipc, frame=frame)
 
     sampler = TIMESTEP_SAMPLERS[info.label]
-    if sampler.ends_at_zero:
-        levels = torch.cat([levels, levels.new_zeros(1)])
     table = table_alphas.detach().cpu().double()
     past: deque[Past] = deque(maxlen=sampler.memory)
-    for step in _steps_of(levels, table):
+    for step in _steps_of(info, timesteps.to(latents.dtype), table):
 
         def move(here: Tensor, step: Step = step) -> Moved:
             model = partial(epsilon, step)
@@ -239,8 +237,33 @@ def _moved(latents: Tensor, mixed: Tensor, step: Step, alpha: AlphaTable, epsilo
     return Moved(transferred(latents, mixed, alpha_t, alpha_t_next), clean, epsilon)
 
 
-def _steps_of(timesteps: Tensor, table: Tensor) -> tuple[Step, ...]:
-    """One step between each two neighbours of `timesteps` (n + 1,), whole numbers; `table` is alphas_cumprod."""
+def levels_of(info: SamplerInfo, timesteps: Tensor, table_alphas: Tensor, unipc: UniPC) -> tuple[Tensor, Tensor]:
+    """The noise levels of a whole run from noise, and their timesteps, without running it.
+
+    Args:
+        info, timesteps, table_alphas, unipc: as `sample_timesteps` takes them.
+
+    Returns:
+        Two of (steps + 1,) float32, both descending.
+    """
+    if info.label == UNIPC:
+        course = course_of(table_alphas, len(timesteps), 1.0, unipc, torch.float32)
+        return course.sigmas, course.model_times
+    steps = _steps_of(info, timesteps.float(), table_alphas.detach().cpu().double())
+    if not steps:
+        return torch.zeros(0), torch.zeros(0)
+    times = [steps[0].timestep, *(step.timestep_next for step in steps)]
+    sigmas = torch.stack([steps[0].sigma, *(step.sigma_next for step in steps)])
+    return sigmas, torch.stack([time for time in times if time is not None])
+
+
+def _steps_of(info: SamplerInfo, ascending: Tensor, table: Tensor) -> tuple[Step, ...]:
+    """One step between each two neighbours of the timesteps (n,), whole numbers, from the last down to the first, and
+    one more where the sampler goes on to 0; `table` is alphas_cumprod.
+    """
+    timesteps = ascending.flip(0)
+    if TIMESTEP_SAMPLERS[info.label].ends_at_zero:
+        timesteps = torch.cat([timesteps, timesteps.new_zeros(1)])
     alphas = table[timesteps.long().cpu()]
     sigmas = ((1 - alphas) / alphas).sqrt().to(timesteps)
     total = len(timesteps) - 1

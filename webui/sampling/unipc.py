@@ -66,6 +66,29 @@ class Times:
         return torch.linspace(start, self.last, count + 1, dtype=dtype)
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The levels that a run of UniPC visits, and for each its sigma and the timestep that the model is told, (n,)."""
+
+    levels: tuple[Level, ...]
+    sigmas: Tensor
+    model_times: Tensor
+
+
+def course_of(table_alphas: Tensor, count: int, start: float, options: UniPC, dtype: torch.dtype) -> Course:
+    """The course from continuous time `start` (0..1] to that of timestep 0 in `count` steps.
+
+    Args:
+        dtype: of the latents.
+    """
+    times = Times(table_alphas)
+    grid = times.grid(start, count, options.skip_type)
+    levels = tuple(times.level(time) for time in grid)
+    model_times = ((grid - times.last) * len(table_alphas)).to(dtype)
+    sigmas = torch.tensor([level.sigma / level.alpha for level in levels], dtype=grid.dtype).to(dtype)
+    return Course(levels, sigmas, model_times)
+
+
 def run_unipc(
     predict: Predict, latents: Tensor, table_alphas: Tensor, count: int, start: float, *, options: UniPC,
     frame: StepFrame,
@@ -76,11 +99,8 @@ def run_unipc(
     at the end of a step serves its corrector, and the next step, which starts there.
     An order above `count` is lowered to it.
     """
-    times = Times(table_alphas)
-    grid = times.grid(start, count, options.skip_type)
-    levels = [times.level(time) for time in grid]
-    model_times = ((grid - times.last) * len(table_alphas)).to(latents.dtype)
-    sigmas = torch.tensor([level.sigma / level.alpha for level in levels], dtype=grid.dtype).to(latents.dtype)
+    course = course_of(table_alphas, count, start, options, latents.dtype)
+    levels, sigmas, model_times = course.levels, course.sigmas, course.model_times
     steps = [
         Step(i, count, sigmas[i], sigmas[i + 1], timestep=model_times[i], timestep_next=model_times[i + 1])
         for i in range(count)

@@ -5,7 +5,7 @@ new field needs no new code here.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -101,6 +101,8 @@ def draw(name: str, schema: Schema, *, value: Any, label: str = "", span: Span |
         case {"type": "array", "items": {"type": "string"}}:
             names = shown.pop("choices", list(value))
             return gr.Dropdown(names, value=list(value), multiselect=True, allow_custom_value=True, **shown)
+        case {"type": "array", "items": {"type": "number"}}:
+            return gr.Textbox(as_numbers(value), max_lines=1, placeholder="none", **shown)
         case {"type": "string"}:
             return gr.Textbox(value, **shown)
         case {"type": "object"}:
@@ -133,12 +135,29 @@ def as_json(options: Mapping[str, Any]) -> str:
     return json.dumps(options, ensure_ascii=False) if options else ""
 
 
+def as_numbers(numbers: Iterable[float]) -> str:
+    """The text of a list of numbers, with spaces between them."""
+    return " ".join(f"{number:.9g}" for number in numbers)
+
+
+def _numbers(name: str, text: object) -> object:
+    """The numbers of a text box; a list passes as it is. Raises BadRequestError where there are other words."""
+    if not isinstance(text, str):
+        return text or ()
+    try:
+        return tuple(float(word) for word in text.replace(",", " ").split())
+    except ValueError:
+        raise BadRequestError(name, "should be numbers with spaces between them") from None
+
+
 def shown(value: Any, schema: Schema) -> Any:
     """A field's value as its control takes it."""
     if schema.get("type") == "object":
         return as_json(value)
     if _is_long(schema):
         return str(value)
+    if _is_numbers(schema):
+        return as_numbers(value)
     return as_text(value) if schema.get("optional") else value
 
 
@@ -147,18 +166,24 @@ def _is_long(schema: Schema) -> bool:
     return schema.get("type") == "integer" and schema.get("maximum", 0) > EXACT
 
 
+def _is_numbers(schema: Schema) -> bool:
+    return schema.get("type") == "array" and schema.get("items", {}).get("type") == "number"
+
+
 def plain(name: str, value: Any, schema: Schema) -> Any:
     """What a control sent, as the field takes it: an emptied box means "" or no entries, never None.
 
     An emptied box of a whole number that is a text box means its default, and one of an optional number means None.
 
     Raises:
-        BadRequestError: what should be JSON is none.
+        BadRequestError: what should be JSON, or numbers, is none.
     """
     if _is_long(schema) and isinstance(value, str):
         return value.strip() or schema.get("default")
     if schema.get("optional"):
         return value.strip() or None if isinstance(value, str) else value
+    if _is_numbers(schema):
+        return _numbers(name, value)
     match schema.get("type"):
         case "string":
             return "" if value is None else value

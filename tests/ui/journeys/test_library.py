@@ -1,12 +1,15 @@
 """What people do in the Library, each as a sentence that one of them would say."""
 
+import os
 import random
 import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -300,3 +303,27 @@ def test_on_a_phone_i_search_and_open_a_picture(browser: Browser, house: Library
         dialog = page.get_by_role("dialog", name="Picture")
         expect(dialog.get_by_role("button", name="Use its parameters")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_picture_that_i_drop_is_made_again_and_the_difference_explained(
+    browser: Browser, house: LibraryHouse, tmp_path: Path
+) -> None:
+    made = house.engine.submit(GenerationRequest(prompt="a pier", seed=7, width=64, height=64), save=True).result(30)
+    first = made.images[0]
+    pixels = np.array(first.image)
+    pixels[3, 3] ^= 2
+    other = Image.fromarray(pixels)
+    chunks = PngInfo()
+    chunks.add_text("parameters", first.infotext)
+    other.save(path := tmp_path / "pier.png", pnginfo=chunks)
+    with opened(browser, house, tab="png_info") as page:
+        page.locator("#pnginfo_image input[type=file]").set_input_files(path)
+        page.locator("#pnginfo_again").click()
+        expect(page.locator(".pnginfo-again .compare-found")).to_contain_text("by at most 2 of 255")
+        why = page.locator(".learn-why")
+        expect(why.get_by_role("heading", level=2)).to_have_text("The same picture, rounded otherwise")
+        expect(why.locator("ol.compare-causes li").first).to_contain_text("Precision and device")
+        expect(why.locator("ul.compare-causes")).to_contain_text("would move outlines")
+        assert axe(page, "#learn") == []
+        if folder := os.environ.get("WEBUI_SHOTS"):
+            page.screenshot(path=str(Path(folder, "again.png")))

@@ -18,6 +18,7 @@ from webui.engine.batching import BatchResult, BatchWork
 from webui.engine.cell_ledger import CellChange
 from webui.engine.experimenting import ExperimentWork
 from webui.engine.one_by_one import ExperimentProgress
+from webui.executors.protocol import BackWork
 from webui.experiments.course import Place
 from webui.jobs.job import AnyJob, JobStatus
 
@@ -208,6 +209,8 @@ def source_url(job_id: str) -> str:
 def _prompt(work: object) -> str:
     if isinstance(work, BatchWork):
         return work.title
+    if isinstance(work, BackWork):
+        return work.describe()
     return " ".join(work.prompt.split()) if isinstance(work, GenerationRequest) else ""
 
 

@@ -4,7 +4,17 @@ from collections.abc import Callable
 
 from fastapi import APIRouter
 
-from webui.api.page import event_stream, first_run, job_commands, job_pictures, plot_routes, preference_routes
+from webui.api.page import (
+    event_stream,
+    first_run,
+    job_commands,
+    job_pictures,
+    learn_again,
+    learn_noise,
+    learn_schedule,
+    plot_routes,
+    preference_routes,
+)
 from webui.api.page.feed import Feed
 from webui.api.page.history import History
 from webui.api.page.picture_files import Found, PictureFiles
@@ -29,6 +39,9 @@ def routes(parts: Parts, files: PictureFiles) -> APIRouter:
     router.include_router(job_commands.routes(parts))
     router.include_router(job_pictures.routes(parts, files, history))
     router.include_router(plot_routes.routes(parts))
+    router.include_router(learn_schedule.routes(parts))
+    router.include_router(learn_again.routes(parts))
+    router.include_router(learn_noise.routes(parts))
     if parts.preferences is not None:
         router.include_router(preference_routes.routes(parts.preferences))
         router.include_router(first_run.routes(parts, parts.preferences))

@@ -51,6 +51,14 @@ def _chooses_sigmas(subject: Subject) -> bool:
     return subject.chooses_sigmas
 
 
+def _decode_levels(text: str) -> tuple[float, ...]:
+    """Numbers with spaces or commas between them, as a person types them."""
+    return tuple(float(word) for word in text.replace(",", " ").split())
+
+
+_LEVELS = Codec(_decode_levels, lambda levels: " ".join(f"{level:.9g}" for level in levels))
+
+
 def _churns(subject: Subject) -> bool:
     return subject.sampler.churns
 
@@ -157,6 +165,10 @@ SAMPLING: tuple[Row, ...] = (
     ),
     Row(
         "schedule.quantize", Key("Quantization", FLAG, silent=True, when=_chooses_sigmas), option="enable_quantization"
+    ),
+    Row(
+        # A1111 has no list of one's own
+        "schedule.sigmas", Key("Schedule sigmas", _LEVELS, silent=True, when=_chooses_sigmas), label="Your list",
     ),
     Row(
         "noise.sgm_multiplier", Key("SGM noise multiplier", FLAG, when=_chooses_sigmas),

@@ -16,7 +16,7 @@ from webui.ui.create.batch_section import BatchControls
 from webui.ui.create.modes import OF_PICTURES, Mode, shown_in
 from webui.ui.create.tools import tool
 from webui.ui.layout import Pen
-from webui.ui.own import plain
+from webui.ui.own import own, plain
 
 Group = Literal["composition", "quality", "expert"]
 RATIOS = ("1:1", "4:5", "2:3", "9:16", "5:4", "3:2", "16:9")
@@ -107,6 +107,7 @@ def _size_and_steps(pen: Pen) -> tuple[gr.Radio, gr.Button, gr.Button, gr.Button
     with pair():
         pen.choice("sampler", [(name, name) for name in SAMPLERS], label="Sampler", elem_id=pen.id("sampling"))
         pen.choice("scheduler", [(name, name) for name in SCHEDULES], label="Schedule")
+    own("schedule_curve", elem_id="schedule_curve")
     pen.draw("steps", label="Steps")
     pen.draw("cfg_scale", **plain)
     with pair():

@@ -9,6 +9,7 @@
  * | `picture:shown` | `{picture or null}`: the stage shows another one | history, form |
  * | `picture:compare` | `{picture}` | the stage compares its own with it |
  * | `form:fill` | `{text, only?, beside?}`: generation parameters; field paths; values that no text tells, by path | the form |
+ * | `form:changed` | `{}`: a control of the form holds something else | the curve of the schedule |
  * | `form:enlarge` | `{picture}` | the form: hires fix on this picture |
  * | `prompt:changed` | `{prompt, negative}` | whoever shows what the prompt uses |
  * | `prompt:insert` | `{text, which?}` | the prompt |

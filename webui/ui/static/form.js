@@ -66,6 +66,7 @@ class Form {
 
   changed(now) {
     this.state.changed(now);
+    say("form:changed");
   }
 
   /** Name the button that folds a section, in the page's language. Gradio may draw it before this form or after. */

@@ -2,7 +2,9 @@
 import * as comparing from "./compare_pictures.js";
 import { t } from "./kit.js";
 import * as network from "./learn_network.js";
+import * as noise from "./learn_noise.js";
 import * as run from "./learn_run.js";
+import * as scheduler from "./learn_scheduler.js";
 import * as words from "./learn_words.js";
 import * as pnginfo from "./pnginfo.js";
 
@@ -20,8 +22,12 @@ export function groups() {
       { name: "words", title: t("Words"), about: t("Where each word of the prompt looks, by step and by block."), icon: "text", hasTime: true, mount: words.mount },
       { name: "network", title: t("The network"), about: t("The network of the checkpoint, drawn from its own parts."), icon: "network", hasTime: true, mount: network.mount },
     ] },
+    { title: t("Basics"), views: [
+      { name: "scheduler", title: t("Scheduler"), about: t("How the noise falls from step to step. Drag a point to make your own list."), icon: "curve", mount: scheduler.mount },
+      { name: "noise", title: t("Noise your own picture"), about: t("How training works: add noise, ask the network what was added, measure the error."), icon: "noise", mount: noise.mount },
+    ] },
     { title: t("Files"), views: [
-      { name: "png_info", title: t("PNG Info"), about: t("What is written in a picture, whichever program made it."), icon: "info", isEager: true, id: "pnginfo", mount: (place) => pnginfo.mount({ element: within(place, "pnginfo") }) },
+      { name: "png_info", title: t("PNG Info"), about: t("What is written in a picture, whichever program made it; and the picture made again."), icon: "info", isEager: true, id: "pnginfo", mount: (place, shared) => pnginfo.mount({ element: within(place, "pnginfo"), shared }) },
       { name: "compare_pictures", title: t("Compare"), about: t("Two pictures, and what differs in their pixels and parameters."), icon: "compare", id: "compare_pictures", mount: (place) => comparing.mount({ element: within(place, "compare_pictures") }) },
     ] },
   ];

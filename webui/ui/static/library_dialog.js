@@ -1,7 +1,7 @@
 // One picture of the Library, large: what it tells, stars, tags, notes, what it was made from, and where it may go.
 import { hear, say } from "./bus.js";
 import { el, icon, iconButton, openDialog, t } from "./kit.js";
-import { openComparison } from "./library_compare.js";
+import { openMadeAgain } from "./library_compare.js";
 import { addressOf, altOf, ask, dateOf, sizeOf } from "./library_data.js";
 import { plotOf } from "./sheet_data.js";
 import { copyButton, parameterTable, sendButtons } from "./library_parameters.js";
@@ -115,7 +115,7 @@ export function openPicture(number, does) {
       const before = await ask("GET", `pictures/${picture.number}`);
       status.textContent = "";
       does.changed();
-      openComparison({ url: before.picture.url, name: t("Before"), told: before.told }, { url: other.picture.url, name: t("Again"), told: other.told }, notices.join(" "));
+      openMadeAgain({ url: before.picture.url, name: t("Before"), told: before.told, isLossy: /\.(jpe?g|webp)$/i.test(before.picture.name) }, { url: other.picture.url, name: t("Again"), told: other.told, notices }, notices.join(" "));
     } catch (error) {
       status.textContent = error.message;
     }

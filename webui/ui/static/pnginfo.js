@@ -1,23 +1,38 @@
 // PNG Info: a picture is dropped, chosen, pasted or sent here, and tells all that is written in it.
 import { say } from "./bus.js";
 import { el, icon, t } from "./kit.js";
+import { comparison } from "./library_compare.js";
 import { addressOf, ask } from "./library_data.js";
+import { firstPictureOf } from "./making_again.js";
+import { ask as command } from "./page_requests.js";
 import { pictureField } from "./picture_field.js";
 import { copyButton, parameterTable, sendButtons } from "./library_parameters.js";
 import { whenSent } from "./sent_pictures.js";
 
-export function mount({ element }) {
+/** @param {{element: HTMLElement, shared: import("./learn_shared.js").Shared}} places */
+export function mount({ element, shared }) {
   const told = el("div", { class: "pnginfo-told" });
   const field = pictureField(t("Picture"), (file, url) => read(file, url), { id: "pnginfo_image" });
+  const again = el("div", { class: "pnginfo-again", hidden: true });
   element.append(field, told);
+  element.after(again);
+  let why = [];
+  const view = { draw: () => shared.explain(...why) };
   hint(t("Drop a picture here, whichever program made it: its parameters are read, nothing of it is kept."));
 
   function hint(text, role) {
     told.replaceChildren(el("p", { class: "library-hint", role }, text));
   }
 
+  function explain(...parts) {
+    why = parts;
+    if (again.getClientRects().length) view.draw();
+  }
+
   async function read(file, url) {
     hint(t("Reading …"), "status");
+    again.hidden = true;
+    explain();
     try {
       const found = await ask("POST", "read", file);
       if (found.fault) hint(found.fault, "alert");
@@ -35,14 +50,40 @@ export function mount({ element }) {
     const text = el("textarea", { readonly: true, rows: "6", "aria-label": t("Generation parameters"), id: "pnginfo_text" });
     text.value = found.told.text;
     const texts = found.texts.map((one) => el("details", {}, el("summary", {}, one.key), el("pre", {}, one.value)));
+    const repeat = el("button", { type: "button", class: "small", id: "pnginfo_again", onclick: () => makeAgain(named, url, found.told, repeat) }, icon("repeat"), t("Make it again"));
+    repeat.disabled = !found.told.text;
     told.replaceChildren(
       el("p", { class: "facts", role: "status" }, facts),
+      repeat,
       ...found.told.notices.map((one) => el("p", { class: "library-hint" }, icon("info"), one)),
       sendButtons(() => picture, found.told, table, () => {}),
       found.told.text ? el("div", {}, text, copyButton(found.told.text)) : el("p", { class: "library-hint" }, t("There are no generation parameters in this picture.")),
       found.told.parameters.length ? table : "",
       texts.length ? el("section", { class: "texts" }, el("h3", {}, t("All texts in the file")), ...texts) : "",
     );
+  }
+
+  async function makeAgain(file, url, read, button) {
+    const status = el("p", { class: "library-hint", role: "status" }, t("Waiting for its turn …"));
+    again.hidden = false;
+    again.replaceChildren(status);
+    button.disabled = true;
+    try {
+      const sent = new FormData();
+      sent.append("picture", file);
+      const { picture, begun } = await firstPictureOf(() => command("learn/again", { method: "POST", body: sent }));
+      const made = await (await fetch(addressOf(picture.url))).blob();
+      const other = await ask("POST", "read", made);
+      const first = { url, name: t("From the file"), told: read, isLossy: /jpe?g|webp/.test(file.type) };
+      const second = { url: picture.url, name: t("Made again"), told: other.told, notices: begun.notices };
+      again.replaceChildren(comparison(first, second, "", { way: "all", gain: 64, found: (parts) => explain(...parts, hintBelow()) }));
+      again.scrollIntoView({ block: "nearest" });
+    } catch (error) {
+      status.textContent = error.message;
+      status.setAttribute("role", "alert");
+    } finally {
+      button.disabled = false;
+    }
   }
 
   whenSent("pnginfo", async (pictures) => {
@@ -55,4 +96,7 @@ export function mount({ element }) {
       else hint(t("This picture is not there any more."), "alert");
     }
   });
+  return view;
 }
+
+const hintBelow = () => el("p", { class: "learn-hint" }, t("Causes come from what the two files tell and from what the difference looks like. What cannot be told apart is said."));
