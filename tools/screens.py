@@ -61,6 +61,20 @@ def open_sheet(page: Page) -> None:
         button.click()
 
 
+def of_learn(view: str) -> Callable[[Page], None]:
+    """Opens a view of Learn; the newest picture is taken apart where there is no run yet."""
+
+    def show(page: Page) -> None:
+        page.get_by_role("tab", name=view, exact=True).click()
+        page.wait_for_timeout(SETTLING)  # a run that was recorded before is asked for
+        button = page.get_by_role("button", name="Take my last picture apart", exact=True)
+        if button.is_visible():
+            button.click()
+            page.get_by_text(f"Step {STARTING['steps']} of {STARTING['steps']}", exact=True).wait_for()
+
+    return show
+
+
 SCENES = (
     Scene("txt2img", "txt2img"),
     Scene("settings-of-the-picture", "txt2img", open_sheet),
@@ -69,7 +83,11 @@ SCENES = (
     Scene("upscale", "extras"),
     Scene("library", "image_browser"),
     Scene("models", "modelmerger"),
-    Scene("learn", "pnginfo"),
+    Scene("learn-run", "pnginfo", of_learn("Run under the glass")),
+    Scene("learn-words", "pnginfo", of_learn("Words")),
+    Scene("learn-network", "pnginfo", of_learn("The network")),
+    Scene("learn-scheduler", "pnginfo", of_learn("Scheduler")),
+    Scene("learn-png-info", "pnginfo", of_learn("PNG Info")),
     Scene("extensions", "extensions"),
     Scene("settings", "settings"),
     Scene("keys", "txt2img", show_keys),
