@@ -121,7 +121,8 @@ class ModelCache:
     def _stored(self, read: Callable[[torch.device], T], file: ModelFile) -> tuple[T, bool]:
         """What is read from a file, and whether it lies on the device."""
         residency = self._residency
-        place = self._device if residency.has_room(file.path.stat().st_size) else torch.device("cpu")
+        size = file.path.stat().st_size * max(2, self._dtype.itemsize) // 2  # files are fp16 mostly
+        place = self._device if residency.has_room(size) else torch.device("cpu")
 
         def elsewhere() -> bool:
             nonlocal place
