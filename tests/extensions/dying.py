@@ -38,6 +38,7 @@ def main(folder: str, marks: str) -> None:
     hooks.pre_step(step, TENSOR)
     call: Any = SimpleNamespace(sample=TENSOR)
     hooks.unet_residuals(call)
+    hooks.unet_attention(call)
     hooks.call_network(call, lambda call: TENSOR)
     hooks.edit_denoised(step, TENSOR, TENSOR, TENSOR, TENSOR, lambda latents, positive: latents)
     hooks.post_step(step, TENSOR, TENSOR)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from webui.domain.errors import UnknownModelError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.noise_levels import NoiseLevels
 from webui.domain.noised_picture import NoisedPicture
@@ -100,7 +101,11 @@ class Back:
 
     def noise_levels(self, request: GenerationRequest) -> NoiseLevels:
         """Where the steps of a request's first pass land."""
-        return drawn_levels(self._library, request)
+        try:
+            return drawn_levels(self._library, request)
+        except UnknownModelError:  # the front may know a file that was made since the last job
+            self._library.refresh()
+            return drawn_levels(self._library, request)
 
     def noised(
         self, request: GenerationRequest, report: Callable[[ActionProgress], None], stopped: Callable[[], bool]

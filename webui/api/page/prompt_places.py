@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-MOST_WORDS = 75
+MOST_WORDS = 80
 _ENDS = 2  # the tokens around a chunk: its beginning and its end
 
 
