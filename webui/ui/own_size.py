@@ -53,6 +53,8 @@ def connect(pen: Pen, engine: "Engine", trained: gr.Textbox, chosen: Sequence[An
         now = size_of(name)
         if f"{wide}x{high}" not in own:
             return gr.skip(), gr.skip(), now, ""
+        if f"{wide}x{high}" == now:  # an answer that comes late must not take back what the user has set since
+            return gr.skip(), gr.skip(), now, now
         width, height = now.split("x")
         return int(width), int(height), now, now
 
