@@ -158,10 +158,15 @@ def test_without_a_picture_it_says_so(back: Back) -> None:
     assert "Decode" not in result.images[0].infotext
 
 
-def test_what_the_network_raises_is_no_fault_of_the_extension(back: Back, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "told"), [(RuntimeError("no room"), "no room"), (torch.OutOfMemoryError("no room"), "memory ran out")]
+)
+def test_what_the_network_raises_is_no_fault_of_the_extension(
+    back: Back, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
     def fails(start: RunStart, *_: Any) -> Tensor:
-        raise RuntimeError("no room")
+        raise error
 
     monkeypatch.setattr("webui.processing.sample.estimates", lambda *_: fails)
-    with pytest.raises(Exception, match="room"):
+    with pytest.raises(Exception, match=told):
         back.run(asked_for(*ARGS), Silent())
