@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from webui.sampling.attending import Attention, AttentionBlock, AttentionLayer, TakePart
 from webui.sampling.steps import ModelCall
-from webui.weights.speed import BlockedAttention
+from webui.weights.speed import BlockedAttention, in_heads, keys_and_values, out_of
 
 _KINDS = MappingProxyType({"attn1": "self", "attn2": "cross"})
 
@@ -47,7 +47,7 @@ def _described(
 ) -> AttentionLayer:
     width, context = layer.to_q.out_features, layer.to_k.in_features
     return AttentionLayer(
-        name, kind, block, level, transformer, position, layer.heads, width, context, partial(_projected, layer)
+        name, kind, block, level, transformer, position, layer.heads, width, context, partial(keys_and_values, layer)
     )
 
 
@@ -93,15 +93,13 @@ class _Shared:
     ) -> Tensor:
         """(rows, S, width), context (rows, T, D) or None for self-attention -> (rows, S, width)."""
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        query = _heads(attn.to_q(hidden_states), attn.heads)
-        key, value = _projected(attn, context)
+        query = in_heads(attn.to_q(hidden_states), attn.heads)
+        key, value = keys_and_values(attn, context)
         rows, tokens = hidden_states.shape[:2]
         size = token_grid((self._sample[-2], self._sample[-1]), self._layer.level, tokens)
         mix = partial(self._mix, attention_mask)
         due = Attention(self._layer, query, key, value, tuple(range(rows)), size, mix)
-        out = self._part(due, Attention.mixed)
-        projected: Tensor = attn.to_out[0](out)
-        return projected if attn.rescale_output_factor == 1 else projected / attn.rescale_output_factor
+        return out_of(attn, self._part(due, Attention.mixed))
 
 
 def token_grid(latents: tuple[int, int], level: int, tokens: int) -> tuple[int, int]:
@@ -126,14 +124,3 @@ def _mixed(mask: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Te
 
 def _mixed_in_blocks(usual: BlockedAttention, mask: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return usual.mixed(query.contiguous(), key.contiguous(), value.contiguous(), mask).transpose(1, 2).flatten(2)
-
-
-def _projected(attn: Any, context: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys and values (rows, H, T, d) of a context (rows, T, D)."""
-    return _heads(attn.to_k(context), attn.heads), _heads(attn.to_v(context), attn.heads)
-
-
-def _heads(tensor: Tensor, heads: int) -> Tensor:
-    """(rows, T, H x d) -> (rows, H, T, d)."""
-    rows, tokens, width = tensor.shape
-    return tensor.view(rows, tokens, heads, width // heads).transpose(1, 2)

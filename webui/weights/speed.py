@@ -63,11 +63,9 @@ class BlockedAttention:
     ) -> Tensor:
         """(B, S, D) queries, (B, T, D') context or None for self-attention -> (B, S, D)."""
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        query = _heads(attn.to_q(hidden_states), attn.heads)
-        key, value = _heads(attn.to_k(context), attn.heads), _heads(attn.to_v(context), attn.heads)
-        out = self.mixed(query, key, value, attention_mask)
-        projected: Tensor = attn.to_out[0](out.transpose(1, 2).flatten(2))
-        return projected if attn.rescale_output_factor == 1 else projected / attn.rescale_output_factor
+        query = in_heads(attn.to_q(hidden_states), attn.heads).contiguous()  # every head is multiplied separately
+        key, value = (one.contiguous() for one in keys_and_values(attn, context))
+        return out_of(attn, self.mixed(query, key, value, attention_mask).transpose(1, 2).flatten(2))
 
     def mixed(self, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None) -> Tensor:
         """softmax(q kT / sqrt(d)) v of contiguous (B, H, S, d) and (B, H, T, d)."""
@@ -100,7 +98,18 @@ def speed_up(unet: nn.Module, kernels: FormatKernels) -> None:
                 set_processor(BlockedAttention(kernels.blocks_from))  # type: ignore[operator]  # Tensor or Module
 
 
-def _heads(tensor: Tensor, heads: int) -> Tensor:
-    """(B, S, H x d) -> (B, H, S, d), contiguous, since every head is multiplied separately."""
+def in_heads(tensor: Tensor, heads: int) -> Tensor:
+    """(B, S, H x d) -> (B, H, S, d)."""
     batch, length, width = tensor.shape
-    return tensor.view(batch, length, heads, width // heads).transpose(1, 2).contiguous()
+    return tensor.view(batch, length, heads, width // heads).transpose(1, 2)
+
+
+def keys_and_values(attn: Any, context: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys and values (B, H, T, d) of a context (B, T, D) by the projections of a layer."""
+    return in_heads(attn.to_k(context), attn.heads), in_heads(attn.to_v(context), attn.heads)
+
+
+def out_of(attn: Any, mixed: Tensor) -> Tensor:
+    """What a layer answers, (B, S, D), to mixed values (B, S, H x d)."""
+    projected: Tensor = attn.to_out[0](mixed)
+    return projected if attn.rescale_output_factor == 1 else projected / attn.rescale_output_factor
