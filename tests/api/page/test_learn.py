@@ -1,8 +1,6 @@
 """Recordings of runs: bounded in memory, and handed out to those who see the job."""
 
 import io
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ from PIL import Image
 
 from tests.api.page import recorded_run
 from tests.api.page.browsers import Browser, Server
-from tests.engine_bench import Bench
 from tests.executors.prompted_back import picture
 from webui.api.page.prompt_places import placed_words
 from webui.domain.recording import MOST_BYTES, RecordedPart
@@ -18,24 +15,6 @@ from webui.engine.recordings import Recordings
 from webui.executors.protocol import ImageMade, Recorded, Started
 from webui.imaging.step_atlas import WIDEST, atlas, layout
 from webui.imaging.word_heat import word_heat
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    for engine in bench.made:
-        engine.close()
-
-
-@pytest.fixture
-def server(bench: Bench) -> Server:
-    return Server(bench)
-
-
-@pytest.fixture
-def me(server: Server) -> Browser:
-    return server.browser()
 
 
 def recorded(server: Server, owner: str, prompt: str = "a red circle") -> str:

@@ -3,8 +3,6 @@
 import io
 import json
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,24 +19,6 @@ from webui.domain.result import GenerationResult
 from webui.executors.protocol import Failed, Finished, ImageMade, Progressed, Started
 from webui.experiments.plans import started
 from webui.experiments.script import Surroundings
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    for engine in bench.made:
-        engine.close()
-
-
-@pytest.fixture
-def server(bench: Bench) -> Server:
-    return Server(bench)
-
-
-@pytest.fixture
-def me(server: Server) -> Browser:
-    return server.browser()
 
 
 def states(server: Server) -> dict[str, str]:

@@ -29,16 +29,6 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         engine.close()
 
 
-@pytest.fixture
-def server(bench: Bench) -> Server:
-    return Server(bench)
-
-
-@pytest.fixture
-def me(server: Server) -> Browser:
-    return server.browser()
-
-
 def test_the_stream_is_one_that_proxies_pass_on_at_once(server: Server, me: Browser) -> None:
     job = server.submit(me.owner)
     server.bench.hand.tell(Started(job.id))

@@ -1,8 +1,6 @@
 """Settings and presets over the whole of the server: who may do what, what is answered, and what never is."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,14 +16,6 @@ from webui.preferences.setting_rows import ROWS
 from webui.preferences.settings_file import SettingsFile
 
 SECRET = "a-word-that-nobody-may-read"
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    for engine in bench.made:
-        engine.close()
 
 
 def server_in(bench: Bench, *, loopback_only: bool = True, **more: Any) -> Server:
