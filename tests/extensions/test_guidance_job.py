@@ -12,15 +12,11 @@ from torch import Tensor
 from extensions.guidance.hyper_tiles import HyperTiles, counts, in_tiles, tile_for
 from extensions.guidance.levers import Tiled
 from tests.exact_back import exact_back
+from tests.extensions.a1111_pictures import back_with_extensions, check
 from tests.processing.reporters import Silent
-from tests.processing.test_goldens import psnr
-from tests.reference import FURTHER, THIRD, Case, cases, each, without_version
-from webui.api.sdapi.dialect.models import Txt2ImgBody
-from webui.api.sdapi.dialect.translate import read_body, to_request
-from webui.domain.extensions import ExtensionInfo
+from tests.reference import THIRD, Case, cases, each
 from webui.domain.request import GenerationRequest
 from webui.extension_api.tensors import Attention, AttentionLayer
-from webui.plugins.loader import load_all
 from webui.processing.back import Back
 
 ROOT = Path(__file__).parents[2]
@@ -31,23 +27,13 @@ Made = Callable[..., tuple[np.ndarray, str]]
 
 
 @pytest.fixture(scope="module")
-def infos() -> tuple[ExtensionInfo, ...]:
-    return load_all(ROOT / "extensions", ()).infos
-
-
-@pytest.fixture(scope="module")
 def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
-    return exact_back(
-        models_dir=FURTHER / "models", data_dir=tmp_path_factory.mktemp("data"), extensions_dir=ROOT / "extensions"
-    )
+    return back_with_extensions(tmp_path_factory.mktemp("data"))
 
 
 @each(cases(".png", where=lambda case: case.name in CASES, folders=(THIRD,)))
-def test_the_picture_is_a1111s(case: Case, back: Back, infos: tuple[ExtensionInfo, ...]) -> None:
-    result = back.run(to_request(read_body(case.body(), Txt2ImgBody), GenerationRequest(), infos), Silent())
-    assert not result.notices
-    assert without_version(result.images[0].infotext) == without_version(case.infotexts()[0])
-    assert psnr(result.images[0].image, case.picture(0)) >= LEAST
+def test_the_picture_is_a1111s(case: Case, back: Back) -> None:
+    check(case, back, LEAST)
 
 
 @pytest.fixture(scope="module")
