@@ -5,7 +5,7 @@ import { path, svg } from "./learn_svg.js";
 import { fieldsOfForm, levelsOf } from "./schedule_levels.js";
 
 const SETTLED = 250; // milliseconds without a change of the form until the server is asked
-const WIDTH = 120, HEIGHT = 34, RIM = 3;
+const WIDTH = 84, HEIGHT = 34, RIM = 3;
 
 export function mount({ element }) {
   const button = el("button", { type: "button", class: "schedule-small", id: "schedule_curve_open", onclick: open });
