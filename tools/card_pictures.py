@@ -7,6 +7,7 @@ import base64
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import requests
 from PIL import Image
@@ -26,7 +27,7 @@ PAINTED = (  # file, checkpoint, prompt, seed
 def main(address: str) -> None:
     """Ask the program at `address` for each picture, and lay it beside its file."""
     for file, checkpoint, prompt, seed in PAINTED:
-        asked = {"prompt": prompt, "seed": seed, "steps": 24, "width": SIDE, "height": SIDE}
+        asked: dict[str, Any] = {"prompt": prompt, "seed": seed, "steps": 24, "width": SIDE, "height": SIDE}
         asked["override_settings"] = {"sd_model_checkpoint": checkpoint}
         answer = requests.post(f"{address}/sdapi/v1/txt2img", json=asked, timeout=600)
         answer.raise_for_status()

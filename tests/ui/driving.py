@@ -103,6 +103,13 @@ def opened_page(
     assert faults == []
 
 
+def unfold_experts(page: Page) -> None:
+    """Show the parts of the form that are folded away until somebody asks for them."""
+    button = page.locator(".unfold")
+    if button.get_attribute("aria-expanded") == "false":
+        button.click()
+
+
 def type_prompt(page: Page, text: str) -> None:
     page.locator("#txt2img_prompt textarea").fill(text)
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from safetensors.numpy import save_file
 
 from tests.ui.accessibility import axe
-from tests.ui.driving import WAIT, eventually, type_prompt
+from tests.ui.driving import WAIT, eventually, type_prompt, unfold_experts
 from tests.ui.fakes import FakeEngine, named
 from webui.domain.errors import UnusableFileError
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
@@ -168,6 +168,7 @@ def test_a_refiner_needs_a_checkpoint_and_says_which_it_uses(page: Page, engine:
 
 def test_an_expert_part_tells_what_is_not_as_usual(page: Page, engine: FakeEngine) -> None:
     ready(page)
+    unfold_experts(page)
     switch(page, "Guidance").click()
     fill(page, "txt2img_guidance_rescale", "0.7")
     switch(page, "Noise and sampler").click()
@@ -224,6 +225,7 @@ def test_the_seed_of_the_picture_in_view_is_used_again_and_the_dice_draw_anew(pa
     expect(box(page, "txt2img_seed")).to_have_value("18446744073709551615")
     page.locator("#txt2img_random_seed").click()
     expect(box(page, "txt2img_seed")).to_have_value("-1")
+    unfold_experts(page)
     switch(page, "Variation seed").click()
     page.locator("#txt2img_reuse_subseed").click()
     expect(box(page, "txt2img_subseed")).to_have_value("7")
@@ -307,8 +309,22 @@ def test_an_error_names_the_field_and_points_at_it(page: Page, name: str, value:
     expect(box(page, name)).to_be_focused()
 
 
+def test_parts_for_experts_are_folded_away_but_for_those_that_are_on(page: Page) -> None:
+    ready(page)
+    expect(switch(page, "Guidance")).to_be_hidden()
+    page.get_by_role("button", name="Expert", exact=True).click()
+    switch(page, "Guidance").check()
+    page.get_by_role("button", name="Expert", exact=True).click()
+    expect(switch(page, "Guidance")).to_be_visible()
+    expect(switch(page, "UniPC")).to_be_hidden()
+    page.get_by_role("button", name="Expert", exact=True).click()
+    page.reload()
+    expect(switch(page, "UniPC")).to_be_visible()
+
+
 def test_a_wrong_value_in_a_folded_part_is_brought_into_view(page: Page) -> None:
     ready(page)
+    unfold_experts(page)
     switch(page, "Noise and sampler").click()
     fill(page, "txt2img_noise_eta", "3")
     page.get_by_role("button", name="Fold Noise and sampler").click()

@@ -7,7 +7,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.ui.accessibility import axe
-from tests.ui.driving import eventually, generate, type_prompt
+from tests.ui.driving import eventually, generate, type_prompt, unfold_experts
 from tests.ui.fakes import FakeEngine
 
 
@@ -73,6 +73,7 @@ def test_a_list_is_made_from_a_schedule_and_used(engine: FakeEngine, page: Page)
 
 
 def test_a_list_that_does_not_fit_is_refused_at_its_field(engine: FakeEngine, page: Page) -> None:
+    unfold_experts(page)
     page.get_by_role("checkbox", name="Noise and sampler", exact=True).check()
     page.locator("#txt2img_schedule_sigmas :is(input, textarea)").fill("9 3 1 0")
     type_prompt(page, "no list")

@@ -1,6 +1,7 @@
 """The left pane of the form: size and steps, then what shapes the composition, the quality, and what experts set."""
 
 import html
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -73,7 +74,7 @@ def draw(pen: Pen, extensions: Callable[[Group], bool] = lambda group: False) ->
     second_pass.draw(pen)
     _refiner(pen)
     extensions("quality")
-    heading("Expert")
+    folding_heading("Expert", "experts")
     again, keep = _variation(pen)
     _expert(pen)
     extensions("expert")
@@ -82,11 +83,34 @@ def draw(pen: Pen, extensions: Callable[[Group], bool] = lambda group: False) ->
 
 
 _VAE = ("vae_decoder", "vae_encoder")
+_ARROW = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 10l5 5 5-5"/></svg>'
+_FOLDING = """const name = %s, button = element.querySelector('.unfold');
+const show = (open) => button.setAttribute('aria-expanded', String(open));
+show(window.webui?.kept(name) === 'true');
+button.addEventListener('click', () => {
+  const open = button.getAttribute('aria-expanded') !== 'true';
+  show(open);
+  window.webui?.keep(name, open);
+});"""
 
 
 def heading(text: str) -> gr.HTML:
     """Draw the heading of a group."""
     return plain(f'<h2 class="pane">{html.escape(text)}</h2>')
+
+
+def folding_heading(text: str, name: str) -> gr.HTML:
+    """Draw the heading of a group whose parts are folded away until the user wants them; a part that is on stays seen.
+
+    Args:
+        name: the browser keeps whether it is open under this name.
+    """
+    title = html.escape(text)
+    button = f'<button type="button" class="unfold" aria-expanded="false">{title}{_ARROW}</button>'
+    return gr.HTML(
+        f'<h2 class="pane">{button}</h2>', js_on_load=_FOLDING % json.dumps(name), apply_default_css=False,
+        padding=False, elem_classes="folding",
+    )  # fmt: skip
 
 
 def pair() -> gr.Row:
