@@ -1,5 +1,6 @@
 """Flags, settings files and the small promises of the command line: ports, locks, the end of a server."""
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -150,6 +151,26 @@ def test_a_taken_port_is_one_sentence() -> None:
         with pytest.raises(WebuiError, match=f"port {port}.*--port"):
             serving.listen("127.0.0.1", port)
     serving.listen("127.0.0.1", 0).close()
+
+
+def test_small_answers_leave_at_once() -> None:
+    """Else the body of each waits for the client's acknowledgement of its head, which comes after 40 ms."""
+
+    async def nagle_is_off() -> bool:
+        met: asyncio.Queue[int] = asyncio.Queue()
+
+        def meet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            met.put_nowait(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with serving.listen("127.0.0.1", 0) as bound:
+            async with await asyncio.start_server(meet, sock=bound):
+                _, client = await asyncio.open_connection(*bound.getsockname())
+                found = await met.get()
+                client.close()
+        return bool(found)
+
+    assert asyncio.run(nagle_is_off())
 
 
 def test_the_address_can_be_opened_in_a_browser() -> None:

@@ -66,7 +66,7 @@ def whole_page(engine: FakeEngine, folder: Path, **more: Any) -> FastAPI:
 @contextlib.contextmanager
 def served(app: FastAPI, port: int = 0) -> Iterator[str]:
     """The application on this port, or on a free one, and its address."""
-    door = socket.socket()
+    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # as the program's own does
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     door.bind(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))

@@ -61,22 +61,24 @@ class Head:
     def __init__(self, app: ASGIApp, added: Callable[[], str], path: str = "/") -> None:
         self._app = app
         self._added = added
-        self._path = path.rstrip("/")
+        self._path = path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._is_page(scope):
+        if not is_page(scope, self._path):
             await self._app(scope, receive, send)
             return
         # packed bytes could not be read here; layers further out still pack the whole answer
         headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"accept-encoding"]
         await self._app({**scope, "headers": headers}, receive, _Adding(send, self._added().encode()))
 
-    def _is_page(self, scope: Scope) -> bool:
-        if scope["type"] != "http" or scope["method"] != "GET":
-            return False
-        path, root = scope["path"], scope.get("root_path", "")
-        below = path[len(root) :] if root and path.startswith(root) else path
-        return bool(below.rstrip("/") == self._path)
+
+def is_page(scope: Scope, path: str) -> bool:
+    """Whether the page is asked for, which is at this path below the one at which the application hangs."""
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return False
+    asked, root = scope["path"], scope.get("root_path", "")
+    below = asked[len(root) :] if root and asked.startswith(root) else asked
+    return bool(below.rstrip("/") == path.rstrip("/"))
 
 
 class _Adding:

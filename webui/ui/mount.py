@@ -17,6 +17,8 @@ from webui.ui import head, joining
 from webui.ui.assets import Assets
 from webui.ui.create.creation import FindPicture, no_pictures
 from webui.ui.gradio_files import GradioFiles
+from webui.ui.kept_page import KeptPage
+from webui.ui.late_tabs import late_tabs
 from webui.ui.page import build
 from webui.ui.theme import theme
 from webui.ui.words import dictionaries, title_of
@@ -96,7 +98,7 @@ def mount(
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
     page.has_launched = True
-    assets, own = read_assets(words), GradioFiles.read()
+    assets, own = read_assets(words, late_tabs(page)), GradioFiles.read()
     needed = own.needed({block.get_block_name() for block in page.blocks.values()})
     for route, endpoint in ((assets.route, assets.endpoint()), ("/assets/{name}", own.endpoint())):
         app.add_route(f"{path.rstrip('/')}{route}", endpoint, methods=["GET"], include_in_schema=False)
@@ -114,16 +116,21 @@ def mount(
     )
     languages = {name: title_of(data) for name, data in words.items()}
     asked = look or (lambda: (colours, ""))
-    # the innermost layer, so that those around it pack what it has added to
+    # the innermost layers, so that those around them pack what was added
     layer = Middleware(head.Head, lambda: _head_now(assets, languages, needed, asked), path)
-    mounted.user_middleware.append(layer)
+    mounted.user_middleware += [layer, Middleware(KeptPage, path)]
     return mounted
 
 
-def read_assets(words: Mapping[str, bytes]) -> Assets:
-    """The page's files, with scripts and styles joined, and the dictionaries by their languages."""
+def read_assets(words: Mapping[str, bytes], late: Mapping[str, joining.LateTab] = MappingProxyType({})) -> Assets:
+    """The page's files, with scripts and styles joined, and the dictionaries by their languages.
+
+    Args:
+        words: the dictionaries.
+        late: the tabs whose files are fetched when they are opened.
+    """
     single = Assets.read(STATIC, {f"localizations/{name}.json": data for name, data in words.items()})
-    return joining.together(single, STYLES, [FIRST_SCRIPT])
+    return joining.together(single, STYLES, [FIRST_SCRIPT], late)
 
 
 def _head_now(

@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+TEMPLATE = re.compile(rf'<div class="own ({NAME.pattern})"></div>')
 
 
 def own(name: str, value: Any = None, *, elem_id: str, events: Sequence[str] = (), **more: Any) -> gr.HTML:
@@ -41,6 +42,12 @@ def own(name: str, value: Any = None, *, elem_id: str, events: Sequence[str] = (
     return gr.HTML(
         value, html_template=f'<div class="own {name}"></div>', js_on_load=script, elem_id=elem_id, **settings
     )
+
+
+def script_of(component: Any) -> str:
+    """The file of a component's script; "" where `own` has not made it."""
+    found = TEMPLATE.fullmatch(str(getattr(component, "html_template", "")))
+    return f"{found[1]}.js" if found else ""
 
 
 def plain(text: str, **more: Any) -> gr.HTML:

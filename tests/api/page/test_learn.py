@@ -1,6 +1,7 @@
 """Recordings of runs: bounded in memory, and handed out to those who see the job."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -55,6 +56,34 @@ def test_frames_and_maps_are_what_was_recorded(server: Server, me: Browser) -> N
     assert me.ask("GET", f"/internal/page/learn/{job}/words/9?count=5").status_code == 404
     assert me.ask("GET", f"/internal/page/learn/{job}/part/parts").json() == recorded_run.network()
     assert me.ask("GET", f"/internal/page/learn/{job}/part/none").status_code == 404
+
+
+def test_a_run_is_taken_along_as_a_file(server: Server, me: Browser) -> None:
+    job = recorded(server, me.owner)
+    for kind, kind_name in (("png", "image/png"), ("gif", "image/gif"), ("mp4", "video/mp4")):
+        answer = me.ask("GET", f"/internal/page/learn/{job}/film/guidance.{kind}")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, kind_name)
+        assert f"run-guidance-5-steps.{kind}" in answer.headers["content-disposition"]
+    strip = Image.open(io.BytesIO(me.ask("GET", f"/internal/page/learn/{job}/film/clean.png").content))
+    assert strip.size == (recorded_run.STEPS * 256, 256)
+
+
+def test_of_a_run_that_was_stopped_what_is_there_is_taken_along_and_of_others_nothing(
+    server: Server, me: Browser
+) -> None:
+    stopped = server.submit(me.owner)
+    server.bench.hand.tell(Started(stopped.id))
+    told = {**recorded_run.run(2), "is_done": False, "total": 5}
+    for name, data in {**recorded_run.parts(2), "run": json.dumps(told).encode()}.items():
+        server.bench.hand.tell(Recorded(stopped.id, RecordedPart("some_extension", name, data)))
+    strip = me.ask("GET", f"/internal/page/learn/{stopped.id}/film/noisy.png").content
+    assert Image.open(io.BytesIO(strip)).size == (2 * 256, 256)
+    other = server.submit(me.owner)
+    for job, said in ((other.id, "no step of this job was recorded"), ("none", "")):
+        answer = me.ask("GET", f"/internal/page/learn/{job}/film/noisy.gif")
+        assert answer.status_code == 404
+        assert said in answer.json()["detail"]
+    assert me.ask("GET", f"/internal/page/learn/{stopped.id}/film/depth.gif").status_code == 422
 
 
 def test_a_job_without_a_recording_has_no_steps_and_an_unknown_one_is_not_there(server: Server, me: Browser) -> None:

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webui.api.body import read_as
+from webui.api.page.learn_film import add_films
 from webui.api.page.library_again import request_again
 from webui.api.page.messages import LONGEST_ID, split_picture_id
 from webui.api.page.prompt_places import PlacedWord, placed_words
@@ -52,6 +53,7 @@ def routes(parts: Parts) -> APIRouter:
     """The routes. What takes long is done in threads."""
     router = APIRouter(prefix=PREFIX, include_in_schema=False)
     _add_recordings(router, parts)
+    add_films(router, lambda request, job: _recording(parts, request, job)[1])
 
     @router.get("/runs")
     def runs(request: Request) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@
     }).observe(document.body, { attributeFilter: ["class"] });
   });
 
-  const modules = import("./joined.js"); // all modules of this folder in one file
+  const modules = import("./joined.js"); // the modules of the first view in one file; it fetches those of other tabs
   const page = modules.then(({ of }) => of("page.js").ready);
   window.webui = {
     base: new URL("./", document.baseURI).href,
@@ -75,11 +75,14 @@
     /** Lets `mount` of a module draw a component; called by the component's own script (`own.py`). */
     async mount(name, context) {
       try {
-        const [{ of }] = await Promise.all([modules, page]);
+        const [{ fetchFor, of }] = await Promise.all([modules, page]);
+        await of("late_parts.js").fetched(() => fetchFor(`${name}.js`), context.element);
         await of(`${name}.js`).mount(context);
       } catch (error) {
         console.error(`the component ${name} cannot be drawn:`, error);
       }
     },
+    /** Fetches the scripts and styles of a tab before it is opened. What fails is told when it is. */
+    prepare: (tab) => modules.then(({ fetchTab }) => fetchTab(tab)).catch(() => {}),
   };
 })();

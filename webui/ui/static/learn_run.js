@@ -1,5 +1,6 @@
 // Run under the glass: what the sampler sees at a step, four ways, at the same place.
 import { el, t } from "./kit.js";
+import { RunExport } from "./learn_export.js";
 import { formula, stepSentence } from "./learn_samplers.js";
 import { heading, hint, numbers, percent, sentence, shown } from "./learn_shared.js";
 import { tile } from "./learn_tiles.js";
@@ -16,6 +17,8 @@ export function mount(place, shared) {
     guidance: tile({ title: t("Guidance"), isSharp: true }),
   };
   const squares = el("div", { class: "learn-four" }, ...Object.values(four).map((one) => one.element));
+
+  const exported = new RunExport(shared);
 
   function draw() {
     const { run, step, source } = shared;
@@ -61,6 +64,7 @@ export function mount(place, shared) {
         : share < 0.65
           ? t("Shape and colour are set now. Look how guidance draws the outline of what the prompt names.")
           : t("Late steps polish edges and grain. The picture hardly changes any more.")),
+      ...exported.parts(),
     );
   }
   return { draw };

@@ -115,6 +115,12 @@ document.addEventListener("keydown", (event) => {
   next.click();
 }, true);
 
+// what a tab needs is fetched while the pointer is on its way to the button
+document.addEventListener("pointerover", (event) => {
+  const tab = event.target.closest?.("#tabs > .tab-wrapper [role=tab]");
+  if (tab) window.webui.prepare(tab.dataset.tabId);
+});
+
 function start() {
   const drawn = new MutationObserver(() => {
     // the first tab is drawn before another is opened, because others share its panel
