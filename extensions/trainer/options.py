@@ -87,8 +87,8 @@ class TrainOptions(Options):
             labels={"adamw": "AdamW", "adamw_8bit": "AdamW 8-bit", "prodigy": "Prodigy", "lion": "Lion"}
         ),
     )
-    learning_rate: float = Field(
-        0, ge=0, le=10, description="0: as is usual for method and optimizer; Prodigy finds its own and takes 1"
+    learning_rate: float | None = Field(
+        None, ge=0, le=10, description="empty: as is usual for method and optimizer; Prodigy finds its own and takes 1"
     )
     text_learning_rate: float = Field(
         0, ge=0, le=10, description="of the text encoders; 0 leaves them as they are",
@@ -191,7 +191,7 @@ class TrainOptions(Options):
     @property
     def rate(self) -> float:
         """The learning rate of the network."""
-        if self.learning_rate:
+        if self.learning_rate is not None:
             return self.learning_rate
         if self.optimizer == "prodigy":
             return 1.0
