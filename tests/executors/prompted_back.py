@@ -40,7 +40,7 @@ class PromptedBack:
         return (ExtensionInfo("prompted", "prompted", version=self._device),)
 
     def act(
-        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool], *_: object
     ) -> ActionOutcome:
         progress(ActionProgress(1, 2, call.action))
         if call.action == "raise":

@@ -53,7 +53,7 @@ class HookingBack:
         return asked
 
     def act(
-        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool], *_: object
     ) -> ActionOutcome:
         with self.calls.inside(call.extension, f"action {call.action}"):
             while call.action == "hang" or not stopped():

@@ -75,7 +75,7 @@ class HostingBack:
         return self.host.loaded.infos
 
     def act(
-        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool], *_: object
     ) -> ActionOutcome:
         return self.host.act(call, progress, stopped)
 

@@ -68,7 +68,7 @@ class Acting(Painter):
         return ()
 
     def act(
-        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool], *_: object
     ) -> ActionOutcome:
         action = self.loaded[call.extension].actions[call.action]
         result = action.run(read_options(action.options, call.options, "options"), untyped(None))

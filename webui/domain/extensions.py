@@ -1,6 +1,6 @@
 """What the front knows of extensions: plain data, made by the process that ran their code."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -8,6 +8,7 @@ from PIL import Image
 from pydantic import JsonValue
 
 from webui.domain.dialect import Dialect
+from webui.domain.recording import RecordedPart
 from webui.domain.result import Notice
 
 State = Literal["ok", "failed", "aside", "disabled"]
@@ -111,3 +112,16 @@ class ActionCall:
     action: str
     options: Mapping[str, Any]
     light: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ActionTalk:
+    """What a running action says beside its progress, and what it is asked.
+
+    Attributes:
+        recorded: is given what it records.
+        others_wait: whether others wait for the models, so that it should end early where it can go on later.
+    """
+
+    recorded: Callable[[RecordedPart], None] = lambda part: None
+    others_wait: Callable[[], bool] = lambda: False

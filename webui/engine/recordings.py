@@ -24,6 +24,7 @@ class Recordings:
         """Keep a part. Whether there was room: a job that alone is larger than all may be loses its further parts."""
         with self._lock:
             own = self._kept.setdefault(job_id, {})
+            self._kept.move_to_end(job_id)  # a long job outlives the recordings of those that are made beside it
             before = len(own.get(part.name, b""))
             if sum(map(len, own.values())) - before + len(part.data) > self._size:
                 return False

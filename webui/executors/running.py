@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal, Protocol, runtime_checkable
 
 from webui.domain.errors import Cancelled, WebuiError
-from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
+from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ActionTalk, ExtensionInfo
 from webui.domain.recording import RecordedPart
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, GenerationResult, ModelFacts, Progress
@@ -74,7 +74,11 @@ class Hosting(Protocol):
         """Those found, with the failures."""
 
     def act(
-        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+        self,
+        call: ActionCall,
+        progress: Callable[[ActionProgress], None],
+        stopped: Callable[[], bool],
+        talk: ActionTalk = ActionTalk(),
     ) -> ActionOutcome:
         """Do an action; called from a thread of its own where it is light.
 
@@ -187,7 +191,10 @@ def _do(
     try:
         if stop.interrupted:
             raise Cancelled("stopped by the user before it began")  # noqa: TRY301
-        outcome = _outcome(back, work, lambda progress: emit(Progressed(job_id, progress)), lambda: stop.interrupted)
+        talk = ActionTalk(lambda part: emit(Recorded(job_id, part)), lambda: stop.finishing)
+        outcome = _outcome(
+            back, work, lambda progress: emit(Progressed(job_id, progress)), lambda: stop.interrupted, talk
+        )
     except (Exception, SystemExit) as error:
         known = error if isinstance(error, Exception) else _exited(error)
         return Failed(job_id, known, "" if isinstance(error, WebuiError) else traceback.format_exc())
@@ -195,13 +202,17 @@ def _do(
 
 
 def _outcome(
-    back: Back, work: ActionCall | BackWork, report: Callable[[JobProgress], None], stopped: Callable[[], bool]
+    back: Back,
+    work: ActionCall | BackWork,
+    report: Callable[[JobProgress], None],
+    stopped: Callable[[], bool],
+    talk: ActionTalk,
 ) -> JobResult:
     if isinstance(work, BackWork):
         return work.perform(back, report, stopped)
     if not isinstance(back, Hosting):
         raise WebuiError("this back has no extensions")
-    return back.act(work, report, stopped)
+    return back.act(work, report, stopped, talk)
 
 
 def _result(

@@ -1,6 +1,6 @@
 """Actions: what an extension can do beside making pictures (merge, detect, list). Needs no torch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from pydantic import JsonValue
 
+from webui.extension_api.job_context import record_nothing
 from webui.extension_api.model_files import Models
 from webui.extension_api.nested_generation import Generate, cannot_generate
 from webui.extension_api.options import Options
@@ -25,12 +26,14 @@ class ActionResult:
         images: pictures to show.
         files: the files that it wrote, such as models.
         data: anything else, as JSON. Where it is given, routes of the action answer with it.
+        again: options with which the same action is queued once more, behind what waits; None: it is done.
     """
 
     text: str = ""
     images: tuple[Image.Image, ...] = ()
     files: tuple[Path, ...] = ()
     data: JsonValue = None
+    again: Mapping[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,10 @@ class ActionContext:
         device, dtype: where networks run and with which numbers.
         generate: makes the pictures of a request inside this action; see `nested_generation.Generate`. A light action
             has none.
+        record: keep named bytes of this action's job for pages that show it while it runs, as a job's `record` does.
+        data_dir: the program's data folder; what an extension keeps there lies in a folder of its own.
+        others_wait: whether other jobs wait for the models. An action that `gives_way` ends soon where it can go on
+            later, with a result that says how (`ActionResult.again`).
     """
 
     models: Models
@@ -53,6 +60,9 @@ class ActionContext:
     device: "torch.device"
     dtype: "torch.dtype"
     generate: Generate = cannot_generate
+    record: Callable[[str, bytes], None] = record_nothing
+    data_dir: Path = Path("data")
+    others_wait: Callable[[], bool] = lambda: False
 
     def new_file(self, kind: str, name: str) -> Path:
         """Where a new file of a kind belongs (`models/Stable-diffusion/name`); nothing is written.
@@ -75,6 +85,7 @@ class Action:
         routes: further routes, `"POST /soft_glow/measure"`: the JSON body (or the query of a GET) is the options,
             the answer is the result's `data`.
         light: whether it is quick and uses no network (a list). It then runs beside other jobs, in a thread of its own.
+        gives_way: whether it ends early where others wait, and goes on behind them (`ActionContext.others_wait`).
     """
 
     name: str
@@ -83,3 +94,4 @@ class Action:
     run: Callable[[Any, ActionContext], ActionResult]
     routes: tuple[str, ...] = ()
     light: bool = False
+    gives_way: bool = False

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
-    from webui.extension_api.tensors import ModelSpec, TensorFile
+    from webui.extension_api.tensors import LoadedModel, ModelSpec, TensorFile
 
 T = TypeVar("T")
 
@@ -58,6 +59,14 @@ class Models(Protocol):
 
         Raises:
             UnknownModelError, UnusableFileError: as `find`; also for a pickle that has not been converted yet.
+        """
+
+    def read_checkpoint(self, name: str, device: "torch.device", dtype: "torch.dtype") -> "LoadedModel":
+        """The networks of a checkpoint read anew, for the caller alone, who may change and train them. Nobody else sees
+        them, and they go when the caller lets go of them.
+
+        Raises:
+            UnknownModelError, UnusableFileError, NotFiniteError: it cannot be used.
         """
 
     def new_file(self, kind: str, name: str) -> Path:

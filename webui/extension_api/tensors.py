@@ -8,19 +8,24 @@ checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named 
 (`DepthNetwork`, `Segmenter`). The functions below stay as they are even where the code behind them moves or changes.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from webui.domain.request import Schedule
 from webui.library import layout
 from webui.library.family import Family, LatentFormat, ModelSpec
 from webui.library.layout import Layout
-from webui.prompt import embeddings
+from webui.prompt import embeddings, encode
+from webui.prompt.chunks import PLACEHOLDER, Chunk
 from webui.prompt.conditioning import Conditioning, Part, PromptTexts, Span, at_call
 from webui.prompt.embeddings import Embedding
-from webui.prompt.ports import TextStack
+from webui.prompt.ports import Encoded, Splice, TextEncoder, TextStack
+from webui.prompt.tokenize import ClipTokenizer, Dialect
 from webui.sampling import colours, guidance
 from webui.sampling import reported_step as reports
 from webui.sampling.attending import Attend, Attention, AttentionLayer, TakePart
@@ -43,6 +48,7 @@ __all__ = [
     "Conditioning",
     "DepthNetwork",
     "Embedding",
+    "Encoded",
     "Family",
     "LatentFormat",
     "Layout",
@@ -57,19 +63,24 @@ __all__ = [
     "RunStart",
     "Segmenter",
     "Span",
+    "Splice",
     "Step",
     "TakePart",
     "TensorFile",
     "TensorReader",
+    "TextEncoder",
     "TextStack",
     "VaeTiling",
     "Window",
+    "alphas_cumprod",
     "build_captioner",
     "build_depth",
     "build_segmenter",
     "build_text_stack",
+    "caption_tokens",
     "check_finite",
     "checkpoint_weight",
+    "embedded_numbers",
     "embedding_of",
     "is_finite",
     "latent_colours",
@@ -149,6 +160,54 @@ def embedding_of(name: str, tensors: Mapping[str, Tensor], *, origin: str) -> Em
 def latent_colours(latents: Tensor, form: LatentFormat) -> Tensor:
     """The colours that latents stand for, roughly: (C, h, w) of one image -> (h, w, 3) uint8 on the CPU."""
     return colours.latent_colours(latents, form)
+
+
+def alphas_cumprod(spec: ModelSpec) -> Tensor:
+    """(1000,) float32: the share of the signal's variance that is left at each timestep that a checkpoint was trained
+    with (alpha-bar of Ho et al., arXiv:2006.11239).
+    """
+    return networks_of(spec.family).levels(spec, Schedule()).alphas_cumprod
+
+
+def embedded_numbers(numbers: Tensor) -> Tensor:
+    """(k,) numbers -> (k, 256) sines and cosines, as SDXL's vector has them behind the pooled text."""
+    return encode.embed_numbers(numbers)
+
+
+def caption_tokens(
+    encoder: TextEncoder, stack: TextStack, text: str, words: Mapping[str, int], most: int
+) -> tuple[Tensor, list[list[tuple[int, str]]]]:
+    """A text as an encoder reads it in training: without emphasis and prompt editing.
+
+    Args:
+        words: words that stand for vectors, each with how many.
+        most: chunks; what is longer is cut off.
+
+    Returns:
+        ids (n, window) int64 of n >= 1 chunks, and for each chunk where vectors belong: (offset, word).
+    """
+    dialect: Dialect = "open_clip" if encoder.pads_with_zero else "clip"
+    pieces = re.split(f"({'|'.join(map(re.escape, sorted(words, key=len, reverse=True)))})", text) if words else [text]
+    size = stack.side.chunk
+    chunks: list[tuple[list[int], list[tuple[int, str]]]] = [([], [])]
+    for piece in pieces:
+        ids = [PLACEHOLDER] * words[piece] if piece in words else _tokenizer().ids([piece], dialect)[0]
+        if piece in words and len(chunks[-1][0]) + len(ids) > size:
+            chunks.append(([], []))
+        if piece in words:
+            chunks[-1][1].append((len(chunks[-1][0]), piece))
+        for ident in ids:
+            if len(chunks[-1][0]) == size:
+                chunks.append(([], []))
+            chunks[-1][0].append(ident)
+    kept = chunks[:most]
+    rows = [Chunk(tuple(ids)).padded_tokens(size, with_zero=encoder.pads_with_zero) for ids, _ in kept]
+    return torch.tensor(rows), [found for _, found in kept]
+
+
+@cache
+def _tokenizer() -> ClipTokenizer:
+    return ClipTokenizer()
 
 
 def build_text_stack(source: TensorReader, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> TextStack:

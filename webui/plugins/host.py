@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 import torch
 
 from webui.domain.errors import BadRequestError
-from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress
+from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ActionTalk
 from webui.domain.recording import RecordedPart
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult, Notice
@@ -53,12 +54,16 @@ class ExtensionHost:
         dtype: torch.dtype,
         calls: Calls | None = None,
         residency: Residency | None = None,
+        *,
+        data_dir: Path = Path("data"),
     ) -> None:
         """Args:
         calls: how code of extensions is called; None: in this process's own way.
         residency: makes room where memory runs out in that code; None: nothing does.
+        data_dir: the program's data folder.
         """
         self._residency = residency
+        self._data_dir = data_dir
         self.loaded = loaded
         self.models = models
         self._device = device
@@ -148,6 +153,7 @@ class ExtensionHost:
         progress: Callable[[ActionProgress], None],
         stopped: Callable[[], bool],
         nesting: Nesting | None = None,
+        talk: ActionTalk = ActionTalk(),
     ) -> ActionOutcome:
         """Do an action. Light ones come from a thread of their own, and make no pictures.
 
@@ -170,8 +176,13 @@ class ExtensionHost:
             tick()
             return stopped()
 
+        def record(part: str, data: bytes) -> None:
+            talk.recorded(RecordedPart(call.extension, part, bytes(data)))
+
         generate = self._generate(None if action.light else nesting, call.extension, lambda: "action")
-        context = ActionContext(self.models, report, asked, self._device, self._dtype, generate)
+        context = ActionContext(
+            self.models, report, asked, self._device, self._dtype, generate, record, self._data_dir, talk.others_wait
+        )
         try:
             with self._calls.inside(call.extension, f"action {call.action}"):
                 options = read_options(action.options, call.options, "options")

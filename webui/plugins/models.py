@@ -18,6 +18,9 @@ from webui.library.networks import find_network, network_hash
 from webui.plugins.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
+    import torch
+
+    from webui.weights.model import LoadedModel
     from webui.weights.tensors import TensorFile
 
 T = TypeVar("T")
@@ -28,6 +31,7 @@ class Memory(Protocol):
 
     def using(self, module: Any, name: str, *, leaves: bool = False) -> AbstractContextManager[None]: ...
     def rescued(self, attempt: Callable[[], T], *, work: str, lower: str) -> T: ...
+    def clear(self) -> None: ...
     def adopt(self, owner: object, name: str) -> None: ...
 
 
@@ -84,6 +88,15 @@ class LibraryModels:
 
     def spec(self, name: str) -> ModelSpec:
         return self._library.spec(self._file("checkpoint", name))
+
+    def read_checkpoint(self, name: str, device: "torch.device", dtype: "torch.dtype") -> "LoadedModel":
+        from webui.weights.load import load_model  # torch
+
+        file = self._file("checkpoint", name)
+        if self._memory is not None:
+            self._memory.clear()
+        with self._whereabouts.outside():
+            return self._rescued(file.path, lambda: load_model(self._library, file, None, device, dtype))
 
     def new_file(self, kind: str, name: str) -> Path:
         folder = self._library.models_dir / FOLDERS[_kind(kind)][0]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from webui.domain.errors import UnknownModelError
-from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
+from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ActionTalk, ExtensionInfo
 from webui.domain.noise_levels import NoiseLevels
 from webui.domain.noised_picture import NoisedPicture
 from webui.domain.request import GenerationRequest
@@ -84,7 +84,11 @@ class Back:
         return self._host.loaded.infos
 
     def act(
-        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool]
+        self,
+        call: ActionCall,
+        progress: Callable[[ActionProgress], None],
+        stopped: Callable[[], bool],
+        talk: ActionTalk = ActionTalk(),
     ) -> ActionOutcome:
         """Run an action of an extension. `progress` is told how far it is; `stopped` says whether the user cancelled
         it.
@@ -94,7 +98,7 @@ class Back:
         outer = ActionRuns(progress, stopped)
         nesting = self._pipeline.nesting(outer)
         try:
-            outcome = self._host.act(call, outer.progress, stopped, nesting)
+            outcome = self._host.act(call, outer.progress, stopped, nesting, talk)
         finally:
             nesting.close()
         return replace(outcome, notices=(*outcome.notices, *nesting.notices))
@@ -161,7 +165,7 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
     )
     files = LibraryModels(library, whereabouts=calls.whereabouts, memory=residency)
     residency.on_shortage(files.clear)
-    host = ExtensionHost(loaded, files, device, dtype, calls, residency)
+    host = ExtensionHost(loaded, files, device, dtype, calls, residency, data_dir=settings.data_dir)
     networks = UpscalerCache(library, device, residency)
     upscalers = Upscalers(library, networks)
     pipeline = Pipeline(library, models, texts, host, upscalers, settings)

@@ -98,6 +98,10 @@ class ClipTower(TextEncoder):
             rungs=(Rung("texts were encoded one by one", lambda: self._divide(len(tokens))),),
         )
 
+    def traced(self, tokens: Tensor, splices: Sequence[Sequence[Splice]], *, clip_skip: int) -> Encoded:
+        """As `encode`, for training: with gradients where weights or spliced vectors ask for them, and at once."""
+        return self._encode(tokens, splices, clip_skip=clip_skip)
+
     def _divide(self, rows: int) -> bool:
         if rows < 2 or self.resident.parts > 1:
             return False
@@ -140,11 +144,11 @@ class ClipTower(TextEncoder):
 def _splice(embeddings: Tensor, splices: Sequence[Sequence[Splice]]) -> Tensor:
     """Token embeddings (B, W, D) with rows replaced: each splice from row offset + 1 on, cut at the last row."""
     embeddings = embeddings.clone()
-    for row, edits in zip(embeddings, splices, strict=True):
+    for row, edits in enumerate(splices):
         for edit in edits:
-            room = row[edit.offset + 1 :]
-            vectors = edit.vectors[: len(room)]
-            room[: len(vectors)] = vectors.to(room)
+            start = edit.offset + 1
+            vectors = edit.vectors[: max(0, embeddings.shape[1] - start)]
+            embeddings[row, start : start + len(vectors)] = vectors.to(embeddings)
     return embeddings
 
 

@@ -1,0 +1,45 @@
+"""Training, as actions. The other modules do the work; those that load torch are imported when they are needed."""
+
+from pydantic import JsonValue
+
+from webui.extension_api import Action, ActionContext, ActionResult, hookimpl
+
+from .folders import data_sets, pictures
+from .options import NoOptions, RunOptions, TrainOptions
+from .run_folders import known_run
+
+
+@hookimpl
+def actions() -> list[Action]:
+    """Training, and what a page lists beside it."""
+    return [
+        Action("train", "Train", TrainOptions, _train, gives_way=True),
+        Action("runs", "Runs of training", NoOptions, _runs, light=True),
+        Action("remove_run", "Remove a run", RunOptions, _remove, light=True),
+        Action("data_sets", "Data sets", NoOptions, _data_sets, light=True),
+    ]
+
+
+def _train(options: TrainOptions, context: ActionContext) -> ActionResult:
+    from .training import train
+
+    return train(options, context)
+
+
+def _runs(options: NoOptions, context: ActionContext) -> ActionResult:
+    from .run_folders import listed_runs
+
+    rows = listed_runs(context)
+    return ActionResult(f"{len(rows)} runs", data=rows)
+
+
+def _remove(options: RunOptions, context: ActionContext) -> ActionResult:
+    known_run(context, options.run).remove()
+    return ActionResult(f"Removed the run {options.run}.", data=None)
+
+
+def _data_sets(options: NoOptions, context: ActionContext) -> ActionResult:
+    rows: list[JsonValue] = [
+        {"name": name, "pictures": len(pictures(path))} for name, path in data_sets(context).items()
+    ]
+    return ActionResult(", ".join(data_sets(context)) or "none", data=rows)

@@ -1,0 +1,69 @@
+"""What a run makes: a network file as kohya's trainer writes it, an embedding, or a checkpoint."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from webui.extension_api import ActionContext
+from webui.extension_api.tensors import LoadedModel, check_finite
+
+from .cached_latents import TrainedPicture
+from .kohya_facts import facts, with_hashes
+from .options import TrainOptions
+from .tensor_files import entries_of, write_tensors
+from .trained_adapters import AdapterNetworks
+from .trained_words import NewWord
+from .whole_network import WholeNetwork, metadata_of, opened_base
+
+KINDS = {"textual_inversion": "embedding", "finetune": "checkpoint"}
+_FORMATS = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
+
+
+@dataclass(frozen=True, slots=True)
+class FileWriter:
+    """Writes the file of a run, and versions of it on the way.
+
+    Attributes:
+        path: of the finished file.
+    """
+
+    options: TrainOptions
+    context: ActionContext
+    model: LoadedModel
+    trainee: AdapterNetworks | NewWord | WholeNetwork
+    pictures: Sequence[TrainedPicture]
+    path: Path
+    steps_of_epoch: int
+    steps: int
+
+    @staticmethod
+    def path_of(options: TrainOptions, context: ActionContext) -> Path:
+        """Where the finished file belongs. Raises BadRequestError where one is there."""
+        return context.new_file(KINDS.get(options.method, "lora"), f"{options.output}.safetensors")
+
+    def write(self, step: int, *, version: bool = False) -> Path:
+        """Write what was learned so far; a version has the step in its name.
+
+        Raises:
+            WebuiError: the disk is full, or there is such a file.
+            NotFiniteError: a number does not fit the format of the file.
+        """
+        path = self.path.with_stem(f"{self.path.stem}-step{step:08d}") if version else self.path
+        dtype = _FORMATS[self.options.file_precision]
+        base_hash = self.context.models.sha256("checkpoint", self.options.base)
+        metadata = facts(
+            self.options, self.model.spec, self.pictures, base_hash=base_hash, step=step,
+            steps_of_epoch=self.steps_of_epoch, steps=self.steps,
+        )  # fmt: skip
+        if isinstance(self.trainee, WholeNetwork):
+            with opened_base(self.context.models, self.options.base) as base:
+                entries, read = self.trainee.entries(base, dtype)
+                write_tensors(path, entries, read, {**metadata_of(base), **metadata}, replaces=version)
+            return path
+        tensors = {name: value.to(dtype).contiguous() for name, value in self.trainee.tensors().items()}
+        for name, value in tensors.items():
+            check_finite(name, value)
+        write_tensors(path, entries_of(tensors), tensors.__getitem__, with_hashes(metadata, tensors), replaces=version)
+        return path
