@@ -21,6 +21,7 @@ class Changes:
         self.muted = options.muted
         self._job = job
         self._has_told = False
+        self.text = ""  # of the first picture, where it is another one than its prompt
 
     @hookimpl
     def patch_model(self, model: LoadedModel) -> AbstractContextManager[Any] | None:
@@ -38,6 +39,7 @@ class Changes:
                 self._job.notice(f"run_recorder: the prompt has no word {', '.join(self.muted.words)} to be muted")
             self._has_told = True
             return None
+        self.text = self.text or prompts[0]
         return texts.encode(prompts, texts.negatives)
 
     @hookimpl

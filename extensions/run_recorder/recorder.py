@@ -155,6 +155,7 @@ class Recorder(Changes):
             "tokens": self._tokens,
             "grid": GRID,
             "scales": dict(self.scales),
+            "text": self.text,
             "muted": self.muted.model_dump(mode="json"),
             "looking": self._looking,
             "text_widths": _widths(self._model),

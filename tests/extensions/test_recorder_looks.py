@@ -11,7 +11,8 @@ from extensions.run_recorder.activations import SIDE, telling
 from extensions.run_recorder.additions import level_ends, skip_sources
 from extensions.run_recorder.muting import Deafness, shares_of_heard, text_without
 from extensions.run_recorder.network_parts import parts_of
-from extensions.run_recorder.point_maps import GRID, MOST_BLOCKS, coarse_blocks, point_map
+from extensions.run_recorder.point_maps import MOST_BLOCKS, coarse_blocks, point_map
+from extensions.run_recorder.word_maps import GRID
 from tests.exact_back import exact_back
 from tests.extensions.test_run_recorder import ROOT, Keeping, made, pixels
 from tests.library import full_size

@@ -34,7 +34,11 @@ def added(back: Back, *, control: float, lora: float) -> dict[str, dict[str, lis
 
 
 def test_half_the_weight_adds_half_as_much(back: Back) -> None:
-    whole, half, alone = added(back, control=1, lora=1), added(back, control=0.5, lora=1), added(back, control=0, lora=0.5)
+    whole, half, alone = (
+        added(back, control=1, lora=1),
+        added(back, control=0.5, lora=1),
+        added(back, control=0, lora=0.5),
+    )
     assert {name.partition(".")[0] for name in whole["skips"]} == {"conv_in", "down_blocks", "mid_block"}
     for name, shares in whole["skips"].items():
         assert half["skips"][name][0] == pytest.approx(shares[0] / 2, rel=1e-2)
