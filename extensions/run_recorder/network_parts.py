@@ -1,6 +1,6 @@
 """The parts of a UNet, read from its modules: what they are, where they lie, how many numbers were trained in them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -42,9 +42,9 @@ def parts_of(unet: Any) -> tuple[NetworkPart, ...]:
     return tuple(_parts(unet))
 
 
-def as_rows(unet: Any) -> list[dict[str, Any]]:
-    """The same as plain data."""
-    return [asdict(part) for part in parts_of(unet)]
+def as_rows(parts: Sequence[NetworkPart]) -> list[dict[str, Any]]:
+    """Parts as plain data."""
+    return [asdict(part) for part in parts]
 
 
 def _parts(unet: Any) -> Iterator[NetworkPart]:

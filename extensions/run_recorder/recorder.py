@@ -1,7 +1,4 @@
-"""The hooks of a job that is recorded, or whose network has parts that count more or less than usual.
-
-Of a job the first pass of the first picture is recorded. Nothing here changes what is made.
-"""
+"""The hooks of a job that is recorded: of its first picture the first pass. Nothing here changes what is made."""
 
 import json
 import math
@@ -14,8 +11,12 @@ from torch import Tensor
 from webui.extension_api import JobContext, hookimpl
 from webui.extension_api.tensors import LoadedModel, ModelCall, Row, Step, TakePart
 
-from .block_scale import scaled
-from .network_parts import as_rows
+from .activations import MOST_LOOKS
+from .changes import Changes
+from .network_parts import as_rows, parts_of
+from .options import RecorderOptions
+from .point_maps import EACH_BLOCK, POINT_BYTES, PointMaps, coarse_blocks
+from .run_watch import Look, RunWatch, Watched
 from .step_frames import CLEAN_SIDE, SeenStep, clean_picture, facts, latents_strip
 from .word_maps import GRID, MOST_TOKENS, StepMaps, blocks_of, cross_layers
 
@@ -24,35 +25,21 @@ MOST_MAPS = 24
 MAP_BYTES = 16 * 2**20  # of all maps of a run
 
 
-class Scaling:
-    """Scales parts of the network for the length of the job."""
-
-    def __init__(self, scales: Mapping[str, float]) -> None:
-        self.scales = scales
-
-    @hookimpl
-    def patch_model(self, model: LoadedModel) -> AbstractContextManager[Any] | None:
-        """The context in which they are scaled."""
-        return scaled(model.unet.module, self.scales) if self.scales else None
-
-    @hookimpl
-    def image_fields(self) -> Mapping[str, Any] | None:
-        """What changes the picture."""
-        return {"Block scales": dict(self.scales)} if self.scales else None
-
-
-class Recorder(Scaling):
+class Recorder(Changes):
     """Records one job, step by step."""
 
-    def __init__(self, job: JobContext, scaling: Scaling) -> None:
-        super().__init__(scaling.scales)
-        self._job = job
+    def __init__(self, job: JobContext, options: RecorderOptions) -> None:
+        super().__init__(job, options)
+        self._wants_points = options.self_attention
         self._model: LoadedModel | None = None
+        self._watch: RunWatch | None = None
         self._noisy: Tensor | None = None
         self._guided: tuple[Tensor, Tensor] | None = None
         self._maps: StepMaps | None = None
+        self._points: PointMaps | None = None
         self._told_t = 0.0
         self._blocks: list[str] = []
+        self._looking: list[str] = []
         self._tokens = 0
         self._steps: list[dict[str, Any]] = []
         self._every = 1
@@ -61,15 +48,19 @@ class Recorder(Scaling):
     @hookimpl
     def patch_model(self, model: LoadedModel) -> AbstractContextManager[Any] | None:
         """Look at the parts of the network, and scale them where that is asked for."""
-        if self._model is None:
-            self._model = model
-            self._job.record("parts", json.dumps(as_rows(model.unet.module)).encode())
-        return super().patch_model(model)
+        patch = super().patch_model(model)
+        if self._model is not None:
+            return patch
+        self._model = model
+        parts = parts_of(model.unet.module)
+        self._job.record("parts", json.dumps(as_rows(parts)).encode())
+        self._watch = RunWatch(model, parts)
+        return self._watch.watching(patch)
 
     @hookimpl
     def pre_step(self, step: Step, latents: Tensor) -> None:
         """Remember the latents (B, C, h, w) from which the step starts."""
-        self._noisy = self._guided = self._maps = None
+        self._noisy = self._guided = self._maps = self._points = None
         if not _is_ours(step):
             return
         self._total = step.total
@@ -79,17 +70,35 @@ class Recorder(Scaling):
 
     @hookimpl
     def unet_attention(self, call: ModelCall) -> Mapping[str, TakePart] | None:
-        """Look at the cross-attention of the first call of a step, for the row of the prompt."""
-        if self._noisy is None or call.place.call_in_step or call.windows or self._maps is not None:
-            return None
+        """Look at the first call of a step, at the row of the prompt."""
+        muting = self.muting(call)
+        watch = self._watch
+        if self._noisy is None or watch is None or watch.is_busy or call.place.call_in_step or call.windows:
+            return muting or None
         self._told_t = float(call.timestep[0])
         row = next((at for at, one in enumerate(call.rows) if one == Row(0, True, 0)), None)
-        layers = cross_layers(call.layers)
-        if row is None or not layers or call.step.index % self._every_map_of(len(blocks_of(layers)), call):
-            return None
-        self._blocks = blocks_of(layers)
-        self._maps = StepMaps(self._blocks)
-        return dict.fromkeys(layers, self._maps.part(row))
+        if row is None:
+            return muting or None
+        watch.begin(row, with_cells=call.step.index in _looks(call.step.total, self._every))
+        crossing = cross_layers(call.layers)
+        looks: dict[str, list[Look]] = {}
+        if crossing and call.step.index % self._every_map_of(len(blocks_of(crossing)), call) == 0:
+            self._blocks = blocks_of(crossing)
+            self._maps = StepMaps(self._blocks, row, self.muted.tokens)
+            looks = {name: [self._maps.note] for name in crossing}
+        if self._wants_points and not self._skips_points(call):
+            points = self._points = PointMaps(self._looking, row)
+            looks |= {name: [points.note] for name, layer in call.layers.items() if points.concerns(name, layer)}
+        answered = watch.additions.answered
+        return {name: Watched(looks.get(name, ()), muting.get(name), answered) for name in {**looks, **crossing}}
+
+    def _skips_points(self, call: ModelCall) -> bool:
+        """Whether the self-attention of this step is left out, to stay within the bound."""
+        self._looking = list(coarse_blocks(call.layers, call.cells))
+        each = max(1, len(self._looking)) * EACH_BLOCK
+        return bool(call.step.index % self._every_of(max(1, min(MOST_MAPS, POINT_BYTES // each)), call)) or (
+            not self._looking
+        )
 
     @hookimpl
     def edit_denoised(self, step: Step, cond: Tensor, uncond: Tensor) -> None:
@@ -107,6 +116,11 @@ class Recorder(Scaling):
         moved = self._in_sigma_space(step.sigma_next, step.timestep_next, latents[0])
         seen = SeenStep(step, self._noisy, clean, moved, cond, uncond, self._t(step))
         place = len(self._steps)
+        if self._watch is not None:
+            self._watch.end(place, self._job.record)
+        points = self._points.tensor if self._points is not None else None
+        if points is not None:
+            self._job.record(f"self_{place}", points.numpy().tobytes())
         maps = self._maps.tensor if self._maps is not None else None
         if maps is not None:
             self._tokens = maps.shape[1]
@@ -115,7 +129,9 @@ class Recorder(Scaling):
         form = self._job.model.latents
         self._job.record(f"latents_{place}", latents_strip(seen, form))
         self._job.record(f"clean_{place}", clean_picture(clean, form, decoded))
-        self._steps.append({**facts(seen), "maps": maps is not None, "decoded": decoded is not None})
+        self._steps.append(
+            {**facts(seen), "maps": maps is not None, "points": points is not None, "decoded": decoded is not None}
+        )
         self._tell(clean, is_done=step.is_last)
 
     def _tell(self, clean: Tensor, *, is_done: bool) -> None:
@@ -139,6 +155,10 @@ class Recorder(Scaling):
             "tokens": self._tokens,
             "grid": GRID,
             "scales": dict(self.scales),
+            "text": self.text,
+            "muted": self.muted.model_dump(mode="json"),
+            "looking": self._looking,
+            "text_widths": _widths(self._model),
         }
         self._job.record("run", json.dumps(told).encode())
 
@@ -158,7 +178,10 @@ class Recorder(Scaling):
     def _every_map_of(self, blocks: int, call: ModelCall) -> int:
         """From how many steps one has its maps kept."""
         each = blocks * min(call.context.shape[1], MOST_TOKENS) * GRID * GRID * 2
-        most = max(1, min(MOST_MAPS, MAP_BYTES // each))
+        return self._every_of(max(1, min(MOST_MAPS, MAP_BYTES // each)), call)
+
+    def _every_of(self, most: int, call: ModelCall) -> int:
+        """From how many steps one is kept, where at most so many are."""
         return self._every * math.ceil(math.ceil(call.step.total / self._every) / most)
 
     def _t(self, step: Step) -> float:
@@ -169,6 +192,17 @@ class Recorder(Scaling):
         """Latents as clean + sigma x noise, whichever space the sampler works in."""
         own = _plain(latents)
         return own if timestep is None else own * float((sigma**2 + 1).sqrt())
+
+
+def _looks(total: int, every: int) -> frozenset[int]:
+    """The steps of which activations are kept, by their numbers, among those that are recorded."""
+    wanted = (round(at * (total - 1) / (MOST_LOOKS - 1)) for at in range(MOST_LOOKS))
+    return frozenset(step if step == total - 1 else step - step % every for step in wanted)
+
+
+def _widths(model: LoadedModel | None) -> list[int]:
+    """Numbers that each text encoder gives a token; where there are several, they stand behind each other."""
+    return [] if model is None else [encoder.width for encoder in model.text.encoders]
 
 
 def _is_ours(step: Step) -> bool:

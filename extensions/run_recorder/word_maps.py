@@ -1,12 +1,14 @@
 """Where the tokens of the prompt look: cross-attention of one row, over all heads, on a small grid."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from webui.extension_api.tensors import Attend, Attention, AttentionLayer
+from webui.extension_api.tensors import Attention, AttentionLayer
+
+from .muting import shares_of_heard
 
 GRID = 16  # cells a side, whatever the picture's size
 MOST_TOKENS = 154  # two chunks
@@ -37,21 +39,22 @@ class StepMaps:
         blocks: the transformers, named by their modules, in the order of execution.
     """
 
-    def __init__(self, blocks: Sequence[str]) -> None:
+    def __init__(self, blocks: Sequence[str], row: int, muted: Collection[int] = ()) -> None:
+        """`row` is the row of the call that is looked at; `muted` are tokens that it does not hear."""
         self.blocks = tuple(blocks)
+        self._row = row
+        self._muted = tuple(muted)
         self._sums: dict[int, Tensor] = {}
         self._counts: dict[int, int] = {}
 
-    def part(self, row: int) -> "_Part":
-        """What takes part in the layers; `row` is the row of the call that is looked at."""
-        return _Part(self, row)
-
-    def note(self, attention: Attention, row: int) -> None:
+    def note(self, attention: Attention) -> None:
         """Add what a layer does for the row, where it is among its rows."""
-        if row not in attention.rows:
+        if self._row not in attention.rows:
             return
-        at = attention.rows.index(row)
+        at = attention.rows.index(self._row)
         maps = token_maps(attention.query[at], attention.key[at, :, :MOST_TOKENS], attention.size)
+        if self._muted:
+            maps = shares_of_heard(maps, self._muted)
         block = attention.layer.transformer
         self._sums[block] = self._sums[block] + maps if block in self._sums else maps
         self._counts[block] = self._counts.get(block, 0) + 1
@@ -63,18 +66,6 @@ class StepMaps:
             return None
         means = [self._sums[block] / self._counts[block] for block in sorted(self._sums)]
         return torch.stack(means).to("cpu", torch.float16)
-
-
-class _Part:
-    """Looks at an attention and leaves it as it is."""
-
-    def __init__(self, maps: StepMaps, row: int) -> None:
-        self._maps = maps
-        self._row = row
-
-    def __call__(self, attention: Attention, attend: Attend) -> Tensor:
-        self._maps.note(attention, self._row)
-        return attend(attention)
 
 
 def cross_layers(layers: Mapping[str, AttentionLayer]) -> dict[str, AttentionLayer]:

@@ -54,6 +54,10 @@ def test_frames_and_maps_are_what_was_recorded(server: Server, me: Browser) -> N
     heat = me.ask("GET", f"/internal/page/learn/{job}/words/1?count=5").content
     assert len(heat) == 2 * 8 + 2 * 5 * 256
     assert me.ask("GET", f"/internal/page/learn/{job}/words/9?count=5").status_code == 404
+    looks = me.ask("GET", f"/internal/page/learn/{job}/point?x=0&y=0&count=5").content
+    assert np.frombuffer(looks, "<f4", 2).tolist() == [0, 1]
+    assert np.frombuffer(looks, np.uint8, offset=8).reshape(5, 256).argmax(1).tolist() == [0] * 5
+    assert me.ask("GET", f"/internal/page/learn/{job}/point?x=16&y=0&count=5").status_code == 404
     assert me.ask("GET", f"/internal/page/learn/{job}/part/parts").json() == recorded_run.network()
     assert me.ask("GET", f"/internal/page/learn/{job}/part/none").status_code == 404
 

@@ -1,5 +1,6 @@
 """What a person does under Learn: look at the steps, the words and the network of a run, and take a picture apart."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -87,6 +88,79 @@ def test_i_look_where_words_look(learn: Page) -> None:
     assert axe(learn, "#learn") == []
 
 
+def test_i_ask_a_place_where_it_looks(learn: Page) -> None:
+    view(learn, "Words")
+    learn.locator(".learn-chip").nth(1).click()
+    expect(learn.locator(".learn-why")).to_contain_text("768 + 1280")
+    learn.locator(".learn-pictures .learn-square").first.click(position={"x": 3, "y": 3})
+    why = learn.locator(".learn-why")
+    expect(why.locator("h2").first).to_have_text("Where this place looks")
+    expect(learn.locator(".learn-pictures figure")).to_contain_text("Place 1, 1")
+    expect(why).to_contain_text("0.0 % – 100 %")  # the first cell looks at itself alone
+    expect(learn.locator(".learn-grid button")).to_have_count(recorded_run.STEPS)
+    first = shown(learn, ".learn-pictures .over")
+    why.get_by_label("Column").fill("9")
+    why.get_by_label("Column").press("Enter")
+    expect(learn.locator(".learn-pictures figure")).to_contain_text("Place 9, 1")
+    assert shown(learn, ".learn-pictures .over") != first
+    assert axe(learn, "#learn") == []
+    learn.get_by_role("button", name="A place").click()
+    expect(learn.locator(".learn-why h2").first).to_have_text("“red”")
+
+
+def test_i_see_what_a_word_does_beside_the_run_without_it(learn: Page, engine: FakeEngine) -> None:
+    view(learn, "Words")
+    engine.extensions.replace((RECORDER,))
+    before = len(engine.asked)
+    learn.get_by_role("button", name="Without the word").click()
+    while len(engine.asked) == before:
+        learn.wait_for_timeout(50)
+    asked = engine.asked[-1].extensions["records"]
+    assert asked["muted"] == {"words": ["red"], "tokens": []}
+    assert asked["self_attention"]  # which the run had, too
+    for name, data in muted_run(asked["muted"]).items():
+        engine.recordings.keep(engine.overview.ended(1)[0].id, RecordedPart("records", name, data))
+    learn.evaluate("() => document.querySelector('#learn_take_apart').focus()")
+    expect(learn.locator(".learn-pictures figcaption b")).to_have_text(["With “red”", "Without “red”", "Difference"])
+    expect(learn.locator(".learn-chip")).to_have_text(["a", "circle", "blue1.2"])
+    expect(learn.locator(".learn-why")).to_contain_text("The text encoder did not read the word")
+    assert shown(learn, ".learn-pictures canvas") != learn.locator(".learn-pictures canvas").nth(1).evaluate(
+        "(canvas) => canvas.toDataURL()"
+    )
+    assert axe(learn, "#learn") == []
+    learn.get_by_role("button", name="Muted").click()
+    expect(learn.locator(".learn-pictures figure")).to_have_count(1)
+
+
+def muted_run(muted: dict[str, list[Any]]) -> dict[str, bytes]:
+    """A recording of the same run without the word."""
+    told = {**recorded_run.run(), "muted": muted, "text": "a circle, (blue:1.2)"}
+    others = {f"clean_{at}": recorded_run.png(64, 64, 90 + at) for at in range(recorded_run.STEPS)}
+    return {**recorded_run.parts(), **others, "run": json.dumps(told).encode()}
+
+
+def test_i_look_at_what_a_block_makes_and_what_others_add(learn: Page) -> None:
+    view(learn, "The network")
+    learn.get_by_role("button", name=f"ResNet block {recorded_run.PART}").click()
+    why = learn.locator(".learn-why")
+    expect(why).to_contain_text("48 × 4 × 4")
+    expect(why.locator(".learn-cells canvas")).to_have_count(recorded_run.CHANNELS)
+    expect(why.get_by_role("img", name="channel 13")).to_be_visible()
+    expect(why).to_contain_text("2.0 %")
+    expect(learn.locator(".learn-unet .learn-added.weights")).to_have_count(2)
+    expect(learn.locator(".learn-unet .learn-added.skips")).to_have_count(0)  # it acted at the first steps alone
+    learn.locator(".learn-head h1").click()
+    learn.keyboard.press("Home")
+    learn.keyboard.press("ArrowRight")
+    expect(learn.locator(".learn-unet .learn-added.skips")).to_have_count(1)
+    expect(learn.locator(".learn-legend")).to_contain_text("Added to the skip (ControlNet), up to 50 %")
+    learn.get_by_role("button", name="Show what adds").click()
+    expect(learn.locator(".learn-unet .learn-added")).to_have_count(0)
+    learn.get_by_role("button", name="Show what adds").click()
+    learn.keyboard.press("End")
+    assert axe(learn, "#learn") == []
+
+
 def test_i_look_at_the_network_and_leave_a_part_out(learn: Page, engine: FakeEngine) -> None:
     view(learn, "The network")
     parts = learn.locator(".learn-unet .part")
@@ -94,7 +168,7 @@ def test_i_look_at_the_network_and_leave_a_part_out(learn: Page, engine: FakeEng
     learn.get_by_role("button", name="ResNet block down_blocks.1.resnets.0").click()
     why = learn.locator(".learn-why")
     expect(why.locator("h2").first).to_have_text("ResNet block")
-    expect(why).to_contain_text("32 × 4 × 4")
+    expect(why).to_contain_text("48 × 4 × 4")
     expect(why).to_contain_text("1,001")
     learn.get_by_role("button", name="Mute").click()
     expect(learn.locator(".learn-unet .part.muted")).to_have_count(1)
@@ -106,6 +180,6 @@ def test_i_look_at_the_network_and_leave_a_part_out(learn: Page, engine: FakeEng
     while len(engine.asked) == before:
         learn.wait_for_timeout(50)
     asked = engine.asked[-1]
-    assert asked.extensions["records"] == {"enabled": True, "blocks": {"down_blocks.1.resnets.0": 0}}
+    assert asked.extensions["records"]["blocks"] == {"down_blocks.1.resnets.0": 0}
     learn.get_by_role("button", name="Reset").click()
     assert axe(learn, "#learn") == []

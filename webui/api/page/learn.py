@@ -29,7 +29,7 @@ from webui.domain.errors import BadRequestError, WrongStateError
 from webui.domain.request import GenerationRequest
 from webui.domain.visitor import owner_of
 from webui.imaging.step_atlas import atlas, layout
-from webui.imaging.word_heat import word_heat
+from webui.imaging.word_heat import point_heat, word_heat
 from webui.library.choice import likely_family
 
 PREFIX = "/internal/page/learn"
@@ -40,13 +40,34 @@ ROWS: Mapping[str, int] = MappingProxyType({"latents": 3, "clean": 1})  # pictur
 MOST_STEPS = 150
 
 
+class MutedWords(BaseModel):
+    """What the picture is to be made without: words, or places of tokens in the context of its prompt."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    words: list[str] = Field(default_factory=list, max_length=8)
+    tokens: list[int] = Field(default_factory=list, max_length=75)
+
+
 class TakeApart(BaseModel):
-    """A picture whose run is to be recorded: `job/index`, or `library:number`; `blocks` scales parts of the network."""
+    """A picture whose run is to be recorded: `job/index`, or `library:number`; `blocks` scales parts of the network,
+    `self_attention` records where places of the picture look, too.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     picture: str = Field(max_length=LONGEST_ID)
     blocks: dict[str, float] = Field(default_factory=dict, max_length=46)
+    self_attention: bool = False
+    muted: MutedWords | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the extension that records is asked; what is as usual is not named."""
+        told: dict[str, Any] = {"enabled": True, "blocks": self.blocks}
+        if self.self_attention:
+            told["self_attention"] = True
+        return told if self.muted is None else {**told, "muted": self.muted.model_dump()}
 
 
 def routes(parts: Parts) -> APIRouter:
@@ -84,7 +105,7 @@ def _add_recordings(router: APIRouter, parts: Parts) -> None:
             return {"job": job, "is_done": False, "steps": []}
         made, kept = _recording(parts, request, job)
         told: dict[str, Any] = json.loads(kept["run"])
-        words = [_shown(word) for word in _words(parts, counting, made)]
+        words = [_shown(word) for word in _words(parts, counting, made, told)]
         count = len(told["steps"])
         laid = {name: asdict(layout(_numbered(kept, name)[:count], rows)) for name, rows in ROWS.items()}
         return {**told, "job": job, "prompt": made.prompt, "seed": made.seed, "words": words, "atlas": laid}
@@ -101,15 +122,27 @@ def _add_recordings(router: APIRouter, parts: Parts) -> None:
     def word(request: Request, job: str, index: int, count: int = Query(ge=1)) -> Response:
         """The maps of a word; see `word_heat`."""
         made, kept = _recording(parts, request, job)
-        words = _words(parts, counting, made)
+        told = json.loads(kept["run"])
+        words = _words(parts, counting, made, told)
         if not 0 <= index < len(words):
             raise HTTPException(404, "the prompt has no such word")
-        told = json.loads(kept["run"])
         steps = _numbered(kept, "maps")[: min(count, MOST_STEPS)]
         try:
             heat = word_heat(steps, len(told["blocks"]), told["grid"], words[index].tokens)
         except ValueError as error:
             raise HTTPException(404, f"{words[index].text}: {error}") from None
+        return Response(heat, 200, {"Cache-Control": KEPT}, "application/octet-stream")
+
+    @router.get("/{job}/point")
+    def point(request: Request, job: str, x: int = Query(ge=0), y: int = Query(ge=0), count: int = Query(ge=1)) -> Any:
+        """The maps of a cell of the grid: where it looks; see `point_heat`."""
+        _, kept = _recording(parts, request, job)
+        told = json.loads(kept["run"])
+        steps = _numbered(kept, "self")[: min(count, MOST_STEPS)]
+        try:
+            heat = point_heat(steps, len(told["looking"]), told["grid"], (x, y))
+        except ValueError as error:
+            raise HTTPException(404, str(error)) from None
         return Response(heat, 200, {"Cache-Control": KEPT}, "application/octet-stream")
 
     @router.get("/{job}/part/{name}")
@@ -138,13 +171,19 @@ def _row(parts: Parts, viewer: Viewer, job_id: str) -> dict[str, Any] | None:
     if job is None or not viewer.sees(job.owner) or "run" not in kept or not isinstance(job.work, GenerationRequest):
         return None
     told = json.loads(kept["run"])
-    return {"job": job_id, "prompt": job.work.prompt, "is_done": told["is_done"], "steps": len(told["steps"])}
+    return {
+        "job": job_id, "prompt": job.work.prompt, "is_done": told["is_done"], "steps": len(told["steps"]),
+        "muted": told.get("muted"), "scales": told.get("scales") or {},
+    }  # fmt: skip
 
 
-def _words(parts: Parts, counting: TokenCounting, made: GenerationRequest) -> tuple[PlacedWord, ...]:
+def _words(
+    parts: Parts, counting: TokenCounting, made: GenerationRequest, told: Mapping[str, Any]
+) -> tuple[PlacedWord, ...]:
+    """The words that the text encoder read: those of the prompt, or of another text that the recording names."""
     question = ExplainQuestion(
-        prompt=made.prompt, steps=min(made.steps, MOST_STEPS), checkpoint=made.checkpoint, sampler=made.sampler,
-        rules=made.prompting.model_dump(mode="json"),
+        prompt=told.get("text") or made.prompt, steps=min(made.steps, MOST_STEPS), checkpoint=made.checkpoint,
+        sampler=made.sampler, rules=made.prompting.model_dump(mode="json"),
     )  # fmt: skip
     size = likely_family(parts.engine.library, made.checkpoint).text.chunk
     return placed_words(counting.explain(question)["prompt"], size)
@@ -171,8 +210,7 @@ def _taken_apart(parts: Parts, viewer: Viewer, owner: str, wanted: TakeApart) ->
     )
     if recorder is None:
         raise WrongStateError("no extension records runs; switch one on that does, such as the one that is bundled")
-    options = {"enabled": True, "blocks": wanted.blocks}
-    alone = made.with_(batch_size=1, n_iter=1, extensions={**made.extensions, recorder: options})
+    alone = made.with_(batch_size=1, n_iter=1, extensions={**made.extensions, recorder: wanted.options})
     return parts.engine.submit(alone, save=False, owner=owner).id
 
 

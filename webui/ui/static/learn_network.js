@@ -1,6 +1,9 @@
 // The network as a map: its parts where they lie, what each does, and switches that leave parts out of the next picture.
 import { el, t } from "./kit.js";
+import { Activations, shapeText } from "./learn_activations.js";
+import { Additions } from "./learn_additions.js";
 import { partsMap } from "./learn_parts_map.js";
+import { otherwise } from "./learn_record.js";
 import { heading, hint, numbers, percent, sentence } from "./learn_shared.js";
 
 /** What the parts are, by their kinds. */
@@ -23,8 +26,11 @@ class NetworkView {
   constructor(place, shared) {
     Object.assign(this, { place, shared, parts: [], job: "", chosen: "", scales: {} });
     this.map = el("div", { class: "learn-map" });
+    this.activations = new Activations();
+    this.additions = new Additions();
     const names = [["resnet", t("ResNet")], ["transformer", t("Transformer")], ["down", t("Down, up")], ["conv", t("Convolution")], ["embedding", t("Embedding")]];
-    this.legend = el("div", { class: "learn-legend" }, ...names.map(([kind, name]) => el("span", {}, el("i", { class: kind }), name)));
+    this.names = names.map(([kind, name]) => el("span", {}, el("i", { class: kind }), name));
+    this.legend = el("div", { class: "learn-legend" }, ...this.names);
   }
 
   async draw() {
@@ -46,12 +52,15 @@ class NetworkView {
       this.scales = { ...run.told.scales };
       if (!this.parts.some((part) => part.name === this.chosen)) this.chosen = this.parts.findLast((part) => part.kind === "transformer")?.name ?? this.parts[0].name;
     }
-    if (this.shared.run !== run || !this.parts.length) return;
+    const [told, adds] = await Promise.all([this.activations.told(run), this.additions.told(run)]);
+    if (this.shared.run !== run || !this.parts.length || !this.place.getClientRects().length) return;
     if (!this.map.isConnected) this.place.replaceChildren(this.map, this.legend);
     const focused = document.activeElement?.dataset?.part;
     partsMap(this.map, { parts: this.parts, chosen: this.chosen, scales: this.scales, run, step: this.shared.step, choose: (name) => this.#choose(name), nameOf: (part) => kinds()[part.kind][0] });
     if (focused) this.map.querySelector(`[data-part="${CSS.escape(focused)}"]`)?.focus();
-    this.#explain(run);
+    this.additions.draw(this.map, adds, this.shared.step);
+    this.legend.replaceChildren(...this.names, ...this.additions.legend(adds, () => this.draw()));
+    this.#explain(run, told, adds);
   }
 
   #choose(name) {
@@ -59,11 +68,12 @@ class NetworkView {
     this.draw();
   }
 
-  #explain(run) {
+  #explain(run, told, adds) {
     const part = this.parts.find((one) => one.name === this.chosen);
     const at = this.parts.indexOf(part);
     const all = this.parts.reduce((sum, one) => sum + one.parameters, 0);
     const [title, text] = kinds()[part.kind];
+    const shapes = told?.shapes[part.name];
     const step = (by, label) => el("button", { type: "button", class: "small", disabled: !this.parts[at + by], onclick: () => this.#choose(this.parts[at + by].name) }, label);
     this.shared.explain(
       heading(title),
@@ -71,12 +81,14 @@ class NetworkView {
       sentence(text),
       el("div", { class: "learn-row" }, step(-1, t("‹ before")), step(1, t("next ›"))),
       numbers([
-        [t("In"), shapeOf(part, run, part.enters)],
-        [t("Out"), shapeOf(part, run, part.leaves, true)],
+        [t("In"), shapes ? shapeText(shapes.enters) : shapeOf(part, run, part.enters)],
+        [t("Out"), shapes ? shapeText(shapes.leaves) : shapeOf(part, run, part.leaves, true)],
         [t("Parameters"), part.parameters.toLocaleString("en")],
         [t("Share"), t("{share} of {all}", { share: percent(part.parameters / all), all: all.toLocaleString("en") })],
         ...(part.kind === "transformer" ? [[t("Layers"), String(part.depth)], [t("Heads"), String(part.heads)], [t("Width of the text"), String(part.context)]] : []),
       ]),
+      this.activations.pictures(run, part, this.shared.step),
+      ...this.additions.explain(adds, part, this.shared.step),
       part.kind === "embedding" ? null : heading(t("For the next picture")),
       part.kind === "embedding" ? null : this.#scale(part),
       this.#again(),
@@ -105,7 +117,7 @@ class NetworkView {
     if (!count && !before) return null;
     return el(
       "div", { class: "learn-row" },
-      el("button", { type: "button", class: "primary", onclick: () => this.shared.source.takeApart(this.scales, `${this.shared.run.job}/0`) }, t("Make again, {n} blocks changed", { n: count })),
+      el("button", { type: "button", class: "primary", onclick: () => this.shared.source.takeApart(otherwise(this.shared.run, { blocks: this.scales }), `${this.shared.run.job}/0`) }, t("Make again, {n} blocks changed", { n: count })),
       el("button", { type: "button", class: "small", onclick: () => { this.scales = {}; this.draw(); } }, t("Reset")),
     );
   }

@@ -15,11 +15,23 @@ const ROWS = Object.freeze({ noisy: 0, noise: 1, guidance: 2 });
 /** The recordings that there are, the newest first. */
 export const recordings = () => ask(`${BASE}runs`);
 
-/** Have a picture made again with a recording. @returns {Promise<{job: string}>} */
-export const takeApart = (picture, blocks = {}) => send(`${BASE}runs`, { picture, blocks });
+/**
+ * What a picture is made again with, beside its own parameters.
+ * @typedef {{blocks?: Record<string, number>, muted?: {words: string[], tokens: number[]}, self_attention?: boolean}} Otherwise
+ */
+
+/** Have a picture made again with a recording. @param {Otherwise} otherwise @returns {Promise<{job: string}>} */
+export const takeApart = (picture, otherwise = {}) => send(`${BASE}runs`, { picture, ...otherwise });
+
+/** With what a run was made beside its parameters, some of it changed. @param {Recorded} run @param {Otherwise} changes */
+export function otherwise(run, changes = {}) {
+  const { scales = {}, muted, looking = [] } = run.told;
+  const isMuted = Boolean(muted?.words.length || muted?.tokens.length);
+  return { blocks: scales, ...(isMuted ? { muted } : {}), ...(looking.length ? { self_attention: true } : {}), ...changes };
+}
 
 export class Recorded {
-  #words = new Map(); // index of a word, number of steps -> promise of its maps
+  #words = new Map(); // what was asked -> promise of its maps
   #parts = null;
 
   constructor(job) {
@@ -53,6 +65,11 @@ export class Recorded {
     return this.facts.flatMap((one, at) => (one.maps ? [at] : []));
   }
 
+  /** The steps of which it is known where places look. */
+  get pointed() {
+    return this.facts.flatMap((one, at) => (one.points ? [at] : []));
+  }
+
   /** Ask for what is there by now. @throws {Error} with the server's sentence */
   async refresh() {
     const told = await ask(`${BASE}${this.job}/run`);
@@ -66,11 +83,32 @@ export class Recorded {
   /** The maps of a word at all steps that have them. @returns {Promise<Heat>} */
   heat(word) {
     const count = this.mapped.length;
-    const key = `${word} ${count}`;
+    return this.#heat(`words/${word}?count=${count}`, this.told.blocks.length, count);
+  }
+
+  /** Where a cell of the grid looks, at all steps of which that is known. @returns {Promise<Heat>} */
+  lookOf({ x, y }) {
+    const count = this.pointed.length;
+    return this.#heat(`point?x=${x}&y=${y}&count=${count}`, this.told.looking.length, count);
+  }
+
+  /** A part of the recording as it is. @returns {Promise<any>} JSON */
+  part(name) {
+    return ask(`${BASE}${this.job}/part/${name}`);
+  }
+
+  /** A part of the recording, as bytes. @returns {Promise<Uint8Array>} */
+  async bytes(name) {
+    const answer = await fetch(`${window.webui.base}internal/page/${BASE}${this.job}/part/${name}`);
+    if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail ?? String(answer.status));
+    return new Uint8Array(await answer.arrayBuffer());
+  }
+
+  #heat(key, blocks, count) {
     if (!this.#words.has(key)) {
-      const asked = fetch(`${window.webui.base}internal/page/${BASE}${this.job}/words/${word}?count=${count}`).then(async (answer) => {
+      const asked = fetch(`${window.webui.base}internal/page/${BASE}${this.job}/${key}`).then(async (answer) => {
         if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail ?? String(answer.status));
-        return new Heat(await answer.arrayBuffer(), this.told.blocks.length, count, this.told.grid);
+        return new Heat(await answer.arrayBuffer(), blocks, count, this.told.grid);
       });
       asked.catch(() => this.#words.delete(key));
       this.#words.set(key, asked);
@@ -80,7 +118,7 @@ export class Recorded {
 
   /** The parts of the network. @returns {Promise<Part[]>} */
   parts() {
-    this.#parts ??= ask(`${BASE}${this.job}/part/parts`);
+    this.#parts ??= this.part("parts");
     return this.#parts;
   }
 

@@ -25,11 +25,11 @@ export class RunSource {
     return this.#note;
   }
 
-  /** Have the shown picture taken apart, or another one. */
-  async takeApart(blocks = {}, picture = shownPicture()?.id) {
+  /** Have the shown picture taken apart, or another one. @param {import("./learn_record.js").Otherwise} otherwise */
+  async takeApart(otherwise = {}, picture = shownPicture()?.id) {
     try {
       if (!picture) throw new Error(t("Make a picture first, or open one of the Library."));
-      const { job } = await takeApart(picture, blocks);
+      const { job } = await takeApart(picture, otherwise);
       this.#job = job;
       this.#say(t("Waiting for its turn …"));
     } catch (error) {

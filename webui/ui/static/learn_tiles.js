@@ -14,7 +14,7 @@ export function hueOf(number) {
 /**
  * A square.
  * @param {{title: string, isSharp?: boolean}} about `isSharp`: cells stay cells
- * @returns {{element: HTMLElement, canvas: HTMLCanvasElement, say: (note: string) => void, box: HTMLElement}}
+ * @returns {{element: HTMLElement, canvas: HTMLCanvasElement, say: (note: string) => void, retitle: (title: string) => void, box: HTMLElement}}
  */
 export function tile({ title, isSharp = false }) {
   const canvas = el("canvas", { class: isSharp ? "sharp" : "", role: "img", "aria-label": title });
@@ -25,12 +25,14 @@ export function tile({ title, isSharp = false }) {
     cross(box, (event.clientX - place.left) / place.width, (event.clientY - place.top) / place.height);
   });
   box.addEventListener("pointerleave", () => cross(box, null, null));
-  const element = el("figure", { class: "learn-tile" }, el("figcaption", {}, el("b", {}, title), note), box);
+  const name = el("b", {}, title);
+  const element = el("figure", { class: "learn-tile" }, el("figcaption", {}, name, note), box);
+  const retitle = (text) => { name.textContent = text; };
   const say = (text) => {
     note.textContent = text;
-    canvas.setAttribute("aria-label", `${title}: ${text}`);
+    canvas.setAttribute("aria-label", `${name.textContent}: ${text}`);
   };
-  return { element, canvas, say, box };
+  return { element, canvas, say, retitle, box };
 }
 
 function cross(box, x, y) {
