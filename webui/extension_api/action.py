@@ -45,6 +45,7 @@ class ActionContext:
         device, dtype: where networks run and with which numbers.
         generate: makes the pictures of a request inside this action; see `nested_generation.Generate`. A light action
             has none.
+        data_dir: the program's data folder; what an extension keeps there lies in a folder of its own.
     """
 
     models: Models
@@ -53,6 +54,7 @@ class ActionContext:
     device: "torch.device"
     dtype: "torch.dtype"
     generate: Generate = cannot_generate
+    data_dir: Path = Path("data")
 
     def new_file(self, kind: str, name: str) -> Path:
         """Where a new file of a kind belongs (`models/Stable-diffusion/name`); nothing is written.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -53,12 +54,16 @@ class ExtensionHost:
         dtype: torch.dtype,
         calls: Calls | None = None,
         residency: Residency | None = None,
+        *,
+        data_dir: Path = Path("data"),
     ) -> None:
         """Args:
         calls: how code of extensions is called; None: in this process's own way.
         residency: makes room where memory runs out in that code; None: nothing does.
+        data_dir: the program's data folder.
         """
         self._residency = residency
+        self._data_dir = data_dir
         self.loaded = loaded
         self.models = models
         self._device = device
@@ -171,7 +176,9 @@ class ExtensionHost:
             return stopped()
 
         generate = self._generate(None if action.light else nesting, call.extension, lambda: "action")
-        context = ActionContext(self.models, report, asked, self._device, self._dtype, generate)
+        context = ActionContext(
+            self.models, report, asked, self._device, self._dtype, generate, data_dir=self._data_dir
+        )
         try:
             with self._calls.inside(call.extension, f"action {call.action}"):
                 options = read_options(action.options, call.options, "options")

@@ -161,7 +161,7 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
     )
     files = LibraryModels(library, whereabouts=calls.whereabouts, memory=residency)
     residency.on_shortage(files.clear)
-    host = ExtensionHost(loaded, files, device, dtype, calls, residency)
+    host = ExtensionHost(loaded, files, device, dtype, calls, residency, data_dir=settings.data_dir)
     networks = UpscalerCache(library, device, residency)
     upscalers = Upscalers(library, networks)
     pipeline = Pipeline(library, models, texts, host, upscalers, settings)

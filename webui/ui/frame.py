@@ -14,7 +14,7 @@ import gradio as gr
 from webui.ui.own import own
 
 TabName = Literal[
-    "txt2img", "img2img", "inpaint", "extras", "image_browser", "modelmerger", "pnginfo", "extensions", "settings"
+    "txt2img", "img2img", "inpaint", "extras", "image_browser", "modelmerger", "pnginfo", "train", "extensions", "settings"
 ]
 TITLES = MappingProxyType(
     {
@@ -25,6 +25,7 @@ TITLES = MappingProxyType(
         "image_browser": "Library",
         "modelmerger": "Models",
         "pnginfo": "Learn",
+        "train": "Train",
         "extensions": "Extensions",
         "settings": "Settings",
     }
