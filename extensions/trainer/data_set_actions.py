@@ -213,4 +213,6 @@ def _example(options: NoOptions, context: ActionContext) -> ActionResult:
     if not pictures(folder):
         for number, (image, caption) in enumerate(data_set_example.drawn(), 1):
             data_set_files.add_picture(folder, Picture.of(image), f"{number:02}.png", caption)
-    return ActionResult(data={"data_set": data_set_example.NAME})
+    there = context.models.names("checkpoint")
+    suggested = data_set_example.suggested(there)
+    return ActionResult(data={"data_set": data_set_example.NAME, "suggested": suggested})

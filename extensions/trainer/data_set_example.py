@@ -2,10 +2,11 @@
 
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from PIL import Image, ImageDraw
+from pydantic import JsonValue
 
 NAME = "example hearts"
 COUNT, SIDE, SHARP = 24, 128, 4  # pictures; pixels a side; how much larger they are drawn, for smooth edges
@@ -24,6 +25,14 @@ PLACES: Mapping[str, tuple[int, int]] = MappingProxyType(
         "": (0, 0), " on the left": (-1, 0), " on the right": (1, 0), " at the top": (0, -1), " at the bottom": (0, 1),
     }
 )  # fmt: skip
+BASE = "mini.safetensors"
+SETTINGS: Mapping[str, JsonValue] = MappingProxyType(
+    {
+        "output": "my-heart", "resolution": SIDE, "bucket_step": 64, "min_bucket": 64, "batch_size": 4, "epochs": 5,
+        "learning_rate": 1e-3, "sample_every": 60,
+        "sample_prompts": "a red heart on a white background\na green heart on a black background",
+    }
+)  # fmt: skip
 DIFFERENT = 150.0  # distance of two colours that are told apart well
 
 
@@ -40,6 +49,12 @@ def drawn() -> Iterator[tuple[Image.Image, str]]:
         if caption not in told:
             told.add(caption)
             yield _heart(COLOURS[colour], COLOURS[ground], SIZES[size], PLACES[place]), caption
+
+
+def suggested(checkpoints: Sequence[str]) -> dict[str, JsonValue]:
+    """Settings with which the example is trained in minutes, by the names of the form; the base where it is there."""
+    base = next((name for name in checkpoints if name.rpartition("/")[2] == BASE), None)
+    return {**SETTINGS, **({"base": base} if base else {})}
 
 
 def _article(words: str) -> str:

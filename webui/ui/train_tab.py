@@ -24,17 +24,14 @@ def draw(engine: "Engine") -> None:
 
 
 def props_of(infos: tuple[ExtensionInfo, ...]) -> dict[str, Any]:
-    """What the script is told: `training` (extension, action, form, asks), and `describing` (extension, action, field).
+    """What the script is told: `training` (extension, action, form, asks), and `describing` (extension, action, field, model).
 
     Each is None where no extension has such an action.
     """
-    working = [(info, action) for info in infos if info.state == "ok" for action in info.actions]
-    training = next(((info, action) for info, action in working if tab_of(action) == TAB and not action.light), None)
-    describing = next(((info, action, field) for info, action in working if (field := _describes(action))), None)
-    return {
-        "training": _training(*training) if training else None,
-        "describing": _describing(*describing) if describing else None,
-    }
+    working = [(info, action) for info in infos if info.state == "ok" for action in info.actions if not action.light]
+    training = next(((info, action) for info, action in working if tab_of(action) == TAB), None)
+    describing = next((told for info, action in working if (told := _describing(info, action))), None)
+    return {"training": _training(*training) if training else None, "describing": describing}
 
 
 def _training(info: ExtensionInfo, action: ActionInfo) -> dict[str, Any]:
@@ -43,13 +40,11 @@ def _training(info: ExtensionInfo, action: ActionInfo) -> dict[str, Any]:
     return {"extension": info.name, "action": action.name, "form": form, "asks": lights}
 
 
-def _describing(info: ExtensionInfo, action: ActionInfo, field: str) -> dict[str, str]:
-    return {"extension": info.name, "action": action.name, "field": field}
-
-
-def _describes(action: ActionInfo) -> str:
-    """The field for the picture, of an action that is told which file describes it; "" for another action."""
+def _describing(info: ExtensionInfo, action: ActionInfo) -> dict[str, str] | None:
+    """An action with a field for a picture and one for the file that describes it; None for another action."""
     fields: dict[str, Any] = dict(action.schema.get("properties", {}))
-    if action.light or not any(one.get("model") == CAPTIONER for one in fields.values()):
-        return ""
-    return next((name for name, one in fields.items() if one.get("contentEncoding") == "base64"), "")
+    model = next((name for name, one in fields.items() if one.get("model") == CAPTIONER), None)
+    picture = next((name for name, one in fields.items() if one.get("contentEncoding") == "base64"), None)
+    if model is None or picture is None:
+        return None
+    return {"extension": info.name, "action": action.name, "field": picture, "model": model}
