@@ -24,7 +24,7 @@ def draw(engine: "Engine") -> None:
 
 
 def props_of(infos: tuple[ExtensionInfo, ...]) -> dict[str, Any]:
-    """What the script is told: `training` (extension, action, form, asks), and `describing` (extension, action, field, model).
+    """What the script is told: `training` with the form, `describing` with the names of two fields.
 
     Each is None where no extension has such an action.
     """

@@ -19,7 +19,7 @@ export function editPanels(does) {
     { value: "replace", label: t("Find and replace") }, { value: "tags", label: t("Tags") },
     { value: "faults", label: t("Check") }, ...(does.describe ? [{ value: "describe", label: t("Describe") }] : []),
   ];
-  const whom = () => (does.chosen().length ? t("of the {n} chosen", { n: does.chosen().length }) : t("of all {n}", { n: does.count() }));
+  const whom = () => (does.chosen().length === 1 ? t("Caption of the chosen picture") : does.chosen().length ? t("Captions of the {n} chosen pictures", { n: does.chosen().length }) : t("Captions of all {n} pictures", { n: does.count() }));
   const field = (/** @type {string} */ label, /** @type {Record<string, *>} */ more = {}) => {
     const input = el("input", { type: "text", autocomplete: "off", spellcheck: "false", ...more });
     return { input, node: el("label", { class: "tr-field" }, el("span", {}, label), input) };
@@ -114,7 +114,7 @@ export function editPanels(does) {
   };
   let open = "";
   const heading = el("b", {});
-  const showChosen = () => { heading.textContent = open === "faults" ? "" : t("Captions {whom}", { whom: whom() }); };
+  const showChosen = () => { heading.textContent = open === "faults" ? "" : whom(); };
   const show = (/** @type {string} */ which) => {
     open = which === open ? "" : which;
     panel.hidden = !open;

@@ -23,8 +23,9 @@ export function trainForm({ training, upload, start, changed }) {
   const failed = (/** @type {string} */ text) => said.replaceChildren(el("div", { class: "f-say bad", role: "alert" }, text));
   const scope = new Scope(state, [], state.fields, { elemId: "train", hints: form, isWide: false, upload, failed });
   const body = bodyOf(scope);
-  const go = el("button", { type: "button", class: "f-go", id: "train_start" }, t("Start training"));
-  const node = el("section", { class: "tr-form", "aria-label": t("Settings of the training") }, el("h2", {}, drawn.title ?? t("Training")), el("div", { class: "declared tr-fields" }, body.node), el("div", { class: "a-foot" }, said, go));
+  const lacking = el("p", { class: "tr-hint", id: "train_lacks" });
+  const go = el("button", { type: "button", class: "f-go", id: "train_start", "aria-describedby": "train_lacks" }, t("Start training"));
+  const node = el("section", { class: "tr-form", "aria-label": t("Settings of the training") }, el("h2", {}, drawn.title ?? t("Training")), el("div", { class: "declared tr-fields" }, body.node), el("div", { class: "a-foot" }, said, lacking, go));
   let [set, busy] = ["", false];
   const why = () => {
     if (!set) return t("Choose a data set first.");
@@ -35,8 +36,9 @@ export function trainForm({ training, upload, start, changed }) {
     return lacks ? t("{name} is missing.", { name: lacks.label }) : "";
   };
   const ready = () => {
+    lacking.textContent = why();
+    lacking.hidden = !why();
     go.disabled = Boolean(why());
-    go.title = why();
   };
   const options = () => Object.fromEntries(state.fields.map((field) => [field.name, state.values[field.name]]).filter(([, value]) => value !== undefined && value !== null));
   go.addEventListener("click", async () => {

@@ -96,7 +96,7 @@ export function runView({ training, resume, ended, prompts }) {
     }
     if (losses) plot.show(losses, told?.steps ?? 0);
     for (const part of Object.keys(parts)) if (placeOf(part)) pictures.set(part, address(`${id}/${part}`));
-    shown.show(pictures, prompts());
+    shown.show(pictures, told?.prompts ?? prompts());
   };
   const finish = async (/** @type {string} */ id, /** @type {*} */ now) => {
     await read(id).catch(() => {}); // the recording of an old job may be gone

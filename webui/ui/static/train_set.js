@@ -1,6 +1,7 @@
 // The data set of a training: which one, its pictures and captions, and what is done to many of them at once.
 
 import { el, openDialog, t } from "./kit.js";
+import { hear } from "./bus.js";
 import { ask, files } from "./extension_actions.js";
 import { askForNew, chooseFiles, sendAll, sorted, takesFiles } from "./train_adding.js";
 import { editPanels } from "./train_edits.js";
@@ -96,6 +97,8 @@ export function setPane({ training, describing, told, changed, suggest }) {
       if (asked !== name) return; // another one was chosen meanwhile
       set = found;
       said.replaceChildren();
+      const option = [...pick.options].find((one) => one.value === name);
+      if (option) option.textContent = `${name} (${set.items.length})`;
       facts.textContent = setWords(set);
       facts.title = set.buckets.map(([wide, high, n]) => `${wide} × ${high}: ${n}`).join("\n");
       grid.show(set.items, isOther);
@@ -119,7 +122,12 @@ export function setPane({ training, describing, told, changed, suggest }) {
       empty.hidden = !isEmpty;
       for (const part of [bar, tools, grid.node]) part.hidden = isEmpty;
       if (isEmpty) showEmpty(folder);
-      else await choose(sets.some((/** @type {*} */ one) => one.name === wanted) ? wanted : sets[0].name);
+      else {
+        const other = sets.some((/** @type {*} */ one) => one.name === wanted) ? wanted : sets[0].name;
+        pick.value = other;
+        if (other === name) await list();
+        else await choose(other);
+      }
     } catch (error) {
       fail(error);
     }
@@ -181,6 +189,7 @@ export function setPane({ training, describing, told, changed, suggest }) {
   const tools = el("div", { class: "tr-line" }, search, all, crops, panels.tabs, away);
   bar.append(pick, facts, add, fresh);
   const node = el("section", { class: "tr-set", "aria-label": t("Data set") }, bar, tools, panels.panel, said, empty, el("div", { class: "tr-scroll", tabindex: "-1" }, grid.node, grid.more));
+  hear("tab:opened", ({ tab }) => tab === "train" && refresh()); // folders may have been put there meanwhile
   takesFiles(node, addFiles, (text) => fail({ message: text }));
   return {
     node,

@@ -7,7 +7,7 @@ import { duration } from "./progress_words.js";
  * What a run tells of itself while it goes on.
  * @typedef {{step: number, steps: number, epoch: number, epochs: number, loss?: number, average_loss?: number,
  *   learning_rate?: number, seconds_a_step?: number, state: string, output?: string, run?: string, images?: number,
- *   method?: string}} Told
+ *   method?: string, prompts?: string[]}} Told
  */
 
 const STATES = Object.freeze({
