@@ -1,10 +1,8 @@
 """Training, as actions. The other modules do the work; those that load torch are imported when they are needed."""
 
-from pydantic import JsonValue
-
 from webui.extension_api import Action, ActionContext, ActionResult, hookimpl
 
-from .folders import data_sets, pictures
+from .data_set_actions import data_set_actions
 from .options import NoOptions, RunOptions, TrainOptions
 from .run_folders import known_run
 
@@ -16,7 +14,7 @@ def actions() -> list[Action]:
         Action("train", "Train", TrainOptions, _train, gives_way=True),
         Action("runs", "Runs of training", NoOptions, _runs, light=True),
         Action("remove_run", "Remove a run", RunOptions, _remove, light=True),
-        Action("data_sets", "Data sets", NoOptions, _data_sets, light=True),
+        *data_set_actions(),
     ]
 
 
@@ -36,10 +34,3 @@ def _runs(options: NoOptions, context: ActionContext) -> ActionResult:
 def _remove(options: RunOptions, context: ActionContext) -> ActionResult:
     known_run(context, options.run).remove()
     return ActionResult(f"Removed the run {options.run}.", data=None)
-
-
-def _data_sets(options: NoOptions, context: ActionContext) -> ActionResult:
-    rows: list[JsonValue] = [
-        {"name": name, "pictures": len(pictures(path))} for name, path in data_sets(context).items()
-    ]
-    return ActionResult(", ".join(data_sets(context)) or "none", data=rows)

@@ -21,6 +21,7 @@ KEY = "form"
 
 Group = Literal["composition", "quality", "expert"]
 Level = Literal["main", "more"]
+Tab = Literal["", "train"]
 Control = Literal[
     "segments", "slider", "number", "lines", "choice", "chips", "cards", "bars", "model", "picture", "hidden", "master"
 ]
@@ -135,6 +136,7 @@ class FormHint(_Frozen):
     check: str = ""
     tries: bool = False
     places: str = ""
+    tab: Tab = ""
 
 
 def hint(
@@ -210,6 +212,7 @@ def form_hint(
     check: str = "",
     tries: bool = False,
     places: str = "",
+    tab: Tab = "",
 ) -> dict[str, Any]:
     """The hints of a model of options, for `ConfigDict(json_schema_extra=...)`.
 
@@ -226,11 +229,14 @@ def form_hint(
             picture. It is told `options` (without pictures), `prompt`, `width` and `height`; its `data` is
             `{"places": [{"name", "left", "top", "width", "height"}], "say": ""}` with shares of the sides; `say` is a
             sentence in place of a drawing.
+        tab: of an action: the tab of the page that it belongs to, which shows its form and its run. `train` is the one
+            with data sets and runs of training; what it asks is in `docs/extending.md`.
 
     Raises:
         pydantic.ValidationError: a hint is not of its form.
     """
     given = FormHint(
-        group=group, summary=summary, chooser=chooser, sliders=sliders, check=check, tries=tries, places=places
-    )
+        group=group, summary=summary, chooser=chooser, sliders=sliders, check=check, tries=tries, places=places,
+        tab=tab,
+    )  # fmt: skip
     return {KEY: given.model_dump(mode="json", exclude_defaults=True)}

@@ -23,7 +23,8 @@ API_MINOR = 4
    `captioner`, `clip_vision` and `insightface`; the hints `places` and `colours`; `Part`, `span_at`, and
    `tokens_of` of the texts.
 4: `record`, `data_dir` and `others_wait` of an action's context, `ActionResult.again` and `Action.gives_way`;
-   `models.read_checkpoint`, `alphas_cumprod`, `caption_tokens`, `embedded_numbers`, `ClipTower.traced` and `Splice`.
+   `models.read_checkpoint`, `alphas_cumprod`, `caption_tokens`, `embedded_numbers`, `ClipTower.traced` and `Splice`;
+   the hint `tab` of an action.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)

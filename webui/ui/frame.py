@@ -14,8 +14,9 @@ import gradio as gr
 from webui.ui.own import own
 
 TabName = Literal[
-    "txt2img", "img2img", "inpaint", "extras", "image_browser", "modelmerger", "pnginfo", "extensions", "settings"
-]
+    "txt2img", "img2img", "inpaint", "extras", "image_browser", "modelmerger", "pnginfo", "train", "extensions",
+    "settings",
+]  # fmt: skip
 TITLES = MappingProxyType(
     {
         "txt2img": "txt2img",
@@ -25,6 +26,7 @@ TITLES = MappingProxyType(
         "image_browser": "Library",
         "modelmerger": "Models",
         "pnginfo": "Learn",
+        "train": "Train",
         "extensions": "Extensions",
         "settings": "Settings",
     }

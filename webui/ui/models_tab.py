@@ -7,6 +7,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.domain.extensions import ActionInfo, ExtensionInfo
+from webui.extension_api.hints import KEY
 from webui.library.files import FOLDERS
 from webui.ui import model_choices
 from webui.ui.events import bind
@@ -62,11 +63,16 @@ def connect(browser: gr.HTML, engine: "Engine", checkpoint: Component) -> Any:
 
 
 def heavy_actions(engine: "Engine") -> Iterator[tuple[ExtensionInfo, ActionInfo]]:
-    """The actions that have a form: those that are not light, of extensions that work."""
+    """The actions that have a form here: those that are not light and ask for no tab, of extensions that work."""
     for info in engine.extensions.infos:
         for action in info.actions if info.state == "ok" else ():
-            if not action.light:
+            if not action.light and not tab_of(action):
                 yield info, action
+
+
+def tab_of(action: ActionInfo) -> str:
+    """The tab that an action asks for; "" for none."""
+    return str(action.schema.get(KEY, {}).get("tab", ""))
 
 
 def works_on_models(action: ActionInfo) -> bool:

@@ -20,6 +20,7 @@ from webui.ui import (
     models_tab,
     own_size,
     quicksettings,
+    train_tab,
     upscale_tab,
 )
 from webui.ui.create import canvas, connecting, dock, keeping, saying, stage, starting
@@ -79,6 +80,8 @@ def build(
                 browser = models_tab.draw(engine)
             with frame.tab("pnginfo"):
                 learn_tab.draw()
+            with frame.tab("train"):
+                train_tab.draw(engine)
             with frame.tab("extensions"):
                 extensions_tab.draw(engine, installs=installing is not None)
             with frame.tab("settings"):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from webui.domain.extensions import ActionInfo
-from webui.extension_api.hints import KEY, Card, Chooser, Columns, FieldHint, FormHint, Heat, Sliders
+from webui.extension_api.hints import KEY, Card, Chooser, Columns, FieldHint, FormHint, Heat, Sliders, Tab
 from webui.ui.forms_of_extensions.plain_words import plain_label, plain_title, plain_value
 
 Schema = Mapping[str, Any]
@@ -96,6 +96,7 @@ class DrawnForm(BaseModel):
     check: str = ""
     tries: bool = False
     places: str = ""
+    tab: Tab = ""
     asks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:

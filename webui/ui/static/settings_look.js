@@ -3,7 +3,7 @@ import { el, iconButton, pickList, segments, t } from "./kit.js";
 import { arrangement, arrange, NAMES } from "./tabs.js";
 
 const ACCENTS = [["iris", "Iris"], ["sea", "Sea"], ["moss", "Moss"], ["amber", "Amber"], ["rose", "Rose"]];
-const TITLES = { txt2img: "txt2img", img2img: "img2img", inpaint: "Inpaint", extras: "Upscale", image_browser: "Library", modelmerger: "Models", pnginfo: "Learn", extensions: "Extensions", settings: "Settings" };
+const TITLES = { txt2img: "txt2img", img2img: "img2img", inpaint: "Inpaint", extras: "Upscale", image_browser: "Library", modelmerger: "Models", pnginfo: "Learn", train: "Train", extensions: "Extensions", settings: "Settings" };
 
 /** @returns {import("./settings.js").Row[]} */
 export function lookRows() {

@@ -5,7 +5,7 @@ import { write } from "./kit.js";
 
 const MODES = ["txt2img", "img2img", "inpaint"];
 const SHARING = ["img2img", "inpaint"]; // modes whose own panel is empty
-export const NAMES = [...MODES, "extras", "image_browser", "modelmerger", "pnginfo", "extensions", "settings"];
+export const NAMES = [...MODES, "extras", "image_browser", "modelmerger", "pnginfo", "train", "extensions", "settings"];
 // what people call them, in links
 const OTHER_NAMES = { create: "txt2img", upscale: "extras", library: "image_browser", models: "modelmerger", learn: "pnginfo", png_info: "pnginfo" };
 const root = document.documentElement;

@@ -1,0 +1,221 @@
+"""The tab Train in a browser: a data set is made and edited, a training is begun, watched, paused and used."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+from pydantic import ConfigDict
+
+from tests.ui.accessibility import axe
+from tests.ui.driving import eventually, opened_page
+from tests.ui.train_house import STEPS, TrainHouse, train_house
+from webui.domain.extensions import ActionInfo, ExtensionInfo
+from webui.extension_api import Options, form_hint
+from webui.plugins.options import schema_of
+from webui.ui.models_tab import heavy_actions, tab_of
+from webui.ui.train_tab import props_of
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainHouse]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):  # mounting sets both
+            patch.setenv(name, "")
+        with train_house(tmp_path_factory.mktemp("train")) as made:
+            yield made
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Browser, house: TrainHouse) -> Iterator[Page]:
+    """One page for all tests, with the tab open; the first sees it without a data set."""
+    with opened_page(browser, f"{house.address}?tab=train") as page:
+        expect(page.locator("#train_example")).to_be_visible()
+        assert axe(page, "#train") == []
+        page.locator("#train_example").click()
+        expect(page.locator("#train .tr-card")).to_have_count(24)
+        yield page
+
+
+def card(page: Page, name: str) -> Locator:
+    return page.locator(f'#train .tr-card[data-id$="/{name}"]')
+
+
+def shown(page: Page, house: TrainHouse, name: str, captions: dict[str, str]) -> Path:
+    """Put a data set on the disk and show it."""
+    folder = house.sets / name / f"5_{name}"
+    folder.mkdir(parents=True)
+    for at, (file, caption) in enumerate(captions.items()):
+        Image.new("RGB", (120 + at, 60), (40 * at, 200 - 30 * at, 90)).save(folder / file)
+        if caption:
+            (folder / file).with_suffix(".txt").write_text(caption)
+    page.locator("#tab_settings-button").click()
+    page.locator("#tab_train-button").click()  # looks at the folders again
+    page.locator(f'#train_set option[value="{name}"]').wait_for(state="attached")
+    page.locator("#train_set").select_option(name)
+    expect(page.locator("#train .tr-card")).to_have_count(len(captions))
+    return folder
+
+
+def test_the_example_can_be_trained_at_once(tab: Page, house: TrainHouse) -> None:
+    expect(tab.locator("#train .tr-count")).to_contain_text("24 pictures")
+    expect(tab.locator("#train_resolution")).to_have_value("128")
+    expect(tab.locator("#train_start")).to_be_enabled()
+    assert len([*house.sets.rglob("*.txt")]) == 24
+
+
+def test_a_caption_is_written_when_its_box_is_left(tab: Page, house: TrainHouse) -> None:
+    folder = shown(tab, house, "boats", {"a.png": "a boat", "b.png": ""})
+    box = card(tab, "a.png").locator("textarea")
+    box.fill("a red boat, at sea")
+    box.press("Control+Enter")
+    expect(card(tab, "b.png").locator("textarea")).to_be_focused()
+    expect(card(tab, "a.png")).to_contain_text("Saved")
+    assert (folder / "a.txt").read_text().strip() == "a red boat, at sea"
+    expect(card(tab, "a.png").locator("img")).to_have_js_property("naturalWidth", 120)
+
+
+def test_many_captions_change_at_once_and_go_back(tab: Page, house: TrainHouse) -> None:
+    folder = shown(tab, house, "dogs", {"a.png": "a dog", "b.png": "a Dog, running", "c.png": "a cat"})
+    tab.get_by_role("button", name="Find and replace").click()
+    tab.get_by_label("Find", exact=True).fill("dog")
+    tab.get_by_label("Replace with").fill("wolf")
+    tab.get_by_role("button", name="Replace", exact=True).click()
+    expect(card(tab, "b.png").locator("textarea")).to_have_value("a wolf, running")
+    assert (folder / "a.txt").read_text().strip() == "a wolf"
+    tab.get_by_role("button", name="Undo").click()
+    expect(card(tab, "b.png").locator("textarea")).to_have_value("a Dog, running")
+    card(tab, "c.png").locator("input[type=checkbox]").check()
+    tab.get_by_role("button", name="Tags", exact=True).click()
+    tab.get_by_label("Tags, with commas between them").fill("indoors")
+    tab.get_by_role("button", name="Add", exact=True).click()
+    expect(card(tab, "c.png").locator("textarea")).to_have_value("a cat, indoors")
+    eventually(tab, lambda: (folder / "b.txt").read_text().strip() == "a Dog, running")
+    assert axe(tab, "#train") == []
+
+
+def test_broken_and_repeated_pictures_go_to_the_trash_on_wish(tab: Page, house: TrainHouse) -> None:
+    folder = shown(tab, house, "trees", {"a.png": "a tree", "b.png": "two trees", "c.png": ""})
+    (folder / "a2.png").write_bytes((folder / "a.png").read_bytes())
+    (folder / "torn.png").write_bytes(b"no picture")
+    tab.get_by_role("button", name="Check", exact=True).click()
+    tab.get_by_role("button", name="Look now").click()
+    torn = tab.locator(".tr-fault", has_text="torn.png")
+    expect(tab.locator(".tr-fault", has_text="Look the same")).to_contain_text("a2.png")
+    torn.get_by_role("button", name="Move to the trash").click()
+    expect(tab.locator(".tr-said")).to_contain_text("data_sets/trees/.trash")
+    assert (house.sets / "trees" / ".trash" / "torn.png").read_bytes() == b"no picture"
+    assert not (folder / "torn.png").exists()
+    tab.locator("#train_crops").click()
+    whole, kept = (card(tab, "a.png").locator(part).bounding_box() for part in (".tr-sheet", ".tr-crop"))
+    assert whole is not None
+    assert kept is not None
+    assert 0 < kept["width"] * kept["height"] < 0.9 * whole["width"] * whole["height"]  # no bucket is so wide
+    assert kept["x"] + kept["width"] <= whole["x"] + whole["width"] + 1
+
+
+def test_a_data_set_is_made_of_files(tab: Page, house: TrainHouse, tmp_path: Path) -> None:
+    Image.new("RGB", (90, 90), "teal").save(tmp_path / "one.jpg")
+    (tmp_path / "one.txt").write_text("something teal")
+    (tmp_path / "evil.png").write_text("<script>")
+    tab.locator("#train_new").click()
+    tab.locator("#train_new_name").fill("teal things")
+    with tab.expect_file_chooser() as chooser:
+        tab.get_by_role("button", name="Choose pictures").click()
+    chooser.value.set_files([tmp_path / name for name in ("one.jpg", "one.txt", "evil.png")])
+    tab.get_by_role("button", name="Make it").click()
+    expect(tab.locator("#train_set")).to_have_value("teal things")
+    expect(card(tab, "one.png").locator("textarea")).to_have_value("something teal")
+    assert {one.name for one in (house.sets / "teal things").rglob("*.*")} == {"one.png", "one.txt"}
+
+
+def test_a_model_writes_captions_that_are_missing(tab: Page, house: TrainHouse) -> None:
+    shown(tab, house, "nameless", {"a.png": "has one", "b.png": ""})
+    tab.route(
+        "**/internal/page/files/captioner",
+        lambda route: route.fulfill(json={"files": [{"name": "x/model.onnx", "usable": True}]}),
+    )
+    tab.get_by_role("button", name="Describe", exact=True).first.click()
+    tab.locator(".tr-panel .strong").click()
+    expect(card(tab, "b.png").locator("textarea")).to_have_value("a described picture")
+    expect(card(tab, "a.png").locator("textarea")).to_have_value("has one")
+
+
+def test_a_run_is_watched_paused_gone_on_with_and_used(tab: Page, house: TrainHouse) -> None:
+    tab.locator("#train_set").select_option("example hearts")
+    tab.locator("#train_start").click()
+    assert house.back.begun.wait(10)
+    assert house.back.asked[-1]["data_set"] == "example hearts"
+    assert house.back.asked[-1]["resolution"] == 128
+    house.record(200, samples=(60, 120))
+    expect(tab.locator(".tr-facts")).to_contain_text(f"step 200 of {STEPS}")
+    expect(tab.locator(".tr-facts")).to_contain_text("5 min left")
+    expect(tab.get_by_role("img", name="Loss from")).to_be_visible()
+    expect(tab.locator(".tr-samples thead th")).to_have_text(["Step", "60", "120"])
+    house.record(240, samples=(180,))
+    expect(tab.locator(".tr-samples tbody tr").first.locator("img")).to_have_count(3)
+    expect(tab.locator("#train_start")).to_be_disabled()
+    house.back.runs = [
+        {"run": "my-heart", "step": 240, "steps": STEPS, "state": "paused", "method": "lora", "output": ""}
+    ]  # fmt: skip
+    tab.locator("#train_pause").click()
+    expect(tab.locator(".tr-state")).to_have_text("Paused")
+    expect(tab.locator(".tr-row")).to_contain_text("step 240 of 400 · Paused")
+    tab.locator("#train_resume").click()
+    assert house.back.begun.wait(10)
+    assert house.back.asked[-1] == {"resume": "my-heart"}
+    house.record(STEPS, state="done")
+    expect(tab.locator(".tr-facts")).to_contain_text("step 400 of 400")
+    house.back.finishes = True
+    tab.locator("#train_use").click()
+    expect(tab.locator("#txt2img_prompt textarea")).to_have_value("<lora:my-heart:1>")
+
+
+def test_recordings_are_told_as_what_they_are(tab: Page, house: TrainHouse) -> None:
+    jobs = tab.request.get(f"{house.address}internal/page/recordings/of/painter_school/train").json()
+    at = f"{house.address}internal/page/recordings/{jobs[-1]['id']}"
+    parts = tab.request.get(at).json()
+    assert {"training", "losses", "sample_60_0"} <= set(parts)
+    assert tab.request.get(f"{at}/training").headers["content-type"] == "application/json"
+    assert json.loads(tab.request.get(f"{at}/training").body())["run"] == "my-heart"
+    assert tab.request.get(f"{at}/sample_60_0").headers["content-type"] == "image/png"
+    assert tab.request.get(f"{at}/other").status == 404
+    assert tab.request.get(f"{house.address}internal/page/recordings/nobody").status == 404
+
+
+def test_a_phone_shows_one_part_at_a_time(browser: Browser, house: TrainHouse) -> None:
+    with opened_page(
+        browser, f"{house.address}?tab=train&__theme=light", viewport={"width": 390, "height": 844}
+    ) as page:
+        parts = page.locator("#train > .html-container .own.train > section, #train .tr-right")
+        for name, place in (("Settings", ".tr-form"), ("Run", ".tr-right"), ("Pictures", ".tr-set")):
+            page.locator(".tr-faces").get_by_role("radio", name=name).click()
+            expect(page.locator(f"#train {place}")).to_be_visible()
+            assert sum(one.is_visible() for one in parts.all()) == 1
+            assert axe(page, "#train") == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+# ---- which actions belong to the tab
+
+
+class Training(Options):
+    model_config = ConfigDict(json_schema_extra=form_hint(tab="train"))
+
+
+class Other(Options):
+    """Nothing is asked."""
+
+
+def test_the_tab_shows_what_asks_for_it_and_other_tabs_do_not() -> None:
+    train, other = ActionInfo("teach", "Teach", schema_of(Training)), ActionInfo("merge", "Merge", schema_of(Other))
+    info = ExtensionInfo("school", "school", actions=(train, other))
+    off = ExtensionInfo("off", "off", state="disabled", actions=(train,))
+    told = props_of((off, info))
+    assert (told["training"]["extension"], told["training"]["action"], told["describing"]) == ("school", "teach", None)
+    assert props_of((off,)) == {"training": None, "describing": None}
+    assert [tab_of(one) for one in (train, other)] == ["train", ""]
+    engine = type("Engine", (), {"extensions": type("Known", (), {"infos": (info,)})})
+    assert [action.name for _, action in heavy_actions(engine)] == ["merge"]  # type: ignore[arg-type]

@@ -1,0 +1,160 @@
+// The run of a training: how far it is, its curve, its samples; pausing, going on, and using what came of it.
+
+import { el, t } from "./kit.js";
+import { say } from "./bus.js";
+import { cancel, forget, look, request } from "./extension_actions.js";
+import { curve, short } from "./train_curve.js";
+import { placeOf, samples } from "./train_samples.js";
+import { placeWords, stateWords } from "./train_words.js";
+
+/** @typedef {import("./train_words.js").Told} Told */
+
+const ENDED = new Set(["done", "failed", "stopped", "cancelled"]);
+const EVERY = 700; // milliseconds between two looks at what is recorded
+
+/** Where what is recorded of a job lies. */
+const recorded = (/** @type {string} */ path) => `recordings/${path}`;
+const address = (/** @type {string} */ path) => `${/** @type {*} */ (window).webui.base}internal/page/${recorded(path)}`;
+
+/** The name of a file, without folder and ending. */
+export const stemOf = (/** @type {string} */ path) => (path.split(/[\\/]/).at(-1) ?? path).replace(/\.(safetensors|ckpt|pt)$/, "");
+
+/**
+ * Put what was trained to use: a LoRA and a word go into the prompt.
+ * @param {{output?: string, method?: string}} run
+ */
+export function useIt({ output = "", method = "lora" }) {
+  const name = stemOf(output);
+  forget("");
+  say("files:changed");
+  if (method === "finetune") {
+    say("notice", { kind: "notice", text: t("{name} is in the list of checkpoints now.", { name }) });
+    return;
+  }
+  say("tab:open", { tab: "txt2img" });
+  say("prompt:insert", { text: method === "textual_inversion" ? name : `<lora:${name}:1>` });
+}
+
+/**
+ * The view. `follow` looks at a job until it ends, `find` at the one that is under way.
+ * @param {{training: {extension: string, action: string}, resume: (run: string) => void, ended: () => void,
+ *   prompts: () => string[]}} about
+ */
+export function runView({ training, resume, ended, prompts }) {
+  const name = el("h2", {}, t("Run"));
+  const state = el("p", { class: "tr-state", role: "status" }, t("Nothing is being trained."));
+  const bar = el("div", { class: "a-bar", role: "progressbar", "aria-label": t("Training"), "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 0, hidden: true });
+  const facts = el("p", { class: "tr-facts" });
+  const failed = el("div", { class: "f-say bad", role: "alert", hidden: true });
+  const pause = el("button", { type: "button", class: "f-quiet", id: "train_pause", hidden: true, onclick: () => pauseIt() }, t("Pause"));
+  const goOn = el("button", { type: "button", class: "f-quiet", id: "train_resume", hidden: true, onclick: () => told?.run && resume(told.run) }, t("Resume"));
+  const use = el("button", { type: "button", class: "f-quiet", id: "train_use", hidden: true, onclick: () => told && useIt(told) }, t("Use it"));
+  const plot = curve();
+  const shown = samples();
+  const node = el("section", { class: "tr-run", "aria-label": t("Run") }, el("div", { class: "tr-head" }, name, pause, goOn, use), state, bar, facts, failed, plot.node, shown.node);
+  /** @type {Told|null} */
+  let told = null;
+  let running = "";
+  /** @type {Map<string, string>} addresses of samples by their names */
+  const pictures = new Map();
+  plot.show([], 0);
+
+  const fail = (/** @type {string} */ text) => {
+    failed.hidden = !text;
+    failed.textContent = text;
+  };
+  const pauseIt = async () => {
+    pause.disabled = true;
+    state.textContent = t("Pausing: it saves where it is");
+    try {
+      await cancel(running);
+    } catch (error) {
+      fail(/** @type {Error} */ (error).message);
+    }
+    pause.disabled = false;
+  };
+  const draw = (/** @type {string} */ words) => {
+    const share = told?.steps ? told.step / told.steps : 0;
+    const isOver = !running && told?.state === "done";
+    name.textContent = told?.run || t("Run");
+    state.textContent = words;
+    bar.hidden = !running;
+    bar.style.setProperty("--share", `${share * 100}%`);
+    bar.setAttribute("aria-valuenow", String(Math.round(share * 100)));
+    const numbers = told && Number.isFinite(told.average_loss ?? told.loss) ? [t("loss {loss}", { loss: short(Number(told.average_loss ?? told.loss)) }), t("learning rate {rate}", { rate: short(Number(told.learning_rate)) })] : [];
+    facts.textContent = told ? [placeWords(told), ...numbers].join(" · ") : "";
+    pause.hidden = !running;
+    goOn.hidden = Boolean(running) || !told?.run || isOver;
+    use.hidden = !told?.output;
+  };
+  const read = async (/** @type {string} */ id) => {
+    const parts = await request(recorded(id));
+    const [now, losses] = await Promise.all(["training", "losses"].map((part) => (part in parts ? request(recorded(`${id}/${part}`)) : null)));
+    if (now) {
+      if (told?.run && now.run !== told.run) pictures.clear();
+      told = now;
+    }
+    if (losses) plot.show(losses, told?.steps ?? 0);
+    for (const part of Object.keys(parts)) if (placeOf(part)) pictures.set(part, address(`${id}/${part}`));
+    shown.show(pictures, told?.prompts ?? prompts());
+  };
+  const finish = async (/** @type {string} */ id, /** @type {*} */ now) => {
+    await read(id).catch(() => {}); // the recording of an old job may be gone
+    running = "";
+    const files = now.result?.files ?? [];
+    const isDone = Boolean(now.result) && told?.state !== "paused";
+    if (told) told = { ...told, state: isDone ? "done" : "paused", output: files[0] ?? told.output };
+    draw(now.state === "failed" ? t("It failed") : isDone ? now.result?.text || t("Done") : t("Paused"));
+    fail(now.state === "failed" ? now.error ?? t("This did not work.") : "");
+    if (files.length) {
+      forget("");
+      say("files:changed");
+    }
+    ended();
+  };
+  const follow = async (/** @type {string} */ id) => {
+    running = id;
+    told = told && { ...told, state: "queued" };
+    fail("");
+    draw(t("Waiting for its turn"));
+    let [seen, last] = ["", 0];
+    try {
+      for (;;) {
+        const now = await look(id, seen);
+        if (running !== id) return; // another one is looked at
+        seen = now.mark;
+        if (now.result || ENDED.has(now.state)) {
+          await finish(id, now);
+          await find(); // one that gives way to others goes on as another job
+          return;
+        }
+        if (now.state !== "running") draw(t("Waiting for its turn"));
+        else {
+          const wait = EVERY - (performance.now() - last);
+          if (wait > 0) await new Promise((done) => { setTimeout(done, wait); });
+          last = performance.now();
+          await read(id);
+          draw(now.progress.text || stateWords(told?.state ?? "training"));
+        }
+      }
+    } catch (error) {
+      running = "";
+      draw(t("It is not known how far it is."));
+      fail(/** @type {Error} */ (error).message);
+    }
+  };
+  /** Look at the job that is under way, or show the last one that ended. */
+  const find = async () => {
+    const jobs = await request(`recordings/of/${encodeURIComponent(training.extension)}/${encodeURIComponent(training.action)}`).catch(() => []);
+    const under = jobs.find((/** @type {*} */ job) => !ENDED.has(job.state));
+    if (under) follow(under.id);
+    else if (!told && jobs.length) finish(jobs[0].id, await look(jobs[0].id).catch(() => ({ state: jobs[0].state })));
+  };
+  const forgetRun = () => {
+    told = null;
+    pictures.clear();
+    plot.show([], 0);
+    shown.show(pictures, []);
+  };
+  return { node, follow, find, forget: forgetRun, isRunning: () => Boolean(running) };
+}
