@@ -7,6 +7,7 @@ import torch
 
 from webui.domain.errors import UnknownModelError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
+from webui.domain.memory_outlook import MemoryOutlook
 from webui.domain.noise_levels import NoiseLevels
 from webui.domain.noised_picture import NoisedPicture
 from webui.domain.request import GenerationRequest
@@ -25,6 +26,7 @@ from webui.plugins.models import LibraryModels
 from webui.plugins.whereabouts import Whereabouts
 from webui.processing.drawn_levels import drawn_levels
 from webui.processing.extras_job import upscale_pictures
+from webui.processing.memory_outlook import MemoryForecast, outlook_of
 from webui.processing.nesting import ActionRuns
 from webui.processing.ports import Reporter, Share
 from webui.processing.run import Pipeline
@@ -57,6 +59,7 @@ class Back:
         self._host = host
         self._upscalers = upscalers
         self._networks = networks
+        self._forecast = MemoryForecast(library, models, lambda: host.loaded.infos)
 
     def run(
         self, request: GenerationRequest, reporter: Reporter, made: frozenset[int] = frozenset()
@@ -106,6 +109,10 @@ class Back:
         except UnknownModelError:  # the front may know a file that was made since the last job
             self._library.refresh()
             return drawn_levels(self._library, request)
+
+    def memory_outlook(self, request: GenerationRequest) -> MemoryOutlook:
+        """What a job of a request would need of the device's memory."""
+        return outlook_of(self._forecast, self._library, request)
 
     def noised(
         self, request: GenerationRequest, report: Callable[[ActionProgress], None], stopped: Callable[[], bool]

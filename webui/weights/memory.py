@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 
 from webui.library.cache import version
+from webui.library.family import Family
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 from webui.weights.card_formats import card_at
@@ -137,6 +138,24 @@ class ModelCache:
             told=residency.tell,
         )  # fmt: skip
         return made, place == self._device
+
+    def in_memory(self, checkpoint: ModelFile) -> LoadedModel | None:
+        """A checkpoint as it was loaded last, where it is in memory; waits for no loading."""
+        known = [model for key, model in list(self._models.items()) if key[0] == checkpoint.path]
+        return known[-1] if known else None
+
+    def formats(self, checkpoint: ModelFile, family: Family) -> tuple[torch.dtype, torch.dtype, torch.dtype]:
+        """In what network, text encoders and VAE of a checkpoint are loaded."""
+        dtype, wide = self._wide.get(checkpoint.path, self._dtype), torch.float32
+        if self._device.type == "cpu":
+            return dtype, wide, wide
+        overflows = self._vae_dtype == torch.float16 and family.vae_overflows
+        return dtype, dtype, wide if overflows else self._vae_dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks compute."""
+        return self._device
 
     @property
     def residency(self) -> Residency:
