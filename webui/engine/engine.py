@@ -87,8 +87,7 @@ class Engine:
             resume: whether jobs that an earlier run left unfinished are done now.
             extensions: those that requests may name.
             on_picture: is told of each picture that was saved, before anybody else; it must not raise.
-            writes_beside: whether pictures are encoded and written in a thread of their own, so that the back goes on
-                meanwhile; else in the thread that tells of them.
+            writes_beside: whether pictures are written in a thread of their own, so that the back goes on meanwhile.
         """
         self.library = library
         self.extensions = extensions or Catalog()
@@ -131,8 +130,8 @@ class Engine:
             self.recordings.keep,
         )  # fmt: skip
         self._loads = ThreadPoolExecutor(1, "load")  # so that waiting loads do not use up the event loop's threads
-        self._pictures = PictureThread(hearing.hear, self._dispatcher.given_back) if writes_beside else None
-        self._executor = executor(hearing.hear if self._pictures is None else self._pictures.hear)
+        self._pictures = PictureThread(hearing.hear, self._dispatcher.given_back) if writes_beside else hearing
+        self._executor = executor(self._pictures.hear)
         self._front = FrontRunner(hearing)
         self._intake = Intake(self._board, self._records, self._dispatcher, self._front)
         self.queue = JobQueue(
@@ -378,7 +377,7 @@ class Engine:
                 self._records.note_queued(job)  # it was stopped in order, which is not held against it
         self._front.close()
         self._executor.close()
-        if self._pictures is not None:
+        if isinstance(self._pictures, PictureThread):
             self._pictures.close()
         for job in self._board.line():
             if not job.ended:

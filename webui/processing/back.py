@@ -35,6 +35,7 @@ from webui.processing.upscaling import Upscalers
 from webui.weights.card_formats import card_at
 from webui.weights.card_memory import residency_for
 from webui.weights.families.registry import FAMILIES
+from webui.weights.fast.fast_network import FastNetwork
 from webui.weights.kernel_choice import settled
 from webui.weights.memory import ModelCache
 from webui.weights.precision import resolve, set_up
@@ -154,6 +155,7 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
         vae_dtype=torch.float32 if settings.vae_precision == "fp32" else card_at(device).vae_format(dtype),
         fast_cpu=fast,
         kernels=kernels,
+        fast=FastNetwork(settings.network, device, residency),
     )
     texts = Texts(library, settings.styles_path)
     calls = Calls(Whereabouts.of(settings.whereabouts_file))

@@ -14,6 +14,7 @@ from webui.library.family import Family
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 from webui.weights.card_formats import card_at
+from webui.weights.fast.fast_network import FastNetwork
 from webui.weights.load import load_model, load_vae
 from webui.weights.model import LoadedModel
 from webui.weights.recovery import Rung, give_memory_back, with_recovery
@@ -41,6 +42,7 @@ class ModelCache:
         fast_cpu: bool = False,
         residency: Residency | None = None,
         kernels: FormatKernels | None = None,
+        fast: FastNetwork | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         """Args:
@@ -50,6 +52,7 @@ class ModelCache:
         residency: has charge of the networks on the device; None: one that leaves them where they are.
         fast_cpu: use the CPU's faster, slightly rounding paths (`precision.resolve`).
         kernels: those that were measured to be fast here; None: as the family builds its network.
+        fast: how calls of networks are made faster; None: not at all.
         progress: told in a few words what takes long ("converting x.ckpt").
         """
         self._library = library
@@ -60,6 +63,7 @@ class ModelCache:
         self._fast_cpu = fast_cpu
         self._residency = residency or Residency(device)
         self._kernels = kernels
+        self._fast = fast
         self._progress = progress or (lambda text: None)
         self._wide: dict[Path, torch.dtype] = {}  # checkpoints whose networks gave NaN in the usual format
         self._models: OrderedDict[_Key, LoadedModel] = OrderedDict()
@@ -97,7 +101,9 @@ class ModelCache:
 
         model, here = self._stored(read, checkpoint)
         if self._kernels is not None and isinstance(model.network, UnetWrapper):
-            speed_up(model.network.module, self._kernels)
+            speed_up(model.network.module, self._kernels, model.network.resident)
+        if self._fast is not None and isinstance(model.network, UnetWrapper):
+            self._fast.attach(model.network, model.spec.latents.cell)
         self._residency.adopt(model.network, "network", here=here, quantizes=True)
         for number, tower in enumerate(model.text.encoders):
             self._residency.adopt(tower, f"text encoder {number + 1}", here=here)
