@@ -79,7 +79,7 @@ def main(cache: Path, checkpoint: Path) -> None:
     dtype, kernels = settled(cache, "auto", dtype, fast_cpu=is_fast)
     ours = load_model(library, library.checkpoint(checkpoint.name), None, device, dtype, fast_cpu=is_fast).unet
     if kernels is not None:
-        speed_up(ours.module, kernels)
+        speed_up(ours.module, kernels, ours.resident)
     config = str(diffusers_folder(FULL, cache))
     plain = {
         name: UNet2DConditionModel.from_single_file(

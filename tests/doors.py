@@ -19,6 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from webui.domain.errors import Cancelled, UnusableFileError, WebuiError
 from webui.domain.extensions import ActionProgress
+from webui.domain.memory_outlook import MemoryOutlook
 from webui.domain.noise_levels import NoiseLevels
 from webui.domain.noised_picture import LEVELS, NoisedPicture
 from webui.domain.request import GenerationRequest
@@ -144,6 +145,11 @@ class PaintingBack:
         sigmas = request.schedule.sigmas or (*levels, 0.0)
         label = "" if request.schedule.sigmas else request.scheduler
         return NoiseLevels(label, sigmas, tuple(1000.0 * level / high for level in sigmas), low, high)
+
+    def memory_outlook(self, request: GenerationRequest) -> MemoryOutlook:
+        """As large as the batch has pixels."""
+        pixels = request.width * request.height * request.batch_size
+        return MemoryOutlook("cpu", free=2**33, weights=2**31, sampling=pixels * 64, needs=2**31 + pixels * 64)
 
     def noised(
         self, request: GenerationRequest, report: Callable[[ActionProgress], None], stopped: Callable[[], bool]

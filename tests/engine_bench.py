@@ -144,6 +144,7 @@ class Bench:
 
     folder: Path
     max_queue: int = 8
+    writes_beside: bool = False
     made: list[Engine] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -163,6 +164,7 @@ class Bench:
             self.saver,
             data_dir=self.folder,
             max_queue=self.max_queue,
+            writes_beside=self.writes_beside,
         )
         self.made.append(engine)
         return engine

@@ -62,6 +62,7 @@ def test_the_back_is_told_every_setting_that_it_knows() -> None:
         vram="low",
         reserve_vram=1.5,
         fp8_weights=True,
+        network="eager",
         tiled_vae=True,
         disabled_extensions=("one",),
         hook_deadline=7.0,

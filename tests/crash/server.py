@@ -40,6 +40,7 @@ def engine_on(folder: Path) -> Engine:
         ImageStore(folder / "outputs", Saving(folder_pattern="")),
         data_dir=folder,
         max_queue=1000,
+        writes_beside=True,
     )
 
 

@@ -66,6 +66,7 @@ def test_attention_in_blocks_is_chosen_from_the_length_from_which_it_always_gain
     monkeypatch.setattr(kernel_timing, "_attention", lambda dtype, tokens, *_: (0.5 if tokens in wins else 1.0, 1.0))
     monkeypatch.setattr(kernel_timing, "_convolutions", lambda dtype, form: 1.0)
     monkeypatch.setattr(kernel_timing, "_product", lambda *_: 1.0)
+    monkeypatch.setattr(kernel_timing, "_packing", lambda *_: (1.0, 1.0))
     monkeypatch.setattr(kernel_timing, "cpu_computes_bf16", lambda: False)
     assert kernel_timing.measured() == CpuKernels(FormatKernels(True, blocks_from))
 
@@ -99,3 +100,13 @@ def test_measuring_leaves_the_threads_as_they_were() -> None:
     found = kernel_timing.measured()
     assert torch.get_num_threads() == before
     assert found.of(torch.float32) == found.plain
+
+
+@pytest.mark.parametrize(("wins", "most"), [({4, 8, 16}, 512), ({4, 8}, 128), (set(), 0), ({8, 16}, 0)])
+def test_weights_are_laid_out_as_far_as_that_always_gains(
+    monkeypatch: pytest.MonkeyPatch, wins: set[int], most: int
+) -> None:
+    monkeypatch.setattr(kernel_timing, "_packing", lambda dtype, form, side: (0.8 if side in wins else 0.95, 1.0))
+    assert kernel_timing._packs_to(torch.float32, torch.channels_last) == most
+    monkeypatch.setattr(kernel_timing, "can_pack", lambda: False)
+    assert kernel_timing._packs_to(torch.float32, torch.channels_last) == 0

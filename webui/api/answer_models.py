@@ -199,6 +199,23 @@ class FailedPicture(BaseModel):
     reason: str
 
 
+class MemoryAnswer(BaseModel):
+    """What a job is expected to need of the device's memory; sizes in bytes."""
+
+    device: str
+    total: int = Field(description="for networks and what they compute; 0 where networks stay where they are")
+    free: int = Field(description="of it, or of main memory, now; 0 where nobody tells")
+    weights: int = Field(description="of all networks of the request together")
+    latents: int
+    sampling: int = Field(description="computed beside the weights while the network is asked")
+    decoding: int = Field(description="computed while a picture is decoded")
+    needs: int = Field(description="at once, at most")
+    loads: int = Field(description="weights that are read from files first")
+    leaves: list[str] = Field(description="networks that leave the device for it")
+    streams: int = Field(description="weights that come to the device anew for each call of the network")
+    fits: bool
+
+
 class BatchAnswer(BaseModel):
     """A batch of pictures; what it came to is null until it ends."""
 

@@ -118,6 +118,7 @@ NOTES: Mapping[tuple[str, str], Note] = MappingProxyType(
         ("get", "/api/batches"): Note(JOBS, [a.BatchAnswer]),
         ("get", "/api/batches/{batch_id}"): Note(JOBS, a.BatchAnswer, None, (404,)),
         ("post", "/api/batches/{batch_id}/cancel"): Note(JOBS, a.BatchAnswer, None, (404,)),
+        ("post", "/api/memory"): Note(JOBS, a.MemoryAnswer, None, WORK, {"width": 1024, "height": 1024}),
         ("get", "/api/queue"): Note(JOBS, a.QueueAnswer),
         ("patch", "/api/queue"): Note(JOBS, a.QueueAnswer, None, (), {"paused": True}),
         ("get", "/api/jobs/{job_id}"): Note(JOBS, a.JobAnswer, None, (404,)),
@@ -139,8 +140,8 @@ NOTES: Mapping[tuple[str, str], Note] = MappingProxyType(
 
 # Routes that are in no row: by the beginning of their path.
 HEADINGS: tuple[tuple[str, str], ...] = (
-    ("/api/jobs", JOBS), ("/api/batches", JOBS), ("/api/actions", JOBS), ("/api/extensions", EXTENSIONS),
-    ("/controlnet", EXTENSIONS),
+    ("/api/jobs", JOBS), ("/api/batches", JOBS), ("/api/memory", JOBS), ("/api/actions", JOBS),
+    ("/api/extensions", EXTENSIONS), ("/controlnet", EXTENSIONS),
     ("/internal", PAGE), ("/sd_extra_networks", PAGE), (SD, LISTS), ("/v1", GENERATION),
 )  # fmt: skip
 

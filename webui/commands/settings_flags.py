@@ -47,6 +47,11 @@ def add_common(target: argparse.ArgumentParser) -> None:
         help="low: weights stream to the card; high: they stay (default: auto)",
     )
     add("--reserve-vram", type=float, metavar="GIB", help="of the card, for its driver and others (default: 0.7)")
+    add(
+        "--network",
+        choices=("auto", "eager", "captured"),
+        help="how the network is called; auto: captured into graphs on CUDA, after a check (default: auto)",
+    )
     add("--fp8-weights", action="store_true", default=absent(target), help="half the room; changes pictures")
     add("--threads", type=int, help="CPU threads; 0: all cores")
     add("--checkpoints-in-memory", type=int, metavar="N", help="how many stay loaded (default: 1)")

@@ -93,6 +93,8 @@ class Progress:
         preview: JPEG bytes of the current estimate, or None where nothing new is to be seen.
         images: how many pictures the job makes, where it is planned already; 0: as many as its request says.
         memory: what lies on the device; None where networks do not leave it.
+        network: how the network was called last ("captured 512x512", "eager: weights stream"); "" where nothing is
+            done for its speed.
         beside: how much of other batches was done, out of their order, by further devices; in batches.
     """
 
@@ -105,6 +107,7 @@ class Progress:
     images: int = 0
     memory: MemoryState | None = None
     beside: float = 0.0
+    network: str = ""
 
     @property
     def fraction(self) -> float:

@@ -20,6 +20,7 @@ Precision = Literal["auto", "fp32", "fp16", "bf16"]
 PreviewKind = Literal["Approx cheap", "TAESD", "Full"]  # A1111's words
 VaePrecision = Literal["auto", "fp32"]
 Vram = Literal["auto", "low", "high"]
+NetworkWay = Literal["auto", "eager", "captured"]
 Theme = Literal["system", "light", "dark"]
 _PATH_PART = re.compile(r"[A-Za-z0-9._~-]+")
 
@@ -44,6 +45,9 @@ class BackChoices(BaseModel):
     )
     reserve_vram: float = Field(
         0.7, ge=0, le=1024, description="GiB of the card for its driver and what else is lost to the networks"
+    )
+    network: NetworkWay = Field(
+        "auto", description="how the network is called; auto: captured into graphs on CUDA; eager: as it comes"
     )
     fp8_weights: bool = Field(False, description="keep weights of networks that denoise in 8 bits; changes pictures")
     threads: int = Field(0, ge=0, le=1024, description="CPU threads of the worker; 0: all cores")

@@ -49,6 +49,7 @@ class Dispatcher:
         self._try_storage = try_storage
         self._changed = threading.Condition()
         self._handed: dict[str, int] = {}  # how many pictures each job had that the back has got and not ended
+        self._written: set[str] = set()  # of these, the jobs whose pictures are being written
         self._pauses: dict[Cause, str] = {}
         self._next_try: dict[Cause, float] = {}
         self._back_pause = EVERY["back"]
@@ -141,10 +142,18 @@ class Dispatcher:
         """How many pictures a job had when it was handed on."""
         return self._handed.get(job.id, len(job.images))
 
+    def given_back(self, job_id: str) -> None:
+        """The back has done its part of a job, whose pictures are still being written; the next one may go."""
+        with self._changed:
+            if job_id in self._handed:
+                self._written.add(job_id)
+        self.look()
+
     def released(self, job: AnyJob) -> None:
         """The back has ended a job, well or not; the next one may go."""
         with self._changed:
             self._handed.pop(job.id, None)
+            self._written.discard(job.id)
             self._tell_reasons()
             self._wake()
         self.look()
@@ -170,7 +179,7 @@ class Dispatcher:
 
     def _next(self) -> AnyJob | None:
         with self._changed:
-            if self._changing or len(self._handed) >= self._capacity():
+            if self._changing or len(self._handed) - len(self._written) >= self._capacity():
                 return None
             now = time.monotonic()
             for job in self._board.line():

@@ -27,6 +27,7 @@ from webui.engine.keeping import ImageSaver, PictureKeeper, folder_of
 from webui.engine.one_by_one import OneByOne
 from webui.engine.overview import Overview
 from webui.engine.pace import paces_of
+from webui.engine.picture_thread import PictureThread
 from webui.engine.plot_book import StoredPlots
 from webui.engine.plots import Plots
 from webui.engine.recordings import Recordings
@@ -74,6 +75,7 @@ class Engine:
         resume: bool = True,
         extensions: Catalog | None = None,
         on_picture: OnKept = lambda job, image: None,
+        writes_beside: bool = False,
     ) -> None:
         """Take up what an earlier run left; the worker starts meanwhile.
 
@@ -85,6 +87,7 @@ class Engine:
             resume: whether jobs that an earlier run left unfinished are done now.
             extensions: those that requests may name.
             on_picture: is told of each picture that was saved, before anybody else; it must not raise.
+            writes_beside: whether pictures are written in a thread of their own, so that the back goes on meanwhile.
         """
         self.library = library
         self.extensions = extensions or Catalog()
@@ -127,7 +130,8 @@ class Engine:
             self.recordings.keep,
         )  # fmt: skip
         self._loads = ThreadPoolExecutor(1, "load")  # so that waiting loads do not use up the event loop's threads
-        self._executor = executor(hearing.hear)
+        self._pictures = PictureThread(hearing.hear, self._dispatcher.given_back) if writes_beside else hearing
+        self._executor = executor(self._pictures.hear)
         self._front = FrontRunner(hearing)
         self._intake = Intake(self._board, self._records, self._dispatcher, self._front)
         self.queue = JobQueue(
@@ -373,6 +377,8 @@ class Engine:
                 self._records.note_queued(job)  # it was stopped in order, which is not held against it
         self._front.close()
         self._executor.close()
+        if isinstance(self._pictures, PictureThread):
+            self._pictures.close()
         for job in self._board.line():
             if not job.ended:
                 job.note_end(WebuiError("the program was stopped before this was done"))

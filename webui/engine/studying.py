@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 
 from webui.domain.extensions import ActionProgress
+from webui.domain.memory_outlook import MemoryOutlook
 from webui.domain.noise_levels import NoiseLevels
 from webui.domain.noised_picture import NoisedPicture
 from webui.domain.result import Notice
-from webui.executors.studies import LevelsWork, NoisingWork
+from webui.executors.studies import LevelsWork, NoisingWork, OutlookWork
 from webui.jobs.kind import JobKind
 
 
@@ -33,6 +34,24 @@ class LevelsOfRequest(JobKind[LevelsWork, NotBegun, NoiseLevels]):
         return work.light
 
     def with_notices(self, result: NoiseLevels, notices: tuple[Notice, ...]) -> NoiseLevels:
+        return replace(result, notices=notices)
+
+
+class OutlookOfRequest(JobKind[OutlookWork, NotBegun, MemoryOutlook]):
+    """Light: what a job would need of memory is answered beside the job in work."""
+
+    name = "memory outlook"
+    kept = 4
+    progress_type = NotBegun
+    result_type = MemoryOutlook
+
+    def title(self, work: OutlookWork) -> str:
+        return work.describe()
+
+    def is_light(self, work: OutlookWork) -> bool:
+        return work.light
+
+    def with_notices(self, result: MemoryOutlook, notices: tuple[Notice, ...]) -> MemoryOutlook:
         return replace(result, notices=notices)
 
 

@@ -1,4 +1,6 @@
-"""What a back is asked beside pictures: the noise levels of a schedule, and what its network says of added noise."""
+"""What a back is asked beside pictures: the noise levels of a schedule, what its network says of added noise, and what
+a job would need of memory.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from webui.domain.errors import WebuiError
 from webui.domain.extensions import ActionProgress
+from webui.domain.memory_outlook import MemoryOutlook
 from webui.domain.noise_levels import NoiseLevels
 from webui.domain.noised_picture import NoisedPicture
 from webui.domain.request import GenerationRequest
@@ -20,6 +23,9 @@ class Studied(Protocol):
     def noise_levels(self, request: GenerationRequest) -> NoiseLevels:
         """The levels of the first pass; called beside other work. Raises WebuiError."""
 
+    def memory_outlook(self, request: GenerationRequest) -> MemoryOutlook:
+        """What a job would need of memory; called beside other work. Raises WebuiError."""
+
     def noised(
         self, request: GenerationRequest, report: Callable[[ActionProgress], None], stopped: Callable[[], bool]
     ) -> NoisedPicture:
@@ -29,7 +35,7 @@ class Studied(Protocol):
 def studied(back: object) -> Studied:
     """The back as one that can be asked. Raises WebuiError."""
     if not isinstance(back, Studied):
-        raise WebuiError("this back cannot be asked about noise")
+        raise WebuiError("this back can be asked about neither noise nor memory")
     return back
 
 
@@ -48,6 +54,25 @@ class LevelsWork(BackWork):
 
     def perform(self, back: object, report: Callable[[JobProgress], None], stopped: Callable[[], bool]) -> NoiseLevels:
         return studied(back).noise_levels(self.request)
+
+
+@dataclass(frozen=True, slots=True)
+class OutlookWork(BackWork):
+    """Asks what a job of a request would need of memory."""
+
+    request: GenerationRequest
+
+    @property
+    def light(self) -> bool:
+        return True
+
+    def describe(self) -> str:
+        return "estimating memory"
+
+    def perform(
+        self, back: object, report: Callable[[JobProgress], None], stopped: Callable[[], bool]
+    ) -> MemoryOutlook:
+        return studied(back).memory_outlook(self.request)
 
 
 @dataclass(frozen=True, slots=True)

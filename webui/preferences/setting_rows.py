@@ -137,6 +137,14 @@ _MEMORY = (
         "next job",
     ),
     Setting(
+        "network",
+        "Memory and speed",
+        "Calls of the network",
+        "auto: on NVIDIA's cards they are captured once for each size and replayed, if the first replay gives the "
+        "same. eager: they are made one by one.",
+        "next job",
+    ),
+    Setting(
         "fp8_weights",
         "Memory and speed",
         "Weights in 8 bits",

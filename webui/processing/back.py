@@ -7,6 +7,7 @@ import torch
 
 from webui.domain.errors import UnknownModelError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ActionTalk, ExtensionInfo
+from webui.domain.memory_outlook import MemoryOutlook
 from webui.domain.noise_levels import NoiseLevels
 from webui.domain.noised_picture import NoisedPicture
 from webui.domain.request import GenerationRequest
@@ -25,6 +26,7 @@ from webui.plugins.models import LibraryModels
 from webui.plugins.whereabouts import Whereabouts
 from webui.processing.drawn_levels import drawn_levels
 from webui.processing.extras_job import upscale_pictures
+from webui.processing.memory_outlook import MemoryForecast, outlook_of
 from webui.processing.nesting import ActionRuns
 from webui.processing.ports import Reporter, Share
 from webui.processing.run import Pipeline
@@ -33,6 +35,7 @@ from webui.processing.upscaling import Upscalers
 from webui.weights.card_formats import card_at
 from webui.weights.card_memory import residency_for
 from webui.weights.families.registry import FAMILIES
+from webui.weights.fast.fast_network import FastNetwork
 from webui.weights.kernel_choice import settled
 from webui.weights.memory import ModelCache
 from webui.weights.precision import resolve, set_up
@@ -57,6 +60,7 @@ class Back:
         self._host = host
         self._upscalers = upscalers
         self._networks = networks
+        self._forecast = MemoryForecast(library, models, lambda: host.loaded.infos)
 
     def run(
         self, request: GenerationRequest, reporter: Reporter, made: frozenset[int] = frozenset()
@@ -111,6 +115,10 @@ class Back:
             self._library.refresh()
             return drawn_levels(self._library, request)
 
+    def memory_outlook(self, request: GenerationRequest) -> MemoryOutlook:
+        """What a job of a request would need of the device's memory."""
+        return outlook_of(self._forecast, self._library, request)
+
     def noised(
         self, request: GenerationRequest, report: Callable[[ActionProgress], None], stopped: Callable[[], bool]
     ) -> NoisedPicture:
@@ -151,6 +159,7 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
         vae_dtype=torch.float32 if settings.vae_precision == "fp32" else card_at(device).vae_format(dtype),
         fast_cpu=fast,
         kernels=kernels,
+        fast=FastNetwork(settings.network, device, residency),
     )
     texts = Texts(library, settings.styles_path)
     calls = Calls(Whereabouts.of(settings.whereabouts_file))

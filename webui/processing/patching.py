@@ -165,19 +165,21 @@ class _Patched:
         """Apply and undo patches until exactly the wanted ones are applied. Raises WebuiError."""
         if wanted and self._clean is None:
             self._clean = ModelTrace.of(self.model)
+        changes = bool(wanted or self.patches.applied)
         self._residency.rescued(
             lambda: self.patches.apply(wanted, _refuse),
             work="extensions changed the model",
             lower="name fewer networks in the prompt, or start with --vram low",
         )
-        self._settle()
+        self._settle(written=changes)
 
-    def _settle(self) -> None:
+    def _settle(self, *, written: bool) -> None:
         """Weights that extensions have put in place, or back, come to where the network's others are."""
         for owner in (self.model.network, self.model.vae, *self.model.text.encoders):
             resident = getattr(owner, "resident", None)
             if isinstance(resident, Resident):
                 resident.settle()
+                resident.written += written
 
     def end(self, *, keep: bool) -> list[Notice]:
         """Undo the patches (with `keep`, all but those that may stay). Returns what went wrong."""
@@ -188,13 +190,14 @@ class _Patched:
             else:
                 self.patches.leave()
         except PatchError as error:
+            self._settle(written=True)
             return [
                 Notice(name, f"its patch could not be undone ({reason}); the model is loaded anew")
                 for name, reason in error.failures
             ]
+        self._settle(written=bool(owners))
         if self._clean is None or self.patches.applied:
             return []
-        self._settle()
         difference = self._clean.difference(ModelTrace.of(self.model))
         self._clean = None
         text = f"left the model changed ({difference}); the model is loaded anew"

@@ -96,12 +96,15 @@ class RunReport:
         batches: Sequence[Batch],
         preview_every: int,
         memory: Callable[[], MemoryState | None] = lambda: None,
+        network: Callable[[], str] = lambda: "",
     ) -> None:
         """Args:
         preview_every: steps from one preview to the next; 0 makes none.
         memory: tells what lies on the device.
+        network: tells how the network was called last.
         """
         self._memory = memory
+        self._network = network
         self.stopped = ""
         self.timings: dict[str, float] = {}
         self._reporter = reporter
@@ -146,7 +149,17 @@ class RunReport:
             picture = previews.take() if previews is not None else None
             self.step, self.steps = before + done, steps
             self._reporter.progress(
-                Progress("sampling", before + done, steps, batch, self._batches, picture, self._images, self._memory())
+                Progress(
+                    "sampling",
+                    before + done,
+                    steps,
+                    batch,
+                    self._batches,
+                    picture,
+                    self._images,
+                    self._memory(),
+                    network=self._network(),
+                )
             )
             self.look()
 

@@ -30,6 +30,7 @@ from webui.processing.upscaling import Upscalers
 from webui.weights.memory import ModelCache
 from webui.weights.recovery import is_out_of_memory, let_go
 from webui.weights.tiny_vae import TinyVaes
+from webui.weights.unet import UnetWrapper
 
 
 class Pipeline:
@@ -121,7 +122,9 @@ class Pipeline:
         nesting.seeds = (job.plan.request.seed, job.plan.request.subseed)
         residency, last = self._tools.models.residency, job.passes[-1].plan.request
         memory = watched(residency, expected_bytes(job.model, request, (last.width, last.height)))
-        report = RunReport(wish, job.passes, job.plan.batches, self._preview_every, memory)
+        fast = job.model.network.fast if isinstance(job.model.network, UnetWrapper) else None
+        network = (lambda: fast.told) if fast is not None else (lambda: "")
+        report = RunReport(wish, job.passes, job.plan.batches, self._preview_every, memory, network)
         loop = BatchLoop(self._tools, self._host, self._patching, hooks, wish, report, nesting)
         try:
             loop.run(job, there, one_batch=share is not None)
@@ -135,11 +138,12 @@ class Pipeline:
             raise Cancelled("stopped before the first image was made")
         extras = tuple(hooks.extra_images())
         short = (Notice("memory", text) for text in residency.told)  # what was done where memory ran out
+        slow = (Notice("network", text) for text in (fast.notices if fast is not None else ()))
         return GenerationResult(
             request=job.plan.request,
             images=tuple(images),
             model=job.facts.model,
-            notices=(*job.notices, *notices, *hooks.notices, *short),
+            notices=(*job.notices, *notices, *hooks.notices, *short, *slow),
             timings={"loading": job.seconds} | report.timings | hooks.timings,
             interrupted=stopped,
             extras=extras,

@@ -168,6 +168,7 @@ def wired(
             resume=resume,
             extensions=extensions,
             on_picture=indexing(gallery),
+            writes_beside=True,
         )
         stack.callback(engine.close)
         extensions_live.open()

@@ -15,6 +15,7 @@ from webui.weights.precision import Precision
 from webui.weights.speed import CpuKernels, FormatKernels
 
 FILE = "cpu_kernels.json"
+MEASURED = "2"  # counts up when something else is measured, so that a choice from before is made anew
 MOST = 20  # processors remembered: a data folder may travel from machine to machine
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,9 @@ def processor() -> str:
         if there
     ]
     precision = torch.get_float32_matmul_precision()
-    return " | ".join((processor_name(), " ".join((capability, *sets)), f"torch {torch.__version__}", precision))
+    return " | ".join(
+        (MEASURED, processor_name(), " ".join((capability, *sets)), f"torch {torch.__version__}", precision)
+    )
 
 
 def _read(path: Path) -> dict[str, CpuKernels]:

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from webui.weights.packed_convolutions import can_pack, convolved, packed_weight
 from webui.weights.precision import cpu_computes_bf16
 from webui.weights.speed import QUERY_BLOCK, CpuKernels, FormatKernels, blocked_attention
 
@@ -18,11 +19,13 @@ MARGIN = 0.95
 REORDERING = 1.15  # channels last spares reordering between layers, which a sample of one layer does not show
 CONVOLUTIONS = ((320, 16), (640, 8))  # channels, side
 PRODUCTS = ((1024, 320, 1280), (256, 1280, 1280))  # rows, width in, width out
+# Weights that are laid out ahead take the memory of a second copy, so they have to gain more than other choices.
+PACKED_MARGIN, PACKED_CHANNELS, PACKED_SIDES = 0.9, 640, (4, 8, 16)
 ATTENTION = ((256, 160, 2), (1024, 80, 1), (4096, 40, 1))  # tokens, width of a head, heads: SD1 at 128 to 512 pixels
 
 
 def measured() -> CpuKernels:
-    """The choice for this processor; takes about 0.4 s, once. Process-wide switches of torch count as they are."""
+    """The choice for this processor; takes about 0.5 s, once. Process-wide switches of torch count as they are."""
     with _one_thread(), torch.inference_mode():
         plain, plain_seconds = _of(torch.float32)
         if not cpu_computes_bf16():
@@ -45,7 +48,30 @@ def _of(dtype: torch.dtype) -> tuple[FormatKernels, float]:
             blocks_from = tokens if blocks_from is None else min(blocks_from, tokens)
         elif not wins:
             break
-    return FormatKernels(last < REORDERING * contiguous, blocks_from), min(contiguous, last) + products + seconds
+    layout = torch.channels_last if last < REORDERING * contiguous else torch.contiguous_format
+    kernels = FormatKernels(layout == torch.channels_last, blocks_from, _packs_to(dtype, layout))
+    return kernels, min(contiguous, last) + products + seconds
+
+
+def _packs_to(dtype: torch.dtype, form: torch.memory_format) -> int:
+    """Pixels up to which convolutions gain by weights that are laid out ahead; 0: not even with few."""
+    gains = 0
+    for side in PACKED_SIDES if can_pack() else ():
+        packed, plain = _packing(dtype, form, side)
+        if packed >= PACKED_MARGIN * plain:
+            break
+        gains = 2 * side * side
+    return gains
+
+
+def _packing(dtype: torch.dtype, form: torch.memory_format, side: int) -> tuple[float, float]:
+    """Seconds of a convolution of two rows with its weight laid out ahead, and as it comes."""
+    channels = PACKED_CHANNELS
+    picture = torch.ones(2, channels, side, side, dtype=dtype).to(memory_format=form)
+    layer = nn.Conv2d(channels, channels, 3, padding=1, dtype=dtype)
+    layer.to(memory_format=form)  # type: ignore[call-overload]  # missing in torch's stubs
+    laid_out = packed_weight(layer, picture)
+    return _seconds(partial(convolved, layer, picture, laid_out)), _seconds(partial(layer, picture))
 
 
 def _convolutions(dtype: torch.dtype, form: torch.memory_format) -> float:

@@ -10,9 +10,11 @@ from typing import TypeVar
 import torch
 
 from webui.library.cache import version
+from webui.library.family import Family
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 from webui.weights.card_formats import card_at
+from webui.weights.fast.fast_network import FastNetwork
 from webui.weights.load import load_model, load_vae
 from webui.weights.model import LoadedModel
 from webui.weights.recovery import Rung, give_memory_back, with_recovery
@@ -40,6 +42,7 @@ class ModelCache:
         fast_cpu: bool = False,
         residency: Residency | None = None,
         kernels: FormatKernels | None = None,
+        fast: FastNetwork | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         """Args:
@@ -49,6 +52,7 @@ class ModelCache:
         residency: has charge of the networks on the device; None: one that leaves them where they are.
         fast_cpu: use the CPU's faster, slightly rounding paths (`precision.resolve`).
         kernels: those that were measured to be fast here; None: as the family builds its network.
+        fast: how calls of networks are made faster; None: not at all.
         progress: told in a few words what takes long ("converting x.ckpt").
         """
         self._library = library
@@ -59,6 +63,7 @@ class ModelCache:
         self._fast_cpu = fast_cpu
         self._residency = residency or Residency(device)
         self._kernels = kernels
+        self._fast = fast
         self._progress = progress or (lambda text: None)
         self._wide: dict[Path, torch.dtype] = {}  # checkpoints whose networks gave NaN in the usual format
         self._models: OrderedDict[_Key, LoadedModel] = OrderedDict()
@@ -96,7 +101,9 @@ class ModelCache:
 
         model, here = self._stored(read, checkpoint)
         if self._kernels is not None and isinstance(model.network, UnetWrapper):
-            speed_up(model.network.module, self._kernels)
+            speed_up(model.network.module, self._kernels, model.network.resident)
+        if self._fast is not None and isinstance(model.network, UnetWrapper):
+            self._fast.attach(model.network, model.spec.latents.cell)
         self._residency.adopt(model.network, "network", here=here, quantizes=True)
         for number, tower in enumerate(model.text.encoders):
             self._residency.adopt(tower, f"text encoder {number + 1}", here=here)
@@ -137,6 +144,24 @@ class ModelCache:
             told=residency.tell,
         )  # fmt: skip
         return made, place == self._device
+
+    def in_memory(self, checkpoint: ModelFile) -> LoadedModel | None:
+        """A checkpoint as it was loaded last, where it is in memory; waits for no loading."""
+        known = [model for key, model in list(self._models.items()) if key[0] == checkpoint.path]
+        return known[-1] if known else None
+
+    def formats(self, checkpoint: ModelFile, family: Family) -> tuple[torch.dtype, torch.dtype, torch.dtype]:
+        """In what network, text encoders and VAE of a checkpoint are loaded."""
+        dtype, wide = self._wide.get(checkpoint.path, self._dtype), torch.float32
+        if self._device.type == "cpu":
+            return dtype, wide, wide
+        overflows = self._vae_dtype == torch.float16 and family.vae_overflows
+        return dtype, dtype, wide if overflows else self._vae_dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks compute."""
+        return self._device
 
     @property
     def residency(self) -> Residency:

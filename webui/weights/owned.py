@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 _CPU = "cpu"
-_ORIGIN, _BEFORE = "webui_origin", "webui_before"  # attributes of the parameters themselves
+_ORIGIN, _BEFORE, _WRITES = "webui_origin", "webui_before", "webui_writes"  # attributes of the parameters themselves
 
 
 def identity(weight: Tensor) -> int:
@@ -34,7 +34,7 @@ def move(owner: nn.Module, name: str, moved: Tensor) -> None:
         weight.data = moved
         return
     placed: Any = nn.Parameter(moved, requires_grad=False)
-    for key, value in ((_ORIGIN, identity(weight)), (_BEFORE, before(weight))):
+    for key, value in ((_ORIGIN, identity(weight)), (_BEFORE, before(weight)), (_WRITES, writes(weight))):
         setattr(placed, key, value)
     owner._parameters[name] = placed
 
@@ -50,12 +50,18 @@ def checkpoint_weight(weight: Tensor) -> Tensor:
     return (before(weight) or (weight,))[0]
 
 
+def writes(weight: Tensor) -> int:
+    """How often a weight was written by `overwrite` and `restore`."""
+    return int(getattr(weight, _WRITES, 0))
+
+
 @torch.no_grad()
 def overwrite(weight: Tensor, values: Tensor) -> None:
     """Write values of the same shape into a weight; `restore` gives it those that it had."""
     kept: Any = weight
     setattr(kept, _BEFORE, (*before(weight), weight.detach().to(_CPU, copy=True)))
     weight.copy_(values)
+    setattr(kept, _WRITES, writes(weight) + 1)
 
 
 @torch.no_grad()
@@ -67,3 +73,4 @@ def restore(weight: Tensor) -> None:
     weight.copy_(last)
     kept: Any = weight
     setattr(kept, _BEFORE, tuple(older))
+    setattr(kept, _WRITES, writes(weight) + 1)

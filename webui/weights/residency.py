@@ -68,6 +68,21 @@ class Residency:
         self._needs = 0
 
     @property
+    def budget(self) -> int:
+        """Bytes that networks and their activations may take; 0 where there is no limit."""
+        return self._budget or 0
+
+    @property
+    def is_low(self) -> bool:
+        """Whether all weights stream."""
+        return self._low
+
+    @property
+    def is_small(self) -> bool:
+        """Whether networks that denoise are kept in 8 bits."""
+        return self._fp8
+
+    @property
     def moves(self) -> bool:
         """Whether networks leave the device. A CPU's own memory is left alone, but in tests that set a budget."""
         return self._budget is not None or self.device.type not in ("cpu", "mps")
@@ -192,6 +207,24 @@ class Residency:
                 NetworkPlace(one.name, one.bytes, one.loaded) for one in self._known() if one.bytes and self.moves
             )
             return MemoryState(str(self.device), self._budget or 0, places, self._needs, self._moved)
+
+    def forecast(self, kept: Resident | None, needed: int) -> tuple[int, tuple[str, ...]]:
+        """What is free now, and which networks would leave so that so many bytes are there for one and its calls.
+
+        Args:
+            kept: the network of which `needed` counts the weights too.
+        """
+        with self._lock:
+            others = sorted((one for one in self._known() if one is not kept), key=lambda one: one.last_used)
+            room = (self._budget or 0) - needed - sum(one.loaded for one in others)
+            leaves = []
+            for one in others:
+                if room >= 0:
+                    break
+                if one.loaded:
+                    leaves.append(one.name)
+                    room += one.loaded
+            return max(0, self._room()), tuple(leaves)
 
     def expect(self, needs: int) -> None:
         """Note what the job that begins is expected to need, in bytes."""

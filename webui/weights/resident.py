@@ -35,7 +35,8 @@ class Resident:
         bytes: of all weights; `loaded` of those on the device; `least` while all that can be streamed is.
         parts: into how many calls, one after another, the rows of one are divided.
         tile: the side of the tiles in which it works, in latent cells; 0: whole.
-        moves: counts up whenever weights change their place; addresses are good for as long as it stays.
+        moves: counts up whenever the program moves weights.
+        written: counts up whenever extensions may have written weights or put others in their place.
         last_used, in_use: when it was used last, in uses of all networks, and how often it is entered now.
     """
 
@@ -44,7 +45,7 @@ class Resident:
         self.bytes = self.loaded = self.least = 0
         self.parts = 1
         self.tile = 0
-        self.moves = 0
+        self.moves = self.written = 0
         self.last_used = self.in_use = 0
         self.is_streamed = False
         self._modules = tuple(module for module in modules if module is not None)
@@ -57,6 +58,8 @@ class Resident:
         self._rest_is_on = True
         self._stream: LayerStream | None = None
         self._small: frozenset[nn.Module] = frozenset()  # layers in 8 bits
+        self._addresses: tuple[int, ...] = ()
+        self._addressed = (-1, -1)  # of moves and writes, when the addresses were asked for
 
     @property
     def device(self) -> torch.device | None:
@@ -227,6 +230,15 @@ class Resident:
                 if (weight.device.type == self._device.type) != on:
                     self._place(layer, on=on)
                     break
+
+    @property
+    def addresses(self) -> tuple[int, ...]:
+        """Where its weights lie. Asked anew only where they may have changed; those written in place stay."""
+        state = (self.moves, self.written)
+        if state != self._addressed:
+            self._addressed = state
+            self._addresses = tuple(one.data_ptr() for module in self._modules for one in module.parameters())
+        return self._addresses
 
     def rest(self) -> None:
         """A call is over: what was brought ahead is let go of."""

@@ -6,6 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from webui.weights.packed_convolutions import can_pack, pack_small
+from webui.weights.resident import Resident
+
 QUERY_BLOCK = 512  # queries at once, few enough that their scores stay in the cache (measured in benchmarks/)
 
 
@@ -15,11 +18,13 @@ class FormatKernels:
 
     Attributes:
         channels_last: lay weights out for convolutions, which then need no reordering between layers.
+        packs_to: pixels up to which convolutions use weights that are laid out ahead; 0: none does.
         blocks_from: tokens from which self-attention in blocks is faster than torch's; None: it never is.
     """
 
     channels_last: bool = True
     blocks_from: int | None = None
+    packs_to: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +92,16 @@ def blocked_attention(query: Tensor, key: Tensor, value: Tensor, block: int = QU
     return out
 
 
-def speed_up(unet: nn.Module, kernels: FormatKernels) -> None:
-    """Have a UNet computed with these kernels. Where the plain ones are the faster, it stays as diffusers makes it."""
+def speed_up(unet: nn.Module, kernels: FormatKernels, resident: Resident | None = None) -> None:
+    """Have a UNet computed with these kernels. Where the plain ones are the faster, it stays as diffusers makes it.
+
+    Args:
+        resident: tells when its weights may have been written; without it nothing is laid out ahead.
+    """
     form = torch.channels_last if kernels.channels_last else torch.contiguous_format
     unet.to(memory_format=form)  # type: ignore[call-overload]  # missing in torch's stubs
+    if kernels.packs_to and resident is not None and can_pack():
+        pack_small(unet, kernels.packs_to, resident)
     if kernels.blocks_from is not None:
         for module in unet.modules():
             if hasattr(module, "set_processor"):

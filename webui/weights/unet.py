@@ -9,7 +9,7 @@ from functools import cached_property
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from webui.library.shapes import UnetShape
@@ -17,9 +17,10 @@ from webui.sampling.attending import AttentionLayer
 from webui.sampling.steps import ModelCall, Residuals
 from webui.weights.attention_layers import attention_layers, opened
 from webui.weights.estimates import unet_activations
+from webui.weights.fast.fast_calls import FastCalls, is_plain
+from webui.weights.fast.network_inputs import NetworkInputs
 from webui.weights.recovery import Rung
 from webui.weights.resident import Resident
-from webui.weights.streaming import is_stream
 
 _FREQUENCIES = 10_000.0  # between the fastest and the slowest wave of the embedding
 _UNIT = 1000.0  # the guidance is multiplied by it, so that it is as large as a timestep
@@ -45,12 +46,14 @@ class UnetWrapper:
         module: the network; patches (LoRA and the like) act on it.
         shape: its sizes, with the names of its layers (`shape.layout`).
         resident: the network as what may leave the device.
+        fast: how its calls are computed.
     """
 
     def __init__(self, module: UNet2DConditionModel, shape: UnetShape) -> None:
         self.module = module
         self.shape = shape
         self.resident = Resident("UNet", module)
+        self.fast = FastCalls(module, self.resident, None)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -105,7 +108,7 @@ class UnetWrapper:
         What extensions put inside the network may be made for all rows of a call at once; then they stay together.
         """
         parts = min(self.resident.parts * 2, most) if most else rows
-        if parts <= self.resident.parts or parts > rows or not _is_plain(self.module):
+        if parts <= self.resident.parts or parts > rows or not is_plain(self.module):
             return False
         self.resident.parts = parts
         return True
@@ -125,18 +128,32 @@ class UnetWrapper:
     def _answer(self, call: ModelCall, residuals: Residuals | None) -> Tensor:
         device, dtype = self.device, self.dtype
         down, mid = self._residuals(residuals)
-        answer: Tensor = self.module(
+        inputs = NetworkInputs(
             call.sample.to(device, dtype),
             call.timestep.to(device, torch.float32),  # it may be fractional, and bf16 could not tell 999 from 1000
             call.context.to(device, dtype),
-            class_labels=self._vector(call),
-            timestep_cond=self._guidance(call),
-            down_block_additional_residuals=down,
-            mid_block_additional_residual=mid,
-            down_intrablock_additional_residuals=self._levels(residuals),
+            self._vector(call),
+            self._guidance(call),
+            down,
+            mid,
+            self._levels(residuals),
+        )
+        return self.fast.answer(call, inputs, self._computed).to(call.sample.device, torch.float32)
+
+    def _computed(self, inputs: NetworkInputs) -> Tensor:
+        answer: Tensor = self.module(
+            inputs.sample,
+            inputs.timestep,
+            inputs.context,
+            class_labels=inputs.vector,
+            timestep_cond=inputs.guidance,
+            down_block_additional_residuals=inputs.down,
+            mid_block_additional_residual=inputs.mid,
+            # a list, since diffusers removes them one by one
+            down_intrablock_additional_residuals=None if inputs.levels is None else list(inputs.levels),
             return_dict=False,
         )[0]
-        return answer.to(call.sample.device, torch.float32)
+        return answer
 
     def _vector(self, call: ModelCall) -> Tensor | None:
         if self.shape.vector_width is None:
@@ -154,11 +171,11 @@ class UnetWrapper:
         embedded = guidance_embedding(call.cfg_scale - 1, self.shape.guidance_width)
         return embedded.expand(call.sample.shape[0], -1).to(self.device, self.dtype)
 
-    def _levels(self, residuals: Residuals | None) -> list[Tensor] | None:
-        """The tensors added after each level, as a list, since diffusers removes them one by one."""
+    def _levels(self, residuals: Residuals | None) -> tuple[Tensor, ...] | None:
+        """The tensors added after each level."""
         if residuals is None or not residuals.levels:
             return None
-        return [r.to(self.device, self.dtype) for r in residuals.levels]
+        return tuple(r.to(self.device, self.dtype) for r in residuals.levels)
 
     def _residuals(self, residuals: Residuals | None) -> tuple[tuple[Tensor, ...] | None, Tensor | None]:
         """Residuals for the skip connections and the middle block, filled up with zeros: diffusers needs both or none,
@@ -194,12 +211,3 @@ def _residuals_of(residuals: Residuals, rows: int, part: slice) -> Residuals:
         None if residuals.mid is None else own(residuals.mid),
         tuple(map(own, residuals.levels)),
     )
-
-
-def _is_plain(module: nn.Module) -> bool:
-    """Whether nobody has put hooks or methods of their own into a network."""
-    for layer in module.modules():
-        hooks = (*layer._forward_hooks.values(), *layer._forward_pre_hooks.values())
-        if "forward" in layer.__dict__ or not all(map(is_stream, hooks)):
-            return False
-    return True

@@ -99,3 +99,14 @@ def test_a_missing_checkpoint_is_named(client: TestClient) -> None:
 def test_outputs_stay_empty(engine: FakeEngine) -> None:
     """What is made again to be compared is not saved."""
     assert [path for path in Path(engine.outputs).rglob("*") if path.is_file()] == []
+
+
+def test_what_a_job_would_need_of_memory(client: TestClient) -> None:
+    one, two = (
+        client.post("/internal/page/memory", json={"fields": {"batch_size": size}}).json() for size in (1, 2)
+    )  # fmt: skip
+    assert one["fits"]
+    assert two["sampling"] == 2 * one["sampling"]
+    hires = {"fields": {"task.hires.enabled": True, "task.hires.scale": 2}, "extensions": {"controlnet": {"units": []}}}
+    assert client.post("/internal/page/memory", json=hires).status_code == 200
+    assert client.post("/internal/page/memory", json={"fields": {"width": "wide"}}).status_code == 422

@@ -155,7 +155,7 @@ def progress_of(job: AnyJob, now: AnyStatus, preview: str | None) -> JobProgress
     return JobProgressed(
         id=job.id, fraction=at.fraction, step=at.step, steps=at.steps, phase=at.phase,
         image=min(images, at.batch * size + 1), images=images, seconds_left=left, preview=preview,
-        memory=None if at.memory is None else memory_facts(at.memory),
+        memory=None if at.memory is None else memory_facts(at.memory), network=at.network,
     )  # fmt: skip
 
 

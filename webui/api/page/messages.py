@@ -119,6 +119,7 @@ class JobProgressed(Message):
         image, images: number of the (first) picture in work, counted from 1, of so many; both 0 for an action.
         seconds_left: until the job is done; None where nobody knows.
         preview: the address of the latest estimate, another one for each; None: there is none.
+        network: how the network was called last; "" where nothing is done for its speed.
         memory: of the device; None where networks do not leave it.
     """
 
@@ -132,6 +133,7 @@ class JobProgressed(Message):
     seconds_left: float | None
     preview: str | None
     memory: MemoryFacts | None = None
+    network: str = ""
 
 
 class CellFacts(Message):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from fastapi import APIRouter
 
+from webui.api import memory_question
 from webui.api.page import (
     event_stream,
     first_run,
@@ -42,6 +43,7 @@ def routes(parts: Parts, files: PictureFiles) -> APIRouter:
     router.include_router(learn_schedule.routes(parts))
     router.include_router(learn_again.routes(parts))
     router.include_router(learn_noise.routes(parts))
+    router.include_router(memory_question.page_routes(parts))
     if parts.preferences is not None:
         router.include_router(preference_routes.routes(parts.preferences))
         router.include_router(first_run.routes(parts, parts.preferences))

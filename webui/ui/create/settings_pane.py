@@ -137,6 +137,7 @@ def _size_and_steps(pen: Pen) -> tuple[gr.Radio, gr.Button, gr.Button, gr.Button
     with pair():
         pen.number("n_iter", label="Pictures", elem_id=pen.id("batch_count"))
         pen.number("batch_size", label="Batch size")
+    own("memory_outlook", elem_id="memory_outlook")
     with pair():
         pen.draw("seed", **plain)
         dice, reuse = tool("⚄", pen.id("random_seed")), tool("↺", pen.id("reuse_seed"))

@@ -1,4 +1,4 @@
-// What lies in the memory of the device while a job runs, in a few words.
+// What lies in the memory of the device while a job runs, and what the next one will need, in a few words.
 
 import { t } from "./language.js";
 
@@ -10,6 +10,20 @@ import { t } from "./language.js";
  * @property {number} needs what the job is expected to need at once
  * @property {number} moved for it so far
  * @property {string[]} networks those that are there
+ */
+
+/**
+ * @typedef {object} Outlook sizes are in bytes
+ * @property {string} device
+ * @property {number} total 0: networks stay where they are
+ * @property {number} free at this moment; 0: nobody tells
+ * @property {number} weights
+ * @property {number} sampling
+ * @property {number} decoding
+ * @property {number} needs at once, at most
+ * @property {number} loads to be read from files
+ * @property {string[]} leaves networks that leave the device for it
+ * @property {number} streams weights that come anew for each call
  */
 
 const GIB = 2 ** 30;
@@ -25,5 +39,19 @@ export const memoryWords = ({ device, used, budget, needs, moved, networks }) =>
   ];
   if (needs) parts.push(t("needs about {n} GiB", { n: size(needs) }));
   if (moved) parts.push(t("{n} GiB moved", { n: size(moved) }));
+  return parts.join(" · ");
+};
+
+/** @param {Outlook} outlook */
+export const outlookWords = ({ device, total, free, weights, sampling, decoding, needs, loads, leaves, streams }) => {
+  const parts = [
+    t("Needs about {n} GiB on {device}: weights {weights}, sampling {sampling}, decoding {decoding}", {
+      n: size(needs), device, weights: size(weights), sampling: size(sampling), decoding: size(decoding),
+    }),
+  ];
+  if (free) parts.push(total ? t("{free} of {all} GiB free", { free: size(free), all: size(total) }) : t("{n} GiB free", { n: size(free) }));
+  if (loads) parts.push(t("{n} GiB are loaded first", { n: size(loads) }));
+  if (leaves.length) parts.push(t("leaves: {names}", { names: leaves.join(", ") }));
+  if (streams) parts.push(t("{n} GiB stream in each step", { n: size(streams) }));
   return parts.join(" · ");
 };

@@ -123,7 +123,8 @@ class QueuePanel {
     node.dataset.state = job.state;
     set(about.firstChild, job.title || job.kind);
     const memory = job.state === "running" && progress?.memory ? memoryWords(progress.memory) : "";
-    set(about.lastChild, [factsOf(job, progress), memory].filter(Boolean).join(" · "));
+    const network = job.state === "running" ? (progress?.network ?? "") : "";
+    set(about.lastChild, [factsOf(job, progress), network, memory].filter(Boolean).join(" · "));
     about.lastChild.title = memory;
     node.setAttribute("aria-label", `${job.title}, ${factsOf(job, progress)}`);
     const picture = job.thumb ?? lastOf(job, state)?.thumb;

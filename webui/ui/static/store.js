@@ -49,6 +49,7 @@
  * @property {number|null} seconds_left
  * @property {string|null} preview below the page's base
  * @property {import("./memory_words.js").Memory|null} [memory] of the device
+ * @property {string} [network] how the network was called last
  */
 
 /**

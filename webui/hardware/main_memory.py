@@ -1,0 +1,16 @@
+"""How much main memory is free."""
+
+from pathlib import Path
+
+_MEMINFO = Path("/proc/meminfo")
+_FREE = "MemAvailable:"  # in KiB; what programs can get without anything being written to disk
+
+
+def free_main_memory(meminfo: Path = _MEMINFO) -> int:
+    """Bytes of main memory that programs can still get; 0 on systems that do not tell in Linux's way."""
+    try:
+        lines = meminfo.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return 0
+    words = next((line.split() for line in lines if line.startswith(_FREE)), [])
+    return int(words[1]) * 1024 if len(words) > 1 and words[1].isdigit() else 0
