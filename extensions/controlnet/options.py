@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from webui.extension_api import Chooser, ImageField, Options, Sliders, form_hint, hint
 
 from .control_kinds import UNION_TYPES, UnionType
-from .modules import BUILT_IN, MODULES, OF_PICTURES, WITH_NETWORK, find_module
+from .modules import BUILT_IN, OF_PICTURES, WITH_NETWORK, find_module
 
 MAX_UNITS = 10
 NO_MODEL = "None"
@@ -210,9 +210,7 @@ class Unit(BaseModel):
     def _known(cls, value: Any) -> Any:
         if value is None:
             return "none"
-        if isinstance(value, str) and find_module(value) is None:
-            raise ValueError(f"there is no preprocessor {value!r}; there are: {', '.join(MODULES)}")
-        return value
+        return value  # one that is not known here may be another extension's; `usable_module` finds that out
 
     @model_validator(mode="after")
     def _in_order(self) -> "Unit":

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from webui.extension_api.model_files import Models
 from webui.extension_api.nested_generation import Generate, cannot_generate
 from webui.extension_api.options import Options
+from webui.extension_api.picture_tools import NO_TOOLS, Tools
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +46,8 @@ class ActionContext:
         device, dtype: where networks run and with which numbers.
         generate: makes the pictures of a request inside this action; see `nested_generation.Generate`. A light action
             has none.
+        settings: the extension's own that last (`settings_options`); None where it has none.
+        tools: preprocessors, detectors and upscalers of all extensions.
     """
 
     models: Models
@@ -53,6 +56,8 @@ class ActionContext:
     device: "torch.device"
     dtype: "torch.dtype"
     generate: Generate = cannot_generate
+    settings: Options | None = None
+    tools: Tools = NO_TOOLS
 
     def new_file(self, kind: str, name: str) -> Path:
         """Where a new file of a kind belongs (`models/Stable-diffusion/name`); nothing is written.

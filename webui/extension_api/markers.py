@@ -9,7 +9,7 @@ API_VERSION = 2
 1: extensions imported `webui.extension_api`. 2: they import `webui.extension_api`.
 """
 
-API_MINOR = 3
+API_MINOR = 4
 """Grows with each addition that extensions may use; what was written for an earlier one works as before.
 
 1: hints how options are drawn (`hint`, `form_hint`).
@@ -22,6 +22,8 @@ API_MINOR = 3
    prompts are completed with, one named `interrogate` describes pictures for A1111's clients; the kinds of file
    `captioner`, `clip_vision` and `insightface`; the hints `places` and `colours`; `Part`, `span_at`, and
    `tokens_of` of the texts.
+4: the hooks `settings_options`, `frames`, `picture_tools`, `file_words` and `job_ended`; `settings` and `tools` of jobs
+   and actions.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)
