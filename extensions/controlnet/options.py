@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from webui.extension_api import Chooser, ImageField, Options, Sliders, form_hint, hint
+from webui.extension_api import Chooser, ImageField, Options, PoseEditing, Sliders, form_hint, hint
 
 from .control_kinds import UNION_TYPES, UnionType
 from .modules import BUILT_IN, OF_PICTURES, WITH_NETWORK, find_module
@@ -38,6 +38,9 @@ _TYPES_FIRST = (
 )  # fmt: skip
 
 
+_POSES = PoseEditing(choice="OpenPose", of="module", word="pose", sets={"module": "none"})
+
+
 def _form_of_unit() -> dict[str, Any]:
     """The control type chooses preprocessor and model; a preprocessor names its own numbers."""
     chooser = Chooser(
@@ -63,7 +66,7 @@ class Unit(BaseModel):
     image: ImageField | None = Field(
         None,
         description="what it reads; img2img without one takes the init image",
-        json_schema_extra=hint(control="picture", label="Picture", preview="detect"),
+        json_schema_extra=hint(control="picture", label="Picture", preview="detect", pose=_POSES),
     )
     module: str = Field(
         "none",

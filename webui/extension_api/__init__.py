@@ -52,7 +52,7 @@ from webui.extension_api.functions import (
     unfinished,
     with_aspect,
 )
-from webui.extension_api.hints import Card, Chooser, Columns, Heat, Sliders, form_hint, hint
+from webui.extension_api.hints import Card, Chooser, Columns, Heat, PoseEditing, Sliders, form_hint, hint
 from webui.extension_api.job_context import JobContext, ModelTraits
 from webui.extension_api.markers import API_MINOR, API_VERSION, hookimpl
 from webui.extension_api.model_files import Models
@@ -100,6 +100,7 @@ __all__ = [
     "Picture",
     "PictureTool",
     "PlannedImage",
+    "PoseEditing",
     "SamplerInfo",
     "Script",
     "ScriptAxis",

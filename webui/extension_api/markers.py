@@ -23,7 +23,7 @@ API_MINOR = 4
    `captioner`, `clip_vision` and `insightface`; the hints `places` and `colours`; `Part`, `span_at`, and
    `tokens_of` of the texts.
 4: the hooks `settings_options`, `frames`, `picture_tools`, `file_words` and `job_ended`; `settings` and `tools` of jobs
-   and actions.
+   and actions; the hint `pose`.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)
