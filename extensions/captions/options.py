@@ -5,10 +5,9 @@ from pydantic import ConfigDict, Field
 from webui.extension_api import ImageField, Options, hint
 
 
-class DescribeOptions(Options):
-    """A picture, and how it is described."""
+class CaptionSettings(Options):
+    """How pictures are described where nothing else is asked for."""
 
-    image: ImageField
     model: str = Field(
         "",
         max_length=400,
@@ -25,6 +24,17 @@ class DescribeOptions(Options):
     escape: bool = Field(True, description="a backslash before brackets in tags, so that they are no weights")
     scores: bool = Field(False, description="write how sure each tag is, as a weight")
     leave_out: str = Field("", max_length=10_000, description="tags that are left out, with commas between them")
+
+
+class DescribeOptions(CaptionSettings):
+    """A picture, and how it is described. What is not said is as the settings say."""
+
+    image: ImageField
+
+    def completed(self, settings: CaptionSettings) -> "DescribeOptions":
+        """With the settings' values for what was not asked for."""
+        unsaid = CaptionSettings.model_fields.keys() - self.model_fields_set
+        return self.model_copy(update={name: getattr(settings, name) for name in unsaid})
 
 
 class TaggerOptions(Options):

@@ -5,7 +5,13 @@ from pydantic import JsonValue
 from webui.extension_api import Action, ActionContext, ActionResult, UnknownModelError, hookimpl
 
 from .caption_files import captioners, chosen
-from .options import DescribeOptions, NoOptions, TaggerOptions
+from .options import CaptionSettings, DescribeOptions, NoOptions, TaggerOptions
+
+
+@hookimpl
+def settings_options() -> type[CaptionSettings]:
+    """What holds for clients that send a picture alone, as A1111's do."""
+    return CaptionSettings
 
 
 @hookimpl
@@ -20,6 +26,8 @@ def actions() -> list[Action]:
 
 def interrogate(options: DescribeOptions, context: ActionContext) -> ActionResult:
     """The picture in words, as text and as `caption`."""
+    if isinstance(context.settings, CaptionSettings):
+        options = options.completed(context.settings)
     captioner = chosen(context.models, options.model)
     context.progress(0, 1, captioner.title)
     from .captioning import described

@@ -23,6 +23,7 @@ from .modules import (
     MODULES,
     WITH_NETWORK,
     Module,
+    brought,
     is_named_for,
     is_named_for_any,
     modules_of,
@@ -102,7 +103,10 @@ def model_list(options: ModelListOptions, context: ActionContext) -> ActionResul
 
 def module_list(options: ModuleListOptions, context: ActionContext) -> ActionResult:
     context.models.refresh()
-    shown = {(one.labels[-1] if options.alias_names and one.labels else one.name): one for one in MODULES.values()}
+    shown = {
+        (one.labels[-1] if options.alias_names and one.labels else one.name): one
+        for one in (*MODULES.values(), *brought(context.tools))
+    }
     details: dict[str, Any] = {name: _described(one, context.models) for name, one in shown.items()}
     return ActionResult(", ".join(shown), data={"module_list": list(shown), "module_detail": details})
 
@@ -117,7 +121,7 @@ def control_types(options: ControlTypesOptions, context: ActionContext) -> Actio
     types: dict[str, Any] = {}
     for kind, (preferred, words) in CONTROL_TYPES.items():
         fitting = [name for name in names if not words or is_named_for(kind, name)]
-        modules = [one.name for one in modules_of(kind)]
+        modules = [one.name for one in (*modules_of(kind), *(brought(context.tools) if kind == "All" else ()))]
         types[kind] = {
             "module_list": modules,
             "model_list": [NO_MODEL, *fitting, *(name for name in unnamed if words)],
@@ -138,10 +142,10 @@ def detect(options: DetectOptions, context: ActionContext) -> ActionResult:
     from .unit_pictures import pixels_of
     from .units import drawn_map, preprocessor_of, settings_of, usable_module
 
-    module = usable_module(options.module, "module")
+    module = usable_module(options.module, "module", context.tools)
     if module.needs:
         context.models.refresh()  # the user may just have copied its network there
-    draw = preprocessor_of(module, "module", context.models, context.device)
+    draw = preprocessor_of(module, "module", context.models, context.device, context.tools)
     pictures = [*([options.image] if options.image else []), *options.images]
     masks = [*([options.mask] if options.mask else []), *options.masks]
     if not pictures:

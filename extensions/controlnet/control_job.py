@@ -48,7 +48,7 @@ class ControlJob:
         self._options = options
         self._originals: tuple[Unit, ...] = options.enabled
         self._request = job.request
-        self._units: tuple[PreparedUnit, ...] = prepare(options, job.request, job.models, job.device)
+        self._units: tuple[PreparedUnit, ...] = prepare(options, job.request, job.models, job.device, job.tools)
         self._paths = {one.number: find_network(job.models, one) for one in self._units if one.has_model}
         self._on_model: OnModel | None = None
         self._draws: tuple[tuple[int, bool], torch.Generator] | None = None
@@ -59,7 +59,7 @@ class ControlJob:
         if request.seed < 0:
             request = request.with_(seed=random.randrange(SEEDS_DRAWN_BELOW))
         self._request = request
-        self._units = prepare(self._options, request, self._context.models, self._context.device)
+        self._units = prepare(self._options, request, self._context.models, self._context.device, self._context.tools)
         return with_handed(request, self._options, self._context.extensions)
 
     @hookimpl

@@ -7,6 +7,9 @@ request that names one gets an explanation instead of a picture without control.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
+
+from webui.extension_api import Tools
 
 from .annotator_files import ANNOTATOR_FILES
 
@@ -205,6 +208,7 @@ _PICTURES = (
     ("ip-adapter_face_id_plus", "", "IP-Adapter"),
     ("instant_id_face_embedding", "", "Instant-ID"),
 )
+OF_TOOLS: Final = "preprocessor"  # the kind of tools of other extensions that are listed here
 _OF_PICTURES = "ip_adapter"
 # Those of them that run with a network in Hugging Face's form, and a public one that fits.
 _EXAMPLES: Mapping[str, str] = MappingProxyType(
@@ -290,3 +294,13 @@ def modules_of(control_type: str) -> tuple[Module, ...]:
     if control_type == "All":
         return tuple(MODULES.values())
     return (MODULES[NO_MODULE], *(one for one in MODULES.values() if control_type in one.types))
+
+
+def brought(tools: Tools) -> tuple[Module, ...]:
+    """Preprocessors of other extensions whose names are free. They have no number but the resolution."""
+    return tuple(Module(name) for name in tools.names(OF_TOOLS) if find_module(name) is None)
+
+
+def brought_module(name: str, tools: Tools) -> Module | None:
+    """The one of that name; None where there is none."""
+    return next((one for one in brought(tools) if one.name == name), None)

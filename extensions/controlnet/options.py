@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from webui.extension_api import Chooser, ImageField, Options, Sliders, form_hint, hint
+from webui.extension_api import Chooser, ImageField, Options, PoseEditing, Sliders, form_hint, hint
 
 from .control_kinds import UNION_TYPES, UnionType
-from .modules import BUILT_IN, MODULES, OF_PICTURES, WITH_NETWORK, find_module
+from .modules import BUILT_IN, OF_PICTURES, WITH_NETWORK, find_module
 
 MAX_UNITS = 10
 NO_MODEL = "None"
@@ -38,6 +38,9 @@ _TYPES_FIRST = (
 )  # fmt: skip
 
 
+_POSES = PoseEditing(choice="OpenPose", of="module", word="pose", sets={"module": "none"})
+
+
 def _form_of_unit() -> dict[str, Any]:
     """The control type chooses preprocessor and model; a preprocessor names its own numbers."""
     chooser = Chooser(
@@ -63,7 +66,7 @@ class Unit(BaseModel):
     image: ImageField | None = Field(
         None,
         description="what it reads; img2img without one takes the init image",
-        json_schema_extra=hint(control="picture", label="Picture", preview="detect"),
+        json_schema_extra=hint(control="picture", label="Picture", preview="detect", pose=_POSES),
     )
     module: str = Field(
         "none",
@@ -210,9 +213,7 @@ class Unit(BaseModel):
     def _known(cls, value: Any) -> Any:
         if value is None:
             return "none"
-        if isinstance(value, str) and find_module(value) is None:
-            raise ValueError(f"there is no preprocessor {value!r}; there are: {', '.join(MODULES)}")
-        return value
+        return value  # one that is not known here may be another extension's; `usable_module` finds that out
 
     @model_validator(mode="after")
     def _in_order(self) -> "Unit":

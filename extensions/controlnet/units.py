@@ -9,12 +9,22 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from webui.extension_api import BadRequestError, GenerationRequest, Img2Img, Models, Picture, UnusableFileError
+from webui.extension_api import (
+    NO_TOOLS,
+    BadRequestError,
+    GenerationRequest,
+    Img2Img,
+    Models,
+    Picture,
+    Tools,
+    UnusableFileError,
+)
 
 from .annotated_maps import annotated
+from .brought_modules import drawing
 from .handed_units import is_handed
 from .maps import FineMap, Map, fitted, pixel_perfect_resolution
-from .modules import MODULES, NO_MODULE, Module, find_module
+from .modules import MODULES, NO_MODULE, Module, brought, brought_module, find_module
 from .network_preprocessors import network_preprocessor
 from .options import NO_MODEL, ControlOptions, Unit
 from .pose_maps import POSES, PoseMap
@@ -126,28 +136,33 @@ class PreparedUnit:
 
 
 def prepare(
-    options: ControlOptions, request: GenerationRequest, models: Models, device: torch.device
+    options: ControlOptions,
+    request: GenerationRequest,
+    models: Models,
+    device: torch.device,
+    tools: Tools = NO_TOOLS,
 ) -> tuple[PreparedUnit, ...]:
     """The enabled units of a request with their pictures, without those that another extension makes.
 
     Args:
         models, device: where networks of preprocessors come from, and where they run.
+        tools: of other extensions; among them may be preprocessors.
 
     Raises:
         BadRequestError: a unit has no picture, no model, or a preprocessor that is not built in.
     """
     units = [(number, unit) for number, unit in enumerate(options.units) if unit.enabled and not is_handed(unit)]
-    return tuple(_prepared(number, unit, request, models, device) for number, unit in units)
+    return tuple(_prepared(number, unit, request, models, device, tools) for number, unit in units)
 
 
 def _prepared(
-    number: int, unit: Unit, request: GenerationRequest, models: Models, device: torch.device
+    number: int, unit: Unit, request: GenerationRequest, models: Models, device: torch.device, tools: Tools
 ) -> PreparedUnit:
     path = f"extensions.controlnet.units.{number}"
-    module = _for_task(usable_module(unit.module, f"{path}.module"), request)
+    module = _for_task(usable_module(unit.module, f"{path}.module", tools), request)
     if unit.model == NO_MODEL and not module.acts_alone:
         raise BadRequestError(f"{path}.model", f"the preprocessor {module.name} needs a model in models/ControlNet")
-    draw = preprocessor_of(module, f"{path}.module", models, device)
+    draw = preprocessor_of(module, f"{path}.module", models, device, tools)
     seen = seen_by(unit, request, path, crops=not module.name.startswith("reference"))
     unit = unit.model_copy(update={"resize_mode": seen.fit})
     size = (request.height, request.width)
@@ -193,15 +208,16 @@ def _drawn(module: Module, draw: Preprocessor, picture: Map, mask: NDArray[np.ui
     return np.concatenate([drawn, white[:, :, None]], axis=2)
 
 
-def usable_module(name: str, path: str) -> Module:
+def usable_module(name: str, path: str, tools: Tools = NO_TOOLS) -> Module:
     """The module of that name.
 
     Raises:
         BadRequestError: there is none, or it is not built in; says what to do.
     """
-    module = find_module(name)
+    module = find_module(name) or brought_module(name, tools)
     if module is None:
-        raise BadRequestError(path, f"there is no preprocessor {name!r}")
+        there = ", ".join((*MODULES, *(one.name for one in brought(tools))))
+        raise BadRequestError(path, f"there is no preprocessor {name[:100]!r}; there are: {there}")
     if module.handed_to:
         raise BadRequestError(path, f"{module.name} draws no map; its pictures act as prompts")
     if not module.can_be_drawn:
@@ -213,7 +229,9 @@ def usable_module(name: str, path: str) -> Module:
     return module
 
 
-def preprocessor_of(module: Module, path: str, models: Models, device: torch.device) -> Preprocessor:
+def preprocessor_of(
+    module: Module, path: str, models: Models, device: torch.device, tools: Tools = NO_TOOLS
+) -> Preprocessor:
     """The preprocessor of a usable module.
 
     Args:
@@ -225,6 +243,8 @@ def preprocessor_of(module: Module, path: str, models: Models, device: torch.dev
     built_in = PREPROCESSORS.get(module.name)
     if built_in is not None:
         return built_in
+    if find_module(module.name) is None:
+        return drawing(module.name, tools)
     try:
         if module.name in POSES:
             return PoseMap(module.name, models)

@@ -147,7 +147,7 @@ class DetailJob:
         """The detector of a pass; `number` is the pass's, for an error."""
         if name not in self._detectors:
             place = f"extensions.detailer.units.{number}.model"
-            self._detectors[name] = find_detector(name, self._job.models, self._job.device, place)
+            self._detectors[name] = find_detector(name, self._job.models, self._job.device, place, self._job.tools)
         return self._detectors[name]
 
 

@@ -58,9 +58,10 @@ def ad_model(options: NoOptions, context: ActionContext) -> ActionResult:
     for kind in KINDS:
         found = of_kind(kind, context.models)
         chosen = _first(kind, found, context.models)
+        found += [name for name in context.tools.names("detector") if kind == "All" or name.lower() in kind.lower()]
         kinds[kind] = {"model_list": [NONE, *dict.fromkeys([*found, *([chosen] if chosen != NONE else [])])]}
         kinds[kind]["default_model"] = chosen
-    found = list(names(context.models))
+    found = [*names(context.models), *context.tools.names("detector")]
     data: dict[str, Any] = {"ad_model": found, "kinds": kinds}
     return ActionResult(", ".join(found), data=data)
 
@@ -81,19 +82,20 @@ def lacking(options: FormOptions, context: ActionContext) -> ActionResult:
     told: list[JsonValue] = []
     for number, unit in enumerate(units if isinstance(units, list) else ()):
         name = str(unit.get("model") or NONE) if isinstance(unit, Mapping) else NONE
-        found = _lacks(name, context.models) if name != NONE else None
+        found = _lacks(name, context) if name != NONE else None
         if found is not None:
             told.append({"field": f"units.{number}.model", **found})
     return ActionResult(f"{len(told)} things are missing", data=told)
 
 
-def _lacks(name: str, models: Models) -> dict[str, JsonValue] | None:
+def _lacks(name: str, context: ActionContext) -> dict[str, JsonValue] | None:
+    models = context.models
     if name == YUNET or name in FACES:
         if any("yunet" in one.lower() for one in models.names(KIND)):
             return None
         return {"title": "The face detector is not here.", "say": f"Put {YUNET_FILE} into", "folder": YUNET_FOLDER}
     known = (*names(models), *(one.rpartition(".")[0] for one in names(models)))
-    if name in known:
+    if name in (*known, *context.tools.names("detector")):
         return None
     return {
         "title": "This detector is not here.",

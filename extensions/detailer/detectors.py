@@ -5,7 +5,7 @@ from typing import Protocol
 import torch
 from PIL import Image
 
-from webui.extension_api import BadRequestError, Models, UnknownModelError
+from webui.extension_api import NO_TOOLS, BadRequestError, Models, Tools, UnknownModelError
 
 from .region_names import (
     BUILT_IN,
@@ -30,11 +30,32 @@ class Detector(Protocol):
     def __call__(self, picture: Image.Image, confidence: float) -> list[Region]: ...
 
 
-def find_detector(name: str, models: Models, device: torch.device, place: str = "model") -> Detector:
+class BroughtDetector:
+    """A detector of another extension."""
+
+    def __init__(self, name: str, tools: Tools) -> None:
+        self._name = name
+        self._tools = tools
+
+    def __call__(self, picture: Image.Image, confidence: float) -> list[Region]:
+        found = self._tools.found(self._name, picture)
+        return [
+            Region(
+                one.box, one.confidence, one.label or self._name, None if one.mask is None else one.mask.convert("L")
+            )
+            for one in found
+            if one.confidence >= confidence
+        ]
+
+
+def find_detector(
+    name: str, models: Models, device: torch.device, place: str = "model", tools: Tools = NO_TOOLS
+) -> Detector:
     """The detector of that name.
 
     Args:
         place: what the error names.
+        tools: of other extensions; among them may be detectors.
 
     Raises:
         BadRequestError: there is none; says which file belongs into which folder.
@@ -61,8 +82,10 @@ def find_detector(name: str, models: Models, device: torch.device, place: str = 
         path = models.find(KIND, name)
     except UnknownModelError:
         path = None
+    if path is None and name in tools.names("detector"):
+        return BroughtDetector(name, tools)
     if path is None or not is_chosen_by_name(path.name):
-        there = ", ".join((*file_names(models), *BUILT_IN))
+        there = ", ".join((*file_names(models), *BUILT_IN, *tools.names("detector")))
         raise BadRequestError(
             place,
             f"there is no detector {name[:100]!r}; put a YOLOv8 file such as {usual_file(name)} into {FOLDER}, "

@@ -87,7 +87,6 @@ def test_it_reads_what_clients_of_a1111_send(given: dict[str, Any], field: str, 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"module": "cany"}, "there is no preprocessor 'cany'"),
         ({"guidance_start": 0.6, "guidance_end": 0.2}, "comes after"),
         ({"weight": 2.1}, "weight"),
         ({"mask": BASE64, "mask_image": BASE64}, "send one"),

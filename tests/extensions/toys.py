@@ -22,6 +22,8 @@ JOB_HOOKS = (
     "edit_pixels(self, pixels, index)",
     "edit_image(self, image, index)",
     "image_fields(self)",
+    "file_words(self, index)",
+    "job_ended(self, error)",
     "extra_images(self)",
 )
 GOOD = """

@@ -23,7 +23,16 @@ from webui.api import (
     queue,
     thumbs,
 )
-from webui.api.page import browser_cookie, extension_routes, learn, library, page_routes, prompt_routes, recordings
+from webui.api.page import (
+    browser_cookie,
+    extension_routes,
+    frame_routes,
+    learn,
+    library,
+    page_routes,
+    prompt_routes,
+    recordings,
+)
 from webui.api.page.picture_files import PictureFiles
 from webui.api.parts import Parts
 from webui.api.sdapi.routes import (
@@ -66,6 +75,7 @@ def create(parts: Parts, *, with_api: bool = True, pictures: PictureFiles | None
         page_routes.routes(parts, pictures or page_routes.picture_files(parts)),
         prompt_routes.routes(parts),
         extension_routes.routes(parts),
+        frame_routes.routes(parts),
         learn.routes(parts),
         recordings.routes(parts),
     ]

@@ -33,6 +33,22 @@ def routes(parts: Parts, prefix: str = "/api/extensions") -> APIRouter:
         await run_in_threadpool(catalog.switch if live is None else live.switch, name, on=enabled)
         return JSONResponse({"name": name, "enabled": enabled, "restart_needed": live is None})
 
+    @router.get("/{name}/settings")
+    def settings_of(name: str) -> dict[str, Any]:
+        """The settings of an extension that last, with the schema of what may be set."""
+        values = catalog.settings_of(name)
+        info = catalog.get(name)
+        return {"name": name, "values": values, "schema": info.settings if info else None}
+
+    @router.post("/{name}/settings")
+    async def keep(request: Request, name: str) -> JSONResponse:
+        """Body `{"values": {...}}`: all that shall differ from the usual. Counts from the next job on."""
+        values = (await read_json(request)).get("values")
+        if not isinstance(values, dict):
+            raise InvalidBodyError.at(("values",), "must be an object")
+        await run_in_threadpool(catalog.keep_settings, name, values)
+        return JSONResponse({"name": name, "values": values})
+
     return router
 
 
@@ -52,6 +68,9 @@ def described(info: ExtensionInfo, seconds: float | None = None) -> dict[str, An
         "notice": info.notice,
         "options": info.options,
         "seconds": seconds,
+        "settings": info.settings,
+        "frames": [{"name": frame.name, "title": frame.title} for frame in info.frames],
+        "tools": [{"kind": kind, "name": name} for kind, name in info.tools],
         "actions": [
             {
                 "name": action.name,

@@ -1,7 +1,4 @@
-"""Has a picture described by the extension that does so: the one with an action `interrogate`.
-
-Its options are `image` (base64) and `model`, its data has the text as `caption`.
-"""
+"""Has a picture described by the extension that does so, and words the answer for the API."""
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -10,8 +7,7 @@ from starlette.requests import Request
 from webui.api.parts import Parts
 from webui.api.waiting import finished
 from webui.domain.errors import UnknownModelError
-
-ACTION = "interrogate"
+from webui.engine.describer import ACTION, caption_of, describer_of
 
 
 async def described(parts: Parts, request: Request, image: str, model: str, owner: str = "") -> str:
@@ -26,9 +22,7 @@ async def described(parts: Parts, request: Request, image: str, model: str, owne
         HTTPException: 404, there is no such extension, or a file that it needs is not there.
         WebuiError: it failed.
     """
-    infos = parts.engine.extensions.infos
-    known = (info.name for info in infos if info.state == "ok" and any(one.name == ACTION for one in info.actions))
-    describer = next(known, None)
+    describer = describer_of(parts.engine.extensions)
     if describer is None:
         raise HTTPException(404, "Model not found: no extension that describes pictures is there")
     parts.refuse_when_closing()
@@ -37,5 +31,4 @@ async def described(parts: Parts, request: Request, image: str, model: str, owne
         made = await finished(await run_in_threadpool(parts.engine.act, describer, ACTION, wish, owner=owner), request)
     except UnknownModelError as error:
         raise HTTPException(404, f"Model not found: {error}") from None
-    told = made.data.get("caption") if isinstance(made.data, dict) else None
-    return told if isinstance(told, str) else made.text
+    return caption_of(made)

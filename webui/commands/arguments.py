@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from webui.commands import extensions_cli
+from webui.commands import caption_cli, extensions_cli
 from webui.commands.foreign.start_words import TOLERANT, words_of
 from webui.commands.foreign.translation import KNOWN, add_foreign_flags, one_value_each
 from webui.commands.picture_flags import add_batch_flags, add_picture_flags
@@ -55,26 +55,28 @@ def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     top = argparse.ArgumentParser(
         prog="webui", description="A web UI for Stable Diffusion.", epilog=EPILOG, allow_abbrev=False
     )
-    commands = top.add_subparsers(dest="command", metavar="{serve,generate,upscale,models,doctor,extensions}")
+    commands = top.add_subparsers(dest="command", metavar="{serve,generate,upscale,caption,models,doctor,extensions}")
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, argument_default=argparse.SUPPRESS, allow_abbrev=False)
 
-    serving, making, enlarging, listing, examining = (
+    serving, making, enlarging, captioning, listing, examining = (
         add("serve", "start the server (the default)"),
         add("generate", "make pictures and stop"),
         add("upscale", "enlarge pictures"),
+        add("caption", "describe pictures in words"),
         add("models", "list the model files and where each lies"),
         add("doctor", "tell what is there, what does not work, and what to do"),
     )
     for one in (top, serving):
         add_serving(one)
-    for one in (making, enlarging, listing, examining):
+    for one in (making, enlarging, captioning, listing, examining):
         add_common(one)
-    for one in (top, serving, making, enlarging, listing, examining):
+    for one in (top, serving, making, enlarging, captioning, listing, examining):
         add_foreign_flags(one)
     _add_request(making)
     _add_upscaling(enlarging)
+    caption_cli.add_flags(captioning)
     extensions_cli.add_parser(commands, add_common)
     return top, commands.choices
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from webui.commands import doctor, extensions_cli, models_cli
+from webui.commands import caption_cli, doctor, extensions_cli, models_cli
 from webui.commands.arguments import parse
 from webui.commands.foreign.translation import joined, translated
 from webui.commands.given_settings import given_settings
@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return generate(settings, given)
         if given.command == "upscale":
             return upscale(settings, given)
+        if given.command == "caption":
+            return caption_cli.run(settings, given)
         if given.command == "models":
             return models_cli.run(settings)
         if given.command == "doctor":

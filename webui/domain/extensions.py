@@ -41,6 +41,17 @@ class ScriptInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameInfo:
+    """A frame that an extension draws on the page: its name and title, the texts of its script and style sheet."""
+
+    name: str
+    title: str
+    script: str
+    style: str = ""
+    sees_prompts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ExtensionInfo:
     """One folder below `extensions/`.
 
@@ -54,6 +65,9 @@ class ExtensionInfo:
         dialect: what A1111's words mean to it.
         notice: what the user should know although it works; "" for nothing.
         scripts: those that it declares.
+        settings: JSON schema of its settings that last; None where it has none.
+        frames: what it draws on the page itself.
+        tools: what it adds to lists of others, by kind and name.
     """
 
     folder: str
@@ -71,6 +85,9 @@ class ExtensionInfo:
     dialect: Dialect = field(default_factory=Dialect)
     notice: str = ""
     scripts: tuple[ScriptInfo, ...] = ()
+    settings: Mapping[str, Any] | None = None
+    frames: tuple[FrameInfo, ...] = ()
+    tools: tuple[tuple[str, str], ...] = ()
 
     @property
     def title(self) -> str:

@@ -1,6 +1,6 @@
 """What comes back: images with the request that remakes each, notices, timings, and progress on the way."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -48,6 +48,7 @@ class GeneratedImage:
         index: position in the job, batch by batch.
         subseed: the variation seed of this image, also where its strength is 0.
         attachments: pictures that were asked for beside this one (an inpainting mask); not saved.
+        words: what extensions add to the pattern of its file's name, by the names of the tokens.
     """
 
     image: Image.Image
@@ -57,6 +58,7 @@ class GeneratedImage:
     subseed: int
     path: str = ""  # where it was saved; "" where it was not
     attachments: tuple[Image.Image, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from webui.extension_api.domain_types import (
     WebuiError,
     Word,
 )
+from webui.extension_api.frames import Frame
 from webui.extension_api.functions import (
     blurred,
     coverage,
@@ -51,17 +52,19 @@ from webui.extension_api.functions import (
     unfinished,
     with_aspect,
 )
-from webui.extension_api.hints import Card, Chooser, Columns, Heat, Sliders, form_hint, hint
+from webui.extension_api.hints import Card, Chooser, Columns, Heat, PoseEditing, Sliders, form_hint, hint
 from webui.extension_api.job_context import JobContext, ModelTraits
 from webui.extension_api.markers import API_MINOR, API_VERSION, hookimpl
 from webui.extension_api.model_files import Models
 from webui.extension_api.nested_generation import Generate
 from webui.extension_api.options import Options
+from webui.extension_api.picture_tools import NO_TOOLS, Found, PictureTool, Tools, ToolWork
 from webui.extension_api.script import Script, ScriptAxis, ScriptPlan, ScriptResult
 
 __all__ = [
     "API_MINOR",
     "API_VERSION",
+    "NO_TOOLS",
     "Account",
     "Action",
     "ActionContext",
@@ -74,6 +77,8 @@ __all__ = [
     "Columns",
     "Dialect",
     "Entries",
+    "Found",
+    "Frame",
     "Generate",
     "GeneratedImage",
     "GenerationRequest",
@@ -93,7 +98,9 @@ __all__ = [
     "Notice",
     "Options",
     "Picture",
+    "PictureTool",
     "PlannedImage",
+    "PoseEditing",
     "SamplerInfo",
     "Script",
     "ScriptAxis",
@@ -101,6 +108,8 @@ __all__ = [
     "ScriptResult",
     "Sliders",
     "Told",
+    "ToolWork",
+    "Tools",
     "Txt2Img",
     "UnknownModelError",
     "UnusableFileError",

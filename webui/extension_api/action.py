@@ -12,6 +12,7 @@ from webui.extension_api.job_context import record_nothing
 from webui.extension_api.model_files import Models
 from webui.extension_api.nested_generation import Generate, cannot_generate
 from webui.extension_api.options import Options
+from webui.extension_api.picture_tools import NO_TOOLS, Tools
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +53,8 @@ class ActionContext:
         data_dir: the program's data folder; what an extension keeps there lies in a folder of its own.
         others_wait: whether other jobs wait for the models. An action that `gives_way` ends soon where it can go on
             later, with a result that says how (`ActionResult.again`).
+        settings: the extension's own that last (`settings_options`); None where it has none.
+        tools: preprocessors, detectors and upscalers of all extensions.
     """
 
     models: Models
@@ -63,6 +66,8 @@ class ActionContext:
     record: Callable[[str, bytes], None] = record_nothing
     data_dir: Path = Path("data")
     others_wait: Callable[[], bool] = lambda: False
+    settings: Options | None = None
+    tools: Tools = NO_TOOLS
 
     def new_file(self, kind: str, name: str) -> Path:
         """Where a new file of a kind belongs (`models/Stable-diffusion/name`); nothing is written.

@@ -103,6 +103,21 @@ class Sliders(_Frozen):
     fields: tuple[Name, ...]
 
 
+class PoseEditing(_Frozen):
+    """A picture that may be drawn as a pose, in an editor of the page.
+
+    Attributes:
+        choice: of the form's chooser, with which the editor is offered (`OpenPose`).
+        of, word: a field, and a word in its value with which it is offered too.
+        sets: field -> the value that it gets with the drawn map.
+    """
+
+    choice: Words = ""
+    of: Name
+    word: Words
+    sets: dict[Name, JsonValue] = Field(default_factory=dict)
+
+
 class FieldHint(_Frozen):
     """What may stand at a field; see `hint`."""
 
@@ -122,6 +137,7 @@ class FieldHint(_Frozen):
     fits: str = ""
     preview: str = ""
     colours: tuple[Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")], ...] = Field((), max_length=32)
+    pose: PoseEditing | None = None
     chip: Words = ""
     axis: bool | dict[Literal["values"], Words] = False
 
@@ -159,6 +175,7 @@ def hint(
     fits: str = "",
     preview: str = "",
     colours: Sequence[str] = (),
+    pose: PoseEditing | None = None,
     chip: str = "",
     axis: bool | Mapping[Literal["values"], str] = False,
 ) -> dict[str, Any]:
@@ -183,6 +200,7 @@ def hint(
         fits: of a model file, the field whose family it must have.
         preview: of a picture, the action that makes a map of it; it is told all fields of its own names.
         colours: of a picture that may also be painted in the form: its colours, `#rrggbb`, the last of them the ground.
+        pose: of a picture that may also be drawn as a pose: when, and what goes with it.
         chip: of a list of models, what a chip of one says (`{model} {weight}`).
         axis: offered as an axis of experiments; `{"values": "1-9 (+2)"}` says which values come first.
 
@@ -193,7 +211,8 @@ def hint(
     given = FieldHint(
         label=label, labels=dict(labels or {}), level=level, pair=pair, control=control, unit=unit, range=range,
         when={name: tuple(values) for name, values in (when or {}).items()}, span=span, first=first,
-        cards=named, columns=columns, heat=heat, fits=fits, preview=preview, colours=tuple(colours), chip=chip,
+        cards=named, columns=columns, heat=heat, fits=fits, preview=preview, colours=tuple(colours), pose=pose,
+        chip=chip,
         axis=axis if isinstance(axis, bool) else {"values": axis["values"]},
     )  # fmt: skip
     marks: dict[str, Any] = {"model": model} if model else {}

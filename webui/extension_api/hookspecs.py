@@ -20,8 +20,10 @@ if TYPE_CHECKING:  # the specs are read without torch
     from webui.domain.planned_image import PlannedImage
     from webui.domain.request import GenerationRequest
     from webui.extension_api.action import Action
+    from webui.extension_api.frames import Frame
     from webui.extension_api.job_context import JobContext
     from webui.extension_api.options import Options
+    from webui.extension_api.picture_tools import PictureTool
     from webui.extension_api.script import Script
     from webui.prompt.composition import NetworkTag
     from webui.prompt.conditioning import Conditioning, PromptTexts
@@ -60,6 +62,32 @@ class AppSpec:
         """At start. Return the scripts that can be chosen for a request, or None. Each makes many requests of one:
         known beforehand, with their places in a plot, or one after another of what was made. The page, `script_name` of
         the API, the queue, the history and a restart treat them as the program's own.
+        """
+
+    @hookspec
+    def settings_options(self) -> type[Options] | None:
+        """At start. Return the model of settings that last, or None. Each of them needs a usual value.
+
+        The user sets them in the list of extensions, programs by `POST /api/extensions/NAME/settings`; they are kept in
+        the data folder and are found as `job.settings` and `context.settings`. They are not part of a request: what
+        decides about pixels belongs into `request_options`, where pictures carry it.
+        """
+
+    @hookspec
+    def frames(self) -> list[Frame] | None:
+        """At start. Return what the extension draws on the page itself, or None. Each frame gets a tab.
+
+        Its script runs in a frame with an origin of its own and without a network, and speaks with the page by a few
+        messages. It may ask the extension's own light actions.
+        """
+
+    @hookspec
+    def picture_tools(self) -> list[PictureTool] | None:
+        """At start. Return what is added to lists of others, or None: preprocessors of ControlNet, detectors of the
+        detailer, upscalers.
+
+        A name that the program or an extension before has already is left to that one. Others use them by `job.tools`
+        and `context.tools`.
         """
 
     @hookspec
@@ -226,6 +254,22 @@ class JobSpec:
     def image_fields(self, index: int) -> Mapping[str, Any] | None:
         """After `edit_image`, for each image; `index` counts them in the job. Return fields of its infotext
         (`{"Lora hashes": "a: 123"}`), or None. A value that is a dict is written as JSON.
+        """
+
+    @hookspec
+    def file_words(self, index: int) -> Mapping[str, str] | None:
+        """After `image_fields`, for each image. Return words for the pattern of its file's name, or None:
+        `{"style": "ink"}` stands for `[style]`.
+
+        Names are of a-z, 0-9 and _. Tokens that the program has itself keep their meaning; what file systems do not
+        take is replaced.
+        """
+
+    @hookspec
+    def job_ended(self, error: str) -> None:
+        """At the end of the job, whatever became of it: `error` is "" or says why it failed or was stopped.
+
+        Nothing can be changed any more. It is the place to close files and to let go of memory.
         """
 
     @hookspec

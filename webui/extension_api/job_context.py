@@ -9,6 +9,7 @@ from webui.domain.request import GenerationRequest
 from webui.extension_api.model_files import Models
 from webui.extension_api.nested_generation import Generate, cannot_generate
 from webui.extension_api.options import Options
+from webui.extension_api.picture_tools import NO_TOOLS, Tools
 from webui.library.family import Family, LatentFormat
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class JobContext:
         record: keep named bytes (a-z, 0-9 and _, at most 40; at most 8 MB) of this job beside its pictures, in memory
             and for a while: the page reads them at `internal/page/learn/<job>/part/<name>`. A later part of the same
             name takes its place; those of a run inside another job are dropped.
+        settings: the extension's own that last (`settings_options`); None where it has none.
+        tools: preprocessors, detectors and upscalers of all extensions.
     """
 
     request: GenerationRequest
@@ -71,6 +74,8 @@ class JobContext:
     generate: Generate = cannot_generate
     extensions: frozenset[str] = frozenset()
     record: Callable[[str, bytes], None] = record_nothing
+    settings: Options | None = None
+    tools: Tools = NO_TOOLS
 
     @property
     def model(self) -> ModelTraits:

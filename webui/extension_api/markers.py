@@ -24,7 +24,8 @@ API_MINOR = 4
    `tokens_of` of the texts.
 4: `record`, `data_dir` and `others_wait` of an action's context, `ActionResult.again` and `Action.gives_way`;
    `models.read_checkpoint`, `alphas_cumprod`, `caption_tokens`, `embedded_numbers`, `ClipTower.traced` and `Splice`;
-   the hint `tab` of an action.
+   the hooks `settings_options`, `frames`, `picture_tools`, `file_words` and `job_ended`; `settings` and `tools` of jobs
+   and actions; the hints `tab` and `pose`.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
@@ -66,6 +66,7 @@ class ModelLibrary:
         self._lock = RLock()
         self._files: Mapping[Kind, tuple[ModelFile, ...]] | None = None
         self._specs: Mapping[tuple[Path, str], ModelSpec] = MappingProxyType({})
+        self._further_upscalers: Callable[[], tuple[str, ...]] = tuple
 
     def refresh(self) -> None:
         """Look at the folders again.
@@ -103,6 +104,15 @@ class ModelLibrary:
 
     def upscalers(self) -> tuple[ModelFile, ...]:
         return self.files("upscaler")
+
+    @property
+    def further_upscalers(self) -> tuple[str, ...]:
+        """Names of upscalers that are no files: those that extensions bring."""
+        return self._further_upscalers()
+
+    def take_upscalers(self, names: Callable[[], tuple[str, ...]]) -> None:
+        """Ask `names` for further upscalers from now on."""
+        self._further_upscalers = names
 
     def embeddings(self) -> tuple[ModelFile, ...]:
         return self.files("embedding")

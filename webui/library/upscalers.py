@@ -36,9 +36,19 @@ def shown_name(file: ModelFile) -> str:
 
 
 def upscaler_names(library: ModelLibrary) -> tuple[str, ...]:
-    """Every upscaler that can be used: those without a model first, then the files by name."""
-    files = {shown_name(file) for file in library.upscalers() if file.usable}
-    return (*PLAIN_UPSCALERS, *sorted(files - set(PLAIN_UPSCALERS), key=str.casefold))
+    """Every upscaler that can be used: those without a model, then the files by name, then those of extensions."""
+    files = {shown_name(file) for file in library.upscalers() if file.usable} - set(PLAIN_UPSCALERS)
+    further = (name for name in library.further_upscalers if name not in files and name not in PLAIN_UPSCALERS)
+    return (*PLAIN_UPSCALERS, *sorted(files, key=str.casefold), *further)
+
+
+def has_upscaler(library: ModelLibrary, name: str) -> bool:
+    """Whether there is a file of that name, usable or not."""
+    return any(name in _names(file) for file in library.upscalers())
+
+
+def _names(file: ModelFile) -> tuple[str, ...]:
+    return (shown_name(file), file.name, file.stem, file.path.name)
 
 
 def find_upscaler(library: ModelLibrary, name: str) -> ModelFile:
@@ -49,7 +59,7 @@ def find_upscaler(library: ModelLibrary, name: str) -> ModelFile:
         UnusableFileError: there is one, but it cannot be used.
     """
     for file in library.upscalers():
-        if name in (shown_name(file), file.name, file.stem, file.path.name):
+        if name in _names(file):
             if not file.usable:
                 raise UnusableFileError(file.reason)
             return file
@@ -68,7 +78,7 @@ def check_upscalers(library: ModelLibrary, request: GenerationRequest) -> None:
     elif isinstance(task, Img2Img):
         named = {"task.resize_upscaler": task.resize_upscaler}
     for field, name in named.items():
-        if name not in PLAIN_UPSCALERS:
+        if name not in PLAIN_UPSCALERS and (name not in library.further_upscalers or has_upscaler(library, name)):
             try:
                 find_upscaler(library, name)
             except (UnknownModelError, UnusableFileError) as error:

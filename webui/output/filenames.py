@@ -43,6 +43,7 @@ class NameFacts:
         job: the request of the whole job, for batch sizes and first and last seeds.
         index: position of the image in the job.
         info: the fields of its infotext (`Model`, `Model hash`, `VAE`).
+        words: further tokens, which extensions give.
     """
 
     request: GenerationRequest
@@ -51,6 +52,7 @@ class NameFacts:
     image: Image.Image
     time: datetime
     info: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    words: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def component(pattern: str, facts: NameFacts) -> str:
@@ -141,7 +143,8 @@ def _render(pattern: str, facts: NameFacts) -> str:
         if name == "number":
             parts += [before, _MARK]
             continue
-        value = _TOKENS[name](facts, _ARGUMENT.findall(token[2])) if name in _TOKENS else token.group()
+        unknown = facts.words.get(name, token.group())
+        value = _TOKENS[name](facts, _ARGUMENT.findall(token[2])) if name in _TOKENS else unknown
         if value is not None:
             parts += [before, _safe(value).lstrip()[:MAX_PART].rstrip(" .")]
     return "".join([*parts, _safe(pattern[end:])])

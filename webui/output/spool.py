@@ -31,6 +31,7 @@ class SpoolNote(BaseModel):
     subseed: int
     infotext: str
     request: GenerationRequest
+    words: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Spool:
             subseed=image.subseed,
             infotext=image.infotext,
             request=image.request,
+            words=dict(image.words),
         )
         data = encode(image.image, "png", infotext=image.infotext, request=image.request).data
         path = self.folder / f"{uuid.uuid4().hex}.png"
@@ -92,7 +94,7 @@ class Spool:
                 pixels = opened.convert("RGB") if opened.mode not in ("RGB", "RGBA", "L") else opened.copy()
         except (OSError, ValidationError, SyntaxError) as error:
             raise WebuiError(f"{path} cannot be read ({type(error).__name__}); it stays where it is") from error
-        image = GeneratedImage(pixels, note.request, note.infotext, note.index, note.subseed)
+        image = GeneratedImage(pixels, note.request, note.infotext, note.index, note.subseed, words=note.words)
         return Spooled(path, note.job_id, note.folder, image)
 
     def remove(self, path: Path) -> None:

@@ -100,6 +100,7 @@ class ImageStore:
             image=image.image,
             time=self._clock(),
             info=parse(image.infotext),
+            words=image.words,
         )
         template = _template(way, facts)
         try:

@@ -1,7 +1,8 @@
 """What hooks are given, as copies, and what they may answer."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from operator import is_
 from typing import Any, TypeVar
@@ -17,6 +18,9 @@ from webui.prompt.conditioning import Conditioning
 from webui.sampling.steps import ModelCall, Residuals
 
 T = TypeVar("T")
+
+FILE_WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")  # the name of a word for names of files
+MOST_FILE_WORDS, MAX_FILE_WORD = 20, 1000
 
 
 def copied(value: T) -> T:
@@ -116,6 +120,18 @@ def told_value(value: Any) -> str | dict[str, Any]:
     if isinstance(value, Behind):
         return value
     return json.loads(json.dumps(value)) if isinstance(value, dict) else str(value)
+
+
+def as_file_words(words: Mapping[Any, Any]) -> dict[str, str]:
+    """Words for names of files. Raises ExtensionError where a name is none, or a word is no text or too long."""
+    for name, word in words.items():
+        if not (isinstance(name, str) and FILE_WORD.fullmatch(name)):
+            raise ExtensionError(f"{str(name)[:40]!r} is no name of a word; it is of a-z, 0-9 and _")
+        if not isinstance(word, str) or len(word) > MAX_FILE_WORD:
+            raise ExtensionError(f"the word {name!r} should be a text of at most {MAX_FILE_WORD} characters")
+    if len(words) > MOST_FILE_WORDS:
+        raise ExtensionError(f"returned {len(words)} words; there may be {MOST_FILE_WORDS}")
+    return dict(words)
 
 
 def is_a(kind: type) -> Callable[[Any, Any], None]:

@@ -17,6 +17,7 @@ from webui.domain.extensions import ActionCall, ActionInfo, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.library.json_object import read_json_object
 from webui.library.unfinished import write_atomically
+from webui.plugins.kept_settings import KeptSettings
 from webui.plugins.options import LENIENT
 
 SWITCHED_OFF = "disabled_extensions"  # key in settings.json
@@ -30,9 +31,11 @@ class Catalog:
         infos: Iterable[ExtensionInfo] = (),
         settings_file: Path | None = None,
         writing: AbstractContextManager[bool] | None = None,
+        kept: KeptSettings | None = None,
     ) -> None:
         """
         Args:
+            kept: settings of extensions that last; None: none can be set.
             settings_file: where switching an extension on or off is written; None: nowhere.
             writing: held while it is written, by everybody in this process who does.
         """
@@ -40,6 +43,7 @@ class Catalog:
         self._writing = writing or threading.Lock()
         self._infos = tuple(infos)
         self._settings_file = settings_file
+        self._kept = kept or KeptSettings()
         self._validators: dict[tuple[str, str], Draft202012Validator] = {}
         self._costs: Mapping[str, float] = MappingProxyType({})
         self._told: tuple[Callable[[tuple[ExtensionInfo, ...]], None], ...] = ()
@@ -128,6 +132,37 @@ class Catalog:
                 return one
         there = ", ".join(one.name for one in info.actions) or "none"
         raise BadRequestError("action", f"{extension} has no action {action!r}; there are: {there}")
+
+    def tools(self, kind: str) -> tuple[str, ...]:
+        """Names of what extensions that work add to a list of others."""
+        working = sorted((info for info in self._infos if info.state == "ok"), key=lambda info: info.name)
+        return tuple(dict.fromkeys(name for info in working for one, name in info.tools if one == kind))
+
+    def settings_of(self, name: str) -> dict[str, Any]:
+        """What is set of an extension's lasting settings; what is as usual may be missing.
+
+        Raises:
+            BadRequestError: there is no such extension, or it has no settings.
+            WebuiError: the file cannot be read.
+        """
+        self._with_settings(name)
+        return self._kept.read(name)
+
+    def keep_settings(self, name: str, values: Mapping[str, Any]) -> None:
+        """Set an extension's lasting settings, all of them. Counts from the next job or action on.
+
+        Raises:
+            BadRequestError: there is no such extension, or a value does not fit.
+            WebuiError: the file cannot be written.
+        """
+        self._fit(self._with_settings(name), values, "values", (name, "settings of"))
+        self._kept.write(name, values)
+
+    def _with_settings(self, name: str) -> Mapping[str, Any]:
+        info = self._usable(name, "name")
+        if info.settings is None:
+            raise BadRequestError("name", f"{name} has no settings")
+        return info.settings
 
     def switch(self, name: str, *, on: bool) -> None:
         """Write to the settings that an extension is used or not; counts from the next start.

@@ -68,6 +68,8 @@ def _named_by_field(hints: Mapping[str, Any]) -> Iterator[Named]:
         yield "field", hints["fits"]
     if hints.get("preview"):
         yield "action", hints["preview"]
+    if pose := hints.get("pose"):
+        yield from (("field", name) for name in (pose["of"], *pose.get("sets", ())))
     for asked in filter(None, (hints.get("columns"), hints.get("heat"))):
         yield "action", asked["action"]
         yield from (("field", name) for name in asked["of"])

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import torch
 
-from webui.domain.errors import BadRequestError
+from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ActionTalk
 from webui.domain.recording import RecordedPart
 from webui.domain.request import GenerationRequest
@@ -19,7 +19,9 @@ from webui.extension_api.options import Options
 from webui.plugins.calling import UNDONE, Calls, ExtensionError
 from webui.plugins.codetrace import CodeTrace
 from webui.plugins.early_faults import EarlyFaults
+from webui.plugins.hosted_tools import HostedTools
 from webui.plugins.jobhooks import JobHooks
+from webui.plugins.kept_settings import KeptSettings
 from webui.plugins.loader import Extension, Loaded, identifier
 from webui.plugins.models import LibraryModels
 from webui.plugins.options import read_options
@@ -54,12 +56,14 @@ class ExtensionHost:
         dtype: torch.dtype,
         calls: Calls | None = None,
         residency: Residency | None = None,
+        kept: KeptSettings | None = None,
         *,
         data_dir: Path = Path("data"),
     ) -> None:
         """Args:
         calls: how code of extensions is called; None: in this process's own way.
         residency: makes room where memory runs out in that code; None: nothing does.
+        kept: settings of extensions that last; None: none are set.
         data_dir: the program's data folder.
         """
         self._residency = residency
@@ -69,6 +73,8 @@ class ExtensionHost:
         self._device = device
         self._dtype = dtype
         self._calls = calls or Calls()
+        self._kept = kept or KeptSettings()
+        self.tools = HostedTools(loaded, models, device, dtype, self._calls)
         self._faults = EarlyFaults()
         self._trace = CodeTrace()
         self._calls.watch_code(self._trace)
@@ -123,7 +129,8 @@ class ExtensionHost:
 
             job = JobContext(
                 request, given.get(name), self._device, self._dtype, self.models, notice, asked, lambda: hooks.model,
-                self._generate(nesting, name, lambda: hooks.at), joining, record,
+                self._generate(nesting, name, lambda: hooks.at), joining, record, self._settings(name, notice),
+                self.tools,
             )  # fmt: skip
             try:
                 member = hooks.call(join, {"job": job})
@@ -180,9 +187,12 @@ class ExtensionHost:
             talk.recorded(RecordedPart(call.extension, part, bytes(data)))
 
         generate = self._generate(None if action.light else nesting, call.extension, lambda: "action")
+        notices: list[Notice] = []
+        settings = self._settings(call.extension, lambda text: notices.append(Notice(call.extension, text)))
         context = ActionContext(
-            self.models, report, asked, self._device, self._dtype, generate, record, self._data_dir, talk.others_wait
-        )
+            self.models, report, asked, self._device, self._dtype, generate, record, self._data_dir, talk.others_wait,
+            settings, self.tools,
+        )  # fmt: skip
         try:
             with self._calls.inside(call.extension, f"action {call.action}"):
                 options = read_options(action.options, call.options, "options")
@@ -190,9 +200,22 @@ class ExtensionHost:
                 if not isinstance(result, ActionResult):
                     raise ExtensionError(f"returned {type(result).__name__}, expected ActionResult")  # noqa: TRY301
                 files = tuple(str(path) for path in result.files)
-                return ActionOutcome(str(result.text), tuple(result.images), files, result.data)
+                return ActionOutcome(str(result.text), tuple(result.images), files, result.data, tuple(notices))
         except ExtensionError as error:
             raise ExtensionError(f"extension {call.extension}, action {call.action}: {error}") from error
+
+    def _settings(self, name: str, notice: Callable[[str], None]) -> Options | None:
+        """What an extension has as `settings`. Such as cannot be used are told, and the usual values hold."""
+        kind = self.loaded.extensions[name].settings
+        if kind is None:
+            return None
+        with self._calls.inside(name, "settings_options"):  # its validators are its code
+            usual = kind()
+            try:
+                return read_options(kind, self._kept.read(name), "settings")
+            except WebuiError as error:
+                notice(f"its settings cannot be used, so the usual ones hold: {error}")
+                return usual
 
     def _rescued(self, attempt: Callable[[], object], call: ActionCall) -> object:
         """What an action returns; done again where memory runs out in it and room can be made."""

@@ -8,7 +8,8 @@ the job before this one too: see `EarlyFaults`.
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from webui.domain.planned_image import PlannedImage
 from webui.domain.request import GenerationRequest
 from webui.extension_api.job_context import ModelTraits
 from webui.plugins.answers import (
+    as_file_words,
     as_images,
     check_conditioning,
     check_context,
@@ -258,6 +260,28 @@ class JobHooks(Members):
                 self.drop(impl.plugin_name, "image_fields", error)
         return fields | ({"Failed extensions": ", ".join(self._dropped)} if self._dropped else {})
 
+    def file_words(self, index: int) -> dict[str, str]:
+        """Words of all extensions for the name of an image's file; of two of one name the first counts."""
+        words: dict[str, str] = {}
+        for impl in self._of("file_words"):
+            try:
+                with self._calls.inside(impl.plugin_name, "file_words"):
+                    mine = self.call(impl, {"index": index})
+                    if mine is not None:
+                        is_a(Mapping)(mine, words)
+                        words = {**as_file_words(mine), **words}
+            except Exception as error:
+                self.drop(impl.plugin_name, "file_words", error)
+        return words
+
+    def ended(self, error: str) -> None:
+        """Tell that the job is over."""
+        for impl in self._of("job_ended"):
+            try:
+                is_a(type(None))(self.call(impl, {"error": error}), None)
+            except Exception as fault:
+                self.drop(impl.plugin_name, "job_ended", fault)
+
     def extra_images(self) -> list[Image.Image]:
         """Pictures that extensions show after the made ones."""
         found: list[Image.Image] = []
@@ -335,3 +359,13 @@ class JobHooks(Members):
                     raise
                 self.drop(impl.plugin_name, hook, error)
         return value
+
+
+@contextmanager
+def told_of_failure(hooks: JobHooks) -> Iterator[None]:
+    """A job: where it fails, its extensions are told; of a success they are told with its result."""
+    try:
+        yield
+    except Exception as error:
+        hooks.ended(str(error) or type(error).__name__)
+        raise

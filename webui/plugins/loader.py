@@ -9,7 +9,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -22,7 +22,9 @@ from webui.extension_api.action import Action
 from webui.extension_api.hookspecs import AppSpec
 from webui.extension_api.markers import PROJECT
 from webui.extension_api.options import Options
+from webui.extension_api.picture_tools import PictureTool
 from webui.extension_api.script import Script
+from webui.plugins.brought import BroughtError, ToolKey, frames_of, settings_of, tools_of
 from webui.plugins.calling import Calls, ExtensionError, said
 from webui.plugins.codetrace import PACKAGE, CodeTrace
 from webui.plugins.declared import dialect_of
@@ -46,12 +48,16 @@ class Extension:
     Attributes:
         options: model of what a request may carry; None where it takes nothing.
         join: its `join_job`; None where it acts in no job.
+        settings: model of its settings that last; None where it has none.
+        tools: what it adds to lists of others, by kind and name.
     """
 
     info: ExtensionInfo
     options: type[Options] | None
     actions: Mapping[str, Action]
     join: pluggy.HookImpl | None
+    settings: type[Options] | None = None
+    tools: Mapping[ToolKey, PictureTool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +159,7 @@ def _run(folder: Path, info: ExtensionInfo) -> Extension:
     options = _options(manager)
     actions = _actions(manager, info.name)
     scripts = _scripts(manager)
+    settings, frames, tools = settings_of(manager), frames_of(manager, folder), tools_of(manager)
     dialect, notice = dialect_of(manager, options)
     join = next(iter(manager.hook.join_job.get_hookimpls()), None)
     schema, wrong = _drawn(options, actions) if options else (None, ())
@@ -161,6 +168,8 @@ def _run(folder: Path, info: ExtensionInfo) -> Extension:
         form, more = _drawn(one.options, actions)
         infos.append(ActionInfo(one.name, one.title, form, one.routes, one.light))
         wrong += more
+    kept, more = _drawn(settings, actions) if settings else (None, ())
+    wrong += more
     notices = (notice, *(f"{info.name}: how a form is drawn is left out: {sentence}" for sentence in wrong))
     described = replace(
         info,
@@ -169,9 +178,12 @@ def _run(folder: Path, info: ExtensionInfo) -> Extension:
         dialect=dialect,
         notice=". ".join(filter(None, notices)),
         scripts=tuple(map(info_of, scripts)),
+        settings=kept,
+        frames=frames,
+        tools=tuple(tools),
     )
     answering = {one.name: one for one in map(action_of, scripts)}
-    return Extension(described, options, MappingProxyType({**actions, **answering}), join)
+    return Extension(described, options, MappingProxyType({**actions, **answering}), join, settings, tools)
 
 
 def _drawn(options: type[Options], actions: Collection[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -284,7 +296,7 @@ def _scripts(manager: pluggy.PluginManager) -> tuple[Script, ...]:
 def _reason(error: Exception) -> str:
     """One sentence for the user."""
     match error:
-        case LoadError():
+        case LoadError() | BroughtError():
             return str(error)
         case ExtensionError():
             return f"{error}, while it was loaded"
@@ -298,4 +310,4 @@ def _reason(error: Exception) -> str:
 
 
 def _trace(error: Exception) -> str:
-    return "" if isinstance(error, LoadError) else "".join(traceback.format_exception(error))
+    return "" if isinstance(error, LoadError | BroughtError) else "".join(traceback.format_exception(error))

@@ -21,6 +21,8 @@ from webui.plugins.calling import Calls
 from webui.plugins.crashes import FILE as CRASHES
 from webui.plugins.crashes import CrashGuard
 from webui.plugins.host import ExtensionHost
+from webui.plugins.kept_settings import FOLDER as SETTINGS_FOLDER
+from webui.plugins.kept_settings import KeptSettings
 from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
 from webui.plugins.whereabouts import Whereabouts
@@ -174,8 +176,10 @@ def build(settings: BackSettings, families: Sequence[Family] = FAMILIES) -> Back
     )
     files = LibraryModels(library, whereabouts=calls.whereabouts, memory=residency)
     residency.on_shortage(files.clear)
-    host = ExtensionHost(loaded, files, device, dtype, calls, residency, data_dir=settings.data_dir)
+    kept = KeptSettings(settings.data_dir / SETTINGS_FOLDER)
+    host = ExtensionHost(loaded, files, device, dtype, calls, residency, kept, data_dir=settings.data_dir)
+    library.take_upscalers(lambda: host.tools.names("upscaler"))
     networks = UpscalerCache(library, device, residency)
-    upscalers = Upscalers(library, networks)
+    upscalers = Upscalers(library, networks, host.tools)
     pipeline = Pipeline(library, models, texts, host, upscalers, settings)
     return Back(library, models, pipeline, host, upscalers, networks)

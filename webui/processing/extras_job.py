@@ -67,10 +67,11 @@ def upscale_pictures(
         told = [text] if text else []
         text = ", ".join([*told, *(f"{key}: {quote(value)}" for key, value in hooks.fields(index).items())])
         one = request.with_(task=single(task, index))
-        made.append(GeneratedImage(image, one, text, index, 0))
+        made.append(GeneratedImage(image, one, text, index, 0, words=hooks.file_words(index)))
         reporter.image(made[-1])
     if not made and not there:
         raise Cancelled("stopped before the first picture was made")
+    hooks.ended("stopped by the user" if interrupted else "")
     seconds = time.monotonic() - began - sum(hooks.timings.values())
     return GenerationResult(
         request,

@@ -58,4 +58,5 @@ def finished(
         request = image_request(of_image(plan, batch.texts[position]), batch.seeds[position], subseed, position)
         own = replace(facts, subseed=subseed, extra=hooks.fields(index), ti_hashes=made.ti_hashes[position])
         text = write(request, own)
-        yield GeneratedImage(picture, request, text, index, subseed, attachments=beside)
+        words = hooks.file_words(index)
+        yield GeneratedImage(picture, request, text, index, subseed, attachments=beside, words=words)

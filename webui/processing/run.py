@@ -13,7 +13,7 @@ from webui.domain.result import GenerationResult, Notice
 from webui.domain.settings import BackSettings
 from webui.library.library import ModelLibrary
 from webui.plugins.host import ExtensionHost
-from webui.plugins.jobhooks import JobHooks
+from webui.plugins.jobhooks import JobHooks, told_of_failure
 from webui.processing.batch_loop import BatchLoop
 from webui.processing.batches import Overflowed, Tools
 from webui.processing.memory_needs import expected_bytes, shortage, watched
@@ -94,7 +94,8 @@ class Pipeline:
         try:
             hooks = self._host.join(request, wish.seen, nesting, reporter.recorded)
             nesting.notices = hooks.notices
-            return self._result(request, hooks, wish, nesting, there, share)
+            with told_of_failure(hooks):
+                return self._result(request, hooks, wish, nesting, there, share)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -137,6 +138,7 @@ class Pipeline:
         if not images and not there:
             raise Cancelled("stopped before the first image was made")
         extras = tuple(hooks.extra_images())
+        hooks.ended("stopped by the user" if stopped else "")
         short = (Notice("memory", text) for text in residency.told)  # what was done where memory ran out
         slow = (Notice("network", text) for text in (fast.notices if fast is not None else ()))
         return GenerationResult(

@@ -1,5 +1,5 @@
-"""Finds upscalers by name: filters, and networks from the models folder. `imaging/upscale.py` enlarges pictures with
-them.
+"""Finds upscalers by name: filters, networks from the models folder, what extensions bring. `imaging/upscale.py`
+enlarges pictures with them.
 """
 
 from collections.abc import Callable
@@ -8,10 +8,11 @@ from PIL import Image
 
 from webui.domain.request import GenerationRequest
 from webui.domain.upscale import PLAIN_UPSCALERS
+from webui.extension_api.picture_tools import NO_TOOLS, Tools
 from webui.imaging.resize import Grow
 from webui.imaging.upscale import LANCZOS, NEAREST, UpscalerPass, Watch, by_filter, by_model, resized, rounded
 from webui.library.library import ModelLibrary
-from webui.library.upscalers import check_upscalers, find_upscaler
+from webui.library.upscalers import check_upscalers, find_upscaler, has_upscaler
 from webui.weights.upscalers import UpscalerCache
 
 NONE, LANCZOS_NAME, NEAREST_NAME = PLAIN_UPSCALERS
@@ -20,9 +21,13 @@ NONE, LANCZOS_NAME, NEAREST_NAME = PLAIN_UPSCALERS
 class Upscalers:
     """Provides upscalers by name. Networks are loaded when they are first used."""
 
-    def __init__(self, library: ModelLibrary, cache: UpscalerCache) -> None:
+    def __init__(self, library: ModelLibrary, cache: UpscalerCache, tools: Tools = NO_TOOLS) -> None:
+        """Args:
+        tools: of extensions; among them may be upscalers.
+        """
         self._library = library
         self._cache = cache
+        self._tools = tools
 
     def check(self, request: GenerationRequest) -> None:
         """Raises BadRequestError, naming the field, where an upscaler of the request does not exist."""
@@ -37,7 +42,15 @@ class Upscalers:
         """
         if name in PLAIN_UPSCALERS:
             return by_filter(scale, NEAREST if name == NEAREST_NAME else LANCZOS, whole)
+        if name in self._tools.names("upscaler") and not has_upscaler(self._library, name):
+            return lambda image: self._enlarged(name, image, scale, watch)
         return by_model(self._cache.get(find_upscaler(self._library, name)), watch)
+
+    def _enlarged(self, name: str, image: Image.Image, scale: float, watch: Watch) -> Image.Image:
+        watch(0, 1)
+        larger = self._tools.picture("upscaler", name, image, scale)
+        watch(1, 1)
+        return larger
 
     def resized(self, image: Image.Image, name: str, width: int, height: int, watch: Watch) -> Image.Image:
         """The picture at exactly width x height. The upscaler enlarges it, Lanczos makes it smaller."""

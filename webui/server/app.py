@@ -47,6 +47,8 @@ from webui.plugins.catalog import Catalog
 from webui.plugins.crashes import FILE as CRASHES
 from webui.plugins.crashes import CrashRegister
 from webui.plugins.describing import CACHE, describe_all
+from webui.plugins.kept_settings import FOLDER as EXTENSION_SETTINGS
+from webui.plugins.kept_settings import KeptSettings
 from webui.preferences.door import PreferencesDoor
 from webui.preferences.preferences import Preferences
 from webui.preferences.presets import Presets
@@ -152,6 +154,7 @@ def wired(
         # beside the start: an outputs folder may hold very many files
         threading.Thread(target=remove_abandoned, args=(written_folders(settings),), name="sweep", daemon=True).start()
         extensions = catalog(settings, writing)
+        library.take_upscalers(lambda: extensions.tools("upscaler"))
 
         def in_force() -> Settings:
             return preferences.running.model_copy(update={"model_folders": settings.model_folders})
@@ -258,7 +261,9 @@ def catalog(settings: Settings, writing: contextlib.AbstractContextManager[bool]
     Args:
         writing: held by whoever writes the file of settings.
     """
-    return Catalog(_infos(settings, settings.disabled_extensions), settings.data_dir / SETTINGS_FILE, writing)
+    kept = KeptSettings(settings.data_dir / EXTENSION_SETTINGS)
+    infos = _infos(settings, settings.disabled_extensions)
+    return Catalog(infos, settings.data_dir / SETTINGS_FILE, writing, kept)
 
 
 def _infos(settings: Settings, disabled: Collection[str]) -> tuple[ExtensionInfo, ...]:

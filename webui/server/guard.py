@@ -35,7 +35,8 @@ SECURITY_HEADERS: tuple[Header, ...] = (
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-CONTENT_POLICY = b"frame-ancestors 'self'; object-src 'none'; base-uri 'self'"
+# A frame of an extension may not lead itself elsewhere, as an address could carry away what it knows.
+CONTENT_POLICY = b"frame-ancestors 'self'; frame-src 'self'; object-src 'none'; base-uri 'self'"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,21 @@
 They do what the native API does, and are there without `--api`, too. They are no part of the API.
 """
 
+import base64
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api import actions, extensions, installing
-from webui.api.body import drain
+from webui.api.body import InvalidBodyError, drain, read_json
 from webui.api.page.model_rows import rows_of
 from webui.api.parts import Parts
+from webui.api.pose_drawing import Pose, drawn
 from webui.domain.visitor import owner_of
 from webui.library.files import FOLDERS
 
@@ -29,6 +32,16 @@ def routes(parts: Parts) -> APIRouter:
     router.include_router(actions.native(parts, owner_of))
     router.include_router(extensions.routes(parts, "/extensions"))
     library = parts.engine.library
+
+    @router.post("/pose")
+    async def pose(request: Request) -> JSONResponse:
+        """The map of a pose in OpenPose's JSON, a PNG in base64."""
+        try:
+            given = Pose.model_validate(await read_json(request))
+        except ValidationError as error:
+            raise InvalidBodyError.of(error) from None
+        made = await run_in_threadpool(drawn, given)
+        return JSONResponse({"image": base64.b64encode(made).decode("ascii")})
 
     @router.get("/files/{kind}")
     def files(kind: str) -> dict[str, Any]:

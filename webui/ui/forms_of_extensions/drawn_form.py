@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from webui.domain.extensions import ActionInfo
-from webui.extension_api.hints import KEY, Card, Chooser, Columns, FieldHint, FormHint, Heat, Sliders, Tab
+from webui.extension_api.hints import KEY, Card, Chooser, Columns, FieldHint, FormHint, Heat, PoseEditing, Sliders, Tab
 from webui.ui.forms_of_extensions.plain_words import plain_label, plain_title, plain_value
 
 Schema = Mapping[str, Any]
@@ -69,6 +69,7 @@ class DrawnField(BaseModel):
     fits: str = ""
     preview: str = ""
     colours: tuple[str, ...] = ()
+    pose: PoseEditing | None = None
     chip: str = ""
     most: int = 0
     fields: tuple["DrawnField", ...] = ()
@@ -190,6 +191,7 @@ def _field(name: str, schema: Schema, definitions: Schema, *, needed: bool) -> D
         fits=hints.fits,
         preview=hints.preview,
         colours=hints.colours,
+        pose=hints.pose,
         chip=hints.chip,
         **more,
     )

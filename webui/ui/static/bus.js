@@ -4,7 +4,7 @@
  * | Message | Detail | Who hears it |
  * | --- | --- | --- |
  * | `picture:show` | `{picture}` | the stage shows it |
- * | `picture:send` | `{picture, to, what?}`, `to` is img2img, inpaint, sketch, upscale, controlnet or pnginfo | the receiver loads it and opens its tab |
+ * | `picture:send` | `{picture, to, what?, pose?}`, `to` is img2img, inpaint, sketch, upscale, controlnet or pnginfo; the JSON of a drawn pose | the receiver loads it and opens its tab |
  * | `picture:describe` | `{address}` of a picture | a dialog has it described in words |
  * | `picture:shown` | `{picture or null}`: the stage shows another one | history, form |
  * | `picture:compare` | `{picture}` | the stage compares its own with it |

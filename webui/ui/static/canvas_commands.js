@@ -4,6 +4,8 @@ import { say } from "./bus.js";
 import { action } from "./keys.js";
 import { maskOf, ofFile, ofPicture } from "./canvas_source.js";
 import { SIZES } from "./canvas_toolbar.js";
+import { openPoseEditor } from "./pose_editor.js";
+import { pictureSize } from "./size_in_form.js";
 
 const STEP = 1.15; // factor of the brush's size for a key
 const ZOOM = 1.25;
@@ -59,6 +61,7 @@ export function commands(canvas) {
     loadMask: () => chosen("image/*", (file) => canvas.loadMask(() => maskOf(file, view.size))),
     useResult: () => canvas.result && canvas.load(() => ofPicture(canvas.result, window.webui.base), true),
     describe: () => history.now.source && say("picture:describe", { address: history.now.source.url }),
+    pose: () => drawPose(history.now.source, view.size),
     forget: () => canvas.forget(),
   });
 }
@@ -71,6 +74,12 @@ export function bindKeys(all, close) {
   const ends = Object.entries(KEYS).map(([name, command]) => action(name, () => all[command]()));
   ends.push(action("close", close));
   return () => ends.forEach((end) => end());
+}
+
+/** Draw a pose as large as the picture, for ControlNet. */
+function drawPose(source, size) {
+  const use = (file, pose) => say("picture:send", { picture: { id: "", url: "", file, width: 0, height: 0 }, to: "controlnet", pose });
+  openPoseEditor({ json: null, ...(source ? size : pictureSize()), behind: source?.url ?? "", use });
 }
 
 /** Ask for a file. */

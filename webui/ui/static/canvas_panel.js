@@ -22,13 +22,14 @@ export class OptionsPanel {
     this.loadMask = button(t("Load a mask"), () => commands.loadMask());
     this.useResult = button(t("Use the result as the source"), () => commands.useResult());
     this.describe = button(t("Describe it in words"), () => commands.describe());
+    this.pose = button(t("Draw a pose for ControlNet"), () => commands.pose());
     this.forget = button(t("Remove the picture"), () => commands.forget());
     this.element = el(
       "div",
       { class: "canvas-panel canvas-options", role: "group", "aria-label": t("Layers and brush"), hidden: true },
       row(t("Hardness"), this.hardness, this.percent), this.colourRow, this.subtracts.row,
       el("hr", { "aria-hidden": "true" }), this.seen, this.hatched.row,
-      el("hr", { "aria-hidden": "true" }), this.loadMask, this.useResult, this.describe, this.forget,
+      el("hr", { "aria-hidden": "true" }), this.loadMask, this.useResult, this.describe, this.pose, this.forget,
     ); // prettier-ignore
   }
 

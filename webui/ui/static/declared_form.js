@@ -7,6 +7,7 @@ import { translated } from "./form_words.js";
 import { Scope } from "./form_scope.js";
 import { bodyOf } from "./form_body.js";
 import { fileOf, uploaded } from "./form_pictures.js";
+import { besidePose } from "./form_pose.js";
 import { placesOf } from "./form_places.js";
 import { sentence, watchProblems } from "./form_problems.js";
 
@@ -96,7 +97,7 @@ export function mount({ element, props, watch, upload }) {
     use();
   };
   hear("extension:fill", ({ extension, options }) => extension === drawn.extension && fill(options));
-  hear("picture:send", ({ picture, to }) => to === drawn.extension && receive(state, picture, { upload, failed, use, show: () => section?.scrollIntoView({ block: "nearest" }) }));
+  hear("picture:send", ({ picture, to, pose }) => to === drawn.extension && receive(state, picture, pose, { upload, failed, use, show: () => section?.scrollIntoView({ block: "nearest" }) }));
   if (waiting.has(drawn.extension)) fill(waiting.get(drawn.extension));
   // a chip that is drawn anew by its own click is in no sheet any more, so the click would count as one beside it
   element.addEventListener("click", (event) => {
@@ -109,17 +110,18 @@ export function mount({ element, props, watch, upload }) {
 }
 
 /** Put a picture that was sent here into the first unit without one, or into the first field for one. */
-async function receive(/** @type {FormState} */ state, /** @type {*} */ picture, /** @type {{upload: *, failed: (text: string) => void, use: () => void, show: () => void}} */ { upload, failed, use, show }) {
+async function receive(/** @type {FormState} */ state, /** @type {*} */ picture, /** @type {*} */ pose, /** @type {{upload: *, failed: (text: string) => void, use: () => void, show: () => void}} */ { upload, failed, use, show }) {
   try {
     const value = await uploaded(upload, await fileOf(picture));
     use(); // first, because the list gets its first unit when the form is drawn
     const list = state.fields.find((field) => field.control === "units");
-    const pictureOf = (/** @type {import("./declared_state.js").DrawnField[]} */ fields) => fields.find((field) => field.control === "picture")?.name ?? "";
+    const field = (list?.fields ?? state.fields).find((one) => one.control === "picture");
     const units = list ? (state.values[list.name] ?? []) : [state.values];
-    const name = pictureOf(list?.fields ?? state.fields);
+    const name = field?.name ?? "";
     const place = units.find((/** @type {*} */ unit) => !unit[name]) ?? units[0];
-    if (!place || !name) return;
+    if (!place || !field) return;
     place[name] = value;
+    if (pose && field.pose) Object.assign(place, besidePose(field, pose));
     state.changed(null);
     say("tab:open", { tab: document.documentElement.dataset.mode ?? "txt2img" });
     show();

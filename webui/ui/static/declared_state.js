@@ -31,6 +31,7 @@ import { hear } from "./bus.js";
  * @property {string} [fits]
  * @property {string} [preview]
  * @property {string[]} [colours]
+ * @property {{choice?: string, of: string, word: string, sets?: Record<string, *>}} [pose]
  * @property {string} [chip]
  * @property {number} [most]
  * @property {DrawnField[]} [fields]

@@ -3,6 +3,7 @@
 import { el, icon, iconButton, t } from "./kit.js";
 import { say } from "./bus.js";
 import { request } from "./extension_actions.js";
+import { openSettings } from "./extension_settings.js";
 import { permissionsIn, Plan } from "./extension_plan.js";
 
 /**
@@ -75,6 +76,8 @@ export function mount({ element, props }) {
     const acts = lock?.now
       ? [act("update", t("Update"), () => plan.update(one.name)), lock.previous ? act("rollback", t("Back to {version}", { version: lock.previous.version }), () => plan.confirmBack(one.title, one.name, lock)) : null, act("remove", t("Remove"), () => plan.confirmRemoval(one.title, one.name))]
       : [];
+    const form = one.state === "ok" ? props.settings?.[one.name] : null;
+    if (form) acts.unshift(act("settings", t("Settings"), () => openSettings(one, form).catch(failed)));
     const place = lock?.now ? [lock.now.source, lock.now.ref, lock.now.commit?.slice(0, 12)].filter(Boolean).join(" · ") : "";
     return el(
       "article",

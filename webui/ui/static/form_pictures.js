@@ -3,6 +3,7 @@
 import { el, icon, iconButton, t } from "./kit.js";
 import { hear } from "./bus.js";
 import { painter } from "./form_paint.js";
+import { poseButton } from "./form_pose.js";
 
 /** @typedef {import("./declared_state.js").DrawnField} DrawnField */
 /** @typedef {import("./form_scope.js").Scope} Scope */
@@ -108,14 +109,17 @@ export function picture(field, scope) {
     empty.hidden = Boolean(value);
     if (value && image.getAttribute("src") !== value.url) image.src = value.url;
     map?.show();
+    pose?.show();
   };
   const failed = (/** @type {Error} */ error) => scope.fail(field, error);
   const give = (/** @type {Uploaded|null} */ value) => {
     map?.forget();
+    pose?.forget(); // another picture is no map of it
     scope.set(field, value);
     show();
   };
   const take = (/** @type {File} */ file) => uploaded(scope.about.upload, file).then(give, failed);
+  const pose = field.pose ? poseButton(field, scope, take) : null;
   const fromStage = async () => {
     try {
       const source = await sourceOnCanvas();
@@ -136,7 +140,7 @@ export function picture(field, scope) {
   const load = opener(t("Load"), ([file]) => file && take(file), { id: scope.id(field) });
   const pictures = el("div", { class: map ? "f-pictures two" : "f-pictures" }, frame, map?.node);
   const paint = field.colours?.length ? painter(field.colours, take, () => scope.get(field)?.url ?? "") : null;
-  const node = el("div", { class: "f-field" }, pictures, el("div", { class: "f-acts" }, stage, load, paint?.button, map?.button), paint?.node);
+  const node = el("div", { class: "f-field" }, pictures, el("div", { class: "f-acts" }, stage, load, paint?.button, map?.button, pose?.button), paint?.node);
   show();
   return { node, show, take };
 }

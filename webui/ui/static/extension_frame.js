@@ -1,0 +1,80 @@
+// A part of the page that an extension draws itself. Its script runs in a frame with an origin of its own, without a
+// network; what it wants is read by `frame_messages.js`, and what would change the form counts only while the user is in it.
+
+import { el, t } from "./kit.js";
+import { hear, say } from "./bus.js";
+import { ask } from "./extension_actions.js";
+import { Patience, readMessage } from "./frame_messages.js";
+import { prompts } from "./prompt_boxes.js";
+
+/** @param {{element: HTMLElement, props: {extension: string, frame: string, title: string, owner: string, actions: string[], sees_prompts: boolean}}} context */
+export function mount({ element, props }) {
+  element.classList.add("extension-frame");
+  /** @type {HTMLIFrameElement|null} */
+  let frame = null;
+  let patience = new Patience();
+  let isReady = false;
+
+  const tell = (/** @type {*} */ message) => frame?.contentWindow?.postMessage(message, "*"); // its origin has no name
+  const tellPrompts = () => isReady && props.sees_prompts && tell({ type: "prompts", ...prompts() });
+  const hello = () => tell({ type: "hello", theme: document.documentElement.dataset.theme ?? "dark", language: /** @type {*} */ (window).webui.language });
+  const open = () => {
+    isReady = false;
+    patience = new Patience();
+    const { base } = /** @type {*} */ (window).webui;
+    frame = /** @type {HTMLIFrameElement} */ (el("iframe", { sandbox: "allow-scripts", title: props.title, referrerpolicy: "no-referrer", allow: "", id: `${props.extension}_${props.frame}_frame` }));
+    frame.src = `${base}internal/page/frames/${encodeURIComponent(props.extension)}/${encodeURIComponent(props.frame)}`;
+    element.replaceChildren(frame);
+  };
+  const close = (/** @type {string} */ why) => {
+    frame = null;
+    isReady = false;
+    element.replaceChildren(el("div", { class: "f-say bad", role: "alert" }, why, el("button", { type: "button", class: "f-quiet", onclick: open }, t("Open it again"))));
+  };
+  const answer = async (/** @type {*} */ message) => {
+    const asked = frame;
+    try {
+      if (!props.actions.includes(message.action)) throw new Error(t("{title} has no light action {name}.", { title: props.owner, name: message.action }));
+      const result = await ask(props.extension, message.action, message.options);
+      if (asked === frame) tell({ type: "answer", id: message.id, result });
+    } catch (error) {
+      if (asked === frame) tell({ type: "answer", id: message.id, error: /** @type {Error} */ (error).message });
+    }
+  };
+  const act = (/** @type {*} */ message) => {
+    switch (message.type) {
+      case "ready":
+        isReady = true;
+        hello();
+        tellPrompts();
+        break;
+      case "height":
+        if (frame) frame.style.height = `${message.pixels}px`;
+        break;
+      case "notice":
+        say("notice", { kind: "notice", text: `${props.owner}: ${message.text}` });
+        break;
+      case "ask":
+        answer(message);
+        break;
+      case "insert":
+        if (document.activeElement === frame) say("prompt:insert", { text: message.text, which: message.which });
+        break;
+      case "fill":
+        if (document.activeElement === frame) say("extension:fill", { extension: props.extension, options: message.options });
+        break;
+    }
+  };
+  window.addEventListener("message", (event) => {
+    if (!frame || event.source !== frame.contentWindow || event.origin !== "null") return;
+    if (!patience.bears(performance.now())) {
+      close(t("{title} said more than the page can listen to, so its frame was closed.", { title: props.owner }));
+      return;
+    }
+    const message = readMessage(event.data);
+    if (message) act(message);
+  });
+  window.addEventListener("themechange", hello);
+  hear("prompt:changed", tellPrompts);
+  open();
+}
