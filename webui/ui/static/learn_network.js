@@ -46,7 +46,7 @@ class NetworkView {
       this.scales = { ...run.told.scales };
       if (!this.parts.some((part) => part.name === this.chosen)) this.chosen = this.parts.findLast((part) => part.kind === "transformer")?.name ?? this.parts[0].name;
     }
-    if (this.shared.run !== run || !this.parts.length) return;
+    if (this.shared.run !== run || !this.parts.length || !this.place.getClientRects().length) return;
     if (!this.map.isConnected) this.place.replaceChildren(this.map, this.legend);
     const focused = document.activeElement?.dataset?.part;
     partsMap(this.map, { parts: this.parts, chosen: this.chosen, scales: this.scales, run, step: this.shared.step, choose: (name) => this.#choose(name), nameOf: (part) => kinds()[part.kind][0] });

@@ -115,7 +115,7 @@ class WordsView {
 
   #follow() {
     const { run, block, heats } = this;
-    if (!this.shown.length || this.shown.length !== this.chosen.length) return;
+    if (!this.shown.length || this.shown.length !== this.chosen.length || !this.box.getClientRects().length) return;
     const { step } = this.shared;
     const column = nearest(run.mapped, step);
     const name = shortName(run.told.blocks[block]);
