@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -97,7 +98,7 @@ def test_it_goes_on_where_i_left_it_and_begins_anew_when_i_was_through(learn: Pa
 
 
 def test_on_a_phone_the_card_lies_at_the_lower_edge_and_nothing_moves(browser: Browser, place: str) -> None:
-    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "reduced_motion": "reduce"}
+    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "reduced_motion": "reduce"}
     with opened_page(browser, f"{place}?tab=learn", **phone) as page:
         page.locator("#learn_tour").click()
         card = page.locator("#learn_tour_card")

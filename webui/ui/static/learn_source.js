@@ -11,6 +11,7 @@ export class RunSource {
   #job = ""; // whose recording is being made
   #timer = 0;
   #note = "";
+  #isLooking = true; // for a run to begin with
 
   /** @param {import("./learn_shared.js").Shared} shared */
   constructor(shared) {
@@ -51,6 +52,7 @@ export class RunSource {
 
   /** What a view shows where there is no run. */
   nothing() {
+    if (this.#isLooking) return el("div", { class: "learn-empty", "aria-busy": "true" });
     return el(
       "div", { class: "learn-empty" },
       el("p", {}, t("A run is not recorded unless you ask for it, so a normal picture pays nothing.")),
@@ -63,6 +65,8 @@ export class RunSource {
   async #newest() {
     const [newest] = await recordings().catch(() => []);
     if (!this.shared.run) await this.#look(newest?.job ?? EXAMPLE);
+    this.#isLooking = false;
+    this.shared.changed();
   }
 
   /** Whether the run that ships with the page is looked at. */

@@ -148,13 +148,15 @@ export class Tour {
   #place() {
     if (this.card.hidden) return;
     const { style } = this.card;
-    if (NARROW.matches || !this.#target?.isConnected) {
+    const around = this.element.getBoundingClientRect();
+    const [width, height] = [this.card.offsetWidth, this.card.offsetHeight];
+    const place = this.#target?.getBoundingClientRect();
+    const isLow = Boolean(place) && place.bottom > window.innerHeight - height - GAP && place.top > around.top + height;
+    this.card.dataset.edge = isLow ? "top" : "bottom";
+    if (NARROW.matches || !place) {
       style.left = style.top = "";
       return;
     }
-    const around = this.element.getBoundingClientRect();
-    const place = this.#target.getBoundingClientRect();
-    const [width, height] = [this.card.offsetWidth, this.card.offsetHeight];
     const middle = place.top + (place.height - height) / 2;
     const edge = around.right - width - GAP;
     const end = Math.max(place.left, place.right - width);
