@@ -68,11 +68,38 @@ def of_learn(view: str) -> Callable[[Page], None]:
         page.get_by_role("tab", name=view, exact=True).click()
         page.wait_for_timeout(SETTLING)  # a run that was recorded before is asked for
         button = page.get_by_role("button", name="Take my last picture apart", exact=True)
-        if button.is_visible():
+        if button.is_visible():  # the example is shown
             button.click()
-            page.get_by_text(f"Step {STARTING['steps']} of {STARTING['steps']}", exact=True).wait_for()
+            page.locator(
+                ".learn-of", has_text=f"{STARTING['steps']} steps"
+            ).wait_for()  # while it records, a note stands there
 
     return show
+
+
+def with_pictures(view: str, fields: str, drawn: str) -> Callable[[Page], None]:
+    """Opens a view of Learn, gives the picture on the stage to its fields, and waits for what is drawn then."""
+
+    def show(page: Page) -> None:
+        page.get_by_role("tab", name=view, exact=True).click()
+        page.evaluate(
+            """async (fields) => {
+              const shown = document.querySelector("#txt2img_gallery .plane .now").src;
+              const file = new File([await (await fetch(shown)).blob()], "picture.png", { type: "image/png" });
+              for (const field of document.querySelectorAll(fields)) field.take(file);
+            }""",
+            fields,
+        )
+        page.locator(drawn).first.wait_for()
+
+    return show
+
+
+def open_tour(page: Page) -> None:
+    page.evaluate("window.webui.keep('learn_tour', '5')")  # the stop about guidance
+    if page.locator("#learn_tour").get_attribute("aria-expanded") == "false":
+        page.locator("#learn_tour").click()
+    page.locator(".learn-ringed").wait_for()
 
 
 SCENES = (
@@ -87,7 +114,12 @@ SCENES = (
     Scene("learn-words", "pnginfo", of_learn("Words")),
     Scene("learn-network", "pnginfo", of_learn("The network")),
     Scene("learn-scheduler", "pnginfo", of_learn("Scheduler")),
-    Scene("learn-png-info", "pnginfo", of_learn("PNG Info")),
+    Scene(
+        "learn-noise", "pnginfo", with_pictures("Noise your own picture", ".noise-view .picture-field", ".noise-grid")
+    ),
+    Scene("learn-png-info", "pnginfo", with_pictures("PNG Info", ".pnginfo .picture-field", "table.parameters")),
+    Scene("learn-compare", "pnginfo", with_pictures("Compare", ".compare-fields .picture-field", ".comparison")),
+    Scene("learn-tour", "pnginfo", open_tour),
     Scene("extensions", "extensions"),
     Scene("settings", "settings"),
     Scene("keys", "txt2img", show_keys),

@@ -60,5 +60,5 @@ def test_other_answers_are_never_kept(address: str, more: dict[str, Any]) -> Non
 
 
 def test_few_pages_are_kept_and_the_one_not_asked_for_longest_goes() -> None:
-    many = [(f"http://{number}.test/", {}) for number in range(MOST + 1)]
+    many: list[tuple[str, dict[str, str]]] = [(f"http://{number}.test/", {}) for number in range(MOST + 1)]
     assert answers(*many, many[-1], many[0])[-2:] == [f"{MOST}.test {MOST + 1}", f"0.test {MOST + 2}"]

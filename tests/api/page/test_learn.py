@@ -90,6 +90,18 @@ def test_of_a_run_that_was_stopped_what_is_there_is_taken_along_and_of_others_no
     assert me.ask("GET", f"/internal/page/learn/{stopped.id}/film/depth.gif").status_code == 422
 
 
+def test_the_example_is_there_before_any_job(server: Server, me: Browser) -> None:
+    base = "/internal/page/learn"
+    assert me.ask("GET", f"{base}/runs").json() == []
+    told = me.ask("GET", f"{base}/example/run").json()
+    assert (len(told["steps"]), told["prompt"]) == (20, "a red circle on a blue background")
+    words = {word["text"]: at for at, word in enumerate(told["words"])}
+    for path in ("latents.webp?count=20", "clean.webp?count=20", f"words/{words['circle']}?count=20", "part/parts"):
+        assert me.ask("GET", f"{base}/example/{path}").status_code == 200
+    film = me.ask("GET", f"{base}/example/film/clean.gif").content
+    assert getattr(Image.open(io.BytesIO(film)), "n_frames", 1) == 20
+
+
 def test_a_job_without_a_recording_has_no_steps_and_an_unknown_one_is_not_there(server: Server, me: Browser) -> None:
     job = server.submit(me.owner)
     assert me.ask("GET", f"/internal/page/learn/{job.id}/run").json()["steps"] == []

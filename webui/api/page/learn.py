@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webui.api.body import read_as
+from webui.api.page.example_run import EXAMPLE, example_run
 from webui.api.page.learn_film import add_films
 from webui.api.page.library_again import request_again
 from webui.api.page.messages import LONGEST_ID, split_picture_id
@@ -100,7 +101,7 @@ def _add_recordings(router: APIRouter, parts: Parts) -> None:
     @router.get("/{job}/run")
     def run(request: Request, job: str) -> dict[str, Any]:
         """What is known of the run by now: its steps, blocks and words."""
-        if "run" not in parts.engine.recordings.of(job):
+        if job != EXAMPLE and "run" not in parts.engine.recordings.of(job):
             listed_job(parts, viewer_of(parts, request), job)
             return {"job": job, "is_done": False, "steps": []}
         made, kept = _recording(parts, request, job)
@@ -156,6 +157,8 @@ def _add_recordings(router: APIRouter, parts: Parts) -> None:
 
 def _recording(parts: Parts, request: Request, job_id: str) -> tuple[GenerationRequest, Mapping[str, bytes]]:
     """The request of a job and its recording. Raises HTTPException (404) where there is none to see."""
+    if job_id == EXAMPLE:
+        return example_run().request, example_run().parts
     job = listed_job(parts, viewer_of(parts, request), job_id)
     kept = parts.engine.recordings.of(job_id)
     if "run" not in kept or not isinstance(job.work, GenerationRequest):

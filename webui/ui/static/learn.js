@@ -4,6 +4,7 @@ import { el, icon, t } from "./kit.js";
 import { Shared } from "./learn_shared.js";
 import { RunSource } from "./learn_source.js";
 import { TimeBar } from "./learn_time.js";
+import { Tour } from "./learn_tour.js";
 import { groups } from "./learn_views.js";
 import { askedFor } from "./tabs.js";
 
@@ -35,8 +36,9 @@ class Learn {
     this.shared = new Shared({ explanation, tools, show: (view) => this.show(view) });
     this.shared.source = new RunSource(this.shared);
     this.time = new TimeBar(this.shared);
+    this.tour = new Tour({ shared: this.shared, element });
     element.append(
-      el("nav", { class: "learn-nav", "aria-label": t("Learn") }, list),
+      el("nav", { class: "learn-nav", "aria-label": t("Learn") }, list, this.tour.button),
       el("header", { class: "learn-head" }, this.title, this.about, tools),
       main,
       this.time.element,
@@ -112,6 +114,7 @@ class Learn {
     if (document.querySelector("dialog[open]") || event.target.closest?.("input, textarea, select, [role=slider], [role=tab], [contenteditable=true]")) return;
     const view = /^[1-9]$/.test(event.key) ? [...this.#views.keys()][Number(event.key) - 1] : undefined;
     if (view) this.show(view);
+    else if (this.tour.press(event)) event.stopPropagation();
     else if (!this.#current.row.hasTime || !this.time.press(event)) return;
     event.preventDefault();
   }

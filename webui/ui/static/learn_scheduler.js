@@ -79,7 +79,7 @@ class Scheduler {
     this.#fault = answers.find((answer) => answer.status === "rejected")?.reason.message ?? "";
     if (!this.#custom) this.#say(this.#found.get(this.#schedule)?.sigmas ?? []);
     this.wrong.textContent = this.#fault;
-    this.draw();
+    if (this.plots.getClientRects().length) this.draw(); // else it is drawn when the view is shown again
   }
 
   // ---- what is drawn

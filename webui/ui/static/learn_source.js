@@ -4,12 +4,14 @@ import { el, t } from "./kit.js";
 import { Recorded, recordings, takeApart } from "./learn_record.js";
 import { shownPicture } from "./shown.js";
 
+const EXAMPLE = "example"; // the run of the miniature that ships with the page, in the place of a job
 const EVERY = 600; // milliseconds between two questions while a run is being recorded
 
 export class RunSource {
   #job = ""; // whose recording is being made
   #timer = 0;
   #note = "";
+  #isLooking = true; // for a run to begin with
 
   /** @param {import("./learn_shared.js").Shared} shared */
   constructor(shared) {
@@ -17,6 +19,7 @@ export class RunSource {
     hear("job:progress", ({ id }) => { if (id === this.#job) this.#soon(); });
     hear("jobs:changed", ({ jobs }) => this.#ended(jobs));
     hear("picture:shown", () => { if (!shared.run) shared.changed(); });
+    /** Kept when there is a run to look at, or none can be had. */
     this.first = this.#newest();
   }
 
@@ -42,13 +45,14 @@ export class RunSource {
     const { run } = this.shared;
     const facts = run && [run.told.prompt, run.told.sampler, run.told.scheduler, t("{n} steps", { n: run.told.total }), `CFG ${run.told.cfg_scale}`, t("seed {seed}", { seed: run.told.seed })].filter(Boolean).join(" · ");
     return [
-      this.#note ? el("span", { class: "learn-note", role: "status" }, this.#note) : run && el("span", { class: "learn-of", translate: "no", title: facts }, facts),
-      el("button", { type: "button", class: "small", id: "learn_take_apart", onclick: () => this.takeApart() }, t("Take apart")),
+      this.#note ? el("span", { class: "learn-note", role: "status" }, this.#note) : this.isExample ? el("span", { class: "learn-of", title: facts }, t("This is an example: {prompt}", { prompt: run.told.prompt })) : run && el("span", { class: "learn-of", translate: "no", title: facts }, facts),
+      el("button", { type: "button", class: "small", id: "learn_take_apart", onclick: () => this.takeApart() }, this.isExample ? t("Take my last picture apart") : t("Take apart")),
     ];
   }
 
   /** What a view shows where there is no run. */
   nothing() {
+    if (this.#isLooking) return el("div", { class: "learn-empty", "aria-busy": "true" });
     return el(
       "div", { class: "learn-empty" },
       el("p", {}, t("A run is not recorded unless you ask for it, so a normal picture pays nothing.")),
@@ -60,7 +64,25 @@ export class RunSource {
 
   async #newest() {
     const [newest] = await recordings().catch(() => []);
-    if (newest && !this.shared.run) await this.#look(newest.job);
+    if (!this.shared.run) await this.#look(newest?.job ?? EXAMPLE);
+    this.#isLooking = false;
+    this.shared.changed();
+  }
+
+  /** Whether the run that ships with the page is looked at. */
+  get isExample() {
+    return this.shared.run?.job === EXAMPLE;
+  }
+
+  /** Look at the run that ships with the page. @returns {() => Promise<void>} goes back to the run before */
+  async showExample() {
+    const { run, step } = this.shared;
+    if (!this.isExample) await this.#look(EXAMPLE);
+    return async () => {
+      if (!run || run.job === EXAMPLE || !this.isExample) return;
+      this.shared.look(run);
+      this.shared.go(step);
+    };
   }
 
   #soon() {

@@ -176,7 +176,7 @@ class WordsView {
 
   #follow() {
     const { run, block, heats } = this;
-    if (!this.shown.length || this.shown.length !== heats.length) return;
+    if (!this.shown.length || this.shown.length !== heats.length || !this.box.getClientRects().length) return;
     const { step } = this.shared;
     const { blocks, steps } = this.#rows;
     const column = nearest(steps, step);
