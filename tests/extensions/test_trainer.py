@@ -138,24 +138,24 @@ def test_the_file_is_named_and_told_as_kohya_does(room: Room) -> None:
     assert facts["sshs_model_hash"] == hashlib.sha256(body).hexdigest()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["lora", "dora", "textual_inversion", "finetune"])
 def test_a_run_that_was_killed_makes_the_same_file(room: Room, method: str) -> None:
     """It goes on at the last checkpoint, although more steps were done, and comes to the very bytes."""
-    about = {**METHODS[method], **RANDOM, "save_every": 2, "steps": 6, "accumulation": 2, "batch_size": 1}
+    about = {**METHODS[method], **RANDOM, "save_every": 2, "steps": 4, "accumulation": 2, "batch_size": 1}
     whole = room.train(**about).files[0]
     wanted = whole.read_bytes()
     whole.unlink()
     (room.data_dir / "training" / "made").rename(room.data_dir / "whole")
 
     def killed(done: int, total: int, text: str) -> None:
-        if text.startswith("step 5"):
+        if text.startswith("step 3"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         room.train(room.context(progress=killed), **about)
     assert not whole.exists()
     assert listed_runs(room.context()) == [
-        {"run": "made", "step": 4, "steps": 6, "state": "training", "method": method, "base": "tiny-sd1", "output": ""}
+        {"run": "made", "step": 2, "steps": 4, "state": "training", "method": method, "base": "tiny-sd1", "output": ""}
     ]
     assert room.train(resume="made").files == (whole,)
     assert whole.read_bytes() == wanted

@@ -159,7 +159,7 @@ def _run(folder: Path, info: ExtensionInfo) -> Extension:
     infos = []
     for one in actions.values():
         form, more = _drawn(one.options, actions)
-        infos.append(ActionInfo(one.name, one.title, form, one.routes, one.light))
+        infos.append(ActionInfo(one.name, one.title, form, one.routes, one.light, one.gives_way))
         wrong += more
     notices = (notice, *(f"{info.name}: how a form is drawn is left out: {sentence}" for sentence in wrong))
     described = replace(
