@@ -28,7 +28,6 @@ METHODS: dict[str, dict[str, Any]] = {
     "textual_inversion": {"method": "textual_inversion", "vectors": 2, "initial_word": "red thing"},
     "finetune": {"method": "finetune", "learning_rate": 1e-3},
 }
-LAST = "model.diffusion_model.out.2.weight"  # it is all zeros in the reference, which would learn nothing
 BUCKETS = {"resolution": 96, "bucket_step": 32}
 RANDOM = {"flip": True, "shuffle_caption": True, "keep_tokens": 1, "caption_dropout": 0.2, "noise_offset": 0.1}
 
@@ -51,7 +50,11 @@ def xl_room(reference_models_dir: Path, room: Room) -> Room:
     """The same with a checkpoint that has two text encoders and a vector of sizes."""
     folder = room.models_dir / "Stable-diffusion"
     tensors = load_file(reference_models_dir / "Stable-diffusion" / "tiny-xl.safetensors")
-    tensors[LAST] = torch.randn(tensors[LAST].shape, generator=torch.Generator().manual_seed(1)).to(tensors[LAST])
+    generator = torch.Generator().manual_seed(1)
+    for name, value in tensors.items():  # the reference's UNet is all zeros, and would learn nothing
+        if name.startswith("model.diffusion_model."):
+            is_norm = value.dim() == 1 and name.endswith("weight")
+            tensors[name] = (0.1 * torch.randn(value.shape, generator=generator) + is_norm).to(value)
     save_file(tensors, folder / "tiny-xl.safetensors")
     (folder / "tiny-xl.yaml").symlink_to(reference_models_dir / "Stable-diffusion" / "tiny-xl.yaml")
     return room
