@@ -164,6 +164,10 @@ def test_a_run_that_was_killed_makes_the_same_file(room: Room, method: str) -> N
     assert whole.read_bytes() == wanted
     with pytest.raises(BadRequestError, match="made is done"):
         room.train(resume="made")
+    noted = room.data_dir / "training" / "made" / "run.json"
+    noted.write_text(noted.read_text().replace('"done"', '"saving"'))  # as it is between the file and its note
+    assert room.train(resume="made").files == (whole,)
+    assert whole.read_bytes() == wanted
 
 
 def test_stopping_pauses_and_others_that_wait_come_first(room: Room) -> None:
@@ -172,6 +176,12 @@ def test_stopping_pauses_and_others_that_wait_come_first(room: Room) -> None:
     paused = room.train(room.context(stopped=lambda: next(asked)), steps=3)
     assert paused.data == {"run": "made", "output": "", "step": 1, "state": "paused"}
     assert paused.again is None
+    caption = room.data_dir / "data_sets" / "things" / "2_thing" / "0.txt"
+    words = caption.read_text()
+    caption.write_text("another thing")
+    with pytest.raises(BadRequestError, match="have changed since the run made began; put them back"):
+        room.train(resume="made")
+    caption.write_text(words)
     told = room.train(room.context(others_wait=lambda: True), resume="made")
     assert told.again is None, "it waits for the end, unless it was told to share"
     assert load_file(told.files[0]).keys() == load_file(wanted).keys()
