@@ -28,8 +28,14 @@ METHODS: dict[str, dict[str, Any]] = {
     "textual_inversion": {"method": "textual_inversion", "vectors": 2, "initial_word": "red thing"},
     "finetune": {"method": "finetune", "learning_rate": 1e-3},
 }
-BUCKETS = {"resolution": 96, "bucket_step": 32}
-RANDOM = {"flip": True, "shuffle_caption": True, "keep_tokens": 1, "caption_dropout": 0.2, "noise_offset": 0.1}
+BUCKETS: dict[str, Any] = {"resolution": 96, "bucket_step": 32}
+RANDOM: dict[str, Any] = {
+    "flip": True,
+    "shuffle_caption": True,
+    "keep_tokens": 1,
+    "caption_dropout": 0.2,
+    "noise_offset": 0.1,
+}
 
 
 @pytest.fixture
@@ -193,7 +199,7 @@ def test_stopping_pauses_and_others_that_wait_come_first(room: Room) -> None:
 
 
 def test_accumulating_two_is_a_batch_of_two(room: Room) -> None:
-    about = {"steps": 3, "optimizer": "adamw", "buckets": False, "min_snr_gamma": 5.0}
+    about: dict[str, Any] = {"steps": 3, "optimizer": "adamw", "buckets": False, "min_snr_gamma": 5.0}
     both = load_file(room.train(output="both", batch_size=2, **about).files[0])
     turns = load_file(room.train(output="turns", batch_size=1, accumulation=2, checkpointing=True, **about).files[0])
     for name, value in both.items():
