@@ -22,7 +22,7 @@ WORDS = frozenset({"controlnet", "guidance", "lora", "regions", "tiled_vae", "ti
 
 
 def test_there_are_bundled_extensions() -> None:
-    assert len(BUNDLED) == 16
+    assert len(BUNDLED) == 17
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:

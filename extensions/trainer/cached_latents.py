@@ -55,6 +55,12 @@ def looked_at(items: Sequence[Item], options: TrainOptions, before: Callable[[in
     return found
 
 
+def digest_of(pictures: Sequence[TrainedPicture]) -> str:
+    """A hash of pictures, captions and repeats, by which a run knows that its data set is the same."""
+    told = [(one.item.path.name, one.digest, one.item.caption, one.item.repeats) for one in pictures]
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
 class LatentCache:
     """Latents by picture, in files of a folder, (C, h, w) float32.
 

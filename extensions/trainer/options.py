@@ -102,8 +102,9 @@ class TrainOptions(Options):
     )
     weight_decay: float = Field(0.01, ge=0, le=1, json_schema_extra=hint(level="more"))
     clip_norm: float = Field(
-        1.0, ge=0, le=100, description="longest gradient; 0: any", json_schema_extra=hint(level="more")
-    )
+        1.0, ge=0, le=100, description="gradients that are longer are made as long as this; 0: none are",
+        json_schema_extra=hint(label="Longest gradient", level="more"),
+    )  # fmt: skip
     min_snr_gamma: float = Field(
         0, ge=0, le=100, description="min-SNR weighting (5 is usual); 0: all timesteps count alike",
         json_schema_extra=hint(label="Min-SNR gamma", level="more", span=(0, 20, 0.5)),
@@ -138,7 +139,14 @@ class TrainOptions(Options):
     clip_skip: int = Field(
         1, ge=1, le=12, description="as pictures are made with it later", json_schema_extra=hint(level="more")
     )
-    max_tokens: Literal[75, 150, 225] = Field(75, description="of a caption", json_schema_extra=hint(level="more"))
+    max_tokens: int = Field(
+        75,
+        ge=75,
+        le=225,
+        multiple_of=75,
+        description="that are read of a caption",
+        json_schema_extra=hint(level="more"),
+    )
     seed: int = Field(0, ge=0, le=2**32 - 1)
     sample_prompts: Annotated[str, StringConstraints(max_length=4000)] = Field(
         "",
@@ -166,7 +174,7 @@ class TrainOptions(Options):
         "wait",
         description="what pictures do that are asked for meanwhile",
         json_schema_extra=hint(
-            label="Other jobs", labels={"wait": "wait for the end", "between": "are made between steps"}
+            label="Other jobs", labels={"wait": "Wait for the end", "between": "Are made between steps"}
         ),
     )
 

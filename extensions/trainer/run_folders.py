@@ -46,11 +46,11 @@ class RunFolder:
     def is_there(self) -> bool:
         return (self.path / "run.json").is_file()
 
-    def begin(self, options: TrainOptions, steps: int) -> None:
-        """Note the settings of a new run."""
+    def begin(self, options: TrainOptions, steps: int, pictures: str) -> None:
+        """Note the settings of a new run, and the digest of its pictures."""
         self.path.mkdir(parents=True, exist_ok=True)
         told = options.model_dump(mode="json", exclude_defaults=True)
-        self._write("run.json", {"options": told, "steps": steps, "state": "training"})
+        self._write("run.json", {"options": told, "steps": steps, "pictures": pictures, "state": "training"})
 
     def note(self, state: State, **more: JsonValue) -> None:
         """Note how far it is."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from webui.extension_api import ActionContext
+from webui.extension_api import ActionContext, BadRequestError
 from webui.extension_api.tensors import LoadedModel, check_finite
 
 from .cached_latents import TrainedPicture
@@ -27,6 +27,7 @@ class FileWriter:
 
     Attributes:
         path: of the finished file.
+        may_be_there: whether the run may have written it already.
     """
 
     options: TrainOptions
@@ -37,11 +38,25 @@ class FileWriter:
     path: Path
     steps_of_epoch: int
     steps: int
+    may_be_there: bool = False
 
     @staticmethod
-    def path_of(options: TrainOptions, context: ActionContext) -> Path:
-        """Where the finished file belongs. Raises BadRequestError where one is there."""
-        return context.new_file(KINDS.get(options.method, "lora"), f"{options.output}.safetensors")
+    def path_of(options: TrainOptions, context: ActionContext, *, may_be_there: bool = False) -> Path:
+        """Where the finished file belongs.
+
+        Args:
+            may_be_there: whether the run may have written it, just before it was ended.
+
+        Raises:
+            BadRequestError: there is such a file.
+        """
+        kind = KINDS.get(options.method, "lora")
+        try:
+            return context.new_file(kind, f"{options.output}.safetensors")
+        except BadRequestError:
+            if not may_be_there:
+                raise
+            return context.models.find(kind, options.output)
 
     def write(self, step: int, *, version: bool = False) -> Path:
         """Write what was learned so far; a version has the step in its name.
@@ -51,6 +66,7 @@ class FileWriter:
             NotFiniteError: a number does not fit the format of the file.
         """
         path = self.path.with_stem(f"{self.path.stem}-step{step:08d}") if version else self.path
+        replaces = version or self.may_be_there
         dtype = _FORMATS[self.options.file_precision]
         base_hash = self.context.models.sha256("checkpoint", self.options.base)
         metadata = facts(
@@ -60,10 +76,10 @@ class FileWriter:
         if isinstance(self.trainee, WholeNetwork):
             with opened_base(self.context.models, self.options.base) as base:
                 entries, read = self.trainee.entries(base, dtype)
-                write_tensors(path, entries, read, {**metadata_of(base), **metadata}, replaces=version)
+                write_tensors(path, entries, read, {**metadata_of(base), **metadata}, replaces=replaces)
             return path
         tensors = {name: value.to(dtype).contiguous() for name, value in self.trainee.tensors().items()}
         for name, value in tensors.items():
             check_finite(name, value)
-        write_tensors(path, entries_of(tensors), tensors.__getitem__, with_hashes(metadata, tensors), replaces=version)
+        write_tensors(path, entries_of(tensors), tensors.__getitem__, with_hashes(metadata, tensors), replaces=replaces)
         return path

@@ -17,11 +17,11 @@ from webui.extension_api import (
 from webui.extension_api.tensors import LoadedModel
 
 from .buckets import square
-from .cached_latents import LatentCache, TrainedPicture, looked_at
+from .cached_latents import LatentCache, TrainedPicture, digest_of, looked_at
 from .encoded_texts import TextCache, TextEncoding
 from .folders import chosen, pictures
 from .options import TrainOptions
-from .run_folders import RunFolder, known_run, read_state, run_folder, save_state
+from .run_folders import RunFolder, State, known_run, read_state, run_folder, save_state
 from .run_reports import LossCurve, RunReport
 from .sample_order import Order
 from .sample_pictures import samples
@@ -86,7 +86,8 @@ def _new(options: TrainOptions, context: ActionContext) -> RunFolder:
 
 def _prepared(options: TrainOptions, context: ActionContext, folder: RunFolder) -> _Run:
     """Read what a run needs, encode its pictures, and put it where it was."""
-    path = FileWriter.path_of(options, context)
+    was_written = folder.is_there and folder.told().get("state") == "saving"
+    path = FileWriter.path_of(options, context, may_be_there=was_written)
     spec = context.models.spec(options.base)
     if spec.shown_channels or spec.depth or spec.family.refines:
         raise UnusableFileError(
@@ -103,10 +104,14 @@ def _prepared(options: TrainOptions, context: ActionContext, folder: RunFolder) 
     order = Order([one.fit.bucket for one in known], [one.item.repeats for one in known], size, options.seed)
     steps = options.steps or options.epochs * order.steps_of_epoch
     if not folder.is_there:
-        folder.begin(options, steps)
-    report = RunReport(
-        context, folder.name, steps, order.steps_of_epoch, len(known), _bucket_rows(known)
-    )  # fmt: skip
+        folder.begin(options, steps, digest_of(known))
+    elif folder.told().get("pictures") != digest_of(known):
+        raise BadRequestError(
+            "data_set",
+            f"{options.data_set}: pictures or captions have changed since the run {folder.name} began; put them back, "
+            "or begin a run of another name",
+        )
+    report = RunReport(context, folder.name, steps, order.steps_of_epoch, len(known), _bucket_rows(known))
     report.tell("caching")
     model = context.models.read_checkpoint(options.base, context.device, _format(options, context))
     latents = LatentCache(model, folder.path / "latents")
@@ -124,7 +129,7 @@ def _prepared(options: TrainOptions, context: ActionContext, folder: RunFolder) 
         loop.go_on(tensors, plain)
         report.curve = LossCurve(**plain["curve"])
         report.step = loop.step
-    writer = FileWriter(options, context, model, trainee, known, path, order.steps_of_epoch, steps)
+    writer = FileWriter(options, context, model, trainee, known, path, order.steps_of_epoch, steps, was_written)
     return _Run(options, folder, model, trainee, encoding, loop, report, writer, steps)
 
 
@@ -152,25 +157,23 @@ def _trained(run: _Run, context: ActionContext) -> ActionResult:
         if step % options.save_every == 0:
             _save(run, "training")
     _draw_samples(run, context)
-    report.tell("saving")
+    _save(run, "saving")
     file = run.writer.write(loop.step)
     report.output = file.name
-    _save(run, "done")
+    run.folder.note("done", step=loop.step, output=file.name)
+    report.tell("done")
     data: dict[str, JsonValue] = {"run": run.folder.name, "output": file.name, "step": loop.step, "state": "done"}
     loss = report.curve.average or 0.0
     return ActionResult(f"Trained {file.name} in {run.steps} steps; average loss {loss:.4f}.", files=(file,), data=data)
 
 
-def _save(run: _Run, state: str) -> None:
+def _save(run: _Run, state: State) -> None:
     """Write a checkpoint of the run, and note its state."""
     run.report.tell("saving")
     tensors, plain = run.loop.state()
     save_state(run.folder, tensors, {**plain, "curve": run.report.curve.told()})
-    run.folder.note(
-        "done" if state == "done" else "paused" if state == "paused" else "training",
-        step=run.loop.step, output=run.report.output,
-    )  # fmt: skip
-    run.report.tell("done" if state == "done" else "paused" if state == "paused" else "training")
+    run.folder.note(state, step=run.loop.step)
+    run.report.tell(state)
 
 
 def _paused(run: _Run, text: str, *, again: bool = False) -> ActionResult:

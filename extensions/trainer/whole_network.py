@@ -25,7 +25,8 @@ class WholeNetwork:
     def __init__(self, model: LoadedModel, options: TrainOptions) -> None:
         self._options = options
         unet = model.unet.module
-        unet.to(torch.float32)
+        for value in unet.parameters():
+            value.data = value.data.float()
         unet.requires_grad_(True)
         self.parameters: dict[str, nn.Parameter] = dict(unet.named_parameters())
         layout, keys = model.unet.shape.layout, model.spec.unet.keys

@@ -12,7 +12,7 @@ from tests.extensions.toys import good, toy
 from webui.api.application import create
 from webui.api.parts import Parts
 from webui.domain.errors import BadRequestError, Cancelled, WebuiError
-from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
+from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ActionTalk, ExtensionInfo
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult, ModelFacts
 from webui.engine.engine import Engine
@@ -53,6 +53,10 @@ DOING = """
         path.write_bytes(b"")
         return ActionResult(files=(path,))
 
+    def keeps(options, context):
+        context.record("part", str(context.data_dir).encode())
+        return ActionResult()
+
     @hookimpl
     def actions():
         return [
@@ -61,6 +65,7 @@ DOING = """
             Action("wrong", "Wrong", Form, wrong),
             Action("stops", "Stops", Form, stops),
             Action("file", "File", Form, file),
+            Action("keeps", "Keeps", Form, keeps),
         ]
 """
 
@@ -75,9 +80,13 @@ class HostingBack:
         return self.host.loaded.infos
 
     def act(
-        self, call: ActionCall, progress: Callable[[ActionProgress], None], stopped: Callable[[], bool], *_: object
+        self,
+        call: ActionCall,
+        progress: Callable[[ActionProgress], None],
+        stopped: Callable[[], bool],
+        *talk: ActionTalk,
     ) -> ActionOutcome:
-        return self.host.act(call, progress, stopped)
+        return self.host.act(call, progress, stopped, None, *talk)
 
     def run(
         self, request: GenerationRequest, reporter: Reporter, made: frozenset[int] = frozenset()
@@ -127,6 +136,12 @@ def test_an_action_is_a_job(engine: Engine) -> None:
     made = job.result(5)
     assert (job.state, made.text, made.data, made.images[0].size) == ("done", "counted", {"count": 3}, (3, 1))
     assert engine.action(job.id) is job
+
+
+def test_what_it_records_is_kept_beside_its_job(engine: Engine) -> None:
+    job = engine.act("doing", "keeps", {})
+    job.result(5)
+    assert engine.recordings.of(job.id) == {"part": b"data"}
 
 
 @pytest.mark.parametrize(("action", "kind"), [("wrong", WebuiError), ("stops", Cancelled)])

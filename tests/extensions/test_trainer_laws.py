@@ -20,6 +20,7 @@ from extensions.trainer.run_reports import MOST_POINTS, LossCurve
 from extensions.trainer.sample_order import Order
 from extensions.trainer.tag_order import caption_of
 from tests.extensions.training_rooms import Room, options, put_pictures
+from tests.narrowing import untyped
 from webui.extension_api import BadRequestError, UnusableFileError, WebuiError
 
 
@@ -133,7 +134,7 @@ def test_an_optimizer_goes_on_from_its_state_as_if_nothing_had_been(name: str) -
     def moved(value: nn.Parameter, optimizer: torch.optim.Optimizer, steps: int) -> None:
         for _ in range(steps):
             optimizer.zero_grad()
-            (value - 3).square().sum().backward()
+            untyped((value - 3).square().sum()).backward()
             optimizer.step()
 
     chosen = options(optimizer=name, learning_rate=None)

@@ -16,13 +16,16 @@ State = Literal["ok", "failed", "aside", "disabled"]
 
 @dataclass(frozen=True, slots=True)
 class ActionInfo:
-    """An action: its name, its title, the JSON schema of its options, its further routes, whether it is light."""
+    """An action: its name, its title, the JSON schema of its options, its further routes, whether it is light, and
+    whether it gives way to others that wait.
+    """
 
     name: str
     title: str
     schema: Mapping[str, Any]
     routes: tuple[str, ...] = ()
     light: bool = False
+    gives_way: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ class ActionOutcome:
     files: tuple[str, ...] = ()
     data: JsonValue = None
     notices: tuple[Notice, ...] = ()
+    again: Mapping[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ class ActionCall:
     action: str
     options: Mapping[str, Any]
     light: bool = False
+    gives_way: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ ActionJob = Job[ActionCall, ActionProgress, ActionOutcome]
 
 
 class ActionOfExtension(JobKind[ActionCall, ActionProgress, ActionOutcome]):
-    """Light where the extension says so."""
+    """Light, or giving way to others, where the extension says so."""
 
     name = "action"
     kept = 30
@@ -30,6 +30,12 @@ class ActionOfExtension(JobKind[ActionCall, ActionProgress, ActionOutcome]):
 
     def is_light(self, work: ActionCall) -> bool:
         return work.light
+
+    def gives_way(self, work: ActionCall) -> bool:
+        return work.gives_way
+
+    def rest(self, work: ActionCall, result: ActionOutcome) -> ActionCall | None:
+        return None if result.again is None else replace(work, options=result.again)
 
     def finish(self, job: Worked[ActionCall], result: ActionOutcome) -> ActionOutcome:
         if result.files:

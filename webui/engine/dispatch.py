@@ -170,6 +170,8 @@ class Dispatcher:
                 return
             if job.stopping:  # the wish came between the two
                 self._runner().cancel(job.id)
+        for job_id in self._giving_way():
+            self._runner().finish(job_id)
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -187,6 +189,14 @@ class Dispatcher:
                     self._handed[job.id] = len(job.images)
                     return job
             return None
+
+    def _giving_way(self) -> list[str]:
+        """The jobs in work that are to make room, because others wait."""
+        with self._changed:
+            line = self._board.line()
+            if self._changing or not any(job.id not in self._handed and self._may_begin(job) for job in line):
+                return []
+            return [job.id for job in line if job.id in self._handed and job.kind.gives_way(job.work)]
 
     def _may_begin(self, job: AnyJob) -> bool:
         """Where there is no room for pictures, those that need none still go on."""

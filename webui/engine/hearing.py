@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError, WorkerDiedError
 from webui.domain.extensions import ExtensionInfo
@@ -92,6 +93,10 @@ class Hearing:
         if not isinstance(outcome, job.kind.result_type):
             self.fail(job, TypeError(f"a {job.kind.name} was answered with {type(outcome).__name__}"))
             return
+        rest = job.kind.rest(job.work, outcome)
+        if rest is not None and not job.stopping:
+            self._go_behind(job, rest)
+            return
         try:
             result = job.kind.finish(job, outcome)
         except Exception as error:  # or the job would never end
@@ -110,6 +115,14 @@ class Hearing:
         """The job waits again, and is not begun for so many seconds; what it has made stays."""
         self._records.note_queued(job)
         job.note_queued(time.monotonic() + after if after else 0.0)
+        self._moved(job)
+
+    def _go_behind(self, job: AnyJob, rest: Any) -> None:
+        """The job gave way to others: what is left of it waits behind them."""
+        job.work = rest
+        self._records.note_queued(job)
+        job.note_queued()
+        self._records.arrange(self._board.move(job, len(self._board.line())))
         self._moved(job)
 
     def _made(self, job: AnyJob, image: GeneratedImage) -> None:

@@ -99,6 +99,14 @@ class JobKind(ABC, Generic[WorkT, ProgressT, ResultT]):
         """What a runner is given of a job of which the pictures of these indices are there already."""
         return work
 
+    def gives_way(self, work: WorkT) -> bool:
+        """Whether it ends early where others wait and it is asked to finish, and goes on behind them."""
+        return False
+
+    def rest(self, work: WorkT, result: ResultT) -> WorkT | None:
+        """What is left of work that gave way, to be done when its turn comes again; None where nothing is."""
+        return None
+
     def is_working(self, progress: ProgressT) -> bool:
         """Whether the work itself has begun, and not only the loading of what it needs."""
         return True

@@ -122,7 +122,7 @@ class Catalog:
         """
         found = self.action(extension, action)
         self._fit(found.schema, options, "", (extension, action))
-        return ActionCall(extension, action, dict(options), found.light)
+        return ActionCall(extension, action, dict(options), found.light, found.gives_way)
 
     def action(self, extension: str, action: str) -> ActionInfo:
         """Raises BadRequestError where there is none."""

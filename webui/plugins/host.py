@@ -200,7 +200,10 @@ class ExtensionHost:
                 if not isinstance(result, ActionResult):
                     raise ExtensionError(f"returned {type(result).__name__}, expected ActionResult")  # noqa: TRY301
                 files = tuple(str(path) for path in result.files)
-                return ActionOutcome(str(result.text), tuple(result.images), files, result.data, tuple(notices))
+                again = None if result.again is None else dict(result.again)
+                return ActionOutcome(
+                    str(result.text), tuple(result.images), files, result.data, tuple(notices), again=again
+                )
         except ExtensionError as error:
             raise ExtensionError(f"extension {call.extension}, action {call.action}: {error}") from error
 

@@ -166,7 +166,7 @@ def _run(folder: Path, info: ExtensionInfo) -> Extension:
     infos = []
     for one in actions.values():
         form, more = _drawn(one.options, actions)
-        infos.append(ActionInfo(one.name, one.title, form, one.routes, one.light))
+        infos.append(ActionInfo(one.name, one.title, form, one.routes, one.light, one.gives_way))
         wrong += more
     kept, more = _drawn(settings, actions) if settings else (None, ())
     wrong += more
