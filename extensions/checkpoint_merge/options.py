@@ -341,6 +341,9 @@ class ExtractOptions(Options):
 class CompareOptions(Options):
     """The form of the heat map."""
 
+    # the tab Learn finds by this whom it asks how far the blocks of two checkpoints lie apart
+    model_config = ConfigDict(json_schema_extra={"compares_checkpoints": True})
+
     a: Name = Field(min_length=1, json_schema_extra=hint(model=CHECKPOINT, control="model", label="A"))
     b: Name = Field(min_length=1, json_schema_extra=hint(model=CHECKPOINT, control="model", label="B", fits="a"))
 

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.api.page import recorded_run
 from tests.ui.accessibility import axe
@@ -111,16 +112,17 @@ def test_i_ask_a_place_where_it_looks(learn: Page) -> None:
 def test_i_see_what_a_word_does_beside_the_run_without_it(learn: Page, engine: FakeEngine) -> None:
     view(learn, "Words")
     engine.extensions.replace((RECORDER,))
-    before = len(engine.asked)
-    learn.get_by_role("button", name="Without the word").click()
-    while len(engine.asked) == before:
-        learn.wait_for_timeout(50)
-    asked = engine.asked[-1].extensions["records"]
+    with learn.expect_response("**/learn/runs") as answer:
+        learn.get_by_role("button", name="Without the word").click()
+    job = engine.job(answer.value.json()["job"])
+    assert job is not None
+    asked: Any = job.work.extensions["records"]
     assert asked["muted"] == {"words": ["red"], "tokens": []}
     assert asked["self_attention"]  # which the run had, too
     for name, data in muted_run(asked["muted"]).items():
-        engine.recordings.keep(engine.overview.ended(1)[0].id, RecordedPart("records", name, data))
-    learn.evaluate("() => document.querySelector('#learn_take_apart').focus()")
+        engine.recordings.keep(job.id, RecordedPart("records", name, data))
+    learn.reload()  # the newest recording is looked at, and the one that it is compared with is found
+    learn.get_by_role("tab", name="Learn").click()
     expect(learn.locator(".learn-pictures figcaption b")).to_have_text(["With “red”", "Without “red”", "Difference"])
     expect(learn.locator(".learn-chip")).to_have_text(["a", "circle", "blue1.2"])
     expect(learn.locator(".learn-why")).to_contain_text("The text encoder did not read the word")
@@ -132,7 +134,7 @@ def test_i_see_what_a_word_does_beside_the_run_without_it(learn: Page, engine: F
     expect(learn.locator(".learn-pictures figure")).to_have_count(1)
 
 
-def muted_run(muted: dict[str, list[Any]]) -> dict[str, bytes]:
+def muted_run(muted: Any) -> dict[str, bytes]:
     """A recording of the same run without the word."""
     told = {**recorded_run.run(), "muted": muted, "text": "a circle, (blue:1.2)"}
     others = {f"clean_{at}": recorded_run.png(64, 64, 90 + at) for at in range(recorded_run.STEPS)}
@@ -159,6 +161,37 @@ def test_i_look_at_what_a_block_makes_and_what_others_add(learn: Page) -> None:
     learn.get_by_role("button", name="Show what adds").click()
     learn.keyboard.press("End")
     assert axe(learn, "#learn") == []
+
+
+def test_i_see_where_two_checkpoints_differ(learn: Page) -> None:
+    row = dict.fromkeys(("all", "residual", "self-attention"), 0.02)
+    table = {"text": {"all": 0.0}, "IN00": row, "IN01": {**row, "all": 0.3}, "M00": row, "OUT00": row, "OUT01": row}
+    files = [{"name": f"{one}.safetensors", "title": one, "usable": True} for one in ("mini", "dusk")]
+    action = {"name": "look_apart", "title": "", "options": {"compares_checkpoints": True}}
+    answers: dict[str, Any] = {
+        "**/internal/page/files/checkpoint": {"files": files},
+        "**/internal/page/extensions": [{"name": "some", "state": "ok", "actions": [action]}],
+        "**/extensions/some/actions/look_apart": {"id": "apart", "state": "queued"},
+        "**/internal/page/actions/apart*": {"state": "done", "result": {"text": "dusk beside mini", "data": table}},
+    }
+    for address, answer in answers.items():
+        learn.route(address, partial(_answer, answer))
+    view(learn, "Two checkpoints")
+    expect(learn.get_by_role("combobox", name="another checkpoint")).to_have_value("dusk.safetensors")
+    with learn.expect_request("**/actions/look_apart") as asked:
+        learn.get_by_role("button", name="Compare them").click()
+    assert asked.value.post_data_json == {"a": "mini.safetensors", "b": "dusk.safetensors"}
+    why = learn.locator(".learn-why")
+    expect(why.locator("h2").first).to_have_text("IN01")  # it differs most
+    expect(learn.locator(".learn-bar")).to_have_count(len(table))
+    learn.get_by_role("button", name="Block M00, 2.0 %").press("ArrowRight")
+    expect(why.locator("h2").first).to_have_text("OUT00")
+    expect(why).to_contain_text("self-attention")
+    assert axe(learn, "#learn") == []
+
+
+def _answer(answer: Any, route: Route) -> None:
+    route.fulfill(json=answer)
 
 
 def test_i_look_at_the_network_and_leave_a_part_out(learn: Page, engine: FakeEngine) -> None:

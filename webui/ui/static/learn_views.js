@@ -1,6 +1,7 @@
 // The views of Learn, in the order of the list at the left. A new view is one row here and a module with `mount`.
 import * as comparing from "./compare_pictures.js";
 import { t } from "./kit.js";
+import * as checkpoints from "./learn_checkpoints.js";
 import * as network from "./learn_network.js";
 import * as noise from "./learn_noise.js";
 import * as run from "./learn_run.js";
@@ -29,6 +30,7 @@ export function groups() {
     { title: t("Files"), views: [
       { name: "png_info", title: t("PNG Info"), about: t("What is written in a picture, whichever program made it; and the picture made again."), icon: "info", isEager: true, id: "pnginfo", mount: (place, shared) => pnginfo.mount({ element: within(place, "pnginfo"), shared }) },
       { name: "compare_pictures", title: t("Compare"), about: t("Two pictures, and what differs in their pixels and parameters."), icon: "compare", id: "compare_pictures", mount: (place) => comparing.mount({ element: within(place, "compare_pictures") }) },
+      { name: "checkpoints", title: t("Two checkpoints"), about: t("How far the weights of each block of two checkpoints lie apart."), icon: "layers", mount: checkpoints.mount },
     ] },
   ];
 }
