@@ -75,6 +75,14 @@ def of_learn(view: str) -> Callable[[Page], None]:
     return show
 
 
+def with_example(page: Page) -> None:
+    """Draws the data set that Train offers to whoever has none."""
+    button = page.locator("#train_example")
+    if button.is_visible():
+        button.click()
+        page.locator("#train .tr-card img[src]").first.wait_for()
+
+
 SCENES = (
     Scene("txt2img", "txt2img"),
     Scene("settings-of-the-picture", "txt2img", open_sheet),
@@ -88,6 +96,7 @@ SCENES = (
     Scene("learn-network", "pnginfo", of_learn("The network")),
     Scene("learn-scheduler", "pnginfo", of_learn("Scheduler")),
     Scene("learn-png-info", "pnginfo", of_learn("PNG Info")),
+    Scene("train", "train", with_example),
     Scene("extensions", "extensions"),
     Scene("settings", "settings"),
     Scene("keys", "txt2img", show_keys),
