@@ -1,4 +1,4 @@
-"""Sizes in which pictures are trained: each picture is scaled and cropped to the bucket whose aspect is next to its own.
+"""Sizes in which pictures are trained: each picture is scaled and cut to the bucket whose aspect is next to its own.
 
 A bucket has about as many pixels as the resolution squared, and sides that are multiples of a step (NovelAI's aspect
 ratio bucketing, as kohya's trainer writes it down). Pure arithmetic; no pictures, no torch.
