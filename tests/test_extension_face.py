@@ -18,7 +18,7 @@ PROGRAM = sorted([*(ROOT / "webui").rglob("*.py"), *(ROOT / "webui").rglob("*.js
 
 # These are words of the field too (kinds of model files, tags of prompts, parts of requests, a setting): they may stand
 # where they do not choose an extension.
-WORDS = frozenset({"controlnet", "guidance", "lora", "regions", "tiled_vae", "tiles"})
+WORDS = frozenset({"captions", "controlnet", "guidance", "lora", "regions", "tiled_vae", "tiles"})
 
 
 def test_there_are_bundled_extensions() -> None:

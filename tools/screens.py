@@ -102,6 +102,14 @@ def open_tour(page: Page) -> None:
     page.locator(".learn-ringed").wait_for()
 
 
+def with_example(page: Page) -> None:
+    """Draws the data set that Train offers to whoever has none."""
+    button = page.locator("#train_example")
+    if button.is_visible():
+        button.click()
+        page.locator("#train .tr-card img[src]").first.wait_for()
+
+
 SCENES = (
     Scene("txt2img", "txt2img"),
     Scene("settings-of-the-picture", "txt2img", open_sheet),
@@ -120,6 +128,7 @@ SCENES = (
     Scene("learn-png-info", "pnginfo", with_pictures("PNG Info", ".pnginfo .picture-field", "table.parameters")),
     Scene("learn-compare", "pnginfo", with_pictures("Compare", ".compare-fields .picture-field", ".comparison")),
     Scene("learn-tour", "pnginfo", open_tour),
+    Scene("train", "train", with_example),
     Scene("extensions", "extensions"),
     Scene("settings", "settings"),
     Scene("keys", "txt2img", show_keys),

@@ -86,7 +86,7 @@ class AddOptions(Options):
 def data_set_actions() -> list[Action]:
     """The actions, for the extension's list."""
     return [
-        Action("data_sets", "List the data sets", NoOptions, _data_sets, light=True),
+        Action("data_set_list", "List the data sets", NoOptions, _data_sets, light=True),
         Action("data_set", "List a data set", DataSetOptions, _data_set, light=True),
         Action("data_set_thumbs", "Small pictures of a data set", SomeOptions, _thumbs, light=True),
         Action("data_set_picture", "A picture of a data set", OneOptions, _picture, light=True),

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,8 @@ FORMATS = ("PNG", "JPEG", "WebP", "AVIF", "BMP", "TIFF", "GIF")
 MOST_PIXELS = 40_000_000
 MOST_FILES = 5_000  # pictures of one data set that are added from the page
 REPEATS = 10  # of a folder that is made here
+MOST_SETS = 500  # made from the page
+ROOM = 512 * 2**20  # bytes that stay free on the disk
 
 
 def items_of(context: ActionContext, name: str) -> dict[str, Item]:
@@ -104,6 +107,8 @@ def new_folder(context: ActionContext, name: str) -> Path:
         raise BadRequestError(
             "data_set", "a name has letters, digits, blanks, _ and -, at most 60, a letter or digit first"
         )
+    if len(known) >= MOST_SETS:
+        raise BadRequestError("data_set", f"there are {len(known)} data sets; remove one first")
     folder = context.data_dir / folders.ROOT / name
     if folder.is_symlink() or folder.exists():
         raise BadRequestError("data_set", f"{name} is there already and is no data set")
@@ -116,10 +121,13 @@ def add_picture(folder: Path, picture: Picture, name: str, caption: str) -> Path
 
     Raises:
         BadRequestError: the data set is full.
+        WebuiError: the disk is.
     """
     there = pictures(folder)
     if len(there) >= MOST_FILES:
         raise BadRequestError("data_set", f"{folder.name} has {MOST_FILES} pictures; begin another data set")
+    if shutil.disk_usage(folder).free < ROOM + len(picture.png):
+        raise WebuiError("the disk is nearly full; make room before pictures are added")
     inner = next((one.path.parent for one in there), None)
     if inner is None:
         inner = folder / f"{REPEATS}_{folder.name}"

@@ -84,7 +84,7 @@ def test_a_data_set_is_listed_with_sizes_buckets_and_what_they_keep(tmp_path: Pa
     put(tmp_path, "wide.png", (300, 150), "a wide cat")
     put(tmp_path, "square.png", (128, 128))
     (tmp_path / "data_sets" / "cats" / "10_cat" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
-    assert ask(tmp_path, "data_sets")["data_sets"] == [{"name": "cats", "pictures": 3}]
+    assert ask(tmp_path, "data_set_list")["data_sets"] == [{"name": "cats", "pictures": 3}]
     listed = ask(tmp_path, "data_set", data_set="cats", resolution=128, min_bucket=64)
     rows = {row["id"]: row for row in listed["items"]}
     wide, square, torn = rows["10_cat/wide.png"], rows["10_cat/square.png"], rows["10_cat/torn.png"]

@@ -169,6 +169,10 @@ def test_a_run_is_watched_paused_gone_on_with_and_used(tab: Page, house: TrainHo
     house.record(STEPS, state="done")
     expect(tab.locator(".tr-facts")).to_contain_text("step 400 of 400")
     house.back.finishes = True
+    expect(tab.locator(".tr-state")).to_have_text("my-heart was trained")
+    tab.locator(".tr-row").get_by_role("button", name="Remove").click()
+    tab.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
+    expect(tab.locator(".tr-runs")).to_be_hidden()
     tab.locator("#train_use").click()
     expect(tab.locator("#txt2img_prompt textarea")).to_have_value("<lora:my-heart:1>")
 
@@ -185,17 +189,17 @@ def test_recordings_are_told_as_what_they_are(tab: Page, house: TrainHouse) -> N
     assert tab.request.get(f"{house.address}internal/page/recordings/nobody").status == 404
 
 
-def test_a_phone_shows_one_part_at_a_time(browser: Browser, house: TrainHouse) -> None:
-    with opened_page(
-        browser, f"{house.address}?tab=train&__theme=light", viewport={"width": 390, "height": 844}
-    ) as page:
-        parts = page.locator("#train > .html-container .own.train > section, #train .tr-right")
-        for name, place in (("Settings", ".tr-form"), ("Run", ".tr-right"), ("Pictures", ".tr-set")):
-            page.locator(".tr-faces").get_by_role("radio", name=name).click()
-            expect(page.locator(f"#train {place}")).to_be_visible()
-            assert sum(one.is_visible() for one in parts.all()) == 1
-            assert axe(page, "#train") == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+def test_a_phone_shows_one_part_at_a_time(tab: Page) -> None:
+    tab.locator("#tab_train-button").click()
+    tab.evaluate("window.webui.setTheme('light')")
+    tab.set_viewport_size({"width": 390, "height": 844})
+    parts = tab.locator("#train .tr-set, #train .tr-form, #train .tr-right")
+    for name, place in (("Settings", ".tr-form"), ("Run", ".tr-right"), ("Pictures", ".tr-set")):
+        tab.locator(".tr-faces").get_by_role("radio", name=name).click()
+        expect(tab.locator(f"#train {place}")).to_be_visible()
+        assert sum(one.is_visible() for one in parts.all()) == 1
+        assert axe(tab, "#train") == []
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 # ---- which actions belong to the tab

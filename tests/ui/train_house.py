@@ -57,6 +57,9 @@ CODE = """
     class Nothing(Options):
         pass
 
+    class Removing(Options):
+        run: str
+
     def nothing(options, context):
         return ActionResult()
 
@@ -66,6 +69,7 @@ CODE = """
             Action("train", "Train", Training, nothing),
             Action("describe", "Describe", Describing, nothing),
             Action("runs", "Runs", Nothing, nothing, light=True),
+            Action("remove_run", "Remove", Removing, nothing, light=True),
             *data_set_actions(),
         ]
 """
@@ -98,6 +102,9 @@ class TrainingBack(PaintingBack):
             return ActionOutcome("a described picture", data={"caption": "a described picture"})
         if call.action == "runs":
             return ActionOutcome(data=[*self.runs])
+        if call.action == "remove_run":
+            self.runs.clear()
+            return ActionOutcome("removed")
         if call.action != "train":
             return known(self.host).act(call, progress, stopped)
         self.asked.append(call.options)

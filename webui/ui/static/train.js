@@ -39,7 +39,10 @@ export function mount({ element, props, upload }) {
       if (hasRuns) runs.refresh();
     },
   });
-  const runs = runsList({ list: async () => listOf((await ask(training.extension, "runs", {})).data), resume, isBusy: run.isRunning });
+  const runs = runsList({
+    list: async () => listOf((await ask(training.extension, "runs", {})).data), resume, isBusy: run.isRunning,
+    remove: "remove_run" in training.asks ? (name) => ask(training.extension, "remove_run", { run: name }) : null,
+  });
   set = setPane({ training, describing, told: form.told, changed: form.setDataSet, suggest: form.suggest });
   element.replaceChildren(el("div", { class: "tr-faces" }, faces), set.node, form.node, el("div", { class: "tr-right", tabindex: "0", role: "region", "aria-label": t("Run") }, run.node, runs.node));
   face("set");

@@ -5,7 +5,7 @@ import { path, svg } from "./learn_svg.js";
 
 const HEIGHT = 150; // pixels of the losses
 const RATE = 34; // of the learning rate, below them
-const LEFT = 44; // of the numbers at the left
+const LEFT = 52; // of the numbers at the left
 const MOST_POINTS = 2000;
 
 /** @typedef {[number, number, number]} Point step, loss, learning rate */

@@ -102,7 +102,7 @@ export function runView({ training, resume, ended, prompts }) {
     await read(id).catch(() => {}); // the recording of an old job may be gone
     running = "";
     const files = now.result?.files ?? [];
-    const isDone = Boolean(now.result) && told?.state !== "paused";
+    const isDone = Boolean(now.result) && told?.state !== "paused" && now.result.data?.state !== "paused";
     if (told) told = { ...told, state: isDone ? "done" : "paused", output: files[0] ?? told.output };
     draw(now.state === "failed" ? t("It failed") : isDone ? now.result?.text || t("Done") : t("Paused"));
     fail(now.state === "failed" ? now.error ?? t("This did not work.") : "");
@@ -134,7 +134,7 @@ export function runView({ training, resume, ended, prompts }) {
           if (wait > 0) await new Promise((done) => { setTimeout(done, wait); });
           last = performance.now();
           await read(id);
-          draw(now.progress.text || stateWords(told?.state ?? "training"));
+          draw(told && told.state !== "queued" ? stateWords(told.state) : now.progress.text || t("Training"));
         }
       }
     } catch (error) {

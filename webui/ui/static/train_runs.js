@@ -1,20 +1,36 @@
 // The list of all runs, as the extension tells them.
 
-import { el, t } from "./kit.js";
+import { el, openDialog, t } from "./kit.js";
 import { methodWords, stateWords } from "./train_words.js";
 import { useIt } from "./train_run.js";
 
 /**
- * @param {{list: () => Promise<*[]>, resume: (run: string) => void, isBusy: () => boolean}} about
+ * @param {{list: () => Promise<*[]>, resume: (run: string) => void, isBusy: () => boolean,
+ *   remove: ((run: string) => Promise<*>)|null}} about `remove` is null where runs stay
  */
-export function runsList({ list, resume, isBusy }) {
+export function runsList({ list, resume, isBusy, remove }) {
   const body = el("div", { class: "tr-list" });
   const node = el("section", { class: "tr-runs", "aria-label": t("All runs"), hidden: true }, el("h2", {}, t("All runs")), body);
   const row = (/** @type {*} */ run) => {
     const act = (/** @type {string} */ label, /** @type {() => void} */ does) => el("button", { type: "button", class: "f-quiet", "aria-label": `${label}: ${run.run}`, onclick: does }, label);
     const facts = [methodWords(run.method), run.base, t("step {step} of {steps}", { step: run.step ?? 0, steps: run.steps ?? 0 }), stateWords(run.state ?? "")].filter(Boolean).join(" · ");
     return el("div", { class: "tr-row" }, el("b", {}, run.run), el("span", {}, facts),
-      run.state !== "done" && !isBusy() && act(t("Resume"), () => resume(run.run)), Boolean(run.output) && act(t("Use it"), () => useIt(run)));
+      run.state !== "done" && !isBusy() && act(t("Resume"), () => resume(run.run)), Boolean(run.output) && act(t("Use it"), () => useIt(run)),
+      Boolean(remove) && !isBusy() && act(t("Remove"), () => askFirst(run.run)));
+  };
+  const askFirst = (/** @type {string} */ run) => {
+    const said = el("p", { role: "alert" });
+    const go = el("button", { type: "button", class: "primary" }, t("Remove"));
+    const dialog = openDialog({ title: run }, el("p", {}, t("Its checkpoints go, so it cannot go on. The file that it made stays.")), said, el("div", { class: "form-buttons" }, go));
+    go.addEventListener("click", async () => {
+      try {
+        await remove?.(run);
+        dialog.close();
+        await refresh();
+      } catch (error) {
+        said.textContent = /** @type {Error} */ (error).message;
+      }
+    });
   };
   const refresh = async () => {
     try {

@@ -116,7 +116,7 @@ export function setPane({ training, describing, told, changed, suggest }) {
   };
   const refresh = async (/** @type {string} */ wanted = name || /** @type {*} */ (window).webui.kept(KEPT) || "") => {
     try {
-      const { data_sets: sets, folder } = await light("data_sets");
+      const { data_sets: sets, folder } = await light("data_set_list");
       pick.replaceChildren(...sets.map((/** @type {*} */ one) => el("option", { value: one.name }, `${one.name} (${one.pictures})`)));
       const isEmpty = !sets.length;
       empty.hidden = !isEmpty;
