@@ -55,7 +55,8 @@ def test_the_answers_are_the_same_bit_for_bit(dtype: torch.dtype, stride: int, k
         assert answer.stride() == plain(given).stride()
     assert len(packed.webui_copies) == 1
     assert torch.equal(packed(picture(9, dtype, 4)), plain(picture(9, dtype, 4)))
-    assert len(packed.webui_copies) == 1  # of one size at a time
+    assert torch.equal(packed(picture(9, dtype, 6)), plain(picture(9, dtype, 6)))
+    assert list(packed.webui_copies) == [(2, 32, 4, 4), (2, 32, 6, 6)]  # the sizes that were used last
 
 
 def test_large_pictures_and_other_edges_use_the_plain_weight() -> None:

@@ -113,12 +113,8 @@ class Engine:
         self._generation = Generation(keeper, self._records, self._check.completed, self.extensions.note_costs)
         self._action = ActionOfExtension(library.refresh)
         self._plot_store = PlotStore(data_dir / f"{PLOTS}.sqlite3")
-        book = StoredPlots(
-            self._plot_store,
-            store,
-            CellFiles(data_dir / PLOTS),
-            SheetKeeper(images, self._plot_store, store, on_picture),
-        )
+        sheets = SheetKeeper(images, self._plot_store, store, on_picture)
+        book = StoredPlots(self._plot_store, store, CellFiles(data_dir / PLOTS), sheets)
         one_by_one = OneByOne(self.submit)
         self._experiment = ExperimentKind(one_by_one, book)
         self.plots = Plots(book, lambda: scripts_of(self.extensions.infos, self._ask), self._begin)

@@ -5,12 +5,14 @@ Imports neither ray nor torch; the back that it builds loads torch.
 
 import os
 import queue
+import traceback
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from webui.domain.errors import UnknownModelError, WebuiError
 from webui.domain.settings import BackSettings
+from webui.executors.packed_pictures import packed
 from webui.executors.protocol import Event, Failed, Finished, Ready, Work, is_light
 from webui.executors.running import Back, Stop, StopKind, perform, ready
 from webui.executors.wire import portable, resolve
@@ -51,8 +53,8 @@ class HostActor:
         """Process id of the actor, on its host."""
         return os.getpid()
 
-    def run(self, job_id: str, work: Work, checkpoints: Mapping[str, str]) -> Iterator[Event]:
-        """Do a job; its events, of which the last one is its end.
+    def run(self, job_id: str, work: Work, checkpoints: Mapping[str, str]) -> Iterator[bytes]:
+        """Do a job; its events, packed here and not where it is done, so that it goes on. The last one is its end.
 
         Args:
             checkpoints: the names that the work uses, each with the sha256 of the file.
@@ -64,7 +66,12 @@ class HostActor:
         try:
             while True:
                 event = told.get()
-                yield event
+                try:
+                    data = packed(event)
+                except Exception as error:  # an extension may put anything into a result
+                    event = Failed(job_id, portable(error), traceback.format_exc())
+                    data = packed(event)
+                yield data
                 if isinstance(event, Finished | Failed):
                     return
         finally:

@@ -16,6 +16,7 @@ from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.settings import BackSettings
 from webui.executors.host_actor import HostActor, named_file
 from webui.executors.lanes import LanePlan
+from webui.executors.packed_pictures import unpacked
 from webui.executors.pool import PoolExecutor
 from webui.executors.protocol import Continuation, Failed, OnEvent, Shard, Started, Work
 from webui.executors.running import FACTORY, StopKind
@@ -194,7 +195,7 @@ class HostLane:
         self._on_event(Started(job_id))
         try:
             for told in actor.run.options(num_returns="streaming").remote(job_id, work, known):
-                self._on_event(self._ray.get(told))
+                self._on_event(unpacked(self._ray.get(told)))
         except Exception as error:
             if self._closed:
                 return

@@ -16,6 +16,7 @@ from webui.weights.resident import Resident
 
 GIB = 2**30
 LEFT = 2 * GIB  # bytes of main memory that have to stay free
+SHAPES = 2  # that have a copy at once, since prompt and negative prompt may be asked for apart
 _FORMATS = (torch.float32, torch.bfloat16)
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,10 @@ class PackedConv2d(nn.Conv2d):
         shape, state = tuple(sample.shape), self._state()
         known = self.webui_copies.get(shape)
         if known is None or known[0] != state:
-            self.webui_copies.clear()  # one copy, for the size that is in use
+            if any(one[0] != state for one in self.webui_copies.values()):
+                self.webui_copies.clear()
+            while len(self.webui_copies) >= SHAPES:
+                del self.webui_copies[next(iter(self.webui_copies))]
             known = self.webui_copies[shape] = (state, self._made(sample))
         return known[1]
 
