@@ -26,7 +26,7 @@ from .options import LoraOptions
 from .overlap import Spot, told_of_overlaps
 from .patch import Misfit, NetworkPatch, Wanted, look
 from .preset_files import block_presets, element_presets
-from .tags import ALWAYS, KINDS, HypernetworkTag, LoraTag, read_tags
+from .tags import ALWAYS, KINDS, HypernetworkTag, LoraTag, acting_in, chooses_networks, read_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Member:
         self._hypernetworks: tuple[FoundHypernetwork, ...] = ()
         self._mentioned: dict[str, None] = {}  # LoRA names in order of appearance
         self._told: set[str] = set()
-        self._timed: list[NetworkPatch] = []
+        self._timed: list[tuple[NetworkPatch, tuple[str, ...]]] = []  # with the names of its networks
 
     @hookimpl
     def use_networks(self, networks: Sequence[NetworkTag], hires: bool = False) -> Collection[str]:
@@ -89,9 +89,12 @@ class Member:
             for told in told_of_overlaps([one.wanted for one in fitting], spots):
                 self._tell(told)
         if fitting:
-            patch = NetworkPatch(model, [one.wanted for one in fitting], tuple(one.identity for one in fitting))
+            patch = NetworkPatch(
+                model, [one.wanted for one in fitting], tuple(one.identity for one in fitting),
+                is_chosen=chooses_networks(self._job.request),
+            )  # fmt: skip
             patches.append(patch)
-            self._timed += [patch] if patch.is_timed else []
+            self._timed += [(patch, tuple(one.tag.name for one in fitting))] if patch.is_timed else []
         for one in self._hypernetworks:
             if not fits(one.hypernetwork, model):
                 self._tell(
@@ -105,10 +108,11 @@ class Member:
 
     @hookimpl
     def unet_residuals(self, call: ModelCall) -> None:
-        """Nothing is added; networks that act only at some steps come and go here."""
-        for patch in self._timed:
+        """Nothing is added; networks that act only at some steps, or in some calls, come and go here."""
+        for patch, names in self._timed:
             sampler = _sampler_of(self._job.request, hires=call.step.hires)
-            patch.at_step(reported_step(sampler, call), call.step.total, hires=call.step.hires)
+            allowed = None if call.networks is None else acting_in(call.networks, names)
+            patch.at_step(reported_step(sampler, call), call.step.total, hires=call.step.hires, allowed=allowed)
 
     @hookimpl
     def image_fields(self) -> Mapping[str, str] | None:

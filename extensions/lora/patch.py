@@ -121,14 +121,17 @@ class NetworkPatch(AbstractContextManager[None]):
     """Networks applied to one model, one after another in the order of the prompt.
 
     Attributes:
-        key: equal for equal sets of networks on the same model; None where some act only at some steps, so that the
-            patch does not stay for the next job.
+        key: equal for equal sets of networks on the same model; None where some act only at some steps or in some
+            calls, so that the patch does not stay for the next job.
     """
 
-    def __init__(self, model: LoadedModel, wanted: Sequence[Wanted], key: Hashable) -> None:
+    def __init__(self, model: LoadedModel, wanted: Sequence[Wanted], key: Hashable, *, is_chosen: bool = False) -> None:
+        """Args:
+        is_chosen: whether calls may say which networks act in them.
+        """
         self._model = model
         self._wanted = tuple(wanted)
-        self.is_timed = any(one.is_timed for one in wanted)
+        self.is_timed = is_chosen or any(one.is_timed for one in wanted)
         self.key = None if self.is_timed else key
         self._acting = (True,) * len(self._wanted)
         self._entered = False
@@ -140,15 +143,20 @@ class NetworkPatch(AbstractContextManager[None]):
         self._apply()
         self._entered = True
 
-    def at_step(self, reported: int, total: int, *, hires: bool = False) -> None:
+    def at_step(self, reported: int, total: int, *, hires: bool = False, allowed: Sequence[bool] | None = None) -> None:
         """Before a call of the UNet: let those networks act whose window is open.
 
         Args:
             reported: the step that A1111's sampler would have reported.
             total: steps of the run.
             hires: whether it is the second pass of hires fix.
+            allowed: for each network, whether it may act in this call; None: all may.
         """
-        acting = tuple(one.acts(reported, total, hires=hires) for one in self._wanted)
+        may = allowed if allowed is not None and len(allowed) == len(self._wanted) else (True,) * len(self._wanted)
+        acting = tuple(
+            one.acts(reported, total, hires=hires) and is_allowed
+            for one, is_allowed in zip(self._wanted, may, strict=True)
+        )
         if self._entered and acting != self._acting:
             self._restore()
             self._acting = acting

@@ -5,10 +5,11 @@ LoRA Block Weight's words are read too: `lbw=`, `lbwe=`, `start=`, `stop=`, `ste
 """
 
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from webui.extension_api import NetworkTag
+from webui.extension_api import GenerationRequest, NetworkTag
 
 LORA_KINDS = ("lora", "lyco")
 HYPERNETWORK_KIND = "hypernet"
@@ -106,6 +107,25 @@ def read_tags(tags: Iterable[NetworkTag]) -> Asked:
             problems.append(f"{_shown(tag)} was left out: {error}")
     last = {tag.name: tag for tag in loras}
     return Asked(tuple(last[tag.name] for tag in loras), tuple(hypernetworks), tuple(problems))
+
+
+def acting_in(tags: Iterable[NetworkTag], names: Sequence[str]) -> tuple[bool, ...]:
+    """For each of these networks, whether it acts in a call that has these tags; of a name that is there twice, as many
+    as there are tags.
+    """
+    left = Counter(one.name for one in read_tags(tags).loras)
+    acting: list[bool] = []
+    for name in names:
+        acting.append(left[name] > 0)
+        left[name] -= 1
+    return tuple(acting)
+
+
+def chooses_networks(request: GenerationRequest) -> bool:
+    """Whether an extension of the request says for calls of the network which networks act: `regions` does, where each
+    region has a run of its own.
+    """
+    return request.extensions.get("regions", {}).get("calculation") == "Latent"
 
 
 def _lora(tag: NetworkTag) -> LoraTag:

@@ -4,21 +4,31 @@ The estimate of the clean latents is an affine function of the network's output,
 outputs is mixing what guidance makes of them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from webui.extension_api.tensors import Conditioning, ModelCall, Span, span_at
+from webui.extension_api.tensors import Conditioning, ModelCall, Row, Span, span_at
 
-from .regional_text import RegionalText
+from .regional_networks import Tags
+from .regional_text import RegionalText, RowRegions
 
 Network = Callable[[ModelCall], Tensor]
+Acting = Callable[[Row, int], tuple[Tags, ...] | None]
 
 
-def mixed_runs(call: ModelCall, network: Network, text: RegionalText) -> Tensor:
-    """(rows, C, h, w): the network's output, that of each region in its place."""
+def all_act(row: Row, regions: int) -> None:
+    """Every network acts in every run."""
+
+
+def mixed_runs(call: ModelCall, network: Network, text: RegionalText, acting: Acting = all_act) -> Tensor:
+    """(rows, C, h, w): the network's output, that of each region in its place.
+
+    Args:
+        acting: which networks of the prompt act in the run of each region of a row.
+    """
     regions = [text.of(row) for row in call.rows]
     apart = [row for row, one in enumerate(regions) if one.division is not None and len(one.spans) > 1]
     rest = [row for row in range(len(regions)) if row not in apart]
@@ -32,15 +42,33 @@ def mixed_runs(call: ModelCall, network: Network, text: RegionalText) -> Tensor:
         if number == 0 and call.context.shape[1] == longest:  # the negative prompt fits into the same call
             asked |= dict.fromkeys(rest)
             rest = []
-        for row, answer in zip(asked, network(_asked(call, asked)), strict=True):
+        tags = {row: _tags(acting, call.rows[row], regions[row], number if row in here else 0) for row in asked}
+        for row, answer in _answered(call, network, asked, tags):
             division = regions[row].division if row in here else None
             coverage = None if division is None else division.coverage
             share = 1.0 if coverage is None else coverage.shares(*call.cells)[number].to(answer)
             answers.add(row, answer * share)
-    if rest:
-        for row, answer in zip(rest, network(_asked(call, dict.fromkeys(rest))), strict=True):
-            answers.add(row, answer)
+    tags = {row: _tags(acting, call.rows[row], regions[row], 0) for row in rest}
+    for row, answer in _answered(call, network, dict.fromkeys(rest), tags):
+        answers.add(row, answer)
     return answers.whole
+
+
+def _tags(acting: Acting, told: Row, row: RowRegions, number: int) -> Tags | None:
+    """The networks in the run of a region; None: all."""
+    found = acting(told, len(row.spans))
+    return None if found is None else found[number]
+
+
+def _answered(
+    call: ModelCall, network: Network, asked: Mapping[int, Span | None], tags: Mapping[int, Tags | None]
+) -> Iterator[tuple[int, Tensor]]:
+    """Rows with the network's output, in one call for those in which the same networks act."""
+    groups: dict[Tags | None, dict[int, Span | None]] = {}
+    for row, span in asked.items():
+        groups.setdefault(tags[row], {})[row] = span
+    for acting, rows in groups.items():
+        yield from zip(rows, network(replace(_asked(call, rows), networks=acting)), strict=True)
 
 
 def run_plain(call: ModelCall, network: Network, plain: Conditioning) -> Tensor:

@@ -1,11 +1,11 @@
 """The hooks of a job with regions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 
-from webui.extension_api import BadRequestError, Cancelled, GenerationRequest, JobContext, extra_networks, hookimpl
+from webui.extension_api import BadRequestError, Cancelled, GenerationRequest, JobContext, NetworkTag, hookimpl
 from webui.extension_api.tensors import Conditioning, ModelCall, PromptTexts, Row, TakePart
 
 from .coverage import Weighted
@@ -15,6 +15,7 @@ from .region_rules import runs_apart
 from .region_runs import mixed_runs, run_plain
 from .region_words import fields_of
 from .regional_attention import parts_in
+from .regional_networks import NONE, RegionalNetworks, Tags
 from .regional_text import RegionalText, encoded
 from .word_regions import WordMaps, parts_by_words, target_word
 
@@ -32,13 +33,13 @@ class RegionalJob:
         self._maps = WordMaps(options)
         self._told: set[str] = set()
         self._words: dict[int, list[tuple[int, ...]]] = {}
+        self._networks = RegionalNetworks(options)
+        self._prompts: tuple[str, ...] = ()
 
     @hookimpl
     def edit_request(self, request: GenerationRequest) -> None:
         """Refuse what cannot be made, before there is any work, and tell what has no effect."""
         options = self._options
-        if runs_apart(options) and extra_networks(request.prompt)[1]:
-            self._job.notice("networks in the prompt act on the whole picture, also where they stand in a region")
         if options.lora_stop or options.lora_hires_stop or options.weighs_negative_loras:
             self._job.notice("numbers for LoRA (negative prompt, stop steps) have no effect; networks act as usual")
         division = divided(request.prompt, request.negative_prompt, self._options)
@@ -50,12 +51,24 @@ class RegionalJob:
             raise BadRequestError("extensions.regions", "some part of the picture is in no region; cover all of it")
 
     @hookimpl
+    def edit_image_request(self, request: GenerationRequest, index: int) -> None:
+        """Note which networks stand in which region."""
+        if runs_apart(self._options):
+            self._networks.note_prompt(request)
+
+    @hookimpl
+    def use_networks(self, networks: Sequence[NetworkTag]) -> None:
+        """Note the networks of the pass; they are another extension's."""
+        self._networks.begin(networks)
+
+    @hookimpl
     def edit_conditioning(self, conditioning: Conditioning, texts: PromptTexts) -> Conditioning | None:
         """The texts of the regions in place of the whole prompts."""
         self._text = encoded(conditioning, texts, self._options)
         if self._text is None:
             return None
         self._acted = True
+        self._prompts = tuple(texts.prompts)
         self._words = {} if self._options.mode != "Prompt" else self._found(self._text, texts)
         return self._text.conditioning
 
@@ -82,12 +95,18 @@ class RegionalJob:
         if not self._acts_in(call):
             return run_plain(call, asked, self._text.plain)
         has_any = any(self._text.of(row).division is not None for row in call.rows if row.positive)
-        return mixed_runs(call, asked, self._text) if runs_apart(self._options) and has_any else None
+        return mixed_runs(call, asked, self._text, self._acting) if runs_apart(self._options) and has_any else None
 
     @hookimpl
     def image_fields(self) -> Mapping[str, Any] | None:
         """What was done, in the words of the extension that does it in A1111."""
         return fields_of(self._options) if self._acted else None
+
+    def _acting(self, row: Row, regions: int) -> tuple[Tags, ...] | None:
+        """By region, the networks that act in its run for a row; None: all do."""
+        if not self._networks.any:
+            return None
+        return (NONE,) * regions if not row.positive else self._networks.of(self._prompts[row.image], regions)
 
     def _found(self, text: RegionalText, texts: PromptTexts) -> dict[int, list[tuple[int, ...]]]:
         """By image, for each region the tokens of its word in the base prompt. Words without any are told."""

@@ -175,7 +175,7 @@ def test_a_network_comes_and_goes_in_the_unet_alone(library: ModelLibrary, model
     patch = joined.member.patch_model(model)
     assert patch is not None
     assert untyped(patch).key is None  # it may not stay for another job
-    [timed] = joined.member._timed
+    [(timed, _)] = joined.member._timed
     with patch:
         seen = []
         for reported in (0, 0, 1, 2, 3, 4):
@@ -199,7 +199,7 @@ def test_the_second_pass_may_have_a_window_of_its_own(library: ModelLibrary, mod
     patch = joined.member.patch_model(model)
     assert patch is not None
     before = {name: tensor.clone() for name, tensor in state(model).items()}
-    [timed] = joined.member._timed
+    [(timed, _)] = joined.member._timed
     with patch:
         acts = []
         for hires in (False, True):

@@ -194,6 +194,25 @@ def test_a_pose_comes_from_json_and_keeps_hands(page: Page) -> None:
     page.get_by_role("dialog", name="Pose").get_by_role("button", name="Close").click()
 
 
+def test_a_pose_is_drawn_from_the_canvas(page: Page) -> None:
+    before = page.locator("#txt2img_extension_controlnet_options .f-picture img").first.get_attribute("src")
+    page.get_by_role("tab", name="img2img", exact=True).click()
+    page.locator(".canvas-options-button").first.click()
+    page.get_by_role("button", name="Draw a pose for ControlNet").click()
+    x, y = place_of(page, "nose")
+    joint(page, "nose").focus()
+    page.keyboard.press("Shift+ArrowLeft")
+    page.locator("#pose_use").click()
+    expect(page.get_by_role("dialog", name="Pose")).to_be_hidden()
+    expect(page.locator("#txt2img_extension_controlnet_options .f-picture img").first).not_to_have_attribute(
+        "src", before or ""
+    )
+    page.get_by_role("button", name="Edit pose").click()
+    assert place_of(page, "nose") == (x - 10, y)
+    page.get_by_role("dialog", name="Pose").get_by_role("button", name="Close").click()
+    page.get_by_role("tab", name="txt2img", exact=True).click()
+
+
 def open_frame(page: Page, tab: str, frame: str) -> Any:
     page.get_by_role("tab", name="Extensions", exact=True).click()
     page.locator("#extensions_tabs").get_by_role("tab", name=tab, exact=True).click()

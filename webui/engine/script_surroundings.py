@@ -21,7 +21,11 @@ def surroundings_of(library: ModelLibrary, styles: Iterable[str], infos: Iterabl
         choices={
             "checkpoints": tuple(library.title(file) for file in library.checkpoints()),
             "vaes": tuple(file.name for file in library.files("vae")),
-            "upscalers": (*PLAIN_UPSCALERS, *(shown_name(file) for file in library.upscalers())),
+            "upscalers": (
+                *PLAIN_UPSCALERS,
+                *(shown_name(file) for file in library.upscalers()),
+                *library.further_upscalers,
+            ),
             "loras": tuple(file.stem for file in library.files("lora")),
             "styles": tuple(styles),
         },

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from webui.library.family import ALL_RESIDUALS, ResidualKind
+from webui.prompt.composition import NetworkTag
 from webui.prompt.conditioning import Conditioning
 from webui.sampling.attending import AttentionLayer, TakePart
 
@@ -178,6 +179,8 @@ class ModelCall:
         rows: whose each row is, known without waiting for a device.
         layers: the attention layers of the network by their names, in the order of execution.
         taking_part: who takes part in the attention of which layers, see the hook `unet_attention`.
+        networks: the tags of the prompt whose networks act in this call; None: all. Who calls the network by the hook
+            `call_network` may say it; the bundled `lora` heeds it.
     """
 
     step: Step
@@ -193,6 +196,7 @@ class ModelCall:
     rows: tuple[Row, ...] = ()
     layers: Mapping[str, AttentionLayer] = field(default_factory=dict)
     taking_part: Mapping[str, TakePart] = field(default_factory=dict)
+    networks: tuple[NetworkTag, ...] | None = None
 
     @property
     def place(self) -> Place:

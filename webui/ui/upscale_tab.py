@@ -34,8 +34,6 @@ BY, TO = MappingProxyType({"mode": ("by",)}), MappingProxyType({"mode": ("to",)}
 # How the fields of `Upscale` are drawn; the others are no controls.
 HINTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "upscaler": hint(label="Upscaler 1", model="upscaler", labels=PLAIN),
-        "second_upscaler": hint(label="Upscaler 2", model="upscaler", labels=PLAIN),
         "second_visibility": hint(label="Upscaler 2 visibility"),
         "mode": hint(control="segments", label="Size", labels={"by": "Scale by", "to": "Scale to"}),
         "scale": hint(label="Resize", span=(1, 8, 0.05), when=BY),
@@ -50,17 +48,26 @@ SAY = "async (told) => { (await import(`${window.webui.base}internal/page/static
 LOGGER = logging.getLogger(__name__)
 
 
-def form() -> DrawnForm:
-    """The form of how pictures are enlarged."""
+def form(further: Sequence[str] = ()) -> DrawnForm:
+    """The form of how pictures are enlarged.
+
+    Args:
+        further: upscalers that are no files.
+    """
     schema = Upscale.model_json_schema()
     fields = schema["properties"]
-    drawn = {name: {**fields[name], **marks} for name, marks in HINTS.items()}
+    labels = {**PLAIN, **{name: name for name in further}}
+    upscalers = {
+        "upscaler": hint(label="Upscaler 1", model="upscaler", labels=labels),
+        "second_upscaler": hint(label="Upscaler 2", model="upscaler", labels=labels),
+    }
+    drawn = {name: {**fields[name], **marks} for name, marks in {**upscalers, **HINTS}.items()}
     return drawn_form({"properties": drawn}, title="Upscale")
 
 
 def draw(engine: "Engine", batches: BatchDoor, *, saves: Callable[[], bool]) -> None:
     """Draw the tab inside the caller's gr.Tab."""
-    drawn = form()
+    drawn = form(engine.library.further_upscalers)
     infos = [info for info in engine.extensions.infos if info.state == "ok" and info.options and info.dialect.extras]
     parts = [form_of(info).as_json() for info in infos]
     tab = own(

@@ -23,7 +23,7 @@ export async function openSettings(extension, form) {
   const body = bodyOf(scope);
   const save = el("button", { type: "button", class: "f-go", id: `settings_of_${extension.name}_save` }, t("Save"));
   const usual = el("button", { type: "button", class: "f-go second", id: `settings_of_${extension.name}_usual` }, t("As usual"));
-  const made = openDialog({ title: t("Settings of {title}", { title: extension.title }), className: "extension-settings" }, body.node, status, el("div", { class: "a-go" }, usual, save));
+  const made = openDialog({ title: t("Settings of {title}", { title: extension.title }), className: "extension-settings" }, el("div", { class: "declared in-dialog" }, body.node, status, el("div", { class: "a-go" }, usual, save)));
   state.hear((from) => {
     body.show(from);
     save.disabled = state.wrong.size > 0;

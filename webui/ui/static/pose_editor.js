@@ -25,7 +25,7 @@ export function openPoseEditor({ json, width, height, behind = "", read = null, 
   const editor = new PoseEditor(json ? fromJson(json) : fresh(width, height), behind);
   const done = el("button", { type: "button", class: "f-go", id: "pose_use" }, t("Use this pose"));
   const reading = read && el("button", { type: "button", class: "f-quiet", id: "pose_read" }, t("Read it from the picture"));
-  const dialog = openDialog({ title: t("Pose"), className: "pose-dialog" }, editor.bar, editor.node, editor.lacking, editor.status, el("div", { class: "a-go" }, reading, done));
+  const dialog = openDialog({ title: t("Pose"), className: "pose-dialog" }, el("div", { class: "declared in-dialog" }, editor.bar, editor.node, editor.lacking, editor.status, el("div", { class: "a-go" }, reading, done)));
   const guarded = async (/** @type {HTMLButtonElement} */ button, /** @type {() => Promise<void>} */ work) => {
     button.disabled = true;
     try {
