@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from tests.ports import open_port
 from tests.ui.driving import FLAGS, WAIT, chromium, served, whole_page
 from tests.ui.fakes import FakeEngine
+from tests.ui.visiting import forget, lasting_context
 
 
 @pytest.fixture
@@ -49,11 +50,8 @@ def address(engine: FakeEngine, tmp_path: Path, port: int) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def shared_context(browser: Browser) -> Iterator[BrowserContext]:
-    """A context for the tests of a file. Its first page stays empty; `forget` asks the browser through it."""
-    made = browser.new_context(viewport={"width": 1440, "height": 1000}, permissions=[])
-    made.new_page()
-    yield made
-    made.close()
+    with lasting_context(browser, viewport={"width": 1440, "height": 1000}, permissions=[]) as made:
+        yield made
 
 
 @pytest.fixture
@@ -78,25 +76,7 @@ def page(shared_context: BrowserContext, address: str) -> Iterator[Page]:
     yield opened
     # Gradio swallows what goes wrong in a script of an event; it only writes "Error" over that event's outputs
     swallowed = opened.locator("[data-testid=status-tracker] .error").count()
-    for one in opened_by_tests(shared_context):
-        one.goto("about:blank")  # a page that is left keeps its form; one that is closed may do so later
     forget(shared_context, address)
-    for one in opened_by_tests(shared_context):
-        one.close()
     assert foreign == []
     assert faults == []
     assert swallowed == 0
-
-
-def opened_by_tests(context: BrowserContext) -> list[Page]:
-    """The pages of the shared context but for its empty one."""
-    return context.pages[1:]
-
-
-def forget(context: BrowserContext, address: str) -> None:
-    """Clear what pages of an address have stored: cookies, local storage, databases."""
-    context.clear_cookies()
-    context.clear_permissions()
-    session = context.new_cdp_session(context.pages[0])
-    session.send("Storage.clearDataForOrigin", {"origin": address.rstrip("/"), "storageTypes": "all"})
-    session.detach()
