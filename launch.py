@@ -28,6 +28,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -149,15 +150,17 @@ def check(*, schema: bool = False) -> int:
         schema: make many calls from the description of the API, too.
     """
     bin_dir = PYTHON.parent
-    checks: dict[str, list[str | Path]] = {
+    beside: dict[str, list[str | Path]] = {
         "ruff (style)": [bin_dir / "ruff", "check", "."],
         "ruff (layout)": [bin_dir / "ruff", "format", "--check", "."],
         "mypy (types)": [bin_dir / "mypy"],
         "import-linter (layers)": [bin_dir / "lint-imports"],
+    }
+    checks: dict[str, list[str | Path]] = {
         # whole files are handed to the processes, so that what a file sets up once is set up once. Tests with a browser
         # or a server wait as often as they compute, so there are four also where there are two cores; each holds a
-        # torch of its own, hence no more
-        "pytest": [PYTHON, "-m", "pytest", "-q", "-n", "4", "--dist", "loadfile"],
+        # torch of its own, hence no more. tests/conftest.py puts the long files first
+        "pytest": [PYTHON, "-m", "pytest", "-q", "-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"],
     }
     if schema:
         calls: list[str | Path] = [
@@ -170,15 +173,39 @@ def check(*, schema: bool = False) -> int:
             SCHEMA_CALLS,
         ]
         checks["schemathesis (API)"] = calls
+    # Four processes load every module of the project; each would compile all of them again
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     failed = []
-    for name, command in checks.items():
-        try:
-            run(name, *command)
-        except SetupFailed as error:
-            say(str(error))
-            failed.append(name)
+    with ThreadPoolExecutor(len(beside)) as pool:
+        quiet = {name: pool.submit(printed, command) for name, command in beside.items()}
+        for name, command in checks.items():
+            try:
+                run(name, *command)
+            except SetupFailed as error:
+                say(str(error))
+                failed.append(name)
+        for name, outcome in quiet.items():
+            code, text, seconds = outcome.result()
+            print(text, end="", flush=True)
+            say(f"{name}: {f'failed (exit code {code})' if code else 'done'} in {seconds:.0f} s")
+            failed += [name] if code else []
     say("every check passed" if not failed else f"failed: {', '.join(failed)}")
     return 1 if failed else 0
+
+
+def printed(command: Sequence[str | Path]) -> tuple[int, str, float]:
+    """Run a command; its exit code, what it printed, and how many seconds it took."""
+    began = time.monotonic()
+    ran = subprocess.run(
+        [str(part) for part in command],
+        cwd=ROOT,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    return ran.returncode, ran.stdout, time.monotonic() - began
 
 
 def main(arguments: list[str]) -> int:

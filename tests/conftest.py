@@ -1,6 +1,7 @@
 """What every test shares: one thread, so that two cores stay steady and last digits do not move; folders of models."""
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -19,6 +20,31 @@ hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any machine")
+
+
+LONG = (  # what takes longest, the longest first, so that no process works alone at the end (paths below tests/)
+    "ui/journeys/", "ui/", "extensions/test_hostile", "executors/", "test_whole_program.py", "gpu/", "crash/",
+    "test_app.py", "test_tls.py", "api/page/", "processing/", "test_architecture.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first; within a rank everything keeps its order."""
+    here = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        place = item.path.relative_to(here).as_posix()
+        return next((at for at, long in enumerate(LONG) if place.startswith(long)), len(LONG))
+
+    items.sort(key=rank)
+
+
+def pytest_collection_finish() -> None:
+    """Keep nothing compiled from here on: of an extension that a test writes twice within a second, Python would take
+    the first version for the second.
+    """
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

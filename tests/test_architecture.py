@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.parsed import tree_of
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "webui"
 FILES = sorted([*SOURCE.rglob("*.py"), *(ROOT / "extensions").rglob("*.py"), ROOT / "launch.py"])
@@ -53,7 +55,7 @@ def test_a_file_fits_on_a_few_screens(path: Path) -> None:
 
 @each_file
 def test_a_function_fits_on_a_screen(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             assert node.end_lineno - node.lineno < 80, f"{node.name} is too long"
@@ -62,7 +64,7 @@ def test_a_function_fits_on_a_screen(path: Path) -> None:
 @each_file
 def test_each_library_stays_in_its_room(path: Path) -> None:
     room = path.relative_to(ROOT).parts[1] if len(path.relative_to(ROOT).parts) > 1 else ""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         for library in {name.split(".")[0] for name in names} & ROOMS.keys():
@@ -90,7 +92,7 @@ def frozen_makers() -> frozenset[str]:
     """Names of classes whose objects never change (frozen dataclasses and models, named tuples, enumerations), and of
     functions that answer with one.
     """
-    nodes = [node for path in FILES for node in ast.walk(ast.parse(path.read_text()))]
+    nodes = [node for path in FILES for node in ast.walk(tree_of(path))]
     classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
     names = {"NamedTuple", "Enum", "StrEnum"}
@@ -127,7 +129,7 @@ def changes(value: ast.expr | None) -> bool:
 
 @each_file
 def test_no_module_keeps_changing_state(path: Path) -> None:
-    assert list(state_of(ast.parse(path.read_text()))) == []
+    assert list(state_of(tree_of(path))) == []
 
 
 @pytest.mark.parametrize(
@@ -157,14 +159,13 @@ def test_constants_are_not_taken_for_state(code: str) -> None:
 
 @each_file
 def test_it_opens_with_what_lives_in_it(path: Path) -> None:
-    text = path.read_text()
-    assert not text.strip() or ast.get_docstring(ast.parse(text))
+    assert not path.read_text().strip() or ast.get_docstring(tree_of(path))
 
 
 @each_file
 def test_nothing_asks_for_torchvision(path: Path) -> None:
     """Its compiled part fits one build of torch alone, so the program does without it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         assert "torchvision" not in {name.split(".")[0] for name in names}
@@ -226,6 +227,6 @@ def test_warnings_are_errors() -> None:
 
 @each_file
 def test_nobody_waits_by_looking_again_and_again(path: Path) -> None:
-    loops = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.While | ast.For)]
+    loops = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.While | ast.For)]
     calls = [node for loop in loops for node in ast.walk(loop) if isinstance(node, ast.Call)]
     assert not [call for call in calls if ast.unparse(call.func) in ("asyncio.sleep", "time.sleep", "sleep")]

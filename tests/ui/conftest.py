@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from tests.ports import open_port
 from tests.ui.driving import FLAGS, WAIT, chromium, served, whole_page
 from tests.ui.fakes import FakeEngine
+from tests.ui.visiting import forget, lasting_context
 
 
 @pytest.fixture
@@ -49,9 +50,8 @@ def address(engine: FakeEngine, tmp_path: Path, port: int) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def shared_context(browser: Browser) -> Iterator[BrowserContext]:
-    made = browser.new_context(viewport={"width": 1440, "height": 1000}, permissions=[])
-    yield made
-    made.close()
+    with lasting_context(browser, viewport={"width": 1440, "height": 1000}, permissions=[]) as made:
+        yield made
 
 
 @pytest.fixture
@@ -76,21 +76,7 @@ def page(shared_context: BrowserContext, address: str) -> Iterator[Page]:
     yield opened
     # Gradio swallows what goes wrong in a script of an event; it only writes "Error" over that event's outputs
     swallowed = opened.locator("[data-testid=status-tracker] .error").count()
-    for one in shared_context.pages:
-        one.goto("about:blank")  # a page that is left keeps its form; one that is closed may do so later
     forget(shared_context, address)
-    for one in shared_context.pages:
-        one.close()
     assert foreign == []
     assert faults == []
     assert swallowed == 0
-
-
-def forget(context: BrowserContext, address: str) -> None:
-    """Clear what pages of an address have stored: cookies, local storage, databases."""
-    context.clear_cookies()
-    context.clear_permissions()
-    blank = context.new_page()
-    session = context.new_cdp_session(blank)
-    session.send("Storage.clearDataForOrigin", {"origin": address.rstrip("/"), "storageTypes": "all"})
-    blank.close()

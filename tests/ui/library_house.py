@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.api.fakes import encode
 from tests.ui.driving import WAIT, served
 from tests.ui.fakes import FakeEngine
 from tests.ui.settings_page import preferences_in
+from tests.ui.visiting import forget
 from webui.api.application import create
 from webui.api.page.library_door import LibraryDoor
 from webui.api.parts import Parts
@@ -36,8 +37,8 @@ class LibraryHouse:
 
 
 @contextmanager
-def library_house(folder: Path) -> Iterator[LibraryHouse]:
-    """The page over an empty outputs folder."""
+def library_house(folder: Path, port: int = 0) -> Iterator[LibraryHouse]:
+    """The page over an empty outputs folder, on this port or on a free one."""
     outputs = folder / "outputs"
     outputs.mkdir()
     gallery = Gallery(folder / "data", outputs)
@@ -49,7 +50,7 @@ def library_house(folder: Path) -> Iterator[LibraryHouse]:
     app = create(parts, with_api=False)
     app = mount(app, engine, temp_dir=folder / "temp", outputs_dir=outputs)
     try:
-        with served(app) as address:
+        with served(app, port) as address:
             yield LibraryHouse(address, outputs, gallery, engine)
     finally:
         engine.close()
@@ -58,13 +59,24 @@ def library_house(folder: Path) -> Iterator[LibraryHouse]:
 
 @contextmanager
 def opened(
-    browser: Browser, house: LibraryHouse, *, size: tuple[int, int] = DESKTOP, tab: str = "library", theme: str = "dark"
+    browser: Browser,
+    house: LibraryHouse,
+    *,
+    size: tuple[int, int] = DESKTOP,
+    tab: str = "library",
+    theme: str = "dark",
+    lasting: BrowserContext | None = None,
 ) -> Iterator[Page]:
-    """A page at a tab; what its scripts complain of is checked at the end."""
-    context = browser.new_context(
+    """A page at a tab; what its scripts complain of is checked at the end.
+
+    Args:
+        lasting: a context in which it is one of several visits, for a page that is no phone's; None: it has its own.
+    """
+    context = lasting or browser.new_context(
         viewport={"width": size[0], "height": size[1]}, accept_downloads=True, has_touch=size == PHONE
     )
     page = context.new_page()
+    page.set_viewport_size({"width": size[0], "height": size[1]})
     page.set_default_timeout(WAIT)
     expect.set_options(timeout=WAIT)
     faults: list[str] = []
@@ -73,7 +85,10 @@ def opened(
     page.goto(f"{house.address}?tab={tab}&__theme={theme}")
     expect(page.locator("#tabs")).to_be_visible()  # it is hidden, though drawn, until all of it is there
     yield page
-    context.close()
+    if lasting is None:
+        context.close()
+    else:
+        forget(lasting, house.address)
     assert faults == []
 
 

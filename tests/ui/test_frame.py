@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
@@ -10,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from tests.ui.accessibility import axe
 from tests.ui.driving import WAIT, eventually, served, whole_page
 from tests.ui.fakes import FakeEngine
+from tests.ui.visiting import forget, lasting_context
 from webui.ui.frame import TITLES
 
 SIZES = ((1440, 900), (1920, 1080), (1024, 768), (390, 844))
@@ -21,21 +21,44 @@ new PerformanceObserver((list) => { for (const one of list.getEntries()) window.
 Open = Callable[..., Page]
 
 
-@pytest.fixture
-def address(engine: FakeEngine, tmp_path: Path) -> Iterator[str]:
-    words = tmp_path / "words"
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeEngine, str]]:
+    """One engine and one server for the whole file."""
+    folder = tmp_path_factory.mktemp("frame")
+    (folder / "outputs").mkdir()
+    words = folder / "words"
     words.mkdir()
     (words / "xx.json").write_text(json.dumps({"English": "Other", "Library": "Bookcase", "a cat": "a dog"}))
-    with served(whole_page(engine, tmp_path, colours="dark", localizations=[words])) as place:
-        yield place
+    engine = FakeEngine(folder / "outputs")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("GRADIO_TEMP_DIR", "")  # mounting sets it
+        with served(whole_page(engine, folder, colours="dark", localizations=[words])) as place:
+            yield engine, place
+    engine.close()
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    made = browser.new_context(viewport={"width": 1440, "height": 900})
-    made.add_init_script(SHIFTS)
-    yield made
-    made.close()
+def engine(house: tuple[FakeEngine, str]) -> Iterator[FakeEngine]:
+    yield house[0]
+    house[0].step_seconds = 0.0
+
+
+@pytest.fixture
+def address(house: tuple[FakeEngine, str]) -> str:
+    return house[1]
+
+
+@pytest.fixture(scope="module")
+def lasting(browser: Browser) -> Iterator[BrowserContext]:
+    with lasting_context(browser, viewport={"width": 1440, "height": 900}) as made:
+        made.add_init_script(SHIFTS)
+        yield made
+
+
+@pytest.fixture
+def context(lasting: BrowserContext, address: str) -> Iterator[BrowserContext]:
+    yield lasting
+    forget(lasting, address)
 
 
 def away(said: ConsoleMessage) -> bool:

@@ -6,6 +6,7 @@ writes into them: static imports, `import("./x.js")` and the lists `__vite__mapD
 fetched when it is needed.
 """
 
+import os
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -39,7 +40,8 @@ class GradioFiles:
     @classmethod
     def read(cls, folder: Path = FOLDER) -> "GradioFiles":
         """Those of the installed Gradio, or of another folder with `index.html` and `assets`."""
-        return cls(MappingProxyType({path.name: path for path in (folder / "assets").iterdir() if path.is_file()}))
+        with os.scandir(folder / "assets") as found:  # there are a thousand, and this asks none of them what it is
+            return cls(MappingProxyType({one.name: Path(one.path) for one in found if one.is_file()}))
 
     def needed(self, components: Collection[str], index: Path = FOLDER / "index.html") -> tuple[str, ...]:
         """The scripts and styles that a page asks for, the earliest first.

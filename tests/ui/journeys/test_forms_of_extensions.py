@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.answering import until_it_answers
 from tests.narrowing import known
 from tests.ports import open_port
 from tests.ui.accessibility import axe
 from tests.ui.driving import WAIT, eventually, opened_page
+from tests.ui.visiting import forget
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 120  # seconds
@@ -63,11 +64,11 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 
 
 @pytest.fixture
-def page(browser: Browser, program: Program, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(shared_context: BrowserContext, program: Program, request: pytest.FixtureRequest) -> Iterator[Page]:
     """An open page, of the size that the test asks for; errors in its scripts fail the test."""
     width, height = getattr(request, "param", DESKTOP)
-    context = browser.new_context(viewport={"width": width, "height": height})
-    opened = context.new_page()
+    opened = shared_context.new_page()
+    opened.set_viewport_size({"width": width, "height": height})
     opened.set_default_timeout(WAIT)
     expect.set_options(timeout=WAIT)
     faults: list[str] = []
@@ -78,7 +79,7 @@ def page(browser: Browser, program: Program, request: pytest.FixtureRequest) -> 
     expect(opened.locator("#txt2img_generate")).to_be_visible()
     expect(opened.locator(CHECKPOINT)).to_have_value(MINI, timeout=WAIT)
     yield opened
-    context.close()
+    forget(shared_context, program.address)
     assert faults == []
 
 

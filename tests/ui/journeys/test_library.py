@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.gallery.pictures import fill, infotext, scanned
 from tests.ui.accessibility import axe
@@ -41,16 +41,16 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def house(tmp_path: Path, stock: Path) -> Iterator[LibraryHouse]:
-    with library_house(tmp_path) as made:
+def house(tmp_path: Path, stock: Path, port: int) -> Iterator[LibraryHouse]:
+    with library_house(tmp_path, port) as made:
         shutil.copytree(stock, made.outputs, dirs_exist_ok=True)
         scanned(made.gallery)
         yield made
 
 
 @pytest.fixture
-def page(browser: Browser, house: LibraryHouse) -> Iterator[Page]:
-    with opened(browser, house) as shown:
+def page(browser: Browser, shared_context: BrowserContext, house: LibraryHouse) -> Iterator[Page]:
+    with opened(browser, house, lasting=shared_context) as shown:
         expect(tiles(shown)).to_have_count(24)
         yield shown
 

@@ -41,11 +41,11 @@ def styles(tmp_path: Path) -> StyleBook:
 
 
 @pytest.fixture
-def address(engine: FakeEngine, styles: StyleBook, tmp_path: Path) -> Iterator[str]:
+def address(engine: FakeEngine, styles: StyleBook, tmp_path: Path, port: int) -> Iterator[str]:
     parts = Parts(engine=engine, encode=encode, styles=styles.read, style_book=styles)
     app: FastAPI = create(parts, with_api=False)
     mounted = mount(app, engine, temp_dir=tmp_path / "temp", outputs_dir=engine.outputs)
-    with served(mounted) as place:
+    with served(mounted, port) as place:
         yield place
 
 

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.narrowing import known
-from tests.ui.driving import eventually, opened_page, picture, served
+from tests.ui.driving import WAIT, eventually, picture, served
 from tests.ui.fakes import FakeEngine, FakeLibrary
 from tests.ui.settings_page import preferences_in, settings_app
+from tests.ui.visiting import forget
 from webui.domain.settings import Settings
 from webui.preferences.preferences import Preferences
 
@@ -21,17 +22,24 @@ def preferences(tmp_path: Path) -> Preferences:
 
 
 @pytest.fixture
-def address(engine: FakeEngine, preferences: Preferences, tmp_path: Path) -> Iterator[str]:
-    with served(settings_app(engine, preferences, tmp_path)) as place:
+def address(engine: FakeEngine, preferences: Preferences, tmp_path: Path, port: int) -> Iterator[str]:
+    with served(settings_app(engine, preferences, tmp_path), port) as place:
         yield place
 
 
 @pytest.fixture
-def settings(browser: Browser, address: str) -> Iterator[Page]:
+def settings(shared_context: BrowserContext, address: str) -> Iterator[Page]:
     """The page with the tab Settings open; at the end its console has to be without errors."""
-    with opened_page(browser, f"{address}?tab=settings") as page:
-        expect(row(page, "image_format")).to_be_visible()
-        yield page
+    page, faults = shared_context.new_page(), list[str]()
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(f"{address}?tab=settings")
+    expect(row(page, "image_format")).to_be_visible()
+    yield page
+    forget(shared_context, address)
+    assert faults == []
 
 
 def row(page: Page, name: str) -> Locator:
