@@ -290,21 +290,23 @@ def _face_alone(projection: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def test_what_the_miniatures_stage_writes_is_read(tmp_path: Path) -> None:
-    """The files of `tools.train_mini.pictures`, untrained: encoder and adapter fit each other and the miniature."""
+    """The files of the stage `pictures`, untrained: encoder and adapter fit each other and the miniature."""
     from tools.train_mini.networks import new_text_encoder, new_unet
-    from tools.train_mini.pictures import SIDE, adapter_file, crossing, tower_file
+    from tools.train_mini.pictures import TOKENS, adapter_file, crossing
     from tools.train_mini.pictures import Adapter as Trained
+    from tools.train_mini.plain_shapes import SIDE
     from tools.train_mini.unet import Painter
+    from tools.train_mini.vision import Seeing, tower_file
 
     painter = Painter(new_text_encoder(), new_unet())
     weights = {name: value.detach().contiguous() for name, value in Trained(crossing(painter)).named_parameters()}
-    save_file(tower_file(weights), tmp_path / "tower.safetensors")
+    save_file(tower_file(Seeing().tower.state_dict()), tmp_path / "tower.safetensors")
     save_file(adapter_file(weights), tmp_path / "adapter.safetensors")
     with TensorFile(tmp_path / "tower.safetensors") as source:
         tower = build_tower(source, "tower", 0, CPU, torch.float32)
     adapter = read(tmp_path / "adapter.safetensors")
     assert tower.shape.image == SIDE
-    assert (adapter.shape.sees, adapter.shape.tokens) == (tower.shape.projection, 8)
+    assert (adapter.shape.sees, adapter.shape.tokens) == (tower.shape.projection, TOKENS)
     assert adapter.sizes == [(64, 96)] * 7
     tokens = adapter.project(tower(torch.zeros(1, 3, SIDE, SIDE)), None)
-    assert tokens.shape == (1, 8, 64)
+    assert tokens.shape == (1, TOKENS, 64)

@@ -29,10 +29,11 @@ from tools.train_mini.text import train_text
 from tools.train_mini.unet import Batches, Painter, train_unet
 from tools.train_mini.upscaler import train_upscaler
 from tools.train_mini.vae import polish_vae, train_vae
+from tools.train_mini.vision import tower_file, train_vision
 
 ROOT = Path(__file__).resolve().parents[2]
 M = TypeVar("M", bound=nn.Module)
-PICTURE_STEPS = 6000
+VISION_STEPS, PICTURE_STEPS = 3000, 2000
 REACH = 1.32  # factor on the training of the second checkpoint, so that half a merge already shows dusk
 ABOUT = {"webui.bundled": "mini", "modelspec.license": "Apache-2.0", "modelspec.author": "the makers of this program"}
 
@@ -101,8 +102,9 @@ class Miniature:
     def pictures(self) -> None:
         """From the finished checkpoint: an image encoder and an IP-Adapter."""
         painter = export.read_painter(self._models / "Stable-diffusion/mini.safetensors").to(self._device)
-        tower, adapter = train_pictures(painter, self._work, PICTURE_STEPS)
-        self._write("clip_vision/mini-vision.safetensors", tower, "an image encoder")
+        tower = train_vision(self._work, self._device, VISION_STEPS)
+        adapter = train_pictures(painter, tower, self._work, PICTURE_STEPS)
+        self._write("clip_vision/mini-vision.safetensors", tower_file(tower.state_dict()), "an image encoder")
         self._write("ControlNet/mini-ip-adapter.safetensors", adapter, "pictures as prompts")
 
     def upscaler(self) -> None:

@@ -1,13 +1,13 @@
-"""Pictures as prompts for the miniature: a small CLIP vision tower, and an IP-Adapter that makes tokens of what it sees
+"""Pictures as prompts for the miniature: an IP-Adapter that makes tokens of what the image encoder sees
 (Ye et al. 2023, arXiv:2308.06721).
 
-The UNet is not run while they are trained. Its cross attentions are asked with queries that were recorded in pictures
-being painted; what the adapter answers shall be what the caption's text would add to an empty prompt. The tower also
-says which shape and colours it sees, which teaches it faster.
+The UNet is not run while it is trained. Its cross attentions are asked with queries that were recorded in pictures
+being painted; what the adapter answers shall be what the caption's text would add to an empty prompt. A shape changes
+these answers much less than a colour does, so the captions come in fours of which three differ from the first in one
+word, and each word's difference counts by its own size.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +15,30 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import CLIPVisionModelWithProjection
 
 from tools.train_mini.course import Course, Rates
-from tools.train_mini.drawing import draw
 from tools.train_mini.networks import TEXT_WIDTH
-from tools.train_mini.scenes import COLOURS, SHAPES, Scene, random_scene
+from tools.train_mini.plain_shapes import PlainShapes, combinations
+from tools.train_mini.scenes import COLOURS, SHAPES
 from tools.train_mini.unet import TIMESTEPS, Painter
+from tools.train_mini.vision import PROJECTED
 
-SIDE, PATCH, WIDTH, PROJECTED, TOKENS = 64, 8, 64, 64, 8
-BATCH = 32
+TOKENS = 16
+FOURS = 6  # in a batch
 SEED = 11
-QUERIES = 96  # asked in each step, in each layer
-DRAWN = 2048  # pictures
-RECORDED = 12  # captions in whose pictures queries are recorded
-CLASSES = 2.0  # weight of the loss of what the tower says
+QUERIES = 48  # asked in each step, in each layer
+VIEWS = 8  # of each combination, at other places and sizes
+RECORDED, KEPT = 12, 256  # captions in whose pictures queries are recorded, and how many at once
+DIFFERENCE = 0.5  # weight of the loss on each word's difference
 NOTHING = 0.25  # weight of the loss on the negative prompt's side
-MEAN = (0.48145466, 0.4578275, 0.40821073)  # of CLIP
-STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class Adapter(nn.Module):
-    """The tower with the projection, and keys and values for each cross attention, in the order of files."""
+    """The projection, and keys and values for each cross attention, in the order of files."""
 
     def __init__(self, layers: list[Any]) -> None:
         super().__init__()
-        config = CLIPVisionConfig(
-            hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=3, num_attention_heads=1,
-            image_size=SIDE, patch_size=PATCH, projection_dim=PROJECTED, hidden_act="gelu",
-        )  # fmt: skip
-        self.tower = CLIPVisionModelWithProjection(config)
         self.proj, self.norm = nn.Linear(PROJECTED, TOKENS * TEXT_WIDTH), nn.LayerNorm(TEXT_WIDTH)
         self.keys, self.values = nn.ModuleList(), nn.ModuleList()
         for layer in layers:  # beginning with what the text is read by
@@ -52,49 +46,75 @@ class Adapter(nn.Module):
                 linear = nn.Linear(TEXT_WIDTH, read.out_features, bias=False)
                 linear.weight.data.copy_(read.weight)
                 made.append(linear)
-        self.says = nn.ModuleList(nn.Linear(PROJECTED, count) for count in (len(SHAPES), len(COLOURS), len(COLOURS)))
 
     def tokens(self, embedding: Tensor) -> Tensor:
         """(B, PROJECTED) -> (B, TOKENS, TEXT_WIDTH)."""
         return self.norm(self.proj(embedding).unflatten(-1, (TOKENS, TEXT_WIDTH)))  # type: ignore[no-any-return]
 
 
-def train_pictures(painter: Painter, folder: Path, steps: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Train or go on training; returns the tensors of the tower's file and those of the adapter's."""
+def train_pictures(
+    painter: Painter, tower: CLIPVisionModelWithProjection, folder: Path, steps: int
+) -> dict[str, Tensor]:
+    """Train or go on training; returns the tensors of the adapter's file."""
     torch.manual_seed(SEED)
     painter.requires_grad_(False)
     layers = crossing(painter)
     queries = recorded(painter, layers)
     adapter = Adapter(layers).to(painter.device)
-    course = Course("pictures", adapter, folder, Rates(1.5e-3, fall=0.4), average=0.995)
-    scenes = [single(np.random.default_rng((SEED, number))) for number in range(DRAWN)]
-    shown = torch.stack([seen(scene) for scene in scenes])
-    answers = torch.tensor([_answer(scene) for scene in scenes])
+    course = Course("pictures", adapter, folder, Rates(3e-3, fall=0.5), average=0.99)
+    fours = Fours(combinations())
+    embeddings, texts = _seen(tower, fours.known), _read(painter, fours.known)
     with torch.no_grad():
-        texts = torch.cat(
-            [painter.context([described(one) for one in scenes[at : at + 64]]) for at in range(0, DRAWN, 64)]
-        )
         blank = painter.context([""])
         plain = [_asked(layer, query, blank) for layer, query in zip(layers, queries, strict=True)]
 
     def loss(generator: np.random.Generator) -> Tensor:
-        these = torch.from_numpy(generator.integers(0, DRAWN, size=BATCH))
-        embedding = adapter.tower(pixel_values=shown[these].to(painter.device)).image_embeds
-        picture, nothing = adapter.tokens(embedding), adapter.tokens(torch.zeros_like(embedding[:1]))
-        text = texts[these]
+        these = fours.draw(generator, FOURS)
+        views = torch.from_numpy(generator.integers(0, VIEWS, size=these.shape))
+        picture = adapter.tokens(embeddings[views, these].flatten(0, 1))
+        nothing = adapter.tokens(torch.zeros_like(embeddings[0, :1]))
+        text = texts[these.flatten()]
         chosen = torch.from_numpy(generator.integers(0, len(queries[0]), size=QUERIES))
-        total = CLASSES * _told_wrongly(adapter, embedding, answers[these].to(painter.device))
+        total = torch.zeros((), device=painter.device)
         for number, (layer, query) in enumerate(zip(layers, queries, strict=True)):
             asking = query[chosen]
             wanted = _asked(layer, asking, text) - plain[number][:, chosen]
-            size = wanted.square().mean()
-            found = _answered(layer.heads, asking, adapter.keys[number](picture), adapter.values[number](picture))
-            empty = _answered(layer.heads, asking, adapter.keys[number](nothing), adapter.values[number](nothing))
-            total = total + (functional.mse_loss(found, wanted) + NOTHING * empty.square().mean()) / size / len(layers)
-        return total
+            keys, values = adapter.keys[number], adapter.values[number]
+            found = _answered(layer.heads, asking, keys(picture), values(picture))
+            empty = _answered(layer.heads, asking, keys(nothing), values(nothing))
+            total = total + NOTHING * empty.square().mean() / wanted.square().mean() + _missed(found, wanted)
+        return total / len(layers)
 
     course.run(steps, loss, seed=SEED)
-    return tower_file(course.averaged()), adapter_file(course.averaged())
+    return adapter_file(course.averaged())
+
+
+class Fours:
+    """Combinations in fours: one, and three that differ from it in shape, in colour, in background."""
+
+    def __init__(self, known: Tensor) -> None:
+        self.known = known  # (n, 3)
+        self._numbers = {tuple(one): number for number, one in enumerate(known.tolist())}
+
+    def draw(self, generator: np.random.Generator, count: int) -> Tensor:
+        """(4, count): numbers of combinations."""
+        found: list[list[int]] = []
+        while len(found) < count:
+            first = tuple(self.known[int(generator.integers(0, len(self.known)))].tolist())
+            others = [
+                (*first[:place], int(generator.integers(0, names)), *first[place + 1 :])
+                for place, names in enumerate((len(SHAPES), len(COLOURS), len(COLOURS)))
+            ]
+            if all(other in self._numbers and other != first for other in others):
+                found.append([self._numbers[one] for one in (first, *others)])
+        return torch.tensor(found).T
+
+
+def described(combination: list[int]) -> str:
+    """What a picture says as a prompt: the object and the background, not the place."""
+    shape, colour, background = combination
+    names = tuple(COLOURS)
+    return f"a large {names[colour]} {SHAPES[shape]} on a {names[background]} background"
 
 
 def crossing(painter: Painter) -> list[Any]:
@@ -112,14 +132,15 @@ def recorded(painter: Painter, layers: list[Any]) -> list[Tensor]:
 
     def record(number: int, made: Tensor) -> None:
         flat = made.flatten(0, 1)
-        kept[number].append(flat[torch.from_numpy(generator.integers(0, len(flat), size=64))])
+        kept[number].append(flat[torch.from_numpy(generator.integers(0, len(flat), size=KEPT))])
 
     handles = [
         layer.to_q.register_forward_hook(lambda _module, _given, made, number=number: record(number, made))
         for number, layer in enumerate(layers)
     ]
-    scenes = [single(generator) for _ in range(RECORDED)]
-    text, empty = painter.context([described(scene) for scene in scenes]), painter.context([""] * RECORDED)
+    known = combinations()
+    captions = [described(known[int(generator.integers(0, len(known)))].tolist()) for _ in range(RECORDED)]
+    text, empty = painter.context(captions), painter.context([""] * RECORDED)
     latents = torch.randn(RECORDED, 4, 16, 16, generator=torch.Generator().manual_seed(SEED)).to(painter.device)
     times = torch.linspace(TIMESTEPS - 1, 0, 10).round().long().tolist()
     for time, following in zip(times, [*times[1:], -1], strict=True):
@@ -137,40 +158,29 @@ def recorded(painter: Painter, layers: list[Any]) -> list[Tensor]:
     return [torch.cat(one) for one in kept]
 
 
-def single(generator: np.random.Generator) -> Scene:
-    """A scene with one plain, large object near the middle of a plain background, of any combination of the training
-    set: how large it is and where, the tokens do not say, and small ones lie within a patch or two of the tower.
-    """
-    while True:
-        scene = random_scene(generator)
-        if len(scene.things) == 1 and scene.things[0].style == "plain" and scene.background.to is None:
-            x, y = 64 + generator.uniform(-6, 6, size=2)
-            thing = replace(scene.things[0], x=float(x), y=float(y), radius=float(generator.uniform(26, 36)))
-            return replace(scene, things=(thing,))
+@torch.no_grad()
+def _seen(tower: CLIPVisionModelWithProjection, known: Tensor) -> Tensor:
+    """(VIEWS, n, PROJECTED): what the tower sees in pictures of the combinations."""
+    shapes, generator = PlainShapes(SEED), np.random.default_rng(SEED)
+    views = [shapes.show(known, generator).pixels.to(tower.device) for _ in range(VIEWS)]
+    return torch.stack([tower(pixel_values=pixels).image_embeds for pixels in views])
 
 
-def described(scene: Scene) -> str:
-    """What the picture says as a prompt: the object and the background, not the place."""
-    thing, background = scene.things[0], scene.background
-    return f"a {thing.colour} {thing.shape} on a {background.colour} background"
+@torch.no_grad()
+def _read(painter: Painter, known: Tensor) -> Tensor:
+    """(n, 77, TEXT_WIDTH): what the text encoder makes of the combinations' captions."""
+    captions = [described(one) for one in known.tolist()]
+    return torch.cat([painter.context(captions[at : at + 64]) for at in range(0, len(captions), 64)])
 
 
-def seen(scene: Scene) -> Tensor:
-    """(3, SIDE, SIDE), normalised as CLIP wants it."""
-    pixels = np.asarray(draw(scene).resize((SIDE, SIDE)), dtype=np.float32) / 255
-    mean, std = (torch.tensor(one).view(3, 1, 1) for one in (MEAN, STD))
-    return (torch.from_numpy(pixels).permute(2, 0, 1) - mean) / std
-
-
-def _answer(scene: Scene) -> tuple[int, int, int]:
-    """The numbers of shape, colour and background."""
-    thing, colours = scene.things[0], tuple(COLOURS)
-    return SHAPES.index(thing.shape), colours.index(thing.colour), colours.index(scene.background.colour)
-
-
-def _told_wrongly(adapter: Adapter, embedding: Tensor, answers: Tensor) -> Tensor:
-    losses = [functional.cross_entropy(says(embedding), answers[:, at]) for at, says in enumerate(adapter.says)]
-    return torch.stack(losses).mean()
+def _missed(found: Tensor, wanted: Tensor) -> Tensor:
+    """The error of answers (4 x FOURS, n, H x d), whole and in the difference that each word makes, by their sizes."""
+    total = functional.mse_loss(found, wanted) / wanted.square().mean()
+    found, wanted = (one.reshape(4, -1, *one.shape[1:]) for one in (found, wanted))
+    for other in (1, 2, 3):
+        differs = wanted[other] - wanted[0]
+        total = total + DIFFERENCE * functional.mse_loss(found[other] - found[0], differs) / differs.square().mean()
+    return total
 
 
 def _asked(layer: Any, query: Tensor, text: Tensor) -> Tensor:
@@ -184,11 +194,6 @@ def _answered(heads: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         for one in (query.repeat(len(key), 1, 1), key, value)
     )
     return functional.scaled_dot_product_attention(asking, read, told).transpose(1, 2).flatten(2)
-
-
-def tower_file(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tower under the names of transformers."""
-    return {name.removeprefix("tower."): value for name, value in weights.items() if name.startswith("tower.")}
 
 
 def adapter_file(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
