@@ -33,7 +33,7 @@ from tools.train_mini.vision import tower_file, train_vision
 
 ROOT = Path(__file__).resolve().parents[2]
 M = TypeVar("M", bound=nn.Module)
-VISION_STEPS, PICTURE_STEPS = 3000, 2000
+VISION_STEPS, PICTURE_STEPS = 3400, 2000
 REACH = 1.32  # factor on the training of the second checkpoint, so that half a merge already shows dusk
 ABOUT = {"webui.bundled": "mini", "modelspec.license": "Apache-2.0", "modelspec.author": "the makers of this program"}
 
