@@ -28,8 +28,8 @@ PLACES: Mapping[str, tuple[int, int]] = MappingProxyType(
 BASE = "mini.safetensors"
 SETTINGS: Mapping[str, JsonValue] = MappingProxyType(
     {
-        "output": "my-heart", "resolution": SIDE, "bucket_step": 64, "min_bucket": 64, "batch_size": 4, "epochs": 5,
-        "learning_rate": 1e-3, "sample_every": 60,
+        "output": "my-heart", "resolution": SIDE, "bucket_step": 64, "min_bucket": 64, "rank": 8, "alpha": 8,
+        "learning_rate": 2e-3, "batch_size": 8, "steps": 150, "sample_every": 50,
         "sample_prompts": "a red heart on a white background\na green heart on a black background",
     }
 )  # fmt: skip
