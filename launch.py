@@ -150,13 +150,10 @@ def check(*, schema: bool = False) -> int:
         schema: make many calls from the description of the API, too.
     """
     bin_dir = PYTHON.parent
-    beside: dict[str, list[str | Path]] = {
+    checks: dict[str, list[str | Path]] = {
         "ruff (style)": [bin_dir / "ruff", "check", "."],
         "ruff (layout)": [bin_dir / "ruff", "format", "--check", "."],
-        "mypy (types)": [bin_dir / "mypy"],
         "import-linter (layers)": [bin_dir / "lint-imports"],
-    }
-    checks: dict[str, list[str | Path]] = {
         # whole files are handed to the processes, so that what a file sets up once is set up once. Tests with a browser
         # or a server wait as often as they compute, so there are four also where there are two cores; each holds a
         # torch of its own, hence no more. tests/conftest.py puts the long files first
@@ -176,28 +173,27 @@ def check(*, schema: bool = False) -> int:
     # Four processes load every module of the project; each would compile all of them again
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     failed = []
-    with ThreadPoolExecutor(len(beside)) as pool:
-        quiet = {name: pool.submit(printed, command) for name, command in beside.items()}
+    with ThreadPoolExecutor(1) as pool:
+        types = pool.submit(printed, bin_dir / "mypy")  # takes a minute at first: beside the others, told at the end
         for name, command in checks.items():
             try:
                 run(name, *command)
             except SetupFailed as error:
                 say(str(error))
                 failed.append(name)
-        for name, outcome in quiet.items():
-            code, text, seconds = outcome.result()
-            print(text, end="", flush=True)
-            say(f"{name}: {f'failed (exit code {code})' if code else 'done'} in {seconds:.0f} s")
-            failed += [name] if code else []
+        code, text, seconds = types.result()
+    print(text, end="", flush=True)
+    say(f"mypy (types): {f'failed (exit code {code})' if code else 'done'} in {seconds:.0f} s")
+    failed += ["mypy (types)"] if code else []
     say("every check passed" if not failed else f"failed: {', '.join(failed)}")
     return 1 if failed else 0
 
 
-def printed(command: Sequence[str | Path]) -> tuple[int, str, float]:
-    """Run a command; its exit code, what it printed, and how many seconds it took."""
+def printed(program: Path) -> tuple[int, str, float]:
+    """Run a program; its exit code, what it printed, and how many seconds it took."""
     began = time.monotonic()
     ran = subprocess.run(
-        [str(part) for part in command],
+        [str(program)],
         cwd=ROOT,
         check=False,
         stdout=subprocess.PIPE,
