@@ -38,7 +38,9 @@ _TYPES_FIRST = (
 )  # fmt: skip
 
 
-_POSES = PoseEditing(choice="OpenPose", of="module", word="pose", sets={"module": "none"})
+def _poses() -> PoseEditing:
+    """A drawn pose is a map already."""
+    return PoseEditing(choice="OpenPose", of="module", word="pose", sets={"module": "none"})
 
 
 def _form_of_unit() -> dict[str, Any]:
@@ -66,7 +68,7 @@ class Unit(BaseModel):
     image: ImageField | None = Field(
         None,
         description="what it reads; img2img without one takes the init image",
-        json_schema_extra=hint(control="picture", label="Picture", preview="detect", pose=_POSES),
+        json_schema_extra=hint(control="picture", label="Picture", preview="detect", pose=_poses()),
     )
     module: str = Field(
         "none",

@@ -28,6 +28,7 @@ from webui.domain.images import Picture
 from webui.domain.inpainting import Inpainting
 from webui.domain.masks import Mask
 from webui.domain.request import GenerationRequest, Img2Img
+from webui.extension_api import NO_TOOLS
 from webui.plugins.models import LibraryModels
 
 RANDOM = np.random.RandomState(0)
@@ -326,6 +327,7 @@ class Context:
     def __init__(self, folder: Path) -> None:
         self.models = self
         self.device = CPU
+        self.tools = NO_TOOLS
         self.folder = folder
 
     def names(self, kind: str) -> tuple[str, ...]:

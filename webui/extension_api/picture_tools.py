@@ -83,6 +83,7 @@ class Tools(Protocol):
         """What a detector finds. Raises as `picture` does."""
 
 
+@dataclass(frozen=True, slots=True)
 class NoTools:
     """Where no extension is loaded."""
 

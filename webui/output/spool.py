@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from webui.domain.errors import WebuiError
 from webui.domain.request import GenerationRequest
@@ -31,7 +31,7 @@ class SpoolNote(BaseModel):
     subseed: int
     infotext: str
     request: GenerationRequest
-    words: dict[str, str] = {}
+    words: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse
 from webui.api.parts import Parts
 from webui.domain.extensions import FrameInfo
 
-BRIDGE = (Path(__file__).parent / "frame_bridge.js").read_text(encoding="utf-8")
+BRIDGE = Path(__file__).with_name("frame_bridge.js")
 STYLE = """:root { color-scheme: light; font: 14px/1.5 system-ui, sans-serif; }
 :root[data-theme="dark"] { color-scheme: dark; }
 body { margin: 0; padding: 12px; background: transparent; }
@@ -42,7 +42,7 @@ def routes(parts: Parts) -> APIRouter:
 
 def document_of(frame: FrameInfo) -> tuple[str, str]:
     """The document, and its policy (W3C CSP 3): no origin of ours, no network, no other code than what is in it."""
-    scripts = [_closed_off(text, "script") for text in (BRIDGE, frame.script)]
+    scripts = [_closed_off(text, "script") for text in (BRIDGE.read_text(encoding="utf-8"), frame.script)]
     style = _closed_off(STYLE + frame.style, "style")
     policy = (
         f"sandbox allow-scripts; default-src 'none'; script-src {' '.join(map(_hash, scripts))}; "
