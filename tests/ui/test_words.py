@@ -23,6 +23,7 @@ STAYS = re.compile(  # names that are the same in every language: of programs, f
     r"|Euler a?|DPM.*|DDIM.*"
     r"|LMS.*|Heun|PLMS|LCM|Restart|Karras|Lanczos|Nearest|Bicubic|Latent.*|png|jpg|webp|auto|low|high|fp16|fp32|bf16"
     r"|Eta（DDIM）|ENSD|Rho|Alpha|Beta|Ties|Dare|TIES|DARE|[A-C]|LoRAs|Not Found|other|torn|float32|CodeFormer|GFPGAN"
+    r"|\d+(?:\.\d)? %（CFG \d+）"
     r"|Ctrl.*|Alt.*|Esc|Space|[\w./~-]+\.(?:safetensors|pt|py|json|csv|yaml|png).*|mini.*|https?://.*"
 )
 OPENED = """() => {

@@ -11,6 +11,7 @@ from tests.api.page import recorded_run
 from tests.api.page.browsers import Browser, Server
 from tests.executors.prompted_back import picture
 from webui.api.page.prompt_places import placed_words
+from webui.domain.extensions import ExtensionInfo
 from webui.domain.recording import MOST_BYTES, RecordedPart
 from webui.engine.recordings import Recordings
 from webui.executors.protocol import ImageMade, Recorded, Started
@@ -100,6 +101,16 @@ def test_the_example_is_there_before_any_job(server: Server, me: Browser) -> Non
         assert me.ask("GET", f"{base}/example/{path}").status_code == 200
     film = me.ask("GET", f"{base}/example/film/clean.gif").content
     assert getattr(Image.open(io.BytesIO(film)), "n_frames", 1) == 20
+
+
+def test_the_example_is_made_again_with_its_own_checkpoint(server: Server, me: Browser) -> None:
+    options = {"type": "object", "properties": {}, "records_runs": True}
+    before = server.engine.extensions.infos
+    server.engine.extensions.replace((ExtensionInfo("records", "records", options=options),))
+    answer = me.ask("POST", "/internal/page/learn/runs", {"picture": "example/0"})
+    server.engine.extensions.replace(before)
+    assert answer.status_code == 404
+    assert "mini.safetensors" in answer.text  # which is not among those of this program
 
 
 def test_a_job_without_a_recording_has_no_steps_and_an_unknown_one_is_not_there(server: Server, me: Browser) -> None:

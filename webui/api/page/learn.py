@@ -224,6 +224,8 @@ def _request_of(parts: Parts, viewer: Viewer, picture: str) -> GenerationRequest
             raise BadRequestError("picture", "there is no such picture in the Library")
         return request_again(parts.library, int(number), viewer.only)
     place = split_picture_id(picture)
+    if place == (EXAMPLE, 0):
+        return example_run().request
     if place is None:
         raise BadRequestError("picture", "should be the id of a picture: job/index, or library:number")
     job = listed_job(parts, viewer, place[0])
