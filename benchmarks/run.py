@@ -18,7 +18,7 @@ from benchmarks.children import ChildFailed, measure
 
 PARTS = (
     "startup", "loading", "loop", "networks", "control", "memory",
-    "step", "polling", "busy", "library", "page", "sheet", "cards", "completion",
+    "step", "polling", "busy", "library", "page", "sheet", "cards", "completion", "learn",
 )  # fmt: skip
 OTHER_NAMES = {"poll": "polling"}
 RESULTS = Path(__file__).with_name("results.json")
@@ -97,6 +97,10 @@ def _rows(part: str, cache: Path, files: dict[str, str]) -> Iterator[report.Row]
         from benchmarks import busy
 
         yield from busy.rows(cache)
+    elif part == "learn":
+        from benchmarks import looking
+
+        yield from looking.rows(cache, full)
     elif part == "memory":
         from benchmarks import memory
 
