@@ -6,6 +6,7 @@ No time of day is among them: the same settings on the same pictures make the sa
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from torch import Tensor
 
@@ -15,10 +16,10 @@ from .cached_latents import TrainedPicture
 from .options import TrainOptions
 from .tensor_files import body_hash, legacy_hash
 
-_OPTIMIZERS = {
+_OPTIMIZERS = MappingProxyType({
     "adamw": "torch.optim.adamw.AdamW", "adamw_8bit": "bitsandbytes.optim.adamw.AdamW8bit",
     "prodigy": "prodigyopt.prodigy.Prodigy", "lion": "lion_pytorch.lion_pytorch.Lion",
-}  # fmt: skip
+})  # fmt: skip
 
 
 def facts(

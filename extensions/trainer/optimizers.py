@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import math
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -14,7 +15,7 @@ from webui.extension_api import BadRequestError
 
 from .options import TrainOptions
 
-_PACKAGES = {"adamw_8bit": "bitsandbytes", "prodigy": "prodigyopt", "lion": "lion_pytorch"}
+_PACKAGES = MappingProxyType({"adamw_8bit": "bitsandbytes", "prodigy": "prodigyopt", "lion": "lion_pytorch"})
 
 
 class Group(NamedTuple):

@@ -1,5 +1,6 @@
 """The forms of training. They need no torch."""
 
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
@@ -11,13 +12,15 @@ Method = Literal["lora", "locon", "dora", "textual_inversion", "finetune"]
 Optimizer = Literal["adamw", "adamw_8bit", "prodigy", "lion"]
 LOW_RANK = ("lora", "locon", "dora")
 
-_METHODS = {
-    "lora": Card(title="LoRA", text="a small file beside the checkpoint; learns a subject or a style"),
-    "locon": Card(title="LoCon", text="a LoRA of the convolutions too; learns textures and line better"),
-    "dora": Card(title="DoRA", text="a LoRA with a length for each output; close to fine-tuning, slower"),
-    "textual_inversion": Card(title="Textual inversion", text="one new word; the networks stay as they are"),
-    "finetune": Card(title="Fine-tuning", text="the whole UNet; makes a checkpoint of its own"),
-}
+_METHODS = MappingProxyType(
+    {
+        "lora": Card(title="LoRA", text="a small file beside the checkpoint; learns a subject or a style"),
+        "locon": Card(title="LoCon", text="a LoRA of the convolutions too; learns textures and line better"),
+        "dora": Card(title="DoRA", text="a LoRA with a length for each output; close to fine-tuning, slower"),
+        "textual_inversion": Card(title="Textual inversion", text="one new word; the networks stay as they are"),
+        "finetune": Card(title="Fine-tuning", text="the whole UNet; makes a checkpoint of its own"),
+    }
+)
 
 
 class TrainOptions(Options):

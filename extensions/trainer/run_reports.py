@@ -3,8 +3,9 @@
 import io
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from PIL import Image
 from pydantic import JsonValue
@@ -16,7 +17,9 @@ from .run_folders import State
 MOST_POINTS = 2000
 _EVERY = 1.0  # seconds between two reports of a step
 _MEMORY = 0.98  # of the average loss
-_WORDS: dict[State, str] = {"caching": "preparing pictures", "sampling": "drawing samples", "saving": "saving"}
+_WORDS: Mapping[State, str] = MappingProxyType(
+    {"caching": "preparing pictures", "sampling": "drawing samples", "saving": "saving"}
+)
 Point = tuple[int, float, float]
 
 

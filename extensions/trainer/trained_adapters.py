@@ -5,6 +5,7 @@ trainer (`lora_unet_`, `lora_te_`, with SDXL `lora_te1_` and `lora_te2_`, and LD
 """
 
 import re
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -22,11 +23,13 @@ _TRANSFORMER = re.compile(
 _CONVOLUTION = re.compile(r".*(resnets\.\d+\.(conv1|conv2|conv_shortcut|time_emb_proj)|(down|up)samplers\.\d+\.conv)")
 _TEXT = re.compile(r".*(self_attn\.([qkv]_proj|out_proj)|mlp\.fc[12])")
 _ADAPTER = "default"  # peft's name of the only adapter
-_PARTS = {
-    f"lora_A.{_ADAPTER}.weight": "lora_down.weight",
-    f"lora_B.{_ADAPTER}.weight": "lora_up.weight",
-    f"lora_magnitude_vector.{_ADAPTER}.weight": "dora_scale",
-}
+_PARTS = MappingProxyType(
+    {
+        f"lora_A.{_ADAPTER}.weight": "lora_down.weight",
+        f"lora_B.{_ADAPTER}.weight": "lora_up.weight",
+        f"lora_magnitude_vector.{_ADAPTER}.weight": "dora_scale",
+    }
+)
 
 
 class AdapterNetworks:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
@@ -17,8 +18,8 @@ from .trained_adapters import AdapterNetworks
 from .trained_words import NewWord
 from .whole_network import WholeNetwork, metadata_of, opened_base
 
-KINDS = {"textual_inversion": "embedding", "finetune": "checkpoint"}
-_FORMATS = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
+KINDS = MappingProxyType({"textual_inversion": "embedding", "finetune": "checkpoint"})
+_FORMATS = MappingProxyType({"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32})
 
 
 @dataclass(frozen=True, slots=True)
