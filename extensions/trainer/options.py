@@ -26,7 +26,7 @@ _METHODS = MappingProxyType(
 class TrainOptions(Options):
     """What is trained, on what, and how long. Where `resume` names a run, all else is what that run began with."""
 
-    model_config = ConfigDict(json_schema_extra=form_hint(summary="{method} on {data_set}"))
+    model_config = ConfigDict(json_schema_extra=form_hint(tab="train", summary="{method} on {data_set}"))
 
     resume: Name = Field("", description="a paused run that goes on", json_schema_extra=hint(control="hidden"))
     method: Method = Field("lora", json_schema_extra=hint(label="What is trained", control="cards", cards=_METHODS))
@@ -95,7 +95,7 @@ class TrainOptions(Options):
     )
     text_learning_rate: float = Field(
         0, ge=0, le=10, description="of the text encoders; 0 leaves them as they are",
-        json_schema_extra=hint(when={"method": LOW_RANK}),
+        json_schema_extra=hint(control="number", when={"method": LOW_RANK}),
     )  # fmt: skip
     schedule: Literal["constant", "linear", "cosine"] = Field(
         "cosine", description="how the learning rate falls", json_schema_extra=hint(label="Learning rate falls")

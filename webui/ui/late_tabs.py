@@ -15,7 +15,7 @@ from webui.ui.own import script_of
 
 FIRST = "txt2img"
 STYLES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(  # those that nothing outside of the tab needs
-    {"pnginfo": ("learn_noise.css", "learn_run.css", "learn_tour.css")}
+    {"pnginfo": ("learn_noise.css", "learn_run.css", "learn_tour.css"), "train": ("train.css",)}
 )
 
 

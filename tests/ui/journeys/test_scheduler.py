@@ -26,13 +26,13 @@ def test_a_list_is_made_from_a_schedule_and_used(engine: FakeEngine, page: Page)
     expect(small).not_to_have_text(before)  # it follows the controls
     shot(page, "form")
     needs = page.locator("#memory_outlook_words")
-    expect(needs).to_contain_text("Needs about 2.0 GiB on cpu")
+    expect(needs).to_contain_text("Memory: about 2.0 GiB")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.url.endswith("page/memory") else None)
     type_prompt(page, "a question that no prompt asks")
     page.locator("#txt2img_batch_size input").fill("8")
     page.locator("#txt2img_batch_size input").blur()
-    expect(needs).to_contain_text("2.1 GiB on")  # it follows the sizes, and nothing is asked for a prompt
+    expect(needs).to_contain_text("about 2.1 GiB")  # it follows the sizes, and nothing is asked for a prompt
     assert len(asked) == 1
     small.click()
     view = page.locator("#learn_scheduler")

@@ -3,7 +3,7 @@
 
 import { hear } from "./bus.js";
 import { el } from "./kit.js";
-import { outlookWords } from "./memory_words.js";
+import { outlookDetails, outlookWords } from "./memory_words.js";
 import { send } from "./page_requests.js";
 
 const SETTLED = 400; // milliseconds without a change of the form until the server is asked
@@ -35,7 +35,7 @@ export function mount({ element }) {
     }
     if (mine !== asked) return;
     words.textContent = outlook ? outlookWords(outlook) : failed;
-    words.title = words.textContent;
+    words.title = outlook ? outlookDetails(outlook) : failed;
     words.classList.toggle("is-short", outlook?.fits === false);
   };
   hear("form:changed", soon);

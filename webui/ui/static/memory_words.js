@@ -42,16 +42,30 @@ export const memoryWords = ({ device, used, budget, needs, moved, networks }) =>
   return parts.join(" · ");
 };
 
-/** @param {Outlook} outlook */
-export const outlookWords = ({ device, total, free, weights, sampling, decoding, needs, loads, leaves, streams }) => {
+const amount = (/** @type {number} */ bytes) => (bytes < GIB ? `${Math.ceil(bytes / 2 ** 20)} MiB` : `${size(bytes)} GiB`);
+
+/**
+ * What of the outlook matters at a glance: the need beside what is free, and what has to go or to stream for it.
+ * @param {Outlook} outlook
+ */
+export const outlookWords = ({ free, needs, leaves, streams }) => {
+  const parts = [free ? t("Memory: about {n} of {free} free", { n: amount(needs), free: amount(free) }) : t("Memory: about {n}", { n: amount(needs) })];
+  if (leaves.length) parts.push(t("leaves: {names}", { names: leaves.join(", ") }));
+  if (streams) parts.push(t("{n} stream in each step", { n: amount(streams) }));
+  return parts.join(" · ");
+};
+
+/**
+ * What the need is made of.
+ * @param {Outlook} outlook
+ */
+export const outlookDetails = ({ device, total, weights, sampling, decoding, loads }) => {
   const parts = [
-    t("Needs about {n} GiB on {device}: weights {weights}, sampling {sampling}, decoding {decoding}", {
-      n: size(needs), device, weights: size(weights), sampling: size(sampling), decoding: size(decoding),
+    t("On {device}: weights {weights}, sampling {sampling}, decoding {decoding}", {
+      device, weights: amount(weights), sampling: amount(sampling), decoding: amount(decoding),
     }),
   ];
-  if (free) parts.push(total ? t("{free} of {all} GiB free", { free: size(free), all: size(total) }) : t("{n} GiB free", { n: size(free) }));
-  if (loads) parts.push(t("{n} GiB are loaded first", { n: size(loads) }));
-  if (leaves.length) parts.push(t("leaves: {names}", { names: leaves.join(", ") }));
-  if (streams) parts.push(t("{n} GiB stream in each step", { n: size(streams) }));
+  if (total) parts.push(t("{n} in all", { n: amount(total) }));
+  if (loads) parts.push(t("{n} are loaded first", { n: amount(loads) }));
   return parts.join(" · ");
 };
