@@ -1,36 +1,31 @@
-"""The pipeline, which makes the images of one request: it prepares the job, takes every batch through the passes, and
-finishes its images.
-"""
+"""The pipeline: the door to what makes images. It opens a job or a run inside one, and closes it whatever happens."""
 
 from collections.abc import Callable
 
 import torch
 
-from webui.domain.errors import Cancelled
 from webui.domain.noised_picture import NoisedPicture
 from webui.domain.request import GenerationRequest
-from webui.domain.result import GenerationResult, Notice
+from webui.domain.result import GenerationResult
 from webui.domain.settings import BackSettings
 from webui.library.library import ModelLibrary
 from webui.plugins.host import ExtensionHost
-from webui.plugins.jobhooks import JobHooks, told_of_failure
-from webui.processing.batch_loop import BatchLoop
-from webui.processing.batches import Overflowed, Tools
-from webui.processing.memory_needs import expected_bytes, shortage, watched
+from webui.plugins.jobhooks import told_of_failure
+from webui.processing.batches import Tools
+from webui.processing.memory_needs import shortage
 from webui.processing.nesting import Level, Nesting, Outer
 from webui.processing.noising import noised_picture
 from webui.processing.patching import Patching
-from webui.processing.plan import merged, settled_plan, settled_request
 from webui.processing.ports import Reporter, Share
 from webui.processing.prepare import Preparation
 from webui.processing.preview import PreviewMaker
-from webui.processing.reporting import RunReport, SharedWish
+from webui.processing.reporting import SharedWish
 from webui.processing.texts import Texts
 from webui.processing.upscaling import Upscalers
+from webui.processing.workshop import Workshop
 from webui.weights.memory import ModelCache
 from webui.weights.recovery import is_out_of_memory, let_go
 from webui.weights.tiny_vae import TinyVaes
-from webui.weights.unet import UnetWrapper
 
 
 class Pipeline:
@@ -51,7 +46,7 @@ class Pipeline:
         self._host = host
         self._patching = Patching(models)
         self._preparation = Preparation(library, models, texts, self._patching, tiny)
-        self._preview_every = settings.preview_every
+        self._workshop = Workshop(self._tools, host, self._patching, self._preparation, settings.preview_every)
 
     def run(
         self,
@@ -95,7 +90,7 @@ class Pipeline:
             hooks = self._host.join(request, wish.seen, nesting, reporter.recorded)
             nesting.notices = hooks.notices
             with told_of_failure(hooks):
-                return self._result(request, hooks, wish, nesting, there, share)
+                return self._workshop.made(request, hooks, wish, nesting, there, share)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -103,53 +98,6 @@ class Pipeline:
         finally:
             nesting.close()
         raise shortage(request)  # after the handler, because until then the error is kept
-
-    def _result(
-        self,
-        request: GenerationRequest,
-        hooks: JobHooks,
-        wish: SharedWish,
-        nesting: Nesting,
-        there: frozenset[int],
-        share: Share | None,
-    ) -> GenerationResult:
-        request = hooks.edit_request(merged(request, self._tools.texts.styles(request.styles)))
-        drawn = share.plan if share is not None else None
-        request = request if share is None else settled_request(request, drawn)
-        self._tools.upscalers.check(request)
-        job = self._preparation.prepare(request, hooks, wish, drawn)
-        if share is not None and drawn is None:
-            share.tell(settled_plan(request, job.plan))
-        nesting.seeds = (job.plan.request.seed, job.plan.request.subseed)
-        residency, last = self._tools.models.residency, job.passes[-1].plan.request
-        memory = watched(residency, expected_bytes(job.model, request, (last.width, last.height)))
-        fast = job.model.network.fast if isinstance(job.model.network, UnetWrapper) else None
-        network = (lambda: fast.told) if fast is not None else (lambda: "")
-        report = RunReport(wish, job.passes, job.plan.batches, self._preview_every, memory, network)
-        loop = BatchLoop(self._tools, self._host, self._patching, hooks, wish, report, nesting)
-        try:
-            loop.run(job, there, one_batch=share is not None)
-        except Overflowed as overflow:
-            told = self._preparation.widened(overflow.model, job.plan.request.steps)
-            job = self._preparation.prepare(drawn.request if drawn else job.plan.request, hooks, wish, drawn)
-            hooks.notices.append(told)
-            loop.run(job, there.union(image.index for image in loop.images), one_batch=share is not None)
-        images, notices, stopped = loop.images, loop.notices, loop.stopped
-        if not images and not there:
-            raise Cancelled("stopped before the first image was made")
-        extras = tuple(hooks.extra_images())
-        hooks.ended("stopped by the user" if stopped else "")
-        short = (Notice("memory", text) for text in residency.told)  # what was done where memory ran out
-        slow = (Notice("network", text) for text in (fast.notices if fast is not None else ()))
-        return GenerationResult(
-            request=job.plan.request,
-            images=tuple(images),
-            model=job.facts.model,
-            notices=(*job.notices, *notices, *hooks.notices, *short, *slow),
-            timings={"loading": job.seconds} | report.timings | hooks.timings,
-            interrupted=stopped,
-            extras=extras,
-        )
 
     def load(self, alias: str) -> None:
         """Load a checkpoint ahead of the next job."""
