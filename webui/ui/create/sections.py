@@ -102,12 +102,14 @@ class Section:
         self.line_by(f"async (...v) => {{ await window.webui.ready; return `{self._summary}`; }}", controls)
 
     def line_by(self, script: str, controls: Sequence[Component]) -> None:
-        """Have the line made by a JavaScript function of the values of these controls, whenever one of them changes."""
-        changes: list[Any] = [control.change for control in controls if hasattr(control, "change")]
+        """Have the line made by a JavaScript function of the values of these controls, whenever one of them changes
+        or the part is switched on. Until then nobody sees the line, and a page has many.
+        """
         page = Context.root_block
         if page is None:
             raise RuntimeError("no page is being drawn")
-        event = partial(gr.on, [*changes, page.load])
+        changes: list[Any] = [control.change for control in (*controls, self.switch) if hasattr(control, "change")]
+        event = partial(gr.on, [*changes, page.load] if self._on else changes)
         bind(event, None, [*controls], [self.line], js=script, trigger_mode="always_last")
 
 
