@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from webui.extension_api import ActionContext, ActionResult, BadRequestError, Cancelled
+from webui.extension_api.tensors import TensorEntry, write_safetensors
 
 from .layers import Target, targets
 from .loras import Factors, LoraFile
@@ -15,7 +16,6 @@ from .low_rank import nearest, reduced, stacked
 from .merged import FORMATS
 from .options import ExtractOptions, MergeLorasOptions, Precision, written
 from .sources import Source, opened, tensors_of
-from .writer import Entry, write_safetensors
 
 Layers = dict[str, Factors]
 
@@ -162,7 +162,7 @@ def _save(
         "ss_output_name": path.stem,
         **more,
     }
-    entries = [Entry(name, tensor.dtype, tuple(tensor.shape)) for name, tensor in table.items()]
+    entries = [TensorEntry(name, tensor.dtype, tuple(tensor.shape)) for name, tensor in table.items()]
     pieces: Callable[[str], list[Tensor]] = lambda name: [table[name]]  # noqa: E731
     write_safetensors(path, entries, facts, pieces, lambda done, name: _tick(context, done, len(entries), "writing"))
     return ActionResult(

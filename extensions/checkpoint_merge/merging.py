@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from webui.extension_api import ActionContext, ActionResult, BadRequestError, Cancelled, Models
-from webui.extension_api.tensors import TensorFile
+from webui.extension_api.tensors import TensorEntry, TensorFile, write_safetensors
 
 from .lora_changes import changes_of
 from .loras import LoraFile
@@ -17,7 +17,6 @@ from .merged import Merged
 from .options import MergeOptions, Precision, ReadOptions, Recipe
 from .recipe import file_name, hashes_of, metadata, read_recipe
 from .sources import Source, opened, tensors_of, vae_names
-from .writer import Entry, write_safetensors
 
 _NAMED = 3  # tensors in a text
 
@@ -38,7 +37,7 @@ def merge(options: MergeOptions, context: ActionContext) -> ActionResult:
         )  # fmt: skip
         path = context.new_file("checkpoint", name)
         sidecar = _sidecar(context.models.find("checkpoint", options.a), path)
-        entries = [Entry(one, result.dtype(one), result.shape(one)) for one in _wanted(result, options.discard)]
+        entries = [TensorEntry(one, result.dtype(one), result.shape(one)) for one in _wanted(result, options.discard)]
         context.progress(0, len(entries), "reading the files' hashes")
         hashes = hashes_of(context.models, options)
         parents = {getattr(options, role): one.tensors.header.metadata for role, one in sources.items()}

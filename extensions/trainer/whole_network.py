@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from webui.extension_api import Models
-from webui.extension_api.tensors import LoadedModel, TensorFile
+from webui.extension_api.tensors import LoadedModel, TensorEntry, TensorFile
 
 from .optimizers import Group
 from .options import TrainOptions
-from .tensor_files import Entry
 
 
 class WholeNetwork:
@@ -36,7 +35,7 @@ class WholeNetwork:
         """What is trained, with its learning rate."""
         return [Group([*self.parameters.values()], self._options.rate)]
 
-    def entries(self, base: TensorFile, dtype: torch.dtype) -> tuple[list[Entry], Callable[[str], Tensor]]:
+    def entries(self, base: TensorFile, dtype: torch.dtype) -> tuple[list[TensorEntry], Callable[[str], Tensor]]:
         """The tensors of the file, and what reads one of them."""
 
         def read(name: str) -> Tensor:
@@ -45,7 +44,8 @@ class WholeNetwork:
             return self.parameters[self._keys[name]].detach().to("cpu", dtype).reshape(base.shape(name))
 
         entries = [
-            Entry(name, dtype if name in self._keys else base.dtype(name), base.shape(name)) for name in base.names()
+            TensorEntry(name, dtype if name in self._keys else base.dtype(name), base.shape(name))
+            for name in base.names()
         ]
         return entries, read
 

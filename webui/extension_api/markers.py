@@ -23,7 +23,8 @@ API_MINOR = 4
    `captioner`, `clip_vision` and `insightface`; the hints `places` and `colours`; `Part`, `span_at`, and
    `tokens_of` of the texts.
 4: `record`, `data_dir` and `others_wait` of an action's context, `ActionResult.again` and `Action.gives_way`;
-   `models.read_checkpoint`, `alphas_cumprod`, `caption_tokens`, `embedded_numbers`, `ClipTower.traced` and `Splice`;
+   `write_safetensors` with `TensorEntry`, `models.read_checkpoint`, `alphas_cumprod`, `caption_tokens`,
+   `embedded_numbers`, `ClipTower.traced` and `Splice`;
    the hooks `settings_options`, `frames`, `picture_tools`, `file_words` and `job_ended`; `settings` and `tools` of jobs
    and actions; the hints `tab` and `pose`.
 """

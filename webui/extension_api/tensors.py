@@ -39,6 +39,7 @@ from webui.weights.model import LoadedModel
 from webui.weights.tensors import TensorFile
 from webui.weights.text_encoders import ClipTower, TensorReader
 from webui.weights.vae_tiles import VaeTiling
+from webui.weights.written_tensors import TensorEntry, bytes_of, header_of, in_order, write_safetensors
 
 __all__ = [
     "Attend",
@@ -66,6 +67,7 @@ __all__ = [
     "Splice",
     "Step",
     "TakePart",
+    "TensorEntry",
     "TensorFile",
     "TensorReader",
     "TextEncoder",
@@ -77,11 +79,14 @@ __all__ = [
     "build_depth",
     "build_segmenter",
     "build_text_stack",
+    "bytes_of",
     "caption_tokens",
     "check_finite",
     "checkpoint_weight",
     "embedded_numbers",
     "embedding_of",
+    "header_of",
+    "in_order",
     "is_finite",
     "latent_colours",
     "overwrite",
@@ -93,6 +98,7 @@ __all__ = [
     "text_at",
     "unet_layout",
     "with_spread_of",
+    "write_safetensors",
 ]
 
 

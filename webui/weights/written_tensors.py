@@ -1,4 +1,5 @@
-"""Writes a safetensors file tensor by tensor: the header first, then the values. It never replaces a file.
+"""Writes a safetensors file tensor by tensor: the header first, then the values. Its bytes follow from what is in it,
+since names and metadata are sorted.
 
 Format: 8 bytes little-endian header length, JSON, tensors back to back (https://github.com/huggingface/safetensors).
 """
@@ -8,7 +9,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, NamedTuple
@@ -16,7 +17,8 @@ from typing import IO, NamedTuple
 import torch
 from torch import Tensor
 
-from webui.extension_api import WebuiError, unfinished
+from webui.domain.errors import WebuiError
+from webui.library.unfinished import unfinished
 
 NAMES: Mapping[torch.dtype, str] = MappingProxyType(
     {
@@ -29,7 +31,7 @@ _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSY
 _SPARE = 64 << 20  # bytes that must stay free on the disk
 
 
-class Entry(NamedTuple):
+class TensorEntry(NamedTuple):
     """A tensor to be written."""
 
     name: str
@@ -47,22 +49,25 @@ class Entry(NamedTuple):
 
 def write_safetensors(
     path: Path,
-    entries: Sequence[Entry],
+    entries: Iterable[TensorEntry],
     metadata: Mapping[str, str],
     pieces: Callable[[str], Iterable[Tensor]],
     before: Callable[[int, str], None] = lambda done, name: None,
+    *,
+    replaces: bool = False,
 ) -> None:
     """Write `path`, or nothing: until the last byte is on the disk there is only a hidden file beside it.
 
     Args:
         pieces: the values of a tensor, in one or more pieces of any shape, in order and of the entry's dtype.
         before: called before each tensor with how many are done; what it raises (Cancelled) ends the writing.
+        replaces: whether a file of that name may be there.
 
     Raises:
         WebuiError: a file of that name is there, the disk is full, or `pieces` did not give what the entry says.
     """
-    entries = sorted(entries, key=lambda entry: (-entry.dtype.itemsize, entry.name))  # so that each lies aligned
-    header = _header(entries, metadata)
+    entries = in_order(entries)
+    header = header_of(entries, metadata)
     _require_space(path, len(header) + sum(entry.size for entry in entries))
     temporary = unfinished(path)
     try:
@@ -73,15 +78,25 @@ def write_safetensors(
                 _write(file, entry, pieces(entry.name))
             file.flush()
             os.fsync(file.fileno())
-        _publish(temporary, path)
+        if replaces:
+            os.replace(temporary, path)
+        else:
+            _publish(temporary, path)
     except OSError as error:
-        raise WebuiError(f"{path.name}: writing failed ({error.strerror})") from error
+        full = "; free some space" if error.errno == errno.ENOSPC else ""
+        raise WebuiError(f"{path.name}: writing failed ({error.strerror}{full})") from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _header(entries: Sequence[Entry], metadata: Mapping[str, str]) -> bytes:
-    table: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+def in_order(entries: Iterable[TensorEntry]) -> list[TensorEntry]:
+    """The entries in the order in which a file has them: wide values first, so that each lies aligned, then by name."""
+    return sorted(entries, key=lambda entry: (-entry.dtype.itemsize, entry.name))
+
+
+def header_of(entries: Iterable[TensorEntry], metadata: Mapping[str, str]) -> bytes:
+    """What stands before the values of a file that has these entries, in this order."""
+    table: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
     at = 0
     for entry in entries:
         table[entry.name] = {
@@ -95,15 +110,20 @@ def _header(entries: Sequence[Entry], metadata: Mapping[str, str]) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
-def _write(file: IO[bytes], entry: Entry, pieces: Iterable[Tensor]) -> None:
+def bytes_of(tensor: Tensor) -> memoryview:
+    """The values of a tensor as a file has them."""
+    values = tensor.detach().cpu().contiguous().reshape(-1)
+    return values.view(torch.uint8).numpy().data if values.numel() else memoryview(b"")
+
+
+def _write(file: IO[bytes], entry: TensorEntry, pieces: Iterable[Tensor]) -> None:
     written = 0
     for piece in pieces:
         if piece.dtype != entry.dtype:
             raise WebuiError(f"tensor {entry.name}: made as {piece.dtype}, announced as {entry.dtype}")
-        values = piece.detach().cpu().contiguous().reshape(-1)
-        if values.numel():
-            file.write(values.view(torch.uint8).numpy().data)
-        written += values.numel() * entry.dtype.itemsize
+        values = bytes_of(piece)
+        file.write(values)
+        written += len(values)
     if written != entry.size:
         raise WebuiError(f"tensor {entry.name}: {written} bytes were made, {entry.size} announced")
 
