@@ -17,7 +17,7 @@ class Muted(Options):
 
     words: tuple[MutedWord, ...] = Field((), max_length=8, description="words that the text encoder does not read")
     tokens: tuple[Token, ...] = Field(
-        (), max_length=75, description="places in the context of the prompt that cross-attention does not hear"
+        (), max_length=300, description="places in the context of the prompt that cross-attention does not hear"
     )
 
 

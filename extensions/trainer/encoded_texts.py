@@ -22,8 +22,6 @@ from webui.extension_api.tensors import (
 from .buckets import Fit
 from .tensor_files import entries_of, write_tensors
 
-CHUNK = 75  # tokens that are encoded together
-
 
 class Text(NamedTuple):
     """A caption, encoded: context (n, W, D) of n chunks, and pooled (P,) where the family has such a vector."""
@@ -37,7 +35,7 @@ class TextEncoding:
 
     Args:
         clip_skip: counts where the family follows it.
-        most: tokens of a caption that are read.
+        most: chunks of a caption that are read.
         vectors: of new words, for each tower: word -> (v, D).
     """
 
@@ -49,7 +47,7 @@ class TextEncoding:
         self._stack = stack
         self.towers = tuple(one for one in stack.encoders if isinstance(one, ClipTower))
         self._skip = clip_skip if stack.side.clip_skip == "always" else 0
-        self._chunks = max(1, most // CHUNK)
+        self._chunks = most
         self._vectors = vectors or [{} for _ in self.towers]
 
     def of(self, captions: Sequence[str]) -> list[Text]:

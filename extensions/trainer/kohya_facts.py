@@ -37,16 +37,17 @@ def facts(
     Args:
         base_hash: SHA-256 of the checkpoint.
     """
+    version = spec.family.trainer_name or spec.family.name
     count = sum(one.item.repeats for one in pictures)
     values: dict[str, object] = {
         "ss_output_name": options.output,
         "ss_sd_model_name": options.base,
         "ss_new_sd_model_hash": base_hash,
-        "ss_base_model_version": spec.family.trainer_name or spec.family.name,
-        "ss_v2": spec.family.name == "sd2",
+        "ss_base_model_version": version,
+        "ss_v2": version.startswith("sd_v2"),
         "ss_v_parameterization": spec.prediction == "v",
         "ss_clip_skip": options.clip_skip,
-        "ss_max_token_length": options.max_tokens,
+        "ss_max_token_length": options.caption_chunks * spec.family.text.chunk,
         "ss_seed": options.seed,
         "ss_steps": step,
         "ss_max_train_steps": steps,

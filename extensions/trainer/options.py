@@ -142,14 +142,10 @@ class TrainOptions(Options):
     clip_skip: int = Field(
         1, ge=1, le=12, description="as pictures are made with it later", json_schema_extra=hint(level="more")
     )
-    max_tokens: int = Field(
-        75,
-        ge=75,
-        le=225,
-        multiple_of=75,
-        description="that are read of a caption",
+    caption_chunks: int = Field(
+        1, ge=1, le=3, description="parts of a caption that are read, each as long as the text encoders read at once",
         json_schema_extra=hint(level="more"),
-    )
+    )  # fmt: skip
     seed: int = Field(0, ge=0, le=2**32 - 1)
     sample_prompts: Annotated[str, StringConstraints(max_length=4000)] = Field(
         "",

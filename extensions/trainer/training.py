@@ -118,7 +118,7 @@ def _prepared(options: TrainOptions, context: ActionContext, folder: RunFolder) 
     _cache(latents, known, options, context)
     trainee = _trainee(model, options)
     encoding = TextEncoding(
-        model.text, clip_skip=options.clip_skip, most=options.max_tokens,
+        model.text, clip_skip=options.clip_skip, most=options.caption_chunks,
         vectors=trainee.vectors if isinstance(trainee, NewWord) else (),
     )  # fmt: skip
     texts = encoding if trainee.trains_text else TextCache(encoding, folder.path / "texts")

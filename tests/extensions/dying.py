@@ -45,4 +45,6 @@ def main(folder: str, marks: str) -> None:
     hooks.edit_pixels(TENSOR[0, :3], 0)
     hooks.edit_image(Image.new("RGB", (2, 2)), 0)
     hooks.fields(0)
+    hooks.file_words(0)
     hooks.extra_images()
+    hooks.ended("")

@@ -298,7 +298,7 @@ def test_samples_losses_and_buckets_are_told(room: Room) -> None:
 
 @pytest.mark.parametrize("method", ["lora", "textual_inversion"])
 def test_two_text_encoders_and_a_vector_of_sizes(xl_room: Room, method: str) -> None:
-    about: dict[str, Any] = {**METHODS[method], "base": "tiny-xl", "max_tokens": 150, "steps": 2}
+    about: dict[str, Any] = {**METHODS[method], "base": "tiny-xl", "caption_chunks": 2, "steps": 2}
     tensors = load_file(xl_room.train(**about).files[0])
     model = fresh(xl_room, "tiny-xl")
     if method == "textual_inversion":

@@ -214,7 +214,8 @@ def test_what_no_other_tab_but_one_needs_is_in_its_own_file(engine: FakeEngine) 
     late = late_tabs(build(engine))
     assert {tab: one.scripts for tab, one in late.items()} == {
         "extras": ("upscale.js",), "image_browser": ("library.js",), "modelmerger": ("models_browser.js",),
-        "pnginfo": ("learn.js",), "extensions": ("extensions_list.js",), "settings": ("settings.js",),
+        "pnginfo": ("learn.js",), "train": ("train.js",), "extensions": ("extensions_list.js",),
+        "settings": ("settings.js",),
     }  # fmt: skip
     files = together(Assets.read(STATIC), FIRST_STYLES, [FIRST_SCRIPT], late).files
     assert b'define("learn_words.js",' in files["joined_pnginfo.js"]

@@ -237,6 +237,7 @@ def test_a_hostile_frame_reaches_nothing(page: Page) -> None:
     page.get_by_role("tab", name="txt2img", exact=True).click()
     page.locator("#txt2img_prompt textarea").fill("mine")
     frame = open_frame(page, "Attack", "hostile_attack_frame")
+    expect(frame.locator("body")).to_contain_text("}")  # it has tried everything
     told = json.loads((frame.locator("body").inner_text()).replace("Flood", "").strip())
     assert {name: said[:3] for name, said in told.items()} == dict.fromkeys(
         ["page", "cookies", "storage", "fetch", "top", "eval", "action"], "no:"

@@ -199,7 +199,7 @@ class FailedPicture(BaseModel):
     reason: str
 
 
-class MemoryAnswer(BaseModel):
+class OutlookAnswer(BaseModel):
     """What a job is expected to need of the device's memory; sizes in bytes."""
 
     device: str

@@ -118,7 +118,7 @@ NOTES: Mapping[tuple[str, str], Note] = MappingProxyType(
         ("get", "/api/batches"): Note(JOBS, [a.BatchAnswer]),
         ("get", "/api/batches/{batch_id}"): Note(JOBS, a.BatchAnswer, None, (404,)),
         ("post", "/api/batches/{batch_id}/cancel"): Note(JOBS, a.BatchAnswer, None, (404,)),
-        ("post", "/api/memory"): Note(JOBS, a.MemoryAnswer, None, WORK, {"width": 1024, "height": 1024}),
+        ("post", "/api/memory"): Note(JOBS, a.OutlookAnswer, None, WORK, {"width": 1024, "height": 1024}),
         ("get", "/api/queue"): Note(JOBS, a.QueueAnswer),
         ("patch", "/api/queue"): Note(JOBS, a.QueueAnswer, None, (), {"paused": True}),
         ("get", "/api/jobs/{job_id}"): Note(JOBS, a.JobAnswer, None, (404,)),

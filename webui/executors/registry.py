@@ -40,6 +40,9 @@ EXECUTORS: Mapping[str, ExecutorFactory] = MappingProxyType(
 )
 
 
+IN_THE_CALLER = frozenset({"inline"})  # whose jobs have ended when `submit` returns
+
+
 def executor_named(name: str) -> ExecutorFactory:
     """What makes the executor of that name, given the settings of its back and the function that hears its events.
 

@@ -26,7 +26,7 @@ from webui.engine.batch_door import BatchDoor
 from webui.engine.engine import Engine
 from webui.engine.folder_access import FolderAccess
 from webui.engine.indexing import indexing
-from webui.executors.registry import executor_named
+from webui.executors.registry import IN_THE_CALLER, executor_named
 from webui.gallery.desktop import has_desktop, reveal
 from webui.gallery.gallery import Gallery
 from webui.gallery.picture_facts import Origin
@@ -171,7 +171,7 @@ def wired(
             resume=resume,
             extensions=extensions,
             on_picture=indexing(gallery),
-            writes_beside=True,
+            writes_beside=settings.executor not in IN_THE_CALLER,
         )
         stack.callback(engine.close)
         extensions_live.open()

@@ -219,7 +219,7 @@ def test_a_capture_that_goes_wrong_is_not_used_and_told_once(house: House, fault
 )
 def test_the_setting_decides_and_a_shortage_of_memory_lets_go(way: NetworkWay, device: str, captures: bool) -> None:
     residency = Residency(torch.device(device), 1 << 30)
-    fast = FastNetwork(way, torch.device(device), residency, lambda there: PretendedGraphs())
+    fast = FastNetwork(way, torch.device(device), residency, lambda there: PretendedGraphs(), lambda: True)
     wrapper: Any = SimpleNamespace(module=Network())
     wrapper.resident = Resident("UNet", wrapper.module)
     wrapper.fast = before = FastCalls(wrapper.module, wrapper.resident, None, on_device=lambda device: True)

@@ -1,6 +1,6 @@
 """The run that Learn shows before there is one of one's own: of the miniature, recorded by `tools/record_example.py`.
 
-A file of a quarter of a megabyte, where the recording has 6. Of the maps those of the prompt's own tokens are kept, as
+A file of a fifth of a megabyte, where the recording has 6. Of the maps those of the prompt's own tokens are kept, as
 the square roots of their shares in 8 bits; the other tokens have none. Clean estimates lose a little as WebP.
 """
 
@@ -22,7 +22,8 @@ from webui.domain.request import GenerationRequest
 EXAMPLE = "example"  # stands for the id of a job
 FILE = Path(__file__).parent / "example_run.zip"
 QUALITY = 90  # of clean estimates
-NOT_KEPT = ("maps_", "run", "parts")
+PICTURES = ("latents_", "clean_")
+MAPS = "maps_"
 LEVELS = 255
 
 
@@ -45,15 +46,15 @@ def packed(run: ExampleRun) -> bytes:
     kept = io.BytesIO()
     told: dict[str, Any] = json.loads(run.parts["run"])
     maps = _maps_of(run.parts, told)
-    names = [name for name in run.parts if not name.startswith(NOT_KEPT)]
+    pictures = [name for name in run.parts if name.startswith(PICTURES)]
+    others = [name for name in run.parts if not name.startswith((*PICTURES, MAPS))]
     request = run.request.model_dump(mode="json", exclude_defaults=True)
     with zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, data in (
             ("request.json", json.dumps(request).encode()),
-            ("run.json", run.parts["run"]),
-            ("parts.json", run.parts["parts"]),
             ("maps.webp", _as_picture(maps)),
-            *((f"{name}.webp", _smaller(run.parts[name], name)) for name in names),
+            *((f"{name}.webp", _smaller(run.parts[name], name)) for name in pictures),
+            *((f"{name}.part", run.parts[name]) for name in others),
         ):
             archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     return kept.getvalue()
@@ -63,9 +64,8 @@ def unpacked(data: bytes) -> ExampleRun:
     """The recording in a file that `packed` has made."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    told: dict[str, Any] = json.loads(files["run.json"])
-    parts = {name.removesuffix(".webp"): file for name, file in files.items() if name.endswith(".webp")}
-    parts |= {"run": files["run.json"], "parts": files["parts.json"]}
+    told: dict[str, Any] = json.loads(files["run.part"])
+    parts = {name.rpartition(".")[0]: file for name, file in files.items() if name.endswith((".webp", ".part"))}
     steps, blocks, grid = len(told["steps"]), len(told["blocks"]), told["grid"]
     known = _as_maps(parts.pop("maps"), steps, blocks, grid)
     for step in range(steps):

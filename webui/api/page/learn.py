@@ -47,7 +47,7 @@ class MutedWords(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     words: list[str] = Field(default_factory=list, max_length=8)
-    tokens: list[int] = Field(default_factory=list, max_length=75)
+    tokens: list[int] = Field(default_factory=list, max_length=300)
 
 
 class TakeApart(BaseModel):

@@ -22,9 +22,13 @@ class FastNetwork:
         device: torch.device,
         residency: Residency,
         make_capture: Callable[[torch.device], Capture] = CudaCapture,
+        has_cuda: Callable[[], bool] = torch.backends.cuda.is_built,
     ) -> None:
-        """`make_capture` makes what captures on a device; it is called for CUDA alone."""
-        self._captures = way == "captured" or (way == "auto" and device.type == "cuda")
+        """Args:
+        make_capture: makes what captures on a device.
+        has_cuda: whether this torch can capture on CUDA.
+        """
+        self._captures = way == "captured" or (way == "auto" and device.type == "cuda" and has_cuda())
         self._device = device
         self._make_capture = make_capture
         self._known: WeakSet[FastCalls] = WeakSet()
