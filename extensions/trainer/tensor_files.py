@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from webui.extension_api.tensors import TensorEntry, bytes_of, header_of, in_order, write_safetensors
+from webui.extension_api.tensors import TensorEntry, packed_tensors, write_safetensors
 
 
 def entries_of(tensors: Mapping[str, Tensor]) -> list[TensorEntry]:
@@ -34,13 +34,13 @@ def write_tensors(
 def body_hash(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 in hex of what follows the header (kohya's `sshs_model_hash`)."""
     digest = hashlib.sha256()
-    for entry in in_order(entries_of(tensors)):
-        digest.update(bytes_of(tensors[entry.name]))
+    for number, piece in enumerate(packed_tensors(tensors, {})):
+        if number:  # the first is the header
+            digest.update(piece)
     return digest.hexdigest()
 
 
 def legacy_hash(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
     """The short hash of old programs (kohya's `sshs_legacy_hash`): of 64 KiB from the second MiB of the file on."""
-    entries = in_order(entries_of(tensors))
-    whole = header_of(entries, metadata) + b"".join(bytes_of(tensors[entry.name]) for entry in entries)
+    whole = b"".join(packed_tensors(tensors, metadata))
     return hashlib.sha256(whole[0x100000:0x110000]).hexdigest()[:8]

@@ -9,8 +9,9 @@ checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ from webui.sampling import reported_step as reports
 from webui.sampling.attending import Attend, Attention, AttentionLayer, TakePart
 from webui.sampling.padding import stack_spans
 from webui.sampling.steps import ModelCall, Place, Residuals, Row, RunStart, Step, Window
-from webui.weights import annotators, blip, build, owned, recognise
+from webui.weights import annotators, blip, build, owned, recognise, written_tensors
 from webui.weights.annotators import Segmenter
 from webui.weights.depth import DepthNetwork
 from webui.weights.families.contract import networks_of
@@ -39,7 +40,7 @@ from webui.weights.model import LoadedModel
 from webui.weights.tensors import TensorFile
 from webui.weights.text_encoders import ClipTower, TensorReader
 from webui.weights.vae_tiles import VaeTiling
-from webui.weights.written_tensors import TensorEntry, bytes_of, header_of, in_order, write_safetensors
+from webui.weights.written_tensors import TensorEntry
 
 __all__ = [
     "Attend",
@@ -79,17 +80,15 @@ __all__ = [
     "build_depth",
     "build_segmenter",
     "build_text_stack",
-    "bytes_of",
     "caption_tokens",
     "check_finite",
     "checkpoint_weight",
     "embedded_numbers",
     "embedding_of",
-    "header_of",
-    "in_order",
     "is_finite",
     "latent_colours",
     "overwrite",
+    "packed_tensors",
     "picture_network",
     "reported_step",
     "restore",
@@ -304,3 +303,30 @@ def with_spread_of(guided: Tensor, cond: Tensor, strength: float) -> Tensor:
         strength: 0 changes nothing, 1 takes the whole deviation over.
     """
     return guidance.with_spread_of(guided, cond, strength)
+
+
+def write_safetensors(
+    path: Path,
+    entries: Iterable[TensorEntry],
+    metadata: Mapping[str, str],
+    pieces: Callable[[str], Iterable[Tensor]],
+    before: Callable[[int, str], None] = lambda done, name: None,
+    *,
+    replaces: bool = False,
+) -> None:
+    """Write a safetensors file tensor by tensor, or nothing: a file that is not whole has no name.
+
+    Args:
+        pieces: the values of a tensor, in one or more pieces of any shape, in order and of the entry's dtype.
+        before: called before each tensor with how many are done; what it raises (Cancelled) ends the writing.
+        replaces: whether a file of that name may be there.
+
+    Raises:
+        WebuiError: a file of that name is there, the disk is full, or `pieces` did not give what the entry says.
+    """
+    written_tensors.write_safetensors(path, entries, metadata, pieces, before, replaces=replaces)
+
+
+def packed_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
+    """What a safetensors file of these tensors would hold: its header, then the values of each."""
+    return written_tensors.packed(tensors, metadata)

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, NamedTuple
@@ -108,6 +108,19 @@ def header_of(entries: Iterable[TensorEntry], metadata: Mapping[str, str]) -> by
     text = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text
+
+
+def entries_of(tensors: Mapping[str, Tensor]) -> list[TensorEntry]:
+    """The entries of tensors in memory."""
+    return [TensorEntry(name, value.dtype, tuple(value.shape)) for name, value in tensors.items()]
+
+
+def packed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
+    """What a file of these tensors would hold: its header, then the values of each."""
+    entries = in_order(entries_of(tensors))
+    yield header_of(entries, metadata)
+    for entry in entries:
+        yield bytes_of(tensors[entry.name])
 
 
 def bytes_of(tensor: Tensor) -> memoryview:
