@@ -26,7 +26,10 @@ _METHODS = MappingProxyType(
 class TrainOptions(Options):
     """What is trained, on what, and how long. Where `resume` names a run, all else is what that run began with."""
 
-    model_config = ConfigDict(json_schema_extra=form_hint(tab="train", summary="{method} on {data_set}"))
+    model_config = ConfigDict(
+        # A default is then the same number as one that was sent, and both make the same bytes in a file.
+        validate_default=True, json_schema_extra=form_hint(tab="train", summary="{method} on {data_set}"),
+    )  # fmt: skip
 
     resume: Name = Field("", description="a paused run that goes on", json_schema_extra=hint(control="hidden"))
     method: Method = Field("lora", json_schema_extra=hint(label="What is trained", control="cards", cards=_METHODS))

@@ -216,3 +216,10 @@ def test_usual_learning_rates_follow_from_method_and_optimizer() -> None:
     assert options(learning_rate=None, optimizer="prodigy").rate == 1.0
     assert options(learning_rate=None, method="finetune").rate == 1e-5
     assert options(learning_rate=0.0).rate == 0.0
+
+
+def test_a_default_is_the_same_number_as_one_that_was_sent() -> None:
+    """So that files made by a form, which sends all fields, have the same bytes as those of a bare call."""
+    bare = TrainOptions(data_set="a", output="b")
+    sent = TrainOptions.model_validate_json(bare.model_dump_json())
+    assert {name: repr(value) for name, value in bare} == {name: repr(value) for name, value in sent}
