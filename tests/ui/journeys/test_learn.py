@@ -41,6 +41,13 @@ def learn(browser: Browser, engine: FakeEngine) -> Iterator[Page]:
         yield page
 
 
+ENDS_AFTER_A_STEP = """async (id) => {
+  const bus = await import(`${webui.base}internal/page/static/${webui.version}/bus.js`);
+  bus.say("job:progress", { id });
+  bus.say("jobs:changed", { jobs: [{ id, state: "done" }] });
+}"""
+
+
 def view(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name, exact=True).click()
     expect(page.locator(".learn-head h1")).to_have_text(name)
@@ -69,6 +76,23 @@ def test_i_walk_through_the_steps_of_a_run(learn: Page) -> None:
     expect(learn.locator(".learn-at")).to_have_text("Step 5 of 5")
     learn.get_by_role("button", name="Pause").click()
     assert axe(learn, "#learn") == []
+
+
+def test_a_run_is_shown_when_it_ends_right_after_a_step(learn: Page, engine: FakeEngine) -> None:
+    job, asked = engine.overview.ended(1)[0].id, list[str]()
+    learn.on("request", lambda request: asked.append(request.url) if "page/learn/" in request.url else None)
+    learn.route(
+        "**/page/learn/runs",
+        lambda route: route.fulfill(json={"job": job}) if route.request.method == "POST" else route.continue_(),
+    )
+    learn.locator("#learn_take_apart").click()
+    expect(learn.locator(".learn-note")).to_have_text("Waiting for its turn …")
+    learn.evaluate(ENDS_AFTER_A_STEP, job)
+    expect(learn.locator(".learn-of")).to_contain_text("steps")
+    learn.wait_for_timeout(1000)  # longer than the page waits between two questions
+    expect(learn.locator(".learn-note")).to_have_count(0)
+    assert [url for url in asked if "/learn//" in url] == []
+    learn.unroute("**/page/learn/runs")
 
 
 def test_i_look_where_words_look(learn: Page) -> None:

@@ -88,7 +88,7 @@ export class RunSource {
   #soon() {
     this.#timer ||= setTimeout(() => {
       this.#timer = 0;
-      this.#look(this.#job);
+      if (this.#job) this.#look(this.#job); // it may have ended meanwhile, and been looked at for the last time
     }, EVERY);
   }
 
