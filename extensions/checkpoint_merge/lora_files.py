@@ -162,7 +162,7 @@ def _save(
         "ss_output_name": path.stem,
         **more,
     }
-    entries = [TensorEntry(name, tensor.dtype, tuple(tensor.shape)) for name, tensor in table.items()]
+    entries = TensorEntry.all_of(table)
     pieces: Callable[[str], list[Tensor]] = lambda name: [table[name]]  # noqa: E731
     write_safetensors(path, entries, facts, pieces, lambda done, name: _tick(context, done, len(entries), "writing"))
     return ActionResult(

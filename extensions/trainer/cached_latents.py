@@ -12,12 +12,12 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from webui.extension_api import UnusableFileError
-from webui.extension_api.tensors import LoadedModel, TensorFile
+from webui.extension_api.tensors import LoadedModel, TensorEntry, TensorFile
 
 from .buckets import Bucket, Fit, bucket_of, fit_of, square
 from .folders import Item
 from .options import TrainOptions
-from .tensor_files import entries_of, write_tensors
+from .tensor_files import write_tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class LatentCache:
         image = image.resize((fit.width, fit.height), Image.Resampling.LANCZOS).crop(fit.box)
         pixels = torch.from_numpy(np.array(ImageOps.mirror(image) if mirrored else image)).permute(2, 0, 1)
         latents = self._model.vae.encode(pixels[None].float() / 255)[0].cpu()
-        write_tensors(path, entries_of({"latents": latents}), lambda _: latents, {}, replaces=True)
+        write_tensors(path, TensorEntry.all_of({"latents": latents}), lambda _: latents, {}, replaces=True)
 
 
 def _bucket(size: tuple[int, int], options: TrainOptions) -> Bucket:

@@ -13,6 +13,7 @@ from webui.extension_api.tensors import (
     ClipTower,
     LoadedModel,
     Splice,
+    TensorEntry,
     TensorFile,
     TextStack,
     caption_tokens,
@@ -20,7 +21,7 @@ from webui.extension_api.tensors import (
 )
 
 from .buckets import Fit
-from .tensor_files import entries_of, write_tensors
+from .tensor_files import write_tensors
 
 
 class Text(NamedTuple):
@@ -99,7 +100,7 @@ class TextCache:
             made = self._encoding.of([caption])[0]
             text = Text(made.context.cpu(), None if made.pooled is None else made.pooled.cpu())
             tensors = {"context": text.context} | ({} if text.pooled is None else {"pooled": text.pooled})
-            write_tensors(path, entries_of(tensors), tensors.__getitem__, {}, replaces=True)
+            write_tensors(path, TensorEntry.all_of(tensors), tensors.__getitem__, {}, replaces=True)
         self._kept[caption] = text
         return text
 

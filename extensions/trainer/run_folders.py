@@ -113,10 +113,12 @@ def runs(context: ActionContext) -> list[RunFolder]:
 
 def save_state(folder: RunFolder, tensors: "Mapping[str, Tensor]", plain: Mapping[str, JsonValue]) -> None:
     """Write a checkpoint of the run in the place of the last one."""
-    from .tensor_files import entries_of, write_tensors
+    from webui.extension_api.tensors import TensorEntry
+
+    from .tensor_files import write_tensors
 
     write_tensors(
-        folder.state_file, entries_of(tensors), tensors.__getitem__, {"state": json.dumps(plain)}, replaces=True
+        folder.state_file, TensorEntry.all_of(tensors), tensors.__getitem__, {"state": json.dumps(plain)}, replaces=True
     )
 
 

@@ -9,11 +9,6 @@ from torch import Tensor
 from webui.extension_api.tensors import TensorEntry, packed_tensors, write_safetensors
 
 
-def entries_of(tensors: Mapping[str, Tensor]) -> list[TensorEntry]:
-    """The entries of tensors in memory."""
-    return [TensorEntry(name, value.dtype, tuple(value.shape)) for name, value in tensors.items()]
-
-
 def write_tensors(
     path: Path,
     entries: Iterable[TensorEntry],

@@ -8,12 +8,12 @@ from types import MappingProxyType
 import torch
 
 from webui.extension_api import ActionContext, BadRequestError
-from webui.extension_api.tensors import LoadedModel, check_finite
+from webui.extension_api.tensors import LoadedModel, TensorEntry, check_finite
 
 from .cached_latents import TrainedPicture
 from .kohya_facts import facts, with_hashes
 from .options import TrainOptions
-from .tensor_files import entries_of, write_tensors
+from .tensor_files import write_tensors
 from .trained_adapters import AdapterNetworks
 from .trained_words import NewWord
 from .whole_network import WholeNetwork, metadata_of, opened_base
@@ -82,5 +82,7 @@ class FileWriter:
         tensors = {name: value.to(dtype).contiguous() for name, value in self.trainee.tensors().items()}
         for name, value in tensors.items():
             check_finite(name, value)
-        write_tensors(path, entries_of(tensors), tensors.__getitem__, with_hashes(metadata, tensors), replaces=replaces)
+        write_tensors(
+            path, TensorEntry.all_of(tensors), tensors.__getitem__, with_hashes(metadata, tensors), replaces=replaces
+        )
         return path

@@ -1,7 +1,6 @@
 """The API of the queue in front of a real engine, whose executor the test drives by hand."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +41,6 @@ class Front:
 
     def order(self) -> str:
         return " ".join(job["id"] for job in self.ask("GET", "/api/jobs")["jobs"])
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    for engine in bench.made:
-        engine.close()
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from extensions.trainer.tag_order import caption_of
 from tests.extensions.training_rooms import Room, options, put_pictures
 from tests.narrowing import untyped
 from webui.extension_api import BadRequestError, UnusableFileError, WebuiError
+from webui.extension_api.tensors import TensorEntry
 
 
 def test_buckets_have_no_more_pixels_than_asked_and_sides_of_the_step() -> None:
@@ -174,7 +175,7 @@ def test_a_file_has_the_same_bytes_whatever_the_order_and_others_read_it(tmp_pat
     one, other = tmp_path / "one.safetensors", tmp_path / "other.safetensors"
     for path, names, told in ((one, list(tensors), facts), (other, list(tensors)[::-1], dict(sorted(facts.items())))):
         given = {name: tensors[name] for name in names}
-        tensor_files.write_tensors(path, tensor_files.entries_of(given), given.__getitem__, told)
+        tensor_files.write_tensors(path, TensorEntry.all_of(given), given.__getitem__, told)
     assert one.read_bytes() == other.read_bytes()
     assert all(torch.equal(value, tensors[name]) for name, value in load_file(one).items())
     with safe_open(one, "pt") as file:

@@ -46,6 +46,11 @@ class TensorEntry(NamedTuple):
             count *= side
         return count * self.dtype.itemsize
 
+    @classmethod
+    def all_of(cls, tensors: Mapping[str, Tensor]) -> "list[TensorEntry]":
+        """The entries of tensors in memory."""
+        return [cls(name, value.dtype, tuple(value.shape)) for name, value in tensors.items()]
+
 
 def write_safetensors(
     path: Path,
@@ -56,15 +61,8 @@ def write_safetensors(
     *,
     replaces: bool = False,
 ) -> None:
-    """Write `path`, or nothing: until the last byte is on the disk there is only a hidden file beside it.
-
-    Args:
-        pieces: the values of a tensor, in one or more pieces of any shape, in order and of the entry's dtype.
-        before: called before each tensor with how many are done; what it raises (Cancelled) ends the writing.
-        replaces: whether a file of that name may be there.
-
-    Raises:
-        WebuiError: a file of that name is there, the disk is full, or `pieces` did not give what the entry says.
+    """Write `path`, or nothing: until the last byte is on the disk there is only a hidden file beside it. The arguments
+    and errors are told in `extension_api.tensors`, which hands this on.
     """
     entries = in_order(entries)
     header = header_of(entries, metadata)
@@ -110,14 +108,9 @@ def header_of(entries: Iterable[TensorEntry], metadata: Mapping[str, str]) -> by
     return len(text).to_bytes(8, "little") + text
 
 
-def entries_of(tensors: Mapping[str, Tensor]) -> list[TensorEntry]:
-    """The entries of tensors in memory."""
-    return [TensorEntry(name, value.dtype, tuple(value.shape)) for name, value in tensors.items()]
-
-
 def packed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
     """What a file of these tensors would hold: its header, then the values of each."""
-    entries = in_order(entries_of(tensors))
+    entries = in_order(TensorEntry.all_of(tensors))
     yield header_of(entries, metadata)
     for entry in entries:
         yield bytes_of(tensors[entry.name])
