@@ -89,11 +89,11 @@ export function mount({ element, props }) {
       one.error || one.notice ? problem(one) : null,
     );
   };
-  // What it takes in a job, with a bar relative to the dearest.
+  // What it takes in a job, with a bar relative to the dearest, or to a second where none takes as long as that.
   const cost = (/** @type {Row} */ one) => {
-    const most = Math.max(...all.map((other) => other.seconds ?? 0));
+    const most = Math.max(1, ...all.map((other) => other.seconds ?? 0));
     const node = el("div", { class: "x-cost" }, one.seconds === null || one.seconds === undefined ? "" : t("{n} s a job", { n: one.seconds < 0.1 ? "< 0.1" : one.seconds.toFixed(1) }));
-    if (one.seconds && most) {
+    if (one.seconds) {
       const bar = el("i", { "aria-hidden": "true" });
       bar.style.setProperty("--share", `${(100 * one.seconds) / most}%`);
       node.append(bar);
