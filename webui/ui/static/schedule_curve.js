@@ -8,7 +8,7 @@ const SETTLED = 250; // milliseconds without a change of the form until the serv
 const WIDTH = 84, HEIGHT = 34, RIM = 3;
 
 export function mount({ element }) {
-  const button = el("button", { type: "button", class: "schedule-small", id: "schedule_curve_open", onclick: open });
+  const button = el("button", { type: "button", class: "schedule-small", id: "schedule_curve_open", onclick: open }, el("span", {}, t("The noise levels of the steps appear here when the engine has started.")));
   element.append(button);
   let timer = 0, shown = "", asked = 0;
   const soon = () => {
