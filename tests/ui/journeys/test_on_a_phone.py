@@ -113,8 +113,12 @@ def test_pictures_of_a_batch_come_side_by_side(phone: Page, engine: FakeEngine) 
 def test_i_choose_a_ratio_by_its_chip(phone: Page) -> None:
     sheet(phone)
     phone.locator("#txt2img_ratio label", has_text="9:16").tap()
-    width, height = (int(box(phone, f"txt2img_{side}").input_value()) for side in ("width", "height"))
-    assert abs(width / height - 9 / 16) < 0.03
+
+    def is_tall() -> bool:
+        width, height = (int(box(phone, f"txt2img_{side}").input_value()) for side in ("width", "height"))
+        return abs(width / height - 9 / 16) < 0.03
+
+    eventually(phone, is_tall)
     phone.locator("#txt2img_ratio label", has_text="1:1").tap()
     shut(phone)
 
