@@ -24,6 +24,10 @@ export function units(field, scope, bodyOf) {
   const all = () => scope.get(field) ?? [];
   const fresh = () => ({ ...firstOf(field.fields ?? []), ...(master ? { [master.name]: true } : {}) });
   const isOn = (/** @type {*} */ unit) => !master || unit[master.name] !== false;
+  const words = (/** @type {*} */ unit) => {
+    if (field.form?.chooser && !unit[CHOICE]) return t("new");
+    return field.chip ? line(field.chip, field.fields ?? [], unit) || t("new") : "";
+  };
   const use = (/** @type {*[]} */ next, /** @type {number} */ chosen) => {
     at = Math.max(0, Math.min(chosen, next.length - 1));
     drawn = "";
@@ -39,7 +43,7 @@ export function units(field, scope, bodyOf) {
   const drawChips = () => {
     const list = all();
     const chips = list.map((unit, number) =>
-      el("button", { type: "button", class: `f-unitchip${isOn(unit) ? "" : " off"}`, "aria-pressed": String(number === at), "data-place": `${field.name}.${number}`, onclick: () => choose(number) }, el("b", {}, String(number + 1)), ` ${field.form?.chooser && !unit[CHOICE] ? t("new") : line(field.chip ?? "", field.fields ?? [], unit)}`),
+      el("button", { type: "button", class: `f-unitchip${isOn(unit) ? "" : " off"}`, "aria-pressed": String(number === at), "data-place": `${field.name}.${number}`, onclick: () => choose(number) }, el("b", {}, String(number + 1)), ` ${words(unit)}`),
     );
     const isFull = list.length >= (field.most ?? 10);
     const add = iconButton("plus", t("Another unit"), { onclick: () => use([...list, fresh()], list.length), disabled: isFull });
