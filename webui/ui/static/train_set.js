@@ -202,7 +202,7 @@ export function setPane({ training, describing, told, changed, suggest }) {
   };
 }
 
-/** A few hearts, as the example draws them. */
+/** A few hearts in the colours of the example. */
 function drawnHearts() {
   const colours = ["#dc1e23", "#fae128", "#2846dc", "#1ea032", "#fa87c3"];
   const grounds = ["#28d7e1", "#7d2da5", "#f5f5f5", "#fa8c14", "#0f0f0f"];
