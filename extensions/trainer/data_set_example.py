@@ -1,7 +1,7 @@
 """A small data set to try training with: 24 drawn pictures of a shape that the miniature does not know.
 
-Pictures and captions are in `example_hearts.zip`, which `python -m tools.train_mini.new_shape --write-example` draws; the
-program that draws them also judges what was learned.
+Pictures and captions are in `example_hearts.zip`, which `python -m tools.train_mini.new_shape --write-example` draws;
+that program also judges what was learned.
 """
 
 import io

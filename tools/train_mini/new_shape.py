@@ -1,9 +1,9 @@
 """Teaches the miniature a shape that it does not know, by the program's own training, and has what it draws judged:
 `python -m tools.train_mini.new_shape`.
 
-Twenty-four drawn pictures of hearts with captions are the data set, the same ones that the tab Train offers as an example
-(`--write-example` writes its file); captions that are asked for afterwards name combinations of colour and background that
-none of them had.
+Twenty-four drawn pictures of hearts with captions are the data set, the same ones that the tab Train offers as an
+example (`--write-example` writes its file); captions that are asked for afterwards name combinations of colour and
+background that none of them had.
 """
 
 import argparse
