@@ -41,7 +41,7 @@ export function mount({ element, props, upload }) {
   });
   const remove = async (/** @type {string} */ name) => {
     await ask(training.extension, "remove_run", { run: name });
-    if (run.shown() === name) run.forget();
+    run.gone(name);
   };
   const runs = runsList({
     list: async () => listOf((await ask(training.extension, "runs", {})).data), resume, isBusy: run.isRunning, shown: run.shown,

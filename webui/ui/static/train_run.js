@@ -192,5 +192,11 @@ export function runView({ training, resume, ended, prompts }) {
       fail(/** @type {Error} */ (error).message);
     }
   };
-  return { node, follow, find, open, forget: forgetRun, isRunning: () => Boolean(running), shown: () => told?.run ?? "" };
+  /** A run was removed from the disk: what is seen of it stays, but it cannot go on. */
+  const gone = (/** @type {string} */ run) => {
+    if (told?.run !== run) return;
+    told = { ...told, run: "" };
+    goOn.hidden = true;
+  };
+  return { node, follow, find, open, gone, forget: forgetRun, isRunning: () => Boolean(running), shown: () => told?.run ?? "" };
 }

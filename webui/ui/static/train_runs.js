@@ -36,7 +36,11 @@ export function runsList({ list, resume, isBusy, shown, open, remove }) {
   };
   /** Mark the run that is looked at. */
   const mark = () => {
-    for (const one of body.children) one.classList.toggle("on", /** @type {HTMLElement} */ (one).dataset.run === shown());
+    for (const one of body.children) {
+      const isShown = /** @type {HTMLElement} */ (one).dataset.run === shown();
+      one.classList.toggle("on", isShown);
+      one.setAttribute("aria-current", String(isShown));
+    }
   };
   /** Ask for the list, and give it back. @returns {Promise<*[]>} */
   const refresh = async () => {
