@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from webui.extension_api import JobContext, hookimpl
+from webui.extension_api import JobContext, Txt2Img, hookimpl
 from webui.extension_api.tensors import LoadedModel, ModelCall, Row, Step, TakePart
 
 from .activations import MOST_LOOKS
@@ -185,9 +185,10 @@ class Recorder(Changes):
         """(3, H, W) pixels of the first clean estimate, where that costs little, or where the picture that comes of
         the last one is another pass's.
         """
-        vae = model.vae
+        vae, task = model.vae, self._job.request.task
         height, width = (side * vae.downscale for side in denoised.shape[-2:])
-        if max(height, width) > CLEAN_SIDE and not (is_last and self._job.request.hires.enabled):
+        has_second_pass = isinstance(task, Txt2Img) and task.hires.enabled
+        if max(height, width) > CLEAN_SIDE and not (is_last and has_second_pass):
             return None
         pixels: Tensor = vae.decode(denoised[:1])[0]
         return pixels.float().cpu()

@@ -19,7 +19,8 @@ from webui.domain.model_folders import ModelFolder
 from webui.processing.back import Back
 
 MAP = Picture.of(Image.effect_mandelbrot((64, 64), (-2.2, -1.2, 1, 1.3), 40).convert("RGB")).to_base64()
-SHAPE = AdapterShape(8, False, ((192, CHANNELS, 1), (CHANNELS, 2 * CHANNELS, 1)), inner=(16, 16))
+WIDE = 2 * CHANNELS
+SHAPE = AdapterShape(8, False, ((192, CHANNELS, 1), (CHANNELS, WIDE, 1), *[(WIDE, WIDE, 1)] * 2), inner=(16,) * 4)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from tests.library import full_size
 from tests.processing.reporters import Silent
 from webui.domain.hires import Hires
 from webui.domain.recording import RecordedPart
-from webui.domain.request import GenerationRequest
+from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.result import GenerationResult
 from webui.processing.back import Back
 
@@ -101,7 +101,7 @@ def test_a_large_picture_is_decoded_once_recorded_or_not(back: Back) -> None:
     picture = result.images[0].image.copy()
     picture.thumbnail((CLEAN_SIDE, CLEAN_SIDE), Image.Resampling.LANCZOS)
     assert np.abs(kept.picture("clean_2") - np.asarray(picture).astype(int)).max() <= 1
-    with_hires, kept = made(back, **large, hires=Hires(enabled=True, scale=1.2, steps=1, denoising_strength=0.5))
+    with_hires, kept = made(back, **large, task=Txt2Img(hires=Hires(enabled=True, scale=1.2, steps=1)))
     assert kept.json("run")["steps"][-1]["decoded"]
     assert kept.picture("clean_2").shape[1] < with_hires.images[0].image.width
 

@@ -173,7 +173,9 @@ class ExtensionHost:
         extension = self.loaded.extensions.get(call.extension)
         action = extension.actions.get(call.action) if extension else None
         if action is None:
-            raise BadRequestError("action", f"there is no action {call.action!r} of an extension {call.extension!r}")
+            why = next((one.error for one in self.loaded.infos if one.name == call.extension and one.error), "")
+            text = f"there is no action {call.action!r} of an extension {call.extension!r}"
+            raise BadRequestError("action", f"{text}: {why}" if why else text)
         tick = self._calls.ticker()
 
         def report(done: int, total: int, text: str = "") -> None:

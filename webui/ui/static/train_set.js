@@ -117,6 +117,7 @@ export function setPane({ training, describing, told, changed, suggest }) {
   const refresh = async (/** @type {string} */ wanted = name || /** @type {*} */ (window).webui.kept(KEPT) || "") => {
     try {
       const { data_sets: sets, folder } = await light("data_set_list");
+      said.querySelector(".late")?.remove();
       pick.replaceChildren(...sets.map((/** @type {*} */ one) => el("option", { value: one.name }, `${one.name} (${one.pictures})`)));
       const isEmpty = !sets.length;
       empty.hidden = !isEmpty;
@@ -193,7 +194,11 @@ export function setPane({ training, describing, told, changed, suggest }) {
   takesFiles(node, addFiles, (text) => fail({ message: text }));
   return {
     node,
-    start: () => refresh(),
+    start: () => {
+      for (const part of [bar, tools, grid.node, empty]) part.hidden = true;
+      said.replaceChildren(el("p", { class: "tr-hint late" }, t("Looking for data sets …")));
+      return refresh();
+    },
     /** A setting changed: buckets and crops may be others. */
     settingsChanged: () => {
       window.clearTimeout(timer);
