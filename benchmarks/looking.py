@@ -24,7 +24,7 @@ from webui.domain.settings import Precision
 PART = "learn"
 STEPS = 20
 CLOSE = 5  # steps that are looked at closely
-MADE = 4  # steps of each run
+MADE = 2  # steps of each run
 SIDE = 512  # pixels
 TIME_TARGET, MEMORY_TARGET = 25.0, 1024.0  # percent of a run's time, MiB
 LIMIT = 900.0  # seconds that the process may take
