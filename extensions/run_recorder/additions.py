@@ -99,7 +99,7 @@ class Additions:
         for part in self._parts:
             pairs = [(weight, checkpoint_weight(weight)) for weight in unet.get_submodule(part.name).parameters()]
             changed = sum(_energy(here, own) for here, own in pairs if own is not here)
-            if changed:  # only then are all weights of the part read, which takes a second for a whole network
+            if changed:  # only then are all weights of the part read
                 whole = sum(_energy(own) for _, own in pairs)
                 self.weights[part.name] = (changed / max(whole, _NOTHING)) ** 0.5
 
