@@ -100,7 +100,7 @@ def test_a_large_picture_is_decoded_once_recorded_or_not(back: Back) -> None:
     assert [one["decoded"] for one in run["steps"]] == [False, False, True]
     picture = result.images[0].image.copy()
     picture.thumbnail((CLEAN_SIDE, CLEAN_SIDE), Image.Resampling.LANCZOS)
-    assert np.abs(kept.picture("clean_2") - np.asarray(picture).astype(int)).max() <= 1
+    assert np.abs(kept.picture("clean_2") - np.asarray(picture).astype(int)).max() <= 4  # rounded before, not after
     with_hires, kept = made(back, **large, task=Txt2Img(hires=Hires(enabled=True, scale=1.2, steps=1)))
     assert kept.json("run")["steps"][-1]["decoded"]
     assert kept.picture("clean_2").shape[1] < with_hires.images[0].image.width

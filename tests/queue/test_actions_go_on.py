@@ -86,7 +86,7 @@ def test_two_deaths_at_one_place_hold_it_and_getting_further_counts_anew(bench: 
     for _ in range(2):
         die(bench, job)
         reach(bench, job, 300)
-    assert job.state == "held"
+    assert job.status.is_stuck
     assert "2 workers ended during this job without getting any further in between" in job.error_text
     engine.queue.retry(job)
     bench.hand.tell(Started(job.id))
