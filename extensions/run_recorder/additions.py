@@ -97,16 +97,10 @@ class Additions:
     def weigh(self, unet: nn.Module) -> None:
         """Compare the weights of each part with those of the checkpoint's file."""
         for part in self._parts:
-            changed = whole = 0.0
-            for weight in unet.get_submodule(part.name).parameters():
-                own = checkpoint_weight(weight)
-                if own is not weight:
-                    here, own = weight.detach().float().cpu(), own.detach().float().cpu()
-                    changed += float((here - own).square().sum())
-                    whole += float(own.square().sum())
-                else:
-                    whole += float(weight.detach().float().square().sum())
-            if changed:
+            pairs = [(weight, checkpoint_weight(weight)) for weight in unet.get_submodule(part.name).parameters()]
+            changed = sum(_energy(here, own) for here, own in pairs if own is not here)
+            if changed:  # only then are all weights of the part read
+                whole = sum(_energy(own) for _, own in pairs)
                 self.weights[part.name] = (changed / max(whole, _NOTHING)) ** 0.5
 
     def told(self) -> dict[str, Any]:
@@ -140,6 +134,12 @@ class Additions:
             plain = plain.detach().float()
             change = (final.detach().float() - plain).norm() / plain.norm().clamp(min=_NOTHING)
             self._changed[name.split(".transformer_blocks")[0]].append(change)
+
+
+def _energy(values: Tensor, without: Tensor | None = None) -> float:
+    """The sum of the squares of numbers, or of their difference from others."""
+    own = values.detach().float().cpu()
+    return float((own if without is None else own - without.detach().float().cpu()).square().sum())
 
 
 def _note(table: dict[str, list[float]], name: str, place: int, share: float) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from webui.extension_api import JobContext, hookimpl
+from webui.extension_api import JobContext, Txt2Img, hookimpl
 from webui.extension_api.tensors import LoadedModel, ModelCall, Row, Step, TakePart
 
 from .activations import MOST_LOOKS
@@ -44,6 +44,7 @@ class Recorder(Changes):
         self._steps: list[dict[str, Any]] = []
         self._every = 1
         self._total = 0
+        self._last: Tensor | None = None  # the last clean estimate, while its pixels are awaited
 
     @hookimpl
     def patch_model(self, model: LoadedModel) -> AbstractContextManager[Any] | None:
@@ -125,14 +126,32 @@ class Recorder(Changes):
         if maps is not None:
             self._tokens = maps.shape[1]
             self._job.record(f"maps_{place}", maps.numpy().tobytes())
+        self._job.record(f"latents_{place}", latents_strip(seen, self._job.model.latents))
+        self._steps.append({**facts(seen), "maps": maps is not None, "points": points is not None})
         decoded = self._decoded(self._model, denoised, is_last=step.is_last)
-        form = self._job.model.latents
-        self._job.record(f"latents_{place}", latents_strip(seen, form))
-        self._job.record(f"clean_{place}", clean_picture(clean, form, decoded))
-        self._steps.append(
-            {**facts(seen), "maps": maps is not None, "points": points is not None, "decoded": decoded is not None}
-        )
-        self._tell(clean, is_done=step.is_last)
+        if step.is_last and decoded is None:
+            self._last = clean
+        else:
+            self._shown(clean, decoded, is_done=step.is_last)
+
+    @hookimpl
+    def edit_pixels(self, pixels: Tensor, index: int) -> None:
+        """The clean estimate of the last step is the picture (3, H, W), so a large one is decoded once."""
+        if index == 0 and self._last is not None:
+            self._shown(self._last, pixels, is_done=True)
+
+    @hookimpl
+    def job_ended(self, error: str) -> None:
+        """Where no picture came of the last step, its clean estimate is shown by its latents."""
+        if self._last is not None:
+            self._shown(self._last, None, is_done=True)
+
+    def _shown(self, clean: Tensor, decoded: Tensor | None, *, is_done: bool) -> None:
+        """The clean estimate (C, h, w) of the step that came last, by its pixels where they are there."""
+        self._last = None
+        self._steps[-1]["decoded"] = decoded is not None
+        self._job.record(f"clean_{len(self._steps) - 1}", clean_picture(clean, self._job.model.latents, decoded))
+        self._tell(clean, is_done=is_done)
 
     def _tell(self, clean: Tensor, *, is_done: bool) -> None:
         """Record what is known of the run by now."""
@@ -162,12 +181,14 @@ class Recorder(Changes):
         }
         self._job.record("run", json.dumps(told).encode())
 
-    @staticmethod
-    def _decoded(model: LoadedModel, denoised: Tensor, *, is_last: bool) -> Tensor | None:
-        """(3, H, W) pixels of the first clean estimate, where that costs little; else those of the last alone."""
-        vae = model.vae
+    def _decoded(self, model: LoadedModel, denoised: Tensor, *, is_last: bool) -> Tensor | None:
+        """(3, H, W) pixels of the first clean estimate, where that costs little, or where the picture that comes of
+        the last one is another pass's.
+        """
+        vae, task = model.vae, self._job.request.task
         height, width = (side * vae.downscale for side in denoised.shape[-2:])
-        if not is_last and max(height, width) > CLEAN_SIDE:
+        has_second_pass = isinstance(task, Txt2Img) and task.hires.enabled
+        if max(height, width) > CLEAN_SIDE and not (is_last and has_second_pass):
             return None
         pixels: Tensor = vae.decode(denoised[:1])[0]
         return pixels.float().cpu()

@@ -3,6 +3,7 @@
 from webui.extension_api import Action, ActionContext, ActionResult, hookimpl
 
 from .data_set_actions import data_set_actions
+from .kept_runs import SamplesOptions, kept_run, kept_samples
 from .options import NoOptions, RunOptions, TrainOptions
 from .run_folders import known_run
 
@@ -13,6 +14,8 @@ def actions() -> list[Action]:
     return [
         Action("train", "Train", TrainOptions, _train, gives_way=True),
         Action("runs", "Runs of training", NoOptions, _runs, light=True),
+        Action("run", "A run as it was left", RunOptions, kept_run, light=True),
+        Action("run_samples", "Samples of a run", SamplesOptions, kept_samples, light=True),
         Action("remove_run", "Remove a run", RunOptions, _remove, light=True),
         *data_set_actions(),
     ]

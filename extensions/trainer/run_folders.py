@@ -133,6 +133,17 @@ def read_state(folder: RunFolder) -> "tuple[dict[str, Tensor], dict[str, Any]] |
         return {name: file.read(name) for name in file.names()}, plain
 
 
+def read_told(folder: RunFolder) -> dict[str, Any]:
+    """What the last checkpoint holds beside tensors; nothing where there is none. Raises UnusableFileError."""
+    from webui.extension_api.tensors import TensorFile
+
+    if not folder.state_file.is_file():
+        return {}
+    with TensorFile(folder.state_file) as file:
+        plain: dict[str, Any] = json.loads(file.header.metadata.get("state", "{}"))
+        return plain
+
+
 def listed_runs(context: ActionContext) -> list[JsonValue]:
     """The runs as a page lists them, the latest first."""
     rows: list[JsonValue] = []

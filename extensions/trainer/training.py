@@ -111,6 +111,7 @@ def _prepared(options: TrainOptions, context: ActionContext, folder: RunFolder) 
             f"{options.data_set}: pictures or captions have changed since the run {folder.name} began; put them back, "
             "or begin a run of another name",
         )
+    context.can_go_on({"resume": folder.name}, folder.told().get("step", 0))
     report = RunReport(context, folder.name, steps, order.steps_of_epoch, len(known), _bucket_rows(known))
     report.tell("caching")
     model = context.models.read_checkpoint(options.base, context.device, _format(options, context))
@@ -153,7 +154,7 @@ def _trained(run: _Run, context: ActionContext) -> ActionResult:
         if options.share == "between" and context.others_wait():
             _save(run, "paused")
             text = f"Others wait; the run {run.folder.name} goes on behind them from step {step} of {run.steps}."
-            return _paused(run, text, again=True)
+            return _paused(run, text)
         if step % options.save_every == 0:
             _save(run, "training")
     _draw_samples(run, context)
@@ -173,12 +174,14 @@ def _save(run: _Run, state: State) -> None:
     tensors, plain = run.loop.state()
     save_state(run.folder, tensors, {**plain, "curve": run.report.curve.told()})
     run.folder.note(state, step=run.loop.step)
+    run.report.context.can_go_on({"resume": run.folder.name}, run.loop.step)
     run.report.tell(state)
 
 
-def _paused(run: _Run, text: str, *, again: bool = False) -> ActionResult:
+def _paused(run: _Run, text: str) -> ActionResult:
+    """What is left is done by the same job, when its turn comes again; one that the user has stopped is over."""
     data: dict[str, JsonValue] = {"run": run.folder.name, "output": "", "step": run.loop.step, "state": "paused"}
-    return ActionResult(text, data=data, again={"resume": run.folder.name} if again else None)
+    return ActionResult(text, data=data, again={"resume": run.folder.name})
 
 
 def _draw_samples(run: _Run, context: ActionContext) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from extensions.trainer.data_set_actions import data_set_actions
 from extensions.trainer.data_set_captions import replaced, tags_of, with_tags, without_tags
-from extensions.trainer.data_set_example import COUNT, drawn
+from extensions.trainer.data_set_example import drawn
 from extensions.trainer.data_set_faults import Look, alike
 from tests.narrowing import untyped
 from webui.domain.errors import BadRequestError
@@ -189,7 +189,7 @@ def pictures_of_the_example() -> Sequence[Image.Image]:
 
 def test_the_example_is_24_different_pictures_that_are_the_same_each_time() -> None:
     made = [*drawn()]
-    assert len(made) == len({caption for _, caption in made}) == COUNT
+    assert len(made) == len({caption for _, caption in made}) == 24
     assert all("heart" in caption for _, caption in made)
     assert [image.tobytes() for image, _ in made] == [image.tobytes() for image, _ in drawn()]
     assert alike({str(at): Look.of(image) for at, (image, _) in enumerate(made)}) == []

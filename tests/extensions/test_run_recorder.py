@@ -15,12 +15,14 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from extensions.run_recorder.network_parts import parts_of
+from extensions.run_recorder.step_frames import CLEAN_SIDE
 from extensions.run_recorder.word_maps import GRID, token_maps
 from tests.exact_back import exact_back
 from tests.library import full_size
 from tests.processing.reporters import Silent
+from webui.domain.hires import Hires
 from webui.domain.recording import RecordedPart
-from webui.domain.request import GenerationRequest
+from webui.domain.request import GenerationRequest, Txt2Img
 from webui.domain.result import GenerationResult
 from webui.processing.back import Back
 
@@ -79,6 +81,29 @@ def test_a_recording_tells_every_step_and_changes_nothing(sampler: str, back: Ba
     last = kept.picture(f"clean_{len(steps) - 1}")  # the clean estimate at the last step is the picture
     assert np.abs(last - pixels(result)).max() <= 1
     assert kept.picture("latents_0").shape == (8, 24, 3)
+
+
+def test_a_large_picture_is_decoded_once_recorded_or_not(back: Back) -> None:
+    """Its clean estimates are shown by their latents, and the last one by the picture that the run makes anyway."""
+    decoded: list[str] = []
+    counting = nn.modules.module.register_module_forward_hook(
+        lambda module, given, output: decoded.append("") if type(module).__name__ == "Decoder" else None
+    )
+    large = {"width": 320, "height": 264, "extensions": ON}
+    try:
+        result, kept = made(back, **large)
+    finally:
+        counting.remove()
+    assert len(decoded) == 1
+    run = kept.json("run")
+    assert run["is_done"]
+    assert [one["decoded"] for one in run["steps"]] == [False, False, True]
+    picture = result.images[0].image.copy()
+    picture.thumbnail((CLEAN_SIDE, CLEAN_SIDE), Image.Resampling.LANCZOS)
+    assert np.abs(kept.picture("clean_2") - np.asarray(picture).astype(int)).max() <= 4  # rounded before, not after
+    with_hires, kept = made(back, **large, task=Txt2Img(hires=Hires(enabled=True, scale=1.2, steps=1)))
+    assert kept.json("run")["steps"][-1]["decoded"]
+    assert kept.picture("clean_2").shape[1] < with_hires.images[0].image.width
 
 
 def test_shares_of_the_words_sum_to_one_at_each_place(back: Back) -> None:

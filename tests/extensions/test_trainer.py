@@ -1,12 +1,15 @@
 """Training by the action, on tiny networks: what it writes, that it goes on exactly, and what it leaves behind."""
 
+import base64
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -14,6 +17,8 @@ from torch import Tensor
 from extensions.lora.layers import layers_of
 from extensions.lora.network import Network, read_network
 from extensions.lora.patch import NetworkPatch, Wanted, look
+from extensions.trainer.kept_runs import SamplesOptions, kept_run, kept_samples
+from extensions.trainer.options import RunOptions
 from extensions.trainer.run_folders import listed_runs
 from extensions.trainer.trained_adapters import AdapterNetworks
 from tests.extensions.training_rooms import Room, options, put_pictures
@@ -163,6 +168,7 @@ def test_a_run_that_was_killed_makes_the_same_file(room: Room, method: str) -> N
     with pytest.raises(KeyboardInterrupt):
         room.train(room.context(progress=killed), **about)
     assert not whole.exists()
+    assert room.places[-2:] == [({"resume": "made"}, 0), ({"resume": "made"}, 2)]
     assert listed_runs(room.context()) == [
         {"run": "made", "step": 2, "steps": 4, "state": "training", "method": method, "base": "tiny-sd1", "output": ""}
     ]
@@ -176,12 +182,35 @@ def test_a_run_that_was_killed_makes_the_same_file(room: Room, method: str) -> N
     assert whole.read_bytes() == wanted
 
 
+def test_a_run_is_shown_as_it_lies_on_the_disk(room: Room) -> None:
+    room.train(sample_prompts="a cat", sample_every=0, save_every=3)
+    folder = room.data_dir / "training" / "made" / "samples"
+    for path in folder.iterdir():
+        path.unlink()
+    Image.new("RGB", (700, 350), "red").save(folder / "00000003-1.png")
+    (folder / "00000003-0.png").write_bytes(b"torn")
+    told = untyped(kept_run(RunOptions(run="made"), room.context()).data)
+    assert told["losses"] == json.loads(room.told["losses"])
+    assert len(told["losses"]) == 4
+    assert {name: told["training"][name] for name in ("run", "state", "step", "steps", "prompts", "output")} == {
+        "run": "made", "state": "done", "step": 4, "steps": 4, "prompts": ["a cat"], "output": "made.safetensors",
+    }  # fmt: skip
+    assert told["samples"] == ["sample_3_0", "sample_3_1"]
+    asked = SamplesOptions(run="made", names=(*told["samples"], "sample_9_9", "../run.json"))
+    made = untyped(kept_samples(asked, room.context()).data)
+    assert made.keys() == {"sample_3_1"}
+    with Image.open(io.BytesIO(base64.b64decode(made["sample_3_1"]))) as picture:
+        assert picture.size == (512, 256)
+    (room.data_dir / "training" / "made" / "state.safetensors").write_bytes(b"torn")
+    assert untyped(kept_run(RunOptions(run="made"), room.context()).data)["losses"] == []
+
+
 def test_stopping_pauses_and_others_that_wait_come_first(room: Room) -> None:
     wanted = room.train(output="whole", steps=3).files[0]
     asked = iter([False] * 9 + [True] * 9)
     paused = room.train(room.context(stopped=lambda: next(asked)), steps=3)
     assert paused.data == {"run": "made", "output": "", "step": 1, "state": "paused"}
-    assert paused.again is None
+    assert paused.again == {"resume": "made"}, "where it was the program that stopped it"
     caption = room.data_dir / "data_sets" / "things" / "2_thing" / "0.txt"
     words = caption.read_text()
     caption.write_text("another thing")

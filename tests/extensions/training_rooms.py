@@ -1,7 +1,7 @@
 """What the tests of training share: a data set of drawn pictures, and runs of the action without a program around."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from pydantic import JsonValue
 
 from extensions.trainer.options import TrainOptions
 from extensions.trainer.training import train
@@ -36,6 +37,7 @@ class Room:
     models_dir: Path
     data_dir: Path
     told: dict[str, bytes] = field(default_factory=dict)
+    places: list[tuple[Mapping[str, JsonValue], int]] = field(default_factory=list)  # at which it could go on
 
     def context(
         self,
@@ -47,6 +49,7 @@ class Room:
         return ActionContext(
             LibraryModels(library), progress, stopped, torch.device("cpu"), torch.float32,
             record=self.told.__setitem__, data_dir=self.data_dir, others_wait=others_wait,
+            can_go_on=lambda options, place: self.places.append((options, place)),
         )  # fmt: skip
 
     def train(self, context: ActionContext | None = None, **changes: Any) -> ActionResult:

@@ -1,4 +1,4 @@
-"""What others add to the network, measured where it arrives: with the ControlNet and the LoRA of the miniature."""
+"""What others add to the network, measured where it arrives: the ControlNet, IP-Adapter and LoRA of the miniature."""
 
 import json
 
@@ -20,12 +20,15 @@ def _edges() -> Image.Image:
 EDGES = Picture.of(_edges()).to_base64()
 
 
-def added(back: Back, *, control: float, lora: float) -> dict[str, dict[str, list[float]]]:
+def added(back: Back, *, control: float, lora: float, shown: float = 0) -> dict[str, dict[str, list[float]]]:
     """What the recorder measures in a run of one step, with these weights."""
     unit = {"enabled": control > 0, "module": "none", "model": "mini-edges", "weight": control, "image": EDGES}
+    picture = {"enabled": shown > 0, "model": "mini-ip-adapter", "weight": shown, "image": EDGES}
     request = GenerationRequest(
         prompt=f"a red circle <lora:mini-heart:{lora}>", checkpoint="mini", sampler="Euler", steps=1, cfg_scale=5.0,
-        seed=1, width=128, height=128, extensions={"run_recorder": {"enabled": True}, "controlnet": {"units": [unit]}},
+        seed=1, width=128, height=128, extensions={
+            "run_recorder": {"enabled": True}, "controlnet": {"units": [unit]}, "ip_adapter": {"units": [picture]},
+        },
     )  # fmt: skip
     kept = Keeping()
     assert not back.run(request, kept).notices
@@ -47,3 +50,11 @@ def test_half_the_weight_adds_half_as_much(back: Back) -> None:
         assert alone["weights"][name] == pytest.approx(share / 2, rel=1e-2)  # type: ignore[operator]
     assert alone["skips"] == {}
     assert whole["levels"] == whole["attention"] == {}
+
+
+def test_a_picture_as_a_prompt_changes_cross_attention_by_its_weight(back: Back) -> None:
+    whole, half = (added(back, control=0, lora=0, shown=weight) for weight in (1, 0.5))
+    assert whole["skips"] == whole["levels"] == whole["weights"] == {}
+    assert len(whole["attention"]) == 7, "all transformers"
+    first = "down_blocks.1.attentions.0"  # before it nothing has changed
+    assert half["attention"][first][0] == pytest.approx(whole["attention"][first][0] / 2, rel=1e-2)

@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 
 from tests.ui.accessibility import axe
 from tests.ui.driving import eventually, opened_page
-from tests.ui.train_house import STEPS, TrainHouse, train_house
+from tests.ui.train_house import STEPS, TrainHouse, losses, train_house
 from webui.domain.extensions import ActionInfo, ExtensionInfo
 from webui.extension_api import Options, form_hint
 from webui.plugins.options import schema_of
@@ -170,6 +170,16 @@ def test_a_run_is_watched_paused_gone_on_with_and_used(tab: Page, house: TrainHo
     expect(tab.locator(".tr-facts")).to_contain_text("step 400 of 400")
     house.back.finishes = True
     expect(tab.locator(".tr-state")).to_have_text("my-heart was trained")
+    told = {"run": "my-heart", "state": "done", "step": 400, "steps": STEPS, "loss": 0.08, "learning_rate": 0.0}
+    house.back.kept = {
+        "training": {**told, "method": "lora", "output": "my-heart.safetensors", "prompts": ["a kept cat"]},
+        "losses": losses(STEPS), "samples": ["sample_90_0"],
+    }  # fmt: skip
+    tab.locator(".tr-row").get_by_role("button", name="Show").click()
+    expect(tab.locator(".tr-samples thead th")).to_have_text(["Step", "90"])
+    expect(tab.locator(".tr-samples tbody th")).to_have_text("a kept cat")
+    expect(tab.locator(".tr-facts")).to_have_text("step 400 of 400 · loss 0.0800 · learning rate 0")
+    expect(tab.locator(".tr-row")).to_have_class("tr-row on")
     tab.locator(".tr-row").get_by_role("button", name="Remove").click()
     tab.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
     expect(tab.locator(".tr-runs")).to_be_hidden()

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Route, expect
 from tests.ui.driving import WAIT, served
 from tests.ui.fakes import FakeEngine
 from tests.ui.settings_page import preferences_in, settings_app
-from tests.ui.words_of_the_page import UI, needs_words, of_forms, of_python, of_scripts, of_tables
+from tests.ui.words_of_the_page import COUNTED, UI, needs_words, of_forms, of_python, of_scripts, of_tables, singulars
 from webui.plugins.describing import describe_all
 from webui.ui.frame import TITLES
 
@@ -50,6 +50,16 @@ VISIBLE = r"""() => {
   }
   return [...new Set(found)];
 }"""
+
+
+def test_what_counts_things_has_words_for_one_thing() -> None:
+    never_one = re.compile(r"too many|Entry \{n\}|\{n\} files\. Search|stands for|loads \{n\} times|the \{n\} chosen")
+    told, texts = singulars(), of_scripts()
+    lacking = {text: where for text, where in texts.items() if COUNTED.search(text) and text not in told}
+    assert {text: where for text, where in lacking.items() if never_one.search(text) is None} == {}
+    assert told.keys() - texts.keys() == set(), "what no script says"
+    for several, one in told.items():
+        assert set(re.findall(r"\{\w+\}", several)) - {"{n}"} == set(re.findall(r"\{\w+\}", one)), several
 
 
 def test_the_chinese_dictionary_has_every_text_of_the_sources() -> None:

@@ -1,5 +1,6 @@
 """The page with an extension that pretends to train: its data sets are real, and a test says how far its run is."""
 
+import base64
 import io
 import json
 import shutil
@@ -60,6 +61,9 @@ CODE = """
     class Removing(Options):
         run: str
 
+    class Sampling(Removing):
+        names: tuple[str, ...] = ()
+
     def nothing(options, context):
         return ActionResult()
 
@@ -70,6 +74,8 @@ CODE = """
             Action("describe", "Describe", Describing, nothing),
             Action("runs", "Runs", Nothing, nothing, light=True),
             Action("remove_run", "Remove", Removing, nothing, light=True),
+            Action("run", "A run", Removing, nothing, light=True),
+            Action("run_samples", "Samples", Sampling, nothing, light=True),
             *data_set_actions(),
         ]
 """
@@ -91,6 +97,7 @@ class TrainingBack(PaintingBack):
     step: int = 0
     finishes: bool = False
     runs: list[JsonValue] = field(default_factory=list)
+    kept: dict[str, Any] = field(default_factory=dict)  # what lies on the disk of a run
 
     def extensions(self) -> tuple[ExtensionInfo, ...]:
         return known(self.host).loaded.infos
@@ -102,6 +109,11 @@ class TrainingBack(PaintingBack):
             return ActionOutcome("a described picture", data={"caption": "a described picture"})
         if call.action == "runs":
             return ActionOutcome(data=[*self.runs])
+        if call.action == "run":
+            return ActionOutcome(data=self.kept)
+        if call.action == "run_samples":
+            picture = base64.b64encode(sample(90, 0)).decode()
+            return ActionOutcome(data=dict.fromkeys(call.options["names"], picture))
         if call.action == "remove_run":
             self.runs.clear()
             return ActionOutcome("removed")
@@ -173,8 +185,8 @@ def sample(step: int, number: int) -> bytes:
 def train_house(folder: Path) -> Iterator[TrainHouse]:
     """The page over a folder without data sets."""
     place = toy(folder / "extensions", NAME, CODE)
-    for file in BUNDLED.glob("*.py"):
-        if file.name != "plugin.py":
+    for file in BUNDLED.iterdir():
+        if file.suffix in (".py", ".zip") and file.name != "plugin.py":
             shutil.copy(file, place)
     loaded = load_all(folder / "extensions")
     library = FakeLibrary(folder / "cache")

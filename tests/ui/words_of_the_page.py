@@ -21,6 +21,7 @@ TRANSLATED = re.compile(r"""\bt\(\s*"((?:[^"\\]|\\.)*)\"""")
 SENTENCES = re.compile(r"""browserRow\("((?:[^"\\]|\\.)*)", "((?:[^"\\]|\\.)*)\"""")  # rows of what the browser keeps
 CHOSEN = re.compile(r"""t\([^()"]*\? "((?:[^"\\]|\\.)*)" : "((?:[^"\\]|\\.)*)\"""")
 IN_TABLES = re.compile(r"""\b(?:title|label): "((?:[^"\\]|\\.)*)\"""")  # rows that are translated where they are drawn
+COUNTED = re.compile(r"\{n\} (?:[a-z]+ ){0,2}[a-z]+s\b")  # a number of things
 OF_FORMS = ("label", "help", "title", "description", "text")
 SPOKEN = ("label", "info", "placeholder", "title")  # arguments of components that people see
 NAMED_BY_FIRST = ("Button", "Tab", "Accordion", "section", "Section", "UploadButton", "DownloadButton")
@@ -38,6 +39,12 @@ def of_scripts() -> dict[str, str]:
         texts += [one for pattern in (SENTENCES, CHOSEN) for pair in pattern.findall(text) for one in pair]
         found |= {re.sub(r"\\(.)", r"\1", one): file.name for one in texts}
     return found
+
+
+def singulars() -> dict[str, str]:
+    """What is said in English of one thing, by what is said of several."""
+    table = (UI / "static" / "singulars.js").read_text()
+    return dict(re.findall(r'^  "((?:[^"\\]|\\.)*)": "((?:[^"\\]|\\.)*)",$', table, re.MULTILINE))
 
 
 def of_python() -> dict[str, str]:

@@ -1,25 +1,30 @@
 """Teaches the miniature a shape that it does not know, by the program's own training, and has what it draws judged:
 `python -m tools.train_mini.new_shape`.
 
-Twenty-four drawn pictures of hearts with captions are the data set; captions that are asked for afterwards name
-combinations of colour and background that none of them had.
+Twenty-four drawn pictures of hearts with captions are the data set, the same ones that the tab Train offers as an
+example (`--write-example` writes its file); captions that are asked for afterwards name combinations of colour and
+background that none of them had.
 """
 
 import argparse
+import io
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from extensions.trainer import data_set_example
 from tools.train_mini.captions import caption
 from tools.train_mini.drawing import draw
 from tools.train_mini.evaluate import ROOT, paint
 from tools.train_mini.judge import compare, judge
-from tools.train_mini.scenes import NEW_SHAPE, SIZE, Scene, random_scene
+from tools.train_mini.scenes import NEW_SHAPE, Scene, random_scene
 from webui.domain.extensions import ActionCall, ActionProgress
 from webui.domain.settings import BackSettings
 from webui.processing.back import Back, build
@@ -27,21 +32,36 @@ from webui.processing.back import Back, build
 NAME = "hearts"
 PICTURES = 24
 SETTINGS: Mapping[str, Any] = {
-    "base": "mini", "data_set": NAME, "output": NAME, "resolution": SIZE, "rank": 8, "alpha": 8, "learning_rate": 2e-3,
-    "batch_size": 8, "steps": 150, "seed": 3,
+    **data_set_example.SETTINGS, "base": "mini", "data_set": NAME, "output": NAME, "sample_prompts": "",
 }  # fmt: skip
 _DRAWN, _ASKED = 77, 991  # seeds
 
 
-def put_data_set(folder: Path) -> None:
-    """Draw the pictures and write their captions beside them, into `folder/10_heart`."""
-    place = folder / f"10_{NEW_SHAPE}"
-    place.mkdir(parents=True)
+def example() -> Iterator[tuple[Image.Image, str]]:
+    """The pictures with their captions."""
     for number in range(PICTURES):
         generator = np.random.default_rng((_DRAWN, number))
         scene = random_scene(generator, shapes=(NEW_SHAPE,))
-        draw(scene).save(place / f"{number:02}.png")
-        (place / f"{number:02}.txt").write_text(caption(scene, generator))
+        yield draw(scene), caption(scene, generator)
+
+
+def write_example(path: Path) -> None:
+    """Write the file that the trainer ships; no time of day is in it."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for number, (picture, words) in enumerate(example(), 1):
+            memory = io.BytesIO()
+            picture.save(memory, "PNG", optimize=True)
+            for ending, data in (("png", memory.getvalue()), ("txt", words.encode())):
+                file.writestr(zipfile.ZipInfo(f"{number:02}.{ending}"), data, zipfile.ZIP_DEFLATED)
+
+
+def put_data_set(folder: Path) -> None:
+    """Put the pictures, and their captions beside them, into `folder/10_heart`."""
+    place = folder / f"10_{NEW_SHAPE}"
+    place.mkdir(parents=True)
+    for number, (picture, words) in enumerate(example(), 1):
+        picture.save(place / f"{number:02}.png")
+        (place / f"{number:02}.txt").write_text(words)
 
 
 def asked(count: int) -> list[tuple[Scene, str]]:
@@ -85,7 +105,11 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=50, help="captions that are asked for")
     parser.add_argument("--steps", type=int, default=SETTINGS["steps"])
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--write-example", action="store_true", help="write the trainer's example, and no more")
     given = parser.parse_args()
+    if given.write_example:
+        write_example(data_set_example.FILE)
+        return 0
     shutil.rmtree(given.work, ignore_errors=True)
     for name in ("Stable-diffusion", "Lora"):
         (given.work / "models" / name).mkdir(parents=True)

@@ -101,7 +101,8 @@ def described(job: ActionJob) -> dict[str, Any]:
         "state": now.state,
         "mark": _mark(job),
         "progress": {"fraction": now.progress.fraction, "text": now.progress.text},
-        "error": str(now.error) if now.state == "failed" else None,
+        "error": now.error_text if now.state in ("failed", "held") else None,
+        "notices": [notice.text for notice in now.notices],
     }
     if (made := now.result) is not None:
         told["result"] = {
@@ -113,7 +114,7 @@ def described(job: ActionJob) -> dict[str, Any]:
 def _mark(job: ActionJob) -> str:
     """Differs where what is told of its progress does."""
     now = job.status
-    return f"{now.state} {now.progress.fraction:.4f} {now.progress.text}"[:LONGEST_MARK]
+    return f"{now.state} {len(now.notices)} {now.progress.fraction:.4f} {now.progress.text}"[:LONGEST_MARK]
 
 
 def _described(method: str, action: ActionInfo) -> dict[str, Any]:

@@ -127,13 +127,18 @@ class ActionOutcome:
 
 @dataclass(frozen=True, slots=True)
 class ActionCall:
-    """Do this action. Crosses to the worker; the options are checked again there."""
+    """Do this action. Crosses to the worker; the options are checked again there.
+
+    Attributes:
+        place: how far it was when it said that with these options it goes on from there; None: it has not said so.
+    """
 
     extension: str
     action: str
     options: Mapping[str, Any]
     light: bool = False
     gives_way: bool = False
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +148,9 @@ class ActionTalk:
     Attributes:
         recorded: is given what it records.
         others_wait: whether others wait for the models, so that it should end early where it can go on later.
+        can_go_on: is told options with which it goes on from where it is, should what does it end; and how far it is.
     """
 
     recorded: Callable[[RecordedPart], None] = lambda part: None
     others_wait: Callable[[], bool] = lambda: False
+    can_go_on: Callable[[Mapping[str, JsonValue], int], None] = lambda options, place: None

@@ -1,9 +1,13 @@
-"""The kind of job that does an action of an extension: it ends with the program, and its files are found at once."""
+"""The kind of job that does an action of an extension.
 
-from collections.abc import Callable, Sequence
+It ends with the worker or the program, unless the action has said how it goes on; its files are found at once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from PIL import Image
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress
 from webui.domain.result import Notice
@@ -13,11 +17,16 @@ from webui.jobs.kind import JobKind, Worked
 ActionJob = Job[ActionCall, ActionProgress, ActionOutcome]
 
 
+_CALLS = TypeAdapter(ActionCall)
+
+
 class ActionOfExtension(JobKind[ActionCall, ActionProgress, ActionOutcome]):
     """Light, or giving way to others, where the extension says so."""
 
     name = "action"
     kept = 30
+    stored = True
+    waited_for = False
     progress_type = ActionProgress
     result_type = ActionOutcome
 
@@ -33,6 +42,24 @@ class ActionOfExtension(JobKind[ActionCall, ActionProgress, ActionOutcome]):
 
     def gives_way(self, work: ActionCall) -> bool:
         return work.gives_way
+
+    def is_stored(self, work: ActionCall) -> bool:
+        return work.place is not None
+
+    def is_repeatable(self, work: ActionCall) -> bool:
+        return work.place is not None
+
+    def reached(self, work: ActionCall, options: Mapping[str, JsonValue], place: int) -> ActionCall | None:
+        return replace(work, options=dict(options), place=place)
+
+    def write(self, work: ActionCall) -> str:
+        return _CALLS.dump_json(work).decode()
+
+    def read(self, text: str) -> ActionCall | None:
+        try:
+            return _CALLS.validate_json(text)
+        except ValidationError:
+            return None
 
     def rest(self, work: ActionCall, result: ActionOutcome) -> ActionCall | None:
         return None if result.again is None else replace(work, options=result.again)

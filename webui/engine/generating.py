@@ -25,7 +25,8 @@ class Generation(JobKind[GenerationRequest, Progress, GenerationResult]):
     name = "generation"
     kept = 100
     stored = True
-    repeatable = True
+    advance = "making a picture in between"
+    goes_on_at = "its first missing picture"
     progress_type = Progress
     result_type = GenerationResult
 
@@ -48,6 +49,9 @@ class Generation(JobKind[GenerationRequest, Progress, GenerationResult]):
 
     def title(self, work: GenerationRequest) -> str:
         return work.task.kind
+
+    def is_repeatable(self, work: GenerationRequest) -> bool:
+        return True
 
     def fixed(self, work: GenerationRequest) -> GenerationRequest:
         """The request with its seeds drawn, so that a job that is broken off goes on with the same."""

@@ -12,7 +12,7 @@ from webui.domain.result import GeneratedImage, Notice
 from webui.engine.dispatch import Dispatcher
 from webui.engine.mishaps import Hold, after_death
 from webui.engine.records import JobRecords
-from webui.executors.protocol import Event, Failed, Finished, ImageMade, Progressed, Ready, Recorded, Started
+from webui.executors.protocol import Event, Failed, Finished, ImageMade, Progressed, Reached, Ready, Recorded, Started
 from webui.jobs.board import JobBoard
 from webui.jobs.job import AnyJob
 
@@ -64,6 +64,8 @@ class Hearing:
                 self._made(job, image)
             case Recorded(_, part):
                 self._on_record(job.id, part)
+            case Reached(_, options, place):
+                self._reached(job, job.kind.reached(job.work, options, place))
             case Finished(_, outcome):
                 self.finished(job, outcome)
             case Failed(_, error, traceback):
@@ -119,7 +121,7 @@ class Hearing:
 
     def _go_behind(self, job: AnyJob, rest: Any) -> None:
         """The job gave way to others: what is left of it waits behind them."""
-        job.work = rest
+        self._records.note_rest(job, rest)
         self._records.note_queued(job)
         job.note_queued()
         self._records.arrange(self._board.move(job, len(self._board.line())))
@@ -133,10 +135,18 @@ class Hearing:
         job.note_image(job.kind.keep_image(job, image))
         job.deaths = job.breaks = 0
 
+    def _reached(self, job: AnyJob, rest: Any) -> None:
+        """From now on the job goes on there. Where that is further than it was, what ended before counts no more."""
+        if rest is None:
+            log.error("job %s (%s) said how it goes on, which its kind does not know", job.id, job.kind.name)
+        elif rest != job.work:
+            job.deaths = job.breaks = 0
+            self._records.note_rest(job, rest)
+
     def _failed(self, job: AnyJob, error: Exception, traceback: str) -> None:
         """An end that is not of the job's making is none: it goes on, is held, or waits with all others."""
         mishap = isinstance(error, WorkerDiedError | BackUnavailableError)
-        if not mishap or not job.kind.repeatable:
+        if not mishap or not job.kind.is_repeatable(job.work):
             self.fail(job, error, traceback)
         elif job.stopping or job.finishing:
             self.fail(job, Cancelled(f"stopped by the user; {error}"))
@@ -150,7 +160,7 @@ class Hearing:
             if isinstance(after, Hold):
                 self.hold(job, after.reason)
             else:
-                job.note_notice(Notice("jobs", f"{error} The job went on at its first missing picture."))
+                job.note_notice(Notice("jobs", f"{error} The job went on at {job.kind.goes_on_at}."))
                 self.wait_again(job, after.after)
 
     def _moved(self, job: AnyJob) -> None:

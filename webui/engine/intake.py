@@ -101,11 +101,11 @@ class Intake:
         """
         known = {kind.name: kind for kind in kinds if kind.stored}
         for row in store.unfinished():
-            if not row.save:
+            kind = known.get(row.kind)
+            if not row.save and (kind is None or kind.waited_for):
                 text = "the program was stopped; whoever waited for these unsaved images is gone"
                 store.note_ended(row.id, "cancelled", text, notices=row.notices)
                 continue
-            kind = known.get(row.kind)
             if kind is None or (work := kind.read(row.work)) is None:
                 store.note_ended(row.id, "failed", "the program was stopped; this version cannot read the job")
                 continue

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from webui.domain.errors import WebuiError, WorkerDiedError
 from webui.jobs.job import AnyJob
 
-DEATHS = 2  # so many workers ended during a job, with no picture made in between, and it is held
+DEATHS = 2  # so many workers ended during a job that got no further in between, and it is held
 DEATHS_WITH_CULPRIT = 4  # the same where an extension is to blame: after its second death the job goes on without it
 BREAKS = 5  # so many times the program did, which is seldom the job's doing
 DELAYS = (0.5, 3.0)  # seconds before a job is tried again: after a picture was made, and where none was
@@ -35,7 +35,7 @@ def after_death(job: AnyJob, error: WebuiError, *, made_before: int) -> TryAgain
     has_culprit = isinstance(error, WorkerDiedError) and bool(error.culprit)
     if job.deaths >= (DEATHS_WITH_CULPRIT if has_culprit else DEATHS):
         return Hold(
-            f"{job.deaths} workers ended during this job without making a picture in between, the last one so: {error} "
+            f"{job.deaths} workers ended during this job without {job.kind.advance}, the last one so: {error} "
             "Try it again, change it, or delete it."
         )
     return TryAgain(DELAYS[0] if len(job.images) > made_before else DELAYS[1])
@@ -47,6 +47,6 @@ def after_break(job: AnyJob) -> Hold | None:
     if job.breaks < BREAKS:
         return None
     return Hold(
-        f"the program ended {job.breaks} times during this job without making a picture in between. "
+        f"the program ended {job.breaks} times during this job without {job.kind.advance}. "
         "Try it again, change it, or delete it."
     )

@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-from webui.executors.protocol import Event, ImageMade, OnEvent, Progressed, Ready, Recorded, Started
+from webui.executors.protocol import Event, ImageMade, OnEvent, Progressed, Reached, Ready, Recorded, Started
 
 MOST = 16  # pictures that wait to be written; then whoever makes them waits too, as memory is not endless
 
@@ -36,7 +36,7 @@ class PictureThread:
 
     def hear(self, event: Event) -> None:
         """Called by the executor, in its thread. Waits only where very many pictures are not written yet."""
-        if isinstance(event, Ready | Started | Progressed | Recorded):
+        if isinstance(event, Ready | Started | Progressed | Recorded | Reached):
             self._hear(event)
             return
         is_picture = isinstance(event, ImageMade)

@@ -36,7 +36,7 @@ class JobRecords:
             BadRequestError: there was a job of that id before.
             WebuiError: the database cannot be written.
         """
-        if job.kind.stored:
+        if job.kind.is_stored(job.work):
             self._store.add(
                 job.id, job.kind.name, job.kind.write(job.work), save=job.save, created=job.created,
                 owner=job.owner, task=job.task, priority=job.priority, rank=job.rank,
@@ -45,32 +45,49 @@ class JobRecords:
 
     def note_queued(self, job: AnyJob) -> None:
         """It waits again."""
-        if job.kind.stored:
+        if job.kind.is_stored(job.work):
             with _noticing(job):
                 self._store.note_queued(job.id)
                 self._store.note_ends(job.id, deaths=job.deaths, breaks=job.breaks)
 
     def note_held(self, job: AnyJob, reason: str) -> None:
         """It is not begun before somebody says so."""
-        if job.kind.stored:
+        if job.kind.is_stored(job.work):
             with _noticing(job):
                 self._store.note_held(job.id, reason)
                 self._store.note_ends(job.id, deaths=job.deaths, breaks=job.breaks)
 
     def note_started(self, job: AnyJob) -> None:
         """It runs now."""
-        if job.kind.stored:
+        if job.kind.is_stored(job.work):
             with _noticing(job):
                 self._store.note_started(job.id)
 
     def note_work(self, job: AnyJob, work: Any) -> None:
         """It is to do something else. Raises WebuiError."""
-        if job.kind.stored:
+        if job.kind.is_stored(job.work):
             self._store.note_work(job.id, job.kind.write(work))
+
+    def note_rest(self, job: AnyJob, rest: Any) -> None:
+        """The job has got further and goes on with `rest`, which is its work from now on.
+
+        A job that was not kept before is from now on, where its kind keeps such work.
+        """
+        was_stored = job.kind.is_stored(job.work)
+        job.work = rest
+        if not job.kind.is_stored(rest):
+            return
+        with _noticing(job):
+            if was_stored:
+                self._store.note_work(job.id, job.kind.write(rest))
+            else:
+                self.add(job)
+                self._store.note_started(job.id)
+            self._store.note_ends(job.id, deaths=job.deaths, breaks=job.breaks)
 
     def arrange(self, jobs: Iterable[AnyJob]) -> None:
         """Their places in the queue have changed."""
-        places = [(job.id, job.priority, job.rank) for job in jobs if job.kind.stored]
+        places = [(job.id, job.priority, job.rank) for job in jobs if job.kind.is_stored(job.work)]
         try:
             self._store.arrange(places)
         except WebuiError as error:
@@ -78,7 +95,7 @@ class JobRecords:
 
     def note_ended(self, job: AnyJob, outcome: object) -> None:
         """It has come to a result, or to an exception."""
-        if not job.kind.stored or (self._stopping and isinstance(outcome, Exception)):
+        if not job.kind.is_stored(job.work) or (self._stopping and isinstance(outcome, Exception)):
             return
         notices = tuple(dict.fromkeys((*getattr(outcome, "notices", ()), *job.notices)))
         with _noticing(job):

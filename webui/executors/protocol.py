@@ -38,9 +38,11 @@ there for itself.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from pydantic import JsonValue
 
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.domain.planned_image import SettledPlan
@@ -90,6 +92,15 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """An action has got to a place from which it goes on with these options, whatever ends meanwhile."""
+
+    job_id: str
+    options: Mapping[str, JsonValue]
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The job ended well (or was interrupted with images to show); the images of a `GenerationResult` are complete."""
 
@@ -114,7 +125,7 @@ class Settled:
     plan: SettledPlan
 
 
-JobEvent = Started | Progressed | Settled | ImageMade | Recorded | Finished | Failed
+JobEvent = Started | Progressed | Settled | ImageMade | Recorded | Reached | Finished | Failed
 Event = Ready | JobEvent
 OnEvent = Callable[[Event], None]
 

@@ -19,6 +19,7 @@ from webui.executors.protocol import (
     Finished,
     ImageMade,
     Progressed,
+    Reached,
     Ready,
     Recorded,
     Settled,
@@ -191,7 +192,11 @@ def _do(
     try:
         if stop.interrupted:
             raise Cancelled("stopped by the user before it began")  # noqa: TRY301
-        talk = ActionTalk(lambda part: emit(Recorded(job_id, part)), lambda: stop.finishing)
+        talk = ActionTalk(
+            lambda part: emit(Recorded(job_id, part)),
+            lambda: stop.finishing,
+            lambda options, place: emit(Reached(job_id, options, place)),
+        )
         outcome = _outcome(
             back, work, lambda progress: emit(Progressed(job_id, progress)), lambda: stop.interrupted, talk
         )

@@ -55,6 +55,10 @@ class ActionContext:
             later, with a result that says how (`ActionResult.again`).
         settings: the extension's own that last (`settings_options`); None where it has none.
         tools: preprocessors, detectors and upscalers of all extensions.
+        can_go_on: is told (options, place): with these options the same action goes on from where it is, since all
+            that it needs for that is written down. Where the worker or the whole program ends during it, it is queued
+            once more with the options that were told last; an action that has told none fails. `place` says how far
+            it is, in a unit of its own; one during which two workers end at the same place is held.
     """
 
     models: Models
@@ -68,6 +72,7 @@ class ActionContext:
     others_wait: Callable[[], bool] = lambda: False
     settings: Options | None = None
     tools: Tools = NO_TOOLS
+    can_go_on: Callable[[Mapping[str, JsonValue], int], None] = lambda options, place: None
 
     def new_file(self, kind: str, name: str) -> Path:
         """Where a new file of a kind belongs (`models/Stable-diffusion/name`); nothing is written.

@@ -1,10 +1,11 @@
 """What differs between the kinds of long work. Everything else about a job is the same for all of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from PIL import Image
+from pydantic import JsonValue
 
 from webui.domain.result import GeneratedImage, Notice
 from webui.domain.saving import Saving
@@ -60,9 +61,12 @@ class JobKind(ABC, Generic[WorkT, ProgressT, ResultT]):
     Attributes:
         name: stands in the database and in the log; it never changes.
         kept: how many ended jobs of the kind can still be asked for.
-        stored: whether the database keeps its jobs, so that a next run of the program does what this one left.
+        stored: whether the database keeps its jobs, so that a next run of the program does what this one left; see
+            `is_stored`.
+        waited_for: whether nobody wants a job of it any more, of which nothing is saved, after the program has ended.
         listed: whether its jobs stand in the list of jobs although they wait for no others.
-        repeatable: whether a job whose worker has died is done again; what it has made by then is not made again.
+        advance: what a job does that gets further, in words that stand after "without".
+        goes_on_at: where a job goes on during which a worker has ended, in words.
         progress_type: what it tells on its way; called without arguments it gives the progress of a job that waits.
         result_type: what it comes to.
     """
@@ -71,7 +75,9 @@ class JobKind(ABC, Generic[WorkT, ProgressT, ResultT]):
     kept: ClassVar[int]
     stored: ClassVar[bool] = False
     listed: ClassVar[bool] = False
-    repeatable: ClassVar[bool] = False
+    waited_for: ClassVar[bool] = True
+    advance: ClassVar[str] = "getting any further in between"
+    goes_on_at: ClassVar[str] = "the last place that it had saved"
     progress_type: type[ProgressT]
     result_type: type[ResultT]
 
@@ -85,6 +91,14 @@ class JobKind(ABC, Generic[WorkT, ProgressT, ResultT]):
 
     def is_light(self, work: WorkT) -> bool:
         """Whether it waits for no other job."""
+        return False
+
+    def is_stored(self, work: WorkT) -> bool:
+        """Whether the database keeps a job of this work."""
+        return self.stored
+
+    def is_repeatable(self, work: WorkT) -> bool:
+        """Whether a job whose worker has died is done again; what it has made by then is not made again."""
         return False
 
     def fixed(self, work: WorkT) -> WorkT:
@@ -105,6 +119,10 @@ class JobKind(ABC, Generic[WorkT, ProgressT, ResultT]):
 
     def rest(self, work: WorkT, result: ResultT) -> WorkT | None:
         """What is left of work that gave way, to be done when its turn comes again; None where nothing is."""
+        return None
+
+    def reached(self, work: WorkT, options: Mapping[str, JsonValue], place: int) -> WorkT | None:
+        """What is left of work that goes on at a place with these options; None where the kind knows no such thing."""
         return None
 
     def is_working(self, progress: ProgressT) -> bool:

@@ -1,11 +1,12 @@
 """The host as the back sees it: which extensions run, who joins a job, which patches stay on a model."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import torch
+from pydantic import JsonValue
 
 from webui.domain.errors import BadRequestError, WebuiError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ActionTalk
@@ -172,7 +173,9 @@ class ExtensionHost:
         extension = self.loaded.extensions.get(call.extension)
         action = extension.actions.get(call.action) if extension else None
         if action is None:
-            raise BadRequestError("action", f"there is no action {call.action!r} of an extension {call.extension!r}")
+            why = next((one.error for one in self.loaded.infos if one.name == call.extension and one.error), "")
+            text = f"there is no action {call.action!r} of an extension {call.extension!r}"
+            raise BadRequestError("action", f"{text}: {why}" if why else text)
         tick = self._calls.ticker()
 
         def report(done: int, total: int, text: str = "") -> None:
@@ -186,12 +189,15 @@ class ExtensionHost:
         def record(part: str, data: bytes) -> None:
             talk.recorded(RecordedPart(call.extension, part, bytes(data)))
 
+        def can_go_on(options: Mapping[str, JsonValue], place: int) -> None:
+            talk.can_go_on(dict(options), int(place))
+
         generate = self._generate(None if action.light else nesting, call.extension, lambda: "action")
         notices: list[Notice] = []
         settings = self._settings(call.extension, lambda text: notices.append(Notice(call.extension, text)))
         context = ActionContext(
             self.models, report, asked, self._device, self._dtype, generate, record, self._data_dir, talk.others_wait,
-            settings, self.tools,
+            settings, self.tools, can_go_on,
         )  # fmt: skip
         try:
             with self._calls.inside(call.extension, f"action {call.action}"):

@@ -93,7 +93,7 @@ def test_i_look_into_a_file(page: Page) -> None:
     page.get_by_role("button", name="About grand").click()
     dialog = page.get_by_role("dialog", name="grand")
     dialog.get_by_text("What is in this file").click()
-    expect(dialog.get_by_text("LoRA, rank 4 · 1 tensors with 32 numbers")).to_be_visible()
+    expect(dialog.get_by_text("LoRA, rank 4 · 1 tensor with 32 numbers")).to_be_visible()
     expect(dialog.get_by_role("table", name="Blocks").get_by_role("rowheader")).to_have_text("IN01")
     expect(dialog.get_by_role("table", name="Training")).to_contain_text("Rank")
     page.keyboard.press("Escape")

@@ -79,7 +79,7 @@ def test_i_load_pictures_and_one_mask_for_all_of_them(page: Page, engine: FakeEn
     page.locator("#img2img_batch_pictures_files").set_input_files([holidays / "p1.png", holidays / "p2.png"])
     expect(page.locator("#img2img_batch_section .line")).to_have_text("2 pictures")
     page.locator("#img2img_batch_masks_files").set_input_files(mask)
-    expect(page.locator("#img2img_batch_section .b-count").nth(1)).to_have_text("1 pictures")
+    expect(page.locator("#img2img_batch_section .b-count").nth(1)).to_have_text("1 picture")
     page.locator("#txt2img_generate").click()
     eventually(page, lambda: len(engine.asked) == 2)
     assert all(isinstance(one.task, Img2Img) and one.task.inpainting is not None for one in engine.asked)

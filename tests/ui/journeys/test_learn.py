@@ -231,7 +231,7 @@ def test_i_look_at_the_network_and_leave_a_part_out(learn: Page, engine: FakeEng
     expect(learn.locator(".learn-unet .part.muted")).to_have_count(1)
     engine.extensions.replace((RECORDER,))
     before = len(engine.asked)
-    learn.get_by_role("button", name="Make again, 1 blocks changed").click()
+    learn.get_by_role("button", name="Make again, 1 block changed").click()
     expect(learn.locator("#learn_take_apart")).to_be_visible()
     learn.wait_for_function("() => document.querySelector('.learn-note, .learn-of')")
     while len(engine.asked) == before:

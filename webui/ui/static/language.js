@@ -3,16 +3,19 @@
 // Scripts ask for a text with `t`. What Gradio draws is translated in the page as it appears: texts, hints in empty
 // boxes, names and tooltips that are, as a whole, in the dictionary. What people typed or made is left alone.
 
+import { SINGULARS } from "./singulars.js";
+
 const SKIPPED = "textarea, input, select, pre, code, script, style, .own, [translate=no]";
 const ATTRIBUTES = ["placeholder", "aria-label", "title", "data-tip"];
 let dictionary = {};
 
 /**
- * A text in the language of the page.
+ * A text in the language of the page; where `n` is one, in the singular that English has for it.
  * @param {string} text the English text; `{n}` stands for `values.n`
  */
 export function t(text, values = {}) {
-  const found = Object.hasOwn(dictionary, text) ? dictionary[text] : text;
+  const isOne = String(values.n) === "1" && Object.hasOwn(SINGULARS, text);
+  const found = Object.hasOwn(dictionary, text) ? dictionary[text] : isOne ? SINGULARS[text] : text;
   return found.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 

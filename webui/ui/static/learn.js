@@ -67,6 +67,7 @@ class Learn {
       other.place.hidden = !isShown;
     }
     this.#current = view;
+    view.button.scrollIntoView?.({ block: "nearest", inline: "nearest" }); // on a phone the list is wider than the page
     this.element.dataset.view = name;
     this.title.textContent = view.row.title;
     this.about.textContent = view.row.about;
@@ -111,7 +112,8 @@ class Learn {
 
   #key(event) {
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey || !this.element.getClientRects().length) return;
-    if (document.querySelector("dialog[open]") || event.target.closest?.("input, textarea, select, [role=slider], [role=tab], [contenteditable=true]")) return;
+    if (document.querySelector("dialog[open]") || event.target.closest?.("input, textarea, select, [role=slider], [contenteditable=true]")) return;
+    if (event.target.closest?.("[role=tab]") && !/^[1-9tT]$/.test(event.key)) return; // arrows and the space bar are the list's
     const view = /^[1-9]$/.test(event.key) ? [...this.#views.keys()][Number(event.key) - 1] : undefined;
     if (view) this.show(view);
     else if (this.tour.press(event)) event.stopPropagation();

@@ -42,8 +42,10 @@ class CheckpointsView {
         const found = state === "ok" && actions.find((one) => one.options?.[MARK]);
         if (found) this.action = { extension: name, name: found.name };
       }
-      this.go.disabled = !this.action;
-      this.#say(this.action ? t("Choose two checkpoints of one kind.") : t("The extension that compares checkpoints is not there."));
+      const isAlone = usable.length < 2;
+      this.go.disabled = !this.action || isAlone;
+      const ready = isAlone ? t("It takes two checkpoints to compare; there is one.") : t("Choose two checkpoints of one kind.");
+      this.#say(this.action ? ready : t("The extension that compares checkpoints is not there."));
     } catch (error) {
       this.#say(error.message, true);
     }

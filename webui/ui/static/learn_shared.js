@@ -1,6 +1,8 @@
 // What the views of Learn share: the run that is looked at, its step, and the places around the view.
 import { el } from "./kit.js";
 
+const SMALLEST = 10.5; // pixels, of a formula
+
 /**
  * What `mount` of a view may give back. `draw` is called whenever the view comes into sight, and while it is in sight at
  * every change of the run or the step; it fills the explanation, too.
@@ -26,6 +28,7 @@ export class Shared {
   /** Fill the column at the right; nothing: there is no such column. @param {...(Node|string|null|false)} parts */
   explain(...parts) {
     this.places.explanation.replaceChildren(...parts.filter(Boolean));
+    for (const one of this.places.explanation.querySelectorAll(".learn-formula")) fit(one);
   }
 
   /** Fill the right end of the head. @param {...(Node|string|null|false)} parts */
@@ -58,6 +61,13 @@ export class Shared {
   hear(listener) {
     this.#listeners.add(listener);
   }
+}
+
+/** Write a formula so small that it fits its line, as far as it can still be read. @param {HTMLElement} one */
+function fit(one) {
+  const math = one.querySelector("math");
+  const share = one.clientWidth / one.scrollWidth;
+  if (math && share < 1) math.style.fontSize = `${Math.max(SMALLEST, parseFloat(getComputedStyle(math).fontSize) * share * 0.97)}px`;
 }
 
 /** Parts of an explanation. */

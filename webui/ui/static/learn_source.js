@@ -52,7 +52,7 @@ export class RunSource {
 
   /** What a view shows where there is no run. */
   nothing() {
-    if (this.#isLooking) return el("div", { class: "learn-empty", "aria-busy": "true" });
+    if (this.#isLooking) return el("div", { class: "learn-empty late", "aria-busy": "true" }, el("p", {}, t("Looking for a run …")));
     return el(
       "div", { class: "learn-empty" },
       el("p", {}, t("A run is not recorded unless you ask for it, so a normal picture pays nothing.")),

@@ -83,7 +83,7 @@ function look() {
     const box = document.querySelector("#create_mode textarea, #create_mode input");
     if (box) write(box, name);
   }
-  chosen.scrollIntoView({ block: "nearest", inline: "nearest" });
+  chosen.scrollIntoView({ block: "nearest", inline: "center" }); // in the middle nothing of it is faded
   address(name);
   say("tab:opened", { tab: name });
   window.dispatchEvent(new Event("resize")); // what was drawn while hidden measures again

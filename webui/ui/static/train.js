@@ -39,16 +39,24 @@ export function mount({ element, props, upload }) {
       if (hasRuns) runs.refresh();
     },
   });
+  const remove = async (/** @type {string} */ name) => {
+    await ask(training.extension, "remove_run", { run: name });
+    run.gone(name);
+  };
   const runs = runsList({
-    list: async () => listOf((await ask(training.extension, "runs", {})).data), resume, isBusy: run.isRunning,
-    remove: "remove_run" in training.asks ? (name) => ask(training.extension, "remove_run", { run: name }) : null,
+    list: async () => listOf((await ask(training.extension, "runs", {})).data), resume, isBusy: run.isRunning, shown: run.shown,
+    open: "run" in training.asks ? run.open : null,
+    remove: "remove_run" in training.asks ? remove : null,
   });
   set = setPane({ training, describing, told: form.told, changed: form.setDataSet, suggest: form.suggest });
   element.replaceChildren(el("div", { class: "tr-faces" }, faces), set.node, form.node, el("div", { class: "tr-right", tabindex: "0", role: "region", "aria-label": t("Run") }, run.node, runs.node));
   face("set");
   set.start();
-  run.find().then(() => form.setBusy(run.isRunning()));
-  if (hasRuns) runs.refresh();
+  run.find().then(async () => {
+    form.setBusy(run.isRunning());
+    const [latest] = hasRuns ? await runs.refresh() : [];
+    if (latest && !run.isRunning() && !run.shown()) run.open(latest.run).then(runs.refresh);
+  });
 }
 
 /** The runs, whether they are told as a list or as a part of an object. */

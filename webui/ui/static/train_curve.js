@@ -85,8 +85,8 @@ export function curve() {
       svg("path", { class: "tr-mean", d: path(points.map(([step], which) => [x(step), y(means[which])])) }),
       svg("path", { class: "tr-rate", d: path(points.map(([step, , rate]) => [x(step), down(rate)])) }),
       svg("text", { class: "tr-number", x: LEFT - 6, y: HEIGHT + RATE - 4, "text-anchor": "end" }, points.length ? short(points[at()][2]) : ""),
-      svg("text", { class: "tr-number", x: LEFT, y: HEIGHT + RATE + 11 }, "0"),
-      svg("text", { class: "tr-number", x: width - 4, y: HEIGHT + RATE + 11, "text-anchor": "end" }, t("{n} steps", { n: last.toLocaleString("en") })));
+      svg("text", { class: "tr-number", x: LEFT, y: HEIGHT + RATE + 11 }, points.length || steps ? "0" : ""),
+      svg("text", { class: "tr-number", x: width - 4, y: HEIGHT + RATE + 11, "text-anchor": "end" }, points.length || steps ? t("{n} steps", { n: last.toLocaleString("en") }) : ""));
     drawn.addEventListener("pointermove", (event) => {
       const step = ((/** @type {PointerEvent} */ (event).offsetX - LEFT) / (width - LEFT - 4)) * last;
       say(points.reduce((near, point, which) => (Math.abs(point[0] - step) < Math.abs(points[near][0] - step) ? which : near), 0));

@@ -2,7 +2,7 @@
 
 import { el, t } from "./kit.js";
 import { say } from "./bus.js";
-import { cancel, forget, look, request } from "./extension_actions.js";
+import { ask, cancel, forget, look, request } from "./extension_actions.js";
 import { curve, short } from "./train_curve.js";
 import { placeOf, samples } from "./train_samples.js";
 import { placeWords, stateWords } from "./train_words.js";
@@ -11,6 +11,7 @@ import { placeWords, stateWords } from "./train_words.js";
 
 const ENDED = new Set(["done", "failed", "stopped", "cancelled"]);
 const EVERY = 700; // milliseconds between two looks at what is recorded
+const SAMPLES_AT_ONCE = 12; // of a run on the disk
 
 /** Where what is recorded of a job lies. */
 const recorded = (/** @type {string} */ path) => `recordings/${path}`;
@@ -36,8 +37,8 @@ export function useIt({ output = "", method = "lora" }) {
 }
 
 /**
- * The view. `follow` looks at a job until it ends, `find` at the one that is under way.
- * @param {{training: {extension: string, action: string}, resume: (run: string) => void, ended: () => void,
+ * The view. `follow` looks at a job until it ends, `find` at the one that is under way, `open` at a run on the disk.
+ * @param {{training: {extension: string, action: string, asks: Record<string, *>}, resume: (run: string) => void, ended: () => void,
  *   prompts: () => string[]}} about
  */
 export function runView({ training, resume, ended, prompts }) {
@@ -46,12 +47,13 @@ export function runView({ training, resume, ended, prompts }) {
   const bar = el("div", { class: "a-bar", role: "progressbar", "aria-label": t("Training"), "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 0, hidden: true });
   const facts = el("p", { class: "tr-facts" });
   const failed = el("div", { class: "f-say bad", role: "alert", hidden: true });
+  const notices = el("p", { class: "tr-hint tr-notices", hidden: true });
   const pause = el("button", { type: "button", class: "f-quiet", id: "train_pause", hidden: true, onclick: () => pauseIt() }, t("Pause"));
   const goOn = el("button", { type: "button", class: "f-quiet", id: "train_resume", hidden: true, onclick: () => told?.run && resume(told.run) }, t("Resume"));
   const use = el("button", { type: "button", class: "f-quiet", id: "train_use", hidden: true, onclick: () => told && useIt(told) }, t("Use it"));
   const plot = curve();
   const shown = samples();
-  const node = el("section", { class: "tr-run", "aria-label": t("Run") }, el("div", { class: "tr-head" }, name, pause, goOn, use), state, bar, facts, failed, plot.node, shown.node);
+  const node = el("section", { class: "tr-run", "aria-label": t("Run") }, el("div", { class: "tr-head" }, name, pause, goOn, use), state, bar, facts, failed, notices, plot.node, shown.node);
   /** @type {Told|null} */
   let told = null;
   let running = "";
@@ -62,6 +64,11 @@ export function runView({ training, resume, ended, prompts }) {
   const fail = (/** @type {string} */ text) => {
     failed.hidden = !text;
     failed.textContent = text;
+  };
+  /** What the server says beside it: that a worker ended, and that the run went on. @param {*} now */
+  const note = (now) => {
+    notices.textContent = (now.notices ?? []).join("\n");
+    notices.hidden = !notices.textContent;
   };
   const pauseIt = async () => {
     pause.disabled = true;
@@ -101,6 +108,8 @@ export function runView({ training, resume, ended, prompts }) {
   const finish = async (/** @type {string} */ id, /** @type {*} */ now) => {
     await read(id).catch(() => {}); // the recording of an old job may be gone
     running = "";
+    note(now);
+    if (!told && now.result?.data?.run) await open(now.result.data.run);
     const files = now.result?.files ?? [];
     const isDone = Boolean(now.result) && told?.state !== "paused" && now.result.data?.state !== "paused";
     if (told) told = { ...told, state: isDone ? "done" : "paused", output: files[0] ?? told.output };
@@ -123,13 +132,17 @@ export function runView({ training, resume, ended, prompts }) {
         const now = await look(id, seen);
         if (running !== id) return; // another one is looked at
         seen = now.mark;
+        note(now);
         if (now.result || ENDED.has(now.state)) {
           await finish(id, now);
           await find(); // one that gives way to others goes on as another job
           return;
         }
-        if (now.state !== "running") draw(t("Waiting for its turn"));
-        else {
+        if (now.state !== "running") {
+          draw(now.state === "held" ? t("On hold") : t("Waiting for its turn"));
+          fail(now.state === "held" ? now.error ?? "" : "");
+        } else {
+          fail("");
           const wait = EVERY - (performance.now() - last);
           if (wait > 0) await new Promise((done) => { setTimeout(done, wait); });
           last = performance.now();
@@ -155,6 +168,35 @@ export function runView({ training, resume, ended, prompts }) {
     pictures.clear();
     plot.show([], 0);
     shown.show(pictures, []);
+    note({});
+    fail("");
+    draw(t("Nothing is being trained."));
   };
-  return { node, follow, find, forget: forgetRun, isRunning: () => Boolean(running) };
+  /** Show a run as it lies on the disk: its curve, then its samples, some at a time. */
+  const open = async (/** @type {string} */ run) => {
+    if (running || !training.asks.run) return;
+    forgetRun();
+    try {
+      const kept = (await ask(training.extension, "run", { run })).data;
+      if (running) return;
+      told = { ...kept.training, state: kept.training.state === "done" ? "done" : "paused" };
+      plot.show(kept.losses, kept.training.steps);
+      draw(stateWords(/** @type {Told} */ (told).state));
+      for (let at = 0; at < kept.samples.length; at += SAMPLES_AT_ONCE) {
+        const found = (await ask(training.extension, "run_samples", { run, names: kept.samples.slice(at, at + SAMPLES_AT_ONCE) })).data;
+        if (running || told?.run !== run) return;
+        for (const [part, data] of Object.entries(found)) pictures.set(part, `data:image/jpeg;base64,${data}`);
+        shown.show(pictures, told.prompts ?? []);
+      }
+    } catch (error) {
+      fail(/** @type {Error} */ (error).message);
+    }
+  };
+  /** A run was removed from the disk: what is seen of it stays, but it cannot go on. */
+  const gone = (/** @type {string} */ run) => {
+    if (told?.run !== run) return;
+    told = { ...told, run: "" };
+    goOn.hidden = true;
+  };
+  return { node, follow, find, open, gone, forget: forgetRun, isRunning: () => Boolean(running), shown: () => told?.run ?? "" };
 }

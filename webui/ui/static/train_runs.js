@@ -5,16 +5,18 @@ import { methodWords, stateWords } from "./train_words.js";
 import { useIt } from "./train_run.js";
 
 /**
- * @param {{list: () => Promise<*[]>, resume: (run: string) => void, isBusy: () => boolean,
- *   remove: ((run: string) => Promise<*>)|null}} about `remove` is null where runs stay
+ * @param {{list: () => Promise<*[]>, resume: (run: string) => void, isBusy: () => boolean, shown: () => string,
+ *   open: ((run: string) => Promise<void>)|null, remove: ((run: string) => Promise<*>)|null}} about
+ *   `open` is null where a run cannot be looked at again, `remove` where runs stay
  */
-export function runsList({ list, resume, isBusy, remove }) {
+export function runsList({ list, resume, isBusy, shown, open, remove }) {
   const body = el("div", { class: "tr-list" });
   const node = el("section", { class: "tr-runs", "aria-label": t("All runs"), hidden: true }, el("h2", {}, t("All runs")), body);
   const row = (/** @type {*} */ run) => {
     const act = (/** @type {string} */ label, /** @type {() => void} */ does) => el("button", { type: "button", class: "f-quiet", "aria-label": `${label}: ${run.run}`, onclick: does }, label);
-    const facts = [methodWords(run.method), run.base, t("step {step} of {steps}", { step: run.step ?? 0, steps: run.steps ?? 0 }), stateWords(run.state ?? "")].filter(Boolean).join(" · ");
-    return el("div", { class: "tr-row" }, el("b", {}, run.run), el("span", {}, facts),
+    const facts = [methodWords(run.method), run.base, t("step {step} of {steps}", { step: run.step ?? 0, steps: run.steps ?? 0 }), stateWords(run.state !== "done" && !isBusy() ? "paused" : run.state ?? "")].filter(Boolean).join(" · ");
+    const look = Boolean(open) && act(t("Show"), () => open?.(run.run).then(mark));
+    return el("div", { class: "tr-row", "data-run": run.run }, el("b", {}, run.run), el("span", {}, facts), look,
       run.state !== "done" && !isBusy() && act(t("Resume"), () => resume(run.run)), Boolean(run.output) && act(t("Use it"), () => useIt(run)),
       Boolean(remove) && !isBusy() && act(t("Remove"), () => askFirst(run.run)));
   };
@@ -32,14 +34,26 @@ export function runsList({ list, resume, isBusy, remove }) {
       }
     });
   };
+  /** Mark the run that is looked at. */
+  const mark = () => {
+    for (const one of body.children) {
+      const isShown = /** @type {HTMLElement} */ (one).dataset.run === shown();
+      one.classList.toggle("on", isShown);
+      one.setAttribute("aria-current", String(isShown));
+    }
+  };
+  /** Ask for the list, and give it back. @returns {Promise<*[]>} */
   const refresh = async () => {
     try {
       const runs = await list();
       node.hidden = !runs.length;
       body.replaceChildren(...runs.map(row));
+      mark();
+      return runs;
     } catch (error) {
       node.hidden = false;
       body.replaceChildren(el("div", { class: "f-say bad", role: "alert" }, /** @type {Error} */ (error).message));
+      return [];
     }
   };
   return { node, refresh };

@@ -117,6 +117,7 @@ export function setPane({ training, describing, told, changed, suggest }) {
   const refresh = async (/** @type {string} */ wanted = name || /** @type {*} */ (window).webui.kept(KEPT) || "") => {
     try {
       const { data_sets: sets, folder } = await light("data_set_list");
+      said.querySelector(".late")?.remove();
       pick.replaceChildren(...sets.map((/** @type {*} */ one) => el("option", { value: one.name }, `${one.name} (${one.pictures})`)));
       const isEmpty = !sets.length;
       empty.hidden = !isEmpty;
@@ -193,7 +194,11 @@ export function setPane({ training, describing, told, changed, suggest }) {
   takesFiles(node, addFiles, (text) => fail({ message: text }));
   return {
     node,
-    start: () => refresh(),
+    start: () => {
+      for (const part of [bar, tools, grid.node, empty]) part.hidden = true;
+      said.replaceChildren(el("p", { class: "tr-hint late" }, t("Looking for data sets …")));
+      return refresh();
+    },
     /** A setting changed: buckets and crops may be others. */
     settingsChanged: () => {
       window.clearTimeout(timer);
@@ -202,7 +207,7 @@ export function setPane({ training, describing, told, changed, suggest }) {
   };
 }
 
-/** A few hearts, as the example draws them. */
+/** A few hearts in the colours of the example. */
 function drawnHearts() {
   const colours = ["#dc1e23", "#fae128", "#2846dc", "#1ea032", "#fa87c3"];
   const grounds = ["#28d7e1", "#7d2da5", "#f5f5f5", "#fa8c14", "#0f0f0f"];
