@@ -49,7 +49,7 @@ REPLACEMENTS: Mapping[str, Replacement] = MappingProxyType(
         "mediapipe_face": Replacement("MediaPipe is not among the program's packages.", ("openpose_faceonly",)),
         "seg_ofcoco": Replacement(_OTHER_FORM, ("seg_ofade20k", "seg_ufade20k")),
         "mobile_sam": Replacement(_OTHER_FORM, ("seg_ufade20k",)),
-        "inpaint_only+lama": Replacement(_OTHER_FORM, ("inpaint_only",)),
+        "inpaint_only+lama": Replacement("LaMa's network is not among those that are built in.", ("inpaint_only",)),
         "revision_clipvision": Replacement(_PICTURE_PROMPT, ("ip-adapter-auto",)),
         "revision_ignore_prompt": Replacement(_PICTURE_PROMPT, ("ip-adapter-auto",)),
         "t2ia_style_clipvision": Replacement(_PICTURE_PROMPT, ("ip-adapter-auto",)),

@@ -22,7 +22,7 @@ Passes = Literal["Both", "Low res only", "High res only"]
 class AdapterUnit(BaseModel):
     """Pictures, and the adapter by which they act."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=form_hint(summary="{model} {weight}"))
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=form_hint(summary="[{model} {weight}]"))
 
     enabled: bool = Field(True, json_schema_extra=hint(control="master"))
     image: ImageField | None = Field(

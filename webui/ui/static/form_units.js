@@ -39,7 +39,7 @@ export function units(field, scope, bodyOf) {
   const drawChips = () => {
     const list = all();
     const chips = list.map((unit, number) =>
-      el("button", { type: "button", class: `f-unitchip${isOn(unit) ? "" : " off"}`, "aria-pressed": String(number === at), "data-place": `${field.name}.${number}`, onclick: () => choose(number) }, el("b", {}, String(number + 1)), ` ${field.form?.chooser && !unit[CHOICE] ? t("new") : line(field.chip ?? "", field.fields ?? [], unit)}`),
+      el("button", { type: "button", class: `f-unitchip${isOn(unit) ? "" : " off"}`, "aria-pressed": String(number === at), "data-place": `${field.name}.${number}`, onclick: () => choose(number) }, el("b", {}, String(number + 1)), ` ${field.form?.chooser && !unit[CHOICE] ? t("new") : line(field.chip ?? "", field.fields ?? [], unit) || t("new")}`),
     );
     const isFull = list.length >= (field.most ?? 10);
     const add = iconButton("plus", t("Another unit"), { onclick: () => use([...list, fresh()], list.length), disabled: isFull });
