@@ -12,6 +12,7 @@ const STEPS = Object.freeze({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [
 const MOST_UNDONE = 100;
 /** Pixels of the screen up to which a joint is taken, also where the press was beside it: a finger is wide. */
 const REACH = Object.freeze({ touch: 28, pen: 18, mouse: 9 });
+const ON_A_LIMB = 12; // pixels up to which a press on a limb means its joint, and not the whole figure
 
 /**
  * Open it.
@@ -156,7 +157,8 @@ class PoseEditor {
   #near(/** @type {PointerEvent} */ event) {
     const press = this.#point(event);
     const scale = /** @type {SVGGraphicsElement} */ (this.node).getScreenCTM()?.a ?? 1;
-    const reach = REACH[/** @type {keyof typeof REACH} */ (event.pointerType)] ?? REACH.touch;
+    const isLimb = /** @type {Element} */ (event.target).closest(".pose-limb") !== null;
+    const reach = Math.min(REACH[/** @type {keyof typeof REACH} */ (event.pointerType)] ?? REACH.touch, isLimb ? ON_A_LIMB : Infinity);
     let [nearest, least] = [/** @type {Element|null} */ (null), reach / scale];
     this.pose.people.forEach((person, number) =>
       person.body.forEach((point, joint) => {
