@@ -22,7 +22,7 @@ WORDS = frozenset({"captions", "controlnet", "guidance", "lora", "regions", "til
 
 
 def test_there_are_bundled_extensions() -> None:
-    assert len(BUNDLED) == 17
+    assert len(BUNDLED) == 18
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:

@@ -29,6 +29,7 @@ from .modules import (
     modules_of,
 )
 from .options import NO_MODEL
+from .replacements import DRAWN_OTHERWISE, REPLACEMENTS
 from .weights import CONFIG, WEIGHTS, is_there
 
 API_VERSION = 3
@@ -184,8 +185,8 @@ def _auto_v1(path: Path) -> str:
 
 
 def _described(module: Module, models: Models) -> dict[str, Any]:
-    """The sliders of a module as A1111 describes them. `available`, `needs` and `slider_fields` (the options that the
-    sliders are) are additions of this program.
+    """The sliders of a module as A1111 describes them. `available`, `needs`, `instead`, `note` and `slider_fields`
+    (the options that the sliders are) are additions of this program.
     """
     sliders: list[dict[str, Any]] = []
     if module.resolution:
@@ -204,7 +205,10 @@ def _described(module: Module, models: Models) -> dict[str, Any]:
     elif module.example:
         told["needs"] = f"{WEIGHTS} and {CONFIG} of a model such as {module.example} in {PLACE}/{module.folder}"
     elif module.needs:
-        told["needs"] = f"weights ({module.needs}) and code that are not built in"
+        instead = REPLACEMENTS[module.name]
+        told |= {"needs": f"code that is not built in. {instead.why}", "instead": [*instead.names]}
+    if module.name in DRAWN_OTHERWISE:
+        told["note"] = DRAWN_OTHERWISE[module.name]
     return told
 
 

@@ -15,6 +15,7 @@ from webui.extension_api import ActionContext, ActionResult, Models, Options, We
 from .annotator_files import PLACE, missing_files
 from .modules import CONTROL_TYPES, NO_MODULE, Module, find_module, is_named_for, is_named_for_any
 from .options import NO_MODEL
+from .replacements import REPLACEMENTS
 from .weights import CONFIG, WEIGHTS, is_there
 
 FOLDER = "models/ControlNet"
@@ -73,8 +74,7 @@ def _network(module: Module, models: Models) -> dict[str, JsonValue] | None:
     if not module.example:
         return {
             "field": "module", "title": f"{module.name} is not built in.",
-            "say": f"It needs code and weights ({module.needs}) that this program does not have.",
-            "instead": "Use a finished map with the preprocessor none, or another preprocessor.",
+            "say": REPLACEMENTS[module.name].why, "instead": REPLACEMENTS[module.name].advice,
         }  # fmt: skip
     return {
         "field": "module", "title": f"{module.name} lacks its network.",

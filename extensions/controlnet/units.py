@@ -29,6 +29,7 @@ from .network_preprocessors import network_preprocessor
 from .options import NO_MODEL, ControlOptions, Unit
 from .pose_maps import POSES, PoseMap
 from .preprocessors import PREPROCESSORS, Preprocessor, Settings
+from .replacements import REPLACEMENTS
 from .unit_pictures import HALF, own_mask, pixels_of, seen_by
 
 SEEDS = 2**32  # of numpy
@@ -221,11 +222,8 @@ def usable_module(name: str, path: str, tools: Tools = NO_TOOLS) -> Module:
     if module.handed_to:
         raise BadRequestError(path, f"{module.name} draws no map; its pictures act as prompts")
     if not module.can_be_drawn:
-        raise BadRequestError(
-            path,
-            f"{module.name} needs weights ({module.needs}) and code that are not built in; make its map elsewhere and "
-            "send it with the preprocessor none",
-        )
+        instead = REPLACEMENTS[module.name]
+        raise BadRequestError(path, f"{module.name} is not built in. {instead.why} {instead.advice}")
     return module
 
 

@@ -58,7 +58,8 @@ def ad_model(options: NoOptions, context: ActionContext) -> ActionResult:
     for kind in KINDS:
         found = of_kind(kind, context.models)
         chosen = _first(kind, found, context.models)
-        found += [name for name in context.tools.names("detector") if kind == "All" or name.lower() in kind.lower()]
+        brought = context.tools.names("detector")
+        found += [name for name in brought if any(word in name.lower() for word in KINDS[kind])]
         kinds[kind] = {"model_list": [NONE, *dict.fromkeys([*found, *([chosen] if chosen != NONE else [])])]}
         kinds[kind]["default_model"] = chosen
     found = [*names(context.models), *context.tools.names("detector")]

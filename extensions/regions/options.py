@@ -114,7 +114,9 @@ class RegionsOptions(Options):
         "0.2",
         max_length=MAX_TEXT,
         description="share of the base, 0 to 1: one number, or one for each region",
-        json_schema_extra=_in("Matrix", "Mask", "Prompt", label="Share of the base"),
+        json_schema_extra=hint(
+            when={"mode": ["Matrix", "Mask", "Prompt"], "use_base": [True]}, label="Share of the base"
+        ),
     )
     use_common: bool = Field(
         False,

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from tests.api.fakes import Api, FakeEngine
 from tests.extensions.hostile_bodies import FAULTS, REPLACING
 from tests.extensions.toys import good, toy
+from tests.narrowing import untyped
 from webui.api.page.frame_routes import document_of
 from webui.domain.errors import BadRequestError, UnknownModelError, WebuiError
 from webui.domain.extensions import ActionCall, FrameInfo
@@ -62,6 +64,7 @@ TOOLS = """
             PictureTool("preprocessor", "My edges", edges),
             PictureTool("upscaler", "Twice", twice),
             PictureTool("detector", "Left half", half),
+            PictureTool("detector", "My faces", half),
             PictureTool("preprocessor", "Broken", broken),
             PictureTool("preprocessor", "No picture", lambda work: "map"),
             PictureTool("detector", "Outside", lambda work: [Found((0, 0, 999, 1))]),
@@ -141,6 +144,16 @@ def test_the_detailer_and_controlnet_take_them(tools: HostedTools) -> None:
     assert draw(black, settings_of(module, 64, (-1, -1))).min() == 255
     with pytest.raises(BadRequestError, match=r"there is no preprocessor .cany.; there are: .*My edges"):
         usable_module("cany", "m", tools)
+
+
+def test_a_detector_is_listed_under_what_its_name_says(tools: HostedTools) -> None:
+    from extensions.detailer.detail_lists import NoOptions, ad_model
+
+    nothing = SimpleNamespace(refresh=lambda: None, names=lambda kind: ())
+    listed: Any = ad_model(NoOptions(), untyped(SimpleNamespace(models=nothing, tools=tools))).data
+    kinds = {kind for kind, one in listed["kinds"].items() if "My faces" in one["model_list"]}
+    assert kinds == {"Faces", "All"}
+    assert "My faces" in listed["ad_model"]
 
 
 def told(host: ExtensionHost) -> Any:

@@ -1,5 +1,6 @@
 """What a half filled ControlNet form lacks: said at the field, before a picture is made."""
 
+import re
 import struct
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +11,11 @@ from safetensors.torch import save_file
 
 from extensions.controlnet.actions import ControlTypesOptions, control_types
 from extensions.controlnet.lacking import LackingOptions, lacking, text_width
+from extensions.controlnet.modules import CONTROL_TYPES, MODULES, Module, find_module
+from extensions.controlnet.replacements import REPLACEMENTS
+from extensions.controlnet.units import usable_module
 from tests.narrowing import untyped
+from webui.domain.errors import BadRequestError
 from webui.extension_api import ActionContext
 from webui.library.library import ModelLibrary
 from webui.plugins.models import LibraryModels
@@ -85,6 +90,28 @@ def test_a_preprocessor_without_its_network_names_the_files(models: LibraryModel
     assert file["folder"] == "models/ControlNetPreprocessor/hed"
     [other] = told(models, {"module": "depth_leres", "model": "my_depth"})
     assert other["title"] == "depth_leres is not built in."
+    assert "depth_anything or depth_midas" in other["instead"]
+
+
+REFUSED = [module for module in MODULES.values() if not module.can_be_drawn]
+
+
+@pytest.mark.parametrize("module", REFUSED, ids=lambda module: module.name)
+def test_what_is_not_built_in_says_why_and_what_to_take(module: Module) -> None:
+    instead = REPLACEMENTS[module.name]
+    with pytest.raises(BadRequestError, match=re.escape(f"{module.name} is not built in. {instead.why} ")) as refused:
+        usable_module(module.name, "module")
+    for name in instead.names:
+        assert name in str(refused.value)
+        other = find_module(name)
+        assert other is not None
+        assert other.can_be_drawn
+        assert other.name == name
+
+
+def test_no_control_type_begins_with_what_is_not_built_in() -> None:
+    assert {kind for kind, (name, _) in CONTROL_TYPES.items() if not MODULES[name].can_be_drawn} == set()
+    assert {*REPLACEMENTS} == {module.name for module in REFUSED}
 
 
 def test_what_acts_alone_or_is_switched_off_lacks_no_model(models: LibraryModels) -> None:

@@ -166,7 +166,9 @@ def test_the_list_says_what_is_there_and_what_belongs_where(folder: Folder, tmp_
         assert not details[name]["available"]
         assert f"models/ControlNetPreprocessor/{name}" in details[name]["needs"]
     assert "Intel/dpt-hybrid-midas" in details["depth_midas"]["needs"]
-    assert "code that are not built in" in details["depth_leres"]["needs"]
+    assert "not built in" in details["depth_leres"]["needs"]
+    assert details["depth_leres"]["instead"] == ["depth_anything", "depth_midas"]
+    assert "research only" in details["openpose_full"]["note"]
     folder("hybrid")
     details = run("GET /controlnet/module_list", tmp_path)["module_detail"]
     assert details["depth_midas"]["available"]

@@ -194,6 +194,45 @@ def test_a_pose_comes_from_json_and_keeps_hands(page: Page) -> None:
     page.get_by_role("dialog", name="Pose").get_by_role("button", name="Close").click()
 
 
+def touch(page: Page, *places: tuple[float, float]) -> None:
+    """A finger that is put down at the first place, moves over the others, and is lifted."""
+    fingers = page.context.new_cdp_session(page)
+    for number, (x, y) in enumerate(places):
+        kind = "touchMove" if number else "touchStart"
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    fingers.detach()
+
+
+def test_a_pose_is_changed_by_touch_on_a_phone(page: Page) -> None:
+    usual = page.viewport_size
+    assert usual is not None
+    page.get_by_role("button", name="Edit pose").click()
+    page.set_viewport_size({"width": 390, "height": 844})
+    joint(page, "left wrist").scroll_into_view_if_needed()
+    canvas = page.locator(".pose-canvas").bounding_box()
+    spot = joint(page, "left wrist").locator("circle").last.bounding_box()
+    assert canvas is not None
+    assert spot is not None
+    assert canvas["width"] <= 390
+    x, y = spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2
+    touch(page, (x + 14, y + 10), (x + 5, y - 20), (x - 20, y - 60))  # a finger beside the joint takes it all the same
+    there = joint(page, "left wrist").locator("circle").last.bounding_box()
+    assert there is not None
+    assert there["x"] + there["width"] / 2 == pytest.approx(x - 20, abs=1.5)  # it follows the finger
+    assert there["y"] + there["height"] / 2 == pytest.approx(y - 60, abs=1.5)
+    page.locator("#pose_undo").click()
+    back = joint(page, "left wrist").locator("circle").last.bounding_box()
+    assert back == pytest.approx(spot, abs=1)
+    limb = page.locator(".pose-limb").nth(7).bounding_box()  # a thigh: the whole figure moves
+    assert limb is not None
+    shoulder = place_of(page, "right shoulder")
+    touch(page, (limb["x"] + limb["width"] / 2, limb["y"] + limb["height"] / 2), (canvas["x"] + 30, canvas["y"] + 60))
+    assert place_of(page, "right shoulder") != shoulder
+    page.get_by_role("dialog", name="Pose").get_by_role("button", name="Close").click()
+    page.set_viewport_size(usual)
+
+
 def test_a_pose_is_drawn_from_the_canvas(page: Page) -> None:
     before = page.locator("#txt2img_extension_controlnet_options .f-picture img").first.get_attribute("src")
     page.get_by_role("tab", name="img2img", exact=True).click()

@@ -1,7 +1,8 @@
 """Pictures for the image encoder: one plain object on a plain background, any colours, put together from masks.
 
 Every combination of shape, colour and background of the training set is equally frequent; what is held out does not
-occur.
+occur. A share of them may have an object or a background of a colour that no word means: who has seen a grey square on
+many colours knows grey on one that it was never shown on.
 """
 
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ RADII = (20.0, 36.0)  # pixels of SIZE; smaller objects lie within a patch or tw
 OFF = 14.0  # pixels of SIZE, off the middle
 MASKS = 420  # of each shape
 JITTER = 0.035  # of colours, in 0..1
+UNNAMED = -100  # the answer where a colour has no name; cross_entropy passes it over
+FROM_NAMED = 45.0  # RGB distance of such a colour from all that have one
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # of CLIP
 STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -40,7 +43,7 @@ class Shown:
 
     Attributes:
         pixels: (B, 3, SIDE, SIDE) as CLIP wants them.
-        answers: (B, 3), the numbers of shape, colour and background.
+        answers: (B, 3), the numbers of shape, colour and background; UNNAMED where there is no word for it.
         coverage: (B, SIDE, SIDE) in 0..1, how much of each pixel the object covers.
     """
 
@@ -58,16 +61,40 @@ class PlainShapes:
         self._masks = torch.from_numpy(np.asarray(masks))  # (shapes, MASKS, SIDE, SIDE) uint8
         self._palette = torch.tensor(list(COLOURS.values()), dtype=torch.float32) / 255
 
-    def show(self, answers: Tensor, generator: np.random.Generator) -> Shown:
-        """Pictures of combinations (B, 3), at random places and sizes, their colours a little off."""
+    def show(self, answers: Tensor, generator: np.random.Generator, *, strange: float = 0.0) -> Shown:
+        """Pictures of combinations (B, 3), at random places and sizes, their colours a little off.
+
+        Args:
+            strange: share of the pictures in which another colour, one without a name, takes the place of the
+                background (of six in ten of them) or of the object.
+        """
         count = len(answers)
         which = torch.from_numpy(generator.integers(0, MASKS, size=count))
         coverage = self._masks[answers[:, 0], which].float() / 255
-        front, behind = (
-            (self._palette[answers[:, at]] + _random(generator, JITTER, count, 3))[:, :, None, None] for at in (1, 2)
-        )
-        pixels = behind + coverage[:, None] * (front - behind)
+        front, behind = (self._palette[answers[:, at]] + _random(generator, JITTER, count, 3) for at in (1, 2))
+        if strange:
+            drawn = torch.from_numpy(generator.random(count))
+            answers = answers.clone()
+            for colours, others, place, low, high in (
+                (behind, front, 2, 0.0, 0.6 * strange), (front, behind, 1, 0.6 * strange, strange),
+            ):  # fmt: skip
+                these = ((drawn >= low) & (drawn < high)).nonzero()[:, 0]
+                colours[these] = self._unnamed(others[these], generator)
+                answers[these, place] = UNNAMED
+        pixels = behind[:, :, None, None] + coverage[:, None] * (front - behind)[:, :, None, None]
         return Shown(normalised(pixels.clamp(0, 1)), answers, coverage)
+
+    def _unnamed(self, beside: Tensor, generator: np.random.Generator) -> Tensor:
+        """(n, 3): a colour without a name for each of these (n, 3), from which it differs."""
+        made = torch.empty_like(beside)
+        left = torch.arange(len(beside))
+        while len(left):
+            tried = torch.from_numpy(generator.random((len(left), 3), dtype=np.float32))
+            is_strange = torch.cdist(tried, self._palette).min(dim=1).values * 255 > FROM_NAMED
+            fits = is_strange & ((tried - beside[left]).norm(dim=1) * 255 > CONTRAST)
+            made[left[fits]] = tried[fits]
+            left = left[~fits]
+        return made
 
 
 def combinations(*, test: bool = False) -> Tensor:

@@ -20,7 +20,8 @@ from tools.train_mini.scenes import COLOURS, SHAPES
 PATCH, WIDTH, LAYERS, PROJECTED = 16, 96, 4, 64
 CELLS = 4  # to a side of a patch, of which it says how much is covered
 OUTLINE = 2.0  # weight of that
-NAMED = (2.0, 0.5, 0.5)  # weights of the names of shape, colour and background; shapes are learned last
+NAMED = (2.0, 1.0, 0.5)  # weights of the names of shape, colour and background; shapes are learned last
+STRANGE = 0.4  # share of pictures with a colour that has no name
 BATCH = 64
 SEED = 12
 
@@ -52,7 +53,8 @@ def train_vision(folder: Path, device: torch.device, steps: int) -> CLIPVisionMo
     shapes, known = PlainShapes(SEED), combinations()
 
     def loss(generator: np.random.Generator) -> Tensor:
-        shown = shapes.show(known[torch.from_numpy(generator.integers(0, len(known), size=BATCH))], generator)
+        these = known[torch.from_numpy(generator.integers(0, len(known), size=BATCH))]
+        shown = shapes.show(these, generator, strange=STRANGE)
         told, covers = seeing(shown.pixels.to(device))
         answers = shown.answers.to(device)
         named = sum(

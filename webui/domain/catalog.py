@@ -4,12 +4,15 @@ The mathematics stands in `webui/sampling`, which binds a function to every name
 missing). This table is apart because the doors show the lists and must not load torch.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
 Space = Literal["sigma", "timestep"]
+
+_OF_AN_EXTENSION = re.compile(r"[^\x00-\x1f\x7f<>\[\],:\"]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,20 @@ def find_sampler(name: str) -> SamplerInfo | None:
     return SAMPLERS.get(name)
 
 
+def may_be_sampler(name: str) -> bool:
+    """Whether a sampler, of the list or of an extension, can have this label: 1 to 60 plain characters without
+    `<>[],:"`, which mean something in infotexts and file names, and without spaces around it.
+    """
+    return name in SAMPLERS or (_OF_AN_EXTENSION.fullmatch(name) is not None and name == name.strip())
+
+
+def sampler_facts(label: str) -> SamplerInfo:
+    """The facts about a sampler. One that the list lacks is that of an extension: it walks any schedule of noise
+    levels, and one call of the network is planned for each of its steps.
+    """
+    return SAMPLERS.get(label) or SamplerInfo(label, ())
+
+
 def find_schedule(name: str) -> ScheduleInfo | None:
     """The schedule with that label, name or alias; None where there is none."""
     return next((s for s in SCHEDULES.values() if name in (s.label, s.name, *s.aliases)), None)
@@ -164,9 +181,9 @@ def _label_of(name: str) -> str | None:
 
 
 def _unless_own(sampler: str, schedule: str) -> str:
-    return "Automatic" if SAMPLERS[sampler].schedule == schedule else schedule
+    return "Automatic" if sampler_facts(sampler).schedule == schedule else schedule
 
 
 def shown_schedule(sampler: str, schedule: str) -> str:
     """The label infotexts carry: Automatic is resolved to the sampler's own schedule where it has one."""
-    return SAMPLERS[sampler].schedule or "Automatic" if schedule == "Automatic" else schedule
+    return sampler_facts(sampler).schedule or "Automatic" if schedule == "Automatic" else schedule

@@ -12,6 +12,7 @@ from webui.domain.recording import RecordedPart
 from webui.domain.result import Notice
 
 State = Literal["ok", "failed", "aside", "disabled"]
+SAMPLER = "sampler"  # the kind of samplers among `ExtensionInfo.tools`
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class ExtensionInfo:
         scripts: those that it declares.
         settings: JSON schema of its settings that last; None where it has none.
         frames: what it draws on the page itself.
-        tools: what it adds to lists of others, by kind and name.
+        tools: what it adds to lists of others, samplers among them, by kind and name.
     """
 
     folder: str

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from webui.domain.catalog import find_sampler, find_schedule
+from webui.domain.catalog import find_schedule, may_be_sampler
 from webui.domain.fields import LEAST_FIXED_STRENGTH, MAX_SIDE, SIZE_STEP, Frozen, Name, Number, Prompt
 
 RefinerPass = Literal["first pass", "second pass", "both passes"]
@@ -77,8 +77,8 @@ class Hires(Frozen):
 
     @field_validator("sampler")
     @classmethod
-    def _sampler_exists(cls, name: str) -> str:
-        if name and find_sampler(name) is None:
+    def _sampler_may_exist(cls, name: str) -> str:
+        if name and not may_be_sampler(name):
             raise ValueError(f"there is no sampler {name!r}; see the list of samplers")
         return name
 

@@ -1,6 +1,6 @@
 """A list of noise levels of one's own: whether a request can be run with it."""
 
-from webui.domain.catalog import SAMPLERS
+from webui.domain.catalog import sampler_facts
 from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest
 
@@ -16,7 +16,7 @@ def check_own_levels(request: GenerationRequest) -> None:
     levels = request.schedule.sigmas
     if not levels:
         return
-    sampler = SAMPLERS[request.sampler]
+    sampler = sampler_facts(request.sampler)
     if sampler.space != "sigma" or sampler.own_steps:
         raise BadRequestError(
             FIELD,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from webui.domain.catalog import find_sampler, find_schedule
+from webui.domain.catalog import find_schedule, may_be_sampler
 from webui.domain.fields import (
     LEAST_FIXED_STRENGTH,
     MAX_ENSD,
@@ -241,8 +241,8 @@ class GenerationRequest(Frozen):
 
     @field_validator("sampler")
     @classmethod
-    def _sampler_exists(cls, name: str) -> str:
-        if find_sampler(name) is None:
+    def _sampler_may_exist(cls, name: str) -> str:
+        if not may_be_sampler(name):
             raise ValueError(f"there is no sampler {name!r}; see the list of samplers")
         return name
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from webui.domain.errors import BadRequestError, UnknownModelError, UnusableFileError
+from webui.domain.extensions import SAMPLER
 from webui.domain.own_levels import check_own_levels
 from webui.domain.request import GenerationRequest, Txt2Img
 from webui.jobs.starting_values import StartingValues
@@ -12,6 +13,7 @@ from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 from webui.library.upscalers import check_upscalers
 from webui.plugins.catalog import Catalog
+from webui.plugins.sampler_check import check_samplers
 
 Found = TypeVar("Found")
 
@@ -29,10 +31,11 @@ class RequestCheck:
 
         Raises:
             UnknownModelError, UnusableFileError: the checkpoint or VAE cannot be used.
-            BadRequestError: an upscaler, an extension, a list of noise levels or another checkpoint cannot be used;
-                names the field.
+            BadRequestError: a sampler, an upscaler, an extension, a list of noise levels or another checkpoint cannot
+                be used; names the field.
         """
         self._extensions.check(request)
+        check_samplers(request, self._extensions.tools(SAMPLER))
         check_own_levels(request)
         self._refreshed(lambda: check_upscalers(self._library, request))
         request = self.named(request)

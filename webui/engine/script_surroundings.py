@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from webui.domain.extensions import ExtensionInfo
+from webui.domain.extensions import SAMPLER, ExtensionInfo
 from webui.domain.upscale import PLAIN_UPSCALERS
 from webui.experiments.extension_axes import option_axes
 from webui.experiments.origin import Surroundings
@@ -28,6 +28,9 @@ def surroundings_of(library: ModelLibrary, styles: Iterable[str], infos: Iterabl
             ),
             "loras": tuple(file.stem for file in library.files("lora")),
             "styles": tuple(styles),
+            "samplers": tuple(
+                name for info in known if info.state == "ok" for kind, name in info.tools if kind == SAMPLER
+            ),
         },
         options=tuple(option_axes(known)),
         faces=_faces(known),

@@ -15,6 +15,8 @@ from webui.experiments.axis_values import Kind, Value
 
 Change = Callable[[GenerationRequest, Any, Sequence[Any]], GenerationRequest]  # value, and all values of the axis
 BOTH = ("txt2img", "img2img")
+OF_EXTENSIONS = "samplers"  # among `Surroundings.choices`
+SAME_SAMPLER = "Use same sampler"
 _SIZE = re.compile(r"(\d+)\s*x\s*(\d+)", re.ASCII)
 
 
@@ -125,7 +127,7 @@ def _sampled(request: GenerationRequest, value: str, every: Sequence[Any]) -> Ge
 
 
 def _hires_sampled(request: GenerationRequest, value: str, every: Sequence[Any]) -> GenerationRequest:
-    return replaced(request, {"task.hires.sampler": "" if value == "Use same sampler" else split_combined(value)[0]})
+    return replaced(request, {"task.hires.sampler": "" if value == SAME_SAMPLER else split_combined(value)[0]})
 
 
 def _denoised(request: GenerationRequest, value: float, every: Sequence[Any]) -> GenerationRequest:
@@ -197,8 +199,8 @@ AXES: tuple[Axis, ...] = (
     _leaf("Image CFG Scale", "float", "task.image_cfg_scale", tasks=_I2I),
     Axis("Prompt S/R", "text", _searched, named=False),
     Axis("Prompt order", "order", _ordered, named=False),
-    Axis("Sampler", "text", _sampled, fixed=_SAMPLERS, named=False),
-    Axis("Hires sampler", "text", _hires_sampled, name="task.hires.sampler", fixed=_SAMPLERS, tasks=_T2I),
+    Axis("Sampler", "text", _sampled, OF_EXTENSIONS, _SAMPLERS, named=False),
+    Axis("Hires sampler", "text", _hires_sampled, OF_EXTENSIONS, _SAMPLERS, name="task.hires.sampler", tasks=_T2I),
     _leaf("Checkpoint name", "text", "checkpoint", source="checkpoints", cost=1.0, is_file=True),
     _leaf("Negative Guidance minimum sigma", "float", "guidance.s_min_uncond"),
     _leaf("Sigma Churn", "float", "noise.s_churn"),

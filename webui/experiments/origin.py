@@ -25,7 +25,8 @@ class Surroundings:
     """What a script has to know beside the request.
 
     Attributes:
-        choices: names by what they name: `checkpoints`, `vaes`, `upscalers`, `styles`.
+        choices: names by what they name: `checkpoints`, `vaes`, `upscalers`, `styles`,
+            `samplers` (those of extensions).
         own_keys: keys that infotexts of single pictures have, and those of grids lack, because A1111 has put the
             settings behind them back when it writes the latter.
         returns_grid: whether grids are wanted in answers.

@@ -14,6 +14,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from webui.domain.batch import BatchOptions, Taken
+from webui.domain.catalog import may_be_sampler, split_combined
 from webui.domain.errors import BadRequestError
 from webui.domain.fields import rounded_side
 from webui.domain.images import Picture, safe_open
@@ -178,6 +179,8 @@ def _taken(
         if not fields.get(_KEYS[name]):
             continue
         value = getattr(read, name)
+        if name == "sampler" and may_be_sampler(label := split_combined(fields[_KEYS[name]])[0]):
+            value = label  # one of an extension, too; one that nobody has fails that picture
         if name in ("prompt", "negative_prompt"):
             value = " ".join(part for part in (getattr(template, name), value) if part)
         found[name] = value

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from webui.domain.catalog import SAMPLERS
 from webui.domain.parameters.leaves import replaced
 from webui.domain.request import GenerationRequest
+from webui.experiments.axes import OF_EXTENSIONS
 from webui.experiments.course import Experiment, Made, Plan, Shown, loading_least
 from webui.experiments.gaps import failures, representative
 from webui.experiments.origin import with_seeds
@@ -30,8 +31,8 @@ def _flag(text: str) -> bool:
     raise ValueError(f"{text!r} should be true or false")
 
 
-def _sampler(name: str) -> str:
-    found = next((label for label in SAMPLERS if label.lower() == name.lower()), None)
+def _sampler(name: str, further: Sequence[str] = ()) -> str:
+    found = next((label for label in (*SAMPLERS, *further) if label.lower() == name.lower()), None)
     if found is None:
         raise ValueError(f"there is no sampler {name!r}")
     return found
@@ -79,17 +80,21 @@ _WITHOUT_EFFECT: Mapping[str, Callable[[str], Any]] = MappingProxyType(
 )  # fmt: skip
 
 
-def fields_of_line(line: str) -> dict[str, Any]:
-    """What a line asks for, by path. A line that is no command, or a wrong one, is a prompt as a whole."""
+def fields_of_line(line: str, samplers: Sequence[str] = ()) -> dict[str, Any]:
+    """What a line asks for, by path. A line that is no command, or a wrong one, is a prompt as a whole.
+
+    Args:
+        samplers: those of extensions.
+    """
     if "--" not in line:
         return {"prompt": line}
     try:
-        return _commanded(shlex.split(line))
+        return _commanded(shlex.split(line), samplers)
     except (ValueError, IndexError, KeyError):
         return {"prompt": line}
 
 
-def _commanded(words: Sequence[str]) -> dict[str, Any]:
+def _commanded(words: Sequence[str], samplers: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     at = 0
     while at < len(words):
@@ -105,7 +110,7 @@ def _commanded(words: Sequence[str]) -> dict[str, Any]:
             _WITHOUT_EFFECT[name](words[at + 1])
         else:
             path, read = _PATHS[name]
-            found[path] = read(words[at + 1])
+            found[path] = _sampler(words[at + 1], samplers) if read is _sampler else read(words[at + 1])
         at += 2
     return found
 
@@ -116,10 +121,13 @@ def _phrase(words: Sequence[str], at: int) -> tuple[int, str]:
     return end, " ".join(words[at:end])
 
 
-def planned(request: GenerationRequest, text: str, *, count_up: bool, at_start: bool) -> Plan:
+def planned(
+    request: GenerationRequest, text: str, *, count_up: bool, at_start: bool, samplers: Sequence[str] = ()
+) -> Plan:
     """A request for each line.
 
     Args:
+        samplers: those of extensions.
         count_up: each line's seed follows the last seed of the line before it.
         at_start: the line's prompt stands before the request's own.
 
@@ -132,7 +140,7 @@ def planned(request: GenerationRequest, text: str, *, count_up: bool, at_start: 
     seed = request.seed
     cells = []
     for number, line in enumerate(lines, 1):
-        fields = fields_of_line(line)
+        fields = fields_of_line(line, samplers)
         own = {"seed": seed} if count_up else {}
         for name in ("prompt", "negative_prompt"):
             if name in fields:
@@ -162,7 +170,8 @@ def _begin(request: GenerationRequest, values: Sequence[Any], around: Surroundin
     count_up, same_seed, place, text = values
     if (count_up or same_seed) and request.seed == -1:
         request = with_seeds(request, around).with_(subseed=request.subseed)
-    return Experiment.of(TITLE, planned(request, text, count_up=count_up, at_start=place == "start"))
+    further = around.choices.get(OF_EXTENSIONS, ())
+    return Experiment.of(TITLE, planned(request, text, count_up=count_up, at_start=place == "start", samplers=further))
 
 
 PROMPT_LINES = Script(

@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from webui.domain.catalog import SAMPLERS, split_combined
 from webui.domain.errors import BadRequestError
 from webui.domain.request import GenerationRequest
-from webui.experiments.axes import NOTHING, Axis
+from webui.experiments.axes import NOTHING, OF_EXTENSIONS, SAME_SAMPLER, Axis
 from webui.experiments.axis_choice import axes_of, axis_named
 from webui.experiments.axis_values import Value, as_text, texts_of, values_of
 from webui.experiments.course import Experiment, Layout, Place, Plan, Scale
@@ -111,10 +112,20 @@ def side_of(
         raise refused(place, f"{axis.label}: {error}") from None
     if not values:
         raise refused(place + by_list, f"{axis.label}: has no values")
+    if axis.source == OF_EXTENSIONS:
+        _refuse_unknown_samplers(axis, [str(value) for value in values], place + by_list, around)
     if fixed and axis.label in SEEDS:
         draws = around.draws(f"axis {place}")
         values = tuple(draws.randrange(SEEDS_END) if value == -1 else value for value in values)
     return Side(axis, values, as_text(texts) if by_list else text)
+
+
+def _refuse_unknown_samplers(axis: Axis, values: Sequence[str], place: int, around: Surroundings) -> None:
+    """Raises BadRequestError where neither the program nor an extension has one of these samplers."""
+    known = {*SAMPLERS, *around.choices.get(OF_EXTENSIONS, ()), SAME_SAMPLER}
+    for value in values:
+        if split_combined(value)[0] not in known:
+            raise refused(place, f"{axis.label}: there is no sampler {value!r}; see the list of samplers")
 
 
 def planned(request: GenerationRequest, sides: tuple[Side, Side, Side], options: Options, around: Surroundings) -> Plan:

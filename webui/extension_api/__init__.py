@@ -59,6 +59,7 @@ from webui.extension_api.model_files import Models
 from webui.extension_api.nested_generation import Generate
 from webui.extension_api.options import Options
 from webui.extension_api.picture_tools import NO_TOOLS, Found, PictureTool, Tools, ToolWork
+from webui.extension_api.sampler import Sampler
 from webui.extension_api.script import Script, ScriptAxis, ScriptPlan, ScriptResult
 
 __all__ = [
@@ -101,6 +102,7 @@ __all__ = [
     "PictureTool",
     "PlannedImage",
     "PoseEditing",
+    "Sampler",
     "SamplerInfo",
     "Script",
     "ScriptAxis",

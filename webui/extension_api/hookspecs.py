@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the specs are read without torch
     from webui.extension_api.job_context import JobContext
     from webui.extension_api.options import Options
     from webui.extension_api.picture_tools import PictureTool
+    from webui.extension_api.sampler import Sampler
     from webui.extension_api.script import Script
     from webui.prompt.composition import NetworkTag
     from webui.prompt.conditioning import Conditioning, PromptTexts
@@ -88,6 +89,15 @@ class AppSpec:
 
         A name that the program or an extension before has already is left to that one. Others use them by `job.tools`
         and `context.tools`.
+        """
+
+    @hookspec
+    def samplers(self) -> list[Sampler] | None:
+        """At start. Return samplers that are listed behind the program's own, or None.
+
+        The page, the API, X/Y/Z plots and infotexts name them as any other. A name that an extension before has already
+        is left to that one. What one raises, and latents of another shape or with NaN that the network did not give,
+        end the job with the names of extension and sampler.
         """
 
     @hookspec

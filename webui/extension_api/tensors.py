@@ -3,9 +3,11 @@
 Types that are a part of the contract as they stand: what hooks are handed (`Step`, `Place`, `RunStart`, `ModelCall`,
 `Window`, `Row`, `Residuals`, `Attention` with its `AttentionLayer` and the functions `Attend` and `TakePart`,
 `Conditioning` with its `Part`s and `Span`s, `PromptTexts`, `Embedding`, `LoadedModel` with its `TextStack`, its
-`ClipTower` and its VAE, whose `in_tiles` takes a `VaeTiling`), a file's tensors (`TensorFile`, `TensorReader`), what a
-checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`), and networks that draw maps
-(`DepthNetwork`, `Segmenter`). The functions below stay as they are even where the code behind them moves or changes.
+`ClipTower` and its VAE, whose `in_tiles` takes a `VaeTiling`), what a sampler's step is given and returns
+(`SamplerStep`: `Denoiser`, `Past`, `StepNoise`, `SamplerOptions`, `Moved`), a file's tensors (`TensorFile`,
+`TensorReader`), what a checkpoint is (`ModelSpec`, `Family`, `LatentFormat`), how its layers are named (`Layout`), and
+networks that draw maps (`DepthNetwork`, `Segmenter`). The functions below stay as they are even where the code behind
+them moves or changes.
 """
 
 import re
@@ -27,11 +29,24 @@ from webui.prompt.conditioning import Conditioning, Part, PromptTexts, Span, at_
 from webui.prompt.embeddings import Embedding
 from webui.prompt.ports import Encoded, Splice, TextEncoder, TextStack
 from webui.prompt.tokenize import ClipTokenizer, Dialect
-from webui.sampling import colours, guidance
+from webui.sampling import colours, guidance, stepping
 from webui.sampling import reported_step as reports
 from webui.sampling.attending import Attend, Attention, AttentionLayer, TakePart
 from webui.sampling.padding import stack_spans
-from webui.sampling.steps import ModelCall, Place, Residuals, Row, RunStart, Step, Window
+from webui.sampling.stepping import SamplerOptions, SamplerStep
+from webui.sampling.steps import (
+    Denoiser,
+    ModelCall,
+    Moved,
+    Past,
+    Place,
+    Residuals,
+    Row,
+    RunStart,
+    Step,
+    StepNoise,
+    Window,
+)
 from webui.weights import annotators, blip, build, owned, recognise, written_tensors
 from webui.weights.annotators import Segmenter
 from webui.weights.depth import DepthNetwork
@@ -48,6 +63,7 @@ __all__ = [
     "AttentionLayer",
     "ClipTower",
     "Conditioning",
+    "Denoiser",
     "DepthNetwork",
     "Embedding",
     "Encoded",
@@ -57,16 +73,21 @@ __all__ = [
     "LoadedModel",
     "ModelCall",
     "ModelSpec",
+    "Moved",
     "Part",
+    "Past",
     "Place",
     "PromptTexts",
     "Residuals",
     "Row",
     "RunStart",
+    "SamplerOptions",
+    "SamplerStep",
     "Segmenter",
     "Span",
     "Splice",
     "Step",
+    "StepNoise",
     "TakePart",
     "TensorEntry",
     "TensorFile",
@@ -94,6 +115,7 @@ __all__ = [
     "restore",
     "restores_faces",
     "span_at",
+    "tangent",
     "text_at",
     "unet_layout",
     "with_spread_of",
@@ -284,6 +306,11 @@ def restores_faces(network: Any) -> bool:
 def span_at(spans: Sequence[Span], call: int) -> Span:
     """The encoded text of a prompt schedule that is due at the call of this number (`call.place.call`)."""
     return at_call(tuple(spans), call)
+
+
+def tangent(latents: Tensor, denoised: Tensor, sigma: Tensor) -> Tensor:
+    """The direction in which a step of Euler goes, (latents - denoised) / sigma: the noise that the network sees."""
+    return stepping.tangent(latents, denoised, sigma)
 
 
 def text_at(conditioning: Conditioning, call: ModelCall) -> tuple[Span, Span]:

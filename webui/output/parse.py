@@ -4,14 +4,14 @@ Which key is a value of what is said by the table of fields (`domain/parameters/
 forms of older programs in `compat.py`; writing is in `infotext.py`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
 from webui.domain.catalog import SAMPLERS
-from webui.domain.extensions import ExtensionInfo
+from webui.domain.extensions import SAMPLER, ExtensionInfo
 from webui.domain.fields import SIZE_STEP
 from webui.domain.parameters.row import Key, Place, Row
 from webui.domain.parameters.table import AFTER_EXTENSIONS, BEFORE_EXTENSIONS, HIRES, is_of_hires, keyed
@@ -79,9 +79,10 @@ def read_fields(fields: Mapping[str, str], extensions: Sequence[ExtensionInfo] =
     have, are left out with a notice each; so is what only a picture that nobody has here could be used with.
 
     Args:
-        extensions: those whose keys can be read.
+        extensions: those whose keys and samplers can be read.
     """
     draft = _read(fields, extensions)
+    _refuse_samplers(draft, {*SAMPLERS, *(name for info in extensions for kind, name in info.tools if kind == SAMPLER)})
     _refuse_unusable(draft)
     return draft.finish()
 
@@ -130,6 +131,15 @@ def _is_told(row: Row, key: Key, fields: Mapping[str, str], *, has_hires: bool) 
     if is_of_hires(row):
         return has_hires
     return not (has_hires and row.part == "task" and key.name in _KEYS_OF_HIRES)
+
+
+def _refuse_samplers(draft: "_Draft", known: Collection[str]) -> None:
+    """Leave out samplers that are not there, with a notice each."""
+    for path in ("sampler", f"{HIRES}.sampler"):
+        name = draft.values.get(path)
+        if name and name not in known:
+            draft.refuse(draft.origins[path], f"there is no sampler {str(name)[:60]!r}; left at its default")
+            del draft.values[path]
 
 
 def _refuse_unusable(draft: "_Draft") -> None:

@@ -1,4 +1,4 @@
-"""Checks what an extension brings beside options and actions: settings that last, frames of the page, tools."""
+"""Checks what an extension brings beside options and actions: settings that last, frames, tools, samplers."""
 
 import re
 from collections.abc import Mapping
@@ -9,14 +9,17 @@ from typing import Any
 import pluggy
 from pydantic import ValidationError
 
+from webui.domain.catalog import find_sampler, may_be_sampler, split_combined
 from webui.domain.errors import WebuiError
 from webui.domain.extensions import FrameInfo
 from webui.extension_api.frames import Frame
 from webui.extension_api.options import Options
 from webui.extension_api.picture_tools import PictureTool, ToolKind
+from webui.extension_api.sampler import Sampler
 from webui.plugins.manifest import NAME
 
-MOST_FRAMES, MOST_TOOLS = 8, 200
+MOST_FRAMES, MOST_TOOLS, MOST_SAMPLERS = 8, 200, 50
+MOST_REMEMBERED = 8  # steps that a sampler is given
 MAX_ASSET = 256 * 1024  # bytes of a script or style sheet
 KINDS: tuple[ToolKind, ...] = ("preprocessor", "detector", "upscaler")
 TOOL_NAME = re.compile(r"[^\x00-\x1f\x7f<>\[\]]{1,60}")
@@ -80,6 +83,23 @@ def tools_of(manager: pluggy.PluginManager) -> Mapping[ToolKey, PictureTool]:
                 f"picture_tools: the name {tool.name!r} is taken, empty, too long or not of plain characters"
             )
         made[key] = tool
+    return MappingProxyType(made)
+
+
+def samplers_of(manager: pluggy.PluginManager) -> Mapping[str, Sampler]:
+    """Its samplers by name. Raises BroughtError where one does not fit."""
+    made: dict[str, Sampler] = {}
+    for one in next(iter(manager.hook.samplers()), None) or ():
+        if not isinstance(one, Sampler):
+            raise BroughtError(f"samplers returned {type(one).__name__}, expected a list of Sampler")
+        if not callable(one.move) or type(one.memory) is not int or not 0 <= one.memory <= MOST_REMEMBERED:
+            raise BroughtError(f"samplers: {one.name!r} needs a function `move` and a memory of 0 to {MOST_REMEMBERED}")
+        name = one.name
+        if not isinstance(name, str) or not may_be_sampler(name) or name in made or len(made) == MOST_SAMPLERS:
+            raise BroughtError(f"samplers: the name {name!r} is taken, empty, too long or not of plain characters")
+        if find_sampler(split_combined(name)[0]) is not None:
+            raise BroughtError(f"samplers: the program itself has a sampler that {name!r} means; choose another name")
+        made[name] = one
     return MappingProxyType(made)
 
 

@@ -32,6 +32,7 @@ FAILURES = """\
 | a request names an unknown extension or wrong options | refused at submit: 422, `extensions.soft_glow.amount: ...` |
 | `join_job`, `edit_request` or `patch_model` raises | the job fails at once with the extension's name |
 | another job hook raises, or breaks its contract | it is left out of the rest of the job; the picture is kept |
+| the step of a sampler does | the job fails with the names of extension and sampler |
 | a step never ends | cancelling the job ends the worker after a while; another is started |
 | a patch leaves the model changed | the model is loaded anew, with a notice |
 | a function of the program was replaced | it is put back, with a notice |

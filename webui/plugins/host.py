@@ -20,6 +20,7 @@ from webui.extension_api.options import Options
 from webui.plugins.calling import UNDONE, Calls, ExtensionError
 from webui.plugins.codetrace import CodeTrace
 from webui.plugins.early_faults import EarlyFaults
+from webui.plugins.hosted_samplers import HostedSamplers
 from webui.plugins.hosted_tools import HostedTools
 from webui.plugins.jobhooks import JobHooks
 from webui.plugins.kept_settings import KeptSettings
@@ -76,6 +77,7 @@ class ExtensionHost:
         self._calls = calls or Calls()
         self._kept = kept or KeptSettings()
         self.tools = HostedTools(loaded, models, device, dtype, self._calls)
+        self.samplers = HostedSamplers(loaded, self._calls)
         self._faults = EarlyFaults()
         self._trace = CodeTrace()
         self._calls.watch_code(self._trace)

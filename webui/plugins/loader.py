@@ -17,14 +17,15 @@ from typing import Any
 import pluggy
 
 from webui.domain.errors import WebuiError
-from webui.domain.extensions import ActionInfo, ExtensionInfo
+from webui.domain.extensions import SAMPLER, ActionInfo, ExtensionInfo
 from webui.extension_api.action import Action
 from webui.extension_api.hookspecs import AppSpec
 from webui.extension_api.markers import PROJECT
 from webui.extension_api.options import Options
 from webui.extension_api.picture_tools import PictureTool
+from webui.extension_api.sampler import Sampler
 from webui.extension_api.script import Script
-from webui.plugins.brought import BroughtError, ToolKey, frames_of, settings_of, tools_of
+from webui.plugins.brought import BroughtError, ToolKey, frames_of, samplers_of, settings_of, tools_of
 from webui.plugins.calling import Calls, ExtensionError, said
 from webui.plugins.codetrace import PACKAGE, CodeTrace
 from webui.plugins.declared import dialect_of
@@ -50,6 +51,7 @@ class Extension:
         join: its `join_job`; None where it acts in no job.
         settings: model of its settings that last; None where it has none.
         tools: what it adds to lists of others, by kind and name.
+        samplers: those that it brings, by name.
     """
 
     info: ExtensionInfo
@@ -58,6 +60,7 @@ class Extension:
     join: pluggy.HookImpl | None
     settings: type[Options] | None = None
     tools: Mapping[ToolKey, PictureTool] = field(default_factory=dict)
+    samplers: Mapping[str, Sampler] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,7 @@ def _run(folder: Path, info: ExtensionInfo) -> Extension:
     actions = _actions(manager, info.name)
     scripts = _scripts(manager)
     settings, frames, tools = settings_of(manager), frames_of(manager, folder), tools_of(manager)
+    samplers = samplers_of(manager)
     dialect, notice = dialect_of(manager, options)
     join = next(iter(manager.hook.join_job.get_hookimpls()), None)
     schema, wrong = _drawn(options, actions) if options else (None, ())
@@ -180,10 +184,10 @@ def _run(folder: Path, info: ExtensionInfo) -> Extension:
         scripts=tuple(map(info_of, scripts)),
         settings=kept,
         frames=frames,
-        tools=tuple(tools),
+        tools=(*tools, *((SAMPLER, name) for name in samplers)),
     )
     answering = {one.name: one for one in map(action_of, scripts)}
-    return Extension(described, options, MappingProxyType({**actions, **answering}), join, settings, tools)
+    return Extension(described, options, MappingProxyType({**actions, **answering}), join, settings, tools, samplers)
 
 
 def _drawn(options: type[Options], actions: Collection[str]) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -32,6 +32,7 @@ from webui.processing.upscaling import LANCZOS_NAME, Upscalers
 from webui.prompt.composition import NetworkTag, extra_networks
 from webui.prompt.conditioning import Conditioning, PromptTexts
 from webui.sampling.schedules import SigmaTable
+from webui.sampling.stepping import PlannedSampler
 from webui.weights.build import is_finite
 from webui.weights.families.contract import networks_of
 from webui.weights.fast.approximating import Approximations
@@ -43,8 +44,8 @@ from webui.weights.tiny_vae import TinyVaes
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What every pass of every job needs: models, text encoding, upscalers, whether VAEs decode in tiles, tiny VAEs and
-    previews."""
+    """What every pass of every job needs: models, text encoding, upscalers, whether VAEs decode in tiles, tiny VAEs,
+    previews and samplers of extensions."""
 
     models: ModelCache
     texts: Texts
@@ -52,6 +53,7 @@ class Tools:
     tiled_vae: bool
     tiny: TinyVaes
     previews: PreviewMaker
+    samplers: Callable[[str], PlannedSampler | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +286,7 @@ class BatchSampler:
                     device=self._job.model.device,
                     origin=origin,
                     hires=one.hires is not None,
+                    brought=self._tools.samplers(one.plan.sampler.label),
                 )
         except Cancelled:
             return None

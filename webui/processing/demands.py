@@ -1,6 +1,6 @@
 """Checks of a request against the family of its checkpoint: sizes, samplers, second passes, refiners."""
 
-from webui.domain.catalog import SAMPLERS
+from webui.domain.catalog import sampler_facts
 from webui.domain.errors import BadRequestError
 from webui.domain.hires import LATENT_UPSCALERS, Hires
 from webui.domain.own_levels import check_own_levels
@@ -64,7 +64,7 @@ def require_size(family: Family, width: int, height: int, field: str = "") -> No
 
 def require_sampler(family: Family, field: str, sampler: str) -> None:
     """Raises BadRequestError where the sampler does not work with the family."""
-    if SAMPLERS[sampler].space == "timestep" and not family.has_timesteps:
+    if sampler_facts(sampler).space == "timestep" and not family.has_timesteps:
         raise BadRequestError(
             field,
             f"{sampler} walks the timesteps of Stable Diffusion, which the family {family.name} has not; choose a "

@@ -2,7 +2,7 @@
 
 import torch
 
-from webui.domain.catalog import SAMPLERS, shown_schedule
+from webui.domain.catalog import sampler_facts, shown_schedule
 from webui.domain.noise_levels import NoiseLevels
 from webui.domain.request import GenerationRequest
 from webui.library.choice import first_choice
@@ -25,7 +25,7 @@ def drawn_levels(library: ModelLibrary, request: GenerationRequest) -> NoiseLeve
     spec = library.spec(library.checkpoint(chosen) if chosen else first_choice(library))
     request = met(request, spec.family)
     table = networks_of(spec.family).levels(spec, request.schedule)
-    info, steps = SAMPLERS[request.sampler], walk_of(request).schedule
+    info, steps = sampler_facts(request.sampler), walk_of(request).schedule
     label = "" if request.schedule.sigmas else shown_schedule(info.label, request.scheduler)
     low, high = float(table.sigmas[0]), float(table.sigmas[-1])
     if info.own_steps:

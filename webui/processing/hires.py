@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from webui.domain.catalog import SAMPLERS
+from webui.domain.catalog import sampler_facts
 from webui.domain.hires import LATENT_UPSCALERS, Hires, Target
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Txt2Img
@@ -50,7 +50,7 @@ def second_plan(plan: Plan, hires: Hires, cell: int) -> Plan:
     target = hires.target(request.width, request.height, cell)
     width, height = target.size
     steps = hires.steps or request.steps
-    sampler = SAMPLERS[hires.sampler or request.sampler]
+    sampler = sampler_facts(hires.sampler or request.sampler)
     prompt, networks = extra_networks(hires.prompt or request.prompt)
     schedule = request.schedule.model_copy(update={"sigmas": ()}) if hires.scheduler else request.schedule
     second = request.model_copy(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
-from webui.domain.catalog import SAMPLERS, SamplerInfo
+from webui.domain.catalog import SamplerInfo, sampler_facts
 from webui.domain.errors import BadRequestError
 from webui.domain.planned_image import PlannedImage, SettledPlan
 from webui.domain.request import MAX_SEED, GenerationRequest, Img2Img, Txt2Img
@@ -117,7 +117,7 @@ def make_plan(request: GenerationRequest) -> Plan:
         request: the result of `merged`. Styles that it still names do not exist.
     """
     filled = with_seeds(request).with_(styles=())
-    sampler = SAMPLERS[request.sampler]
+    sampler = sampler_facts(request.sampler)
     encoded, networks = extra_networks(filled.prompt)
     return Plan(
         filled,

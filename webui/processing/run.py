@@ -42,7 +42,7 @@ class Pipeline:
     ) -> None:
         tiny = TinyVaes(library)
         previews = PreviewMaker(settings.preview_kind, tiny)
-        self._tools = Tools(models, texts, upscalers, settings.tiled_vae, tiny, previews)
+        self._tools = Tools(models, texts, upscalers, settings.tiled_vae, tiny, previews, host.samplers.planned)
         self._host = host
         self._patching = Patching(models)
         self._preparation = Preparation(library, models, texts, self._patching, tiny)

@@ -24,7 +24,7 @@ from webui.sampling.noise import ImageNoise
 from webui.sampling.parameterisation import Parameterisation
 from webui.sampling.samplers import SamplerOptions
 from webui.sampling.schedules import SigmaTable, sigmas_for, timesteps_for
-from webui.sampling.stepping import SolverRange
+from webui.sampling.stepping import PlannedSampler, SolverRange
 from webui.sampling.steps import Place, RunStart, Step, StepHooks, StepNoise
 from webui.sampling.timestep import EpsilonModel, sample_timesteps
 
@@ -110,6 +110,7 @@ def sample_batch(
     device: torch.device,
     origin: Origin | None = None,
     hires: bool = False,
+    brought: PlannedSampler | None = None,
 ) -> Sampled:
     """Run the plan's sampler on one batch, from noise or from a noised picture to clean latents.
 
@@ -119,6 +120,7 @@ def sample_batch(
         noising: how latents are noised for the checkpoint with which the run begins.
         origin: the latents to start from; None: pure noise.
         hires: whether this is the second pass of hires fix. Hooks find it in `step.place`.
+        brought: the plan's sampler, where it is an extension's.
     """
     request, info, task = plan.request, plan.sampler, plan.request.task
     noise = image_noise(request, batch, noising.family.latents, device)
@@ -144,7 +146,7 @@ def sample_batch(
         image_cfg_scale=task.image_cfg_scale if isinstance(task, Img2Img) else None,
         place=place,
     )
-    run = _Run(plan, batch, model, noising, hooks, watch, noise, first, init, mask)
+    run = _Run(plan, batch, model, noising, hooks, watch, noise, first, init, mask, brought)
     end = mask.finished if mask is not None else _unchanged
     try:
         latents = run.in_timesteps() if info.space == "timestep" else run.in_sigmas()
@@ -163,6 +165,7 @@ class _Run:
         first: (B, C, h, w) noise to start with.
         init: (B, C, h, w) latents that it is added to, or None.
         mask: which of their cells may change; None: all.
+        brought: the plan's sampler, where it is an extension's.
     """
 
     plan: Plan
@@ -175,6 +178,7 @@ class _Run:
     first: Tensor
     init: Tensor | None
     mask: LatentMask | None
+    brought: PlannedSampler | None
 
     def in_sigmas(self) -> Tensor:
         """Run a sampler of noise-level space. From a picture only the last `walk.run` steps of the schedule are run."""
@@ -201,6 +205,7 @@ class _Run:
             solver_range=whole,
             locate=self.model.located,
             pairs=self.model.pair if self.mask is None else self.mask.pairs(self.model.pair),
+            brought=self.brought,
         )
 
     def in_timesteps(self) -> Tensor:

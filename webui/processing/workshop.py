@@ -50,6 +50,7 @@ class Workshop:
         drawn = share.plan if share is not None else None
         request = request if share is None else settled_request(request, drawn)
         self.tools.upscalers.check(request)
+        self.host.samplers.check(request)
         job = self.preparation.prepare(request, hooks, wish, drawn)
         if share is not None and drawn is None:
             share.tell(settled_plan(request, job.plan))

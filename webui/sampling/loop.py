@@ -19,6 +19,7 @@ from webui.sampling.dpm_solver import AdaptiveSolver
 from webui.sampling.samplers import SIGMA_SAMPLERS
 from webui.sampling.stepping import (
     PairedSampler,
+    PlannedSampler,
     SamplerOptions,
     SolverRange,
     StepFrame,
@@ -49,11 +50,12 @@ def sample(
     solver_range: SolverRange | None = None,
     locate: Locate = as_it_is,
     pairs: StepPairs | None = None,
+    brought: PlannedSampler | None = None,
 ) -> Tensor:
     """Carry `latents` from noise level sigmas[0] down to sigmas[-1].
 
     Args:
-        info: a sampler of the catalog, of space `sigma`.
+        info: a sampler of space `sigma`, of the catalog unless it is brought.
         latents: (B, C, h, w), already at noise level sigmas[0].
         sigmas: (n + 1,), strictly descending; usually ends in 0. Its dtype decides the precision of all level
             arithmetic.
@@ -63,6 +65,7 @@ def sample(
             sigma_min, not at 0.
         locate: fills in the place (batch, pass, calls so far) of each step before hooks and `watch` see it.
         pairs: what CFG++ samplers ask instead of `denoise`; None: there is no guidance, and both estimates are equal.
+        brought: the sampler itself, where the catalog lacks it.
 
     Returns:
         The latents after the last step, (B, C, h, w).
@@ -74,7 +77,7 @@ def sample(
     """
     if len(sigmas) < 2:
         return latents
-    sampler = SIGMA_SAMPLERS[info.label]
+    sampler = brought or SIGMA_SAMPLERS[info.label]
     frame = StepFrame(hooks, watch, locate)
     span = solver_range or SolverRange.of(sigmas)
     if isinstance(sampler, AdaptiveSolver):

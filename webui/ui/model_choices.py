@@ -1,8 +1,9 @@
-"""The choices of the model selectors, and the choice that a request means. Nothing is loaded."""
+"""The choices of the selectors of models and samplers, and the choice that a request means. Nothing is loaded."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from webui.domain.catalog import SAMPLERS
 from webui.domain.errors import UnknownModelError, UnusableFileError
 from webui.domain.hires import LATENT_UPSCALERS
 from webui.domain.request import GenerationRequest
@@ -43,6 +44,16 @@ def enlarging_choices(library: "ModelLibrary") -> Choices:
 def hires_upscaler_choices(library: "ModelLibrary") -> Choices:
     """Ways to stretch latents, then upscalers of pictures."""
     return [*((name, name) for name in LATENT_UPSCALERS), *upscaler_choices(library)]
+
+
+def sampler_choices(further: Sequence[str] = ()) -> Choices:
+    """The program's samplers, then those of extensions."""
+    return [(label, label) for label in dict.fromkeys((*SAMPLERS, *further))]
+
+
+def hires_sampler_choices(further: Sequence[str] = ()) -> Choices:
+    """Samplers, after the choice "that of the first pass"."""
+    return [("Use same sampler", ""), *sampler_choices(further)]
 
 
 def vae_choices(library: "ModelLibrary") -> Choices:

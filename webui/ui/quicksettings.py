@@ -4,7 +4,7 @@ Whatever else the user wants there stands in a panel beside them (`static/quick_
 that another choice counts at once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.domain.errors import WebuiError
+from webui.domain.extensions import SAMPLER
 from webui.ui import model_choices
 from webui.ui.create import saying
 from webui.ui.events import bind
@@ -34,6 +35,20 @@ FILES: Mapping[str, Choices] = MappingProxyType(
         "task.resize_upscaler": model_choices.enlarging_choices,
     }
 )
+
+SAMPLERS: Mapping[str, Callable[[Sequence[str]], model_choices.Choices]] = MappingProxyType(
+    {"sampler": model_choices.sampler_choices, "task.hires.sampler": model_choices.hires_sampler_choices}
+)
+LISTED = (*FILES, *SAMPLERS)  # paths of the fields whose choices change while the program runs
+
+
+def lists(engine: "Engine") -> dict[str, model_choices.Choices]:
+    """The choices of these fields as they are now."""
+    further = engine.extensions.tools(SAMPLER)
+    return {
+        **{name: choices(engine.library) for name, choices in FILES.items()},
+        **{name: choices(further) for name, choices in SAMPLERS.items()},
+    }
 
 
 def draw(pen: Pen, engine: "Engine") -> gr.Button:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from webui.domain.catalog import SAMPLERS, SCHEDULES, SamplerInfo, shown_schedule
+from webui.domain.catalog import SCHEDULES, SamplerInfo, sampler_facts, shown_schedule
 from webui.domain.hires import Hires
 from webui.domain.inpainting import Inpainting
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
@@ -56,7 +56,7 @@ class Subject:
     @property
     def sampler(self) -> SamplerInfo:
         """What the list of samplers says of the first pass's."""
-        return SAMPLERS[self.request.sampler]
+        return sampler_facts(self.request.sampler)
 
     @property
     def schedule(self) -> str:

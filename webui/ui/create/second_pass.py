@@ -4,11 +4,12 @@ from typing import Any
 
 import gradio as gr
 
-from webui.domain.catalog import SAMPLERS, SCHEDULES
+from webui.domain.catalog import SCHEDULES
 from webui.domain.hires import LATENT_UPSCALERS
 from webui.domain.parameters.table import HIRES
 from webui.domain.upscale import PLAIN_UPSCALERS
 from webui.ui.layout import Pen
+from webui.ui.model_choices import hires_sampler_choices
 
 PART = f"{HIRES}."
 # The same sizes as `Hires.target`: what is given is kept, the other side follows, and whole cells of 8 are made.
@@ -41,12 +42,11 @@ def draw(pen: Pen) -> None:
 
 def _others(pen: Pen) -> None:
     """Draw the controls of what is as in the first pass unless it is set here."""
-    samplers = [("Use same sampler", ""), *((label, label) for label in SAMPLERS)]
     schedules = [("Use same scheduler", ""), *((label, label) for label in SCHEDULES)]
     with gr.Accordion("Other settings in the second pass", open=False, elem_id=pen.id("hires_more")):
         pen.choice(f"{PART}checkpoint", [("Use same checkpoint", "")], elem_id="hr_checkpoint", label="Checkpoint")
         with gr.Row(elem_classes="pair"):
-            pen.choice(f"{PART}sampler", samplers, elem_id="hr_sampler", label="Sampler")
+            pen.choice(f"{PART}sampler", hires_sampler_choices(), elem_id="hr_sampler", label="Sampler")
             pen.choice(f"{PART}scheduler", schedules, elem_id="hr_scheduler", label="Schedule")
         pen.draw(f"{PART}prompt", elem_id="hires_prompt", lines=2)
         pen.draw(f"{PART}negative_prompt", elem_id="hires_neg_prompt", lines=2)

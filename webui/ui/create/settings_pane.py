@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from webui.domain.catalog import SAMPLERS, SCHEDULES
+from webui.domain.catalog import SCHEDULES
 from webui.domain.parameters.pictures import MORE
 from webui.domain.upscale import PLAIN_UPSCALERS
 from webui.ui.create import batch_section, second_pass
@@ -17,6 +17,7 @@ from webui.ui.create.batch_section import BatchControls
 from webui.ui.create.modes import OF_PICTURES, Mode, shown_in
 from webui.ui.create.tools import tool
 from webui.ui.layout import Pen
+from webui.ui.model_choices import sampler_choices
 from webui.ui.own import own, plain
 
 Group = Literal["composition", "quality", "expert"]
@@ -129,7 +130,7 @@ def _size_and_steps(pen: Pen) -> tuple[gr.Radio, gr.Button, gr.Button, gr.Button
         swap = tool("⇄", pen.id("res_switch_btn"))
         pen.number("height")
     with pair():
-        pen.choice("sampler", [(name, name) for name in SAMPLERS], label="Sampler", elem_id=pen.id("sampling"))
+        pen.choice("sampler", sampler_choices(), label="Sampler", elem_id=pen.id("sampling"))
         pen.choice("scheduler", [(name, name) for name in SCHEDULES], label="Schedule")
     own("schedule_curve", elem_id="schedule_curve")
     pen.draw("steps", label="Steps")

@@ -1,4 +1,4 @@
-"""What a freshly loaded page is told: the lists of model files as they are now, and the program's starting values."""
+"""What a freshly loaded page is told: lists of files and samplers as they are now, the program's starting values."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from webui.ui import own_size
 from webui.ui.create import saying
 from webui.ui.create.form import Form, flatten
 from webui.ui.create.keeping import Kept
-from webui.ui.quicksettings import FILES
+from webui.ui.quicksettings import LISTED, lists
 
 if TYPE_CHECKING:
     from gradio.components import Component
@@ -33,12 +33,12 @@ def start(engine: "Engine", form: Form, kept: Kept, said: "Component", drawn: Ge
     before, now = flatten(drawn), flatten(request)
     own = [name for name in kept.remembered if before.get(name) != now.get(name)]
     updates = form.show(request, own)
-    lists = {name: choices(engine.library) for name, choices in FILES.items() if name in form.controls}
-    for name, choices in lists.items():
+    found = {name: choices for name, choices in lists(engine).items() if name in form.controls}
+    for name, choices in found.items():
         control: Any = form.controls[name]
         if _pairs(choices) != _pairs(control.choices):  # a list that is set again closes under the user's hand
             updates[control] = gr.update(**{**updates.get(control, {}), "choices": choices})
-    if not lists["checkpoint"]:
+    if not found["checkpoint"]:
         missing = NO_CHECKPOINT
     updates[kept.starting] = kept.values(form.show(request))
     return {**updates, said: saying.notice(missing)} if missing else updates
@@ -51,6 +51,6 @@ def _pairs(choices: Sequence[str | tuple[str, Any]]) -> list[tuple[str, Any]]:
 
 def outputs(form: Form, kept: Kept, said: "Component") -> list[Block]:
     """The components that `start` may change."""
-    lists = [form.controls[name] for name in FILES if name in form.controls]
+    listed = [form.controls[name] for name in LISTED if name in form.controls]
     own = [form.controls[name] for name in kept.remembered]
-    return [*dict.fromkeys([*lists, *own, kept.starting, said])]
+    return [*dict.fromkeys([*listed, *own, kept.starting, said])]

@@ -47,8 +47,11 @@ function controlOf(/** @type {DrawnField} */ field, /** @type {Scope} */ scope) 
 
 function part(/** @type {DrawnField} */ field, /** @type {Scope} */ scope, /** @type {*} */ inner) {
   if (!scope.get(field)) scope.values[field.name] = first(field);
-  const body = inner([...scope.place, field.name], field.fields ?? [], field.form ?? {});
-  return { node: el("fieldset", { class: "f-part" }, el("legend", {}, field.label), body.node), show: body.show };
+  const [head, ...rest] = field.fields ?? [];
+  // a part that is switched on and off needs no heading beside its switch
+  const isSwitched = head?.name === "enabled" && head.control === "switch";
+  const body = inner([...scope.place, field.name], isSwitched ? [{ ...head, label: field.label, help: field.help }, ...rest] : field.fields ?? [], field.form ?? {});
+  return { node: el("fieldset", isSwitched ? { class: "f-part switched", "aria-label": field.label } : { class: "f-part" }, isSwitched ? null : el("legend", {}, field.label), body.node), show: body.show };
 }
 
 /** Two numbers of one range as one control. */
@@ -100,6 +103,7 @@ export function bodyOf(/** @type {Scope} */ scope) {
       // a control that is being used shows its value already; writing it again would move the caret
       if (from === null || (one.field !== from && one.also !== from)) one.control.show(from);
     }
+    if (more) more.hidden = places.more.every((holder) => holder.hidden);
   };
   show(null);
   return { node: isWide ? large : node, side: isWide ? node : undefined, show };

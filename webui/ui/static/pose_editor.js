@@ -10,6 +10,9 @@ import { fresh, fromJson, jointNames, MOST, standing, toJson, withAnother, withJ
 
 const STEPS = Object.freeze({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] });
 const MOST_UNDONE = 100;
+/** Pixels of the screen up to which a joint is taken, also where the press was beside it: a finger is wide. */
+const REACH = Object.freeze({ touch: 28, pen: 18, mouse: 9 });
+const ON_A_LIMB = 12; // pixels up to which a press on a limb means its joint, and not the whole figure
 
 /**
  * Open it.
@@ -144,13 +147,31 @@ class PoseEditor {
     this.#show(pose);
   }
 
+  /** A place of the screen on the canvas, which may have bars beside it. */
   #point(/** @type {PointerEvent} */ event) {
-    const box = this.node.getBoundingClientRect();
-    return { x: ((event.clientX - box.left) * this.pose.width) / box.width, y: ((event.clientY - box.top) * this.pose.height) / box.height };
+    const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(/** @type {SVGGraphicsElement} */ (this.node).getScreenCTM()?.inverse());
+    return { x, y };
+  }
+
+  /** The joint that is nearest to a press; of several people alike, that of the chosen one. */
+  #near(/** @type {PointerEvent} */ event) {
+    const press = this.#point(event);
+    const scale = /** @type {SVGGraphicsElement} */ (this.node).getScreenCTM()?.a ?? 1;
+    const isLimb = /** @type {Element} */ (event.target).closest(".pose-limb") !== null;
+    const reach = Math.min(REACH[/** @type {keyof typeof REACH} */ (event.pointerType)] ?? REACH.touch, isLimb ? ON_A_LIMB : Infinity);
+    let [nearest, least] = [/** @type {Element|null} */ (null), reach / scale];
+    this.pose.people.forEach((person, number) =>
+      person.body.forEach((point, joint) => {
+        if (!point) return;
+        const far = Math.hypot(point.x - press.x, point.y - press.y) * (number === this.at ? 0.999 : 1);
+        if (far <= least) [nearest, least] = [this.figures[number].joints[joint].joint, far];
+      }),
+    );
+    return nearest;
   }
 
   #take(/** @type {PointerEvent} */ event) {
-    const target = /** @type {Element} */ (event.target).closest("[data-joint], .pose-limb");
+    const target = this.#near(event) ?? /** @type {Element} */ (event.target).closest("[data-joint], .pose-limb");
     if (!target || event.button !== 0 || this.held) return;
     const { person, joint } = /** @type {SVGElement} */ (target).dataset;
     event.preventDefault();

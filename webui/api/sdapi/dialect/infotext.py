@@ -1,10 +1,11 @@
 """The `infotext` field of a body: generation parameters that fill in what the body does not name itself."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from webui.api.body import InvalidBodyError
 from webui.api.sdapi.dialect.hires_body import hires_body
+from webui.domain.extensions import ExtensionInfo
 from webui.domain.parameters.leaves import MISSING, value_at
 from webui.domain.parameters.table import is_of_hires, keyed
 from webui.output.compat import with_defaults
@@ -25,11 +26,14 @@ IMG2IMG_FIELDS = frozenset(
 )  # fmt: skip
 
 
-def filled_in(data: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+def filled_in(
+    data: Mapping[str, Any], names: Collection[str], extensions: Sequence[ExtensionInfo] = ()
+) -> dict[str, Any]:
     """The body with what its infotext says added; presence in the body decides, not value.
 
     Args:
         names: the fields that may be added; settings are, whatever it says.
+        extensions: those whose samplers can be named.
 
     Raises:
         InvalidBodyError: the text names something that cannot be requested.
@@ -39,7 +43,7 @@ def filled_in(data: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]
         return dict(data)
     try:
         parsed = parse(text)
-        request = to_request(parsed)
+        request = to_request(parsed, extensions)
     except ValueError as error:  # pydantic's ValidationError is one
         raise InvalidBodyError.at(("infotext",), f"cannot be used: {error}") from None
     has_hires = tells_of_hires(parsed)

@@ -67,9 +67,9 @@ async def _answer(
 ) -> Response:
     """Generate what a body asks for; `of_infotext` are the fields that its infotext may fill in."""
     parts.refuse_when_closing()
-    sent = await run_in_threadpool(filled_in, data, of_infotext)
-    body = read_body(sent, kind)
     engine, infos = parts.engine, parts.engine.extensions.infos
+    sent = await run_in_threadpool(filled_in, data, of_infotext, infos)
+    body = read_body(sent, kind)
     settings = settings_of(body.override_settings, parts.chosen, extension_settings(infos))
     # decodes pictures
     wanted = await run_in_threadpool(

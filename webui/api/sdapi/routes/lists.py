@@ -14,7 +14,8 @@ from starlette.responses import JSONResponse
 
 from webui.api.body import drain
 from webui.api.parts import Parts
-from webui.domain.catalog import SAMPLERS, SCHEDULES, SamplerInfo
+from webui.domain.catalog import SAMPLERS, SCHEDULES, SamplerInfo, sampler_facts
+from webui.domain.extensions import SAMPLER
 from webui.domain.hires import LATENT_UPSCALERS
 from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
@@ -45,7 +46,12 @@ def routes(parts: Parts) -> APIRouter:
             for style in parts.styles().values()
         ]
 
-    router.add_api_route("/samplers", samplers)
+    @router.get("/samplers")
+    def samplers() -> list[dict[str, Any]]:
+        further = parts.engine.extensions.tools(SAMPLER)
+        every = [sampler_facts(label) for label in dict.fromkeys((*SAMPLERS, *further))]
+        return [{"name": one.label, "aliases": list(one.aliases), "options": _sampler_options(one)} for one in every]
+
     router.add_api_route("/schedulers", schedulers)
 
     @router.get("/upscalers")
@@ -63,11 +69,6 @@ def routes(parts: Parts) -> APIRouter:
     for name in ("refresh-checkpoints", "refresh-vae", "refresh-embeddings", "refresh-loras"):
         router.add_api_route(f"/{name}", _refresher(library.refresh), methods=["POST"], operation_id=name)
     return router
-
-
-def samplers() -> list[dict[str, Any]]:
-    """Every sampler, in the order of the list."""
-    return [{"name": s.label, "aliases": list(s.aliases), "options": _sampler_options(s)} for s in SAMPLERS.values()]
 
 
 def schedulers() -> list[dict[str, Any]]:
