@@ -9,7 +9,7 @@ API_VERSION = 2
 1: extensions imported `webui.extension_api`. 2: they import `webui.extension_api`.
 """
 
-API_MINOR = 4
+API_MINOR = 5
 """Grows with each addition that extensions may use; what was written for an earlier one works as before.
 
 1: hints how options are drawn (`hint`, `form_hint`).
@@ -27,6 +27,7 @@ API_MINOR = 4
    `embedded_numbers`, `ClipTower.traced` and `Splice`;
    the hooks `settings_options`, `frames`, `picture_tools`, `file_words` and `job_ended`; `settings` and `tools` of jobs
    and actions; the hints `tab` and `pose`.
+5: the hint `dial`.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)
