@@ -1,17 +1,28 @@
 """Makes the pictures in turn and compares their times and their pixels."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from PIL import Image, ImageChops, ImageStat
 
-from webui.extension_api import ActionContext, ActionResult, Cancelled, GenerationRequest, WebuiError
+from webui.extension_api import (
+    ActionContext,
+    ActionResult,
+    BadRequestError,
+    Cancelled,
+    GenerationRequest,
+    GenerationResult,
+    WebuiError,
+)
 
+from .kept_result import Measurement, Row, keep, row_of
 from .options import MeasureOptions
+from .ways import TILER, Machine, Way, machine_of, ways, without_tiles
 
-EXACT = "exact"
 SAMPLING = "sampling"  # the phase whose time counts, as results call it
 SEED = 1
+SAMPLER = "Euler"
 
 
 @dataclass
@@ -27,48 +38,51 @@ class Measured:
 
 
 def measure(options: MeasureOptions, context: ActionContext) -> ActionResult:
-    """Make every kind of picture in each round, and tell gain and distance of each.
+    """Make every kind of picture in each round, tell gain and distance of each, and keep them.
 
     Raises:
         Cancelled: the user stopped it.
         WebuiError: everything is left out, or a picture could not be made.
     """
-    kinds = requests(options, on_cuda=context.device.type == "cuda")
+    machine = machine_of(context.device)
+    kinds = ways(options, machine)
     if len(kinds) == 1:
         raise WebuiError("every approximation is left out: set at least one of their strengths above 0")
-    found = {name: Measured() for name in kinds}
-    _made(context, kinds[EXACT], len(kinds) * options.rounds)  # whatever happens only once happens now
+    exact = exact_request(options)
+    kinds, missing = _there(context, exact, kinds)
+    found = {way.name: Measured() for way in kinds}
+    first = _made(context, kinds[0], exact, len(kinds) * options.rounds)  # whatever happens only once happens now
     for round_number in range(options.rounds):
-        for place, (name, request) in enumerate(kinds.items()):
-            seconds, picture = _made(context, request, (options.rounds - round_number) * len(kinds) - place - 1)
-            found[name].seconds.append(seconds)
-            found[name].picture = picture
-    rows = [(name, gain(found[EXACT], one), distance(found[EXACT], one)) for name, one in found.items()]
-    told = [f"{name}: {faster:.2f} x the speed, {far:.2%} from the exact picture" for name, faster, far in rows[1:]]
+        for place, way in enumerate(kinds):
+            to_come = (options.rounds - round_number) * len(kinds) - place - 1
+            result = _made(context, way, exact, to_come)
+            found[way.name].seconds.append(result.timings[SAMPLING])
+            found[way.name].picture = result.images[0].image.convert("RGB")
+    basis = found[kinds[0].name]
+    rows = {
+        way.name: row_of(way, gain(basis, one), distance(basis, one), one.picture)
+        for way in kinds
+        for one in [found[way.name]]
+    }
+    keep(context.data_dir, _measurement(options, machine, first.model.checkpoint, rows))
+    told = [
+        f"{name}: {row.gain:.2f} x the speed, {row.distance:.2%} from the exact picture"
+        for name, row in list(rows.items())[1:]
+    ]
     text = f"{options.width}x{options.height}, {options.steps} steps, on this machine. " + "; ".join(told) + "."
     return ActionResult(
-        text=text,
+        text=" ".join([text, *missing]),
         images=tuple(one.picture for one in found.values() if one.picture is not None),
-        data={name: {"gain": round(faster, 3), "distance": round(far, 5)} for name, faster, far in rows},
+        data={name: {"gain": row.gain, "distance": row.distance} for name, row in rows.items()},
     )
 
 
-def requests(options: MeasureOptions, *, on_cuda: bool) -> Mapping[str, GenerationRequest]:
-    """The request of each kind of picture by its name, the exact one first."""
-    exact = GenerationRequest(
-        prompt=options.prompt, steps=options.steps, width=options.width, height=options.height, seed=SEED,
-        sampler="Euler",
+def exact_request(options: MeasureOptions) -> GenerationRequest:
+    """The request of the exact picture."""
+    return GenerationRequest(
+        prompt=options.prompt, checkpoint=options.checkpoint, steps=options.steps, width=options.width,
+        height=options.height, seed=SEED, sampler=SAMPLER,
     )  # fmt: skip
-    kinds = {EXACT: exact}
-    if options.block_cache:
-        kinds[f"first-block cache {options.block_cache:g}"] = _with(exact, "speed", block_cache=options.block_cache)
-    if options.text_gate:
-        kinds[f"T-GATE {options.text_gate:g}"] = _with(exact, "speed", text_gate=options.text_gate)
-    if options.token_merging:
-        kinds[f"token merging {options.token_merging:g}"] = _with(exact, "token_merging", ratio=options.token_merging)
-    if on_cuda:
-        kinds["fp16 accumulation"] = _with(exact, "speed", fp16_accumulation=True)
-    return kinds
 
 
 def gain(exact: Measured, other: Measured) -> float:
@@ -84,13 +98,28 @@ def distance(exact: Measured, other: Measured) -> float:
     return float(sum(means) / len(means) / 255)
 
 
-def _with(request: GenerationRequest, part: str, **fields: object) -> GenerationRequest:
-    return request.with_(**{part: getattr(request, part).model_copy(update=fields)})
+def _there(
+    context: ActionContext, exact: GenerationRequest, kinds: Sequence[Way]
+) -> tuple[tuple[Way, ...], tuple[str, ...]]:
+    """The kinds without what asks for an extension that is not there, and a sentence for what is left out."""
+    if not any(way.tiles for way in kinds):
+        return tuple(kinds), ()
+    try:
+        _made(context, Way("tiles", tiles=True), exact.with_(steps=1), len(kinds))
+    except BadRequestError as error:
+        left = tuple(without_tiles(way) for way in kinds if not way.tiles or way.own)
+        return left, (f"HyperTile is left out: {error}.",)
+    return tuple(kinds), ()
 
 
-def _made(context: ActionContext, request: GenerationRequest, to_come: int) -> tuple[float, Image.Image]:
-    """Seconds of the sampler, and the picture."""
-    result = context.generate(request, extensions=(), to_come=to_come)
+def _made(context: ActionContext, way: Way, exact: GenerationRequest, to_come: int) -> GenerationResult:
+    result = context.generate(way.of(exact), extensions=(TILER,) if way.tiles else (), to_come=to_come)
     if result.interrupted or context.stopped():
         raise Cancelled("the measurement was stopped")
-    return result.timings[SAMPLING], result.images[0].image.convert("RGB")
+    return result
+
+
+def _measurement(options: MeasureOptions, machine: Machine, checkpoint: str, rows: dict[str, Row]) -> Measurement:
+    return Measurement(
+        date.today().isoformat(), machine.name, checkpoint, options.width, options.height, options.steps, rows
+    )

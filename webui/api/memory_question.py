@@ -1,5 +1,6 @@
 """`POST /api/memory`, and the same for the page: what a job would need of memory, before it is sent."""
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
@@ -72,5 +73,5 @@ def told(outlook: MemoryOutlook) -> dict[str, Any]:
         "device": outlook.device, "total": outlook.total, "free": outlook.free, "weights": outlook.weights,
         "latents": outlook.latents, "sampling": outlook.sampling, "decoding": outlook.decoding,
         "needs": outlook.needs, "loads": outlook.loads, "leaves": list(outlook.leaves), "streams": outlook.streams,
-        "fits": outlook.fits,
+        "fits": outlook.fits, "resident": [asdict(one) for one in outlook.resident],
     }  # fmt: skip

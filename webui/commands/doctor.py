@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -16,16 +17,21 @@ from webui.domain.errors import BackUnavailableError
 from webui.domain.settings import Settings
 from webui.executors.placement import Place, places_of
 from webui.hardware.graphics_cards import GraphicsCard, cards_here
+from webui.hardware.main_memory import free_main_memory
 from webui.hardware.torch_builds import choose, installed_build, unused
 from webui.library.files import FOLDERS
 from webui.library.library import ModelLibrary
 from webui.library.other_programs import with_all_folders
+from webui.library.passed_over import passed_over
 from webui.plugins.describing import CACHE, describe_all
 from webui.weights.families.registry import FAMILIES
 
 OK, FAILED = 0, 1
 _SECONDS = 120
 _ROOM = 2 * 2**30  # bytes on a disk below which writing pictures and caches soon fails
+_MEMORY = 4 * 2**30  # bytes of main memory below which even a small checkpoint finds no room
+_SHOWN = 12  # files of one kind of trouble
+_OURS = re.compile(r"^webui\.domain\.errors\.\w+: (?P<text>.*?)(?: \(`python launch\.py doctor` says why\))?$")
 # torch is asked in a process of its own: the front never loads it, and one that is broken may end its process
 _PROBE = """
 import json, pathlib, torch
@@ -70,7 +76,11 @@ def _machine(cards: tuple[GraphicsCard, ...], advice: list[str]) -> Iterator[str
     for card in cards:
         yield f"card: {card.told}"
     if not cards:
-        yield "card: none that torch could use"
+        yield "card: none that torch could use; jobs run on the processor"
+    if free := free_main_memory():
+        yield f"main memory: {free / 2**30:.1f} GiB free"
+        if free < _MEMORY:
+            advice.append(f"close other programs: {free / 2**30:.1f} GiB of main memory are free")
     warning = unused(cards, installed_build(Path(sys.prefix)))
     if warning:
         advice.append(warning)
@@ -87,6 +97,10 @@ def _torch(settings: Settings, cards: tuple[GraphicsCard, ...], advice: list[str
         return
     for place in {(one.settings.device, *one.variables.items()): one for one in places}.values():
         told, problem = _probed(place)
+        if ours := _OURS.match(problem):
+            yield f"torch: {ours['text']}"
+            advice.append("name a device and a precision that are there, or leave both at auto")
+            return
         if problem:
             yield f"torch: {problem}"
             advice.append(
@@ -146,22 +160,34 @@ def _is_writable(folder: Path) -> bool:
 
 def _models(settings: Settings, advice: list[str]) -> Iterator[str]:
     library = ModelLibrary(settings.models_dir, settings.data_dir / "cache", FAMILIES, further=settings.model_folders)
-    counts = []
+    counts, broken = [], []
     for kind in FOLDERS:
-        files = library.files(kind)
-        counts += [f"{len(files)} {kind}"] if files else []
-        broken = [file for file in files if not file.usable]
-        for file in broken:
-            yield f"unusable {file.path}: {file.reason}"
-            advice.append(f"replace or move away {file.path}: {file.reason}")
-    yield f"model files: {', '.join(counts) or 'none'}"
-    if not library.files("checkpoint"):
+        usable = [file for file in library.files(kind) if file.usable]
+        counts += [f"{len(usable)} {kind}"] if usable else []
+        broken += [file for file in library.files(kind) if not file.usable]
+    yield f"usable model files: {', '.join(counts) or 'none'}"
+    for file in broken:
+        yield f"  unusable: {file.path}: {file.reason.removeprefix(f'{file.name}: ')}"
+        advice.append(f"replace or move away {file.path}: {file.reason.removeprefix(f'{file.name}: ')}")
+    others = list(passed_over(settings.models_dir))
+    for other in others[:_SHOWN]:
+        yield f"  passed over: {other.path}: {other.what}; {other.advice}"
+    if len(others) > _SHOWN:
+        yield f"  passed over: {len(others) - _SHOWN} more files"
+    if not any(file.usable for file in library.files("checkpoint")):
         advice.append(f"put a checkpoint into {settings.models_dir / FOLDERS['checkpoint'][0]}, or name a folder of "
                       "another program with --use-models-of")  # fmt: skip
 
 
 def _extensions(settings: Settings, advice: list[str]) -> Iterator[str]:
-    for info in describe_all(settings.extensions_dir, settings.data_dir / CACHE, settings.disabled_extensions):
-        yield f"extension {line(info)}"
+    infos = describe_all(settings.extensions_dir, settings.data_dir / CACHE, settings.disabled_extensions)
+    working = [info.name for info in infos if info.state == "ok" and not info.notice]
+    off = [info.name for info in infos if info.state == "disabled"]
+    yield f"extensions that work: {', '.join(working) or 'none'}"
+    if off:
+        yield f"  switched off: {', '.join(off)}"
+    for info in infos:
+        if info.name not in (*working, *off):
+            yield f"  {line(info)}"
         if info.state in ("failed", "aside"):
             advice.append(f"extension {info.name}: {info.error}")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from webui.domain.memory_state import NetworkPlace
 from webui.domain.result import Notice
 
 
@@ -21,6 +22,7 @@ class MemoryOutlook:
         loads: weights that have to be read from files first.
         leaves: networks that have to leave the device for it.
         streams: weights that come to the device anew for each call of the network, because they have no room.
+        resident: networks that have weights on the device now, where networks leave it.
         notices: what the user should know beside it.
     """
 
@@ -35,6 +37,7 @@ class MemoryOutlook:
     loads: int = 0
     leaves: tuple[str, ...] = ()
     streams: int = 0
+    resident: tuple[NetworkPlace, ...] = ()
     notices: tuple[Notice, ...] = field(default=())
 
     @property

@@ -183,6 +183,9 @@ class Speed(Frozen):
         0.0, ge=0, le=1, description="T-GATE (arXiv:2404.02747): share of steps after which the text is not asked again"
     )
     fp16_accumulation: bool = Field(False, description="NVIDIA's cards add up products in fp16")
+    eight_bits: Literal["off", "int8", "fp8"] = Field(
+        "off", description="linear layers multiply in 8 bits: int8 on CPUs and NVIDIA's cards, fp8 on these from Ada on"
+    )
 
 
 class SDXL(Frozen):

@@ -153,6 +153,7 @@ class FormHint(_Frozen):
     tries: bool = False
     places: str = ""
     tab: Tab = ""
+    dial: str = ""
 
 
 def hint(
@@ -232,6 +233,7 @@ def form_hint(
     tries: bool = False,
     places: str = "",
     tab: Tab = "",
+    dial: str = "",
 ) -> dict[str, Any]:
     """The hints of a model of options, for `ConfigDict(json_schema_extra=...)`.
 
@@ -250,12 +252,14 @@ def form_hint(
             sentence in place of a drawing.
         tab: of an action: the tab of the page that it belongs to, which shows its form and its run. `train` is the one
             with data sets and runs of training; what it asks is in `docs/extending.md`.
+        dial: of an action that measures: a light action that tells what it found, of which the page draws the dial of
+            speed and exactness among the settings of quality. What it answers is in `docs/extending.md`.
 
     Raises:
         pydantic.ValidationError: a hint is not of its form.
     """
     given = FormHint(
         group=group, summary=summary, chooser=chooser, sliders=sliders, check=check, tries=tries, places=places,
-        tab=tab,
+        tab=tab, dial=dial,
     )  # fmt: skip
     return {KEY: given.model_dump(mode="json", exclude_defaults=True)}

@@ -76,7 +76,7 @@ def _named_by_field(hints: Mapping[str, Any]) -> Iterator[Named]:
 
 
 def _named_by_form(hints: Mapping[str, Any]) -> Iterator[Named]:
-    yield from (("action", hints[name]) for name in ("check", "places") if hints.get(name))
+    yield from (("action", hints[name]) for name in ("check", "places", "dial") if hints.get(name))
     if chooser := hints.get("chooser"):
         yield "action", chooser["action"]
         yield from (("field", name) for name in (*chooser.get("narrows", ()), *chooser.get("sets", ())))

@@ -262,19 +262,19 @@ class BatchSampler:
         latents = enlarger.from_latents(first.latents, lambda one: decode(one, first.model, tiled=tools.tiled_vae))
         return Enlarged(latents)
 
-    def _tell(self, text: str) -> None:
-        """Tell the user once what previews lack."""
+    def _tell(self, source: str, text: str) -> None:
+        """Tell the user once what previews, or the approximations of the network, lack."""
         if not any(notice.text == text for notice in self._hooks.notices):
-            self._hooks.notices.append(Notice("preview", text))
+            self._hooks.notices.append(Notice(source, text))
 
     def _sampled(self, one: Pass, batch: Batch, stages: Stages, origin: Origin | None) -> Sampled | None:
         """The batch's latents after one pass; None where the user stopped it before there was any estimate."""
         model = stages.model
-        previews = partial(self._tools.previews.previews, model, self._tell)
+        previews = partial(self._tools.previews.previews, model, partial(self._tell, "preview"))
         try:
             with (
                 merged_tokens(model.network.module, one.merging_ratio),
-                Approximations(one.plan.request.speed) as approximations,
+                Approximations(one.plan.request.speed, partial(self._tell, "speed")) as approximations,
             ):
                 return sample_batch(
                     one.plan,

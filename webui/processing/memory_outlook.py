@@ -82,7 +82,8 @@ class MemoryForecast:
         free, leaves = residency.forecast(asked.resident, needs)
         over = sizes.network + sampling + latents - budget
         streams = sizes.network if residency.is_low else min(max(over, 0), sizes.network)
-        return replace(known, total=budget, free=free, needs=needs, leaves=leaves, streams=streams)
+        there = tuple(one for one in residency.state().networks if one.loaded)
+        return replace(known, total=budget, free=free, needs=needs, leaves=leaves, streams=streams, resident=there)
 
     def _asked(self, request: GenerationRequest, checkpoint: ModelFile, spec: ModelSpec) -> _Asked:
         beside = sum(self._networks(request))

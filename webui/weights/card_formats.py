@@ -6,7 +6,7 @@ import torch
 
 # Turing without tensor cores: networks of Stable Diffusion give NaN there in fp16.
 _GTX_16 = ("GTX 16", "T500", "T550", "T600", "T1000", "T1200", "T2000", "MX450", "MX550", "CMP 30HX")
-_TURING, _VOLTA, _AMPERE = (7, 5), (7, 0), (8, 0)
+_TURING, _VOLTA, _AMPERE, _ADA = (7, 5), (7, 0), (8, 0), (8, 9)
 _P100 = (6, 0)  # the one Pascal that computes fp16 at full speed
 _ROOM_FOR_FP32 = 10 * 2**30  # bytes; on smaller ones a network of fp32 leaves no room for anything else
 _AMD_BF16 = ("gfx90a", "gfx94", "gfx95", "gfx11", "gfx12")  # CDNA 2 and later, RDNA 3 and later
@@ -46,6 +46,16 @@ class Card:
             return torch.float32
         slow = self.capability < _VOLTA and self.capability != _P100
         return torch.float32 if slow and self.memory >= _ROOM_FOR_FP32 else torch.float16
+
+    @property
+    def multiplies_int8(self) -> bool:
+        """Whether torch multiplies matrices in int8 there (`torch._int_mm`)."""
+        return self.kind == "cpu" or (self.kind == "cuda" and not self.architecture and self.capability >= _TURING)
+
+    @property
+    def multiplies_fp8(self) -> bool:
+        """Whether it multiplies matrices in fp8 itself (`torch._scaled_mm`)."""
+        return self.kind == "cuda" and not self.architecture and self.capability >= _ADA
 
     def vae_format(self, network: torch.dtype) -> torch.dtype:
         """Of VAEs beside networks of a format: bf16 does not overflow, as fp16 may."""

@@ -60,4 +60,5 @@ GUIDANCE: tuple[Row, ...] = (
     Row("speed.block_cache", Key("First block cache", NUMBER), label="First-block cache", span=(0, 0.5, 0.01)),
     Row("speed.text_gate", Key("T-GATE", NUMBER), label="Text gate"),
     Row("speed.fp16_accumulation", Key("FP16 accumulation", FLAG), label="fp16 accumulation"),
+    Row("speed.eight_bits", Key("Eight bits"), label="Linear layers in 8 bits"),
 )  # fmt: skip

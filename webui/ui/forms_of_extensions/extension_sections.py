@@ -11,6 +11,7 @@ from gradio.components import Component
 from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.request import GenerationRequest
+from webui.ui.create import quality_dial
 from webui.ui.create.sections import Section
 from webui.ui.create.settings_pane import Group
 from webui.ui.forms_of_extensions.drawn_form import DrawnForm, drawn_form
@@ -82,12 +83,13 @@ class SectionsDrawing:
     drawn: list[ExtensionSection] = field(default_factory=list)
 
     def draw(self, group: Group) -> bool:
-        """Draw those of a group inside the caller's Blocks; whether there are any."""
+        """Draw those of a group inside the caller's Blocks, that of quality with its dial; whether there are any."""
         usable = [info for info in self.infos if info.state == "ok" and info.options is not None]
         forms = [(info, form_of(info)) for info in usable]
+        has_dial = group == "quality" and quality_dial.draw(self.infos)
         made = [self._section(info, form) for info, form in forms if form.group == group]
         self.drawn += made
-        return bool(made)
+        return has_dial or bool(made)
 
     def _section(self, info: ExtensionInfo, form: DrawnForm) -> ExtensionSection:
         elem_id = f"{self.prefix}_extension_{info.name}"  # a part of the form may have the same name

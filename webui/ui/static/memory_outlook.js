@@ -3,7 +3,7 @@
 
 import { hear } from "./bus.js";
 import { el } from "./kit.js";
-import { outlookDetails, outlookWords } from "./memory_words.js";
+import { outlookDetails, outlookWords, residentWords } from "./memory_words.js";
 import { send } from "./page_requests.js";
 
 const SETTLED = 400; // milliseconds without a change of the form until the server is asked
@@ -14,7 +14,8 @@ const SECTION = /^#\w+?_extension_(\w+)_options$/; // under which the form keeps
 
 export function mount({ element }) {
   const words = el("small", { id: "memory_outlook_words", class: "memory-outlook", role: "status" });
-  element.append(words);
+  const now = el("small", { id: "memory_resident_words", class: "memory-outlook", hidden: true });
+  element.append(words, now);
   let timer = 0, shown = "", asked = 0;
   const soon = () => {
     clearTimeout(timer);
@@ -36,6 +37,8 @@ export function mount({ element }) {
     if (mine !== asked) return;
     words.textContent = outlook ? outlookWords(outlook) : failed;
     words.title = outlook ? outlookDetails(outlook) : failed;
+    now.textContent = now.title = outlook ? residentWords(outlook) : "";
+    now.hidden = !now.textContent;
     words.classList.toggle("is-short", outlook?.fits === false);
   };
   hear("form:changed", soon);

@@ -24,35 +24,47 @@ import { t } from "./language.js";
  * @property {number} loads to be read from files
  * @property {string[]} leaves networks that leave the device for it
  * @property {number} streams weights that come anew for each call
+ * @property {{name: string, bytes: number, loaded: number}[]} resident networks with weights on the device
  */
 
 const GIB = 2 ** 30;
 const size = (/** @type {number} */ bytes) => (bytes / GIB).toFixed(1);
+
+const amount = (/** @type {number} */ bytes) => (bytes < GIB ? `${Math.ceil(bytes / 2 ** 20)} MiB` : `${size(bytes)} GiB`);
 
 /** @param {Memory} memory */
 export const memoryWords = ({ device, used, budget, needs, moved, networks }) => {
   const there = networks.join(", ");
   const parts = [
     budget
-      ? t("{device}: {used} of {all} GiB ({there})", { device, used: size(used), all: size(budget), there })
-      : t("{device}: {used} GiB ({there})", { device, used: size(used), there }),
+      ? t("{device}: {used} of {all} ({there})", { device, used: amount(used), all: amount(budget), there })
+      : t("{device}: {used} ({there})", { device, used: amount(used), there }),
   ];
-  if (needs) parts.push(t("needs about {n} GiB", { n: size(needs) }));
-  if (moved) parts.push(t("{n} GiB moved", { n: size(moved) }));
+  if (needs) parts.push(t("needs about {n}", { n: amount(needs) }));
+  if (moved) parts.push(t("{n} moved", { n: amount(moved) }));
   return parts.join(" · ");
 };
-
-const amount = (/** @type {number} */ bytes) => (bytes < GIB ? `${Math.ceil(bytes / 2 ** 20)} MiB` : `${size(bytes)} GiB`);
 
 /**
  * What of the outlook matters at a glance: the need beside what is free, and what has to go or to stream for it.
  * @param {Outlook} outlook
  */
-export const outlookWords = ({ free, needs, leaves, streams }) => {
-  const parts = [free ? t("Memory: about {n} of {free} free", { n: amount(needs), free: amount(free) }) : t("Memory: about {n}", { n: amount(needs) })];
+export const outlookWords = ({ total, free, needs, leaves, streams }) => {
+  const n = amount(needs); // its own weights count in it, which may be there already: so it is held against all there is
+  const parts = [total ? t("Memory: about {n} of {all}", { n, all: amount(total) }) : free ? t("Memory: about {n} of {free} free", { n, free: amount(free) }) : t("Memory: about {n}", { n })];
   if (leaves.length) parts.push(t("leaves: {names}", { names: leaves.join(", ") }));
   if (streams) parts.push(t("{n} stream in each step", { n: amount(streams) }));
   return parts.join(" · ");
+};
+
+/**
+ * What lies on the device now; "" where networks stay where they are.
+ * @param {Outlook} outlook
+ */
+export const residentWords = ({ device, total, free, resident }) => {
+  if (!total) return "";
+  const there = resident.map(({ name, loaded, bytes }) => (loaded < bytes ? t("{name} {n} of {all}", { name, n: amount(loaded), all: amount(bytes) }) : `${name} ${amount(loaded)}`));
+  return t("On {device} now: {there}; {free} free", { device, there: there.join(", ") || t("nothing"), free: amount(free) });
 };
 
 /**

@@ -34,11 +34,12 @@ class NetworkInputs:
 
     @property
     def key(self) -> Key:
-        """Shapes and formats of all that is there."""
-        return tuple(
+        """Shapes and formats of all that is there, and how products are added up (`Speed.fp16_accumulation`)."""
+        shapes = tuple(
             tuple((tuple(one.shape), one.dtype) for one in group) if group is not None else None
             for group in self._groups()
         )
+        return (*shapes, torch.backends.cuda.matmul.allow_fp16_accumulation)
 
     def copied(self) -> "NetworkInputs":
         """The same values in memory of their own, whose addresses nobody else has."""
