@@ -77,7 +77,8 @@ def blocked_attention(query: Tensor, key: Tensor, value: Tensor, block: int = QU
 
 def _longest(vectors: Tensor) -> Tensor:
     """(B, H, S, d) -> (B, H), the length of the longest vector of each head in float32."""
-    return torch.linalg.vector_norm(vectors, dim=-1, dtype=torch.float32).amax(dim=-1)
+    lengths: Tensor = torch.linalg.vector_norm(vectors, dim=-1, dtype=torch.float32)
+    return lengths.amax(dim=-1)
 
 
 def in_heads(tensor: Tensor, heads: int) -> Tensor:

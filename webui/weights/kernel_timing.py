@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from webui.weights.blocked_attention import QUERY_BLOCK, blocked_attention
-from webui.weights.gated_units import halved
+from webui.weights.gated_units import gated, halves
 from webui.weights.packed_convolutions import can_pack, convolved, packed_weight
+from webui.weights.packed_linears import can_pack_linears, multiplied, packed_matrix
 from webui.weights.precision import cpu_computes_bf16
 from webui.weights.speed import CpuKernels, FormatKernels
 from webui.weights.tiled_convolutions import tiled_convolution, tiled_weights
@@ -23,7 +24,7 @@ MARGIN = 0.95
 REORDERING = 1.15  # channels last spares reordering between layers, which a sample of one layer does not show
 CONVOLUTIONS = ((320, 16), (640, 8))  # channels, side
 PRODUCTS = ((1024, 320, 1280), (256, 1280, 1280))  # rows, width in, width out
-GATES = (2048, 320, 1280)  # rows, width in, width out
+GATES = (4096, 320, 1280)  # rows, width in, width out
 # Weights that are laid out ahead take the memory of a second copy, so they have to gain more than other choices.
 PACKED_MARGIN, PACKED_CHANNELS, PACKED_SIDES = 0.9, 640, (4, 8, 16)
 TILED = ((320, 32), (640, 16), (640, 8))  # channels, side: of convolutions by tiles, which have to gain as much
@@ -31,7 +32,7 @@ ATTENTION = ((256, 160, 2), (1024, 80, 1), (4096, 40, 1))  # tokens, width of a 
 
 
 def measured() -> CpuKernels:
-    """The choice for this processor; takes about a second, once. Process-wide switches of torch count as they are."""
+    """The choice for this processor; takes about two seconds of the processor, once. Process-wide switches of torch count as they are."""
     with _one_thread(), torch.inference_mode():
         plain, plain_seconds = _of(torch.float32)
         if not cpu_computes_bf16():
@@ -56,7 +57,15 @@ def _of(dtype: torch.dtype) -> tuple[FormatKernels, float]:
             break
     layout = torch.channels_last if last < REORDERING * contiguous else torch.contiguous_format
     packs_to = _packs_to(dtype, layout)
-    kernels = FormatKernels(layout == torch.channels_last, blocks_from, packs_to, _tiled_from(dtype, layout, packs_to))
+    halving, whole = _gating(dtype)
+    kernels = FormatKernels(
+        layout == torch.channels_last,
+        blocks_from,
+        packs_to,
+        _tiled_from(dtype, layout, packs_to),
+        halves_gates=halving < MARGIN * whole,
+        packs_linears=can_pack_linears() and sum(_packed(dtype, *sizes) for sizes in PRODUCTS) < MARGIN * products,
+    )
     return kernels, min(contiguous, last) + products + seconds
 
 
@@ -116,15 +125,26 @@ def _convolutions(dtype: torch.dtype, form: torch.memory_format) -> float:
 
 
 def _product(dtype: torch.dtype, rows: int, inputs: int, outputs: int) -> float:
-    tokens, weight = torch.ones(rows, inputs, dtype=dtype), torch.ones(outputs, inputs, dtype=dtype)
-    return _seconds(lambda: functional.linear(tokens, weight))
+    tokens, weight, bias = (
+        torch.ones(*shape, dtype=dtype) for shape in ((rows, inputs), (outputs, inputs), (outputs,))
+    )
+    return _seconds(lambda: functional.linear(tokens, weight, bias))
+
+
+def _packed(dtype: torch.dtype, rows: int, inputs: int, outputs: int) -> float:
+    """As `_product`, with a weight that is laid out ahead."""
+    tokens, weight, bias = (
+        torch.ones(*shape, dtype=dtype) for shape in ((rows, inputs), (outputs, inputs), (outputs,))
+    )
+    laid_out = packed_matrix(weight)
+    return _seconds(lambda: multiplied(tokens, laid_out, bias))
 
 
 def _gating(dtype: torch.dtype) -> tuple[float, float]:
     """Seconds of a gated unit whose halves are computed one after the other, and of diffusers'."""
     rows, inputs, outputs = GATES
     tokens, unit = torch.ones(rows, inputs, dtype=dtype), GEGLU(inputs, outputs).to(dtype)
-    return _seconds(lambda: halved(tokens, unit.proj.weight, unit.proj.bias)), _seconds(lambda: unit(tokens))
+    return _seconds(lambda: gated(*halves(tokens, unit.proj.weight, unit.proj.bias))), _seconds(lambda: unit(tokens))
 
 
 def _attention(dtype: torch.dtype, tokens: int, width: int, heads: int) -> tuple[float, float]:

@@ -9,11 +9,12 @@ from webui.hardware.main_memory import total_main_memory
 from webui.weights.blocked_attention import BlockedAttention
 from webui.weights.gated_units import halve
 from webui.weights.packed_convolutions import GIB, can_pack, pack_convolutions
+from webui.weights.packed_linears import can_pack_linears, pack_linears
 from webui.weights.resident import Resident
 
 # Weights for tiles take 16/9 of the memory of those that they are made of, about as much as the rest of the network. It
 # is the machine's memory that decides, not the free one: the same machine makes the same pictures.
-ENOUGH = 12 * GIB
+ENOUGH = 14 * GIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class FormatKernels:
         packs_to: pixels, over all rows, up to which convolutions use weights that are laid out ahead; 0: none does.
         tiled_from: pixels of a row from which 3 x 3 convolutions are computed by tiles; 0: never.
         halves_gates: compute the halves of gated units one after the other.
+        packs_linears: linear layers use weights that are laid out ahead.
         blocks_from: tokens from which self-attention in blocks is faster than torch's; None: it never is.
     """
 
@@ -33,6 +35,7 @@ class FormatKernels:
     packs_to: int = 0
     tiled_from: int = 0
     halves_gates: bool = False
+    packs_linears: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ def speed_up(unet: nn.Module, kernels: FormatKernels, resident: Resident | None 
         tiled_from = kernels.tiled_from if total_main_memory() >= ENOUGH else 0
         if most or tiled_from:
             pack_convolutions(unet, resident, most=most, tiled_from=tiled_from)
+        if kernels.packs_linears and can_pack_linears():
+            pack_linears(unet, resident)
     if kernels.halves_gates:
         halve(unet)
     if kernels.blocks_from is not None:
