@@ -81,8 +81,10 @@ def test_a_weight_that_is_written_is_laid_out_anew() -> None:
     assert torch.equal(packed(given), plain(given))
 
 
-def test_other_formats_are_left_to_torch() -> None:
+def test_other_formats_and_weights_that_come_for_each_call_are_left_to_torch() -> None:
     _, packed, _ = pair(torch.float32)
     with pytest.raises(RuntimeError, match="dtype"):
         packed(tokens(torch.bfloat16, 2))
+    packed.register_forward_pre_hook(lambda layer, inputs: None)
+    packed(tokens(torch.float32, 2))
     assert not packed.webui_packed

@@ -27,12 +27,14 @@ PRODUCTS = ((1024, 320, 1280), (256, 1280, 1280))  # rows, width in, width out
 GATES = (4096, 320, 1280)  # rows, width in, width out
 # Weights that are laid out ahead take the memory of a second copy, so they have to gain more than other choices.
 PACKED_MARGIN, PACKED_CHANNELS, PACKED_SIDES = 0.9, 640, (4, 8, 16)
-TILED = ((320, 32), (640, 16), (640, 8))  # channels, side: of convolutions by tiles, which have to gain as much
+TILED = ((320, 32), (640, 16), (1280, 8))  # channels, side: of convolutions by tiles, which have to gain as much
 ATTENTION = ((256, 160, 2), (1024, 80, 1), (4096, 40, 1))  # tokens, width of a head, heads: SD1 at 128 to 512 pixels
 
 
 def measured() -> CpuKernels:
-    """The choice for this processor; takes about two seconds of the processor, once. Process-wide switches of torch count as they are."""
+    """The choice for this processor. It takes about 3 s of one core, once; process-wide switches of torch count as
+    they are.
+    """
     with _one_thread(), torch.inference_mode():
         plain, plain_seconds = _of(torch.float32)
         if not cpu_computes_bf16():

@@ -43,6 +43,7 @@ class PackedLinear(nn.Linear):
             and type(sample) is Tensor
             and sample.dtype == self.weight.dtype
             and sample.dtype in _FORMATS
+            and not self._forward_pre_hooks  # a weight that comes anew for each call
             and not torch.is_grad_enabled()
         )
 
