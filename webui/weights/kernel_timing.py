@@ -21,6 +21,7 @@ from webui.weights.tiled_convolutions import tiled_convolution, tiled_weights
 REPEATS = 3  # the fastest counts, since other programs only ever slow one down
 # A choice that gains less than this is not made: the plain path is the one that torch's authors look after.
 MARGIN = 0.95
+EQUAL_MARGIN = 0.98  # for what changes no number
 REORDERING = 1.15  # channels last spares reordering between layers, which a sample of one layer does not show
 CONVOLUTIONS = ((320, 16), (640, 8))  # channels, side
 PRODUCTS = ((1024, 320, 1280), (256, 1280, 1280))  # rows, width in, width out
@@ -65,8 +66,9 @@ def _of(dtype: torch.dtype) -> tuple[FormatKernels, float]:
         blocks_from,
         packs_to,
         _tiled_from(dtype, layout, packs_to),
-        halves_gates=halving < MARGIN * whole,
-        packs_linears=can_pack_linears() and sum(_packed(dtype, *sizes) for sizes in PRODUCTS) < MARGIN * products,
+        halves_gates=halving < EQUAL_MARGIN * whole,
+        packs_linears=can_pack_linears()
+        and sum(_packed(dtype, *sizes) for sizes in PRODUCTS) < EQUAL_MARGIN * products,
     )
     return kernels, min(contiguous, last) + products + seconds
 
