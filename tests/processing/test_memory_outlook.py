@@ -12,7 +12,7 @@ from webui.domain.errors import UnknownModelError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.hires import Hires
 from webui.domain.request import GenerationRequest, Txt2Img
-from webui.hardware.main_memory import free_main_memory
+from webui.hardware.main_memory import free_main_memory, total_main_memory
 from webui.library.library import ModelLibrary
 from webui.processing.back import Back
 from webui.processing.memory_outlook import MemoryForecast
@@ -97,8 +97,9 @@ def test_networks_that_units_name_are_counted_unless_they_are_off(tiny_models_di
     assert forecast.of(REQUEST.model_copy(update={"extensions": off})) == plain
 
 
-def test_free_main_memory_is_read_where_the_system_tells(tmp_path: Path) -> None:
+def test_main_memory_is_read_where_the_system_tells(tmp_path: Path) -> None:
     told = tmp_path / "meminfo"
     told.write_text("MemTotal: 100 kB\nMemAvailable:     42 kB\n")
     assert free_main_memory(told) == 42 * 1024
-    assert free_main_memory(tmp_path / "nowhere") == 0
+    assert total_main_memory(told) == 100 * 1024
+    assert free_main_memory(tmp_path / "nowhere") == total_main_memory(tmp_path / "nowhere") == 0

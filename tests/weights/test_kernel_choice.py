@@ -65,8 +65,10 @@ def test_attention_in_blocks_is_chosen_from_the_length_from_which_it_always_gain
 ) -> None:
     monkeypatch.setattr(kernel_timing, "_attention", lambda dtype, tokens, *_: (0.5 if tokens in wins else 1.0, 1.0))
     monkeypatch.setattr(kernel_timing, "_convolutions", lambda dtype, form: 1.0)
-    monkeypatch.setattr(kernel_timing, "_product", lambda *_: 1.0)
-    monkeypatch.setattr(kernel_timing, "_packing", lambda *_: (1.0, 1.0))
+    for name in ("_product", "_packed"):
+        monkeypatch.setattr(kernel_timing, name, lambda *_: 1.0)
+    for name in ("_packing", "_tiling", "_gating"):
+        monkeypatch.setattr(kernel_timing, name, lambda *_, **named: (1.0, 1.0))
     monkeypatch.setattr(kernel_timing, "cpu_computes_bf16", lambda: False)
     assert kernel_timing.measured() == CpuKernels(FormatKernels(True, blocks_from))
 
@@ -110,3 +112,20 @@ def test_weights_are_laid_out_as_far_as_that_always_gains(
     assert kernel_timing._packs_to(torch.float32, torch.channels_last) == most
     monkeypatch.setattr(kernel_timing, "can_pack", lambda: False)
     assert kernel_timing._packs_to(torch.float32, torch.channels_last) == 0
+
+
+@pytest.mark.parametrize(
+    ("wins", "least"), [({32, 16, 8}, 64), ({32, 16}, 256), ({32}, 1024), (set(), 0), ({16, 8}, 0)]
+)
+def test_tiles_are_used_from_the_size_from_which_they_always_gain(
+    monkeypatch: pytest.MonkeyPatch, wins: set[int], least: int
+) -> None:
+    asked: dict[int, bool] = {}
+
+    def tiling(dtype: torch.dtype, form: torch.memory_format, channels: int, side: int, *, packed: bool) -> object:
+        asked[side] = packed
+        return (0.8 if side in wins else 0.95, 1.0)
+
+    monkeypatch.setattr(kernel_timing, "_tiling", tiling)
+    assert kernel_timing._tiled_from(torch.float32, torch.channels_last, 128) == least
+    assert all(packed is (side == 8) for side, packed in asked.items())  # compared with what would be used else

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from webui.processing.tiling import wrapped_edges
 from webui.weights import packed_convolutions
 from webui.weights.owned import overwrite, restore
-from webui.weights.packed_convolutions import PackedConv2d, can_pack, pack_small
+from webui.weights.packed_convolutions import PackedConv2d, can_pack, pack_convolutions
 from webui.weights.resident import Resident
 
 MOST = 128
@@ -30,7 +30,7 @@ def pair(dtype: torch.dtype, stride: int = 1, kernel: int = 3) -> tuple[nn.Conv2
     for one in (plain, packed):
         one.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     resident = Resident("UNet", packed)
-    pack_small(packed, MOST, resident)
+    pack_convolutions(packed, resident, most=MOST)
     assert isinstance(packed, PackedConv2d)
     return plain, packed, resident
 

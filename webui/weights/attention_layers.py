@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from webui.sampling.attending import Attention, AttentionBlock, AttentionLayer, TakePart
 from webui.sampling.steps import ModelCall
-from webui.weights.speed import BlockedAttention, in_heads, keys_and_values, out_of
+from webui.weights.blocked_attention import BlockedAttention, in_heads, keys_and_values, out_of
 
 _KINDS = MappingProxyType({"attn1": "self", "attn2": "cross"})
 
@@ -123,4 +123,4 @@ def _mixed(mask: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Te
 
 
 def _mixed_in_blocks(usual: BlockedAttention, mask: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    return usual.mixed(query.contiguous(), key.contiguous(), value.contiguous(), mask).transpose(1, 2).flatten(2)
+    return usual.mixed(query, key, value, mask).transpose(1, 2).flatten(2)

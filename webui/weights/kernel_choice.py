@@ -15,7 +15,7 @@ from webui.weights.precision import Precision
 from webui.weights.speed import CpuKernels, FormatKernels
 
 FILE = "cpu_kernels.json"
-MEASURED = "2"  # counts up when something else is measured, so that a choice from before is made anew
+MEASURED = "3"  # counts up when something else is measured, so that a choice from before is made anew
 MOST = 20  # processors remembered: a data folder may travel from machine to machine
 
 log = logging.getLogger(__name__)

@@ -6,26 +6,36 @@ from contextlib import contextmanager
 from functools import partial
 
 import torch
+from diffusers.models.activations import GEGLU
 from torch import Tensor, nn
 from torch.nn import functional
 
+from webui.weights.blocked_attention import QUERY_BLOCK, blocked_attention
+from webui.weights.gated_units import gated, halves
 from webui.weights.packed_convolutions import can_pack, convolved, packed_weight
+from webui.weights.packed_linears import can_pack_linears, multiplied, packed_matrix
 from webui.weights.precision import cpu_computes_bf16
-from webui.weights.speed import QUERY_BLOCK, CpuKernels, FormatKernels, blocked_attention
+from webui.weights.speed import CpuKernels, FormatKernels
+from webui.weights.tiled_convolutions import tiled_convolution, tiled_weights
 
 REPEATS = 3  # the fastest counts, since other programs only ever slow one down
 # A choice that gains less than this is not made: the plain path is the one that torch's authors look after.
 MARGIN = 0.95
+EQUAL_MARGIN = 0.98  # for what changes no number
 REORDERING = 1.15  # channels last spares reordering between layers, which a sample of one layer does not show
 CONVOLUTIONS = ((320, 16), (640, 8))  # channels, side
 PRODUCTS = ((1024, 320, 1280), (256, 1280, 1280))  # rows, width in, width out
+GATES = (4096, 320, 1280)  # rows, width in, width out
 # Weights that are laid out ahead take the memory of a second copy, so they have to gain more than other choices.
 PACKED_MARGIN, PACKED_CHANNELS, PACKED_SIDES = 0.9, 640, (4, 8, 16)
+TILED = ((320, 32), (640, 16), (1280, 8))  # channels, side: of convolutions by tiles, which have to gain as much
 ATTENTION = ((256, 160, 2), (1024, 80, 1), (4096, 40, 1))  # tokens, width of a head, heads: SD1 at 128 to 512 pixels
 
 
 def measured() -> CpuKernels:
-    """The choice for this processor; takes about 0.5 s, once. Process-wide switches of torch count as they are."""
+    """The choice for this processor. It takes about 3 s of one core, once; process-wide switches of torch count as
+    they are.
+    """
     with _one_thread(), torch.inference_mode():
         plain, plain_seconds = _of(torch.float32)
         if not cpu_computes_bf16():
@@ -49,7 +59,17 @@ def _of(dtype: torch.dtype) -> tuple[FormatKernels, float]:
         elif not wins:
             break
     layout = torch.channels_last if last < REORDERING * contiguous else torch.contiguous_format
-    kernels = FormatKernels(layout == torch.channels_last, blocks_from, _packs_to(dtype, layout))
+    packs_to = _packs_to(dtype, layout)
+    halving, whole = _gating(dtype)
+    kernels = FormatKernels(
+        layout == torch.channels_last,
+        blocks_from,
+        packs_to,
+        _tiled_from(dtype, layout, packs_to),
+        halves_gates=halving < EQUAL_MARGIN * whole,
+        packs_linears=can_pack_linears()
+        and sum(_packed(dtype, *sizes) for sizes in PRODUCTS) < EQUAL_MARGIN * products,
+    )
     return kernels, min(contiguous, last) + products + seconds
 
 
@@ -64,14 +84,39 @@ def _packs_to(dtype: torch.dtype, form: torch.memory_format) -> int:
     return gains
 
 
+def _tiled_from(dtype: torch.dtype, form: torch.memory_format, packs_to: int) -> int:
+    """Pixels of a row from which convolutions gain by tiles; 0: not even with many."""
+    gains = 0
+    for channels, side in TILED:
+        tiled, usual = _tiling(dtype, form, channels, side, packed=2 * side * side <= packs_to)
+        if tiled >= PACKED_MARGIN * usual:
+            break
+        gains = side * side
+    return gains
+
+
+def _tiling(
+    dtype: torch.dtype, form: torch.memory_format, channels: int, side: int, *, packed: bool
+) -> tuple[float, float]:
+    """Seconds of a convolution of two rows by tiles, and as it would be computed else."""
+    picture, layer = _sample(dtype, form, channels, side)
+    tiles = tiled_weights(layer.weight.detach())
+    usual = partial(convolved, layer, picture, packed_weight(layer, picture)) if packed else partial(layer, picture)
+    return _seconds(partial(tiled_convolution, picture, tiles, layer.bias)), _seconds(usual)
+
+
 def _packing(dtype: torch.dtype, form: torch.memory_format, side: int) -> tuple[float, float]:
     """Seconds of a convolution of two rows with its weight laid out ahead, and as it comes."""
-    channels = PACKED_CHANNELS
-    picture = torch.ones(2, channels, side, side, dtype=dtype).to(memory_format=form)
-    layer = nn.Conv2d(channels, channels, 3, padding=1, dtype=dtype)
-    layer.to(memory_format=form)  # type: ignore[call-overload]  # missing in torch's stubs
+    picture, layer = _sample(dtype, form, PACKED_CHANNELS, side)
     laid_out = packed_weight(layer, picture)
     return _seconds(partial(convolved, layer, picture, laid_out)), _seconds(partial(layer, picture))
+
+
+def _sample(dtype: torch.dtype, form: torch.memory_format, channels: int, side: int) -> tuple[Tensor, nn.Conv2d]:
+    """A picture of two rows, and a convolution for it."""
+    layer = nn.Conv2d(channels, channels, 3, padding=1, dtype=dtype)
+    layer.to(memory_format=form)  # type: ignore[call-overload]  # missing in torch's stubs
+    return torch.ones(2, channels, side, side, dtype=dtype).to(memory_format=form), layer
 
 
 def _convolutions(dtype: torch.dtype, form: torch.memory_format) -> float:
@@ -84,8 +129,26 @@ def _convolutions(dtype: torch.dtype, form: torch.memory_format) -> float:
 
 
 def _product(dtype: torch.dtype, rows: int, inputs: int, outputs: int) -> float:
-    tokens, weight = torch.ones(rows, inputs, dtype=dtype), torch.ones(outputs, inputs, dtype=dtype)
-    return _seconds(lambda: functional.linear(tokens, weight))
+    tokens, weight, bias = (
+        torch.ones(*shape, dtype=dtype) for shape in ((rows, inputs), (outputs, inputs), (outputs,))
+    )
+    return _seconds(lambda: functional.linear(tokens, weight, bias))
+
+
+def _packed(dtype: torch.dtype, rows: int, inputs: int, outputs: int) -> float:
+    """As `_product`, with a weight that is laid out ahead."""
+    tokens, weight, bias = (
+        torch.ones(*shape, dtype=dtype) for shape in ((rows, inputs), (outputs, inputs), (outputs,))
+    )
+    laid_out = packed_matrix(weight)
+    return _seconds(lambda: multiplied(tokens, laid_out, bias))
+
+
+def _gating(dtype: torch.dtype) -> tuple[float, float]:
+    """Seconds of a gated unit whose halves are computed one after the other, and of diffusers'."""
+    rows, inputs, outputs = GATES
+    tokens, unit = torch.ones(rows, inputs, dtype=dtype), GEGLU(inputs, outputs).to(dtype)
+    return _seconds(lambda: gated(*halves(tokens, unit.proj.weight, unit.proj.bias))), _seconds(lambda: unit(tokens))
 
 
 def _attention(dtype: torch.dtype, tokens: int, width: int, heads: int) -> tuple[float, float]:
