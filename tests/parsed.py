@@ -1,4 +1,4 @@
-"""Source files as trees, each of them read and walked once for all the laws that look at it, and laws over many files."""
+"""Source files as trees, each read and walked once for all the laws that look at it, and laws over many files."""
 
 import ast
 from collections.abc import Callable, Sequence
