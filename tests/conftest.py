@@ -1,5 +1,6 @@
 """What every test shares: one thread, so that two cores stay steady and last digits do not move; folders of models."""
 
+import gc
 import os
 import sys
 
@@ -14,6 +15,8 @@ import pytest
 import torch
 
 from tests import reference, tiny_models
+
+gc.disable()  # what is imported and collected is no garbage; `pytest_collection_finish` enables it again
 
 # A busy machine is no fault of the code, so no example has a deadline; pytest's own limit ends what hangs.
 hypothesis.settings.register_profile(
@@ -42,7 +45,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Keep nothing compiled from here on: of an extension that a test writes twice within a second, Python would take
     the first version for the second.
+
+    What there is now stays until the end: it is not looked through by each of the searches for garbage that follow.
     """
+    gc.collect()
+    gc.freeze()
+    gc.enable()
     sys.dont_write_bytecode = True
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 

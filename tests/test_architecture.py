@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parsed import tree_of
+from tests.parsed import forget, nodes_of, over, tree_of
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "webui"
@@ -45,7 +45,13 @@ PLACES = tuple(
 )  # fmt: skip
 TORCH_BUILDS = ".".join(("download", "pytorch"))
 MACHINE = re.compile(r"""(?:(?<=[\s"'`(=])|^)/(?:home/\w+|root|work|Users/\w+)/""", re.MULTILINE)
-each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+each_file = over(FILES, ROOT)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_memory() -> Iterator[None]:
+    yield
+    forget()
 
 
 @each_file
@@ -55,7 +61,7 @@ def test_a_file_fits_on_a_few_screens(path: Path) -> None:
 
 @each_file
 def test_a_function_fits_on_a_screen(path: Path) -> None:
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             assert node.end_lineno - node.lineno < 80, f"{node.name} is too long"
@@ -64,7 +70,7 @@ def test_a_function_fits_on_a_screen(path: Path) -> None:
 @each_file
 def test_each_library_stays_in_its_room(path: Path) -> None:
     room = path.relative_to(ROOT).parts[1] if len(path.relative_to(ROOT).parts) > 1 else ""
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         for library in {name.split(".")[0] for name in names} & ROOMS.keys():
@@ -92,7 +98,7 @@ def frozen_makers() -> frozenset[str]:
     """Names of classes whose objects never change (frozen dataclasses and models, named tuples, enumerations), and of
     functions that answer with one.
     """
-    nodes = [node for path in FILES for node in ast.walk(tree_of(path))]
+    nodes = [node for path in FILES for node in nodes_of(path)]
     classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
     names = {"NamedTuple", "Enum", "StrEnum"}
@@ -165,7 +171,7 @@ def test_it_opens_with_what_lives_in_it(path: Path) -> None:
 @each_file
 def test_nothing_asks_for_torchvision(path: Path) -> None:
     """Its compiled part fits one build of torch alone, so the program does without it."""
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         assert "torchvision" not in {name.split(".")[0] for name in names}
@@ -227,6 +233,6 @@ def test_warnings_are_errors() -> None:
 
 @each_file
 def test_nobody_waits_by_looking_again_and_again(path: Path) -> None:
-    loops = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.While | ast.For)]
+    loops = [node for node in nodes_of(path) if isinstance(node, ast.While | ast.For)]
     calls = [node for loop in loops for node in ast.walk(loop) if isinstance(node, ast.Call)]
     assert not [call for call in calls if ast.unparse(call.func) in ("asyncio.sleep", "time.sleep", "sleep")]

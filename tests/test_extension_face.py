@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.parsed import forget, over, tree_of
+
 ROOT = Path(__file__).parents[1]
 FACE = "webui.extension_api"
 DOORS = (FACE, f"{FACE}.tensors")
@@ -21,13 +23,19 @@ PROGRAM = sorted([*(ROOT / "webui").rglob("*.py"), *(ROOT / "webui").rglob("*.js
 WORDS = frozenset({"captions", "controlnet", "guidance", "lora", "regions", "tiled_vae", "tiles"})
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _short_memory() -> Iterator[None]:
+    yield
+    forget()
+
+
 def test_there_are_bundled_extensions() -> None:
     assert len(BUNDLED) == 18
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
     """(module, name) of everything that a file imports absolutely, wherever it does."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from ((one.name, "") for one in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -43,10 +51,10 @@ def strangers(path: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("path", EXTENSIONS, ids=lambda path: str(path.relative_to(ROOT)))
+@over(EXTENSIONS, ROOT)
 def test_extensions_import_the_face_alone(path: Path) -> None:
     assert strangers(path) == set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom):
             assert node.level <= 1, "a neighbour extension is imported"
 
@@ -94,7 +102,7 @@ def named(path: Path) -> Iterator[tuple[int, str]]:
         for at, text in enumerate(path.read_text().splitlines(), 1):
             yield from ((at, name) for name in BUNDLED if name not in WORDS and name in text)
         return
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         at = getattr(node, "lineno", 0)
         for part in ("id", "attr", "name", "arg", "value", "module"):
             value = getattr(node, part, None)
@@ -119,7 +127,7 @@ def chosen(node: ast.AST) -> Iterator[str]:
         yield from (one.value for one in ast.walk(part) if isinstance(one, ast.Constant) and isinstance(one.value, str))
 
 
-@pytest.mark.parametrize("path", PROGRAM, ids=lambda path: str(path.relative_to(ROOT)))
+@over(PROGRAM, ROOT)
 def test_the_program_names_no_extension(path: Path) -> None:
     assert list(named(path)) == []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parsed import tree_of
+from tests.parsed import forget, over, tree_of
 from webui.library.family import Family
 from webui.weights.families.registry import FAMILIES
 
@@ -25,7 +25,13 @@ EXCEPTIONS = (
     ("webui/prompt/embeddings.py", "MAX_VECTORS = 75", "textual inversion is a format for CLIP alone"),
     ("extensions/controlnet/latents.py", "_BETAS = (0.00085, 0.012)", "ControlNets were trained on these levels"),
 )
-each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+each_file = over(FILES, ROOT)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_memory() -> Iterator[None]:
+    yield
+    forget()
 
 
 def names_compared(tree: ast.AST) -> Iterator[str]:

@@ -45,6 +45,28 @@ ALLOCATIONS = {aten.empty, aten.empty_like, aten.new_empty, aten.empty_strided, 
 FREE = ALLOCATIONS | {aten.is_pinned, aten.set_, aten.resize_}
 
 
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What is known of an operation before it is done; asked of torch once, since thousands of each are done."""
+
+    packet: Any
+    is_taken_apart: bool
+    is_elementwise: bool
+    is_view: bool
+
+
+@cache
+def traits(func: Any) -> Traits:
+    packet = func.overloadpacket
+    aliases = [one.alias_info for one in func._schema.returns]
+    return Traits(
+        packet,
+        is_taken_apart=packet not in WHOLE and func._can_decompose(),
+        is_elementwise=torch.Tag.pointwise in func.tags,
+        is_view=any(alias is not None and not alias.is_write for alias in aliases),
+    )
+
+
 @dataclass
 class Ledger:
     """What was counted.
@@ -161,7 +183,6 @@ class PretendedDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.ledger = Ledger()
         self.allocated: Callable[[OnDevice], None] | None = None  # hears of every tensor that is made
         self._pinned: dict[int, Tensor] = {}
-        self._composite: dict[Any, bool] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return self.perform(func, args, kwargs or {})
@@ -169,20 +190,18 @@ class PretendedDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def perform(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Do one operation of torch where its tensors lie."""
         flat = _flat((args, kwargs), [])
-        if (
-            not any(type(one) is not Tensor and isinstance(one, OnDevice | torch.device) for one in flat)
-            and func.overloadpacket not in PINNING
-        ):
+        known = traits(func)
+        packet = known.packet
+        here = [one for one in flat if type(one) is OnDevice]
+        asked = next((one for one in flat if type(one) is torch.device), None)
+        if not here and asked is None and packet not in PINNING:
             return func(*args, **kwargs)
-        if func.overloadpacket is aten.to:
+        if packet is aten.to:
             return self._to(func, args, kwargs)
-        if func.overloadpacket not in WHOLE and self._is_composite(func):
+        if known.is_taken_apart:
             with self:
                 return func.decompose(*args, **kwargs)
         tensors = [one for one in flat if isinstance(one, Tensor)]
-        here = [one for one in tensors if isinstance(one, OnDevice)]
-        asked = next((torch.device(one) for one in flat if isinstance(one, torch.device)), None)
-        packet = func.overloadpacket
         if packet in PINNING:
             return id(args[0]) in self._pinned if packet is aten.is_pinned else self._pin(args[0])
         if packet is aten._to_copy:
@@ -209,12 +228,6 @@ class PretendedDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
         else:
             made = tree_map(lambda one: self._placed(one, tensors, on_device), answer)
         return self._pin(made) if pinned else made
-
-    def _is_composite(self, func: Any) -> bool:
-        known = self._composite.get(func)
-        if known is None:
-            known = self._composite[func] = func._can_decompose()
-        return known
 
     def _to(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor:
         """`Tensor.to`: a copy where device, format or layout differ, else the tensor itself."""
@@ -258,9 +271,9 @@ class PretendedDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return copy
 
     def _require_one_device(self, func: Any, tensors: Sequence[Tensor]) -> None:
-        elementwise = torch.Tag.pointwise in func.tags
+        known = traits(func)
         for one in tensors:
-            if isinstance(one, OnDevice) or (one.dim() == 0 and elementwise) or func.overloadpacket in INDEXING:
+            if type(one) is OnDevice or known.packet in INDEXING or (known.is_elementwise and one.dim() == 0):
                 continue
             raise RuntimeError(
                 f"Expected all tensors to be on the same device, but found at least two devices, {self.device} and cpu "
@@ -293,14 +306,14 @@ class PretendedDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
         (self.ledger.within if self.ledger.depth else self.ledger.operations)[operation] += 1
 
     def _note(self, func: Any, args: Sequence[Any], here: Sequence[Tensor]) -> None:
-        packet = func.overloadpacket
+        known = traits(func)
+        packet = known.packet
         if here and packet in READS:
             self.ledger.synchronisations[f"{packet.__name__} {_line()}"] += 1
             return
         if packet in INDEXING:
             self.note_index(tuple(args[1]))
-        is_view = any(one.alias_info is not None and not one.alias_info.is_write for one in func._schema.returns)
-        if not is_view and packet not in FREE:
+        if not known.is_view and packet not in FREE:
             self.count(packet.__name__)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests.miniature.painting import SEEDS, drawn, look, paint, paint_anew, pixels, run, share
+from tests.miniature.painting import drawn, look, paint, paint_anew, paint_each, pixels, run, share
 from tools.train_mini.control import edges
 from tools.train_mini.scenes import Background, Scene, Thing
 from webui.domain.images import Picture
@@ -28,13 +28,11 @@ def darkness(picture: Image.Image) -> float:
 
 
 def test_a_lora_at_nothing_changes_nothing_and_at_one_draws_its_style(back: Back) -> None:
-    for seed in range(SEEDS):
-        plain = paint(back, PROMPT, seed=seed)
-        off = paint(back, f"{PROMPT} <lora:mini-ink:0>", seed=seed)
-        assert np.array_equal(pixels(plain), pixels(off))
-    inked = [darkness(paint(back, f"{PROMPT} <lora:mini-ink:1>", seed=seed)) for seed in range(SEEDS)]
-    plain_ones = [darkness(paint(back, PROMPT, seed=seed)) for seed in range(SEEDS)]
-    assert np.mean(inked) > np.mean(plain_ones) + 0.004
+    plain = paint_each(back, PROMPT)
+    for one, off in zip(plain, paint_each(back, f"{PROMPT} <lora:mini-ink:0>"), strict=True):
+        assert np.array_equal(pixels(one), pixels(off))
+    inked = [darkness(picture) for picture in paint_each(back, f"{PROMPT} <lora:mini-ink:1>")]
+    assert np.mean(inked) > np.mean([darkness(picture) for picture in plain]) + 0.004
     after = paint_anew(back, PROMPT, seed=0)  # a LoRA that was there leaves nothing behind
     assert np.array_equal(pixels(after), pixels(paint(back, PROMPT, seed=0)))
 
@@ -71,7 +69,7 @@ def test_the_second_checkpoint_paints_at_dusk_and_a_merge_half_so(back: Back) ->
         "dusk": {"checkpoint": "mini-dusk"},
     }
     depths = {
-        name: float(np.median([dusk(paint(back, prompt, seed=seed, **changes)) for seed in range(SEEDS)]))
+        name: float(np.median([dusk(picture) for picture in paint_each(back, prompt, **changes)]))
         for name, changes in kinds.items()
     }
     assert abs(depths["base"]) < 20

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.miniature.painting import SEEDS, drawn, look, paint, pixels, run
+from tests.miniature.painting import drawn, look, paint_each, pixels, run
 from tools.train_mini.judge import Verdict, judge
 from tools.train_mini.scenes import COLOURS, Thing
 from webui.domain.hires import Hires
@@ -59,8 +59,7 @@ def test_inpainting_changes_the_masked_shape_and_nothing_else(back: Back, checkp
     )
     prompt = "a green circle to the left of a yellow star on a blue background"
     green = []
-    for seed in range(SEEDS):
-        made = paint(back, prompt, task=task, checkpoint=checkpoint, seed=seed)
+    for made in paint_each(back, prompt, task=task, checkpoint=checkpoint):
         assert (pixels(made)[:, SIDE // 2 :] == pixels(original)[:, SIDE // 2 :]).all()
         green.append(any(found.colour == "green" and found.x < SIDE / 2 for found in judge(made).objects))
     assert np.mean(green) >= 0.75
@@ -69,8 +68,7 @@ def test_inpainting_changes_the_masked_shape_and_nothing_else(back: Back, checkp
 def test_outpainting_extends_the_background_without_a_seam(back: Back) -> None:
     middle = Thing("circle", "red", 64.0, 64.0, 22.0)
     task = started(drawn(middle), denoising_strength=0.8, outpainting=Outpainting(right=64, left=64, mask_blur=8))
-    for seed in range(SEEDS):
-        made = pixels(paint(back, "a red circle on a blue background", task=task, seed=seed))
+    for made in map(pixels, paint_each(back, "a red circle on a blue background", task=task)):
         assert made.shape == (SIDE, SIDE + 128, 3)
         for border in (64, 64 + SIDE):
             inside = made[:, border - 6 : border - 2].mean(axis=(0, 1))
@@ -89,9 +87,7 @@ def test_a_refiner_of_the_family_keeps_the_object(back: Back) -> None:
 def test_the_hires_pass_keeps_the_object(back: Back, upscaler: str) -> None:
     prompt = "a red circle on a blue background"
     task = Txt2Img(hires=Hires(enabled=True, upscaler=upscaler, denoising_strength=0.4, steps=8))
-    for seed in range(2):
-        before = judge(paint(back, prompt, seed=seed))
-        made = paint(back, prompt, seed=seed, task=task)
+    for before, made in zip(look(back, prompt), paint_each(back, prompt, count=2, task=task), strict=False):
         assert made.size == (2 * SIDE, 2 * SIDE)
         after = judge(made)
         assert after.background == before.background

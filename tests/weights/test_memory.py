@@ -151,16 +151,11 @@ def test_switching_between_four_checkpoints_takes_no_more_memory_each_time(libra
     residency = Residency(CPU, 1 << 20)
     cache = ModelCache(library, CPU, torch.float32, capacity=2, residency=residency)
     latents, sizes = torch.zeros(1, 4, 4, 4), []
-    gc.collect()
-    gc.freeze()  # what was there before is not looked at again and again
-    try:
-        for turn in range(20):
-            with torch.inference_mode():
-                cache.get(library.checkpoint("abcd"[turn % 4]), None).vae.decode(latents)
-            gc.collect()
-            sizes.append(_bytes_of_tensors())
-    finally:
-        gc.unfreeze()
+    for turn in range(12):
+        with torch.inference_mode():
+            cache.get(library.checkpoint("abcd"[turn % 4]), None).vae.decode(latents)
+        gc.collect()
+        sizes.append(_bytes_of_tensors())
     assert max(sizes[4:]) == min(sizes[4:]), sizes
     assert len(residency.state().networks) <= 6
 
