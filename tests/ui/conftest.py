@@ -1,15 +1,18 @@
 """A page over an engine without models, and a browser that looks at it."""
 
+import asyncio
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, expect, sync_playwright
 
 from tests.ports import open_port
-from tests.ui.driving import FLAGS, WAIT, chromium, served, whole_page
+from tests.ui.driving import FLAGS, WAIT, chromium
 from tests.ui.fakes import FakeEngine
-from tests.ui.visiting import forget, lasting_context
+from tests.ui.visiting import DESKTOP, PHONE, forget, visit, visited
 
 
 @pytest.fixture
@@ -28,30 +31,86 @@ def _environment_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+@dataclass(frozen=True)
+class Running:
+    """The browser of this process and the event loop of what drives it, which is nobody's while no file uses it.
+
+    Attributes:
+        lasting: contexts that stay open from file to file, by what they are for.
+    """
+
+    browser: Browser
+    loop: asyncio.AbstractEventLoop
+    lasting: dict[str, BrowserContext] = field(default_factory=dict)
+
+    def context(self, name: str, **options: Any) -> BrowserContext:
+        """One that stays open; `options` are those of `Browser.new_context`."""
+        if name not in self.lasting:
+            self.lasting[name] = visited(self.browser, **options)
+        return self.lasting[name]
+
+
+@pytest.fixture(scope="session")
+def running_browser() -> Iterator[Running]:
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
-        yield running
-        running.close()
+        loop = asyncio.get_running_loop()
+        started = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        asyncio._set_running_loop(None)
+        yield Running(started, loop)
+        asyncio._set_running_loop(loop)
+        started.close()
 
 
 @pytest.fixture(scope="module")
+def browser(running_browser: Running) -> Iterator[Browser]:
+    """The browser of this process. While a file has it, nothing else in this thread runs an event loop; what does so
+    afterwards must not find the browser's.
+    """
+    asyncio._set_running_loop(running_browser.loop)
+    yield running_browser.browser
+    for context in running_browser.browser.contexts:
+        if context not in running_browser.lasting.values():
+            context.close()
+    asyncio._set_running_loop(None)
+
+
+@pytest.fixture(scope="session")
 def port() -> int:
-    """One for a whole file: a browser that finds the same address again has the page's scripts already."""
+    """One for all files of a process, which serve their pages one after the other."""
     return open_port()
 
 
-@pytest.fixture
-def address(engine: FakeEngine, tmp_path: Path, port: int) -> Iterator[str]:
-    with served(whole_page(engine, tmp_path), port) as place:
-        yield place
+@pytest.fixture(scope="module")
+def shared_context(browser: Browser, running_browser: Running) -> BrowserContext:
+    """Its tab has the visits of one test after the other, each of which begins without what those before have kept."""
+    return running_browser.context("desktop", viewport={"width": DESKTOP[0], "height": DESKTOP[1]}, permissions=[])
 
 
 @pytest.fixture(scope="module")
-def shared_context(browser: Browser) -> Iterator[BrowserContext]:
-    with lasting_context(browser, viewport={"width": 1440, "height": 1000}, permissions=[]) as made:
-        yield made
+def phone_context(browser: Browser, running_browser: Running) -> BrowserContext:
+    """The same with the screen of a phone, which is touched."""
+    size = {"width": PHONE[0], "height": PHONE[1]}
+    return running_browser.context("phone", viewport=size, has_touch=True, is_mobile=True)
+
+
+@pytest.fixture
+def phone_page(phone_context: BrowserContext, address: str) -> Iterator[Page]:
+    """A page that is open on a phone."""
+    opened = visit(phone_context, PHONE)
+    opened.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    faults: list[str] = []
+
+    def note(error: Error) -> None:
+        faults.append(str(error))
+
+    opened.on("pageerror", note)
+    opened.goto(address)
+    expect(opened.locator("#txt2img_generate")).to_be_visible()
+    yield opened
+    forget(phone_context, address)
+    opened.remove_listener("pageerror", note)
+    assert faults == []
 
 
 @pytest.fixture
@@ -60,16 +119,20 @@ def page(shared_context: BrowserContext, address: str) -> Iterator[Page]:
 
     The next test finds nothing of what it kept but the files that never change.
     """
-    opened = shared_context.new_page()
+    opened = visit(shared_context)
     opened.set_default_timeout(WAIT)
     expect.set_options(timeout=WAIT)
-    foreign: list[str] = []
+    asked: list[str] = []
     faults: list[str] = []
-    opened.on(
-        "request",
-        lambda request: None if request.url.startswith((address, "data:", "blob:")) else foreign.append(request.url),
-    )
-    opened.on("pageerror", lambda error: faults.append(str(error)))
+
+    def note_request(request: Request) -> None:
+        asked.append(request.url)
+
+    def note_fault(error: Error) -> None:
+        faults.append(str(error))
+
+    opened.on("request", note_request)
+    opened.on("pageerror", note_fault)
     opened.goto(address)
     expect(opened.locator("#txt2img_generate")).to_be_visible()
     expect(opened.locator("#setting_sd_model_checkpoint input")).to_have_value("mini.safetensors [0123456789]")
@@ -77,6 +140,8 @@ def page(shared_context: BrowserContext, address: str) -> Iterator[Page]:
     # Gradio swallows what goes wrong in a script of an event; it only writes "Error" over that event's outputs
     swallowed = opened.locator("[data-testid=status-tracker] .error").count()
     forget(shared_context, address)
-    assert foreign == []
+    opened.remove_listener("request", note_request)
+    opened.remove_listener("pageerror", note_fault)
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
     assert faults == []
     assert swallowed == 0

@@ -1,5 +1,6 @@
 """The page with its Library: a real index over a real folder, behind an engine that paints."""
 
+import sqlite3
 from collections.abc import Iterator
 from colorsys import hsv_to_rgb
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from tests.api.fakes import encode
 from tests.ui.driving import WAIT, served
 from tests.ui.fakes import FakeEngine
 from tests.ui.settings_page import preferences_in
-from tests.ui.visiting import forget
+from tests.ui.visiting import forget, visit
 from webui.api.application import create
 from webui.api.page.library_door import LibraryDoor
 from webui.api.parts import Parts
@@ -34,6 +35,18 @@ class LibraryHouse:
     outputs: Path
     gallery: Gallery
     engine: FakeEngine
+
+    def forget(self) -> None:
+        """Be as at first: without pictures, and without folders of others."""
+        self.engine.forget()
+        self.gallery.scanner.wait(60)
+
+        def change(connection: sqlite3.Connection) -> None:
+            for table in ("words", "tags", "loras", "texts", "pictures", "traits"):
+                connection.execute(f"DELETE FROM {table}")
+            connection.execute("DELETE FROM folders WHERE own = 0")
+
+        self.gallery.index.write(change)
 
 
 @contextmanager
@@ -72,11 +85,12 @@ def opened(
     Args:
         lasting: a context in which it is one of several visits, for a page that is no phone's; None: it has its own.
     """
-    context = lasting or browser.new_context(
-        viewport={"width": size[0], "height": size[1]}, accept_downloads=True, has_touch=size == PHONE
-    )
-    page = context.new_page()
-    page.set_viewport_size({"width": size[0], "height": size[1]})
+    if lasting is None:
+        page = browser.new_page(
+            viewport={"width": size[0], "height": size[1]}, accept_downloads=True, has_touch=size == PHONE
+        )
+    else:
+        page = visit(lasting, size)
     page.set_default_timeout(WAIT)
     expect.set_options(timeout=WAIT)
     faults: list[str] = []
@@ -86,7 +100,7 @@ def opened(
     expect(page.locator("#tabs")).to_be_visible()  # it is hidden, though drawn, until all of it is there
     yield page
     if lasting is None:
-        context.close()
+        page.context.close()
     else:
         forget(lasting, house.address)
     assert faults == []

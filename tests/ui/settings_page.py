@@ -24,14 +24,23 @@ def preferences_in(folder: Path) -> Preferences:
     return made
 
 
-def settings_app(engine: FakeEngine, preferences: Preferences, folder: Path, *, is_local: bool = False) -> FastAPI:
+def settings_app(
+    engine: FakeEngine,
+    preferences: Preferences,
+    folder: Path,
+    *,
+    presets: Presets | None = None,
+    is_local: bool = False,
+) -> FastAPI:
     """The application.
 
     Args:
         folder: for everything that it writes.
+        presets: those that the page has; None: its own, none at first.
         is_local: whether whoever opens the page counts as somebody at the machine.
     """
-    door = PreferencesDoor(preferences, Presets(folder / "presets.json"), lambda client, headers: is_local)
+    presets = presets or Presets(folder / "presets.json")
+    door = PreferencesDoor(preferences, presets, lambda client, headers: is_local)
     app = create(Parts(engine, encode, preferences=door, cache_dir=folder / "cache"), with_api=False)
     made: FastAPI = mount(
         app,

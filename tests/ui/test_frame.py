@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from tests.ui.accessibility import axe
 from tests.ui.driving import WAIT, eventually, served, whole_page
 from tests.ui.fakes import FakeEngine
-from tests.ui.visiting import forget, lasting_context
+from tests.ui.visiting import forget, visit, visited
 from webui.ui.frame import TITLES
 
 SIZES = ((1440, 900), (1920, 1080), (1024, 768), (768, 1024), (390, 844))
@@ -49,10 +49,10 @@ def address(house: tuple[FakeEngine, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def lasting(browser: Browser) -> Iterator[BrowserContext]:
-    with lasting_context(browser, viewport={"width": 1440, "height": 900}) as made:
-        made.add_init_script(SHIFTS)
-        yield made
+def lasting(browser: Browser) -> BrowserContext:
+    made = visited(browser, viewport={"width": 1440, "height": 900})
+    made.add_init_script(SHIFTS)
+    return made
 
 
 @pytest.fixture
@@ -72,10 +72,9 @@ def opened(context: BrowserContext, address: str) -> Iterator[Open]:
     faults: list[str] = []
 
     def go(query: str = "", size: tuple[int, int] = (1440, 900)) -> Page:
-        page = context.new_page()
+        page = visit(context, size)
         page.set_default_timeout(WAIT)
         expect.set_options(timeout=WAIT)
-        page.set_viewport_size({"width": size[0], "height": size[1]})
         # the console of the whole program is looked at in test_every_tab.py
         page.on("console", lambda said: faults.append(said.text) if said.type == "error" and not away(said) else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
@@ -198,7 +197,7 @@ def test_a_chosen_theme_stays_and_a_link_may_ask_for_another_once(opened: Open) 
 
 
 def test_the_theme_is_there_before_anything_is_drawn(context: BrowserContext, address: str) -> None:
-    page = context.new_page()
+    page = visit(context)
     page.route("**/assets/*.js", lambda route: route.abort())  # Gradio never starts
     page.goto(address + "?__theme=light")
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
@@ -291,7 +290,7 @@ def test_the_frame_is_without_findings_of_axe(opened: Open, size: tuple[int, int
 
 
 def test_a_component_that_cannot_be_drawn_says_so_and_hurts_nobody(context: BrowserContext, address: str) -> None:
-    page, said = context.new_page(), list[str]()
+    page, said = visit(context), list[str]()
     page.on("console", lambda message: said.append(message.text))
     page.goto(address)
     expect(page.locator(":root:not([data-loading])")).to_be_attached(timeout=WAIT)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.ui.canvas_page import spot, stroke
-from tests.ui.driving import WAIT, eventually, generate
+from tests.ui.driving import eventually, generate
 from tests.ui.fakes import FakeEngine
 from webui.domain.inpainting import Inpainting
 from webui.domain.request import Img2Img
@@ -276,11 +276,9 @@ def test_files_that_i_did_not_upload_are_not_read(page: Page, engine: FakeEngine
     page.reload()  # what Gradio writes over the form after a refusal is gone with it
 
 
-def test_i_mask_with_a_finger_on_a_phone(browser: Browser, address: str, engine: FakeEngine) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    page.goto(f"{address}?tab=inpaint")
+def test_i_mask_with_a_finger_on_a_phone(phone_page: Page, engine: FakeEngine) -> None:
+    page = phone_page
+    page.get_by_role("tab", name="Inpaint", exact=True).tap()
     open_picture(page)
     view = page.locator("#img2maskimg .canvas-view").bounding_box()
     generate_button = page.locator("#txt2img_generate").bounding_box()
@@ -292,4 +290,3 @@ def test_i_mask_with_a_finger_on_a_phone(browser: Browser, address: str, engine:
     painted = mask(submitted(page, engine))
     assert painted[96, 128] == 255
     assert painted[5, 5] == 0
-    context.close()

@@ -1,41 +1,15 @@
 """What a person does with many pictures at once, in a real browser: a folder through img2img, and one made larger."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.ui.driving import WAIT, eventually, served, type_prompt, whole_page
+from tests.ui.driving import eventually, type_prompt
 from tests.ui.fakes import FakeEngine
 from webui.domain.request import Img2Img
 from webui.domain.upscale import Upscale
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeEngine, str]]:
-    """One engine and one server for the whole file."""
-    folder = tmp_path_factory.mktemp("folders")
-    (folder / "outputs").mkdir()
-    engine = FakeEngine(folder / "outputs")
-    with served(whole_page(engine, folder)) as place:
-        yield engine, place
-    engine.close()
-
-
-@pytest.fixture
-def engine(house: tuple[FakeEngine, str], monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    made = house[0]
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(made.outputs.parent / "temp" / "gradio"))  # as the mounted page set it
-    made.asked_for.clear()
-    made.step_seconds = 0.0
-    return made
-
-
-@pytest.fixture
-def address(house: tuple[FakeEngine, str]) -> str:
-    return house[1]
 
 
 @pytest.fixture
@@ -117,15 +91,9 @@ def test_i_make_the_pictures_of_a_folder_larger(page: Page, engine: FakeEngine, 
     expect(page.locator("#extras_status")).to_contain_text("the queue tells how far they are")
 
 
-def test_on_a_phone_the_batch_is_set_in_the_sheet(
-    browser: Browser, engine: FakeEngine, address: str, holidays: Path
-) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    expect.set_options(timeout=WAIT)
-    page.goto(address + "?tab=img2img")
-    expect(page.locator("#txt2img_generate")).to_be_visible()
+def test_on_a_phone_the_batch_is_set_in_the_sheet(phone_page: Page, engine: FakeEngine, holidays: Path) -> None:
+    page = phone_page
+    page.get_by_role("tab", name="img2img", exact=True).tap()
     page.get_by_role("button", name="Settings").first.click()
     page.get_by_role("checkbox", name="Batch", exact=True).check()
     page.get_by_label("Pictures: folder on the server").fill(str(holidays))
@@ -141,4 +109,3 @@ def test_on_a_phone_the_batch_is_set_in_the_sheet(
     expect(page.locator("#queue_panel .row").filter(has_text="holidays")).to_be_visible()
     engine.step_seconds = 0.0
     eventually(page, lambda: len(engine.asked) == 3)
-    context.close()

@@ -383,9 +383,7 @@ def test_new_files_are_found_and_those_that_cannot_be_used_are_named(page: Page,
     assert submitted(page, engine).checkpoint == "new.safetensors"
 
 
-def test_the_size_follows_the_checkpoint_until_it_is_set(
-    page: Page, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_size_follows_the_checkpoint_until_it_is_set(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
     ready(page)
     large = tmp_path / "large.safetensors"
     save_file({"x": np.zeros(1, np.float32)}, large, metadata={RESOLUTION: "1024x1024"})
@@ -395,7 +393,7 @@ def test_the_size_follows_the_checkpoint_until_it_is_set(
             raise UnusableFileError("has no file")
         return large
 
-    monkeypatch.setattr(engine.library, "safetensors", file_of)
+    engine.library.safetensors = file_of  # type: ignore[method-assign]
     choose(page, "setting_sd_model_checkpoint", "sdxl/other.safetensors [0123456789]")
     expect(box(page, "txt2img_width")).to_have_value("1024")
     expect(page.locator("#txt2img_ratio").get_by_role("radio", name="1:1", exact=True)).to_be_checked()
@@ -434,14 +432,8 @@ def test_generate_has_a_menu_for_generating_forever(page: Page, engine: FakeEngi
     assert asked[1:] == [("jobs/j1/finish", {}), ("forever", {"on": False})]
 
 
-def test_on_a_phone_the_settings_are_a_sheet_that_does_the_same(
-    browser: Browser, address: str, engine: FakeEngine
-) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    expect.set_options(timeout=WAIT)
-    page.goto(address)
+def test_on_a_phone_the_settings_are_a_sheet_that_does_the_same(phone_page: Page, engine: FakeEngine) -> None:
+    page = phone_page
     ready(page)
     page.locator(".sheet-button").tap()
     page.locator("#txt2img_ratio label", has_text="2:3").tap()
@@ -459,13 +451,12 @@ def test_on_a_phone_the_settings_are_a_sheet_that_does_the_same(
     request = engine.asked[0]
     assert isinstance(request.task, Txt2Img)
     assert (request.prompt, request.height, request.task.hires.enabled) == ("a cat on a phone", 624, True)
-    context.close()
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_axe_finds_nothing_serious_in_the_form_with_everything_on(page: Page, address: str, theme: str) -> None:
-    page.goto(f"{address}?__theme={theme}")
+def test_axe_finds_nothing_serious_in_the_form_with_everything_on(page: Page, theme: str) -> None:
     ready(page)
+    page.evaluate("(theme) => window.webui.setTheme(theme)", theme)
     for mode in ("txt2img", "Inpaint"):
         in_mode(page, mode)
         for box_ in page.locator(".section .switch input:visible").all():

@@ -1,5 +1,6 @@
 """Journeys through the forms of extensions and the tabs Upscale, Models and Extensions, with the miniature's models."""
 
+import json
 import re
 import shutil
 import signal
@@ -18,11 +19,12 @@ from tests.narrowing import known
 from tests.ports import open_port
 from tests.ui.accessibility import axe
 from tests.ui.driving import WAIT, eventually, opened_page
-from tests.ui.visiting import forget
+from tests.ui.visiting import forget, visit
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 120  # seconds
 DESKTOP, PHONE = (1440, 900), (390, 844)
+STARTING = {"steps": 4, "width": 128, "height": 128}  # few and small, as no test looks at what was painted
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         "--extension-sources": "sources",
     }  # fmt: skip
     (folder / "sources").mkdir()
+    (folder / "data").mkdir()
+    (folder / "data" / "starting_values.json").write_text(json.dumps(STARTING))
     command = [sys.executable, "-m", "webui", "--port", str(port), "--threads", "1"]
     command += [part for flag, name in folders.items() for part in (flag, str(folder / name))]
     process = subprocess.Popen(command, cwd=ROOT)
@@ -67,8 +71,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 def page(shared_context: BrowserContext, program: Program, request: pytest.FixtureRequest) -> Iterator[Page]:
     """An open page, of the size that the test asks for; errors in its scripts fail the test."""
     width, height = getattr(request, "param", DESKTOP)
-    opened = shared_context.new_page()
-    opened.set_viewport_size({"width": width, "height": height})
+    opened = visit(shared_context, (width, height))
     opened.set_default_timeout(WAIT)
     expect.set_options(timeout=WAIT)
     faults: list[str] = []
@@ -244,7 +247,6 @@ def test_i_see_where_the_parts_of_my_prompt_act_and_paint_other_places(page: Pag
         page.mouse.move(box["x"] + right * box["width"], box["y"] + box["height"] - 1)
         with page.expect_response(re.compile("upload")):
             page.mouse.up()
-    page.locator("#txt2img_steps input[type=number]").fill("2")
     text = made(page, program)
     assert "RP Divide mode: Mask" in text
     assert "BREAK a blue square" in text

@@ -40,12 +40,22 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[LibraryHouse]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):  # mounting sets both
+            patch.setenv(name, "")
+        with library_house(tmp_path_factory.mktemp("library"), port) as made:
+            yield made
+
+
 @pytest.fixture
-def house(tmp_path: Path, stock: Path, port: int) -> Iterator[LibraryHouse]:
-    with library_house(tmp_path, port) as made:
-        shutil.copytree(stock, made.outputs, dirs_exist_ok=True)
-        scanned(made.gallery)
-        yield made
+def house(standing: LibraryHouse, stock: Path) -> Iterator[LibraryHouse]:
+    """With the twenty-four pictures, for one test."""
+    shutil.copytree(stock, standing.outputs, dirs_exist_ok=True)
+    scanned(standing.gallery)
+    yield standing
+    standing.forget()
 
 
 @pytest.fixture
@@ -191,9 +201,11 @@ def test_i_send_a_picture_with_some_of_its_parameters_to_img2img(page: Page) -> 
     assert told["picture:send"]["picture"]["id"].startswith("library:")
 
 
-def test_a_picture_that_i_make_is_in_the_library_and_can_be_made_again(browser: Browser, house: LibraryHouse) -> None:
+def test_a_picture_that_i_make_is_in_the_library_and_can_be_made_again(
+    browser: Browser, shared_context: BrowserContext, house: LibraryHouse
+) -> None:
     house.engine.submit(GenerationRequest(prompt="a lighthouse", seed=7, width=64, height=64), save=True).result(30)
-    with opened(browser, house) as page:
+    with opened(browser, house, lasting=shared_context) as page:
         look_for(page, "lighthouse")
         expect(tiles(page)).to_have_count(1)
         tiles(page).click()
@@ -204,12 +216,14 @@ def test_a_picture_that_i_make_is_in_the_library_and_can_be_made_again(browser: 
         assert [job.request.seed for job in house.engine.asked_for] == [7, 7]
 
 
-def test_i_see_what_a_picture_was_made_from(browser: Browser, house: LibraryHouse) -> None:
+def test_i_see_what_a_picture_was_made_from(
+    browser: Browser, shared_context: BrowserContext, house: LibraryHouse
+) -> None:
     first = GenerationRequest(prompt="a mill", seed=7, width=64, height=64)
     made = house.engine.submit(first, save=True).result(30).images[0]
     second = first.with_(prompt="a mill by the sea", task=Img2Img(image=Picture.of(made.image)))
     house.engine.submit(second, save=True).result(30)
-    with opened(browser, house) as page:
+    with opened(browser, house, lasting=shared_context) as page:
         look_for(page, "sea")
         expect(tiles(page)).to_have_count(1)
         tiles(page).click()
@@ -244,9 +258,11 @@ def test_a_hundred_thousand_pictures_scroll_with_a_hundred_nodes(browser: Browse
             page.wait_for_function("() => document.querySelector('.tile[aria-posinset=\"100000\"]')")
 
 
-def test_i_drop_a_picture_on_png_info_and_send_its_seed_to_the_form(browser: Browser, house: LibraryHouse) -> None:
+def test_i_drop_a_picture_on_png_info_and_send_its_seed_to_the_form(
+    browser: Browser, shared_context: BrowserContext, house: LibraryHouse
+) -> None:
     path = next(house.outputs.rglob("00005-5.png"))
-    with opened(browser, house, tab="png_info") as page:
+    with opened(browser, house, lasting=shared_context, tab="png_info") as page:
         page.locator("#pnginfo_image input[type=file]").set_input_files(path)
         expect(page.locator("#pnginfo_text")).to_have_value(infotext(PROMPTS[1], negative="blurry", seed=105))
         page.get_by_role("button", name="None").click()
@@ -261,18 +277,20 @@ def test_i_drop_a_picture_on_png_info_and_send_its_seed_to_the_form(browser: Bro
         expect(page.locator(".pnginfo-told")).to_contain_text("This file is none of PNG")
 
 
-def test_i_compare_two_files_of_mine(browser: Browser, house: LibraryHouse) -> None:
+def test_i_compare_two_files_of_mine(browser: Browser, shared_context: BrowserContext, house: LibraryHouse) -> None:
     first, second = sorted(house.outputs.rglob("*.png"))[:2]
-    with opened(browser, house, tab="png_info") as page:
+    with opened(browser, house, lasting=shared_context, tab="png_info") as page:
         page.get_by_role("tab", name="Compare").click()
         page.get_by_label("First picture").set_input_files(first)
         page.get_by_label("Second picture").set_input_files(second)
         expect(page.locator(".compare-found")).to_contain_text("% of the pixels differ")
 
 
-def test_i_add_a_folder_of_another_program(browser: Browser, house: LibraryHouse, tmp_path: Path) -> None:
+def test_i_add_a_folder_of_another_program(
+    browser: Browser, shared_context: BrowserContext, house: LibraryHouse, tmp_path: Path
+) -> None:
     shutil.copytree(house.outputs / "txt2img-grids", tmp_path / "other")
-    with opened(browser, house) as page:
+    with opened(browser, house, lasting=shared_context) as page:
         page.get_by_role("button", name="Folders and trash").click()
         page.get_by_role("textbox", name="Path of a folder").fill(str(tmp_path / "other"))
         page.get_by_role("button", name="Add folder").click()
@@ -282,8 +300,10 @@ def test_i_add_a_folder_of_another_program(browser: Browser, house: LibraryHouse
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_everybody_can_use_the_library(browser: Browser, house: LibraryHouse, theme: str) -> None:
-    with opened(browser, house, theme=theme) as page:
+def test_everybody_can_use_the_library(
+    browser: Browser, shared_context: BrowserContext, house: LibraryHouse, theme: str
+) -> None:
+    with opened(browser, house, lasting=shared_context, theme=theme) as page:
         page.get_by_role("button", name="Filters").click()
         tiles(page).nth(1).click(modifiers=["ControlOrMeta"])
         expect(page.locator(".facet").first).to_be_visible()
@@ -294,8 +314,10 @@ def test_everybody_can_use_the_library(browser: Browser, house: LibraryHouse, th
         assert axe(page, ".picture-dialog") == []
 
 
-def test_on_a_phone_i_search_and_open_a_picture(browser: Browser, house: LibraryHouse) -> None:
-    with opened(browser, house, size=PHONE) as page:
+def test_on_a_phone_i_search_and_open_a_picture(
+    browser: Browser, phone_context: BrowserContext, house: LibraryHouse
+) -> None:
+    with opened(browser, house, lasting=phone_context, size=PHONE) as page:
         look_for(page, "castle")
         expect(page.locator(".library-count")).to_have_text("6 pictures")
         expect(tiles(page)).to_have_count(6)
@@ -306,7 +328,7 @@ def test_on_a_phone_i_search_and_open_a_picture(browser: Browser, house: Library
 
 
 def test_a_picture_that_i_drop_is_made_again_and_the_difference_explained(
-    browser: Browser, house: LibraryHouse, tmp_path: Path
+    browser: Browser, shared_context: BrowserContext, house: LibraryHouse, tmp_path: Path
 ) -> None:
     made = house.engine.submit(GenerationRequest(prompt="a pier", seed=7, width=64, height=64), save=True).result(30)
     first = made.images[0]
@@ -316,7 +338,7 @@ def test_a_picture_that_i_drop_is_made_again_and_the_difference_explained(
     chunks = PngInfo()
     chunks.add_text("parameters", first.infotext)
     other.save(path := tmp_path / "pier.png", pnginfo=chunks)
-    with opened(browser, house, tab="png_info") as page:
+    with opened(browser, house, lasting=shared_context, tab="png_info") as page:
         page.locator("#pnginfo_image input[type=file]").set_input_files(path)
         page.locator("#pnginfo_again").click()
         expect(page.locator(".pnginfo-again .compare-found")).to_contain_text("by at most 2 of 255")

@@ -12,13 +12,14 @@ import torch
 from fastapi import FastAPI
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Page, Request, expect
 from safetensors.torch import save_file
 
 from tests.api.fakes import encode
 from tests.ui.accessibility import axe
-from tests.ui.driving import generate, served, type_prompt
+from tests.ui.driving import generate, type_prompt
 from tests.ui.fakes import FakeEngine, named
+from tests.ui.house import House, house
 from webui.api.application import create
 from webui.api.parts import Parts
 from webui.library.files import ModelFile
@@ -31,22 +32,30 @@ COUNTER = "#txt2img_token_counter .tokens"
 DRAWER = "#txt2img_extra_networks"
 PANEL = f"{DRAWER} .dock-panel"
 STYLES = "#txt2img_styles"
+STYLE_FILE = "styles.csv"
 FOLD = "#txt2img_negative_fold"
 INFOTEXT = "a blue cat\nNegative prompt: dog\nSteps: 7, Sampler: Euler a, CFG scale: 5, Seed: 3, Size: 64x64"
 
 
-@pytest.fixture
-def styles(tmp_path: Path) -> StyleBook:
-    return StyleBook(tmp_path / "styles.csv")
-
-
-@pytest.fixture
-def address(engine: FakeEngine, styles: StyleBook, tmp_path: Path, port: int) -> Iterator[str]:
+def app(engine: FakeEngine, folder: Path) -> FastAPI:
+    """The page with a book of styles."""
+    styles = StyleBook(folder / STYLE_FILE)
     parts = Parts(engine=engine, encode=encode, styles=styles.read, style_book=styles)
-    app: FastAPI = create(parts, with_api=False)
-    mounted = mount(app, engine, temp_dir=tmp_path / "temp", outputs_dir=engine.outputs)
-    with served(mounted, port) as place:
-        yield place
+    inner = create(parts, with_api=False)
+    made: FastAPI = mount(inner, engine, temp_dir=folder / "temp", outputs_dir=engine.outputs)
+    return made
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[House]:
+    with house(tmp_path_factory.mktemp("home"), port, app) as made:
+        yield made
+
+
+@pytest.fixture
+def styles(home: House, engine: FakeEngine) -> Iterator[StyleBook]:
+    yield StyleBook(home.folder / STYLE_FILE)
+    (home.folder / STYLE_FILE).unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -54,16 +63,6 @@ def page(page: Page) -> Page:
     """An open page whose dock is drawn."""
     expect(page.locator(FOLD)).to_be_visible()
     return page
-
-
-@pytest.fixture
-def phone(browser: Browser, address: str) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    opened = context.new_page()
-    opened.goto(address)
-    expect(opened.locator("#txt2img_generate")).to_be_visible()
-    yield opened
-    context.close()
 
 
 def asked(page: Page, path: str) -> list[Request]:
@@ -263,7 +262,7 @@ def test_three_thousand_loras_are_a_short_page_and_all_can_be_reached(page: Page
 
 
 @pytest.fixture
-def real_lora(engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def real_lora(engine: FakeEngine, tmp_path: Path) -> Path:
     """A file in the library whose header can be read."""
     folder = tmp_path
     loras = folder / "models" / "Lora"
@@ -276,7 +275,7 @@ def real_lora(engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     )
     engine.library.models_dir = folder / "models"
     engine.library.named.append(ModelFile(path, "lora", "real.safetensors"))
-    monkeypatch.setattr(engine.library, "safetensors", lambda file: file.path)
+    engine.library.safetensors = lambda file: file.path  # type: ignore[method-assign]
     return path
 
 
@@ -495,11 +494,10 @@ def test_what_i_sent_before_comes_back_by_keys_and_from_the_list(page: Page) -> 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_nothing_around_the_prompt_is_closed_to_anybody(
-    page: Page, address: str, real_lora: Path, styles: StyleBook, theme: str
+    page: Page, real_lora: Path, styles: StyleBook, theme: str
 ) -> None:
     styles.add(Style("ink", "ink drawing"))
-    page.goto(f"{address}?__theme={theme}")
-    expect(page.locator("#txt2img_generate")).to_be_visible()
+    page.evaluate("(theme) => window.webui.setTheme(theme)", theme)
     type_prompt(page, "a cat (on <lora:ink:0.8> <lora:nobody:1>")
     page.locator(FOLD).click()
     expect(page.get_by_label("There is no file of the name nobody: it has no effect.")).to_be_visible()
@@ -518,7 +516,8 @@ def test_nothing_around_the_prompt_is_closed_to_anybody(
     assert axe(page, "dialog") == []
 
 
-def test_on_a_phone_i_write_in_letters_that_need_no_zoom_and_choose_a_lora(phone: Page) -> None:
+def test_on_a_phone_i_write_in_letters_that_need_no_zoom_and_choose_a_lora(phone_page: Page) -> None:
+    phone = phone_page
     assert phone.locator(PROMPT).evaluate("(box) => getComputedStyle(box).fontSize") == "16px"
     phone.locator(PROMPT).fill("a cat")
     phone.locator(f"{DRAWER} .drawer-button").tap()

@@ -2,36 +2,60 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.narrowing import known
-from tests.ui.driving import WAIT, eventually, picture, served
+from tests.ui.driving import WAIT, eventually, picture
 from tests.ui.fakes import FakeEngine, FakeLibrary
+from tests.ui.house import House, house
 from tests.ui.settings_page import preferences_in, settings_app
-from tests.ui.visiting import forget
+from tests.ui.visiting import forget, visit
 from webui.domain.settings import Settings
 from webui.preferences.preferences import Preferences
+from webui.preferences.presets import Presets
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the program keeps of its user's wishes."""
+
+    preferences: Preferences
+    presets: Presets
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    folder = tmp_path_factory.mktemp("kept")
+    return Kept(preferences_in(folder), Presets(folder / "presets.json"))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, kept: Kept, port: int) -> Iterator[House]:
+    def app(engine: FakeEngine, folder: Path) -> FastAPI:
+        return settings_app(engine, kept.preferences, folder, presets=kept.presets)
+
+    with house(tmp_path_factory.mktemp("home"), port, app) as made:
+        yield made
 
 
 @pytest.fixture
-def preferences(tmp_path: Path) -> Preferences:
-    return preferences_in(tmp_path)
+def preferences(kept: Kept) -> Iterator[Preferences]:
+    """The settings as at first; no preset is kept."""
+    yield kept.preferences
+    kept.preferences.reset(may_widen=True)
+    for preset in kept.presets.all():
+        kept.presets.delete(preset.name)
 
 
 @pytest.fixture
-def address(engine: FakeEngine, preferences: Preferences, tmp_path: Path, port: int) -> Iterator[str]:
-    with served(settings_app(engine, preferences, tmp_path), port) as place:
-        yield place
-
-
-@pytest.fixture
-def settings(shared_context: BrowserContext, address: str) -> Iterator[Page]:
+def settings(shared_context: BrowserContext, address: str, preferences: Preferences) -> Iterator[Page]:
     """The page with the tab Settings open; at the end its console has to be without errors."""
-    page, faults = shared_context.new_page(), list[str]()
-    page.set_viewport_size({"width": 1440, "height": 900})
+    page, faults = visit(shared_context, (1440, 900)), list[str]()
     page.set_default_timeout(WAIT)
     expect.set_options(timeout=WAIT)
     page.on("pageerror", lambda error: faults.append(str(error)))

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from tests.narrowing import known
 from tests.ports import open_port
 from tests.ui.accessibility import axe
-from tests.ui.driving import WAIT, generate, type_prompt, whole_page
+from tests.ui.driving import WAIT, eventually, generate, type_prompt, whole_page
 from tests.ui.fakes import FakeEngine
 from webui.domain.request import GenerationRequest
 from webui.domain.visitor import COOKIE, PAGE
@@ -92,9 +92,9 @@ def test_i_see_the_preview_the_progress_and_the_time_while_it_is_made(page: Page
 
 
 def test_the_page_stands_still_from_generate_to_the_picture(page: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.1
     generate(page, "the first")
     expect_made(page, 1)
+    engine.step_seconds = 0.05
     page.evaluate(SHIFTS)
     generate(page, "the second")
     expect_made(page, 2)
@@ -103,12 +103,15 @@ def test_the_page_stands_still_from_generate_to_the_picture(page: Page, engine: 
 
 
 def test_pictures_of_a_batch_appear_as_they_are_made(page: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.1
+    engine.step_seconds = 0.02
     send(page, engine, n_iter=4, width=256, height=256)
+    eventually(page, lambda: len(engine.last.status.images) == 1)
+    engine.step_seconds = 0.5  # until the page was looked at
     cells = page.locator("#txt2img_gallery .batch .cell")
     expect(cells).to_have_count(4)
     expect(page.locator("#txt2img_gallery .batch .cell:enabled")).to_have_count(1)
     expect(thumbs(page)).to_have_count(1)
+    engine.step_seconds = 0
     expect(page.locator("#txt2img_gallery .batch .cell:enabled")).to_have_count(4)
     cells.nth(1).click()
     expect(picture(page)).to_be_visible()
@@ -255,11 +258,8 @@ def test_what_is_said_is_seen_in_other_tabs_too(page: Page, engine: FakeEngine) 
     expect(page.locator(".toasts [role=alert]")).to_be_visible()
 
 
-def test_on_a_phone_i_generate_and_pick_from_the_film(browser: Browser, address: str, engine: FakeEngine) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    page.goto(address)
+def test_on_a_phone_i_generate_and_pick_from_the_film(phone_page: Page, engine: FakeEngine) -> None:
+    page = phone_page
     for name in ("one", "two"):
         generate(page, name)
         expect(picture(page)).to_have_attribute("alt", name)
@@ -271,7 +271,6 @@ def test_on_a_phone_i_generate_and_pick_from_the_film(browser: Browser, address:
     generate(page, "three")
     pill(page).tap()
     expect(page.locator("#queue_panel .row")).to_contain_text("three")
-    context.close()
 
 
 @contextmanager

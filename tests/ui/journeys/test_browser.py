@@ -43,7 +43,7 @@ def test_the_text_follows_the_selected_picture(page: Page) -> None:
 
 
 def test_pictures_that_arrive_leave_the_typing_user_alone(page: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.1  # they come when all is as it is below
+    engine.step_seconds = 0.5  # they come when all is as it is below
     page.locator("#txt2img_batch_count input[type=number]").fill("3")
     page.set_viewport_size({"width": 1200, "height": 600})
     generate(page, "three cats")
@@ -51,6 +51,7 @@ def test_pictures_that_arrive_leave_the_typing_user_alone(page: Page, engine: Fa
     page.keyboard.press("End")
     thumbs = page.locator("#txt2img_queue .thumb")
     assert thumbs.count() == 0
+    engine.step_seconds = 0
     expect(thumbs).to_have_count(3)
     page.keyboard.type("!")
     expect(page.locator("#txt2img_prompt textarea")).to_have_value("three cats!")
