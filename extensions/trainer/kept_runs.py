@@ -33,8 +33,8 @@ def kept_run(options: RunOptions, context: ActionContext) -> ActionResult:
     data: dict[str, JsonValue] = {
         "training": {
             "run": folder.name, "state": told.get("state"), "step": told.get("step", 0), "steps": told.get("steps", 0),
-            "loss": loss, "average_loss": average, "learning_rate": rate, "method": chosen.method, "output": told.get("output", ""),
-            "prompts": [*chosen.prompts],
+            "loss": loss, "average_loss": average, "learning_rate": rate, "method": chosen.method,
+            "output": told.get("output", ""), "prompts": [*chosen.prompts],
         },
         "losses": [[*point] for point in losses],
         "samples": [*_samples(folder)],
