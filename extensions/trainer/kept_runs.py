@@ -28,13 +28,13 @@ def kept_run(options: RunOptions, context: ActionContext) -> ActionResult:
     """How far it is, its losses up to its last checkpoint, and the names of its samples: `sample_<step>_<prompt>`."""
     folder = known_run(context, options.run)
     told, chosen = folder.told(), folder.options()
-    losses = _losses(folder)
+    losses, average = _losses(folder)
     _, loss, rate = losses[-1] if losses else (0, 0.0, 0.0)
     data: dict[str, JsonValue] = {
         "training": {
             "run": folder.name, "state": told.get("state"), "step": told.get("step", 0), "steps": told.get("steps", 0),
-            "loss": loss, "learning_rate": rate, "method": chosen.method, "output": told.get("output", ""),
-            "prompts": [*chosen.prompts],
+            "loss": loss, "average_loss": average, "learning_rate": rate, "method": chosen.method,
+            "output": told.get("output", ""), "prompts": [*chosen.prompts],
         },
         "losses": [[*point] for point in losses],
         "samples": [*_samples(folder)],
@@ -61,13 +61,14 @@ def kept_samples(options: SamplesOptions, context: ActionContext) -> ActionResul
     return ActionResult(data=made)
 
 
-def _losses(folder: RunFolder) -> list[tuple[int, float, float]]:
-    """Step, loss and learning rate; none before the first checkpoint, or where it is damaged."""
+def _losses(folder: RunFolder) -> tuple[list[tuple[int, float, float]], float]:
+    """Step, loss and learning rate, and the average loss; none before the first checkpoint, or where it is damaged."""
     try:
-        plain = read_told(folder)
+        curve = read_told(folder).get("curve", {})
     except UnusableFileError:
-        return []
-    return [(int(step), float(loss), float(rate)) for step, loss, rate in plain.get("curve", {}).get("points", ())]
+        return [], 0.0
+    points = [(int(step), float(loss), float(rate)) for step, loss, rate in curve.get("points", ())]
+    return points, float(curve.get("average") or 0.0)
 
 
 def _samples(folder: RunFolder) -> dict[str, Path]:

@@ -192,6 +192,7 @@ def test_a_run_is_shown_as_it_lies_on_the_disk(room: Room) -> None:
     told = untyped(kept_run(RunOptions(run="made"), room.context()).data)
     assert told["losses"] == json.loads(room.told["losses"])
     assert len(told["losses"]) == 4
+    assert told["training"]["average_loss"] == room.state()["average_loss"] > 0
     assert {name: told["training"][name] for name in ("run", "state", "step", "steps", "prompts", "output")} == {
         "run": "made", "state": "done", "step": 4, "steps": 4, "prompts": ["a cat"], "output": "made.safetensors",
     }  # fmt: skip
