@@ -125,7 +125,7 @@ def test_a_card_is_waited_for_nowhere() -> None:
         "fp8": fp8_product(in_fp8(inputs), in_fp8(weight), bias, torch.float32),
     }
     with pretended("cuda") as device:
-        there = [one.to("cuda") for one in (inputs, weight, bias)]
+        there = [one.to(device.device) for one in (inputs, weight, bias)]
         device.ledger.clear()
         made = {
             "int8": int8_product(in_int8(there[0]), in_int8(there[1]), there[2], torch.float32),
