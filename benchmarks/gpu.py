@@ -23,6 +23,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -197,7 +198,8 @@ def _failing_once(owner: type, name: str) -> Iterator[None]:
 def _peak_under(device: torch.device, ceiling: int) -> float:
     """GiB that a call of SDXL's UNet at 1024 needs at most, where the residency may use so many."""
     unet = network_of("sdxl", device, torch.float16)
-    unet.module.to("cpu")
+    module: Any = unet.module
+    module.to("cpu")
     torch.cuda.empty_cache()
     residency = Residency(device, int((ceiling - RESERVE) * GIB))
     residency.adopt(unet, "UNet", here=False)
@@ -216,17 +218,16 @@ def speed(device: torch.device, *, small: bool) -> Iterator[Row]:
         call = ask_of(name, device)
         plain = _rate(partial(bare_call, unet, call), device)
         yield Row("speed", f"{name}, diffusers eager", plain, "steps/s")
-        unet.module.to(memory_format=torch.channels_last)
+        module: Any = unet.module
+        module.to(memory_format=torch.channels_last)
         residency = Residency(device)
         residency.adopt(unet, "UNet")
-        yield Row(
-            "speed", f"{name}, ours eager", _rate(lambda unet=unet, call=call: unet(call, None), device), "steps/s"
-        )
+        yield Row("speed", f"{name}, ours eager", _rate(partial(unet, call, None), device), "steps/s")
         FastNetwork("captured", device, residency).attach(unet, 8)
-        ours = _rate(lambda unet=unet, call=call: unet(call, None), device)
+        ours = _rate(partial(unet, call, None), device)
         yield Row("speed", f"{name}, ours, {unet.fast.told or 'as usual'}", ours, "steps/s", GOALS[name], True)
         yield Row("speed", f"{name}, ours over diffusers eager", ours / plain, "x", target=1.0, at_least=True)
-        del unet
+        del unet, module
         gc.collect()
         torch.cuda.empty_cache()
 

@@ -19,8 +19,8 @@ class Restorer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.Conv2d(3, 3, 1)
-        nn.init.constant_(self.layer.weight, 0.2)
-        nn.init.constant_(self.layer.bias, 0.1)
+        for numbers in self.layer.parameters():
+            nn.init.constant_(numbers, 0.2)
 
     def forward(self, face: Tensor, **settings: Any) -> tuple[Tensor, None]:
         return self.layer(face), None
