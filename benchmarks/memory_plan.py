@@ -113,23 +113,34 @@ class Job:
     control: ControlNetModel | None
 
 
-def sdxl() -> Job:
-    """SDXL at 1024 x 1024 with a ControlNet; its LoRA is written into the weights and needs no room of its own."""
-    unet = UNet2DConditionModel(
+def sdxl_unet() -> UNet2DConditionModel:
+    """The UNet of SDXL."""
+    made: UNet2DConditionModel = UNet2DConditionModel(
         cross_attention_dim=2048, attention_head_dim=(5, 10, 20), use_linear_projection=True,
         block_out_channels=(320, 640, 1280), transformer_layers_per_block=(1, 2, 10),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         class_embed_type="projection", projection_class_embeddings_input_dim=2816,
     )  # fmt: skip
+    return made
+
+
+def sd15_unet() -> UNet2DConditionModel:
+    """The UNet of Stable Diffusion 1.5."""
+    made: UNet2DConditionModel = UNet2DConditionModel(cross_attention_dim=768, attention_head_dim=8)
+    return made
+
+
+def sdxl() -> Job:
+    """SDXL at 1024 x 1024 with a ControlNet; its LoRA is written into the weights and needs no room of its own."""
+    unet = sdxl_unet()
     towers = [_tower(768, 12, 12), _tower(1280, 32, 20)]
     return Job("SDXL 1024², LoRA, ControlNet", 1024, 2, unet, towers, _vae(), torch.float32, _control(unet))
 
 
 def sd15() -> Job:
     """Stable Diffusion 1.5 at 512 x 512."""
-    unet = UNet2DConditionModel(cross_attention_dim=768, attention_head_dim=8)
-    return Job("SD1.5 512²", 512, 2, unet, [_tower(768, 12, 12)], _vae(), HALF, None)
+    return Job("SD1.5 512²", 512, 2, sd15_unet(), [_tower(768, 12, 12)], _vae(), HALF, None)
 
 
 def _tower(width: int, layers: int, heads: int) -> CLIPTextModel:

@@ -14,6 +14,7 @@ from webui.extension_api import (
     GenerationRequest,
     GenerationResult,
     WebuiError,
+    extra_networks,
 )
 
 from .kept_result import Measurement, Row, keep, row_of
@@ -78,10 +79,10 @@ def measure(options: MeasureOptions, context: ActionContext) -> ActionResult:
 
 
 def exact_request(options: MeasureOptions) -> GenerationRequest:
-    """The request of the exact picture."""
+    """The request of the exact picture, without networks that the prompt names: their extension does not join."""
     return GenerationRequest(
-        prompt=options.prompt, checkpoint=options.checkpoint, steps=options.steps, width=options.width,
-        height=options.height, seed=SEED, sampler=SAMPLER,
+        prompt=extra_networks(options.prompt)[0], checkpoint=options.checkpoint, steps=options.steps,
+        width=options.width, height=options.height, seed=SEED, sampler=SAMPLER,
     )  # fmt: skip
 
 

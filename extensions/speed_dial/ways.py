@@ -29,7 +29,7 @@ USUAL: Fields = MappingProxyType(
     }
 )
 TILER = "guidance"  # the extension that has HyperTile
-_NVIDIA_8_BITS = {"int8": (7, 5), "fp8": (8, 9)}  # compute capability from which torch multiplies so
+_NVIDIA_8_BITS = MappingProxyType({"int8": (7, 5), "fp8": (8, 9)})  # compute capability from which torch multiplies so
 PREPARING = 2  # pictures before those that are timed
 _CPU_MODEL = "model name"
 

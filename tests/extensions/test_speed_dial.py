@@ -97,6 +97,10 @@ def test_stops_are_requests_that_do_more_from_one_to_the_next() -> None:
         assert (len({name.partition(".")[0] for name in way.own}), way.tiles) in ((1, False), (0, True))
 
 
+def test_networks_that_the_prompt_names_are_no_part_of_the_measured_picture() -> None:
+    assert exact_request(MeasureOptions(prompt="a cat <lora:ink:0.8>")).prompt.strip() == "a cat"
+
+
 def test_the_best_round_counts() -> None:
     grey = Image.new("RGB", (8, 8), (10, 10, 10))
     assert gain(Measured([3.0, 2.0, 9.0], grey), Measured([4.0, 1.0], grey)) == 2.0

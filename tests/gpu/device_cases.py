@@ -16,7 +16,7 @@ from webui.domain.hires import Hires
 from webui.domain.images import Picture
 from webui.domain.inpainting import Inpainting, SoftInpainting
 from webui.domain.masks import Mask
-from webui.domain.request import GenerationRequest, Guidance, Img2Img, Noise, Refiner, TokenMerging, Txt2Img
+from webui.domain.request import GenerationRequest, Guidance, Img2Img, Noise, Refiner, Speed, TokenMerging, Txt2Img
 from webui.domain.settings import BackSettings
 from webui.domain.upscale import Upscale
 
@@ -97,6 +97,13 @@ CASES: Mapping[str, GenerationRequest] = MappingProxyType(
         "card's noise": _ask(noise=Noise(source="GPU"), subseed=3, subseed_strength=0.4, sampler="DPM++ SDE"),
         "upscaling": _ask(task=Upscale(images=(PICTURE,), upscaler="mini-x2", second_upscaler="Lanczos")),
         "guidance": _ask(extensions={"guidance": {"rescale": 0.5, "percentile": 0.95}, "step_film": {}}),
+        "approximations": _ask(
+            speed=Speed(block_cache=0.2, text_gate=0.5),
+            token_merging=TokenMerging(ratio=0.3),
+            guidance=Guidance(s_min_uncond=1, s_min_uncond_all=True),
+            extensions={"guidance": {"hypertile": {"unet": True}}},
+            steps=4,
+        ),
         "ControlNet": _ask(
             checkpoint="mini",
             prompt="a red circle <lora:mini-ink:1>",

@@ -15,7 +15,7 @@ from extensions.speed_dial import kept_result
 from extensions.speed_dial.options import MeasureOptions
 from extensions.speed_dial.ways import machine_of, ways
 from tests.doors import DoorEngine, PaintingBack, ThreadedExecutor
-from tests.narrowing import known
+from tests.narrowing import known, untyped
 from tests.ui.driving import WAIT, eventually, served, whole_page
 from tests.ui.fakes import FakeLibrary
 from webui.domain.errors import Cancelled
@@ -140,7 +140,7 @@ def test_a_stop_fills_the_form_and_the_plot_marks_it(house: House) -> None:
     sent = house.engine.asked_for[0].request
     assert (sent.speed.block_cache, sent.speed.eight_bits, sent.token_merging.ratio) == (0.2, "int8", 0.5)
     assert sent.guidance.s_min_uncond == 3
-    assert sent.extensions["guidance"]["hypertile"]["unet"] is True
+    assert untyped(sent.extensions["guidance"])["hypertile"]["unet"] is True
 
 
 def test_keys_go_from_stop_to_stop_and_exact_leaves_nothing_on(house: House) -> None:

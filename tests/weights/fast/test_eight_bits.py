@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.gpu.pretended import pretended
 from tests.narrowing import untyped
 from tests.weights.fast.test_approximating import call, network
 from webui.domain.request import Speed
@@ -115,3 +116,20 @@ def test_calls_that_add_up_otherwise_are_other_calls() -> None:
     with fp16_accumulation():
         assert inputs.key != usual
     assert inputs.key == usual
+
+
+def test_a_card_is_waited_for_nowhere() -> None:
+    inputs, weight, bias = drawn(32, 32), drawn(64, 32), drawn(64)
+    wanted = {
+        "int8": int8_product(in_int8(inputs), in_int8(weight), bias, torch.float32),
+        "fp8": fp8_product(in_fp8(inputs), in_fp8(weight), bias, torch.float32),
+    }
+    with pretended("cuda") as device:
+        there = [one.to(device.device) for one in (inputs, weight, bias)]
+        device.ledger.clear()
+        made = {
+            "int8": int8_product(in_int8(there[0]), in_int8(there[1]), there[2], torch.float32),
+            "fp8": fp8_product(in_fp8(there[0]), in_fp8(there[1]), there[2], torch.float32),
+        }
+        assert device.ledger.totals()[1:] == (0, 0)
+        assert all(torch.equal(made[kind].cpu(), wanted[kind]) for kind in wanted)

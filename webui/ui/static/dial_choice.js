@@ -79,7 +79,7 @@ function changesOfExtension(/** @type {string} */ extension, /** @type {Record<s
   const section = sectionOf(values, extension);
   const asks = leaves(options).some(([, value]) => value);
   if (!section || (!values[section.used] && !asks)) return {};
-  const given = structuredClone(values[section.options] ?? {});
+  const given = structuredClone((values[section.used] && values[section.options]) || {});
   for (const [path, value] of leaves(options)) {
     let inner = given;
     for (const name of path.slice(0, -1)) inner = inner[name] ??= {};
