@@ -14,6 +14,7 @@ from extensions.gradient_estimation.plugin import move
 from tests.api.fakes import Api, FakeEngine
 from tests.exact_back import exact_back
 from tests.extensions.toys import toy
+from tests.narrowing import known
 from tests.processing.reporters import Silent
 from tests.sampling.toy import NoHooks, SineNoise, gaussian, geometric, pixel, run, unwatched
 from webui.domain.catalog import SAMPLERS, sampler_facts
@@ -202,13 +203,13 @@ def test_lists_and_doors_know_it(loaded: Loaded) -> None:
     assert len(names) == len({*names})
     around = surroundings_of(engine.library, (), loaded.infos)
     plot = XYZ_PLOT.start(request_of("Euler"), _sampler_axis("Euler, My Euler"), around)
-    assert [cell.sampler for cell in plot.plan.cells] == ["Euler", "My Euler"]
+    assert [cell.sampler for cell in known(plot.plan).cells] == ["Euler", "My Euler"]
     with pytest.raises(BadRequestError, match=r"there is no sampler .Nobody's."):
         XYZ_PLOT.start(request_of("Euler"), _sampler_axis("Euler, Nobody's"), around)
     lines = PROMPT_LINES.start(
         request_of("Euler"), (False, False, "start", '--prompt a --sampler_name "my euler"'), around
     )
-    assert [cell.sampler for cell in lines.plan.cells] == ["My Euler"]
+    assert [cell.sampler for cell in known(lines.plan).cells] == ["My Euler"]
 
 
 def _sampler_axis(values: str) -> tuple[Any, ...]:
@@ -221,9 +222,11 @@ def test_gradient_estimation_is_the_papers() -> None:
     sampler = along(move, memory=1)
 
     def end(denoise: Any, levels: torch.Tensor) -> float:
-        options = {"options": SamplerOptions(), "noise": SineNoise(), "hooks": NoHooks(), "watch": unwatched}
-        asked = sampler_facts("Gradient estimation")
-        return float(sample(asked, denoise, pixel(3.0), levels, brought=sampler, **options))
+        made = sample(
+            sampler_facts("Gradient estimation"), denoise, pixel(3.0), levels,
+            options=SamplerOptions(), noise=SineNoise(), hooks=NoHooks(), watch=unwatched, brought=sampler,
+        )  # fmt: skip
+        return float(made)
 
     first = (3.0 - 3.0 / (1 + levels[0] ** 2)) / levels[0]
     middle = 3.0 + first * (levels[1] - levels[0])
