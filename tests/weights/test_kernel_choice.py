@@ -67,7 +67,7 @@ def test_attention_in_blocks_is_chosen_from_the_length_from_which_it_always_gain
     monkeypatch.setattr(kernel_timing, "_convolutions", lambda dtype, form: 1.0)
     for name in ("_product", "_packed"):
         monkeypatch.setattr(kernel_timing, name, lambda *_: 1.0)
-    for name in ("_packing", "_tiling", "_gating"):
+    for name in ("_packing", "_tiling", "_gating", "_text_attention"):
         monkeypatch.setattr(kernel_timing, name, lambda *_, **named: (1.0, 1.0))
     monkeypatch.setattr(kernel_timing, "cpu_computes_bf16", lambda: False)
     assert kernel_timing.measured() == CpuKernels(FormatKernels(True, blocks_from))

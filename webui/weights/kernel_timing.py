@@ -10,7 +10,7 @@ from diffusers.models.activations import GEGLU
 from torch import Tensor, nn
 from torch.nn import functional
 
-from webui.weights.blocked_attention import QUERY_BLOCK, blocked_attention
+from webui.weights.blocked_attention import QUERY_BLOCK, batched_attention, blocked_attention
 from webui.weights.gated_units import gated, halves
 from webui.weights.packed_convolutions import can_pack, convolved, packed_weight
 from webui.weights.packed_linears import can_pack_linears, multiplied, packed_matrix
@@ -29,6 +29,7 @@ GATES = (4096, 320, 1280)  # rows, width in, width out
 # Weights that are laid out ahead take the memory of a second copy, so they have to gain more than other choices.
 PACKED_MARGIN, PACKED_CHANNELS, PACKED_SIDES = 0.9, 640, (4, 8, 16)
 TILED = ((320, 32), (640, 16), (1280, 8))  # channels, side: of convolutions by tiles, which have to gain as much
+TEXT_ATTENTION = (1024, 80, 8, 77)  # tokens, width of a head, heads, tokens of the text
 ATTENTION = ((256, 160, 2), (1024, 80, 1), (4096, 40, 1))  # tokens, width of a head, heads: SD1 at 128 to 512 pixels
 
 
@@ -61,6 +62,7 @@ def _of(dtype: torch.dtype) -> tuple[FormatKernels, float]:
     layout = torch.channels_last if last < REORDERING * contiguous else torch.contiguous_format
     packs_to = _packs_to(dtype, layout)
     halving, whole = _gating(dtype)
+    batched, apart = _text_attention(dtype)
     kernels = FormatKernels(
         layout == torch.channels_last,
         blocks_from,
@@ -69,6 +71,7 @@ def _of(dtype: torch.dtype) -> tuple[FormatKernels, float]:
         halves_gates=halving < EQUAL_MARGIN * whole,
         packs_linears=can_pack_linears()
         and sum(_packed(dtype, *sizes) for sizes in PRODUCTS) < EQUAL_MARGIN * products,
+        batches_texts=batched < MARGIN * apart,
     )
     return kernels, min(contiguous, last) + products + seconds
 
@@ -158,6 +161,19 @@ def _attention(dtype: torch.dtype, tokens: int, width: int, heads: int) -> tuple
     return (
         _seconds(lambda: blocked_attention(some, whole, whole)),
         _seconds(lambda: functional.scaled_dot_product_attention(some, whole, whole)),
+    )
+
+
+def _text_attention(dtype: torch.dtype) -> tuple[float, float]:
+    """Seconds of attention to a text of all heads at once, and of torch's."""
+    tokens, width, heads, length = TEXT_ATTENTION
+    query, text = (
+        torch.linspace(-1, 1, heads * count * width).reshape(1, heads, count, width).to(dtype)
+        for count in (tokens, length)
+    )
+    return (
+        _seconds(lambda: batched_attention(query, text, text)),
+        _seconds(lambda: functional.scaled_dot_product_attention(query, text, text)),
     )
 
 
