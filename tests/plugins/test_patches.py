@@ -29,10 +29,14 @@ def refuse(patch: Patch, error: Exception) -> None:
 def test_an_equal_key_stays_applied_and_another_is_exchanged() -> None:
     log: list[str] = []
     patches = Patches()
+    changes = []
     for key in (1, 1, 2):
         patches.apply([Patch("lora", Noted(log, f"lora{key}", key))], refuse)
         patches.leave_unkeyed()
+        changes.append(patches.changes)
     patches.leave()
+    assert changes == [1, 1, 3]  # nothing changes where the key is the same
+    assert patches.changes == 4
     assert log == ["+lora1", "-lora1", "+lora2", "-lora2"]
 
 

@@ -67,7 +67,7 @@ def test_attention_in_blocks_is_chosen_from_the_length_from_which_it_always_gain
     monkeypatch.setattr(kernel_timing, "_convolutions", lambda dtype, form: 1.0)
     for name in ("_product", "_packed"):
         monkeypatch.setattr(kernel_timing, name, lambda *_: 1.0)
-    for name in ("_packing", "_tiling", "_gating"):
+    for name in ("_packing", "_tiling", "_gating", "_text_attention"):
         monkeypatch.setattr(kernel_timing, name, lambda *_, **named: (1.0, 1.0))
     monkeypatch.setattr(kernel_timing, "cpu_computes_bf16", lambda: False)
     assert kernel_timing.measured() == CpuKernels(FormatKernels(True, blocks_from))
@@ -81,6 +81,7 @@ def test_bf16_is_taken_only_where_it_is_faster(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(kernel_timing, "_attention", lambda dtype, *_: (seconds(dtype), seconds(dtype)))
     monkeypatch.setattr(kernel_timing, "_convolutions", seconds)
     monkeypatch.setattr(kernel_timing, "_product", seconds)
+    monkeypatch.setattr(kernel_timing, "_with_more", lambda dtype, kernels: kernels)
     monkeypatch.setattr(kernel_timing, "cpu_computes_bf16", lambda: True)
     assert kernel_timing.measured().prefers_half is prefers
 
@@ -129,3 +130,18 @@ def test_tiles_are_used_from_the_size_from_which_they_always_gain(
     monkeypatch.setattr(kernel_timing, "_tiling", tiling)
     assert kernel_timing._tiled_from(torch.float32, torch.channels_last, 128) == least
     assert all(packed is (side == 8) for side, packed in asked.items())  # compared with what would be used else
+
+
+@pytest.mark.parametrize(("gains", "can"), [(0.9, True), (1.0, True), (0.9, False)])
+def test_linear_layers_are_laid_out_where_that_gains_and_can_be_done(
+    monkeypatch: pytest.MonkeyPatch, gains: float, can: bool
+) -> None:
+    for name in ("_packing", "_tiling", "_gating", "_text_attention"):
+        monkeypatch.setattr(kernel_timing, name, lambda *_, **named: (0.5, 1.0))
+    monkeypatch.setattr(kernel_timing, "_packed", lambda *_: gains)
+    monkeypatch.setattr(kernel_timing, "_product", lambda *_: 1.0)
+    monkeypatch.setattr(kernel_timing, "can_pack_linears", lambda: can)
+    found = kernel_timing._with_more(torch.bfloat16, FormatKernels(True, 256))
+    assert found.packs_linears is (can and gains < 1)
+    assert (found.halves_gates, found.batches_texts) == (True, True)
+    assert (found.channels_last, found.blocks_from) == (True, 256)

@@ -9,7 +9,7 @@ from tests.library.small import small_checkpoint
 from tests.weights.sources import Memory
 from webui.library.shapes import unet_shape
 from webui.weights import precision, speed
-from webui.weights.blocked_attention import blocked_attention
+from webui.weights.blocked_attention import BlockedAttention, batched_attention, blocked_attention
 from webui.weights.build import build_unet
 from webui.weights.packed_convolutions import PackedConv2d
 from webui.weights.resident import Resident
@@ -39,6 +39,27 @@ def test_scores_of_any_size_are_weighed_right(large: float) -> None:
     assert bool(answer.isfinite().all())
 
 
+@pytest.mark.parametrize("length", [1, 16, 77, 154])
+@pytest.mark.parametrize("large", [1.0, 1e3])
+def test_batched_attention_is_attention(length: int, large: float) -> None:
+    draw = torch.Generator().manual_seed(3)
+    query = torch.randn(2, 3, 20, 8, generator=draw) * large
+    key, value = torch.randn(2, 2, 3, length, 8, generator=draw)
+    expected = functional.scaled_dot_product_attention(query, key, value)
+    torch.testing.assert_close(batched_attention(query, key, value), expected, rtol=0, atol=1e-3)
+    assert BlockedAttention(None).mixed(query, key, value, None).equal(expected)
+    mixed = BlockedAttention(None, batches_texts=True).mixed(query, key, value, None)
+    torch.testing.assert_close(mixed, expected, rtol=0, atol=1e-3)
+    assert length == 1 or not mixed.equal(expected)  # of a single key its value is the answer
+
+
+def test_attention_that_is_learned_is_left_to_torch() -> None:
+    draw = torch.Generator().manual_seed(3)
+    query, key, value = (torch.randn(1, 2, 32, 8, generator=draw).requires_grad_() for _ in range(3))
+    BlockedAttention(16, batches_texts=True).mixed(query, key, value, None).sum().backward()  # type: ignore[no-untyped-call]
+    assert query.grad is not None
+
+
 @pytest.mark.parametrize(
     "kernels",
     [
@@ -46,7 +67,7 @@ def test_scores_of_any_size_are_weighed_right(large: float) -> None:
         speed.FormatKernels(True, 16),
         speed.FormatKernels(True, None, 8, 4),
         speed.FormatKernels(True, 16, 0, 1, halves_gates=True),
-        speed.FormatKernels(True, 16, 0, 1, halves_gates=True, packs_linears=True),
+        speed.FormatKernels(True, 16, 0, 1, halves_gates=True, packs_linears=True, batches_texts=True),
     ],
 )
 def test_a_sped_up_unet_answers_the_same(kernels: speed.FormatKernels, monkeypatch: pytest.MonkeyPatch) -> None:

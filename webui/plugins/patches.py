@@ -44,9 +44,13 @@ class Patches:
 
     A patch may rest on those below it, so only a beginning of the stack whose extensions and keys are the same again
     stays; whatever lies above is left first.
+
+    Attributes:
+        changes: how often a patch was entered or left, so that others can tell whether the model is as they knew it.
     """
 
     def __init__(self) -> None:
+        self.changes = 0
         self._entered: list[Patch] = []
 
     @property
@@ -69,6 +73,7 @@ class Patches:
             same += 1
         self._leave_down_to(same)
         for patch in wanted[same:]:
+            self.changes += 1
             try:
                 patch.context.__enter__()
             except Exception as error:
@@ -97,6 +102,7 @@ class Patches:
         with torch.inference_mode():  # weights that were loaded in this mode can be written in no other
             while len(self._entered) > count:
                 patch = self._entered.pop()
+                self.changes += 1
                 try:
                     patch.context.__exit__(None, None, None)
                 except Exception as error:

@@ -157,6 +157,7 @@ class _Patched:
         self._residency = residency
         self.patches = Patches()
         self._clean: ModelTrace | None = None
+        self._settled = 0  # changes by patches that others were told of
 
     def is_of(self, model: LoadedModel) -> bool:
         return self.model.network is model.network
@@ -165,16 +166,16 @@ class _Patched:
         """Apply and undo patches until exactly the wanted ones are applied. Raises WebuiError."""
         if wanted and self._clean is None:
             self._clean = ModelTrace.of(self.model)
-        changes = bool(wanted or self.patches.applied)
         self._residency.rescued(
             lambda: self.patches.apply(wanted, _refuse),
             work="extensions changed the model",
             lower="name fewer networks in the prompt, or start with --vram low",
         )
-        self._settle(written=changes)
+        self._settle()
 
-    def _settle(self, *, written: bool) -> None:
+    def _settle(self) -> None:
         """Weights that extensions have put in place, or back, come to where the network's others are."""
+        written, self._settled = self.patches.changes != self._settled, self.patches.changes
         for owner in (self.model.network, self.model.vae, *self.model.text.encoders):
             resident = getattr(owner, "resident", None)
             if isinstance(resident, Resident):
@@ -190,12 +191,12 @@ class _Patched:
             else:
                 self.patches.leave()
         except PatchError as error:
-            self._settle(written=True)
+            self._settle()
             return [
                 Notice(name, f"its patch could not be undone ({reason}); the model is loaded anew")
                 for name, reason in error.failures
             ]
-        self._settle(written=bool(owners))
+        self._settle()
         if self._clean is None or self.patches.applied:
             return []
         difference = self._clean.difference(ModelTrace.of(self.model))

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -10,7 +11,7 @@ from diffusers.models.activations import GEGLU
 from torch import Tensor, nn
 from torch.nn import functional
 
-from webui.weights.blocked_attention import QUERY_BLOCK, blocked_attention
+from webui.weights.blocked_attention import QUERY_BLOCK, batched_attention, blocked_attention
 from webui.weights.gated_units import gated, halves
 from webui.weights.packed_convolutions import can_pack, convolved, packed_weight
 from webui.weights.packed_linears import can_pack_linears, multiplied, packed_matrix
@@ -29,19 +30,23 @@ GATES = (4096, 320, 1280)  # rows, width in, width out
 # Weights that are laid out ahead take the memory of a second copy, so they have to gain more than other choices.
 PACKED_MARGIN, PACKED_CHANNELS, PACKED_SIDES = 0.9, 640, (4, 8, 16)
 TILED = ((320, 32), (640, 16), (1280, 8))  # channels, side: of convolutions by tiles, which have to gain as much
+TEXT_ATTENTION = (1024, 80, 8, 77)  # tokens, width of a head, heads, tokens of the text
 ATTENTION = ((256, 160, 2), (1024, 80, 1), (4096, 40, 1))  # tokens, width of a head, heads: SD1 at 128 to 512 pixels
 
 
 def measured() -> CpuKernels:
-    """The choice for this processor. It takes about 3 s of one core, once; process-wide switches of torch count as
+    """The choice for this processor. It takes about 1.5 s of one core, once; process-wide switches of torch count as
     they are.
     """
     with _one_thread(), torch.inference_mode():
         plain, plain_seconds = _of(torch.float32)
         if not cpu_computes_bf16():
-            return CpuKernels(plain)
+            return CpuKernels(_with_more(torch.float32, plain))
         half, half_seconds = _of(torch.bfloat16)
-        return CpuKernels(plain, half, prefers_half=half_seconds < MARGIN * plain_seconds)
+        prefers_half = half_seconds < MARGIN * plain_seconds
+        if not prefers_half:  # else nobody asks for fast kernels of float32
+            plain = _with_more(torch.float32, plain)
+        return CpuKernels(plain, _with_more(torch.bfloat16, half), prefers_half)
 
 
 def _of(dtype: torch.dtype) -> tuple[FormatKernels, float]:
@@ -59,18 +64,23 @@ def _of(dtype: torch.dtype) -> tuple[FormatKernels, float]:
         elif not wins:
             break
     layout = torch.channels_last if last < REORDERING * contiguous else torch.contiguous_format
-    packs_to = _packs_to(dtype, layout)
+    return FormatKernels(layout == torch.channels_last, blocks_from), min(contiguous, last) + products + seconds
+
+
+def _with_more(dtype: torch.dtype, kernels: FormatKernels) -> FormatKernels:
+    """What else is faster in a number format."""
+    form = torch.channels_last if kernels.channels_last else torch.contiguous_format
+    packs_to = _packs_to(dtype, form)
     halving, whole = _gating(dtype)
-    kernels = FormatKernels(
-        layout == torch.channels_last,
-        blocks_from,
-        packs_to,
-        _tiled_from(dtype, layout, packs_to),
+    batched, apart = _text_attention(dtype)
+    return replace(
+        kernels,
+        packs_to=packs_to,
+        tiled_from=_tiled_from(dtype, form, packs_to),
         halves_gates=halving < EQUAL_MARGIN * whole,
-        packs_linears=can_pack_linears()
-        and sum(_packed(dtype, *sizes) for sizes in PRODUCTS) < EQUAL_MARGIN * products,
+        packs_linears=can_pack_linears() and _packing_gains(dtype),
+        batches_texts=batched < MARGIN * apart,
     )
-    return kernels, min(contiguous, last) + products + seconds
 
 
 def _packs_to(dtype: torch.dtype, form: torch.memory_format) -> int:
@@ -114,8 +124,10 @@ def _packing(dtype: torch.dtype, form: torch.memory_format, side: int) -> tuple[
 
 def _sample(dtype: torch.dtype, form: torch.memory_format, channels: int, side: int) -> tuple[Tensor, nn.Conv2d]:
     """A picture of two rows, and a convolution for it."""
-    layer = nn.Conv2d(channels, channels, 3, padding=1, dtype=dtype)
+    layer = nn.Conv2d(channels, channels, 3, padding=1, dtype=dtype, device="meta").to_empty(device="cpu")
     layer.to(memory_format=form)  # type: ignore[call-overload]  # missing in torch's stubs
+    for weight in layer.parameters():
+        weight.fill_(1 / (9 * channels))
     return torch.ones(2, channels, side, side, dtype=dtype).to(memory_format=form), layer
 
 
@@ -133,6 +145,12 @@ def _product(dtype: torch.dtype, rows: int, inputs: int, outputs: int) -> float:
         torch.ones(*shape, dtype=dtype) for shape in ((rows, inputs), (outputs, inputs), (outputs,))
     )
     return _seconds(lambda: functional.linear(tokens, weight, bias))
+
+
+def _packing_gains(dtype: torch.dtype) -> bool:
+    """Whether linear layers are faster with weights that are laid out ahead."""
+    packed, plain = (sum(of(dtype, *sizes) for sizes in PRODUCTS) for of in (_packed, _product))
+    return packed < EQUAL_MARGIN * plain
 
 
 def _packed(dtype: torch.dtype, rows: int, inputs: int, outputs: int) -> float:
@@ -158,6 +176,19 @@ def _attention(dtype: torch.dtype, tokens: int, width: int, heads: int) -> tuple
     return (
         _seconds(lambda: blocked_attention(some, whole, whole)),
         _seconds(lambda: functional.scaled_dot_product_attention(some, whole, whole)),
+    )
+
+
+def _text_attention(dtype: torch.dtype) -> tuple[float, float]:
+    """Seconds of attention to a text of all heads at once, and of torch's."""
+    tokens, width, heads, length = TEXT_ATTENTION
+    query, text = (
+        torch.linspace(-1, 1, heads * count * width).reshape(1, heads, count, width).to(dtype)
+        for count in (tokens, length)
+    )
+    return (
+        _seconds(lambda: batched_attention(query, text, text)),
+        _seconds(lambda: functional.scaled_dot_product_attention(query, text, text)),
     )
 
 

@@ -58,7 +58,6 @@ class PackedConv2d(nn.Conv2d):
             and height % 2 == width % 2 == 0
             and (self.kernel_size, self.stride, self.padding, self.dilation) == _TILED_KIND
             and min(self.in_channels, self.out_channels) >= TILED_CHANNELS
-            and not self._forward_pre_hooks  # a weight that comes anew for each call
         )
 
     def _tiled_weight(self) -> Tensor:
@@ -114,6 +113,7 @@ def _is_usual(layer: nn.Conv2d, sample: Tensor) -> bool:
         and sample.dtype in _FORMATS
         and layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
+        and not layer._forward_pre_hooks  # a weight that comes anew for each call
         and not torch.is_grad_enabled()
     )
 

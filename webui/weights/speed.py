@@ -26,6 +26,7 @@ class FormatKernels:
         packs_to: pixels, over all rows, up to which convolutions use weights that are laid out ahead; 0: none does.
         tiled_from: pixels of a row from which 3 x 3 convolutions are computed by tiles; 0: never.
         halves_gates: compute the halves of gated units one after the other.
+        batches_texts: compute attention to a text for all heads at once.
         packs_linears: linear layers use weights that are laid out ahead.
         blocks_from: tokens from which self-attention in blocks is faster than torch's; None: it never is.
     """
@@ -36,6 +37,7 @@ class FormatKernels:
     tiled_from: int = 0
     halves_gates: bool = False
     packs_linears: bool = False
+    batches_texts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,9 @@ def speed_up(unet: nn.Module, kernels: FormatKernels, resident: Resident | None 
             pack_linears(unet, resident)
     if kernels.halves_gates:
         halve(unet)
-    if kernels.blocks_from is not None:
+    if kernels.blocks_from is not None or kernels.batches_texts:
         for module in unet.modules():
             if hasattr(module, "set_processor"):
                 set_processor = module.set_processor
-                set_processor(BlockedAttention(kernels.blocks_from))  # type: ignore[operator]  # Tensor or Module
+                processor = BlockedAttention(kernels.blocks_from, batches_texts=kernels.batches_texts)
+                set_processor(processor)  # type: ignore[operator]  # Tensor or Module
