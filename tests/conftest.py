@@ -26,8 +26,9 @@ hypothesis.settings.load_profile("any machine")
 
 
 LONG = (  # what takes longest, the longest first, so that no process works alone at the end (paths below tests/)
-    "ui/journeys/", "ui/", "extensions/test_hostile", "executors/", "test_whole_program.py", "gpu/", "crash/",
-    "test_app.py", "test_tls.py", "api/page/", "processing/", "test_architecture.py",
+    "processing/test_goldens", "ui/journeys/", "gpu/test_whole_back", "ui/", "extensions/test_hostile",
+    "processing/test_script_goldens", "executors/", "test_whole_program.py", "crash/", "test_app.py", "test_tls.py",
+    "api/page/", "miniature/", "processing/", "gpu/", "weights/",
 )  # fmt: skip
 
 
