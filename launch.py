@@ -4,9 +4,10 @@
     python launch.py setup       the same without starting
     python launch.py doctor      what is there, what does not work, and what to do
     python launch.py test        install what the checks need too, and run every check
-    python launch.py test --mutants [words]
+    python launch.py test --mutants [words | first-last]
                                  make small faults in a copy, one after another, and list those that no test notices;
-                                 with words, only the faults whose names hold one of them (all take half an hour)
+                                 with words, only the faults whose names hold one of them, and with a range such as
+                                 1-20 those at these places of the list (all take half an hour)
     python launch.py test --every-case
                                  with ../shared beside this folder: all of A1111's pictures that lie there are made
                                  anew, not only as many as show every sampler, schedule, option and kind of model

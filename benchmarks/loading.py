@@ -111,7 +111,7 @@ def _diffusers(number_format: str, cache: Path, checkpoint: Path, *, mapped: boo
     config = diffusers_folder(FULL, cache)
     vocabulary = {"a": 0, "<|startoftext|>": 1, "<|endoftext|>": 2}  # no part of the weights, so not timed
     given = {
-        "tokenizer": CLIPTokenizer(vocab=vocabulary, merges=[]), "scheduler": EulerDiscreteScheduler(steps_offset=1),  # type: ignore[no-untyped-call]
+        "tokenizer": CLIPTokenizer(vocab=vocabulary, merges=[]), "scheduler": EulerDiscreteScheduler(steps_offset=1),
         "safety_checker": None, "feature_extractor": None, "image_encoder": None,
     }  # fmt: skip
     dtype = _dtype(number_format)

@@ -26,8 +26,9 @@ hypothesis.settings.load_profile("any machine")
 
 
 LONG = (  # what takes longest, the longest first, so that no process works alone at the end (paths below tests/)
-    "ui/journeys/", "ui/", "extensions/test_hostile", "executors/", "test_whole_program.py", "gpu/", "crash/",
-    "test_app.py", "test_tls.py", "api/page/", "processing/", "test_architecture.py",
+    "processing/test_goldens", "ui/journeys/", "gpu/test_whole_back", "ui/", "extensions/test_hostile",
+    "processing/test_script_goldens", "executors/", "test_whole_program.py", "crash/", "test_app.py", "test_tls.py",
+    "api/page/", "miniature/", "processing/", "gpu/", "weights/",
 )  # fmt: skip
 
 
@@ -50,6 +51,7 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000)  # objects that come anew until the next search; 700 without this
     gc.enable()
     sys.dont_write_bytecode = True
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"

@@ -54,6 +54,23 @@ def _short_memory() -> Iterator[None]:
     forget()
 
 
+def test_a_law_over_files_names_each_that_breaks_it(tmp_path: Path) -> None:
+    for name, text in {"good": "short", "long": "too long", "longer": "much too long"}.items():
+        (tmp_path / name).write_text(text)
+
+    def is_short(path: Path) -> None:
+        """Five letters."""
+        assert len(path.read_text()) <= 5, "it is long"
+
+    law = over(sorted(tmp_path.iterdir()), tmp_path)(is_short)
+    assert (law.__name__, law.__doc__) == ("is_short", "Five letters.")
+    with pytest.raises(AssertionError) as told:
+        law()
+    assert re.findall("^(.*): it is long$", str(told.value), re.MULTILINE) == ["long", "longer"]
+    with pytest.raises(AssertionError):
+        over((), tmp_path)(is_short)()
+
+
 @each_file
 def test_a_file_fits_on_a_few_screens(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400

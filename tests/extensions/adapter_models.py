@@ -46,7 +46,8 @@ def loras(widths: Sequence[tuple[int, int]], rank: int = 2) -> dict[str, Tensor]
 
 def encoder(*, hidden: int = HIDDEN, projected: int = PROJECTED, side: int = 56) -> dict[str, Tensor]:
     """An image encoder of two layers that looks at a square of `side` pixels."""
-    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+    from transformers.models.clip.configuration_clip import CLIPVisionConfig
+    from transformers.models.clip.modeling_clip import CLIPVisionModelWithProjection
 
     torch.manual_seed(4)
     config = CLIPVisionConfig(

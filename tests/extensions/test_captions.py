@@ -14,7 +14,8 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import BlipConfig, BlipForConditionalGeneration
+from transformers.models.blip.configuration_blip import BlipConfig
+from transformers.models.blip.modeling_blip import BlipForConditionalGeneration
 
 from extensions.captions import blip_sentence, booru_network
 from extensions.captions.caption_files import Captioner, captioners, chosen

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.case_choice import chosen
 from tests.exact_back import exact_back
 from tests.processing.reporters import Silent
 from tests.reference import ALL, FURTHER, Case, cases, each, without_version
@@ -57,7 +58,7 @@ def run(case: Case, back: Back, infos: tuple[ExtensionInfo, ...], **unit: Any) -
     return result
 
 
-@each(CASES)
+@each(chosen(CASES))
 def test_the_image_is_a1111s(case: Case, back: Back, infos: tuple[ExtensionInfo, ...]) -> None:
     result = run(case, back, infos)
     shown = [*(made.image for made in result.images), *result.extras]
@@ -93,10 +94,18 @@ def test_a_unit_that_does_not_say_whether_it_is_enabled_takes_part(
     assert made.images[0].infotext == told.images[0].infotext
 
 
-@each([case for case in CASES if case.name in WITHOUT_EFFECT])
-def test_weight_nothing_is_no_control(case: Case, back: Back, infos: tuple[ExtensionInfo, ...]) -> None:
+@pytest.fixture(scope="module")
+def uncontrolled(back: Back, infos: tuple[ExtensionInfo, ...]) -> np.ndarray:
+    """The picture of a case whose unit is off; the cases at weight nothing differ from it by their unit alone."""
     [disabled] = [one for one in CASES if one.name == "cn_disabled"]
-    plain = np.asarray(run(disabled, back, infos).images[0].image).astype(int)
+    return np.asarray(run(disabled, back, infos).images[0].image)
+
+
+@each([case for case in CASES if case.name in WITHOUT_EFFECT])
+def test_weight_nothing_is_no_control(
+    case: Case, back: Back, infos: tuple[ExtensionInfo, ...], uncontrolled: np.ndarray
+) -> None:
+    plain = uncontrolled.astype(int)
     made = np.asarray(run(case, back, infos, weight=0.0).images[0].image).astype(int)
     # A reference unit lengthens what is attended to, and a processor may add up in another order then.
     assert np.abs(made - plain).max() <= 1

@@ -104,7 +104,8 @@ def test_every_kind_is_diffusers(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("names", ["transformers", "open_clip"])
 def test_the_image_encoder_is_that_of_transformers(names: str, tmp_path: Path) -> None:
-    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+    from transformers.models.clip.configuration_clip import CLIPVisionConfig
+    from transformers.models.clip.modeling_clip import CLIPVisionModelWithProjection
 
     state = encoder()
     config = CLIPVisionConfig(

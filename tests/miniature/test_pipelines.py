@@ -87,7 +87,7 @@ def test_a_refiner_of_the_family_keeps_the_object(back: Back) -> None:
 def test_the_hires_pass_keeps_the_object(back: Back, upscaler: str) -> None:
     prompt = "a red circle on a blue background"
     task = Txt2Img(hires=Hires(enabled=True, upscaler=upscaler, denoising_strength=0.4, steps=8))
-    for before, made in zip(look(back, prompt), paint_each(back, prompt, count=2, task=task), strict=False):
+    for before, made in zip(look(back, prompt), paint_each(back, prompt, 2, task=task), strict=False):
         assert made.size == (2 * SIDE, 2 * SIDE)
         after = judge(made)
         assert after.background == before.background

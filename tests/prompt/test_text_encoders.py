@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers.models.clip.configuration_clip import CLIPTextConfig
+from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from tests.narrowing import untyped
 from webui.domain.errors import BadRequestError, NotFiniteError, UnusableFileError

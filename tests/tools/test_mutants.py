@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.mutants.__main__ import picked
 from tools.mutants.mutation import Mutation, listed
 from tools.mutants.trial import COPIED, Copy, tried
 
@@ -20,6 +21,14 @@ def test_every_mutation_can_be_made(mutation: Mutation) -> None:
 def test_there_are_enough_and_no_name_is_given_twice() -> None:
     names = [one.name for one in listed()]
     assert len(set(names)) == len(names) >= 45
+
+
+def test_they_are_chosen_by_their_place_and_by_words_of_their_names() -> None:
+    every = list(listed())
+    assert picked([]) == every
+    assert picked(["2-3"]) == every[1:3]
+    assert picked(["2-3", every[0].name]) == every[:3]
+    assert picked(["no such fault"]) == []
 
 
 def project(root: Path) -> Path:

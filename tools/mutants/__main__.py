@@ -1,9 +1,10 @@
-"""Lists the small faults that no test notices: `python launch.py test --mutants [words of a name ...]`.
+"""Lists the small faults that no test notices: `python launch.py test --mutants [words of a name | first-last ...]`.
 
 Exit code 1 where more than two survive, or one cannot be tried because its text is no longer found or its tests fail
 without it.
 """
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -13,13 +14,14 @@ from tools.mutants.trial import Copy, Outcome, tried
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_SURVIVORS = 2
+RANGE = re.compile(r"\d+-\d+")
 
 
 def main(words: list[str]) -> int:
-    """Try the mutations whose names contain one of the words; all where no word is given."""
-    chosen = [one for one in listed() if not words or any(word in one.name for word in words)]
+    """Try the mutations that the words choose; all where no word is given."""
+    chosen = picked(words)
     if not chosen:
-        print(f"no mutation has one of these words in its name: {' '.join(words)}")
+        print(f"no mutation has one of these numbers, or words in its name: {' '.join(words)}")
         return 1
     with tempfile.TemporaryDirectory(prefix="mutants-") as place:
         copy = Copy(ROOT, Path(place))
@@ -36,6 +38,21 @@ def main(words: list[str]) -> int:
     for one in survivors:
         print(f"  survived: {one.mutation.name} ({one.mutation.file})")
     return 1 if untried or len(survivors) > MOST_SURVIVORS else 0
+
+
+def picked(words: list[str]) -> list[Mutation]:
+    """The mutations whose name contains one of the words, or whose place in the list (from 1) lies in one of the ranges
+    such as `1-20`; all where there is neither.
+    """
+    ranges = [tuple(map(int, word.split("-"))) for word in words if RANGE.fullmatch(word)]
+    names = [word for word in words if not RANGE.fullmatch(word)]
+    return [
+        one
+        for number, one in enumerate(listed(), 1)
+        if not words
+        or any(first <= number <= last for first, last in ranges)
+        or any(word in one.name for word in names)
+    ]
 
 
 def _are_green(copy: Copy, chosen: list[Mutation]) -> bool:

@@ -48,8 +48,9 @@ class Copy:
     def run(self, tests: Iterable[str]) -> tuple[int, str]:
         """pytest's exit code for these test files, and what it printed."""
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"--timeout={PATIENCE}"]
+        keeping = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         done = subprocess.run(
-            [*command, *tests], cwd=self._place, capture_output=True, text=True, check=False,
+            [*command, *tests], cwd=self._place, env=keeping, capture_output=True, text=True, check=False,
             preexec_fn=_step_back if hasattr(os, "nice") else None,
         )  # fmt: skip
         return done.returncode, done.stdout + done.stderr

@@ -11,7 +11,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import CLIPTextModel
+from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from tools.train_mini.networks import TOKENS, UNET_WIDTHS, VAE_WIDTHS, new_text_encoder, new_unet
 from tools.train_mini.unet import Painter

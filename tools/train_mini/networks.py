@@ -7,7 +7,8 @@ UNet (16x16 latents) has no attention: it costs the most there and what a word m
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers.models.clip.configuration_clip import CLIPTextConfig
+from transformers.models.clip.modeling_clip import CLIPTextModel
 
 LATENT_SCALE = 0.18215  # of every SD1 checkpoint
 LATENT_CHANNELS = 4

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import CLIPVisionModelWithProjection
+from transformers.models.clip.modeling_clip import CLIPVisionModelWithProjection
 
 from tools.train_mini.course import Course, Rates
 from tools.train_mini.networks import TEXT_WIDTH

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import CLIPTextModel
+from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from tools.train_mini.captions import caption
 from tools.train_mini.course import Course, Rates

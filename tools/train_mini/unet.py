@@ -18,7 +18,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import CLIPTextModel
+from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from tools.train_mini.captions import caption
 from tools.train_mini.course import Course, Rates

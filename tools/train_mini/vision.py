@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers.models.clip.configuration_clip import CLIPVisionConfig
+from transformers.models.clip.modeling_clip import CLIPVisionModelWithProjection
 
 from tools.train_mini.course import Course, Rates
 from tools.train_mini.plain_shapes import SIDE, PlainShapes, combinations, covered

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from transformers import BlipConfig, BlipForConditionalGeneration
+from transformers.models.blip.configuration_blip import BlipConfig
+from transformers.models.blip.modeling_blip import BlipForConditionalGeneration
 
 from webui.domain.errors import UnusableFileError
 from webui.weights.tensors import TensorFile

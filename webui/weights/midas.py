@@ -13,7 +13,7 @@ from webui.weights.inputs import Input
 from webui.weights.tensors import TensorSource
 
 if TYPE_CHECKING:
-    from transformers import DPTForDepthEstimation
+    from transformers.models.dpt.modeling_dpt import DPTForDepthEstimation
 
 HEAD_WIDTH = 64  # channels of an attention head
 LAYER_NORM_EPS = 1e-6  # of timm's vision transformers
@@ -27,11 +27,9 @@ def empty_midas(shape: MidasShape) -> "DPTForDepthEstimation":
     Raises:
         UnusableFileError: sizes that do not fit together.
     """
-    from transformers import (
-        BitConfig,
-        DPTConfig,
-        DPTForDepthEstimation,
-    )  # slow, and seldom needed
+    from transformers.models.bit.configuration_bit import BitConfig  # these are slow, and seldom needed
+    from transformers.models.dpt.configuration_dpt import DPTConfig
+    from transformers.models.dpt.modeling_dpt import DPTForDepthEstimation
 
     if shape.width % HEAD_WIDTH:
         raise UnusableFileError(f"depth network: its width {shape.width} is not a multiple of {HEAD_WIDTH}")

@@ -13,7 +13,8 @@ from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers.models.clip.configuration_clip import CLIPTextConfig
+from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from webui.domain.errors import BadRequestError, NotFiniteError, UnusableFileError
 from webui.prompt.ports import Encoded, Splice, TextEncoder
