@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 from safetensors.numpy import save_file
 
 from tests.ui.accessibility import axe
 from tests.ui.driving import WAIT, eventually, type_prompt, unfold_experts
 from tests.ui.fakes import FakeEngine, named
+from tests.ui.visiting import forget, visit
 from webui.domain.errors import UnusableFileError
 from webui.domain.request import GenerationRequest, Img2Img, Txt2Img
 from webui.library.files import ModelFile
@@ -33,6 +34,11 @@ HEAR = """async (name) => {
   bus.hear(name, (detail) => window.heard.push(detail));
 }"""
 OPEN = """(bytes) => webui.canvas.open(new File([Uint8Array.from(bytes)], "picture.png", { type: "image/png" }))"""
+
+
+@pytest.fixture
+def page(page_that_stays: Page) -> Page:
+    return page_that_stays
 
 
 def box(page: Page, name: str) -> Locator:
@@ -257,9 +263,12 @@ def test_a_reload_keeps_the_form(page: Page, engine: FakeEngine) -> None:
     expect(page.locator("#txt2img_prompt textarea")).to_have_value("a cat to keep")
 
 
-def test_what_is_typed_while_the_page_loads_stays(browser: Browser, address: str, engine: FakeEngine) -> None:
+@pytest.mark.usefixtures("opened_anew")
+def test_what_is_typed_while_the_page_loads_stays(
+    shared_context: BrowserContext, address: str, engine: FakeEngine
+) -> None:
     engine.change_starting_values({"cfg_scale": 4.0})
-    opened, held = browser.new_page(), list[Route]()
+    opened, held = visit(shared_context), list[Route]()
     opened.set_default_timeout(WAIT)
     expect.set_options(timeout=WAIT)
     opened.route("**/gradio_api/run/predict*", lambda route: held.append(route))
@@ -273,7 +282,7 @@ def test_what_is_typed_while_the_page_loads_stays(browser: Browser, address: str
     expect(box(opened, "txt2img_cfg_scale")).to_have_value("4")
     expect(opened.locator("#txt2img_prompt textarea")).to_have_value("a cat")
     expect(box(opened, "txt2img_steps")).to_have_value("7")
-    opened.close()
+    forget(shared_context, address)
 
 
 def test_changes_of_the_form_are_undone_one_by_one(page: Page) -> None:
@@ -432,6 +441,21 @@ def test_generate_has_a_menu_for_generating_forever(page: Page, engine: FakeEngi
     assert asked[1:] == [("jobs/j1/finish", {}), ("forever", {"on": False})]
 
 
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_serious_in_the_form_with_everything_on(page: Page, theme: str) -> None:
+    ready(page)
+    page.evaluate("(theme) => window.webui.setTheme(theme)", theme)
+    for mode in ("txt2img", "Inpaint"):
+        in_mode(page, mode)
+        for box_ in page.locator(".section .switch input:visible").all():
+            box_.check()
+        page.wait_for_timeout(400)  # until colours have faded in
+        assert axe(page, "#txt2img_settings") == []
+    page.locator("#txt2img_generate").click(button="right")
+    assert axe(page, "#generate_menu") == []
+
+
+@pytest.mark.usefixtures("opened_anew")
 def test_on_a_phone_the_settings_are_a_sheet_that_does_the_same(phone_page: Page, engine: FakeEngine) -> None:
     page = phone_page
     ready(page)
@@ -451,17 +475,3 @@ def test_on_a_phone_the_settings_are_a_sheet_that_does_the_same(phone_page: Page
     request = engine.asked[0]
     assert isinstance(request.task, Txt2Img)
     assert (request.prompt, request.height, request.task.hires.enabled) == ("a cat on a phone", 624, True)
-
-
-@pytest.mark.parametrize("theme", ["dark", "light"])
-def test_axe_finds_nothing_serious_in_the_form_with_everything_on(page: Page, theme: str) -> None:
-    ready(page)
-    page.evaluate("(theme) => window.webui.setTheme(theme)", theme)
-    for mode in ("txt2img", "Inpaint"):
-        in_mode(page, mode)
-        for box_ in page.locator(".section .switch input:visible").all():
-            box_.check()
-        page.wait_for_timeout(400)  # until colours have faded in
-        assert axe(page, "#txt2img_settings") == []
-    page.locator("#txt2img_generate").click(button="right")
-    assert axe(page, "#generate_menu") == []

@@ -59,10 +59,13 @@ def styles(home: House, engine: FakeEngine) -> Iterator[StyleBook]:
 
 
 @pytest.fixture
-def page(page: Page) -> Page:
+def page(page_that_stays: Page) -> Page:
     """An open page whose dock is drawn."""
-    expect(page.locator(FOLD)).to_be_visible()
-    return page
+    expect(page_that_stays.locator(FOLD)).to_be_visible()
+    return page_that_stays
+
+
+anew = pytest.mark.usefixtures("opened_anew")  # drawer and styles keep what was last looked at
 
 
 def asked(page: Page, path: str) -> list[Request]:
@@ -191,6 +194,7 @@ def test_the_prompt_grows_without_moving_the_page(page: Page) -> None:
 # ---- networks
 
 
+@anew
 def test_i_find_a_lora_in_the_drawer_put_it_in_and_take_it_out(page: Page) -> None:
     type_prompt(page, "a cat")
     open_drawer(page)
@@ -227,6 +231,7 @@ def test_i_change_the_weight_of_a_lora_on_its_chip(page: Page) -> None:
     expect(page.locator(PROMPT)).to_have_value("a cat <lora:ink:0.75>")
 
 
+@anew
 def test_an_embedding_goes_where_i_wrote_last_and_a_checkpoint_is_chosen(page: Page, engine: FakeEngine) -> None:
     page.locator(FOLD).click()
     page.locator(NEGATIVE).fill("blurry")
@@ -239,6 +244,7 @@ def test_an_embedding_goes_where_i_wrote_last_and_a_checkpoint_is_chosen(page: P
     assert engine.starting["checkpoint"] == "sdxl/other.safetensors"
 
 
+@anew
 def test_three_thousand_loras_are_a_short_page_and_all_can_be_reached(page: Page, engine: FakeEngine) -> None:
     engine.library.named += [
         named("lora", f"pack{number % 7}/style {number:04}.safetensors") for number in range(3_000)
@@ -279,6 +285,7 @@ def real_lora(engine: FakeEngine, tmp_path: Path) -> Path:
     return path
 
 
+@anew
 def test_i_read_about_a_lora_insert_its_words_and_note_a_weight(page: Page, real_lora: Path) -> None:
     open_drawer(page)
     page.get_by_role("button", name="About real").click()
@@ -303,6 +310,7 @@ def test_i_read_about_a_lora_insert_its_words_and_note_a_weight(page: Page, real
 # ---- styles
 
 
+@anew
 def test_my_prompts_become_a_style_that_is_used_changed_and_deleted(
     page: Page, engine: FakeEngine, styles: StyleBook
 ) -> None:
@@ -346,6 +354,7 @@ def test_my_prompts_become_a_style_that_is_used_changed_and_deleted(
     assert styles.names() == ()
 
 
+@anew
 def test_styles_that_i_chose_are_still_chosen_after_a_reload(page: Page, styles: StyleBook) -> None:
     styles.add(Style("ink", "ink drawing"))
     page.reload()
@@ -361,6 +370,7 @@ def test_styles_that_i_chose_are_still_chosen_after_a_reload(page: Page, styles:
     expect(page.locator(COUNTER)).to_have_text("5/75")
 
 
+@anew
 def test_a_style_that_somebody_else_changed_is_not_overwritten(page: Page, styles: StyleBook) -> None:
     styles.add(Style("ink", "ink"))
     styles.add(Style("oil", "oil"))
@@ -423,6 +433,7 @@ def paste(page: Page, text: str) -> None:
     )
 
 
+@anew
 def test_the_text_of_a_plot_pasted_into_the_prompt_brings_the_plot_back(page: Page) -> None:
     paste(page, f'{INFOTEXT}, Script: X/Y/Z plot, X Type: Steps, X Values: "3, 5, 7", Y Type: Seed, Y Values: "1,2"')
     expect(page.locator("#experiment").get_by_role("radio", name="Experiment")).to_be_checked()
@@ -469,6 +480,7 @@ def test_a_text_file_dropped_on_the_prompt_is_written_into_it(page: Page) -> Non
     expect(page.locator(PROMPT)).to_have_value("a cat in the rain")
 
 
+@anew
 def test_what_i_sent_before_comes_back_by_keys_and_from_the_list(page: Page) -> None:
     for text in ("a cat", "a dog"):
         generate(page, text)
@@ -492,6 +504,7 @@ def test_what_i_sent_before_comes_back_by_keys_and_from_the_list(page: Page) -> 
 # ---- for every body, on every screen
 
 
+@anew
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_nothing_around_the_prompt_is_closed_to_anybody(
     page: Page, real_lora: Path, styles: StyleBook, theme: str
@@ -516,6 +529,7 @@ def test_nothing_around_the_prompt_is_closed_to_anybody(
     assert axe(page, "dialog") == []
 
 
+@anew
 def test_on_a_phone_i_write_in_letters_that_need_no_zoom_and_choose_a_lora(phone_page: Page) -> None:
     phone = phone_page
     assert phone.locator(PROMPT).evaluate("(box) => getComputedStyle(box).fontSize") == "16px"

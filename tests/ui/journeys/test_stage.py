@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from tests.narrowing import known
 from tests.ports import open_port
 from tests.ui.accessibility import axe
-from tests.ui.driving import WAIT, eventually, generate, type_prompt, whole_page
+from tests.ui.driving import WAIT, generate, type_prompt, whole_page
 from tests.ui.fakes import FakeEngine
 from webui.domain.request import GenerationRequest
 from webui.domain.visitor import COOKIE, PAGE
@@ -103,10 +103,8 @@ def test_the_page_stands_still_from_generate_to_the_picture(page: Page, engine: 
 
 
 def test_pictures_of_a_batch_appear_as_they_are_made(page: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.02
-    send(page, engine, n_iter=4, width=256, height=256)
-    eventually(page, lambda: len(engine.last.status.images) == 1)
-    engine.step_seconds = 0.5  # until the page was looked at
+    engine.step_seconds = 0.4
+    send(page, engine, n_iter=4, steps=5, width=256, height=256)
     cells = page.locator("#txt2img_gallery .batch .cell")
     expect(cells).to_have_count(4)
     expect(page.locator("#txt2img_gallery .batch .cell:enabled")).to_have_count(1)
