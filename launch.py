@@ -8,9 +8,6 @@
                                  make small faults in a copy, one after another, and list those that no test notices;
                                  with words, only the faults whose names hold one of them, and with a range such as
                                  1-20 those at these places of the list (all take half an hour)
-    python launch.py test --every-case
-                                 with ../shared beside this folder: all of A1111's pictures that lie there are made
-                                 anew, not only as many as show every sampler, schedule, option and kind of model
     python launch.py test --crash
                                  the long crash test: workers and servers are killed at random (takes minutes)
     python launch.py test --ray  install ray as well, and try the executor of several hosts with it
@@ -254,8 +251,6 @@ def main(arguments: list[str]) -> int:
         trial = [str(PYTHON), "-m", "pytest", "-q", "tests/executors/real_ray.py"]
         return subprocess.run(trial, cwd=ROOT, check=False).returncode
     if task == "test":
-        if "--every-case" in rest:
-            os.environ["WEBUI_EVERY_CASE"] = "1"  # read by tests/case_choice.py
         return check(schema="--schema" in rest)
     python = str(PYTHON if PYTHON.exists() else sys.executable)
     command = [python, "-m", "webui", *rest]

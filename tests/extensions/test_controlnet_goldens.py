@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.case_choice import chosen
 from tests.exact_back import exact_back
 from tests.processing.reporters import Silent
 from tests.reference import ALL, FURTHER, Case, cases, each, without_version
@@ -58,7 +57,7 @@ def run(case: Case, back: Back, infos: tuple[ExtensionInfo, ...], **unit: Any) -
     return result
 
 
-@each(chosen(CASES))
+@each(CASES)
 def test_the_image_is_a1111s(case: Case, back: Back, infos: tuple[ExtensionInfo, ...]) -> None:
     result = run(case, back, infos)
     shown = [*(made.image for made in result.images), *result.extras]

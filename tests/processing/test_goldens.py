@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.case_choice import chosen, facts
 from tests.exact_back import exact_back
 from tests.processing.reporters import Silent
 from tests.reference import BETWEEN, FURTHER, OURS, Case, cases, each, sha256_of, without_version
@@ -52,19 +51,12 @@ def back_of(reference_models_dir: Path, tmp_path_factory: pytest.TempPathFactory
     return made
 
 
-def test_what_is_left_out_shows_nothing_of_its_own() -> None:
-    every = cases(".png", where=is_plain)
-    kept = chosen(every)
-    assert {fact for case in kept for fact in facts(case)} == {fact for case in every for fact in facts(case)}
-    assert [case for case in every if case.folder == OURS] == [case for case in kept if case.folder == OURS]
-
-
 def test_there_are_reference_images() -> None:
     ours = [case for case in cases(".png", where=is_plain) if case.folder == OURS]
     assert len(ours) >= 6
 
 
-@each(chosen(cases(".png", where=is_plain)))
+@each(cases(".png", where=is_plain))
 def test_the_image_is_a1111s(case: Case, back_of: Callable[[Path], Back]) -> None:
     is_img2img = case.endpoint.endswith("img2img")
     payload = filled_in(case.body(), IMG2IMG_FIELDS if is_img2img else TXT2IMG_FIELDS)
