@@ -27,8 +27,8 @@ API_MINOR = 5
    `embedded_numbers`, `ClipTower.traced` and `Splice`;
    the hooks `settings_options`, `frames`, `picture_tools`, `file_words` and `job_ended`; `settings` and `tools` of jobs
    and actions; the hints `tab` and `pose`.
-5: `can_go_on` of an action's context; the hook `samplers`, with `Sampler`, `SamplerStep`, `Moved`, `Past` and `tangent`;
-    the hint `dial`.
+5: `can_go_on` of an action's context; the hook `samplers`, with `Sampler`, `SamplerStep`, `Moved`, `Past` and
+    `tangent`; the hint `dial`.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)

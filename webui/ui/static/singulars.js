@@ -29,6 +29,8 @@ export const SINGULARS = Object.freeze({
   "Captions of all {n} pictures": "Caption of the only picture",
   "Delete {n} pictures for good? This cannot be undone.": "Delete 1 picture for good? This cannot be undone.",
   "Make again, {n} blocks changed": "Make again, 1 block changed",
+  "Measure again ({n} pictures)": "Measure again (1 picture)",
+  "Measure here ({n} pictures)": "Measure here (1 picture)",
   "Upscale {n} pictures": "Upscale 1 picture",
   "Your list of {n} steps is in the form, under Noise and sampler.": "Your list of 1 step is in the form, under Noise and sampler.",
   "embedding, {n} tokens": "embedding, 1 token",
