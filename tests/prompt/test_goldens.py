@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,17 +60,18 @@ def tokenizer() -> ClipTokenizer:
     return ClipTokenizer()
 
 
+@cache
+def safe(path: Path) -> Path:
+    """The file, or its conversion, which a process of its own makes: once for all cases."""
+    return converted(path, Path(tempfile.mkdtemp())) if needs_conversion(path) else path
+
+
 def encoder_of(models: Path, model: str, tokenizer: ClipTokenizer) -> PromptEncoder:
     [file] = [path for path in (models / "Stable-diffusion").glob(f"{model}.*") if path.suffix != ".yaml"]
     family = next((family for key, family in FAMILIES.items() if key in model), members.SD1)
     sidecar = yaml.safe_load(file.with_suffix(".yaml").read_text())
     stack = build_towers(Reader(file), family, sidecar, torch.device("cpu"), torch.float32)
     files = sorted((models / "embeddings").iterdir())
-    cache = Path(tempfile.mkdtemp())
-
-    def safe(path: Path) -> Path:
-        return converted(path, cache) if needs_conversion(path) else path
-
     return PromptEncoder(stack, tokenizer, [read_embedding(safe(path), path.stem) for path in files])
 
 
