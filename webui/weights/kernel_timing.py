@@ -30,7 +30,7 @@ GATES = (4096, 320, 1280)  # rows, width in, width out
 # Weights that are laid out ahead take the memory of a second copy, so they have to gain more than other choices.
 PACKED_MARGIN, PACKED_CHANNELS, PACKED_SIDES = 0.9, 640, (4, 8, 16)
 TILED = ((320, 32), (640, 16), (1280, 8))  # channels, side: of convolutions by tiles, which have to gain as much
-TEXT_ATTENTION = (1024, 80, 8, 77)  # tokens, width of a head, heads, tokens of the text
+TEXT_ATTENTION = (1024, 80, 8, 79)  # tokens, width of a head, heads, tokens of a text, about as many as one chunk has
 ATTENTION = ((256, 160, 2), (1024, 80, 1), (4096, 40, 1))  # tokens, width of a head, heads: SD1 at 128 to 512 pixels
 
 
