@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, Loc, drain, read_json
+from webui.api.described import body_of
 from webui.api.jobs import LONGEST_NAME, user_of
 from webui.api.parts import Parts
 from webui.domain.batch import BatchOptions
@@ -48,9 +49,8 @@ class BatchBody(BatchOptions):
 def routes(parts: Parts, door: BatchDoor) -> APIRouter:
     """Begin, look, cancel."""
     router = APIRouter(prefix="/api/batches")
-    schema = {"requestBody": {"content": {"application/json": {"schema": BatchBody.model_json_schema()}}}}
 
-    @router.post("", openapi_extra=schema)
+    @router.post("", openapi_extra=body_of(BatchBody, required=False))
     async def start(request: Request, owner: str = "") -> JSONResponse:
         """Begin a batch. Each picture becomes a job of the queue, when the one before it is done."""
         parts.refuse_when_closing()

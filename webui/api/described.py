@@ -1,6 +1,7 @@
 """What routes say of themselves in `/openapi.json`: bodies that they read by hand, and the errors they answer with."""
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -69,7 +70,13 @@ def body_of(model: type[BaseModel], *, required: bool = True, example: Any = Non
 
     The schema refers to its own definitions; `description.py` moves them to their common place.
     """
-    content: dict[str, Any] = {"schema": model.model_json_schema(ref_template=SCHEMAS)}
+    content: dict[str, Any] = {"schema": _schema(model)}
     if example is not None:
         content["example"] = example
     return {"requestBody": {"content": {"application/json": content}, "required": required}}
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Made once a program: several routes read a whole request, whose schema takes a while."""
+    return model.model_json_schema(ref_template=SCHEMAS)

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from webui import VERSION
 from webui.api.body import InvalidBodyError, read_json
+from webui.api.described import body_of
 from webui.api.jobs import LONGEST_NAME
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.answers import as_base64
@@ -44,9 +45,7 @@ def routes(parts: Parts) -> APIRouter:
     router = APIRouter(prefix="/internal")
     started = time.time() - psutil.Process(os.getpid()).create_time()
 
-    schema = {"requestBody": {"content": {"application/json": {"schema": ProgressBody.model_json_schema()}}}}
-
-    @router.post("/progress", openapi_extra=schema)
+    @router.post("/progress", openapi_extra=body_of(ProgressBody, required=False))
     async def progress(request: Request) -> JSONResponse:
         try:
             body = ProgressBody.model_validate(await read_json(request))

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from webui.api.body import InvalidBodyError, drain, read_json
+from webui.api.described import body_of
 from webui.api.parts import Parts
 from webui.api.waiting import followed
 from webui.domain.errors import WebuiError
@@ -34,9 +35,8 @@ def routes(parts: Parts) -> APIRouter:
     """Start, look, watch, fetch, cancel."""
     router = APIRouter(prefix="/api/jobs")
     engine = parts.engine
-    schema = {"requestBody": {"content": {"application/json": {"schema": GenerationRequest.model_json_schema()}}}}
 
-    @router.post("", openapi_extra=schema)
+    @router.post("", openapi_extra=body_of(GenerationRequest, required=False))
     async def start(
         request: Request,
         save: bool = True,

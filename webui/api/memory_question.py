@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, read_json
+from webui.api.described import body_of
 from webui.api.parts import Parts
 from webui.api.waiting import finished
 from webui.domain.fields import Frozen
@@ -30,9 +31,8 @@ class FormBody(Frozen):
 def routes(parts: Parts) -> APIRouter:
     """For clients of the API: a whole request."""
     router = APIRouter(prefix="/api/memory")
-    schema = {"requestBody": {"content": {"application/json": {"schema": GenerationRequest.model_json_schema()}}}}
 
-    @router.post("", openapi_extra=schema)
+    @router.post("", openapi_extra=body_of(GenerationRequest, required=False))
     async def memory(request: Request) -> JSONResponse:
         """Estimate what a job would need of the device's memory. Nothing is loaded and nothing is queued."""
         try:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, drain, read_json
+from webui.api.described import body_of
 from webui.api.jobs import described, job_of, told
 from webui.api.parts import Parts
 from webui.domain.request import GenerationRequest
@@ -49,7 +50,7 @@ def routes(parts: Parts) -> APIRouter:
     def state() -> dict[str, Any]:
         return _state(queue)
 
-    @router.patch("/api/queue", openapi_extra=_schema(QueueChange))
+    @router.patch("/api/queue", openapi_extra=body_of(QueueChange, required=False))
     async def change_queue(request: Request) -> JSONResponse:
         """Pause, or go on. One that is paused by a fault looks whether the fault is gone."""
         wanted = await _read(request, QueueChange)
@@ -72,7 +73,7 @@ def routes(parts: Parts) -> APIRouter:
             "before": ended[-1].seq if ended else None,
         }
 
-    @router.patch("/api/jobs/{job_id}", openapi_extra=_schema(JobChange))
+    @router.patch("/api/jobs/{job_id}", openapi_extra=body_of(JobChange, required=False))
     async def change(request: Request, job_id: str) -> JSONResponse:
         job, wanted = job_of(parts, job_id), await _read(request, JobChange)
         await run_in_threadpool(_change, queue, job, wanted)
@@ -136,7 +137,3 @@ async def _read(request: Request, kind: type[Any]) -> Any:
         return kind.model_validate(await read_json(request))
     except ValidationError as error:
         raise InvalidBodyError.of(error) from None
-
-
-def _schema(kind: type[BaseModel]) -> dict[str, Any]:
-    return {"requestBody": {"content": {"application/json": {"schema": kind.model_json_schema()}}}}

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webui.api.body import InvalidBodyError, Loc, read_json
+from webui.api.described import body_of
 from webui.api.jobs import user_of
 from webui.api.parts import Parts
 from webui.api.picture_answer import picture_answer
@@ -89,14 +90,14 @@ def routes(parts: Parts) -> APIRouter:
     """One picture, and several."""
     router = APIRouter(prefix="/sdapi/v1")
 
-    @router.post("/extra-single-image", openapi_extra=_schema(SingleBody))
+    @router.post("/extra-single-image", openapi_extra=body_of(SingleBody, required=False))
     async def single(request: Request) -> JSONResponse:
         sent = await read_json(request)
         body = _read(sent, SingleBody)
         result = await _made(parts, request, body, [(("image",), body.image)], sent)
         return await run_in_threadpool(_answer_of_one, parts, result)
 
-    @router.post("/extra-batch-images", openapi_extra=_schema(BatchBody))
+    @router.post("/extra-batch-images", openapi_extra=body_of(BatchBody, required=False))
     async def batch(request: Request) -> Response:
         sent = await read_json(request)
         body = _read(sent, BatchBody)
@@ -170,10 +171,6 @@ def _read(data: dict[str, Any], kind: type[Body]) -> Body:
         return kind.model_validate(given)
     except ValidationError as error:
         raise InvalidBodyError.of(error) from None
-
-
-def _schema(kind: type[ExtrasBody]) -> dict[str, Any]:
-    return {"requestBody": {"content": {"application/json": {"schema": kind.model_json_schema()}}}}
 
 
 async def _made(

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webui.api.body import drain, read_json
+from webui.api.described import body_of
 from webui.api.jobs import LONGEST_NAME, user_of
 from webui.api.parts import EncodedImage, GridFolder, Parts, as_png
 from webui.api.picture_answer import picture_answer
@@ -33,12 +34,12 @@ def routes(parts: Parts) -> APIRouter:
     router = APIRouter()
     engine = parts.engine
 
-    @router.post("/sdapi/v1/txt2img", openapi_extra=_schema(Txt2ImgBody))
+    @router.post("/sdapi/v1/txt2img", openapi_extra=body_of(Txt2ImgBody, required=False))
     async def txt2img(request: Request) -> Response:
         data = await read_json(request)
         return await _answer(parts, request, Txt2ImgBody, data, TXT2IMG_FIELDS)
 
-    @router.post("/sdapi/v1/img2img", openapi_extra=_schema(Img2ImgBody))
+    @router.post("/sdapi/v1/img2img", openapi_extra=body_of(Img2ImgBody, required=False))
     async def img2img(request: Request) -> Response:
         data = await read_json(request)
         return await _answer(parts, request, Img2ImgBody, data, IMG2IMG_FIELDS)
@@ -56,10 +57,6 @@ def routes(parts: Parts) -> APIRouter:
         return JSONResponse(None)
 
     return router
-
-
-def _schema(kind: type[GenerationBody]) -> dict[str, Any]:
-    return {"requestBody": {"content": {"application/json": {"schema": kind.model_json_schema()}}}}
 
 
 async def _answer(
