@@ -106,17 +106,19 @@ def house(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_it_says_that_nothing_was_measured_and_measures(house: House) -> None:
     dial = house.dial
     dial.scroll_into_view_if_needed()
+    expect(dial.get_by_role("radio")).to_have_count(0)  # it is one line, as every part that is off
+    dial.locator(".qd-head").click()
     expect(dial.get_by_role("radio")).to_have_count(5)
     expect(dial.get_by_role("radio", name="Exact")).to_have_attribute("aria-checked", "true")
     expect(dial).to_contain_text("has not been measured on this machine yet")
-    expect(dial.locator("svg")).to_have_count(0)
+    expect(dial.locator(".qd-plot")).to_have_count(0)
     house.page.locator("#quality_dial_measure").click()
     expect(dial.locator(".qd-work")).to_contain_text("Measuring: step 3 of 20")
     dial.get_by_role("button", name="Stop").click()
     expect(house.page.locator("#quality_dial_measure")).to_be_visible()
     house.back.finishes.set()
     house.page.locator("#quality_dial_measure").click()
-    expect(dial.locator("svg circle")).to_have_count(5 + 6)
+    expect(dial.locator(".qd-plot circle")).to_have_count(5 + 6)
     expect(dial).to_contain_text("mini, 512 × 512, 20 steps")
     assert house.back.asked[0] == house.back.asked[1]
     assert house.back.asked[1]["checkpoint"].startswith("mini")
@@ -169,5 +171,5 @@ def test_a_change_by_hand_is_a_mix_of_its_own_and_undo_brings_the_stop_back(hous
     page.locator("#form_undo").click()
     expect(dial.get_by_role("radio", name="Careful")).to_have_attribute("aria-checked", "true")
     dial.locator(".qd-head").click()
-    expect(dial.locator("svg")).to_be_hidden()
+    expect(dial.locator(".qd-plot")).to_be_hidden()
     expect(dial.locator(".qd-short")).to_be_visible()

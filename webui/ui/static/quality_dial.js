@@ -2,7 +2,7 @@
 // by an action of an extension; choosing one fills the form.
 
 import { hear } from "./bus.js";
-import { el, segments, t } from "./kit.js";
+import { el, icon, segments, t } from "./kit.js";
 import { changesFor, standing } from "./dial_choice.js";
 import { percent, plot, times } from "./dial_plot.js";
 import { ask, cancel, look, start } from "./extension_actions.js";
@@ -18,15 +18,16 @@ const form = () => /** @type {*} */ (window).webui.form;
 export function mount({ element, props }) {
   /** @type {?{stops: Stop[], alone: Stop[], measured: *, pictures: number, rounds: number}} */
   let told = null;
-  let running = "", progress = "", failed = "", isOpen = kept("dial_folded") !== "true", timer = 0;
-  const head = el("button", { type: "button", class: "qd-head", "aria-expanded": "true", onclick: () => fold(!isOpen) }, el("span", { class: "qd-name" }, t("Exact or fast")), el("span", { class: "qd-short" }));
+  let running = "", progress = "", failed = "", isOpen = kept("dial_open") === "true", timer = 0;
+  const head = el("button", { type: "button", class: "qd-head", "aria-expanded": String(isOpen), onclick: () => fold(!isOpen) }, el("span", { class: "qd-name" }, t("Exact or fast")), el("span", { class: "qd-short" }), icon("chevron"));
   const body = el("div", { class: "qd-body" });
   element.append(head, body);
 
   const fold = (/** @type {boolean} */ open) => {
     isOpen = open;
-    /** @type {*} */ (window).webui.keep("dial_folded", String(!open));
+    /** @type {*} */ (window).webui.keep("dial_open", String(open));
     draw();
+    if (open && !told) refresh();
   };
   const usual = () => Object.fromEntries(form().state.names.map((/** @type {string} */ name, /** @type {number} */ n) => [name, form().state.usual[n]]));
   const chosen = () => (told && form() ? standing(told.stops, form().values(), usual()) : "");
@@ -114,7 +115,7 @@ export function mount({ element, props }) {
   const seen = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     seen.disconnect();
-    refresh();
+    if (isOpen) refresh(); // one that is folded asks the server nothing
   });
   seen.observe(element);
   draw();
