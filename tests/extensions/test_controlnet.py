@@ -128,7 +128,7 @@ def enabled(**given: Any) -> ControlOptions:
             "units.0.module",
             "ControlNetPreprocessor/depth_midas",
         ),
-        (enabled(image=BASE64, module="depth_leres", model="m"), "units.0.module", "res101"),
+        (enabled(image=BASE64, module="depth_leres", model="m"), "units.0.module", "LeReS has no maintained library"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_the_work(options: ControlOptions, field: str, said: str) -> None:

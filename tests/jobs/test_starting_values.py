@@ -40,7 +40,7 @@ def test_a_part_can_be_taken_away_as_a_whole_and_come_back(path: Path) -> None:
         ({"noise.eta": "much"}, "noise.eta"),
         ({"no_such": 1}, "no_such"),
         ({"prompt.text": "x"}, "prompt"),
-        ({"sampler": "none of ours"}, "sampler"),
+        ({"sampler": "[none of ours]"}, "sampler"),
     ],
 )
 def test_one_wrong_value_changes_nothing(path: Path, changes: dict[str, Any], field: str) -> None:

@@ -6,22 +6,9 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from playwright.sync_api import Page
 
 from webui.ui.gradio_files import GradioFiles
 from webui.ui.packed_files import FOR_EVER
-
-ASKED = "performance.getEntriesByType('resource').map((one) => one.name.split('/assets/')[1]).filter(Boolean)"
-LEFT = ("index-", "Example-")  # what stands in the page's own HTML, and tiny files that few pages use
-EARLY = "[...document.querySelectorAll('link[rel=modulepreload], link[rel=preload]')].map((one) => one.href)"
-
-
-def test_the_page_asks_for_nothing_that_the_browser_was_not_told_of(page: Page) -> None:
-    page.wait_for_timeout(500)
-    early = {address.rpartition("/assets/")[2] for address in page.evaluate(EARLY) if "/assets/" in address}
-    asked = {name for name in page.evaluate(ASKED) if not name.startswith(LEFT)}
-    assert len(early) > 40
-    assert asked - early == set()
 
 
 @pytest.mark.parametrize("kind", ["textbox", "html", "slider"])

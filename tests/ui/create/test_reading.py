@@ -300,7 +300,7 @@ def test_a_picture_of_an_id_is_found_for_its_owner(files: Path) -> None:
         ("width", 513),
         ("cfg_scale", float("nan")),
         ("noise.eta", 3),
-        ("sampler", "Nobody"),
+        ("sampler", "[Nobody]"),
         ("extensions", "{"),
         ("unipc.variant", "bh9"),
         ("task.hires.steps", 151),

@@ -10,6 +10,10 @@ from tests.ui.driving import generate, picture, type_prompt
 from tests.ui.fakes import FakeEngine
 from webui.domain.request import GenerationRequest
 
+ASKED = "performance.getEntriesByType('resource').map((one) => one.name.split('/assets/')[1]).filter(Boolean)"
+LEFT = ("index-", "Example-")  # what stands in the page's own HTML, and tiny files that few pages use
+EARLY = "[...document.querySelectorAll('link[rel=modulepreload], link[rel=preload]')].map((one) => one.href)"
+
 
 def generation_text(page: Page) -> str:
     """Of the picture on the stage; the overlay that shows it need not be open."""
@@ -69,3 +73,11 @@ def test_keys_generate_and_interrupt_and_the_size_is_swapped(page: Page, engine:
     page.keyboard.press("Escape")
     expect(page.locator("#txt2img_queue .job")).to_have_count(0)
     assert (engine.asked[0].width, engine.asked[0].height) == (512, 640)
+
+
+def test_the_page_asks_for_nothing_that_the_browser_was_not_told_of(page: Page) -> None:
+    page.wait_for_timeout(500)
+    early = {address.rpartition("/assets/")[2] for address in page.evaluate(EARLY) if "/assets/" in address}
+    asked = {name for name in page.evaluate(ASKED) if not name.startswith(LEFT)}
+    assert len(early) > 40
+    assert asked - early == set()
