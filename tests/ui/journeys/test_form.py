@@ -291,6 +291,7 @@ def test_changes_of_the_form_are_undone_one_by_one(page: Page) -> None:
     fill(page, "txt2img_steps", "30")
     settle(page)
     page.locator("#txt2img_ratio label", has_text="3:2").click()
+    expect(box(page, "txt2img_width")).not_to_have_value("512")
     settle(page)
     page.keyboard.press("Control+Alt+z")
     expect(box(page, "txt2img_width")).to_have_value("512")
