@@ -169,6 +169,11 @@ class Bench:
         self.made.append(engine)
         return engine
 
+    def close(self) -> None:
+        """Close every engine that was made."""
+        for engine in self.made:
+            engine.close()
+
     def stored(self, job_id: str) -> tuple[str, str]:
         store = JobStore(self.folder / DATABASE)
         row = store.job(job_id)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,10 +44,8 @@ LONG = {"steps": 150, "n_iter": 100}
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    for engine in bench.made:
-        engine.close()
+    with closing(Bench(tmp_path)) as bench:
+        yield bench
 
 
 def inline(bench: Bench) -> Engine:

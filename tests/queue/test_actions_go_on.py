@@ -1,8 +1,5 @@
 """Long work that has said how it goes on: ended by a death of its worker or of the program, it goes on by itself."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from tests.engine_bench import Bench
@@ -18,17 +15,7 @@ DIED = WorkerDiedError("the worker process ended (signal 9)")
 REST = {"resume": "cat"}
 
 
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webui.engine.mishaps.DELAYS", (0.01, 0.01))
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    for engine in bench.made:
-        engine.close()
+pytestmark = pytest.mark.usefixtures("soon")
 
 
 def begun(engine: Engine, bench: Bench, *places: int, owner: str = "") -> ActionJob:

@@ -3,7 +3,6 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,17 +22,7 @@ from webui.jobs.store import JobStore
 DIED = WorkerDiedError("the worker process ended (signal 9)")
 
 
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webui.engine.mishaps.DELAYS", (0.01, 0.01))
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    for engine in bench.made:
-        engine.close()
+pytestmark = pytest.mark.usefixtures("soon")
 
 
 def crash(engine: Engine) -> None:

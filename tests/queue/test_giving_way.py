@@ -1,10 +1,5 @@
 """Long work that gives way: it is asked to end early where others wait, and what is left of it waits behind them."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from tests.engine_bench import Bench
 from tests.executors.watching import wanted
 from webui.domain.extensions import ActionCall, ActionOutcome
@@ -13,14 +8,6 @@ from webui.engine.engine import Engine
 from webui.executors.protocol import Finished, Started
 
 REST = {"resume": "x"}
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    for engine in bench.made:
-        engine.close()
 
 
 def begun(bench: Bench, engine: Engine, *, gives_way: bool = True) -> ActionJob:

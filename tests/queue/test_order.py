@@ -1,6 +1,7 @@
 """Operations on the queue: order, priority, turns of owners, pause, hold, edit, delete, clear; what is remembered."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,8 @@ from webui.executors.protocol import Started, Work
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path, max_queue=50)
-    yield bench
-    for engine in bench.made:
-        engine.close()
+    with closing(Bench(tmp_path, max_queue=50)) as bench:
+        yield bench
 
 
 def order(engine: Engine) -> str:

@@ -41,8 +41,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench.saver = SlowSaver(tmp_path / "outputs")
     yield bench
     bench.saver.may.set()
-    for engine in bench.made:
-        engine.close()
+    bench.close()
 
 
 def _saver(bench: Bench) -> SlowSaver:

@@ -1,6 +1,5 @@
 """A picture that cannot be saved is said, kept, and put in its place when there is room; the queue waits for that."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,6 @@ from webui.domain.saving import Saving
 from webui.engine.engine import Engine
 
 FULL = WebuiError("not saved in txt2img-images: no space left on the disk")
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    for engine in bench.made:
-        engine.close()
 
 
 def spooled(bench: Bench) -> list[Path]:

@@ -99,7 +99,7 @@ class FakeEngine(DoorEngine):
             for job in going:
                 self.forever.end(job.owner)
                 job.cancel()
-            time.sleep(0.01)
+                job.wait_for(lambda now: now.ended, PATIENCE)
         self.queue.resume()
 
     def _executor_of(self, on_event: OnEvent) -> Executor:
