@@ -102,7 +102,9 @@ def install(requirements: str, torch_index: str, *, again: bool = False) -> None
     if not again and stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         warn_of_unused_card()
         return
+    # Python compiles a module when it is first loaded; pip would compile all that there are, most of which nobody loads
     pip = (PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--progress-bar", "off")
+    pip = (*pip, "--no-compile")
     hint = "Is the package index reachable? Run the same command again to go on where it stopped."
     install_torch((*pip, "--force-reinstall", "--no-deps") if again else pip, torch_index, hint)
     run(f"installing {requirements}", *pip, "-r", ROOT / requirements, hint=hint)
@@ -151,7 +153,10 @@ def check(*, schema: bool = False) -> int:
         schema: make many calls from the description of the API, too.
     """
     bin_dir = PYTHON.parent
+    # The processes of pytest load the same modules at the same time; each would compile them for itself
+    modules = "import gradio, webui.server.app, webui.worker.main, webui.processing.back"
     checks: dict[str, list[str | Path]] = {
+        "loading (every module compiles once)": [PYTHON, "-c", modules],
         "ruff (style)": [bin_dir / "ruff", "check", "."],
         "ruff (layout)": [bin_dir / "ruff", "format", "--check", "."],
         "import-linter (layers)": [bin_dir / "lint-imports"],
