@@ -187,6 +187,23 @@ def test_a_run_is_watched_paused_gone_on_with_and_used(tab: Page, house: TrainHo
     expect(tab.locator("#txt2img_prompt textarea")).to_have_value("<lora:my-heart:1>")
 
 
+def test_what_i_set_is_there_at_the_next_visit_until_i_reset_it(tab: Page) -> None:
+    tab.locator("#tab_train-button").click()
+    rank, again = tab.locator("#train_rank"), tab.locator("#train").get_by_role("button", name="Reset the form")
+    expect(rank).to_have_value("8")  # as the example suggests
+    rank.fill("24")
+    rank.blur()
+    tab.reload()
+    expect(rank).to_have_value("24")
+    expect(tab.locator("#train_resolution")).to_have_value("128")
+    again.click()
+    expect(rank).to_have_value("16")
+    expect(again).to_be_hidden()
+    tab.reload()
+    expect(rank).to_have_value("16")
+    expect(again).to_be_hidden()
+
+
 def test_recordings_are_told_as_what_they_are(tab: Page, house: TrainHouse) -> None:
     jobs = tab.request.get(f"{house.address}internal/page/recordings/of/painter_school/train").json()
     at = f"{house.address}internal/page/recordings/{jobs[-1]['id']}"

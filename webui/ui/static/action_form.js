@@ -7,6 +7,7 @@ import { FormState, OWN } from "./declared_state.js";
 import { translated } from "./form_words.js";
 import { Scope } from "./form_scope.js";
 import { bodyOf } from "./form_body.js";
+import { keepForm } from "./declared_keeping.js";
 import { formula } from "./cards_of_sources.js";
 import { asBase64, cancel, forget, look, pictureOf, start } from "./extension_actions.js";
 
@@ -38,6 +39,7 @@ export function mount({ element, props, upload }) {
   const drawn = translated(props.form);
   const { action, is_wide: isWide, tried = [] } = props;
   const state = new FormState(drawn, {});
+  const reset = keepForm(state, `${drawn.extension}_${action}`);
   const key = `webui_action_${drawn.extension}_${action}`;
   const status = el("div", { class: "a-status", role: "status" });
   const made = el("div", { class: "a-made" });
@@ -48,7 +50,7 @@ export function mount({ element, props, upload }) {
   const failed = (/** @type {string} */ text) => status.replaceChildren(el("div", { class: "f-say bad", role: "alert" }, text));
   const scope = new Scope(state, [], state.fields, { elemId: props.place, hints: drawn, isWide, upload, failed });
   const body = bodyOf(scope);
-  const buttons = el("div", { class: "a-go" }, stop, drawn.tries ? attempt : null, run);
+  const buttons = el("div", { class: "a-go" }, reset, stop, drawn.tries ? attempt : null, run);
   const foot = el("div", { class: "a-foot" }, status, buttons);
   element.classList.add("action", isWide ? "wide" : "narrow");
   const aside = el("aside", { class: "a-side", "aria-label": drawn.title });

@@ -5,6 +5,7 @@ import { hear } from "./bus.js";
 import { bodyOf } from "./form_body.js";
 import { FormState } from "./declared_state.js";
 import { Scope } from "./form_scope.js";
+import { keepForm } from "./declared_keeping.js";
 import { translated } from "./form_words.js";
 import { checkpoint } from "./extension_actions.js";
 
@@ -19,13 +20,14 @@ export function trainForm({ training, upload, start, changed }) {
   const drawn = translated(training.form);
   const form = { ...drawn, fields: (drawn.fields ?? []).filter((/** @type {*} */ field) => field.name !== SET && field.name !== RESUME) };
   const state = new FormState(form, {});
+  const reset = keepForm(state, "train");
   const said = el("div", { class: "a-status", role: "status" });
   const failed = (/** @type {string} */ text) => said.replaceChildren(el("div", { class: "f-say bad", role: "alert" }, text));
   const scope = new Scope(state, [], state.fields, { elemId: "train", hints: form, isWide: false, upload, failed });
   const body = bodyOf(scope);
   const lacking = el("p", { class: "tr-hint", id: "train_lacks" });
   const go = el("button", { type: "button", class: "f-go", id: "train_start", "aria-describedby": "train_lacks" }, t("Start training"));
-  const node = el("section", { class: "tr-form", "aria-label": t("Settings of the training") }, el("h2", {}, drawn.title ?? t("Training")), el("div", { class: "declared tr-fields" }, body.node), el("div", { class: "a-foot" }, said, lacking, go));
+  const node = el("section", { class: "tr-form", "aria-label": t("Settings of the training") }, el("h2", {}, drawn.title ?? t("Training")), el("div", { class: "declared tr-fields" }, body.node), el("div", { class: "a-foot" }, said, lacking, el("div", { class: "a-go" }, reset, go)));
   let [set, busy] = ["", false];
   const why = () => {
     if (!set) return t("Choose a data set first.");
@@ -51,15 +53,18 @@ export function trainForm({ training, upload, start, changed }) {
     }
     ready();
   });
+  const model = state.fields.find((field) => field.model === "checkpoint");
+  const fillIn = () => {
+    if (model && !state.values[model.name]) state.values[model.name] = checkpoint().replace(/ \[\w+\]$/, "");
+  };
   state.hear((/** @type {*} */ from) => {
+    if (!from) fillIn();
     body.show(from);
     ready();
     changed();
   });
   hear("files:changed", () => state.changed(null));
   state.wake();
-  const model = state.fields.find((field) => field.model === "checkpoint");
-  if (model && !state.values[model.name]) state.values[model.name] = checkpoint().replace(/ \[\w+\]$/, "");
   state.changed(null);
   return {
     node,
@@ -70,6 +75,7 @@ export function trainForm({ training, upload, start, changed }) {
     suggest: (/** @type {Record<string, *>} */ values) => {
       for (const field of state.fields) if (field.name in values) state.values[field.name] = values[field.name];
       state.changed(null);
+      state.changed(node); // what was asked for is kept as what was set by hand is
     },
     setDataSet: (/** @type {string} */ name) => {
       set = name;
