@@ -103,8 +103,8 @@ def install(requirements: str, torch_index: str, *, again: bool = False) -> None
         warn_of_unused_card()
         return
     # Python compiles a module when it is first loaded; pip would compile all that there are, most of which nobody loads
-    pip = (PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--progress-bar", "off")
-    pip = (*pip, "--no-compile")
+    quiet = ("--disable-pip-version-check", "--quiet", "--progress-bar", "off")
+    pip = (PYTHON, "-m", "pip", "install", "--no-compile", *quiet)
     hint = "Is the package index reachable? Run the same command again to go on where it stopped."
     install_torch((*pip, "--force-reinstall", "--no-deps") if again else pip, torch_index, hint)
     run(f"installing {requirements}", *pip, "-r", ROOT / requirements, hint=hint)
