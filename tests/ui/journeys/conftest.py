@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.ports import open_port
 from tests.ui.fakes import FakeEngine
 from tests.ui.house import House, house
-from tests.ui.staying import CHECKPOINT, MINI, Staying
+from tests.ui.staying import CHECKPOINT, MINI, PASSED, Staying
 from webui.ui.quicksettings import QUICK
 
 CHOSEN_AT_FIRST = """() => {
@@ -16,7 +16,7 @@ CHOSEN_AT_FIRST = """() => {
   const usual = (name) => state.usual[state.names.indexOf(name)];
   webui.form.take(Object.fromEntries([...state.remembered].map((name) => [name, usual(name)])));
 }"""
-PASSED = pytest.StashKey[bool]()
+LEFT = ("opened_anew", "left_afterwards")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -63,6 +63,11 @@ def opened_anew(staying: Staying) -> None:
 
 
 @pytest.fixture
+def left_afterwards() -> None:
+    """For a test after whose end nobody can use its page any more."""
+
+
+@pytest.fixture
 def brought_back() -> Callable[[Page], None]:
     """What a file does with a page that stays, beside what is always done, before the next test has it."""
     return lambda page: None
@@ -75,7 +80,7 @@ def page_that_stays(
     """The page of the file, as it is when it has just been opened."""
     page = staying.open()
     yield page
-    is_of_use = request.node.stash.get(PASSED, False) and "opened_anew" not in request.fixturenames
+    is_of_use = request.node.stash.get(PASSED, False) and {*LEFT}.isdisjoint(request.fixturenames)
     try:
         staying.check()
         chosen = {*engine.starting}
