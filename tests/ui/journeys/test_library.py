@@ -3,7 +3,6 @@
 import os
 import random
 import shutil
-import sqlite3
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.gallery.pictures import infotext, scanned
+from tests.gallery.pictures import infotext, put_many, scanned
 from tests.ui.accessibility import axe
 from tests.ui.driving import eventually
 from tests.ui.library_house import DESKTOP, PHONE, LibraryHouse, landscape, library_house, opened
@@ -306,20 +305,6 @@ def test_a_hundred_thousand_pictures_scroll_with_a_hundred_nodes(page: Page, hou
     assert 20 < most <= 100
     page.locator(".library-scroll").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
     page.wait_for_function("() => document.querySelector('.tile[aria-posinset=\"100000\"]')")
-
-
-def put_many(index: sqlite3.Connection) -> None:
-    """Rows of a hundred thousand pictures that have no files and empty texts."""
-    index.execute("INSERT INTO traits VALUES (1, 'one', 'Euler', 'Karras', 'txt2img', 'webui', '8x8', '2026-01', '')")
-    index.execute(
-        "WITH RECURSIVE one (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM one WHERE n < 100000)"
-        " INSERT INTO pictures (id, folder, place, bytes, modified, digest, width, height, area, created, trait,"
-        " rating, seed, steps, cfg_scale, owner) SELECT n, 1, 'a/' || n || '.png', 1000, n, printf('%032x', n),"
-        " 512, 512, 262144, 1.7e9 + n % 1000, 1, 0, '1', 20.0, 7.0, '' FROM one"
-    )
-    index.execute(
-        "INSERT INTO texts (picture, prompt, negative, infotext, notes) SELECT id, '', '', '', '' FROM pictures"
-    )
 
 
 def test_i_drop_a_picture_on_png_info_and_send_its_seed_to_the_form(learn: Page, house: LibraryHouse) -> None:

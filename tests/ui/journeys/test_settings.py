@@ -218,7 +218,7 @@ def bundled(engine: FakeEngine) -> FakeEngine:
 
 
 @left_afterwards
-@pytest.mark.filterwarnings("default:The value passed into gr.Dropdown")  # a list without a checkpoint is empty
+@pytest.mark.filterwarnings("ignore:The value passed into gr.Dropdown")  # a list without a checkpoint is empty
 def test_before_the_first_picture_a_prompt_is_clicked_and_where_no_checkpoint_is_the_page_goes_on_saying_so(
     bundled: FakeEngine, page_that_stays: Page
 ) -> None:
