@@ -175,7 +175,7 @@ class Staying:
         page.locator("#tab_txt2img-button").click()
         page.wait_for_function(AT_REST)
         page.evaluate(EMPTIED)
-        page.wait_for_function(AS_AT_FIRST)
+        page.wait_for_function(AS_AT_FIRST, polling=50)
         page.evaluate(FORGOTTEN)
 
     def check(self) -> None:
