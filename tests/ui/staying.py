@@ -45,8 +45,8 @@ EMPTIED = """async () => {
   const { take } = await import(`${webui.base}internal/page/static/${webui.version}/stream.js`);
   const none = { paused: false, reason: "", jobs: [], history: [], more: false, forever: false };
   take("state", { server: "of a test that has ended", ...none });
-  document.querySelector(".unfold[aria-expanded=true]")?.click();
-  document.querySelector("#txt2img_negative_fold[aria-expanded=true]")?.click();
+  const open = [".unfold", "#txt2img_negative_fold", "#txt2img_queue .open"].map((one) => `${one}[aria-expanded=true]`);
+  document.querySelectorAll(open.join()).forEach((one) => one.click());
   document.querySelectorAll(".notices .notice").forEach((one) => one.remove());
   webui.setTheme(null);
   webui.form.trigger("reset");
