@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Response, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Response, TimeoutError, expect
 
 from tests.ui.driving import WAIT
 from tests.ui.visiting import DESKTOP, forget, visit
@@ -51,11 +51,12 @@ EMPTIED = """async () => {
   webui.setTheme(null);
   webui.form.trigger("reset");
 }"""
-AS_AT_FIRST = """() => {
+CHANGED = """() => {  // fields that do not hold what they held at first
   const { state } = webui.form;
   const text = JSON.stringify;
-  const isUsual = (value, at) => state.remembered.has(state.names[at]) || text(value) === text(state.usual[at]);
-  return !state.now || state.now.every(isUsual);
+  const isUsual = (name, at) => state.remembered.has(name) || text(state.now[at]) === text(state.usual[at]);
+  const told = (name, at) => `${name}: ${text(state.now[at])}, not ${text(state.usual[at])}`;
+  return state.now ? state.names.flatMap((name, at) => (isUsual(name, at) ? [] : [told(name, at)])) : [];
 }"""
 FORGOTTEN = """() => {
   const { state } = webui.form;
@@ -175,7 +176,10 @@ class Staying:
         page.locator("#tab_txt2img-button").click()
         page.wait_for_function(AT_REST)
         page.evaluate(EMPTIED)
-        page.wait_for_function(AS_AT_FIRST, polling=50)
+        try:
+            page.wait_for_function(f"() => !({CHANGED})().length", polling=50)
+        except TimeoutError as error:
+            raise AssertionError(f"these do not go back to their first values: {page.evaluate(CHANGED)}") from error
         page.evaluate(FORGOTTEN)
 
     def check(self) -> None:

@@ -275,6 +275,7 @@ def test_i_see_where_the_parts_of_my_prompt_act_and_paint_other_places(page: Pag
     assert "BREAK a blue square" in text
 
 
+@left_behind
 def test_i_let_guidance_act_in_a_part_of_the_steps(page: Page, program: Program) -> None:
     switch_on(page, "guidance")
     form = page.locator(form_of(page, "guidance"))
