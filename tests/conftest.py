@@ -15,6 +15,7 @@ import hypothesis
 import pytest
 import torch
 
+import webui.ui  # noqa: F401 -- before a test imports Gradio by itself: the package says how it is imported
 from tests import reference, tiny_models
 
 gc.disable()  # what is imported and collected is no garbage; `pytest_collection_finish` enables it again

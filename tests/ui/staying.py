@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Response, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Response, TimeoutError, expect
 
 from tests.ui.driving import WAIT
 from tests.ui.visiting import DESKTOP, forget, visit
@@ -47,17 +47,18 @@ EMPTIED = """async () => {
   const { take } = await import(`${webui.base}internal/page/static/${webui.version}/stream.js`);
   const none = { paused: false, reason: "", jobs: [], history: [], more: false, forever: false };
   take("state", { server: "of a test that has ended", ...none });
-  document.querySelector(".unfold[aria-expanded=true]")?.click();
-  document.querySelector("#txt2img_negative_fold[aria-expanded=true]")?.click();
+  const open = [".unfold", "#txt2img_negative_fold", "#txt2img_queue .open"].map((one) => `${one}[aria-expanded=true]`);
+  document.querySelectorAll(open.join()).forEach((one) => one.click());
   document.querySelectorAll(".notices .notice").forEach((one) => one.remove());
   webui.setTheme(null);
   webui.form.trigger("reset");
 }"""
-AS_AT_FIRST = """() => {
+CHANGED = """() => {  // fields that do not hold what they held at first
   const { state } = webui.form;
   const text = JSON.stringify;
-  const isUsual = (value, at) => state.remembered.has(state.names[at]) || text(value) === text(state.usual[at]);
-  return !state.now || state.now.every(isUsual);
+  const isUsual = (name, at) => state.remembered.has(name) || text(state.now[at]) === text(state.usual[at]);
+  const told = (name, at) => `${name}: ${text(state.now[at])}, not ${text(state.usual[at])}`;
+  return state.now ? state.names.flatMap((name, at) => (isUsual(name, at) ? [] : [told(name, at)])) : [];
 }"""
 FORGOTTEN = """() => {
   const { state } = webui.form;
@@ -178,7 +179,10 @@ class Staying:
         page.locator("#tab_txt2img-button").click()
         page.wait_for_function(AT_REST)
         page.evaluate(EMPTIED)
-        page.wait_for_function(AS_AT_FIRST)
+        try:
+            page.wait_for_function(f"() => !({CHANGED})().length", polling=50)
+        except TimeoutError as error:
+            raise AssertionError(f"these do not go back to their first values: {page.evaluate(CHANGED)}") from error
         page.evaluate(FORGOTTEN)
         self._refused.clear()  # pictures that are gone with the test may have been asked for
 
