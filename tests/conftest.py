@@ -15,6 +15,7 @@ import hypothesis
 import pytest
 import torch
 
+import webui.ui  # noqa: F401 -- before a test imports Gradio by itself: the package says how it is imported
 from tests import reference, tiny_models
 
 gc.disable()  # what is imported and collected is no garbage; `pytest_collection_finish` enables it again
@@ -28,7 +29,7 @@ hypothesis.settings.load_profile("any machine")
 
 LONG = (  # what takes longest, the longest first, so that no process works alone at the end (paths below tests/)
     "processing/test_goldens", "ui/journeys/", "gpu/test_whole_back", "ui/", "extensions/test_hostile",
-    "processing/test_script_goldens", "executors/", "test_whole_program.py", "crash/", "test_app.py", "test_tls.py",
+    "processing/test_script_goldens", "executors/", "crash/", "test_app.py", "test_tls.py",
     "api/page/", "miniature/", "processing/", "gpu/", "weights/",
 )  # fmt: skip
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page
 
+from tests.ui.visiting import forget, visit
 from webui.ui import __file__ as ui_file
 
 STATIC = Path(ui_file).parent / "static"
@@ -94,18 +95,29 @@ class Site:
 
 
 @contextlib.contextmanager
-def opened(browser: Browser, site: Site, **more: Any) -> Iterator[Page]:
-    """The page in a browser of its own; faults in its scripts fail the test."""
-    context = browser.new_context(**{"viewport": {"width": 900, "height": 700}, **more})
-    page = context.new_page()
+def visiting(context: BrowserContext, site: Site, size: tuple[int, int] = (900, 700)) -> Iterator[Page]:
+    """The page in the tab of a context, without what earlier visits kept; faults in its scripts fail the test."""
+    site.asked.clear()
+    site.pictures.clear()
+    page = visit(context, size)
     page.set_default_timeout(30_000)
     faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+
+    def note_fault(error: Error) -> None:
+        faults.append(str(error))
+
+    def note_console(said: ConsoleMessage) -> None:
+        if said.type == "error":
+            faults.append(said.text)
+
+    page.on("pageerror", note_fault)
+    page.on("console", note_console)
     page.goto(site.address)
     page.wait_for_function("document.documentElement.dataset.ready")
     yield page
-    context.close()
+    page.remove_listener("pageerror", note_fault)
+    page.remove_listener("console", note_console)
+    forget(context, site.address)
     assert faults == []
 
 

@@ -3,29 +3,62 @@
 Opening the page costs a browser more than most tests do with it. What cannot be brought back is opened anew.
 """
 
-from playwright.sync_api import BrowserContext, Error, Page, Request, expect
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Response, TimeoutError, expect
 
 from tests.ui.driving import WAIT
-from tests.ui.house import House
-from tests.ui.visiting import forget, visit
+from tests.ui.visiting import DESKTOP, forget, visit
 
+PASSED = pytest.StashKey[bool]()  # whether a test has passed, while its fixtures end
 OVER_THE_PAGE = "dialog[open], .dock-panel, [role=menu], .completion"
 CLOSED = f"() => [...document.querySelectorAll('{OVER_THE_PAGE}')].every((one) => !one.checkVisibility())"
+READY = "window.webui?.form?.state.can !== undefined"
+AT_REST = """async () => {
+  const { current } = await import(`${webui.base}internal/page/static/${webui.version}/stream.js`);
+  return current().jobs.every((job) => !["waiting", "running"].includes(job.state));
+}"""
+BARE_CANVAS = """() => {
+  const { canvas } = webui, { dataset } = document.documentElement;
+  const isOpen = document.querySelector(".canvas-options")?.hidden === false;
+  const wasUsed = canvas?.size() || isOpen || localStorage.getItem("webui_canvas_tools");
+  if (!wasUsed) return;
+  const mode = dataset.mode;
+  dataset.mode = "inpaint";  // where either layer can be taken in hand
+  for (const [layer, hardness] of [["palette", 0.8], ["mask", 1]]) {
+    canvas.command(layer);
+    canvas.command("hardness", hardness);
+  }
+  canvas.command("brush");
+  canvas.command("size", 64);
+  canvas.command("colour", "#e03131");
+  canvas.command("subtracts", false);
+  canvas.command("hatched", false);
+  if (isOpen) canvas.command("options");
+  canvas.command("forget");  // what is opened next begins a history of its own
+  dataset.mode = mode;
+  document.querySelector(".stage_faces [data-value=source]").click();
+}"""
 EMPTIED = """async () => {
   const { take } = await import(`${webui.base}internal/page/static/${webui.version}/stream.js`);
   const none = { paused: false, reason: "", jobs: [], history: [], more: false, forever: false };
   take("state", { server: "of a test that has ended", ...none });
-  document.querySelector(".unfold[aria-expanded=true]")?.click();
-  document.querySelector("#txt2img_negative_fold[aria-expanded=true]")?.click();
+  const open = [".unfold", "#txt2img_negative_fold", "#txt2img_queue .open"].map((one) => `${one}[aria-expanded=true]`);
+  document.querySelectorAll(open.join()).forEach((one) => one.click());
   document.querySelectorAll(".notices .notice").forEach((one) => one.remove());
   webui.setTheme(null);
   webui.form.trigger("reset");
 }"""
-AS_AT_FIRST = """() => {
+CHANGED = """() => {  // fields that do not hold what they held at first
   const { state } = webui.form;
   const text = JSON.stringify;
-  const isUsual = (value, at) => state.remembered.has(state.names[at]) || text(value) === text(state.usual[at]);
-  return !state.now || state.now.every(isUsual);
+  const isUsual = (name, at) => state.remembered.has(name) || text(state.now[at]) === text(state.usual[at]);
+  const told = (name, at) => `${name}: ${text(state.now[at])}, not ${text(state.usual[at])}`;
+  return state.now ? state.names.flatMap((name, at) => (isUsual(name, at) ? [] : [told(name, at)])) : [];
 }"""
 FORGOTTEN = """() => {
   const { state } = webui.form;
@@ -36,39 +69,93 @@ FORGOTTEN = """() => {
   sessionStorage.clear();
 }"""
 CHECKPOINT = "#setting_sd_model_checkpoint input"
-MINI = "mini.safetensors [0123456789]"
+MINI = re.compile(r"^mini\.safetensors \[0123456789\]$")
+
+
+class Served(Protocol):
+    """What serves the page."""
+
+    @property
+    def address(self) -> str: ...
+
+
+def _as_is(page: Page) -> None:
+    """Do nothing before the page is opened."""
 
 
 class Staying:
     """The page of a file, and what went wrong in it since the test began."""
 
-    def __init__(self, context: BrowserContext, home: House) -> None:
+    def __init__(
+        self,
+        context: BrowserContext,
+        home: Served,
+        *,
+        size: tuple[int, int] = DESKTOP,
+        checkpoint: re.Pattern[str] = MINI,
+        hears_errors: bool = False,
+    ) -> None:
+        """
+        Args:
+            size: of the window, in CSS pixels.
+            checkpoint: what the page shows as the one in use.
+            hears_errors: whether what the console calls an error, and an answer of 400 or above, is a fault.
+        """
         self._context = context
         self._home = home
+        self._size = size
+        self._checkpoint = checkpoint
         self._page: Page | None = None
         self._asked: list[str] = []
         self._faults: list[str] = []
+        self._refused: list[str] = []
+        self._heard: list[tuple[str, Callable[..., None]]] = [
+            ("request", self._note_request), ("pageerror", self._note_fault),
+        ]  # fmt: skip
+        if hears_errors:
+            self._heard += [("console", self._note_console), ("response", self._note_response)]
 
-    def open(self) -> Page:
-        """The page as it is when it has just been opened."""
+    def open(
+        self, query: str = "", *, size: tuple[int, int] | None = None, before: Callable[[Page], None] = _as_is
+    ) -> Page:
+        """The page as it is when it has just been opened.
+
+        Args:
+            query: what follows the address, where it is opened now.
+            size: of the window, where it is not that of the file.
+            before: called with the tab before the page is opened in it.
+        """
         if self._page is not None:
             return self._page
-        page = self._page = visit(self._context)
+        page = self._page = visit(self._context, size or self._size)
         page.set_default_timeout(WAIT)
         expect.set_options(timeout=WAIT)
-        page.on("request", self._note_request)
-        page.on("pageerror", self._note_fault)
-        page.goto(self._home.address)
-        expect(page.locator("#txt2img_generate")).to_be_visible()
-        expect(page.locator(CHECKPOINT)).to_have_value(MINI)
-        page.wait_for_function("window.webui.form?.state.can !== undefined")
+        for name, note in self._heard:
+            page.on(name, note)  # type: ignore[call-overload]
+        before(page)
+        page.goto(self._home.address + query)
+        expect(page.locator("#txt2img_generate")).to_be_attached()
+        expect(page.locator(CHECKPOINT)).to_have_value(self._checkpoint)
+        page.wait_for_function(READY)
         return page
+
+    @contextmanager
+    def opened(
+        self, query: str = "", *, size: tuple[int, int] | None = None, before: Callable[[Page], None] = _as_is
+    ) -> Iterator[Page]:
+        """A page that is opened now, for one test alone; the arguments are those of `open`."""
+        self.leave()
+        try:
+            yield self.open(query, size=size, before=before)
+            self.check()
+        finally:
+            self.leave()
 
     def leave(self) -> None:
         """The next test finds the page opened anew."""
         if self._page is not None:
-            self._page.remove_listener("request", self._note_request)
-            self._page.remove_listener("pageerror", self._note_fault)
+            for name, note in self._heard:
+                self._page.remove_listener(name, note)
             forget(self._context, self._home.address)
             self._page = None
 
@@ -78,29 +165,37 @@ class Staying:
         if page is None:
             return
         page.unroute_all()
-        if page.evaluate("webui.canvas?.size() != null") or page.locator(CHECKPOINT).input_value() != MINI:
+        page.wait_for_function(READY)  # a test may have ended with a reload
+        if not self._checkpoint.search(page.locator(CHECKPOINT).input_value()):
             self.leave()
             return
+        page.set_viewport_size({"width": self._size[0], "height": self._size[1]})
         for _ in range(4):
             if page.evaluate(CLOSED):
                 break
             page.keyboard.press("Escape")
         page.mouse.move(0, 0)
+        page.evaluate(BARE_CANVAS)
         page.locator("#tab_txt2img-button").click()
+        page.wait_for_function(AT_REST)
         page.evaluate(EMPTIED)
-        page.wait_for_function(AS_AT_FIRST)
+        try:
+            page.wait_for_function(f"() => !({CHANGED})().length", polling=50)
+        except TimeoutError as error:
+            raise AssertionError(f"these do not go back to their first values: {page.evaluate(CHANGED)}") from error
         page.evaluate(FORGOTTEN)
+        self._refused.clear()  # pictures that are gone with the test may have been asked for
 
     def check(self) -> None:
         """Fails where the test has left a fault, or has asked another address for something."""
         page = self._page
         # Gradio swallows what goes wrong in a script of an event; it only writes "Error" over that event's outputs
         swallowed = page.locator("[data-testid=status-tracker] .error").count() if page is not None else 0
-        asked, faults = [*self._asked], [*self._faults]
-        self._asked.clear()
-        self._faults.clear()
+        asked, faults = [*self._asked], [*self._faults, *self._refused]
+        for noted in (self._asked, self._faults, self._refused):
+            noted.clear()
         assert [url for url in asked if not url.startswith((self._home.address, "data:", "blob:"))] == []
-        assert faults == []
+        assert faults == [], faults
         assert swallowed == 0
 
     def _note_request(self, request: Request) -> None:
@@ -108,3 +203,11 @@ class Staying:
 
     def _note_fault(self, error: Error) -> None:
         self._faults.append(str(error))
+
+    def _note_console(self, told: ConsoleMessage) -> None:
+        if told.type == "error":
+            self._refused.append(told.text)
+
+    def _note_response(self, told: Response) -> None:
+        if told.status >= 400:
+            self._refused.append(f"{told.status} {told.url}")

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.ui.accessibility import axe
-from tests.ui.canvas_page import Site, opened, spot, stroke
+from tests.ui.canvas_page import Site, spot, stroke, visiting
 from webui.domain.images import Picture
 
 RANDOM = np.random.default_rng(7).integers(0, 256, (150, 200, 3), dtype=np.uint8)
@@ -27,15 +27,15 @@ def png_of(image: Image.Image, **more: Any) -> bytes:
     return out.getvalue()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     with Site() as running:
         yield running
 
 
 @pytest.fixture
-def page(browser: Browser, site: Site) -> Iterator[Page]:
-    with opened(browser, site) as bare:
+def page(shared_context: BrowserContext, site: Site) -> Iterator[Page]:
+    with visiting(shared_context, site) as bare:
         yield bare
 
 
@@ -588,8 +588,8 @@ def test_nothing_hinders_those_who_see_or_move_otherwise(page: Page, theme: str)
     assert axe(page, ".canvas") == []
 
 
-def test_fingers_find_targets_of_44_pixels(browser: Browser, site: Site) -> None:
-    with opened(browser, site, viewport={"width": 390, "height": 500}, has_touch=True, is_mobile=True) as page:
+def test_fingers_find_targets_of_44_pixels(phone_context: BrowserContext, site: Site) -> None:
+    with visiting(phone_context, site, (390, 500)) as page:
         drop(page, png_of(PHOTO))
         tool(page, "Outpaint: grow the picture")
         targets = [

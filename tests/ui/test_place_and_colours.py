@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, Error, Page, Response, expect
 
 from tests.narrowing import untyped
 from tests.ui.driving import WAIT, picture, served, whole_page
 from tests.ui.fakes import FakeEngine
+from tests.ui.visiting import forget, visit
 from webui.server.subpath import below, without
 
 
@@ -19,11 +20,31 @@ def address(engine: FakeEngine, tmp_path: Path) -> Iterator[str]:
         yield f"{place}sd"
 
 
-def test_a_picture_is_made_below_a_path_on_a_dark_page(browser: Browser, address: str) -> None:
-    page = browser.new_page(color_scheme="light")
+@pytest.fixture
+def page(shared_context: BrowserContext, address: str) -> Iterator[Page]:
+    """A tab of a browser with light colours; errors and missing files fail the test."""
+    tab = visit(shared_context)
+    tab.emulate_media(color_scheme="light")
     faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("response", lambda answer: faults.append(answer.url) if answer.status == 404 else None)
+
+    def note_error(error: Error) -> None:
+        faults.append(str(error))
+
+    def note_answer(answer: Response) -> None:
+        if answer.status == 404:
+            faults.append(answer.url)
+
+    tab.on("pageerror", note_error)
+    tab.on("response", note_answer)
+    yield tab
+    tab.emulate_media(color_scheme="null")
+    forget(shared_context, "/".join(address.split("/")[:3]))
+    tab.remove_listener("pageerror", note_error)
+    tab.remove_listener("response", note_answer)
+    assert faults == []
+
+
+def test_a_picture_is_made_below_a_path_on_a_dark_page(page: Page, address: str) -> None:
     expect.set_options(timeout=WAIT)
     page.goto(address)
     page.locator("#txt2img_prompt textarea").fill("a cat")
@@ -36,5 +57,3 @@ def test_a_picture_is_made_below_a_path_on_a_dark_page(browser: Browser, address
     page.goto(f"{address}/?__theme=light")
     expect(page.locator("#txt2img_generate")).to_be_visible()
     expect(page.locator("body:not(.dark)")).to_be_visible()
-    page.close()
-    assert faults == []

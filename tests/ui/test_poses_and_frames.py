@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.extensions.toys import toy
-from tests.ui.driving import opened_page, served, whole_page
+from tests.ui.driving import served, whole_page
 from tests.ui.fakes import FakeEngine
+from tests.ui.house import House
+from tests.ui.staying import Staying
 from webui.plugins.catalog import Catalog
 from webui.plugins.kept_settings import KeptSettings
 from webui.plugins.loader import load_all
@@ -62,7 +64,7 @@ const attempt = async (name, work) => {
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(shared_context: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     folder = tmp_path_factory.mktemp("house")
     place = toy(
         folder / "toys", "hostile", HOSTILE.replace("\n    class", "\n    from pydantic import Field\n    class")
@@ -82,9 +84,10 @@ def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         opened.route("**/actions/*", answered)
         opened.route("**/actions/*?*", answered)
 
-    with served(whole_page(engine, folder)) as address, opened_page(browser, address, before=before) as opened:
-        expect(opened.locator("#txt2img_generate")).to_be_visible()
-        yield opened
+    with served(whole_page(engine, folder)) as address:
+        staying = Staying(shared_context, House(address, engine, folder), size=(1440, 900))
+        with staying.opened(before=before) as opened:
+            yield opened
     engine.close()
 
 

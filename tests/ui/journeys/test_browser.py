@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -13,6 +14,11 @@ from webui.domain.request import GenerationRequest
 ASKED = "performance.getEntriesByType('resource').map((one) => one.name.split('/assets/')[1]).filter(Boolean)"
 LEFT = ("index-", "Example-")  # what stands in the page's own HTML, and tiny files that few pages use
 EARLY = "[...document.querySelectorAll('link[rel=modulepreload], link[rel=preload]')].map((one) => one.href)"
+
+
+@pytest.fixture
+def page(page_that_stays: Page) -> Page:
+    return page_that_stays
 
 
 def generation_text(page: Page) -> str:
@@ -75,6 +81,7 @@ def test_keys_generate_and_interrupt_and_the_size_is_swapped(page: Page, engine:
     assert (engine.asked[0].width, engine.asked[0].height) == (512, 640)
 
 
+@pytest.mark.usefixtures("opened_anew")
 def test_the_page_asks_for_nothing_that_the_browser_was_not_told_of(page: Page) -> None:
     page.wait_for_timeout(500)
     early = {address.rpartition("/assets/")[2] for address in page.evaluate(EARLY) if "/assets/" in address}

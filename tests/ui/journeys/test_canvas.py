@@ -30,6 +30,11 @@ KEPT_WITH_MASK = """() => new Promise((done) => {
 })"""
 
 
+@pytest.fixture
+def page(page_that_stays: Page) -> Page:
+    return page_that_stays
+
+
 def png(image: Image.Image) -> bytes:
     out = io.BytesIO()
     image.save(out, "PNG")

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.ui.accessibility import axe
-from tests.ui.driving import eventually, opened_page, served, type_prompt, whole_page
+from tests.ui.driving import eventually, type_prompt
 from tests.ui.fakes import FakeEngine
 from tests.ui.plots_stand_in import PlotsStandIn
+from tests.ui.staying import Staying
 from webui.domain.errors import BadRequestError
-from webui.ui.create import plan_start, submit
+from webui.ui.create import submit
 
 CFG: dict[str, Any] = {"id": "cfg_scale", "values": "4-9 [3]"}
 WORDS: dict[str, Any] = {"id": "prompt_sr", "values": ["mist", "rain", "snow"]}
@@ -25,47 +26,29 @@ def plots() -> PlotsStandIn:
     return PlotsStandIn()
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, plots: PlotsStandIn) -> Iterator[str]:
-    """The address of the program."""
-    folder = tmp_path_factory.mktemp("experiments")
-    (folder / "outputs").mkdir()
-    engine = FakeEngine(folder / "outputs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", "")
-        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-        patch.setattr(submit, "start_plan", plots.start)
-        with served(whole_page(engine, folder)) as address:
-            yield address
-    engine.close()
-
-
-@pytest.fixture(scope="module")
-def opened(browser: Browser, place: str, plots: PlotsStandIn) -> Iterator[Page]:
-    """One page for all journeys; what goes wrong in its scripts fails the last of them."""
-    with opened_page(browser, place, before=plots.attach) as page:
-        expect(page.locator("#txt2img_generate")).to_be_visible()
-        yield page
-        assert page.locator("[data-testid=status-tracker] .error").count() == 0
-
-
 @pytest.fixture
-def page(opened: Page, plots: PlotsStandIn) -> Page:
-    """The page with an empty plan and the face of experiments in view."""
+def page(staying: Staying, engine: FakeEngine, plots: PlotsStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """The page of the file with an empty plan, the face of experiments in view, and the stand-in for the routes."""
+    monkeypatch.setattr(submit, "start_plan", plots.start)
+    opened = staying.open(before=plots.attach)
     plots.refusal = None
+    opened.unroute_all()
     plots.attach(opened)
     opened.set_viewport_size({"width": 1440, "height": 900})
     opened.keyboard.press("Escape")
     plan(opened)
-    return opened
+    yield opened
+    try:
+        staying.check()
+    except BaseException:
+        staying.leave()
+        raise
 
 
 @pytest.fixture
-def page_of_program(browser: Browser, address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+def page_of_program(staying: Staying, engine: FakeEngine) -> Iterator[Page]:
     """A page of the program with its own routes."""
-    monkeypatch.setattr(submit, "start_plan", plan_start.start_plan)
-    with opened_page(browser, address) as page:
-        expect(generate(page)).to_be_visible()
+    with staying.opened() as page:
         yield page
 
 

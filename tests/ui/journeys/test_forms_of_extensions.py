@@ -12,18 +12,20 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 
 from tests.answering import until_it_answers
 from tests.narrowing import known
 from tests.ports import open_port
 from tests.ui.accessibility import axe
-from tests.ui.driving import WAIT, eventually, opened_page
-from tests.ui.visiting import forget, visit
+from tests.ui.driving import eventually
+from tests.ui.journeys.conftest import PASSED
+from tests.ui.staying import Staying
+from tests.ui.visiting import PHONE
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 120  # seconds
-DESKTOP, PHONE = (1440, 900), (390, 844)
+DESKTOP = (1440, 900)
 STARTING = {"steps": 4, "width": 128, "height": 128}  # few and small, as no test looks at what was painted
 
 
@@ -67,28 +69,39 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         process.wait(30)
 
 
-@pytest.fixture
-def page(shared_context: BrowserContext, program: Program, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """An open page, of the size that the test asks for; errors in its scripts fail the test."""
-    width, height = getattr(request, "param", DESKTOP)
-    opened = visit(shared_context, (width, height))
-    opened.set_default_timeout(WAIT)
-    expect.set_options(timeout=WAIT)
-    faults: list[str] = []
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on("console", lambda told: faults.append(told.text) if told.type == "error" else None)
-    opened.on("response", lambda told: faults.append(f"{told.status} {told.url}") if told.status >= 400 else None)
-    opened.goto(program.address)
-    expect(opened.locator("#txt2img_generate")).to_be_visible()
-    expect(opened.locator(CHECKPOINT)).to_have_value(MINI, timeout=WAIT)
-    yield opened
-    forget(shared_context, program.address)
-    assert faults == []
-
-
 MINI = re.compile(r"mini\.safetensors( \[\w+\])?")  # its hash is shown once it is known
-on_a_phone = pytest.mark.parametrize("page", [PHONE], indirect=True)
 CHECKPOINT = ":is(#setting_sd_model_checkpoint, #txt2img_checkpoint) input"
+
+
+@pytest.fixture(scope="module")
+def staying(shared_context: BrowserContext, program: Program) -> Iterator[Staying]:
+    made = Staying(shared_context, program, size=DESKTOP, checkpoint=MINI, hears_errors=True)
+    yield made
+    made.leave()
+
+
+@pytest.fixture
+def _left_behind() -> None:
+    """For a test that leaves the page another one: forms keep a first unit and pictures, tabs what they hold."""
+
+
+left_behind = pytest.mark.usefixtures("_left_behind")
+
+
+@pytest.fixture
+def page(staying: Staying, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The page of the file, as it is when it has just been opened; errors in its scripts fail the test."""
+    yield staying.open()
+    is_of_use = request.node.stash.get(PASSED, False) and "_left_behind" not in request.fixturenames
+    try:
+        staying.check()
+        if is_of_use:
+            staying.tidy()
+        else:
+            staying.leave()
+    except BaseException:
+        staying.leave()
+        raise
 
 
 HEAR_SENT = """async () => {
@@ -130,18 +143,23 @@ def form_of(page: Page, extension: str) -> str:
     return f"#txt2img_extension_{extension}_options"
 
 
-def test_extensions_that_are_off_ask_the_server_nothing(page: Page) -> None:
+def test_extensions_that_are_off_ask_the_server_nothing(staying: Staying) -> None:
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url) if "/extensions/" in request.url else None)
-    page.reload()
-    expect(page.locator(CHECKPOINT)).to_have_value(MINI, timeout=WAIT)
-    expect(page.locator("#txt2img_extension_controlnet_options .declared")).to_be_attached()
-    page.wait_for_timeout(1500)  # longer than a form waits before it looks what it lacks
-    assert asked == []
-    switch_on(page, "controlnet")
-    eventually(page, lambda: len(asked) > 0)
+
+    def note(request: Request) -> None:
+        if "/extensions/" in request.url:
+            asked.append(request.url)
+
+    with staying.opened(before=lambda page: page.on("request", note)) as page:
+        expect(page.locator("#txt2img_extension_controlnet_options .declared")).to_be_attached()
+        page.wait_for_timeout(1500)  # longer than a form waits before it looks what it lacks
+        assert asked == []
+        switch_on(page, "controlnet")
+        eventually(page, lambda: len(asked) > 0)
+        page.remove_listener("request", note)
 
 
+@left_behind
 def test_i_load_a_picture_see_its_map_and_one_switch_lets_it_guide_mine(
     page: Page, program: Program, tmp_path: Path
 ) -> None:
@@ -162,6 +180,7 @@ def test_i_load_a_picture_see_its_map_and_one_switch_lets_it_guide_mine(
     assert 'ControlNet 0: "Module: canny, Model: mini-edges' in parameters
 
 
+@left_behind
 def test_i_send_my_picture_on_from_the_stage_to_tabs_that_i_have_not_opened_yet(page: Page, program: Program) -> None:
     page.locator("#txt2img_prompt textarea").fill("a red circle on a blue background")
     made(page, program)
@@ -182,6 +201,7 @@ def test_i_send_my_picture_on_from_the_stage_to_tabs_that_i_have_not_opened_yet(
     expect(page.locator("#tab_txt2img-button")).to_have_attribute("aria-selected", "true")
 
 
+@left_behind
 def test_a_control_that_lacks_its_model_says_which_file_belongs_where(page: Page) -> None:
     switch_on(page, "controlnet")
     form = page.locator(form_of(page, "controlnet"))
@@ -196,6 +216,7 @@ def test_a_control_that_lacks_its_model_says_which_file_belongs_where(page: Page
     expect(form.locator(".f-unitchip")).to_have_count(1)
 
 
+@left_behind
 def test_the_thresholds_of_a_preprocessor_bear_its_own_names(page: Page) -> None:
     switch_on(page, "controlnet")
     form = page.locator(form_of(page, "controlnet"))
@@ -207,6 +228,7 @@ def test_the_thresholds_of_a_preprocessor_bear_its_own_names(page: Page) -> None
     expect(form.get_by_role("slider", name="Down Sampling Rate")).to_be_visible()
 
 
+@left_behind
 def test_i_have_the_shapes_of_my_picture_repainted_and_am_told_which_file_hands_need(
     page: Page, program: Program
 ) -> None:
@@ -223,6 +245,7 @@ def test_i_have_the_shapes_of_my_picture_repainted_and_am_told_which_file_hands_
     assert "ADetailer model: drawn_shapes, ADetailer prompt: a green circle, ADetailer confidence: 0.3" in parameters
 
 
+@left_behind
 def test_i_see_where_the_parts_of_my_prompt_act_and_paint_other_places(page: Page, program: Program) -> None:
     switch_on(page, "regions")
     form = page.locator(form_of(page, "regions"))
@@ -252,17 +275,19 @@ def test_i_see_where_the_parts_of_my_prompt_act_and_paint_other_places(page: Pag
     assert "BREAK a blue square" in text
 
 
+@left_behind
 def test_i_let_guidance_act_in_a_part_of_the_steps(page: Page, program: Program) -> None:
     switch_on(page, "guidance")
     form = page.locator(form_of(page, "guidance"))
     end = form.get_by_role("slider", name="Acts from, to: to")
     end.focus()
-    for _ in range(40):
+    for _ in range(5):
         page.keyboard.press("ArrowLeft")
-    expect(form.locator("output").first).to_have_text("0 – 60 %")
-    assert "Guidance end: 0.6" in made(page, program)
+    expect(form.locator("output").first).to_have_text("0 – 95 %")
+    assert "Guidance end: 0.95" in made(page, program)
 
 
+@left_behind
 def test_i_merge_two_checkpoints_and_use_the_mixture_at_once(page: Page, program: Program) -> None:
     open_tab(page, "modelmerger")
     page.locator("#tab_checkpoint_merge_merge-button").click()
@@ -293,15 +318,13 @@ def test_i_merge_two_checkpoints_and_use_the_mixture_at_once(page: Page, program
     expect(page.locator(CHECKPOINT)).to_have_value(MINI)
 
 
-def test_a_list_that_is_opened_before_its_files_are_known_shows_them_when_they_come(
-    browser: Browser, program: Program
-) -> None:
+def test_a_list_that_is_opened_before_its_files_are_known_shows_them_when_they_come(staying: Staying) -> None:
     held: list[Route] = []
 
     def hold(page: Page) -> None:
         page.route("**/page/files/*", lambda route: held.append(route))
 
-    with opened_page(browser, program.address, before=hold) as page:
+    with staying.opened(before=hold) as page:
         open_tab(page, "modelmerger")
         page.locator("#tab_checkpoint_merge_merge-button").click()
         page.locator("#checkpoint_merge_merge_a").click()
@@ -313,6 +336,7 @@ def test_a_list_that_is_opened_before_its_files_are_known_shows_them_when_they_c
         expect(page.locator("#checkpoint_merge_merge_a")).to_contain_text("mini")
 
 
+@left_behind
 def test_i_see_what_a_mixture_would_change_and_try_it_without_a_file(page: Page, program: Program) -> None:
     open_tab(page, "modelmerger")
     page.locator("#tab_checkpoint_merge_merge-button").click()
@@ -328,6 +352,7 @@ def test_i_see_what_a_mixture_would_change_and_try_it_without_a_file(page: Page,
     assert '"b": "mini-dusk.safetensors"' in made(page, program).replace("\\", "")
 
 
+@left_behind
 def test_i_upscale_a_picture_and_draw_the_line_between_before_and_after(
     page: Page, program: Program, tmp_path: Path
 ) -> None:
@@ -378,11 +403,10 @@ def test_the_tabs_have_no_barrier_and_do_not_scroll(page: Page, tab: str) -> Non
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
 
 
-@on_a_phone
-def test_on_a_phone_the_form_of_merging_stacks_and_stays_in_its_width(page: Page) -> None:
-    page.goto(f"{page.url.split('?')[0]}?tab=models")
-    page.locator("#tab_checkpoint_merge_merge-button").click()
-    form = page.locator("#checkpoint_merge_merge")
-    expect(form.get_by_role("button", name="Save")).to_be_in_viewport()
-    assert form.evaluate("element => element.scrollWidth <= innerWidth")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+def test_on_a_phone_the_form_of_merging_stacks_and_stays_in_its_width(staying: Staying) -> None:
+    with staying.opened("?tab=models", size=PHONE) as page:
+        page.locator("#tab_checkpoint_merge_merge-button").click()
+        form = page.locator("#checkpoint_merge_merge")
+        expect(form.get_by_role("button", name="Save")).to_be_in_viewport()
+        assert form.evaluate("element => element.scrollWidth <= innerWidth")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

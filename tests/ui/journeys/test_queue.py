@@ -13,6 +13,11 @@ from tests.ui.journeys.test_form import OPEN, box
 from tests.ui.journeys.test_stage import expect_made, picture, pill, send, thumbs
 
 
+@pytest.fixture
+def page(page_that_stays: Page) -> Page:
+    return page_that_stays
+
+
 @pytest.fixture(autouse=True)
 def _slow(engine: FakeEngine) -> Iterator[None]:
     """Jobs last until the test lets them go on."""

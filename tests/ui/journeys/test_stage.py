@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import uvicorn
 from fastapi import FastAPI
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.narrowing import known
 from tests.ports import open_port
 from tests.ui.accessibility import axe
 from tests.ui.driving import WAIT, generate, type_prompt, whole_page
 from tests.ui.fakes import FakeEngine
+from tests.ui.staying import Staying
+from tests.ui.visiting import forget, visit
 from webui.domain.request import GenerationRequest
 from webui.domain.visitor import COOKIE, PAGE
 
@@ -27,6 +30,11 @@ SHIFTS = """
     .observe({ type: "layout-shift", buffered: false });
 }
 """
+
+
+@pytest.fixture
+def page(page_that_stays: Page) -> Page:
+    return page_that_stays
 
 
 def picture(page: Page) -> Locator:
@@ -202,6 +210,7 @@ def test_a_job_fails_and_says_why_until_the_next_generate(page: Page, engine: Fa
     expect(picture(page)).to_have_attribute("alt", "another")
 
 
+@pytest.mark.usefixtures("opened_anew")  # the prompt has the focus at first
 def test_i_do_all_of_it_by_the_keyboard_alone(page: Page, engine: FakeEngine) -> None:
     expect(page.locator("#txt2img_prompt textarea")).to_be_focused()
     page.locator("#txt2img_gallery .view").focus()
@@ -285,13 +294,16 @@ def serving(app: FastAPI, port: int) -> Iterator[None]:
     thread.join(10)
 
 
-def test_the_server_is_killed_and_comes_back(browser: Browser, engine: FakeEngine, tmp_path: Path) -> None:
+def test_the_server_is_killed_and_comes_back(
+    staying: Staying, shared_context: BrowserContext, engine: FakeEngine, tmp_path: Path
+) -> None:
     port = open_port()
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
+    address = f"http://127.0.0.1:{port}/"
+    staying.leave()
+    page = visit(shared_context)
     page.set_default_timeout(WAIT)
     with serving(whole_page(engine, tmp_path), port):
-        page.goto(f"http://127.0.0.1:{port}/")
+        page.goto(address)
         generate(page, "a cat")
         expect_made(page, 1)
         type_prompt(page, "still here")
@@ -304,4 +316,4 @@ def test_the_server_is_killed_and_comes_back(browser: Browser, engine: FakeEngin
         expect(page.locator("#txt2img_prompt textarea")).to_have_value("still here")
         page.locator("#txt2img_generate").click()
         expect_made(page, 2)
-    context.close()
+        forget(shared_context, address)

@@ -40,7 +40,8 @@ export function mount({ element, props, watch, upload }) {
 
   /** @type {Problem[]} */
   let problems = [];
-  const publish = () => { props.value = structuredClone(state.values); };
+  // what was told is not told back: a form that is reset holds the usual value again, not the same one spelled out
+  const publish = () => { if (!state.isJust(props.value ?? {})) props.value = structuredClone(state.values); };
   const sum = () => {
     const line = section?.querySelector(".sum .line");
     if (!line) return;
@@ -79,7 +80,7 @@ export function mount({ element, props, watch, upload }) {
   };
   state.hear(shown);
   watch("value", () => {
-    if (JSON.stringify(props.value) !== JSON.stringify(state.values)) state.fill(props.value ?? {});
+    if (!state.isJust(props.value ?? {})) state.fill(props.value ?? {});
     draw();
   });
   section?.addEventListener("change", (event) => {

@@ -187,6 +187,11 @@ export class FormState {
     this.changed(null);
   }
 
+  /** Whether these options say the same, where what they leave out is as usual. */
+  isJust(/** @type {Record<string, *>} */ sent) {
+    return JSON.stringify(this.values) === JSON.stringify(filled(this.fields, sent, {}));
+  }
+
   get summary() {
     return line(this.drawn.summary ?? "", this.fields, this.values);
   }

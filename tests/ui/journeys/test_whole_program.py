@@ -18,14 +18,14 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import BrowserContext, expect
 
 from tests.answering import until_it_answers
 from tests.ports import open_port
 from tests.reference import cases
-from tests.ui.driving import FLAGS, chromium
+from tests.ui.visiting import forget, visit
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 PATIENCE = 240  # seconds that a busy machine may take
 [CASE] = cases(".png", where=lambda case: case.name == "sd2v_euler")
 STARTING = {
@@ -75,18 +75,16 @@ def pixels(answer: dict[str, Any]) -> np.ndarray:
         return np.asarray(image.convert("RGB"), int)
 
 
-def test_a_prompt_typed_in_a_browser_gives_a1111s_picture(server: Server) -> None:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
-        page = browser.new_page(viewport={"width": 1440, "height": 1100})
-        page.goto(server.address)
-        page.locator("#txt2img_prompt textarea").fill(CASE.payload["prompt"])
-        page.locator("#txt2img_negative_fold").click()
-        page.locator("#txt2img_neg_prompt textarea").fill(CASE.payload["negative_prompt"])
-        page.locator("#txt2img_generate").click()
-        finished = page.get_by_role("status").filter(has_text="The picture is finished")
-        expect(finished).to_be_attached(timeout=1000 * PATIENCE)
-        browser.close()
+def test_a_prompt_typed_in_a_browser_gives_a1111s_picture(server: Server, shared_context: BrowserContext) -> None:
+    page = visit(shared_context)
+    page.goto(server.address)
+    page.locator("#txt2img_prompt textarea").fill(CASE.payload["prompt"])
+    page.locator("#txt2img_negative_fold").click()
+    page.locator("#txt2img_neg_prompt textarea").fill(CASE.payload["negative_prompt"])
+    page.locator("#txt2img_generate").click()
+    finished = page.get_by_role("status").filter(has_text="The picture is finished")
+    expect(finished).to_be_attached(timeout=1000 * PATIENCE)
+    forget(shared_context, server.address)
     [saved] = server.outputs.rglob("*.png")
     with Image.open(saved) as image:
         difference = np.abs(np.asarray(image, int) - np.asarray(CASE.picture(0), int))
