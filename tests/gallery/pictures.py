@@ -94,3 +94,18 @@ def fill(gallery: Gallery, count: int, *, seed: int = 0, owners: tuple[str, ...]
         )
 
     gallery.index.write(change)
+
+
+def put_many(index: sqlite3.Connection, count: int = 100_000) -> None:
+    """Rows of many pictures in the folder of the first row, without files and with empty texts; quicker than `fill`."""
+    index.execute("INSERT INTO traits VALUES (1, 'one', 'Euler', 'Karras', 'txt2img', 'webui', '8x8', '2026-01', '')")
+    index.execute(
+        "WITH RECURSIVE one (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM one WHERE n < ?)"
+        " INSERT INTO pictures (id, folder, place, bytes, modified, digest, width, height, area, created, trait,"
+        " rating, seed, steps, cfg_scale, owner) SELECT n, 1, 'a/' || n || '.png', 1000, n, printf('%032x', n),"
+        " 512, 512, 262144, 1.7e9 + n % 1000, 1, 0, '1', 20.0, 7.0, '' FROM one",
+        (count,),
+    )
+    index.execute(
+        "INSERT INTO texts (picture, prompt, negative, infotext, notes) SELECT id, '', '', '', '' FROM pictures"
+    )

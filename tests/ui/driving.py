@@ -10,18 +10,22 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from tests.narrowing import known
 from tests.ui.fakes import FakeEngine
+from tests.ui.visiting import DESKTOP, forget, visit
 from webui.api.application import create
 from webui.api.page.page_routes import picture_files
 from webui.api.page.picture_by_id import finder_of_pictures
 from webui.api.parts import Parts
 from webui.domain.saving import Saving
+from webui.library.tag_lists import TagLists
+from webui.prompt.style_book import StyleBook
 from webui.server.app import encoded
 from webui.ui.mount import mount
 
@@ -36,6 +40,7 @@ FLAGS = (
     "ThirdPartyStoragePartitioning,AvoidCorsURLLoaderRestartOnRedirect,OptimizationHints",
 )  # fmt: skip
 WAIT = 60_000  # milliseconds
+STYLES, TAGS = "styles.csv", "tags"  # in the folder of a page
 
 
 def chromium() -> str:
@@ -53,9 +58,16 @@ def chromium() -> str:
 
 
 def whole_page(engine: FakeEngine, folder: Path, **more: Any) -> FastAPI:
-    """The page with the routes that it asks, as the program serves them without `--api`; `more` is for `mount`."""
+    """The page with the routes that it asks, as the program serves them without `--api`; `more` is for `mount`.
+
+    Styles are in `styles.csv` of the folder, and lists of tags in `tags`; neither is there at first.
+    """
     encode = functools.partial(encoded, Saving())
-    parts = Parts(engine, encode, cache_dir=folder / "cache", is_shared=False)
+    styles = StyleBook(folder / STYLES)
+    parts = Parts(
+        engine, encode, styles=styles.read, style_book=styles, tags=TagLists([folder / TAGS]),
+        cache_dir=folder / "cache", is_shared=False,
+    )  # fmt: skip
     pictures = picture_files(parts)
     application = create(parts, with_api=False, pictures=pictures)
     more = {"find_picture": finder_of_pictures(parts, pictures), **more}
@@ -100,6 +112,25 @@ def opened_page(
     page.goto(address)
     yield page
     own.close()
+    assert faults == []
+
+
+@contextlib.contextmanager
+def visited_page(context: BrowserContext, address: str, size: tuple[int, int] = DESKTOP) -> Iterator[Page]:
+    """As `opened_page`, in the tab of a lasting context, whose browser has compiled the page's scripts already."""
+    page = visit(context, size)
+    page.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    faults: list[str] = []
+
+    def note(error: Error) -> None:
+        faults.append(str(error))
+
+    page.on("pageerror", note)
+    page.goto(address)
+    yield page
+    page.remove_listener("pageerror", note)
+    forget(context, urljoin(address, "/"))
     assert faults == []
 
 

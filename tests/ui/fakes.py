@@ -86,6 +86,7 @@ class FakeEngine(DoorEngine):
         for name in self.starting:
             super().change_starting_values({name: _value_of(usual, name)})
         self.extensions.replace(())
+        self.recordings._kept.clear()
         if isinstance(self.library, FakeLibrary):
             self.library.forget()
         for told in (self.asked_for, self.changed, self.loaded, self.calls):

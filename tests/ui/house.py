@@ -1,4 +1,4 @@
-"""A served page over an engine that paints: mounted once for a file, and as at first for each of its tests."""
+"""A served page over an engine that paints: mounted once for many tests, and as at first for each of them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,7 +43,8 @@ def house(folder: Path, port: int = 0, app: Callable[[FakeEngine, Path], FastAPI
         with pytest.MonkeyPatch.context() as patch:
             for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):  # mounting sets both
                 patch.setenv(name, "")
-            with served(app(engine, folder), port) as address:
-                yield House(address, engine, folder)
+            mounted = app(engine, folder)
+        with served(mounted, port) as address:
+            yield House(address, engine, folder)
     finally:
         engine.close()

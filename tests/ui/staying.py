@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Response, TimeoutError, expect
 
 from tests.ui.driving import WAIT
 from tests.ui.visiting import DESKTOP, forget, visit
 
+PASSED = pytest.StashKey[bool]()  # whether a test has passed, while its fixtures end
 OVER_THE_PAGE = "dialog[open], .dock-panel, [role=menu], .completion"
 CLOSED = f"() => [...document.querySelectorAll('{OVER_THE_PAGE}')].every((one) => !one.checkVisibility())"
 READY = "window.webui?.form?.state.can !== undefined"
@@ -109,6 +111,7 @@ class Staying:
         self._page: Page | None = None
         self._asked: list[str] = []
         self._faults: list[str] = []
+        self._refused: list[str] = []
         self._heard: list[tuple[str, Callable[..., None]]] = [
             ("request", self._note_request), ("pageerror", self._note_fault),
         ]  # fmt: skip
@@ -184,17 +187,18 @@ class Staying:
         except TimeoutError as error:
             raise AssertionError(f"these do not go back to their first values: {page.evaluate(CHANGED)}") from error
         page.evaluate(FORGOTTEN)
+        self._refused.clear()  # pictures that are gone with the test may have been asked for
 
     def check(self) -> None:
         """Fails where the test has left a fault, or has asked another address for something."""
         page = self._page
         # Gradio swallows what goes wrong in a script of an event; it only writes "Error" over that event's outputs
         swallowed = page.locator("[data-testid=status-tracker] .error").count() if page is not None else 0
-        asked, faults = [*self._asked], [*self._faults]
-        self._asked.clear()
-        self._faults.clear()
+        asked, faults = [*self._asked], [*self._faults, *self._refused]
+        for noted in (self._asked, self._faults, self._refused):
+            noted.clear()
         assert [url for url in asked if not url.startswith((self._home.address, "data:", "blob:"))] == []
-        assert faults == []
+        assert faults == [], faults
         assert swallowed == 0
 
     def _note_request(self, request: Request) -> None:
@@ -205,8 +209,8 @@ class Staying:
 
     def _note_console(self, told: ConsoleMessage) -> None:
         if told.type == "error":
-            self._faults.append(told.text)
+            self._refused.append(told.text)
 
     def _note_response(self, told: Response) -> None:
         if told.status >= 400:
-            self._faults.append(f"{told.status} {told.url}")
+            self._refused.append(f"{told.status} {told.url}")

@@ -24,6 +24,9 @@ def bind(
     No handler yields, so that none goes through Gradio's queue: each answers in the request that asked. What goes on
     for longer is a job, of which the page's own stream of events tells (`static/stream.js`).
 
+    Gradio tells the state of an event to all of its outputs, and at each change of any event once more to every
+    component that was ever told one. So it is told to the first output alone, over which a failure is written.
+
     Raises:
         TypeError: the handler yields.
     """
@@ -35,6 +38,8 @@ def bind(
         "queue": False,
         **more,
     }
+    if isinstance(outputs, Sequence) and len(outputs) > 1:
+        settings["show_progress_on"] = outputs[0]
     return event(handler, inputs=inputs, outputs=outputs, api_visibility="private", **settings)
 
 

@@ -1,15 +1,22 @@
-"""One served page for each file of journeys; what a journey has done there is forgotten at its end."""
+"""One served page for the journeys; what a journey has done there is forgotten at its end."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.ports import open_port
 from tests.ui.fakes import FakeEngine
 from tests.ui.house import House, house
-from tests.ui.staying import Staying
+from tests.ui.staying import CHECKPOINT, MINI, PASSED, Staying
+from webui.ui.quicksettings import QUICK
 
-PASSED = pytest.StashKey[bool]()
+CHOSEN_AT_FIRST = """() => {
+  const { state } = webui.form;
+  const usual = (name) => state.usual[state.names.indexOf(name)];
+  webui.form.take(Object.fromEntries([...state.remembered].map((name) => [name, usual(name)])));
+}"""
+LEFT = ("opened_anew", "left_afterwards")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -19,10 +26,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[House]:
-    with house(tmp_path_factory.mktemp("home"), port) as made:
+@pytest.fixture(scope="session")
+def lasting_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The whole page, mounted once for all files of a process that ask for no other."""
+    with house(tmp_path_factory.mktemp("home"), open_port()) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def home(lasting_home: House) -> House:
+    return lasting_home
 
 
 @pytest.fixture
@@ -50,14 +63,33 @@ def opened_anew(staying: Staying) -> None:
 
 
 @pytest.fixture
-def page_that_stays(staying: Staying, engine: FakeEngine, request: pytest.FixtureRequest) -> Iterator[Page]:
+def left_afterwards() -> None:
+    """For a test after whose end nobody can use its page any more."""
+
+
+@pytest.fixture
+def brought_back() -> Callable[[Page], None]:
+    """What a file does with a page that stays, beside what is always done, before the next test has it."""
+    return lambda page: None
+
+
+@pytest.fixture
+def page_that_stays(
+    staying: Staying, engine: FakeEngine, request: pytest.FixtureRequest, brought_back: Callable[[Page], None]
+) -> Iterator[Page]:
     """The page of the file, as it is when it has just been opened."""
-    yield staying.open()
-    is_of_use = request.node.stash.get(PASSED, False) and "opened_anew" not in request.fixturenames
+    page = staying.open()
+    yield page
+    is_of_use = request.node.stash.get(PASSED, False) and {*LEFT}.isdisjoint(request.fixturenames)
     try:
         staying.check()
-        if is_of_use and not engine.changed:  # what a form starts with is told when a page is opened
+        chosen = {*engine.starting}
+        if is_of_use and chosen <= {*QUICK}:  # what else a form starts with is told when a page is opened
             engine.forget()
+            if chosen:
+                page.evaluate(CHOSEN_AT_FIRST)
+                expect(page.locator(CHECKPOINT)).to_have_value(MINI)
+            brought_back(page)
             staying.tidy()
         else:
             staying.leave()

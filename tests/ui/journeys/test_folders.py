@@ -21,6 +21,11 @@ def holidays(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def page(page_that_stays: Page) -> Page:
+    return page_that_stays
+
+
 def on_batch(page: Page) -> None:
     page.get_by_role("tab", name="img2img").click()
     page.get_by_role("checkbox", name="Batch", exact=True).check()

@@ -383,6 +383,7 @@ def test_checkpoint_and_vae_that_are_chosen_at_once_are_both_remembered(page: Pa
     assert {name: getattr(request, name) for name in wanted} == wanted
 
 
+@pytest.mark.usefixtures("left_afterwards")  # its list of checkpoints is another one afterwards
 def test_new_files_are_found_and_those_that_cannot_be_used_are_named(page: Page, engine: FakeEngine) -> None:
     ready(page)
     page.evaluate(HEAR, "notice")
@@ -393,6 +394,7 @@ def test_new_files_are_found_and_those_that_cannot_be_used_are_named(page: Page,
     assert submitted(page, engine).checkpoint == "new.safetensors"
 
 
+@pytest.mark.usefixtures("left_afterwards")  # which size a checkpoint brought last is remembered
 def test_the_size_follows_the_checkpoint_until_it_is_set(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
     ready(page)
     large = tmp_path / "large.safetensors"

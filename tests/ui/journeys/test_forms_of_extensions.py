@@ -19,8 +19,7 @@ from tests.narrowing import known
 from tests.ports import open_port
 from tests.ui.accessibility import axe
 from tests.ui.driving import eventually
-from tests.ui.journeys.conftest import PASSED
-from tests.ui.staying import Staying
+from tests.ui.staying import PASSED, Staying
 from tests.ui.visiting import PHONE
 
 ROOT = Path(__file__).parents[3]

@@ -6,12 +6,13 @@ from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.api.page import recorded_run
 from tests.ui.accessibility import axe
-from tests.ui.driving import generate, opened_page, served, whole_page
+from tests.ui.driving import generate, visited_page
 from tests.ui.fakes import FakeEngine
+from tests.ui.house import House
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.recording import RecordedPart
 
@@ -19,18 +20,15 @@ RECORDER = ExtensionInfo("records", "records", options={"type": "object", "prope
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeEngine]:
-    folder = tmp_path_factory.mktemp("learn")
-    (folder / "outputs").mkdir()
-    made = FakeEngine(folder / "outputs")
-    yield made
-    made.close()
+def engine(home: House) -> Iterator[FakeEngine]:
+    with home.lent() as lent:
+        yield lent
 
 
 @pytest.fixture(scope="module")
-def learn(browser: Browser, engine: FakeEngine) -> Iterator[Page]:
+def learn(shared_context: BrowserContext, home: House, engine: FakeEngine) -> Iterator[Page]:
     """Learn, with a run that was recorded."""
-    with served(whole_page(engine, engine.outputs.parent)) as place, opened_page(browser, place) as page:
+    with visited_page(shared_context, home.address) as page:
         generate(page, "a red circle, (blue:1.2)")
         expect(page.locator("#txt2img_queue .thumb")).to_have_count(1)
         job = engine.overview.ended(1)[0].id

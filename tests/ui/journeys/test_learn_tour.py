@@ -2,33 +2,29 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.ui.accessibility import axe
-from tests.ui.driving import opened_page, served, whole_page
-from tests.ui.fakes import FakeEngine
+from tests.ui.driving import visited_page
+from tests.ui.house import House
+from tests.ui.visiting import PHONE
 
 STOPS = 10
 VIEWS = ("run", "run", "scheduler", "run", "run", "run", "words", "words", "network", "png_info")
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("tour")
-    (folder / "outputs").mkdir()
-    engine = FakeEngine(folder / "outputs")
-    with served(whole_page(engine, folder)) as address:
-        yield address
-    engine.close()
+def place(home: House) -> str:
+    """The address of a page whose program has recorded nothing."""
+    return f"{home.address}?tab=learn"
 
 
 @pytest.fixture(scope="module")
-def learn(browser: Browser, place: str) -> Iterator[Page]:
-    with opened_page(browser, f"{place}?tab=learn") as page:
+def learn(shared_context: BrowserContext, place: str) -> Iterator[Page]:
+    with visited_page(shared_context, place) as page:
         yield page
 
 
@@ -97,16 +93,24 @@ def test_it_goes_on_where_i_left_it_and_begins_anew_when_i_was_through(learn: Pa
     learn.get_by_role("button", name="Close the tour").click()
 
 
-def test_on_a_phone_the_card_lies_at_the_lower_edge_and_nothing_moves(browser: Browser, place: str) -> None:
-    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "reduced_motion": "reduce"}
-    with opened_page(browser, f"{place}?tab=learn", **phone) as page:
-        page.locator("#learn_tour").click()
-        card = page.locator("#learn_tour_card")
-        for _ in range(2):
-            rings_whole(page)
-            page.get_by_role("button", name="Next").click()
-        box = card.bounding_box()
-        assert box is not None
-        assert box["y"] + box["height"] == pytest.approx(836, abs=1)
-        assert card.evaluate("(one) => getComputedStyle(one).transitionDuration") == "0s"
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+@pytest.fixture
+def calm_phone(phone_context: BrowserContext, place: str) -> Iterator[Page]:
+    """A phone whose owner wants nothing to move."""
+    phone_context.pages[0].emulate_media(reduced_motion="reduce")
+    with visited_page(phone_context, place, PHONE) as page:
+        yield page
+    phone_context.pages[0].emulate_media(reduced_motion="null")
+
+
+def test_on_a_phone_the_card_lies_at_the_lower_edge_and_nothing_moves(calm_phone: Page) -> None:
+    page = calm_phone
+    page.locator("#learn_tour").click()
+    card = page.locator("#learn_tour_card")
+    for _ in range(2):
+        rings_whole(page)
+        page.get_by_role("button", name="Next").click()
+    box = card.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] == pytest.approx(836, abs=1)
+    assert card.evaluate("(one) => getComputedStyle(one).transitionDuration") == "0s"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

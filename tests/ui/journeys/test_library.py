@@ -13,10 +13,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.gallery.pictures import fill, infotext, scanned
+from tests.gallery.pictures import infotext, put_many, scanned
 from tests.ui.accessibility import axe
 from tests.ui.driving import eventually
-from tests.ui.library_house import PHONE, LibraryHouse, landscape, library_house, opened
+from tests.ui.library_house import DESKTOP, PHONE, LibraryHouse, landscape, library_house, opened
+from tests.ui.staying import PASSED, Staying
 from webui.domain.images import Picture, safe_open
 from webui.domain.request import GenerationRequest, Img2Img
 from webui.gallery.searching import Query
@@ -58,15 +59,70 @@ def house(standing: LibraryHouse, stock: Path) -> Iterator[LibraryHouse]:
     standing.forget()
 
 
+@pytest.fixture(scope="module")
+def staying(shared_context: BrowserContext, standing: LibraryHouse) -> Iterator[Staying]:
+    made = Staying(shared_context, standing, size=DESKTOP, hears_errors=True)
+    yield made
+    made.leave()
+
+
 @pytest.fixture
-def page(browser: Browser, shared_context: BrowserContext, house: LibraryHouse) -> Iterator[Page]:
-    with opened(browser, house, lasting=shared_context) as shown:
-        expect(tiles(shown)).to_have_count(24)
-        yield shown
+def learn(staying: Staying, house: LibraryHouse, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The page that the tests have one after the other, with PNG Info open."""
+    page = staying.open()
+    page.get_by_role("tab", name="Learn").click()
+    page.get_by_role("tab", name="PNG Info").click()
+    yield page
+    try:
+        staying.check()
+        page.unroute_all()
+        house.forget()
+        if request.node.stash.get(PASSED, False):
+            if page.locator("#library .library-bar").count():
+                shown_at_first(page)
+                expect(tiles(page)).to_have_count(0)
+            staying.tidy()
+        else:
+            staying.leave()
+    except BaseException:
+        staying.leave()
+        raise
+
+
+@pytest.fixture
+def page(learn: Page) -> Page:
+    """The same page with the Library open, which shows the twenty-four pictures."""
+    with learn.expect_response(lambda answer: "page/library/scan" in answer.url):
+        learn.get_by_role("tab", name="Library").click()
+    shown_at_first(learn)
+    expect(tiles(learn)).to_have_count(24)
+    return learn
 
 
 def tiles(page: Page) -> Locator:
     return page.locator("#library .tile")
+
+
+def shown_at_first(page: Page) -> None:
+    """Have the Library show what there is now, as it does when it is opened."""
+    shelf = page.locator("#library .pick").first
+    if "Trash" in shelf.locator(".pick-button").inner_text():
+        shelf.locator(".pick-button").evaluate("(button) => button.click()")
+        shelf.locator('[data-value="here"]').evaluate("(row) => row.click()")
+    with page.expect_response(lambda answer: "page/library/pictures?" in answer.url):
+        page.evaluate(CLOSED)
+
+
+CLOSED = """() => {
+  const library = document.querySelector("#library");
+  document.querySelectorAll("dialog[open]").forEach((one) => one.close());
+  library.querySelector(".library-chosen:not([hidden]) button:last-child")?.click();
+  library.querySelector(".library-notice").hidden = true;
+  if (!library.querySelector(".library-facets").hidden) library.querySelector("[aria-controls=library_facets]").click();
+  const search = library.querySelector(".library-search input");
+  search.value = "";
+  search.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
 
 
 def look_for(page: Page, text: str) -> None:
@@ -201,117 +257,101 @@ def test_i_send_a_picture_with_some_of_its_parameters_to_img2img(page: Page) -> 
     assert told["picture:send"]["picture"]["id"].startswith("library:")
 
 
-def test_a_picture_that_i_make_is_in_the_library_and_can_be_made_again(
-    browser: Browser, shared_context: BrowserContext, house: LibraryHouse
-) -> None:
+def test_a_picture_that_i_make_is_in_the_library_and_can_be_made_again(page: Page, house: LibraryHouse) -> None:
     house.engine.submit(GenerationRequest(prompt="a lighthouse", seed=7, width=64, height=64), save=True).result(30)
-    with opened(browser, house, lasting=shared_context) as page:
-        look_for(page, "lighthouse")
-        expect(tiles(page)).to_have_count(1)
-        tiles(page).click()
-        page.get_by_role("button", name="Make it again").click()
-        compared = page.get_by_role("dialog", name="Compare")
-        expect(compared.locator(".compare-found")).to_contain_text("Every pixel is the same")
-        expect(compared).to_contain_text("All parameters are the same")
-        assert [job.request.seed for job in house.engine.asked_for] == [7, 7]
+    look_for(page, "lighthouse")
+    expect(tiles(page)).to_have_count(1)
+    tiles(page).click()
+    page.get_by_role("button", name="Make it again").click()
+    compared = page.get_by_role("dialog", name="Compare")
+    expect(compared.locator(".compare-found")).to_contain_text("Every pixel is the same")
+    expect(compared).to_contain_text("All parameters are the same")
+    assert [job.request.seed for job in house.engine.asked_for] == [7, 7]
 
 
-def test_i_see_what_a_picture_was_made_from(
-    browser: Browser, shared_context: BrowserContext, house: LibraryHouse
-) -> None:
+def test_i_see_what_a_picture_was_made_from(page: Page, house: LibraryHouse) -> None:
     first = GenerationRequest(prompt="a mill", seed=7, width=64, height=64)
     made = house.engine.submit(first, save=True).result(30).images[0]
     second = first.with_(prompt="a mill by the sea", task=Img2Img(image=Picture.of(made.image)))
     house.engine.submit(second, save=True).result(30)
-    with opened(browser, house, lasting=shared_context) as page:
-        look_for(page, "sea")
-        expect(tiles(page)).to_have_count(1)
-        tiles(page).click()
-        dialog = page.get_by_role("dialog", name="Picture")
-        expect(dialog.locator(".tree-picture")).to_have_count(2)
-        dialog.locator(".tree-picture").first.click()
-        expect(dialog.locator(".tree-picture").first).to_have_attribute("aria-current", "true")
-        expect(dialog.locator("table.parameters")).not_to_contain_text("by the sea")
+    look_for(page, "sea")
+    expect(tiles(page)).to_have_count(1)
+    tiles(page).click()
+    dialog = page.get_by_role("dialog", name="Picture")
+    expect(dialog.locator(".tree-picture")).to_have_count(2)
+    dialog.locator(".tree-picture").first.click()
+    expect(dialog.locator(".tree-picture").first).to_have_attribute("aria-current", "true")
+    expect(dialog.locator("table.parameters")).not_to_contain_text("by the sea")
 
 
-def test_a_hundred_thousand_pictures_scroll_with_a_hundred_nodes(browser: Browser, tmp_path: Path) -> None:
-    with library_house(tmp_path) as house:
-        fill(house.gallery, 100_000)
-        with opened(browser, house, tab="txt2img") as page:
-            page.route("**/thumb/**", lambda route: route.fulfill(content_type="image/svg+xml", body=DOT))
-            page.get_by_role("tab", name="Library").click()
-            expect(page.locator(".library-count")).to_have_text("100,000 pictures")
-            most = 0
-            chance = random.Random(1)
-            for share in (0.5, 1.0, 0.1, chance.random(), chance.random()):
-                page.locator(".library-scroll").evaluate(f"(box) => {{ box.scrollTop = box.scrollHeight * {share}; }}")
-                expect(tiles(page).first).to_be_visible()
-                box = page.locator(".library-scroll")
-                page.wait_for_function(
-                    "() => { const box = document.querySelector('.library-scroll').getBoundingClientRect();"
-                    " const tile = document.elementFromPoint(box.left + 60, box.top + 120);"
-                    " return Boolean(tile?.closest('.tile')); }"
-                )
-                most = max(most, box.locator(".tile").count())
-            assert 20 < most <= 100
-            page.locator(".library-scroll").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
-            page.wait_for_function("() => document.querySelector('.tile[aria-posinset=\"100000\"]')")
-
-
-def test_i_drop_a_picture_on_png_info_and_send_its_seed_to_the_form(
-    browser: Browser, shared_context: BrowserContext, house: LibraryHouse
-) -> None:
-    path = next(house.outputs.rglob("00005-5.png"))
-    with opened(browser, house, lasting=shared_context, tab="png_info") as page:
-        page.locator("#pnginfo_image input[type=file]").set_input_files(path)
-        expect(page.locator("#pnginfo_text")).to_have_value(infotext(PROMPTS[1], negative="blurry", seed=105))
-        page.get_by_role("button", name="None").click()
-        page.get_by_role("checkbox", name="Use Seed").check()
-        page.get_by_role("button", name="Use its parameters").click()
-        expect(page.locator("#txt2img_seed input")).to_have_value("105")
-        expect(page.locator("#txt2img_prompt textarea")).to_have_value("")
-        page.get_by_role("tab", name="Learn").click()
-        page.locator("#pnginfo_image input[type=file]").set_input_files(
-            {"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"}
+def test_a_hundred_thousand_pictures_scroll_with_a_hundred_nodes(page: Page, house: LibraryHouse) -> None:
+    house.forget()
+    house.gallery.index.write(put_many)
+    page.route("**/thumb/**", lambda route: route.fulfill(content_type="image/svg+xml", body=DOT))
+    shown_at_first(page)
+    expect(page.locator(".library-count")).to_have_text("100,000 pictures")
+    most = 0
+    chance = random.Random(1)
+    for share in (0.5, 1.0, 0.1, chance.random(), chance.random()):
+        page.locator(".library-scroll").evaluate(f"(box) => {{ box.scrollTop = box.scrollHeight * {share}; }}")
+        expect(tiles(page).first).to_be_visible()
+        box = page.locator(".library-scroll")
+        page.wait_for_function(
+            "() => { const box = document.querySelector('.library-scroll').getBoundingClientRect();"
+            " const tile = document.elementFromPoint(box.left + 60, box.top + 120);"
+            " return Boolean(tile?.closest('.tile')); }"
         )
-        expect(page.locator(".pnginfo-told")).to_contain_text("This file is none of PNG")
+        most = max(most, box.locator(".tile").count())
+    assert 20 < most <= 100
+    page.locator(".library-scroll").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
+    page.wait_for_function("() => document.querySelector('.tile[aria-posinset=\"100000\"]')")
 
 
-def test_i_compare_two_files_of_mine(browser: Browser, shared_context: BrowserContext, house: LibraryHouse) -> None:
+def test_i_drop_a_picture_on_png_info_and_send_its_seed_to_the_form(learn: Page, house: LibraryHouse) -> None:
+    path = next(house.outputs.rglob("00005-5.png"))
+    learn.locator("#pnginfo_image input[type=file]").set_input_files(path)
+    expect(learn.locator("#pnginfo_text")).to_have_value(infotext(PROMPTS[1], negative="blurry", seed=105))
+    learn.get_by_role("button", name="None").click()
+    learn.get_by_role("checkbox", name="Use Seed").check()
+    learn.get_by_role("button", name="Use its parameters").click()
+    expect(learn.locator("#txt2img_seed input")).to_have_value("105")
+    expect(learn.locator("#txt2img_prompt textarea")).to_have_value("")
+    learn.get_by_role("tab", name="Learn").click()
+    learn.locator("#pnginfo_image input[type=file]").set_input_files(
+        {"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"}
+    )
+    expect(learn.locator(".pnginfo-told")).to_contain_text("This file is none of PNG")
+
+
+def test_i_compare_two_files_of_mine(learn: Page, house: LibraryHouse) -> None:
     first, second = sorted(house.outputs.rglob("*.png"))[:2]
-    with opened(browser, house, lasting=shared_context, tab="png_info") as page:
-        page.get_by_role("tab", name="Compare").click()
-        page.get_by_label("First picture").set_input_files(first)
-        page.get_by_label("Second picture").set_input_files(second)
-        expect(page.locator(".compare-found")).to_contain_text("% of the pixels differ")
+    learn.get_by_role("tab", name="Compare").click()
+    learn.get_by_label("First picture").set_input_files(first)
+    learn.get_by_label("Second picture").set_input_files(second)
+    expect(learn.locator(".own.compare_pictures .compare-found")).to_contain_text("% of the pixels differ")
 
 
-def test_i_add_a_folder_of_another_program(
-    browser: Browser, shared_context: BrowserContext, house: LibraryHouse, tmp_path: Path
-) -> None:
+def test_i_add_a_folder_of_another_program(page: Page, house: LibraryHouse, tmp_path: Path) -> None:
     shutil.copytree(house.outputs / "txt2img-grids", tmp_path / "other")
-    with opened(browser, house, lasting=shared_context) as page:
-        page.get_by_role("button", name="Folders and trash").click()
-        page.get_by_role("textbox", name="Path of a folder").fill(str(tmp_path / "other"))
-        page.get_by_role("button", name="Add folder").click()
-        expect(page.locator(".folders li")).to_have_count(2)
-        page.get_by_role("button", name="Close").click()
-        expect(tiles(page)).to_have_count(27)
+    page.get_by_role("button", name="Folders and trash").click()
+    page.get_by_role("textbox", name="Path of a folder").fill(str(tmp_path / "other"))
+    page.get_by_role("button", name="Add folder").click()
+    expect(page.locator(".folders li")).to_have_count(2)
+    page.get_by_role("button", name="Close").click()
+    expect(tiles(page)).to_have_count(27)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_everybody_can_use_the_library(
-    browser: Browser, shared_context: BrowserContext, house: LibraryHouse, theme: str
-) -> None:
-    with opened(browser, house, lasting=shared_context, theme=theme) as page:
-        page.get_by_role("button", name="Filters").click()
-        tiles(page).nth(1).click(modifiers=["ControlOrMeta"])
-        expect(page.locator(".facet").first).to_be_visible()
-        assert axe(page, "#library") == []
-        page.keyboard.press("Escape")
-        tiles(page).nth(0).click()
-        expect(page.locator(".picture-dialog table.parameters")).to_be_visible()
-        assert axe(page, ".picture-dialog") == []
+def test_everybody_can_use_the_library(page: Page, theme: str) -> None:
+    page.evaluate("(theme) => webui.setTheme(theme)", theme)
+    page.get_by_role("button", name="Filters").click()
+    tiles(page).nth(1).click(modifiers=["ControlOrMeta"])
+    expect(page.locator(".facet").first).to_be_visible()
+    assert axe(page, "#library") == []
+    page.keyboard.press("Escape")
+    tiles(page).nth(0).click()
+    expect(page.locator(".picture-dialog table.parameters")).to_be_visible()
+    assert axe(page, ".picture-dialog") == []
 
 
 def test_on_a_phone_i_search_and_open_a_picture(
@@ -328,7 +368,7 @@ def test_on_a_phone_i_search_and_open_a_picture(
 
 
 def test_a_picture_that_i_drop_is_made_again_and_the_difference_explained(
-    browser: Browser, shared_context: BrowserContext, house: LibraryHouse, tmp_path: Path
+    learn: Page, house: LibraryHouse, tmp_path: Path
 ) -> None:
     made = house.engine.submit(GenerationRequest(prompt="a pier", seed=7, width=64, height=64), save=True).result(30)
     first = made.images[0]
@@ -338,14 +378,13 @@ def test_a_picture_that_i_drop_is_made_again_and_the_difference_explained(
     chunks = PngInfo()
     chunks.add_text("parameters", first.infotext)
     other.save(path := tmp_path / "pier.png", pnginfo=chunks)
-    with opened(browser, house, lasting=shared_context, tab="png_info") as page:
-        page.locator("#pnginfo_image input[type=file]").set_input_files(path)
-        page.locator("#pnginfo_again").click()
-        expect(page.locator(".pnginfo-again .compare-found")).to_contain_text("by at most 2 of 255")
-        why = page.locator(".learn-why")
-        expect(why.get_by_role("heading", level=2)).to_have_text("The same picture, rounded otherwise")
-        expect(why.locator("ol.compare-causes li").first).to_contain_text("Precision and device")
-        expect(why.locator("ul.compare-causes")).to_contain_text("would move outlines")
-        assert axe(page, "#learn") == []
-        if folder := os.environ.get("WEBUI_SHOTS"):
-            page.screenshot(path=str(Path(folder, "again.png")))
+    learn.locator("#pnginfo_image input[type=file]").set_input_files(path)
+    learn.locator("#pnginfo_again").click()
+    expect(learn.locator(".pnginfo-again .compare-found")).to_contain_text("by at most 2 of 255")
+    why = learn.locator(".learn-why")
+    expect(why.get_by_role("heading", level=2)).to_have_text("The same picture, rounded otherwise")
+    expect(why.locator("ol.compare-causes li").first).to_contain_text("Precision and device")
+    expect(why.locator("ul.compare-causes")).to_contain_text("would move outlines")
+    assert axe(learn, "#learn") == []
+    if folder := os.environ.get("WEBUI_SHOTS"):
+        learn.screenshot(path=str(Path(folder, "again.png")))

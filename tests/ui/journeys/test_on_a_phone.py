@@ -5,33 +5,29 @@ Further journeys of a phone stand beside those of a desktop, under names that be
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.ui.driving import eventually, generate, opened_page, served, type_prompt, whole_page
+from tests.ui.driving import eventually, generate, type_prompt, visited_page
 from tests.ui.fakes import FakeEngine
+from tests.ui.house import House
 from tests.ui.journeys.test_form import OPEN, box, line, ready, switch
 from tests.ui.journeys.test_stage import picture, pill, thumbs
+from tests.ui.visiting import PHONE
 from webui.domain.request import Img2Img, Txt2Img
 
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+@pytest.fixture(scope="module")
+def engine(home: House) -> Iterator[FakeEngine]:
+    with home.lent() as lent:
+        yield lent
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeEngine]:
-    folder = tmp_path_factory.mktemp("phone")
-    (folder / "outputs").mkdir()
-    made = FakeEngine(folder / "outputs")
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def opened(browser: Browser, engine: FakeEngine) -> Iterator[Page]:
-    with served(whole_page(engine, engine.outputs.parent)) as place, opened_page(browser, place, **PHONE) as page:
+def opened(phone_context: BrowserContext, home: House, engine: FakeEngine) -> Iterator[Page]:
+    with visited_page(phone_context, home.address, PHONE) as page:
         ready(page)
         yield page
 

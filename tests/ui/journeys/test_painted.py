@@ -23,9 +23,8 @@ from tests.miniature.painting import share
 from tests.ports import open_port
 from tests.ui.canvas_page import stroke
 from tests.ui.driving import type_prompt
-from tests.ui.journeys.conftest import PASSED
 from tests.ui.journeys.test_canvas import go, open_picture, source, tool
-from tests.ui.staying import Staying
+from tests.ui.staying import PASSED, Staying
 from tools.train_mini.drawing import draw
 from tools.train_mini.judge import Found, judge
 from tools.train_mini.scenes import Background, Scene, Thing

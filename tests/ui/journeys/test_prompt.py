@@ -3,59 +3,39 @@
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from fastapi import FastAPI
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Page, Request, expect
 from safetensors.torch import save_file
 
-from tests.api.fakes import encode
 from tests.ui.accessibility import axe
+from tests.ui.driving import STYLES as STYLES_FILE
 from tests.ui.driving import generate, type_prompt
 from tests.ui.fakes import FakeEngine, named
-from tests.ui.house import House, house
-from webui.api.application import create
-from webui.api.parts import Parts
+from tests.ui.house import House
 from webui.library.files import ModelFile
 from webui.prompt.style_book import StyleBook
 from webui.prompt.styles import Style
-from webui.ui.mount import mount
 
 PROMPT, NEGATIVE = "#txt2img_prompt textarea", "#txt2img_neg_prompt textarea"
 COUNTER = "#txt2img_token_counter .tokens"
 DRAWER = "#txt2img_extra_networks"
 PANEL = f"{DRAWER} .dock-panel"
 STYLES = "#txt2img_styles"
-STYLE_FILE = "styles.csv"
 FOLD = "#txt2img_negative_fold"
 INFOTEXT = "a blue cat\nNegative prompt: dog\nSteps: 7, Sampler: Euler a, CFG scale: 5, Seed: 3, Size: 64x64"
 
 
-def app(engine: FakeEngine, folder: Path) -> FastAPI:
-    """The page with a book of styles."""
-    styles = StyleBook(folder / STYLE_FILE)
-    parts = Parts(engine=engine, encode=encode, styles=styles.read, style_book=styles)
-    inner = create(parts, with_api=False)
-    made: FastAPI = mount(inner, engine, temp_dir=folder / "temp", outputs_dir=engine.outputs)
-    return made
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[House]:
-    with house(tmp_path_factory.mktemp("home"), port, app) as made:
-        yield made
-
-
 @pytest.fixture
 def styles(home: House, engine: FakeEngine) -> Iterator[StyleBook]:
-    yield StyleBook(home.folder / STYLE_FILE)
-    (home.folder / STYLE_FILE).unlink(missing_ok=True)
+    yield StyleBook(home.folder / STYLES_FILE)
+    (home.folder / STYLES_FILE).unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -65,7 +45,19 @@ def page(page_that_stays: Page) -> Page:
     return page_that_stays
 
 
-anew = pytest.mark.usefixtures("opened_anew")  # drawer and styles keep what was last looked at
+AS_UNTOUCHED = """() => {
+  const drawer = document.querySelector("#txt2img_extra_networks");
+  const searches = document.querySelectorAll(":is(.drawer-panel, .styles-panel) input[type=search]");
+  for (const search of searches) search.value = "";
+  drawer.querySelector("[data-value=vae]").click();
+  drawer.querySelector("[data-value=lora]").click();  // which looks into all folders again
+}"""
+
+
+@pytest.fixture
+def brought_back() -> Callable[[Page], None]:
+    """Neither drawer nor styles keep what was last looked at."""
+    return lambda page: page.evaluate(AS_UNTOUCHED)
 
 
 def asked(page: Page, path: str) -> list[Request]:
@@ -194,7 +186,6 @@ def test_the_prompt_grows_without_moving_the_page(page: Page) -> None:
 # ---- networks
 
 
-@anew
 def test_i_find_a_lora_in_the_drawer_put_it_in_and_take_it_out(page: Page) -> None:
     type_prompt(page, "a cat")
     open_drawer(page)
@@ -231,7 +222,6 @@ def test_i_change_the_weight_of_a_lora_on_its_chip(page: Page) -> None:
     expect(page.locator(PROMPT)).to_have_value("a cat <lora:ink:0.75>")
 
 
-@anew
 def test_an_embedding_goes_where_i_wrote_last_and_a_checkpoint_is_chosen(page: Page, engine: FakeEngine) -> None:
     page.locator(FOLD).click()
     page.locator(NEGATIVE).fill("blurry")
@@ -244,7 +234,6 @@ def test_an_embedding_goes_where_i_wrote_last_and_a_checkpoint_is_chosen(page: P
     assert engine.starting["checkpoint"] == "sdxl/other.safetensors"
 
 
-@anew
 def test_three_thousand_loras_are_a_short_page_and_all_can_be_reached(page: Page, engine: FakeEngine) -> None:
     engine.library.named += [
         named("lora", f"pack{number % 7}/style {number:04}.safetensors") for number in range(3_000)
@@ -285,7 +274,6 @@ def real_lora(engine: FakeEngine, tmp_path: Path) -> Path:
     return path
 
 
-@anew
 def test_i_read_about_a_lora_insert_its_words_and_note_a_weight(page: Page, real_lora: Path) -> None:
     open_drawer(page)
     page.get_by_role("button", name="About real").click()
@@ -310,7 +298,6 @@ def test_i_read_about_a_lora_insert_its_words_and_note_a_weight(page: Page, real
 # ---- styles
 
 
-@anew
 def test_my_prompts_become_a_style_that_is_used_changed_and_deleted(
     page: Page, engine: FakeEngine, styles: StyleBook
 ) -> None:
@@ -354,11 +341,8 @@ def test_my_prompts_become_a_style_that_is_used_changed_and_deleted(
     assert styles.names() == ()
 
 
-@anew
 def test_styles_that_i_chose_are_still_chosen_after_a_reload(page: Page, styles: StyleBook) -> None:
     styles.add(Style("ink", "ink drawing"))
-    page.reload()
-    expect(page.locator("#txt2img_generate")).to_be_visible()
     type_prompt(page, "a cat")
     open_styles(page)
     page.locator(STYLES).get_by_role("button", name=re.compile("^i? ?ink")).click()
@@ -370,7 +354,6 @@ def test_styles_that_i_chose_are_still_chosen_after_a_reload(page: Page, styles:
     expect(page.locator(COUNTER)).to_have_text("5/75")
 
 
-@anew
 def test_a_style_that_somebody_else_changed_is_not_overwritten(page: Page, styles: StyleBook) -> None:
     styles.add(Style("ink", "ink"))
     styles.add(Style("oil", "oil"))
@@ -433,7 +416,7 @@ def paste(page: Page, text: str) -> None:
     )
 
 
-@anew
+@pytest.mark.usefixtures("left_afterwards")  # the experiment stays in the pane
 def test_the_text_of_a_plot_pasted_into_the_prompt_brings_the_plot_back(page: Page) -> None:
     paste(page, f'{INFOTEXT}, Script: X/Y/Z plot, X Type: Steps, X Values: "3, 5, 7", Y Type: Seed, Y Values: "1,2"')
     expect(page.locator("#experiment").get_by_role("radio", name="Experiment")).to_be_checked()
@@ -480,7 +463,6 @@ def test_a_text_file_dropped_on_the_prompt_is_written_into_it(page: Page) -> Non
     expect(page.locator(PROMPT)).to_have_value("a cat in the rain")
 
 
-@anew
 def test_what_i_sent_before_comes_back_by_keys_and_from_the_list(page: Page) -> None:
     for text in ("a cat", "a dog"):
         generate(page, text)
@@ -504,7 +486,6 @@ def test_what_i_sent_before_comes_back_by_keys_and_from_the_list(page: Page) -> 
 # ---- for every body, on every screen
 
 
-@anew
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_nothing_around_the_prompt_is_closed_to_anybody(
     page: Page, real_lora: Path, styles: StyleBook, theme: str
@@ -529,7 +510,7 @@ def test_nothing_around_the_prompt_is_closed_to_anybody(
     assert axe(page, "dialog") == []
 
 
-@anew
+@pytest.mark.usefixtures("opened_anew")
 def test_on_a_phone_i_write_in_letters_that_need_no_zoom_and_choose_a_lora(phone_page: Page) -> None:
     phone = phone_page
     assert phone.locator(PROMPT).evaluate("(box) => getComputedStyle(box).fontSize") == "16px"

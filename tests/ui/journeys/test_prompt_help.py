@@ -1,20 +1,16 @@
 """What people do with the suggestions at the cursor of a prompt, and with its explanation, in a browser."""
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
-from fastapi import FastAPI
-from playwright.sync_api import Browser, Locator, Page, Request, Route, ViewportSize, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Request, Route, expect
 
-from tests.api.fakes import encode
+from tests.ui import driving
 from tests.ui.accessibility import axe
-from tests.ui.driving import generate, opened_page, served
-from tests.ui.fakes import FakeEngine
-from webui.api.application import create
-from webui.api.parts import Parts
-from webui.library.tag_lists import TagLists
-from webui.prompt.style_book import StyleBook
-from webui.ui.mount import mount
+from tests.ui.driving import generate, visited_page
+from tests.ui.house import House
+from tests.ui.visiting import PHONE
 
 PROMPT, NEGATIVE = "#txt2img_prompt textarea", "#txt2img_neg_prompt textarea"
 LIST = ".completion:not([hidden])"
@@ -25,25 +21,21 @@ TAGS = (
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("completion")
-    (folder / "tags").mkdir()
-    (folder / "tags" / "danbooru.csv").write_text(TAGS)
-    (folder / "styles.csv").write_text("name,prompt,negative_prompt\nink wash,ink wash of {prompt},\n")
-    styles = StyleBook(folder / "styles.csv")
-    engine = FakeEngine(folder / "outputs")
-    parts = Parts(
-        engine=engine, encode=encode, styles=styles.read, style_book=styles, tags=TagLists([folder / "tags"])
-    )  # fmt: skip
-    app: FastAPI = create(parts, with_api=False)
-    with served(mount(app, engine, temp_dir=folder / "temp", outputs_dir=engine.outputs)) as place:
-        yield place
-    engine.close()
+def address(home: House) -> Iterator[str]:
+    """Of a page with a list of tags and a style."""
+    tags, styles = home.folder / driving.TAGS, home.folder / driving.STYLES
+    tags.mkdir()
+    (tags / "danbooru.csv").write_text(TAGS)
+    styles.write_text("name,prompt,negative_prompt\nink wash,ink wash of {prompt},\n")
+    with home.lent():
+        yield home.address
+    styles.unlink()
+    shutil.rmtree(tags)
 
 
 @pytest.fixture(scope="module")
-def opened(browser: Browser, address: str) -> Iterator[Page]:
-    with opened_page(browser, address) as page:
+def opened(shared_context: BrowserContext, address: str) -> Iterator[Page]:
+    with visited_page(shared_context, address) as page:
         expect(page.locator("#txt2img_negative_fold")).to_be_visible()
         yield page
 
@@ -194,9 +186,8 @@ def test_a_card_that_is_put_in_opens_no_list(page: Page) -> None:
     page.keyboard.press("Escape")
 
 
-def test_a_finger_chooses_on_a_phone(browser: Browser, address: str) -> None:
-    size: ViewportSize = {"width": 390, "height": 844}
-    with opened_page(browser, address, viewport=size, has_touch=True, is_mobile=True) as phone:
+def test_a_finger_chooses_on_a_phone(phone_context: BrowserContext, address: str) -> None:
+    with visited_page(phone_context, address, PHONE) as phone:
         expect(phone.locator("#txt2img_generate")).to_be_visible()
         phone.locator(PROMPT).tap()
         phone.keyboard.type("lon")

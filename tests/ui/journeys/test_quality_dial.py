@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from extensions.speed_dial import kept_result
 from extensions.speed_dial.options import MeasureOptions
 from extensions.speed_dial.ways import machine_of, ways
 from tests.doors import DoorEngine, PaintingBack, ThreadedExecutor
 from tests.narrowing import known, untyped
-from tests.ui.driving import WAIT, eventually, served, whole_page
+from tests.ui.driving import eventually, served, visited_page, whole_page
 from tests.ui.fakes import FakeLibrary
 from tests.ui.journeys.test_form import settle
 from webui.domain.errors import Cancelled
@@ -76,7 +76,7 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(shared_context: BrowserContext, port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("dial")
     chosen = folder / "extensions"
     chosen.mkdir()
@@ -91,14 +91,10 @@ def house(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     )
     engine.outputs = folder / "outputs"
     engine.outputs.mkdir()
-    expect.set_options(timeout=WAIT)
     try:
-        with served(whole_page(engine, folder)) as address:
-            page = browser.new_page(viewport={"width": 1440, "height": 1000})
-            page.goto(address)
+        with served(whole_page(engine, folder), port) as address, visited_page(shared_context, address) as page:
             expect(page.locator("#txt2img_generate")).to_be_visible()
             yield House(page, engine, back)
-            page.close()
     finally:
         back.finishes.set()
         engine.close()

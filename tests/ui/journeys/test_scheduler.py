@@ -3,12 +3,18 @@
 import os
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.ui.accessibility import axe
 from tests.ui.driving import eventually, generate, type_prompt, unfold_experts
 from tests.ui.fakes import FakeEngine
+
+
+@pytest.fixture
+def page(page_that_stays: Page) -> Page:
+    return page_that_stays
 
 
 def shot(page: Page, name: str) -> None:

@@ -1,20 +1,19 @@
 """What a person does in the tab Settings, in a real browser."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.narrowing import known
-from tests.ui.driving import WAIT, eventually, picture
-from tests.ui.fakes import FakeEngine, FakeLibrary
+from tests.ui.driving import eventually, picture
+from tests.ui.fakes import FakeEngine
 from tests.ui.house import House, house
 from tests.ui.settings_page import preferences_in, settings_app
-from tests.ui.visiting import forget, visit
 from webui.domain.settings import Settings
 from webui.preferences.preferences import Preferences
 from webui.preferences.presets import Presets
@@ -26,6 +25,22 @@ class Kept:
 
     preferences: Preferences
     presets: Presets
+
+
+DRAWN_ANEW = """async () => {
+  const { say } = await import(`${webui.base}internal/page/static/${webui.version}/bus.js`);
+  const search = document.querySelector(".settings-search input");
+  if (search) search.value = "";
+  say("setting:changed", { setting: {}, row: null });  // the tab draws what the server has when it is opened next
+  webui.keep("form_defaults", null);
+  webui.form.setDefaults();
+}"""
+
+
+def at_first(kept: Kept) -> None:
+    kept.preferences.reset(may_widen=True)
+    for preset in kept.presets.all():
+        kept.presets.delete(preset.name)
 
 
 @pytest.fixture(scope="module")
@@ -47,23 +62,29 @@ def home(tmp_path_factory: pytest.TempPathFactory, kept: Kept, port: int) -> Ite
 def preferences(kept: Kept) -> Iterator[Preferences]:
     """The settings as at first; no preset is kept."""
     yield kept.preferences
-    kept.preferences.reset(may_widen=True)
-    for preset in kept.presets.all():
-        kept.presets.delete(preset.name)
+    at_first(kept)
 
 
 @pytest.fixture
-def settings(shared_context: BrowserContext, address: str, preferences: Preferences) -> Iterator[Page]:
-    """The page with the tab Settings open; at the end its console has to be without errors."""
-    page, faults = visit(shared_context, (1440, 900)), list[str]()
-    page.set_default_timeout(WAIT)
-    expect.set_options(timeout=WAIT)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(f"{address}?tab=settings")
-    expect(row(page, "image_format")).to_be_visible()
-    yield page
-    forget(shared_context, address)
-    assert faults == []
+def brought_back(kept: Kept) -> Callable[[Page], None]:
+    """Settings, presets and defaults as at first, on the page and behind it."""
+
+    def bring_back(page: Page) -> None:
+        at_first(kept)
+        page.evaluate(DRAWN_ANEW)
+
+    return bring_back
+
+
+@pytest.fixture
+def settings(page_that_stays: Page, preferences: Preferences) -> Page:
+    """The page with the tab Settings open."""
+    page_that_stays.get_by_role("tab", name="Settings").click()
+    expect(row(page_that_stays, "image_format")).to_be_visible()
+    return page_that_stays
+
+
+left_afterwards = pytest.mark.usefixtures("left_afterwards")
 
 
 def row(page: Page, name: str) -> Locator:
@@ -90,6 +111,8 @@ def test_a_pattern_of_file_names_shows_what_a_picture_would_be_called(settings: 
     box = settings.get_by_role("textbox", name="File name")
     box.fill("[model_name]-[width]x[height]")
     expect(row(settings, "filename_pattern").locator(".setting-example")).to_contain_text("/mini-512x768.png")
+    box.blur()
+    expect(row(settings, "filename_pattern").get_by_text("changed", exact=True)).to_be_visible()
 
 
 def test_a_wrong_value_says_why_and_a_setting_of_a_flag_says_which(settings: Page, preferences: Preferences) -> None:
@@ -104,46 +127,6 @@ def test_a_wrong_value_says_why_and_a_setting_of_a_flag_says_which(settings: Pag
 def test_what_widens_access_is_read_only_for_others(settings: Page) -> None:
     expect(settings.get_by_role("textbox", name="Outputs folder")).to_be_disabled()
     expect(row(settings, "outputs_dir").get_by_role("status")).to_contain_text("Only people at the machine")
-
-
-def test_the_colours_are_chosen_here(settings: Page) -> None:
-    settings.get_by_role("radiogroup", name="Theme", exact=True).get_by_role("radio", name="Light").click()
-    settings.get_by_role("radio", name="Amber").click()
-    expect(settings.locator(':root[data-theme="light"][data-accent="amber"]')).to_be_attached()
-    settings.reload()
-    expect(settings.locator(':root[data-theme="light"][data-accent="amber"]')).to_be_attached()
-
-
-def test_a_tab_is_hidden_and_another_moved(settings: Page) -> None:
-    settings.get_by_role("checkbox", name="Learn").uncheck()
-    expect(settings.get_by_role("tab", name="Learn")).to_be_hidden()
-    settings.get_by_role("button", name="Move Library to the left").click()
-    settings.reload()
-    expect(settings.get_by_role("tab", name="Learn")).to_be_hidden()
-    places = [
-        known(settings.get_by_role("tab", name=name, exact=True).bounding_box())["x"] for name in ("Library", "Upscale")
-    ]
-    assert places == sorted(places)
-
-
-def test_another_key_is_chosen_and_one_that_is_taken_is_not(settings: Page) -> None:
-    settings.get_by_role("button", name="Key of: Negative prompt").click()
-    settings.keyboard.press("b")
-    expect(row(settings, "keys").get_by_role("status")).to_have_text("B is taken by: Brush")
-    settings.get_by_role("button", name="Key of: This list").click()
-    settings.keyboard.press("j")
-    expect(settings.get_by_role("button", name="Key of: This list")).to_have_text("J")
-    settings.reload()
-    expect(row(settings, "image_format")).to_be_visible()
-    settings.keyboard.press("j")
-    expect(settings.get_by_role("dialog", name="Keys")).to_be_visible()
-
-
-def test_the_page_speaks_chinese_from_then_on(settings: Page) -> None:
-    row(settings, "language_of_browser").get_by_role("button").click()
-    settings.get_by_role("option", name="简体中文").click()
-    expect(settings.get_by_role("tab", name="设置")).to_be_visible()
-    expect(settings.get_by_text("文件格式", exact=True)).to_be_visible()
 
 
 def test_a_preset_brings_back_what_stood_in_the_form(settings: Page) -> None:
@@ -193,29 +176,72 @@ def test_settings_are_saved_as_a_file_and_read_again(settings: Page, preferences
     expect(settings.get_by_role("spinbutton", name="Quality")).to_have_value("95")
 
 
-def test_before_the_first_picture_a_prompt_is_clicked_and_a_picture_comes(settings: Page, engine: FakeEngine) -> None:
-    engine.library.is_bundled = lambda file: True  # type: ignore[method-assign]
-    settings.goto(settings.url.partition("?")[0])
-    expect(settings.get_by_role("heading", name="Press Generate.")).to_be_visible()
-    settings.get_by_role("button", name="a red circle on a blue background").click()
-    picture(settings)
-    expect(settings.locator("#first_run")).to_be_empty()
-    assert engine.asked[-1].prompt == "a red circle on a blue background"
+@left_afterwards
+def test_colours_tabs_and_keys_of_my_browser_are_still_so_after_a_reload(settings: Page) -> None:
+    settings.get_by_role("radiogroup", name="Theme", exact=True).get_by_role("radio", name="Light").click()
+    settings.get_by_role("radio", name="Amber").click()
+    expect(settings.locator(':root[data-theme="light"][data-accent="amber"]')).to_be_attached()
+    settings.get_by_role("checkbox", name="Learn").uncheck()
+    expect(settings.get_by_role("tab", name="Learn")).to_be_hidden()
+    settings.get_by_role("button", name="Move Library to the left").click()
+    settings.get_by_role("button", name="Key of: Negative prompt").click()
+    settings.keyboard.press("b")
+    expect(row(settings, "keys").get_by_role("status")).to_have_text("B is taken by: Brush")
+    settings.get_by_role("button", name="Key of: This list").click()
+    settings.keyboard.press("j")
+    expect(settings.get_by_role("button", name="Key of: This list")).to_have_text("J")
     settings.reload()
-    expect(settings.locator("#txt2img_generate")).to_be_visible()
-    expect(settings.locator("#first_run")).to_be_empty()
+    expect(row(settings, "image_format")).to_be_visible()
+    expect(settings.locator(':root[data-theme="light"][data-accent="amber"]')).to_be_attached()
+    expect(settings.get_by_role("tab", name="Learn")).to_be_hidden()
+    places = [
+        known(settings.get_by_role("tab", name=name, exact=True).bounding_box())["x"] for name in ("Library", "Upscale")
+    ]
+    assert places == sorted(places)
+    settings.keyboard.press("j")
+    expect(settings.get_by_role("dialog", name="Keys")).to_be_visible()
 
 
-def test_a_folder_without_checkpoints_says_so_and_goes_on_saying_it(settings: Page, engine: FakeEngine) -> None:
-    assert isinstance(engine.library, FakeLibrary)
-    engine.library.named = [file for file in engine.library.named if file.kind != "checkpoint"]
-    settings.goto(settings.url.partition("?")[0])
-    expect(settings.get_by_role("heading", name="There is no checkpoint yet.")).to_be_visible()
-    expect(settings.locator("#first_run")).to_contain_text("Stable-diffusion")
-    settings.wait_for_timeout(1500)
-    expect(settings.get_by_role("heading", name="There is no checkpoint yet.")).to_be_visible()
+@left_afterwards
+def test_the_page_speaks_chinese_from_then_on(settings: Page) -> None:
+    row(settings, "language_of_browser").get_by_role("button").click()
+    settings.get_by_role("option", name="简体中文").click()
+    expect(settings.get_by_role("tab", name="设置")).to_be_visible()
+    expect(settings.get_by_text("文件格式", exact=True)).to_be_visible()
 
 
+@pytest.fixture
+def bundled(engine: FakeEngine) -> FakeEngine:
+    """An engine whose checkpoints came with the program."""
+    engine.library.is_bundled = lambda file: True  # type: ignore[method-assign]
+    return engine
+
+
+@left_afterwards
+@pytest.mark.filterwarnings("ignore:The value passed into gr.Dropdown")  # a list without a checkpoint is empty
+def test_before_the_first_picture_a_prompt_is_clicked_and_where_no_checkpoint_is_the_page_goes_on_saying_so(
+    bundled: FakeEngine, page_that_stays: Page
+) -> None:
+    page = page_that_stays
+    expect(page.get_by_role("heading", name="Press Generate.")).to_be_visible()
+    page.get_by_role("button", name="a red circle on a blue background").click()
+    picture(page)
+    expect(page.locator("#first_run")).to_be_empty()
+    assert bundled.asked[-1].prompt == "a red circle on a blue background"
+    page.reload()
+    expect(page.locator("#txt2img_generate")).to_be_visible()
+    expect(page.locator("#first_run")).to_be_empty()
+
+    bundled.forget()  # as before the first picture
+    bundled.library.named = [file for file in bundled.library.named if file.kind != "checkpoint"]
+    page.reload()
+    expect(page.get_by_role("heading", name="There is no checkpoint yet.")).to_be_visible()
+    expect(page.locator("#first_run")).to_contain_text("Stable-diffusion")
+    page.wait_for_timeout(1500)
+    expect(page.get_by_role("heading", name="There is no checkpoint yet.")).to_be_visible()
+
+
+@left_afterwards
 def test_i_put_settings_into_the_header_and_what_i_change_there_counts_at_once(
     settings: Page, preferences: Preferences, engine: FakeEngine
 ) -> None:

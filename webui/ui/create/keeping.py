@@ -16,6 +16,9 @@ from gradio.components import Component
 from webui.ui.create.form import Form
 from webui.ui.events import bind
 
+# controls whose changes are one event. Gradio looks up all of them for each, a third of a millisecond for each control,
+# and an event for each control of its own would make the page larger by a fifth
+TOGETHER = 8
 _BEGIN = """(starting, ...now) => {
   const form = window.webui.form;
   return form ? form.begin(starting, now) : now.map(() => ({__type__: 'update'}));
@@ -72,9 +75,11 @@ def connect(kept: Kept, heading: gr.HTML) -> None:
     for name, function in (("undo", "undo"), ("redo", "redo"), ("reset", "reset"), ("take", "taken")):
         script = f"(...now) => window.webui.form.{function}(now)"
         bind(getattr(own, name), None, controls, controls, js=script, trigger_mode="multiple")
-    changes: list[Any] = [control.change for control in controls if hasattr(control, "change")]
-    script = "(...now) => { window.webui.form?.changed(now); return []; }"
-    bind(partial(gr.on, changes), None, controls, js=script, trigger_mode="always_last")
+    for first in range(0, len(controls), TOGETHER):
+        some = controls[first : first + TOGETHER]
+        changes: list[Any] = [control.change for control in some if hasattr(control, "change")]
+        script = f"(...some) => {{ window.webui.form?.changed(some, {first}); return []; }}"
+        bind(partial(gr.on, changes), None, some, js=script, trigger_mode="always_last")
 
 
 def _value(update: Any) -> Any:

@@ -64,8 +64,8 @@ class Form {
     return this.state.begin(starting ? JSON.parse(starting) : null, now);
   }
 
-  changed(now) {
-    this.state.changed(now);
+  changed(some, first) {
+    this.state.changed(some, first);
     say("form:changed");
   }
 

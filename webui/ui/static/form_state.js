@@ -56,13 +56,18 @@ export class FormState {
     this.#begun = true;
     this.#past = [wanted];
     this.#at = 0;
+    if (this.now) this.now = wanted;
     this.onChange();
     return this.#changes(wanted, now);
   }
 
-  /** The controls hold something else. @param {any[]} now */
-  changed(now) {
-    this.now = now;
+  /**
+   * Controls hold something else.
+   * @param {any[]} some what neighbours among them hold
+   * @param {number} first the place of the first of these
+   */
+  changed(some, first = 0) {
+    this.now = this.#held.toSpliced(first, some.length, ...some);
     if (!this.#begun) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.settle(), SETTLED);
@@ -151,13 +156,18 @@ export class FormState {
   /** What a field holds. */
   value(name) {
     const at = this.names.indexOf(name);
-    return (this.now ?? this.#past[this.#at] ?? this.usual)[at];
+    return this.#held[at];
   }
 
   /** What the form holds, but for what the program itself keeps. @returns {Values} */
   values() {
-    const now = this.now ?? this.#past[this.#at] ?? this.usual;
-    return Object.fromEntries(this.names.map((name, i) => [name, now[i]]).filter(([name]) => !this.remembered.has(name)));
+    const held = this.#held;
+    return Object.fromEntries(this.names.map((name, i) => [name, held[i]]).filter(([name]) => !this.remembered.has(name)));
+  }
+
+  // what the controls hold, as far as their changes have come
+  get #held() {
+    return this.now ?? this.#past[this.#at] ?? this.usual;
   }
 
   /** The user's own defaults were changed. */
