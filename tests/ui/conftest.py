@@ -83,7 +83,9 @@ def port() -> int:
 @pytest.fixture(scope="module")
 def shared_context(browser: Browser, running_browser: Running) -> BrowserContext:
     """Its tab has the visits of one test after the other, each of which begins without what those before have kept."""
-    return running_browser.context("desktop", viewport={"width": DESKTOP[0], "height": DESKTOP[1]}, permissions=[])
+    size = {"width": DESKTOP[0], "height": DESKTOP[1]}
+    # a browser without a graphics card draws each frame of a transition anew: of what moves there is all on the phone
+    return running_browser.context("desktop", viewport=size, permissions=[], reduced_motion="reduce")
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,10 @@ EMPTIED = """async () => {
 CHANGED = """() => {  // fields that do not hold what they held at first
   const { state } = webui.form;
   const text = JSON.stringify;
-  const isUsual = (name, at) => state.remembered.has(name) || text(state.now[at]) === text(state.usual[at]);
+  // the form of an extension spells its usual options out once it is drawn, with the first of its units
+  const isDrawn = (name, at) => name.endsWith("_options") && !/"(path|url|image)":|data:/.test(text(state.now[at]));
+  const isAsAtFirst = (name, at) => text(state.now[at]) === text(state.usual[at]) || isDrawn(name, at);
+  const isUsual = (name, at) => state.remembered.has(name) || isAsAtFirst(name, at);
   const told = (name, at) => `${name}: ${text(state.now[at])}, not ${text(state.usual[at])}`;
   return state.now ? state.names.flatMap((name, at) => (isUsual(name, at) ? [] : [told(name, at)])) : [];
 }"""

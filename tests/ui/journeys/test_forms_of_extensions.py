@@ -19,8 +19,7 @@ from tests.narrowing import known
 from tests.ports import open_port
 from tests.ui.accessibility import axe
 from tests.ui.driving import eventually
-from tests.ui.journeys.conftest import PASSED
-from tests.ui.staying import Staying
+from tests.ui.staying import PASSED, Staying
 from tests.ui.visiting import PHONE
 
 ROOT = Path(__file__).parents[3]
@@ -82,7 +81,7 @@ def staying(shared_context: BrowserContext, program: Program) -> Iterator[Stayin
 
 @pytest.fixture
 def _left_behind() -> None:
-    """For a test that leaves the page another one: forms keep a first unit and pictures, tabs what they hold."""
+    """For a test that leaves the page another one: forms keep their pictures, tabs what they hold."""
 
 
 left_behind = pytest.mark.usefixtures("_left_behind")
@@ -201,7 +200,6 @@ def test_i_send_my_picture_on_from_the_stage_to_tabs_that_i_have_not_opened_yet(
     expect(page.locator("#tab_txt2img-button")).to_have_attribute("aria-selected", "true")
 
 
-@left_behind
 def test_a_control_that_lacks_its_model_says_which_file_belongs_where(page: Page) -> None:
     switch_on(page, "controlnet")
     form = page.locator(form_of(page, "controlnet"))
@@ -216,7 +214,6 @@ def test_a_control_that_lacks_its_model_says_which_file_belongs_where(page: Page
     expect(form.locator(".f-unitchip")).to_have_count(1)
 
 
-@left_behind
 def test_the_thresholds_of_a_preprocessor_bear_its_own_names(page: Page) -> None:
     switch_on(page, "controlnet")
     form = page.locator(form_of(page, "controlnet"))
@@ -228,7 +225,6 @@ def test_the_thresholds_of_a_preprocessor_bear_its_own_names(page: Page) -> None
     expect(form.get_by_role("slider", name="Down Sampling Rate")).to_be_visible()
 
 
-@left_behind
 def test_i_have_the_shapes_of_my_picture_repainted_and_am_told_which_file_hands_need(
     page: Page, program: Program
 ) -> None:
@@ -275,7 +271,6 @@ def test_i_see_where_the_parts_of_my_prompt_act_and_paint_other_places(page: Pag
     assert "BREAK a blue square" in text
 
 
-@left_behind
 def test_i_let_guidance_act_in_a_part_of_the_steps(page: Page, program: Program) -> None:
     switch_on(page, "guidance")
     form = page.locator(form_of(page, "guidance"))

@@ -24,7 +24,7 @@ from tests.ports import open_port
 from tests.ui.canvas_page import stroke
 from tests.ui.driving import type_prompt
 from tests.ui.journeys.test_canvas import go, open_picture, source, tool
-from tests.ui.visiting import forget, visit
+from tests.ui.staying import PASSED, Staying
 from tools.train_mini.drawing import draw
 from tools.train_mini.judge import Found, judge
 from tools.train_mini.scenes import Background, Scene, Thing
@@ -89,15 +89,24 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         process.wait(30)
 
 
+@pytest.fixture(scope="module")
+def staying(shared_context: BrowserContext, program: Program) -> Iterator[Staying]:
+    made = Staying(shared_context, program, checkpoint=re.compile(r"^mini\.safetensors"))
+    yield made
+    made.leave()
+
+
 @pytest.fixture
-def painter(shared_context: BrowserContext, program: Program) -> Iterator[Painter]:
-    page = visit(shared_context)
+def painter(staying: Staying, program: Program, request: pytest.FixtureRequest) -> Iterator[Painter]:
+    page = staying.open()
     page.set_default_timeout(PATIENCE * 1000)
     expect.set_options(timeout=PATIENCE * 1000)
-    page.goto(program.address)
-    expect(page.locator("#txt2img_generate")).to_be_visible()
     yield Painter(page, program)
-    forget(shared_context, program.address)
+    staying.check()
+    if request.node.stash.get(PASSED, False):
+        staying.tidy()
+    else:
+        staying.leave()
 
 
 def seen(picture: Image.Image) -> Found:
