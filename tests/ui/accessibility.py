@@ -9,19 +9,24 @@ from tests.narrowing import untyped
 
 AXE = Path(__file__).parents[1] / "data" / "axe" / "axe.min.js"
 GRAVE = ("serious", "critical")
+OF_COLOURS = ("color-contrast", "link-in-text-block")  # the rules whose outcome another theme can change
 
 
-def axe(page: Page, within: str = "", impacts: tuple[str, ...] = GRAVE) -> list[str]:
+def axe(page: Page, within: str = "", impacts: tuple[str, ...] = GRAVE, rules: tuple[str, ...] = ()) -> list[str]:
     """One line for each finding: rule, weight, and the elements that it is about.
 
     Args:
         within: a selector of the part that is looked at; the whole page otherwise.
         impacts: the weights that count (minor, moderate, serious, critical).
+        rules: those that are looked for; all that are usual otherwise.
     """
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
-    script = "async (within) => (await axe.run(within || document, {resultTypes: ['violations']})).violations"
-    found: list[dict[str, Any]] = untyped(page.evaluate(script, within))
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        options |= {"runOnly": list(rules), "preload": False}  # what is loaded before is for other rules
+    script = "async ([within, options]) => (await axe.run(within || document, options)).violations"
+    found: list[dict[str, Any]] = untyped(page.evaluate(script, [within, options]))
     return [
         f"{one['id']} ({one['impact']}): " + " | ".join(" ".join(map(str, node["target"])) for node in one["nodes"])
         for one in found
