@@ -11,9 +11,13 @@ AXE = Path(__file__).parents[1] / "data" / "axe" / "axe.min.js"
 GRAVE = ("serious", "critical")
 OF_COLOURS = ("color-contrast", "link-in-text-block")  # the rules whose outcome another theme can change
 
+STILL = """() => Promise.all(document.getAnimations()
+  .filter((one) => one.playState === "running" && one.effect.getComputedTiming().endTime !== Infinity)
+  .map((one) => one.finished.catch(() => null)))"""
+
 
 def axe(page: Page, within: str = "", impacts: tuple[str, ...] = GRAVE, rules: tuple[str, ...] = ()) -> list[str]:
-    """One line for each finding: rule, weight, and the elements that it is about.
+    """One line for each finding: rule, weight, and the elements that it is about. What fades in has its colours then.
 
     Args:
         within: a selector of the part that is looked at; the whole page otherwise.
@@ -22,6 +26,7 @@ def axe(page: Page, within: str = "", impacts: tuple[str, ...] = GRAVE, rules: t
     """
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
+    page.evaluate(STILL)
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if rules:
         options |= {"runOnly": list(rules), "preload": False}  # what is loaded before is for other rules

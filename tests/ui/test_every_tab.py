@@ -28,9 +28,6 @@ new PerformanceObserver((list) => {
 }).observe({ type: "layout-shift", buffered: true });
 """
 DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-STILL = """() => Promise.all(document.getAnimations()
-  .filter((one) => one.effect.getComputedTiming().endTime !== Infinity)
-  .map((one) => one.finished.catch(() => null)))"""
 FRAME = "#header, #quicksettings, #tabs > .tab-wrapper"  # what every tab has
 PANEL = "#tabs > [role=tabpanel]"
 
@@ -103,7 +100,6 @@ def _from_here_on(request: pytest.FixtureRequest) -> None:
 
 def found_by_axe(page: Page, theme: str, within: str) -> list[str]:
     """Of the whole page in dark; light differs in colours alone, and there only `within` is looked at."""
-    page.evaluate(STILL)  # what fades in has its colours then
     return axe(page) if theme == "dark" else axe(page, within=within, rules=OF_COLOURS)
 
 
