@@ -9,25 +9,32 @@ from tests.narrowing import untyped
 
 AXE = Path(__file__).parents[1] / "data" / "axe" / "axe.min.js"
 GRAVE = ("serious", "critical")
+OF_COLOURS = ("color-contrast", "link-in-text-block")  # the rules whose outcome another theme can change
 # What a rule finds has the rule's own weight, so the rules of other weights need not be run.
-RUN = """async ([within, impacts]) => {
-  const counts = (rule) => impacts.includes(rule.impact) && axe.utils.ruleShouldRun(rule, { page: true }, {});
-  const values = axe._audit.rules.filter(counts).map((rule) => rule.id);
-  const options = { resultTypes: ["violations"], runOnly: { type: "rule", values } };
+RUN = """async ([within, impacts, rules]) => {
+  const isWanted = (rule) => (rules.length ? rules.includes(rule.id) : axe.utils.ruleShouldRun(rule, { page: true }, {}));
+  const values = axe._audit.rules.filter((rule) => impacts.includes(rule.impact) && isWanted(rule)).map((rule) => rule.id);
+  const preload = !rules.length; // what is loaded before is for other rules than those of colours
+  const options = { resultTypes: ["violations"], runOnly: { type: "rule", values }, preload };
   return (await axe.run(within || document, options)).violations;
 }"""
+STILL = """() => Promise.all(document.getAnimations()
+  .filter((one) => one.playState === "running" && one.effect.getComputedTiming().endTime !== Infinity)
+  .map((one) => one.finished.catch(() => null)))"""
 
 
-def axe(page: Page, within: str = "", impacts: tuple[str, ...] = GRAVE) -> list[str]:
-    """One line for each finding: rule, weight, and the elements that it is about.
+def axe(page: Page, within: str = "", impacts: tuple[str, ...] = GRAVE, rules: tuple[str, ...] = ()) -> list[str]:
+    """One line for each finding: rule, weight, and the elements that it is about. What fades in has its colours then.
 
     Args:
         within: a selector of the part that is looked at; the whole page otherwise.
         impacts: the weights that count (minor, moderate, serious, critical).
+        rules: those that are looked for; all that are usual otherwise.
     """
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
-    found: list[dict[str, Any]] = untyped(page.evaluate(RUN, [within, impacts]))
+    page.evaluate(STILL)
+    found: list[dict[str, Any]] = untyped(page.evaluate(RUN, [within, impacts, rules]))
     return [
         f"{one['id']} ({one['impact']}): " + " | ".join(" ".join(map(str, node["target"])) for node in one["nodes"])
         for one in found
