@@ -1,0 +1,250 @@
+"""Worker processes that begin at once: forked from one that has loaded their libraries and does nothing else (Linux).
+
+A worker spends most of its start on importing torch and what stands on it. A *nursery* does that once, in a process
+without a job, a model, code of an extension or an initialised graphics card, and every worker is a fork of it. Pages of
+memory are shared until one of the two writes to them.
+
+Who asks sends an order through a socket, with two file descriptors: the worker's end of its connection, and the end of
+a pipe into which the nursery writes the worker's exit code. The nursery ends when the other end of the socket is
+closed, be it by the end of the front; while it still imports, that takes until it has.
+"""
+
+import contextlib
+import gc
+import importlib
+import logging
+import multiprocessing
+import os
+import pickle
+import signal
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from webui.executors.birth import Births, Order, Spawning, enter, keep_signals_from_children, set_environment
+from webui.executors.wire import Born, FromWorker, ToWorker
+
+_EXIT_CODE = struct.Struct("q")
+_LONGEST = 2**20  # bytes of an order
+_LOST = 255  # the exit code of a worker of which the nursery cannot tell one, as it has ended itself
+
+log = logging.getLogger(__name__)
+
+Environment = Callable[[], Mapping[str, str]]
+
+
+def births_here() -> Births:
+    """The quickest way in which this system makes workers; libraries for others do not survive a fork there."""
+    return Nurseries() if sys.platform == "linux" else Spawning()
+
+
+class Nurseries:
+    """Implements `Births`, with a nursery for each kind of order. May be used from several threads."""
+
+    def __init__(self, environment: Environment = lambda: dict(os.environ)) -> None:
+        """`environment` gives the variables that processes get, beside those of an order."""
+        self._environment = environment
+        self._lock = threading.Lock()
+        self._running: dict[tuple[str, str, tuple[tuple[str, str], ...]], _Nursery] = {}
+
+    def bear(self, order: Order, connection: "Connection[FromWorker | Born, ToWorker]") -> "Forked":
+        with self._lock:
+            nursery = self._nursery(order)
+            try:
+                return nursery.bear(order, connection)
+            except OSError as error:  # it has ended since it was looked at
+                log.warning("the process that workers are forked from has ended: %s", error)
+                nursery.close()
+                return self._nursery(order).bear(order, connection)
+
+    def close(self) -> None:
+        with self._lock:
+            for nursery in self._running.values():
+                nursery.close()
+            self._running.clear()
+
+    def _nursery(self, order: Order) -> "_Nursery":
+        """One that has seen what a new process would see: a library reads variables and files when it is loaded."""
+        kind = (order.main, order.factory, tuple(sorted(order.variables.items())))
+        grounds = _Grounds.now(self._environment())
+        nursery = self._running.get(kind)
+        if nursery is None or not nursery.is_usable or nursery.grounds != grounds:
+            if nursery is not None:
+                nursery.close()
+            nursery = self._running[kind] = _Nursery(order, grounds)
+        return nursery
+
+
+@dataclass(frozen=True, slots=True)
+class _Grounds:
+    """What imports depend on; folders of modules with the time at which something was put into them or taken out."""
+
+    environment: Mapping[str, str]
+    folders: tuple[tuple[str, int], ...]
+
+    @classmethod
+    def now(cls, environment: Mapping[str, str]) -> "_Grounds":
+        return cls(dict(environment), tuple((folder, _changed(Path(folder))) for folder in sys.path))
+
+
+def _changed(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+class _Nursery:
+    """The front's side of a nursery."""
+
+    def __init__(self, order: Order, grounds: _Grounds) -> None:
+        self.grounds = grounds
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # which keeps orders apart
+        context = multiprocessing.get_context("spawn")
+        given = (grounds.environment, order, theirs)
+        self._process = context.Process(target=nurse, args=given, name="webui-nursery")
+        keep_signals_from_children()
+        try:
+            self._process.start()
+        except BaseException:
+            self._control.close()
+            raise
+        finally:
+            theirs.close()
+
+    @property
+    def is_usable(self) -> bool:
+        return self._process.is_alive()
+
+    def bear(self, order: Order, connection: "Connection[FromWorker | Born, ToWorker]") -> "Forked":
+        """Returns at once, also while the nursery still imports. Raises OSError where it has ended."""
+        reading, writing = os.pipe()
+        try:
+            socket.send_fds(self._control, [pickle.dumps(order)], [connection.fileno(), writing])
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        return Forked(reading)
+
+    def close(self) -> None:
+        """End it; workers that were forked from it notice that, and end too."""
+        self._control.close()
+        self._process.kill()
+        self._process.join()
+
+
+class Forked:
+    """Implements `Child`."""
+
+    def __init__(self, reading: int) -> None:
+        self._reading = reading
+        self._pid = 0
+        self._unwanted = False
+
+    @property
+    def pid(self) -> int:
+        return self._pid
+
+    @property
+    def sentinel(self) -> int:
+        return self._reading
+
+    def kill(self) -> None:
+        self._unwanted = True
+        if self._pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+
+    def was_born(self, pid: int) -> None:
+        self._pid = pid
+        if self._unwanted:
+            self.kill()
+
+    def ended(self) -> int:
+        told = os.read(self._reading, _EXIT_CODE.size) if self._pid else b""
+        os.close(self._reading)
+        if told:
+            return int(_EXIT_CODE.unpack(told)[0])
+        self.kill()  # the nursery has ended, and the worker may not have noticed yet
+        return _LOST
+
+
+@dataclass(slots=True)
+class _Cradle:
+    """The nursery's own side: the workers that were forked and have not ended, by their sentinels."""
+
+    control: socket.socket
+    workers: "dict[int, tuple[multiprocessing.context.ForkProcess, int]]" = field(default_factory=dict)
+
+    def bear(self, order: bytes, connection: int, status: int) -> None:
+        """Fork a worker that gets the pickled order and the connection; its exit code will be written to `status`."""
+        not_its = [self.control.fileno(), status, *(other for _, other in self.workers.values())]
+        given = (order, connection, not_its)
+        worker = multiprocessing.get_context("fork").Process(target=_begin, args=given, name="webui-worker")
+        try:
+            worker.start()
+        except OSError:  # who asked sees both ends closed
+            log.exception("no worker can be forked")
+            os.close(status)
+        else:
+            self.workers[worker.sentinel] = (worker, status)
+        finally:
+            os.close(connection)
+
+    def bury(self, sentinel: int) -> None:
+        """A worker has ended: tell its exit code."""
+        worker, status = self.workers.pop(sentinel)
+        worker.join()
+        with contextlib.suppress(BrokenPipeError):  # nobody wants to know any more
+            os.write(status, _EXIT_CODE.pack(worker.exitcode or 0))
+        os.close(status)
+        worker.close()
+
+
+def nurse(environment: Mapping[str, str], order: Order, control: socket.socket) -> None:
+    """The main function of a nursery: import what an order needs, then fork a worker whenever one is asked for."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    os.environ.clear()
+    os.environ.update(environment)
+    set_environment(order.variables)
+    gc.disable()
+    for name in (order.main, order.factory):
+        try:
+            importlib.import_module(name.partition(":")[0])
+        except BaseException:  # the worker tries again, and tells whoever waits for it
+            log.debug("%s was not loaded in advance", name, exc_info=True)
+    gc.collect()
+    gc.freeze()  # or a search for garbage in a worker would write to all pages that it shares
+    gc.enable()
+    cradle = _Cradle(control)
+    while True:
+        for ready in wait([control, *cradle.workers]):
+            if isinstance(ready, int):
+                cradle.bury(ready)
+                continue
+            asked, descriptors, _, _ = socket.recv_fds(control, _LONGEST, 2)
+            if not asked:
+                return
+            cradle.bear(asked, *descriptors)
+
+
+def _begin(order: bytes, descriptor: int, not_its: list[int]) -> None:
+    """The first function in a forked worker."""
+    for other in not_its:
+        os.close(other)
+    connection: Connection[FromWorker | Born, ToWorker] = Connection(descriptor)
+    try:
+        connection.send(Born(os.getpid()))
+    except OSError:  # it was killed before it began
+        return
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.random.seed()  # or all workers would draw the same numbers; Python's own module sees to that itself
+    enter(pickle.loads(order), connection)
