@@ -12,6 +12,7 @@ from tests.extensions.hostile_bodies import DEADLY, ENDLESS
 from tests.extensions.test_hanging import wait_for
 from tests.extensions.test_hostile import REQUEST, Kitchen, same
 from tests.extensions.toys import JOB_HOOKS, good, member, toy
+from tests.forked import births
 from tests.processing.reporters import Silent
 from webui.domain.errors import WorkerDiedError
 from webui.domain.result import GenerationResult
@@ -88,7 +89,7 @@ def test_in_a_real_worker_the_third_job_has_the_pixels_that_it_has_without_it(
         data_dir=tmp_path / "data", extensions_dir=tmp_path / "e", models_dir=tiny_models_dir, device="cpu",
         precision="fp32", preview_every=0,
     )  # fmt: skip
-    executor = LocalExecutor(settings, events.append)
+    executor = LocalExecutor(settings, events.append, births=births())
     try:
         for job_id in ("first", "second"):
             executor.submit(job_id, REQUEST)
