@@ -96,7 +96,8 @@ class TestNurseries:
         self, nurseries: Nurseries, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.syspath_prepend(str(tmp_path))
-        parents = [Newborn(nurseries).facts.parent]
+        first = Newborn(nurseries)
+        parents = [first.facts.parent]
         monkeypatch.setenv("OMP_NUM_THREADS", "2")
         changed = Newborn(nurseries)
         assert changed.facts.environment["OMP_NUM_THREADS"] == "2"
@@ -105,7 +106,10 @@ class TestNurseries:
         parents += [Newborn(nurseries).facts.parent, Newborn(nurseries).facts.parent]
         assert len({*parents[:3]}) == 3
         assert parents[2] == parents[3]
-        assert [is_alive(pid) for pid in parents[:3]] == [False, False, True]
+        assert is_alive(parents[0])  # with its worker
+        first.connection.send(5)
+        assert first.ends() == 5
+        until(lambda: not is_alive(parents[0]), "a nursery without workers, of which nobody wants another, lives on")
 
     def test_one_that_has_ended_is_replaced(self, nurseries: Nurseries) -> None:
         first = Newborn(nurseries)

@@ -6,7 +6,7 @@ memory are shared until one of the two writes to them.
 
 Who asks sends an order through a socket, with two file descriptors: the worker's end of its connection, and the end of
 a pipe into which the nursery writes the worker's exit code. The nursery ends when the other end of the socket is
-closed, be it by the end of the front; while it still imports, that takes until it has.
+closed, be it by the end of the front, and no worker is left; while it still imports, that takes until it has.
 """
 
 import contextlib
@@ -51,6 +51,7 @@ class Nurseries:
         self._environment = environment
         self._lock = threading.Lock()
         self._running: dict[tuple[str, str, tuple[tuple[str, str], ...]], _Nursery] = {}
+        self._retired: list[_Nursery] = []  # which end with their last worker
 
     def bear(self, order: Order, connection: "Connection[FromWorker | Born, ToWorker]") -> "Forked":
         with self._lock:
@@ -59,24 +60,27 @@ class Nurseries:
                 return nursery.bear(order, connection)
             except OSError as error:  # it has ended since it was looked at
                 log.warning("the process that workers are forked from has ended: %s", error)
-                nursery.close()
+                nursery.end()
                 return self._nursery(order).bear(order, connection)
 
     def close(self) -> None:
         with self._lock:
-            for nursery in self._running.values():
-                nursery.close()
+            for nursery in (*self._running.values(), *self._retired):
+                nursery.end()
             self._running.clear()
+            self._retired.clear()
 
     def _nursery(self, order: Order) -> "_Nursery":
         """One that has seen what a new process would see: a library reads variables and files when it is loaded."""
         kind = (order.main, order.factory, tuple(sorted(order.variables.items())))
         grounds = _Grounds.now(self._environment())
         nursery = self._running.get(kind)
-        if nursery is None or not nursery.is_usable or nursery.grounds != grounds:
+        if nursery is None or not nursery.is_alive or nursery.grounds != grounds:
             if nursery is not None:
-                nursery.close()
+                nursery.retire()
+                self._retired.append(nursery)
             nursery = self._running[kind] = _Nursery(order, grounds)
+        self._retired = [one for one in self._retired if one.is_alive]
         return nursery
 
 
@@ -118,7 +122,7 @@ class _Nursery:
             theirs.close()
 
     @property
-    def is_usable(self) -> bool:
+    def is_alive(self) -> bool:
         return self._process.is_alive()
 
     def bear(self, order: Order, connection: "Connection[FromWorker | Born, ToWorker]") -> "Forked":
@@ -133,8 +137,12 @@ class _Nursery:
             os.close(writing)
         return Forked(reading)
 
-    def close(self) -> None:
-        """End it; workers that were forked from it notice that, and end too."""
+    def retire(self) -> None:
+        """Ask for no further worker."""
+        self._control.close()
+
+    def end(self) -> None:
+        """End it at once; whoever waits for workers that were forked from it ends them."""
         self._control.close()
         self._process.kill()
         self._process.join()
@@ -225,15 +233,17 @@ def nurse(environment: Mapping[str, str], order: Order, control: socket.socket) 
     gc.freeze()  # or a search for garbage in a worker would write to all pages that it shares
     gc.enable()
     cradle = _Cradle(control)
-    while True:
-        for ready in wait([control, *cradle.workers]):
+    asking: list[socket.socket] = [control]
+    while asking or cradle.workers:
+        for ready in wait([*asking, *cradle.workers]):
             if isinstance(ready, int):
                 cradle.bury(ready)
                 continue
             asked, descriptors, _, _ = socket.recv_fds(control, _LONGEST, 2)
-            if not asked:
-                return
-            cradle.bear(asked, *descriptors)
+            if asked:
+                cradle.bear(asked, *descriptors)
+            else:
+                asking.clear()  # nobody wants another
 
 
 def _begin(order: bytes, descriptor: int, not_its: list[int]) -> None:
