@@ -23,9 +23,11 @@ from webui.executors.local import LocalExecutor
 from webui.executors.nursery import Nurseries, births_here
 from webui.executors.protocol import Progressed
 from webui.executors.wire import Born
+from webui.hardware.graphics_cards import GraphicsCard
 
 FORKS = sys.platform == "linux"
 MAIN = "tests.executors.newborn:main"
+CARD = GraphicsCard("nvidia", "RTX")
 BACK = "tests.executors.prompted_back:build"
 
 
@@ -132,8 +134,29 @@ class TestNurseries:
 
 
 @pytest.mark.skipif(not FORKS, reason="workers are spawned here")
+@pytest.mark.parametrize(
+    ("version", "cards", "forks"),
+    [
+        ("cuda: Optional[str] = None", [CARD], True),
+        ("cuda: Optional[str] = '13.0'", [], True),
+        ("cuda: Optional[str] = '13.0'", [CARD], False),
+        ("", [CARD], False),
+        ("", [], True),
+    ],
+)
+def test_workers_are_forked_where_torch_finds_no_card(
+    tmp_path: Path, version: str, cards: list[GraphicsCard], forks: bool
+) -> None:
+    if version:
+        file = tmp_path / "lib" / "python3.11" / "site-packages" / "torch" / "version.py"
+        file.parent.mkdir(parents=True)
+        file.write_text(version)
+    assert isinstance(births_here(tmp_path, lambda: cards), Nurseries) is forks
+
+
+@pytest.mark.skipif(not FORKS, reason="workers are spawned here")
 def test_a_job_fails_with_the_nursery_and_the_next_is_done(tmp_path: Path) -> None:
-    heard, births = Listener(), births_here()
+    heard, births = Listener(), Nurseries()
     executor = LocalExecutor(BackSettings(data_dir=tmp_path), heard, factory=BACK, births=births)
     executor.submit("killed", wanted("slow", steps=150))
     executor.submit("next", wanted("quick"))

@@ -1,8 +1,10 @@
-"""Worker processes that begin at once: forked from one that has loaded their libraries and does nothing else (Linux).
+"""Worker processes that begin at once: forked from one that has loaded their libraries and does nothing else.
+
+For Linux, where torch uses no graphics card (see `births_here`).
 
 A worker spends most of its start on importing torch and what stands on it. A *nursery* does that once, in a process
-without a job, a model, code of an extension or an initialised graphics card, and every worker is a fork of it. Pages of
-memory are shared until one of the two writes to them.
+without a job, a model or code of an extension, and every worker is a fork of it. Pages of memory are shared until one
+of the two writes to them.
 
 Who asks sends an order through a socket, with two file descriptors: the worker's end of its connection, and the end of
 a pipe into which the nursery writes the worker's exit code. The nursery ends when the other end of the socket is
@@ -21,13 +23,15 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from webui.executors.birth import Births, Order, Spawning, enter, keep_signals_from_children, set_environment
 from webui.executors.wire import Born, FromWorker, ToWorker
+from webui.hardware.graphics_cards import GraphicsCard, cards_here
+from webui.hardware.torch_builds import installed_build
 
 _EXIT_CODE = struct.Struct("q")
 _LONGEST = 2**20  # bytes of an order
@@ -38,19 +42,29 @@ log = logging.getLogger(__name__)
 Environment = Callable[[], Mapping[str, str]]
 
 
-def births_here() -> Births:
-    """The quickest way in which this system makes workers; libraries for others do not survive a fork there."""
-    return Nurseries() if sys.platform == "linux" else Spawning()
+def births_here(python: Path = Path(sys.prefix), cards: Callable[[], Sequence[GraphicsCard]] = cards_here) -> Births:
+    """The quickest way that is sound on this machine.
+
+    Diffusers and transformers ask torch for a card when they are imported, and the driver of a card does not survive a
+    fork. So workers are spawned where torch may find one.
+
+    Args:
+        python: the virtual environment with torch.
+        cards: looks for graphics cards.
+    """
+    if sys.platform != "linux" or (installed_build(python) != "" and cards()):
+        return Spawning()
+    return Nurseries()
 
 
 class Nurseries:
-    """Implements `Births`, with a nursery for each kind of order. May be used from several threads."""
+    """Implements `Births`, with a nursery for each factory and set of variables. May be used from several threads."""
 
     def __init__(self, environment: Environment = lambda: dict(os.environ)) -> None:
         """`environment` gives the variables that processes get, beside those of an order."""
         self._environment = environment
         self._lock = threading.Lock()
-        self._running: dict[tuple[str, str, tuple[tuple[str, str], ...]], _Nursery] = {}
+        self._running: dict[tuple[str, tuple[tuple[str, str], ...]], _Nursery] = {}
         self._retired: list[_Nursery] = []  # which end with their last worker
 
     def bear(self, order: Order, connection: "Connection[FromWorker | Born, ToWorker]") -> "Forked":
@@ -72,7 +86,7 @@ class Nurseries:
 
     def _nursery(self, order: Order) -> "_Nursery":
         """One that has seen what a new process would see: a library reads variables and files when it is loaded."""
-        kind = (order.main, order.factory, tuple(sorted(order.variables.items())))
+        kind = (order.factory, tuple(sorted(order.variables.items())))
         grounds = _Grounds.now(self._environment())
         nursery = self._running.get(kind)
         if nursery is None or not nursery.is_alive or nursery.grounds != grounds:
