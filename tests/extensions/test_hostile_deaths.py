@@ -30,8 +30,6 @@ PATIENCE = 100.0
 PLACES = ("import", "join_job(job)", *JOB_HOOKS, "use_networks(self, networks)", "embeddings(self)")
 BODIES = {**DEADLY, **ENDLESS}
 EVERYWHERE = ("os._exit",)  # what else ends or stops it is found by the same mark, and tried at three places
-    "os._exit",
-)  # whoever stops the process is found by the same mark, so the others are tried at three places
 ATTACKS = [
     (name, place)
     for name in BODIES
