@@ -11,6 +11,7 @@ import pytest
 from tests.engine_bench import Bench
 from tests.executors.prompted_back import PromptedBack, build
 from tests.executors.watching import PATIENCE, until
+from tests.forked import births
 from webui.domain.errors import BadRequestError, Cancelled
 from webui.domain.result import Notice
 from webui.domain.settings import BackSettings
@@ -70,7 +71,7 @@ def _inline(settings: BackSettings, on_event: OnEvent) -> object:
 
 
 def _local(settings: BackSettings, on_event: OnEvent) -> object:
-    return LocalExecutor(settings, on_event, factory="tests.executors.prompted_back:build")
+    return LocalExecutor(settings, on_event, factory="tests.executors.prompted_back:build", births=births())
 
 
 @pytest.fixture(scope="module", params=[_inline, _local])

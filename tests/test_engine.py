@@ -1,8 +1,6 @@
 """The engine between its doors and a back: what is refused, what is kept, and what outlives a crash or a restart."""
 
 import asyncio
-import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +15,7 @@ import pytest
 from tests.engine_bench import DATABASE, Bench
 from tests.executors.pooled import PooledExecutor
 from tests.executors.prompted_back import PromptedBack, build
-from tests.executors.watching import PATIENCE, local, until, wanted
+from tests.executors.watching import PATIENCE, until, wanted
 from webui.domain.errors import (
     BadRequestError,
     BusyError,
@@ -33,8 +31,7 @@ from webui.domain.settings import BackSettings
 from webui.engine.engine import Engine
 from webui.engine.generating import Generation
 from webui.executors.inline import InlineExecutor
-from webui.executors.local import LocalExecutor
-from webui.executors.protocol import Failed, Finished, OnEvent, Progressed, Ready, Started
+from webui.executors.protocol import Failed, Finished, Progressed, Ready, Started
 from webui.executors.running import Stop, perform
 from webui.jobs.store import JobStore
 
@@ -66,16 +63,6 @@ def test_where_two_jobs_run_at_once_both_are_shown_and_stopped(bench: Bench) -> 
             job.result(PATIENCE)
     until(lambda: engine.running() == (jobs[2],))
     assert jobs[2].position == 0
-
-
-def with_worker(bench: Bench) -> tuple[Engine, LocalExecutor]:
-    made: list[LocalExecutor] = []
-
-    def make(on_event: OnEvent) -> LocalExecutor:
-        made.append(local(bench.folder, on_event))
-        return made[-1]
-
-    return bench.engine(make), made[-1]
 
 
 def test_the_front_never_loads_torch() -> None:
@@ -394,65 +381,3 @@ def test_a_result_that_cannot_be_dealt_with_ends_its_job(bench: Bench, monkeypat
     job = bench.engine().submit(wanted("quick"), save=True)
     bench.hand.do(job)
     assert (job.state, bench.stored(job.id)) == ("failed", ("failed", "a bug in the kind"))
-
-
-def test_the_engine_is_there_before_its_worker(bench: Bench) -> None:
-    engine, _ = with_worker(bench)
-    assert not (bench.folder / "pids").exists()  # no back was built yet
-    assert len(engine.submit(wanted("quick"), save=False).result(PATIENCE).images) == 1
-
-
-def test_one_has_progress_and_preview_and_is_stopped_while_another_waits(bench: Bench) -> None:
-    engine, _ = with_worker(bench)
-    first, second = engine.submit(wanted("slow", **LONG), save=True), engine.submit(wanted("quick"), save=True)
-    assert (first.images, second.position) == ((), 1)  # nothing was made inside `submit`
-    shown = next(now.preview for now in first.watch(PATIENCE) if now.preview)
-    assert shown.startswith(b"\xff\xd8")
-    assert (first.eta() or 0) > 0
-    assert (engine.current(), second.state) == (first, "queued")
-    until(lambda: first.images)
-    engine.interrupt()
-    result = first.result(PATIENCE)
-    assert (first.state, result.interrupted) == ("done", True)
-    assert all(Path(image.path).is_file() for image in result.images)
-    assert len(second.result(PATIENCE).images) == 1
-
-
-def test_a_client_that_hangs_up_stops_its_job_and_no_other(bench: Bench) -> None:
-    engine, _ = with_worker(bench)
-    left = engine.submit(wanted("slow", steps=150), save=False)
-    other = engine.submit(wanted("quick"), save=False)
-
-    async def hang_up() -> None:
-        waiting = asyncio.create_task(left.wait())
-        while left.progress.phase != "sampling":
-            await asyncio.sleep(0.01)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        assert left.state == "running"  # giving up the wait alone does not stop it
-        left.cancel()
-        with pytest.raises(Cancelled):
-            await left.wait()
-
-    asyncio.run(hang_up())
-    assert left.state == "cancelled"
-    assert len(other.result(PATIENCE).images) == 1
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
-@pytest.mark.parametrize("save", [True, False])
-def test_a_killed_worker_costs_neither_its_job_nor_the_next(bench: Bench, save: bool) -> None:
-    engine, executor = with_worker(bench)
-    request = wanted("slow", steps=20, n_iter=4)
-    killed, following = engine.submit(request, save=save), engine.submit(wanted("quick"), save=save)
-    until(lambda: killed.images)
-    before = killed.images[0]
-    os.kill(executor.pid, signal.SIGKILL)
-    result = killed.result(PATIENCE)
-    assert [image.index for image in result.images] == [0, 1, 2, 3]
-    assert [image.request.seed for image in result.images] == [5, 6, 7, 8]
-    assert result.images[0].path == before.path
-    assert len(list(bench.saver.folder.rglob("*.png"))) == (4 if save else 0) + len(following.images) * save
-    assert "signal 9" in result.notices[0].text
-    assert len(following.result(PATIENCE).images) == 1

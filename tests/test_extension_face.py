@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.parsed import forget, over, tree_of
+from tests.parsed import forget, nodes_of, over
 
 ROOT = Path(__file__).parents[1]
 FACE = "webui.extension_api"
 DOORS = (FACE, f"{FACE}.tensors")
 BUNDLED = sorted(place.parent.name for place in (ROOT / "extensions").glob("*/extension.toml"))
+PLACED = re.compile(rf"extensions[./]({'|'.join(BUNDLED)})\b")
 EXTENSIONS = sorted((ROOT / "extensions").rglob("*.py"))
 PROGRAM = sorted([*(ROOT / "webui").rglob("*.py"), *(ROOT / "webui").rglob("*.js")])
 
@@ -35,7 +36,7 @@ def test_there_are_bundled_extensions() -> None:
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
     """(module, name) of everything that a file imports absolutely, wherever it does."""
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from ((one.name, "") for one in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -54,7 +55,7 @@ def strangers(path: Path) -> set[str]:
 @over(EXTENSIONS, ROOT)
 def test_extensions_import_the_face_alone(path: Path) -> None:
     assert strangers(path) == set()
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom):
             assert node.level <= 1, "a neighbour extension is imported"
 
@@ -102,29 +103,34 @@ def named(path: Path) -> Iterator[tuple[int, str]]:
         for at, text in enumerate(path.read_text().splitlines(), 1):
             yield from ((at, name) for name in BUNDLED if name not in WORDS and name in text)
         return
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         at = getattr(node, "lineno", 0)
         for part in ("id", "attr", "name", "arg", "value", "module"):
             value = getattr(node, part, None)
             if isinstance(value, str):
-                yield from ((at, name) for name in BUNDLED if value.lower() == name and name not in WORDS)
-                yield from ((at, name) for name in BUNDLED if re.search(rf"extensions[./]{name}\b", value))
-        yield from ((at, text) for text in chosen(node) if text.lower() in BUNDLED)
+                if value.lower() in BUNDLED and value.lower() not in WORDS:
+                    yield at, value.lower()
+                yield from ((at, name) for name in PLACED.findall(value))
+        yield from ((at, text) for text in chosen(node))
 
 
-def chosen(node: ast.AST) -> Iterator[str]:
-    """Texts that choose an extension: keys of `extensions`, and what a `name`, `title` or `folder` is compared with."""
-    parts: list[ast.expr] = []
-    if isinstance(node, ast.Subscript) and "extensions" in ast.unparse(node.value):
-        parts = [node.slice]
-    elif isinstance(node, ast.Call) and "extensions" in ast.unparse(node.func):
-        parts = node.args
-    elif isinstance(node, ast.Compare):
-        sides = [node.left, *node.comparators]
-        if any(re.search(r"\b(name|title|folder|extension)\b", ast.unparse(side)) for side in sides):
-            parts = sides
-    for part in parts:
-        yield from (one.value for one in ast.walk(part) if isinstance(one, ast.Constant) and isinstance(one.value, str))
+def chosen(node: ast.AST) -> tuple[str, ...]:
+    """Names that choose an extension: keys of `extensions`, and what a `name`, `title` or `folder` is compared with."""
+    match node:
+        case ast.Subscript(value=of, slice=key) if found := bundled_in([key]):
+            return found if "extensions" in ast.unparse(of) else ()
+        case ast.Call(func=of, args=given) if found := bundled_in(given):
+            return found if "extensions" in ast.unparse(of) else ()
+        case ast.Compare(left=left, comparators=others) if found := bundled_in([left, *others]):
+            told = any(re.search(r"\b(name|title|folder|extension)\b", ast.unparse(one)) for one in (left, *others))
+            return found if told else ()
+    return ()
+
+
+def bundled_in(parts: list[ast.expr]) -> tuple[str, ...]:
+    """The texts in an expression that are names of bundled extensions."""
+    texts = (one.value for part in parts for one in ast.walk(part) if isinstance(one, ast.Constant))
+    return tuple(text for text in texts if isinstance(text, str) and text.lower() in BUNDLED)
 
 
 @over(PROGRAM, ROOT)

@@ -17,7 +17,7 @@ from webui.executors.pool import PoolExecutor
 from webui.executors.protocol import Event, Executor, ImageMade, OnEvent, Progressed
 
 REQUEST = GenerationRequest(
-    prompt="a red cat", checkpoint="tiny-sd1", sampler="Euler a", steps=16, seed=5, n_iter=6, width=64, height=64
+    prompt="a red cat", checkpoint="tiny-sd1", sampler="Euler a", steps=8, seed=5, n_iter=6, width=64, height=64
 )
 
 

@@ -13,6 +13,7 @@ from tests.executors.pooled import PooledExecutor
 from tests.executors.prompted_back import build
 from tests.executors.stand_in_ray import StandInRay
 from tests.executors.watching import PATIENCE, until, wanted
+from tests.forked import births
 from webui.domain.errors import BackUnavailableError, BadRequestError, Cancelled, UnusableFileError, WebuiError
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress
 from webui.domain.result import Progress
@@ -40,7 +41,7 @@ def two_actors(ray: StandInRay, settings: BackSettings) -> Sequence[LanePlan]:
 MAKERS: Mapping[str, Maker] = MappingProxyType(
     {
         "inline": lambda settings, on_event: InlineExecutor(build(settings), on_event, rebuild=build),
-        "local": lambda settings, on_event: LocalExecutor(settings, on_event, factory=BACK),
+        "local": lambda settings, on_event: LocalExecutor(settings, on_event, factory=BACK, births=births()),
         "pool": lambda settings, on_event: PoolExecutor(settings, on_event, two_lanes),
         "ray": lambda settings, on_event: PoolExecutor(settings, on_event, partial(two_actors, StandInRay())),
         "pooled": lambda settings, on_event: PooledExecutor(build, settings, on_event),

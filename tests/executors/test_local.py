@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.executors.prompted_back import PIDS
@@ -231,11 +232,14 @@ def test_close_fails_what_is_open_and_leaves_no_process_or_thread(tmp_path: Path
 PARENT = """
     import sys, time
     from pathlib import Path
-    from tests.executors.watching import Listener, local, wanted
+    from tests.executors.watching import Listener, wanted
+    from webui.domain.settings import BackSettings
+    from webui.executors.local import LocalExecutor
 
     if __name__ == "__main__":
         sys.path.insert(0, {root!r})
-        executor = local(Path({data!r}), Listener())
+        settings = BackSettings(data_dir=Path({data!r}))
+        executor = LocalExecutor(settings, Listener(), factory="tests.executors.prompted_back:build")
         executor.submit("job", wanted({prompt!r}, steps=150, n_iter=1000))
         {then}
 """
@@ -250,10 +254,12 @@ def start_parent(tmp_path: Path, prompt: str, then: str) -> subprocess.Popen[byt
 def test_the_worker_ends_with_its_parent(tmp_path: Path) -> None:
     with start_parent(tmp_path, "slow deaf", "time.sleep(60)") as parent:
         until(lambda: pids(tmp_path), "no worker was built")
+        family = [child.pid for child in psutil.Process(parent.pid).children(recursive=True)]
+        assert set(pids(tmp_path)) < set(family)  # there is also the process that it was forked from
         parent.kill()
     end = time.monotonic() + 5
-    while any(is_alive(pid) for pid in pids(tmp_path)):
-        assert time.monotonic() < end, "the worker outlived its parent"
+    while any(is_alive(pid) for pid in family):
+        assert time.monotonic() < end, "a process outlived its parent"
         time.sleep(0.01)
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 import psutil
 
 from tests.executors.prompted_back import PIDS
+from tests.forked import births
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
 from webui.domain.settings import BackSettings
@@ -54,8 +55,8 @@ def kill_worker(data_dir: Path) -> int:
 
 def local(data_dir: Path, on_event: OnEvent, factory: str = "build", hang_after: float = HANG_AFTER) -> LocalExecutor:
     """A worker process with a prompted back."""
-    whole = f"tests.executors.prompted_back:{factory}"
-    return LocalExecutor(BackSettings(data_dir=data_dir), on_event, factory=whole, hang_after=hang_after)
+    whole, settings = f"tests.executors.prompted_back:{factory}", BackSettings(data_dir=data_dir)
+    return LocalExecutor(settings, on_event, factory=whole, hang_after=hang_after, births=births())
 
 
 def wanted(prompt: str, **fields: object) -> GenerationRequest:

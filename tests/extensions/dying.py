@@ -1,6 +1,5 @@
 """A process in which an extension is loaded, joins a job and has each of its hooks called once, on empty values."""
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +8,7 @@ from PIL import Image
 
 from webui.domain.planned_image import PlannedImage
 from webui.domain.request import GenerationRequest
+from webui.domain.settings import BackSettings
 from webui.plugins.calling import Calls
 from webui.plugins.host import ExtensionHost
 from webui.plugins.loader import load_all
@@ -19,11 +19,13 @@ from webui.sampling.steps import Place, RunStart
 TENSOR = torch.zeros(1, 4, 2, 2)
 
 
-def main(folder: str, marks: str) -> None:
+def main(factory: str, settings: BackSettings, connection: object) -> None:
     """Give an extension every opportunity to end or to stop this process; returns where it does not."""
-    calls = Calls(Whereabouts.of(marks))
+    calls = Calls(Whereabouts.of(settings.whereabouts_file))
     nothing: Any = None
-    host = ExtensionHost(load_all(Path(folder), calls=calls), nothing, torch.device("cpu"), torch.float32, calls)
+    host = ExtensionHost(
+        load_all(settings.extensions_dir, calls=calls), nothing, torch.device("cpu"), torch.float32, calls
+    )
     hooks = host.join(GenerationRequest())
     hooks.edit_request(GenerationRequest())
     hooks.plan_images(GenerationRequest(), (PlannedImage("", "", 0, 0),))

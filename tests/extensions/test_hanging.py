@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from tests.extensions.toys import good, toy
+from tests.forked import births
 from webui.domain.errors import WorkerDiedError
 from webui.domain.extensions import ActionCall, ActionOutcome, ExtensionInfo
 from webui.domain.request import GenerationRequest
@@ -54,7 +55,8 @@ def hooking(
     tmp_path: Path, on_event: OnEvent, hang_after: float = HANG_AFTER, hook_deadline: float = 0
 ) -> LocalExecutor:
     settings = BackSettings(data_dir=tmp_path, extensions_dir=tmp_path / "e", hook_deadline=hook_deadline)
-    return LocalExecutor(settings, on_event, factory="tests.extensions.hooking_back:build", hang_after=hang_after)
+    factory = "tests.extensions.hooking_back:build"
+    return LocalExecutor(settings, on_event, factory=factory, hang_after=hang_after, births=births())
 
 
 def last_found(events: list[Event]) -> tuple[ExtensionInfo, ...]:

@@ -1,31 +1,35 @@
 """The part of the hostile set that ends or stops its process, at import and at every hook: the culprit is known."""
 
-import multiprocessing
+import queue
 import time
+from functools import partial
 from pathlib import Path
 from textwrap import indent
 
 import pytest
 
-from tests.extensions import dying
 from tests.extensions.hostile_bodies import DEADLY, ENDLESS
 from tests.extensions.test_hanging import wait_for
 from tests.extensions.test_hostile import REQUEST, Kitchen, same
 from tests.extensions.toys import JOB_HOOKS, good, member, toy
+from tests.forked import births
 from tests.processing.reporters import Silent
 from webui.domain.errors import WorkerDiedError
 from webui.domain.result import GenerationResult
 from webui.domain.settings import BackSettings
+from webui.executors.birth import Order
 from webui.executors.hooklimit import HookLimit
 from webui.executors.local import LocalExecutor
+from webui.executors.process import Gone, Heard, WorkerProcess
 from webui.executors.protocol import Event, Failed, Finished
-from webui.plugins.whereabouts import SharedWhereabouts, Whereabout
+from webui.executors.running import FACTORY
+from webui.plugins.whereabouts import Whereabout
 
 DEADLINE = 0.5  # seconds
 PATIENCE = 100.0
 PLACES = ("import", "join_job(job)", *JOB_HOOKS, "use_networks(self, networks)", "embeddings(self)")
 BODIES = {**DEADLY, **ENDLESS}
-EVERYWHERE = ("os._exit", "sleep")  # the others act in the same way, and are tried at three places
+EVERYWHERE = ("os._exit",)  # what else ends or stops it is found by the same mark, and tried at three places
 ATTACKS = [
     (name, place)
     for name in BODIES
@@ -46,30 +50,25 @@ def write(folder: Path, place: str, body: str) -> None:
 def test_who_ended_or_holds_up_the_process_is_known(tmp_path: Path, name: str, place: str) -> None:
     write(tmp_path, place, BODIES[name])
     good(tmp_path)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([dying.__name__])  # torch is loaded once for all
-    shared = SharedWhereabouts()
-    process = context.Process(target=dying.main, args=(str(tmp_path), shared.file))
-    process.start()
+    told: queue.SimpleQueue[Heard | Gone] = queue.SimpleQueue()
+    settings = BackSettings(extensions_dir=tmp_path)
+    process = WorkerProcess(Order("tests.extensions.dying:main", FACTORY, settings, {}), births(), told.put)
     try:
         if name in DEADLY:
-            process.join(PATIENCE)
-            assert process.exitcode not in (None, 0)
-            (culprit,) = shared.now()
+            gone = next(one for one in iter(partial(told.get, timeout=PATIENCE), None) if isinstance(one, Gone))
+            assert gone.how != "exit code 0"
+            (culprit,) = process.whereabouts()
         else:
-            culprit = stuck(shared)
-            assert process.is_alive()
+            culprit = stuck(process)
     finally:
-        process.kill()
-        process.join()
-        shared.close()
+        process.kill("the test is over")
     assert (culprit.extension, culprit.hook) == ("deadly", place.partition("(")[0])
 
 
-def stuck(shared: SharedWhereabouts) -> Whereabout:
+def stuck(process: WorkerProcess) -> Whereabout:
     """The one at which the process makes no progress."""
     limit, end = HookLimit(DEADLINE), time.monotonic() + PATIENCE
-    while (found := limit.stuck(shared.now())) is None:
+    while (found := limit.stuck(process.whereabouts())) is None:
         if time.monotonic() > end:
             raise TimeoutError("nothing was ever stuck")
         time.sleep(limit.remaining())
@@ -88,7 +87,7 @@ def test_in_a_real_worker_the_third_job_has_the_pixels_that_it_has_without_it(
         data_dir=tmp_path / "data", extensions_dir=tmp_path / "e", models_dir=tiny_models_dir, device="cpu",
         precision="fp32", preview_every=0,
     )  # fmt: skip
-    executor = LocalExecutor(settings, events.append)
+    executor = LocalExecutor(settings, events.append, births=births())
     try:
         for job_id in ("first", "second"):
             executor.submit(job_id, REQUEST)

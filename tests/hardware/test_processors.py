@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from webui.executors.birth import ENVIRONMENT
 from webui.hardware.processors import WAITING, processor_name, usable_cores
-from webui.worker.main import ENVIRONMENT
 
 
 @pytest.mark.parametrize(

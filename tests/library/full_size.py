@@ -1,5 +1,9 @@
-"""Name-and-shape tables of full-size models, made from diffusers' modules on the meta device. No weights anywhere."""
+"""Name-and-shape tables of full-size models, made from diffusers' modules on the meta device. No weights anywhere.
 
+A module is made once; nobody may change it.
+"""
+
+import functools
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -11,6 +15,7 @@ from webui.library.layout import Layout, unet_layout, vae_layout
 Shapes = dict[str, tuple[int, ...]]
 
 
+@functools.cache
 def unet(**config: object) -> torch.nn.Module:
     with torch.device("meta"):
         made: torch.nn.Module = untyped(UNet2DConditionModel)(**config)
@@ -54,6 +59,7 @@ def ssd1b_unet() -> torch.nn.Module:
     )
 
 
+@functools.cache
 def vae() -> torch.nn.Module:
     with torch.device("meta"):
         made: torch.nn.Module = untyped(AutoencoderKL)(

@@ -1,5 +1,6 @@
 """Recognising models by names and shapes: full-size layouts of every family, variants, and files that are no model."""
 
+import functools
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -37,10 +38,12 @@ def spec_of(shapes: Shapes, metadata: Mapping[str, str] | None = None, sidecar: 
     return detect("x.safetensors", header(shapes, metadata), sidecar, FAMILIES)
 
 
+@functools.cache
 def sd2() -> Shapes:
     return full_size.checkpoint(full_size.sd2_unet(), SD_LEVELS, SD2_TEXT)
 
 
+@functools.cache
 def sdxl() -> Shapes:
     return full_size.checkpoint(full_size.sdxl_unet(), XL_LEVELS, SDXL_TEXT)
 

@@ -43,7 +43,7 @@ def test_training_never_sees_what_is_held_out() -> None:
 
 
 def test_everything_stands_out_and_keeps_clear_of_the_edge() -> None:
-    for scene in scenes(300):
+    for scene in scenes(150):
         for thing in scene.things:
             assert distance(COLOURS[thing.colour], COLOURS[scene.background.colour]) >= CONTRAST
         pixels = np.asarray(draw(scene)).astype(int)
@@ -76,7 +76,7 @@ def test_a_caption_names_what_is_there_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("test", [False, True])
 def test_the_judge_reads_drawn_pictures(test: bool) -> None:
-    marks = [compare(scene, judge(draw(scene))) for scene in scenes(400, test=test)]
+    marks = [compare(scene, judge(draw(scene))) for scene in scenes(200, test=test)]
     for name in ("colour", "shape", "background", "place", "relation", "count"):
         seen = [getattr(mark, name) for mark in marks if getattr(mark, name) is not None]
         assert np.mean(seen) >= 0.99, name

@@ -1,14 +1,15 @@
 """Jobs in one worker process of this machine. The process may be killed, crash or hang; this part goes on."""
 
 import queue
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from webui.domain.settings import BackSettings
+from webui.executors.birth import Births, Order
 from webui.executors.door import CommandDoor
 from webui.executors.health import HANG_AFTER, HangWatch, RestartPolicy
-from webui.executors.process import WorkerProcess
+from webui.executors.nursery import births_here
+from webui.executors.process import Gone, Heard, WorkerProcess
 from webui.executors.protocol import OnEvent
 from webui.executors.running import FACTORY
 from webui.executors.supervisor import Inbox, Supervisor
@@ -33,6 +34,7 @@ class LocalExecutor(CommandDoor[Supervisor]):
         worker: str = "webui.worker.main:main",
         hang_after: float = HANG_AFTER,
         variables: Mapping[str, str] = NOTHING,
+        births: Births | None = None,
     ) -> None:
         """Names have the form "module:function".
 
@@ -41,9 +43,10 @@ class LocalExecutor(CommandDoor[Supervisor]):
             worker: the main function of the worker process.
             hang_after: seconds of silence, or of a stop that is not obeyed, after which the worker is ended.
             variables: of the environment, that only the worker has.
+            births: makes the processes, and is closed by its owner; None: the quickest way of this system.
         """
         inbox: Inbox = queue.SimpleQueue()
-        start_worker = partial(WorkerProcess, factory=factory, main=worker, variables=dict(variables))
+        start_worker = WorkerStarter(factory, worker, dict(variables), births)
         supervisor = Supervisor(settings, on_event, inbox, start_worker, HangWatch(hang_after), RestartPolicy())
         super().__init__(supervisor, inbox.put, name="executor", patience=CLOSING)
 
@@ -55,3 +58,24 @@ class LocalExecutor(CommandDoor[Supervisor]):
     def pid(self) -> int:
         """Process id of the worker; 0 while there is none."""
         return self._keeper.pid
+
+
+class WorkerStarter:
+    """Starts the workers of one executor, one after the other."""
+
+    def __init__(self, factory: str, worker: str, variables: Mapping[str, str], births: Births | None) -> None:
+        """See `LocalExecutor`."""
+        self._factory = factory
+        self._main = worker
+        self._variables = variables
+        self._births = births_here() if births is None else births
+        self._is_owner = births is None
+
+    def __call__(self, settings: BackSettings, tell: Callable[[Heard | Gone], None]) -> WorkerProcess:
+        """Start one; raises OSError where the system cannot."""
+        return WorkerProcess(Order(self._main, self._factory, settings, self._variables), self._births, tell)
+
+    def close(self) -> None:
+        """Give up what is held for further ones."""
+        if self._is_owner:
+            self._births.close()

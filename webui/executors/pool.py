@@ -9,6 +9,7 @@ from typing import assert_never
 from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError, WorkerDiedError
 from webui.domain.result import GenerationResult, Progress
 from webui.domain.settings import BackSettings
+from webui.executors.birth import Births
 from webui.executors.door import Asked, Closing, CommandDoor, Renewal, StopWish
 from webui.executors.lanes import PROBE, Crew, FromLane, Lane, LaneLoaded, LanePlan, Lanes, PooledLoad
 from webui.executors.local import LocalExecutor
@@ -62,14 +63,19 @@ class PoolExecutor(CommandDoor["PoolKeeper"]):
         return len(self._lanes)
 
 
-def devices_here(settings: BackSettings, *, factory: str = FACTORY) -> tuple[LanePlan, ...]:
-    """A lane for each device of this machine that the setting `device` names: a worker process that sees it alone."""
+def devices_here(
+    settings: BackSettings, *, factory: str = FACTORY, births: Births | None = None
+) -> tuple[LanePlan, ...]:
+    """A lane for each device of this machine that the setting `device` names: a worker process that sees it alone.
+
+    `factory` and `births` are those of `LocalExecutor`.
+    """
     return tuple(
         LanePlan(
             place.name,
             (place.name, tuple(place.variables.items())),
             place.settings,
-            partial(LocalExecutor, factory=factory, variables=place.variables),
+            partial(LocalExecutor, factory=factory, variables=place.variables, births=births),
         )
         for place in places_of(settings)
     )

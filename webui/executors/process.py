@@ -1,21 +1,19 @@
-"""One worker process: started by spawn, with a thread that writes to it and one that reads from it and sees it end."""
+"""One worker process, with a thread that writes to it and one that reads from it and sees it end."""
 
 import logging
-import multiprocessing
-import os
 import queue
-import signal
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from multiprocessing import resource_tracker
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 
-from webui.domain.settings import BackSettings
-from webui.executors.wire import FromWorker, Quit, ToWorker, resolve
+from webui.executors.birth import Births, Order
+from webui.executors.wire import Alive, Born, FromWorker, Quit, ToWorker
 from webui.plugins.whereabouts import SharedWhereabouts, Whereabout
 
 GOODBYE = 3.0  # seconds that a worker gets to end by itself
+UNBORN = 0.5  # seconds between two looks at one that has not begun
 
 log = logging.getLogger(__name__)
 
@@ -43,31 +41,14 @@ class WorkerProcess:
         OSError: the system cannot start another process.
     """
 
-    def __init__(
-        self,
-        settings: BackSettings,
-        tell: Callable[[Heard | Gone], None],
-        *,
-        factory: str,
-        main: str,
-        variables: Mapping[str, str],
-    ) -> None:
-        """Names have the form "module:function", because the front imports neither.
-
-        Args:
-            factory: called in the worker with the settings; gives its `Back`.
-            main: the worker's first function, called with `factory`, the settings and the connection.
-            variables: of the environment, set in the new process before anything else.
-        """
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
+    def __init__(self, order: Order, births: Births, tell: Callable[[Heard | Gone], None]) -> None:
+        """The worker is told where it marks in whose code it is, beside what the order says."""
+        self._connection: Connection[ToWorker, FromWorker | Born]
+        self._connection, theirs = Pipe()
         self._whereabouts = SharedWhereabouts()
-        settings = settings.model_copy(update={"whereabouts_file": self._whereabouts.file})
-        given = (dict(variables), main, factory, settings, theirs)
-        self._process = context.Process(target=_enter, args=given, name="webui-worker")
-        _keep_signals_from_children()
+        settings = order.settings.model_copy(update={"whereabouts_file": self._whereabouts.file})
         try:
-            self._process.start()
+            self._child = births.bear(replace(order, settings=settings), theirs)
         except BaseException:
             self._connection.close()
             self._whereabouts.close()
@@ -83,7 +64,8 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        return self._process.pid or 0
+        """0 until it has begun."""
+        return self._child.pid
 
     def whereabouts(self) -> tuple[Whereabout, ...]:
         """In which extensions' code its threads are, or were when it ended; asks the worker nothing."""
@@ -96,12 +78,13 @@ class WorkerProcess:
     def kill(self, fault: str) -> None:
         """End it now; `fault` says why, in the words of `Gone.how`."""
         self._fault = self._fault or fault
-        self._process.kill()
+        self._child.kill()
 
     def end(self) -> None:
         """Ask it to end, wait for that a little, then make it."""
         self.send(Quit())
-        self._reader.join(GOODBYE)  # which ends after the process
+        if self.pid:
+            self._reader.join(GOODBYE)  # which ends after the process
         if self._reader.is_alive():
             self.kill("it did not end when it was told to")
             self._reader.join(GOODBYE)
@@ -115,40 +98,29 @@ class WorkerProcess:
 
     def _read(self) -> None:
         try:
-            while self._connection in wait([self._connection, self._process.sentinel]):
-                self._tell(Heard(self, self._connection.recv()))
+            self._hear()
         except (EOFError, OSError) as error:
             log.debug("worker %d no longer speaks: %s", self.pid, error)
         except Exception as error:
             log.exception("worker %d sent something that cannot be read", self.pid)
             self.kill(f"it sent something that cannot be read: {error}")
-        if not wait([self._process.sentinel], GOODBYE):
+        if self.pid and not wait([self._child.sentinel], GOODBYE):
             self.kill("it closed its pipe")
-        self._process.join()
+        code = self._child.ended()
         self._whereabouts.close()
         self._outbox.put(None)
-        code = self._process.exitcode or 0
         self._tell(Gone(self, self._fault or (f"signal {-code}" if code < 0 else f"exit code {code}")))
         self._connection.close()
 
-
-def _enter(
-    variables: Mapping[str, str],
-    main: str,
-    factory: str,
-    settings: BackSettings,
-    connection: "Connection[FromWorker, ToWorker]",
-) -> None:
-    """The first function in the new process. Libraries that read variables are loaded later than these are set."""
-    os.environ.update(variables)
-    resolve(main)(factory, settings, connection)
-
-
-def _keep_signals_from_children() -> None:
-    """Block Ctrl+C and SIGTERM in this thread (the main thread gets them), so that a child starts with them blocked.
-
-    Without this a Ctrl+C while a worker is still importing would kill it. The worker unblocks what it then ignores.
-    """
-    if hasattr(signal, "pthread_sigmask") and threading.current_thread() is not threading.main_thread():
-        resource_tracker.ensure_running()  # started first: starting it unblocks these signals again
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    def _hear(self) -> None:
+        """Tell what it says until it has ended, or is killed before it has begun."""
+        while self.pid or not self._fault:
+            ready = wait([self._connection, self._child.sentinel], None if self.pid else UNBORN)
+            if not ready:  # its libraries are being loaded, where nobody can give a sign of life
+                self._tell(Heard(self, Alive()))
+            elif self._connection not in ready:
+                return
+            elif isinstance(message := self._connection.recv(), Born):
+                self._child.was_born(message.pid)
+            else:
+                self._tell(Heard(self, message))

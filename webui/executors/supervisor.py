@@ -3,6 +3,7 @@
 import logging
 import queue
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from webui.domain.errors import BackUnavailableError, Cancelled, WebuiError, WorkerDiedError
 from webui.domain.settings import BackSettings
@@ -20,13 +21,21 @@ from webui.plugins.whereabouts import Whereabout
 
 SHORTEST_WAIT = 0.05  # seconds between two looks at a worker that is due
 
-StartWorker = Callable[[BackSettings, Callable[[Heard | Gone], None]], WorkerProcess]
-
 log = logging.getLogger(__name__)
 
 
 Command = Asked | Heard | Gone
 Inbox = queue.SimpleQueue[Command]
+
+
+class StartWorker(Protocol):
+    """Starts a worker whenever it is called."""
+
+    def __call__(self, settings: BackSettings, tell: Callable[[Heard | Gone], None]) -> WorkerProcess:
+        """Give the settings to a new process, which `tell` hears; raises OSError where there can be none."""
+
+    def close(self) -> None:
+        """No further worker is started."""
 
 
 class Supervisor:
@@ -41,7 +50,6 @@ class Supervisor:
         watch: HangWatch,
         policy: RestartPolicy,
     ) -> None:
-        """`start_worker` is given the settings and the function that hears the new process; it may raise OSError."""
         self._settings = settings
         self._on_event = on_event
         self._inbox = inbox
@@ -79,6 +87,7 @@ class Supervisor:
         self._fail(self._work.drop_all(), WebuiError("the program was stopped before this was done"))
         if self._worker is not None:
             self._worker.end()
+        self._start_worker.close()
 
     def _next(self) -> Command | None:
         """The next command; None when it is time to look after the worker."""
@@ -134,7 +143,7 @@ class Supervisor:
             self._fail(self._work.drop_all(), BackUnavailableError(f"the worker process cannot be started: {error}"))
             return
         self._watch.restart()
-        log.info("worker %d started", self._worker.pid)
+        log.info("a worker is started")
 
     def _dispatch(self) -> None:
         """Give the next entry its turn, and a worker that has a back what it should do."""

@@ -60,6 +60,13 @@ class Alive:
     """From the worker: a sign of life, whatever it does."""
 
 
+@dataclass(frozen=True, slots=True)
+class Born:
+    """The first word of a worker that was forked, for `process.WorkerProcess` alone."""
+
+    pid: int
+
+
 ToWorker = Run | StopJob | LoadCheckpoint | Quit
 FromWorker = Event | BuildFailed | Loaded | Alive
 

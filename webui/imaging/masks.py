@@ -5,7 +5,6 @@ How a mask acts on latents is in `webui/sampling/masking.py`.
 
 import numpy as np
 from PIL import Image, ImageChops
-from scipy.ndimage import correlate1d
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom are outside
 
@@ -32,6 +31,8 @@ def blurred(mask: Image.Image, blur_x: int, blur_y: int) -> Image.Image:
     The kernel reaches int(2.5 x blur + 0.5) pixels to both sides; the picture is mirrored at its border, whose own row
     is not repeated. Each axis is rounded to 8 bits.
     """
+    from scipy.ndimage import correlate1d  # imported here because it is slow, and every process imports this module
+
     values = np.asarray(mask, np.int32)
     for axis, blur in ((1, blur_x), (0, blur_y)):
         if blur > 0:

@@ -8,13 +8,10 @@ import logging
 import os
 import queue
 import signal
-import sys
 import threading
 import traceback
-from collections.abc import Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from types import MappingProxyType
 
 from webui.domain.settings import BackSettings
 from webui.executors.protocol import Failed, is_light
@@ -33,15 +30,7 @@ from webui.executors.wire import (
     portable,
     resolve,
 )
-from webui.hardware.processors import WAITING
 
-# Read when torch is loaded. Segments that grow leave fewer holes in a card's memory; what Apple's devices cannot
-# compute is computed on the CPU; threads wait as `hardware.processors` says.
-ENVIRONMENT: Mapping[str, str] = MappingProxyType(
-    ({"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"} if sys.platform == "linux" else {})
-    | {"PYTORCH_ENABLE_MPS_FALLBACK": "1"}
-    | dict(WAITING)
-)
 PARENT_GONE = 3  # exit code that nobody is left to see
 
 log = logging.getLogger(__name__)
@@ -50,8 +39,6 @@ log = logging.getLogger(__name__)
 def main(factory: str, settings: BackSettings, connection: "Connection[FromWorker, ToWorker]") -> None:
     """The worker's life: build the back, do what is asked in order, end when told to or when the parent is gone."""
     _leave_signals_to_the_parent()
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
     send, inbox = Sender(connection), Inbox()
     threading.Thread(target=_listen, args=(connection, inbox), name="listener", daemon=True).start()
     threading.Thread(target=_beat, args=(send,), name="heartbeat", daemon=True).start()
@@ -182,5 +169,5 @@ def _leave_signals_to_the_parent() -> None:
     """Ctrl+C reaches every process of a terminal; the parent ends this one in its own order."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):  # they came blocked, see `executors.process`
+    if hasattr(signal, "pthread_sigmask"):  # they came blocked, see `executors.birth`
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
