@@ -69,6 +69,15 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _own_garbage() -> None:
+    """What a file finds in memory is not looked through by its searches for garbage, of which there is one whenever a
+    model is loaded: pages and programs of earlier files are millions of objects.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def tiny_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with tiny checkpoints of random numbers (tests/tiny_models.py). Nothing may be written there."""

@@ -2,8 +2,8 @@
 
 import builtins
 import sys
-from collections.abc import Iterable, Iterator
-from operator import is_
+from collections.abc import Callable, Iterable, Iterator
+from operator import is_, itemgetter
 from types import FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
@@ -58,9 +58,12 @@ class CodeTrace:
             if now is not module and not _is_reload(now, name):
                 sys.modules[name] = module
                 replaced.setdefault(_home(now), []).append(f"the module {name}")
-        for owner, names, values in self._kept:
-            there = vars(owner).get
-            if not all(map(is_, map(there, names), values)):
+        for owner, names, values, take in self._kept:
+            try:
+                is_as_before = all(map(is_, take(vars(owner)), values))
+            except KeyError:  # something was removed, or is inherited
+                is_as_before = all(map(is_, map(vars(owner).get, names), values))
+            if not is_as_before:
                 self._undo_in(owner, names, values, replaced)
         return replaced
 
@@ -86,10 +89,14 @@ class CodeTrace:
         return (home == place and place != _OWN) or str(getattr(_inner(value), "__module__", "")) not in self._modules
 
 
-def _kept(owner: Any) -> tuple[Any, tuple[str, ...], tuple[Any, ...]]:
-    """An owner, the names that are watched in it, and what stands there: None where it is inherited."""
+def _kept(owner: Any) -> tuple[Any, tuple[str, ...], tuple[Any, ...], Callable[[Any], tuple[Any, ...]]]:
+    """An owner, the names that are watched in it, what stands there (None where it is inherited), and a function that
+    takes what stands there from its attributes, and raises KeyError where a name is missing.
+    """
     found = tuple(_functions(owner) if isinstance(owner, ModuleType) else _methods(owner))
-    return owner, tuple(name for name, _ in found), tuple(value for _, value in found)
+    names = tuple(name for name, _ in found)
+    take = itemgetter(*names) if len(names) > 1 else lambda there: tuple(there[name] for name in names)
+    return owner, names, tuple(value for _, value in found), take
 
 
 def _modules() -> Iterator[tuple[str, ModuleType]]:
