@@ -9,6 +9,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # else torch starts processes for one small network
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -16,6 +17,7 @@ import pytest
 import torch
 
 from tests import reference, tiny_models
+from tests.pickles_here import converted_here
 
 gc.disable()  # what is imported and collected is no garbage; `pytest_collection_finish` enables it again
 
@@ -76,6 +78,13 @@ def _own_garbage() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module")
+def pickles_here() -> Iterator[None]:
+    """See `tests/pickles_here.py`."""
+    with converted_here():
+        yield
 
 
 @pytest.fixture(scope="session")
