@@ -9,6 +9,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # else torch starts processes for one small network
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -17,6 +18,7 @@ import torch
 
 import webui.ui  # noqa: F401 -- before a test imports Gradio by itself: the package says how it is imported
 from tests import reference, tiny_models
+from tests.pickles_here import converted_here
 
 gc.disable()  # what is imported and collected is no garbage; `pytest_collection_finish` enables it again
 
@@ -68,6 +70,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_garbage() -> None:
+    """What a file finds in memory is not looked through by its searches for garbage, of which there is one whenever a
+    model is loaded: pages and programs of earlier files are millions of objects.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module")
+def pickles_here() -> Iterator[None]:
+    """See `tests/pickles_here.py`."""
+    with converted_here():
+        yield
 
 
 @pytest.fixture(scope="session")

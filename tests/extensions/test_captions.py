@@ -38,6 +38,7 @@ from webui.plugins.loader import load_all
 from webui.plugins.models import LibraryModels
 from webui.weights.families.registry import FAMILIES
 
+pytestmark = pytest.mark.usefixtures("pickles_here")
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests" / "data" / "captions" / "tiny"  # a tagger: a linear map of the mean colour
 WORDS = ["[PAD]", "a", "[SEP]", "picture", "of", "cat", "dog", "##s", ",", "'", "s", "red", "on", "mat"]

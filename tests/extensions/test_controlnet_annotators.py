@@ -26,6 +26,7 @@ from tests.extensions.normal_networks import Normals
 from webui.domain.errors import BadRequestError, UnusableFileError
 from webui.extension_api.action import ActionContext
 
+pytestmark = pytest.mark.usefixtures("pickles_here")
 CPU = torch.device("cpu")
 NOISE: Map = cv2.GaussianBlur(
     np.random.RandomState(0).randint(0, 256, (64, 128, 3)).astype(np.uint8), (0, 0), 2.0

@@ -26,6 +26,7 @@ from webui.sampling.steps import ModelCall, Row
 from webui.weights.tensors import TensorFile
 from webui.weights.unet import UnetWrapper
 
+pytestmark = pytest.mark.usefixtures("pickles_here")
 CPU = torch.device("cpu")
 NAMES = {"face_plus": "ip-adapter-faceid-plusv2_sd15"}  # says that the face counts beside what is seen of it
 ROWS = (Row(0, True, 0), Row(0, False, 0))

@@ -23,6 +23,7 @@ from webui.weights.families.registry import FAMILIES
 from webui.weights.load import load_model
 from webui.weights.model import LoadedModel
 
+pytestmark = pytest.mark.usefixtures("pickles_here")
 CPU = torch.device("cpu")
 ATTENTION = "down_blocks_0_attentions_0_transformer_blocks_0_attn"
 

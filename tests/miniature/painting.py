@@ -33,7 +33,7 @@ def _request(prompt: str, changes: dict[str, object]) -> GenerationRequest:
         checkpoint="mini",
         sampler="DPM++ 2M",
         scheduler="Karras",
-        steps=15,
+        steps=10,
         cfg_scale=5.0,
         seed=1,
         width=128,

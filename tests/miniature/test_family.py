@@ -65,7 +65,7 @@ def test_the_second_checkpoint_paints_at_dusk_and_a_merge_half_so(back: Back) ->
     recipe = {"checkpoint_merge": {"b": "mini-dusk", "method": "weighted_sum", "alpha": 0.5}}
     kinds: dict[str, dict[str, Any]] = {
         "base": {},
-        "merge": {"extensions": recipe},
+        "merge": {"extensions": recipe, "steps": 15},
         "dusk": {"checkpoint": "mini-dusk"},
     }
     depths = {
@@ -75,7 +75,7 @@ def test_the_second_checkpoint_paints_at_dusk_and_a_merge_half_so(back: Back) ->
     assert abs(depths["base"]) < 20
     assert depths["dusk"] > 120
     assert 25 < depths["merge"] < depths["dusk"] - 25
-    assert share(look(back, prompt, extensions=recipe), shape="circle", colour="red") >= 0.75
+    assert share(look(back, prompt, **kinds["merge"]), shape="circle", colour="red") >= 0.75
 
 
 def overlap(picture: Image.Image, thing: Thing) -> float:
@@ -96,7 +96,7 @@ def test_the_picture_follows_the_edges_and_does_not_at_weight_nothing(back: Back
         for weight in followed:
             unit = {"enabled": True, "module": "none", "model": "mini-edges", "weight": weight, "image": hint}
             prompt = f"red {shape}, at the {place}, white background"  # how large and where exactly, the edges say
-            made = paint(back, prompt, seed=seed, cfg_scale=1.5, steps=20, extensions={"controlnet": {"units": [unit]}})
+            made = paint(back, prompt, seed=seed, cfg_scale=1.5, steps=12, extensions={"controlnet": {"units": [unit]}})
             followed[weight].append(overlap(made, thing))
     assert np.mean(followed[1.3]) >= 0.7
     assert np.mean(followed[0.0]) < np.mean(followed[1.3]) - 0.3

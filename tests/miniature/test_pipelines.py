@@ -35,11 +35,11 @@ def colours(verdict: Verdict) -> list[str]:
 
 def test_img2img_at_low_strength_keeps_what_is_there(back: Back) -> None:
     start = started(drawn(LEFT), denoising_strength=0.3)
-    for seen in look(back, "a red circle on a blue background", task=start):
+    for seen in look(back, "a red circle on a blue background", task=start, steps=15):
         assert (colours(seen), seen.background) == (["red"], "blue")
         assert abs(seen.objects[0].x - LEFT.x) < 6
         assert abs(seen.objects[0].y - LEFT.y) < 6
-    for seen in look(back, "a red circle at the top right on a blue background", task=start):
+    for seen in look(back, "a red circle at the top right on a blue background", task=start, steps=15):
         assert abs(seen.objects[0].x - LEFT.x) < 8  # a new prompt does not move it at this strength
         assert abs(seen.objects[0].y - LEFT.y) < 8
 

@@ -28,6 +28,7 @@ from webui.weights.families.stable_diffusion import members
 from webui.weights.families.stable_diffusion.towers import build_towers
 
 FAMILIES = {"xl-refiner": members.SDXL_REFINER, "xl": members.SDXL, "sd2": members.SD2}
+pytestmark = pytest.mark.usefixtures("pickles_here")
 TENSOR = re.compile(
     r"(?P<side>c|uc)_b(?P<image>\d+)(?:_and(?P<part>\d+)_w(?P<weight>[-.\d]+))?_s(?P<span>\d+)_until(?P<until>\d+)"
 )

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.library.small import small_checkpoint
+from tests.pickles_here import converted_here
 from webui.domain.errors import UnusableFileError
 from webui.library import ModelLibrary, read_header
 from webui.prompt.embeddings import read_embedding
@@ -27,16 +28,11 @@ class Bomb:
         return (exec, (f"open({str(self._mark)!r}, 'w').close()",))
 
 
-@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
-def test_a_checkpoint_is_converted_once_and_then_usable(tmp_path: Path, zipped: bool) -> None:
+def test_a_checkpoint_is_converted_once_and_then_usable(tmp_path: Path) -> None:
     folder = tmp_path / "models" / "Stable-diffusion"
     folder.mkdir(parents=True)
     tensors = small_checkpoint(1)
-    torch.save(
-        {"state_dict": tensors, "global_step": 7, "optimizer_states": [torch.ones(3)]},
-        folder / "old.ckpt",
-        _use_new_zipfile_serialization=zipped,
-    )
+    torch.save({"state_dict": tensors, "global_step": 7, "optimizer_states": [torch.ones(3)]}, folder / "old.ckpt")
     library = ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES)
     told: list[str] = []
     file = library.checkpoint("old")
@@ -53,12 +49,22 @@ def test_a_checkpoint_is_converted_once_and_then_usable(tmp_path: Path, zipped: 
     assert library.checkpoint("old").reason == ""
 
 
+def test_the_older_form_of_pickles_is_read_too(tmp_path: Path) -> None:
+    tensors = small_checkpoint(1)
+    torch.save({"state_dict": tensors}, tmp_path / "old.ckpt", _use_new_zipfile_serialization=False)
+    with converted_here():
+        read = load_file(converted(tmp_path / "old.ckpt", tmp_path / "cache"))
+    assert read.keys() == tensors.keys()
+    assert all(torch.equal(read[name], tensor) for name, tensor in tensors.items())
+
+
 def test_nested_files_get_dotted_names_and_metadata(tmp_path: Path) -> None:
     path = tmp_path / "embedding.pt"
     torch.save(
         {"string_to_param": {"*": torch.ones(2, 4)}, "name": "tiny", "step": 3, "nets": [{"w": torch.zeros(1)}]}, path
     )
-    header = read_header(converted(path, tmp_path / "cache"))
+    with converted_here():
+        header = read_header(converted(path, tmp_path / "cache"))
     assert header.shapes == {"string_to_param.*": (2, 4), "nets.0.w": (1,)}
     assert header.metadata == {"name": "tiny", "step": "3"}
 
@@ -69,9 +75,10 @@ def test_code_in_a_pickle_does_not_run(tmp_path: Path) -> None:
     torch.save({"state_dict": {"a": torch.ones(1)}, "x": Bomb(mark)}, evil)
     plain = tmp_path / "plain.pt"
     plain.write_bytes(pickle.dumps(Bomb(mark)))
-    for path in (evil, plain):
-        with pytest.raises(UnusableFileError, match="cannot be converted"):
-            converted(path, tmp_path / "cache")
+    with pytest.raises(UnusableFileError, match="cannot be converted"):
+        converted(evil, tmp_path / "cache")
+    with converted_here(), pytest.raises(UnusableFileError, match="cannot be converted"):
+        converted(plain, tmp_path / "cache")
     assert not mark.exists()
     assert list((tmp_path / "cache" / "converted").iterdir()) == []
 
@@ -80,7 +87,7 @@ def test_code_in_a_pickle_does_not_run(tmp_path: Path) -> None:
 def test_junk_is_refused_with_the_files_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "junk.pt"
     path.write_bytes(content)
-    with pytest.raises(UnusableFileError, match=r"junk\.pt"):
+    with converted_here(), pytest.raises(UnusableFileError, match=r"junk\.pt"):
         converted(path, tmp_path / "cache")
 
 
@@ -122,5 +129,6 @@ def test_a_textual_inversion_of_the_first_programs(tmp_path: Path) -> None:
     vectors = torch.tensor([[1.0, 2.0, 3.0]])
     content = {"string_to_token": {"*": torch.tensor(265)}, "string_to_param": torch.nn.ParameterDict({"*": vectors})}
     torch.save(content, tmp_path / "old.pt")
-    copy = converted(tmp_path / "old.pt", tmp_path / "cache")
+    with converted_here():
+        copy = converted(tmp_path / "old.pt", tmp_path / "cache")
     assert torch.equal(read_embedding(copy, "old").parts["only"], vectors)

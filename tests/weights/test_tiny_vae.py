@@ -22,6 +22,7 @@ from webui.processing.back import Back
 from webui.weights.tensors import TensorFile
 from webui.weights.tiny_vae import build_half
 
+pytestmark = pytest.mark.usefixtures("pickles_here")
 WIDTH = 8
 DECODER = (1, 3, 4, 5, 7, 8, 9, 10, 12, 13, 14, 15, 17, 18, 19)  # the places of layers with weights
 ENCODER = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14)

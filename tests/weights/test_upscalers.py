@@ -16,6 +16,7 @@ from webui.weights.families.registry import FAMILIES
 from webui.weights.recognise import without_torchvision
 from webui.weights.upscalers import UpscalerCache, load_upscaler
 
+pytestmark = pytest.mark.usefixtures("pickles_here")
 CPU = torch.device("cpu")
 
 

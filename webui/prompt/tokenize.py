@@ -5,6 +5,7 @@ It needs no torch, because the page counts tokens with it in the front.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -23,6 +24,7 @@ SPECIAL = ("<|startoftext|>", "<|endoftext|>")  # each becomes one token, even w
 # Radford et al. 2021 (arXiv:2103.00020), as published with the vocabulary: contractions, words, single digits, the rest
 WORD = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 WORD_END = "</w>"  # ends the last token of a word in the vocabulary
+_BRACKETS = frozenset("()[]")
 _INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 
 Dialect = Literal["clip", "open_clip"]
@@ -30,15 +32,14 @@ _CLEANERS: Mapping[Dialect, Callable[[str], str]] = MappingProxyType({"clip": cl
 
 
 class ClipTokenizer:
-    """The CLIP byte pair encoding, which every Stable Diffusion text encoder uses."""
+    """The CLIP byte pair encoding, which every Stable Diffusion text encoder uses.
+
+    Its vocabulary is read once a process, and all tokenizers of a folder share it.
+    """
 
     def __init__(self, folder: Path = Path(__file__).with_name("clip_vocabulary")) -> None:
-        vocabulary: dict[str, int] = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
-        lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")
-        merges = [_pair(line) for line in lines if line and not line.startswith("#version")]
-        self._backend = _backend(vocabulary, merges)
+        self._backend, self.bracket_weights = _read(folder)
         self._bytes = decoders.ByteLevel()
-        self.bracket_weights = MappingProxyType(_bracket_weights(vocabulary))
 
     def ids(self, texts: Sequence[str], dialect: Dialect = "clip") -> list[list[int]]:
         """Token ids of each text, without BOS and EOS, of any length."""
@@ -55,6 +56,15 @@ class ClipTokenizer:
         tokens = [self._backend.id_to_token(ident) or "" for ident in ids]
         text = self._bytes.decode([token.removesuffix(WORD_END) for token in tokens])
         return None if _INCOMPLETE in text else text, tokens[-1].endswith(WORD_END)
+
+
+@cache
+def _read(folder: Path) -> tuple[Tokenizer, Mapping[int, float]]:
+    """The encoding of a folder's vocabulary, and the factors of its brackets."""
+    vocabulary: dict[str, int] = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+    lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")
+    merges = [_pair(line) for line in lines if line and not line.startswith("#version")]
+    return _backend(vocabulary, merges), MappingProxyType(_bracket_weights(vocabulary))
 
 
 def _backend(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Tokenizer:
@@ -82,6 +92,8 @@ def _bracket_weights(vocabulary: Mapping[str, int]) -> dict[int, float]:
     """The factor of each token with unbalanced brackets in it, for the emphasis of A1111's first versions."""
     factors: dict[int, float] = {}
     for token, ident in vocabulary.items():
+        if _BRACKETS.isdisjoint(token):
+            continue
         rise = token.count("(") + token.count("]") - token.count(")") - token.count("[")
         if rise:
             factors[ident] = ROUND**rise if rise > 0 else SQUARE**-rise
