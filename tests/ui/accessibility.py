@@ -12,8 +12,9 @@ GRAVE = ("serious", "critical")
 OF_COLOURS = ("color-contrast", "link-in-text-block")  # the rules whose outcome another theme can change
 # What a rule finds has the rule's own weight, so the rules of other weights need not be run.
 RUN = """async ([within, impacts, rules]) => {
-  const isWanted = (rule) => (rules.length ? rules.includes(rule.id) : axe.utils.ruleShouldRun(rule, { page: true }, {}));
-  const values = axe._audit.rules.filter((rule) => impacts.includes(rule.impact) && isWanted(rule)).map((rule) => rule.id);
+  const isUsual = (rule) => axe.utils.ruleShouldRun(rule, { page: true }, {});
+  const isWanted = (rule) => impacts.includes(rule.impact) && (rules.length ? rules.includes(rule.id) : isUsual(rule));
+  const values = axe._audit.rules.filter(isWanted).map((rule) => rule.id);
   const preload = !rules.length; // what is loaded before is for other rules than those of colours
   const options = { resultTypes: ["violations"], runOnly: { type: "rule", values }, preload };
   return (await axe.run(within || document, options)).violations;

@@ -16,7 +16,16 @@ from webui.ui.assets import KINDS, Assets
 from webui.ui.mount import read_assets
 
 ORIGIN = "http://bare.test/"
-STYLES = ("tokens.css", "controls.css", "notices.css", "stage.css", "stage_hud.css", "stage_picture.css", "strip.css", "queue_panel.css")
+STYLES = (
+    "tokens.css",
+    "controls.css",
+    "notices.css",
+    "stage.css",
+    "stage_hud.css",
+    "stage_picture.css",
+    "strip.css",
+    "queue_panel.css",
+)
 
 # In place of the browser's own: what the test says is what the server sends.
 FAKE_STREAM = """
