@@ -10,6 +10,10 @@
                                  1-20 those at these places of the list (all take half an hour)
     python launch.py test --crash
                                  the long crash test: workers and servers are killed at random (takes minutes)
+    python launch.py test --references DIR
+                                 run the tests over reference cases alone, with the cases of a folder that holds
+                                 index.json, cases/, inputs/ and models/ (may be given more than once), and say how many
+                                 passed in each group; further words are for pytest, such as -k hires
     python launch.py test --ray  install ray as well, and try the executor of several hosts with it
     python launch.py test --schema
                                  beside the checks, 1,500 calls made from the description of the API
@@ -252,6 +256,11 @@ def main(arguments: list[str]) -> int:
     if task == "test" and "--crash" in rest:
         further = [argument for argument in rest[1:] if argument != "--crash"]
         return subprocess.run([str(PYTHON), "-m", "tests.crash.long", *further], cwd=ROOT, check=False).returncode
+    if task == "test" and any(word.partition("=")[0] == "--references" for word in rest):
+        # each process loads the checkpoints of its cases; a case may be one of minutes
+        several = ["-n", str(max(2, os.cpu_count() or 2)), "--timeout", "1800"]
+        trial = [str(PYTHON), "-m", "pytest", "-q", "tests", *several, *rest[1:]]
+        return subprocess.run(trial, cwd=ROOT, check=False).returncode
     if task == "test" and "--ray" in rest:
         trial = [str(PYTHON), "-m", "pytest", "-q", "tests/executors/real_ray.py"]
         return subprocess.run(trial, cwd=ROOT, check=False).returncode

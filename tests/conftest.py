@@ -11,14 +11,22 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 import torch
+from filelock import FileLock
 
 import webui.ui  # noqa: F401 -- before a test imports Gradio by itself: the package says how it is imported
 from tests import reference, tiny_models
 from tests.pickles_here import converted_here
+
+if TYPE_CHECKING:
+    from webui.processing.back import Back
+
+pytest_plugins = ("tests.reference_runs",)
+EXTENSIONS = Path(__file__).parents[1] / "extensions"
 
 gc.disable()  # what is imported and collected is no garbage; `pytest_collection_finish` enables it again
 
@@ -31,6 +39,7 @@ hypothesis.settings.load_profile("any machine")
 
 LONG = (  # what takes longest, the longest first, so that no process works alone at the end (paths below tests/)
     "processing/test_goldens", "ui/journeys/", "gpu/test_whole_back", "ui/", "extensions/test_hostile",
+    "extensions/test_controlnet_goldens", "extensions/test_extension_goldens",
     "processing/test_script_goldens", "executors/", "crash/", "test_app.py", "test_tls.py",
     "api/page/", "miniature/", "processing/", "gpu/", "weights/",
 )  # fmt: skip
@@ -97,8 +106,25 @@ def tiny_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def reference_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with the checkpoints of our own reference cases. Nothing may be written there."""
-    folder = tmp_path_factory.mktemp("reference") / "models"
-    reference.whole_checkpoints(folder)
+def reference_models_dir(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A models folder with the models of the reference cases, one for all processes. Nothing may be written there."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "reference models"
+    with FileLock(shared / "reference models.lock"):
+        if not folder.is_dir():
+            begun = shared / f"reference models of {os.getpid()}"
+            reference.models_of_cases(begun, reference.folders_of(request.config)[:-1])
+            begun.rename(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def reference_back(reference_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> "Back":
+    """The back that makes reference cases, with every bundled extension; it keeps each checkpoint it has loaded."""
+    from tests.exact_back import exact_back  # takes seconds, which processes without reference cases need not wait
+
+    return exact_back(
+        models_dir=reference_models_dir, data_dir=tmp_path_factory.mktemp("references"), extensions_dir=EXTENSIONS,
+        checkpoints_in_memory=12,
+    )  # fmt: skip

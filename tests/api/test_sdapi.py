@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.api.fakes import SHA, Api, FakeEngine, FakeJob
-from tests.reference import cases
+from tests.reference import case_named
 from webui.api.application import create
 from webui.api.sdapi.dialect.known_settings import KNOWN
 from webui.api.sdapi.dialect.models import Img2ImgBody, Txt2ImgBody
@@ -189,7 +189,7 @@ def test_png_info_reads_what_is_inside() -> None:
 
 
 def test_png_info_answers_as_a1111_does() -> None:
-    [case] = cases(where=lambda case: case.name == "extra_pnginfo_info_exif_jpg")
+    case = case_named("extra_pnginfo_info_exif_jpg")
     answer = Api().post("/sdapi/v1/png-info", case.body()).json()
     assert answer == json.loads(case.file(".txt").read_text(encoding="utf-8"))
 

@@ -1,4 +1,4 @@
-"""Changed guidance in whole jobs: A1111's own pictures, and what is off or neutral leaves every pixel as it is."""
+"""Changed guidance in whole jobs: what is off or neutral leaves every pixel as it is."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,28 +12,13 @@ from torch import Tensor
 from extensions.guidance.hyper_tiles import HyperTiles, counts, in_tiles, tile_for
 from extensions.guidance.levers import Tiled
 from tests.exact_back import exact_back
-from tests.extensions.a1111_pictures import back_with_extensions, check
 from tests.processing.reporters import Silent
-from tests.reference import THIRD, Case, cases, each
 from webui.domain.request import GenerationRequest
 from webui.extension_api.tensors import Attention, AttentionLayer
-from webui.processing.back import Back
 
 ROOT = Path(__file__).parents[2]
-CASES = ("freeu_v2_offsets_stage3", "dt_power_up")  # the others differ from them in numbers alone
-LEAST = 66.0  # dB
 ON = {"enabled": True}
 Made = Callable[..., tuple[np.ndarray, str]]
-
-
-@pytest.fixture(scope="module")
-def back(tmp_path_factory: pytest.TempPathFactory) -> Back:
-    return back_with_extensions(tmp_path_factory.mktemp("data"))
-
-
-@each(cases(".png", where=lambda case: case.name in CASES, folders=(THIRD,)))
-def test_the_picture_is_a1111s(case: Case, back: Back) -> None:
-    check(case, back, LEAST)
 
 
 @pytest.fixture(scope="module")

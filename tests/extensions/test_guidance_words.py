@@ -7,7 +7,7 @@ import pytest
 from extensions.guidance.guidance_words import fields_of
 from extensions.guidance.options import GuidanceOptions
 from extensions.guidance.plugin import dialect
-from tests.reference import OURS, THIRD, Case, cases, each
+from tests.reference import Case, over_cases
 from webui.api.sdapi.dialect.alwayson import place_of
 from webui.api.sdapi.dialect.models import Txt2ImgBody
 from webui.api.sdapi.dialect.translate import read_body, to_request
@@ -30,7 +30,7 @@ def script(title: str, *args: Any) -> dict[str, Any]:
     return {"alwayson_scripts": {title: {"args": list(args)}}}
 
 
-@each(cases(".txt", where=lambda case: case.group in GROUPS, folders=(OURS, THIRD)))
+@over_cases(".txt", where=lambda case: case.group in GROUPS)
 def test_the_keys_are_those_of_the_extensions_for_a1111(case: Case) -> None:
     options, text = asked(case.body()), case.infotexts()[0]
     fields = parse(text)
@@ -136,7 +136,3 @@ def test_what_is_wrong_is_said_at_its_place() -> None:
     assert place_of(path, scripts, [INFO]) == ("alwayson_scripts", "FreeU", "args", 5 + 6 + 1)
     named = {"FreeU": {"args": [{"enable": True, "stage_infos": [{}]}]}}
     assert place_of(path, named, [INFO]) == ("alwayson_scripts", "FreeU", "args", 0, "stage_infos", 1, "skip_factor")
-
-
-def test_there_are_reference_texts() -> None:
-    assert len(cases(".txt", where=lambda case: case.group in GROUPS, folders=(OURS,))) >= 6

@@ -1,4 +1,4 @@
-"""Pictures as prompts in the program: A1111's own pictures, units of ControlNet and of its own, what is refused."""
+"""Pictures as prompts in the program: units of ControlNet and of its own, what is refused."""
 
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,8 @@ from extensions.ip_adapter.seen_pixels import MEAN, STD, seen_pixels
 from extensions.ip_adapter.weight_types import WEIGHT_TYPES, LayerWeight, WeightType, given_weights, layer_weights
 from tests.exact_back import exact_back
 from tests.extensions.adapter_models import encoder, saved, tensors_of
-from tests.extensions.test_controlnet_goldens import psnr
 from tests.library.small import CHANNELS, CONTEXT
 from tests.processing.reporters import Silent
-from tests.reference import ALL, FURTHER, THIRD, Case, cases, each, without_version
-from webui.api.sdapi.dialect.models import Txt2ImgBody
-from webui.api.sdapi.dialect.translate import read_body, to_request
 from webui.domain.errors import BadRequestError
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.images import Picture
@@ -35,8 +31,6 @@ from webui.plugins.loader import load_all
 from webui.processing.back import Back
 
 ROOT = Path(__file__).parents[2]
-CHOSEN = ("ipa_adv_style", "ipa_region_mask", "ipa_two_units", "ipa_xl_plus")  # the others repeat these
-CASES = cases(".png", where=lambda case: case.name in CHOSEN, folders=ALL)
 WIDTHS = (*[CHANNELS] * 5, 2 * CHANNELS)  # of the tiny checkpoint's cross attentions: encoder, decoder, middle
 PLAIN, PLUS, FACE_ID = "ip-adapter_tiny", "ip-adapter-plus_tiny", "ip-adapter-faceid_tiny"
 REQUEST = GenerationRequest(
@@ -50,24 +44,6 @@ OTHER = Picture.of(Image.new("RGB", (80, 40), (200, 30, 60))).to_base64()
 @pytest.fixture(scope="module")
 def infos() -> tuple[ExtensionInfo, ...]:
     return load_all(ROOT / "extensions", ()).infos
-
-
-@pytest.fixture(scope="module")
-def a1111(tmp_path_factory: pytest.TempPathFactory) -> Back:
-    kinds = {"controlnet": "ControlNet", "clip_vision": "clip_vision"}
-    folders = tuple(ModelFolder(kind=kind, path=THIRD / "models" / name) for kind, name in kinds.items())
-    data = tmp_path_factory.mktemp("data")
-    return exact_back(
-        models_dir=FURTHER / "models", data_dir=data, extensions_dir=ROOT / "extensions", model_folders=folders
-    )
-
-
-@each(CASES)
-def test_the_image_is_a1111s(case: Case, a1111: Back, infos: tuple[ExtensionInfo, ...]) -> None:
-    result = a1111.run(to_request(read_body(case.body(), Txt2ImgBody), GenerationRequest(), infos), Silent())
-    assert psnr(result.images[0].image, case.picture(0)) >= 66
-    assert without_version(result.images[0].infotext) == without_version(case.infotexts()[0])
-    assert "ip_adapter" not in result.images[0].request.extensions
 
 
 @pytest.fixture(scope="module")

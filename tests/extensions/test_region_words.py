@@ -11,7 +11,7 @@ from PIL import Image
 from extensions.regions.drawn_places import PlacesOptions, region_places
 from extensions.regions.options import KEEPS_AND, KEEPS_BREAK, REVERSES, RegionsOptions
 from extensions.regions.region_words import fields_of
-from tests.reference import OURS, Case, cases, each
+from tests.reference import Case, over_cases
 from webui.api.sdapi.dialect.alwayson import listed_names, options_of, place_of
 from webui.domain.extensions import ExtensionInfo
 from webui.domain.images import Picture
@@ -101,7 +101,7 @@ def test_of_two_scripts_that_are_sent_the_one_that_is_on_counts(infos: tuple[Ext
 # infotexts
 
 
-@each(cases(".txt", where=lambda case: case.group == "regional", folders=(OURS,)))
+@over_cases(".txt", where=lambda case: case.group == "regional")
 def test_what_is_told_is_what_a1111_tells_and_is_read_back(case: Case, infos: tuple[ExtensionInfo, ...]) -> None:
     read = options(infos, "regional prompter", case.body()["alwayson_scripts"]["regional prompter"]["args"])
     text = parse(case.infotexts()[0])

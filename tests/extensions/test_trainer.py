@@ -62,7 +62,7 @@ def xl_room(reference_models_dir: Path, room: Room) -> Room:
     folder = room.models_dir / "Stable-diffusion"
     tensors = load_file(reference_models_dir / "Stable-diffusion" / "tiny-xl.safetensors")
     generator = torch.Generator().manual_seed(1)
-    for name, value in tensors.items():  # the reference's UNet is all zeros, and would learn nothing
+    for name, value in tensors.items():  # the reference's UNet is made to pass pictures through
         if name.startswith("model.diffusion_model."):
             is_norm = value.dim() == 1 and name.endswith("weight")
             tensors[name] = (0.1 * torch.randn(value.shape, generator=generator) + is_norm).to(value)

@@ -1,6 +1,5 @@
 """Wildcards: the language by its laws, A1111's prompts for A1111's seeds, and what is too much is refused."""
 
-import json
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,7 +14,7 @@ from extensions.wildcards.files import WildcardFiles
 from extensions.wildcards.grammar import Way, parsed
 from extensions.wildcards.options import WildcardOptions
 from extensions.wildcards.plugin import FOLDER, DecidedPrompts, dialect
-from tests.reference import THIRD, Case, cases, each
+from tests.reference import Case, over_cases
 from webui.api.sdapi.dialect.alwayson import place_of
 from webui.api.sdapi.dialect.models import Txt2ImgBody
 from webui.api.sdapi.dialect.translate import read_body, to_request
@@ -301,12 +300,12 @@ def test_a1111s_api_speaks_of_dynamic_prompts() -> None:
         assert asked({"prompt": plain}) is None
 
 
-@each(cases(where=lambda case: case.group == "dynprompts" and case.name != "dp_jinja", folders=(THIRD,)))
+@over_cases(where=lambda case: case.group == "dynprompts" and case.name != "dp_jinja")
 def test_the_prompts_are_a1111s(case: Case) -> None:
-    expected = json.loads(case.file(".json").read_text(encoding="utf-8"))
+    expected = case.told()
     options = WildcardOptions.model_validate(asked(case.payload))
     request = to_request(read_body(case.payload, Txt2ImgBody), GenerationRequest(), [INFO])
-    joined = DecidedPrompts(THIRD / "inputs" / "wildcards", options)
+    joined = DecidedPrompts(case.folder / "inputs" / "wildcards", options)
     made = planned(joined, request.with_(subseed=expected["all_subseeds"][0]))
     assert [one.prompt for one in made] == expected["all_prompts"]
     assert [one.negative_prompt for one in made] == expected["all_negative_prompts"]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.reference import OURS, Case, cases, each, sha256_of, without_version
+from tests.reference import OURS, Case, case_named, cases, over_cases, sha256_of, without_version
 from webui.domain.images import safe_open
 from webui.domain.request import GenerationRequest
 from webui.domain.result import ModelFacts
@@ -36,7 +36,7 @@ def is_plain(case: Case) -> bool:
     return case.group in GROUPS and case.endpoint.endswith("txt2img") and not case.payload.get("enable_hr")
 
 
-CASES = cases(".txt", where=is_plain)
+READ = over_cases(".txt", where=is_plain)
 
 
 def _short_hash(place: str) -> str:
@@ -84,10 +84,10 @@ def _facts(payload: Mapping[str, Any], image: int, expected: str) -> InfoFacts:
 
 
 def test_there_are_reference_texts() -> None:
-    assert len(CASES) > 60
+    assert len(cases(".txt", where=is_plain)) > 60
 
 
-@each(CASES)
+@READ
 def test_infotext_equals_a1111(case: Case) -> None:
     payload = case.payload
     if payload.get("infotext"):
@@ -105,14 +105,14 @@ def test_infotext_equals_a1111(case: Case) -> None:
         assert without_version(got) == without_version(expected)
 
 
-@each(CASES)
+@READ
 def test_golden_infotexts_are_read_without_a_notice(case: Case) -> None:
     for text in case.infotexts():
         assert read_fields(parse(text)).notices == ()
 
 
 def test_png_info_answers_what_a1111_does() -> None:
-    [case] = cases(where=lambda case: case.name == "extra_pnginfo_info_exif_jpg")
+    case = case_named("extra_pnginfo_info_exif_jpg")
     opened = safe_open(OURS / "inputs" / "info_exif.jpg")
     expected = json.loads(case.file(".txt").read_text(encoding="utf-8"))
     text = read_text(opened)

@@ -2,19 +2,18 @@
 
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from safetensors.numpy import load_file
+from safetensors import safe_open
 from torch import Tensor
 
 from tests.narrowing import known
-from tests.packed import read
-from tests.reference import Case, cases, each
+from tests.reference import Case, cases, over_cases
 from webui.domain.catalog import find_sampler
 from webui.domain.request import SDXL, PromptRules
 from webui.library.pickles import needs_conversion
@@ -33,18 +32,21 @@ TENSOR = re.compile(
     r"(?P<side>c|uc)_b(?P<image>\d+)(?:_and(?P<part>\d+)_w(?P<weight>[-.\d]+))?_s(?P<span>\d+)_until(?P<until>\d+)"
 )
 
+
 # Networks change the text encoder in those of "net_"; other rooms test them.
-CASES = cases(
-    ".extra.npz", where=lambda case: not case.name.startswith("net_") and any(map(TENSOR.match, case.arrays()))
-)
+def has_conditionings(case: Case) -> bool:
+    return not case.name.startswith("net_") and any(map(TENSOR.match, case.arrays()))
+
+
+Encoders = Callable[[str], PromptEncoder]
 
 
 class Reader:
-    """The text encoders of a checkpoint, whole or packed."""
+    """The text encoders of a checkpoint."""
 
     def __init__(self, path: Path) -> None:
-        arrays = read(path)[1] if path.suffix == ".packed" else load_file(path)
-        self.tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if "cond" in name}
+        with safe_open(path, "pt") as file:
+            self.tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys() if "cond" in name}  # noqa: SIM118
 
     def names(self) -> Iterable[str]:
         return self.tensors
@@ -57,8 +59,10 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> ClipTokenizer:
-    return ClipTokenizer()
+def encoder_for(reference_models_dir: Path) -> Encoders:
+    """The encoders of a checkpoint, made once."""
+    tokenizer = ClipTokenizer()
+    return cache(lambda model: encoder_of(reference_models_dir, model, tokenizer))
 
 
 @cache
@@ -76,12 +80,12 @@ def encoder_of(models: Path, model: str, tokenizer: ClipTokenizer) -> PromptEnco
     return PromptEncoder(stack, tokenizer, [read_embedding(safe(path), path.stem) for path in files])
 
 
-def spans_of(case: Case, tokenizer: ClipTokenizer) -> dict[tuple[str, str], dict[int, Span]]:
+def spans_of(case: Case, encoder_for: Encoders) -> dict[tuple[str, str], dict[int, Span]]:
     payload = case.payload
     settings = payload["override_settings"]
     prompt, _ = extra_networks(strip_comments(payload["prompt"]))
     calls = payload["steps"] * (2 if known(find_sampler(payload["sampler_name"])).second_order else 1)
-    conditioning = encoder_of(case.folder / "models", settings["sd_model_checkpoint"], tokenizer).encode(
+    conditioning = encoder_for(settings["sd_model_checkpoint"]).encode(
         [prompt],
         [strip_comments(payload["negative_prompt"])],
         calls=calls,
@@ -107,13 +111,13 @@ def spans_of(case: Case, tokenizer: ClipTokenizer) -> dict[tuple[str, str], dict
 
 
 def test_every_family_has_reference_conditionings() -> None:
-    models = {case.payload["override_settings"]["sd_model_checkpoint"] for case in CASES}
+    models = {case.checkpoint for case in cases(".extra.npz", where=has_conditionings)}
     assert models >= {"tiny-sd1", "tiny-sd2-v", "tiny-xl", "tiny-xl-refiner"}
 
 
-@each(CASES)
-def test_conditioning_is_that_of_a1111(case: Case, tokenizer: ClipTokenizer) -> None:
-    spans = spans_of(case, tokenizer)
+@over_cases(".extra.npz", where=has_conditionings)
+def test_conditioning_is_that_of_a1111(case: Case, encoder_for: Encoders) -> None:
+    spans = spans_of(case, encoder_for)
     recorded = case.arrays()
     compared = 0
     for key, array in recorded.items():

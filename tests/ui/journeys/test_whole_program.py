@@ -22,12 +22,12 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.answering import until_it_answers
 from tests.ports import open_port
-from tests.reference import cases
+from tests.reference import case_named
 from tests.ui.visiting import forget, visit
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 240  # seconds that a busy machine may take
-[CASE] = cases(".png", where=lambda case: case.name == "sd2v_euler")
+CASE = case_named("sd2v_euler")
 STARTING = {
     "checkpoint": "tiny-sd2-v", "sampler": "Euler", "steps": CASE.payload["steps"], "width": 128, "height": 128,
     "seed": 1234,
@@ -86,8 +86,8 @@ def test_a_prompt_typed_in_a_browser_gives_a1111s_picture(server: Server, shared
     expect(finished).to_be_attached(timeout=1000 * PATIENCE)
     forget(shared_context, server.address)
     [saved] = server.outputs.rglob("*.png")
-    with Image.open(saved) as image:
-        difference = np.abs(np.asarray(image, int) - np.asarray(CASE.picture(0), int))
+    with Image.open(saved) as image, Image.open(CASE.file(".png")) as golden:
+        difference = np.abs(np.asarray(image, int) - np.asarray(golden.convert("RGB"), int))
         assert difference.max() <= 2
         assert "Seed: 1234" in image.info["parameters"]
 
