@@ -8,7 +8,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.ports import open_port
 from tests.ui.fakes import FakeEngine
 from tests.ui.house import House, house
-from tests.ui.staying import CHECKPOINT, MINI, PASSED, Staying
+from tests.ui.staying import CHECKPOINT, MINI, Staying
+from tests.ui.staying import PASSED as PASSED
 from webui.ui.quicksettings import QUICK
 
 CHOSEN_AT_FIRST = """() => {
