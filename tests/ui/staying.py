@@ -57,7 +57,7 @@ CHANGED = """() => {  // fields that do not hold what they held at first
   const { state } = webui.form;
   const text = JSON.stringify;
   // the form of an extension spells its usual options out once it is drawn, with the first of its units
-  const isDrawn = (name, at) => name.endsWith("_options") && !/"(path|url|image)":|data:/.test(text(state.now[at]));
+  const isDrawn = (name, at) => name.endsWith("_options") && !/"(path|url)":|data:/.test(text(state.now[at]));
   const isAsAtFirst = (name, at) => text(state.now[at]) === text(state.usual[at]) || isDrawn(name, at);
   const isUsual = (name, at) => state.remembered.has(name) || isAsAtFirst(name, at);
   const told = (name, at) => `${name}: ${text(state.now[at])}, not ${text(state.usual[at])}`;

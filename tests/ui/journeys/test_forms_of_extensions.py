@@ -79,19 +79,15 @@ def staying(shared_context: BrowserContext, program: Program) -> Iterator[Stayin
     made.leave()
 
 
-@pytest.fixture
-def _left_behind() -> None:
-    """For a test that leaves the page another one: forms keep their pictures, tabs what they hold."""
-
-
-left_behind = pytest.mark.usefixtures("_left_behind")
+# a form keeps its pictures when it is reset, a tab what it holds
+left_behind = pytest.mark.usefixtures("left_afterwards")
 
 
 @pytest.fixture
 def page(staying: Staying, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The page of the file, as it is when it has just been opened; errors in its scripts fail the test."""
     yield staying.open()
-    is_of_use = request.node.stash.get(PASSED, False) and "_left_behind" not in request.fixturenames
+    is_of_use = request.node.stash.get(PASSED, False) and "left_afterwards" not in request.fixturenames
     try:
         staying.check()
         if is_of_use:
