@@ -266,6 +266,7 @@ def test_i_send_the_result_to_inpaint_and_put_the_next_back_in_its_place(page: P
     assert mask(submitted(page, engine, 3)).tobytes() == first.tobytes()
 
 
+@pytest.mark.usefixtures("left_afterwards")
 def test_files_that_i_did_not_upload_are_not_read(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
     PHOTO.save(tmp_path / "secret.png")
     go(page, "img2img")
