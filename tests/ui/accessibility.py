@@ -15,14 +15,35 @@ STILL = """() => Promise.all(document.getAnimations()
   .filter((one) => one.playState === "running" && one.effect.getComputedTiming().endTime !== Infinity)
   .map((one) => one.finished.catch(() => null)))"""
 
+FOUND = """async ([within, unseen, options]) => {
+  if (!unseen) return (await axe.run(within || document, options)).violations;
+  const seen = (window.seenByAxe ??= new WeakSet()), include = [];
+  const look = (element, isNew) => {
+    if (!element.checkVisibility()) return;
+    if (!isNew && !seen.has(element)) include.push(element);
+    for (const inner of element.children) look(inner, isNew || !seen.has(element));
+    seen.add(element);
+  };
+  look(document.body, false);
+  return include.length ? (await axe.run({ include }, options)).violations : [];
+}"""
 
-def axe(page: Page, within: str = "", impacts: tuple[str, ...] = GRAVE, rules: tuple[str, ...] = ()) -> list[str]:
+
+def axe(
+    page: Page,
+    within: str = "",
+    impacts: tuple[str, ...] = GRAVE,
+    *,
+    rules: tuple[str, ...] = (),
+    unseen: bool = False,
+) -> list[str]:
     """One line for each finding: rule, weight, and the elements that it is about. What fades in has its colours then.
 
     Args:
         within: a selector of the part that is looked at; the whole page otherwise.
         impacts: the weights that count (minor, moderate, serious, critical).
         rules: those that are looked for; all that are usual otherwise.
+        unseen: look, instead, at all that can be seen and could not when this was asked in this way before.
     """
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
@@ -30,8 +51,7 @@ def axe(page: Page, within: str = "", impacts: tuple[str, ...] = GRAVE, rules: t
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if rules:
         options |= {"runOnly": list(rules), "preload": False}  # what is loaded before is for other rules
-    script = "async ([within, options]) => (await axe.run(within || document, options)).violations"
-    found: list[dict[str, Any]] = untyped(page.evaluate(script, [within, options]))
+    found: list[dict[str, Any]] = untyped(page.evaluate(FOUND, [within, unseen, options]))
     return [
         f"{one['id']} ({one['impact']}): " + " | ".join(" ".join(map(str, node["target"])) for node in one["nodes"])
         for one in found
