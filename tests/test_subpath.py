@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -36,13 +36,16 @@ def _ask(app: Application, path: str, **options: Any) -> httpx.Response:
     return asyncio.run(go())
 
 
-@pytest.fixture
-def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Application:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
-    monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-    engine = FakeEngine(tmp_path / "outputs")
-    page = mount(FastAPI(), engine, root_path="/sd", temp_dir=tmp_path / "temp", outputs_dir=engine.outputs)
-    return _served(page)
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    """One for the file, whose tests only ask for it."""
+    folder = tmp_path_factory.mktemp("subpath")
+    engine = FakeEngine(folder / "outputs")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):  # mounting sets both
+            patch.setenv(name, "")
+        yield _served(mount(FastAPI(), engine, root_path="/sd", temp_dir=folder / "temp", outputs_dir=engine.outputs))
+    engine.close()
 
 
 @pytest.fixture

@@ -1,17 +1,20 @@
-"""A page with nothing on it but the scripts of `webui/ui/static`, for tests of single scripts without a server."""
+"""A page with nothing on it but the scripts of `webui/ui/static`, for tests of single scripts without a server.
+
+The scripts are joined as the program joins them: one file is asked for instead of fifty.
+"""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page, Route
 
-import webui.ui
-from webui.ui.assets import KINDS
+from webui.ui.assets import KINDS, Assets
+from webui.ui.mount import read_assets
 
-STATIC = Path(webui.ui.__file__).with_name("static")
 ORIGIN = "http://bare.test/"
 STYLES = ("tokens.css", "controls.css", "stage.css", "strip.css", "queue_panel.css")
 
@@ -27,6 +30,12 @@ window.sent = (name, data) =>
   window.streamNow().dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data) }));
 window.broken = () => window.streamNow().onerror(new Event("error"));
 """
+
+
+@cache
+def assets() -> Assets:
+    """The files of the page."""
+    return read_assets({})
 
 
 @contextmanager
@@ -51,9 +60,8 @@ def bare_page(
             route.fulfill(body=html, content_type="text/html")
         elif path.startswith("picture/"):
             route.fulfill(body=pictures, content_type="image/png")
-        elif path.startswith("static/") and (STATIC / path.removeprefix("static/")).is_file():
-            file = STATIC / path.removeprefix("static/")
-            route.fulfill(body=file.read_bytes(), content_type=KINDS[file.suffix])
+        elif path.startswith("static/") and (name := path.removeprefix("static/")) in assets().files:
+            route.fulfill(body=assets().files[name], content_type=KINDS[Path(name).suffix])
         elif route.request.method == "POST":
             route.fulfill(json={})
         else:

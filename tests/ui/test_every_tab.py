@@ -1,6 +1,6 @@
 """Every tab of the page, dark and light, on a desktop and on a phone: fit for everybody, silent in the console, steady.
 
-One server and one browser serve them all, and each pair of colours and size is one page that goes from tab to tab.
+One server and one browser serve them all. Each size is one page, which goes from tab to tab, dark first and then light.
 """
 
 import shutil
@@ -12,12 +12,12 @@ from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Browser, Page, expect
 
 from tests.gallery.pictures import infotext, scanned
-from tests.ui.accessibility import axe
+from tests.ui.accessibility import OF_COLOURS, axe
 from tests.ui.driving import WAIT, eventually, generate, picture
 from tests.ui.library_house import DESKTOP, PHONE, LibraryHouse, landscape, library_house
 from webui.ui.frame import TITLES
 
-SIZES = (DESKTOP, (1024, 768), PHONE)
+SIZES = {DESKTOP: (DESKTOP, (1024, 768)), PHONE: (PHONE,)}  # in which a picture is made, by that of the page
 MOST_REQUESTS, MOST_BYTES = 103, 797_000  # what the page before this one asked for at its start
 SHIFTS = """
 window.shifts = [];
@@ -27,13 +27,17 @@ new PerformanceObserver((list) => {
   }
 }).observe({ type: "layout-shift", buffered: true });
 """
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 class Look(NamedTuple):
-    """A page in some colours and size, and what went wrong in it so far."""
+    """A page of some size; what went wrong in it since the test began; what it asked for at its start."""
 
     page: Page
     faults: list[str]
+    size: tuple[int, int]
+    asked: list[str]
+    received: list[int]
 
 
 @pytest.fixture(scope="module")
@@ -53,31 +57,36 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LibraryHouse]:
             shutil.rmtree(made.outputs)
 
 
-def open_page(browser: Browser, house: LibraryHouse, theme: str, size: tuple[int, int]) -> Look:
-    """A page that is whole; warnings, errors and refused requests are collected."""
+@pytest.fixture(scope="module", params=[DESKTOP, PHONE], ids=["desktop", "phone"])
+def look(request: pytest.FixtureRequest, browser: Browser, house: LibraryHouse) -> Iterator[Look]:
+    """A whole page in a browser that had nothing of it; warnings, errors and refused requests are collected."""
+    size = request.param
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, has_touch=size == PHONE)
     context.add_init_script(SHIFTS)
-    page, faults = context.new_page(), list[str]()
+    page, faults, asked, received = context.new_page(), list[str](), list[str](), list[int]()
     page.set_default_timeout(WAIT)
     expect.set_options(timeout=WAIT)
     page.on("console", lambda said: faults.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("response", lambda answer: faults.append(f"{answer.status} {answer.url}") if answer.status > 399 else None)
-    page.goto(f"{house.address}?__theme={theme}")
+    session = context.new_cdp_session(page)
+    session.on("Network.requestWillBeSent", lambda told: asked.append(told["request"]["url"]))
+    session.on("Network.loadingFinished", lambda told: received.append(int(told["encodedDataLength"])))
+    session.send("Network.enable")
+    page.goto(f"{house.address}?__theme=dark")
     expect(page.locator(":root:not([data-loading])")).to_be_attached()
-    return Look(page, faults)
+    page.wait_for_timeout(2000)  # what comes late is asked for by then
+    session.detach()
+    yield Look(page, faults, size, asked, received)
+    context.close()
 
 
 @pytest.fixture(scope="module", params=["dark", "light"])
-def theme(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="module", params=[DESKTOP, PHONE], ids=["desktop", "phone"])
-def look(request: pytest.FixtureRequest, browser: Browser, house: LibraryHouse, theme: str) -> Iterator[Look]:
-    made = open_page(browser, house, theme, request.param)
-    yield made
-    made.page.context.close()
+def theme(request: pytest.FixtureRequest, look: Look) -> str:
+    name = str(request.param)
+    look.page.evaluate("(name) => webui.setTheme(name)", name)
+    expect(look.page.locator(f':root[data-theme="{name}"]')).to_be_attached()
+    return name
 
 
 @pytest.fixture(autouse=True)
@@ -87,88 +96,90 @@ def _from_here_on(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("look").faults.clear()
 
 
+def found_by_axe(page: Page, theme: str, within: str = "") -> list[str]:
+    """Light differs in colours alone: there each thing is looked at once, and for its colours."""
+    return axe(page, within) if theme == "dark" else axe(page, rules=OF_COLOURS, unseen=True)
+
+
 def open_tab(page: Page, name: str) -> None:
     page.locator(f"#tab_{name}-button").click()
     expect(page.locator(f':root[data-tab="{name}"]')).to_be_attached()
-    page.wait_for_timeout(300)  # what fades in has its colours then
+
+
+def test_the_start_asks_for_no_more_than_the_page_before_this_one(look: Look) -> None:
+    own = [one for one in look.asked if "/internal/page/static/" in one]
+    assert {one.rpartition("/")[2] for one in own} >= {"joined.js", "joined.css", "boot.js"}
+    assert len(own) <= 5, own
+    assert len([one for one in look.asked if one.startswith("http")]) <= MOST_REQUESTS
+    assert 100_000 < sum(look.received) <= MOST_BYTES
+
+
+def test_nothing_moves_from_submit_to_finish_and_all_stays_in_view(house: LibraryHouse, look: Look) -> None:
+    page = look.page
+    open_tab(page, "txt2img")
+    for size in SIZES[look.size]:
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        make_a_picture(page, house)
+        page.wait_for_timeout(1000)
+        shifts = page.evaluate("window.shifts")
+        assert sum(one[0] for one in shifts) < 0.02, (size, shifts)
+        for part in ("#txt2img_gallery .plane .now", "#txt2img_generate"):
+            box = page.locator(part).first.bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["y"] >= 0
+            assert box["x"] + box["width"] <= size[0], (size, part)
+            assert box["y"] + box["height"] <= size[1], (size, part)
+    page.set_viewport_size({"width": look.size[0], "height": look.size[1]})
+    assert look.faults == []
+
+
+def make_a_picture(page: Page, house: LibraryHouse) -> None:
+    """Until it is in view. What moved before is forgotten."""
+    large = page.locator("#txt2img_gallery .plane .now")
+    before = large.get_attribute("src")
+    page.evaluate(DRAWN)
+    page.evaluate("window.shifts.length = 0")
+    made = len(house.engine.asked)
+    house.engine.step_seconds = 0.03
+    generate(page, "a hill that stays where it is")
+    eventually(page, lambda: len(house.engine.asked) > made and bool(house.engine.last.ended))
+    house.engine.step_seconds = 0
+    expect(large).not_to_have_attribute("src", before or "")
+    picture(page)
 
 
 @pytest.mark.parametrize("name", TITLES)
-def test_a_tab_is_fit_for_everybody_and_its_console_is_silent(look: Look, name: str) -> None:
+def test_a_tab_is_fit_for_everybody_and_its_console_is_silent(look: Look, theme: str, name: str) -> None:
     open_tab(look.page, name)
-    assert axe(look.page) == []
+    assert found_by_axe(look.page, theme) == []
     assert look.faults == []
 
 
 @pytest.mark.parametrize("part", ["keys", "drawer", "queue", "library", "sheet"])
-def test_what_opens_over_a_tab_is_fit_for_everybody(look: Look, part: str) -> None:
+def test_what_opens_over_a_tab_is_fit_for_everybody(look: Look, theme: str, part: str) -> None:
     page = look.page
     open_tab(page, "image_browser" if part == "library" else "txt2img")
     if part == "keys":
         page.evaluate("document.activeElement?.blur()")
         page.keyboard.press("?")  # a phone has no button for it
-        opened = page.locator("dialog.keys")
+        place = "dialog.keys"
     elif part == "drawer":
         page.locator(".drawer-button").click()
-        opened = page.locator("#txt2img_extra_networks .dock-panel")
+        place = "#txt2img_extra_networks .dock-panel"
     elif part == "queue":
         page.evaluate("document.activeElement?.blur()")
         page.keyboard.press("q")  # the strip of a phone has no button for it
-        opened = page.locator("#queue_panel .box")
+        place = "#queue_panel .box"
     elif part == "library":
         page.locator("#library .tile").first.dblclick()
-        opened = page.locator(".picture-dialog")
+        place = ".picture-dialog"
     else:
         button = page.locator("#header .sheet-button")
         if button.is_visible():  # on a desktop the settings are always there
             button.click()
-        opened = page.locator("#txt2img_settings")
-    expect(opened).to_be_visible()
-    page.wait_for_timeout(400)
-    assert axe(page) == []
+        place = "#txt2img_settings"
+    expect(page.locator(place)).to_be_visible()
+    assert found_by_axe(page, theme, place) == []
     page.keyboard.press("Escape")
     assert look.faults == []
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_nothing_moves_from_submit_to_finish_and_all_stays_in_view(
-    browser: Browser, house: LibraryHouse, size: tuple[int, int]
-) -> None:
-    page, faults = open_page(browser, house, "dark", size)
-    page.evaluate("window.shifts.length = 0")
-    house.engine.step_seconds = 0.1
-    made = len(house.engine.asked)
-    generate(page, "a hill that stays where it is")
-    eventually(page, lambda: len(house.engine.asked) > made and bool(house.engine.last.ended))
-    house.engine.step_seconds = 0
-    picture(page)
-    page.wait_for_timeout(1000)
-    shifts = page.evaluate("window.shifts")
-    assert sum(one[0] for one in shifts) < 0.02, shifts
-    for part in ("#txt2img_gallery .plane .now", "#txt2img_generate"):
-        box = page.locator(part).first.bounding_box()
-        assert box is not None
-        assert box["x"] >= 0
-        assert box["y"] >= 0
-        assert box["x"] + box["width"] <= size[0], part
-        assert box["y"] + box["height"] <= size[1], part
-    assert faults == []
-    page.context.close()
-
-
-def test_the_start_asks_for_no_more_than_the_page_before_this_one(browser: Browser, house: LibraryHouse) -> None:
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    session, asked, received = context.new_cdp_session(page), list[str](), list[int]()
-    session.on("Network.requestWillBeSent", lambda told: asked.append(told["request"]["url"]))
-    session.on("Network.loadingFinished", lambda told: received.append(int(told["encodedDataLength"])))
-    session.send("Network.enable")
-    page.goto(house.address)
-    expect(page.locator(":root:not([data-loading])")).to_be_attached(timeout=WAIT)
-    page.wait_for_timeout(2000)
-    own = [one for one in asked if "/internal/page/static/" in one]
-    assert {one.rpartition("/")[2] for one in own} >= {"joined.js", "joined.css", "boot.js"}
-    assert len(own) <= 5, own
-    assert len([one for one in asked if one.startswith("http")]) <= MOST_REQUESTS
-    assert 100_000 < sum(received) <= MOST_BYTES
-    context.close()

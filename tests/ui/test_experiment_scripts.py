@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.ui.bare import STATIC, bare_page, call
+from tests.ui.bare import assets, bare_page, call
 from tests.ui.plots_stand_in import AXES
 from webui.experiments.axis_values import Kind, texts_of, values_of
 
@@ -30,7 +30,7 @@ return argument.map(([kind, text]) => shown(kind, text));
 @pytest.fixture(scope="module")
 def bare(browser: Browser) -> Iterator[Page]:
     with bare_page(browser, width=900, height=700) as page:
-        page.add_style_tag(path=STATIC / "sheet.css")
+        page.add_style_tag(content=assets().files["sheet.css"].decode())
         yield page
 
 

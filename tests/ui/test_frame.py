@@ -1,18 +1,27 @@
-"""The frame of the page in a real browser: window height, tabs, themes, keys, languages, the sheet of a phone."""
+"""The frame of the page in a real browser: window height, tabs, themes, keys, languages, the sheet of a phone.
 
+Tests of how the page starts open it; the others share one that stays open.
+"""
+
+import functools
 import json
 from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from tests.ui.accessibility import axe
-from tests.ui.driving import WAIT, eventually, served, whole_page
+from tests.ui.accessibility import OF_COLOURS, axe
+from tests.ui.driving import WAIT, eventually, whole_page
 from tests.ui.fakes import FakeEngine
+from tests.ui.house import House, house
+from tests.ui.staying import Staying
 from tests.ui.visiting import forget, visit, visited
 from webui.ui.frame import TITLES
 
-SIZES = ((1440, 900), (1920, 1080), (1024, 768), (768, 1024), (390, 844))
+DESKTOP, PHONE = (1440, 900), (390, 844)
+STARTS = (  # sizes of the window, and what stands in an address without changing what is seen
+    (DESKTOP, "?__lang=../../zz"), ((1920, 1080), "?tab=<b>"), ((1024, 768), ""), ((768, 1024), ""), (PHONE, ""),
+)  # fmt: skip
 SHIFTS = """
 window.shifted = 0;
 new PerformanceObserver((list) => { for (const one of list.getEntries()) window.shifted += one.value; })
@@ -22,41 +31,46 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeEngine, str]]:
+def home(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[House]:
     """One engine and one server for the whole file."""
     folder = tmp_path_factory.mktemp("frame")
-    (folder / "outputs").mkdir()
     words = folder / "words"
     words.mkdir()
     (words / "xx.json").write_text(json.dumps({"English": "Other", "Library": "Bookcase", "a cat": "a dog"}))
-    engine = FakeEngine(folder / "outputs")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("GRADIO_TEMP_DIR", "")  # mounting sets it
-        with served(whole_page(engine, folder, colours="dark", localizations=[words])) as place:
-            yield engine, place
-    engine.close()
+    app = functools.partial(whole_page, colours="dark", localizations=[words])
+    with house(folder, port, app) as made:
+        yield made
 
 
 @pytest.fixture
-def engine(house: tuple[FakeEngine, str]) -> Iterator[FakeEngine]:
-    yield house[0]
-    house[0].step_seconds = 0.0
+def engine(home: House) -> Iterator[FakeEngine]:
+    with home.lent() as lent:
+        yield lent
 
 
 @pytest.fixture
-def address(house: tuple[FakeEngine, str]) -> str:
-    return house[1]
+def address(home: House) -> str:
+    return home.address
 
 
 @pytest.fixture(scope="module")
 def lasting(browser: Browser) -> BrowserContext:
-    made = visited(browser, viewport={"width": 1440, "height": 900})
+    made = visited(browser, viewport={"width": DESKTOP[0], "height": DESKTOP[1]})
     made.add_init_script(SHIFTS)
     return made
 
 
+@pytest.fixture(scope="module")
+def staying(lasting: BrowserContext, home: House) -> Iterator[Staying]:
+    made = Staying(lasting, home)
+    yield made
+    made.leave()
+
+
 @pytest.fixture
-def context(lasting: BrowserContext, address: str) -> Iterator[BrowserContext]:
+def context(lasting: BrowserContext, staying: Staying, address: str) -> Iterator[BrowserContext]:
+    """For visits; the page that stays open is not there meanwhile."""
+    staying.leave()
     yield lasting
     forget(lasting, address)
 
@@ -67,15 +81,19 @@ def away(said: ConsoleMessage) -> bool:
 
 
 @pytest.fixture
-def opened(context: BrowserContext, address: str) -> Iterator[Open]:
-    """Opens the page with a query; at the end its console has to be without errors."""
-    faults: list[str] = []
+def faults() -> list[str]:
+    """What a test's pages complain of. The console of the whole program is looked at in test_every_tab.py."""
+    return []
 
-    def go(query: str = "", size: tuple[int, int] = (1440, 900)) -> Page:
+
+@pytest.fixture
+def opened(context: BrowserContext, address: str, faults: list[str]) -> Iterator[Open]:
+    """Opens the page with a query; at the end its console has to be without errors."""
+
+    def go(query: str = "", size: tuple[int, int] = DESKTOP) -> Page:
         page = visit(context, size)
         page.set_default_timeout(WAIT)
         expect.set_options(timeout=WAIT)
-        # the console of the whole program is looked at in test_every_tab.py
         page.on("console", lambda said: faults.append(said.text) if said.type == "error" and not away(said) else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(address + query)
@@ -87,14 +105,47 @@ def opened(context: BrowserContext, address: str) -> Iterator[Open]:
     assert faults == []
 
 
+@pytest.fixture
+def page(staying: Staying, engine: FakeEngine, faults: list[str]) -> Iterator[Page]:
+    """The page that stays open, as it is when it has just been opened."""
+
+    def note(said: ConsoleMessage) -> None:
+        if said.type == "error" and not away(said):
+            faults.append(said.text)
+
+    lent = staying.open()
+    lent.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
+    lent.on("console", note)
+    yield lent
+    lent.remove_listener("console", note)
+    try:
+        lent.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
+        staying.check()
+        engine.forget()
+        staying.tidy()
+    except BaseException:
+        staying.leave()
+        raise
+    assert faults == []
+
+
+def resized(page: Page, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+
+
 def tab(page: Page, name: str) -> str:
     """The id of a tab's button."""
     return f"#tab_{name}-button"
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_the_page_is_as_high_as_the_window_and_nothing_moves_at_the_start(opened: Open, size: tuple[int, int]) -> None:
-    page = opened(size=size)
+# ---- how the page starts
+
+
+@pytest.mark.parametrize(("size", "query"), STARTS)
+def test_the_page_is_as_high_as_the_window_and_nothing_moves_at_the_start(
+    opened: Open, size: tuple[int, int], query: str
+) -> None:
+    page = opened(query, size)
     measures = page.evaluate(
         "() => [document.documentElement.scrollHeight, document.documentElement.scrollWidth,"
         " document.getElementById('stage').getBoundingClientRect().top]"
@@ -108,10 +159,87 @@ def test_the_page_is_as_high_as_the_window_and_nothing_moves_at_the_start(opened
         rims = page.locator("#tabs > .tab-wrapper > .tab-container").evaluate("(e) => [e.scrollWidth, e.clientWidth]")
         assert rims[0] <= rims[1], "every tab is in view"
     assert page.evaluate("window.shifted") < 0.02
+    # a tab and a language that there are not
+    expect(page.locator(tab(page, "txt2img"))).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tab", name="Library", exact=True)).to_be_attached()
 
 
-def test_at_twice_the_size_the_tab_scrolls_and_the_picture_keeps_its_place(opened: Open) -> None:
-    page = opened(size=(720, 450))  # 1440 x 900 at a zoom of 200 %
+def test_a_link_opens_its_tab_and_the_address_names_the_tab_in_view(opened: Open) -> None:
+    page = opened("?tab=settings&x=1")
+    expect(page.locator(tab(page, "settings"))).to_have_attribute("aria-selected", "true")
+    page.locator(tab(page, "txt2img")).click()
+    page.wait_for_url("**/?x=1")
+    page.locator(tab(page, "pnginfo")).click()
+    page.wait_for_url("**/?x=1&tab=pnginfo")
+    page.reload()
+    expect(page.locator(tab(page, "pnginfo"))).to_have_attribute("aria-selected", "true")
+    page.locator(tab(page, "txt2img")).click()
+    page.wait_for_url("**/?x=1")
+
+
+def test_the_page_speaks_chinese_and_leaves_alone_what_was_typed(opened: Open) -> None:
+    page = opened("?__lang=zh_CN&tab=inpaint")
+    expect(page.locator(tab(page, "inpaint"))).to_have_attribute("aria-selected", "true")
+    assert page.evaluate("document.documentElement.lang") == "zh-CN"
+    expect(page.get_by_role("tab", name="图库", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="快捷键 (?)")).to_be_visible()
+    prompt = page.locator("#txt2img_prompt textarea")
+    prompt.fill("Library")
+    page.wait_for_timeout(200)
+    expect(prompt).to_have_value("Library")
+    page.get_by_role("button", name="快捷键 (?)").click()
+    expect(page.get_by_role("dialog", name="快捷键")).to_contain_text("全屏")
+
+
+def test_a_dictionary_of_the_user_is_another_language_which_the_browser_keeps(opened: Open) -> None:
+    page = opened("?tab=library")
+    expect(page.locator(tab(page, "image_browser"))).to_have_attribute("aria-selected", "true")
+    assert page.evaluate("webui.languages") == {"xx": "Other", "zh_CN": "简体中文"}
+    with page.expect_navigation():
+        page.evaluate("webui.setLanguage('xx')")
+    expect(page.get_by_role("tab", name="Bookcase", exact=True)).to_be_visible()
+    expect(page.get_by_role("tab", name="Settings", exact=True)).to_be_visible()  # it has no word for that
+
+
+def without_gradio(context: BrowserContext) -> Page:
+    """A tab in which only the head of the page runs."""
+    page = visit(context)
+    page.route("**/assets/*.js", lambda route: route.abort())
+    return page
+
+
+def test_the_theme_is_there_before_anything_is_drawn(context: BrowserContext, address: str) -> None:
+    page = without_gradio(context)
+    page.goto(address + "?__theme=light")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(228, 228, 228)"
+
+
+# ---- the page that stays open
+
+
+def test_a_chosen_theme_stays_and_a_link_may_ask_for_another_once(page: Page, address: str) -> None:
+    expect(page.locator(':root[data-theme="dark"]')).to_be_attached()  # the server's setting
+    page.get_by_role("button", name="Dark or light").click()
+    expect(page.locator(':root[data-theme="light"]')).to_be_attached()
+    expect(page.locator("body:not(.dark)")).to_be_attached()
+    page.evaluate("webui.setAccent('moss')")
+    again = without_gradio(page.context)
+    again.goto(address)
+    expect(again.locator(':root[data-theme="light"][data-accent="moss"]')).to_be_attached()
+    again.goto(address + "?__theme=dark")
+    expect(again.locator(':root[data-theme="dark"]')).to_be_attached()
+    expect(again.locator("body.dark")).to_be_attached()
+    again.goto(address)
+    expect(again.locator(':root[data-theme="light"]')).to_be_attached()
+    again.close()
+    page.evaluate("webui.setTheme(null)")
+    expect(page.locator(':root[data-theme="dark"]')).to_be_attached()
+    page.evaluate("webui.setAccent('iris')")
+
+
+def test_at_twice_the_size_the_tab_scrolls_and_the_picture_keeps_its_place(page: Page) -> None:
+    resized(page, (720, 450))  # 1440 x 900 at a zoom of 200 %
     stage = page.locator("#stage").bounding_box()
     assert stage is not None
     assert stage["height"] >= 260
@@ -120,8 +248,7 @@ def test_at_twice_the_size_the_tab_scrolls_and_the_picture_keeps_its_place(opene
     expect(page.locator("#txt2img_generate")).to_be_in_viewport(ratio=1)
 
 
-def test_every_tab_is_found_under_its_name_and_opened_by_arrow_keys(opened: Open) -> None:
-    page = opened()
+def test_every_tab_is_found_under_its_name_and_opened_by_arrow_keys(page: Page) -> None:
     for title in TITLES.values():
         expect(page.get_by_role("tab", name=title, exact=True)).to_be_visible()
     page.get_by_role("tab", name="txt2img", exact=True).focus()
@@ -141,8 +268,7 @@ def test_every_tab_is_found_under_its_name_and_opened_by_arrow_keys(opened: Open
     assert page.locator("#tabs > .tab-wrapper [role=tab][tabindex='0']").count() == 1
 
 
-def test_the_modes_share_a_panel_and_the_form_is_told_the_mode(opened: Open) -> None:
-    page = opened()
+def test_the_modes_share_a_panel_and_the_form_is_told_the_mode(page: Page) -> None:
     page.locator("#txt2img_prompt textarea").fill("a cat")
     page.get_by_role("tab", name="Inpaint", exact=True).click()
     expect(page.locator(':root[data-mode="inpaint"]')).to_be_attached()
@@ -154,58 +280,7 @@ def test_the_modes_share_a_panel_and_the_form_is_told_the_mode(opened: Open) -> 
     expect(page.locator("#txt2img_prompt textarea")).to_be_hidden()
 
 
-@pytest.mark.parametrize(
-    ("query", "name"),
-    [
-        ("?tab=library", "image_browser"),
-        ("?tab=inpaint", "inpaint"),
-        ("?tab=settings&x=1", "settings"),
-        ("?tab=<b>", "txt2img"),
-    ],
-)
-def test_a_link_opens_its_tab(opened: Open, query: str, name: str) -> None:
-    page = opened(query)
-    expect(page.locator(tab(page, name))).to_have_attribute("aria-selected", "true")
-
-
-def test_the_address_names_the_tab_in_view(opened: Open) -> None:
-    page = opened("?x=1")
-    page.locator(tab(page, "pnginfo")).click()
-    page.wait_for_url("**/?x=1&tab=pnginfo")
-    page.reload()
-    expect(page.locator(tab(page, "pnginfo"))).to_have_attribute("aria-selected", "true")
-    page.locator(tab(page, "txt2img")).click()
-    page.wait_for_url("**/?x=1")
-
-
-def test_a_chosen_theme_stays_and_a_link_may_ask_for_another_once(opened: Open) -> None:
-    page = opened()
-    expect(page.locator(':root[data-theme="dark"]')).to_be_attached()  # the server's setting
-    page.get_by_role("button", name="Dark or light").click()
-    expect(page.locator(':root[data-theme="light"]')).to_be_attached()
-    expect(page.locator("body:not(.dark)")).to_be_attached()
-    page.evaluate("webui.setAccent('moss')")
-    page.reload()
-    expect(page.locator(':root[data-theme="light"][data-accent="moss"]')).to_be_attached()
-    again = opened("?__theme=dark")
-    expect(again.locator(':root[data-theme="dark"]')).to_be_attached()
-    expect(again.locator("body.dark")).to_be_attached()
-    page.reload()
-    expect(page.locator(':root[data-theme="light"]')).to_be_attached()
-    page.evaluate("webui.setTheme(null)")
-    expect(page.locator(':root[data-theme="dark"]')).to_be_attached()
-
-
-def test_the_theme_is_there_before_anything_is_drawn(context: BrowserContext, address: str) -> None:
-    page = visit(context)
-    page.route("**/assets/*.js", lambda route: route.abort())  # Gradio never starts
-    page.goto(address + "?__theme=light")
-    assert page.evaluate("document.documentElement.dataset.theme") == "light"
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(228, 228, 228)"
-
-
-def test_the_list_of_keys_opens_and_closes_and_gives_the_focus_back(opened: Open) -> None:
-    page = opened()
+def test_the_list_of_keys_opens_and_closes_and_gives_the_focus_back(page: Page) -> None:
     page.locator("#txt2img_prompt textarea").fill("")
     page.keyboard.type("what?nN/")
     expect(page.locator("#txt2img_prompt textarea")).to_have_value("what?nN/")
@@ -224,9 +299,8 @@ def test_the_list_of_keys_opens_and_closes_and_gives_the_focus_back(opened: Open
     expect(page.locator("#txt2img_prompt textarea")).to_be_focused()
 
 
-def test_ctrl_enter_generates_and_escape_interrupts(opened: Open, engine: FakeEngine) -> None:
-    engine.step_seconds = 1
-    page = opened()
+def test_ctrl_enter_generates_and_escape_interrupts(page: Page, engine: FakeEngine) -> None:
+    engine.step_seconds = 0.2
     page.locator("#txt2img_prompt textarea").fill("a cat")
     page.keyboard.press("Control+Enter")
     eventually(page, lambda: [request.prompt for request in engine.asked] == ["a cat"])
@@ -234,8 +308,8 @@ def test_ctrl_enter_generates_and_escape_interrupts(opened: Open, engine: FakeEn
     eventually(page, lambda: engine.last.ended or engine.last.stopping)
 
 
-def test_a_phone_has_the_settings_in_a_sheet(opened: Open) -> None:
-    page = opened(size=(390, 844))
+def test_a_phone_has_the_settings_in_a_sheet(page: Page) -> None:
+    resized(page, PHONE)
     steps = page.locator("#txt2img_steps input[type=range]")
     expect(steps).to_be_hidden()
     button = page.get_by_role("button", name="Settings of the picture")
@@ -254,46 +328,19 @@ def test_a_phone_has_the_settings_in_a_sheet(opened: Open) -> None:
     expect(button).to_be_hidden()
 
 
-def test_the_page_speaks_chinese_and_leaves_alone_what_was_typed(opened: Open) -> None:
-    page = opened("?__lang=zh_CN")
-    assert page.evaluate("document.documentElement.lang") == "zh-CN"
-    expect(page.get_by_role("tab", name="图库", exact=True)).to_be_visible()
-    expect(page.get_by_role("button", name="快捷键 (?)")).to_be_visible()
-    prompt = page.locator("#txt2img_prompt textarea")
-    prompt.fill("Library")
-    page.wait_for_timeout(200)
-    expect(prompt).to_have_value("Library")
-    page.get_by_role("button", name="快捷键 (?)").click()
-    expect(page.get_by_role("dialog", name="快捷键")).to_contain_text("全屏")
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_frame_is_without_findings_of_axe(page: Page, size: tuple[int, int]) -> None:
+    parts = "#header, #quicksettings, #tabs > .tab-wrapper, #txt2img_settings, #dock"
+    weights = ("moderate", "serious", "critical")
+    resized(page, size)
+    assert axe(page, within=parts, impacts=weights) == []
+    page.evaluate("webui.setTheme('light')")
+    assert axe(page, within=parts, impacts=weights, rules=OF_COLOURS) == []
 
 
-def test_a_dictionary_of_the_user_is_another_language_which_the_browser_keeps(opened: Open) -> None:
-    page = opened()
-    assert page.evaluate("webui.languages") == {"xx": "Other", "zh_CN": "简体中文"}
-    with page.expect_navigation():
-        page.evaluate("webui.setLanguage('xx')")
-    expect(page.get_by_role("tab", name="Bookcase", exact=True)).to_be_visible()
-    expect(page.get_by_role("tab", name="Settings", exact=True)).to_be_visible()  # it has no word for that
-
-
-def test_an_unknown_language_is_english(opened: Open) -> None:
-    page = opened("?__lang=../../zz")
-    expect(page.get_by_role("tab", name="Library", exact=True)).to_be_visible()
-
-
-@pytest.mark.parametrize("theme", ["dark", "light"])
-@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
-def test_the_frame_is_without_findings_of_axe(opened: Open, size: tuple[int, int], theme: str) -> None:
-    page = opened(f"?__theme={theme}", size=size)
-    for part in ("#header", "#quicksettings", "#tabs > .tab-wrapper", "#txt2img_settings", "#dock"):
-        assert axe(page, within=part, impacts=("moderate", "serious", "critical")) == [], part
-
-
-def test_a_component_that_cannot_be_drawn_says_so_and_hurts_nobody(context: BrowserContext, address: str) -> None:
-    page, said = visit(context), list[str]()
-    page.on("console", lambda message: said.append(message.text))
-    page.goto(address)
-    expect(page.locator(":root:not([data-loading])")).to_be_attached(timeout=WAIT)
-    page.evaluate("async () => { await webui.mount('nothing_of_the_kind', {}); }")
-    assert any("the component nothing_of_the_kind cannot be drawn" in text for text in said)
+def test_a_component_that_cannot_be_drawn_says_so_and_hurts_nobody(page: Page, faults: list[str]) -> None:
+    with page.expect_console_message(lambda said: "nothing_of_the_kind" in said.text) as told:
+        page.evaluate("async () => { await webui.mount('nothing_of_the_kind', {}); }")
+    assert "the component nothing_of_the_kind cannot be drawn" in told.value.text
     expect(page.locator("#txt2img_generate")).to_be_visible()
+    faults.clear()

@@ -4,8 +4,7 @@ import asyncio
 import gzip
 import html
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -96,15 +95,26 @@ def test_data_cannot_leave_its_attribute() -> None:
     assert made.index("a.css") < made.index("first.js") < made.index("last.js") < made.index("data-words")
 
 
+@pytest.fixture(scope="module")
+def mounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    """The API and its layers around, and the page in it, which is only asked for here."""
+    folder = tmp_path_factory.mktemp("head")
+    engine, behind = FakeEngine(folder / "outputs"), ApiEngine()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):  # mounting sets both
+            patch.setenv(name, "")
+        yield mount(
+            create(parts_of(behind)), engine, root_path="/sd", colours="dark",
+            temp_dir=folder / "temp", outputs_dir=engine.outputs,
+        )  # fmt: skip
+    engine.close()
+    behind.close()
+
+
 @pytest.fixture
-def page(tmp_path: Path) -> Application:
-    """As the program puts it together: the API and its layers around, a path, the guard with a password."""
-    engine = FakeEngine(tmp_path / "outputs")
-    made = mount(
-        create(parts_of(ApiEngine())), engine, root_path="/sd", colours="dark",
-        temp_dir=tmp_path / "temp", outputs_dir=engine.outputs,
-    )  # fmt: skip
-    return without("/sd", Guard(below("/sd", made), Policy(port=7860, users=(("me", "secret"),))))
+def page(mounted: FastAPI) -> Application:
+    """As the program puts it together: with a path, and behind the guard with a password."""
+    return without("/sd", Guard(below("/sd", mounted), Policy(port=7860, users=(("me", "secret"),))))
 
 
 def addresses(text: str) -> Sequence[str]:

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,38 @@ SECRET = "the secret of this machine"
 REFUSED = {False: '{"error":', True: '"success":false'}  # by whether the event went through the queue
 
 
-@pytest.fixture
-def client(engine: FakeEngine, tmp_path: Path) -> TestClient:
-    (tmp_path / "secret.txt").write_text(SECRET)
+@pytest.fixture(autouse=True)
+def _environment_stays() -> None:
+    """The page of the file needs what mounting has set; `folder` puts it back."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the page of the file lies, beside a secret."""
+    made = tmp_path_factory.mktemp("mount")
+    (made / "secret.txt").write_text(SECRET)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):  # mounting sets both
+            patch.setenv(name, "")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def engine(folder: Path) -> Iterator[FakeEngine]:
+    (folder / "outputs").mkdir()
+    made = FakeEngine(folder / "outputs")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def client(engine: FakeEngine, folder: Path) -> Iterator[TestClient]:
+    """One page for the file: what its tests ask for is refused."""
     app = FastAPI()
     app.get("/mine")(lambda: "ours")
-    mounted = mount(app, engine, temp_dir=tmp_path / "temp", outputs_dir=engine.outputs)
-    return TestClient(mounted, raise_server_exceptions=False)
+    mounted = mount(app, engine, temp_dir=folder / "temp", outputs_dir=engine.outputs)
+    with TestClient(mounted, raise_server_exceptions=False) as made:
+        yield made
 
 
 def file_data(path: object) -> dict[str, object]:
@@ -56,35 +82,34 @@ def ask(client: TestClient, event: dict[str, Any], value: object, *, queue: bool
     return client.get("/gradio_api/queue/data", params={"session_hash": "s"}).text
 
 
-def cached_files(tmp_path: Path) -> list[Path]:
-    return [path for path in (tmp_path / "temp").rglob("*") if path.is_file()]
+def cached_files(folder: Path) -> list[Path]:
+    return [path for path in (folder / "temp").rglob("*") if path.is_file()]
 
 
 def test_the_page_and_the_routes_before_it_answer(client: TestClient) -> None:
-    with client:
-        assert "gradio" in client.get("/").text
-        assert client.get("/mine").json() == "ours"
+    assert "gradio" in client.get("/").text
+    assert client.get("/mine").json() == "ours"
 
 
 @pytest.mark.parametrize("queue", [False, True])
 @pytest.mark.parametrize("path", ["/etc/passwd", "/proc/self/environ", "secret.txt", "../secret.txt"])
-def test_an_event_cannot_name_a_file_of_the_machine(client: TestClient, tmp_path: Path, path: str, queue: bool) -> None:
-    named = tmp_path / path if path == "secret.txt" else path
-    with client:
-        answer = ask(client, picture_event(client), file_data(named), queue=queue)
+def test_an_event_cannot_name_a_file_of_the_machine(client: TestClient, folder: Path, path: str, queue: bool) -> None:
+    named = folder / path if path == "secret.txt" else path
+    answer = ask(client, picture_event(client), file_data(named), queue=queue)
     assert REFUSED[queue] in answer
     assert SECRET not in answer
     assert "root:" not in answer
-    assert cached_files(tmp_path) == []
+    assert cached_files(folder) == []
 
 
 @pytest.mark.parametrize("queue", [False, True])
-def test_the_check_stands_apart_from_gradios_flag(client: TestClient, tmp_path: Path, queue: bool) -> None:
-    untyped(client.app).routes[-1].app.get_blocks().has_launched = False
-    with client:
-        answer = ask(client, picture_event(client), file_data(tmp_path / "secret.txt"), queue=queue)
+def test_the_check_stands_apart_from_gradios_flag(
+    client: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch, queue: bool
+) -> None:
+    monkeypatch.setattr(untyped(client.app).routes[-1].app.get_blocks(), "has_launched", False)
+    answer = ask(client, picture_event(client), file_data(folder / "secret.txt"), queue=queue)
     assert REFUSED[queue] in answer
-    assert cached_files(tmp_path) == []
+    assert cached_files(folder) == []
 
 
 def test_no_handler_waits_in_gradios_queue(client: TestClient) -> None:
@@ -95,31 +120,33 @@ def test_no_handler_waits_in_gradios_queue(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("door", ["call", "run", "api", "call/v2"])
-def test_handlers_have_no_published_door(client: TestClient, tmp_path: Path, door: str) -> None:
-    with client:
-        names = {event["api_name"] for event in events(client) if event["api_name"]} | {"fill", "generate"}
-        assert client.get("/gradio_api/info").json()["named_endpoints"] == {}
-        for name in names:
-            answer = client.post(f"/gradio_api/{door}/{name}", json={"data": [file_data("/etc/passwd")]})
-            found = answer.text
-            if answer.status_code == 200 and "event_id" in answer.json():
-                found = client.get(f"/gradio_api/call/{name}/{answer.json()['event_id']}").text
-            assert "root:" not in found
-    assert cached_files(tmp_path) == []
+def test_handlers_have_no_published_door(client: TestClient, folder: Path, door: str) -> None:
+    names = {event["api_name"] for event in events(client) if event["api_name"]} | {"fill", "generate"}
+    assert client.get("/gradio_api/info").json()["named_endpoints"] == {}
+    for name in names:
+        answer = client.post(f"/gradio_api/{door}/{name}", json={"data": [file_data("/etc/passwd")]})
+        found = answer.text
+        if answer.status_code == 200 and "event_id" in answer.json():
+            found = client.get(f"/gradio_api/call/{name}/{answer.json()['event_id']}").text
+        assert "root:" not in found
+    assert cached_files(folder) == []
 
 
 @pytest.mark.parametrize("door", ["file=", "file/", "proxy="])
 def test_no_file_outside_the_private_folder_is_served(
-    client: TestClient, engine: FakeEngine, tmp_path: Path, door: str
+    client: TestClient, engine: FakeEngine, folder: Path, door: str
 ) -> None:
     kept = engine.outputs / "kept.png"
     kept.write_bytes(b"a picture that was not shown")
-    with client:
-        for path in ("/etc/passwd", tmp_path / "secret.txt", kept, Path(__file__), "pyproject.toml"):
-            assert client.get(f"/gradio_api/{door}{path}").status_code in (400, 403, 404)
+    for path in ("/etc/passwd", folder / "secret.txt", kept, Path(__file__), "pyproject.toml"):
+        assert client.get(f"/gradio_api/{door}{path}").status_code in (400, 403, 404)
 
 
-def test_the_private_folder_is_emptied_and_closed_to_others(engine: FakeEngine, tmp_path: Path) -> None:
+def test_the_private_folder_is_emptied_and_closed_to_others(
+    engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):  # mounting sets both
+        monkeypatch.setenv(name, os.environ.get(name, ""))
     old = tmp_path / "temp" / "gradio" / "old.png"
     old.parent.mkdir(parents=True)
     old.write_text("left by the last run")
@@ -129,8 +156,7 @@ def test_the_private_folder_is_emptied_and_closed_to_others(engine: FakeEngine, 
 
 
 def test_the_page_names_no_foreign_font_or_script(client: TestClient) -> None:
-    with client:
-        css = client.get("/theme.css").text
+    css = client.get("/theme.css").text
     assert "@import" not in css
     assert "url(http" not in css.replace('"', "").replace("'", "")
 
@@ -147,8 +173,7 @@ def test_a_link_in_the_upload_folder_does_not_lead_out(tmp_path: Path) -> None:
 
 
 def test_an_upload_that_is_too_big_is_refused(client: TestClient) -> None:
-    with client:
-        answer = client.post("/gradio_api/upload", files={"files": ("a.png", b"0" * (65 * 1024 * 1024))})
+    answer = client.post("/gradio_api/upload", files={"files": ("a.png", b"0" * (65 * 1024 * 1024))})
     assert answer.status_code == 413
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Error, Locator, Page, expect
 from pydantic import ConfigDict
 
 from tests.ui.accessibility import axe
-from tests.ui.driving import eventually, opened_page
+from tests.ui.driving import WAIT, eventually
 from tests.ui.train_house import STEPS, TrainHouse, losses, train_house
+from tests.ui.visiting import forget, visit
 from webui.domain.extensions import ActionInfo, ExtensionInfo
 from webui.extension_api import Options, form_hint
 from webui.plugins.options import schema_of
@@ -29,14 +30,25 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainHouse]:
 
 
 @pytest.fixture(scope="module")
-def tab(browser: Browser, house: TrainHouse) -> Iterator[Page]:
+def tab(shared_context: BrowserContext, house: TrainHouse) -> Iterator[Page]:
     """One page for all tests, with the tab open; the first sees it without a data set."""
-    with opened_page(browser, f"{house.address}?tab=train") as page:
-        expect(page.locator("#train_example")).to_be_visible()
-        assert axe(page, "#train") == []
-        page.locator("#train_example").click()
-        expect(page.locator("#train .tr-card")).to_have_count(24)
-        yield page
+    page, faults = visit(shared_context, (1440, 900)), list[str]()
+    page.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+
+    def note(error: Error) -> None:
+        faults.append(str(error))
+
+    page.on("pageerror", note)
+    page.goto(f"{house.address}?tab=train")
+    expect(page.locator("#train_example")).to_be_visible()
+    assert axe(page, "#train") == []
+    page.locator("#train_example").click()
+    expect(page.locator("#train .tr-card")).to_have_count(24)
+    yield page
+    forget(shared_context, house.address)
+    page.remove_listener("pageerror", note)
+    assert faults == []
 
 
 def card(page: Page, name: str) -> Locator:

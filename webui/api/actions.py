@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webui.api.body import InvalidBodyError, drain, read_json
+from webui.api.late_routes import Router
 from webui.api.parts import Parts, as_png
 from webui.api.sdapi.dialect.answers import as_base64
 from webui.api.waiting import finished
@@ -25,13 +25,13 @@ LONGEST_MARK = 400  # characters
 SIMPLE = ("string", "boolean", "integer", "number")  # types that a query can carry
 
 
-def native(parts: Parts, owner: Callable[[Request], str] = lambda request: "") -> APIRouter:
+def native(parts: Parts, owner: Callable[[Request], str] = lambda request: "") -> Router:
     """Starting, watching and stopping any action, below `/api` and below the page's own routes.
 
     Args:
         owner: whose the job is that a request starts; owners have turns.
     """
-    router = APIRouter()
+    router = Router()
 
     @router.post("/extensions/{extension}/actions/{action}")
     async def start(request: Request, extension: str, action: str, wait: bool = False) -> JSONResponse:
@@ -73,10 +73,10 @@ def native(parts: Parts, owner: Callable[[Request], str] = lambda request: "") -
     return router
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """The native routes, then those that extensions declare."""
-    router = APIRouter()
-    router.include_router(native(parts), prefix="/api")
+    router = Router()
+    router.take(native(parts), prefix="/api")
     engine = parts.engine
     for info in engine.extensions.infos:
         for action in info.actions:

@@ -23,6 +23,7 @@ from webui.api import (
     queue,
     thumbs,
 )
+from webui.api.late_routes import Router
 from webui.api.page import (
     browser_cookie,
     extension_routes,
@@ -69,8 +70,8 @@ def create(parts: Parts, *, with_api: bool = True, pictures: PictureFiles | None
     errors.install(app)
     around.install(app)
     browser_cookie.install(app)
-    _add_health(app, parts)
     routers = [
+        _health(parts),
         thumbs.routes(parts),
         page_routes.routes(parts, pictures or page_routes.picture_files(parts)),
         prompt_routes.routes(parts),
@@ -107,24 +108,28 @@ def create(parts: Parts, *, with_api: bool = True, pictures: PictureFiles | None
             actions.routes(parts),  # last: what extensions declare never hides a route of the program
         ]
     for router in routers:
-        app.include_router(router)
+        app.router.routes += router.routes
     app.router.routes.append(WrongMethod([route for router in routers for route in router.routes]))
     description.install(app)
     return app
 
 
-def _add_health(app: FastAPI, parts: Parts) -> None:
-    @app.get("/health")
+def _health(parts: Parts) -> Router:
+    router = Router()
+
+    @router.get("/health")
     def health() -> dict[str, str]:
         """Answers as long as the process lives."""
         return {"status": "ok"}
 
-    @app.get("/ready")
+    @router.get("/ready")
     def ready() -> JSONResponse:
         """503 once the server is to stop."""
         closing = parts.closing.is_set()
         return JSONResponse({"status": "stopping" if closing else "ready"}, 503 if closing else 200)
 
-    @app.get("/internal/ping")
+    @router.get("/internal/ping")
     def ping() -> dict[str, str]:
         return {}
+
+    return router

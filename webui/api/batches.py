@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -13,6 +12,7 @@ from starlette.responses import JSONResponse
 from webui.api.body import InvalidBodyError, Loc, drain, read_json
 from webui.api.described import body_of
 from webui.api.jobs import LONGEST_NAME, user_of
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.domain.batch import BatchOptions
 from webui.domain.errors import BadRequestError
@@ -46,9 +46,9 @@ class BatchBody(BatchOptions):
     save: bool = True
 
 
-def routes(parts: Parts, door: BatchDoor) -> APIRouter:
+def routes(parts: Parts, door: BatchDoor) -> Router:
     """Begin, look, cancel."""
-    router = APIRouter(prefix="/api/batches")
+    router = Router(prefix="/api/batches")
 
     @router.post("", openapi_extra=body_of(BatchBody, required=False))
     async def start(request: Request, owner: str = "") -> JSONResponse:

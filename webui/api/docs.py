@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from fastapi import APIRouter
 from starlette.responses import HTMLResponse
+
+from webui.api.late_routes import Router
 
 PAGE = Path(__file__).with_name("docs.html")
 
 
-def routes() -> APIRouter:
+def routes() -> Router:
     """The page, under both names that people try."""
-    router = APIRouter(include_in_schema=False)
+    router = Router(include_in_schema=False)
     page = PAGE.read_text(encoding="utf-8")
 
     @router.get("/docs")

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, read_json
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.domain.extensions import ExtensionInfo
 
 
-def routes(parts: Parts, prefix: str = "/api/extensions") -> APIRouter:
+def routes(parts: Parts, prefix: str = "/api/extensions") -> Router:
     """Look and switch; `prefix` is where they hang."""
-    router = APIRouter(prefix=prefix)
+    router = Router(prefix=prefix)
     catalog = parts.engine.extensions
 
     @router.get("")

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, read_json
+from webui.api.late_routes import Router
 from webui.domain.errors import WebuiError
 from webui.engine.engine import Engine
 from webui.installing.installation import (
@@ -28,13 +28,13 @@ from webui.installing.plans import generation
 T = TypeVar("T")
 
 
-def routes(engine: Engine, door: InstallDoor, prefix: str = "/api/extensions") -> APIRouter:
+def routes(engine: Engine, door: InstallDoor, prefix: str = "/api/extensions") -> Router:
     """Every route checks the caller first. What takes long is a job, which goes on where the client hangs up.
 
     Args:
         prefix: where they hang.
     """
-    router = APIRouter(prefix=prefix)
+    router = Router(prefix=prefix)
     installer = door.installer
     kind = Installation(installer)
 

@@ -9,7 +9,6 @@ import zlib
 from typing import Any
 
 import psutil
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -19,6 +18,7 @@ from webui import VERSION
 from webui.api.body import InvalidBodyError, read_json
 from webui.api.described import body_of
 from webui.api.jobs import LONGEST_NAME
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.answers import as_base64
 from webui.api.sdapi.dialect.coerce import Int, Text
@@ -40,9 +40,9 @@ class ProgressBody(BaseModel):
     live_preview: bool = True
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """Progress of a named job, and what tools show about the server."""
-    router = APIRouter(prefix="/internal")
+    router = Router(prefix="/internal")
     started = time.time() - psutil.Process(os.getpid()).create_time()
 
     @router.post("/progress", openapi_extra=body_of(ProgressBody, required=False))

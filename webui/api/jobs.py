@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -16,6 +15,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 
 from webui.api.body import InvalidBodyError, drain, read_json
 from webui.api.described import body_of
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.api.waiting import followed
 from webui.domain.errors import WebuiError
@@ -31,9 +31,9 @@ LONGEST_NAME = 200  # characters of an owner or a task
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """Start, look, watch, fetch, cancel."""
-    router = APIRouter(prefix="/api/jobs")
+    router = Router(prefix="/api/jobs")
     engine = parts.engine
 
     @router.post("", openapi_extra=body_of(GenerationRequest, required=False))

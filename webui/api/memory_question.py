@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -11,6 +10,7 @@ from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, read_json
 from webui.api.described import body_of
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.api.waiting import finished
 from webui.domain.fields import Frozen
@@ -28,9 +28,9 @@ class FormBody(Frozen):
     extensions: dict[str, Any] = Field(default_factory=dict, max_length=100)
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """For clients of the API: a whole request."""
-    router = APIRouter(prefix="/api/memory")
+    router = Router(prefix="/api/memory")
 
     @router.post("", openapi_extra=body_of(GenerationRequest, required=False))
     async def memory(request: Request) -> JSONResponse:
@@ -44,9 +44,9 @@ def routes(parts: Parts) -> APIRouter:
     return router
 
 
-def page_routes(parts: Parts) -> APIRouter:
+def page_routes(parts: Parts) -> Router:
     """For the page: what stands in its form."""
-    router = APIRouter(prefix="/memory")
+    router = Router(prefix="/memory")
 
     @router.post("")
     async def memory(request: Request) -> JSONResponse:

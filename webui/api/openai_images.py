@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -19,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from webui.api.body import InvalidBodyError, read_json
 from webui.api.described import body_of
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.answers import as_base64
 from webui.api.sdapi.dialect.request_settings import settings_of
@@ -53,9 +53,9 @@ class ImagesBody(BaseModel):
     user: str | None = None
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """Generations from a prompt, and edits of a picture that comes as a form."""
-    router = APIRouter(prefix="/v1/images")
+    router = Router(prefix="/v1/images")
 
     @router.post("/generations", openapi_extra=body_of(ImagesBody, example={"prompt": "a cat", "size": "512x512"}))
     async def generations(request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from webui.api.body import InvalidBodyError, drain, read_json
 from webui.api.described import body_of
 from webui.api.jobs import described, job_of, told
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.domain.request import GenerationRequest
 from webui.engine.generating import GenerationJob
@@ -41,9 +42,9 @@ class QueueChange(BaseModel):
     reason: str = Field("", max_length=300, description="shown to everybody whose job waits")
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """The list and the operations."""
-    router = APIRouter()
+    router = Router()
     queue = parts.engine.queue
 
     @router.get("/api/queue")

@@ -11,11 +11,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from fastapi import APIRouter
 from PIL import Image, ImageOps, UnidentifiedImageError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.domain.errors import WebuiError
 from webui.library.cards import CardKind, cards, listed, preview_of
@@ -37,9 +37,9 @@ PAGES: Mapping[str, CardKind] = MappingProxyType(  # A1111's names of the pages 
 )
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """`/sd_extra_networks/...`."""
-    router = APIRouter(prefix="/sd_extra_networks")
+    router = Router(prefix="/sd_extra_networks")
     library = parts.engine.library
 
     @router.get("/thumb")

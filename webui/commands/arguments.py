@@ -9,7 +9,7 @@ from pathlib import Path
 
 from webui.commands import caption_cli, extensions_cli
 from webui.commands.foreign.start_words import TOLERANT, words_of
-from webui.commands.foreign.translation import KNOWN, add_foreign_flags, one_value_each
+from webui.commands.foreign.translation import KNOWN, foreign_flags, one_value_each
 from webui.commands.picture_flags import add_batch_flags, add_picture_flags
 from webui.commands.settings_flags import add_common, add_serving
 
@@ -52,13 +52,16 @@ def unknown(words: Sequence[str], known: Collection[str]) -> str:
 
 def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     """The parser, and those of its commands by name."""
+    foreign = [foreign_flags()]  # made once: there are two hundred, and seven parsers understand them
     top = argparse.ArgumentParser(
-        prog="webui", description="A web UI for Stable Diffusion.", epilog=EPILOG, allow_abbrev=False
+        prog="webui", description="A web UI for Stable Diffusion.", epilog=EPILOG, allow_abbrev=False, parents=foreign
     )
     commands = top.add_subparsers(dest="command", metavar="{serve,generate,upscale,caption,models,doctor,extensions}")
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=text, argument_default=argparse.SUPPRESS, allow_abbrev=False)
+        return commands.add_parser(
+            name, help=text, argument_default=argparse.SUPPRESS, allow_abbrev=False, parents=foreign
+        )
 
     serving, making, enlarging, captioning, listing, examining = (
         add("serve", "start the server (the default)"),
@@ -72,8 +75,6 @@ def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
         add_serving(one)
     for one in (making, enlarging, captioning, listing, examining):
         add_common(one)
-    for one in (top, serving, making, enlarging, captioning, listing, examining):
-        add_foreign_flags(one)
     _add_request(making)
     _add_upscaling(enlarging)
     caption_cli.add_flags(captioning)

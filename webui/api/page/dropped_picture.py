@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from webui.api.late_routes import Router
 from webui.api.page.sent_picture import sent_picture
 from webui.domain.images import safe_open
 from webui.output.metadata import read_parameters
@@ -14,9 +14,9 @@ from webui.output.metadata import read_parameters
 MAX_TEXT = 256 * 1024  # characters
 
 
-def routes() -> APIRouter:
+def routes() -> Router:
     """The one question."""
-    router = APIRouter(prefix="/internal/page", include_in_schema=False)
+    router = Router(prefix="/internal/page", include_in_schema=False)
 
     @router.post("/dropped-picture")
     async def dropped_picture(request: Request) -> JSONResponse:

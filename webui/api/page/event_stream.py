@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
+from webui.api.late_routes import Router
 from webui.api.page.feed import Feed
 from webui.api.page.messages import sse
 from webui.api.page.viewer import Viewer, viewer_of
@@ -16,9 +16,9 @@ RETRY = 2000  # milliseconds after which a browser tries again
 HEADERS = (("Cache-Control", "no-store, no-transform"), ("X-Accel-Buffering", "no"))  # proxies pass it on at once
 
 
-def routes(parts: Parts, feed: Feed) -> APIRouter:
+def routes(parts: Parts, feed: Feed) -> Router:
     """`GET events`."""
-    router = APIRouter()
+    router = Router()
 
     @router.get("/events")
     async def events(request: Request) -> StreamingResponse:

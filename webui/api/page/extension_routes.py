@@ -6,7 +6,6 @@ They do what the native API does, and are there without `--api`, too. They are n
 import base64
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -15,6 +14,7 @@ from starlette.responses import JSONResponse
 
 from webui.api import actions, extensions, installing
 from webui.api.body import InvalidBodyError, drain, read_json
+from webui.api.late_routes import Router
 from webui.api.page.model_rows import rows_of
 from webui.api.parts import Parts
 from webui.api.pose_drawing import Pose, drawn
@@ -24,13 +24,13 @@ from webui.library.files import FOLDERS
 PREFIX = "/internal/page"
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """Actions, the list of extensions, installing where it is allowed, and lists of model files."""
-    router = APIRouter(prefix=PREFIX, include_in_schema=False)
+    router = Router(prefix=PREFIX, include_in_schema=False)
     if parts.installing is not None:
-        router.include_router(installing.routes(parts.engine, parts.installing, "/extensions"))
-    router.include_router(actions.native(parts, owner_of))
-    router.include_router(extensions.routes(parts, "/extensions"))
+        router.take(installing.routes(parts.engine, parts.installing, "/extensions"))
+    router.take(actions.native(parts, owner_of))
+    router.take(extensions.routes(parts, "/extensions"))
     library = parts.engine.library
 
     @router.post("/pose")

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from fastapi import APIRouter
 from starlette.requests import Request
 
+from webui.api.late_routes import Router
 from webui.api.page.messages import Message
 from webui.api.parts import Parts
 from webui.domain.errors import WebuiError
@@ -73,9 +73,9 @@ class FirstRun(Message):
     used: tuple[str, ...]
 
 
-def routes(parts: Parts, door: PreferencesDoor) -> APIRouter:
+def routes(parts: Parts, door: PreferencesDoor) -> Router:
     """`GET first_run` alone."""
-    router = APIRouter()
+    router = Router()
     library = parts.engine.library
 
     @router.get("/first_run")

@@ -9,10 +9,10 @@ import hashlib
 import html
 from pathlib import Path
 
-from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.domain.extensions import FrameInfo
 
@@ -23,9 +23,9 @@ body { margin: 0; padding: 12px; background: transparent; }
 """
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """The documents of all frames."""
-    router = APIRouter(prefix="/internal/page/frames", include_in_schema=False)
+    router = Router(prefix="/internal/page/frames", include_in_schema=False)
     catalog = parts.engine.extensions
 
     @router.get("/{extension}/{frame}")

@@ -5,13 +5,13 @@ Other sites cannot send any of this: the guard refuses their requests before the
 
 from typing import Any, TypeVar
 
-from fastapi import APIRouter
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from webui.api.body import InvalidBodyError, drain, read_json
+from webui.api.late_routes import Router
 from webui.api.page.messages import ForeverCommand, Message, MoveCommand, PauseCommand
 from webui.api.page.viewer import NO_JOB, Viewer, listed_job, viewer_of
 from webui.api.parts import Parts
@@ -28,16 +28,16 @@ CommandT = TypeVar("CommandT", bound=Message)
 Done = dict[str, Any]
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """`POST` alone; each is answered with an empty object, or with a sentence that says why nothing was done."""
-    router = APIRouter()
+    router = Router()
     _add_of_one_job(router, parts)
     _add_of_the_queue(router, parts)
     _add_of_ones_own(router, parts)
     return router
 
 
-def _add_of_one_job(router: APIRouter, parts: Parts) -> None:
+def _add_of_one_job(router: Router, parts: Parts) -> None:
     """The orders that name a job."""
     engine, queue = parts.engine, parts.engine.queue
 
@@ -92,7 +92,7 @@ def _add_of_one_job(router: APIRouter, parts: Parts) -> None:
         return {}
 
 
-def _add_of_the_queue(router: APIRouter, parts: Parts) -> None:
+def _add_of_the_queue(router: Router, parts: Parts) -> None:
     """The orders about the whole."""
     queue = parts.engine.queue
 
@@ -110,7 +110,7 @@ def _add_of_the_queue(router: APIRouter, parts: Parts) -> None:
         return {}
 
 
-def _add_of_ones_own(router: APIRouter, parts: Parts) -> None:
+def _add_of_ones_own(router: Router, parts: Parts) -> None:
     """The orders that never touch the jobs of others."""
     forever = parts.engine.forever
 

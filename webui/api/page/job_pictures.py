@@ -3,11 +3,12 @@
 import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from webui.api.late_routes import Router
 from webui.api.page.history import FIRST, History
 from webui.api.page.job_rows import extras_of, source_of, source_url
 from webui.api.page.messages import LONGEST_ID, HistoryPage, JobParameters
@@ -24,9 +25,9 @@ MOST = 200  # pictures in one answer
 NO_PICTURE = "there is no such picture any more"
 
 
-def routes(parts: Parts, files: PictureFiles, history: History) -> APIRouter:
+def routes(parts: Parts, files: PictureFiles, history: History) -> Router:
     """`GET` alone. All are answered in threads: files are read, and pictures made small."""
-    router = APIRouter()
+    router = Router()
     overview = parts.engine.overview
 
     @router.get("/jobs/{job_id}/pictures/{index}")

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webui.api.body import read_as
+from webui.api.late_routes import Router
 from webui.api.page.example_run import EXAMPLE, example_run
 from webui.api.page.learn_film import add_films
 from webui.api.page.library_again import request_again
@@ -71,9 +72,9 @@ class TakeApart(BaseModel):
         return told if self.muted is None else {**told, "muted": self.muted.model_dump()}
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """The routes. What takes long is done in threads."""
-    router = APIRouter(prefix=PREFIX, include_in_schema=False)
+    router = Router(prefix=PREFIX, include_in_schema=False)
     _add_recordings(router, parts)
     add_films(router, lambda request, job: _recording(parts, request, job)[1])
 
@@ -95,7 +96,7 @@ def routes(parts: Parts) -> APIRouter:
     return router
 
 
-def _add_recordings(router: APIRouter, parts: Parts) -> None:
+def _add_recordings(router: Router, parts: Parts) -> None:
     counting = TokenCounting(parts.engine, parts.styles)
 
     @router.get("/{job}/run")

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from webui.api.late_routes import Router
 from webui.api.page.sent_picture import sent_picture
 from webui.api.parts import Parts
 from webui.domain.errors import WrongStateError
@@ -18,9 +18,9 @@ from webui.output.metadata import read_parameters, read_request
 FROM_PICTURES = ("img2img", "inpaint", "upscale")
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """The one command."""
-    router = APIRouter(prefix="/learn")
+    router = Router(prefix="/learn")
 
     @router.post("/again")
     async def again(request: Request) -> JSONResponse:

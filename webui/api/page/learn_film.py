@@ -3,17 +3,17 @@
 import json
 from collections.abc import Callable, Mapping
 
-from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from webui.api.late_routes import Router
 from webui.imaging.step_film import MEDIA_TYPES, MOST_STEPS, Film, FilmKind, FilmRow, film_file
 
 FindParts = Callable[[Request, str], Mapping[str, bytes]]
 
 
-def add_films(router: APIRouter, find: FindParts) -> None:
+def add_films(router: Router, find: FindParts) -> None:
     """Add the route.
 
     Args:

@@ -3,11 +3,12 @@
 import base64
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from webui.api.late_routes import Router
 from webui.api.page.sent_picture import sent_picture
 from webui.api.parts import Parts
 from webui.api.waiting import finished
@@ -23,9 +24,9 @@ from webui.imaging.encoding import file_bytes
 MAX_PROMPT = 2000  # characters
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """The one question, which takes its turn among the jobs; who hangs up ends it."""
-    router = APIRouter(prefix="/learn")
+    router = Router(prefix="/learn")
     kind = NoisingOfPicture()
 
     @router.post("/noise")

@@ -7,13 +7,13 @@ not name is as a request has it by default.
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.api.waiting import finished
 from webui.domain.errors import BadRequestError
@@ -29,9 +29,9 @@ PARTS = ("schedule.", "unipc.")
 LIST = "schedule.sigmas"
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """The one question."""
-    router = APIRouter(prefix="/learn")
+    router = Router(prefix="/learn")
     kind = LevelsOfRequest()
 
     @router.get("/schedule")

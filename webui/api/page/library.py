@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
+from webui.api.late_routes import Router
 from webui.api.page.library_changes import changes
 from webui.api.page.library_door import LibraryDoor
 from webui.api.page.library_messages import (
@@ -52,9 +53,9 @@ TYPES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def routes(door: LibraryDoor) -> APIRouter:
+def routes(door: LibraryDoor) -> Router:
     """The routes of the Library and of PNG Info."""
-    router = APIRouter(prefix=f"/{BASE}", include_in_schema=False)
+    router = Router(prefix=f"/{BASE}", include_in_schema=False)
     _add_lists(router, door)
     _add_pictures(router, door)
     changes(router, door)
@@ -73,7 +74,7 @@ def routes(door: LibraryDoor) -> APIRouter:
     return router
 
 
-def _add_lists(router: APIRouter, door: LibraryDoor) -> None:
+def _add_lists(router: Router, door: LibraryDoor) -> None:
     search = door.gallery.search
 
     def query(request: Request, q: str, sort: Sorting, shelf: Shelf) -> searching.Query:
@@ -128,7 +129,7 @@ def _add_lists(router: APIRouter, door: LibraryDoor) -> None:
         return StreamingResponse(zipped(paths), media_type="application/zip", headers=headers)
 
 
-def _add_pictures(router: APIRouter, door: LibraryDoor) -> None:
+def _add_pictures(router: Router, door: LibraryDoor) -> None:
     gallery = door.gallery
 
     @router.get("/pictures/{picture}")

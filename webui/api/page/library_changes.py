@@ -1,9 +1,9 @@
 """The routes of the Library that change something: marks, trash, folders, scan, and making a picture again."""
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from webui.api.late_routes import Router
 from webui.api.page.library_again import made_again
 from webui.api.page.library_door import LibraryDoor
 from webui.api.page.library_messages import (
@@ -26,7 +26,7 @@ from webui.gallery.roots import Root
 from webui.gallery.trash import Outcome
 
 
-def changes(router: APIRouter, door: LibraryDoor) -> None:
+def changes(router: Router, door: LibraryDoor) -> None:
     """Add the routes."""
     _add_marks(router, door)
     _add_trash(router, door)
@@ -38,7 +38,7 @@ def changes(router: APIRouter, door: LibraryDoor) -> None:
         return made_again(door, picture, door.owner(request), owner_of(request))
 
 
-def _add_marks(router: APIRouter, door: LibraryDoor) -> None:
+def _add_marks(router: Router, door: LibraryDoor) -> None:
     marks = door.gallery.marks
 
     @router.post("/rating")
@@ -72,7 +72,7 @@ def _add_marks(router: APIRouter, door: LibraryDoor) -> None:
         return {"changed": found, "missing": missing}
 
 
-def _add_trash(router: APIRouter, door: LibraryDoor) -> None:
+def _add_trash(router: Router, door: LibraryDoor) -> None:
     trash = door.gallery.trash
 
     @router.post("/trash")
@@ -99,7 +99,7 @@ def _add_trash(router: APIRouter, door: LibraryDoor) -> None:
         return {}
 
 
-def _add_folders(router: APIRouter, door: LibraryDoor) -> None:
+def _add_folders(router: Router, door: LibraryDoor) -> None:
     gallery = door.gallery
 
     @router.get("/folders")

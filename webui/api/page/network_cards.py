@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webui.api.body import drain, read_as
+from webui.api.late_routes import Router
 from webui.api.page.sent_picture import sent_picture
 from webui.api.parts import Parts
 from webui.api.thumbs import small_picture
@@ -60,16 +61,16 @@ class NamesBody(BaseModel):
     hypernetwork: list[Annotated[str, Field(max_length=400)]] = Field(default_factory=list, max_length=MOST_NAMES)
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """Lists, details, notes, small pictures."""
-    router = APIRouter(prefix="/internal/page/networks", include_in_schema=False)
+    router = Router(prefix="/internal/page/networks", include_in_schema=False)
     index = CardIndex(parts.engine.library, lambda kind: _last_used(parts, kind))
     _add_lists(router, parts, index)
     _add_cards(router, index)
     return router
 
 
-def _add_lists(router: APIRouter, parts: Parts, index: CardIndex) -> None:
+def _add_lists(router: Router, parts: Parts, index: CardIndex) -> None:
 
     @router.get("")
     def listed(
@@ -116,7 +117,7 @@ def _add_lists(router: APIRouter, parts: Parts, index: CardIndex) -> None:
         return JSONResponse(await run_in_threadpool(_named, index, asked))
 
 
-def _add_cards(router: APIRouter, index: CardIndex) -> None:
+def _add_cards(router: Router, index: CardIndex) -> None:
     @router.get("/{kind}/{card_id}")
     def details(kind: CardKind, card_id: str) -> dict[str, Any]:
         """All that is known of a file."""

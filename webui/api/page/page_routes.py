@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from fastapi import APIRouter
-
 from webui.api import memory_question
+from webui.api.late_routes import Router
 from webui.api.page import (
     event_stream,
     first_run,
@@ -31,22 +30,22 @@ def picture_files(parts: Parts) -> PictureFiles:
     return PictureFiles(folder, finder(parts.engine.overview), parts.encode)
 
 
-def routes(parts: Parts, files: PictureFiles) -> APIRouter:
+def routes(parts: Parts, files: PictureFiles) -> Router:
     """The stream of events, the commands, the pictures of jobs, and the settings."""
     history = History(parts.engine.overview, files)
     feed = Feed(parts.engine, history, parts.closing, shows_preview=parts.previews.are_shown)
-    router = APIRouter(prefix="/internal/page", include_in_schema=False)
-    router.include_router(event_stream.routes(parts, feed))
-    router.include_router(job_commands.routes(parts))
-    router.include_router(job_pictures.routes(parts, files, history))
-    router.include_router(plot_routes.routes(parts))
-    router.include_router(learn_schedule.routes(parts))
-    router.include_router(learn_again.routes(parts))
-    router.include_router(learn_noise.routes(parts))
-    router.include_router(memory_question.page_routes(parts))
+    router = Router(prefix="/internal/page", include_in_schema=False)
+    router.take(event_stream.routes(parts, feed))
+    router.take(job_commands.routes(parts))
+    router.take(job_pictures.routes(parts, files, history))
+    router.take(plot_routes.routes(parts))
+    router.take(learn_schedule.routes(parts))
+    router.take(learn_again.routes(parts))
+    router.take(learn_noise.routes(parts))
+    router.take(memory_question.page_routes(parts))
     if parts.preferences is not None:
-        router.include_router(preference_routes.routes(parts.preferences))
-        router.include_router(first_run.routes(parts, parts.preferences))
+        router.take(preference_routes.routes(parts.preferences))
+        router.take(first_run.routes(parts, parts.preferences))
     return router
 
 

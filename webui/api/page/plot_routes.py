@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import ValidationError
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from webui.api.body import InvalidBodyError, drain, read_json
+from webui.api.late_routes import Router
 from webui.api.page import plot_exports
 from webui.api.page.job_rows import kept_cell_urls
 from webui.api.page.messages import CellFacts, picture_urls
@@ -35,9 +35,9 @@ KEPT = "private, no-cache"
 _UNSAFE = re.compile(r"[^\w .-]+")
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """Lists, the plots themselves, orders, and files to take along."""
-    router = APIRouter()
+    router = Router()
     _add_lists(router, parts)
     _add_plots(router, parts)
     _add_pictures(router, parts)
@@ -45,7 +45,7 @@ def routes(parts: Parts) -> APIRouter:
     return router
 
 
-def _add_lists(router: APIRouter, parts: Parts) -> None:
+def _add_lists(router: Router, parts: Parts) -> None:
     """What an experiment can be built of."""
     engine = parts.engine
 
@@ -68,7 +68,7 @@ def _add_lists(router: APIRouter, parts: Parts) -> None:
         return {"seconds_per_step_megapixel": engine.pace()}
 
 
-def _add_plots(router: APIRouter, parts: Parts) -> None:
+def _add_plots(router: Router, parts: Parts) -> None:
     """Opening plots, and having them go on."""
     plots = parts.engine.plots
 
@@ -118,7 +118,7 @@ def _add_plots(router: APIRouter, parts: Parts) -> None:
         return PlotJob(job=(await run_in_threadpool(plots.extend, plot, wanted.axis, wanted.values)).id)
 
 
-def _add_pictures(router: APIRouter, parts: Parts) -> None:
+def _add_pictures(router: Router, parts: Parts) -> None:
     """Pictures that belong to a plot and to no job that is stored."""
     plots = parts.engine.plots
 
@@ -143,7 +143,7 @@ def _add_pictures(router: APIRouter, parts: Parts) -> None:
         return Response(data, 200, {"Cache-Control": KEPT}, "image/jpeg")
 
 
-def _add_exports(router: APIRouter, parts: Parts) -> None:
+def _add_exports(router: Router, parts: Parts) -> None:
     """Files to take along."""
     plots = parts.engine.plots
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, read_json
+from webui.api.late_routes import Router
 from webui.api.page.preference_messages import (
     NamePatterns,
     PresetName,
@@ -32,15 +32,15 @@ from webui.preferences.setting_rows import ROWS
 BodyT = TypeVar("BodyT", bound=BaseModel)
 
 
-def routes(door: PreferencesDoor) -> APIRouter:
+def routes(door: PreferencesDoor) -> Router:
     """Settings are listed, changed, reset and exported; presets are listed, kept and deleted."""
-    router = APIRouter()
+    router = Router()
     _add_settings(router, door)
     _add_presets(router, door)
     return router
 
 
-def _add_settings(router: APIRouter, door: PreferencesDoor) -> None:
+def _add_settings(router: Router, door: PreferencesDoor) -> None:
     preferences = door.preferences
 
     @router.get("/preferences")
@@ -79,7 +79,7 @@ def _add_settings(router: APIRouter, door: PreferencesDoor) -> None:
         return JSONResponse(preferences.exported(), headers=headers)
 
 
-def _add_presets(router: APIRouter, door: PreferencesDoor) -> None:
+def _add_presets(router: Router, door: PreferencesDoor) -> None:
     presets = door.presets
 
     def everything() -> dict[str, Any]:

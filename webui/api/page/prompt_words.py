@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.api.waiting import finished
 from webui.cards.card_index import CardIndex
@@ -41,9 +41,9 @@ class PromptWord(BaseModel):
 _WORDS = TypeAdapter(list[PromptWord])
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """Lists of tags, and the names of everything else that a prompt may call."""
-    router = APIRouter(prefix="/internal/page", include_in_schema=False)
+    router = Router(prefix="/internal/page", include_in_schema=False)
     index = CardIndex(parts.engine.library)
 
     @router.get("/tags")

@@ -5,11 +5,11 @@ Everybody gets the recordings of the jobs that they see.
 
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from webui.api.late_routes import Router
 from webui.api.page.viewer import listed_job, viewer_of
 from webui.api.parts import Parts
 from webui.domain.extensions import ActionCall
@@ -20,9 +20,9 @@ MOST_ENDED = 30
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """The routes."""
-    router = APIRouter(prefix=PREFIX, include_in_schema=False)
+    router = Router(prefix=PREFIX, include_in_schema=False)
     overview = parts.engine.overview
 
     @router.get("/of/{extension}/{action}")

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from webui.api.body import read_as
+from webui.api.late_routes import Router
 from webui.api.page.messages import picture_urls
 from webui.api.page.sent_picture import sent_picture
 from webui.api.page.viewer import Viewer, viewer_of
@@ -77,9 +77,9 @@ class StyleApplication(BaseModel):
     names: list[str] = Field(max_length=200)
 
 
-def routes(parts: Parts, book: StyleBook) -> APIRouter:
+def routes(parts: Parts, book: StyleBook) -> Router:
     """List, apply, save, delete; the pictures."""
-    router = APIRouter(prefix="/internal/page/styles", include_in_schema=False)
+    router = Router(prefix="/internal/page/styles", include_in_schema=False)
 
     def listing(request: Request) -> dict[str, Any]:
         return _listed(book, made_with_styles(parts.engine.overview, viewer_of(parts, request)))

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api.body import read_as
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.domain.catalog import find_sampler
 from webui.domain.errors import WebuiError
@@ -170,9 +170,9 @@ class TokenCounting:
             return self._known[1]
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """The two questions."""
-    router = APIRouter(prefix="/internal/page")
+    router = Router(prefix="/internal/page")
     counting = TokenCounting(parts.engine, parts.styles)
 
     @router.post("/tokens", include_in_schema=False)

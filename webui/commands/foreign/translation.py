@@ -26,8 +26,11 @@ class Translation:
     spared: Literal["none", "bundled"] | None
 
 
-def add_foreign_flags(target: argparse.ArgumentParser) -> None:
-    """Let a parser understand every flag in the table that is not its own. They are not in its help."""
+def foreign_flags() -> argparse.ArgumentParser:
+    """A parser of every flag in the table that is no flag of ours, for others to take as their parent. Their help does
+    not tell of them.
+    """
+    made = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for flag in KNOWN:
         if flag.is_own:
             continue
@@ -39,7 +42,8 @@ def add_foreign_flags(target: argparse.ArgumentParser) -> None:
                 options |= {"action": "append", "nargs": "?", "const": ""}
             case "a value" | "values":
                 options |= {"action": "append"}
-        target.add_argument(flag.name, **options)
+        made.add_argument(flag.name, **options)
+    return made
 
 
 def one_value_each(words: Sequence[str]) -> list[str]:

@@ -1,6 +1,5 @@
 """Routes that control models and server: unload, load again, stop. And the one that describes a picture."""
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -9,6 +8,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from webui.api.body import InvalidBodyError, drain, read_json
 from webui.api.described import body_of
+from webui.api.late_routes import Router
 from webui.api.parts import Parts, StopServer
 from webui.api.picture_words import described
 from webui.api.sdapi.dialect.coerce import Text
@@ -24,9 +24,9 @@ class InterrogateBody(BaseModel):
     model: Text = Field("clip", description="clip, deepdanbooru, or the folder of a tagger")
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """`server-stop` and its fellows are there only where the program was started with `--api-server-stop`."""
-    router = APIRouter(prefix="/sdapi/v1")
+    router = Router(prefix="/sdapi/v1")
 
     @router.post("/interrogate", openapi_extra=body_of(InterrogateBody))
     async def interrogate(request: Request) -> JSONResponse:
@@ -61,7 +61,7 @@ def routes(parts: Parts) -> APIRouter:
     return router
 
 
-def _add_stopping(router: APIRouter, stop: StopServer) -> None:
+def _add_stopping(router: Router, stop: StopServer) -> None:
     @router.post("/server-stop", response_class=PlainTextResponse)
     async def server_stop(request: Request) -> Response:
         """End the program when the picture in work is made."""

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -15,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from webui.api.body import InvalidBodyError, Loc, read_json
 from webui.api.described import body_of
 from webui.api.jobs import user_of
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.api.picture_answer import picture_answer
 from webui.api.sdapi.dialect.answers import as_base64
@@ -86,9 +86,9 @@ class BatchBody(ExtrasBody):
 Body = TypeVar("Body", bound=ExtrasBody)
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """One picture, and several."""
-    router = APIRouter(prefix="/sdapi/v1")
+    router = Router(prefix="/sdapi/v1")
 
     @router.post("/extra-single-image", openapi_extra=body_of(SingleBody, required=False))
     async def single(request: Request) -> JSONResponse:

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -11,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from webui.api.body import drain, read_json
 from webui.api.described import body_of
 from webui.api.jobs import LONGEST_NAME, user_of
+from webui.api.late_routes import Router
 from webui.api.parts import EncodedImage, GridFolder, Parts, as_png
 from webui.api.picture_answer import picture_answer
 from webui.api.sdapi.dialect import answers
@@ -29,9 +29,9 @@ from webui.engine.sheets import WaysOfSaving
 from webui.experiments.course import Experiment, Shown
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """Generation and its control."""
-    router = APIRouter()
+    router = Router()
     engine = parts.engine
 
     @router.post("/sdapi/v1/txt2img", openapi_extra=body_of(Txt2ImgBody, required=False))

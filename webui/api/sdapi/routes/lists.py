@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import psutil
-from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api.body import drain
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.domain.catalog import SAMPLERS, SCHEDULES, SamplerInfo, sampler_facts
 from webui.domain.extensions import SAMPLER
@@ -26,9 +26,9 @@ PATIENCE = 3.0  # seconds that the driver's program may take
 SCALE = 4.0  # what A1111 says of those without a network, which reach any
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """Everything that only lists."""
-    router = APIRouter(prefix="/sdapi/v1")
+    router = Router(prefix="/sdapi/v1")
     library = parts.engine.library
 
     @router.get("/sd-models")

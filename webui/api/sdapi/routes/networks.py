@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.domain.errors import WebuiError
 from webui.library.choice import first_choice
@@ -14,9 +14,9 @@ from webui.library.library import ModelLibrary
 from webui.library.networks import metadata_of, shown_names
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """Everything that only lists networks and embeddings."""
-    router = APIRouter(prefix="/sdapi/v1")
+    router = Router(prefix="/sdapi/v1")
     library = parts.engine.library
 
     @router.get("/embeddings")

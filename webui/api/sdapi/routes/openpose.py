@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import Field, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -10,15 +9,16 @@ from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, read_list
 from webui.api.described import SCHEMAS
+from webui.api.late_routes import Router
 from webui.api.pose_drawing import MAX_POSES, Pose, drawn
 from webui.api.sdapi.dialect.answers import as_base64
 
 _POSES: TypeAdapter[list[Pose]] = TypeAdapter(Annotated[list[Pose], Field(max_length=MAX_POSES)])
 
 
-def routes() -> APIRouter:
+def routes() -> Router:
     """Drawing poses."""
-    router = APIRouter()
+    router = Router()
     content = {"application/json": {"schema": _POSES.json_schema(ref_template=SCHEMAS)}}
 
     @router.post("/controlnet/render_openpose_json", openapi_extra={"requestBody": {"content": content}})

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -10,15 +9,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, read_json
+from webui.api.late_routes import Router
 from webui.api.sdapi.dialect.models import PngInfoBody
 from webui.domain.images import file_of, safe_open
 from webui.output.compat import with_defaults
 from webui.output.metadata import read_items, read_parameters
 
 
-def routes() -> APIRouter:
+def routes() -> Router:
     """Reading metadata."""
-    router = APIRouter()
+    router = Router()
 
     @router.post("/sdapi/v1/png-info")
     async def png_info(request: Request) -> JSONResponse:

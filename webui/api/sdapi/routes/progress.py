@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.answers import as_base64
 from webui.engine.generating import GenerationJob
@@ -18,9 +18,9 @@ JOBS: Mapping[str, str] = MappingProxyType(  # A1111's names of the kinds of job
 )
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """Progress of the current job."""
-    router = APIRouter()
+    router = Router()
 
     @router.get("/sdapi/v1/progress")
     async def progress(skip_current_image: bool = False) -> JSONResponse:

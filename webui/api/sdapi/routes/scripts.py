@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter
-
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.alwayson import listed_names
 from webui.api.sdapi.dialect.picture import SOFT_ARGS, SOFT_INPAINTING
@@ -15,9 +14,9 @@ from webui.experiments.script import BOTH, Script
 CORE = ("refiner", "sampler", "seed")  # scripts of A1111 whose work the fields of a body do
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """Lists, read anew on each request: a worker may have found more failures."""
-    router = APIRouter(prefix="/sdapi/v1")
+    router = Router(prefix="/sdapi/v1")
     catalog = parts.engine.extensions
 
     @router.get("/scripts")

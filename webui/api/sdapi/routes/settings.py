@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from webui.api.body import InvalidBodyError, Loc, read_json
+from webui.api.late_routes import Router
 from webui.api.parts import Parts
 from webui.api.sdapi.dialect.chosen import default_of, typed
 from webui.api.sdapi.dialect.file_options import colour, grid_rules, saving_of
@@ -31,9 +31,9 @@ from webui.library.files import ModelFile
 from webui.library.library import ModelLibrary
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Parts) -> Router:
     """Reading and changing settings."""
-    router = APIRouter()
+    router = Router()
     engine = parts.engine
 
     @router.get("/sdapi/v1/options")
