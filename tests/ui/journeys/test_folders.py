@@ -1,5 +1,6 @@
 """What a person does with many pictures at once, in a real browser: a folder through img2img, and one made larger."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,23 @@ def holidays(tmp_path: Path) -> Path:
     for number in range(1, 4):
         Image.new("RGB", (64, 64), (40 * number, 90, 90)).save(folder / f"p{number}.png")
     return folder
+
+
+NO_BATCH = """() => {
+  for (const folder of document.querySelectorAll("#img2img_batch_section input[type=text]")) {
+    folder.value = "";
+    folder.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  document.querySelectorAll("#img2img_batch_section .b-head button:not([hidden])").forEach((one) => one.click());
+  const isOn = document.querySelector("#img2img_batch_section .switch input:checked");
+  isOn?.click();
+}"""
+
+
+@pytest.fixture
+def brought_back() -> Callable[[Page], None]:
+    """The batch has no pictures, and is off."""
+    return lambda page: page.evaluate(NO_BATCH)
 
 
 @pytest.fixture
@@ -86,6 +104,7 @@ def test_i_am_told_that_a_batch_has_nothing_to_begin_with(page: Page, engine: Fa
     assert engine.asked == []
 
 
+@pytest.mark.usefixtures("left_afterwards")  # the tab Upscale keeps its folder
 def test_i_make_the_pictures_of_a_folder_larger(page: Page, engine: FakeEngine, holidays: Path) -> None:
     page.get_by_role("tab", name="Upscale").click()
     page.get_by_role("switch", name="Folder, or files that keep their names").check()
