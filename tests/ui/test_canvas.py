@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,7 +61,8 @@ def value(page: Page) -> Any:
 
 
 def file_of(page: Page, uploaded: Any) -> bytes:
-    return bytes(page.evaluate("(path) => window.sent.find((one) => one.path === path).bytes", uploaded["path"]))
+    script = "(path) => JSON.stringify(window.sent.find((one) => one.path === path).bytes)"
+    return bytes(json.loads(page.evaluate(script, uploaded["path"])))
 
 
 def mask_of(page: Page) -> Pixels:

@@ -79,7 +79,7 @@ def staying(shared_context: BrowserContext, program: Program) -> Iterator[Stayin
     made.leave()
 
 
-# a form keeps its pictures when it is reset, a tab what it holds
+# a tab holds what it held
 left_behind = pytest.mark.usefixtures("left_afterwards")
 
 
@@ -154,7 +154,6 @@ def test_extensions_that_are_off_ask_the_server_nothing(staying: Staying) -> Non
         page.remove_listener("request", note)
 
 
-@left_behind
 def test_i_load_a_picture_see_its_map_and_one_switch_lets_it_guide_mine(
     page: Page, program: Program, tmp_path: Path
 ) -> None:
@@ -173,27 +172,6 @@ def test_i_load_a_picture_see_its_map_and_one_switch_lets_it_guide_mine(
     expect(form.get_by_role("button", name="Canny 1")).to_be_visible()  # the chip of the unit
     parameters = made(page, program)
     assert 'ControlNet 0: "Module: canny, Model: mini-edges' in parameters
-
-
-@left_behind
-def test_i_send_my_picture_on_from_the_stage_to_tabs_that_i_have_not_opened_yet(page: Page, program: Program) -> None:
-    page.locator("#txt2img_prompt textarea").fill("a red circle on a blue background")
-    made(page, program)
-    for place in ("Send to PNG Info", "Open in the library"):
-        open_tab(page, "txt2img")
-        expect(page.locator("#stage_more")).to_be_enabled()
-        page.locator("#stage_more").click()
-        page.get_by_role("menuitem", name=place).click()
-        if place == "Send to PNG Info":
-            expect(page.locator("#pnginfo_text")).to_have_value(re.compile("^a red circle on a blue background"))
-            page.locator("#tab_pnginfo").get_by_role("button", name="img2img", exact=True).click()
-            expect(page.locator(".canvas-picture")).to_be_visible()
-            assert "Denoising strength" in made(page, program)
-    shown = page.locator("dialog[open]")
-    expect(shown.locator(".lineage")).to_contain_text("img2img")  # the newest picture is the one that was made last
-    shown.get_by_role("button", name="ControlNet", exact=True).click()
-    expect(page.get_by_role("img", name="Picture", exact=True)).to_be_visible()
-    expect(page.locator("#tab_txt2img-button")).to_have_attribute("aria-selected", "true")
 
 
 def test_a_control_that_lacks_its_model_says_which_file_belongs_where(page: Page) -> None:
@@ -237,7 +215,49 @@ def test_i_have_the_shapes_of_my_picture_repainted_and_am_told_which_file_hands_
     assert "ADetailer model: drawn_shapes, ADetailer prompt: a green circle, ADetailer confidence: 0.3" in parameters
 
 
-@left_behind
+def test_i_let_guidance_act_in_a_part_of_the_steps(page: Page, program: Program) -> None:
+    switch_on(page, "guidance")
+    form = page.locator(form_of(page, "guidance"))
+    end = form.get_by_role("slider", name="Acts from, to: to")
+    end.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowLeft")
+    expect(form.locator("output").first).to_have_text("0 – 95 %")
+    assert "Guidance end: 0.95" in made(page, program)
+
+
+def test_i_install_an_extension_from_a_folder_and_remove_it(page: Page, program: Program) -> None:
+    source = program.folder / "sources" / "soft_glow"
+    command = [sys.executable, "-m", "webui", "extensions", "new", "soft_glow", "--extensions-dir", str(source.parent)]
+    subprocess.run(command, cwd=program.folder, check=True, env={"PYTHONPATH": str(ROOT), "PATH": ""})
+    open_tab(page, "extensions")
+    search = page.locator("#extensions_source")
+    search.fill(str(source))
+    search.press("Enter")
+    plan = page.locator("#extensions_planned")
+    expect(plan.get_by_role("heading", name="Install soft_glow 0.1.0")).to_be_visible()
+    expect(plan).to_contain_text("computes only")
+    expect(plan.locator("[aria-current=step]")).to_have_text("You look at this plan")
+    plan.get_by_role("button", name="Install").click()
+    expect(plan).to_contain_text("is installed")
+    search.fill("")
+    row = page.locator("#extension_row_soft_glow")
+    expect(row).to_contain_text("Brightens pictures")
+    row.get_by_role("switch").uncheck()
+    expect(page.locator("#extensions_status")).to_contain_text("Saved")
+    row.get_by_role("button", name="Remove").click()
+    plan.get_by_role("button", name="Remove").click()
+    expect(row).to_have_count(0)
+
+
+@pytest.mark.parametrize("tab", ["extras", "modelmerger", "extensions"])
+def test_the_tabs_have_no_barrier_and_do_not_scroll(page: Page, tab: str) -> None:
+    open_tab(page, tab)
+    page.wait_for_timeout(500)
+    assert axe(page, f"#tab_{tab}") == []  # what is around it is the same in tests/ui/test_every_tab.py
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+
+
 def test_i_see_where_the_parts_of_my_prompt_act_and_paint_other_places(page: Page, program: Program) -> None:
     switch_on(page, "regions")
     form = page.locator(form_of(page, "regions"))
@@ -267,15 +287,25 @@ def test_i_see_where_the_parts_of_my_prompt_act_and_paint_other_places(page: Pag
     assert "BREAK a blue square" in text
 
 
-def test_i_let_guidance_act_in_a_part_of_the_steps(page: Page, program: Program) -> None:
-    switch_on(page, "guidance")
-    form = page.locator(form_of(page, "guidance"))
-    end = form.get_by_role("slider", name="Acts from, to: to")
-    end.focus()
-    for _ in range(5):
-        page.keyboard.press("ArrowLeft")
-    expect(form.locator("output").first).to_have_text("0 – 95 %")
-    assert "Guidance end: 0.95" in made(page, program)
+@left_behind
+def test_i_send_my_picture_on_from_the_stage_to_tabs_that_i_have_not_opened_yet(page: Page, program: Program) -> None:
+    page.locator("#txt2img_prompt textarea").fill("a red circle on a blue background")
+    made(page, program)
+    for place in ("Send to PNG Info", "Open in the library"):
+        open_tab(page, "txt2img")
+        expect(page.locator("#stage_more")).to_be_enabled()
+        page.locator("#stage_more").click()
+        page.get_by_role("menuitem", name=place).click()
+        if place == "Send to PNG Info":
+            expect(page.locator("#pnginfo_text")).to_have_value(re.compile("^a red circle on a blue background"))
+            page.locator("#tab_pnginfo").get_by_role("button", name="img2img", exact=True).click()
+            expect(page.locator(".canvas-picture")).to_be_visible()
+            assert "Denoising strength" in made(page, program)
+    shown = page.locator("dialog[open]")
+    expect(shown.locator(".lineage")).to_contain_text("img2img")  # the newest picture is the one that was made last
+    shown.get_by_role("button", name="ControlNet", exact=True).click()
+    expect(page.get_by_role("img", name="Picture", exact=True)).to_be_visible()
+    expect(page.locator("#tab_txt2img-button")).to_have_attribute("aria-selected", "true")
 
 
 @left_behind
@@ -360,38 +390,6 @@ def test_i_upscale_a_picture_and_draw_the_line_between_before_and_after(
     sent = page.evaluate_handle(HEAR_SENT)
     tab.get_by_role("button", name="Send to img2img").click()
     assert sent.evaluate("sent => sent.promise") == ["img2img", 256]
-
-
-def test_i_install_an_extension_from_a_folder_and_remove_it(page: Page, program: Program) -> None:
-    source = program.folder / "sources" / "soft_glow"
-    command = [sys.executable, "-m", "webui", "extensions", "new", "soft_glow", "--extensions-dir", str(source.parent)]
-    subprocess.run(command, cwd=program.folder, check=True, env={"PYTHONPATH": str(ROOT), "PATH": ""})
-    open_tab(page, "extensions")
-    search = page.locator("#extensions_source")
-    search.fill(str(source))
-    search.press("Enter")
-    plan = page.locator("#extensions_planned")
-    expect(plan.get_by_role("heading", name="Install soft_glow 0.1.0")).to_be_visible()
-    expect(plan).to_contain_text("computes only")
-    expect(plan.locator("[aria-current=step]")).to_have_text("You look at this plan")
-    plan.get_by_role("button", name="Install").click()
-    expect(plan).to_contain_text("is installed")
-    search.fill("")
-    row = page.locator("#extension_row_soft_glow")
-    expect(row).to_contain_text("Brightens pictures")
-    row.get_by_role("switch").uncheck()
-    expect(page.locator("#extensions_status")).to_contain_text("Saved")
-    row.get_by_role("button", name="Remove").click()
-    plan.get_by_role("button", name="Remove").click()
-    expect(row).to_have_count(0)
-
-
-@pytest.mark.parametrize("tab", ["extras", "modelmerger", "extensions"])
-def test_the_tabs_have_no_barrier_and_do_not_scroll(page: Page, tab: str) -> None:
-    open_tab(page, tab)
-    page.wait_for_timeout(500)
-    assert axe(page, f"#tab_{tab}") == []  # what is around it is the same in tests/ui/test_every_tab.py
-    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
 
 
 def test_on_a_phone_the_form_of_merging_stacks_and_stays_in_its_width(staying: Staying) -> None:
