@@ -24,7 +24,6 @@ from tests.ui.visiting import PHONE
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 120  # seconds
-DESKTOP = (1440, 900)
 STARTING = {"steps": 4, "width": 128, "height": 128}  # few and small, as no test looks at what was painted
 
 
@@ -74,13 +73,12 @@ CHECKPOINT = ":is(#setting_sd_model_checkpoint, #txt2img_checkpoint) input"
 
 @pytest.fixture(scope="module")
 def staying(shared_context: BrowserContext, program: Program) -> Iterator[Staying]:
-    made = Staying(shared_context, program, size=DESKTOP, checkpoint=MINI, hears_errors=True)
+    made = Staying(shared_context, program, size=(1440, 900), checkpoint=MINI, hears_errors=True)
     yield made
     made.leave()
 
 
-# a tab holds what it held
-left_behind = pytest.mark.usefixtures("left_afterwards")
+left_behind = pytest.mark.usefixtures("left_afterwards")  # a tab holds what it held
 
 
 @pytest.fixture
@@ -224,30 +222,6 @@ def test_i_let_guidance_act_in_a_part_of_the_steps(page: Page, program: Program)
         page.keyboard.press("ArrowLeft")
     expect(form.locator("output").first).to_have_text("0 – 95 %")
     assert "Guidance end: 0.95" in made(page, program)
-
-
-def test_i_install_an_extension_from_a_folder_and_remove_it(page: Page, program: Program) -> None:
-    source = program.folder / "sources" / "soft_glow"
-    command = [sys.executable, "-m", "webui", "extensions", "new", "soft_glow", "--extensions-dir", str(source.parent)]
-    subprocess.run(command, cwd=program.folder, check=True, env={"PYTHONPATH": str(ROOT), "PATH": ""})
-    open_tab(page, "extensions")
-    search = page.locator("#extensions_source")
-    search.fill(str(source))
-    search.press("Enter")
-    plan = page.locator("#extensions_planned")
-    expect(plan.get_by_role("heading", name="Install soft_glow 0.1.0")).to_be_visible()
-    expect(plan).to_contain_text("computes only")
-    expect(plan.locator("[aria-current=step]")).to_have_text("You look at this plan")
-    plan.get_by_role("button", name="Install").click()
-    expect(plan).to_contain_text("is installed")
-    search.fill("")
-    row = page.locator("#extension_row_soft_glow")
-    expect(row).to_contain_text("Brightens pictures")
-    row.get_by_role("switch").uncheck()
-    expect(page.locator("#extensions_status")).to_contain_text("Saved")
-    row.get_by_role("button", name="Remove").click()
-    plan.get_by_role("button", name="Remove").click()
-    expect(row).to_have_count(0)
 
 
 @pytest.mark.parametrize("tab", ["extras", "modelmerger", "extensions"])
@@ -399,3 +373,28 @@ def test_on_a_phone_the_form_of_merging_stacks_and_stays_in_its_width(staying: S
         expect(form.get_by_role("button", name="Save")).to_be_in_viewport()
         assert form.evaluate("element => element.scrollWidth <= innerWidth")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_i_install_an_extension_from_a_folder_and_remove_it(page: Page, program: Program) -> None:
+    # the last of the file, as the worker starts anew with other extensions
+    source = program.folder / "sources" / "soft_glow"
+    command = [sys.executable, "-m", "webui", "extensions", "new", "soft_glow", "--extensions-dir", str(source.parent)]
+    subprocess.run(command, cwd=program.folder, check=True, env={"PYTHONPATH": str(ROOT), "PATH": ""})
+    open_tab(page, "extensions")
+    search = page.locator("#extensions_source")
+    search.fill(str(source))
+    search.press("Enter")
+    plan = page.locator("#extensions_planned")
+    expect(plan.get_by_role("heading", name="Install soft_glow 0.1.0")).to_be_visible()
+    expect(plan).to_contain_text("computes only")
+    expect(plan.locator("[aria-current=step]")).to_have_text("You look at this plan")
+    plan.get_by_role("button", name="Install").click()
+    expect(plan).to_contain_text("is installed")
+    search.fill("")
+    row = page.locator("#extension_row_soft_glow")
+    expect(row).to_contain_text("Brightens pictures")
+    row.get_by_role("switch").uncheck()
+    expect(page.locator("#extensions_status")).to_contain_text("Saved")
+    row.get_by_role("button", name="Remove").click()
+    plan.get_by_role("button", name="Remove").click()
+    expect(row).to_have_count(0)
