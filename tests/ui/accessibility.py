@@ -10,32 +10,51 @@ from tests.narrowing import untyped
 AXE = Path(__file__).parents[1] / "data" / "axe" / "axe.min.js"
 GRAVE = ("serious", "critical")
 OF_COLOURS = ("color-contrast", "link-in-text-block")  # the rules whose outcome another theme can change
-# What a rule finds has the rule's own weight, so the rules of other weights need not be run.
-RUN = """async ([within, impacts, rules]) => {
-  const isUsual = (rule) => axe.utils.ruleShouldRun(rule, { page: true }, {});
-  const isWanted = (rule) => impacts.includes(rule.impact) && (rules.length ? rules.includes(rule.id) : isUsual(rule));
-  const values = axe._audit.rules.filter(isWanted).map((rule) => rule.id);
-  const preload = !rules.length; // what is loaded before is for other rules than those of colours
-  const options = { resultTypes: ["violations"], runOnly: { type: "rule", values }, preload };
-  return (await axe.run(within || document, options)).violations;
-}"""
+
 STILL = """() => Promise.all(document.getAnimations()
   .filter((one) => one.playState === "running" && one.effect.getComputedTiming().endTime !== Infinity)
   .map((one) => one.finished.catch(() => null)))"""
 
+# What a rule finds has the rule's own weight, so the rules of other weights need not be run.
+FOUND = """async ([within, unseen, impacts, options]) => {
+  const counts = (rule) => impacts.includes(rule.impact) && axe.utils.ruleShouldRun(rule, { page: true }, {});
+  options.runOnly ??= axe._audit.rules.filter(counts).map((rule) => rule.id);
+  if (!unseen) return (await axe.run(within || document, options)).violations;
+  const seen = (window.seenByAxe ??= new WeakSet()), include = [];
+  const look = (element, isNew) => {
+    if (!element.checkVisibility()) return;
+    if (!isNew && !seen.has(element)) include.push(element);
+    for (const inner of element.children) look(inner, isNew || !seen.has(element));
+    seen.add(element);
+  };
+  look(document.body, false);
+  return include.length ? (await axe.run({ include }, options)).violations : [];
+}"""
 
-def axe(page: Page, within: str = "", impacts: tuple[str, ...] = GRAVE, rules: tuple[str, ...] = ()) -> list[str]:
+
+def axe(
+    page: Page,
+    within: str = "",
+    impacts: tuple[str, ...] = GRAVE,
+    *,
+    rules: tuple[str, ...] = (),
+    unseen: bool = False,
+) -> list[str]:
     """One line for each finding: rule, weight, and the elements that it is about. What fades in has its colours then.
 
     Args:
         within: a selector of the part that is looked at; the whole page otherwise.
         impacts: the weights that count (minor, moderate, serious, critical).
         rules: those that are looked for; all that are usual otherwise.
+        unseen: look, instead, at all that can be seen and could not when this was asked in this way before.
     """
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
     page.evaluate(STILL)
-    found: list[dict[str, Any]] = untyped(page.evaluate(RUN, [within, impacts, rules]))
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        options |= {"runOnly": list(rules), "preload": False}  # what is loaded before is for other rules
+    found: list[dict[str, Any]] = untyped(page.evaluate(FOUND, [within, unseen, impacts, options]))
     return [
         f"{one['id']} ({one['impact']}): " + " | ".join(" ".join(map(str, node["target"])) for node in one["nodes"])
         for one in found

@@ -1,6 +1,7 @@
 """Laws of the canvas's pixels, in a real browser: what tools paint, what undo brings back, what is exported."""
 
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,7 +39,9 @@ def page(shared_context: BrowserContext) -> Iterator[Page]:
 
 
 def run(page: Page, script: str, given: Any = None) -> Any:
-    return page.evaluate(f"async (given) => {{ {WITH} {script} }}", given)
+    """What the script returns; told as JSON, since the browser's driver takes long lists apart one number at a time."""
+    made = f"(async () => {{ {script} }})()"
+    return json.loads(page.evaluate(f"async (given) => {{ {WITH} return JSON.stringify(await {made}); }}", given))
 
 
 def test_a_pen_paints_as_wide_as_it_is_pressed(page: Page) -> None:

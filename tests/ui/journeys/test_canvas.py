@@ -1,5 +1,6 @@
 """What a person does with the canvas on the whole page, in a real browser; each test is a sentence they would say."""
 
+import base64
 import io
 from pathlib import Path
 
@@ -172,12 +173,13 @@ def test_i_drag_the_frame_and_the_picture_grows_there(page: Page, engine: FakeEn
 
 def paste(page: Page, image: Image.Image) -> None:
     page.evaluate(
-        """(bytes) => {
+        """(text) => {
+          const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
           const clipboardData = new DataTransfer();
-          clipboardData.items.add(new File([Uint8Array.from(bytes)], "image.png", { type: "image/png" }));
+          clipboardData.items.add(new File([bytes], "image.png", { type: "image/png" }));
           document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, cancelable: true, bubbles: true }));
         }""",
-        [*png(image)],
+        base64.b64encode(png(image)).decode(),
     )
 
 
@@ -239,13 +241,10 @@ def test_what_i_see_of_my_sketch_is_what_the_job_starts_from(page: Page, engine:
     go(page, "img2img")
     open_picture(page)
     stroke(page, (30, 30), (200, 120), (60, 160))
-    paint: list[int] = page.evaluate(
-        """() => {
-          const canvas = document.querySelector(".canvas-paint");
-          return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
-        }"""
-    )
-    seen = painted_over(PHOTO, [Image.frombytes("RGBA", PHOTO.size, bytes(paint))])
+    shown: str = page.locator(".canvas-paint").evaluate("(canvas) => canvas.toDataURL()")
+    paint = Image.open(io.BytesIO(base64.b64decode(shown.partition(",")[2])))
+    assert (paint.mode, paint.size) == ("RGBA", PHOTO.size)
+    seen = painted_over(PHOTO, [paint])
     started = submitted(page, engine).image.open()
     assert np.abs(np.asarray(seen, np.int16) - np.asarray(started, np.int16)).max() <= 3
 
@@ -267,6 +266,7 @@ def test_i_send_the_result_to_inpaint_and_put_the_next_back_in_its_place(page: P
     assert mask(submitted(page, engine, 3)).tobytes() == first.tobytes()
 
 
+@pytest.mark.usefixtures("left_afterwards")
 def test_files_that_i_did_not_upload_are_not_read(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
     PHOTO.save(tmp_path / "secret.png")
     go(page, "img2img")

@@ -24,7 +24,6 @@ from tests.ui.visiting import PHONE
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 120  # seconds
-DESKTOP = (1440, 900)
 STARTING = {"steps": 4, "width": 128, "height": 128}  # few and small, as no test looks at what was painted
 
 
@@ -74,24 +73,19 @@ CHECKPOINT = ":is(#setting_sd_model_checkpoint, #txt2img_checkpoint) input"
 
 @pytest.fixture(scope="module")
 def staying(shared_context: BrowserContext, program: Program) -> Iterator[Staying]:
-    made = Staying(shared_context, program, size=DESKTOP, checkpoint=MINI, hears_errors=True)
+    made = Staying(shared_context, program, size=(1440, 900), checkpoint=MINI, hears_errors=True)
     yield made
     made.leave()
 
 
-@pytest.fixture
-def _left_behind() -> None:
-    """For a test that leaves the page another one: forms keep their pictures, tabs what they hold."""
-
-
-left_behind = pytest.mark.usefixtures("_left_behind")
+left_behind = pytest.mark.usefixtures("left_afterwards")  # a tab holds what it held
 
 
 @pytest.fixture
 def page(staying: Staying, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The page of the file, as it is when it has just been opened; errors in its scripts fail the test."""
     yield staying.open()
-    is_of_use = request.node.stash.get(PASSED, False) and "_left_behind" not in request.fixturenames
+    is_of_use = request.node.stash.get(PASSED, False) and "left_afterwards" not in request.fixturenames
     try:
         staying.check()
         if is_of_use:
@@ -158,7 +152,6 @@ def test_extensions_that_are_off_ask_the_server_nothing(staying: Staying) -> Non
         page.remove_listener("request", note)
 
 
-@left_behind
 def test_i_load_a_picture_see_its_map_and_one_switch_lets_it_guide_mine(
     page: Page, program: Program, tmp_path: Path
 ) -> None:
@@ -177,27 +170,6 @@ def test_i_load_a_picture_see_its_map_and_one_switch_lets_it_guide_mine(
     expect(form.get_by_role("button", name="Canny 1")).to_be_visible()  # the chip of the unit
     parameters = made(page, program)
     assert 'ControlNet 0: "Module: canny, Model: mini-edges' in parameters
-
-
-@left_behind
-def test_i_send_my_picture_on_from_the_stage_to_tabs_that_i_have_not_opened_yet(page: Page, program: Program) -> None:
-    page.locator("#txt2img_prompt textarea").fill("a red circle on a blue background")
-    made(page, program)
-    for place in ("Send to PNG Info", "Open in the library"):
-        open_tab(page, "txt2img")
-        expect(page.locator("#stage_more")).to_be_enabled()
-        page.locator("#stage_more").click()
-        page.get_by_role("menuitem", name=place).click()
-        if place == "Send to PNG Info":
-            expect(page.locator("#pnginfo_text")).to_have_value(re.compile("^a red circle on a blue background"))
-            page.locator("#tab_pnginfo").get_by_role("button", name="img2img", exact=True).click()
-            expect(page.locator(".canvas-picture")).to_be_visible()
-            assert "Denoising strength" in made(page, program)
-    shown = page.locator("dialog[open]")
-    expect(shown.locator(".lineage")).to_contain_text("img2img")  # the newest picture is the one that was made last
-    shown.get_by_role("button", name="ControlNet", exact=True).click()
-    expect(page.get_by_role("img", name="Picture", exact=True)).to_be_visible()
-    expect(page.locator("#tab_txt2img-button")).to_have_attribute("aria-selected", "true")
 
 
 def test_a_control_that_lacks_its_model_says_which_file_belongs_where(page: Page) -> None:
@@ -241,7 +213,25 @@ def test_i_have_the_shapes_of_my_picture_repainted_and_am_told_which_file_hands_
     assert "ADetailer model: drawn_shapes, ADetailer prompt: a green circle, ADetailer confidence: 0.3" in parameters
 
 
-@left_behind
+def test_i_let_guidance_act_in_a_part_of_the_steps(page: Page, program: Program) -> None:
+    switch_on(page, "guidance")
+    form = page.locator(form_of(page, "guidance"))
+    end = form.get_by_role("slider", name="Acts from, to: to")
+    end.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowLeft")
+    expect(form.locator("output").first).to_have_text("0 – 95 %")
+    assert "Guidance end: 0.95" in made(page, program)
+
+
+@pytest.mark.parametrize("tab", ["extras", "modelmerger", "extensions"])
+def test_the_tabs_have_no_barrier_and_do_not_scroll(page: Page, tab: str) -> None:
+    open_tab(page, tab)
+    page.wait_for_timeout(500)
+    assert axe(page, f"#tab_{tab}") == []  # what is around it is the same in tests/ui/test_every_tab.py
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+
+
 def test_i_see_where_the_parts_of_my_prompt_act_and_paint_other_places(page: Page, program: Program) -> None:
     switch_on(page, "regions")
     form = page.locator(form_of(page, "regions"))
@@ -271,15 +261,25 @@ def test_i_see_where_the_parts_of_my_prompt_act_and_paint_other_places(page: Pag
     assert "BREAK a blue square" in text
 
 
-def test_i_let_guidance_act_in_a_part_of_the_steps(page: Page, program: Program) -> None:
-    switch_on(page, "guidance")
-    form = page.locator(form_of(page, "guidance"))
-    end = form.get_by_role("slider", name="Acts from, to: to")
-    end.focus()
-    for _ in range(5):
-        page.keyboard.press("ArrowLeft")
-    expect(form.locator("output").first).to_have_text("0 – 95 %")
-    assert "Guidance end: 0.95" in made(page, program)
+@left_behind
+def test_i_send_my_picture_on_from_the_stage_to_tabs_that_i_have_not_opened_yet(page: Page, program: Program) -> None:
+    page.locator("#txt2img_prompt textarea").fill("a red circle on a blue background")
+    made(page, program)
+    for place in ("Send to PNG Info", "Open in the library"):
+        open_tab(page, "txt2img")
+        expect(page.locator("#stage_more")).to_be_enabled()
+        page.locator("#stage_more").click()
+        page.get_by_role("menuitem", name=place).click()
+        if place == "Send to PNG Info":
+            expect(page.locator("#pnginfo_text")).to_have_value(re.compile("^a red circle on a blue background"))
+            page.locator("#tab_pnginfo").get_by_role("button", name="img2img", exact=True).click()
+            expect(page.locator(".canvas-picture")).to_be_visible()
+            assert "Denoising strength" in made(page, program)
+    shown = page.locator("dialog[open]")
+    expect(shown.locator(".lineage")).to_contain_text("img2img")  # the newest picture is the one that was made last
+    shown.get_by_role("button", name="ControlNet", exact=True).click()
+    expect(page.get_by_role("img", name="Picture", exact=True)).to_be_visible()
+    expect(page.locator("#tab_txt2img-button")).to_have_attribute("aria-selected", "true")
 
 
 @left_behind
@@ -366,7 +366,17 @@ def test_i_upscale_a_picture_and_draw_the_line_between_before_and_after(
     assert sent.evaluate("sent => sent.promise") == ["img2img", 256]
 
 
+def test_on_a_phone_the_form_of_merging_stacks_and_stays_in_its_width(staying: Staying) -> None:
+    with staying.opened("?tab=models", size=PHONE) as page:
+        page.locator("#tab_checkpoint_merge_merge-button").click()
+        form = page.locator("#checkpoint_merge_merge")
+        expect(form.get_by_role("button", name="Save")).to_be_in_viewport()
+        assert form.evaluate("element => element.scrollWidth <= innerWidth")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_i_install_an_extension_from_a_folder_and_remove_it(page: Page, program: Program) -> None:
+    # the last of the file, as the worker starts anew with other extensions
     source = program.folder / "sources" / "soft_glow"
     command = [sys.executable, "-m", "webui", "extensions", "new", "soft_glow", "--extensions-dir", str(source.parent)]
     subprocess.run(command, cwd=program.folder, check=True, env={"PYTHONPATH": str(ROOT), "PATH": ""})
@@ -388,20 +398,3 @@ def test_i_install_an_extension_from_a_folder_and_remove_it(page: Page, program:
     row.get_by_role("button", name="Remove").click()
     plan.get_by_role("button", name="Remove").click()
     expect(row).to_have_count(0)
-
-
-@pytest.mark.parametrize("tab", ["extras", "modelmerger", "extensions"])
-def test_the_tabs_have_no_barrier_and_do_not_scroll(page: Page, tab: str) -> None:
-    open_tab(page, tab)
-    page.wait_for_timeout(500)
-    assert axe(page) == []
-    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
-
-
-def test_on_a_phone_the_form_of_merging_stacks_and_stays_in_its_width(staying: Staying) -> None:
-    with staying.opened("?tab=models", size=PHONE) as page:
-        page.locator("#tab_checkpoint_merge_merge-button").click()
-        form = page.locator("#checkpoint_merge_merge")
-        expect(form.get_by_role("button", name="Save")).to_be_in_viewport()
-        assert form.evaluate("element => element.scrollWidth <= innerWidth")
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
