@@ -19,14 +19,27 @@ from webui.ui.frame import TITLES
 
 SIZES = {DESKTOP: (DESKTOP, (1024, 768)), PHONE: (PHONE,)}  # in which a picture is made, by that of the page
 MOST_REQUESTS, MOST_BYTES = 103, 797_000  # what the page before this one asked for at its start
-SHIFTS = """
+COUNTS = """
 window.shifts = [];
 new PerformanceObserver((list) => {
   for (const one of list.getEntries()) {
     window.shifts.push([one.value, ...one.sources.map(({ node }) => node?.id || node?.className || node?.nodeName)]);
   }
 }).observe({ type: "layout-shift", buffered: true });
+const askForFrame = window.requestAnimationFrame.bind(window);
+window.requestAnimationFrame = (draw) => {
+  window.framesAsked = (window.framesAsked ?? 0) + 1;
+  return askForFrame(draw);
+};
 """
+RESTS = """async () => {
+  for (let tries = 0; tries < 30; tries += 1) {
+    window.framesAsked = 0;
+    await new Promise((done) => { setTimeout(done, 1000); });
+    if (window.framesAsked < 4) return true;
+  }
+  return false;
+}"""
 DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -62,7 +75,7 @@ def look(request: pytest.FixtureRequest, browser: Browser, house: LibraryHouse) 
     """A whole page in a browser that had nothing of it; warnings, errors and refused requests are collected."""
     size = request.param
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, has_touch=size == PHONE)
-    context.add_init_script(SHIFTS)
+    context.add_init_script(COUNTS)
     page, faults, asked, received = context.new_page(), list[str](), list[str](), list[int]()
     page.set_default_timeout(WAIT)
     expect.set_options(timeout=WAIT)
@@ -112,6 +125,11 @@ def test_the_start_asks_for_no_more_than_the_page_before_this_one(look: Look) ->
     assert len(own) <= 5, own
     assert len([one for one in look.asked if one.startswith("http")]) <= MOST_REQUESTS
     assert 100_000 < sum(look.received) <= MOST_BYTES
+
+
+def test_a_page_at_rest_asks_for_no_frames(look: Look) -> None:
+    """Gradio's own clock of the start would ask for each (webui/ui/static/boot.js)."""
+    assert look.page.evaluate(RESTS)
 
 
 def test_nothing_moves_from_submit_to_finish_and_all_stays_in_view(house: LibraryHouse, look: Look) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 MAX_UPLOAD = "64mb"
+REST = 0.1  # seconds
 STYLES = ("tokens.css", "frame.css", "controls.css")  # those of single components follow, by name
 FIRST_SCRIPT = "boot.js"  # which imports the joined modules
 CLOSED: Mapping[str, Any] = MappingProxyType(  # what Gradio would otherwise open or show
@@ -98,6 +99,8 @@ def mount(
     # Gradio checks the paths of a request only on launched pages, and mounting does not count as launching: without
     # this line any file of the machine can be fetched
     page.has_launched = True
+    # Gradio looks a thousand times a second for events in its queue, where none of ours goes (webui/ui/events.py)
+    page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = REST
     assets, own = read_assets(words, late_tabs(page)), GradioFiles.read()
     needed = own.needed({block.get_block_name() for block in page.blocks.values()})
     for route, endpoint in ((assets.route, assets.endpoint()), ("/assets/{name}", own.endpoint())):

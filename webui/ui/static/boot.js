@@ -1,6 +1,7 @@
 // Runs in <head>, before anything is drawn: chooses theme, accent and language, and makes `window.webui`, through which
 // Gradio's components reach the modules in this folder.
 (() => {
+  const SLOW = 1000; // milliseconds
   const root = document.documentElement;
   const told = document.currentScript.dataset;
   const query = new URLSearchParams(location.search);
@@ -42,6 +43,20 @@
       if (document.body.classList.contains("dark") !== (root.dataset.theme === "dark")) showTheme();
     }).observe(document.body, { attributeFilter: ["class"] });
   });
+
+  // Gradio's status tracker takes this function for its own when it is loaded, and the one that stands for the start of
+  // the page asks it for every frame as long as the page lives (its clock is never stopped). What has been taken by the
+  // time that the page is shown is slow from then on, so that a page at rest is at rest.
+  const everyFrame = window.requestAnimationFrame.bind(window);
+  const frameWhileLoading = (draw) => {
+    if (root.dataset.loading !== undefined) return everyFrame(draw);
+    return setTimeout(() => everyFrame(draw), SLOW);
+  };
+  window.requestAnimationFrame = frameWhileLoading;
+  new MutationObserver((_, observer) => {
+    observer.disconnect();
+    window.requestAnimationFrame = everyFrame;
+  }).observe(root, { attributeFilter: ["data-loading"] });
 
   const modules = import("./joined.js"); // the modules of the first view in one file; it fetches those of other tabs
   const page = modules.then(({ of }) => of("page.js").ready);
