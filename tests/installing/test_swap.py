@@ -1,47 +1,15 @@
 """A kill at any moment of a swap, an update, a roll-back or a removal leaves the old or the new, never neither."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.forked import exit_code
+from tests.installing.killed_swap import KILLED
 from tests.narrowing import known
 from webui.installing.lockfile import Entry, LockFile
 from webui.installing.swap import Generations
 from webui.installing.tree import tree_hash
-
-ROOT = Path(__file__).parents[2]
-KILLED = 9
-PROGRAM = """
-import os, sys
-from pathlib import Path
-from webui.installing import swap
-from webui.installing.lockfile import Entry, LockFile
-left = int(sys.argv[3])
-def counting(real):
-    def step(*arguments):
-        global left
-        if left == 0:
-            os._exit(9)
-        left -= 1
-        return real(*arguments)
-    return step
-swap.os.rename = counting(os.rename)
-swap.delete_tree = counting(swap.delete_tree)
-LockFile.write = counting(LockFile.write)
-folder = Path(sys.argv[1])
-generations = swap.Generations(folder, LockFile(folder.parent / "lock.json"))
-if sys.argv[2] == "put":
-    staged = folder / ".staging" / "x" / "toy"
-    generations.put("toy", staged, Entry("2", "s", "", "", swap.tree_hash(staged)))
-elif sys.argv[2] == "roll_back":
-    generations.roll_back("toy", "why")
-elif sys.argv[2] == "settle":
-    generations.settle("toy")
-else:
-    generations.remove("toy")
-"""
 
 
 def toy(folder: Path, version: str) -> Path:
@@ -66,8 +34,7 @@ def test_killed_anywhere(tmp_path: Path, task: str) -> None:
             staged = toy(generations.staging() / "toy", version)
             generations.put("toy", staged, Entry(version, "s", "", "", tree_hash(staged)))
         toy(folder / ".staging" / "x" / "toy", "2")
-        command = [sys.executable, "-c", PROGRAM, str(folder), task, str(step)]
-        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        code = exit_code("tests.installing.killed_swap:main", (str(folder), task, step))
         assert code in (0, KILLED)
 
         Generations(folder, file).recover()
@@ -90,8 +57,7 @@ def test_killed_anywhere(tmp_path: Path, task: str) -> None:
 def test_a_first_installation_that_was_killed_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "extensions"
     toy(folder / ".staging" / "x" / "toy", "2")
-    command = [sys.executable, "-c", PROGRAM, str(folder), "put", "2"]
-    assert subprocess.run(command, cwd=ROOT, check=False).returncode == KILLED
+    assert exit_code("tests.installing.killed_swap:main", (str(folder), "put", 2)) == KILLED
     file = LockFile(tmp_path / "lock.json")
     Generations(folder, file).recover()
     assert (version_of(folder), dict(file.read().records)) == ("", {})
