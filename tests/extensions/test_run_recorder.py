@@ -89,7 +89,7 @@ def test_a_large_picture_is_decoded_once_recorded_or_not(back: Back) -> None:
     counting = nn.modules.module.register_module_forward_hook(
         lambda module, given, output: decoded.append("") if type(module).__name__ == "Decoder" else None
     )
-    large = {"width": 320, "height": 264, "extensions": ON}
+    large = {"width": CLEAN_SIDE + 64, "height": 64, "extensions": ON}
     try:
         result, kept = made(back, **large)
     finally:

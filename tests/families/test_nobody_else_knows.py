@@ -43,7 +43,7 @@ def names_compared(tree: ast.AST) -> Iterator[str]:
             found = [key for key in node.keys if key is not None]
         elif isinstance(node, ast.MatchValue):
             found = [node.value]
-        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
+        elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "Literal":
             found = [node.slice]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "startswith":
             found = list(node.args)

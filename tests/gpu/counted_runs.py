@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tests.gpu.pretended import Ledger, PretendedDevice
+from tests.gpu.ledger import Ledger
+from tests.gpu.pretended import PretendedDevice
 from tests.sampling.toy import unwatched
 from webui.domain.request import GenerationRequest
 from webui.plugins.jobhooks import JobHooks

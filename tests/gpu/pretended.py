@@ -6,14 +6,11 @@ dimensions) beside them in elementwise operations; and mps has no float64. It co
 operations (each about a kernel), host synchronisations, and copies that the host waits for.
 """
 
-import sys
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -25,7 +22,8 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_map
 
-ROOT = Path(__file__).parents[2]
+from tests.gpu.ledger import Ledger, line
+
 aten = torch.ops.aten
 CPU = torch.device("cpu")
 READS = {
@@ -65,35 +63,6 @@ def traits(func: Any) -> Traits:
         is_elementwise=torch.Tag.pointwise in func.tags,
         is_view=any(alias is not None and not alias.is_write for alias in aliases),
     )
-
-
-@dataclass
-class Ledger:
-    """What was counted.
-
-    Attributes:
-        operations: outside the network, by name; `within` those inside it.
-        synchronisations, copies: what the host waits for, by the line of this project that causes it.
-        uploads, downloads: copies that nobody waits for, likewise.
-    """
-
-    operations: Counter[str] = field(default_factory=Counter)
-    within: Counter[str] = field(default_factory=Counter)
-    synchronisations: Counter[str] = field(default_factory=Counter)
-    copies: Counter[str] = field(default_factory=Counter)
-    uploads: Counter[str] = field(default_factory=Counter)
-    downloads: Counter[str] = field(default_factory=Counter)
-    depth: int = 0
-
-    def clear(self) -> None:
-        for counter in (
-            self.operations, self.within, self.synchronisations, self.copies, self.uploads, self.downloads,
-        ):  # fmt: skip
-            counter.clear()
-
-    def totals(self) -> tuple[int, int, int]:
-        """Operations outside the network, synchronisations, and copies that the host waits for."""
-        return self.operations.total(), self.synchronisations.total(), self.copies.total()
 
 
 class OnDevice(Tensor):
@@ -286,19 +255,19 @@ class PretendedDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return  # what a thread waits for holds nobody else
         if on_device:
             waits = not non_blocking or (self.device.type == "cuda" and id(source) not in self._pinned)
-            (self.ledger.copies if waits else self.ledger.uploads)[_line()] += 1
+            (self.ledger.copies if waits else self.ledger.uploads)[line()] += 1
         else:
             waits = not non_blocking or target is None or id(target) not in self._pinned
-            (self.ledger.synchronisations if waits else self.ledger.downloads)[_line()] += 1
+            (self.ledger.synchronisations if waits else self.ledger.downloads)[line()] += 1
 
     def note_index(self, index: Any) -> bool:
         """Note what an index costs the host. Returns whether it gathers values, instead of giving a view."""
         gathers = False
         for one in index if isinstance(index, tuple) else (index,):
             if isinstance(one, OnDevice) and (one.dtype == torch.bool or one.dim() == 0):
-                self.ledger.synchronisations[f"mask {_line()}"] += 1
+                self.ledger.synchronisations[f"mask {line()}"] += 1
             elif isinstance(one, list) or (isinstance(one, Tensor) and one.dim() and not isinstance(one, OnDevice)):
-                self.ledger.copies[f"indices {_line()}"] += 1
+                self.ledger.copies[f"indices {line()}"] += 1
             gathers |= isinstance(one, list) or (isinstance(one, Tensor) and one.dim() > 0)
         return gathers
 
@@ -309,7 +278,7 @@ class PretendedDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
         known = traits(func)
         packet = known.packet
         if here and packet in READS:
-            self.ledger.synchronisations[f"{packet.__name__} {_line()}"] += 1
+            self.ledger.synchronisations[f"{packet.__name__} {line()}"] += 1
             return
         if packet in INDEXING:
             self.note_index(tuple(args[1]))
@@ -340,24 +309,6 @@ def _flat(value: Any, found: list[Any]) -> list[Any]:
     elif isinstance(value, Tensor | torch.device):
         found.append(value)
     return found
-
-
-def _line() -> str:
-    """The line of this project that is being run."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None:
-        if place := _place(frame.f_code.co_filename):
-            return f"{place}:{frame.f_lineno}"
-        frame = frame.f_back
-    return "elsewhere"
-
-
-@cache
-def _place(file: str) -> str:
-    """The file within this project; "" for others."""
-    path = Path(file)
-    ours = path.is_relative_to(ROOT / "webui") or path.is_relative_to(ROOT / "extensions")
-    return str(path.relative_to(ROOT)) if ours else ""
 
 
 class Marker:

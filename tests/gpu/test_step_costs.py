@@ -9,7 +9,8 @@ from PIL import Image
 from torch import Tensor
 
 from tests.gpu.counted_runs import Counting, sampled, step_cost
-from tests.gpu.pretended import Ledger, PretendedDevice, pretended
+from tests.gpu.ledger import Ledger
+from tests.gpu.pretended import PretendedDevice, pretended
 from webui.domain.catalog import SAMPLERS
 from webui.domain.images import Picture
 from webui.domain.inpainting import SoftInpainting

@@ -13,7 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from tests.gpu.device_cases import CASES, models_in, settings_for
-from tests.gpu.pretended import Ledger, pretended
+from tests.gpu.ledger import Ledger
+from tests.gpu.pretended import pretended
 from tests.processing.reporters import Silent
 from webui.domain.request import GenerationRequest
 from webui.processing.back import Back, build

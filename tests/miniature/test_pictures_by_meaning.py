@@ -22,7 +22,7 @@ def test_a_picture_stands_for_its_words(back: Back) -> None:
         wanted = (SHAPES[shape], names[colour], names[background])
         picture = drawn(Thing(wanted[0], wanted[1], 64.0, 64.0, 31.0), background=wanted[2])
         unit = {"image": Picture.of(picture).to_base64(), "model": "mini-ip-adapter"}
-        seen = judge(run(back, "", steps=6, extensions={"ip_adapter": {"units": [unit]}}).images[0].image)
+        seen = judge(run(back, "", steps=8, extensions={"ip_adapter": {"units": [unit]}}).images[0].image)
         found = (*((one.shape, one.colour) for one in seen.objects[:1]), seen.background)
         if found != (wanted[:2], wanted[2]):
             wrong.append((wanted, found))

@@ -184,6 +184,7 @@ def test_seeds_that_are_not_named_follow_from_the_job(back: Back) -> None:
     assert np.array_equal(pixels(second.images[0].image), pixels(made(back, prompt="a dog", seed=6).images[0].image))
 
 
+RUNS = 26  # the bound is not one tensor more, so that many show as much as any number
 OTHER_LORA = "<lora:tiny-lora:-2> a dog"
 
 
@@ -295,7 +296,7 @@ def test_the_wish_to_stop_ends_the_run_and_keeps_what_the_job_has(wish: str, bac
     assert len(result.images) == (2 if wish == "skip" else 1)  # a skip is for the batch in which it was asked for
 
 
-def test_memory_is_flat_over_a_hundred_runs(back: Back) -> None:
+def test_memory_is_flat_over_many_runs(back: Back) -> None:
     def living() -> tuple[int, int]:
         gc.collect()
         tensors = [one for one in gc.get_objects() if issubclass(type(one), torch.Tensor)]
@@ -308,10 +309,10 @@ def test_memory_is_flat_over_a_hundred_runs(back: Back) -> None:
 
     class Counting(Silent):
         def progress(self, progress: Progress) -> None:
-            if progress.phase == "decoding" and progress.step > 1 and progress.step - 1 in (2, 101):
+            if progress.phase == "decoding" and progress.step > 1 and progress.step - 1 in (2, RUNS):
                 counts.append(living())
 
-    heard(back, Counting(), **request, extensions=inner(prompt="a dog", changes={"steps": 1}, runs=101))
+    heard(back, Counting(), **request, extensions=inner(prompt="a dog", changes={"steps": 1}, runs=RUNS))
     assert len(counts) == 2
     assert len(set(counts)) == 1, counts
     assert living() == before
