@@ -68,14 +68,16 @@ class WorkerStarter:
         self._factory = factory
         self._main = worker
         self._variables = variables
-        self._births = births_here() if births is None else births
+        self._births = births
         self._is_owner = births is None
 
     def __call__(self, settings: BackSettings, tell: Callable[[Heard | Gone], None]) -> WorkerProcess:
         """Start one; raises OSError where the system cannot."""
+        if self._births is None:
+            self._births = births_here()  # not before, because it may look for graphics cards, which takes a moment
         return WorkerProcess(Order(self._main, self._factory, settings, self._variables), self._births, tell)
 
     def close(self) -> None:
         """Give up what is held for further ones."""
-        if self._is_owner:
+        if self._is_owner and self._births is not None:
             self._births.close()

@@ -101,7 +101,7 @@ def memory() -> dict[str, Any]:
     """RAM in bytes; accelerators belong to the worker process."""
     whole = psutil.virtual_memory()
     own = psutil.Process(os.getpid())
-    used = own.memory_info().rss + sum(_rss(child) for child in own.children(recursive=True))
+    used = sum(map(_memory_of, (own, *own.children(recursive=True))))
     return {
         "ram": {"free": whole.available, "used": used, "total": whole.total},
         "cuda": _card_memory() or {"error": "unavailable"},
@@ -125,9 +125,11 @@ def _card_memory() -> dict[str, Any] | None:
     return {"system": {"free": free, "used": used, "total": total}}
 
 
-def _rss(process: psutil.Process) -> int:
+def _memory_of(process: psutil.Process) -> int:
+    """Bytes; of what several processes share (a worker and the one that it was forked from) a part each, on Linux."""
     try:
-        return int(process.memory_info().rss)
+        told = process.memory_full_info()
+        return int(getattr(told, "pss", told.rss))
     except psutil.Error:  # it has ended meanwhile
         return 0
 
