@@ -257,9 +257,12 @@ def main(arguments: list[str]) -> int:
         further = [argument for argument in rest[1:] if argument != "--crash"]
         return subprocess.run([str(PYTHON), "-m", "tests.crash.long", *further], cwd=ROOT, check=False).returncode
     if task == "test" and any(word.partition("=")[0] == "--references" for word in rest):
+        over_references = [
+            str(path) for path in sorted((ROOT / "tests").rglob("test_*.py")) if "@over_" in path.read_text("utf-8")
+        ]
         # each process loads the checkpoints of its cases; a case may be one of minutes
         several = ["-n", str(max(2, os.cpu_count() or 2)), "--timeout", "1800"]
-        trial = [str(PYTHON), "-m", "pytest", "-q", "tests", *several, *rest[1:]]
+        trial = [str(PYTHON), "-m", "pytest", "-q", *several, *rest[1:], *over_references]
         return subprocess.run(trial, cwd=ROOT, check=False).returncode
     if task == "test" and "--ray" in rest:
         trial = [str(PYTHON), "-m", "pytest", "-q", "tests/executors/real_ray.py"]

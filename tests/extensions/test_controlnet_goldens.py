@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.a1111_answers import USUAL, answered, check_result
+from tests.a1111_answers import USUAL, answered, check_result, request_of
+from tests.processing.reporters import Silent
 from tests.reference import Case, case_named, over_cases
 from webui.processing.back import Back
 
@@ -37,11 +38,14 @@ def with_unit(case: Case, **changes: object) -> dict[str, Any]:
 def test_tags_of_the_second_pass_do_not_end_control(reference_back: Back) -> None:
     """Its networks are applied anew, and those of the units with them."""
     case = case_named("cn_hr_low")
-    prompt, small = case.payload["prompt"], {"steps": 2, "hr_second_pass_steps": 2, "width": 64, "height": 64}
-    shown = [pixels(case, reference_back, hr_prompt=prompt + tag, **small) for tag in ("", "<nobody:1>")]
-    assert np.array_equal(shown[0], shown[1])
-    off = with_unit(case, enabled=False)
-    assert not np.array_equal(pixels(case, reference_back, alwayson_scripts=off, **small), shown[0])
+
+    def shown(**changes: object) -> np.ndarray:
+        request = request_of(case, reference_back, steps=2, hr_second_pass_steps=2, width=64, height=64, **changes)
+        return np.asarray(reference_back.run(request, Silent()).images[0].image)
+
+    tagged = shown(hr_prompt=case.payload["prompt"] + "<nobody:1>")
+    assert np.array_equal(tagged, shown(hr_prompt=case.payload["prompt"]))
+    assert not np.array_equal(tagged, shown(alwayson_scripts=with_unit(case, enabled=False)))
 
 
 def test_a_unit_that_does_not_say_whether_it_is_enabled_takes_part(reference_back: Back) -> None:

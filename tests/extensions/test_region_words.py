@@ -109,7 +109,8 @@ def test_what_is_told_is_what_a1111_tells_and_is_read_back(case: Case, infos: tu
         key: value for key, value in text.items() if key.startswith("RP ")
     }
     back = read_fields(text, infos).request.extensions["regions"]
-    assert RegionsOptions.model_validate(back) == read
+    told = read.model_copy(update={"mask": None})  # no text holds a picture
+    assert RegionsOptions.model_validate(back) == told
 
 
 @pytest.mark.parametrize(
