@@ -2,11 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
+from tests.narrowing import known
 from tests.ui.accessibility import axe
 from tests.ui.driving import eventually, generate, type_prompt, unfold_experts
 from tests.ui.fakes import FakeEngine
@@ -23,6 +25,11 @@ def shot(page: Page, name: str) -> None:
         page.screenshot(path=str(Path(folder, f"{name}.png")))
 
 
+def sized(request: Request) -> Any:
+    """The batch size that is asked about."""
+    return known(request.post_data_json)["fields"].get("batch_size")
+
+
 def test_a_list_is_made_from_a_schedule_and_used(engine: FakeEngine, page: Page) -> None:
     small = page.locator("#schedule_curve_open")
     expect(small).to_contain_text("steps above 1")
@@ -33,6 +40,8 @@ def test_a_list_is_made_from_a_schedule_and_used(engine: FakeEngine, page: Page)
     shot(page, "form")
     needs = page.locator("#memory_outlook_words")
     expect(needs).to_contain_text("Memory: about 2.0 GiB")
+    with page.expect_response(lambda answer: answer.url.endswith("page/memory") and sized(answer.request) == 2):
+        page.locator("#txt2img_batch_size input").fill("2")  # with its answer nothing is on its way any more
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.url.endswith("page/memory") else None)
     type_prompt(page, "a question that no prompt asks")
