@@ -53,3 +53,11 @@ def script_of(component: Any) -> str:
 def plain(text: str, **more: Any) -> gr.HTML:
     """Constant HTML of ours, without Gradio's style of prose and without an event for clicks."""
     return gr.HTML(text, js_on_load=None, apply_default_css=False, padding=False, **more)
+
+
+def unseen(elem_id: str) -> gr.HTML:
+    """A component that nobody sees, for a value of any JSON. Its template is constant, so the value is never drawn."""
+    return gr.HTML(
+        None, html_template="<i></i>", js_on_load=None, apply_default_css=False, padding=False, visible="hidden",
+        elem_id=elem_id,
+    )  # fmt: skip

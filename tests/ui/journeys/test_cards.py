@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from safetensors.torch import save_file
 
 from tests.ui.driving import eventually, generate, picture, type_prompt
@@ -37,19 +37,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, folder: Path) -> Iterator[Page]:
+def page(browser: Browser, shared_context: BrowserContext, port: int, folder: Path) -> Iterator[Page]:
     site = {
         "trainedWords": ["wet brush, splash"],
         "baseModel": "SD 1.5",
         "model": {"name": "Ink wash", "tags": ["asia"]},
     }
-    with library_house(folder) as house:
+    with library_house(folder, port) as house:
         library = house.engine.library
         library.models_dir = folder / "models"
         library.safetensors = lambda file: file.path  # type: ignore[method-assign]
         add(house, folder, "wash", {}, civitai_info=site, json={"preferred weight": 0.6, "rating": 5})
         add(house, folder, "grand", {"ss_base_model_version": "sdxl_base_v1-0", "ss_network_dim": "4"})
-        with opened(browser, house, tab="txt2img") as shown:
+        with opened(browser, house, tab="txt2img", lasting=shared_context) as shown:
             expect(shown.locator(f"{DRAWER} .drawer-button")).to_be_visible()
             yield shown
 

@@ -113,23 +113,3 @@ def test_i_make_the_pictures_of_a_folder_larger(page: Page, engine: FakeEngine, 
     eventually(page, lambda: len(engine.asked) == 3)
     assert all(isinstance(one.task, Upscale) and len(one.task.images) == 1 for one in engine.asked)
     expect(page.locator("#extras_status")).to_contain_text("the queue tells how far they are")
-
-
-def test_on_a_phone_the_batch_is_set_in_the_sheet(phone_page: Page, engine: FakeEngine, holidays: Path) -> None:
-    page = phone_page
-    page.get_by_role("tab", name="img2img", exact=True).tap()
-    page.get_by_role("button", name="Settings").first.click()
-    page.get_by_role("checkbox", name="Batch", exact=True).check()
-    page.get_by_label("Pictures: folder on the server").fill(str(holidays))
-    page.keyboard.press("Escape")
-    engine.step_seconds = 0.3
-    page.locator("#txt2img_generate").click()
-    queue = page.get_by_role("button", name="Queue 1", exact=True)
-    expect(queue).to_contain_text("1")
-    size = queue.bounding_box()
-    assert size is not None
-    assert min(size["width"], size["height"]) >= 44
-    queue.click()
-    expect(page.locator("#queue_panel .row").filter(has_text="holidays")).to_be_visible()
-    engine.step_seconds = 0.0
-    eventually(page, lambda: len(engine.asked) == 3)

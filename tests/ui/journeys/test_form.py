@@ -456,25 +456,3 @@ def test_axe_finds_nothing_serious_in_the_form_with_everything_on(page: Page, th
         assert axe(page, "#txt2img_settings") == []
     page.locator("#txt2img_generate").click(button="right")
     assert axe(page, "#generate_menu") == []
-
-
-@pytest.mark.usefixtures("opened_anew")
-def test_on_a_phone_the_settings_are_a_sheet_that_does_the_same(phone_page: Page, engine: FakeEngine) -> None:
-    page = phone_page
-    ready(page)
-    page.locator(".sheet-button").tap()
-    page.locator("#txt2img_ratio label", has_text="2:3").tap()
-    expect(box(page, "txt2img_height")).to_have_value("624")
-    switch(page, "Hires. fix").tap()
-    expect(line(page, "txt2img_hr")).to_contain_text("832 × 1248")
-    for name in ("txt2img_hr", "txt2img_refiner"):
-        place = page.locator(f"#{name}_section > .head").bounding_box()
-        assert place is not None
-        assert place["height"] >= 44
-    page.keyboard.press("Escape")
-    page.locator("#txt2img_prompt textarea").fill("a cat on a phone")
-    page.locator("#txt2img_generate").tap()
-    eventually(page, lambda: len(engine.asked) == 1)
-    request = engine.asked[0]
-    assert isinstance(request.task, Txt2Img)
-    assert (request.prompt, request.height, request.task.hires.enabled) == ("a cat on a phone", 624, True)

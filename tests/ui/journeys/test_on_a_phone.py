@@ -1,6 +1,7 @@
 """What a person does most with the page on a phone of 390 pixels; one page for the whole file, as on a phone.
 
-Further journeys of a phone stand beside those of a desktop, under names that begin with `test_on_a_phone`.
+Further journeys of a phone stand beside those of a desktop, under names that begin with `test_on_a_phone`: of pages
+that have another program behind them.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 from tests.ui.driving import eventually, generate, type_prompt, visited_page
 from tests.ui.fakes import FakeEngine
 from tests.ui.house import House
+from tests.ui.journeys.test_folders import NO_BATCH
 from tests.ui.journeys.test_form import OPEN, box, line, ready, switch
+from tests.ui.journeys.test_prompt import PANEL, PROMPT, card
 from tests.ui.journeys.test_stage import picture, pill, thumbs
 from tests.ui.visiting import PHONE
 from webui.domain.request import Img2Img, Txt2Img
@@ -41,6 +44,7 @@ def phone(opened: Page, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> 
     engine.asked_for.clear()
     yield opened
     engine.step_seconds = 0.0
+    opened.evaluate("webui.form.trigger('reset')")
     expect(pill(opened)).to_be_hidden()
 
 
@@ -216,3 +220,67 @@ def test_i_pick_older_pictures_from_the_film(phone: Page) -> None:
     address = older.locator("img").get_attribute("src")
     older.tap()
     expect(picture(phone)).to_have_attribute("src", (address or "").removesuffix("/thumb"))
+
+
+def test_the_settings_are_a_sheet_that_does_the_same(phone: Page, engine: FakeEngine) -> None:
+    phone.locator(".sheet-button").tap()
+    phone.locator("#txt2img_ratio label", has_text="2:3").tap()
+    expect(box(phone, "txt2img_height")).to_have_value("624")
+    switch(phone, "Hires. fix").tap()
+    expect(line(phone, "txt2img_hr")).to_contain_text("832 × 1248")
+    for name in ("txt2img_hr", "txt2img_refiner"):
+        place = phone.locator(f"#{name}_section > .head").bounding_box()
+        assert place is not None
+        assert place["height"] >= 44
+    phone.keyboard.press("Escape")
+    phone.locator("#txt2img_prompt textarea").fill("a cat on a phone")
+    phone.locator("#txt2img_generate").tap()
+    eventually(phone, lambda: len(engine.asked) == 1)
+    request = engine.asked[0]
+    assert isinstance(request.task, Txt2Img)
+    assert (request.prompt, request.height, request.task.hires.enabled) == ("a cat on a phone", 624, True)
+
+
+def test_i_write_in_letters_that_need_no_zoom_and_choose_a_lora(phone: Page) -> None:
+    assert phone.locator(PROMPT).evaluate("(box) => getComputedStyle(box).fontSize") == "16px"
+    phone.locator(PROMPT).fill("a cat")
+    phone.locator("#txt2img_extra_networks .drawer-button").tap()
+    card(phone, "ink").tap()
+    expect(phone.locator(PROMPT)).to_have_value("a cat <lora:ink:0.8>")
+    inside = phone.locator(PANEL).evaluate(
+        "(panel) => { const box = panel.getBoundingClientRect(); return box.top >= 0 && box.right <= innerWidth; }"
+    )
+    assert inside
+    small = phone.evaluate(
+        """() => [...document.querySelectorAll("#dock button")].filter((one) => one.offsetParent)
+          .map((one) => [one.textContent || one.ariaLabel, one.getBoundingClientRect()])
+          .filter(([, box]) => box.height < 43.5 || box.width < 43.5)
+          .map(([name, box]) => `${name} ${box.width}x${box.height}`)"""
+    )
+    assert small == []
+    phone.keyboard.press("Escape")
+
+
+def test_the_batch_is_set_in_the_sheet(phone: Page, engine: FakeEngine, tmp_path: Path) -> None:
+    holidays = tmp_path / "holidays"
+    holidays.mkdir()
+    for number in range(3):
+        Image.new("RGB", (64, 64), (40 * number, 90, 90)).save(holidays / f"p{number}.png")
+    phone.get_by_role("tab", name="img2img", exact=True).tap()
+    phone.get_by_role("button", name="Settings").first.click()
+    phone.get_by_role("checkbox", name="Batch", exact=True).check()
+    phone.get_by_label("Pictures: folder on the server").fill(str(holidays))
+    phone.keyboard.press("Escape")
+    engine.step_seconds = 0.3
+    phone.locator("#txt2img_generate").click()
+    queue = phone.get_by_role("button", name="Queue 1", exact=True)
+    expect(queue).to_contain_text("1")
+    size = queue.bounding_box()
+    assert size is not None
+    assert min(size["width"], size["height"]) >= 44
+    queue.click()
+    expect(phone.locator("#queue_panel .row").filter(has_text="holidays")).to_be_visible()
+    engine.step_seconds = 0.0
+    eventually(phone, lambda: len(engine.asked) == 3)
+    phone.get_by_role("button", name="Close the queue").tap()
+    phone.evaluate(NO_BATCH)

@@ -508,24 +508,3 @@ def test_nothing_around_the_prompt_is_closed_to_anybody(
     assert axe(page, "#dock") == []
     page.get_by_role("button", name="Edit ink").click()
     assert axe(page, "dialog") == []
-
-
-@pytest.mark.usefixtures("opened_anew")
-def test_on_a_phone_i_write_in_letters_that_need_no_zoom_and_choose_a_lora(phone_page: Page) -> None:
-    phone = phone_page
-    assert phone.locator(PROMPT).evaluate("(box) => getComputedStyle(box).fontSize") == "16px"
-    phone.locator(PROMPT).fill("a cat")
-    phone.locator(f"{DRAWER} .drawer-button").tap()
-    card(phone, "ink").tap()
-    expect(phone.locator(PROMPT)).to_have_value("a cat <lora:ink:0.8>")
-    inside = phone.locator(PANEL).evaluate(
-        "(panel) => { const box = panel.getBoundingClientRect(); return box.top >= 0 && box.right <= innerWidth; }"
-    )
-    assert inside
-    small = phone.evaluate(
-        """() => [...document.querySelectorAll("#dock button")].filter((one) => one.offsetParent)
-          .map((one) => [one.textContent || one.ariaLabel, one.getBoundingClientRect()])
-          .filter(([, box]) => box.height < 43.5 || box.width < 43.5)
-          .map(([name, box]) => `${name} ${box.width}x${box.height}`)"""
-    )
-    assert small == []

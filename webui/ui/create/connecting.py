@@ -19,7 +19,7 @@ from webui.ui.create.settings_pane import RATIOS, Group, Tools
 from webui.ui.create.submit import Submission
 from webui.ui.events import bind
 from webui.ui.layout import Pen
-from webui.ui.own import own
+from webui.ui.own import own, unseen
 
 FORM = "window.webui.form"
 PLANNED = "window.webui.experiment?.submitted() ?? ''"
@@ -34,6 +34,7 @@ class Drawn:
 
     Attributes:
         heading: drawn by `static/form.js`, and triggers its events.
+        sent: holds, hidden, what the form shows at a press of Generate.
         said: the hidden box of `saying`.
         trained: a hidden box for the size that the checkpoint was trained for.
         experiment: the other face of the pane.
@@ -42,6 +43,7 @@ class Drawn:
     pen: Pen
     tools: Tools
     heading: gr.HTML
+    sent: gr.HTML
     said: gr.Textbox
     trained: gr.Textbox
     experiment: ExperimentFace
@@ -52,7 +54,8 @@ def draw(pen: Pen, extensions: Callable[[Group], bool] = lambda group: False) ->
     face = experiment.draw()
     heading = own("form", elem_id="create_form", events=EVENTS)
     tools = settings_pane.draw(pen, extensions)
-    return Drawn(pen, tools, heading, saying.draw(), own_size.draw(), face)
+    sent = unseen("form_sent")
+    return Drawn(pen, tools, heading, sent, saying.draw(), own_size.draw(), face)
 
 
 def connect(drawn: Drawn, submission: Submission, filling: Filling, generate: gr.Button, kept: Kept) -> Any:
@@ -102,17 +105,22 @@ def _connect_checkpoint(drawn: Drawn) -> None:
 def _connect_generate(drawn: Drawn, submission: Submission, generate: gr.Button) -> Any:
     """Each press is a job. The canvas is asked for its layers at this moment, and uploads what the server lacks; so is
     the experiment for its plan.
+
+    The values go to the server as one: Gradio tells the state of an event to each of its inputs once it is done, and
+    from then on again whenever any event begins or ends.
     """
     create = submission.create
     ordered = sorted(submission.components, key=lambda component: component._id)  # as Gradio orders a set
     mode, canvas = ordered.index(create.mode), ordered.index(create.canvas)
     plan = "" if submission.plan is None else f"v[{ordered.index(submission.plan)}] = {PLANNED}; "
-    script = f"async (...v) => {{ v[{mode}] = {FORM}.mode; {plan}v[{canvas}] = await {FORM}.drawing(); return v; }}"
+    script = f"async (...v) => {{ v[{mode}] = {FORM}.mode; {plan}v[{canvas}] = await {FORM}.drawing(); return [v]; }}"
+    gathered = bind(generate.click, None, ordered, [drawn.sent], js=script, trigger_mode="multiple")
+
+    async def submit(sent: list[Any], sender: gr.Request) -> str:
+        return await submission.submit(dict(zip(ordered, sent, strict=True)), sender)
+
     # Values arrive unchecked, so that the request alone checks them and its error names the field.
-    done = bind(
-        generate.click, submission.submit, {*ordered}, [drawn.said], js=script, preprocess=False,
-        trigger_mode="multiple",
-    )  # fmt: skip
+    done = bind(gathered.then, submit, [drawn.sent], [drawn.said], preprocess=False, trigger_mode="multiple")
     saying.tell(done, drawn.said)
 
     async def enlarge(values: Values, event: gr.EventData, sender: gr.Request) -> str:
