@@ -251,7 +251,7 @@ def test_what_i_see_of_my_sketch_is_what_the_job_starts_from(page: Page, engine:
 
 def test_i_send_the_result_to_inpaint_and_put_the_next_back_in_its_place(page: Page, engine: FakeEngine) -> None:
     generate(page, "a cat to paint")
-    eventually(page, lambda: len(engine.asked) == 1)
+    expect(page.locator("#txt2img_gallery .plane .now")).to_have_attribute("alt", "a cat to paint")
     page.locator("#stage").get_by_role("button", name="Send to inpaint").click()
     expect(page.locator("#img2img_image")).to_be_visible()
     width = page.locator("#img2img_image").evaluate("(image) => image.naturalWidth")
