@@ -44,6 +44,8 @@ LONG = (  # what takes longest, the longest first, so that no process works alon
     "api/page/", "miniature/", "processing/", "gpu/", "weights/",
 )  # fmt: skip
 
+WITH_MODELS = ("extensions", "families", "gpu", "miniature", "processing", "weights")  # folders below tests/
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long files first; within a rank everything keeps its order."""
@@ -82,12 +84,13 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _own_garbage() -> None:
-    """What a file finds in memory is not looked through by its searches for garbage, of which there is one whenever a
-    model is loaded: pages and programs of earlier files are millions of objects.
+def _own_garbage(request: pytest.FixtureRequest) -> None:
+    """What a file of tests with models finds in memory is not looked through by its searches for garbage, of which
+    there is one whenever a model is loaded: pages and programs of earlier files are millions of objects.
     """
-    gc.collect()
-    gc.freeze()
+    if request.path.parent.name in WITH_MODELS:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="module")
