@@ -152,7 +152,7 @@ def test_the_file_is_named_and_told_as_kohya_does(room: Room) -> None:
     assert facts["sshs_model_hash"] == hashlib.sha256(body).hexdigest()
 
 
-@pytest.mark.parametrize("method", ["dora", "textual_inversion", "finetune"])  # LoRA's adapters are DoRA's
+@pytest.mark.parametrize("method", ["lora", "dora", "textual_inversion", "finetune"])
 def test_a_run_that_was_killed_makes_the_same_file(room: Room, method: str) -> None:
     """It goes on at the last checkpoint, although more steps were done, and comes to the very bytes."""
     about = {**METHODS[method], **RANDOM, "save_every": 2, "steps": 4, "accumulation": 2, "batch_size": 1}
