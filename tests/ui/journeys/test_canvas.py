@@ -205,6 +205,7 @@ def test_painting_asks_the_server_nothing(page: Page) -> None:
     assert asked == []
 
 
+@pytest.mark.usefixtures("opened_anew")  # what the browser keeps of a canvas is empty at first
 def test_my_mask_is_there_after_a_run_and_after_a_reload(page: Page, engine: FakeEngine) -> None:
     go(page, "Inpaint")
     open_picture(page)
