@@ -11,7 +11,7 @@ from typing import Protocol
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Response, TimeoutError, expect
 
-from tests.ui.driving import WAIT
+from tests.ui.driving import WAIT, eventually
 from tests.ui.visiting import DESKTOP, forget, visit
 
 PASSED = pytest.StashKey[bool]()  # whether a test has passed, while its fixtures end
@@ -184,7 +184,7 @@ class Staying:
         page.mouse.move(0, 0)
         page.evaluate(BARE_CANVAS)
         page.locator("#tab_txt2img-button").click()
-        page.wait_for_function(AT_REST)
+        eventually(page, lambda: bool(page.evaluate(AT_REST)))
         page.evaluate(EMPTIED)
         try:
             page.wait_for_function(RESET, polling=50)

@@ -212,7 +212,7 @@ def test_my_mask_is_there_after_a_run_and_after_a_reload(page: Page, engine: Fak
     stroke(page, (50, 50), (90, 50))
     first = submitted(page, engine)
     again = submitted(page, engine, 2)
-    page.wait_for_function(KEPT_WITH_MASK)  # it is kept a moment after the last change
+    eventually(page, lambda: bool(page.evaluate(KEPT_WITH_MASK)))  # it is kept a moment after the last change
     page.reload()
     go(page, "Inpaint")
     expect(page.locator("#img2img_image")).to_be_visible()
