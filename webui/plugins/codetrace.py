@@ -2,10 +2,8 @@
 
 import builtins
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain
-from operator import call, is_, itemgetter
+from collections.abc import Callable, Iterable, Iterator
+from operator import is_, itemgetter
 from types import FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
@@ -28,7 +26,6 @@ _CLASSES = (  # of libraries, whose methods are watched too
     ("torch.nn", "Embedding"),
 )
 _METHODS = (FunctionType, staticmethod, classmethod, property, MemberDescriptorType)
-_OF_CLASSES = ("__signature__", "__annotations__", "__weakref__", "__dict__")
 _GONE: Any = object()
 
 
@@ -42,16 +39,7 @@ class CodeTrace:
     def __init__(self) -> None:
         self._builtins = tuple(vars(builtins).items())
         self._modules = dict(_modules())
-        self._kept = [_Kept.of(owner) for owner in _owners(self._modules.values())]
-        self._inheriting = [kept for kept in self._kept if kept.inherited]
-        self._line_up()
-
-    def _line_up(self) -> None:
-        """All that is watched in rows, so that a look at tens of thousands of names takes no step of Python's each."""
-        offering = [kept for kept in self._kept if kept.names]
-        self._look_ups = [kept.look_up for kept in offering if kept.look_up is not None]
-        self._places = [vars(kept.owner) for kept in offering]
-        self._values = list(chain.from_iterable(kept.values for kept in offering))
+        self._kept = tuple(_kept(owner) for owner in _owners(self._modules.values()))
 
     def undo(self) -> dict[str, list[str]]:
         """Put back what was replaced or removed; names by the folder of the extension whose code it was replaced by.
@@ -70,34 +58,23 @@ class CodeTrace:
             if now is not module and not _is_reload(now, name):
                 sys.modules[name] = module
                 replaced.setdefault(_home(now), []).append(f"the module {name}")
-        if not self._is_as_before():
-            self._undo_in_owners(replaced)
+        for owner, names, values, take in self._kept:
+            try:
+                is_as_before = all(map(is_, take(vars(owner)), values))
+            except KeyError:  # something was removed, or is inherited
+                is_as_before = all(map(is_, map(vars(owner).get, names), values))
+            if not is_as_before:
+                self._undo_in(owner, names, values, replaced)
         return replaced
 
-    def _is_as_before(self) -> bool:
-        """Whether everything stands in its place."""
-        try:
-            now = chain.from_iterable(map(call, self._look_ups, self._places))
-            return all(map(is_, now, self._values)) and not any(kept.has_gained() for kept in self._inheriting)
-        except KeyError:  # something was removed
-            return False
-
-    def _undo_in_owners(self, replaced: dict[str, list[str]]) -> None:
-        """Put back what was replaced; what libraries changed by themselves counts as theirs from now on."""
-        for place, kept in enumerate(self._kept):
-            if not kept.is_as_before():
-                self._undo_in(kept, replaced)
-                self._kept[place] = kept.renewed()
-        self._line_up()
-
-    def _undo_in(self, kept: "_Kept", replaced: dict[str, list[str]]) -> None:
-        owner = kept.owner
-        inherited = ((name, _GONE) for name in kept.inherited)
-        for name, before in chain(zip(kept.names, kept.values, strict=True), inherited):
-            now = vars(owner).get(name, _GONE)
-            if now is before or (now is not _GONE and self._is_a_librarys(now, owner)):
+    def _undo_in(
+        self, owner: Any, names: tuple[str, ...], values: tuple[Any, ...], replaced: dict[str, list[str]]
+    ) -> None:
+        for name, before in zip(names, values, strict=True):
+            now = vars(owner).get(name)
+            if now is before or self._is_a_librarys(now, owner):
                 continue
-            if before is _GONE:
+            if before is None:
                 delattr(owner, name)
             else:
                 setattr(owner, name, before)
@@ -112,54 +89,20 @@ class CodeTrace:
         return (home == place and place != _OWN) or str(getattr(_inner(value), "__module__", "")) not in self._modules
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """An owner and what it offers: the names that stand in it, what stands there, and the names that it inherits.
-
-    All names of an owner are looked up at once, since there are tens of thousands in all. The first one is in `names`
-    twice, because the answer to a single one would be no tuple.
+def _kept(owner: Any) -> tuple[Any, tuple[str, ...], tuple[Any, ...], Callable[[Any], tuple[Any, ...]]]:
+    """An owner, the names that are watched in it, what stands there (None where it is inherited), and a function that
+    takes what stands there from its attributes, and raises KeyError where a name is missing.
     """
-
-    owner: Any
-    names: tuple[str, ...]
-    values: tuple[Any, ...]
-    inherited: tuple[str, ...]
-    look_up: "itemgetter[Any] | None"
-
-    @classmethod
-    def of(cls, owner: Any) -> "_Kept":
-        inherited: tuple[str, ...] = ()
-        names = _functions(owner) if isinstance(owner, ModuleType) else _methods(owner)
-        if not isinstance(owner, ModuleType) and _root(owner) != _OWN:
-            there = vars(owner)
-            inherited = tuple(name for name in dir(owner) if name not in there and callable(getattr(owner, name)))
-        return cls._made(owner, names, inherited)
-
-    @classmethod
-    def _made(cls, owner: Any, names: tuple[str, ...], inherited: tuple[str, ...]) -> "_Kept":
-        names = (*names[:1], *names)
-        look_up = itemgetter(*names) if names else None
-        return cls(owner, names, tuple(map(vars(owner).get, names)), inherited, look_up)
-
-    def renewed(self) -> "_Kept":
-        """The same names, as far as they are still there, with what stands there now."""
-        there = vars(self.owner)
-        inherited = tuple(name for name in self.inherited if name not in there)
-        return self._made(self.owner, tuple(name for name in self.names[1:] if name in there), inherited)
-
-    def has_gained(self) -> bool:
-        """Whether something stands where it inherited something."""
-        return not vars(self.owner).keys().isdisjoint(self.inherited)
-
-    def is_as_before(self) -> bool:
-        there = vars(self.owner)
-        return not self.has_gained() and all(map(is_, (there.get(name, _GONE) for name in self.names), self.values))
+    found = tuple(_functions(owner) if isinstance(owner, ModuleType) else _methods(owner))
+    names = tuple(name for name, _ in found)
+    take = itemgetter(*names) if len(names) > 1 else lambda there: tuple(there[name] for name in names)
+    return owner, names, tuple(value for _, value in found), take
 
 
 def _modules() -> Iterator[tuple[str, ModuleType]]:
     for name, module in list(sys.modules.items()):
         root = name.partition(".")[0]
-        watched = root == _OWN or root in _LIBRARIES or root in sys.stdlib_module_names
+        watched = root in (_OWN, *_LIBRARIES) or root in sys.stdlib_module_names
         if watched and root not in _EXCHANGED and isinstance(module, ModuleType):
             yield name, module
 
@@ -183,15 +126,19 @@ def _owners(modules: Iterable[ModuleType]) -> Iterator[Any]:
             yield kind
 
 
-def _functions(module: ModuleType) -> tuple[str, ...]:
+def _functions(module: ModuleType) -> Iterator[tuple[str, Any]]:
     """What a module offers; what begins with two underscores belongs to the import system."""
-    return tuple([name for name, value in list(vars(module).items()) if callable(value) and name[:2] != "__"])
+    for name, value in list(vars(module).items()):
+        if callable(value) and not name.startswith("__"):
+            yield name, value
 
 
-def _methods(kind: type) -> tuple[str, ...]:
-    """What stands in the class itself."""
-    methods = [name for name, value in list(vars(kind).items()) if isinstance(value, _METHODS)]
-    return tuple(name for name in methods if name not in _OF_CLASSES)
+def _methods(kind: type) -> Iterator[tuple[str, Any]]:
+    if _root(kind) != _OWN:
+        yield from ((name, None) for name in dir(kind) if name not in vars(kind) and callable(getattr(kind, name)))
+    for name, value in list(vars(kind).items()):
+        if isinstance(value, _METHODS) and name not in ("__signature__", "__annotations__", "__weakref__", "__dict__"):
+            yield name, value
 
 
 def _is_reload(now: object, name: str) -> bool:
