@@ -48,7 +48,8 @@ EMPTIED = """async () => {
   const none = { paused: false, reason: "", jobs: [], history: [], more: false, forever: false };
   take("state", { server: "of a test that has ended", ...none });
   const open = [".unfold", "#txt2img_negative_fold", "#txt2img_queue .open"].map((one) => `${one}[aria-expanded=true]`);
-  document.querySelectorAll(open.join()).forEach((one) => one.click());
+  const folded = ".section.folded .fold";
+  document.querySelectorAll([...open, folded].join()).forEach((one) => one.click());
   document.querySelectorAll(".notices .notice").forEach((one) => one.remove());
   webui.setTheme(null);
   webui.form.trigger("reset");

@@ -92,11 +92,15 @@ def learn(staying: Staying, house: LibraryHouse, request: pytest.FixtureRequest)
 @pytest.fixture
 def page(learn: Page) -> Page:
     """The same page with the Library open, which shows the twenty-four pictures."""
-    with learn.expect_response(lambda answer: "page/library/scan" in answer.url):
-        learn.get_by_role("tab", name="Library").click()
-    shown_at_first(learn)
-    expect(tiles(learn)).to_have_count(24)
+    open_library(learn)
     return learn
+
+
+def open_library(page: Page) -> None:
+    with page.expect_response(lambda answer: "page/library/scan" in answer.url):
+        page.get_by_role("tab", name="Library").click()
+    shown_at_first(page)
+    expect(tiles(page)).to_have_count(24)
 
 
 def tiles(page: Page) -> Locator:
@@ -284,10 +288,12 @@ def test_i_see_what_a_picture_was_made_from(page: Page, house: LibraryHouse) -> 
     expect(dialog.locator("table.parameters")).not_to_contain_text("by the sea")
 
 
-def test_a_hundred_thousand_pictures_scroll_with_a_hundred_nodes(page: Page, house: LibraryHouse) -> None:
+def test_a_hundred_thousand_pictures_scroll_with_a_hundred_nodes(learn: Page, house: LibraryHouse) -> None:
+    page = learn
+    page.route("**/thumb/**", lambda route: route.fulfill(content_type="image/svg+xml", body=DOT))
+    open_library(page)
     house.forget()
     house.gallery.index.write(put_many)
-    page.route("**/thumb/**", lambda route: route.fulfill(content_type="image/svg+xml", body=DOT))
     shown_at_first(page)
     expect(page.locator(".library-count")).to_have_text("100,000 pictures")
     most = 0
