@@ -216,10 +216,14 @@ def test_i_make_a_photo_larger(phone: Page, engine: FakeEngine, tmp_path: Path) 
 
 
 def test_i_pick_older_pictures_from_the_film(phone: Page) -> None:
+    for prompt in ("an older one", "a newer one"):
+        generate(phone, prompt)
+        expect(picture(phone)).to_have_attribute("alt", prompt)
     older = thumbs(phone).nth(1)
     address = older.locator("img").get_attribute("src")
     older.tap()
     expect(picture(phone)).to_have_attribute("src", (address or "").removesuffix("/thumb"))
+    expect(picture(phone)).to_have_attribute("alt", "an older one")
 
 
 def test_the_settings_are_a_sheet_that_does_the_same(phone: Page, engine: FakeEngine) -> None:
