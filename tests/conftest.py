@@ -18,15 +18,17 @@ import pytest
 import torch
 from filelock import FileLock
 
-import webui.ui  # noqa: F401 -- before a test imports Gradio by itself: the package says how it is imported
 from tests import reference, tiny_models
 from tests.pickles_here import converted_here
+from webui.ui.gradio_import import without_stubs
 
 if TYPE_CHECKING:
     from webui.processing.back import Back
 
 pytest_plugins = ("tests.reference_runs",)
 EXTENSIONS = Path(__file__).parents[1] / "extensions"
+
+without_stubs()  # also where a test imports Gradio by itself, before anything of the page
 
 gc.disable()  # what is imported and collected is no garbage; `pytest_collection_finish` enables it again
 

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, expect, sync_playwright
 
 from tests.ports import open_port
-from tests.ui.driving import FLAGS, WAIT, chromium
+from tests.ui.canvas_page import Site, visiting
+from tests.ui.driving import FLAGS, WAIT, chromium, visited_page
 from tests.ui.fakes import FakeEngine
 from tests.ui.visiting import DESKTOP, PHONE, forget, visit, visited
 
@@ -98,21 +99,23 @@ def phone_context(browser: Browser, running_browser: Running) -> BrowserContext:
 @pytest.fixture
 def phone_page(phone_context: BrowserContext, address: str) -> Iterator[Page]:
     """A page that is open on a phone."""
-    opened = visit(phone_context, PHONE)
-    opened.set_default_timeout(WAIT)
-    expect.set_options(timeout=WAIT)
-    faults: list[str] = []
+    with visited_page(phone_context, address, PHONE) as opened:
+        expect(opened.locator("#txt2img_generate")).to_be_visible()
+        yield opened
 
-    def note(error: Error) -> None:
-        faults.append(str(error))
 
-    opened.on("pageerror", note)
-    opened.goto(address)
-    expect(opened.locator("#txt2img_generate")).to_be_visible()
-    yield opened
-    forget(phone_context, address)
-    opened.remove_listener("pageerror", note)
-    assert faults == []
+@pytest.fixture(scope="module")
+def canvas_site() -> Iterator[Site]:
+    """Serves the canvas alone."""
+    with Site() as running:
+        yield running
+
+
+@pytest.fixture
+def bare_canvas(shared_context: BrowserContext, canvas_site: Site) -> Iterator[Page]:
+    """A page with nothing on it but the canvas."""
+    with visiting(shared_context, canvas_site) as page:
+        yield page
 
 
 @pytest.fixture

@@ -209,6 +209,24 @@ class Staying:
         assert faults == [], faults
         assert swallowed == 0
 
+    def give_back(self, *, is_of_use: bool, before: Callable[[], None] = lambda: None) -> None:
+        """End a test's use of the page: look for what went wrong, then bring the page back, or leave it.
+
+        Args:
+            is_of_use: whether further tests can have it.
+            before: brings back what the file's own tests have changed.
+        """
+        try:
+            self.check()
+            if is_of_use:
+                before()
+                self.tidy()
+            else:
+                self.leave()
+        except BaseException:
+            self.leave()
+            raise
+
     def _note_request(self, request: Request) -> None:
         self._asked.append(request.url)
 

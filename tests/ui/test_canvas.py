@@ -1,7 +1,6 @@
 """The canvas alone on a bare page: what people do with mouse, pen, fingers and keys."""
 
 import re
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -13,16 +12,9 @@ from tests.ui.canvas_driving import PHOTO, command, drop, mask_of, paint_of, png
 from tests.ui.canvas_page import Site, spot, stroke, visiting
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with Site() as running:
-        yield running
-
-
 @pytest.fixture
-def page(shared_context: BrowserContext, site: Site) -> Iterator[Page]:
-    with visiting(shared_context, site) as bare:
-        yield bare
+def page(bare_canvas: Page) -> Page:
+    return bare_canvas
 
 
 def test_what_is_painted_lies_where_the_mouse_was_at_every_zoom(page: Page) -> None:
@@ -299,8 +291,8 @@ def test_nothing_hinders_those_who_see_or_move_otherwise(page: Page, theme: str)
     assert axe(page, ".canvas") == []
 
 
-def test_fingers_find_targets_of_44_pixels(phone_context: BrowserContext, site: Site) -> None:
-    with visiting(phone_context, site, (390, 500)) as page:
+def test_fingers_find_targets_of_44_pixels(phone_context: BrowserContext, canvas_site: Site) -> None:
+    with visiting(phone_context, canvas_site, (390, 500)) as page:
         drop(page, png_of(PHOTO))
         tool(page, "Outpaint: grow the picture")
         targets = [

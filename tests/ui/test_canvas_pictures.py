@@ -1,14 +1,13 @@
 """The canvas alone on a bare page: pictures and masks that come to it, and what would be sent of them."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.ui.canvas_driving import (
     PHOTO,
@@ -22,20 +21,13 @@ from tests.ui.canvas_driving import (
     tool,
     value,
 )
-from tests.ui.canvas_page import Site, stroke, visiting
+from tests.ui.canvas_page import Site, stroke
 from webui.domain.images import Picture
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with Site() as running:
-        yield running
-
-
 @pytest.fixture
-def page(shared_context: BrowserContext, site: Site) -> Iterator[Page]:
-    with visiting(shared_context, site) as bare:
-        yield bare
+def page(bare_canvas: Page) -> Page:
+    return bare_canvas
 
 
 def test_an_untouched_file_is_sent_as_it_is(page: Page) -> None:
@@ -74,15 +66,15 @@ def test_a_pasted_picture_takes_the_place_of_the_first_and_undo_brings_that_back
     assert value(page)["size"] == [200, 150]
 
 
-def test_painting_asks_the_server_nothing_and_a_value_is_uploaded_once(page: Page, site: Site) -> None:
+def test_painting_asks_the_server_nothing_and_a_value_is_uploaded_once(page: Page, canvas_site: Site) -> None:
     drop(page, png_of(PHOTO))
     stroke(page, (30, 30), (90, 30))
-    before, uploaded = len(site.asked), page.evaluate("window.sent.length")
+    before, uploaded = len(canvas_site.asked), page.evaluate("window.sent.length")
     for row in range(40, 100, 20):
         stroke(page, (30, row), (150, row))
     tool(page, "Undo")
     page.mouse.wheel(0, -200)
-    assert (len(site.asked), page.evaluate("window.sent.length")) == (before, uploaded)
+    assert (len(canvas_site.asked), page.evaluate("window.sent.length")) == (before, uploaded)
     first = value(page)
     assert page.evaluate("window.sent.map((one) => one.name)") == ["photo.png", "mask.png"]
     assert value(page) == first
@@ -185,8 +177,8 @@ def test_everything_is_there_again_after_a_reload(page: Page) -> None:
     assert file_of(page, value(page)["picture"]) == png_of(PHOTO)
 
 
-def picture(site: Site, name: str, image: Image.Image) -> dict[str, Any]:
-    site.pictures[name] = png_of(image)
+def picture(canvas_site: Site, name: str, image: Image.Image) -> dict[str, Any]:
+    canvas_site.pictures[name] = png_of(image)
     return {
         "id": f"job/{name}",
         "url": name,
@@ -203,20 +195,22 @@ def send(page: Page, message: str, detail: Any) -> None:
     )
 
 
-def test_a_sent_picture_is_named_and_not_uploaded(page: Page, site: Site) -> None:
+def test_a_sent_picture_is_named_and_not_uploaded(page: Page, canvas_site: Site) -> None:
     page.evaluate("() => { window.tabs = []; window.bus.hear('tab:open', ({ tab }) => window.tabs.push(tab)); }")
-    send(page, "picture:send", {"picture": picture(site, "made.png", PHOTO), "to": "inpaint"})
+    send(page, "picture:send", {"picture": picture(canvas_site, "made.png", PHOTO), "to": "inpaint"})
     assert value(page) == {"picture": {"id": "job/made.png"}, "size": [200, 150]}
     assert page.evaluate("[window.tabs, window.sent.length]") == [["inpaint"], 0]
-    send(page, "picture:send", {"picture": picture(site, "other.png", PHOTO), "to": "upscale"})
+    send(page, "picture:send", {"picture": picture(canvas_site, "other.png", PHOTO), "to": "upscale"})
     assert value(page)["picture"] == {"id": "job/made.png"}
 
 
-def test_the_result_is_compared_in_place_and_becomes_the_source_below_the_same_mask(page: Page, site: Site) -> None:
+def test_the_result_is_compared_in_place_and_becomes_the_source_below_the_same_mask(
+    page: Page, canvas_site: Site
+) -> None:
     drop(page, png_of(PHOTO))
     stroke(page, (30, 30), (150, 90))
     mask = mask_of(page)
-    send(page, "job:picture", {"picture": picture(site, "result.png", PHOTO.rotate(180))})
+    send(page, "job:picture", {"picture": picture(canvas_site, "result.png", PHOTO.rotate(180))})
     page.locator(".canvas-view").focus()
     page.keyboard.press("x")
     expect(page.locator(".canvas-result")).to_be_visible()
@@ -235,7 +229,7 @@ def test_the_result_is_compared_in_place_and_becomes_the_source_below_the_same_m
     assert file_of(page, value(page)["picture"]) == png_of(PHOTO)
 
 
-def test_a_dragged_picture_of_the_strip_lands_on_the_canvas(page: Page, site: Site) -> None:
+def test_a_dragged_picture_of_the_strip_lands_on_the_canvas(page: Page, canvas_site: Site) -> None:
     page.evaluate(
         """async (picture) => {
           const transfer = new DataTransfer();
@@ -244,14 +238,14 @@ def test_a_dragged_picture_of_the_strip_lands_on_the_canvas(page: Page, site: Si
           document.querySelector(".canvas").dispatchEvent(dropped);
           await window.canvas.value();
         }""",
-        picture(site, "old.png", PHOTO),
+        picture(canvas_site, "old.png", PHOTO),
     )
     assert value(page)["picture"] == {"id": "job/old.png"}
 
 
-def test_maps_and_regions_lie_over_the_picture(page: Page, site: Site) -> None:
+def test_maps_and_regions_lie_over_the_picture(page: Page, canvas_site: Site) -> None:
     drop(page, png_of(PHOTO))
-    site.pictures["map.png"] = png_of(PHOTO)
+    canvas_site.pictures["map.png"] = png_of(PHOTO)
     page.evaluate(
         """() => {
           window.canvas.setMap("Depth", "map.png");

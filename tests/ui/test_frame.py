@@ -118,14 +118,7 @@ def page(staying: Staying, engine: FakeEngine, faults: list[str]) -> Iterator[Pa
     lent.on("console", note)
     yield lent
     lent.remove_listener("console", note)
-    try:
-        lent.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
-        staying.check()
-        engine.forget()
-        staying.tidy()
-    except BaseException:
-        staying.leave()
-        raise
+    staying.give_back(is_of_use=True, before=engine.forget)  # which sets the window's size, too
     assert faults == []
 
 

@@ -81,20 +81,16 @@ def page_that_stays(
     """The page of the file, as it is when it has just been opened."""
     page = staying.open()
     yield page
-    is_of_use = request.node.stash.get(PASSED, False) and {*LEFT}.isdisjoint(request.fixturenames)
-    try:
-        staying.check()
-        chosen = {*engine.starting}
-        if is_of_use and chosen <= {*QUICK}:  # what else a form starts with is told when a page is opened
-            engine.forget()
-            page.wait_for_function(READY)
-            if chosen or not MINI.search(page.locator(CHECKPOINT).input_value()):
-                page.evaluate(CHOSEN_AT_FIRST)
-                expect(page.locator(CHECKPOINT)).to_have_value(MINI)
-            brought_back(page)
-            staying.tidy()
-        else:
-            staying.leave()
-    except BaseException:
-        staying.leave()
-        raise
+    chosen = {*engine.starting}
+
+    def bring_back() -> None:
+        engine.forget()
+        page.wait_for_function(READY)
+        if chosen or not MINI.search(page.locator(CHECKPOINT).input_value()):
+            page.evaluate(CHOSEN_AT_FIRST)
+            expect(page.locator(CHECKPOINT)).to_have_value(MINI)
+        brought_back(page)
+
+    is_left = not {*LEFT}.isdisjoint(request.fixturenames)
+    is_told = chosen <= {*QUICK}  # what else a form starts with is told when a page is opened
+    staying.give_back(is_of_use=request.node.stash.get(PASSED, False) and not is_left and is_told, before=bring_back)

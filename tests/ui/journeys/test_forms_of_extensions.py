@@ -85,16 +85,8 @@ left_behind = pytest.mark.usefixtures("left_afterwards")  # a tab holds what it 
 def page(staying: Staying, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The page of the file, as it is when it has just been opened; errors in its scripts fail the test."""
     yield staying.open()
-    is_of_use = request.node.stash.get(PASSED, False) and "left_afterwards" not in request.fixturenames
-    try:
-        staying.check()
-        if is_of_use:
-            staying.tidy()
-        else:
-            staying.leave()
-    except BaseException:
-        staying.leave()
-        raise
+    is_left = "left_afterwards" in request.fixturenames
+    staying.give_back(is_of_use=request.node.stash.get(PASSED, False) and not is_left)
 
 
 HEAR_SENT = """async () => {

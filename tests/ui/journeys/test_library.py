@@ -73,20 +73,15 @@ def learn(staying: Staying, house: LibraryHouse, request: pytest.FixtureRequest)
     page.get_by_role("tab", name="Learn").click()
     page.get_by_role("tab", name="PNG Info").click()
     yield page
-    try:
-        staying.check()
+
+    def bring_back() -> None:
         page.unroute_all()
         house.forget()
-        if request.node.stash.get(PASSED, False):
-            if page.locator("#library .library-bar").count():
-                shown_at_first(page)
-                expect(tiles(page)).to_have_count(0)
-            staying.tidy()
-        else:
-            staying.leave()
-    except BaseException:
-        staying.leave()
-        raise
+        if page.locator("#library .library-bar").count():
+            shown_at_first(page)
+            expect(tiles(page)).to_have_count(0)
+
+    staying.give_back(is_of_use=request.node.stash.get(PASSED, False), before=bring_back)
 
 
 @pytest.fixture

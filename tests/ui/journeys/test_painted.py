@@ -102,11 +102,7 @@ def painter(staying: Staying, program: Program, request: pytest.FixtureRequest) 
     page.set_default_timeout(PATIENCE * 1000)
     expect.set_options(timeout=PATIENCE * 1000)
     yield Painter(page, program)
-    staying.check()
-    if request.node.stash.get(PASSED, False):
-        staying.tidy()
-    else:
-        staying.leave()
+    staying.give_back(is_of_use=request.node.stash.get(PASSED, False))
 
 
 def seen(picture: Image.Image) -> Found:
