@@ -117,6 +117,25 @@ def test_other_starting_values_are_shown_but_not_over_what_was_typed(states: Pag
     assert states.evaluate("one.begin({a: 5, b: 6}, [1, 7])") == [5, SKIP]
 
 
+@pytest.mark.parametrize(
+    "begins", ["one.begin(null, [1, 2]); one.changed([1, 7]); one.settle()", "one.changed([1, 7])"]
+)
+def test_what_was_typed_before_the_starting_values_came_can_be_undone(states: Page, begins: str) -> None:
+    states.evaluate(f"window.one = states({{a: 1, b: 2}}); {begins}")
+    assert states.evaluate("one.begin({a: 5, b: 6}, [1, 7])") == [5, SKIP]
+    assert states.evaluate("one.undo([5, 7])") == [SKIP, 2]
+    assert states.evaluate("one.can") == {"undo": False, "redo": True}
+    assert states.evaluate("one.redo([5, 2])") == [SKIP, 7]
+
+
+def test_what_the_program_fills_in_is_nothing_to_undo(states: Page) -> None:
+    states.evaluate("window.one = states({a: 1, b: 2})")
+    states.evaluate(
+        "one.remembered.add('a'); one.begin(null, [3, 2]); one.begin({b: 4}, [3, 2]); one.begin(null, [3, 4])"
+    )
+    assert states.evaluate("one.can") == {"undo": False, "redo": False}
+
+
 def test_what_differs_from_the_starting_values_is_kept_for_the_next_visit(states: Page) -> None:
     states.evaluate(
         "window.one = states({a: 1, b: 2}); one.begin({a: 1, b: 2}, [1, 2]); one.changed([1, 9]); one.settle()"

@@ -33,7 +33,17 @@ HEAR = """async (name) => {
   window.heard = [];
   bus.hear(name, (detail) => window.heard.push(detail));
 }"""
+TELL = """async ([name, detail]) => {
+  const stream = await import(`${webui.base}internal/page/static/${webui.version}/stream.js`);
+  stream.take(name, detail);
+}"""  # as if the server had said so: it stays known to the page, whatever else the server says
 OPEN = """(bytes) => webui.canvas.open(new File([Uint8Array.from(bytes)], "picture.png", { type: "image/png" }))"""
+
+FOREVER = {
+    "id": "j1", "kind": "txt2img", "title": "a cat", "facts": "512 × 512", "state": "running", "mine": True,
+    "position": None, "reason": "", "pictures": 0, "expected": 1, "thumb": None, "created": 1, "forever": True,
+    "notices": [],
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -432,8 +442,7 @@ def test_generate_has_a_menu_for_generating_forever(page: Page, engine: FakeEngi
     page.get_by_role("menuitem", name="Generate forever").click()
     eventually(page, lambda: len(engine.asked) == 1)
     assert asked == [("forever", {"on": True})]
-    job = {"id": "j1", "state": "running", "mine": True, "forever": True}
-    page.evaluate(SAY, ["jobs:changed", {"jobs": [job], "paused": False}])
+    page.evaluate(TELL, ["job", FOREVER])
     page.locator("#txt2img_generate").focus()
     page.keyboard.press("Shift+F10")
     page.get_by_role("menuitem", name="Stop after this picture").click()
@@ -442,6 +451,7 @@ def test_generate_has_a_menu_for_generating_forever(page: Page, engine: FakeEngi
     page.keyboard.press("Enter")
     eventually(page, lambda: len(asked) == 3)
     assert asked[1:] == [("jobs/j1/finish", {}), ("forever", {"on": False})]
+    page.evaluate(TELL, ["gone", {"id": "j1"}])  # a page at rest has none
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

@@ -37,7 +37,8 @@ export class FormState {
 
   /**
    * The page is there, or what the program starts with has come. May happen in either order, and again.
-   * A field that holds something else than was shown was changed by the user in the meantime and stays.
+   * A field that holds something else than was shown was changed by the user in the meantime and stays, and can be
+   * undone. What nobody touched is in every state what it shall be now.
    * @param {?Values} starting what the program starts with today
    * @param {any[]} now what the controls hold
    * @returns {any[]} what they shall hold
@@ -51,11 +52,14 @@ export class FormState {
       if (isTouched(i) || this.remembered.has(name)) return now[i];
       return name in this.kept ? this.kept[name] : usual[i];
     });
+    const isOwn = (i) => isTouched(i) && !this.remembered.has(this.names[i]); // the program keeps and fills the others
+    const before = this.#begun ? this.#past.slice(0, this.#at + 1) : [this.shown];
+    const states = [...before.map((state) => wanted.map((value, i) => (isOwn(i) ? state[i] : value))), wanted];
+    this.#past = states.filter((state, at) => !same(state, states[at - 1]));
+    this.#at = this.#past.length - 1;
     this.shown = wanted.map((value, i) => (isTouched(i) ? this.shown[i] : value));
     this.usual = usual;
     this.#begun = true;
-    this.#past = [wanted];
-    this.#at = 0;
     if (this.now) this.now = wanted;
     this.onChange();
     return this.#changes(wanted, now);
