@@ -157,17 +157,15 @@ def check(*, schema: bool = False) -> int:
         schema: make many calls from the description of the API, too.
     """
     bin_dir = PYTHON.parent
-    # The processes of pytest load the same modules at the same time; each would compile them for itself
-    modules = "import gradio, webui.server.app, webui.worker.main, webui.processing.back"
+    processes = min(6, (os.cpu_count() or 2) + 1)
     checks: dict[str, list[str | Path]] = {
-        "loading (every module compiles once)": [PYTHON, "-c", modules],
         "ruff (style)": [bin_dir / "ruff", "check", "."],
         "ruff (layout)": [bin_dir / "ruff", "format", "--check", "."],
         "import-linter (layers)": [bin_dir / "lint-imports"],
         # whole files are handed to the processes, so that what a file sets up once is set up once. Tests with a browser
-        # or a server wait as often as they compute, so there are four also where there are two cores; each holds a
-        # torch of its own, hence no more. tests/conftest.py puts the long files first
-        "pytest": [PYTHON, "-m", "pytest", "-q", "-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"],
+        # or a server wait now and then, so there is one more than there are cores; each holds a torch, a browser and
+        # models of its own, hence no more than six. tests/conftest.py puts the long files first
+        "pytest": [PYTHON, "-m", "pytest", "-q", "-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"],
     }
     if schema:
         calls: list[str | Path] = [
@@ -180,11 +178,11 @@ def check(*, schema: bool = False) -> int:
             SCHEMA_CALLS,
         ]
         checks["schemathesis (API)"] = calls
-    # Four processes load every module of the project; each would compile all of them again
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     failed = []
     with ThreadPoolExecutor(1) as pool:
         types = pool.submit(printed, bin_dir / "mypy")  # takes a minute at first: beside the others, told at the end
+        compile_once()
         for name, command in checks.items():
             try:
                 run(name, *command)
@@ -197,6 +195,23 @@ def check(*, schema: bool = False) -> int:
     failed += ["mypy (types)"] if code else []
     say("every check passed" if not failed else f"failed: {', '.join(failed)}")
     return 1 if failed else 0
+
+
+def compile_once() -> None:
+    """Let Python compile every test, and all that tests load, before several processes load them at the same time:
+    each would compile all of it for itself. What cannot be loaded is told by the run of the tests.
+    """
+    say("loading every test (compiles it once) ...")
+    began = time.monotonic()
+    folders = ["webui", "extensions", *map(str, VENV.glob("[Ll]ib/**/site-packages/anyio"))]
+    for command in (
+        ["-m", "pytest", "-qq", "--collect-only"],
+        # what is loaded later, and a plugin of pytest, which that compiles in a form of its own
+        ["-m", "compileall", "-qq", *folders],
+    ):
+        quiet = subprocess.DEVNULL
+        subprocess.run([str(PYTHON), *command], cwd=ROOT, check=False, stdout=quiet, stderr=quiet)
+    say(f"loading every test: done in {time.monotonic() - began:.0f} s")
 
 
 def printed(program: Path) -> tuple[int, str, float]:

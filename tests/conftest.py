@@ -25,7 +25,7 @@ from webui.ui.gradio_import import without_stubs
 if TYPE_CHECKING:
     from webui.processing.back import Back
 
-pytest_plugins = ("tests.reference_runs",)
+pytest_plugins = ("tests.reference_runs", "tests.handing_out")
 EXTENSIONS = Path(__file__).parents[1] / "extensions"
 
 without_stubs()  # also where a test imports Gradio by itself, before anything of the page
