@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from tests.narrowing import untyped
-from webui.library import ModelLibrary
+from webui.library.library import ModelLibrary
 from webui.plugins.models import LibraryModels
 from webui.weights.families.registry import FAMILIES
 

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from tests.library import full_size
 from tests.library.small import small_checkpoint, small_vae
 from webui.domain.errors import UnknownModelError, UnusableFileError
-from webui.library import ModelLibrary
 from webui.library import library as library_module
+from webui.library.library import ModelLibrary
 from webui.weights.families.registry import FAMILIES
 
 
@@ -204,7 +204,7 @@ def test_missing_folders_are_empty_ones(tmp_path: Path) -> None:
 
 
 def test_the_room_needs_no_torch() -> None:
-    code = "import sys, webui.library; sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
+    code = "import sys, webui.library.library; sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode == 0
 
 

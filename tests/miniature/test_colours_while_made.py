@@ -16,7 +16,7 @@ from tools.train_mini.scenes import COLOURS, Thing
 from webui.domain.recording import RecordedPart
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GeneratedImage, Progress
-from webui.library import ModelLibrary
+from webui.library.library import ModelLibrary
 from webui.processing.back import Back
 from webui.processing.preview import preview
 from webui.sampling.colours import latent_colours

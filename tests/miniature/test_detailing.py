@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from webui.domain.request import Img2Img
 from webui.domain.result import GenerationResult
 from webui.domain.settings import Settings
 from webui.output.parse import parse
-from webui.plugins.codetrace import PACKAGE
 from webui.processing.back import Back
 from webui.server.app import engine_of
 
@@ -144,12 +142,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
         data_dir=folder / "data",
         outputs_dir=folder / "outputs",
     )
-    others = {name: module for name, module in sys.modules.items() if name.startswith(PACKAGE)}
     with engine_of(settings) as engine:
         yield create(Parts(engine=engine, encode=encode))
-    for name in [name for name in sys.modules if name.startswith(PACKAGE)]:
-        del sys.modules[name]
-    sys.modules.update(others)  # those of the back that other tests share: some of its modules are imported late
 
 
 def body(*args: Any, **more: Any) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from webui.plugins.codetrace import PACKAGE, CodeTrace
+from webui.plugins.codetrace import CodeTrace
+from webui.plugins.extension_modules import ExtensionModules
 
 
 def stand_in(*given: object) -> None:
@@ -22,11 +23,16 @@ def test_what_a_library_exchanges_for_a_while_is_nobodys_replacement(monkeypatch
     assert torch.nn.functional.relu is before
 
 
-def test_what_an_extension_exchanges_is_put_back_and_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("folder", ["bad", "so bad-1.0"])
+@pytest.mark.parametrize("package", ["webui_extensions", "webui_extensions_2"])
+def test_what_an_extension_exchanges_is_put_back_and_told_once(
+    monkeypatch: pytest.MonkeyPatch, package: str, folder: str
+) -> None:
     before = torch.nn.functional.relu
-    trace = CodeTrace()
-    monkeypatch.setattr(stand_in, "__module__", f"{PACKAGE}.bad.plugin")
+    trace, modules = CodeTrace(), ExtensionModules()
+    modules.package = package  # that of a process's first and second load
+    monkeypatch.setattr(stand_in, "__module__", modules.name_of(folder, "plugin"))
     monkeypatch.setattr(torch.nn.functional, "relu", stand_in)
-    assert trace.undo() == {"bad": ["torch.nn.functional.relu"]}
+    assert trace.undo() == {folder: ["torch.nn.functional.relu"]}
     assert torch.nn.functional.relu is before
     assert trace.undo() == {}

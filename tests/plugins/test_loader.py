@@ -1,5 +1,6 @@
 """Loading: what is wrong with an extension stays with it, and is told in a sentence with what to do."""
 
+import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.extensions.toys import good, toy
-from tests.narrowing import known
+from tests.narrowing import known, untyped
 from webui.domain.extensions import ExtensionInfo
-from webui.plugins.loader import load_all
+from webui.plugins.extension_modules import ExtensionModules
+from webui.plugins.loader import Loaded, load_all
 
 
 def loaded(folder: Path, **more: Any) -> dict[str, ExtensionInfo]:
@@ -101,8 +103,67 @@ def test_two_of_one_name_are_one(tmp_path: Path) -> None:
 
 
 def test_modules_of_one_name_in_two_extensions_stay_apart(tmp_path: Path) -> None:
-    for name in ("first", "second"):
-        toy(tmp_path, name, "from .work import WHO\n", work=f"WHO = {name!r}\n")
-    assert {info.state for info in loaded(tmp_path).values()} == {"ok"}
-    assert sys.modules["webui_extensions.first.work"].WHO == "first"
-    assert sys.modules["webui_extensions.second.work"].WHO == "second"
+    for number, name in enumerate(("first", "a-b", "a_b", "a.b")):
+        place = toy(tmp_path, name, f"from .work import WHO\nassert WHO == {name!r}\n", work=f"WHO = {name!r}\n")
+        manifest = place / "extension.toml"
+        manifest.write_text(manifest.read_text().replace(f'"{name}"', f'"number_{number}"'))
+    found = load_all(tmp_path)
+    assert {info.state for info in found.infos} == {"ok"}
+    for one in found.extensions.values():
+        module = sys.modules[one.modules.name_of(one.info.folder, "work")]
+        assert vars(module)["WHO"] == one.info.folder
+
+
+LATE = """
+    from .kinds import Kind
+
+    class Member:
+        def late(self):
+            from . import late
+            return late.Late(Kind)
+
+    @hookimpl
+    def join_job(job):
+        return Member()
+"""
+
+
+def late_import(found: Loaded) -> tuple[type, type]:
+    """The class that an extension imported when it was loaded, and the one that its neighbour, imported now, has."""
+    join = found.extensions["lazy"].join
+    assert join is not None
+    answer: tuple[type, type] = untyped(join.function(untyped(None))).late()
+    return answer
+
+
+def names_in(*packages: str) -> set[str]:
+    """The modules of loads that are known once another load has begun."""
+    gc.collect()
+    ExtensionModules()
+    return {name for name in sys.modules if name.partition(".")[0] in packages}
+
+
+def test_loads_of_one_folder_have_modules_of_their_own_while_they_live(tmp_path: Path) -> None:
+    toy(
+        tmp_path, "lazy", LATE, kinds="class Kind: ...\n",
+        late="from .kinds import Kind\ndef Late(kind):\n    return kind, Kind\n",
+    )  # fmt: skip
+    first, second = load_all(tmp_path), load_all(tmp_path)
+    packages = [one.extensions["lazy"].modules.package for one in (first, second)]
+    kinds = [late_import(one) for one in (first, second)]
+    assert all(at_load is later for at_load, later in kinds)
+    assert kinds[0][0] is not kinds[1][0]
+    del second
+    assert names_in(packages[1]) == set()
+    assert late_import(first)[0] is kinds[0][0]
+    del first
+    assert names_in(*packages) == set()
+    third = load_all(tmp_path)
+    assert third.extensions["lazy"].modules.package not in packages
+
+
+def test_a_load_of_which_nothing_works_leaves_no_modules(tmp_path: Path) -> None:
+    toy(tmp_path, "bad", "import sys\nfrom . import work\nsys.made_by = __name__\nraise ValueError", work="")
+    assert loaded(tmp_path)["bad"].state == "failed"
+    package = sys.__dict__.pop("made_by").partition(".")[0]
+    assert names_in(package) == set()

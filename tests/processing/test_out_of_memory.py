@@ -4,7 +4,6 @@ next job is as ever, and nothing of the failed attempt stays. Networks move in a
 
 import gc
 import importlib
-import sys
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -98,21 +97,21 @@ def pictures(back: Back, request: GenerationRequest) -> NDArray[np.int16]:
     return np.stack([np.asarray(one.image) for one in back.run(request, Silent()).images]).astype(np.int16)
 
 
-def loaded(name: str) -> Any:
-    """A module by name; of an extension the one that the program has loaded, below a name of its own."""
-    if not name.startswith("extensions."):
-        return importlib.import_module(name)
-    file = str(ROOT / f"{name.replace('.', '/')}.py")
-    return next(one for key, one in list(sys.modules.items()) if getattr(one, "__file__", "") == file and key != name)
+def loaded(back: Back, name: str) -> Any:
+    """A module by name; of an extension the one that the back has loaded, below a name of its own."""
+    if name.startswith("extensions."):
+        _, folder, module = name.split(".")
+        name = back._host.loaded.extensions[folder].modules.name_of(folder, module)
+    return importlib.import_module(name)
 
 
 class Failing:
     """A function that has no room, at some of its calls. What its frame held is remembered weakly."""
 
-    def __init__(self, place: str, calls: Callable[[int], bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, back: Back, place: str, calls: Callable[[int], bool], monkeypatch: pytest.MonkeyPatch) -> None:
         module, _, path = place.partition(":")
         self._calls, self.count, self.left = calls, 0, list[weakref.ref[torch.Tensor]]()
-        owner: Any = loaded(module)
+        owner: Any = loaded(back, module)
         *names, last = path.split(".")
         for name in names:
             owner = getattr(owner, name)
@@ -143,7 +142,7 @@ def test_a_job_goes_on_where_memory_ran_out(
         back._networks.clear()
         back._host.models.clear()
     with monkeypatch.context() as patch:
-        failing = Failing(fault.place, lambda number: number == fault.call, patch)
+        failing = Failing(back, fault.place, lambda number: number == fault.call, patch)
         result = back.run(fault.request, Silent())
     assert failing.left, f"{fault.place} was called {failing.count} times only"
     made = np.stack([np.asarray(one.image) for one in result.images]).astype(np.int16)
@@ -173,7 +172,7 @@ def test_a_job_that_has_no_room_says_what_to_lower(
 ) -> None:
     wanted = expected(request_)
     with monkeypatch.context() as patch:
-        failing = Failing(place, lambda number: True, patch)
+        failing = Failing(back, place, lambda number: True, patch)
         with pytest.raises(MemoryShortError, match="lower") as raised:
             back.run(request_, Silent())
     assert words in str(raised.value)
@@ -185,7 +184,7 @@ def test_a_job_that_has_no_room_says_what_to_lower(
 
 def test_the_rungs_are_climbed_in_their_order(back: Back, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        Failing(UNET, lambda number: number <= 3, patch)
+        Failing(back, UNET, lambda number: number <= 3, patch)
         result = back.run(TXT2IMG, Silent())
     told = [one.text for one in result.notices if one.source == "memory"]
     assert told == [

@@ -11,8 +11,8 @@ from torch import Tensor
 from tests.library.small import small_checkpoint, small_vae
 from tests.narrowing import untyped
 from webui.domain.errors import UnusableFileError
-from webui.library import ModelLibrary
 from webui.library.idle_tensors import idle_reason
+from webui.library.library import ModelLibrary
 from webui.weights.families.registry import FAMILIES
 from webui.weights.load import load_model
 from webui.weights.model import LoadedModel

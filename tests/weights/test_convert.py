@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from tests.library.small import small_checkpoint
 from tests.pickles_here import converted_here
 from webui.domain.errors import UnusableFileError
-from webui.library import ModelLibrary, read_header
+from webui.library.headers import read_header
+from webui.library.library import ModelLibrary
 from webui.prompt.embeddings import read_embedding
 from webui.weights.convert import converted, ensure_safetensors
 from webui.weights.families.registry import FAMILIES

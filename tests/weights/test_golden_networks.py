@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.reference import Case, over_cases
-from webui.library import ModelLibrary
+from webui.library.library import ModelLibrary
 from webui.sampling.steps import ModelCall, Step
 from webui.weights.families.registry import FAMILIES
 from webui.weights.load import load_vae

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from tests.library.small import small_checkpoint, small_vae
 from tests.narrowing import untyped
 from webui.domain.errors import NotFiniteError, UnusableFileError
-from webui.library import ModelLibrary
+from webui.library.library import ModelLibrary
 from webui.weights import load, memory
 from webui.weights.families.registry import FAMILIES
 from webui.weights.memory import ModelCache

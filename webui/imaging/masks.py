@@ -3,8 +3,12 @@
 How a mask acts on latents is in `webui/sampling/masking.py`.
 """
 
-import numpy as np
+from typing import TYPE_CHECKING
+
 from PIL import Image, ImageChops
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom are outside
 
@@ -31,7 +35,8 @@ def blurred(mask: Image.Image, blur_x: int, blur_y: int) -> Image.Image:
     The kernel reaches int(2.5 x blur + 0.5) pixels to both sides; the picture is mirrored at its border, whose own row
     is not repeated. Each axis is rounded to 8 bits.
     """
-    from scipy.ndimage import correlate1d  # imported here because it is slow, and every process imports this module
+    import numpy as np  # both here because they are slow, and every process imports this module
+    from scipy.ndimage import correlate1d
 
     values = np.asarray(mask, np.int32)
     for axis, blur in ((1, blur_x), (0, blur_y)):
@@ -43,6 +48,8 @@ def blurred(mask: Image.Image, blur_x: int, blur_y: int) -> Image.Image:
 
 def _kernel(sigma: int) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
     """Whole weights with sum 256; rounding errors are carried from the outermost weight inwards."""
+    import numpy as np
+
     reach = int(2.5 * sigma + 0.5)
     exact = np.exp(-(np.arange(-reach, 1) ** 2) / (2.0 * sigma * sigma))
     exact *= _FRACTION / (2 * exact[:-1].sum() + exact[-1])

@@ -13,8 +13,6 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
-import psutil
-
 _NAME = re.compile(r"\..*\.webui-(?P<host>[0-9a-f]{8})-(?P<process>[0-9]{1,10})-[0-9a-f]{8}\.tmp", re.DOTALL)
 _LONGEST = 40  # characters kept of the final name
 _CLOCKS = 2.0  # seconds by which the clocks of the file system and of the process table may differ
@@ -89,6 +87,8 @@ def _abandoned(path: Path, name: re.Match[str]) -> bool:
     """Whether its process ran on this machine and is certainly dead: gone, or its number is another's by now."""
     if name["host"] != _host():
         return False
+    import psutil  # here: it is slow, and every process imports this module
+
     try:
         written = path.lstat().st_mtime
         process = psutil.Process(int(name["process"]))

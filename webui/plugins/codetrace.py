@@ -7,7 +7,8 @@ from operator import is_, itemgetter
 from types import FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
-PACKAGE = "webui_extensions"  # extensions are imported below this name
+from webui.plugins.extension_modules import folder_of, is_of_extension
+
 _OWN = "webui"
 _LIBRARIES = frozenset(
     {"PIL", "diffusers", "fastapi", "gradio", "jsonschema", "numpy", "pluggy", "psutil", "pydantic", "pydantic_core"}
@@ -84,7 +85,7 @@ class CodeTrace:
     def _is_a_librarys(self, value: Any, owner: Any) -> bool:
         """Whether a library put this in the owner's place by itself."""
         place, home = _root(owner), _root(value)
-        if not home or home in (PACKAGE, _OWN):
+        if not home or home == _OWN or is_of_extension(home):
             return False
         return (home == place and place != _OWN) or str(getattr(_inner(value), "__module__", "")) not in self._modules
 
@@ -158,6 +159,6 @@ def _root(value: Any) -> str:
 
 
 def _home(value: Any) -> str:
-    """The folder (as a part of a module's name) of the extension in which a value was defined; "" for none."""
+    """The folder of the extension in which a value was defined; "" for none."""
     module = getattr(_inner(value), "__module__", "")
-    return module.split(".")[1] if isinstance(module, str) and module.startswith(f"{PACKAGE}.") else ""
+    return folder_of(module) if isinstance(module, str) else ""

@@ -23,15 +23,16 @@ def main(arguments: Sequence[str]) -> int:
     """Describe the folders named, in order."""
     with _lines() as out:
         from webui.plugins.codetrace import CodeTrace
+        from webui.plugins.extension_modules import ExtensionModules
         from webui.plugins.loader import load, peek  # here: what it imports may print
 
-        trace = CodeTrace()
+        trace, modules = CodeTrace(), ExtensionModules()
         for name in arguments[1:]:
             _write(out, {"loading": name})
             folder = Path(arguments[0], name)
             info = peek(folder)
             if info.state == "ok":
-                found = load(folder, info, trace)
+                found = load(folder, info, trace, modules)
                 info = found if isinstance(found, ExtensionInfo) else found.info
             _write(out, {"info": INFO.dump_python(info, mode="json")})
     os._exit(0)  # a thread that an extension left behind must not keep this process

@@ -24,7 +24,7 @@ from webui.plugins.hosted_samplers import HostedSamplers
 from webui.plugins.hosted_tools import HostedTools
 from webui.plugins.jobhooks import JobHooks
 from webui.plugins.kept_settings import KeptSettings
-from webui.plugins.loader import Extension, Loaded, identifier
+from webui.plugins.loader import Extension, Loaded
 from webui.plugins.models import LibraryModels
 from webui.plugins.options import read_options
 from webui.weights.residency import Residency
@@ -82,7 +82,7 @@ class ExtensionHost:
         self._trace = CodeTrace()
         self._calls.watch_code(self._trace)
         self._aside = tuple(info for info in loaded.infos if info.state == "aside")
-        self._names = {identifier(one.info.folder): name for name, one in loaded.extensions.items()}
+        self._names = {one.info.folder: name for name, one in loaded.extensions.items()}
         self._joiners = tuple(loaded.extensions[name] for name in sorted(loaded.extensions))
 
     def join(

@@ -1,9 +1,7 @@
 """Finds extensions and runs their `plugin.py`. A failure stays one extension's and is recorded with its traceback."""
 
 import contextlib
-import importlib
 import importlib.metadata
-import importlib.util
 import re
 import shlex
 import sys
@@ -11,7 +9,7 @@ import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any
 
 import pluggy
@@ -27,8 +25,9 @@ from webui.extension_api.sampler import Sampler
 from webui.extension_api.script import Script
 from webui.plugins.brought import BroughtError, ToolKey, frames_of, samplers_of, settings_of, tools_of
 from webui.plugins.calling import Calls, ExtensionError, said
-from webui.plugins.codetrace import PACKAGE, CodeTrace
+from webui.plugins.codetrace import CodeTrace
 from webui.plugins.declared import dialect_of
+from webui.plugins.extension_modules import ExtensionModules, is_of_extension
 from webui.plugins.form_hints import with_checked_hints
 from webui.plugins.manifest import NAME, Manifest, read_manifest
 from webui.plugins.options import schema_of
@@ -49,6 +48,7 @@ class Extension:
     Attributes:
         options: model of what a request may carry; None where it takes nothing.
         join: its `join_job`; None where it acts in no job.
+        modules: those of its load; its code can import them as long as this lives.
         settings: model of its settings that last; None where it has none.
         tools: what it adds to lists of others, by kind and name.
         samplers: those that it brings, by name.
@@ -58,6 +58,7 @@ class Extension:
     options: type[Options] | None
     actions: Mapping[str, Action]
     join: pluggy.HookImpl | None
+    modules: ExtensionModules
     settings: type[Options] | None = None
     tools: Mapping[ToolKey, PictureTool] = field(default_factory=dict)
     samplers: Mapping[str, Sampler] = field(default_factory=dict)
@@ -101,7 +102,7 @@ def load_all(
     calls = calls or Calls()
     extensions: dict[str, Extension] = {}
     infos: list[ExtensionInfo] = []
-    trace = CodeTrace()
+    trace, modules = CodeTrace(), ExtensionModules()
     for folder in folders(extensions_dir):
         info = peek(folder, disabled)
         if info.state == "ok" and folder.name in broken:
@@ -113,7 +114,7 @@ def load_all(
             info = replace(info, state="failed", error=f"the folder {other} has an extension of the same name")
         if info.state == "ok":
             with around(folder.name):
-                found = load(folder, info, trace, calls)
+                found = load(folder, info, trace, modules, calls)
             if isinstance(found, Extension):
                 extensions[info.name] = found
             info = found.info if isinstance(found, Extension) else found
@@ -135,18 +136,21 @@ def peek(folder: Path, disabled: Collection[str] = ()) -> ExtensionInfo:
     return replace(info, state="disabled") if {folder.name, manifest.name} & set(disabled) else info
 
 
-def load(folder: Path, info: ExtensionInfo, trace: CodeTrace, calls: Calls | None = None) -> Extension | ExtensionInfo:
+def load(
+    folder: Path, info: ExtensionInfo, trace: CodeTrace, modules: ExtensionModules, calls: Calls | None = None
+) -> Extension | ExtensionInfo:
     """Run an extension's `plugin.py` and ask for its options and actions; the reason where that fails.
 
     Args:
         trace: taken before; what the code replaces in the program is put back and is a failure too.
+        modules: where the modules of this load are found.
     """
     try:
         manifest = read_manifest(folder)
         _refuse_missing(manifest)
         _refuse_gradio(folder)
         with (calls or Calls()).inside(info.name, "import"):
-            found = _run(folder, info)
+            found = _run(folder, info, modules)
         _refuse_replacing(trace)
     except Exception as error:
         trace.undo()
@@ -155,10 +159,11 @@ def load(folder: Path, info: ExtensionInfo, trace: CodeTrace, calls: Calls | Non
     return found
 
 
-def _run(folder: Path, info: ExtensionInfo) -> Extension:
+def _run(folder: Path, info: ExtensionInfo, modules: ExtensionModules) -> Extension:
     """Run the code, and ask it what it is."""
-    module = _import(folder)
-    manager = _checked(module, info.name)
+    if not (folder / "plugin.py").is_file():
+        raise LoadError(f"the folder {folder.name} has no plugin.py")
+    manager = _checked(modules.plugin(folder), info.name)
     options = _options(manager)
     actions = _actions(manager, info.name)
     scripts = _scripts(manager)
@@ -187,7 +192,8 @@ def _run(folder: Path, info: ExtensionInfo) -> Extension:
         tools=(*tools, *((SAMPLER, name) for name in samplers)),
     )
     answering = {one.name: one for one in map(action_of, scripts)}
-    return Extension(described, options, MappingProxyType({**actions, **answering}), join, settings, tools, samplers)
+    all_actions = MappingProxyType({**actions, **answering})
+    return Extension(described, options, all_actions, join, modules, settings, tools, samplers)
 
 
 def _drawn(options: type[Options], actions: Collection[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -227,33 +233,7 @@ def _is_installed(requirement: str) -> bool:
     return True
 
 
-def _import(folder: Path) -> ModuleType:
-    """`plugin.py` as `webui_extensions.<folder>.plugin`, its neighbours being importable relatively."""
-    package = f"{PACKAGE}.{identifier(folder.name)}"
-    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
-        del sys.modules[name]  # an earlier load of another folder of this name
-    if PACKAGE not in sys.modules:
-        sys.modules[PACKAGE] = _package(PACKAGE, [])
-    sys.modules[package] = _package(package, [str(folder.resolve())])
-    importlib.invalidate_caches()
-    if not (folder / "plugin.py").is_file():
-        raise LoadError(f"the folder {folder.name} has no plugin.py")
-    return importlib.import_module(f"{package}.plugin")
-
-
-def identifier(folder: str) -> str:
-    """The folder's name as a part of a module's name."""
-    return re.sub(r"\W", "_", folder)
-
-
-def _package(name: str, path: list[str]) -> ModuleType:
-    module = ModuleType(name)
-    module.__path__ = path
-    module.__package__ = name
-    return module
-
-
-def _checked(module: ModuleType, name: str) -> pluggy.PluginManager:
+def _checked(module: object, name: str) -> pluggy.PluginManager:
     """A manager that knows this module alone. Raises PluginValidationError for unknown hooks and arguments."""
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(AppSpec)
@@ -304,13 +284,18 @@ def _reason(error: Exception) -> str:
             return str(error)
         case ExtensionError():
             return f"{error}, while it was loaded"
-        case ModuleNotFoundError(name=str(name)) if not name.startswith((PACKAGE, "webui")):
+        case ModuleNotFoundError(name=str(name)) if not _is_own(name):
             return f"needs the package {name}, which is not installed; run: {installing([name.partition('.')[0]])}"
         case SyntaxError(filename=filename, lineno=line, msg=text):
             return f"has a syntax error in {Path(filename or 'plugin.py').name}, line {line}: {text}"
         case pluggy.PluginValidationError():
             return f"does not fit the hooks of this program: {error}"
     return f"raised {said(error)}"
+
+
+def _is_own(module: str) -> bool:
+    """Whether a module would be of the program or of an extension, so that no package brings it."""
+    return module.partition(".")[0] == "webui" or is_of_extension(module)
 
 
 def _trace(error: Exception) -> str:
