@@ -184,8 +184,8 @@ def drawn(count: int) -> int:
 
 def normals(stream: np.ndarray, at: int, count: int) -> np.ndarray:
     """What `torch.randn(count)` makes of a stream of uniform numbers from place `at` on: Box and Muller's transform
-    (Ann. Math. Stat. 29, 1958) in float64, which is the same on every machine. The last block is made anew where
-    `count` is no multiple of a block.
+    (Ann. Math. Stat. 29, 1958) in float64, in which machines differ by the last digits at most. The last block is made
+    anew where `count` is no multiple of a block.
     """
     made = np.empty(count)
     whole = count // BLOCK * BLOCK
@@ -206,8 +206,9 @@ def from_planes(data: bytes) -> np.ndarray:
 
 def _box_muller(uniform: np.ndarray) -> np.ndarray:
     pairs = uniform.astype(np.float64).reshape(-1, 2, BLOCK // 2)
-    radius, angle = np.sqrt(-2 * np.log1p(-pairs[:, 0])), 2 * math.pi * pairs[:, 1]
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).reshape(-1)
+    radius = np.sqrt(-2 * np.log1p(-pairs[:, 0]))
+    angle = torch.from_numpy(2 * math.pi * pairs[:, 1])  # torch has six times the speed of numpy here
+    return np.stack([radius * angle.cos().numpy(), radius * angle.sin().numpy()], axis=1).reshape(-1)
 
 
 def _spans(about: dict[str, Any], take: Callable[[int], np.ndarray]) -> Iterator[Span]:

@@ -15,6 +15,7 @@ from webui.processing.back import Back
 GROUPS = ("controlnet", "controlnet_xl", "cn_faults")
 # Hires fix by way of a picture: values that fall on the other side of an 8-bit step. A1111 with another attention: 62.
 BOUNDS = {"cn_hr_canny_lanczos": 58.0, "cnf_hr_high_only": 58.0}
+SMALL = {"steps": 2, "width": 64, "height": 64}  # for what holds of every job
 WITHOUT_EFFECT = ("cn_none_nomap", "cn_t2i_adapter", "cn_control_lora", "cn_lllite", "cn_ref_adain_attn")
 
 
@@ -40,7 +41,7 @@ def test_tags_of_the_second_pass_do_not_end_control(reference_back: Back) -> Non
     case = case_named("cn_hr_low")
 
     def shown(**changes: object) -> np.ndarray:
-        request = request_of(case, reference_back, steps=2, hr_second_pass_steps=2, width=64, height=64, **changes)
+        request = request_of(case, reference_back, hr_second_pass_steps=2, **SMALL, **changes)
         return np.asarray(reference_back.run(request, Silent()).images[0].image)
 
     tagged = shown(hr_prompt=case.payload["prompt"] + "<nobody:1>")
@@ -51,7 +52,7 @@ def test_tags_of_the_second_pass_do_not_end_control(reference_back: Back) -> Non
 def test_a_unit_that_does_not_say_whether_it_is_enabled_takes_part(reference_back: Back) -> None:
     case = case_named("cn_none_nomap")
     told, untold = (
-        answered(case, reference_back, steps=2, alwayson_scripts=with_unit(case, enabled=enabled)).images[0]
+        answered(case, reference_back, **SMALL, alwayson_scripts=with_unit(case, enabled=enabled)).images[0]
         for enabled in (True, None)
     )
     assert np.array_equal(np.asarray(untold.image), np.asarray(told.image))
@@ -61,12 +62,12 @@ def test_a_unit_that_does_not_say_whether_it_is_enabled_takes_part(reference_bac
 @pytest.fixture(scope="module")
 def uncontrolled(reference_back: Back) -> np.ndarray:
     """The picture of a case whose unit is off; the cases at weight nothing differ from it by their unit alone."""
-    return pixels(case_named("cn_disabled"), reference_back, steps=3)
+    return pixels(case_named("cn_disabled"), reference_back, **SMALL)
 
 
 @pytest.mark.parametrize("name", WITHOUT_EFFECT)
 def test_weight_nothing_is_no_control(name: str, reference_back: Back, uncontrolled: np.ndarray) -> None:
     case = case_named(name)
-    made = pixels(case, reference_back, steps=3, alwayson_scripts=with_unit(case, weight=0.0))
+    made = pixels(case, reference_back, **SMALL, alwayson_scripts=with_unit(case, weight=0.0))
     # A reference unit lengthens what is attended to, and a processor may add up in another order then.
     assert np.abs(made - uncontrolled).max() <= 1

@@ -1,7 +1,6 @@
 """Changed guidance in whole jobs: what is off or neutral leaves every pixel as it is."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,22 +10,18 @@ from torch import Tensor
 
 from extensions.guidance.hyper_tiles import HyperTiles, counts, in_tiles, tile_for
 from extensions.guidance.levers import Tiled
-from tests.exact_back import exact_back
 from tests.processing.reporters import Silent
 from webui.domain.request import GenerationRequest
 from webui.extension_api.tensors import Attention, AttentionLayer
+from webui.processing.back import Back
 
-ROOT = Path(__file__).parents[2]
 ON = {"enabled": True}
 Made = Callable[..., tuple[np.ndarray, str]]
 
 
 @pytest.fixture(scope="module")
-def made(reference_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+def made(reference_back: Back) -> Made:
     """Makes a small picture of a tiny checkpoint with options of the extension."""
-    back = exact_back(
-        models_dir=reference_models_dir, data_dir=tmp_path_factory.mktemp("data"), extensions_dir=ROOT / "extensions"
-    )
 
     def make(options: dict[str, Any] | None = None, **more: Any) -> tuple[np.ndarray, str]:
         request = GenerationRequest.model_validate(
@@ -35,7 +30,7 @@ def made(reference_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -
                 "sampler": "Euler", "extensions": {"guidance": options} if options else {}, **more,
             }
         )  # fmt: skip
-        result = back.run(request, Silent())
+        result = reference_back.run(request, Silent())
         assert not result.notices
         return np.asarray(result.images[0].image), result.images[0].infotext
 

@@ -19,7 +19,7 @@ from webui.weights.model import LoadedModel
 CPU = torch.device("cpu")
 ANY_STEP = Step(0, 1, torch.tensor(1.0), torch.tensor(0.0))
 SINGLE_CALLS = ("sd2_euler", "sd2v_euler", "xl_euler_12", "xl_crop_16_48", "xlv_euler", "xl_refiner_alone")
-EULER_RUNS = ("prompt_nested", "prompt_escape")
+EULER_RUNS = ("prompt_nested",)
 DECODED = ("prompt_nested", "sd2_euler", "sd2v_euler", "xl_euler_12", "xl_refiner_alone")
 
 
@@ -28,7 +28,7 @@ class Models:
 
     def __init__(self, models_dir: Path, cache: Path) -> None:
         self.library = ModelLibrary(models_dir, cache, FAMILIES)
-        self.cache = ModelCache(self.library, CPU, torch.float32, 1)
+        self.cache = ModelCache(self.library, CPU, torch.float32, 6)
 
     def load(self, name: str) -> LoadedModel:
         return self.cache.get(self.library.checkpoint(name), None)

@@ -96,6 +96,30 @@ def test_the_old_model_is_gone_before_the_new_one_is_read(
     assert alive == [False]
 
 
+def test_garbage_is_searched_for_where_networks_were_dropped(
+    library: ModelLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search takes longer than reading a small checkpoint."""
+    searched: list[bool] = []
+    monkeypatch.setattr(memory, "give_memory_back", lambda *, search=True: searched.append(search))
+    cache = ModelCache(library, CPU, torch.float32, 3)
+    a, b, c = (library.checkpoint(name) for name in "abc")
+    cache.get(a, None)
+    cache.get(b, None)  # nothing had to go
+    cache.get(b, library.vaes()[0])  # the VAE before it
+    cache.get(c, None)
+    os.utime(a.path, ns=(1, 1))
+    cache.get(a, None)  # its older version
+    tensors = small_checkpoint(1)
+    tensors["model.diffusion_model.out.0.weight"][0] = float("nan")
+    save_file(tensors, c.path)
+    with pytest.raises(NotFiniteError):
+        cache.get(c, None)  # its older version, and what was read of this one
+    save_file(small_checkpoint(1), c.path)
+    cache.get(c, None)
+    assert searched == [False, False, True, True, True, True]
+
+
 def test_a_changed_file_is_read_again(library: ModelLibrary) -> None:
     cache = ModelCache(library, CPU, torch.float32, 2)
     file = library.checkpoint("a")

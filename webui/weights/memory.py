@@ -67,6 +67,7 @@ class ModelCache:
         self._progress = progress or (lambda text: None)
         self._wide: dict[Path, torch.dtype] = {}  # checkpoints whose networks gave NaN in the usual format
         self._models: OrderedDict[_Key, LoadedModel] = OrderedDict()
+        self._left_behind = False  # whether networks that nobody uses may wait for a search for garbage
         self._lock = RLock()
 
     def get(self, checkpoint: ModelFile, vae: ModelFile | None) -> LoadedModel:
@@ -81,9 +82,12 @@ class ModelCache:
             if model is None:
                 self._make_room(checkpoint.path)
                 self._progress(f"loading {checkpoint.name}")
+                self._left_behind = True  # where it fails
                 model = self._whole(checkpoint, vae)
+                self._left_behind = False
             elif model.vae_file != vae:
                 self._progress(f"loading {vae.name if vae else 'the VAE of ' + checkpoint.name}")
+                self._left_behind = True
                 model = self._with_vae(model, vae)
             self._models[key] = model
             self._models.move_to_end(key)
@@ -200,6 +204,7 @@ class ModelCache:
         stale = [key for key in self._models if key[0] == path]
         for key in stale:
             del self._models[key]
-        while len(self._models) >= self._capacity:
-            self._models.popitem(last=False)
-        give_memory_back()
+        oldest = list(self._models)[: max(0, len(self._models) + 1 - self._capacity)]
+        for key in oldest:
+            del self._models[key]
+        give_memory_back(search=self._left_behind or bool(stale or oldest))

@@ -105,9 +105,14 @@ def let_go(error: BaseException) -> None:
         chain += [one.__cause__, one.__context__]
 
 
-def give_memory_back() -> None:
-    """Return freed memory to the system and the GPU driver, because allocators would keep it."""
-    gc.collect()
+def give_memory_back(*, search: bool = True) -> None:
+    """Return freed memory to the system and the GPU driver, because allocators would keep it.
+
+    Args:
+        search: for garbage first, which may hold memory; that takes tenths of a second.
+    """
+    if search:
+        gc.collect()
     for backend, is_there in ((torch.cuda, torch.cuda), (torch.xpu, torch.xpu), (torch.mps, torch.backends.mps)):
         if is_there.is_available():
             backend.empty_cache()
