@@ -17,7 +17,7 @@ from tests.ui.visiting import DESKTOP, forget, visit
 PASSED = pytest.StashKey[bool]()  # whether a test has passed, while its fixtures end
 OVER_THE_PAGE = "dialog[open], .dock-panel, [role=menu], .completion"
 CLOSED = f"() => [...document.querySelectorAll('{OVER_THE_PAGE}')].every((one) => !one.checkVisibility())"
-READY = "window.webui?.form?.state.can !== undefined"
+READY = "window.webui?.form?.state.started"  # the form holds what the program starts with
 AT_REST = """async () => {
   const { current } = await import(`${webui.base}internal/page/static/${webui.version}/stream.js`);
   return current().jobs.every((job) => !["waiting", "running"].includes(job.state));

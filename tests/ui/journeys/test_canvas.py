@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.ui.canvas_page import spot, stroke
+from tests.ui.canvas_page import stroke
 from tests.ui.driving import eventually, generate
 from tests.ui.fakes import FakeEngine
 from webui.domain.inpainting import Inpainting
@@ -280,19 +280,3 @@ def test_files_that_i_did_not_upload_are_not_read(page: Page, engine: FakeEngine
     assert "not uploaded here" in answer.value.text()
     assert engine.asked == []
     page.reload()  # what Gradio writes over the form after a refusal is gone with it
-
-
-def test_i_mask_with_a_finger_on_a_phone(phone_page: Page, engine: FakeEngine) -> None:
-    page = phone_page
-    page.get_by_role("tab", name="Inpaint", exact=True).tap()
-    open_picture(page)
-    view = page.locator("#img2maskimg .canvas-view").bounding_box()
-    generate_button = page.locator("#txt2img_generate").bounding_box()
-    assert view is not None
-    assert generate_button is not None
-    assert view["height"] > 200
-    assert generate_button["y"] + generate_button["height"] <= 844
-    page.touchscreen.tap(*spot(page, 128, 96))
-    painted = mask(submitted(page, engine))
-    assert painted[96, 128] == 255
-    assert painted[5, 5] == 0

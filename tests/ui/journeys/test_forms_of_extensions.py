@@ -16,7 +16,6 @@ from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 
 from tests.answering import until_it_answers
 from tests.narrowing import known
-from tests.ports import open_port
 from tests.ui.accessibility import axe
 from tests.ui.driving import eventually
 from tests.ui.staying import PASSED, Staying
@@ -40,14 +39,13 @@ class Program:
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+def program(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Program]:
     folder = tmp_path_factory.mktemp("program")
     for file in (ROOT / "models").rglob("*.safetensors"):
         place = folder / "models" / file.relative_to(ROOT / "models")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(file)
     shutil.copytree(ROOT / "extensions", folder / "extensions", ignore=shutil.ignore_patterns("__pycache__"))
-    port = open_port()
     folders = {
         "--models-dir": "models", "--data-dir": "data", "--outputs-dir": "outputs", "--extensions-dir": "extensions",
         "--extension-sources": "sources",

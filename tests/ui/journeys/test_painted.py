@@ -20,7 +20,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.answering import until_it_answers
 from tests.miniature.painting import share
-from tests.ports import open_port
 from tests.ui.canvas_page import stroke
 from tests.ui.driving import type_prompt
 from tests.ui.journeys.test_canvas import go, open_picture, source, tool
@@ -72,12 +71,11 @@ class Painter:
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+def program(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Program]:
     folder = tmp_path_factory.mktemp("painted")
     data, outputs = folder / "data", folder / "outputs"
     data.mkdir()
     (data / "starting_values.json").write_text(json.dumps(STARTING))
-    port = open_port()
     command = [sys.executable, "-m", "webui", "--precision", "fp32", "--port", str(port), "--threads", "1"]
     folders = {"--models-dir": ROOT / "models", "--data-dir": data, "--outputs-dir": outputs}
     process = subprocess.Popen([*command, *[str(part) for pair in folders.items() for part in pair]], cwd=ROOT)

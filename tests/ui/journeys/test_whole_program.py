@@ -21,7 +21,6 @@ from PIL import Image
 from playwright.sync_api import BrowserContext, expect
 
 from tests.answering import until_it_answers
-from tests.ports import open_port
 from tests.reference import case_named
 from tests.ui.visiting import forget, visit
 
@@ -42,10 +41,9 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(reference_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(reference_models_dir: Path, tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Server]:
     """One for all tests, since starting it takes seconds; what is asked over HTTP is not saved."""
     tmp_path = tmp_path_factory.mktemp("program")
-    port = open_port()
     data = tmp_path / "data"
     data.mkdir()
     (data / "starting_values.json").write_text(json.dumps(STARTING))
