@@ -45,6 +45,11 @@ BARE_CANVAS = """() => {
 }"""
 EMPTIED = """async () => {
   const { take } = await import(`${webui.base}internal/page/static/${webui.version}/stream.js`);
+  if (document.documentElement.dataset.pane === "experiment") {
+    const { say } = await import(`${webui.base}internal/page/static/${webui.version}/bus.js`);
+    say("experiment:fill", { plan: { kind: "xyz", axes: [] } });
+    say("experiment:turn", { isOpen: false });
+  }
   const none = { paused: false, reason: "", jobs: [], history: [], more: false, forever: false };
   take("state", { server: "of a test that has ended", ...none });
   const open = [".unfold", "#txt2img_negative_fold", "#txt2img_queue .open"].map((one) => `${one}[aria-expanded=true]`);

@@ -17,7 +17,6 @@ CHOSEN_AT_FIRST = """() => {
   const usual = (name) => state.usual[state.names.indexOf(name)];
   webui.form.take(Object.fromEntries([...state.remembered].map((name) => [name, usual(name)])));
 }"""
-LEFT = ("opened_anew", "left_afterwards")
 ENDING = pytest.StashKey[tuple[pytest.Item | None, ...]]()  # the test that runs, and the one after it
 
 
@@ -85,7 +84,7 @@ def staying(
 
 @pytest.fixture
 def opened_anew(staying: Staying) -> None:
-    """For a test whose page is no other test's."""
+    """For a test that finds the page as no other test has had it."""
     staying.leave()
 
 
@@ -117,6 +116,6 @@ def page_that_stays(
             expect(page.locator(CHECKPOINT)).to_have_value(MINI)
         brought_back(page)
 
-    is_left = not {*LEFT}.isdisjoint(request.fixturenames)
+    is_left = "left_afterwards" in request.fixturenames
     is_told = chosen <= {*QUICK}  # what else a form starts with is told when a page is opened
     staying.give_back(is_of_use=request.node.stash.get(PASSED, False) and not is_left and is_told, before=bring_back)

@@ -273,28 +273,6 @@ def test_a_reload_keeps_the_form(page: Page, engine: FakeEngine) -> None:
     expect(page.locator("#txt2img_prompt textarea")).to_have_value("a cat to keep")
 
 
-@pytest.mark.usefixtures("opened_anew")
-def test_what_is_typed_while_the_page_loads_stays(
-    shared_context: BrowserContext, address: str, engine: FakeEngine
-) -> None:
-    engine.change_starting_values({"cfg_scale": 4.0})
-    opened, held = visit(shared_context), list[Route]()
-    opened.set_default_timeout(WAIT)
-    expect.set_options(timeout=WAIT)
-    opened.route("**/gradio_api/run/predict*", lambda route: held.append(route))
-    opened.goto(address)
-    ready(opened)
-    type_prompt(opened, "a cat")
-    fill(opened, "txt2img_steps", "7")
-    assert held
-    for route in held:
-        route.continue_()
-    expect(box(opened, "txt2img_cfg_scale")).to_have_value("4")
-    expect(opened.locator("#txt2img_prompt textarea")).to_have_value("a cat")
-    expect(box(opened, "txt2img_steps")).to_have_value("7")
-    forget(shared_context, address)
-
-
 def test_changes_of_the_form_are_undone_one_by_one(page: Page) -> None:
     ready(page)
     expect(page.locator("#form_undo")).to_be_disabled()
@@ -393,39 +371,6 @@ def test_checkpoint_and_vae_that_are_chosen_at_once_are_both_remembered(page: Pa
     assert {name: getattr(request, name) for name in wanted} == wanted
 
 
-@pytest.mark.usefixtures("left_afterwards")  # its list of checkpoints is another one afterwards
-def test_new_files_are_found_and_those_that_cannot_be_used_are_named(page: Page, engine: FakeEngine) -> None:
-    ready(page)
-    page.evaluate(HEAR, "notice")
-    engine.library.named = [*engine.library.named, named("checkpoint", "new.safetensors")]
-    page.locator("#refresh_checkpoints").click()
-    eventually(page, lambda: "torn.safetensors cannot be used" in said(page))
-    choose(page, "setting_sd_model_checkpoint", "new.safetensors [0123456789]")
-    assert submitted(page, engine).checkpoint == "new.safetensors"
-
-
-@pytest.mark.usefixtures("left_afterwards")  # which size a checkpoint brought last is remembered
-def test_the_size_follows_the_checkpoint_until_it_is_set(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
-    ready(page)
-    large = tmp_path / "large.safetensors"
-    save_file({"x": np.zeros(1, np.float32)}, large, metadata={RESOLUTION: "1024x1024"})
-
-    def file_of(file: ModelFile) -> Path:
-        if file.name != "sdxl/other.safetensors":
-            raise UnusableFileError("has no file")
-        return large
-
-    engine.library.safetensors = file_of  # type: ignore[method-assign]
-    choose(page, "setting_sd_model_checkpoint", "sdxl/other.safetensors [0123456789]")
-    expect(box(page, "txt2img_width")).to_have_value("1024")
-    expect(page.locator("#txt2img_ratio").get_by_role("radio", name="1:1", exact=True)).to_be_checked()
-    page.locator("#txt2img_ratio label", has_text="2:3").click()
-    expect(box(page, "txt2img_height")).to_have_value("1248")
-    choose(page, "setting_sd_model_checkpoint", "mini.safetensors [0123456789]")
-    eventually(page, lambda: page.locator("#trained_size :is(input, textarea)").input_value() == "512x512")
-    expect(box(page, "txt2img_height")).to_have_value("1248")
-
-
 def test_generate_has_a_menu_for_generating_forever(page: Page, engine: FakeEngine) -> None:
     ready(page)
     asked: list[tuple[str, Any]] = []
@@ -463,3 +408,58 @@ def test_axe_finds_nothing_serious_in_the_form_with_everything_on(page: Page) ->
         assert axe_in_both_themes(page, "#txt2img_settings") == []
     page.locator("#txt2img_generate").click(button="right")
     assert axe_in_both_themes(page, "#generate_menu") == []
+
+
+@pytest.mark.usefixtures("left_afterwards")  # its list of checkpoints is another one afterwards
+def test_new_files_are_found_and_those_that_cannot_be_used_are_named(page: Page, engine: FakeEngine) -> None:
+    ready(page)
+    page.evaluate(HEAR, "notice")
+    engine.library.named = [*engine.library.named, named("checkpoint", "new.safetensors")]
+    page.locator("#refresh_checkpoints").click()
+    eventually(page, lambda: "torn.safetensors cannot be used" in said(page))
+    choose(page, "setting_sd_model_checkpoint", "new.safetensors [0123456789]")
+    assert submitted(page, engine).checkpoint == "new.safetensors"
+
+
+@pytest.mark.usefixtures("left_afterwards")  # which size a checkpoint brought last is remembered
+def test_the_size_follows_the_checkpoint_until_it_is_set(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
+    ready(page)
+    large = tmp_path / "large.safetensors"
+    save_file({"x": np.zeros(1, np.float32)}, large, metadata={RESOLUTION: "1024x1024"})
+
+    def file_of(file: ModelFile) -> Path:
+        if file.name != "sdxl/other.safetensors":
+            raise UnusableFileError("has no file")
+        return large
+
+    engine.library.safetensors = file_of  # type: ignore[method-assign]
+    choose(page, "setting_sd_model_checkpoint", "sdxl/other.safetensors [0123456789]")
+    expect(box(page, "txt2img_width")).to_have_value("1024")
+    expect(page.locator("#txt2img_ratio").get_by_role("radio", name="1:1", exact=True)).to_be_checked()
+    page.locator("#txt2img_ratio label", has_text="2:3").click()
+    expect(box(page, "txt2img_height")).to_have_value("1248")
+    choose(page, "setting_sd_model_checkpoint", "mini.safetensors [0123456789]")
+    eventually(page, lambda: page.locator("#trained_size :is(input, textarea)").input_value() == "512x512")
+    expect(box(page, "txt2img_height")).to_have_value("1248")
+
+
+@pytest.mark.usefixtures("opened_anew")
+def test_what_is_typed_while_the_page_loads_stays(
+    shared_context: BrowserContext, address: str, engine: FakeEngine
+) -> None:
+    engine.change_starting_values({"cfg_scale": 4.0})
+    opened, held = visit(shared_context), list[Route]()
+    opened.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    opened.route("**/gradio_api/run/predict*", lambda route: held.append(route))
+    opened.goto(address)
+    ready(opened)
+    type_prompt(opened, "a cat")
+    fill(opened, "txt2img_steps", "7")
+    assert held
+    for route in held:
+        route.continue_()
+    expect(box(opened, "txt2img_cfg_scale")).to_have_value("4")
+    expect(opened.locator("#txt2img_prompt textarea")).to_have_value("a cat")
+    expect(box(opened, "txt2img_steps")).to_have_value("7")
+    forget(shared_context, address)

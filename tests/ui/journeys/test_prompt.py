@@ -416,7 +416,6 @@ def paste(page: Page, text: str) -> None:
     )
 
 
-@pytest.mark.usefixtures("left_afterwards")  # the experiment stays in the pane
 def test_the_text_of_a_plot_pasted_into_the_prompt_brings_the_plot_back(page: Page) -> None:
     paste(page, f'{INFOTEXT}, Script: X/Y/Z plot, X Type: Steps, X Values: "3, 5, 7", Y Type: Seed, Y Values: "1,2"')
     expect(page.locator("#experiment").get_by_role("radio", name="Experiment")).to_be_checked()
