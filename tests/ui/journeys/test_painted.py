@@ -3,11 +3,7 @@
 What is on the pictures is judged as in tests/miniature. One program for the whole file, as it takes long to start.
 """
 
-import json
 import re
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,17 +14,16 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.answering import until_it_answers
 from tests.miniature.painting import share
 from tests.ui.canvas_page import stroke
 from tests.ui.driving import type_prompt
 from tests.ui.journeys.test_canvas import go, open_picture, source, tool
+from tests.ui.running_program import ROOT, running_program
 from tests.ui.staying import PASSED, Staying
 from tools.train_mini.drawing import draw
 from tools.train_mini.judge import Found, judge
 from tools.train_mini.scenes import Background, Scene, Thing
 
-ROOT = Path(__file__).parents[3]
 PATIENCE = 240  # seconds that a busy machine may take
 STARTING = {
     "checkpoint": "mini", "sampler": "DPM++ 2M", "scheduler": "Karras", "steps": 12, "cfg_scale": 5.0,
@@ -73,18 +68,9 @@ class Painter:
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Program]:
     folder = tmp_path_factory.mktemp("painted")
-    data, outputs = folder / "data", folder / "outputs"
-    data.mkdir()
-    (data / "starting_values.json").write_text(json.dumps(STARTING))
-    command = [sys.executable, "-m", "webui", "--precision", "fp32", "--port", str(port), "--threads", "1"]
-    folders = {"--models-dir": ROOT / "models", "--data-dir": data, "--outputs-dir": outputs}
-    process = subprocess.Popen([*command, *[str(part) for pair in folders.items() for part in pair]], cwd=ROOT)
-    try:
-        until_it_answers(f"http://127.0.0.1:{port}/health", process)
-        yield Program(f"http://127.0.0.1:{port}/", outputs)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+    flags = {"--models-dir": ROOT / "models", "--precision": "fp32", "--threads": 1}
+    with running_program(folder, port, STARTING, flags):
+        yield Program(f"http://127.0.0.1:{port}/", folder / "outputs")
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,7 @@
 import base64
 import io
 import json
-import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -22,9 +20,9 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.answering import until_it_answers
 from tests.reference import case_named
+from tests.ui.running_program import running_program
 from tests.ui.visiting import forget, visit
 
-ROOT = Path(__file__).parents[3]
 PATIENCE = 240  # seconds that a busy machine may take
 CASE = case_named("sd2v_euler")
 STARTING = {
@@ -43,20 +41,10 @@ class Server:
 @pytest.fixture(scope="module")
 def server(reference_models_dir: Path, tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Server]:
     """One for all tests, since starting it takes seconds; what is asked over HTTP is not saved."""
-    tmp_path = tmp_path_factory.mktemp("program")
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "starting_values.json").write_text(json.dumps(STARTING))
-    command = [sys.executable, "-m", "webui", "--api", "--precision", "fp32", "--port", str(port)]
-    folders = {"--models-dir": reference_models_dir, "--data-dir": data, "--outputs-dir": tmp_path / "outputs"}
-    process = subprocess.Popen([*command, *[str(part) for pair in folders.items() for part in pair]], cwd=ROOT)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        until_it_answers(f"{address}/health", process)
-        yield Server(address, tmp_path / "outputs", process)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+    folder = tmp_path_factory.mktemp("program")
+    flags = {"--models-dir": reference_models_dir, "--precision": "fp32", "--api": ""}
+    with running_program(folder, port, STARTING, flags) as process:
+        yield Server(f"http://127.0.0.1:{port}", folder / "outputs", process)
 
 
 def post(address: str, body: object) -> tuple[int, dict[str, Any]]:
