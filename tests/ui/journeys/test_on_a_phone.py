@@ -20,7 +20,8 @@ from tests.ui.journeys.test_canvas import mask, open_picture, submitted
 from tests.ui.journeys.test_folders import NO_BATCH
 from tests.ui.journeys.test_form import OPEN, box, line, ready, switch
 from tests.ui.journeys.test_learn_tour import rings_whole
-from tests.ui.journeys.test_prompt import PANEL, PROMPT, card
+from tests.ui.journeys.test_networks_and_styles import PANEL, card
+from tests.ui.journeys.test_prompt import PROMPT
 from tests.ui.journeys.test_prompt_help import LIST, list_of_tags
 from tests.ui.journeys.test_stage import picture, pill, thumbs
 from tests.ui.visiting import PHONE
