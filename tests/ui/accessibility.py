@@ -32,6 +32,20 @@ FOUND = """async ([within, unseen, impacts, options]) => {
 }"""
 
 
+def axe_in_both_themes(page: Page, within: str) -> list[str]:
+    """What is found in a part of the dark page, and what the colours of the light one make wrong; it is dark then.
+
+    Args:
+        within: a selector of the part that is looked at.
+    """
+    page.evaluate("webui.setTheme('dark')")
+    found = axe(page, within)
+    page.evaluate("webui.setTheme('light')")
+    found += axe(page, within, rules=OF_COLOURS)
+    page.evaluate("webui.setTheme('dark')")
+    return found
+
+
 def axe(
     page: Page,
     within: str = "",

@@ -17,7 +17,7 @@ from tests.ui.visiting import DESKTOP, forget, visit
 PASSED = pytest.StashKey[bool]()  # whether a test has passed, while its fixtures end
 OVER_THE_PAGE = "dialog[open], .dock-panel, [role=menu], .completion"
 CLOSED = f"() => [...document.querySelectorAll('{OVER_THE_PAGE}')].every((one) => !one.checkVisibility())"
-READY = "window.webui?.form?.state.can !== undefined"
+READY = "window.webui?.form?.state.started"  # the form holds what the program starts with
 AT_REST = """async () => {
   const { current } = await import(`${webui.base}internal/page/static/${webui.version}/stream.js`);
   return current().jobs.every((job) => !["waiting", "running"].includes(job.state));
@@ -45,6 +45,11 @@ BARE_CANVAS = """() => {
 }"""
 EMPTIED = """async () => {
   const { take } = await import(`${webui.base}internal/page/static/${webui.version}/stream.js`);
+  if (document.documentElement.dataset.pane === "experiment") {
+    const { say } = await import(`${webui.base}internal/page/static/${webui.version}/bus.js`);
+    say("experiment:fill", { plan: { kind: "xyz", axes: [] } });
+    say("experiment:turn", { isOpen: false });
+  }
   const none = { paused: false, reason: "", jobs: [], history: [], more: false, forever: false };
   take("state", { server: "of a test that has ended", ...none });
   const open = [".unfold", "#txt2img_negative_fold", "#txt2img_queue .open"].map((one) => `${one}[aria-expanded=true]`);

@@ -17,6 +17,7 @@ import gradio
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from webui.ui.gradio_savings import without_work_in_vain
 from webui.ui.packed_files import PackedFiles
 
 FOLDER = Path(gradio.__file__).parent / "templates" / "frontend"
@@ -76,7 +77,7 @@ class GradioFiles:
                 yield from (files[int(number)] for number in numbers.split(",") if number and int(number) < len(files))
 
     def endpoint(self) -> Callable[[Request], Awaitable[Response]]:
-        """The handler of `assets/{name}`: the same files as Gradio's own, packed once."""
+        """The handler of `assets/{name}`: Gradio's own files, without the work that they do in vain, packed once."""
         packed = PackedFiles()
 
         async def answer(request: Request) -> Response:
@@ -84,6 +85,8 @@ class GradioFiles:
             if path is None:
                 return PlainTextResponse("No such file of the page; reload the page.", 404)
             kind = KINDS.get(path.suffix, "application/octet-stream")
-            return await packed.answer(request, path.name, path.read_bytes, kind)
+            return await packed.answer(
+                request, path.name, lambda: without_work_in_vain(path.name, path.read_bytes()), kind
+            )
 
         return answer

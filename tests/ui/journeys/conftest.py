@@ -17,7 +17,7 @@ CHOSEN_AT_FIRST = """() => {
   const usual = (name) => state.usual[state.names.indexOf(name)];
   webui.form.take(Object.fromEntries([...state.remembered].map((name) => [name, usual(name)])));
 }"""
-LEFT = ("opened_anew", "left_afterwards")
+ENDING = pytest.StashKey[tuple[pytest.Item | None, ...]]()  # the test that runs, and the one after it
 
 
 @pytest.hookimpl(wrapper=True)
@@ -50,16 +50,41 @@ def address(home: House, engine: FakeEngine) -> str:
     return home.address
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    item.session.stash[ENDING] = (item, nextitem)
+    return (yield)
+
+
+def has_the_lasting_page(item: pytest.Item | None) -> bool:
+    """Whether a test has the page of `lasting_home`, and gives it back as it was when it was opened."""
+    if not isinstance(item, pytest.Function) or "page_that_stays" not in item.fixturenames:
+        return False
+    return not {"home", "staying"} & vars(item.module).keys()
+
+
+@pytest.fixture(scope="session")
+def lasting_page() -> dict[str, Staying]:
+    """The page that stays open from file to file, by its address; empty until a file has had it."""
+    return {}
+
+
 @pytest.fixture(scope="module")
-def staying(shared_context: BrowserContext, home: House) -> Iterator[Staying]:
-    made = Staying(shared_context, home)
+def staying(
+    shared_context: BrowserContext, home: House, lasting_page: dict[str, Staying], request: pytest.FixtureRequest
+) -> Iterator[Staying]:
+    """The page of the file. The next file finds it open, where it begins with a test of the same page."""
+    made = lasting_page.pop(home.address, None) or Staying(shared_context, home)
     yield made
-    made.leave()
+    if all(has_the_lasting_page(one) for one in request.session.stash[ENDING]):
+        lasting_page[home.address] = made
+    else:
+        made.leave()
 
 
 @pytest.fixture
 def opened_anew(staying: Staying) -> None:
-    """For a test whose page is no other test's."""
+    """For a test that finds the page as no other test has had it."""
     staying.leave()
 
 
@@ -91,6 +116,6 @@ def page_that_stays(
             expect(page.locator(CHECKPOINT)).to_have_value(MINI)
         brought_back(page)
 
-    is_left = not {*LEFT}.isdisjoint(request.fixturenames)
+    is_left = "left_afterwards" in request.fixturenames
     is_told = chosen <= {*QUICK}  # what else a form starts with is told when a page is opened
     staying.give_back(is_of_use=request.node.stash.get(PASSED, False) and not is_left and is_told, before=bring_back)

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.ui.canvas_page import spot, stroke
+from tests.ui.canvas_page import stroke
 from tests.ui.driving import eventually, generate
 from tests.ui.fakes import FakeEngine
+from tests.ui.staying import Staying
 from webui.domain.inpainting import Inpainting
 from webui.domain.request import Img2Img
 from webui.imaging.sketch import painted_over
@@ -268,7 +269,9 @@ def test_i_send_the_result_to_inpaint_and_put_the_next_back_in_its_place(page: P
 
 
 @pytest.mark.usefixtures("left_afterwards")
-def test_files_that_i_did_not_upload_are_not_read(page: Page, engine: FakeEngine, tmp_path: Path) -> None:
+def test_files_that_i_did_not_upload_are_not_read(
+    page: Page, staying: Staying, engine: FakeEngine, tmp_path: Path
+) -> None:
     PHOTO.save(tmp_path / "secret.png")
     go(page, "img2img")
     page.evaluate(
@@ -279,20 +282,4 @@ def test_files_that_i_did_not_upload_are_not_read(page: Page, engine: FakeEngine
         page.locator("#txt2img_generate").click()
     assert "not uploaded here" in answer.value.text()
     assert engine.asked == []
-    page.reload()  # what Gradio writes over the form after a refusal is gone with it
-
-
-def test_i_mask_with_a_finger_on_a_phone(phone_page: Page, engine: FakeEngine) -> None:
-    page = phone_page
-    page.get_by_role("tab", name="Inpaint", exact=True).tap()
-    open_picture(page)
-    view = page.locator("#img2maskimg .canvas-view").bounding_box()
-    generate_button = page.locator("#txt2img_generate").bounding_box()
-    assert view is not None
-    assert generate_button is not None
-    assert view["height"] > 200
-    assert generate_button["y"] + generate_button["height"] <= 844
-    page.touchscreen.tap(*spot(page, 128, 96))
-    painted = mask(submitted(page, engine))
-    assert painted[96, 128] == 255
-    assert painted[5, 5] == 0
+    staying.leave()  # what Gradio writes over the form after a refusal goes with it

@@ -23,13 +23,13 @@ def holidays(tmp_path: Path) -> Path:
 
 
 NO_BATCH = """() => {
-  for (const folder of document.querySelectorAll("#img2img_batch_section input[type=text]")) {
+  for (const folder of document.querySelectorAll("#img2img_batch_section input[type=text], #extras_folder")) {
     folder.value = "";
     folder.dispatchEvent(new Event("input", { bubbles: true }));
   }
   document.querySelectorAll("#img2img_batch_section .b-head button:not([hidden])").forEach((one) => one.click());
-  const isOn = document.querySelector("#img2img_batch_section .switch input:checked");
-  isOn?.click();
+  const on = "#img2img_batch_section .switch input:checked, #extras_batch_enable:checked";
+  document.querySelectorAll(on).forEach((one) => one.click());
 }"""
 
 
@@ -104,7 +104,6 @@ def test_i_am_told_that_a_batch_has_nothing_to_begin_with(page: Page, engine: Fa
     assert engine.asked == []
 
 
-@pytest.mark.usefixtures("left_afterwards")  # the tab Upscale keeps its folder
 def test_i_make_the_pictures_of_a_folder_larger(page: Page, engine: FakeEngine, holidays: Path) -> None:
     page.get_by_role("tab", name="Upscale").click()
     page.get_by_role("switch", name="Folder, or files that keep their names").check()

@@ -1,9 +1,7 @@
 """Journeys through the forms of extensions and the tabs Upscale, Models and Extensions, with the miniature's models."""
 
-import json
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,16 +12,13 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 
-from tests.answering import until_it_answers
 from tests.narrowing import known
-from tests.ports import open_port
 from tests.ui.accessibility import axe
 from tests.ui.driving import eventually
+from tests.ui.running_program import ROOT, running_program
 from tests.ui.staying import PASSED, Staying
 from tests.ui.visiting import PHONE
 
-ROOT = Path(__file__).parents[3]
-PATIENCE = 120  # seconds
 STARTING = {"steps": 4, "width": 128, "height": 128}  # few and small, as no test looks at what was painted
 
 
@@ -40,31 +35,20 @@ class Program:
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+def program(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Program]:
     folder = tmp_path_factory.mktemp("program")
     for file in (ROOT / "models").rglob("*.safetensors"):
         place = folder / "models" / file.relative_to(ROOT / "models")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(file)
     shutil.copytree(ROOT / "extensions", folder / "extensions", ignore=shutil.ignore_patterns("__pycache__"))
-    port = open_port()
-    folders = {
-        "--models-dir": "models", "--data-dir": "data", "--outputs-dir": "outputs", "--extensions-dir": "extensions",
-        "--extension-sources": "sources",
-    }  # fmt: skip
     (folder / "sources").mkdir()
-    (folder / "data").mkdir()
-    (folder / "data" / "starting_values.json").write_text(json.dumps(STARTING))
-    command = [sys.executable, "-m", "webui", "--port", str(port), "--threads", "1"]
-    command += [part for flag, name in folders.items() for part in (flag, str(folder / name))]
-    process = subprocess.Popen(command, cwd=ROOT)
-    address = f"http://127.0.0.1:{port}/"
-    try:
-        until_it_answers(f"{address}health", process)
-        yield Program(address, folder)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+    flags = {
+        "--models-dir": folder / "models", "--extensions-dir": folder / "extensions",
+        "--extension-sources": folder / "sources", "--threads": 1,
+    }  # fmt: skip
+    with running_program(folder, port, STARTING, flags):
+        yield Program(f"http://127.0.0.1:{port}/", folder)
 
 
 MINI = re.compile(r"mini\.safetensors( \[\w+\])?")  # its hash is shown once it is known
@@ -78,15 +62,45 @@ def staying(shared_context: BrowserContext, program: Program) -> Iterator[Stayin
     made.leave()
 
 
-left_behind = pytest.mark.usefixtures("left_afterwards")  # a tab holds what it held
+AS_UNTOUCHED = """() => {
+  const resets = [...document.querySelectorAll(".action .a-go .f-quiet:not([hidden])")];
+  resets.filter((one) => one.textContent === "Reset the form").forEach((one) => one.click());
+  document.querySelectorAll("#extras .f-thumb button").forEach((one) => one.click());
+  document.querySelectorAll(".action :is(.a-status, .a-made)").forEach((one) => one.replaceChildren());
+}"""
 
 
 @pytest.fixture
 def page(staying: Staying, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The page of the file, as it is when it has just been opened; errors in its scripts fail the test."""
-    yield staying.open()
-    is_left = "left_afterwards" in request.fixturenames
-    staying.give_back(is_of_use=request.node.stash.get(PASSED, False) and not is_left)
+    page = staying.open()
+    yield page
+    staying.give_back(is_of_use=request.node.stash.get(PASSED, False), before=lambda: page.evaluate(AS_UNTOUCHED))
+
+
+@pytest.fixture
+def asked(staying: Staying, shared_context: BrowserContext) -> Iterator[list[str]]:
+    """What a page that is opened anew asks of extensions."""
+    found: list[str] = []
+
+    def note(request: Request) -> None:
+        if "/extensions/" in request.url:
+            found.append(request.url)
+
+    staying.leave()
+    shared_context.on("request", note)
+    yield found
+    shared_context.remove_listener("request", note)
+
+
+@pytest.fixture
+def held(staying: Staying, shared_context: BrowserContext) -> Iterator[list[Route]]:
+    """The questions for files of a page that is opened anew, which wait for their answers as on a slow line."""
+    found: list[Route] = []
+    staying.leave()
+    shared_context.route("**/page/files/*", lambda route: found.append(route))
+    yield found
+    shared_context.unroute("**/page/files/*")
 
 
 HEAR_SENT = """async () => {
@@ -128,20 +142,12 @@ def form_of(page: Page, extension: str) -> str:
     return f"#txt2img_extension_{extension}_options"
 
 
-def test_extensions_that_are_off_ask_the_server_nothing(staying: Staying) -> None:
-    asked: list[str] = []
-
-    def note(request: Request) -> None:
-        if "/extensions/" in request.url:
-            asked.append(request.url)
-
-    with staying.opened(before=lambda page: page.on("request", note)) as page:
-        expect(page.locator("#txt2img_extension_controlnet_options .declared")).to_be_attached()
-        page.wait_for_timeout(1500)  # longer than a form waits before it looks what it lacks
-        assert asked == []
-        switch_on(page, "controlnet")
-        eventually(page, lambda: len(asked) > 0)
-        page.remove_listener("request", note)
+def test_extensions_that_are_off_ask_the_server_nothing(asked: list[str], page: Page) -> None:
+    expect(page.locator("#txt2img_extension_controlnet_options .declared")).to_be_attached()
+    page.wait_for_timeout(1500)  # longer than a form waits before it looks what it lacks
+    assert asked == []
+    switch_on(page, "controlnet")
+    eventually(page, lambda: len(asked) > 0)
 
 
 def test_i_load_a_picture_see_its_map_and_one_switch_lets_it_guide_mine(
@@ -253,7 +259,7 @@ def test_i_see_where_the_parts_of_my_prompt_act_and_paint_other_places(page: Pag
     assert "BREAK a blue square" in text
 
 
-@left_behind
+@pytest.mark.usefixtures("opened_anew")
 def test_i_send_my_picture_on_from_the_stage_to_tabs_that_i_have_not_opened_yet(page: Page, program: Program) -> None:
     page.locator("#txt2img_prompt textarea").fill("a red circle on a blue background")
     made(page, program)
@@ -274,7 +280,6 @@ def test_i_send_my_picture_on_from_the_stage_to_tabs_that_i_have_not_opened_yet(
     expect(page.locator("#tab_txt2img-button")).to_have_attribute("aria-selected", "true")
 
 
-@left_behind
 def test_i_merge_two_checkpoints_and_use_the_mixture_at_once(page: Page, program: Program) -> None:
     open_tab(page, "modelmerger")
     page.locator("#tab_checkpoint_merge_merge-button").click()
@@ -305,25 +310,20 @@ def test_i_merge_two_checkpoints_and_use_the_mixture_at_once(page: Page, program
     expect(page.locator(CHECKPOINT)).to_have_value(MINI)
 
 
-def test_a_list_that_is_opened_before_its_files_are_known_shows_them_when_they_come(staying: Staying) -> None:
-    held: list[Route] = []
-
-    def hold(page: Page) -> None:
-        page.route("**/page/files/*", lambda route: held.append(route))
-
-    with staying.opened(before=hold) as page:
-        open_tab(page, "modelmerger")
-        page.locator("#tab_checkpoint_merge_merge-button").click()
-        page.locator("#checkpoint_merge_merge_a").click()
-        dialog = page.get_by_role("dialog", name="A")
-        expect(dialog.get_by_role("status")).to_have_text("Reading …")
-        for route in held:  # as on a slow line
-            route.continue_()
-        dialog.get_by_role("button").filter(has=page.get_by_text("mini", exact=True)).click()
-        expect(page.locator("#checkpoint_merge_merge_a")).to_contain_text("mini")
+def test_a_list_that_is_opened_before_its_files_are_known_shows_them_when_they_come(
+    held: list[Route], page: Page
+) -> None:
+    open_tab(page, "modelmerger")
+    page.locator("#tab_checkpoint_merge_merge-button").click()
+    page.locator("#checkpoint_merge_merge_a").click()
+    dialog = page.get_by_role("dialog", name="A")
+    expect(dialog.get_by_role("status")).to_have_text("Reading …")
+    for route in held:
+        route.continue_()
+    dialog.get_by_role("button").filter(has=page.get_by_text("mini", exact=True)).click()
+    expect(page.locator("#checkpoint_merge_merge_a")).to_contain_text("mini")
 
 
-@left_behind
 def test_i_see_what_a_mixture_would_change_and_try_it_without_a_file(page: Page, program: Program) -> None:
     open_tab(page, "modelmerger")
     page.locator("#tab_checkpoint_merge_merge-button").click()
@@ -339,7 +339,6 @@ def test_i_see_what_a_mixture_would_change_and_try_it_without_a_file(page: Page,
     assert '"b": "mini-dusk.safetensors"' in made(page, program).replace("\\", "")
 
 
-@left_behind
 def test_i_upscale_a_picture_and_draw_the_line_between_before_and_after(
     page: Page, program: Program, tmp_path: Path
 ) -> None:
@@ -358,13 +357,14 @@ def test_i_upscale_a_picture_and_draw_the_line_between_before_and_after(
     assert sent.evaluate("sent => sent.promise") == ["img2img", 256]
 
 
-def test_on_a_phone_the_form_of_merging_stacks_and_stays_in_its_width(staying: Staying) -> None:
-    with staying.opened("?tab=models", size=PHONE) as page:
-        page.locator("#tab_checkpoint_merge_merge-button").click()
-        form = page.locator("#checkpoint_merge_merge")
-        expect(form.get_by_role("button", name="Save")).to_be_in_viewport()
-        assert form.evaluate("element => element.scrollWidth <= innerWidth")
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+def test_on_a_phone_the_form_of_merging_stacks_and_stays_in_its_width(page: Page) -> None:
+    open_tab(page, "modelmerger")
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    page.locator("#tab_checkpoint_merge_merge-button").click()
+    form = page.locator("#checkpoint_merge_merge")
+    expect(form.get_by_role("button", name="Save")).to_be_in_viewport()
+    assert form.evaluate("element => element.scrollWidth <= innerWidth")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_i_install_an_extension_from_a_folder_and_remove_it(page: Page, program: Program) -> None:

@@ -10,7 +10,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.ui.accessibility import axe
 from tests.ui.driving import visited_page
 from tests.ui.house import House
-from tests.ui.visiting import PHONE
 
 STOPS = 10
 VIEWS = ("run", "run", "scheduler", "run", "run", "run", "words", "words", "network", "png_info")
@@ -91,26 +90,3 @@ def test_it_goes_on_where_i_left_it_and_begins_anew_when_i_was_through(learn: Pa
     button.click()
     expect(learn.locator(".learn-tour-count")).to_have_text(f"1 of {STOPS}")
     learn.get_by_role("button", name="Close the tour").click()
-
-
-@pytest.fixture
-def calm_phone(phone_context: BrowserContext, place: str) -> Iterator[Page]:
-    """A phone whose owner wants nothing to move."""
-    phone_context.pages[0].emulate_media(reduced_motion="reduce")
-    with visited_page(phone_context, place, PHONE) as page:
-        yield page
-    phone_context.pages[0].emulate_media(reduced_motion="null")
-
-
-def test_on_a_phone_the_card_lies_at_the_lower_edge_and_nothing_moves(calm_phone: Page) -> None:
-    page = calm_phone
-    page.locator("#learn_tour").click()
-    card = page.locator("#learn_tour_card")
-    for _ in range(2):
-        rings_whole(page)
-        page.get_by_role("button", name="Next").click()
-    box = card.bounding_box()
-    assert box is not None
-    assert box["y"] + box["height"] == pytest.approx(836, abs=1)
-    assert card.evaluate("(one) => getComputedStyle(one).transitionDuration") == "0s"
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

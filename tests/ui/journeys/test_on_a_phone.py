@@ -11,12 +11,18 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from tests.narrowing import known
+from tests.ui.canvas_page import spot
 from tests.ui.driving import eventually, generate, type_prompt, visited_page
 from tests.ui.fakes import FakeEngine
 from tests.ui.house import House
+from tests.ui.journeys.test_canvas import mask, open_picture, submitted
 from tests.ui.journeys.test_folders import NO_BATCH
 from tests.ui.journeys.test_form import OPEN, box, line, ready, switch
-from tests.ui.journeys.test_prompt import PANEL, PROMPT, card
+from tests.ui.journeys.test_learn_tour import rings_whole
+from tests.ui.journeys.test_networks_and_styles import PANEL, card
+from tests.ui.journeys.test_prompt import PROMPT
+from tests.ui.journeys.test_prompt_help import LIST, list_of_tags
 from tests.ui.journeys.test_stage import picture, pill, thumbs
 from tests.ui.visiting import PHONE
 from webui.domain.request import Img2Img, Txt2Img
@@ -24,7 +30,7 @@ from webui.domain.request import Img2Img, Txt2Img
 
 @pytest.fixture(scope="module")
 def engine(home: House) -> Iterator[FakeEngine]:
-    with home.lent() as lent:
+    with home.lent() as lent, list_of_tags(home):
         yield lent
 
 
@@ -288,3 +294,58 @@ def test_the_batch_is_set_in_the_sheet(phone: Page, engine: FakeEngine, tmp_path
     eventually(phone, lambda: len(engine.asked) == 3)
     phone.get_by_role("button", name="Close the queue").tap()
     phone.evaluate(NO_BATCH)
+
+
+def test_i_generate_and_pick_from_the_film(phone: Page, engine: FakeEngine) -> None:
+    for name in ("one", "two"):
+        generate(phone, name)
+        expect(picture(phone)).to_have_attribute("alt", name)
+    film = known(thumbs(phone).first.bounding_box())
+    assert (film["width"], film["height"]) == (54, 54)
+    phone.get_by_role("button", name="one", exact=True).tap()
+    expect(picture(phone)).to_have_attribute("alt", "one")
+    engine.step_seconds = 0.3
+    generate(phone, "three")
+    pill(phone).tap()
+    expect(rows(phone)).to_contain_text("three")
+    engine.step_seconds = 0.0
+    phone.get_by_role("button", name="Close the queue").tap()
+
+
+def test_i_mask_with_a_finger(phone: Page, engine: FakeEngine) -> None:
+    phone.get_by_role("tab", name="Inpaint", exact=True).tap()
+    open_picture(phone)
+    view = known(phone.locator("#img2maskimg .canvas-view").bounding_box())
+    button = known(phone.locator("#txt2img_generate").bounding_box())
+    assert view["height"] > 200
+    assert button["y"] + button["height"] <= 844
+    phone.touchscreen.tap(*spot(phone, 128, 96))
+    painted = mask(submitted(phone, engine))
+    assert painted[96, 128] == 255
+    assert painted[5, 5] == 0
+
+
+def test_a_finger_chooses_a_tag(phone: Page) -> None:
+    phone.locator(PROMPT).tap()
+    phone.keyboard.type("lon")
+    row = phone.locator(f"{LIST} [role=option]").nth(1)
+    expect(row).to_be_in_viewport()
+    assert known(row.bounding_box())["height"] >= 44
+    row.tap()
+    expect(phone.locator(PROMPT)).to_have_value("long sleeves, ")
+
+
+def test_the_card_of_the_tour_lies_at_the_lower_edge_and_nothing_moves(phone: Page) -> None:
+    phone.emulate_media(reduced_motion="reduce")  # as its owner wants it
+    phone.get_by_role("tab", name="Learn").tap()
+    phone.locator("#learn_tour").tap()
+    card = phone.locator("#learn_tour_card")
+    for _ in range(2):
+        rings_whole(phone)
+        phone.get_by_role("button", name="Next").tap()
+    box = known(card.bounding_box())
+    assert box["y"] + box["height"] == pytest.approx(836, abs=1)
+    assert card.evaluate("(one) => getComputedStyle(one).transitionDuration") == "0s"
+    assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    phone.get_by_role("button", name="Close the tour").tap()
+    phone.emulate_media(reduced_motion="null")

@@ -177,7 +177,7 @@ def test_settings_are_saved_as_a_file_and_read_again(settings: Page, preferences
 
 
 @left_afterwards
-def test_colours_tabs_and_keys_of_my_browser_are_still_so_after_a_reload(settings: Page) -> None:
+def test_colours_tabs_keys_and_language_of_my_browser_are_still_so_after_a_reload(settings: Page) -> None:
     settings.get_by_role("radiogroup", name="Theme", exact=True).get_by_role("radio", name="Light").click()
     settings.get_by_role("radio", name="Amber").click()
     expect(settings.locator(':root[data-theme="light"][data-accent="amber"]')).to_be_attached()
@@ -200,10 +200,8 @@ def test_colours_tabs_and_keys_of_my_browser_are_still_so_after_a_reload(setting
     assert places == sorted(places)
     settings.keyboard.press("j")
     expect(settings.get_by_role("dialog", name="Keys")).to_be_visible()
+    settings.keyboard.press("Escape")
 
-
-@left_afterwards
-def test_the_page_speaks_chinese_from_then_on(settings: Page) -> None:
     row(settings, "language_of_browser").get_by_role("button").click()
     settings.get_by_role("option", name="简体中文").click()
     expect(settings.get_by_role("tab", name="设置")).to_be_visible()

@@ -15,7 +15,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.narrowing import known
 from tests.ports import open_port
-from tests.ui.accessibility import axe
+from tests.ui.accessibility import axe_in_both_themes
 from tests.ui.driving import WAIT, generate, type_prompt, whole_page
 from tests.ui.fakes import FakeEngine
 from tests.ui.staying import Staying
@@ -240,19 +240,13 @@ def test_stage_and_queue_shut_nobody_out(page: Page, engine: FakeEngine) -> None
     for name in ("one", "two"):
         generate(page, name)
     expect(pill(page)).to_contain_text("Sampling")
-    found: list[str] = []
-    for theme in ("dark", "light"):
-        page.evaluate("(theme) => window.webui.setTheme(theme)", theme)
-        page.locator("#txt2img_gallery .view").focus()
-        page.keyboard.press("p")
-        page.locator("#txt2img_queue .open").click()
-        found += axe(page, "#stage") + axe(page, "#strip")
-        page.get_by_role("button", name="Close the queue").click()
-        page.locator("#stage_more").click()
-        found += axe(page, "#stage")
-        page.keyboard.press("Escape")
-        page.locator("#txt2img_gallery .view").focus()
-        page.keyboard.press("p")
+    page.locator("#txt2img_gallery .view").focus()
+    page.keyboard.press("p")
+    page.locator("#txt2img_queue .open").click()
+    found = axe_in_both_themes(page, "#stage, #strip")
+    page.get_by_role("button", name="Close the queue").click()
+    page.locator("#stage_more").click()
+    found += axe_in_both_themes(page, "#stage")
     assert found == []
 
 
@@ -263,21 +257,6 @@ def test_what_is_said_is_seen_in_other_tabs_too(page: Page, engine: FakeEngine) 
     page.get_by_role("tab", name="Learn").click()
     engine.failure = RuntimeError("no paint")
     expect(page.locator(".toasts [role=alert]")).to_be_visible()
-
-
-def test_on_a_phone_i_generate_and_pick_from_the_film(phone_page: Page, engine: FakeEngine) -> None:
-    page = phone_page
-    for name in ("one", "two"):
-        generate(page, name)
-        expect(picture(page)).to_have_attribute("alt", name)
-    film = known(thumbs(page).first.bounding_box())
-    assert (film["width"], film["height"]) == (54, 54)
-    page.get_by_role("button", name="one", exact=True).tap()
-    expect(picture(page)).to_have_attribute("alt", "one")
-    engine.step_seconds = 0.3
-    generate(page, "three")
-    pill(page).tap()
-    expect(page.locator("#queue_panel .row")).to_contain_text("three")
 
 
 @contextmanager

@@ -13,7 +13,8 @@ const same = (one, other) => one === other || JSON.stringify(one) === JSON.strin
 /** @typedef {Object<string, any>} Values by the name of a field */
 
 export class FormState {
-  #begun = false;
+  begun = false; // `begin` was called
+  started = false; // what the program starts with has come
   #timer = 0;
   #past = [];
   #at = -1;
@@ -53,13 +54,14 @@ export class FormState {
       return name in this.kept ? this.kept[name] : usual[i];
     });
     const isOwn = (i) => isTouched(i) && !this.remembered.has(this.names[i]); // the program keeps and fills the others
-    const before = this.#begun ? this.#past.slice(0, this.#at + 1) : [this.shown];
+    const before = this.begun ? this.#past.slice(0, this.#at + 1) : [this.shown];
     const states = [...before.map((state) => wanted.map((value, i) => (isOwn(i) ? state[i] : value))), wanted];
     this.#past = states.filter((state, at) => !same(state, states[at - 1]));
     this.#at = this.#past.length - 1;
     this.shown = wanted.map((value, i) => (isTouched(i) ? this.shown[i] : value));
     this.usual = usual;
-    this.#begun = true;
+    this.begun = true;
+    this.started ||= Boolean(starting);
     if (this.now) this.now = wanted;
     this.onChange();
     return this.#changes(wanted, now);
@@ -72,7 +74,7 @@ export class FormState {
    */
   changed(some, first = 0) {
     this.now = this.#held.toSpliced(first, some.length, ...some);
-    if (!this.#begun) return;
+    if (!this.begun) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.settle(), SETTLED);
   }
@@ -80,7 +82,7 @@ export class FormState {
   /** Keep the form as it is now, and make it a state that can be gone back to. */
   settle() {
     clearTimeout(this.#timer);
-    if (!this.#begun || !this.now) return;
+    if (!this.begun || !this.now) return;
     if (!same(this.#past[this.#at], this.now)) {
       this.#past = [...this.#past.slice(0, this.#at + 1), this.now].slice(-MOST);
       this.#at = this.#past.length - 1;
