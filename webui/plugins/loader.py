@@ -101,7 +101,7 @@ def load_all(
     calls = calls or Calls()
     extensions: dict[str, Extension] = {}
     infos: list[ExtensionInfo] = []
-    trace = CodeTrace()
+    trace: CodeTrace | None = None  # taken before the first, since it costs more than loading a small extension
     for folder in folders(extensions_dir):
         info = peek(folder, disabled)
         if info.state == "ok" and folder.name in broken:
@@ -112,6 +112,7 @@ def load_all(
             other = extensions[info.name].info.folder
             info = replace(info, state="failed", error=f"the folder {other} has an extension of the same name")
         if info.state == "ok":
+            trace = trace or CodeTrace()
             with around(folder.name):
                 found = load(folder, info, trace, calls)
             if isinstance(found, Extension):
@@ -230,7 +231,8 @@ def _is_installed(requirement: str) -> bool:
 def _import(folder: Path) -> ModuleType:
     """`plugin.py` as `webui_extensions.<folder>.plugin`, its neighbours being importable relatively."""
     package = f"{PACKAGE}.{identifier(folder.name)}"
-    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+    below = f"{package}."
+    for name in [name for name in sys.modules if name == package or name.startswith(below)]:
         del sys.modules[name]  # an earlier load of another folder of this name
     if PACKAGE not in sys.modules:
         sys.modules[PACKAGE] = _package(PACKAGE, [])
