@@ -38,7 +38,7 @@ NOISY: Mapping[str, str] = MappingProxyType(
     {
         "raises in __del__": "class Dies:\n    def __del__(self):\n        raise SystemExit\nDies()",
         "takes memory": "rooms = [bytearray(4_000_000) for _ in range(4)]",
-        "floods the log": "import logging\nfor number in range(300):\n    logging.getLogger('bad').error('x' * 99)",
+        "floods the log": "import logging\nfor number in range(100):\n    logging.getLogger('bad').error('x' * 99)",
         "starts threads that raise": (
             "import threading\none = threading.Thread(target=lambda: 1 / 0)\none.start()\none.join()"
         ),

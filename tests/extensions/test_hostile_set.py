@@ -4,7 +4,7 @@ Whatever an extension does, the program goes on, the user is told by whom, and t
 without it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from textwrap import indent
 
@@ -37,14 +37,14 @@ def hook_of(signature: str) -> str:
     return signature.partition("(")[0]
 
 
-def hostile(folder: Path, signature: str, body: str) -> str:
+def hostile(folder: Path, signature: str, body: str, name: str = "") -> str:
     """An extension that does it in one hook of every job; its name."""
     hook = hook_of(signature)
     arguments = [one.strip() for one in signature.partition("(")[2].rstrip(")").split(",")]
     given = GIVEN.get(hook, arguments[1] if len(arguments) > 1 else "None")
     code = f"from . import hostile\nclass Member:\n    @hookimpl\n    def {signature}:\n        given = {given}\n"
     code += indent(body, "        ") + "\n@hookimpl\ndef join_job(job):\n    return Member()\n"
-    place = toy(folder, f"bad_{hook}", "", hostile=HELPERS)
+    place = toy(folder, name or f"bad_{hook}", "", hostile=HELPERS)
     (place / "plugin.py").write_text(HEAD + code)
     return place.name
 
@@ -67,32 +67,30 @@ def plain(kitchen: Kitchen) -> Image.Image:
     return kitchen.pipeline(Path("nowhere")).run(REQUEST, Silent()).images[0].image
 
 
+@pytest.fixture(scope="module")
+def trace(plain: Image.Image) -> CodeTrace:
+    """All code as it is once a job has loaded what jobs need."""
+    return CodeTrace()
+
+
 @pytest.fixture
-def all_as_before() -> Iterator[None]:
+def all_as_before(trace: CodeTrace) -> Iterator[None]:
     """Nothing of the program, of its libraries or of Python is another thing afterwards."""
-    trace = CodeTrace()
     yield
     assert trace.undo() == {}
 
 
-Attack = Callable[[Path, Kitchen, Image.Image], set[str]]
-
-
 @pytest.fixture
-def attack(
+def told_by(
     tmp_path: Path, kitchen: Kitchen, plain: Image.Image, all_as_before: None
-) -> Callable[[str, tuple[str, ...]], set[str]]:
-    """Has one extension for each hook do something, runs jobs until there is a picture, then one more, which must have
-    the right pixels; gives the names that the user was told.
+) -> Callable[[Collection[str]], dict[str, str]]:
+    """Runs jobs with the extensions of these names, which lie in a folder `e`, until there is a picture, then one more,
+    which must have the right pixels; gives what the user was told, by name.
     """
 
-    def attacking(body: str, signatures: tuple[str, ...] = HOOKS) -> set[str]:
-        folder = tmp_path / "e"
-        names = {hostile(folder, one, body) for one in signatures}
-        if signatures is HOOKS:
-            names.add(joining(folder, body))
-        back = kitchen.pipeline(folder)
-        told: set[str] = set()
+    def running(names: Collection[str]) -> dict[str, str]:
+        back = kitchen.pipeline(tmp_path / "e")
+        told: dict[str, str] = {}
         for _ in range(len(EARLY) + 1):
             try:
                 result = back.run(REQUEST, Silent())
@@ -100,13 +98,26 @@ def attack(
                 found = {name for name in names if f"extension {name}," in str(error)}
                 if not found:
                     raise
-                told |= found
+                told |= dict.fromkeys(found, str(error))
             else:
-                told |= {notice.source for notice in result.notices}
+                told |= {notice.source: notice.text for notice in result.notices}
                 assert len(result.images) == 1
                 break
         assert same(back.run(REQUEST, Silent()), plain)
         return told
+
+    return running
+
+
+@pytest.fixture
+def attack(tmp_path: Path, told_by: Callable[[Collection[str]], dict[str, str]]) -> Callable[..., set[str]]:
+    """Has one extension for each hook do something in jobs; gives the names that the user was told."""
+
+    def attacking(body: str, signatures: tuple[str, ...] = HOOKS) -> set[str]:
+        names = {hostile(tmp_path / "e", one, body) for one in signatures}
+        if signatures is HOOKS:
+            names.add(joining(tmp_path / "e", body))
+        return set(told_by(names))
 
     return attacking
 
@@ -128,27 +139,33 @@ def test_a_wrong_answer_at_every_hook(attack: Callable[..., set[str]], name: str
     assert told == {f"bad_{hook_of(one)}" for one in signatures}  # any object may join, with hooks or without
 
 
-@pytest.mark.parametrize("name", REPLACING)
-@pytest.mark.parametrize("signature", ["pre_step(self)", "edit_image(self)"])
-def test_replacing_code_in_a_hook(attack: Callable[..., set[str]], name: str, signature: str) -> None:
-    assert attack(REPLACING[name], (signature,)) == {f"bad_{hook_of(signature)}"}
+@pytest.mark.parametrize("signature", ["pre_step(self, latents)", "edit_image(self)"])
+def test_replacing_code_in_a_hook(
+    tmp_path: Path, told_by: Callable[[Collection[str]], dict[str, str]], signature: str
+) -> None:
+    """One extension for each thing that is replaced. What one did is undone before the next is called."""
+    names = {f"bad_{number}": body for number, body in enumerate(REPLACING.values())}
+    for name, body in names.items():
+        hostile(tmp_path / "e", signature, body, name)
+    told = told_by(names)
+    assert told.keys() == names.keys()
+    assert all("replaced " in text for text in told.values()), told
 
 
-@pytest.mark.parametrize("name", [*FAULTS, *REPLACING])
-def test_at_import(name: str, tmp_path: Path, all_as_before: None) -> None:
-    body = {**FAULTS, **REPLACING}[name]
-    toy(tmp_path, "bad", body)
+def test_at_import(tmp_path: Path, all_as_before: None) -> None:
+    for number, body in enumerate([*FAULTS.values(), *REPLACING.values()]):
+        toy(tmp_path, f"bad_{number}", body)
     good(tmp_path)
     infos = {info.name: info for info in load_all(tmp_path).infos}
-    assert infos["good"].state == "ok"
-    assert infos["bad"].state == "failed"
-    assert infos["bad"].error
+    assert infos.pop("good").state == "ok"
+    assert len(infos) == len(FAULTS) + len(REPLACING)
+    assert all(info.state == "failed" and info.error for info in infos.values()), infos
 
 
-@pytest.mark.parametrize("name", NOISY)
-def test_noise_at_import(name: str, tmp_path: Path) -> None:
-    toy(tmp_path, "bad", NOISY[name])
-    assert [info.state for info in load_all(tmp_path).infos] == ["ok"]
+def test_noise_at_import(tmp_path: Path) -> None:
+    for number, body in enumerate(NOISY.values()):
+        toy(tmp_path, f"bad_{number}", body)
+    assert {info.state for info in load_all(tmp_path).infos} == {"ok"}
 
 
 def test_every_hook_is_attacked() -> None:

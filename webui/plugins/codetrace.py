@@ -40,7 +40,7 @@ class CodeTrace:
     def __init__(self) -> None:
         self._builtins = tuple(vars(builtins).items())
         self._modules = dict(_modules())
-        self._kept = tuple(_kept(owner) for owner in _owners(self._modules.values()))
+        self._kept = tuple(kept for owner in _owners(self._modules.values()) if (kept := _kept(owner))[1])
 
     def undo(self) -> dict[str, list[str]]:
         """Put back what was replaced or removed; names by the folder of the extension whose code it was replaced by.
@@ -62,8 +62,8 @@ class CodeTrace:
         for owner, names, values, take in self._kept:
             try:
                 is_as_before = all(map(is_, take(vars(owner)), values))
-            except KeyError:  # something was removed, or is inherited
-                is_as_before = all(map(is_, map(vars(owner).get, names), values))
+            except KeyError:  # something was removed
+                is_as_before = False
             if not is_as_before:
                 self._undo_in(owner, names, values, replaced)
         return replaced
@@ -94,10 +94,14 @@ def _kept(owner: Any) -> tuple[Any, tuple[str, ...], tuple[Any, ...], Callable[[
     """An owner, the names that are watched in it, what stands there (None where it is inherited), and a function that
     takes what stands there from its attributes, and raises KeyError where a name is missing.
     """
-    found = tuple(_functions(owner) if isinstance(owner, ModuleType) else _methods(owner))
-    names = tuple(name for name, _ in found)
+    there = vars(owner).copy()  # other threads may import
+    if not isinstance(owner, ModuleType):
+        names = tuple(_methods(owner))
+        return owner, names, tuple(map(there.get, names)), lambda there: tuple(map(there.get, names))
+    # What begins with two underscores belongs to the import system.
+    names = tuple([name for name, value in there.items() if callable(value) and name[:2] != "__"])
     take = itemgetter(*names) if len(names) > 1 else lambda there: tuple(there[name] for name in names)
-    return owner, names, tuple(value for _, value in found), take
+    return owner, names, take(there), take
 
 
 def _modules() -> Iterator[tuple[str, ModuleType]]:
@@ -115,7 +119,7 @@ def _owners(modules: Iterable[ModuleType]) -> Iterator[Any]:
         if id(module) not in seen and module is not builtins:
             seen.add(id(module))
             yield module
-        if _root(module) == _OWN:
+        if str(vars(module).get("__name__")).partition(".")[0] == _OWN:
             for value in list(vars(module).values()):
                 if isinstance(value, type) and value.__module__ == module.__name__ and id(value) not in seen:
                     seen.add(id(value))
@@ -127,19 +131,12 @@ def _owners(modules: Iterable[ModuleType]) -> Iterator[Any]:
             yield kind
 
 
-def _functions(module: ModuleType) -> Iterator[tuple[str, Any]]:
-    """What a module offers; what begins with two underscores belongs to the import system."""
-    for name, value in list(vars(module).items()):
-        if callable(value) and not name.startswith("__"):
-            yield name, value
-
-
-def _methods(kind: type) -> Iterator[tuple[str, Any]]:
+def _methods(kind: type) -> Iterator[str]:
     if _root(kind) != _OWN:
-        yield from ((name, None) for name in dir(kind) if name not in vars(kind) and callable(getattr(kind, name)))
+        yield from (name for name in dir(kind) if name not in vars(kind) and callable(getattr(kind, name)))
     for name, value in list(vars(kind).items()):
         if isinstance(value, _METHODS) and name not in ("__signature__", "__annotations__", "__weakref__", "__dict__"):
-            yield name, value
+            yield name
 
 
 def _is_reload(now: object, name: str) -> bool:

@@ -79,8 +79,9 @@ class ExtensionHost:
         self.tools = HostedTools(loaded, models, device, dtype, self._calls)
         self.samplers = HostedSamplers(loaded, self._calls)
         self._faults = EarlyFaults()
-        self._trace = CodeTrace()
-        self._calls.watch_code(self._trace)
+        self._trace = CodeTrace() if loaded.extensions else None
+        if self._trace is not None:
+            self._calls.watch_code(self._trace)
         self._aside = tuple(info for info in loaded.infos if info.state == "aside")
         self._names = {one.info.folder: name for name, one in loaded.extensions.items()}
         self._joiners = tuple(loaded.extensions[name] for name in sorted(loaded.extensions))
@@ -151,7 +152,7 @@ class ExtensionHost:
             yield
             hooks.began_well()
         finally:
-            for folder, names in (self._trace.undo() if acting else {}).items():
+            for folder, names in (self._trace.undo() if self._trace is not None and acting else {}).items():
                 owners = (self._names.get(folder, folder),) if folder else acting
                 for name in owners:
                     self._calls.suspect(name)

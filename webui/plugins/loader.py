@@ -102,7 +102,8 @@ def load_all(
     calls = calls or Calls()
     extensions: dict[str, Extension] = {}
     infos: list[ExtensionInfo] = []
-    trace, modules = CodeTrace(), ExtensionModules()
+    modules = ExtensionModules()
+    trace: CodeTrace | None = None  # taken before the first, since it costs more than loading a small extension
     for folder in folders(extensions_dir):
         info = peek(folder, disabled)
         if info.state == "ok" and folder.name in broken:
@@ -113,6 +114,7 @@ def load_all(
             other = extensions[info.name].info.folder
             info = replace(info, state="failed", error=f"the folder {other} has an extension of the same name")
         if info.state == "ok":
+            trace = trace or CodeTrace()
             with around(folder.name):
                 found = load(folder, info, trace, modules, calls)
             if isinstance(found, Extension):
