@@ -1,7 +1,6 @@
 """Modules of extensions: each load has its own, below a package of its own, for as long as one of them lives."""
 
 import importlib
-import itertools
 import re
 import sys
 import weakref
@@ -10,10 +9,8 @@ from types import ModuleType
 
 PACKAGE = "webui_extensions"  # of the process's first load; the second one's is `webui_extensions_2`, and so on
 _NAME = re.compile(rf"{PACKAGE}(?:_\d+)?(?:\.([^.]+).*)?", re.DOTALL)
+_LOAD = "__load__"  # attribute of a load's package: a weak reference to the load
 _DOT = "/"  # stands for a dot in the name of a folder, and in none itself
-
-_loads = itertools.count(1)
-_made: dict[str, "weakref.ref[ExtensionModules]"] = {}  # by package; of each load whose modules are known to Python
 
 
 class ExtensionModules:
@@ -21,18 +18,16 @@ class ExtensionModules:
 
     An extension may import its neighbours late, so whoever keeps its code has to keep this. Where it is gone, the next
     load takes its modules out of `sys.modules`. (The search for garbage, which may come amid any work, must not: who
-    goes through `sys.modules` just then would fail.) The number of a load is never given again: code that outlived its
-    load finds nothing then, and not the modules of another load, whose classes are others.
+    goes through `sys.modules` just then would fail.) Its empty package stays, so that its name is never given again:
+    code that outlived its load finds nothing then, and not the modules of another load, whose classes are others.
     """
 
     def __init__(self) -> None:
-        for package, made in list(_made.items()):
-            if made() is None:
-                _forget(package)
-        number = next(_loads)
-        self.package = PACKAGE if number == 1 else f"{PACKAGE}_{number}"
-        sys.modules[self.package] = _package(self.package, [])
-        _made[self.package] = weakref.ref(self)
+        earlier = [name for name in list(sys.modules) if "." not in name and is_of_extension(name)]
+        _forget_below({package for package in earlier if not _lives(sys.modules.get(package))})
+        self.package = f"{PACKAGE}_{len(earlier) + 1}" if earlier else PACKAGE
+        sys.modules[self.package] = package_module = _package(self.package, [])
+        setattr(package_module, _LOAD, weakref.ref(self))
 
     def name_of(self, folder: str, module: str) -> str:
         """The name by which a module of the extension in a folder is imported."""
@@ -65,8 +60,14 @@ def _package(name: str, path: list[str]) -> ModuleType:
     return module
 
 
-def _forget(package: str) -> None:
+def _lives(package: ModuleType | None) -> bool:
+    """Whether somebody keeps the load that has this package."""
+    load = getattr(package, _LOAD, None)
+    return isinstance(load, weakref.ref) and load() is not None
+
+
+def _forget_below(packages: set[str]) -> None:
     for name in list(sys.modules):
-        if name == package or name.startswith(f"{package}."):
+        package, dot, _ = name.partition(".")
+        if dot and package in packages:
             sys.modules.pop(name, None)
-    _made.pop(package, None)
