@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.extensions.hooking_back import HookingBack
 from tests.extensions.toys import good
+from tests.forked_describing import forked_describing
 from tests.narrowing import untyped
 from webui.commands.cli import read_settings
 from webui.domain.errors import UnusableFileError
@@ -35,6 +36,8 @@ from webui.server import app
 from webui.server.app import wired
 from webui.server.datalock import DataLock
 from webui.weights.families.registry import FAMILIES
+
+__all__ = ["forked_describing"]
 
 DAMAGES: Mapping[str, bytes] = MappingProxyType(
     {
@@ -73,6 +76,7 @@ def test_a_bad_cache_is_made_anew(tmp_path: Path, content: bytes) -> None:
     assert library.checkpoints() == ()
 
 
+@pytest.mark.usefixtures("forked_describing")
 def test_a_bad_cache_of_descriptions_is_made_anew(tmp_path: Path) -> None:
     good(tmp_path / "e")
     cache = tmp_path / "extensions.json"
@@ -190,6 +194,7 @@ def test_a_lock_that_is_a_folder_or_no_text_is_no_obstacle(tmp_path: Path) -> No
     DataLock(tmp_path).close()
 
 
+@pytest.mark.usefixtures("forked_describing")
 @pytest.mark.parametrize("name", ["empty", "cut", "nested and closed", "no text", "wrong types"])
 def test_a_start_and_a_job_with_every_file_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     data = tmp_path / "data"

@@ -1,7 +1,6 @@
 """The process that is killed while it makes a plot: it begins one where there is none, and ends with it."""
 
 import json
-import sys
 import time
 from pathlib import Path
 
@@ -14,9 +13,9 @@ CELLS = 12
 AXES = ({"id": "seed", "values": "1-6"}, {"id": "cfg_scale", "values": "5, 7"})
 
 
-def main(folder: Path) -> None:
+def main(folder: str, *_: str) -> None:
     """Make the plot."""
-    engine = engine_on(folder)
+    engine = engine_on(Path(folder))
     if not engine.plots.all():
         request = GenerationRequest(prompt="a plot", steps=4, width=64, height=64, checkpoint="tiny")
         plan = json.dumps({"kind": "xyz", "axes": AXES, "legend": False})
@@ -27,7 +26,3 @@ def main(folder: Path) -> None:
                 engine.queue.retry(job)
         time.sleep(0.02)
     engine.close()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -4,7 +4,6 @@ It sends what of its jobs it has not sent yet, tries again what is held (and wri
 all have ended.
 """
 
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -44,10 +43,11 @@ def engine_on(folder: Path) -> Engine:
     )
 
 
-def main(folder: Path, jobs: int) -> None:
+def main(place: str, jobs: str) -> None:
     """Do all jobs."""
+    folder = Path(place)
     engine = engine_on(folder)
-    for number in range(jobs):
+    for number in range(int(jobs)):
         if engine.queue.record(f"job-{number}") is None:
             engine.submit(request_of(number), save=True, job_id=f"job-{number}", owner=f"owner {number % 3}")
     while engine.queue.jobs():
@@ -60,7 +60,3 @@ def main(folder: Path, jobs: int) -> None:
             engine.queue.resume()
         time.sleep(0.02)
     engine.close()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -61,7 +61,7 @@ class Trial:
     ) -> None:
         """
         Args:
-            module: the server.
+            module: what the server's process does.
             pictures: how many each job makes.
         """
         self.folder = folder
@@ -95,7 +95,7 @@ class Trial:
                 self._server.wait()
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", self._module, str(self.folder), str(self.jobs)]
+        command = [sys.executable, "-m", "tests.crash.process", self._module, str(self.folder), str(self.jobs)]
         with (self.folder / "log").open("ab") as log:
             self._server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
 

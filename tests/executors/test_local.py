@@ -230,14 +230,12 @@ def test_close_fails_what_is_open_and_leaves_no_process_or_thread(tmp_path: Path
 
 
 PARENT = """
-    import sys, time
-    from pathlib import Path
-    from tests.executors.watching import Listener, wanted
-    from webui.domain.settings import BackSettings
-    from webui.executors.local import LocalExecutor
-
-    if __name__ == "__main__":
-        sys.path.insert(0, {root!r})
+    if __name__ == "__main__":  # the processes that it makes need nothing of this
+        import sys, time
+        from pathlib import Path
+        from tests.executors.watching import Listener, wanted
+        from webui.domain.settings import BackSettings
+        from webui.executors.local import LocalExecutor
         settings = BackSettings(data_dir=Path({data!r}))
         executor = LocalExecutor(settings, Listener(), factory="tests.executors.prompted_back:build")
         executor.submit("job", wanted({prompt!r}, steps=150, n_iter=1000))
@@ -247,7 +245,7 @@ PARENT = """
 
 def start_parent(tmp_path: Path, prompt: str, then: str) -> subprocess.Popen[bytes]:
     script = tmp_path / "parent.py"
-    script.write_text(textwrap.dedent(PARENT.format(root=str(ROOT), data=str(tmp_path), prompt=prompt, then=then)))
+    script.write_text(textwrap.dedent(PARENT.format(data=str(tmp_path), prompt=prompt, then=then)))
     return subprocess.Popen([sys.executable, str(script)], env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 

@@ -56,6 +56,7 @@ class Program:
         return call(self.app, "POST", f"/api/extensions/{path}", json=body, headers=headers)
 
 
+@pytest.mark.usefixtures("forked_describing")
 def test_plan_apply_and_remove_over_http(tmp_path: Path) -> None:
     program = Program(tmp_path)
     plan = program.post("plan", {"source": str(folder_source(tmp_path))}).json()
@@ -143,6 +144,7 @@ def test_a_server_that_others_can_reach_does_not_install() -> None:
     assert rule(allow_extension_install=True).everybody
 
 
+@pytest.mark.usefixtures("forked_describing")
 def test_a_new_version_that_the_worker_cannot_load_is_rolled_back(tmp_path: Path) -> None:
     program = Program(tmp_path)
     source = folder_source(tmp_path)
@@ -161,6 +163,7 @@ def _run(tmp_path: Path, *arguments: str) -> int:
     return main(["extensions", *arguments, *folders])
 
 
+@pytest.mark.usefixtures("forked_describing")
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     source = str(folder_source(tmp_path, manifest='permissions = ["network"]'))
     monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))

@@ -29,6 +29,7 @@ def mine(tmp_path: Path) -> Installer:
     return installer(tmp_path)
 
 
+@pytest.mark.usefixtures("forked_describing")
 def test_an_installation_is_a_job_beside_the_queue(engine: Engine, mine: Installer, tmp_path: Path) -> None:
     kind = Installation(mine)
     planned = engine.start(kind, PlanInstall(str(folder_source(tmp_path))))

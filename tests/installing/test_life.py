@@ -19,6 +19,7 @@ def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.usefixtures("forked_describing")
 def test_a_repository_is_planned_installed_updated_and_removed(tmp_path: Path) -> None:
     repository = Repository(tmp_path)
     first = repository.commit("1.0", manifest='permissions = ["network"]')
@@ -55,6 +56,7 @@ def test_a_repository_is_planned_installed_updated_and_removed(tmp_path: Path) -
     assert len(changes) == 3
 
 
+@pytest.mark.usefixtures("forked_describing")
 def test_a_branch_a_tag_and_a_commit_are_pinned(tmp_path: Path) -> None:
     repository = Repository(tmp_path)
     first = repository.commit("1.0")
@@ -73,6 +75,7 @@ def test_a_branch_a_tag_and_a_commit_are_pinned(tmp_path: Path) -> None:
     assert mine.plan_update("good", ref="main") is not None
 
 
+@pytest.mark.usefixtures("forked_describing")
 def test_a_new_version_that_does_not_start_gives_way_to_the_one_before(tmp_path: Path) -> None:
     repository = Repository(tmp_path)
     repository.commit("1.0")
@@ -96,6 +99,7 @@ def test_a_new_version_that_does_not_start_gives_way_to_the_one_before(tmp_path:
         mine.roll_back("good")
 
 
+@pytest.mark.usefixtures("forked_describing")
 def test_zips_and_folders_are_installed_too(tmp_path: Path) -> None:
     mine = installer(tmp_path)
     mine.apply(mine.plan_install(str(zip_source(tmp_path))).token)
@@ -124,6 +128,7 @@ def test_nothing_runs_before_it_is_agreed_and_never_in_this_process(tmp_path: Pa
     assert int(mark.read_text()) != __import__("os").getpid()
 
 
+@pytest.mark.usefixtures("forked_describing")
 def test_what_was_staged_is_what_is_installed(tmp_path: Path) -> None:
     mine = installer(tmp_path)
     plan = mine.plan_install(str(folder_source(tmp_path)))
@@ -138,6 +143,7 @@ def test_what_was_staged_is_what_is_installed(tmp_path: Path) -> None:
     assert folders(tmp_path / "extensions") == ()
 
 
+@pytest.mark.usefixtures("forked_describing")
 def test_changed_files_are_noticed(tmp_path: Path) -> None:
     mine = installer(tmp_path)
     source = folder_source(tmp_path)
@@ -159,6 +165,7 @@ def test_one_that_hangs_is_cut_off(tmp_path: Path) -> None:
     assert mine.records() == {}
 
 
+@pytest.mark.usefixtures("forked_describing")
 def test_names_that_are_taken_are_refused(tmp_path: Path) -> None:
     (tmp_path / "extensions" / "Good").mkdir(parents=True)
     bundled = tmp_path / "bundled"

@@ -58,7 +58,9 @@ def births_here(python: Path = Path(sys.prefix), cards: Callable[[], Sequence[Gr
 
 
 class Nurseries:
-    """Implements `Births`, with a nursery for each factory and set of variables. May be used from several threads."""
+    """Implements `Births`, with a nursery for each module that makes backs and set of variables. May be used from
+    several threads.
+    """
 
     def __init__(self, environment: Environment = lambda: dict(os.environ)) -> None:
         """`environment` gives the variables that processes get, beside those of an order."""
@@ -86,7 +88,7 @@ class Nurseries:
 
     def _nursery(self, order: Order) -> "_Nursery":
         """One that has seen what a new process would see: a library reads variables and files when it is loaded."""
-        kind = (order.factory, tuple(sorted(order.variables.items())))
+        kind = (order.factory.partition(":")[0], tuple(sorted(order.variables.items())))
         grounds = _Grounds.now(self._environment())
         nursery = self._running.get(kind)
         if nursery is None or not nursery.is_alive or nursery.grounds != grounds:
