@@ -16,6 +16,7 @@ from tests.processing.reporters import Silent
 from webui.domain.request import GenerationRequest
 from webui.extension_api.tensors import Attention, AttentionLayer
 
+pytestmark = pytest.mark.usefixtures("pickles_here")
 ROOT = Path(__file__).parents[2]
 ON = {"enabled": True}
 Made = Callable[..., tuple[np.ndarray, str]]

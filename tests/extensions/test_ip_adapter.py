@@ -30,6 +30,7 @@ from webui.output.parse import parse, read_fields
 from webui.plugins.loader import load_all
 from webui.processing.back import Back
 
+pytestmark = pytest.mark.usefixtures("pickles_here")
 ROOT = Path(__file__).parents[2]
 WIDTHS = (*[CHANNELS] * 5, 2 * CHANNELS)  # of the tiny checkpoint's cross attentions: encoder, decoder, middle
 PLAIN, PLUS, FACE_ID = "ip-adapter_tiny", "ip-adapter-plus_tiny", "ip-adapter-faceid_tiny"
