@@ -11,10 +11,10 @@ from torch import Tensor
 
 from extensions.guidance.hyper_tiles import HyperTiles, counts, in_tiles, tile_for
 from extensions.guidance.levers import Tiled
-from tests.exact_back import exact_back
 from tests.processing.reporters import Silent
 from webui.domain.request import GenerationRequest
 from webui.extension_api.tensors import Attention, AttentionLayer
+from webui.processing.back import Back
 
 pytestmark = pytest.mark.usefixtures("pickles_here")
 ROOT = Path(__file__).parents[2]
@@ -23,11 +23,8 @@ Made = Callable[..., tuple[np.ndarray, str]]
 
 
 @pytest.fixture(scope="module")
-def made(reference_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+def made(reference_back: Back) -> Made:
     """Makes a small picture of a tiny checkpoint with options of the extension."""
-    back = exact_back(
-        models_dir=reference_models_dir, data_dir=tmp_path_factory.mktemp("data"), extensions_dir=ROOT / "extensions"
-    )
 
     def make(options: dict[str, Any] | None = None, **more: Any) -> tuple[np.ndarray, str]:
         request = GenerationRequest.model_validate(
@@ -36,7 +33,7 @@ def made(reference_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -
                 "sampler": "Euler", "extensions": {"guidance": options} if options else {}, **more,
             }
         )  # fmt: skip
-        result = back.run(request, Silent())
+        result = reference_back.run(request, Silent())
         assert not result.notices
         return np.asarray(result.images[0].image), result.images[0].infotext
 
