@@ -21,7 +21,7 @@ from webui.jobs.store import JobStore
 from webui.library.library import ModelLibrary
 from webui.plugins.catalog import Catalog
 from webui.plugins.host import ExtensionHost
-from webui.plugins.loader import load_all
+from webui.plugins.loader import Loaded, load_all
 from webui.plugins.models import LibraryModels
 from webui.processing.ports import Reporter
 from webui.weights.families.registry import FAMILIES
@@ -98,11 +98,16 @@ class HostingBack:
     def close(self) -> None: ...
 
 
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    folder = tmp_path_factory.mktemp("e")
+    toy(folder, "doing", DOING)
+    good(folder)
+    return load_all(folder)
+
+
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    toy(tmp_path / "e", "doing", DOING)
-    good(tmp_path / "e")
-    loaded = load_all(tmp_path / "e")
+def engine(tmp_path: Path, loaded: Loaded) -> Iterator[Engine]:
     library = ModelLibrary(tmp_path / "models", tmp_path / "cache", FAMILIES)
     back = HostingBack(ExtensionHost(loaded, LibraryModels(library), torch.device("cpu"), torch.float32))
     engine = Engine(

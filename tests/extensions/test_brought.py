@@ -89,9 +89,11 @@ def host_of(extensions: Path, kept: KeptSettings | None = None) -> ExtensionHost
     return ExtensionHost(load_all(extensions), models, CPU, torch.float32, kept=kept)
 
 
-@pytest.fixture
-def tools(extensions: Path) -> HostedTools:
-    return host_of(extensions).tools
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> HostedTools:
+    folder = tmp_path_factory.mktemp("tools") / "e"
+    toy(folder, "bringing", TOOLS)
+    return host_of(folder).tools
 
 
 def test_tools_are_listed_and_used(tools: HostedTools) -> None:
@@ -195,14 +197,15 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
 HOOKS = ("settings_options", "frames", "picture_tools")
 
 
-@pytest.mark.parametrize("body", {**FAULTS, **REPLACING}.values(), ids=[*FAULTS, *REPLACING])
-def test_a_fault_where_it_is_asked_costs_that_extension(tmp_path: Path, body: str) -> None:
-    lines = "".join(f"        {line}\n" for line in body.splitlines())
-    for hook in HOOKS:
-        toy(tmp_path, f"bad_{hook}", f"\n    @hookimpl\n    def {hook}():\n{lines}")
+def test_a_fault_where_it_is_asked_costs_that_extension(tmp_path: Path) -> None:
+    wanted = {"good": "ok"}
+    for number, body in enumerate([*FAULTS.values(), *REPLACING.values()]):
+        lines = "".join(f"        {line}\n" for line in body.splitlines())
+        for hook in HOOKS:
+            toy(tmp_path, f"bad_{number}_{hook}", f"\n    @hookimpl\n    def {hook}():\n{lines}")
+            wanted[f"bad_{number}_{hook}"] = "failed"
     good(tmp_path)
-    states = {info.name: info.state for info in load_all(tmp_path).infos}
-    assert states == {"good": "ok", **dict.fromkeys([f"bad_{hook}" for hook in HOOKS], "failed")}
+    assert {info.name: info.state for info in load_all(tmp_path).infos} == wanted
 
 
 WRONG = {
@@ -226,16 +229,18 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("hook", "answer"), WRONG.values(), ids=[*WRONG])
-def test_what_does_not_fit_is_refused_in_words(tmp_path: Path, hook: str, answer: str) -> None:
+def test_what_does_not_fit_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "secret.js").write_text("1")
-    folder = toy(tmp_path / "e", "bad", f"\n    @hookimpl\n    def {hook}():\n        return {answer}\n")
-    (folder / "large.js").write_text("0" * 300_000)
-    (folder / "small.js").write_text("0")
-    [info] = load_all(tmp_path / "e").infos
-    assert info.state == "failed"
-    assert info.error.startswith(hook)
-    assert info.traceback == ""
+    for number, (hook, answer) in enumerate(WRONG.values()):
+        code = f"\n    @hookimpl\n    def {hook}():\n        return {answer}\n"
+        folder = toy(tmp_path / "e", f"bad_{number:02}", code)
+        (folder / "large.js").write_text("0" * 300_000)
+        (folder / "small.js").write_text("0")
+    infos = load_all(tmp_path / "e").infos
+    for (name, (hook, _)), info in zip(WRONG.items(), infos, strict=True):
+        assert info.state == "failed", name
+        assert info.error.startswith(hook), name
+        assert info.traceback == "", name
 
 
 @pytest.mark.parametrize("words", [{"A": "x"}, {"a": 1}, {"a": "x" * 2000}, {str(n): "x" for n in range(3)}])

@@ -24,6 +24,7 @@ from webui.plugins.models import LibraryModels
 from webui.weights.convert import converted
 from webui.weights.families.registry import FAMILIES
 
+pytestmark = pytest.mark.usefixtures("pickles_here")
 CPU = torch.device("cpu")
 
 

@@ -15,6 +15,7 @@ from webui.domain.request import GenerationRequest
 from webui.extension_api.tensors import Attention, AttentionLayer
 from webui.processing.back import Back
 
+pytestmark = pytest.mark.usefixtures("pickles_here")
 ON = {"enabled": True}
 Made = Callable[..., tuple[np.ndarray, str]]
 

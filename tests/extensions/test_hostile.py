@@ -1,5 +1,6 @@
 """Extensions that do everything wrong, in real jobs on a tiny model: the picture is kept, and the user is told."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +32,7 @@ REQUEST = GenerationRequest(
 GOOD = REQUEST.with_(extensions={"good": {"word": "x"}})
 AFTERWARDS = ("file_words", "job_ended", "extra_images")  # called when the infotext is written
 FATAL = ("edit_request", "plan_images", "edit_image_request", "patch_model")
-Maker = Callable[[Path], None]
+Maker = Callable[[Path], object]
 
 
 class Kitchen:
@@ -83,23 +84,33 @@ def told(result: GenerationResult, name: str) -> str:
     return " ".join(notice.text for notice in result.notices if notice.source == name)
 
 
-@pytest.mark.parametrize("signature", JOB_HOOKS, ids=lambda signature: signature.partition("(")[0])
-def test_raising_in_a_hook(run: Callable[..., GenerationResult], plain: Image.Image, signature: str) -> None:
+def raising(signature: str) -> Maker:
+    """One that raises in a hook; it has the hook's name."""
     hook = signature.partition("(")[0]
+    return lambda folder: member(folder, hook, f"@hookimpl\ndef {signature}:\n    raise RuntimeError('broken')")
 
-    def bad(folder: Path) -> None:
-        member(folder, "bad", f"@hookimpl\ndef {signature}:\n    raise RuntimeError('broken')")
 
-    if hook in FATAL:
-        with pytest.raises(WebuiError, match=f"extension bad, {hook}: RuntimeError: broken"):
-            run(bad)
-        return
-    result = run(bad)
+@pytest.mark.parametrize("hook", FATAL)
+def test_raising_before_the_work_fails_the_job(run: Callable[..., GenerationResult], hook: str) -> None:
+    [signature] = [one for one in JOB_HOOKS if one.startswith(f"{hook}(")]
+    with pytest.raises(WebuiError, match=f"extension {hook}, {hook}: RuntimeError: broken"):
+        run(raising(signature))
+
+
+def test_raising_in_any_other_hook_costs_that_extension(
+    run: Callable[..., GenerationResult], plain: Image.Image
+) -> None:
+    """One extension for each hook, in one job."""
+    signatures = {one.partition("(")[0]: one for one in JOB_HOOKS if not one.startswith(FATAL)}
+    result = run(*map(raising, signatures.values()))
     assert same(result, plain)
-    assert f"{hook}: RuntimeError: broken" in told(result, "bad")
+    for hook in signatures:
+        assert f"{hook}: RuntimeError: broken" in told(result, hook)
     text = result.images[0].infotext
     assert "Toy: X" in text
-    assert ("Failed extensions: bad" in text) is (hook not in AFTERWARDS)
+    found = re.search(r"Failed extensions: \"?([a-z_, ]+)", text)
+    assert found is not None
+    assert set(found[1].split(", ")) == signatures.keys() - set(AFTERWARDS)
 
 
 WRONG = {
@@ -116,11 +127,17 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_breaking_the_contract(run: Callable[..., GenerationResult], plain: Image.Image, name: str) -> None:
-    result = run(lambda folder: member(folder, "bad", WRONG[name]))
+def test_breaking_the_contract(run: Callable[..., GenerationResult], plain: Image.Image) -> None:
+    """One extension for each way, in one job: each is given what it would be given without the others."""
+    names = {f"bad_{number}": body for number, body in enumerate(WRONG.values())}
+
+    def all_of_them(folder: Path) -> None:
+        for name, body in names.items():
+            member(folder, name, body)
+
+    result = run(all_of_them)
     assert same(result, plain)
-    assert told(result, "bad")
+    assert all(told(result, name) for name in names), result.notices
     assert "Toy: X" in result.images[0].infotext
 
 

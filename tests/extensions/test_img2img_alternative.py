@@ -12,7 +12,6 @@ from torch import Tensor
 from extensions.img2img_alternative.found_noise import as_noise, mixed, noised_up
 from extensions.img2img_alternative.options import AlternativeOptions
 from extensions.img2img_alternative.plugin import dialect
-from tests.exact_back import exact_back
 from tests.experiments.courses import run as run_course
 from tests.narrowing import known
 from tests.processing.reporters import Silent
@@ -24,7 +23,6 @@ from webui.experiments.origin import Surroundings
 from webui.experiments.script_list import script_named
 from webui.extension_api.tensors import RunStart, Step
 from webui.output.parse import parse, read_fields
-from webui.plugins.loader import load_all
 from webui.processing.back import Back
 
 ROOT = Path(__file__).parents[2]
@@ -80,10 +78,8 @@ def test_noise_has_deviation_1_or_its_own_strength() -> None:
 
 
 @pytest.fixture(scope="module")
-def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
-    return exact_back(
-        models_dir=tiny_models_dir, data_dir=tmp_path_factory.mktemp("data"), extensions_dir=ROOT / "extensions"
-    )
+def back(bundled_back: Back) -> Back:
+    return bundled_back
 
 
 def gradient() -> Picture:
@@ -139,7 +135,7 @@ def test_what_is_told_makes_the_same_again(back: Back) -> None:
         'RNG: CPU, Decode prompt: "a dog, (old:1.2)", Decode negative prompt: fog, Decode CFG scale: 1.5, '
         "Decode steps: 4, Randomness: 0.25, Sigma Adjustment: True, Version"
     ) in told
-    reading = read_fields(parse(told), load_all(ROOT / "extensions", ()).infos).request
+    reading = read_fields(parse(told), back.extensions()).request
     assert reading.extensions[NAME]["decode_cfg_scale"] == 1.5
     again = back.run(reading.with_(task=REQUEST.task.model_copy(update={"denoising_strength": 1.0})), Silent())
     assert np.abs(pixels(first) - pixels(again)).max() <= 1

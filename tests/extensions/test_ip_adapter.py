@@ -27,9 +27,9 @@ from webui.domain.model_folders import ModelFolder
 from webui.domain.request import GenerationRequest, Img2Img
 from webui.domain.result import GenerationResult
 from webui.output.parse import parse, read_fields
-from webui.plugins.loader import load_all
 from webui.processing.back import Back
 
+pytestmark = pytest.mark.usefixtures("pickles_here")
 ROOT = Path(__file__).parents[2]
 WIDTHS = (*[CHANNELS] * 5, 2 * CHANNELS)  # of the tiny checkpoint's cross attentions: encoder, decoder, middle
 PLAIN, PLUS, FACE_ID = "ip-adapter_tiny", "ip-adapter-plus_tiny", "ip-adapter-faceid_tiny"
@@ -42,8 +42,8 @@ OTHER = Picture.of(Image.new("RGB", (80, 40), (200, 30, 60))).to_base64()
 
 
 @pytest.fixture(scope="module")
-def infos() -> tuple[ExtensionInfo, ...]:
-    return load_all(ROOT / "extensions", ()).infos
+def infos(back: Back) -> tuple[ExtensionInfo, ...]:
+    return back.extensions()
 
 
 @pytest.fixture(scope="module")

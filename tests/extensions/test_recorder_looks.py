@@ -1,7 +1,6 @@
 """What the recorder sees inside the network: where places look, what parts make, and words that are muted."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +12,7 @@ from extensions.run_recorder.muting import Deafness, shares_of_heard, text_witho
 from extensions.run_recorder.network_parts import parts_of
 from extensions.run_recorder.point_maps import MOST_BLOCKS, coarse_blocks, point_map
 from extensions.run_recorder.word_maps import GRID
-from tests.exact_back import exact_back
-from tests.extensions.test_run_recorder import ROOT, Keeping, made, pixels
+from tests.extensions.test_run_recorder import Keeping, made, pixels
 from tests.library import full_size
 from webui.processing.back import Back
 from webui.sampling.attending import Attention, AttentionLayer
@@ -22,9 +20,8 @@ from webui.weights.attention_layers import attention_layers
 
 
 @pytest.fixture(scope="module")
-def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
-    data = tmp_path_factory.mktemp("data")
-    return exact_back(models_dir=tiny_models_dir, data_dir=data, extensions_dir=ROOT / "extensions")
+def back(bundled_back: Back) -> Back:
+    return bundled_back
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from extensions.run_recorder.network_parts import parts_of
 from extensions.run_recorder.step_frames import CLEAN_SIDE
 from extensions.run_recorder.word_maps import GRID, token_maps
-from tests.exact_back import exact_back
 from tests.library import full_size
 from tests.processing.reporters import Silent
 from webui.domain.hires import Hires
@@ -50,9 +49,8 @@ class Keeping(Silent):
 
 
 @pytest.fixture(scope="module")
-def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
-    data = tmp_path_factory.mktemp("data")
-    return exact_back(models_dir=tiny_models_dir, data_dir=data, extensions_dir=ROOT / "extensions")
+def back(bundled_back: Back) -> Back:
+    return bundled_back
 
 
 def made(back: Back, **changes: object) -> tuple[GenerationResult, Keeping]:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.exact_back import exact_back
 from tests.processing.reporters import Silent
 from webui.domain.inpainting import Inpainting
 from webui.domain.request import GenerationRequest, Img2Img
@@ -21,9 +20,8 @@ REQUEST = GenerationRequest(
 
 
 @pytest.fixture(scope="module")
-def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
-    data = tmp_path_factory.mktemp("data")
-    return exact_back(models_dir=tiny_models_dir, data_dir=data, extensions_dir=ROOT / "extensions")
+def back(bundled_back: Back) -> Back:
+    return bundled_back
 
 
 def made(back: Back, **changes: object) -> GenerationResult:

@@ -18,7 +18,6 @@ from extensions.controlnet.unit_networks import for_rows, hint_of
 from extensions.tiles.grid import batched, feather, gaussian, tiles_over, window_of
 from extensions.tiles.options import Region, TilesOptions
 from extensions.tiles.painting import Painting, with_own_noise
-from tests.exact_back import exact_back
 from tests.narrowing import known
 from tests.processing.reporters import Silent
 from webui.api.sdapi.dialect.alwayson import options_of, place_of
@@ -28,7 +27,6 @@ from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Img2Img
 from webui.domain.result import GenerationResult
 from webui.output.parse import parse, read_fields
-from webui.plugins.loader import load_all
 from webui.processing.back import Back
 from webui.prompt.conditioning import Conditioning, Part, Span
 from webui.sampling.steps import ModelCall, Step, Window
@@ -188,8 +186,8 @@ def test_a_map_is_cut_with_the_tile() -> None:
 
 
 @pytest.fixture(scope="module")
-def infos() -> tuple[ExtensionInfo, ...]:
-    return load_all(ROOT / "extensions", ()).infos
+def infos(back: Back) -> tuple[ExtensionInfo, ...]:
+    return back.extensions()
 
 
 def test_arguments_come_by_position(infos: tuple[ExtensionInfo, ...]) -> None:
@@ -215,10 +213,8 @@ def test_arguments_come_by_position(infos: tuple[ExtensionInfo, ...]) -> None:
 
 
 @pytest.fixture(scope="module")
-def back(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Back:
-    return exact_back(
-        models_dir=tiny_models_dir, data_dir=tmp_path_factory.mktemp("data"), extensions_dir=ROOT / "extensions"
-    )
+def back(bundled_back: Back) -> Back:
+    return bundled_back
 
 
 REQUEST = GenerationRequest(

@@ -75,6 +75,12 @@ def fresh(room: Room, name: str = "tiny-sd1") -> LoadedModel:
     return room.context().models.read_checkpoint(name, torch.device("cpu"), torch.float32)
 
 
+@pytest.fixture(scope="module")
+def base(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    """What most runs begin with. Nobody trains it."""
+    return fresh(Room(tiny_models_dir, tmp_path_factory.mktemp("base")))
+
+
 def network(path: Path) -> Network:
     with TensorFile(path) as file:
         return read_network(file, path.name)
@@ -96,7 +102,7 @@ def answer(model: LoadedModel) -> Tensor:
 
 
 @pytest.mark.parametrize("method", ["lora", "locon", "dora"])
-def test_the_file_does_in_our_loader_what_was_trained(room: Room, method: str) -> None:
+def test_the_file_does_in_our_loader_what_was_trained(room: Room, base: LoadedModel, method: str) -> None:
     """The network with peft's adapters, brought to what the run ended with, answers as the base with the file."""
     about = {**METHODS[method], **RANDOM, "optimizer": "adamw", "learning_rate": 1e-2}
     result = room.train(**about)
@@ -105,14 +111,13 @@ def test_the_file_does_in_our_loader_what_was_trained(room: Room, method: str) -
     [path] = result.files
     found = network(path)
     assert not found.told
-    plain = fresh(room)
-    fit = look(found, layers_of(plain))
+    fit = look(found, layers_of(base))
     assert not fit.missing
     assert not fit.shapes
     assert len(fit.fitting) == len(found.changes)
-    before = answer(plain)
-    with NetworkPatch(plain, [Wanted(found, 1.0, 1.0)], key=None):
-        patched = answer(plain)
+    before = answer(base)
+    with NetworkPatch(base, [Wanted(found, 1.0, 1.0)], key=None):
+        patched = answer(base)
     trained = fresh(room)
     adapters = AdapterNetworks(trained, options(**about))
     state = load_file(room.data_dir / "training" / "made" / "state.safetensors")
@@ -121,7 +126,7 @@ def test_the_file_does_in_our_loader_what_was_trained(room: Room, method: str) -
             value.copy_(state[f"weight.{name}"])
     torch.testing.assert_close(patched, answer(trained), rtol=1e-4, atol=1e-4)
     assert float((patched - before).abs().max()) > 1e-3
-    torch.testing.assert_close(answer(plain), before, rtol=0, atol=0)
+    torch.testing.assert_close(answer(base), before, rtol=0, atol=0)
 
 
 def test_the_file_is_named_and_told_as_kohya_does(room: Room) -> None:
@@ -236,12 +241,11 @@ def test_accumulating_two_is_a_batch_of_two(room: Room) -> None:
         torch.testing.assert_close(turns[name], value, rtol=1e-3, atol=1e-4)
 
 
-def test_a_rate_of_nothing_teaches_nothing(room: Room) -> None:
+def test_a_rate_of_nothing_teaches_nothing(room: Room, base: LoadedModel) -> None:
     found = network(room.train(learning_rate=0.0, weight_decay=0.0).files[0])
-    model = fresh(room)
-    before = answer(model)
-    with NetworkPatch(model, [Wanted(found, 1.0, 1.0)], key=None):
-        assert torch.equal(answer(model), before)
+    before = answer(base)
+    with NetworkPatch(base, [Wanted(found, 1.0, 1.0)], key=None):
+        assert torch.equal(answer(base), before)
 
 
 @pytest.mark.parametrize("at", [0, 4, 7])
@@ -285,30 +289,29 @@ def test_what_cannot_be_trained_is_refused(room: Room, wrong: dict[str, Any], to
     assert not list(room.data_dir.glob("training/*"))
 
 
-def test_a_new_word_is_a_file_that_the_prompt_knows(room: Room) -> None:
+def test_a_new_word_is_a_file_that_the_prompt_knows(room: Room, base: LoadedModel) -> None:
     result = room.train(**METHODS["textual_inversion"], word="zarg")
     assert result.files[0] == room.models_dir / "embeddings" / "made.safetensors"
     tensors = load_file(result.files[0])
     assert {name: tuple(value.shape) for name, value in tensors.items()} == {"emb_params": (2, 64)}
     made = embedding_of("made", tensors, origin="made")
-    tower = fresh(room).text.encoders[0]
-    assert isinstance(tower, ClipTower)
-    assert made.fits(fresh(room).text)
+    assert isinstance(base.text.encoders[0], ClipTower)
+    assert made.fits(base.text)
     untrained = load_file(room.train(**METHODS["textual_inversion"], output="still", learning_rate=0.0).files[0])
     assert not torch.equal(untrained["emb_params"], tensors["emb_params"])
 
 
-def test_fine_tuning_writes_a_checkpoint_in_which_only_the_network_is_new(room: Room) -> None:
+def test_fine_tuning_writes_a_checkpoint_in_which_only_the_network_is_new(room: Room, base: LoadedModel) -> None:
     result = room.train(**METHODS["finetune"], file_precision="fp16")
     assert result.files[0] == room.models_dir / "Stable-diffusion" / "made.safetensors"
-    base, made = load_file(room.models_dir / "Stable-diffusion" / "tiny-sd1.safetensors"), load_file(result.files[0])
-    assert base.keys() == made.keys()
-    assert all(made[name].shape == value.shape and made[name].dtype == value.dtype for name, value in base.items())
-    changed = {name for name, value in base.items() if not torch.equal(made[name], value)}
+    old, made = load_file(room.models_dir / "Stable-diffusion" / "tiny-sd1.safetensors"), load_file(result.files[0])
+    assert old.keys() == made.keys()
+    assert all(made[name].shape == value.shape and made[name].dtype == value.dtype for name, value in old.items())
+    changed = {name for name, value in old.items() if not torch.equal(made[name], value)}
     assert changed
     assert all(name.startswith("model.diffusion_model.") for name in changed)
-    assert len(changed) > 0.9 * sum(name.startswith("model.diffusion_model.") for name in base)
-    assert not torch.equal(answer(fresh(room, "made")), answer(fresh(room)))
+    assert len(changed) > 0.9 * sum(name.startswith("model.diffusion_model.") for name in old)
+    assert not torch.equal(answer(fresh(room, "made")), answer(base))
 
 
 def test_samples_losses_and_buckets_are_told(room: Room) -> None:

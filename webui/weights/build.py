@@ -17,6 +17,7 @@ from webui.domain.errors import NotFiniteError, UnusableFileError
 from webui.library.layout import Layout
 from webui.library.shapes import UnetShape, VaeShape
 from webui.weights.tensors import TensorSource
+from webui.weights.unfilled import unfilled
 
 GROUPS = 32  # number of groups of every GroupNorm in these networks
 UNET_EPS = 1e-5  # GroupNorm in residual blocks; in transformer blocks diffusers already uses LDM's 1e-6
@@ -50,7 +51,7 @@ def empty_unet(shape: UnetShape, heads: Sequence[int]) -> UNet2DConditionModel:
     levels = shape.levels
     middle = shape.middle_depth
     depths = [level.encoder if level.attends else (1,) * len(level.encoder) for level in levels]
-    with torch.device("meta"):
+    with unfilled():
         unet: UNet2DConditionModel = UNet2DConditionModel(
             in_channels=shape.in_channels,
             out_channels=shape.out_channels,
@@ -92,7 +93,7 @@ def empty_unet(shape: UnetShape, heads: Sequence[int]) -> UNet2DConditionModel:
 def empty_vae(shape: VaeShape) -> AutoencoderKL:
     """A VAE of this shape on the meta device, without weights. Latents are scaled outside of it."""
     count = len(shape.levels)
-    with torch.device("meta"):
+    with unfilled():
         vae: AutoencoderKL = AutoencoderKL(
             in_channels=shape.image_channels,
             out_channels=shape.image_channels,
@@ -144,6 +145,7 @@ def fill(
         UnusableFileError: a tensor is missing or has another shape than the module needs.
         NotFiniteError: a tensor holds NaN or infinity, also when only `dtype` cannot hold its values.
     """
+    owners = dict(module.named_modules())
     for name, parameter in list(module.named_parameters()):
         ldm = layout.to_ldm(name)
         key = keys.get(ldm) if ldm is not None else None
@@ -152,8 +154,7 @@ def fill(
         tensor = _shaped(key, source.read_as(key, dtype), parameter.shape)
         check_finite(key, tensor)
         owner_name, _, leaf = name.rpartition(".")
-        owner = module.get_submodule(owner_name)
-        setattr(owner, leaf, nn.Parameter(tensor.to(device), requires_grad=False))
+        setattr(owners[owner_name], leaf, nn.Parameter(tensor.to(device), requires_grad=False))
 
 
 def _shaped(key: str, tensor: Tensor, wanted: torch.Size) -> Tensor:

@@ -22,6 +22,7 @@ from webui.weights.build import is_finite
 from webui.weights.estimates import tower_activations
 from webui.weights.recovery import Rung
 from webui.weights.resident import Resident
+from webui.weights.unfilled import unfilled
 
 HEAD_WIDTH = 64  # every CLIP text tower in use has it; test models with another one say so in their sidecar
 
@@ -294,7 +295,7 @@ class TowerBuilder:
         )
 
     def _module(self, config: CLIPTextConfig, read: "_Read") -> CLIPTextModel:
-        with torch.device("meta"):
+        with unfilled():
             module = CLIPTextModel(config)
         state: dict[str, Tensor] = {}
         for name, wanted in module.state_dict().items():

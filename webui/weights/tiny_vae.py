@@ -18,6 +18,7 @@ from webui.weights.build import check_finite
 from webui.weights.convert import ensure_safetensors
 from webui.weights.model import LoadedModel
 from webui.weights.tensors import TensorFile, TensorSource
+from webui.weights.unfilled import unfilled
 
 KEPT = 4  # halves in memory; each is 5 MB
 Half = Callable[[Tensor], Tensor]  # decoder: latents -> pixels in 0..1; encoder: pixels in 0..1 -> latents
@@ -39,7 +40,7 @@ def build_half(source: TensorSource, part: TinyPart, channels: int, device: torc
     if not keys:
         raise UnusableFileError(f"there is no {part} of a tiny autoencoder in it")
     width = source.shape(keys["0.weight"])[0] if "0.weight" in keys else 64
-    with torch.device("meta"):
+    with unfilled():
         whole = AutoencoderTiny(
             latent_channels=channels,
             encoder_block_out_channels=(width,) * 4,
