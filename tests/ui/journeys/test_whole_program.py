@@ -212,8 +212,10 @@ def test_a_prompt_typed_in_a_browser_gives_a1111s_picture(painter: Painter) -> N
     page.locator(CHECKPOINT).click()
     page.get_by_role("option", name=re.compile("^tiny-sd2-v")).click()
     expect(page.locator(CHECKPOINT)).to_have_value(re.compile("^tiny-sd2-v"))
-    fields = {name: told[name] for name in ("steps", "cfg_scale", "seed", "scheduler")}
+    expect(page.locator("#txt2img_width input[type=number]")).to_have_value("512")  # what it was trained for
+    fields = {name: told[name] for name in ("steps", "cfg_scale", "seed", "scheduler", "width", "height")}
     page.evaluate("(fields) => webui.form.take(fields)", {**fields, "sampler": told["sampler_name"]})
+    expect(page.locator("#txt2img_width input[type=number]")).to_have_value("128")
     type_prompt(page, told["prompt"])
     page.locator("#txt2img_negative_fold").click()
     page.locator("#txt2img_neg_prompt textarea").fill(told["negative_prompt"])

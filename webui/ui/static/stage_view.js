@@ -77,6 +77,8 @@ export class StageView {
     this.#wanted = url;
     if (!url) {
       this.now.hidden = true;
+      this.now.removeAttribute("src"); // nothing keeps a picture that is gone
+      this.now.alt = "";
       return;
     }
     const next = el("img", { class: "now", alt, draggable: "false" });
