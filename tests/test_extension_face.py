@@ -4,7 +4,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -103,6 +103,7 @@ def named(path: Path) -> Iterator[tuple[int, str]]:
         for at, text in enumerate(path.read_text().splitlines(), 1):
             yield from ((at, name) for name in BUNDLED if name not in WORDS and name in text)
         return
+    has_texts = bool(bundled_in(nodes_of(path)))
     for node in nodes_of(path):
         at = getattr(node, "lineno", 0)
         for part in ("id", "attr", "name", "arg", "value", "module"):
@@ -111,25 +112,31 @@ def named(path: Path) -> Iterator[tuple[int, str]]:
                 if value.lower() in BUNDLED and value.lower() not in WORDS:
                     yield at, value.lower()
                 yield from ((at, name) for name in PLACED.findall(value))
-        yield from ((at, text) for text in chosen(node))
+        if has_texts:
+            yield from ((at, text) for text in chosen(node))
 
 
 def chosen(node: ast.AST) -> tuple[str, ...]:
     """Names that choose an extension: keys of `extensions`, and what a `name`, `title` or `folder` is compared with."""
     match node:
-        case ast.Subscript(value=of, slice=key) if found := bundled_in([key]):
+        case ast.Subscript(value=of, slice=key) if found := bundled_below([key]):
             return found if "extensions" in ast.unparse(of) else ()
-        case ast.Call(func=of, args=given) if found := bundled_in(given):
+        case ast.Call(func=of, args=given) if found := bundled_below(given):
             return found if "extensions" in ast.unparse(of) else ()
-        case ast.Compare(left=left, comparators=others) if found := bundled_in([left, *others]):
+        case ast.Compare(left=left, comparators=others) if found := bundled_below([left, *others]):
             told = any(re.search(r"\b(name|title|folder|extension)\b", ast.unparse(one)) for one in (left, *others))
             return found if told else ()
     return ()
 
 
-def bundled_in(parts: list[ast.expr]) -> tuple[str, ...]:
-    """The texts in an expression that are names of bundled extensions."""
-    texts = (one.value for part in parts for one in ast.walk(part) if isinstance(one, ast.Constant))
+def bundled_below(parts: list[ast.expr]) -> tuple[str, ...]:
+    """The texts in expressions that are names of bundled extensions."""
+    return bundled_in(one for part in parts for one in ast.walk(part))
+
+
+def bundled_in(nodes: Iterable[ast.AST]) -> tuple[str, ...]:
+    """The nodes that are such texts."""
+    texts = (one.value for one in nodes if isinstance(one, ast.Constant))
     return tuple(text for text in texts if isinstance(text, str) and text.lower() in BUNDLED)
 
 

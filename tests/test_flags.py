@@ -2,13 +2,14 @@
 
 import logging
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import launch
-from webui.commands import cli
+from webui.commands import arguments, cli
 from webui.commands.arguments import parse
 from webui.commands.foreign.known_flag import KnownFlag
 from webui.commands.foreign.start_words import words_of
@@ -114,6 +115,7 @@ MEANT: dict[str, tuple[list[str], dict[str, Any]]] = {
     "--reinstall-torch": ([], {}),
     "--torch-index": (["somewhere"], {}),
 }  # fmt: skip
+PARSERS = cache(arguments._parsers)  # the program makes them once, at its start
 SAMPLE = {"nothing": [], "a value": ["8"], "perhaps a value": [], "values": ["all"]}
 
 
@@ -121,6 +123,7 @@ SAMPLE = {"nothing": [], "a value": ["8"], "perhaps a value": [], "values": ["al
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cli, "EXTRA_PATHS", tmp_path / "beside.yaml")
+    monkeypatch.setattr(arguments, "_parsers", PARSERS)
     for name in list(os.environ):
         if name.startswith("WEBUI_"):
             monkeypatch.delenv(name)

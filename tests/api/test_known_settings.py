@@ -72,8 +72,10 @@ def test_what_is_posted_is_read_back_also_after_a_restart(tmp_path: Path) -> Non
         known = KNOWN[key].default if key in KNOWN else OF_ONE_TASK.get(key, "text" if key.endswith("model") else 0.5)
         posted[key] = OTHERS.get(key, another(known))
         assert posted[key] != known
-        answer = api.post(OPTIONS_URL, {key: posted[key]})
-        assert (answer.status_code, answer.json()) == (200, None), key
+    first = dict(list(posted.items())[::2])
+    for some in (first, {key: value for key, value in posted.items() if key not in first}):
+        answer = api.post(OPTIONS_URL, some)
+        assert (answer.status_code, answer.json()) == (200, None)
     for door in (api, api_in(tmp_path)):
         now = door.get(OPTIONS_URL).json()
         assert {key: now[key] for key in posted} == posted
@@ -106,12 +108,14 @@ def test_the_noise_source_of_the_page_can_be_chosen(tmp_path: Path) -> None:
 
 
 def test_every_key_is_taken_for_one_request_and_told_where_it_does_nothing() -> None:
-    api = Api()
+    given = {
+        key: KNOWN[key].default if key in KNOWN else OF_ONE_TASK.get(key, "CodeFormer" if "model" in key else 0.5)
+        for key in EVERY
+    }
+    answer = Api().txt2img(override_settings=given)
+    assert answer.status_code == 200, answer.text
+    notices = json.loads(answer.json()["info"])["extra_generation_params"]["Notices"]
     for key in EVERY:
-        value = KNOWN[key].default if key in KNOWN else OF_ONE_TASK.get(key, "CodeFormer" if "model" in key else 0.5)
-        answer = api.txt2img(override_settings={key: value})
-        assert answer.status_code == 200, answer.text
-        notices = json.loads(answer.json()["info"])["extra_generation_params"].get("Notices", [])
         is_told = any(notice.startswith(f"settings: {key} has no effect: ") for notice in notices)
         assert is_told == (key in KNOWN and KNOWN[key].effect == "none"), key
 

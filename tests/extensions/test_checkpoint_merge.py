@@ -164,14 +164,20 @@ def preset_by_hand(name: str, i: int) -> float:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_each_preset_is_its_formula(preset: str, shared: Folder, trio: tuple[Tensors, Tensors, Tensors]) -> None:
-    weights = {BASE: 0.15, **{one: preset_by_hand(preset, i) for i, one in enumerate(LABELS)}}
+def test_each_preset_is_its_formula(preset: str) -> None:
+    table = block_weights("alpha_blocks", preset, 0.15, 0.5, Blocks(12)).by_label
+    assert table == pytest.approx({BASE: 0.15, **{one: preset_by_hand(preset, i) for i, one in enumerate(LABELS)}})
+
+
+def test_each_block_has_its_weight(shared: Folder, trio: tuple[Tensors, Tensors, Tensors]) -> None:
+    weights = {BASE: 0.15, **{one: preset_by_hand("COSINE", i) for i, one in enumerate(LABELS)}}
+    assert len(set(weights.values())) == len(weights)
 
     def formula(name: str, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
         weight = weights[label(name)]
         return (1 - weight) * a + weight * b
 
-    recipe = Recipe(a="a", b="b", alpha_blocks=preset, alpha_base=0.15)
+    recipe = Recipe(a="a", b="b", alpha_blocks="COSINE", alpha_base=0.15)
     assert largest_error(in_memory(recipe, shared), reference(trio, formula)) < 1e-6
 
 
@@ -295,7 +301,7 @@ def test_a_name_that_is_taken_meanwhile_is_not_replaced(folder: Folder) -> None:
     with pytest.raises(WebuiError, match="already; choose another name"):
         merge(
             MergeOptions(a="a", b="b", name="out"),
-            folder.context(progress=lambda *_: untyped(path.write_bytes(b"theirs"))),
+            folder.context(progress=lambda *_: untyped(path.is_file() or path.write_bytes(b"theirs"))),
         )
     assert path.read_bytes() == b"theirs"
     assert not [name for name in folder.files() if name.endswith(".part")]

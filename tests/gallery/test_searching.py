@@ -28,6 +28,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
     made.close()
 
 
+@pytest.fixture(scope="module")
 def plain_rows(gallery: Gallery) -> list[dict[str, Any]]:
     """All pictures with all that they are looked for by, as plain data."""
     with gallery.index.reading() as connection:
@@ -104,8 +105,10 @@ CASES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("text", CASES)
-def test_a_search_finds_what_a_look_at_every_row_finds(gallery: Gallery, text: str) -> None:
-    expected = {row["id"] for row in plain_rows(gallery) if CASES[text](row)}
+def test_a_search_finds_what_a_look_at_every_row_finds(
+    gallery: Gallery, plain_rows: list[dict[str, Any]], text: str
+) -> None:
+    expected = {row["id"] for row in plain_rows if CASES[text](row)}
     assert set(all_ids(gallery, Query(text))) == expected
     assert gallery.search.page(Query(text)).total == len(expected)
 
@@ -129,9 +132,11 @@ def all_ids(gallery: Gallery, query: Query, limit: int = PAGE) -> list[int]:
         ("size", lambda row: (-row["area"], -row["id"])),
     ],
 )
-def test_pages_follow_one_another_and_can_be_jumped_to(gallery: Gallery, sort: Sort, key: Any) -> None:
+def test_pages_follow_one_another_and_can_be_jumped_to(
+    gallery: Gallery, plain_rows: list[dict[str, Any]], sort: Sort, key: Any
+) -> None:
     query = Query("castle", sort=sort)
-    expected = [row["id"] for row in sorted(plain_rows(gallery), key=key) if has_words("castle", row, phrase=False)]
+    expected = [row["id"] for row in sorted(plain_rows, key=key) if has_words("castle", row, phrase=False)]
     assert all_ids(gallery, query) == expected
     assert all_ids(gallery, query, limit=7) == expected
     anchors = gallery.search.anchors(query)
@@ -142,9 +147,9 @@ def test_pages_follow_one_another_and_can_be_jumped_to(gallery: Gallery, sort: S
 
 
 @pytest.mark.parametrize("text", ["", "castle", "lora:ink", "kind:=img2img rating:>=3", "date:2024-01 -cat"])
-def test_facets_count_what_was_found(gallery: Gallery, text: str) -> None:
+def test_facets_count_what_was_found(gallery: Gallery, plain_rows: list[dict[str, Any]], text: str) -> None:
     found = set(all_ids(gallery, Query(text)))
-    rows = [row for row in plain_rows(gallery) if row["id"] in found]
+    rows = [row for row in plain_rows if row["id"] in found]
     told = gallery.search.facets(Query(text))
     for name in ("checkpoint", "sampler", "kind", "size", "month", "program"):
         assert dict(told[name]) == Counter(row[name] for row in rows)
@@ -160,11 +165,11 @@ def test_a_value_of_a_facet_finds_as_many_as_it_counts(gallery: Gallery) -> None
             assert gallery.search.page(Query(f'{name}:="{value}"')).total == count, (name, value)
 
 
-def test_a_user_finds_only_pictures_of_their_own(gallery: Gallery) -> None:
-    own = {row["id"] for row in plain_rows(gallery) if row["owner"] == "ann"}
+def test_a_user_finds_only_pictures_of_their_own(gallery: Gallery, plain_rows: list[dict[str, Any]]) -> None:
+    own = {row["id"] for row in plain_rows if row["owner"] == "ann"}
     assert set(all_ids(gallery, Query(owner="ann"))) == own
     assert sum(count for _, count in gallery.search.facets(Query(owner="ann"))["checkpoint"]) == len(own)
-    other = next(row["id"] for row in plain_rows(gallery) if row["owner"] != "ann")
+    other = next(row["id"] for row in plain_rows if row["owner"] != "ann")
     with pytest.raises(BadRequestError, match="no picture"):
         gallery.search.details(other, "ann")
     assert [row.id for row in gallery.search.rows([min(own), other], "ann")] == [min(own)]
@@ -280,8 +285,10 @@ def test_an_index_of_a_newer_version_is_refused_and_a_damaged_one_moved_aside(tm
     gallery.close()
 
 
-def test_when_checkpoints_and_loras_were_used_last_is_the_date_of_their_newest_picture(gallery: Gallery) -> None:
-    rows = plain_rows(gallery)
+def test_when_checkpoints_and_loras_were_used_last_is_the_date_of_their_newest_picture(
+    gallery: Gallery, plain_rows: list[dict[str, Any]]
+) -> None:
+    rows = plain_rows
     for kind, names_of in (("checkpoint", lambda row: {row["checkpoint"]}), ("lora", lambda row: row["lora"])):
         newest: dict[str, float] = {}
         for row in rows:
