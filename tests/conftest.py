@@ -9,6 +9,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # else torch starts processes for one small network
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+import compileall
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +48,15 @@ LONG = (  # what takes longest, the longest first, so that no process works alon
 )  # fmt: skip
 
 WITH_MODELS = ("extensions", "families", "gpu", "miniature", "processing", "weights")  # folders below tests/
+
+
+def pytest_configure() -> None:
+    """Compile what is imported only while tests run, by this process or by those that it starts: none keeps what it
+    compiles (`pytest_collection_finish`), so each would compile it again.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ and not sys.dont_write_bytecode:
+        for folder in (EXTENSIONS, EXTENSIONS.parent / "webui"):
+            compileall.compile_dir(folder, quiet=2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,6 +17,7 @@ class Ledger:
         operations: outside the network, by name; `within` those inside it.
         synchronisations, copies: what the host waits for, by the line of this project that causes it.
         uploads, downloads: copies that nobody waits for, likewise.
+        doubles: tensors of float64 that were made on the device, likewise.
     """
 
     operations: Counter[str] = field(default_factory=Counter)
@@ -25,11 +26,13 @@ class Ledger:
     copies: Counter[str] = field(default_factory=Counter)
     uploads: Counter[str] = field(default_factory=Counter)
     downloads: Counter[str] = field(default_factory=Counter)
+    doubles: Counter[str] = field(default_factory=Counter)
     depth: int = 0
 
     def clear(self) -> None:
         for counter in (
             self.operations, self.within, self.synchronisations, self.copies, self.uploads, self.downloads,
+            self.doubles,
         ):  # fmt: skip
             counter.clear()
 

@@ -36,10 +36,12 @@ READS = {
     aten.unique_dim,
     aten._unique2,
 }
-WHOLE = READS | {aten.is_pinned, aten.pin_memory, aten.scaled_dot_product_attention}  # are not taken apart
+LAYERS = {aten.conv2d, aten.group_norm, aten.layer_norm, aten.linear, aten.matmul, aten.scaled_dot_product_attention}
+WHOLE = READS | LAYERS | {aten.is_pinned, aten.pin_memory}  # are not taken apart
 PINNING = {aten._pin_memory, aten.pin_memory, aten.is_pinned}
 INDEXING = {aten.index, aten.index_put, aten.index_put_, aten._index_put_impl_}
 ALLOCATIONS = {aten.empty, aten.empty_like, aten.new_empty, aten.empty_strided, aten.new_empty_strided}
+PLAIN = {bool, float, int, str, type(None), torch.dtype, torch.memory_format}  # arguments that hold no tensor
 FREE = ALLOCATIONS | {aten.is_pinned, aten.set_, aten.resize_}
 
 
@@ -156,9 +158,16 @@ class PretendedDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return self.perform(func, args, kwargs or {})
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, so no call needs to be kept from the compiler, which takes longer than the call."""
+        return False
+
     def perform(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Do one operation of torch where its tensors lie."""
-        flat = _flat((args, kwargs), [])
+        flat = _flat(args, [])
+        if kwargs:
+            _flat(kwargs, flat)
         known = traits(func)
         packet = known.packet
         here = [one for one in flat if type(one) is OnDevice]
@@ -229,8 +238,12 @@ class PretendedDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 return one
         if not on_device:
             return answer
-        if self.device.type == "mps" and answer.dtype == torch.float64:
-            raise TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64")
+        if answer.dtype == torch.float64:
+            self.ledger.doubles[line()] += 1
+            if self.device.type == "mps":
+                raise TypeError(
+                    "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64"
+                )
         return OnDevice(answer, self)
 
     def _pin(self, tensor: Tensor) -> Tensor:
@@ -299,15 +312,17 @@ def _without_device(value: Any) -> Any:
 
 
 def _flat(value: Any, found: list[Any]) -> list[Any]:
-    """All tensors and devices within a value."""
-    kind = type(value)
-    if kind is tuple or kind is list:
-        for one in value:
+    """All tensors and devices within values."""
+    for one in value.values() if type(value) is dict else value:
+        kind = type(one)
+        if kind is OnDevice or kind is Tensor or kind is torch.device:
+            found.append(one)
+        elif kind in PLAIN:
+            continue
+        elif kind is tuple or kind is list or kind is dict:
             _flat(one, found)
-    elif kind is dict:
-        _flat(list(value.values()), found)
-    elif isinstance(value, Tensor | torch.device):
-        found.append(value)
+        elif isinstance(one, Tensor):
+            found.append(one)
     return found
 
 

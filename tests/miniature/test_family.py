@@ -29,12 +29,12 @@ def darkness(picture: Image.Image) -> float:
 
 def test_a_lora_at_nothing_changes_nothing_and_at_one_draws_its_style(back: Back) -> None:
     plain = paint_each(back, PROMPT)
-    for one, off in zip(plain, paint_each(back, f"{PROMPT} <lora:mini-ink:0>"), strict=True):
-        assert np.array_equal(pixels(one), pixels(off))
+    before = pixels(paint_anew(back, PROMPT, steps=3))
+    assert np.array_equal(pixels(paint_anew(back, f"{PROMPT} <lora:mini-ink:0>", steps=3)), before)
     inked = [darkness(picture) for picture in paint_each(back, f"{PROMPT} <lora:mini-ink:1>")]
     assert np.mean(inked) > np.mean([darkness(picture) for picture in plain]) + 0.004
-    after = paint_anew(back, PROMPT, seed=0)  # a LoRA that was there leaves nothing behind
-    assert np.array_equal(pixels(after), pixels(paint(back, PROMPT, seed=0)))
+    after = paint_anew(back, PROMPT, steps=3)  # a LoRA that was there leaves nothing behind
+    assert np.array_equal(pixels(after), before)
 
 
 def test_a_lora_teaches_a_shape_that_the_base_does_not_know(back: Back) -> None:
@@ -69,7 +69,9 @@ def test_the_second_checkpoint_paints_at_dusk_and_a_merge_half_so(back: Back) ->
         "dusk": {"checkpoint": "mini-dusk"},
     }
     depths = {
-        name: float(np.median([dusk(picture) for picture in paint_each(back, prompt, **changes)]))
+        name: float(
+            np.median([dusk(picture) for picture in paint_each(back, prompt, 4 if name == "merge" else 2, **changes)])
+        )
         for name, changes in kinds.items()
     }
     assert abs(depths["base"]) < 20
@@ -93,7 +95,7 @@ def test_the_picture_follows_the_edges_and_does_not_at_weight_nothing(back: Back
     for seed, (shape, place, x, y) in enumerate(EDGED, start=1):
         thing = Thing(shape, "red", x, y, 26.0)
         hint = Picture.of(edges(Scene((thing,), Background("white")))).to_base64()
-        for weight in followed:
+        for weight in (1.3,) if seed > 2 else (1.3, 0.0):  # without the edges, two pictures are enough to see it
             unit = {"enabled": True, "module": "none", "model": "mini-edges", "weight": weight, "image": hint}
             prompt = f"red {shape}, at the {place}, white background"  # how large and where exactly, the edges say
             made = paint(back, prompt, seed=seed, cfg_scale=1.5, steps=12, extensions={"controlnet": {"units": [unit]}})

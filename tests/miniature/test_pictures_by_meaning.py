@@ -9,7 +9,7 @@ from tools.train_mini.scenes import COLOURS, SHAPES, Thing
 from webui.domain.images import Picture
 from webui.processing.back import Back
 
-ASKED, RIGHT = 24, 20
+ASKED, RIGHT = 12, 10
 
 
 def test_a_picture_stands_for_its_words(back: Back) -> None:

@@ -68,7 +68,7 @@ def test_inpainting_changes_the_masked_shape_and_nothing_else(back: Back, checkp
 def test_outpainting_extends_the_background_without_a_seam(back: Back) -> None:
     middle = Thing("circle", "red", 64.0, 64.0, 22.0)
     task = started(drawn(middle), denoising_strength=0.8, outpainting=Outpainting(right=64, left=64, mask_blur=8))
-    for made in map(pixels, paint_each(back, "a red circle on a blue background", task=task)):
+    for made in map(pixels, paint_each(back, "a red circle on a blue background", 2, task=task)):
         assert made.shape == (SIDE, SIDE + 128, 3)
         for border in (64, 64 + SIDE):
             inside = made[:, border - 6 : border - 2].mean(axis=(0, 1))
@@ -87,7 +87,7 @@ def test_a_refiner_of_the_family_keeps_the_object(back: Back) -> None:
 def test_the_hires_pass_keeps_the_object(back: Back, upscaler: str) -> None:
     prompt = "a red circle on a blue background"
     task = Txt2Img(hires=Hires(enabled=True, upscaler=upscaler, denoising_strength=0.4, steps=8))
-    for before, made in zip(look(back, prompt), paint_each(back, prompt, 2, task=task), strict=False):
+    for before, made in zip(look(back, prompt), paint_each(back, prompt, 1, task=task), strict=False):
         assert made.size == (2 * SIDE, 2 * SIDE)
         after = judge(made)
         assert after.background == before.background

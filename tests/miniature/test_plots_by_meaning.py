@@ -13,9 +13,9 @@ from webui.experiments.plans import started
 from webui.experiments.script import Surroundings
 from webui.processing.back import Back
 
-COLOURS, SHAPES, SEEDS = ("red", "green", "yellow"), ("circle", "square", "triangle"), "1-3"
+COLOURS, SHAPES, SEEDS = ("red", "green", "yellow"), ("circle", "square"), "1-2"
 STEPS = 8
-NEEDED = 24  # of 27, as the miniature itself errs now and then
+NEEDED = 11  # of 12, as the miniature itself errs now and then
 
 
 def test_each_cell_shows_the_colour_and_the_shape_of_its_place(back: Back) -> None:
@@ -31,18 +31,18 @@ def test_each_cell_shows_the_colour_and_the_shape_of_its_place(back: Back) -> No
 
     def make(cell: GenerationRequest) -> Made:
         if cell.prompt not in together:
-            together[cell.prompt] = painted(back, cell.prompt, seed=1, batch_size=3, steps=STEPS)
+            together[cell.prompt] = painted(back, cell.prompt, seed=1, batch_size=2, steps=STEPS)
         return Made(replace(together[cell.prompt], images=together[cell.prompt].images[cell.seed - 1 : cell.seed]))
 
     shown, asked = run(experiment, make)
     sheet = shown.pictures[0].image.image
-    assert (len(asked), sheet.size) == (27, (9 * 128, 3 * 128))
+    assert (len(asked), sheet.size) == (12, (6 * 128, 2 * 128))
     right = 0
-    for z in range(3):
+    for z in range(2):
         for y, shape in enumerate(SHAPES):
             for x, colour in enumerate(COLOURS):
                 left, top = (3 * z + x) * 128, y * 128
                 seen = judge(sheet.crop((left, top, left + 128, top + 128)))
                 first = seen.objects[0] if seen.objects else None
                 right += first is not None and (first.colour, first.shape) == (colour, shape)
-    assert right >= NEEDED, f"{right} of 27 cells are right"
+    assert right >= NEEDED, f"{right} of 12 cells are right"

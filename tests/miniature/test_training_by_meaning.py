@@ -22,10 +22,10 @@ def test_a_shape_that_the_base_does_not_know_is_learned_from_drawn_pictures(tmp_
     )
     put_data_set(tmp_path / "data" / "data_sets" / NAME)
     back = exact_back(models_dir=models, data_dir=tmp_path / "data", extensions_dir=ROOT / "extensions")
-    train(back, steps=80, batch_size=4, learning_rate=4e-3)
+    train(back, steps=60, batch_size=4, learning_rate=5e-3)
     scenes = asked(CAPTIONS)
     taught = drawn(back, scenes, f" <lora:{NAME}:1>", steps=10)
     assert taught >= CAPTIONS / 2
-    base = drawn(back, scenes, "", steps=10)
-    assert base <= taught / 2, "the networks that make pictures stay as they were"
+    base = drawn(back, scenes[::2], "", steps=10)
+    assert base <= taught / 4, "the networks that make pictures stay as they were"  # half as many were asked for
     back.close()

@@ -2,6 +2,7 @@
 makes, and leaves nothing behind.
 """
 
+import functools
 import gc
 import shutil
 from collections.abc import Callable, Iterator
@@ -150,6 +151,12 @@ def made(back: Back, **changes: object) -> GenerationResult:
     return back.run(REQUEST.with_(**changes), Silent())
 
 
+@functools.cache
+def known(back: Back, tiling: bool) -> GenerationResult:
+    """What `PATCHED` makes before any run was inside it."""
+    return made(back, **PATCHED, tiling=tiling)
+
+
 def heard(back: Back, reporter: Reporter, **changes: object) -> GenerationResult:
     return back.run(REQUEST.with_(**changes), reporter)
 
@@ -186,6 +193,7 @@ def test_seeds_that_are_not_named_follow_from_the_job(back: Back) -> None:
 
 RUNS = 26  # the bound is not one tensor more, so that many show as much as any number
 OTHER_LORA = "<lora:tiny-lora:-2> a dog"
+PATCHED: dict[str, object] = {"prompt": "<lora:tiny-lora:1> a cat", "n_iter": 2}
 
 
 @pytest.mark.parametrize(
@@ -201,8 +209,8 @@ OTHER_LORA = "<lora:tiny-lora:-2> a dog"
     ],
 )
 def test_nothing_of_a_run_is_left_to_the_next_batch(prompt: str, changes: dict[str, object], back: Back) -> None:
-    job = {"prompt": "<lora:tiny-lora:1> a cat", "n_iter": 2, "tiling": not changes}
-    plain = made(back, **job)
+    job = {**PATCHED, "tiling": not changes}
+    plain = known(back, not changes)
     asked = {"tiling": False, "seed": 3} | changes
     alone = None if prompt == "boom" else made(back, prompt=prompt, **asked)
     inside = made(back, **job, extensions=inner(prompt=prompt, changes=asked))

@@ -79,6 +79,9 @@ def back(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Back]:
 @pytest.fixture(scope="module")
 def expected(back: Back) -> Callable[[GenerationRequest], NDArray[np.int16]]:
     made: dict[str, NDArray[np.int16]] = {}
+    pictures(back, TXT2IMG)
+    gc.collect()
+    gc.freeze()  # what was imported for a job is not looked through by each of the searches for garbage below
 
     def picture_of(request: GenerationRequest) -> NDArray[np.int16]:
         key = request.model_dump_json()

@@ -28,7 +28,7 @@ class Models:
 
     def __init__(self, models_dir: Path, cache: Path) -> None:
         self.library = ModelLibrary(models_dir, cache, FAMILIES)
-        self.cache = ModelCache(self.library, CPU, torch.float32, 6)
+        self.cache = ModelCache(self.library, CPU, torch.float32, 8)  # each of the checkpoints is read once
 
     def load(self, name: str) -> LoadedModel:
         return self.cache.get(self.library.checkpoint(name), None)
