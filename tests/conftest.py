@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import hypothesis
 import pytest
 import torch
@@ -55,7 +56,8 @@ def pytest_configure() -> None:
     compiles (`pytest_collection_finish`), so each would compile it again.
     """
     if "PYTEST_XDIST_WORKER" not in os.environ and not sys.dont_write_bytecode:
-        for folder in (EXTENSIONS, EXTENSIONS.parent / "webui"):
+        plugin = Path(anyio.__file__).parent  # pytest compiles a package with a plugin in a form of its own
+        for folder in (EXTENSIONS, EXTENSIONS.parent / "webui", plugin):
             compileall.compile_dir(folder, quiet=2)
 
 
