@@ -17,7 +17,7 @@ from webui.domain.result import GenerationResult
 from webui.domain.settings import BackSettings
 from webui.library.library import ModelLibrary
 from webui.plugins.host import ExtensionHost
-from webui.plugins.loader import load_all
+from webui.plugins.loader import Loaded, load_all
 from webui.plugins.models import LibraryModels
 from webui.processing.run import Pipeline
 from webui.processing.texts import Texts
@@ -43,8 +43,9 @@ class Kitchen:
         self._models = ModelCache(self._library, torch.device("cpu"), torch.float32)
         self._texts = Texts(self._library, data / "styles.csv")
 
-    def pipeline(self, extensions: Path) -> Pipeline:
-        host = ExtensionHost(load_all(extensions), LibraryModels(self._library), torch.device("cpu"), torch.float32)
+    def pipeline(self, extensions: Path | Loaded) -> Pipeline:
+        loaded = load_all(extensions) if isinstance(extensions, Path) else extensions
+        host = ExtensionHost(loaded, LibraryModels(self._library), torch.device("cpu"), torch.float32)
         upscalers = Upscalers(self._library, UpscalerCache(self._library, torch.device("cpu")))
         return Pipeline(self._library, self._models, self._texts, host, upscalers, BackSettings(preview_every=0))
 

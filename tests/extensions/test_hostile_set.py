@@ -4,6 +4,7 @@ Whatever an extension does, the program goes on, the user is told by whom, and t
 without it.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from textwrap import indent
@@ -19,7 +20,7 @@ from tests.processing.reporters import Silent
 from webui.domain.errors import WebuiError
 from webui.extension_api.hookspecs import JobSpec
 from webui.plugins.codetrace import CodeTrace
-from webui.plugins.loader import load_all
+from webui.plugins.loader import Loaded, load_all
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
@@ -30,6 +31,18 @@ HOOKS = (*JOB_HOOKS, "use_networks(self, networks)", "embeddings(self)")
 # These are called before the work begins.
 EARLY = ("join_job", "edit_request", "plan_images", "edit_image_request", "use_networks", "embeddings", "patch_model")
 TENSORS = ("edit_conditioning", "pre_step", "unet_residuals", "edit_denoised", "post_step", "edit_pixels")
+DOING, WHERE = "HOSTILE_DOING", "HOSTILE_WHERE"  # in the environment: the name of a body, and hooks
+BODIES = {**FAULTS, **NOISY, **WRONG}
+# Below the helpers in each extension: every body as a function, and what calls the one that was chosen.
+ACTS = f"""
+import os
+import sys
+hostile = sys.modules[__name__]
+bodies = {{}}
+
+def act(hook, given):
+    return bodies[os.environ[{DOING!r}]](given) if hook in os.environ[{WHERE!r}].split() else None
+""" + "".join(f"\ndef body(given):\n{indent(body, '    ')}\nbodies[{name!r}] = body\n" for name, body in BODIES.items())
 GIVEN: Mapping[str, str] = {"pre_step": "latents", "edit_denoised": "denoised", "post_step": "latents"}
 
 
@@ -37,24 +50,22 @@ def hook_of(signature: str) -> str:
     return signature.partition("(")[0]
 
 
-def hostile(folder: Path, signature: str, body: str, name: str = "") -> str:
-    """An extension that does it in one hook of every job; its name."""
+def hostile(folder: Path, signature: str, body: str, name: str = "") -> None:
+    """An extension that does it in one hook of every job."""
     hook = hook_of(signature)
     arguments = [one.strip() for one in signature.partition("(")[2].rstrip(")").split(",")]
     given = GIVEN.get(hook, arguments[1] if len(arguments) > 1 else "None")
     code = f"from . import hostile\nclass Member:\n    @hookimpl\n    def {signature}:\n        given = {given}\n"
     code += indent(body, "        ") + "\n@hookimpl\ndef join_job(job):\n    return Member()\n"
-    place = toy(folder, name or f"bad_{hook}", "", hostile=HELPERS)
+    place = toy(folder, name or f"bad_{hook}", "", hostile=HELPERS + ACTS)
     (place / "plugin.py").write_text(HEAD + code)
-    return place.name
 
 
-def joining(folder: Path, body: str) -> str:
+def joining(folder: Path, body: str) -> None:
     """An extension that does it when it joins."""
-    place = toy(folder, "bad_join_job", "", hostile=HELPERS)
+    place = toy(folder, "bad_join_job", "", hostile=HELPERS + ACTS)
     code = f"from . import hostile\n@hookimpl\ndef join_job(job):\n    given = job.request\n{indent(body, '    ')}\n"
     (place / "plugin.py").write_text(HEAD + code)
-    return place.name
 
 
 @pytest.fixture(scope="module")
@@ -81,24 +92,22 @@ def all_as_before(trace: CodeTrace) -> Iterator[None]:
 
 
 @pytest.fixture
-def told_by(
-    tmp_path: Path, kitchen: Kitchen, plain: Image.Image, all_as_before: None
-) -> Callable[[Collection[str]], dict[str, str]]:
-    """Runs jobs with the extensions of these names, which lie in a folder `e`, until there is a picture, then one more,
-    which must have the right pixels; gives what the user was told, by name.
+def told_by(kitchen: Kitchen, plain: Image.Image, all_as_before: None) -> Callable[[Path | Loaded], dict[str, str]]:
+    """Runs jobs with extensions until there is a picture, then one more, which must have the right pixels; gives what
+    the user was told, by name.
     """
 
-    def running(names: Collection[str]) -> dict[str, str]:
-        back = kitchen.pipeline(tmp_path / "e")
+    def running(extensions: Path | Loaded) -> dict[str, str]:
+        back = kitchen.pipeline(extensions)
         told: dict[str, str] = {}
         for _ in range(len(EARLY) + 1):
             try:
                 result = back.run(REQUEST, Silent())
             except WebuiError as error:
-                found = {name for name in names if f"extension {name}," in str(error)}
-                if not found:
+                found = re.search(r"extension (bad_\w+),", str(error))
+                if found is None:
                     raise
-                told |= dict.fromkeys(found, str(error))
+                told[found[1]] = str(error)
             else:
                 told |= {notice.source: notice.text for notice in result.notices}
                 assert len(result.images) == 1
@@ -109,45 +118,56 @@ def told_by(
     return running
 
 
+@pytest.fixture(scope="module")
+def everywhere(tmp_path_factory: pytest.TempPathFactory, kitchen: Kitchen) -> Loaded:
+    """One extension for each hook, which does there what the environment says."""
+    folder = tmp_path_factory.mktemp("everywhere")
+    for one in HOOKS:
+        hostile(folder, one, f"return hostile.act({hook_of(one)!r}, given)")
+    joining(folder, "return hostile.act('join_job', given)")
+    return load_all(folder)
+
+
 @pytest.fixture
-def attack(tmp_path: Path, told_by: Callable[[Collection[str]], dict[str, str]]) -> Callable[..., set[str]]:
+def attack(
+    everywhere: Loaded, told_by: Callable[[Path | Loaded], dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., set[str]]:
     """Has one extension for each hook do something in jobs; gives the names that the user was told."""
 
-    def attacking(body: str, signatures: tuple[str, ...] = HOOKS) -> set[str]:
-        names = {hostile(tmp_path / "e", one, body) for one in signatures}
-        if signatures is HOOKS:
-            names.add(joining(tmp_path / "e", body))
-        return set(told_by(names))
+    def attacking(name: str, hooks: Collection[str] = (*map(hook_of, HOOKS), "join_job")) -> set[str]:
+        monkeypatch.setenv(DOING, name)
+        monkeypatch.setenv(WHERE, " ".join(hooks))
+        return set(told_by(everywhere))
 
     return attacking
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_at_every_hook(attack: Callable[..., set[str]], name: str) -> None:
-    assert attack(FAULTS[name]) == {f"bad_{hook_of(one)}" for one in HOOKS} | {"bad_join_job"}
+    assert attack(name) == {f"bad_{hook_of(one)}" for one in HOOKS} | {"bad_join_job"}
 
 
 @pytest.mark.parametrize("name", NOISY)
 def test_noise_at_every_hook(attack: Callable[..., set[str]], name: str) -> None:
-    assert attack(NOISY[name]) == set()
+    assert attack(name) == set()
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_answer_at_every_hook(attack: Callable[..., set[str]], name: str) -> None:
-    signatures = HOOKS if name == "of no kind" else tuple(one for one in HOOKS if hook_of(one) in TENSORS)
-    told = attack(WRONG[name], signatures)
-    assert told == {f"bad_{hook_of(one)}" for one in signatures}  # any object may join, with hooks or without
+    every = [hook_of(one) for one in HOOKS]  # any object may join, with hooks or without
+    hooks = every if name == "of no kind" else [hook for hook in every if hook in TENSORS]
+    assert attack(name, hooks) == {f"bad_{hook}" for hook in hooks}
 
 
 @pytest.mark.parametrize("signature", ["pre_step(self, latents)", "edit_image(self)"])
 def test_replacing_code_in_a_hook(
-    tmp_path: Path, told_by: Callable[[Collection[str]], dict[str, str]], signature: str
+    tmp_path: Path, told_by: Callable[[Path | Loaded], dict[str, str]], signature: str
 ) -> None:
     """One extension for each thing that is replaced. What one did is undone before the next is called."""
     names = {f"bad_{number}": body for number, body in enumerate(REPLACING.values())}
     for name, body in names.items():
-        hostile(tmp_path / "e", signature, body, name)
-    told = told_by(names)
+        hostile(tmp_path, signature, body, name)
+    told = told_by(tmp_path)
     assert told.keys() == names.keys()
     assert all("replaced " in text for text in told.values()), told
 
