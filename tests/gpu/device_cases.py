@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from tests import reference, tiny_models
+from tests.exact_back import some_extensions
 from tests.library.small import small_checkpoint
 from tests.library.small_midas import small_midas
 from webui.domain.hires import Hires
@@ -26,9 +27,15 @@ PICTURE = Picture.of(NOISY)
 EDGES = Picture.of(NOISY.convert("L").point(lambda value: 255 * (value > 200)).convert("RGB"))
 
 
+EXTENSIONS = ("controlnet", "guidance", "lora", "step_film")  # that the cases ask for
+
+
 def models_in(folder: Path) -> Path:
-    """Write the models into a folder: those of random numbers, small ones of A1111's cases, and our miniature's."""
+    """Write the models into a folder: those of random numbers, small ones of A1111's cases, and our miniature's; and
+    the extensions that the cases need.
+    """
     models = folder / "models"
+    some_extensions(folder, *EXTENSIONS)
     tiny_models.build(models)
     checkpoints = models / "Stable-diffusion"
     reference.whole_checkpoints(folder / "cases")
@@ -52,7 +59,7 @@ def settings_for(folder: Path, device: str, precision: str = "fp32") -> BackSett
         {
             "models_dir": folder / "models",
             "data_dir": folder / device / precision,
-            "extensions_dir": ROOT / "extensions",
+            "extensions_dir": folder / "extensions",
             "device": device,
             "precision": precision,
             "threads": 1,

@@ -6,7 +6,7 @@
 import shutil
 from pathlib import Path
 
-from tests.exact_back import exact_back
+from tests.exact_back import exact_back, some_extensions
 from tools.train_mini.new_shape import NAME, asked, drawn, put_data_set, train
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,8 @@ def test_a_shape_that_the_base_does_not_know_is_learned_from_drawn_pictures(tmp_
         ROOT / "models" / "Stable-diffusion" / "mini.safetensors", models / "Stable-diffusion/mini.safetensors"
     )
     put_data_set(tmp_path / "data" / "data_sets" / NAME)
-    back = exact_back(models_dir=models, data_dir=tmp_path / "data", extensions_dir=ROOT / "extensions")
+    extensions = some_extensions(tmp_path, "lora", "trainer")
+    back = exact_back(models_dir=models, data_dir=tmp_path / "data", extensions_dir=extensions)
     train(back, steps=60, batch_size=4, learning_rate=5e-3)
     scenes = asked(CAPTIONS)
     taught = drawn(back, scenes, f" <lora:{NAME}:1>", steps=10)

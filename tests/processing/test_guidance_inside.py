@@ -7,13 +7,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.exact_back import exact_back
 from tests.library.small import small_checkpoint
 from tests.processing.reporters import Silent
 from tests.tiny_models import attentive, steady
 from webui.domain.request import GenerationRequest
 from webui.domain.result import GenerationResult
-from webui.domain.settings import BackSettings
-from webui.processing.back import Back, build
+from webui.processing.back import Back
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +28,7 @@ def back(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Back]:
     save_file(plain, checkpoints / "told.safetensors", {"modelspec.prediction_type": "v"})
     yaml = "model:\n  params:\n    parameterization: eps\n    unet_config:\n      params: {num_heads: 8}\n"
     (checkpoints / "told.yaml").write_text(yaml)
-    settings = BackSettings(
-        models_dir=folder / "models", data_dir=folder, device="cpu", precision="fp32", threads=1, preview_every=0
-    )
-    made = build(settings)
+    made = exact_back(models_dir=folder / "models", data_dir=folder, preview_every=0)
     yield made
     made.close()
 

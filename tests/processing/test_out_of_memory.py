@@ -70,7 +70,7 @@ FAULTS = (
 def back(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Back]:
     folder = tmp_path_factory.mktemp("short")
     models = models_in(folder)
-    made = exact_back(models_dir=models, data_dir=folder / "data", extensions_dir=ROOT / "extensions")
+    made = exact_back(models_dir=models, data_dir=folder / "data", extensions_dir=folder / "extensions")
     residency_of(made)._budget = BUDGET
     yield made
     made.close()
