@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from gradio.routes import App
 
 from tests.narrowing import untyped
 from tests.ui.fakes import FakeEngine
@@ -110,6 +111,25 @@ def test_the_check_stands_apart_from_gradios_flag(
     answer = ask(client, picture_event(client), file_data(folder / "secret.txt"), queue=queue)
     assert REFUSED[queue] in answer
     assert cached_files(folder) == []
+
+
+def test_the_page_is_made_an_application_once(
+    engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):  # mounting sets both
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    made: list[App] = []
+
+    def counted(*given: Any, **more: Any) -> App:
+        made.append(create_app(*given, **more))
+        return made[-1]
+
+    create_app = App.create_app
+    monkeypatch.setattr(App, "create_app", counted)
+    mounted = mount(FastAPI(), engine, temp_dir=tmp_path / "temp", outputs_dir=engine.outputs)
+    [served] = made
+    assert mounted.routes[-1].app is served
+    assert served.get_blocks().app is served
 
 
 def test_no_handler_waits_in_gradios_queue(client: TestClient) -> None:

@@ -1,6 +1,9 @@
 """The page as it is built: no handler is published, and controls start at the program's values."""
 
+import inspect
 from pathlib import Path
+
+import gradio as gr
 
 from tests.ui.fakes import FakeEngine, named
 from webui.ui import model_choices
@@ -32,3 +35,11 @@ def test_only_usable_files_are_offered_and_the_others_explained(engine: FakeEngi
 def test_a_page_without_any_checkpoint_can_be_built(engine: FakeEngine, tmp_path: Path) -> None:
     engine.library.named = [named("checkpoint", "torn.safetensors", usable=False, reason="torn")]
     build(engine)
+
+
+def test_what_gradio_reads_of_every_component_is_kept(engine: FakeEngine) -> None:
+    build(engine)
+    for component in (gr.Slider, gr.Textbox, gr.Blocks, gr.Column):
+        kept = inspect.signature(component.__init__)
+        assert inspect.signature(component.__init__) is kept
+        assert "elem_id" in kept.parameters or component is gr.Blocks

@@ -117,6 +117,7 @@ def mount(
         theme=theme(),
         **CLOSED,
     )
+    page.app = mounted.routes[-1].app  # which Gradio's queue answers for
     languages = {name: title_of(data) for name, data in words.items()}
     asked = look or (lambda: (colours, ""))
     # the innermost layers, so that those around them pack what was added

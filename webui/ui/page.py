@@ -30,6 +30,7 @@ from webui.ui.create.filling import Filling, Updates
 from webui.ui.create.submit import Submission
 from webui.ui.events import bind
 from webui.ui.forms_of_extensions.extension_sections import SectionsDrawing
+from webui.ui.gradio_build import built_once
 from webui.ui.layout import Pen
 from webui.ui.own import own
 from webui.ui.uploads import Page
@@ -62,7 +63,10 @@ def build(
     batches = batches or BatchDoor(engine, FolderAccess(tuple, Permission()), Saving)
     starting_values = own_size.starting(engine)[0]
     pen = Pen(starting_values)
-    with Page(title="Stable Diffusion", analytics_enabled=False, fill_width=True, delete_cache=(DAY, DAY)) as page:
+    with (
+        built_once(),
+        Page(title="Stable Diffusion", analytics_enabled=False, fill_width=True, delete_cache=(DAY, DAY)) as page,
+    ):
         frame.header()
         refresh = quicksettings.draw(pen, engine)
         with frame.tabs():
