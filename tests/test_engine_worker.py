@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine_bench import Bench
+from tests.executors.prompted_back import HELD, PIDS
 from tests.executors.watching import PATIENCE, local, until, wanted
 from webui.domain.errors import Cancelled
 from webui.engine.engine import Engine
@@ -37,8 +38,11 @@ def with_worker(bench: Bench) -> tuple[Engine, LocalExecutor]:
 
 
 def test_the_engine_is_there_before_its_worker(bench: Bench) -> None:
+    held = bench.folder / HELD
+    held.touch()
     engine, _ = with_worker(bench)
-    assert not (bench.folder / "pids").exists()  # no back was built yet
+    assert not (bench.folder / PIDS).exists()  # no back was built yet
+    held.unlink()
     assert len(engine.submit(wanted("quick"), save=False).result(PATIENCE).images) == 1
 
 

@@ -28,6 +28,7 @@ from webui.processing.ports import Reporter, Share
 
 STEP = 0.01  # seconds, of a slow job
 PIDS = "pids"  # file in data_dir: a line for every worker that built a back
+HELD = "held"  # file in data_dir: as long as it is there, no back is built
 
 
 class PromptedBack:
@@ -144,6 +145,8 @@ def jpeg(shade: int) -> bytes:
 
 
 def build(settings: BackSettings) -> PromptedBack:
+    while Path(settings.data_dir, HELD).exists():
+        time.sleep(STEP)
     if settings.device == "none":
         raise WebuiError("device: there is no none")
     with Path(settings.data_dir, PIDS).open("a") as file:

@@ -16,19 +16,10 @@ STILL = """() => Promise.all(document.getAnimations()
   .map((one) => one.finished.catch(() => null)))"""
 
 # What a rule finds has the rule's own weight, so the rules of other weights need not be run.
-FOUND = """async ([within, unseen, impacts, options]) => {
+FOUND = """async ([within, impacts, options]) => {
   const counts = (rule) => impacts.includes(rule.impact) && axe.utils.ruleShouldRun(rule, { page: true }, {});
   options.runOnly ??= axe._audit.rules.filter(counts).map((rule) => rule.id);
-  if (!unseen) return (await axe.run(within || document, options)).violations;
-  const seen = (window.seenByAxe ??= new WeakSet()), include = [];
-  const look = (element, isNew) => {
-    if (!element.checkVisibility()) return;
-    if (!isNew && !seen.has(element)) include.push(element);
-    for (const inner of element.children) look(inner, isNew || !seen.has(element));
-    seen.add(element);
-  };
-  look(document.body, false);
-  return include.length ? (await axe.run({ include }, options)).violations : [];
+  return (await axe.run(within || document, options)).violations;
 }"""
 
 
@@ -52,7 +43,6 @@ def axe(
     impacts: tuple[str, ...] = GRAVE,
     *,
     rules: tuple[str, ...] = (),
-    unseen: bool = False,
 ) -> list[str]:
     """One line for each finding: rule, weight, and the elements that it is about. What fades in has its colours then.
 
@@ -60,7 +50,6 @@ def axe(
         within: a selector of the part that is looked at; the whole page otherwise.
         impacts: the weights that count (minor, moderate, serious, critical).
         rules: those that are looked for; all that are usual otherwise.
-        unseen: look, instead, at all that can be seen and could not when this was asked in this way before.
     """
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
@@ -68,7 +57,7 @@ def axe(
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if rules:
         options |= {"runOnly": list(rules), "preload": False}  # what is loaded before is for other rules
-    found: list[dict[str, Any]] = untyped(page.evaluate(FOUND, [within, unseen, impacts, options]))
+    found: list[dict[str, Any]] = untyped(page.evaluate(FOUND, [within, impacts, options]))
     return [
         f"{one['id']} ({one['impact']}): " + " | ".join(" ".join(map(str, node["target"])) for node in one["nodes"])
         for one in found

@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 ANY_STEP = Step(0, 1, torch.tensor(1.0), torch.tensor(0.0))
 SINGLE_CALLS = ("sd2_euler", "sd2v_euler", "xl_euler_12", "xl_crop_16_48", "xlv_euler", "xl_refiner_alone")
 EULER_RUNS = ("prompt_nested",)
-DECODED = ("prompt_nested", "sd2_euler", "sd2v_euler", "xl_euler_12", "xl_refiner_alone")
+DECODED = ("sd2_euler", "sd2v_euler", "xl_refiner_alone")
 
 
 class Models:

@@ -69,7 +69,7 @@ def test_pictures_that_arrive_leave_the_typing_user_alone(page: Page, engine: Fa
 
 
 def test_keys_generate_and_interrupt_and_the_size_is_swapped(page: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.3
+    engine.step_seconds = 4  # without an end by hand it takes longer than is waited for
     page.locator("#txt2img_width input[type=number]").fill("640")
     page.locator("#txt2img_res_switch_btn").click()
     expect(page.locator("#txt2img_height input[type=number]")).to_have_value("640")

@@ -16,8 +16,8 @@ from gradio.components import Component
 from webui.ui.create.form import Form
 from webui.ui.events import bind
 
-# controls whose changes are one event. Gradio looks up all of them for each, a third of a millisecond for each control,
-# and an event for each control of its own would make the page larger by a fifth
+# controls whose changes are one event. Gradio reads all of them for each, and an event for each control of its own
+# would make the page larger by a fifth
 TOGETHER = 8
 _BEGIN = """(starting, ...now) => {
   const form = window.webui.form;
