@@ -47,7 +47,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Sche
         return None
     from xdist.scheduler import LoadFileScheduling
 
-    class GoingOn(LoadFileScheduling):  # type: ignore[misc]
+    class GoingOn(LoadFileScheduling):  # type: ignore[misc]  # xdist tells no types
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
             self._begun: dict[WorkerController, set[str]] = {}
