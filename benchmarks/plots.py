@@ -15,8 +15,8 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.children import answer, measure
-from tests.doors import PaintingBack
 from tests.engine_bench import Library
+from tests.painting import PaintingBack
 from webui.api.page.plot_exports import page_file, sheet_file
 from webui.domain.request import GenerationRequest
 from webui.domain.saving import Saving

@@ -15,7 +15,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.api.fakes import FakeLibrary, call, encode
-from tests.doors import HoldingExecutor, PaintingBack
+from tests.doors import HoldingExecutor
+from tests.painting import PaintingBack
 from webui.api.application import create
 from webui.api.parts import Parts
 from webui.commands import cli

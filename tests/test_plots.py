@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.doors import PATIENCE, text_of
+from tests.doors import PATIENCE
 from tests.engine_bench import Bench
+from tests.painting import text_of
 from webui.domain.errors import Cancelled, WebuiError, WrongStateError
 from webui.domain.images import Picture
 from webui.domain.request import GenerationRequest, Img2Img

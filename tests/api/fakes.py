@@ -10,8 +10,9 @@ from typing import Any
 
 import httpx
 
-from tests.doors import DoorEngine, HoldingExecutor, NamedLibrary, PaintingBack
+from tests.doors import DoorEngine, HoldingExecutor, NamedLibrary
 from tests.narrowing import untyped
+from tests.painting import PaintingBack
 from webui.api.application import create
 from webui.api.parts import EncodedImage, Parts
 from webui.domain.errors import Cancelled

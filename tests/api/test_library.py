@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from tests.api.fakes import FakeLibrary, call, encode
-from tests.doors import DoorEngine, PaintingBack
+from tests.doors import DoorEngine
 from tests.gallery.pictures import infotext, save_picture, scanned
+from tests.painting import PaintingBack
 from webui.api.application import create
 from webui.api.page.library_door import LibraryDoor
 from webui.api.parts import Parts

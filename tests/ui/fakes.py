@@ -7,7 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tests.doors import PATIENCE, DoorEngine, NamedLibrary, PaintingBack, ThreadedExecutor
+from tests.doors import PATIENCE, DoorEngine, NamedLibrary, ThreadedExecutor
+from tests.painting import PaintingBack
 from webui.domain.errors import UnusableFileError
 from webui.domain.request import GenerationRequest
 from webui.domain.result import Notice
@@ -76,6 +77,7 @@ class FakeEngine(DoorEngine):
         """Be as at first: without jobs, pictures and extensions, and with the first files and starting values."""
         self.step_seconds, self.failure, self.refuse = 0.0, None, None
         self._end_all()
+        self.go_on()
         for job in {job.id: job for job in (*self.overview.ended(MANY), *(one.job for one in self.asked_for))}:
             self.queue.delete(job)
         with closing(sqlite3.connect(self.store.path)) as database, database:
@@ -114,6 +116,18 @@ class FakeEngine(DoorEngine):
     @step_seconds.setter
     def step_seconds(self, seconds: float) -> None:
         self._back.step_seconds = seconds
+
+    def hold(self, *, after: int = 0) -> None:
+        """Have jobs wait at their first step until they may go on, or are stopped.
+
+        Args:
+            after: how many batches are still made before.
+        """
+        self._back.gate.shut(after=after)
+
+    def go_on(self) -> None:
+        """What is held, and what comes, is made at once."""
+        self._back.gate.open()
 
     @property
     def failure(self) -> Exception | None:

@@ -81,6 +81,7 @@ FORGOTTEN = """() => {
   localStorage.clear();
   sessionStorage.clear();
 }"""
+ANSWERED = "Failed to load resource: the server responded with a status"  # what Chromium's console says of an answer
 CHECKPOINT = "#setting_sd_model_checkpoint input"
 MINI = re.compile(r"^mini\.safetensors \[0123456789\]$")
 
@@ -119,7 +120,7 @@ class Staying:
         self._size = size
         self._checkpoint = checkpoint
         self._page: Page | None = None
-        self._asked: list[str] = []
+        self._asked: list[Request] = []
         self._faults: list[str] = []
         self._refused: list[str] = []
         self._heard: list[tuple[str, Callable[..., None]]] = [
@@ -200,14 +201,15 @@ class Staying:
             self.leave()
             return
         page.evaluate(FORGOTTEN)
-        self._refused.clear()  # pictures that are gone with the test may have been asked for
+        self._asked.clear()  # pictures that are gone with the test may have been asked for,
+        self._refused.clear()  # and that they are gone may be told later
 
     def check(self) -> None:
         """Fails where the test has left a fault, or has asked another address for something."""
         page = self._page
         # Gradio swallows what goes wrong in a script of an event; it only writes "Error" over that event's outputs
         swallowed = page.locator("[data-testid=status-tracker] .error").count() if page is not None else 0
-        asked, faults = [*self._asked], [*self._faults, *self._refused]
+        asked, faults = [one.url for one in self._asked], [*self._faults, *self._refused]
         for noted in (self._asked, self._faults, self._refused):
             noted.clear()
         assert [url for url in asked if not url.startswith((self._home.address, "data:", "blob:"))] == []
@@ -233,15 +235,15 @@ class Staying:
             raise
 
     def _note_request(self, request: Request) -> None:
-        self._asked.append(request.url)
+        self._asked.append(request)
 
     def _note_fault(self, error: Error) -> None:
         self._faults.append(str(error))
 
     def _note_console(self, told: ConsoleMessage) -> None:
-        if told.type == "error":
+        if told.type == "error" and not told.text.startswith(ANSWERED):  # those are noted with their addresses
             self._refused.append(told.text)
 
     def _note_response(self, told: Response) -> None:
-        if told.status >= 400:
+        if told.status >= 400 and told.request in self._asked:
             self._refused.append(f"{told.status} {told.url}")

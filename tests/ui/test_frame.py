@@ -293,13 +293,15 @@ def test_the_list_of_keys_opens_and_closes_and_gives_the_focus_back(page: Page) 
     expect(page.locator("#txt2img_prompt textarea")).to_be_focused()
 
 
-def test_ctrl_enter_generates_and_escape_interrupts(page: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.2
+@pytest.mark.parametrize("is_known", [False, True], ids=["at once", "while it runs"])
+def test_ctrl_enter_generates_and_escape_interrupts(page: Page, engine: FakeEngine, is_known: bool) -> None:
+    engine.hold()
     page.locator("#txt2img_prompt textarea").fill("a cat")
     page.keyboard.press("Control+Enter")
-    eventually(page, lambda: [request.prompt for request in engine.asked] == ["a cat"])
-    expect(page.locator("#txt2img_interrupt")).to_be_visible()
+    if is_known:
+        expect(page.locator("#txt2img_gallery .pill")).to_contain_text("Sampling")
     page.keyboard.press("Escape")
+    eventually(page, lambda: [request.prompt for request in engine.asked] == ["a cat"])
     eventually(page, lambda: engine.last.ended)
     assert engine.last.cancelled
 

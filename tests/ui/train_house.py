@@ -15,9 +15,10 @@ import torch
 from PIL import Image, ImageDraw
 from pydantic import JsonValue
 
-from tests.doors import DoorEngine, PaintingBack, ThreadedExecutor
+from tests.doors import DoorEngine, ThreadedExecutor
 from tests.extensions.toys import toy
 from tests.narrowing import known
+from tests.painting import PaintingBack
 from tests.ui.driving import served, whole_page
 from tests.ui.fakes import FakeLibrary
 from webui.domain.errors import Cancelled

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from tests.doors import MINI
+from tests.painting import MINI
 from tests.ui.fakes import FakeEngine
 from webui.domain.hires import Hires
 from webui.domain.request import GenerationRequest, Guidance, Noise, Refiner, Txt2Img

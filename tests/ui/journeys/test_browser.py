@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.doors import text_of
+from tests.painting import text_of
 from tests.ui.driving import generate, picture, type_prompt
 from tests.ui.fakes import FakeEngine
 from webui.domain.request import GenerationRequest
@@ -53,7 +53,7 @@ def test_the_text_follows_the_selected_picture(page: Page) -> None:
 
 
 def test_pictures_that_arrive_leave_the_typing_user_alone(page: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.5  # they come when all is as it is below
+    engine.hold()
     page.locator("#txt2img_batch_count input[type=number]").fill("3")
     page.set_viewport_size({"width": 1200, "height": 600})
     generate(page, "three cats")
@@ -61,7 +61,7 @@ def test_pictures_that_arrive_leave_the_typing_user_alone(page: Page, engine: Fa
     page.keyboard.press("End")
     thumbs = page.locator("#txt2img_queue .thumb")
     assert thumbs.count() == 0
-    engine.step_seconds = 0
+    engine.go_on()
     expect(thumbs).to_have_count(3)
     page.keyboard.type("!")
     expect(page.locator("#txt2img_prompt textarea")).to_have_value("three cats!")
@@ -69,7 +69,7 @@ def test_pictures_that_arrive_leave_the_typing_user_alone(page: Page, engine: Fa
 
 
 def test_keys_generate_and_interrupt_and_the_size_is_swapped(page: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 4  # without an end by hand it takes longer than is waited for
+    engine.hold()
     page.locator("#txt2img_width input[type=number]").fill("640")
     page.locator("#txt2img_res_switch_btn").click()
     expect(page.locator("#txt2img_height input[type=number]")).to_have_value("640")

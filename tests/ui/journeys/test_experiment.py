@@ -301,7 +301,7 @@ def test_the_program_makes_a_plot_that_i_stop_continue_and_open_again(
     page_of_program: Page, engine: FakeEngine
 ) -> None:
     page = page_of_program
-    engine.step_seconds = 0.1
+    engine.hold(after=2)
     type_prompt(page, "a hill")
     plan(page, CFG, {"id": "seed", "values": "5,6"})
     expect(generate(page)).to_have_text("Generate 6")
@@ -310,7 +310,7 @@ def test_the_program_makes_a_plot_that_i_stop_continue_and_open_again(
     page.locator("#sheet").get_by_role("button", name="Stop").click()
     go_on = page.locator("#sheet").get_by_role("button", name="Go on")
     expect(go_on).to_be_visible()
-    engine.step_seconds = 0
+    engine.go_on()
     made = len(engine.asked)
     go_on.click()
     expect(page.locator("#sheet .s-status")).to_have_text("6 pictures")

@@ -56,13 +56,13 @@ def test_i_let_a_prompt_run_over_a_folder_and_watch_how_far_it_is(
     type_prompt(page, "as a drawing")
     page.get_by_label("Pictures: folder on the server").fill(str(holidays))
     expect(page.locator("#img2img_batch_section .line")).to_have_text("holidays")
-    engine.step_seconds = 0.3
+    engine.hold()
     page.locator("#txt2img_generate").click()
     row = page.locator("#txt2img_queue .job").filter(has_text="holidays")
     expect(row).to_have_count(1)
     page.locator("#txt2img_queue .open").click()
     expect(page.locator("#queue_panel .row").filter(has_text="holidays")).to_contain_text("of 3 pictures")
-    engine.step_seconds = 0.0
+    engine.go_on()
     eventually(page, lambda: len(engine.asked) == 3)
     expect(row).to_have_count(0)
     assert all(isinstance(one.task, Img2Img) and one.prompt == "as a drawing" for one in engine.asked)
@@ -85,7 +85,7 @@ def test_i_load_pictures_and_one_mask_for_all_of_them(page: Page, engine: FakeEn
 def test_i_stop_a_batch_and_no_further_picture_is_begun(page: Page, engine: FakeEngine, holidays: Path) -> None:
     on_batch(page)
     page.get_by_label("Pictures: folder on the server").fill(str(holidays))
-    engine.step_seconds = 0.5
+    engine.hold()
     page.locator("#txt2img_generate").click()
     expect(page.locator("#txt2img_queue .job").filter(has_text="holidays")).to_have_count(1)
     eventually(page, lambda: len(engine.asked) == 1)

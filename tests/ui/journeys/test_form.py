@@ -124,7 +124,7 @@ def pasted(page: Page, where: str, text: str) -> None:
 
 def test_two_presses_give_two_jobs_while_the_first_still_runs(page: Page, engine: FakeEngine) -> None:
     ready(page)
-    engine.step_seconds = 0.2
+    engine.hold()
     type_prompt(page, "a slow cat")
     for _ in range(3):
         page.locator("#txt2img_generate").click()

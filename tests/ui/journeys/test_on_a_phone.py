@@ -45,11 +45,11 @@ def opened(phone_context: BrowserContext, home: House, engine: FakeEngine) -> It
 def phone(opened: Page, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """txt2img is in view, nothing is at work."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(engine.outputs.parent / "temp" / "gradio"))  # as the mounted page set it
-    engine.step_seconds = 0.0
+    engine.go_on()
     opened.get_by_role("tab", name="txt2img").tap()
     engine.asked_for.clear()
     yield opened
-    engine.step_seconds = 0.0
+    engine.go_on()
     opened.evaluate("webui.form.trigger('reset')")
     expect(pill(opened)).to_be_hidden()
 
@@ -70,7 +70,7 @@ def rows(page: Page) -> Locator:
 
 
 def test_i_make_two_and_cancel_the_second(phone: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.5
+    engine.hold()
     generate(phone, "first")
     expect(pill(phone)).to_contain_text("Sampling")
     generate(phone, "second")
@@ -78,12 +78,12 @@ def test_i_make_two_and_cancel_the_second(phone: Page, engine: FakeEngine) -> No
     rows(phone).filter(has_text="second").get_by_role("button", name="Delete: second").tap()
     expect(rows(phone).filter(has_text="second")).to_have_count(0)
     phone.get_by_role("button", name="Close the queue").tap()
-    engine.step_seconds = 0.0
+    engine.go_on()
     expect(picture(phone)).to_have_attribute("alt", "first")
 
 
 def test_i_interrupt_what_is_made(phone: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.5
+    engine.hold()
     generate(phone, "never done")
     expect(pill(phone)).to_contain_text("Sampling")
     phone.locator("#txt2img_interrupt").tap()
@@ -94,11 +94,11 @@ def test_i_skip_one_of_two(phone: Page, engine: FakeEngine) -> None:
     sheet(phone)
     box(phone, "txt2img_batch_count").fill("2")
     shut(phone)
-    engine.step_seconds = 0.3
+    engine.hold()
     generate(phone, "two of them")
     expect(pill(phone)).to_contain_text("picture 1 of 2")
     phone.locator("#txt2img_skip").tap()
-    engine.step_seconds = 0.0
+    engine.go_on()
     expect(picture(phone)).to_have_attribute("alt", "two of them")
     sheet(phone)
     box(phone, "txt2img_batch_count").fill("1")
@@ -281,7 +281,7 @@ def test_the_batch_is_set_in_the_sheet(phone: Page, engine: FakeEngine, tmp_path
     phone.get_by_role("checkbox", name="Batch", exact=True).check()
     phone.get_by_label("Pictures: folder on the server").fill(str(holidays))
     phone.keyboard.press("Escape")
-    engine.step_seconds = 0.3
+    engine.hold()
     phone.locator("#txt2img_generate").click()
     queue = phone.get_by_role("button", name="Queue 1", exact=True)
     expect(queue).to_contain_text("1")
@@ -290,7 +290,7 @@ def test_the_batch_is_set_in_the_sheet(phone: Page, engine: FakeEngine, tmp_path
     assert min(size["width"], size["height"]) >= 44
     queue.click()
     expect(phone.locator("#queue_panel .row").filter(has_text="holidays")).to_be_visible()
-    engine.step_seconds = 0.0
+    engine.go_on()
     eventually(phone, lambda: len(engine.asked) == 3)
     phone.get_by_role("button", name="Close the queue").tap()
     phone.evaluate(NO_BATCH)
@@ -304,11 +304,11 @@ def test_i_generate_and_pick_from_the_film(phone: Page, engine: FakeEngine) -> N
     assert (film["width"], film["height"]) == (54, 54)
     phone.get_by_role("button", name="one", exact=True).tap()
     expect(picture(phone)).to_have_attribute("alt", "one")
-    engine.step_seconds = 0.3
+    engine.hold()
     generate(phone, "three")
     pill(phone).tap()
     expect(rows(phone)).to_contain_text("three")
-    engine.step_seconds = 0.0
+    engine.go_on()
     phone.get_by_role("button", name="Close the queue").tap()
 
 

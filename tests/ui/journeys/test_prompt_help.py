@@ -9,11 +9,16 @@ from playwright.sync_api import BrowserContext, Locator, Page, Request, Route, e
 
 from tests.ui import driving
 from tests.ui.accessibility import axe
-from tests.ui.driving import generate, visited_page
+from tests.ui.driving import eventually, generate, visited_page
 from tests.ui.house import House
+from tests.ui.staying import READY
 
 PROMPT, NEGATIVE = "#txt2img_prompt textarea", "#txt2img_neg_prompt textarea"
 LIST = ".completion:not([hidden])"
+HERE = """async () => {
+  const { data } = await import(`${webui.base}internal/page/static/${webui.version}/completion_data.js`);
+  await data.load();
+}"""
 TAGS = (
     '1girl,0,6008644,"1girls,sole_female"\nlong_hair,0,4350743,"/lh,longhair"\nvery_long_hair,0,900000,\n'
     "long_sleeves,0,1500000,\nfate_(series),3,150000,\nhatsune_miku,4,100950,miku\n<b>torn</b>,5,12,\n"
@@ -97,6 +102,22 @@ def test_arrow_keys_mark_a_tag_enter_takes_it_and_enter_alone_is_a_new_line(page
     page.keyboard.press("Enter")
     expect(box).to_have_value("long sleeves, lon\n")
     expect(page.locator(LIST)).to_have_count(0)
+
+
+def test_suggestions_that_come_late_do_not_open_over_what_i_did_since(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/internal/page/prompt-words", lambda route: held.append(route))
+    page.reload()
+    page.wait_for_function(READY)
+    typed(page, "lon")
+    eventually(page, lambda: len(held) == 1)
+    page.keyboard.press("Escape")
+    held.pop().continue_()
+    page.evaluate(HERE)
+    expect(page.locator(LIST)).to_have_count(0)
+    page.keyboard.type("g")
+    assert "long_hair" in names(page)
+    page.unroute("**/internal/page/prompt-words")
 
 
 def test_escape_closes_the_list_and_nothing_else(page: Page) -> None:

@@ -14,8 +14,9 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 from extensions.speed_dial import kept_result
 from extensions.speed_dial.options import MeasureOptions
 from extensions.speed_dial.ways import machine_of, ways
-from tests.doors import DoorEngine, PaintingBack, ThreadedExecutor
+from tests.doors import DoorEngine, ThreadedExecutor
 from tests.narrowing import known, untyped
+from tests.painting import PaintingBack
 from tests.ui.driving import eventually, served, visited_page, whole_page
 from tests.ui.fakes import FakeLibrary
 from tests.ui.journeys.test_form import settle

@@ -21,9 +21,9 @@ def page(page_that_stays: Page) -> Page:
 @pytest.fixture(autouse=True)
 def _slow(engine: FakeEngine) -> Iterator[None]:
     """Jobs last until the test lets them go on."""
-    engine.step_seconds = 0.8
+    engine.hold()
     yield
-    engine.step_seconds = 0
+    engine.go_on()
 
 
 def jobs(page: Page) -> Locator:
@@ -47,7 +47,7 @@ def test_every_press_of_generate_is_a_job(page: Page, engine: FakeEngine) -> Non
     page.reload()
     expect(jobs(page)).to_have_count(3)
     expect(page.locator("#txt2img_generate")).to_have_text("Queue (3)")
-    engine.step_seconds = 0
+    engine.go_on()
     expect_made(page, 3)
     expect(page.locator("#txt2img_generate")).to_have_text("Generate")
 
@@ -58,7 +58,7 @@ def test_i_generate_twice_and_cancel_the_second(page: Page, engine: FakeEngine) 
     generate(page, "two")
     page.get_by_role("button", name="Remove: two").click()
     expect(jobs(page)).to_have_count(1)
-    engine.step_seconds = 0
+    engine.go_on()
     expect_made(page, 1)
     expect(picture(page)).to_have_attribute("alt", "one")
 
@@ -94,7 +94,7 @@ def test_stop_never_stops_the_job_of_another_browser(
     expect(jobs(page)).to_have_count(1)
     other.locator("#txt2img_interrupt").click()
     expect(other.locator("#txt2img_gallery .notice").last).to_contain_text("Nothing of yours is running.")
-    engine.step_seconds = 0
+    engine.go_on()
     expect_made(page, 1)
     expect(thumbs(other)).to_have_count(1)
     context.close()
@@ -105,7 +105,7 @@ def test_i_skip_a_picture_and_the_next_one_is_made(page: Page, engine: FakeEngin
     expect(pill(page)).to_contain_text("picture 1 of 2")
     page.locator("#txt2img_skip").click()
     expect(pill(page)).to_contain_text("picture 2 of 2")
-    engine.step_seconds = 0
+    engine.go_on()
     expect(thumbs(page)).to_have_count(1)
 
 
@@ -114,6 +114,7 @@ def test_i_generate_forever_until_i_stop(page: Page, engine: FakeEngine) -> None
     expect(pill(page)).to_contain_text("Sampling")
     page.evaluate("window.webui.queue.forever(true)")
     engine.step_seconds = 0.02
+    engine.go_on()
     expect(thumbs(page).nth(2)).to_be_visible()
     page.locator("#txt2img_interrupt").click()
     expect(jobs(page)).to_have_count(0)
@@ -126,7 +127,7 @@ def test_i_stop_a_job_after_the_picture_that_is_made(page: Page, engine: FakeEng
     send(page, engine, n_iter=5)
     expect(pill(page)).to_contain_text("picture 1 of 5")
     page.evaluate("window.webui.queue.finish(document.querySelector('#txt2img_queue .job').dataset.key)")
-    engine.step_seconds = 0.01
+    engine.go_on()
     expect(jobs(page)).to_have_count(0)
     expect(thumbs(page)).to_have_count(1)
 
@@ -145,7 +146,7 @@ def test_i_change_the_order_by_keys(page: Page, engine: FakeEngine) -> None:
     expect(rows(page).nth(1)).to_contain_text("two")
     page.keyboard.press("Escape")
     expect(page.locator("#txt2img_gallery .view")).to_be_focused()
-    engine.step_seconds = 0
+    engine.go_on()
     eventually(page, lambda: [made.prompt for made in engine.asked] == ["one", "two", "three"])
     expect_made(page, 2)
 
@@ -157,7 +158,7 @@ def test_i_pause_the_queue_and_let_it_go_on(page: Page, engine: FakeEngine) -> N
     page.locator("#txt2img_queue .open").click()
     page.get_by_role("button", name="Pause", exact=True).click()
     expect(page.locator("#queue_panel")).to_contain_text("paused")
-    engine.step_seconds = 0.01
+    engine.go_on()
     expect(thumbs(page)).to_have_count(1)
     expect(pill(page)).to_have_text("The queue is paused")
     page.get_by_role("button", name="Go on").click()
@@ -197,4 +198,4 @@ def test_what_i_edit_comes_back_with_its_number_and_its_picture(page: Page, engi
     expect(box(page, "txt2img_batch_count")).to_have_value("3")
     expect(box(page, "txt2img_batch_size")).to_have_value("2")
     page.wait_for_function("window.webui.canvas.size()?.height === 96")
-    engine.step_seconds = 0
+    engine.go_on()

@@ -86,14 +86,14 @@ def test_i_press_generate_and_the_picture_takes_the_stage(page: Page) -> None:
 
 
 def test_i_see_the_preview_the_progress_and_the_time_while_it_is_made(page: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.3
+    engine.hold()
     generate(page, "a slow cat")
     expect(pill(page)).to_contain_text("Sampling")
     expect(picture(page)).to_have_attribute("src", re.compile(r"/preview/\d+$"))
     edge = page.get_by_role("progressbar", name="Progress")
     expect(edge).not_to_have_attribute("aria-valuenow", "0")
     expect(page).to_have_title(re.compile(r"^\d+ % · "))
-    engine.step_seconds = 0
+    engine.go_on()
     expect_made(page, 1)
     expect(page).not_to_have_title(re.compile("%"))
     expect(edge).to_be_hidden()
@@ -111,13 +111,13 @@ def test_the_page_stands_still_from_generate_to_the_picture(page: Page, engine: 
 
 
 def test_pictures_of_a_batch_appear_as_they_are_made(page: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.4
+    engine.hold(after=1)
     send(page, engine, n_iter=4, steps=5, width=256, height=256)
     cells = page.locator("#txt2img_gallery .batch .cell")
     expect(cells).to_have_count(4)
     expect(page.locator("#txt2img_gallery .batch .cell:enabled")).to_have_count(1)
     expect(thumbs(page)).to_have_count(1)
-    engine.step_seconds = 0
+    engine.go_on()
     expect(page.locator("#txt2img_gallery .batch .cell:enabled")).to_have_count(4)
     cells.nth(1).click()
     expect(picture(page)).to_be_visible()
@@ -130,12 +130,12 @@ def test_i_look_at_an_older_picture_and_new_ones_leave_me_alone(page: Page, engi
     for name in ("one", "two"):
         generate(page, name)
         expect(picture(page)).to_have_attribute("alt", name)
-    engine.step_seconds = 0.15
+    engine.hold()
     generate(page, "three")
     expect(pill(page)).to_contain_text("Sampling")
     page.get_by_role("button", name="one", exact=True).click()
     expect(picture(page)).to_have_attribute("alt", "one")
-    engine.step_seconds = 0
+    engine.go_on()
     expect(thumbs(page)).to_have_count(3)
     expect(pill(page)).to_be_hidden()
     expect(picture(page)).to_have_attribute("alt", "one")
@@ -187,13 +187,13 @@ def test_i_read_the_parameters_and_fetch_the_exact_file(page: Page, tmp_path: Pa
 def test_i_reload_while_it_is_made_and_find_everything_again(page: Page, engine: FakeEngine) -> None:
     generate(page, "before")
     expect_made(page, 1)
-    engine.step_seconds = 0.3
+    engine.hold()
     generate(page, "a slow cat")
     expect(pill(page)).to_contain_text("Sampling")
     page.reload()
     expect(pill(page)).to_contain_text("Sampling")
     expect(thumbs(page)).to_have_count(1)
-    engine.step_seconds = 0
+    engine.go_on()
     expect_made(page, 2)
     expect(picture(page)).to_have_attribute("alt", "a slow cat")
 
@@ -224,7 +224,7 @@ def test_i_do_all_of_it_by_the_keyboard_alone(page: Page, engine: FakeEngine) ->
     expect(page.get_by_role("menuitem", name="Send to ControlNet")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.locator("#stage_more")).to_be_focused()
-    engine.step_seconds = 0.3
+    engine.hold()
     page.keyboard.press("Control+Enter")
     expect(pill(page)).to_contain_text("Sampling")
     page.keyboard.press("Escape")
@@ -236,7 +236,7 @@ def test_i_do_all_of_it_by_the_keyboard_alone(page: Page, engine: FakeEngine) ->
 def test_stage_and_queue_shut_nobody_out(page: Page, engine: FakeEngine) -> None:
     generate(page, "a cat")
     expect_made(page, 1)
-    engine.step_seconds = 0.5
+    engine.hold()
     for name in ("one", "two"):
         generate(page, name)
     expect(pill(page)).to_contain_text("Sampling")
@@ -251,7 +251,7 @@ def test_stage_and_queue_shut_nobody_out(page: Page, engine: FakeEngine) -> None
 
 
 def test_what_is_said_is_seen_in_other_tabs_too(page: Page, engine: FakeEngine) -> None:
-    engine.step_seconds = 0.2
+    engine.hold()
     generate(page, "a cat")
     expect(pill(page)).to_contain_text("Sampling")
     page.get_by_role("tab", name="Learn").click()

@@ -113,24 +113,34 @@ def _connect_generate(drawn: Drawn, submission: Submission, generate: gr.Button)
     ordered = sorted(submission.components, key=lambda component: component._id)  # as Gradio orders a set
     mode, canvas = ordered.index(create.mode), ordered.index(create.canvas)
     plan = "" if submission.plan is None else f"v[{ordered.index(submission.plan)}] = {PLANNED}; "
-    script = f"async (...v) => {{ v[{mode}] = {FORM}.mode; {plan}v[{canvas}] = await {FORM}.drawing(); return [v]; }}"
+    gather = f"v[{mode}] = {FORM}.mode; {plan}v[{canvas}] = await {FORM}.drawing(); return v;"
+    script = f"(...v) => {FORM}.sending(async () => {{ {gather} }})"
     gathered = bind(generate.click, None, ordered, [drawn.sent], js=script, trigger_mode="multiple")
 
     async def submit(sent: list[Any], sender: gr.Request) -> str:
-        return await submission.submit(dict(zip(ordered, sent, strict=True)), sender)
+        number, values = sent
+        said = await submission.submit(dict(zip(ordered, values, strict=True)), sender)
+        return saying.answer_to(number, said)
 
     # Values arrive unchecked, so that the request alone checks them and its error names the field.
     done = bind(gathered.then, submit, [drawn.sent], [drawn.said], preprocess=False, trigger_mode="multiple")
-    saying.tell(done, drawn.said)
+    _tell_answer(done, drawn.said)
 
     async def enlarge(values: Values, event: gr.EventData, sender: gr.Request) -> str:
         picture, text = str(getattr(event, "picture", "")), str(getattr(event, "text", ""))
-        return await submission.enlarge(values, picture, text, sender)
+        said = await submission.enlarge(values, picture, text, sender)
+        return saying.answer_to(int(getattr(event, "sent", 0)), said)
 
     heading: Any = drawn.heading
     more = {"preprocess": False, "trigger_mode": "multiple"}
-    saying.tell(bind(heading.enlarge, enlarge, {*ordered}, [drawn.said], **more), drawn.said)
+    _tell_answer(bind(heading.enlarge, enlarge, {*ordered}, [drawn.said], **more), drawn.said)
     return done
+
+
+def _tell_answer(done: Any, said: Component) -> None:
+    """Have the page say what is answered to something that was sent, and know it when nothing is."""
+    saying.tell(done, said)
+    bind(done.failure, None, None, None, js=f"() => {{ {FORM}?.unanswered(); }}")
 
 
 def _connect_filling(drawn: Drawn, filling: Filling) -> None:

@@ -33,6 +33,11 @@ def sent(job: str) -> str:
     return json.dumps({"kind": "notice", "text": "", "job": job})
 
 
+def answer_to(number: int, said: str) -> str:
+    """What is said, as the answer to what `static/submissions.js` has counted as this."""
+    return json.dumps({**json.loads(said), "sent": number})
+
+
 def job_in(said: str) -> str:
     """The id of the job that was submitted; "" where something else is said."""
     return str(json.loads(said or "{}").get("job", ""))

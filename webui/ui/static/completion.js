@@ -15,27 +15,36 @@ export class Completion {
   constructor(which) {
     this.box = box(which);
     this.place = null;
+    this.isAwaited = false; // the list opens once the data is here, unless something else is done before
     this.list = new CompletionList(this.box, (row) => this.choose(row));
     this.box.addEventListener("input", (event) => this.typed(event));
     this.box.addEventListener("keydown", (event) => this.pressed(event), true);
-    this.box.addEventListener("blur", () => this.list.close());
+    this.box.addEventListener("blur", () => this.close());
     this.box.addEventListener("scroll", () => this.list.close());
-    this.box.addEventListener("pointerdown", () => this.list.close());
+    this.box.addEventListener("pointerdown", () => this.close());
+  }
+
+  /** Close the list, and do not open what the last letter has asked for. */
+  close() {
+    this.isAwaited = false;
+    this.list.close();
   }
 
   typed(event) {
     if (isWriting() || document.activeElement !== this.box) {
-      this.list.close();
+      this.close();
       return;
     }
     const wishes = chosen();
     if (!wishes.on || event.isComposing) return;
+    this.isAwaited = true;
     if (data.isHere) this.show();
-    else data.load().then(() => document.activeElement === this.box && this.show());
+    else data.load().then(() => this.isAwaited && this.show());
   }
 
   /** Show what fits at the cursor. */
   show() {
+    this.isAwaited = false;
     const { value, selectionStart: at, selectionEnd: end } = this.box;
     const place = at === end ? placeAt(value, at) : null;
     const { rows } = chosen();
@@ -51,7 +60,7 @@ export class Completion {
 
   pressed(event) {
     if (!this.list.isOpen || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) {
-      if (!["Control", "Meta", "Alt", "Shift"].includes(event.key)) this.list.close();
+      if (!["Control", "Meta", "Alt", "Shift"].includes(event.key)) this.close();
       return;
     }
     const { list } = this;

@@ -12,6 +12,7 @@ import { action } from "./keys.js";
 import { el, iconButton, write } from "./kit.js";
 import { t } from "./language.js";
 import { holdsParameters, valueIn } from "./parameters_text.js";
+import { answered, begin, failed } from "./submissions.js";
 
 /** @typedef {import("./bus.js").Picture} Picture */
 
@@ -136,6 +137,26 @@ class Form {
     return this.mode === "txt2img" ? null : ((await window.webui.canvas?.value()) ?? null);
   }
 
+  /**
+   * A press of Generate, from which on it can be stopped.
+   * @param {() => Promise<any[]>} gather what the form shows
+   * @returns {Promise<[[number, any[]]]>} what Gradio sends
+   */
+  async sending(gather) {
+    const number = begin();
+    try {
+      return [[number, await gather()]];
+    } catch (error) {
+      answered(number);
+      throw error;
+    }
+  }
+
+  /** The server did not answer. */
+  unanswered() {
+    failed();
+  }
+
   /** Put values into the form. @param {Object<string, any>} fields by the name of a field; the others stay */
   take(fields) {
     this.#taken = fields;
@@ -176,9 +197,11 @@ class Form {
     return document.documentElement.dataset.mode ?? "txt2img";
   }
 
-  /** The server has answered. @param {string} answer JSON: `text` and `kind` of what is said, `at` where it is said of */
+  /** The server has answered. @param {string} answer JSON: `text` and `kind` of what is said, `at` where it is said of, `sent`
+   * and `job` where something was sent */
   told(answer) {
-    const { text, kind, at = "", plan } = JSON.parse(answer || "{}");
+    const { text, kind, at = "", plan, sent = 0, job = "" } = JSON.parse(answer || "{}");
+    answered(sent, job);
     if (text === undefined) return;
     for (const wrong of document.querySelectorAll(".wrong-field")) {
       wrong.classList.remove("wrong-field");
@@ -195,7 +218,7 @@ class Form {
 
   listen() {
     hear("picture:shown", ({ picture }) => { this.#picture = picture; });
-    hear("form:enlarge", ({ picture }) => this.trigger("enlarge", { picture: picture.id, text: picture.text }));
+    hear("form:enlarge", ({ picture }) => this.trigger("enlarge", { picture: picture.id, text: picture.text, sent: begin() }));
     hear("form:fill", ({ text, only = null, beside = null }) => this.trigger("fill", { text, only, beside }));
     hear("picture:send", ({ picture, to }) => ["img2img", "inpaint", "sketch"].includes(to) && sizeOf(picture));
     action("undo_form", () => this.trigger("undo"));

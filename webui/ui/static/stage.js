@@ -15,6 +15,7 @@ import { doWith, toolbar } from "./stage_actions.js";
 import { StageView } from "./stage_view.js";
 import { extrasOf, picturesOf, promptOf, running, runningBatch } from "./store.js";
 import { address, commands, current, follow, linked } from "./stream.js";
+import { interrupt, isUnderWay } from "./submissions.js";
 import { START, afterEvent, batchToggled, followed, picked, stepped, subject } from "./subject.js";
 import { tellInTitle, told } from "./tab_title.js";
 
@@ -121,7 +122,7 @@ class Stage {
       batch: () => this.run("batch"),
       close: () => this.closeParameters(),
       // a key that has nothing to stop says nothing
-      interrupt: () => void (this.isAtWork() && commands.interrupt()),
+      interrupt: () => void ((this.isAtWork() || isUnderWay()) && interrupt()),
       skip: () => void (this.isAtWork() && commands.skip()),
     };
     for (const [name, does] of Object.entries(keys)) action(name, does);

@@ -8,6 +8,7 @@ import { keyed } from "./keyed.js";
 import { shownPicture } from "./shown.js";
 import { active, listed } from "./store.js";
 import { commands, follow } from "./stream.js";
+import { interrupt } from "./submissions.js";
 
 // What stands at the right of a row.
 const whereOf = (job, progress) => {
@@ -29,7 +30,7 @@ const label = (value, experiment = null) => {
 };
 
 export const mount = ({ element, props }) => {
-  window.webui.queue = Object.freeze({ ...commands, label }); // for events of Gradio, which cannot import modules
+  window.webui.queue = Object.freeze({ ...commands, interrupt, label }); // for events of Gradio, which cannot import modules
   const open = el("button", { type: "button", class: "open", "aria-expanded": "false", "aria-controls": "queue_panel" });
   const word = el("span", {}, t("Queue"));
   const count = el("span", { class: "n" });

@@ -1,0 +1,56 @@
+// What was sent to the server and is not known as a job yet. It can be stopped all the same: at once where the server has
+// answered, else as soon as it does.
+
+import { hear } from "./bus.js";
+import { commands, current } from "./stream.js";
+
+/** @typedef {{job: string, isStopped: boolean}} Submission  `job`: its id, once the server has answered */
+
+/** @type {Map<number, Submission>} */
+const sent = new Map();
+let last = 0;
+
+/** Something is being sent. @returns {number} what `answered` is told */
+export const begin = () => {
+  last += 1;
+  sent.set(last, { job: "", isStopped: false });
+  return last;
+};
+
+/** The server has answered. @param {number} number @param {string} job the id; "" where it made none of it */
+export const answered = (number, job = "") => {
+  const one = sent.get(number);
+  if (!one) return;
+  one.job = job;
+  if (one.isStopped && job) commands.cancel(job);
+  if (one.isStopped || !job || isKnown(one, current())) sent.delete(number);
+};
+
+/** The server did not answer what it has not answered yet. */
+export const failed = () => {
+  for (const [number, { job }] of sent) if (!job) sent.delete(number);
+};
+
+/** Whether something is under way that is not to be stopped yet. */
+export const isUnderWay = () => [...sent.values()].some((one) => !one.isStopped);
+
+/** Stop what this browser has begun: a job that the page knows, or else what was sent last. */
+export const interrupt = () => {
+  const isAtWork = current().jobs.some((job) => job.mine && ["running", "waiting"].includes(job.state));
+  const wasSent = !isAtWork && stopLast();
+  return wasSent && !current().forever ? Promise.resolve(true) : commands.interrupt();
+};
+
+const stopLast = () => {
+  const [number, one] = [...sent].findLast(([, { isStopped }]) => !isStopped) ?? [];
+  if (!one) return false;
+  one.isStopped = true;
+  if (one.job) answered(number, one.job);
+  return true;
+};
+
+const isKnown = ({ job }, { jobs }) => jobs.some(({ id }) => id === job);
+
+hear("jobs:changed", (state) => {
+  for (const [number, one] of sent) if (isKnown(one, state)) sent.delete(number);
+});
