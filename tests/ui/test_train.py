@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, Error, Locator, Page, expect
+from playwright.sync_api import APIResponse, BrowserContext, Error, Locator, Page, Route, expect
 from pydantic import ConfigDict
 
 from tests.ui.accessibility import axe
@@ -18,6 +18,8 @@ from webui.extension_api import Options, form_hint
 from webui.plugins.options import schema_of
 from webui.ui.models_tab import heavy_actions, tab_of
 from webui.ui.train_tab import props_of
+
+LISTS = "**/actions/data_set?wait=true"  # what is asked for the pictures of a data set
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +89,51 @@ def test_a_caption_is_written_when_its_box_is_left(tab: Page, house: TrainHouse)
     expect(card(tab, "a.png")).to_contain_text("Saved")
     assert (folder / "a.txt").read_text().strip() == "a red boat, at sea"
     expect(card(tab, "a.png").locator("img")).to_have_js_property("naturalWidth", 120)
+
+
+def test_a_list_that_comes_late_takes_no_caption_back(tab: Page, house: TrainHouse) -> None:
+    folder = shown(tab, house, "ships", {"a.png": "a ship", "b.png": ""})
+    late: list[tuple[Route, APIResponse]] = []
+    tab.route(LISTS, lambda route: late.append((route, route.fetch())))
+    Image.new("RGB", (64, 64)).save(folder / "c.png")
+    tab.locator("#tab_settings-button").click()
+    tab.locator("#tab_train-button").click()  # looks at the folders again
+    eventually(tab, lambda: len(late) == 1)
+    box, other = (card(tab, name).locator("textarea") for name in ("a.png", "b.png"))
+    box.fill("a tall ship")
+    box.press("Control+Enter")
+    expect(card(tab, "a.png")).to_contain_text("Saved")
+    tab.keyboard.type("a boat, half")
+    [(route, before)] = late
+    route.fulfill(response=before)
+    tab.unroute(LISTS)
+    expect(tab.locator("#train .tr-card")).to_have_count(3)
+    expect(box).to_have_value("a tall ship")
+    expect(other).to_be_focused()
+    tab.keyboard.type(" sunk")
+    tab.keyboard.press("Tab")
+    expect(card(tab, "b.png")).to_contain_text("Saved")
+    assert (folder / "b.txt").read_text().strip() == "a boat, half sunk"
+
+
+def test_a_caption_that_cannot_be_written_stays_and_is_tried_again(tab: Page, house: TrainHouse) -> None:
+    folder = shown(tab, house, "trains", {"a.png": "a train", "b.png": ""})
+    writes = "**/actions/data_set_write?wait=true"
+    tab.route(writes, lambda route: route.fulfill(status=507, json={"detail": "the disk is full"}))
+    box = card(tab, "a.png").locator("textarea")
+    box.fill("a red train")
+    box.press("Tab")
+    expect(card(tab, "a.png")).to_contain_text("the disk is full")
+    tab.unroute(writes)
+    Image.new("RGB", (64, 64)).save(folder / "c.png")
+    tab.locator("#tab_settings-button").click()
+    tab.locator("#tab_train-button").click()
+    expect(tab.locator("#train .tr-card")).to_have_count(3)
+    expect(box).to_have_value("a red train")
+    box.focus()
+    box.press("Tab")
+    expect(card(tab, "a.png")).to_contain_text("Saved")
+    assert (folder / "a.txt").read_text().strip() == "a red train"
 
 
 def test_many_captions_change_at_once_and_go_back(tab: Page, house: TrainHouse) -> None:

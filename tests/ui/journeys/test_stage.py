@@ -256,6 +256,7 @@ def test_what_is_said_is_seen_in_other_tabs_too(page: Page, engine: FakeEngine) 
     expect(pill(page)).to_contain_text("Sampling")
     page.get_by_role("tab", name="Learn").click()
     engine.failure = RuntimeError("no paint")
+    engine.go_on()
     expect(page.locator(".toasts [role=alert]")).to_be_visible()
 
 

@@ -1,6 +1,8 @@
 // The pictures of a data set with their captions: small pictures as they come into view, what their bucket keeps of them.
 
+import { keyed } from "./keyed.js";
 import { el, t } from "./kit.js";
+import { Captions } from "./train_captions.js";
 
 const AT_ONCE = 90; // cards drawn before "Show more"
 const ASKED = 24; // small pictures in one question
@@ -28,10 +30,13 @@ export function pictureGrid({ thumbs, write, chosen, open }) {
   /** @type {Map<string, string>} small pictures by id and time of the file */
   const known = new Map();
   /** @type {Map<string, HTMLElement>} */
-  const cards = new Map();
+  let cards = new Map();
+  /** @type {Map<string, Captions>} of each data set that was shown */
+  const kept = new Map();
+  let captions = new Captions();
   /** @type {Set<string>} */
   const waiting = new Set();
-  let [limit, words, showsCrop, lastPicked, timer] = [AT_ONCE, "", false, "", 0];
+  let [limit, words, showsCrop, lastPicked, timer, shown] = [AT_ONCE, "", false, "", 0, ""];
 
   const key = (/** @type {Item} */ item) => `${item.id} ${item.mark}`;
   const byId = (/** @type {string} */ id) => items.find((one) => one.id === id);
@@ -91,23 +96,31 @@ export function pictureGrid({ thumbs, write, chosen, open }) {
     const box = el("input", { type: "checkbox", "aria-label": t("Choose {name}", { name }) });
     box.addEventListener("click", (event) => pick(item.id, box.checked, /** @type {MouseEvent} */ (event).shiftKey));
     const text = el("textarea", { rows: "3", "aria-label": t("Caption of {name}", { name }), placeholder: item.usual || t("No caption yet"), spellcheck: "false" });
-    text.value = item.caption;
     const note = el("span", { class: "tr-note" });
     const save = async () => {
-      if (text.value.trim() === item.caption) return;
-      const before = item.caption;
-      item.caption = text.value.trim();
+      const [now, caption] = [byId(item.id) ?? item, text.value.trim()];
+      if (caption === now.caption) {
+        captions.forget(item.id);
+        return;
+      }
       note.textContent = t("Saving…");
       try {
-        await write(item, item.caption);
+        const writing = captions.write(now, caption, () => write(now, caption));
+        now.caption = caption;
+        await writing;
         note.textContent = t("Saved");
       } catch (error) {
-        item.caption = before;
+        const held = byId(item.id); // a list may have come meanwhile
+        if (held) held.caption = captions.latest(held);
         note.textContent = /** @type {Error} */ (error).message;
       }
     };
     text.addEventListener("change", save);
-    text.addEventListener("input", () => { note.textContent = ""; });
+    text.addEventListener("blur", save); // what could not be written is tried again
+    text.addEventListener("input", () => {
+      captions.type(item.id, text.value);
+      note.textContent = "";
+    });
     text.addEventListener("keydown", (event) => {
       const pressed = /** @type {KeyboardEvent} */ (event);
       const isNext = pressed.key === "Enter" && (pressed.ctrlKey || pressed.metaKey);
@@ -129,7 +142,7 @@ export function pictureGrid({ thumbs, write, chosen, open }) {
     const window_ = el("i", { class: "tr-crop" });
     window_.style.cssText = `left:${left * 100}%;top:${top * 100}%;width:${width * 100}%;height:${height * 100}%`;
     const size = item.bucket ? `${item.bucket[0]} × ${item.bucket[1]}` : "";
-    const sheet = el("button", { type: "button", class: "tr-sheet", "aria-label": t("Show {name} large", { name }), onclick: () => open(item) }, el("img", { alt: "" }), window_);
+    const sheet = el("button", { type: "button", class: "tr-sheet", "aria-label": t("Show {name} large", { name }), onclick: () => open(byId(item.id) ?? item) }, el("img", { alt: "" }), window_);
     const [wide, high] = [item.width ?? 1, item.height ?? 1];
     sheet.style.cssText = `aspect-ratio:${wide}/${high};${wide >= high ? "width:100%" : "height:100%"}`;
     return el("div", { class: "tr-fitted" }, sheet, el("span", { class: "tr-size" }, size));
@@ -138,9 +151,11 @@ export function pictureGrid({ thumbs, write, chosen, open }) {
     const parts = words.toLowerCase().split(/\s+/).filter(Boolean);
     fitting = items.filter((item) => parts.every((part) => `${item.caption} ${item.id}`.toLowerCase().includes(part)));
     seen.disconnect();
-    cards.clear();
-    for (const item of fitting.slice(0, limit)) cards.set(item.id, card(item));
-    node.replaceChildren(...cards.values());
+    keyed(node, fitting.slice(0, limit), ({ caption: _, ...facts }) => JSON.stringify([shown, facts]), card, (made, item) => {
+      const box = /** @type {HTMLTextAreaElement} */ (made.querySelector("textarea"));
+      if (box.value !== captions.shown(item)) box.value = captions.shown(item);
+    });
+    cards = new Map(/** @type {HTMLElement[]} */ ([...node.children]).map((one) => [one.dataset.id ?? "", one]));
     for (const one of cards.values()) seen.observe(one);
     more.hidden = fitting.length <= limit;
     more.textContent = t("Show {n} more", { n: Math.min(AT_ONCE, fitting.length - limit) });
@@ -149,21 +164,31 @@ export function pictureGrid({ thumbs, write, chosen, open }) {
   return {
     node,
     more,
-    /** Show a data set, or the same one again. @param {Item[]} list */
-    show: (list, /** @type {boolean} */ isOther) => {
-      items = list;
+    /** A list of this data set is asked for now. @returns {number} for `show` */
+    asks: (/** @type {string} */ name) => {
+      if (!kept.has(name)) kept.set(name, new Captions());
+      return kept.get(name)?.asks() ?? 0;
+    },
+    /**
+     * Show a data set, or the same one again.
+     * @param {string} name @param {Item[]} list @param {boolean} isOther @param {number} asked when it was asked for
+     */
+    show: (name, list, isOther, asked) => {
+      [shown, captions] = [name, kept.get(name) ?? captions];
+      items = captions.joined(list, asked);
       if (isOther) [limit, selected, words] = [AT_ONCE, new Set(), ""];
       selected = new Set([...selected].filter((id) => byId(id)));
       draw();
       chosen();
     },
     /** Note captions that were changed, without drawing the cards anew. */
-    note: (/** @type {Record<string, string>} */ captions) => {
-      for (const [id, text] of Object.entries(captions)) {
+    note: (/** @type {Record<string, string>} */ changed) => {
+      for (const [id, text] of Object.entries(changed)) {
+        captions.note(id, text);
         const item = byId(id);
         if (item) item.caption = text;
         const box = cards.get(id)?.querySelector("textarea");
-        if (box) box.value = text;
+        if (box && item) box.value = captions.shown(item);
       }
     },
     search: (/** @type {string} */ text) => {

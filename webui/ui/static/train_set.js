@@ -91,7 +91,7 @@ export function setPane({ training, describing, told, changed, suggest }) {
 
   const list = async (/** @type {boolean} */ isOther = false) => {
     if (!name) return;
-    const asked = name;
+    const [asked, since] = [name, grid.asks(name)];
     try {
       const found = await light("data_set", { ...told(training.asks.data_set ?? []), data_set: asked });
       if (asked !== name) return; // another one was chosen meanwhile
@@ -101,7 +101,7 @@ export function setPane({ training, describing, told, changed, suggest }) {
       if (option) option.textContent = `${name} (${set.items.length})`;
       facts.textContent = setWords(set);
       facts.title = set.buckets.map(([wide, high, n]) => `${wide} × ${high}: ${n}`).join("\n");
-      grid.show(set.items, isOther);
+      grid.show(name, set.items, isOther, since);
     } catch (error) {
       fail(error);
     }
