@@ -150,6 +150,16 @@ def generate(page: Page, text: str) -> None:
     page.locator("#txt2img_generate").click()
 
 
+def keeps(page: Page, fields: dict[str, Any]) -> None:
+    """Wait until the form keeps what its controls were set to, by the names of fields; not their usual values.
+
+    From then on a change is a step of its own for undo, and a reload brings it back.
+    """
+    page.wait_for_function(
+        "(fields) => Object.entries(fields).every(([name, value]) => webui.form.state.kept[name] === value)", arg=fields
+    )
+
+
 def eventually(page: Page, is_so: Callable[[], bool]) -> None:
     """Wait for something that the page does not show."""
     for _ in range(WAIT // 100):

@@ -22,7 +22,13 @@ from tests.ui.canvas_driving import (
     value,
 )
 from tests.ui.canvas_page import Site, stroke
+from tests.ui.driving import eventually
 from webui.domain.images import Picture
+
+KEPT = """async () => {
+  const { kept } = await import("/canvas_kept.js");
+  return (await kept())?.frame;
+}"""
 
 
 @pytest.fixture
@@ -168,7 +174,7 @@ def test_everything_is_there_again_after_a_reload(page: Page) -> None:
     page.get_by_role("spinbutton", name="Left").fill("64")
     page.get_by_role("spinbutton", name="Left").blur()
     mask, paint, frame = mask_of(page), paint_of(page), value(page)["frame"]
-    page.wait_for_timeout(1500)  # it is kept a moment after the last change
+    eventually(page, lambda: bool(page.evaluate(KEPT) == frame))  # some time after the last change
     page.reload()
     page.wait_for_function("document.documentElement.dataset.ready")
     assert np.array_equal(mask_of(page), mask)

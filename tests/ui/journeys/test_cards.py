@@ -11,7 +11,7 @@ import torch
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from safetensors.torch import save_file
 
-from tests.ui.driving import eventually, generate, picture, type_prompt
+from tests.ui.driving import eventually, generate, keeps, picture, type_prompt
 from tests.ui.library_house import LibraryHouse, library_house, opened
 from webui.library.files import ModelFile
 
@@ -121,7 +121,7 @@ def test_a_checkpoint_brings_its_settings_and_what_i_set_by_hand_stays(page: Pag
     usual = steps.input_value()
     steps.fill("33")
     steps.blur()
-    page.wait_for_timeout(800)  # the form keeps what has settled
+    keeps(page, {"steps": 33})
     open_drawer(page, "Checkpoints")
     card(page, "mini").hover()
     page.get_by_role("button", name="About mini").click()
@@ -148,7 +148,7 @@ def test_a_checkpoint_brings_its_settings_and_what_i_set_by_hand_stays(page: Pag
     expect(page.locator(PROMPT)).to_have_value("a cat")
     steps.fill("12")
     steps.blur()
-    page.wait_for_timeout(800)
+    keeps(page, {"steps": 12})
     card(page, "mini").locator(".card-use").click()
     expect(page.get_by_text("What you set by hand stays: steps.")).to_be_visible()
     expect(steps).to_have_value("12")

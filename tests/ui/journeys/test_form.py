@@ -65,11 +65,6 @@ def ready(page: Page) -> None:
     page.wait_for_function("window.webui.form?.state.begun")
 
 
-def settle(page: Page) -> None:
-    """Wait as long as a change needs to become a state of its own."""
-    page.wait_for_timeout(800)
-
-
 def submitted(page: Page, engine: FakeEngine, count: int = 1) -> GenerationRequest:
     """Press Generate and wait for the job of that number."""
     page.locator("#txt2img_generate").click()

@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 from safetensors.numpy import save_file
 
-from tests.ui.driving import WAIT, eventually, type_prompt, unfold_experts
+from tests.ui.driving import WAIT, eventually, keeps, type_prompt, unfold_experts
 from tests.ui.fakes import FakeEngine, named
-from tests.ui.journeys.test_form import HEAR, box, choose, fill, line, ready, said, settle, submitted, switch
+from tests.ui.journeys.test_form import HEAR, box, choose, fill, line, ready, said, submitted, switch
 from tests.ui.visiting import forget, visit
 from webui.domain.errors import UnusableFileError
 from webui.library.files import ModelFile
@@ -36,7 +36,7 @@ def test_read_parameters_fills_the_form_and_one_undo_brings_it_back(page: Page, 
     ready(page)
     page.evaluate(HEAR, "notice")
     type_prompt(page, A1111)
-    settle(page)
+    keeps(page, {"prompt": A1111})
     page.locator("#paste").click()
     expect(page.locator("#txt2img_prompt textarea")).to_have_value("a dog <lora:ink:0.8>")
     expect(switch(page, "Hires. fix")).to_be_checked()
@@ -47,7 +47,7 @@ def test_read_parameters_fills_the_form_and_one_undo_brings_it_back(page: Page, 
     assert (request.steps, request.sampler, request.scheduler, request.cfg_scale) == (31, "Euler a", "Karras", 5.5)
     assert (request.width, request.height, request.seed, request.clip_skip) == (640, 384, 2**32 - 1, 2)
     assert request.checkpoint == "sdxl/other.safetensors"
-    settle(page)
+    keeps(page, {"steps": 31})
     page.keyboard.press("Control+Alt+z")
     expect(page.locator("#txt2img_prompt textarea")).to_have_value(A1111)
     expect(switch(page, "Hires. fix")).not_to_be_checked()
@@ -83,7 +83,7 @@ def test_a_reload_keeps_the_form(page: Page, engine: FakeEngine) -> None:
     choose(page, "txt2img_sampling", "Euler a")
     switch(page, "Hires. fix").click()
     fill(page, "txt2img_hr_scale", "1.5")
-    settle(page)
+    keeps(page, {"prompt": "a cat to keep", "steps": 33, "sampler": "Euler a", "task.hires.scale": 1.5})
     engine.change_starting_values({"cfg_scale": 4.0, "steps": 9})
     page.reload()
     ready(page)
@@ -106,10 +106,10 @@ def test_changes_of_the_form_are_undone_one_by_one(page: Page) -> None:
     ready(page)
     expect(page.locator("#form_undo")).to_be_disabled()
     fill(page, "txt2img_steps", "30")
-    settle(page)
+    keeps(page, {"steps": 30})
     page.locator("#txt2img_ratio label", has_text="3:2").click()
     expect(box(page, "txt2img_width")).not_to_have_value("512")
-    settle(page)
+    keeps(page, {"width": int(box(page, "txt2img_width").input_value())})
     page.keyboard.press("Control+Alt+z")
     expect(box(page, "txt2img_width")).to_have_value("512")
     expect(box(page, "txt2img_steps")).to_have_value("30")

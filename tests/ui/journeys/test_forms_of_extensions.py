@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,10 +127,16 @@ def made(page: Page, program: Program) -> str:
     """Generate, and give back the parameters inside the picture that was saved."""
     before = len(program.pictures)
     page.locator("#txt2img_generate").click()
-    eventually(page, lambda: len(program.pictures) > before)
-    page.wait_for_timeout(300)  # a file is renamed when it is whole
-    newest = [path for path in program.pictures[before:] if "parameters" in Image.open(path).info]
-    return str(Image.open(newest[0]).info["parameters"])
+    texts: list[str] = []
+
+    def is_there() -> bool:
+        for path in program.pictures[before:]:
+            with suppress(OSError), Image.open(path) as picture:  # a file is renamed when it is whole
+                texts.extend([picture.info["parameters"]] if "parameters" in picture.info else [])
+        return bool(texts)
+
+    eventually(page, is_there)
+    return texts[0]
 
 
 def switch_on(page: Page, extension: str) -> None:

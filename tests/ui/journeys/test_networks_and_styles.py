@@ -232,7 +232,7 @@ def test_styles_that_i_chose_are_still_chosen_after_a_reload(page: Page, styles:
     open_styles(page)
     page.locator(STYLES).get_by_role("button", name=re.compile("^i? ?ink")).click()
     expect(page.locator("#txt2img_styles_button")).to_have_text("Styles (1)")
-    page.wait_for_timeout(1_000)  # the form is kept a moment after a change
+    page.wait_for_function("webui.form.state.kept.prompt === 'a cat' && webui.form.state.kept.styles?.[0] === 'ink'")
     page.reload()
     expect(page.locator(PROMPT)).to_have_value("a cat")
     expect(page.locator("#txt2img_styles_button")).to_have_text("Styles (1)")

@@ -17,9 +17,8 @@ from extensions.speed_dial.ways import machine_of, ways
 from tests.doors import DoorEngine, ThreadedExecutor
 from tests.narrowing import known, untyped
 from tests.painting import PaintingBack
-from tests.ui.driving import eventually, served, visited_page, whole_page
+from tests.ui.driving import eventually, keeps, served, visited_page, whole_page
 from tests.ui.fakes import FakeLibrary
-from tests.ui.journeys.test_form import settle
 from webui.domain.errors import Cancelled
 from webui.domain.extensions import ActionCall, ActionOutcome, ActionProgress, ExtensionInfo
 from webui.plugins.catalog import Catalog
@@ -161,11 +160,11 @@ def test_a_change_by_hand_is_a_mix_of_its_own_and_undo_brings_the_stop_back(hous
     dial, page = house.dial, house.page
     dial.get_by_role("radio", name="Careful").click()
     expect(dial.locator("circle.chosen")).to_have_attribute("data-stop", "careful")
-    settle(page)
+    keeps(page, {"speed.text_gate": 0.7})
     page.evaluate("() => window.webui.form.take({'speed.text_gate': 0.33})")
     expect(dial.locator(".qd-short")).to_have_text("your own mix")
     expect(dial.locator("circle.chosen")).to_have_count(0)
-    settle(page)
+    keeps(page, {"speed.text_gate": 0.33})
     page.locator("#form_undo").click()
     expect(dial.get_by_role("radio", name="Careful")).to_have_attribute("aria-checked", "true")
     dial.locator(".qd-head").click()

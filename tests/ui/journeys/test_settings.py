@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from playwright.sync_api import Locator, Page, expect
 
 from tests.narrowing import known
-from tests.ui.driving import eventually, picture
+from tests.ui.driving import eventually, keeps, picture
 from tests.ui.fakes import FakeEngine
 from tests.ui.house import House, house
 from tests.ui.settings_page import preferences_in, settings_app
@@ -134,7 +134,7 @@ def test_a_preset_brings_back_what_stood_in_the_form(settings: Page) -> None:
     settings.get_by_role("tab", name="txt2img").click()
     steps.fill("33")
     steps.blur()
-    settings.wait_for_timeout(800)
+    keeps(settings, {"steps": 33})
     settings.get_by_role("tab", name="Settings").click()
     settings.get_by_role("textbox", name="Name of the preset").fill("slow")
     settings.get_by_role("button", name="Keep what stands in the form").click()
@@ -153,13 +153,13 @@ def test_what_stands_in_the_form_becomes_the_default(settings: Page) -> None:
     settings.get_by_role("tab", name="txt2img").click()
     steps.fill("12")
     steps.blur()
-    settings.wait_for_timeout(800)
+    keeps(settings, {"steps": 12})
     settings.get_by_role("tab", name="Settings").click()
     settings.get_by_role("button", name="Save what stands in the form as my defaults").click()
     settings.get_by_role("tab", name="txt2img").click()
     steps.fill("40")
     steps.blur()
-    settings.wait_for_timeout(800)
+    keeps(settings, {"steps": 40})
     settings.locator("#form_reset").click()
     expect(steps).to_have_value("12")
 

@@ -13,6 +13,8 @@ export function settingRow(setting) {
 }
 
 class SettingRow {
+  #sent = 0; // how often something was sent: only the answer to the last is shown
+
   constructor(setting) {
     const id = `setting_row_${setting.name}`;
     this.reset = iconButton("undo", t("Reset {name}", { name: t(setting.label) }), { class: "icon-button setting-reset", onclick: () => this.#send("preferences/reset", { names: [setting.name] }) });
@@ -33,12 +35,15 @@ class SettingRow {
     return [name, label, help, t(label), t(help), Array.isArray(value) ? value.join(" ") : typeof value === "string" ? value : ""].join(" ");
   }
 
-  /** Show it as the server has it. */
-  show(setting) {
+  /**
+   * Show it as the server has it.
+   * @param {boolean} isTyped its control holds what was typed meanwhile, and stays
+   */
+  show(setting, isTyped = false) {
     this.setting = setting;
     this.mark.hidden = !setting.changed || setting.secret;
     this.reset.hidden = !setting.changed || Boolean(setting.locked);
-    this.place.replaceChildren(this.#control());
+    if (!isTyped) this.place.replaceChildren(this.#control());
     for (const one of this.place.querySelectorAll("input, textarea, button")) {
       one.disabled = Boolean(setting.locked);
       if (!one.hasAttribute("aria-describedby")) one.setAttribute("aria-describedby", this.help.id);
@@ -83,21 +88,29 @@ class SettingRow {
 
   async #send(path, body) {
     const { name } = this.setting;
+    const [turn, text] = [(this.#sent += 1), this.#text];
     try {
       const answer = await ask(path, body);
-      const { state, text } = answer.outcomes[name];
+      if (turn !== this.#sent) return;
+      const { state, text: reason } = answer.outcomes[name];
       if (state === "refused") {
-        this.#say(t(text), true);
+        this.#say(t(reason), true);
         return;
       }
       const hadFocus = this.element.contains(document.activeElement);
-      this.show(answer.settings[0]);
+      const isTyped = this.#text !== text;
+      this.show(answer.settings[0], isTyped);
       say("setting:changed", { setting: answer.settings[0], row: this.element });
-      if (hadFocus) this.place.querySelector("input, textarea, button")?.focus({ preventScroll: true });
+      if (hadFocus && !isTyped) this.place.querySelector("input, textarea, button")?.focus({ preventScroll: true });
       this.#say(t(COUNTS[state] || "Saved."));
     } catch (error) {
-      this.#say(error.message, true);
+      if (turn === this.#sent) this.#say(error.message, true);
     }
+  }
+
+  // what is typed in its box; nothing where it has none
+  get #text() {
+    return this.place.querySelector("input:not([type=checkbox]), textarea")?.value;
   }
 
   #say(text, isError = false) {
