@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.narrowing import known
 from tests.ui.driving import eventually, keeps, picture
@@ -122,6 +122,23 @@ def test_a_wrong_value_says_why_and_a_setting_of_a_flag_says_which(settings: Pag
     assert preferences.wanted.threads == 0
     expect(settings.get_by_role("spinbutton", name="Port")).to_be_disabled()
     expect(row(settings, "port").get_by_role("status")).to_contain_text("--port")
+
+
+def test_what_i_type_while_a_change_is_sent_stays_and_is_sent_too(settings: Page, preferences: Preferences) -> None:
+    held: list[Route] = []
+    settings.route("**/internal/page/preferences", lambda route: held.append(route))
+    box = settings.get_by_role("spinbutton", name="Threads")
+    box.fill("3")
+    settings.keyboard.press("Tab")
+    eventually(settings, lambda: len(held) == 1)
+    box.fill("4")
+    with settings.expect_response("**/internal/page/preferences"):
+        held[0].continue_()
+    expect(row(settings, "threads").get_by_text("changed", exact=True)).to_be_visible()
+    expect(box).to_have_value("4")
+    settings.unroute("**/internal/page/preferences")
+    settings.keyboard.press("Tab")
+    eventually(settings, lambda: preferences.wanted.threads == 4)
 
 
 def test_what_widens_access_is_read_only_for_others(settings: Page) -> None:
