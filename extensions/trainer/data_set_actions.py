@@ -57,10 +57,10 @@ class OneOptions(Options):
 
 
 class WriteOptions(Options):
-    """Captions by the ids of their pictures."""
+    """Captions by the ids of their pictures; None: the file is removed, so that the folder's name counts."""
 
     data_set: str = Field(max_length=200)
-    captions: dict[str, str] = Field(max_length=MOST_IDS)
+    captions: dict[str, str | None] = Field(max_length=MOST_IDS)
 
 
 class ChangeOptions(SomeOptions):
@@ -171,21 +171,25 @@ def _jpeg(image: Image.Image, quality: int = 80) -> str:
 def _write(options: WriteOptions, context: ActionContext) -> ActionResult:
     items = data_set_files.items_of(context, options.data_set)
     for name, item in data_set_files.chosen(items, tuple(options.captions)).items():
-        data_set_files.write_caption(item.path, options.captions[name][:MOST_CAPTION])
+        text = options.captions[name]
+        data_set_files.write_caption(item.path, None if text is None else text[:MOST_CAPTION])
     return ActionResult(data={"written": len(options.captions)})
 
 
 def _change(options: ChangeOptions, context: ActionContext) -> ActionResult:
     items = data_set_files.items_of(context, options.data_set)
     changed: dict[str, JsonValue] = {}
+    before: dict[str, JsonValue] = {}
     for name, item in (data_set_files.chosen(items, options.ids) if options.ids else items).items():
         text = data_set_captions.replaced(item.caption, options.find, options.replace, whole_words=options.whole_words)
         text = data_set_captions.without_tags(text, (options.remove,))
         text = data_set_captions.with_tags(text, (options.add,), first=options.first)
         if text != item.caption:
+            had = data_set_files.has_caption(item.path)
             data_set_files.write_caption(item.path, text)
             changed[name] = text
-    return ActionResult(data={"changed": changed})
+            before[name] = item.caption if had else None
+    return ActionResult(data={"changed": changed, "before": before})
 
 
 def _faults(options: SomeOptions, context: ActionContext) -> ActionResult:

@@ -84,11 +84,14 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     return (image.height, image.width) if turned else (image.width, image.height)
 
 
-def write_caption(picture: Path, text: str) -> None:
-    """Write the caption beside a picture, whole or not at all."""
+def write_caption(picture: Path, text: str | None) -> None:
+    """Write the caption beside a picture, whole or not at all; None: remove the file that this has written."""
     target = picture.with_suffix(".txt")
     if target.is_symlink():
         raise WebuiError(f"{target.name} is a link, which is not written to; replace it with a file")
+    if text is None:
+        target.unlink(missing_ok=True)
+        return
     beside = unfinished(target)
     beside.write_text(f"{text.strip()}\n" if text.strip() else "", encoding="utf-8")
     os.replace(beside, target)

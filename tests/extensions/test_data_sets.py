@@ -143,7 +143,9 @@ def test_captions_are_changed_for_those_that_are_chosen(tmp_path: Path) -> None:
     changed = ask(
         tmp_path, "data_set_change", data_set="cats", ids=["10_cat/1.png"], find="cat", replace="dog", add="red"
     )
-    assert changed == {"changed": {"10_cat/1.png": "a dog, number 1, red"}}
+    assert changed == {
+        "changed": {"10_cat/1.png": "a dog, number 1, red"}, "before": {"10_cat/1.png": "a cat, number 1"},
+    }  # fmt: skip
     assert [one.with_suffix(".txt").read_text().strip() for one in paths] == [
         "a cat, number 0", "a dog, number 1, red", "a cat, number 2",
     ]  # fmt: skip
@@ -151,6 +153,19 @@ def test_captions_are_changed_for_those_that_are_chosen(tmp_path: Path) -> None:
     rows = ask(tmp_path, "data_set", data_set="cats")["items"]
     assert [row["caption"] for row in rows] == ["你好", "a dog, number 1, red", ""]
     assert len(ask(tmp_path, "data_set_change", data_set="cats", add="new")["changed"]) == 3
+
+
+def test_what_was_before_a_change_brings_the_files_back(tmp_path: Path) -> None:
+    put(tmp_path, "told.png", (8, 8), "a cat\n")
+    put(tmp_path, "empty.png", (8, 8)).with_suffix(".txt").write_text("")
+    put(tmp_path, "silent.png", (8, 8))
+    before = contents(tmp_path)
+    told = ask(tmp_path, "data_set_change", data_set="cats", add="new")
+    assert told["before"] == {"10_cat/told.png": "a cat", "10_cat/empty.png": "", "10_cat/silent.png": None}
+    assert told["changed"]["10_cat/silent.png"] == "cat, new"
+    assert contents(tmp_path) != before
+    ask(tmp_path, "data_set_write", data_set="cats", captions=told["before"])
+    assert contents(tmp_path) == before
 
 
 def test_added_pictures_are_pictures_with_names_and_captions_of_their_own(tmp_path: Path) -> None:

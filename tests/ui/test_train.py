@@ -136,6 +136,17 @@ def test_a_caption_that_cannot_be_written_stays_and_is_tried_again(tab: Page, ho
     assert (folder / "a.txt").read_text().strip() == "a red train"
 
 
+def test_a_set_that_is_not_shown_yet_has_no_cards_of_another(tab: Page, house: TrainHouse) -> None:
+    shown(tab, house, "hats", {"a.png": "a hat"})
+    late: list[Route] = []
+    tab.route(LISTS, lambda route: late.append(route))
+    tab.locator("#train_set").select_option("boats")
+    expect(tab.locator("#train .tr-card")).to_have_count(0)
+    late[0].continue_()
+    expect(tab.locator("#train .tr-card")).to_have_count(2)
+    tab.unroute(LISTS)
+
+
 def test_many_captions_change_at_once_and_go_back(tab: Page, house: TrainHouse) -> None:
     folder = shown(tab, house, "dogs", {"a.png": "a dog", "b.png": "a Dog, running", "c.png": "a cat"})
     tab.get_by_role("button", name="Find and replace").click()
@@ -144,7 +155,11 @@ def test_many_captions_change_at_once_and_go_back(tab: Page, house: TrainHouse) 
     tab.get_by_role("button", name="Replace", exact=True).click()
     expect(card(tab, "b.png").locator("textarea")).to_have_value("a wolf, running")
     assert (folder / "a.txt").read_text().strip() == "a wolf"
+    tab.locator("#train_set").select_option("boats")
+    expect(tab.locator("#train .tr-card")).to_have_count(2)
     tab.get_by_role("button", name="Undo").click()
+    eventually(tab, lambda: (folder / "a.txt").read_text().strip() == "a dog")
+    tab.locator("#train_set").select_option("dogs")
     expect(card(tab, "b.png").locator("textarea")).to_have_value("a Dog, running")
     card(tab, "c.png").locator("input[type=checkbox]").check()
     tab.get_by_role("button", name="Tags", exact=True).click()

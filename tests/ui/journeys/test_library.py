@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from tests.gallery.pictures import infotext, put_many, scanned
 from tests.ui.accessibility import axe, axe_in_both_themes
@@ -147,6 +147,23 @@ def test_i_click_a_filter_and_take_it_back(page: Page) -> None:
     expect(page.get_by_role("searchbox", name="Search")).to_have_value('kind:="grid"')
     page.get_by_role("button", name="grid").click()
     expect(tiles(page)).to_have_count(24)
+
+
+def test_a_filter_counts_with_what_the_search_field_holds_by_then(page: Page) -> None:
+    page.get_by_role("button", name="Filters").click()
+    grid = page.get_by_role("button", name="grid")
+    expect(grid).to_be_visible()
+    held: list[Route] = []
+    page.route("**/page/library/facets?*", lambda route: held.append(route))
+    look_for(page, "castle")
+    grid.click()
+    expect(page.get_by_role("searchbox", name="Search")).to_have_value('castle kind:="grid"')
+    expect(grid).to_have_attribute("aria-pressed", "true")
+    grid.click()
+    expect(page.get_by_role("searchbox", name="Search")).to_have_value("castle")
+    expect(tiles(page)).to_have_count(6)
+    for route in held:
+        route.continue_()
 
 
 def test_i_give_stars_by_keys_and_find_my_favourites(page: Page, house: LibraryHouse) -> None:

@@ -141,6 +141,24 @@ def test_what_i_type_while_a_change_is_sent_stays_and_is_sent_too(settings: Page
     eventually(settings, lambda: preferences.wanted.threads == 4)
 
 
+def test_what_i_type_while_the_tab_asks_anew_stays(settings: Page, preferences: Preferences) -> None:
+    held: list[Route] = []
+    settings.get_by_role("tab", name="txt2img").click()
+    settings.evaluate(DRAWN_ANEW)
+    settings.route("**/internal/page/preferences", lambda route: held.append(route))
+    preferences.change({"jpeg_quality": 71, "threads": 2}, may_widen=True)
+    settings.get_by_role("tab", name="Settings").click()
+    box = settings.get_by_role("spinbutton", name="Threads")
+    eventually(settings, lambda: len(held) == 1)
+    box.fill("4")
+    held[0].continue_()
+    expect(row(settings, "jpeg_quality").locator("input")).to_have_value("71")
+    expect(box).to_have_value("4")
+    settings.unroute("**/internal/page/preferences")
+    settings.keyboard.press("Tab")
+    eventually(settings, lambda: preferences.wanted.threads == 4)
+
+
 def test_what_widens_access_is_read_only_for_others(settings: Page) -> None:
     expect(settings.get_by_role("textbox", name="Outputs folder")).to_be_disabled()
     expect(row(settings, "outputs_dir").get_by_role("status")).to_contain_text("Only people at the machine")

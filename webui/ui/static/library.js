@@ -4,7 +4,7 @@ import { el, icon, iconButton, pickList, segments, t } from "./kit.js";
 import { openComparison } from "./library_compare.js";
 import { Found, addressOf, ask } from "./library_data.js";
 import { complain, openPicture } from "./library_dialog.js";
-import { drawFacets, has, toggled } from "./library_facets.js";
+import { drawFacets, has, markFacets, toggled } from "./library_facets.js";
 import { Grid } from "./library_grid.js";
 import { openMore, wordsOf } from "./library_more.js";
 import { whenSent } from "./sent_pictures.js";
@@ -43,7 +43,7 @@ export function mount({ element }) {
 
   const grid = new Grid({ open: (place) => openAt(place), chosen: drawChosen, rate: (stars) => rated(grid.targets(), stars).catch(complain), remove: () => remove(grid.targets()).catch(complain), fault: complain });
   grid.side = Number(size.value);
-  element.append(bar, el("div", { class: "library-main" }, facets, grid.scroll, empty), chosenBar, notice);
+  element.append(bar, el("div", { class: "library-main" }, facets, el("div", { class: "library-found" }, grid.scroll, empty)), chosenBar, notice);
 
   // ---- looking for pictures
   let looking = Promise.resolve();
@@ -70,10 +70,12 @@ export function mount({ element }) {
   }
   async function drawFilters(turn = asked) {
     const told = await ask("GET", `facets?${new URLSearchParams({ q: query.q, shelf: query.shelf })}`);
-    if (turn === asked) drawFacets(facets, told, query.q, openFacets, setQuery);
+    if (turn === asked) drawFacets(facets, told, search.value, openFacets, (term) => setQuery(toggled(search.value, term)));
   }
   function setQuery(text) {
+    clearTimeout(waiting); // what is typed is in the text already
     query.q = search.value = text;
+    markFacets(facets, text);
     shortcuts.value = SHORTCUTS.findLast(([term]) => !term || has(text, term))[0];
     look();
   }

@@ -26,29 +26,34 @@ export function toggled(search, term) {
 /** Whether a term stands in a search. */
 export const has = (search, term) => ` ${search} `.includes(` ${term} `);
 
+/** Show which values are looked for. @param {HTMLElement} panel @param {string} search */
+export function markFacets(panel, search) {
+  for (const button of panel.querySelectorAll(".facet")) button.setAttribute("aria-pressed", String(has(search, button.dataset.term)));
+}
+
 /**
  * Draw the panel.
  * @param {HTMLElement} panel
  * @param {Record<string, {value: string, count: number}[]>} facets
  * @param {string} search
  * @param {Set<string>} open names of the facets that are shown whole
- * @param {(search: string) => void} changed
+ * @param {(term: string) => void} press puts a term into what is looked for now, or takes it out
  */
-export function drawFacets(panel, facets, search, open, changed) {
+export function drawFacets(panel, facets, search, open, press) {
   const groups = TITLES.filter(([name]) => facets[name]?.length).map(([name, title]) => {
     const values = facets[name];
     const shown = open.has(name) ? values : values.slice(0, SHORT);
     const rows = shown.map(({ value, count }) => {
       const term = termOf(name, value);
       const label = name === "rating" ? "★".repeat(Number(value)) : value;
-      const attributes = { type: "button", class: "facet", "aria-pressed": String(has(search, term)), onclick: () => changed(toggled(search, term)) };
+      const attributes = { type: "button", class: "facet", "data-term": term, onclick: () => press(term) };
       if (name === "rating") attributes["aria-label"] = t("{n} of 5 stars", { n: value });
       return el("button", attributes, el("span", {}, label), el("small", {}, count.toLocaleString()));
     });
     if (values.length > SHORT) {
       const more = () => {
         if (!open.delete(name)) open.add(name);
-        drawFacets(panel, facets, search, open, changed);
+        drawFacets(panel, facets, search, open, press);
       };
       const label = open.has(name) ? t("Fewer") : t("{n} more", { n: values.length - SHORT });
       rows.push(el("button", { type: "button", class: "facet-more", "aria-expanded": String(open.has(name)), onclick: more }, icon("chevron"), label));
@@ -56,4 +61,5 @@ export function drawFacets(panel, facets, search, open, changed) {
     return el("section", { "aria-label": t(title) }, el("h3", {}, t(title)), ...rows);
   });
   panel.replaceChildren(...(groups.length ? groups : [el("p", { class: "library-hint" }, t("Nothing to choose from."))]));
+  markFacets(panel, search);
 }

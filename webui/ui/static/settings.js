@@ -13,7 +13,8 @@ import { openTab } from "./tabs.js";
 
 /**
  * What stands in a group.
- * @typedef {{element: HTMLElement, words: () => string}} Row `words`: what the search finds it by
+ * @typedef {{element: HTMLElement, words: () => string, renew?: (setting?: Setting) => void}} Row `words`: what the search
+ *   finds it by; `renew`: shows what it is now
  * @typedef {{name: string, group: string, label: string, help: string, control: string, choices: string[],
  *   low: number|null, high: number|null, whole: boolean, value: any, default: any, changed: boolean, counts: string,
  *   given_by: string, locked: string, pending: boolean, secret: boolean}} Setting
@@ -32,12 +33,15 @@ class SettingsPage {
   #isOpen = false;
   /** @type {Map<string, Row[]>} */
   #rows = new Map();
+  /** @type {Map<string, Row>} of the settings of the program, by their names */
+  #ofProgram = new Map();
 
   constructor(element) {
     this.search = el("input", { type: "search", "aria-label": t("Search settings"), placeholder: t("Search settings"), oninput: () => this.find() });
     this.list = el("ul", {});
     this.body = el("div", { class: "settings-body", tabindex: "-1" });
     this.said = el("p", { class: "settings-said", role: "status" });
+    this.body.addEventListener("scroll", () => this.mark(), { passive: true });
     this.none = el("p", { class: "settings-none", hidden: true }, t("No setting has these words."));
     element.append(
       el("nav", { class: "settings-groups", "aria-label": t("Groups of settings") }, el("div", { class: "settings-search" }, icon("search"), this.search), this.list, this.#tools()),
@@ -57,20 +61,28 @@ class SettingsPage {
     }
   }
 
-  /** A setting was changed elsewhere: the rows are drawn anew when the tab is opened next. */
+  /** A setting was changed elsewhere: the rows show it when the tab is opened next. */
   renew() {
     this.#isOpen = false;
   }
 
-  /** @param {Setting[]} settings */
+  /** Rows that are there already stay, with what is typed in them. @param {Setting[]} settings */
   show(settings) {
+    const isSame = settings.length === this.#ofProgram.size && settings.every((one) => this.#ofProgram.has(one.name));
+    if (settings.length && isSame) {
+      const byName = new Map(settings.map((one) => [this.#ofProgram.get(one.name), one]));
+      for (const row of [...this.#rows.values()].flat()) row.renew?.(byName.get(row));
+    } else this.#draw(settings);
+    this.find();
+  }
+
+  #draw(settings) {
+    this.#ofProgram = new Map(settings.map((one) => [one.name, settingRow(one)]));
     const own = { Look: lookRows(), Notifications: notificationRows(), Keys: keysRows(), "Generation defaults": [...completionRows(), ...presetRows((text, isError) => this.say(text, isError))] };
-    this.#rows = new Map(GROUPS.map((group) => [group, [...(own[group] ?? []), ...settings.filter((one) => one.group === group).map(settingRow)]]));
+    this.#rows = new Map(GROUPS.map((group) => [group, [...(own[group] ?? []), ...settings.filter((one) => one.group === group).map((one) => this.#ofProgram.get(one.name))]]));
     const filled = [...this.#rows].filter(([, rows]) => rows.length);
     this.body.replaceChildren(this.said, this.none, ...filled.map(([group, rows]) => el("section", { "data-group": group, "aria-label": t(group) }, el("h2", {}, t(group)), ...rows.map((row) => row.element))));
     this.list.replaceChildren(...filled.map(([group]) => el("li", {}, el("button", { type: "button", "data-group": group, onclick: () => this.goTo(group) }, t(group)))));
-    this.body.addEventListener("scroll", () => this.mark(), { passive: true });
-    this.find();
   }
 
   /** Show the rows that have all the words of the search field in label, help, value or name. */

@@ -27,7 +27,8 @@ function defaultsRow() {
     show();
   });
   show();
-  return browserRow("Defaults of the form", "What an empty form holds, and what its reset brings back. Kept by this browser.", el("div", {}, keep, forget, said), "form_defaults");
+  const row = browserRow("Defaults of the form", "What an empty form holds, and what its reset brings back. Kept by this browser.", el("div", {}, keep, forget, said), "form_defaults");
+  return { ...row, renew: show };
 }
 
 function presetsRow(tell) {
@@ -62,7 +63,8 @@ function presetsRow(tell) {
     act(keepPreset(name.value.trim(), ofCheckpoint.checked ? (window.webui.form?.checkpoint ?? "") : ""));
     name.value = "";
   });
-  presets().then(draw, () => {});
+  const renew = () => presets().then(draw, () => {});
+  renew();
   const control = el("div", {}, list, el("div", { class: "preset-new" }, name, ofCheckpoint, keep));
-  return browserRow("Presets", "Named sets of values of the form, without prompts and seeds. Kept by the program.", control, "presets");
+  return { ...browserRow("Presets", "Named sets of values of the form, without prompts and seeds. Kept by the program.", control, "presets"), renew };
 }

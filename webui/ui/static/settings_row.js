@@ -9,11 +9,12 @@ const EXAMPLE_AFTER = 250; // milliseconds without a key
 /** @param {import("./settings.js").Setting} setting @returns {import("./settings.js").Row} */
 export function settingRow(setting) {
   const row = new SettingRow(setting);
-  return { element: row.element, words: () => row.words };
+  return { element: row.element, words: () => row.words, renew: (now) => row.renew(now) };
 }
 
 class SettingRow {
   #sent = 0; // how often something was sent: only the answer to the last is shown
+  #drawn; // the text that its box was drawn with
 
   constructor(setting) {
     const id = `setting_row_${setting.name}`;
@@ -43,7 +44,10 @@ class SettingRow {
     this.setting = setting;
     this.mark.hidden = !setting.changed || setting.secret;
     this.reset.hidden = !setting.changed || Boolean(setting.locked);
-    if (!isTyped) this.place.replaceChildren(this.#control());
+    if (!isTyped) {
+      this.place.replaceChildren(this.#control());
+      this.#drawn = this.#text;
+    }
     for (const one of this.place.querySelectorAll("input, textarea, button")) {
       one.disabled = Boolean(setting.locked);
       if (!one.hasAttribute("aria-describedby")) one.setAttribute("aria-describedby", this.help.id);
@@ -51,6 +55,11 @@ class SettingRow {
     const given = setting.given_by && t("It was given by {name} when the program was started, which counts over what is set here.", { name: setting.given_by });
     this.#say(given || t(setting.locked) || (setting.pending ? t(COUNTS["next start"]) : ""));
     if (this.example) this.#showExample();
+  }
+
+  /** Show it as the server has it by now; what is typed in its box stays. */
+  renew(setting) {
+    if (JSON.stringify(setting) !== JSON.stringify(this.setting)) this.show(setting, this.#text !== this.#drawn);
   }
 
   #control() {

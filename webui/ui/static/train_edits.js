@@ -4,7 +4,7 @@ import { el, t } from "./kit.js";
 import { say } from "./bus.js";
 
 /**
- * @typedef {{change: (what: Record<string, *>) => Promise<Record<string, string>>, undo: (before: Record<string, string>) => Promise<void>,
+ * @typedef {{change: (what: Record<string, *>) => Promise<{ids: string[], undo: () => Promise<void>}>,
  *   faults: () => Promise<{broken: {id: string, reason: string}[], alike: string[][], silent: string[]}>,
  *   trash: (ids: string[]) => Promise<string>, choose: (ids: string[]|null) => void, chosen: () => string[],
  *   captions: () => Record<string, string>, count: () => number,
@@ -39,13 +39,10 @@ export function editPanels(does) {
     return button;
   };
   const changed = async (/** @type {Record<string, *>} */ what) => {
-    const before = does.captions();
-    const now = await does.change(what);
-    const ids = Object.keys(now);
+    const { ids, undo } = await does.change(what);
     said.textContent = ids.length === 1 ? t("1 caption changed.") : t("{n} captions changed.", { n: ids.length });
     if (!ids.length) return;
-    const undo = Object.fromEntries(ids.map((id) => [id, before[id] ?? ""]));
-    say("notice", { kind: "notice", text: said.textContent, act: { label: t("Undo"), run: () => does.undo(undo).catch((error) => { said.textContent = error.message; }) } });
+    say("notice", { kind: "notice", text: said.textContent, act: { label: t("Undo"), run: () => undo().catch((error) => { said.textContent = error.message; }) } });
   };
   const drawings = {
     replace: () => {

@@ -95,7 +95,7 @@ export function pictureGrid({ thumbs, write, chosen, open }) {
     const name = item.id.split("/").at(-1) ?? item.id;
     const box = el("input", { type: "checkbox", "aria-label": t("Choose {name}", { name }) });
     box.addEventListener("click", (event) => pick(item.id, box.checked, /** @type {MouseEvent} */ (event).shiftKey));
-    const text = el("textarea", { rows: "3", "aria-label": t("Caption of {name}", { name }), placeholder: item.usual || t("No caption yet"), spellcheck: "false" });
+    const text = el("textarea", { rows: "3", "aria-label": t("Caption of {name}", { name }), spellcheck: "false" });
     const note = el("span", { class: "tr-note" });
     const save = async () => {
       const [now, caption] = [byId(item.id) ?? item, text.value.trim()];
@@ -151,8 +151,9 @@ export function pictureGrid({ thumbs, write, chosen, open }) {
     const parts = words.toLowerCase().split(/\s+/).filter(Boolean);
     fitting = items.filter((item) => parts.every((part) => `${item.caption} ${item.id}`.toLowerCase().includes(part)));
     seen.disconnect();
-    keyed(node, fitting.slice(0, limit), ({ caption: _, ...facts }) => JSON.stringify([shown, facts]), card, (made, item) => {
+    keyed(node, fitting.slice(0, limit), ({ caption: _, usual: __, ...facts }) => JSON.stringify([shown, facts]), card, (made, item) => {
       const box = /** @type {HTMLTextAreaElement} */ (made.querySelector("textarea"));
+      box.placeholder = item.usual || t("No caption yet");
       if (box.value !== captions.shown(item)) box.value = captions.shown(item);
     });
     cards = new Map(/** @type {HTMLElement[]} */ ([...node.children]).map((one) => [one.dataset.id ?? "", one]));
@@ -181,10 +182,11 @@ export function pictureGrid({ thumbs, write, chosen, open }) {
       draw();
       chosen();
     },
-    /** Note captions that were changed, without drawing the cards anew. */
-    note: (/** @type {Record<string, string>} */ changed) => {
+    /** Note captions of a data set that were changed, without drawing the cards anew. */
+    note: (/** @type {string} */ name, /** @type {Record<string, string>} */ changed) => {
       for (const [id, text] of Object.entries(changed)) {
-        captions.note(id, text);
+        kept.get(name)?.note(id, text);
+        if (name !== shown) continue;
         const item = byId(id);
         if (item) item.caption = text;
         const box = cards.get(id)?.querySelector("textarea");
@@ -208,5 +210,7 @@ export function pictureGrid({ thumbs, write, chosen, open }) {
     /** The ids of those that are chosen. */
     chosen: () => items.filter((one) => selected.has(one.id)).map((one) => one.id),
     items: () => items,
+    /** The data set that is shown. */
+    name: () => shown,
   };
 }

@@ -61,27 +61,29 @@ export function setPane({ training, describing, told, changed, suggest }) {
     return moved === 1 ? t("1 picture is in {folder} now.", { folder }) : t("{n} pictures are in {folder} now.", { n: moved, folder });
   };
   const describe = describing && (async (/** @type {string[]} */ ids, /** @type {string} */ model, /** @type {(n: number) => void} */ progress, /** @type {() => boolean} */ isStopped) => {
+    const of = name;
     for (const [at, id] of ids.entries()) {
       progress(at);
       if (isStopped()) return;
-      const { picture } = await light("data_set_picture", { data_set: name, id });
+      const { picture } = await light("data_set_picture", { data_set: of, id });
       const { text, data } = await ask(describing.extension, describing.action, { [describing.field]: picture, [describing.model]: model });
       const caption = String(data?.caption ?? text ?? "").trim();
       if (!caption) continue;
-      await light("data_set_write", { data_set: name, captions: { [id]: caption } });
-      grid.note({ [id]: caption });
+      await light("data_set_write", { data_set: of, captions: { [id]: caption } });
+      grid.note(of, { [id]: caption });
     }
     progress(ids.length);
   });
   const panels = editPanels({
     change: async (what) => {
-      const { changed: now } = await light("data_set_change", { data_set: name, ids: grid.chosen(), ...what });
-      grid.note(now);
-      return now;
-    },
-    undo: async (before) => {
-      await light("data_set_write", { data_set: name, captions: before });
-      grid.note(before);
+      const of = name; // another one may be shown by the time of the answer, or of the undo
+      const { changed: now, before } = await light("data_set_change", { data_set: of, ids: grid.chosen(), ...what });
+      grid.note(of, now);
+      const undo = async () => {
+        await light("data_set_write", { data_set: of, captions: before });
+        grid.note(of, Object.fromEntries(Object.entries(before).map(([id, text]) => [id, text ?? ""])));
+      };
+      return { ids: Object.keys(now), undo };
     },
     faults: () => light("data_set_faults", { data_set: name }),
     trash, choose: grid.choose, chosen: grid.chosen, captions, describe,
@@ -112,6 +114,7 @@ export function setPane({ training, describing, told, changed, suggest }) {
     if (other) /** @type {*} */ (window).webui.keep(KEPT, other);
     changed(other);
     search.value = "";
+    if (grid.name() !== other) grid.show(other, [], true, grid.asks(other)); // nothing is done to pictures that are not shown
     await list(true);
   };
   const refresh = async (/** @type {string} */ wanted = name || /** @type {*} */ (window).webui.kept(KEPT) || "") => {
