@@ -137,8 +137,9 @@ def test_what_i_type_while_a_change_is_sent_stays_and_is_sent_too(settings: Page
     expect(row(settings, "threads").get_by_text("changed", exact=True)).to_be_visible()
     expect(box).to_have_value("4")
     settings.unroute("**/internal/page/preferences")
-    settings.keyboard.press("Tab")
-    eventually(settings, lambda: preferences.wanted.threads == 4)
+    with settings.expect_response("**/internal/page/preferences"):
+        settings.keyboard.press("Tab")
+    assert preferences.wanted.threads == 4
 
 
 def test_what_i_type_while_the_tab_asks_anew_stays(settings: Page, preferences: Preferences) -> None:
@@ -155,8 +156,9 @@ def test_what_i_type_while_the_tab_asks_anew_stays(settings: Page, preferences: 
     expect(row(settings, "jpeg_quality").locator("input")).to_have_value("71")
     expect(box).to_have_value("4")
     settings.unroute("**/internal/page/preferences")
-    settings.keyboard.press("Tab")
-    eventually(settings, lambda: preferences.wanted.threads == 4)
+    with settings.expect_response("**/internal/page/preferences"):
+        settings.keyboard.press("Tab")
+    assert preferences.wanted.threads == 4
 
 
 def test_what_widens_access_is_read_only_for_others(settings: Page) -> None:
