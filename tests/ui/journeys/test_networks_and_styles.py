@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from safetensors.torch import save_file
 
 from tests.ui.accessibility import axe_in_both_themes
@@ -117,6 +117,20 @@ def test_an_embedding_goes_where_i_wrote_last_and_a_checkpoint_is_chosen(page: P
     card(page, "other").click()
     expect(page.locator("#setting_sd_model_checkpoint input")).to_have_value("sdxl/other.safetensors [0123456789]")
     assert engine.starting["checkpoint"] == "sdxl/other.safetensors"
+
+
+def test_the_drawer_tells_of_the_kind_that_is_chosen_by_then(page: Page, engine: FakeEngine) -> None:
+    engine.library.named.append(named("lora", "wash.safetensors"))
+    held: list[Route] = []
+    page.route("**/internal/page/networks?*kind=lora*", lambda route: held.append(route))
+    open_drawer(page, "VAE")
+    count = page.locator(f"{PANEL} .drawer-count")
+    expect(count).to_have_text("1 file")
+    with page.expect_response("**/internal/page/networks?*kind=lora*"):
+        held[-1].continue_()
+    page.evaluate("new Promise(requestAnimationFrame)")
+    expect(count).to_have_text("1 file")
+    page.unroute("**/internal/page/networks?*kind=lora*")
 
 
 def test_three_thousand_loras_are_a_short_page_and_all_can_be_reached(page: Page, engine: FakeEngine) -> None:

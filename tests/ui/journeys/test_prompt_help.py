@@ -11,13 +11,16 @@ from tests.ui import driving
 from tests.ui.accessibility import axe
 from tests.ui.driving import eventually, generate, visited_page
 from tests.ui.house import House
-from tests.ui.staying import READY
 
 PROMPT, NEGATIVE = "#txt2img_prompt textarea", "#txt2img_neg_prompt textarea"
 LIST = ".completion:not([hidden])"
 HERE = """async () => {
   const { data } = await import(`${webui.base}internal/page/static/${webui.version}/completion_data.js`);
   await data.load();
+}"""
+RENEWED = """(list) => {
+  webui.keep("completion", JSON.stringify({ list }));
+  dispatchEvent(new Event("webui:completion"));
 }"""
 TAGS = (
     '1girl,0,6008644,"1girls,sole_female"\nlong_hair,0,4350743,"/lh,longhair"\nvery_long_hair,0,900000,\n'
@@ -108,7 +111,7 @@ def test_suggestions_that_come_late_do_not_open_over_what_i_did_since(page: Page
     held: list[Route] = []
     page.route("**/internal/page/prompt-words", lambda route: held.append(route))
     page.reload()
-    page.wait_for_function(READY)
+    expect(page.locator("#txt2img_negative_fold")).to_be_visible()  # the scripts of the prompt are there
     typed(page, "lon")
     eventually(page, lambda: len(held) == 1)
     page.keyboard.press("Escape")
@@ -203,6 +206,24 @@ def test_how_tags_are_written_is_chosen_in_the_settings(page: Page) -> None:
     page.evaluate("window.webui.keep('completion', JSON.stringify({ on: false }))")
     typed(page, ", lon")
     expect(page.locator(LIST)).to_have_count(0)
+
+
+def test_the_list_of_tags_that_was_chosen_last_is_used(page: Page, home: House) -> None:
+    (home.folder / driving.TAGS / "e621.csv").write_text("wolf,5,100,\n")
+    typed(page, "lon")
+    assert "long_hair" in names(page)
+    held: list[Route] = []
+    page.route("**/internal/page/tags/*", lambda route: held.append(route))
+    page.evaluate(RENEWED, "e621.csv")
+    eventually(page, lambda: len(held) == 1)
+    page.evaluate(RENEWED, "danbooru.csv")
+    held[0].continue_()
+    page.evaluate(HERE)
+    page.keyboard.type("g")
+    assert "long_hair" in names(page)
+    page.unroute("**/internal/page/tags/*")
+    page.evaluate("webui.keep('completion', null)")
+    (home.folder / driving.TAGS / "e621.csv").unlink()
 
 
 def test_a_card_that_is_put_in_opens_no_list(page: Page) -> None:

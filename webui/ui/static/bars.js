@@ -120,21 +120,24 @@ export function bars(/** @type {DrawnField} */ field, /** @type {Scope} */ scope
       scope.fail(field, /** @type {Error} */ (error));
     }
   };
+  const heatKey = () => JSON.stringify(told(field.heat?.of ?? []));
   const compare = async () => {
     const asked = told(field.heat?.of ?? []);
-    const key = JSON.stringify(asked);
+    const key = heatKey();
     if (!columns || !Object.values(asked).every(Boolean)) return;
     look.disabled = true;
     look.textContent = t("Comparing …");
     try {
-      drawHeat((await askOnce(scope.extension, field.heat?.action ?? "", asked)).data ?? {});
+      const { data } = await askOnce(scope.extension, field.heat?.action ?? "", asked);
+      if (key !== heatKey()) return; // other files were chosen meanwhile
+      drawHeat(data ?? {});
       askedHeat = key;
     } catch (error) {
       scope.fail(field, /** @type {Error} */ (error));
     } finally {
       look.disabled = false;
       look.textContent = t("Show what differs");
-      look.hidden = key === askedHeat;
+      look.hidden = heatKey() === askedHeat;
     }
   };
   const drawHeat = (/** @type {Record<string, Record<string, number|null>>} */ table) => {
@@ -159,7 +162,7 @@ export function bars(/** @type {DrawnField} */ field, /** @type {Scope} */ scope
     if (!columns || from === field) return;
     values().forEach((value, at) => draw(at, value));
     pressed();
-    const key = JSON.stringify(told(field.heat?.of ?? []));
+    const key = heatKey();
     look.hidden = key === askedHeat && askedHeat !== "";
     if (key !== askedHeat) heat.replaceChildren();
   };

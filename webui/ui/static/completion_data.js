@@ -31,6 +31,7 @@ class CompletionData {
     this.coming = null;
     this.isHere = false;
     this.digest = "";
+    this.round = 0; // how often lists of tags were asked for: only the answer to the last counts
   }
 
   /** Fetch what is not here yet; at once where it is. */
@@ -57,18 +58,24 @@ class CompletionData {
   }
 
   async loadTags() {
+    const round = (this.round += 1);
     try {
-      this.lists = (await ask("tags")).lists;
+      const { lists } = await ask("tags");
+      if (round !== this.round) return;
+      this.lists = lists;
       const list = usedList(this.lists, chosen().list);
       if (!list) {
         this.tags = null;
         this.digest = "";
       } else if (list.digest !== this.digest) {
-        this.tags = new TagList(await text(`tags/${list.digest}`));
+        const file = await text(`tags/${list.digest}`);
+        if (round !== this.round) return;
+        this.tags = new TagList(file);
         this.digest = list.digest;
         this.board = list.board;
       }
     } catch (error) {
+      if (round !== this.round) return;
       this.tags = null;
       this.digest = "";
       say("notice", { kind: "error", text: error.message });

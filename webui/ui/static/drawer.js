@@ -141,14 +141,21 @@ class Drawer {
   }
 
   async load(offset, limit) {
-    const asked = new URLSearchParams({
-      kind: this.kind, q: this.search.value, folder: this.folder, base: this.base.value, order: this.order,
-      checkpoint: window.webui.form?.checkpoint ?? "", descending: String(DESCENDING.includes(this.order)), offset: String(offset), limit: String(limit),
-    });
-    const found = await ask(`networks?${asked}`);
-    this.family = found.family;
-    if (offset === 0) this.showList(found);
+    const wanted = this.wanted;
+    const found = await ask(`networks?${wanted}&${new URLSearchParams({ offset: String(offset), limit: String(limit) })}`);
+    if (wanted === this.wanted) {
+      this.family = found.family;
+      if (offset === 0) this.showList(found);
+    }
     return { total: found.total, items: found.cards };
+  }
+
+  // What is asked for: while an answer is on its way, another kind or folder may be chosen.
+  get wanted() {
+    return String(new URLSearchParams({
+      kind: this.kind, q: this.search.value, folder: this.folder, base: this.base.value, order: this.order,
+      checkpoint: window.webui.form?.checkpoint ?? "", descending: String(DESCENDING.includes(this.order)),
+    }));
   }
 
   showList({ total, folders, bases, unread }) {
@@ -177,7 +184,10 @@ class Drawer {
     this.isReading = true;
     const kind = this.kind;
     try {
-      while (this.unread > 0 && this.dock.isOpen && this.kind === kind) this.showCount((await send(`networks/read/${kind}`)).unread);
+      while (this.unread > 0 && this.dock.isOpen && this.kind === kind) {
+        const { unread } = await send(`networks/read/${kind}`);
+        if (this.kind === kind) this.showCount(unread);
+      }
     } catch (error) {
       say("notice", { kind: "error", text: error.message });
       this.unread = 0;

@@ -41,11 +41,17 @@ export function mount({ element, props }) {
   let installed = {};
 
   const failed = (/** @type {Error} */ error) => status.replaceChildren(el("div", { class: "f-say bad", role: "alert" }, error.message));
+  let [turn, switching] = [0, 0]; // how often the list was asked for, and how many switches are being sent
   const load = async () => {
+    const mine = (turn += 1);
     try {
-      all = await request("extensions");
-      installed = canInstall ? await request("extensions/installed") : {};
+      const found = await request("extensions");
+      const theirs = canInstall ? await request("extensions/installed") : {};
+      if (mine !== turn || switching) return; // the last of them asks for what all have made of it
+      [all, installed] = [found, theirs];
+      const focused = rows.contains(document.activeElement) ? document.activeElement?.id : "";
       draw();
+      if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
     } catch (error) {
       failed(/** @type {Error} */ (error));
     }
@@ -58,11 +64,14 @@ export function mount({ element, props }) {
     fetchIt.hidden = !isAddress();
   };
   const switchIt = async (/** @type {Row} */ one, /** @type {boolean} */ on) => {
+    switching += 1;
     try {
       const answer = await request(`extensions/${encodeURIComponent(one.name)}/enabled`, { enabled: on });
       status.replaceChildren(el("span", {}, answer.restart_needed ? t("Saved. It counts from the next start of the program.") : t("Saved. It counts for the jobs after the one in work; its form is on this page from the next start.")));
     } catch (error) {
       failed(/** @type {Error} */ (error));
+    } finally {
+      switching -= 1;
     }
     await load();
   };
