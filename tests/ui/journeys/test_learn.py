@@ -6,14 +6,16 @@ from functools import partial
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.api.page import recorded_run
 from tests.ui.accessibility import axe
-from tests.ui.driving import generate, visited_page
+from tests.ui.driving import eventually, generate, visited_page
 from tests.ui.fakes import FakeEngine
 from tests.ui.house import House
 from webui.domain.extensions import ExtensionInfo
+from webui.domain.images import Picture
 from webui.domain.recording import RecordedPart
 
 RECORDER = ExtensionInfo("records", "records", options={"type": "object", "properties": {}, "records_runs": True})
@@ -83,14 +85,50 @@ def test_a_run_is_shown_when_it_ends_right_after_a_step(learn: Page, engine: Fak
         "**/page/learn/runs",
         lambda route: route.fulfill(json={"job": job}) if route.request.method == "POST" else route.continue_(),
     )
-    learn.locator("#learn_take_apart").click()
-    expect(learn.locator(".learn-note")).to_have_text("Waiting for its turn …")
+    learn.locator("#learn_take_apart").click()  # that it has ended already is seen at once
+    expect(learn.locator(".learn-note")).to_have_count(0)
     learn.evaluate(ENDS_AFTER_A_STEP, job)
     expect(learn.locator(".learn-of")).to_contain_text("steps")
     learn.wait_for_timeout(1000)  # longer than the page waits between two questions
     expect(learn.locator(".learn-note")).to_have_count(0)
     assert [url for url in asked if "/learn//" in url] == []
     learn.unroute("**/page/learn/runs")
+
+
+def test_what_is_there_late_leaves_the_view_alone_that_is_open_by_then(learn: Page) -> None:
+    held: list[Route] = []
+    learn.route("**/page/learn/noise?*", lambda route: held.append(route))
+    view(learn, "Noise your own picture")
+    picture = Picture.of(Image.new("RGB", (64, 64))).png
+    box = learn.locator("#learn_noise input[type=file]")
+    box.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": picture})
+    eventually(learn, lambda: len(held) == 1)
+    view(learn, "Scheduler")
+    tools = learn.locator(".learn-tools")
+    expect(tools.locator("select")).to_be_visible()
+    with learn.expect_response("**/page/learn/noise?*"):
+        held[0].continue_()
+    eventually(learn, lambda: bool(learn.evaluate("!document.querySelector('.noise-bar').hidden")))
+    expect(tools.locator("select")).to_be_visible()
+    view(learn, "Noise your own picture")
+    expect(tools.get_by_role("button", name="Other noise")).to_be_visible()
+    learn.unroute("**/page/learn/noise?*")
+
+
+def test_a_tour_that_is_closed_at_once_leaves_my_run_in_view(learn: Page) -> None:
+    view(learn, "Run under the glass")
+    own = learn.locator(".learn-at").inner_text()
+    held: list[Route] = []
+    learn.route("**/learn/example/**", lambda route: route.continue_() if held else held.append(route))
+    learn.locator("#learn_tour").click()
+    eventually(learn, lambda: len(held) == 1)
+    learn.locator("#learn_tour").click()
+    expect(learn.locator("#learn_tour_card")).to_be_hidden()
+    with learn.expect_response("**/learn/example/clean.webp?*"):
+        held[0].continue_()
+    expect(learn.locator(".learn-at")).to_have_text(own)
+    expect(learn.locator(".learn-of")).not_to_contain_text("This is an example")
+    learn.unroute("**/learn/example/**")
 
 
 def test_i_look_where_words_look(learn: Page) -> None:

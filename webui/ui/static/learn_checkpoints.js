@@ -64,9 +64,11 @@ class CheckpointsView {
     }
     try {
       this.#say(t("Comparing …"));
+      this.go.disabled = true; // until there is something to stop
       const { id } = await start(this.action.extension, this.action.name, { a: this.first.value, b: this.second.value });
       this.running = id;
       this.go.textContent = t("Stop");
+      this.go.disabled = false;
       const now = await this.#ended(id);
       if (!now.result) throw new Error(now.error ?? t("Stopped."));
       this.table = now.result.data;
@@ -77,7 +79,8 @@ class CheckpointsView {
     } finally {
       this.running = "";
       this.go.textContent = t("Compare them");
-      this.draw();
+      this.go.disabled = false;
+      if (this.go.getClientRects().length) this.draw(); // else it is drawn when the view is shown again
     }
   }
 

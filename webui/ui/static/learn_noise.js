@@ -81,7 +81,7 @@ class Noise {
       this.field.hidden = true;
       this.grid.hidden = this.bar.hidden = false;
       this.range.max = String(found.losses.length - 1);
-      this.draw();
+      if (this.bar.getClientRects().length) this.draw(); // else it is drawn when the view is shown again
     } catch (error) {
       if (asked !== this.#asked) return;
       this.status.setAttribute("role", "alert");

@@ -3,6 +3,7 @@ import { hear } from "./bus.js";
 import { el, t } from "./kit.js";
 import { Recorded, recordings, takeApart } from "./learn_record.js";
 import { shownPicture } from "./shown.js";
+import { current } from "./stream.js";
 
 const EXAMPLE = "example"; // the run of the miniature that ships with the page, in the place of a job
 const EVERY = 600; // milliseconds between two questions while a run is being recorded
@@ -12,6 +13,7 @@ export class RunSource {
   #timer = 0;
   #note = "";
   #isLooking = true; // for a run to begin with
+  #looks = Promise.resolve(); // one after the other, so that an older answer never takes the place of a newer one
 
   /** @param {import("./learn_shared.js").Shared} shared */
   constructor(shared) {
@@ -35,6 +37,7 @@ export class RunSource {
       const { job } = await takeApart(picture, otherwise);
       this.#job = job;
       this.#say(t("Waiting for its turn …"));
+      this.#ended(current().jobs); // it may have ended before this was answered
     } catch (error) {
       this.#say(error.message);
     }
@@ -92,12 +95,18 @@ export class RunSource {
     }, EVERY);
   }
 
-  async #look(job) {
+  #look(job) {
+    this.#looks = this.#looks.then(() => this.#lookNow(job));
+    return this.#looks;
+  }
+
+  async #lookNow(job) {
     try {
       const isNew = this.shared.run?.job !== job;
       const run = isNew ? new Recorded(job) : this.shared.run;
-      const wasLast = this.shared.step >= run.count - 1;
+      const before = run.count;
       await run.refresh();
+      const wasLast = this.shared.step >= before - 1; // by now: who has gone back meanwhile stays there
       if (!run.count) return; // nothing of it is there yet
       this.#note = run.isDone ? "" : t("Recording …");
       if (isNew || wasLast) this.shared.look(run);

@@ -73,6 +73,10 @@ export class Tour {
     this.#ring(null);
     if (stop.step !== undefined) {
       const back = await this.shared.source.showExample();
+      if (!this.isOpen) {
+        back(); // it was closed before the example was there
+        return;
+      }
       this.#goBack ??= back;
     }
     if (mine !== this.#asked) return;

@@ -55,7 +55,7 @@ class WordsView {
     this.muting.partner(run).then((beside) => {
       if (this.run !== run || !beside) return;
       this.beside = beside;
-      this.draw();
+      if (this.place.getClientRects().length) this.draw(); // else it is drawn when the view is shown again
     });
   }
 
