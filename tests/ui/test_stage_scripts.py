@@ -284,104 +284,50 @@ def test_title_and_icon_tell_the_progress_and_are_put_back(parts: Page) -> None:
     assert not parts.evaluate(icon).startswith("data:")
 
 
-# ---- the queue
+def shown(page: Page) -> str:
+    """The id of the picture that the stage has said it shows."""
+    said = [detail["picture"] for name, detail in page.evaluate("window.heardOnBus") if name == "picture:shown"]
+    return str(said[-1]["id"])
 
 
-def queue_of_three(page: Page) -> None:
-    send(page, "state", whole_state([job_row("1", "running"), job_row("2"), job_row("3", position=1)], []))
+def test_what_was_sent_before_i_looked_elsewhere_leaves_me_there_though_it_becomes_a_job_later(parts: Page) -> None:
+    def do(script: str) -> None:
+        parts.evaluate(f"async () => {{ const sent = await import('/static/submissions.js'); {script} }}")
+
+    def made(job_id: str) -> None:
+        send(parts, "job", job_row(job_id))
+        send(parts, "job", job_row(job_id, "running"))
+        send(parts, "picture", job_picture(job_id))
+        send(parts, "job", job_row(job_id, "done"))
+
+    send(parts, "state", whole_state([], [job_picture("1"), job_picture("0")]))
+    thumbs = parts.locator(".own.strip .thumb")
+    do("window.one = sent.begin()")
+    thumbs.last.click()
+    do("sent.answered(one, '2')")
+    made("2")
+    assert shown(parts) == "0/0"
+    do("window.one = sent.begin()")  # which is something new
+    made("3")
+    assert shown(parts) == "3/0"
+    do("sent.answered(one, '3'); window.one = sent.begin()")
+    thumbs.last.click()
+    do("sent.answered(one)")  # the server refused it, and no job is to come of it
+    made("4")
+    assert shown(parts) == "4/0"
 
 
-def commands(page: Page) -> list[str]:
-    """What the page asks of the server from now on, as "path body"."""
-    asked: list[str] = []
-
-    def note(request: Any) -> None:
-        if request.method == "POST":
-            asked.append(f"{request.url.partition('internal/page/')[2]} {request.post_data}")
-
-    page.on("request", note)
-    return asked
-
-
-def test_every_job_has_a_row_and_its_cross_cancels_it(parts: Page) -> None:
-    queue_of_three(parts)
-    asked = commands(parts)
-    expect(parts.locator(".own.strip .job")).to_have_count(3)
-    expect(parts.get_by_role("button", name="Queue 3")).to_be_visible()
-    assert parts.evaluate("window.stripProps.value") == {"waiting": 3, "running": True}
-    with parts.expect_request("**/cancel"):
-        parts.get_by_role("button", name="Remove: a cat, 2").click()
-    assert asked == ["jobs/2/cancel {}"]
-
-
-def test_each_of_several_running_jobs_has_its_own_bar(parts: Page) -> None:
-    send(parts, "state", whole_state([job_row("1", "running"), job_row("2", "running"), job_row("3")], []))
-    for job_id, share in (("1", 0.25), ("2", 0.75)):
-        send(parts, "progress", job_progress(job_id, share))
-    parts.get_by_role("button", name="Queue 3").click()
-    bars = parts.locator(".own.queue_panel .row .share")
-    shown = bars.evaluate_all("all => all.map((one) => one.hidden ? '' : one.firstChild.style.transform)")
-    assert shown == ["scaleX(0.25)", "scaleX(0.75)", ""]
-
-
-def test_the_queue_is_worked_by_keys_and_the_focus_stays_on_its_row(parts: Page) -> None:
-    queue_of_three(parts)
-    asked = commands(parts)
-    parts.locator(".own.stage .view").focus()
-    parts.keyboard.press("q")
-    rows = parts.locator(".own.queue_panel .row")
-    expect(rows.nth(0)).to_be_focused()
-    parts.keyboard.press("ArrowDown")
-    parts.keyboard.press("ArrowDown")
-    expect(rows.nth(2)).to_be_focused()
-    with parts.expect_request("**/move"):
-        parts.keyboard.press("Alt+ArrowUp")
-    send(parts, "order", {"ids": ["1", "3", "2"]})
-    expect(rows.nth(1)).to_contain_text("a cat, 3")
-    expect(rows.nth(1)).to_be_focused()
-    with parts.expect_request("**/cancel"):
-        parts.keyboard.press("Delete")
-    send(parts, "gone", {"id": "3"})
-    expect(rows).to_have_count(2)
-    expect(rows.nth(1)).to_be_focused()
-    assert asked == ['jobs/3/move {"before":"2"}', "jobs/3/cancel {}"]
-    parts.keyboard.press("Escape")
-    expect(rows.first).to_be_hidden()
-    expect(parts.locator(".own.stage .view")).to_be_focused()
-
-
-def test_a_row_is_dragged_by_its_grip(parts: Page) -> None:
-    queue_of_three(parts)
-    asked = commands(parts)
-    parts.keyboard.press("q")
-    rows = parts.locator(".own.queue_panel .row")
-    grip, target = rows.nth(2).locator(".grip").bounding_box(), rows.nth(1).bounding_box()
-    assert grip is not None
-    assert target is not None
-    parts.mouse.move(grip["x"] + 5, grip["y"] + 5)
-    parts.mouse.down()
-    parts.mouse.move(grip["x"] + 5, target["y"] + 4, steps=4)
-    with parts.expect_request("**/move"):
-        parts.mouse.up()
-    assert asked == ['jobs/3/move {"before":"2"}']
-
-
-def test_a_held_job_says_why_and_can_be_tried_again(parts: Page) -> None:
-    send(parts, "state", whole_state([job_row("1", "held", reason="Not enough memory for 1536 × 1536.")], []))
-    parts.keyboard.press("q")
-    row = parts.locator(".own.queue_panel .row")
-    expect(row).to_contain_text("Not enough memory for 1536 × 1536.")
-    expect(row.locator(".remedy")).to_contain_text("Make the picture or the batch smaller")
-    expect(row.get_by_role("button", name="Delete")).not_to_have_count(0)
-    with parts.expect_request("**/jobs/1/retry"):
-        row.get_by_role("button", name="Retry").click()
-
-
-def test_the_queue_is_paused_and_goes_on(parts: Page) -> None:
-    queue_of_three(parts)
-    parts.keyboard.press("q")
-    with parts.expect_request("**/queue/pause"):
-        parts.get_by_role("button", name="Pause").click()
-    send(parts, "paused", {"paused": True, "reason": ""})
-    with parts.expect_request("**/queue/resume"):
-        parts.get_by_role("button", name="Go on").click()
+def test_the_menu_acts_on_the_picture_over_which_it_was_opened(parts: Page) -> None:
+    send(parts, "state", whole_state([job_row("2", "running"), job_row("3")], [job_picture("1")]))
+    more = parts.get_by_role("button", name="More")
+    more.click()
+    send(parts, "picture", job_picture("2"))
+    assert shown(parts) == "2/0"
+    parts.get_by_role("menuitem", name="Reuse its seed").click()
+    said = [detail for name, detail in parts.evaluate("window.heardOnBus") if name == "form:fill"]
+    assert said == [{"text": job_picture("1")["text"], "only": ["seed"]}]
+    more.click()
+    send(parts, "picture", job_picture("3"))
+    assert shown(parts) == "3/0"
+    with parts.expect_request("**/library/of-job/2/0"):
+        parts.get_by_role("menuitem", name="Delete").click()

@@ -28,6 +28,7 @@ function folderOpener(/** @type {(files: File[]) => void} */ take) {
 export function pictureSource({ id, label, place, upload, changed, failed }) {
   /** @type {Uploaded[]} */
   let files = [];
+  let removals = 0; // each ends what is being loaded
   const told = el("span", { class: "b-count", role: "status" });
   const clear = iconButton("close", t("Remove these pictures"), { hidden: true });
   const folder = el("input", { type: "text", id: `${id}_folder`, placeholder: place, "aria-label": t("{name}: folder on the server", { name: label }) });
@@ -37,18 +38,23 @@ export function pictureSource({ id, label, place, upload, changed, failed }) {
     changed();
   };
   const take = async (/** @type {File[]} */ chosen) => {
+    const before = removals;
     try {
       for (const [at, file] of chosen.filter(isPicture).entries()) {
         told.textContent = t("Sending {n} of {all}", { n: at + 1, all: chosen.length });
-        files = [...files, await uploaded(upload, file)];
+        const one = await uploaded(upload, file);
+        if (before !== removals) return;
+        files = [...files, one]; // with what others have loaded meanwhile
       }
     } catch (error) {
+      if (before !== removals) return;
       failed(/** @type {Error} */ (error).message);
     }
     show();
   };
   clear.addEventListener("click", () => {
     files = [];
+    removals += 1;
     show();
   });
   folder.addEventListener("input", changed);

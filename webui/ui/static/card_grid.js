@@ -138,7 +138,9 @@ export class CardGrid {
     this.nodes.set(index, node);
     if (index === this.wanted && item) {
       this.wanted = null;
-      node.querySelector("button")?.focus({ preventScroll: true });
+      const { activeElement } = document;
+      const hasGoneOn = activeElement !== document.body && !this.scroll.contains(activeElement); // the card came late
+      if (!hasGoneOn) node.querySelector("button")?.focus({ preventScroll: true });
     }
   }
 

@@ -29,15 +29,25 @@ export async function showCard(card, { changed }) {
 const addressOf = (card) => `networks/${card.kind}/${card.id}`;
 
 function fill(body, details, about) {
-  const picture = details.thumb
-    ? el("img", { class: "card-picture", src: window.webui.base + details.thumb, alt: t("Preview of {name}", { name: details.name }) })
-    : blankPicture(details.name, details.base ?? "", "card-picture card-blank");
+  let picture = pictureOf(details);
   const status = el("p", { class: "card-status", role: "status" });
+  const { form, isChanged } = notes(details, status, about);
+  const taken = (now) => {
+    if (!isChanged()) return about.close();
+    const before = picture;
+    picture = pictureOf(now);
+    before.replaceWith(picture);
+  };
   body.replaceChildren(
-    el("div", { class: "card-side" }, picture, facts(details), ...previewButtons(details, status, about)),
+    el("div", { class: "card-side" }, picture, facts(details), ...previewButtons(details, status, { ...about, taken })),
     el("div", { class: "card-main" },
-      ...words(details), told(details), details.kind === "checkpoint" && settingsOfCheckpoint(details), notes(details, status, about), status, inside(addressOf(details)), metadata(details)),
+      ...words(details), told(details), details.kind === "checkpoint" && settingsOfCheckpoint(details), form, status, inside(addressOf(details)), metadata(details)),
   );
+}
+
+function pictureOf(details) {
+  if (!details.thumb) return blankPicture(details.name, details.base ?? "", "card-picture card-blank");
+  return el("img", { class: "card-picture", src: window.webui.base + details.thumb, alt: t("Preview of {name}", { name: details.name }) });
 }
 
 function facts(details) {
@@ -87,19 +97,22 @@ function notes(details, status, about) {
     for (const control of form.querySelectorAll("input, textarea, button")) control.disabled = true;
     form.append(el("p", { class: "hint" }, t("The file lies in a folder that is only read, so nothing can be noted beside it.")));
   }
+  const value = (name) => fields[name]?.querySelector("textarea").value ?? noted[name];
+  const wanted = () => ({
+    description: value("description"), notes: value("notes"), activation: value("activation"), negative: value("negative"),
+    weight: Number(weight.value) || 0, base: base.value.trim(),
+  });
+  let saved = JSON.stringify(wanted());
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const value = (name) => fields[name]?.querySelector("textarea").value ?? noted[name];
-    const wanted = {
-      description: value("description"), notes: value("notes"), activation: value("activation"), negative: value("negative"),
-      weight: Number(weight.value) || 0, base: base.value.trim(),
-    };
+    const sent = wanted();
     await doing(status, save, t("Saved."), async () => {
-      await send(`${addressOf(details)}/notes`, wanted, "PUT");
+      await send(`${addressOf(details)}/notes`, sent, "PUT");
+      saved = JSON.stringify(sent);
       about.changed();
     });
   });
-  return form;
+  return { form, isChanged: () => JSON.stringify(wanted()) !== saved };
 }
 
 function area(label, value, lines = 2) {
@@ -111,9 +124,9 @@ function area(label, value, lines = 2) {
 function previewButtons(details, status, about) {
   const shown = pictureInView();
   const take = (picture) => doing(status, button, t("This is its preview now."), async () => {
-    await ask(`${addressOf(details)}/preview`, { method: "POST", body: await asForm(picture) });
+    const now = await ask(`${addressOf(details)}/preview`, { method: "POST", body: await asForm(picture) });
     about.changed();
-    about.close();
+    about.taken(now);
   });
   const button = el("button", { type: "button", class: "quiet", disabled: !shown || !details.writable, onclick: () => take(shown) }, t("Use the current picture as preview"));
   return [button, details.writable && details.kind !== "vae" && libraryPictures(details, take)].filter(Boolean);

@@ -14,36 +14,69 @@ const FIELDS = Object.freeze([ // paths of fields, with their names
 export function settingsOfCheckpoint(card) {
   const box = el("section", { class: "card-settings" });
   const said = el("p", { class: "card-status", role: "status" });
-  const doing = async (work, done) => {
-    try {
-      await work();
-      said.textContent = done;
-      said.classList.remove("fault");
-    } catch (error) {
-      said.textContent = error.message;
-      said.classList.add("fault");
-      return;
-    }
-    await draw();
+  /** @type {import("./presets.js").Preset|undefined} */
+  let found; // as the last answer has left it
+  let last = Promise.resolve();
+  /** @type {string[]} */
+  const waiting = []; // what is being changed: names of fields, "prefix", or "" for all of it
+  // The server keeps a preset as a whole, so changes are made one after the other, each on what the one before has left.
+  const doing = (name, work) => {
+    waiting.push(name);
+    last = last.then(async () => {
+      try {
+        said.textContent = await work();
+        said.classList.remove("fault");
+        found = await presetOf(card.file);
+      } catch (error) {
+        said.textContent = error.message;
+        said.classList.add("fault");
+        return;
+      } finally {
+        waiting.shift();
+      }
+      draw();
+    });
   };
-  const draw = async () => {
-    let found;
-    try {
-      found = await presetOf(card.file);
-    } catch (error) {
-      box.replaceChildren(el("p", { class: "hint" }, error.message));
-      return;
-    }
-    const name = found?.name ?? card.file.slice(-LONGEST_NAME);
-    const keep = (fields, prefix) => keepPreset(name, card.file, fields, prefix);
-    const parts = found ? [...rows(found, keep, doing), useNow(found, card)] : [el("p", { class: "hint" }, t("None yet. When this checkpoint is chosen, the form stays as it is."))];
-    const take = el("button", { type: "button", class: "quiet", onclick: () => doing(() => keep(taken(), found?.prefix ?? ""), t("Saved. They are set when this checkpoint is chosen.")) }, t("Use these settings with this checkpoint"));
-    take.title = t("Takes over what the form shows: sampler, steps, CFG scale, size, VAE, clip skip.");
-    const forget = found && el("button", { type: "button", class: "quiet danger", onclick: () => doing(() => deletePreset(found.name), t("Forgotten.")) }, t("Forget them"));
-    box.replaceChildren(el("h3", {}, t("Settings that come with it")), ...parts, el("div", { class: "form-buttons" }, take, forget), said);
+  const keep = (fields, prefix) => keepPreset(found?.name ?? card.file.slice(-LONGEST_NAME), card.file, fields, prefix);
+  const change = (name, changed) => doing(name, async () => {
+    if (!found) return t("Forgotten.");
+    const { fields, prefix } = { ...found, ...changed(found) };
+    await keep(fields, prefix);
+    return t("Saved.");
+  });
+  const take = el("button", { type: "button", class: "quiet", onclick: () => doing("", async () => {
+    await keep(taken(), found?.prefix ?? "");
+    return t("Saved. They are set when this checkpoint is chosen.");
+  }) }, t("Use these settings with this checkpoint"));
+  take.title = t("Takes over what the form shows: sampler, steps, CFG scale, size, VAE, clip skip.");
+  const forget = el("button", { type: "button", class: "quiet danger", onclick: () => doing("", async () => {
+    if (found) await deletePreset(found.name);
+    return t("Forgotten.");
+  }) }, t("Forget them"));
+  const buttons = el("div", { class: "form-buttons" });
+  const heading = el("h3", {}, t("Settings that come with it"));
+  const none = el("p", { class: "hint" }, t("None yet. When this checkpoint is chosen, the form stays as it is."));
+  const useNow = el("button", { type: "button", class: "quiet", onclick: () => found && setPreset(found) }, t("Put them into the form now"));
+  const rows = rowsOf(change, (name) => waiting.includes(name));
+  const draw = () => {
+    const isInUse = window.webui.form?.checkpoint === card.file;
+    put(box, [heading, ...(found ? [...rows(found), isInUse && useNow] : [none]), buttons, said]);
+    put(buttons, [take, found && forget]);
   };
-  draw();
+  presetOf(card.file).then((preset) => {
+    found = preset;
+    draw();
+  }, (error) => box.replaceChildren(el("p", { class: "hint" }, error.message)));
   return box;
+}
+
+// Children in their order. Those that are there already are not moved: they would lose the focus.
+function put(parent, wanted) {
+  const nodes = wanted.filter(Boolean);
+  for (const one of [...parent.children]) if (!nodes.includes(one)) one.remove();
+  nodes.forEach((node, at) => {
+    if (parent.children[at] !== node) parent.insertBefore(node, parent.children[at] ?? null);
+  });
 }
 
 /** What the form shows, as far as it may belong to a checkpoint. */
@@ -53,37 +86,52 @@ function taken() {
   return Object.fromEntries(pairs.filter(([, value]) => value !== undefined && value !== null));
 }
 
-function rows(preset, keep, doing) {
+/**
+ * @param {(name: string, changed: (now: import("./presets.js").Preset) => object) => void} change
+ * @param {(name: string) => boolean} isWaiting whether a change of it is not answered yet
+ * @returns {(preset: import("./presets.js").Preset) => (HTMLElement|false)[]} shows a preset in the same rows
+ */
+function rowsOf(change, isWaiting) {
   const names = new Map(FIELDS);
-  const chips = Object.entries(preset.fields).filter(([name]) => names.has(name)).map(([name, value]) => {
-    const without = () => Object.fromEntries(Object.entries(preset.fields).filter(([one]) => one !== name));
-    const label = t(names.get(name));
-    return el("li", { class: "chip" }, el("span", { class: "chip-name" }, label), shown(label, value, (changed) => doing(() => keep({ ...preset.fields, [name]: changed }, preset.prefix), t("Saved."))),
-      el("button", { type: "button", class: "chip-away", "aria-label": t("Remove {name}", { name: label }), onclick: () => doing(() => keep(without(), preset.prefix), t("Saved.")) }, "×"));
-  });
-  const others = Object.keys(preset.fields).length - chips.length;
+  /** @type {Map<string, {node: HTMLElement, show: (value: any) => void}>} */
+  const chips = new Map();
+  const list = el("ul", { class: "chips card-fields", "aria-label": t("Settings that come with it") });
+  const others = el("p", { class: "hint" });
   const prefix = el("input", { type: "text", maxlength: "4000" });
-  prefix.value = preset.prefix ?? "";
-  prefix.addEventListener("change", () => doing(() => keep(preset.fields, prefix.value.trim()), t("Saved.")));
-  return [
-    el("ul", { class: "chips card-fields", "aria-label": t("Settings that come with it") }, ...chips),
-    others > 0 && el("p", { class: "hint" }, t("And {n} further fields of the form.", { n: others })),
-    el("label", { class: "card-prefix" }, el("span", {}, t("Beginning of the prompt")), prefix),
-  ];
+  prefix.addEventListener("change", () => {
+    const typed = prefix.value.trim();
+    change("prefix", () => ({ prefix: typed }));
+  });
+  const beginning = el("label", { class: "card-prefix" }, el("span", {}, t("Beginning of the prompt")), prefix);
+  // what is being typed, or is on its way to the server, is newer than any answer
+  const write = (box, name, value) => {
+    if (box !== document.activeElement && !isWaiting(name)) box.value = value;
+  };
+  const chipOf = (name, value) => {
+    const key = `${name} ${typeof value}`;
+    if (!chips.has(key)) chips.set(key, chip(name, t(names.get(name)), typeof value === "number", change, write));
+    chips.get(key).show(value);
+    return chips.get(key).node;
+  };
+  return (preset) => {
+    const known = Object.entries(preset.fields).filter(([name]) => names.has(name));
+    put(list, known.map(([name, value]) => chipOf(name, value)));
+    const left = Object.keys(preset.fields).length - known.length;
+    others.textContent = t("And {n} further fields of the form.", { n: left });
+    write(prefix, "prefix", preset.prefix ?? "");
+    return [list, left > 0 && others, beginning];
+  };
 }
 
 // a number can be changed where it stands; anything else is taken over from the form
-function shown(label, value, changed) {
-  if (typeof value !== "number") return el("span", { class: "chip-text", translate: "no" }, String(value));
-  const box = el("input", { type: "number", step: "any", "aria-label": label });
-  box.value = String(value);
-  box.addEventListener("change", () => {
-    if (box.value !== "" && Number.isFinite(box.valueAsNumber)) changed(box.valueAsNumber);
+function chip(name, label, isNumber, change, write) {
+  const box = isNumber ? el("input", { type: "number", step: "any", "aria-label": label }) : el("span", { class: "chip-text", translate: "no" });
+  if (isNumber) box.addEventListener("change", () => {
+    const typed = box.valueAsNumber;
+    if (Number.isFinite(typed)) change(name, ({ fields }) => ({ fields: { ...fields, [name]: typed } }));
   });
-  return box;
-}
-
-function useNow(preset, card) {
-  if (window.webui.form?.checkpoint !== card.file) return null;
-  return el("button", { type: "button", class: "quiet", onclick: () => setPreset(preset) }, t("Put them into the form now"));
+  const without = ({ fields }) => ({ fields: Object.fromEntries(Object.entries(fields).filter(([one]) => one !== name)) });
+  const away = el("button", { type: "button", class: "chip-away", "aria-label": t("Remove {name}", { name: label }), onclick: () => change(name, without) }, "×");
+  const show = (value) => isNumber ? write(box, name, String(value)) : (box.textContent = String(value));
+  return { node: el("li", { class: "chip" }, el("span", { class: "chip-name" }, label), box, away), show };
 }

@@ -1,6 +1,7 @@
 // The plan of an installation, an update, a way back or a removal: what it would do, and the button that does it.
 
 import { el, t } from "./kit.js";
+import { say } from "./bus.js";
 import { request } from "./extension_actions.js";
 
 const STEPS = () => [t("Fetched and read, not run"), t("You look at this plan"), t("Packages and files are put in place"), t("Started; put back if it fails")];
@@ -17,6 +18,8 @@ export function permissionsIn(/** @type {string[]} */ permissions) {
 }
 
 export class Plan {
+  #turn = 0; // what was asked for last: an answer to something before it draws nothing
+
   /** @param {() => void} changed called when something was installed or removed */
   constructor(changed) {
     this.changed = changed;
@@ -52,25 +55,36 @@ export class Plan {
   }
 
   close() {
+    this.#turn += 1;
     this.node.hidden = true;
     this.node.replaceChildren();
     this.token = "";
   }
 
   async #fetch(/** @type {*} */ body, /** @type {string} */ what) {
-    await this.#discard();
+    this.#turn += 1;
+    const mine = this.#turn;
+    const from = document.activeElement;
+    const before = this.#discard();
     this.#show(el("h2", {}, what), steps(HOW_FETCHED), el("p", { role: "status" }, t("Fetching and reading …")));
+    await before;
+    if (mine !== this.#turn) return;
     try {
       const told = await request("extensions/plan", body);
+      if (mine !== this.#turn) {
+        if (told.token) await discarded(told.token);
+        return;
+      }
       if (told.action === "none") this.#show(el("h2", {}, what), said("good", t("It is up to date.")), this.#leave(t("Close")));
-      else this.#draw(told);
+      else this.#draw(told, from);
     } catch (error) {
+      if (mine !== this.#turn) return;
       this.#show(el("h2", {}, what), said("bad", /** @type {Error} */ (error).message), this.#leave(t("Close")));
     }
     this.node.scrollIntoView?.({ block: "nearest" });
   }
 
-  #draw(/** @type {*} */ told) {
+  #draw(/** @type {*} */ told, /** @type {Element|null} */ from) {
     this.token = told.token;
     const { manifest } = told;
     const title = manifest.title || manifest.name;
@@ -78,17 +92,24 @@ export class Plan {
     const status = el("div", { class: "a-status", role: "status" });
     const go = el("button", { type: "button", class: "f-go", id: "extensions_apply" }, told.action === "update" ? t("Update") : t("Install"));
     const apply = async () => {
+      const mine = this.#turn;
+      const { token } = this;
+      this.token = ""; // it is used up: nobody discards it
       go.disabled = true;
       this.node.querySelector(".x-steps")?.replaceWith(steps(DOING));
       try {
-        const { installed } = await request("extensions/apply", { token: this.token });
-        this.token = "";
-        this.#show(el("h2", {}, heading), steps(DONE), said("good", t("{name} {version} is installed. Its form is on this page from the next start of the program.", { name: title, version: installed.version })), this.#leave(t("Close")));
-        this.changed();
+        const { installed } = await request("extensions/apply", { token });
+        this.#finish(mine, t("{name} {version} is installed. Its form is on this page from the next start of the program.", { name: title, version: installed.version }), el("h2", {}, heading), steps(DONE));
       } catch (error) {
+        const { message } = /** @type {Error} */ (error);
+        if (mine !== this.#turn) {
+          say("notice", { kind: "error", text: message });
+          return;
+        }
+        this.token = token;
         // a plan that is no longer true is refused: it is drawn anew by looking again
         this.node.querySelector(".x-steps")?.replaceWith(steps(LOOKING));
-        status.replaceChildren(said("bad", /** @type {Error} */ (error).message));
+        status.replaceChildren(said("bad", message));
         go.disabled = false;
       }
     };
@@ -108,21 +129,23 @@ export class Plan {
       status,
       el("div", { class: "a-go" }, this.#leave(t("Leave it")), go),
     );
-    go.focus({ preventScroll: true });
+    if ([from, document.body].includes(document.activeElement)) go.focus({ preventScroll: true }); // else somebody is at something else by now
   }
 
   #ask(/** @type {string} */ heading, /** @type {string} */ text, /** @type {string} */ label, /** @type {() => Promise<string>} */ work) {
+    this.#turn += 1;
+    const mine = this.#turn;
     const status = el("div", { class: "a-status", role: "status" });
     const go = el("button", { type: "button", class: "f-go", id: "extensions_apply" }, label);
     go.addEventListener("click", async () => {
       go.disabled = true;
       try {
-        const done = await work();
-        this.#show(el("h2", {}, heading), said("good", done), this.#leave(t("Close")));
-        this.changed();
+        this.#finish(mine, await work(), el("h2", {}, heading));
       } catch (error) {
+        const { message } = /** @type {Error} */ (error);
         go.disabled = false;
-        status.replaceChildren(said("bad", /** @type {Error} */ (error).message));
+        status.replaceChildren(said("bad", message));
+        if (mine !== this.#turn) say("notice", { kind: "error", text: message });
       }
     });
     this.#show(el("h2", {}, heading), el("p", {}, text), status, el("div", { class: "a-go" }, this.#leave(t("Leave it")), go));
@@ -130,13 +153,20 @@ export class Plan {
   }
 
   #leave(/** @type {string} */ label) {
-    return el("button", { type: "button", class: "f-go second", id: "extensions_discard", onclick: () => this.#discard().then(() => this.close()) }, label);
+    return el("button", { type: "button", class: "f-go second", id: "extensions_discard", onclick: () => { this.#discard(); this.close(); } }, label);
+  }
+
+  // Something was done. Where another plan is in view by then, a notice tells of it.
+  #finish(/** @type {number} */ mine, /** @type {string} */ text, /** @type {Node[]} */ ...head) {
+    if (mine === this.#turn) this.#show(...head, said("good", text), this.#leave(t("Close")));
+    else say("notice", { kind: "notice", text });
+    this.changed();
   }
 
   async #discard() {
     const { token } = this;
     this.token = "";
-    if (token) await request("extensions/discard", { token }).catch(() => {}); // it is gone already
+    if (token) await discarded(token);
   }
 
   #show(/** @type {Node[]} */ ...parts) {
@@ -144,6 +174,8 @@ export class Plan {
     this.node.replaceChildren(...parts);
   }
 }
+
+const discarded = (/** @type {string} */ token) => request("extensions/discard", { token }).catch(() => {}); // it is gone already
 
 const said = (/** @type {string} */ kind, /** @type {string} */ text) => el("div", { class: `f-say ${kind}`, role: kind === "bad" ? "alert" : "status" }, text);
 

@@ -30,10 +30,14 @@ export async function openSettings(extension, form) {
   });
   state.wake();
   usual.addEventListener("click", () => state.fill({}));
+  let typed = 0; // some boxes tell their values only when they are left
+  body.node.addEventListener("input", () => { typed += 1; });
   save.addEventListener("click", async () => {
+    const values = without(state.values);
+    const [sent, before] = [JSON.stringify(values), typed];
     try {
-      await request(path, { values: without(state.values) });
-      made.close();
+      await request(path, { values });
+      if (typed === before && JSON.stringify(without(state.values)) === sent) made.close(); // else there is more to save
       say("notice", { kind: "notice", text: t("Saved. It counts from the next job on.") });
     } catch (error) {
       failed(/** @type {Error} */ (error).message);

@@ -87,7 +87,15 @@ function ways(facts) {
   return el("div", { class: "first-ways" }, found.length ? el("ul", {}, ...found) : null, said, el("div", {}, open, keys));
 }
 
-async function use(folder, facts, button, said) {
+let last = Promise.resolve();
+
+// One after the other: the setting is sent as a whole, with the folders that were taken before.
+function use(folder, facts, button, said) {
+  button.disabled = true;
+  last = last.then(() => add(folder, facts, button, said));
+}
+
+async function add(folder, facts, button, said) {
   try {
     const { outcomes } = await ask("preferences", { values: { use_models_of: [...facts.used, folder] } });
     const { state, text } = outcomes.use_models_of;
@@ -98,5 +106,6 @@ async function use(folder, facts, button, said) {
   } catch (error) {
     said.textContent = error.message;
     said.classList.add("error");
+    button.disabled = false;
   }
 }

@@ -13,15 +13,17 @@
 export const keyed = (box, items, keyOf, create, update) => {
   const focused = box.contains(document.activeElement) ? document.activeElement : null;
   const old = new Map([...box.children].map((node) => [node.dataset.key, node]));
+  const keys = new Set(items.map(keyOf));
+  // What has vanished goes first: otherwise all that follows it would be put in anew, by which a row loses the pointer
+  // that is pressed on it.
+  for (const [key, node] of old) if (!keys.has(key)) node.remove();
   items.forEach((item, index) => {
     const key = keyOf(item);
     const node = old.get(key) ?? create(item);
     node.dataset.key = key;
-    old.delete(key);
     update(node, item, index);
     if (box.children[index] !== node) box.insertBefore(node, box.children[index] ?? null);
   });
-  for (const node of old.values()) node.remove();
   // a node that is moved in the tree loses the focus
   if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
 };

@@ -28,12 +28,18 @@ export class QueueDrag {
     };
     const end = (ending) => {
       for (const name of ["pointermove", "pointerup", "pointercancel"]) grip.removeEventListener(name, name === "pointermove" ? move : end); // prettier-ignore
+      document.removeEventListener("lostpointercapture", lost);
       row.classList.remove("dragged");
       row.style.transform = "";
       this.list.classList.remove("over_end");
       for (const other of this.list.children) other.classList.remove("over");
       if (ending.type === "pointerup" && before !== undefined) this.moved(row.dataset.key, before?.dataset.key ?? null);
     };
+    // a row that is taken from the list, or put in anew, has lost the pointer; where it is gone, the document is told
+    const lost = (losing) => {
+      if (losing.pointerId === event.pointerId && !grip.hasPointerCapture(event.pointerId)) end(losing);
+    };
+    document.addEventListener("lostpointercapture", lost);
     grip.addEventListener("pointermove", move);
     grip.addEventListener("pointerup", end);
     grip.addEventListener("pointercancel", end);

@@ -16,6 +16,7 @@ import { address, commands, current, follow, parametersOf } from "./stream.js";
 /** @typedef {import("./store.js").JobRow} JobRow */
 
 const MODES = ["txt2img", "img2img", "inpaint"];
+const PATIENCE = 1000; // milliseconds for which a new order is waited for after the server has answered
 
 const small = (name, title, drawing) => iconButton(drawing, title, { "data-act": name });
 const quiet = (name, words) => el("button", { type: "button", class: "quiet", "data-act": name }, words);
@@ -32,9 +33,35 @@ const factsOf = (job, progress) => {
 // What a job has no picture of yet: the last picture of the same prompt.
 const lastOf = ({ title }, { history }) => title && history.find((one) => promptOf(one.text).replace(/\s+/g, " ") === title);
 
+const movableOf = (state) => listed(state).filter((job) => ["waiting", "held"].includes(job.state));
+
+/** Whether a job stands where it was moved to, or stands no longer. */
+const isBefore = (state, id, before) => {
+  const ids = movableOf(state).map((job) => job.id);
+  return !ids.includes(id) || (ids[ids.indexOf(id) + 1] ?? null) === before;
+};
+
+/** Wait until the page has heard of something, or is not likely to hear of it any more. @returns {Promise<void>} */
+const heard = (isSo) =>
+  new Promise((resolve) => {
+    if (isSo(current())) return resolve();
+    const end = () => {
+      clearTimeout(late);
+      stop();
+      resolve();
+    };
+    const late = window.setTimeout(end, PATIENCE);
+    const stop = follow((state) => isSo(state) && end());
+  });
+
 class QueuePanel {
   /** @type {JobRow[]} */
   jobs = [];
+  edits = 0; // how often a job was to be edited
+  closings = 0;
+  /** The moves that are under way, one after the other. */
+  moves = Promise.resolve();
+  moving = 0; // how many of them there are
   /** The element that gets the focus back. @type {HTMLElement|null} */
   opener = null;
 
@@ -55,7 +82,7 @@ class QueuePanel {
     host.replaceChildren(this.box);
     this.box.addEventListener("click", (event) => this.#click(event));
     this.box.addEventListener("keydown", (event) => this.#key(event));
-    this.drag = new QueueDrag(this.list, (id, before) => commands.move(id, before));
+    this.drag = new QueueDrag(this.list, (id, before) => this.#inTurn(() => this.#put(id, before)));
     follow((state) => this.draw(state));
   }
 
@@ -76,6 +103,7 @@ class QueuePanel {
     if (!this.isOpen) return;
     const hadFocus = this.box.contains(document.activeElement);
     this.box.hidden = true;
+    this.closings += 1;
     if (hadFocus && this.opener?.isConnected) this.opener.focus({ preventScroll: true });
     say("queue:opened", { isOpen: false });
   }
@@ -168,39 +196,70 @@ class QueuePanel {
     row?.scrollIntoView({ block: "nearest" });
   }
 
-  // The form is filled first: a job whose parameters cannot be read stays where it is.
+  #focusBeside(row, by) {
+    this.#focusOn((by < 0 ? row.previousElementSibling : row.nextElementSibling) ?? row);
+  }
+
+  // The form is filled first: a job whose parameters cannot be read stays where it is. So does one whose parameters come
+  // after another was chosen or the queue was closed, as they would take the place of what the user wants by then.
   async #edit(job) {
+    this.edits += 1;
+    const { edits, closings } = this;
     const parameters = await parametersOf(job.id);
-    if (!parameters?.text) return;
+    if (edits !== this.edits || closings !== this.closings || !parameters?.text) return;
     say("tab:open", { tab: job.kind });
     const { text, batch_size, n_iter, styles, source } = parameters;
     say("form:fill", { text, beside: n_iter ? { batch_size, n_iter, styles } : null });
-    if (source && ["img2img", "inpaint"].includes(job.kind)) await this.#bringBack(source, job.kind);
-    if (job.state !== "running") await commands.end(job);
-    this.close();
+    if (source && ["img2img", "inpaint"].includes(job.kind)) await this.#bringBack(source, job.kind, edits);
+    if (edits !== this.edits) return;
+    await this.#endUnlessRunning(job.id);
+    if (edits === this.edits) this.close();
+  }
+
+  // A job may have begun to run, or have ended, since somebody wanted it to go.
+  async #endUnlessRunning(id) {
+    const job = this.jobs.find((one) => one.id === id);
+    if (job && job.state !== "running") await commands.end(job);
   }
 
   // The picture goes to the canvas before the job ends, with which it may be forgotten.
-  async #bringBack(source, to) {
+  async #bringBack(source, to, edits) {
     try {
       const file = await fileOf({ url: source, id: "source" });
-      say("picture:send", { picture: { id: "", url: source, file, width: 0, height: 0 }, to });
+      if (edits === this.edits) say("picture:send", { picture: { id: "", url: source, file, width: 0, height: 0 }, to });
     } catch (error) {
       say("notice", { kind: "error", text: error.message });
     }
   }
 
   async #deleteAll() {
-    for (const job of this.jobs) if (job.mine && job.state !== "running") await commands.end(job);
+    const jobs = this.jobs.filter((job) => job.mine && job.state !== "running");
+    for (const { id } of jobs) await this.#endUnlessRunning(id);
   }
 
-  /** Move a job one place up or down among those that wait. @param {JobRow} job @param {1|-1} by */
-  #move(job, by) {
-    const movable = this.jobs.filter((one) => ["waiting", "held"].includes(one.state));
-    const at = movable.indexOf(job);
+  /** Move a job one place up or down among those that wait. @param {string} id @param {1|-1} by */
+  async #move(id, by) {
+    const movable = movableOf(current());
+    const at = movable.findIndex((job) => job.id === id);
     const to = at + by;
     if (at < 0 || to < 0 || to >= movable.length) return;
-    commands.move(job.id, (by < 0 ? movable[to] : movable[to + 1])?.id ?? null);
+    await this.#put(id, (by < 0 ? movable[to] : movable[to + 1])?.id ?? null);
+  }
+
+  // The server answers before it tells the order.
+  async #put(id, before) {
+    if (await commands.move(id, before)) await heard((state) => isBefore(state, id, before));
+  }
+
+  // A place is reckoned from the order that the move before has led to.
+  #inTurn(does) {
+    this.moving += 1;
+    this.moves = this.moves.then(does).finally(() => (this.moving -= 1));
+  }
+
+  // A key that is held down moves the job only while it is held, however slow the line is.
+  #moveByKey({ repeat }, id, by) {
+    if (!repeat || !this.moving) this.#inTurn(() => this.#move(id, by));
   }
 
   #key(event) {
@@ -213,7 +272,7 @@ class QueuePanel {
     const job = this.#jobOf(row);
     const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     const does = by
-      ? () => (event.altKey ? this.#move(job, by) : this.#focusOn((by < 0 ? row.previousElementSibling : row.nextElementSibling) ?? row))
+      ? () => (event.altKey ? this.#moveByKey(event, job.id, by) : this.#focusBeside(row, by))
       : { Home: () => this.#focusOn(this.list.firstElementChild), End: () => this.#focusOn(this.list.lastElementChild),
           Delete: () => commands.end(job), Enter: () => MODES.includes(job.kind) && this.#edit(job) }[event.key]; // prettier-ignore
     if (!does) return;

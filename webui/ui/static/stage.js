@@ -15,7 +15,7 @@ import { doWith, toolbar } from "./stage_actions.js";
 import { StageView } from "./stage_view.js";
 import { extrasOf, picturesOf, promptOf, running, runningBatch } from "./store.js";
 import { address, commands, current, follow, linked } from "./stream.js";
-import { interrupt, isUnderWay } from "./submissions.js";
+import { interrupt, isUnderWay, lastUnderWay } from "./submissions.js";
 import { START, afterEvent, batchToggled, followed, picked, stepped, subject } from "./subject.js";
 import { tellInTitle, told } from "./tab_title.js";
 
@@ -46,10 +46,10 @@ class Stage {
     });
     this.grid = new BatchGrid(this.view.batch, address, (picture) => this.pick(picture));
     this.tools = toolbar({
-      run: (name) => this.run(name),
+      run: (name, picture) => this.run(name, picture),
       isPressed: (name) => this.isPressed(name),
-      hasPicture: () => this.gaze.chosen !== null,
-      isOff: (name) => this.isOff(name),
+      picture: () => this.gaze.chosen,
+      isOff: (name, picture) => this.isOff(name, picture),
     });
     this.build();
     this.notices = notices(this.sentences);
@@ -145,7 +145,7 @@ class Stage {
   heard(state, name, data, before) {
     if (name === "link") return this.draw();
     const old = this.gaze;
-    this.gaze = afterEvent(this.gaze, state, name, data, before);
+    this.gaze = afterEvent(this.gaze, state, name, data, before, lastUnderWay());
     if (name === "job") this.jobChanged(data, before.jobs.find((job) => job.id === data.id) ?? null);
     if (name === "state") for (const job of state.jobs) this.jobChanged(job, before.jobs.find((one) => one.id === job.id) ?? job); // prettier-ignore
     if (name === "picture" && this.gaze.mine.includes(data.job)) {
@@ -186,7 +186,7 @@ class Stage {
   }
 
   pick(picture) {
-    this.look(picked(this.gaze, current(), picture));
+    this.look(picked(this.gaze, current(), picture, lastUnderWay()));
   }
 
   followJob() {
@@ -194,7 +194,7 @@ class Stage {
   }
 
   step(by) {
-    this.look(stepped(this.gaze, current(), by));
+    this.look(stepped(this.gaze, current(), by, lastUnderWay()));
   }
 
   compareWith(picture) {
@@ -212,21 +212,21 @@ class Stage {
     return name === "parameters" && !this.parameters.hidden;
   }
 
-  isOff(name) {
+  isOff(name, picture = this.gaze.chosen) {
     if (name === "batch") {
       const job = this.gaze.chosen?.job ?? "";
       return picturesOf(current(), job).length + extrasOf(current(), job).length < 2;
     }
     if (["compare", "difference"].includes(name)) return !this.partner();
-    if (name === "sheet") return !plotOf(this.gaze.chosen);
-    if (name === "seed") return this.gaze.chosen?.seed === null;
+    if (name === "sheet") return !plotOf(picture);
+    if (name === "seed") return picture?.seed === null;
     return name === "full" && !document.fullscreenEnabled;
   }
 
-  run(name) {
-    const picture = this.gaze.chosen;
+  /** @param {string} name @param {Picture|null} picture what it is done with; a switch is about what is in view */
+  run(name, picture = this.gaze.chosen) {
     if (name === "full") this.toggleFullScreen();
-    else if (!picture || this.isOff(name)) return;
+    else if (!picture || this.isOff(name, picture)) return;
     else if (name === "compare" || name === "difference") {
       const mode = name === "compare" ? "slider" : "difference";
       this.compareMode = this.compareMode === mode ? "off" : mode;

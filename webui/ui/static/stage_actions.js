@@ -72,13 +72,13 @@ export const doWith = (name, picture) => {
 /**
  * The toolbar.
  *
- * @param {{run: (name: string) => void, isPressed: (name: string) => boolean, hasPicture: () => boolean,
- *          isOff: (name: string) => boolean}} stage
+ * @param {{run: (name: string, picture?: Picture|null) => void, isPressed: (name: string) => boolean,
+ *          picture: () => Picture|null, isOff: (name: string, picture: Picture|null) => boolean}} stage
  * @returns {{element: HTMLElement, draw: () => void}} `draw` brings pressed and disabled buttons up to date
  */
 export const toolbar = (stage) => {
   const bar = el("div", { class: "stage_tools", role: "toolbar", "aria-label": t("Picture") });
-  const isOff = (action) => (!action.anyTime && !stage.hasPicture()) || stage.isOff(action.name);
+  const isOff = (action, picture) => (!action.anyTime && !picture) || stage.isOff(action.name, picture);
   const buttons = ACTIONS.filter((action) => action.place !== "menu").map((action) => {
     const label = action.key ? `${action.label()} (${action.key})` : action.label();
     const button = iconButton(action.icon, label, { "data-act": action.name, onclick: () => stage.run(action.name) });
@@ -90,17 +90,18 @@ export const toolbar = (stage) => {
   const more = iconButton("more", t("More"), { id: "stage_more" });
   bar.append(more);
   menu(more, () => {
+    const picture = stage.picture(); // another may come while the menu is open, and is not what it was opened for
     const isNarrow = buttons.some(({ action, button }) => action.place === "wide" && !button.offsetWidth);
     const listed = ACTIONS.filter((action) => action.place === "menu" || (isNarrow && action.place === "wide"));
     return listed.flatMap((action, index) => {
-      const item = { name: action.name, label: action.label(), run: () => stage.run(action.name), isOff: () => isOff(action), hint: action.key }; // prettier-ignore
+      const item = { name: action.name, label: action.label(), run: () => stage.run(action.name, picture), isOff: () => isOff(action, picture), hint: action.key }; // prettier-ignore
       if (action.isSwitch) item.isPressed = () => stage.isPressed(action.name);
       return action.startsGroup && index ? [null, item] : [item];
     });
   });
   const draw = () => {
     for (const { action, button } of buttons) {
-      button.disabled = isOff(action);
+      button.disabled = isOff(action, stage.picture());
       if (action.isSwitch) button.setAttribute("aria-pressed", String(stage.isPressed(action.name)));
     }
   };

@@ -14,11 +14,12 @@ import { extrasOf, picturesOf, running } from "./store.js";
  * @property {boolean} follows whether the jobs of this browser are shown as they go
  * @property {Picture|null} chosen the picture that is shown, or that a batch marks
  * @property {string|null} batch the job of which all pictures are shown side by side
+ * @property {number} left what was sent last before a picture was chosen and was no job then; 0: there was nothing
  * @property {readonly string[]} mine jobs of this browser that were seen, so that their pictures are known later
  */
 
 /** @type {Gaze} */
-export const START = Object.freeze({ follows: true, chosen: null, batch: null, mine: Object.freeze([]) });
+export const START = Object.freeze({ follows: true, chosen: null, batch: null, left: 0, mine: Object.freeze([]) });
 
 const REMEMBERED = 50; // jobs
 
@@ -66,9 +67,10 @@ const pictureWent = (gaze, before, id) => {
  * @param {string} name
  * @param {any} data
  * @param {State} before
+ * @param {number} [sent] what was sent last, while some of what was sent was no job before the event; else 0
  * @returns {Gaze}
  */
-export const afterEvent = (gaze, state, name, data, before) => {
+export const afterEvent = (gaze, state, name, data, before, sent = 0) => {
   if (name === "state") return stateRead(gaze, state);
   if (name === "picture") return pictureCame(gaze, state, data);
   if (name === "forgotten") return pictureWent(gaze, before, data.id);
@@ -76,17 +78,28 @@ export const afterEvent = (gaze, state, name, data, before) => {
   if (name !== "job" || data.kind === "batch") return gaze;
   const known = withMine(gaze, state.jobs);
   // "Generate forever" starts jobs by itself: they do not take the user away from the picture that is looked at
-  const startedByUser = data.mine && !before.forever && !before.jobs.some((job) => job.id === data.id);
+  const isNew = data.mine && !before.forever && !before.jobs.some((job) => job.id === data.id);
+  // nor does a job that was sent before that picture was chosen, and comes to be only now
+  const startedByUser = isNew && !(sent && sent === known.left);
   const starts = data.mine && data.state === "running" && known.follows;
   const batch = starts ? batchOf(state, data.id) : known.batch;
   return { ...known, follows: known.follows || startedByUser, batch };
 };
 
-/** The user chose a picture. @param {Gaze} gaze @param {State} state @param {Picture} picture @returns {Gaze} */
-export const picked = (gaze, state, picture) => ({
+/**
+ * The user chose a picture.
+ *
+ * @param {Gaze} gaze
+ * @param {State} state
+ * @param {Picture} picture
+ * @param {number} [sent] as for `afterEvent`
+ * @returns {Gaze}
+ */
+export const picked = (gaze, state, picture, sent = 0) => ({
   ...gaze,
   chosen: picture,
   batch: null,
+  left: sent,
   follows: picture.id === state.history[0]?.id && !running(state),
 });
 
@@ -109,9 +122,10 @@ export const batchToggled = (gaze, state) => ({
  * @param {Gaze} gaze
  * @param {State} state
  * @param {1|-1} by 1: older, or the next of a batch; -1: newer
+ * @param {number} [sent] as for `afterEvent`
  * @returns {Gaze}
  */
-export const stepped = (gaze, state, by) => {
+export const stepped = (gaze, state, by, sent = 0) => {
   if (gaze.batch) {
     const all = picturesOf(state, gaze.batch);
     const at = all.findIndex((one) => one.id === gaze.chosen?.id);
@@ -122,7 +136,7 @@ export const stepped = (gaze, state, by) => {
   const at = isLive ? -1 : state.history.findIndex((one) => one.id === gaze.chosen?.id);
   if (at + by < 0) return running(state) ? followed(gaze, state) : gaze;
   const next = state.history[at + by];
-  return next ? picked(gaze, state, next) : gaze;
+  return next ? picked(gaze, state, next, sent) : gaze;
 };
 
 /**

@@ -34,6 +34,9 @@ export const failed = () => {
 /** Whether something is under way that is not to be stopped yet. */
 export const isUnderWay = () => [...sent.values()].some((one) => !one.isStopped);
 
+/** The number of what was sent last, while something that was sent is not known as a job yet; else 0. */
+export const lastUnderWay = () => (sent.size ? last : 0);
+
 /** Stop what this browser has begun: a job that the page knows, or else what was sent last. */
 export const interrupt = () => {
   const isAtWork = current().jobs.some((job) => job.mine && ["running", "waiting"].includes(job.state));
