@@ -68,7 +68,7 @@ class Form:
 
 
 def named(value: Any) -> str | None:
-    return value and value["name"]
+    return None if value is None else str(value["name"])
 
 
 def test_of_two_pictures_the_one_that_was_chosen_last_stays_whichever_comes_last(tab: Page) -> None:
