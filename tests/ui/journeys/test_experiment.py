@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.ui.accessibility import axe
 from tests.ui.driving import eventually, type_prompt
@@ -55,12 +55,16 @@ def page_of_program(staying: Staying, engine: FakeEngine) -> Iterator[Page]:
 def plan(page: Page, *axes: dict[str, Any]) -> None:
     """Put a plan into the pane, as it was sent before."""
     face(page).get_by_role("radio", name="Experiment").click()
-    told = {"kind": "xyz", "axes": [*axes]}
-    script = """async (plan) => {
+    say(page, "experiment:fill", {"plan": {"kind": "xyz", "axes": [*axes]}})
+
+
+def say(page: Page, name: str, detail: dict[str, Any]) -> None:
+    """Tell the parts of the page something."""
+    script = """async ([name, detail]) => {
       const { say } = await import(`${window.webui.base}internal/page/static/${window.webui.version}/bus.js`);
-      say("experiment:fill", { plan });
+      say(name, detail);
     }"""
-    page.evaluate(script, told)
+    page.evaluate(script, [name, detail])
 
 
 def face(page: Page) -> Locator:
@@ -150,6 +154,60 @@ def test_i_hold_alt_and_click_the_name_of_a_control(page: Page) -> None:
     expect(face(page).get_by_role("region", name="Axis Y").get_by_role("button", name="Steps")).to_be_visible()
     face(page).get_by_role("button", name="Make it X").click()
     expect(face(page).get_by_role("region", name="Axis X").get_by_role("button", name="Steps")).to_be_visible()
+
+
+def test_what_is_asked_for_may_come_late_or_not_at_all(page: Page, plots: PlotsStandIn) -> None:
+    face(page).get_by_role("radio", name="Form").click()
+    held: list[Route] = []
+    page.route("**/internal/page/experiments", lambda route: held.append(route))
+    page.reload()
+    names = [page.locator(f"#txt2img_{name} [data-testid=block-info]") for name in ("cfg_scale", "steps")]
+    names[0].click(modifiers=["Alt"])
+    eventually(page, lambda: len(held) == 1)
+    held[0].fulfill(status=500, json={"detail": "not now"})
+    expect(page.locator(".notice.error").last).to_contain_text("not now")
+    for name in names:
+        name.click(modifiers=["Alt"])  # what was not answered is asked for again, once
+    eventually(page, lambda: len(held) == 2)
+    held[1].fallback()
+    for letter, label in (("X", "CFG Scale"), ("Y", "Steps")):
+        axis = face(page).get_by_role("region", name=f"Axis {letter}")
+        expect(axis.get_by_role("button", name=label)).to_be_visible()
+    expect(page.locator(".notice").filter(has_text="cannot be an axis")).to_have_count(0)
+    face(page).get_by_role("button", name="Lines", exact=True).click()
+    box = face(page).get_by_role("textbox", name="List of prompt inputs")
+    box.fill("a fox")
+    say(page, "files:changed", {})  # as when a training ends
+    eventually(page, lambda: len(held) == 3)
+    with page.expect_response("**/internal/page/experiments"):
+        held[2].fallback()
+    page.unroute("**/internal/page/experiments")
+    page.keyboard.type("es")
+    expect(box).to_have_value("a foxes")
+    expect(box).to_be_focused()
+
+
+def test_earlier_sheets_that_come_late_do_not_open_over_what_is_typed(page: Page, plots: PlotsStandIn) -> None:
+    plan(page, CFG)
+    held: list[Route] = []
+    page.route("**/internal/page/plots", lambda route: held.append(route))
+    earlier = face(page).get_by_role("button", name="Earlier sheets")
+    earlier.click()
+    text = face(page).get_by_role("textbox", name="Values of CFG Scale as text")
+    text.fill("4-9 [")
+    eventually(page, lambda: len(held) == 1)
+    with page.expect_response("**/internal/page/plots"):
+        held[0].fallback()
+    page.keyboard.type("4]")
+    expect(text).to_have_value("4-9 [4]")
+    earlier.click()
+    eventually(page, lambda: len(held) == 2)
+    say(page, "experiment:fill", {"plan": {"kind": "xyz", "axes": [CFG]}})  # draws the button anew
+    held[1].fallback()
+    expect(page.get_by_role("dialog", name="Earlier sheets")).to_be_visible()
+    page.unroute("**/internal/page/plots")
+    page.keyboard.press("Escape")
+    expect(earlier).to_be_focused()
 
 
 def test_what_the_server_refuses_is_said_at_its_axis(page: Page, plots: PlotsStandIn) -> None:

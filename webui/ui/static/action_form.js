@@ -61,12 +61,14 @@ export function mount({ element, props, upload }) {
     aside.append(el("p", { class: "a-about" }, drawn.description ?? ""), body.node, foot);
     element.replaceChildren(aside, el("div", { class: "a-main" }, made));
   }
+  const before = sessionStorage.getItem(key);
   let running = "";
+  let isAwaited = Boolean(before); // whether the server has yet to answer what runs: until then nothing more is started
 
   const ready = () => {
     const wrong = [...state.wrong.values()][0] ?? "";
     const lacks = state.fields.find((field) => field.needed && field.control !== "model" && !state.values[field.name]);
-    run.disabled = Boolean(running || wrong || lacks);
+    run.disabled = Boolean(running || isAwaited || wrong || lacks);
     attempt.disabled = Boolean(wrong);
     run.title = wrong || (lacks ? t("{name} is missing.", { name: lacks.label }) : "");
     const text = formula(scope);
@@ -75,6 +77,7 @@ export function mount({ element, props, upload }) {
   };
   const busy = (/** @type {string} */ id) => {
     running = id;
+    isAwaited = false;
     stop.hidden = !id;
     if (id) sessionStorage.setItem(key, id);
     else sessionStorage.removeItem(key);
@@ -124,12 +127,13 @@ export function mount({ element, props, upload }) {
   run.addEventListener("click", async () => {
     made.replaceChildren();
     status.replaceChildren();
-    run.disabled = true;
+    isAwaited = true;
+    ready();
     try {
       const { id } = await start(drawn.extension, action, await toldOptions(state));
       follow(id);
     } catch (error) {
-      ready();
+      busy("");
       failed(/** @type {Error} */ (error).message);
     }
   });
@@ -157,8 +161,7 @@ export function mount({ element, props, upload }) {
   receive();
   state.wake();
   ready();
-  const before = sessionStorage.getItem(key);
-  if (before) look(before).then(() => follow(before), () => sessionStorage.removeItem(key));
+  if (before) look(before).then(() => follow(before), () => busy(""));
 }
 
 const fileName = (/** @type {string} */ path) => path.split(/[\\/]/).at(-1) ?? path;

@@ -27,7 +27,8 @@ class Experiment {
   /** @type {Record<string, number>} */
   pace = {};
   isOpen = false;
-  isAsked = false;
+  /** @type {Promise<any>|null} what there is, as it was asked for last; null where that was not answered */
+  asked = null;
   cards = [];
   form = null;
 
@@ -59,7 +60,7 @@ class Experiment {
     hear("prompt:changed", later);
     hear("checkpoint:changed", later);
     hear("tab:opened", () => this.isOpen && this.draw());
-    hear("files:changed", () => { if (this.isAsked) this.load(); });
+    hear("files:changed", () => { if (this.asked || this.isOpen) this.load(); });
     hear("experiment:add", ({ at, value }) => this.addValue(at, value));
     hear("experiment:fill", ({ plan }) => this.fill(plan));
     hear("experiment:turn", ({ isOpen }) => this.turn(isOpen));
@@ -68,15 +69,24 @@ class Experiment {
 
   // ---- what is there
 
-  async load() {
-    this.isAsked = true;
-    const [found, known] = await Promise.all([ask("experiments"), ask("experiments/pace")]);
+  /** Ask what there is. @returns {Promise<any>} */
+  load() {
+    const mine = Promise.all([ask("experiments"), ask("experiments/pace")]).then((answer) => (this.asked === mine ? this.take(answer) : this.asked));
+    this.asked = mine;
+    return mine;
+  }
+
+  take([found, known]) {
+    const isFirst = !this.axes.length;
     if (found) {
       this.scripts = found.scripts;
-      this.axes = found.axes;
-    }
+      // what the cards show holds on to its axis: that becomes the new one
+      this.axes = found.axes.map((one) => Object.assign(this.axes.find((old) => old.id === one.id && `${old.modes}` === `${one.modes}`) ?? {}, one));
+    } else this.asked = null;
     this.pace = known?.seconds_per_step_megapixel ?? {};
-    this.draw();
+    const isBusy = this.main.contains(document.activeElement) && document.activeElement?.matches("input, textarea, select");
+    if (isBusy && !isFirst) this.count(); // somebody types
+    else this.draw();
   }
 
   about = (id) => this.offered().find((one) => one.id === id) ?? null;
@@ -116,7 +126,7 @@ class Experiment {
     this.body.hidden = !isOpen;
     this.faces.value = isOpen ? "experiment" : "form";
     document.documentElement.dataset.pane = isOpen ? "experiment" : "form";
-    if (isOpen && !this.isAsked) this.load();
+    if (isOpen && !this.asked) this.load();
     this.draw();
   }
 
@@ -164,7 +174,8 @@ class Experiment {
     if (!name) return;
     event.preventDefault();
     event.stopPropagation();
-    if (!this.isAsked) await this.load();
+    await (this.asked ?? this.load());
+    if (!this.axes.length) return; // that the server did not answer is said already
     const found = this.axisOfControl(name);
     if (!found) return say("notice", { kind: "notice", text: t("“{name}” cannot be an axis.", { name: name.textContent.trim() }) });
     this.turn(true);
@@ -223,8 +234,13 @@ class Experiment {
     return el("div", { class: "e-kinds", role: "group", "aria-label": t("Kind of experiment") }, ...named.map(button), others.length ? more : null, earlier);
   }
 
-  async pickEarlier(anchor) {
+  async pickEarlier(pressed) {
+    pressed.focus(); // not every browser does
     const found = (await ask("plots")) ?? [];
+    // who was at a button that was drawn anew meanwhile is at nothing, and is still meant
+    const isLeft = document.activeElement !== (pressed.isConnected ? pressed : document.body);
+    const anchor = this.main.querySelector(".e-earlier");
+    if (isLeft || !anchor?.checkVisibility()) return;
     const entries = found.map((one) => ({ value: one.id, label: one.title, hint: `${one.done}/${one.count} · ${new Date(one.made).toLocaleDateString()}` }));
     openPick(anchor, t("Earlier sheets"), [{ title: "", entries }], (id) => say("plot:open", { id }));
   }
@@ -295,7 +311,7 @@ class Experiment {
   /** The foot, the cards' sentences, the label of Generate and the sheet follow the plan. */
   count() {
     const size = sizeOf(this.plan, this.about, this.facts, this.script.options);
-    if (this.isAsked && this.axes.length) this.cards.forEach((card, at) => card.show(this.plan.axes[at], size.faults[at]));
+    if (this.axes.length) this.cards.forEach((card, at) => card.show(this.plan.axes[at], size.faults[at]));
     this.form?.show();
     this.drawFoot(size);
     const total = size.faults.some(Boolean) ? 0 : (size.total ?? 0);

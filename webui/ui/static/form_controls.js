@@ -1,7 +1,7 @@
 // The plain controls of a declared form: each is made for a field in a scope, and shows its value when told to.
 
 import { el, segments, t, toggle } from "./kit.js";
-import { slider } from "./form_ranges.js";
+import { slider, typing } from "./form_ranges.js";
 import { files } from "./extension_actions.js";
 
 /** @typedef {import("./declared_state.js").DrawnField} DrawnField */
@@ -74,14 +74,18 @@ function onTrack(field, scope) {
 
 function number(field, scope) {
   const box = el("input", { type: "number", id: scope.id(field), step: field.whole ? 1 : "any", min: field.low, max: field.high, placeholder: field.optional ? t("Not set") : undefined });
+  /** @type {*} what the box says while somebody types in it: "0." is written as it is, and not as 0 */
+  let said;
   const show = () => {
     const value = scope.get(field);
+    if (document.activeElement === box && said !== undefined && value === said) return;
     box.value = value == null ? "" : String(value);
   };
   box.addEventListener("input", () => {
-    if (box.value === "") scope.set(field, field.optional ? null : field.default);
-    else scope.set(field, field.whole ? Math.round(Number(box.value)) : Number(box.value));
+    said = box.value === "" ? (field.optional ? null : field.default) : field.whole ? Math.round(Number(box.value)) : Number(box.value);
+    scope.set(field, said);
   });
+  box.addEventListener("blur", () => { said = undefined; });
   show();
   return { node: named(field, box), show };
 }
@@ -104,7 +108,8 @@ function lines(field, scope) {
 
 function parsed(field, scope, read, written) {
   const box = el("input", { type: "text", id: scope.id(field), autocomplete: "off" });
-  const show = () => { box.value = written(scope.get(field)); };
+  const show = () => { if (!isTyping()) box.value = written(scope.get(field)); };
+  const isTyping = typing(box, () => show());
   box.addEventListener("change", () => {
     const value = read(box.value);
     box.toggleAttribute("aria-invalid", value === undefined);

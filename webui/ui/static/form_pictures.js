@@ -3,13 +3,18 @@
 import { el, icon, iconButton, t } from "./kit.js";
 import { hear } from "./bus.js";
 import { painter } from "./form_paint.js";
-import { poseButton } from "./form_pose.js";
+import { POSE, poseButton } from "./form_pose.js";
 
 /** @typedef {import("./declared_state.js").DrawnField} DrawnField */
 /** @typedef {import("./form_scope.js").Scope} Scope */
 /** @typedef {{path: string, url: string, meta: {_type: string}, name: string}} Uploaded */
 
 const MAX_FILE = 64 * 1024 * 1024; // bytes of one upload
+
+/** How many pictures were begun to be brought into fields. */
+let begun = 0;
+/** Which of them are there, by the values that hold them and the names of fields. @type {WeakMap<object, Record<string, number>>} */
+const there = new WeakMap();
 
 /** The picture that the stage shows. */
 let onStage = null;
@@ -59,9 +64,19 @@ export async function pictureIn(/** @type {DataTransfer|null} */ data) {
   return url.origin === location.origin ? fileOf({ url: url.href }) : null;
 }
 
-/** Let an element take pictures that are dropped on it or pasted into it. */
-export function takes(/** @type {HTMLElement} */ node, /** @type {(file: File) => void} */ take, /** @type {(error: Error) => void} */ failed) {
-  const given = (/** @type {DataTransfer|null} */ data) => pictureIn(data).then((file) => file && take(file), failed);
+/**
+ * Let an element take pictures that are dropped on it or pasted into it.
+ * @template T
+ * @param {HTMLElement} node
+ * @param {(file: File, when: T) => void} take
+ * @param {(error: Error) => void} failed
+ * @param {() => T} [begin] called at once, as a picture of the page is fetched first; `take` gets its answer
+ */
+export function takes(node, take, failed, begin = () => /** @type {*} */ (undefined)) {
+  const given = (/** @type {DataTransfer|null} */ data) => {
+    const when = begin();
+    return pictureIn(data).then((file) => file && take(file, when), failed);
+  };
   node.addEventListener("dragover", (event) => {
     event.preventDefault();
     node.classList.add("over");
@@ -92,6 +107,22 @@ export function opener(/** @type {string} */ label, /** @type {(files: File[]) =
 }
 
 /**
+ * A picture is begun to be brought into a field. What is returned is called when it is there, and tells the values that
+ * it is for; null where one that was begun later has come before it.
+ */
+function bringing(/** @type {DrawnField} */ field, /** @type {Scope} */ scope) {
+  const turn = ++begun;
+  const held = scope.held();
+  return () => {
+    const values = held();
+    const turns = there.get(values) ?? {};
+    if (turns[field.name] > turn) return null;
+    there.set(values, { ...turns, [field.name]: turn });
+    return values;
+  };
+}
+
+/**
  * A picture, and beside it its map where the field has a preview.
  * @param {DrawnField} field
  * @param {Scope} scope
@@ -99,7 +130,7 @@ export function opener(/** @type {string} */ label, /** @type {(files: File[]) =
 export function picture(field, scope) {
   const image = el("img", { alt: field.label, hidden: true });
   const empty = el("span", { class: "f-empty" }, icon("image"));
-  const remove = iconButton("close", t("Remove this picture"), { onclick: () => give(null), hidden: true });
+  const remove = iconButton("close", t("Remove this picture"), { onclick: () => give(null, bringing(field, scope)()), hidden: true });
   const frame = el("figure", { class: "f-picture", tabindex: "0", title: field.help, "aria-label": t("{name}: drop or paste a picture", { name: field.label }) }, image, empty, el("figcaption", {}, field.label), remove);
   const map = field.preview ? mapOf(field, scope) : null;
 
@@ -112,29 +143,33 @@ export function picture(field, scope) {
     pose?.show();
   };
   const failed = (/** @type {Error} */ error) => scope.fail(field, error);
-  const give = (/** @type {Uploaded|null} */ value) => {
-    map?.forget();
-    pose?.forget(); // another picture is no map of it
-    scope.set(field, value);
+  const give = (/** @type {Uploaded|null} */ value, /** @type {Record<string, *>|null} */ values, /** @type {Record<string, *>} */ beside = {}) => {
+    if (!values) return;
+    if (values === scope.values) map?.forget();
+    if (pose) delete values[POSE]; // another picture is no map of it
+    // not in the name of the field: meanwhile it may have been drawn anew, as another unit was looked at
+    scope.put({ [field.name]: value, ...beside }, frame, values);
     show();
   };
-  const take = (/** @type {File} */ file) => uploaded(scope.about.upload, file).then(give, failed);
-  const pose = field.pose ? poseButton(field, scope, take) : null;
+  const take = (/** @type {File} */ file, place = bringing(field, scope), /** @type {Record<string, *>} */ beside = {}) =>
+    uploaded(scope.about.upload, file).then((value) => give(value, place(), beside), failed);
+  const pose = field.pose ? poseButton(field, scope, (file, beside) => take(file, undefined, beside)) : null;
   const fromStage = async () => {
+    const place = bringing(field, scope);
     try {
       const source = await sourceOnCanvas();
       const shown = source ?? pictureOnStage();
       if (!shown) throw new Error(t("There is no picture on the stage yet. Load one, or drop it here."));
-      if (source?.path) give({ ...source, name: "canvas" });
-      else await take(await fileOf(shown));
+      if (source?.path) give({ ...source, name: "canvas" }, place());
+      else await take(await fileOf(shown), place);
     } catch (error) {
       failed(/** @type {Error} */ (error));
     }
   };
-  takes(frame, take, failed);
+  takes(frame, take, failed, () => bringing(field, scope));
   image.addEventListener("error", () => {
-    // the server forgets uploads after a day and when it is started again
-    if (scope.get(field)) give(null);
+    // the server forgets uploads after a day and when it is started again; another that is on its way still comes
+    if (scope.get(field)?.url === image.getAttribute("src")) give(null, scope.values);
   });
   const stage = el("button", { type: "button", class: "f-quiet", onclick: fromStage }, t("From canvas"));
   const load = opener(t("Load"), ([file]) => file && take(file), { id: scope.id(field) });
@@ -142,7 +177,7 @@ export function picture(field, scope) {
   const paint = field.colours?.length ? painter(field.colours, take, () => scope.get(field)?.url ?? "") : null;
   const node = el("div", { class: "f-field" }, pictures, el("div", { class: "f-acts" }, stage, load, paint?.button, map?.button, pose?.button), paint?.node);
   show();
-  return { node, show, take };
+  return { node, show };
 }
 
 /** The map that an action makes of the picture. */
@@ -192,9 +227,11 @@ export function pictures(/** @type {DrawnField} */ field, /** @type {Scope} */ s
   const row = el("div", { class: "f-thumbs" });
   const failed = (/** @type {Error} */ error) => scope.fail(field, error);
   const take = async (/** @type {File[]} */ files) => {
+    const held = scope.held();
     try {
       const added = await Promise.all(files.map((file) => uploaded(scope.about.upload, file)));
-      scope.set(field, [...(scope.get(field) ?? []), ...added].slice(0, field.most || undefined));
+      const values = held();
+      scope.put({ [field.name]: [...(values[field.name] ?? []), ...added].slice(0, field.most || undefined) }, row, values);
       show();
     } catch (error) {
       failed(/** @type {Error} */ (error));

@@ -17,8 +17,8 @@ export function besidePose(/** @type {DrawnField} */ field, /** @type {*} */ jso
   return { ...sets, ...(choice ? { [CHOICE]: choice } : {}), [POSE]: json };
 }
 
-/** The button that opens the editor. @param {(file: File) => Promise<*>} take puts the map into the field */
-export function poseButton(/** @type {DrawnField} */ field, /** @type {Scope} */ scope, /** @type {(file: File) => Promise<*>} */ take) {
+/** The button that opens the editor. @param {(file: File, beside: Record<string, *>) => void} take puts the map into the field, and other values with it */
+export function poseButton(/** @type {DrawnField} */ field, /** @type {Scope} */ scope, /** @type {(file: File, beside: Record<string, *>) => void} */ take) {
   const about = /** @type {{choice?: string, of: string, word: string, sets?: *}} */ (field.pose);
   const isRead = () => String(scope.values[about.of] ?? "").includes(about.word);
   const read = async () => {
@@ -29,13 +29,10 @@ export function poseButton(/** @type {DrawnField} */ field, /** @type {Scope} */
   const open = () => {
     const json = scope.values[POSE] ?? null;
     const picture = scope.get(field);
-    const use = async (/** @type {File} */ file, /** @type {*} */ made) => {
-      await take(file);
-      scope.put(besidePose(field, made));
-    };
+    const use = (/** @type {File} */ file, /** @type {*} */ made) => take(file, besidePose(field, made));
     openPoseEditor({ json, ...pictureSize(), behind: json ? "" : (picture?.url ?? ""), read: picture && isRead() ? read : null, use });
   };
   const button = el("button", { type: "button", class: "f-quiet", id: `${scope.id(field)}_pose`, onclick: open }, t("Edit pose"));
   const show = () => { button.hidden = !(isRead() || scope.choice === about.choice || scope.values[POSE]); };
-  return { button, show, forget: () => delete scope.values[POSE] };
+  return { button, show };
 }

@@ -11,6 +11,24 @@ export function shownAs(/** @type {number} */ value, /** @type {string|undefined
 }
 
 /**
+ * Whether somebody types in a box of which only what is finished counts: it is not to be written meanwhile.
+ * @param {HTMLInputElement} box
+ * @param {() => void} renew shows the value again, where what was typed came to nothing
+ * @returns {() => boolean}
+ */
+export function typing(box, renew) {
+  let isTyped = false;
+  box.addEventListener("input", () => { isTyped = true; });
+  box.addEventListener("change", () => { isTyped = false; });
+  box.addEventListener("blur", () => {
+    if (!isTyped) return;
+    isTyped = false;
+    renew();
+  });
+  return () => isTyped && document.activeElement === box;
+}
+
+/**
  * A slider whose number can be typed, too.
  * @param {{label: string, help?: string, low: number, high: number, step?: number, whole?: boolean, id?: string}} field
  * @param {number} value
@@ -27,9 +45,10 @@ export function slider(field, value, changed) {
     track.min = String(Math.min(low, next));
     track.max = String(Math.max(high, next));
     track.value = String(next);
-    number.value = plain(next);
+    if (!isTyping()) number.value = plain(next);
     paint();
   };
+  const isTyping = typing(number, () => { number.value = plain(Number(track.value)); });
   track.addEventListener("input", () => {
     number.value = plain(Number(track.value));
     paint();

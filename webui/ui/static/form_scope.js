@@ -44,9 +44,20 @@ export class Scope {
     return this.values[field.name];
   }
 
-  /** Change values of this model; `from` is the control that did, which shows them already. */
-  put(/** @type {Record<string, *>} */ changes, /** @type {*} */ from = null) {
-    Object.assign(this.values, changes);
+  /**
+   * These values, for what comes later: units change their places meanwhile, and a removed one must not take what
+   * belongs to it to another. Where the whole form was filled anew, they are those that stand at the place then.
+   * @returns {() => Record<string, *>}
+   */
+  held() {
+    const { values } = this;
+    const { values: all } = this.state;
+    return () => (this.state.values === all ? values : this.values);
+  }
+
+  /** Change values of this model, or those that were `held`; `from` is the control that did, which shows them already. */
+  put(/** @type {Record<string, *>} */ changes, /** @type {*} */ from = null, values = this.values) {
+    Object.assign(values, changes);
     this.state.changed(from);
   }
 
