@@ -14,6 +14,7 @@ const SHORTCUTS = [["", "All"], ["rating:>=1", "Favourites"], ['kind:="txt2img"'
 const UNDO = 12_000; // milliseconds that a notice offers to undo
 const SCAN = 1500; // milliseconds between two looks at how far a scan is
 const MAX_ZIP = 2000;
+const NEAR = 200; // places from where a picture was to where it is looked for in a newer list
 
 export function mount({ element }) {
   const query = { q: "", sort: "newest", shelf: "here" };
@@ -115,13 +116,21 @@ export function mount({ element }) {
     let place = start;
     const picture = found.at(place);
     if (!picture || picture.fault) return;
-    const step = async (by) => {
-      if (place + by < 0 || place + by >= found.total) return null;
+    let { number } = picture;
+    const step = async (by, from) => {
+      const list = found;
+      if (list.placeOf(from) < 0) await list.load(place - NEAR, place + NEAR);
+      if (list.placeOf(from) >= 0) place = list.placeOf(from); // pictures before it may have come or gone
+      if (place + by < 0 || place + by >= list.total) return null;
       place += by;
-      await found.load(place, place + 1);
-      return found.at(place)?.number ?? null;
+      await list.load(place, place + 1);
+      number = list.at(place)?.number ?? null;
+      return number;
     };
-    openNumber(picture.number, step).addEventListener("close", () => grid.focus(place));
+    openNumber(number, step).addEventListener("close", () => {
+      const now = found.placeOf(number);
+      grid.focus(now < 0 ? place : now);
+    });
   }
   function openNumber(number, step) {
     const dialog = openPicture(number, {
@@ -147,24 +156,34 @@ export function mount({ element }) {
   }
 
   // ---- several pictures
+  const tag = el("input", { type: "text", placeholder: t("Add a tag"), "aria-label": t("Add a tag to the chosen pictures"), maxlength: "80" });
+  tag.addEventListener("keydown", (event) => {
+    const typed = tag.value;
+    if (event.key !== "Enter" || !typed.trim()) return;
+    tag.value = ""; // the next one may be typed before the answer
+    ask("POST", "tags", { ids: [...grid.chosen], add: [typed] }).then(() => look(true), (error) => {
+      tag.value ||= typed;
+      complain(error);
+    });
+  });
   function drawChosen() {
     const numbers = [...grid.chosen];
     chosenBar.hidden = !numbers.length;
-    if (!numbers.length) return;
+    if (!numbers.length) {
+      tag.value = "";
+      return;
+    }
+    const isTyping = document.activeElement === tag;
     const button = (name, label, act, attributes = {}) => el("button", { type: "button", class: "small", onclick: () => Promise.resolve(act()).catch(complain), ...attributes }, icon(name), label);
     const inTrash = query.shelf === "trash";
     const stars = pickList(t("Give stars"), [0, 1, 2, 3, 4, 5].map((n) => ({ value: String(n), label: n ? "★".repeat(n) : t("No stars") })), "", (value) => rated([...grid.chosen], Number(value)).catch(complain));
     stars.value = t("Stars");
-    const tag = el("input", { type: "text", placeholder: t("Add a tag"), "aria-label": t("Add a tag to the chosen pictures"), maxlength: "80" });
-    tag.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || !tag.value.trim()) return;
-      ask("POST", "tags", { ids: [...grid.chosen], add: [tag.value] }).then(() => { tag.value = ""; return look(true); }).catch(complain);
-    });
     const zip = el("a", { class: "small", href: addressOf(`internal/page/library/zip?ids=${numbers.slice(0, MAX_ZIP).join(",")}`), download: "pictures.zip" }, icon("download"), t("Zip"));
     chosenBar.replaceChildren(el("b", {}, t("{n} chosen", { n: numbers.length.toLocaleString() })), ...(inTrash
       ? [button("undo", t("Restore"), () => restore(numbers)), button("clear", t("Delete for good"), () => purge(numbers))]
       : [stars, tag, button("compare", t("Compare"), compare, { disabled: numbers.length !== 2 }), zip, button("clear", t("Delete"), () => remove(numbers))]),
     iconButton("close", t("Choose none"), { onclick: () => grid.choose([]) }));
+    if (isTyping) tag.focus({ preventScroll: true });
   }
   async function rated(numbers, stars) {
     await ask("POST", "rating", { ids: numbers, rating: stars });
@@ -177,6 +196,12 @@ export function mount({ element }) {
     const [first, second] = await Promise.all([...grid.chosen].map((number) => ask("GET", `pictures/${number}`)));
     openComparison({ url: first.picture.url, name: first.picture.name, told: first.told }, { url: second.picture.url, name: second.picture.name, told: second.told });
   }
+  /** These have gone elsewhere; others may have been chosen meanwhile. */
+  async function changed(numbers) {
+    const gone = new Set(numbers);
+    grid.choose([...grid.chosen].filter((number) => !gone.has(number)));
+    await look(true);
+  }
   async function remove(numbers) {
     if (!numbers.length) return;
     if (query.shelf === "trash") {
@@ -184,21 +209,18 @@ export function mount({ element }) {
       return;
     }
     const { done, refused } = await ask("POST", "trash", { ids: numbers });
-    grid.choose([]);
-    await look(true);
+    await changed(numbers);
     tell(t("{n} pictures were put into the trash.", { n: done.length }), refused, done.length ? () => restore(done) : null);
   }
   async function restore(numbers) {
     const { done, refused } = await ask("POST", "restore", { ids: numbers });
-    grid.choose([]);
-    await look(true);
+    await changed(numbers);
     tell(t("{n} pictures are back where they were.", { n: done.length }), refused);
   }
   async function purge(numbers) {
     if (!confirm(t("Delete {n} pictures for good? This cannot be undone.", { n: numbers.length }))) return;
     const { done, refused } = await ask("POST", "purge", { ids: numbers });
-    grid.choose([]);
-    await look(true);
+    await changed(numbers);
     tell(t("{n} pictures were deleted for good.", { n: done.length }), refused);
   }
   let fading = 0;

@@ -47,17 +47,16 @@ async function sentence(answer) {
 export class Found {
   #pages = new Map(); // number of a page -> its rows, or the promise of them
   #anchors = null;
-  #query;
   total = 0;
 
   /** @param {{q: string, sort: string, shelf: string}} query */
   constructor(query) {
-    this.#query = new URLSearchParams(query).toString();
+    this.query = new URLSearchParams(query).toString();
   }
 
   /** Fetch the first page. @returns {Promise<Found>} */
   async begin() {
-    const first = await ask("GET", `pictures?${this.#query}`);
+    const first = await ask("GET", `pictures?${this.query}`);
     if (first.fault) throw new Error(first.fault);
     this.total = first.total;
     this.#pages.set(0, first.rows);
@@ -106,10 +105,10 @@ export class Found {
   }
 
   async #rows(page) {
-    this.#anchors ??= ask("GET", `anchors?${this.#query}`);
+    this.#anchors ??= ask("GET", `anchors?${this.query}`);
     const after = (await this.#anchors)[page - 1];
     if (after === undefined) return [];
-    return (await ask("GET", `pictures?${this.#query}&after=${encodeURIComponent(after)}`)).rows;
+    return (await ask("GET", `pictures?${this.query}&after=${encodeURIComponent(after)}`)).rows;
   }
 }
 

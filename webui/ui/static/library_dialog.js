@@ -9,7 +9,7 @@ import { copyButton, parameterTable, sendButtons } from "./library_parameters.js
 const LATER = 600; // milliseconds after the last key until notes are kept
 
 /**
- * @typedef {{step: (by: number) => Promise<number|null>, rated: (numbers: number[], stars: number) => Promise<void>,
+ * @typedef {{step: (by: number, from: number) => Promise<number|null>, rated: (numbers: number[], stars: number) => Promise<void>,
  *   remove: (numbers: number[]) => Promise<void>, changed: () => void, fault: (error: Error) => void,
  *   canReveal: boolean, search: (text: string) => void}} Does
  */
@@ -23,6 +23,7 @@ export function openPicture(number, does) {
   const side = el("div", { class: "picture-side" });
   const status = el("p", { class: "picture-status", role: "status" });
   let shown = null;
+  let asked = number; // the picture that is shown, or would be if it could be fetched
   let line = Promise.resolve(); // keys that come while a picture is fetched wait for it
   const inTurn = (act) => { line = line.then(act).catch(does.fault); };
   let stop = () => {};
@@ -30,39 +31,47 @@ export function openPicture(number, does) {
 
   const show = async (wanted) => {
     leave();
+    asked = wanted;
     try {
       shown = await ask("GET", `pictures/${wanted}`);
     } catch (error) {
       status.textContent = error.message;
       return;
     }
+    stop();
     status.textContent = "";
     Object.assign(image, { src: addressOf(shown.picture.url), alt: altOf(shown.picture) });
     dialog.querySelector("h2").textContent = shown.picture.name;
     draw();
   };
   const step = async (by) => {
-    const wanted = await does.step(by);
+    const wanted = await does.step(by, asked);
     if (wanted !== null) await show(wanted);
   };
   const rate = async (stars) => {
-    await does.rated([shown.picture.number], stars);
-    shown.picture.rating = stars;
-    side.querySelector(".stars").replaceWith(starButtons(stars, rate));
+    const mine = shown;
+    await does.rated([mine.picture.number], stars);
+    mine.picture.rating = stars;
+    if (mine !== shown) return; // another picture came meanwhile
+    const [before, now] = [side.querySelector(".stars"), starButtons(stars, rate)];
+    const focused = [...before.children].indexOf(document.activeElement);
+    before.replaceWith(now);
+    now.children[focused]?.focus({ preventScroll: true });
   };
   let leave = () => {};
 
   const draw = () => {
-    const { picture, told } = shown;
+    const mine = shown; // notes are kept after another picture is shown, too
+    const { picture, told } = mine;
     const table = parameterTable(told);
     const facts = [`${picture.width} × ${picture.height}`, sizeOf(picture.bytes), picture.kind, dateOf(picture.created)];
     const notes = el("textarea", { rows: "2", "aria-label": t("Notes"), placeholder: t("Notes") });
-    notes.value = shown.notes;
+    notes.value = mine.notes;
     let waiting = 0;
     const keep = () => {
       clearTimeout(waiting);
-      if (notes.value === shown.notes) return;
-      shown.notes = notes.value;
+      if (notes.value === mine.notes) return;
+      mine.notes = notes.value;
       ask("PUT", `pictures/${picture.number}/notes`, { notes: notes.value }).then(does.changed, does.fault);
     };
     notes.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(keep, LATER); });
@@ -80,7 +89,7 @@ export function openPicture(number, does) {
       told.parameters.length ? table : el("p", { class: "library-hint" }, t("This picture has no generation parameters.")),
       copyButton(told.text),
     );
-    ask("GET", `pictures/${picture.number}/lineage`).then((found) => drawTree(tree, found, picture.number, show), does.fault);
+    ask("GET", `pictures/${picture.number}/lineage`).then((found) => drawTree(tree, found, picture.number, (wanted) => inTurn(() => show(wanted))), does.fault);
   };
 
   const actions = (picture) => {
@@ -100,24 +109,30 @@ export function openPicture(number, does) {
   };
   const away = async () => {
     const gone = shown.picture.number;
-    const after = await does.step(1);
+    const after = await does.step(1, gone);
     await does.remove([gone]);
     if (after === null || after === gone) dialog.close();
     else await show(after);
   };
 
   const again = async (picture) => {
+    const mine = shown;
+    const isLeft = () => mine !== shown || !dialog.open;
     status.textContent = t("Waiting for its turn …");
     try {
       const { job, notices } = await ask("POST", `pictures/${picture.number}/again`, {});
+      if (isLeft()) return;
       const made = await pictureOf(job, (ending) => { stop = ending; });
       const other = await ask("GET", `pictures/${made}`);
       const before = await ask("GET", `pictures/${picture.number}`);
-      status.textContent = "";
       does.changed();
-      openMadeAgain({ url: before.picture.url, name: t("Before"), told: before.told, isLossy: /\.(jpe?g|webp)$/i.test(before.picture.name) }, { url: other.picture.url, name: t("Again"), told: other.told, notices }, notices.join(" "));
+      inTurn(() => { // after a picture that is on its way
+        if (isLeft()) return;
+        status.textContent = "";
+        openMadeAgain({ url: before.picture.url, name: t("Before"), told: before.told, isLossy: /\.(jpe?g|webp)$/i.test(before.picture.name) }, { url: other.picture.url, name: t("Again"), told: other.told, notices }, notices.join(" "));
+      });
     } catch (error) {
-      status.textContent = error.message;
+      if (!isLeft()) status.textContent = error.message;
     }
   };
 
@@ -169,21 +184,29 @@ function tagList(shown, does) {
   const { number } = shown.picture;
   const made = el("div", { class: "tags" });
   const field = el("input", { type: "text", "aria-label": t("Add a tag"), placeholder: t("Add a tag"), maxlength: "80" });
+  let asked = 0;
   const change = (add, remove) => ask("POST", "tags", { ids: [number], add, remove }).then(async () => {
-    shown.tags = (await ask("GET", `pictures/${number}`)).tags;
-    draw();
     does.changed();
+    const turn = ++asked;
+    const { tags } = await ask("GET", `pictures/${number}`);
+    if (turn !== asked) return; // they were changed again meanwhile
+    shown.tags = tags;
+    draw();
   }, does.fault);
-  const draw = () => made.replaceChildren(...shown.tags.map((tag) => el("span", { class: "chip" },
-    el("button", { type: "button", class: "chip-value", onclick: () => does.search(`tag:="${tag}"`) }, tag),
-    el("button", { type: "button", class: "chip-away", "aria-label": t("Remove {name}", { name: tag }), onclick: () => change([], [tag]) }, icon("close")))), field);
+  const draw = () => {
+    while (made.firstChild !== field) made.firstChild.remove(); // the field stays: something may be typed in it
+    field.before(...shown.tags.map((tag) => el("span", { class: "chip" },
+      el("button", { type: "button", class: "chip-value", onclick: () => does.search(`tag:="${tag}"`) }, tag),
+      el("button", { type: "button", class: "chip-away", "aria-label": t("Remove {name}", { name: tag }), onclick: () => change([], [tag]) }, icon("close")))));
+  };
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== ",") return;
     event.preventDefault();
     const tag = field.value.trim();
     field.value = "";
-    if (tag) change([tag], []).then(() => field.focus());
+    if (tag) change([tag], []);
   });
+  made.append(field);
   draw();
   return made;
 }

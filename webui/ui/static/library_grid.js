@@ -16,6 +16,7 @@ export class Grid {
   #waiting = 0;
   #active = 0;
   #from = 0; // where a range of choices began
+  #moves = 0; // of the focus
   #tiles = new Map(); // place -> element
   #does;
   chosen = new Set(); // numbers of pictures
@@ -79,6 +80,7 @@ export class Grid {
   /** Put the focus on a picture and bring it into view. */
   focus(place) {
     if (!this.#found?.total) return;
+    this.#moves++;
     this.#active = Math.max(0, Math.min(place, this.#found.total - 1));
     const top = Math.floor(this.#active / this.#across()) * this.#cell();
     if (top < this.scroll.scrollTop) this.scroll.scrollTop = top;
@@ -191,15 +193,17 @@ export class Grid {
   }
 
   async #range(to) {
+    const found = this.#found;
     const [low, high] = [Math.min(this.#from, to), Math.max(this.#from, to)];
     try {
-      await this.#found.load(low, high + 1);
+      await found.load(low, high + 1);
     } catch (error) {
       this.#does.fault(error);
       return;
     }
+    if (found.query !== this.#found.query) return; // something else is looked for by now
     for (let place = low; place <= high; place++) {
-      const picture = this.#found.at(place);
+      const picture = found.at(place); // a newer list may have others at these places
       if (picture) this.chosen.add(picture.number);
     }
     this.#mark();
@@ -209,6 +213,7 @@ export class Grid {
     const tile = event.target.closest(".tile");
     if (!tile) return;
     const place = Number(tile.dataset.at);
+    this.#moves++;
     this.#active = place;
     this.draw();
     tile.focus({ preventScroll: true });
@@ -247,9 +252,12 @@ export class Grid {
   }
 
   async #load(place) {
+    const move = ++this.#moves;
     try {
       await this.#found.load(place, place + 1);
-      this.focus(place);
+      const { activeElement } = document;
+      // the focus may have gone on, or elsewhere, while the picture was fetched
+      if (move === this.#moves && (activeElement === document.body || this.space.contains(activeElement))) this.focus(place);
     } catch (error) {
       this.#does.fault(error);
     }

@@ -31,9 +31,13 @@ export function openMore(abilities, does) {
   };
   const path = el("input", { type: "text", "aria-label": t("Path of a folder"), placeholder: t("Path of a folder on this machine"), spellcheck: "false" });
   const add = async () => {
+    const typed = path.value;
+    path.value = ""; // the next one may be typed before the answer
     try {
-      await ask("POST", "folders", { path: path.value });
-      path.value = "";
+      await ask("POST", "folders", { path: typed }).catch((error) => {
+        path.value ||= typed;
+        throw error;
+      });
       does.scan();
       await draw();
     } catch (error) {
