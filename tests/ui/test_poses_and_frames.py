@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.extensions.toys import toy
-from tests.ui.driving import served, whole_page
+from tests.ui.driving import eventually, served, whole_page
 from tests.ui.fakes import FakeEngine
 from tests.ui.house import House
 from tests.ui.staying import Staying
@@ -253,6 +253,32 @@ def test_a_pose_is_drawn_from_the_canvas(page: Page) -> None:
     assert place_of(page, "nose") == (x - 10, y)
     page.get_by_role("dialog", name="Pose").get_by_role("button", name="Close").click()
     page.get_by_role("tab", name="txt2img", exact=True).click()
+
+
+def test_a_pose_waits_until_it_is_drawn_and_can_be_cancelled_by_then(page: Page) -> None:
+    page.get_by_role("button", name="Edit pose").click()
+    place = place_of(page, "nose")
+    joint(page, "nose").focus()
+    page.keyboard.press("ArrowLeft")
+    held: list[Route] = []
+    page.route("**/internal/page/pose", lambda route: held.append(route))
+    uploads: list[str] = []
+    page.on("request", lambda request: uploads.append(request.url) if "upload" in request.url else None)
+    page.locator("#pose_use").click()
+    eventually(page, lambda: len(held) == 1)
+    page.locator("#pose_undo").click(force=True)
+    joint(page, "nose").focus()
+    page.keyboard.press("ArrowUp")
+    assert place_of(page, "nose") == (place[0] - 1, place[1])
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Pose")).to_be_hidden()
+    with page.expect_response("**/internal/page/pose"):
+        held[0].continue_()
+    page.unroute("**/internal/page/pose")
+    page.get_by_role("button", name="Edit pose").click()
+    assert place_of(page, "nose") == place
+    assert uploads == []
+    page.get_by_role("dialog", name="Pose").get_by_role("button", name="Close").click()
 
 
 def open_frame(page: Page, tab: str, frame: str) -> Any:

@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 
 from tests.ui.accessibility import axe_in_both_themes
 from tests.ui.driving import STYLES as STYLES_FILE
-from tests.ui.driving import type_prompt
+from tests.ui.driving import eventually, type_prompt
 from tests.ui.fakes import FakeEngine, named
 from tests.ui.house import House
-from tests.ui.journeys.test_prompt import COUNTER, FOLD, NEGATIVE, PROMPT
+from tests.ui.journeys.test_prompt import COUNTER, FOLD, NEGATIVE, PROMPT, type_quickly
 from webui.library.files import ModelFile
 from webui.prompt.style_book import StyleBook
 from webui.prompt.styles import Style
@@ -261,11 +261,55 @@ def test_a_style_that_somebody_else_changed_is_not_overwritten(page: Page, style
     page.locator("#txt2img_style_name").fill("oil")
     page.locator("#txt2img_style_save").click()
     expect(page.locator("#txt2img_style_status")).to_have_text("There is a style 'oil' already, in styles.csv.")
+    expect(page.locator("#txt2img_style_save")).to_be_focused()
     styles.change("ink", "styles.csv", Style("ink", "another"))
     page.locator("#txt2img_style_name").fill("ink")
     page.locator("#txt2img_style_save").click()
     expect(page.locator("#txt2img_style_status")).to_contain_text("changed elsewhere meanwhile")
     assert styles.read()["ink"].prompt == "another"
+
+
+def test_styles_join_what_i_typed_by_the_time_they_come(page: Page, styles: StyleBook) -> None:
+    styles.add(Style("ink", "ink drawing"))
+    styles.add(Style("oil", "oil painting"))
+    type_prompt(page, "a cat")
+    open_styles(page)
+    page.locator(STYLES).get_by_role("button", name=re.compile("^i? ?ink")).click()
+    held: list[Route] = []
+    page.route("**/styles/apply", lambda route: route.continue_() if held else held.append(route))
+    for _ in range(2):
+        page.locator("#txt2img_style_apply").click()
+    page.get_by_role("button", name="Write oil into the prompt").click()
+    eventually(page, lambda: len(held) == 1)
+    type_quickly(page, ", far ")
+    held[0].continue_()
+    expect(page.locator(PROMPT)).to_have_value("a cat, far , ink drawing, oil painting")
+    page.keyboard.type("away")
+    expect(page.locator(PROMPT)).to_have_value("a cat, far away, ink drawing, oil painting")
+    expect(page.locator("#txt2img_styles_button")).to_have_text("Styles")
+
+
+def test_a_style_that_is_being_saved_is_not_typed_on_and_a_refusal_is_told_after_its_dialog(
+    page: Page, styles: StyleBook
+) -> None:
+    styles.add(Style("ink", "ink"))
+    styles.add(Style("oil", "oil"))
+    open_styles(page)
+    page.get_by_role("button", name="Edit ink").click()
+    held: list[Route] = []
+    page.route("**/internal/page/styles", lambda route: held.append(route))
+    name = page.locator("#txt2img_style_name")
+    name.fill("oil")
+    page.locator("#txt2img_style_save").click()
+    eventually(page, lambda: len(held) == 1)
+    name.click(force=True)
+    page.keyboard.type("s")
+    expect(name).to_have_value("oil")
+    page.keyboard.press("Escape")
+    expect(page.locator("#txt2img_styles_editor")).to_have_count(0)
+    held[0].continue_()
+    expect(page.get_by_text("There is a style 'oil' already, in styles.csv.")).to_be_visible()
+    page.unroute("**/internal/page/styles")
 
 
 # ---- for every body, on every screen

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
-from tests.ui.driving import generate, type_prompt
+from tests.ui.driving import eventually, generate, type_prompt
 from tests.ui.fakes import FakeEngine
 
 PROMPT, NEGATIVE = "#txt2img_prompt textarea", "#txt2img_neg_prompt textarea"
@@ -196,18 +196,47 @@ def test_a_whole_generation_text_pasted_into_the_prompt_fills_the_form(page: Pag
     expect(page.locator(COUNTER)).to_have_text("3/75")
 
 
-def test_a_picture_dropped_on_the_prompt_offers_its_parameters(page: Page) -> None:
+def told_picture() -> bytes:
+    """A PNG with generation parameters."""
     told = PngInfo()
     told.add_text("parameters", INFOTEXT)
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(buffer, "PNG", pnginfo=told)
+    return buffer.getvalue()
+
+
+def test_a_picture_dropped_on_the_prompt_offers_its_parameters(page: Page) -> None:
     said(page, "form:fill")
-    drop(page, PROMPT, "cat.png", "image/png", buffer.getvalue())
+    drop(page, PROMPT, "cat.png", "image/png", told_picture())
     dialog = page.get_by_role("dialog", name="cat.png")
     expect(dialog.get_by_label("Generation parameters")).to_contain_text("a blue cat")
     dialog.get_by_role("button", name="Use its parameters").click()
     assert heard(page) == [{"text": INFOTEXT}]
     expect(dialog).to_have_count(0)
+
+
+def test_keys_pressed_while_dropped_pictures_are_read_fill_nothing_and_the_last_picture_is_offered(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/internal/page/dropped-picture", lambda route: held.append(route))
+    dialogs = page.locator(".drop-dialog")
+    said(page, "form:fill")
+    for name in ("one.png", "two.png"):
+        drop(page, PROMPT, name, "image/png", told_picture())
+    eventually(page, lambda: len(held) == 2)
+    page.locator(PROMPT).press("a")
+    with page.expect_response("**/internal/page/dropped-picture"):
+        held[0].continue_()
+    held[1].continue_()
+    expect(page.get_by_role("dialog", name="two.png").get_by_label("Generation parameters")).to_be_visible()
+    for key in ("Space", "Enter"):
+        page.keyboard.press(key)
+    expect(dialogs).to_have_count(1)
+    assert page.evaluate("window.heard") == []
+    expect(page.locator(PROMPT)).to_have_value("a")
+    page.unroute("**/internal/page/dropped-picture")
+    drop(page, ".drop-dialog", "three.png", "image/png", told_picture())
+    expect(page.get_by_role("dialog", name="three.png").get_by_role("button", name="Use its")).to_be_focused()
+    expect(dialogs).to_have_count(1)
 
 
 def test_a_picture_without_parameters_can_still_be_sent_to_img2img(page: Page) -> None:

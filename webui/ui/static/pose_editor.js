@@ -28,15 +28,18 @@ export function openPoseEditor({ json, width, height, behind = "", read = null, 
   const editor = new PoseEditor(json ? fromJson(json) : fresh(width, height), behind);
   const done = el("button", { type: "button", class: "f-go", id: "pose_use" }, t("Use this pose"));
   const reading = read && el("button", { type: "button", class: "f-quiet", id: "pose_read" }, t("Read it from the picture"));
-  const dialog = openDialog({ title: t("Pose"), className: "pose-dialog" }, el("div", { class: "declared in-dialog" }, editor.bar, editor.node, editor.lacking, editor.status, el("div", { class: "a-go" }, reading, done)));
+  const body = el("div", { class: "declared in-dialog" }, editor.bar, editor.node, editor.lacking, editor.status, el("div", { class: "a-go" }, reading, done));
+  const dialog = openDialog({ title: t("Pose"), className: "pose-dialog" }, body);
+  // What would be moved meanwhile would be lost: the answer is about the pose as it was. Escape cancels all the same.
   const guarded = async (/** @type {HTMLButtonElement} */ button, /** @type {() => Promise<void>} */ work) => {
-    button.disabled = true;
+    body.inert = button.disabled = true;
     try {
       await work();
     } catch (error) {
       editor.say(/** @type {Error} */ (error).message);
     } finally {
-      button.disabled = false;
+      body.inert = button.disabled = false;
+      if (dialog.open && !dialog.contains(document.activeElement)) button.focus();
     }
   };
   reading?.addEventListener("click", () => guarded(reading, async () => editor.change(fromJson(await read()))));
@@ -44,6 +47,7 @@ export function openPoseEditor({ json, width, height, behind = "", read = null, 
     guarded(done, async () => {
       const made = toJson(editor.pose);
       const { image } = await send("pose", made);
+      if (!dialog.open) return;
       const bytes = Uint8Array.from(atob(image), (one) => one.charCodeAt(0));
       use(new File([bytes], "pose.png", { type: "image/png" }), made);
       dialog.close();

@@ -11,8 +11,14 @@ const MOST_BYTES = 64 * 1024 * 1024; // of a file, as the server allows
 const MOST_TEXT = 256 * 1024;
 const PICTURE_TYPE = "application/x-webui-picture"; // JSON of a picture of the history that is dragged
 
+const SHIFTS = new Set(["Alt", "AltGraph", "Control", "Meta", "Shift"]); // held for a paste, they repeat as keys do
+
+let pictures = 0; // how many were dropped or pasted; only the last one is offered
+let keys = 0; // how often a key was pressed
+
 /** Listen to the whole page, and to both boxes for what is pasted. */
 export function listen() {
+  document.addEventListener("keydown", ({ key }) => { if (!SHIFTS.has(key)) keys += 1; }, true);
   document.addEventListener("dragover", (event) => {
     if (event.defaultPrevented || !isTaken(event)) return;
     event.preventDefault();
@@ -53,10 +59,13 @@ export async function taken(file) {
     say("notice", { kind: "error", text: t("{name} is larger than 64 MB.", { name: file.name }) });
     return;
   }
+  pictures += 1;
+  const [mine, keysBefore] = [pictures, keys];
   try {
     const form = new FormData();
     form.append("picture", file);
-    offer(file, await ask("dropped-picture", { method: "POST", body: form }));
+    const found = await ask("dropped-picture", { method: "POST", body: form });
+    if (mine === pictures) offer(file, found, keys === keysBefore);
   } catch (error) {
     say("notice", { kind: "error", text: `${file.name}: ${error.message}` });
   }
@@ -72,23 +81,29 @@ function fill(text) {
   say("form:fill", { text });
 }
 
-/** @param {File} file, @param {{text: string, notices: string[], width: number, height: number}} found */
-function offer(file, found) {
+/**
+ * @param {File} file
+ * @param {{text: string, notices: string[], width: number, height: number}} found
+ * @param {boolean} isAwaited  nobody has typed since
+ */
+function offer(file, found, isAwaited) {
   const address = URL.createObjectURL(file);
   // a file of this browser as a picture of the page: its id is empty, since the server does not know it
   const picture = {
     id: "", job: "", index: 0, url: address, thumb: address, width: found.width, height: found.height, seed: "", text: found.text,
     kind: "file", created: file.lastModified / 1000, grid: false, file,
   };
-  show(file.name || t("Picture"), address, picture, found.notices);
+  show(file.name || t("Picture"), address, picture, found.notices, isAwaited);
 }
 
 /** @param {import("./bus.js").Picture} picture */
 function offerOurs(picture) {
-  show(t("Picture"), window.webui.base + picture.thumb, picture, []);
+  pictures += 1;
+  show(t("Picture"), window.webui.base + picture.thumb, picture, [], true);
 }
 
-function show(title, address, picture, notices) {
+function show(title, address, picture, notices, isAwaited) {
+  document.querySelector(".drop-dialog[open]")?.close(); // of the picture before
   const dialog = openDialog({ title, className: "drop-dialog" });
   const then = (act) => () => {
     dialog.close();
@@ -103,5 +118,8 @@ function show(title, address, picture, notices) {
     ...notices.map((notice) => el("p", { class: "hint" }, notice)),
     el("div", { class: "form-buttons" }, use, ...sends),
   );
-  (picture.text ? use : sends[0]).focus();
+  dialog.tabIndex = -1;
+  // the next key of somebody who types on would press a button
+  const first = picture.text ? use : sends[0];
+  (isAwaited ? first : dialog).focus();
 }

@@ -1,6 +1,7 @@
 // The dialog in which a style is saved, changed, renamed or deleted. A name that is taken, or a style that somebody else
 // changed meanwhile, is told beside the button, and nothing is lost.
 
+import { say } from "./bus.js";
 import { el, openDialog, t } from "./kit.js";
 import { ask, send } from "./page_requests.js";
 import { asForm, pictureInView } from "./picture_in_view.js";
@@ -39,16 +40,25 @@ export function editStyle(style, files, { saved }) {
     el("div", { class: "form-buttons" }, save, copy, picture, remove), status);
   const dialog = openDialog({ title: style ? t("Edit the style {name}", { name: style.name }) : t("Save a style"), className: "style-dialog" }, form);
 
+  const refused = ({ message }) => {
+    if (dialog.open) {
+      status.textContent = message;
+      status.classList.add("fault");
+    } else say("notice", { kind: "error", text: message });
+  };
+  // What would be typed while it is sent would be gone with the dialog. The dialog can be closed by then.
   const doing = async (work, after) => {
-    for (const button of form.querySelectorAll("button")) button.disabled = true;
+    if (form.inert) return;
+    const pressed = document.activeElement;
+    form.inert = save.disabled = true;
     try {
       saved(await work(), style?.name ?? null, after);
       dialog.close();
     } catch (error) {
-      status.textContent = error.message;
-      status.classList.add("fault");
+      form.inert = save.disabled = false;
+      if (!dialog.contains(document.activeElement)) pressed.focus();
+      refused(error);
     }
-    for (const button of form.querySelectorAll("button")) button.disabled = false;
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -5,7 +5,7 @@ import { hear, say } from "./bus.js";
 import { DockPanel } from "./dock_panel.js";
 import { el, icon, iconButton, t } from "./kit.js";
 import { ask, send } from "./page_requests.js";
-import { prompts, setChosenStyles, setPrompt } from "./prompt_boxes.js";
+import { box, prompts, setChosenStyles, setPrompt } from "./prompt_boxes.js";
 import { editStyle } from "./style_editor.js";
 
 /**
@@ -28,7 +28,7 @@ export async function mount({ element, props, trigger, watch }) {
 
 class StylePicker {
   constructor(element, props, trigger) {
-    Object.assign(this, { props, trigger, styles: [], files: [] });
+    Object.assign(this, { props, trigger, styles: [], files: [], written: Promise.resolve() });
     this.label = el("span", {}, t("Styles"));
     const button = el("button", { type: "button", class: "quiet", id: "txt2img_styles_button" }, icon("tag"), this.label);
     this.panel = el("div", { class: "styles-panel" });
@@ -68,7 +68,7 @@ class StylePicker {
     this.search = el("input", { type: "search", placeholder: t("Search styles"), "aria-label": t("Search styles"), maxlength: "200" });
     this.search.addEventListener("input", () => this.show());
     const fresh = el("button", { type: "button", class: "quiet", id: "txt2img_style_new", onclick: () => this.edit(null) }, icon("plus"), t("Save the prompts as a style"));
-    this.applyAll = el("button", { type: "button", class: "quiet", id: "txt2img_style_apply", onclick: () => this.apply(this.chosen) }, t("Write the chosen ones into the prompt"));
+    this.applyAll = el("button", { type: "button", class: "quiet", id: "txt2img_style_apply", onclick: () => this.apply(() => this.chosen) }, t("Write the chosen ones into the prompt"));
     this.none = el("button", { type: "button", class: "quiet", onclick: () => this.choose([]) }, t("Choose none"));
     this.list = el("ul", { class: "style-list" });
     this.note = el("p", { class: "panel-empty", role: "status" });
@@ -127,18 +127,22 @@ class StylePicker {
       onclick: () => this.choose(isChosen ? this.chosen.filter((name) => name !== style.name) : [...this.chosen, style.name]),
     }, style.thumb ? el("img", { src: window.webui.base + style.thumb, alt: "", loading: "lazy" }) : el("span", { class: "card-blank", "aria-hidden": "true" }, style.name.slice(0, 1)),
     el("b", {}, style.name), el("small", {}, style.hidden_by ? t("hidden by the style of this name in {file}", { file: style.hidden_by }) : style.prompt || style.negative));
-    const write = iconButton("paste", t("Write {name} into the prompt", { name: style.name }), { onclick: () => this.apply([style.name]) });
+    const write = iconButton("paste", t("Write {name} into the prompt", { name: style.name }), { onclick: () => this.apply(() => [style.name]) });
     const edit = iconButton("sliders", t("Edit {name}", { name: style.name }), { onclick: () => this.edit(style) });
     return el("li", { class: "style-row" }, choose, write, edit);
   }
 
-  /** Write styles into the prompts; those that were chosen are not sent any more, as they stand there now. */
-  async apply(names) {
-    const now = prompts();
+  /** Write styles into the prompts when those before are written. @param {() => string[]} names by then */
+  apply(names) {
+    this.written = this.written.then(() => this.write(names()));
+  }
+
+  /** Styles that were chosen are not sent any more once they are written, as they stand in the prompts now. */
+  async write(names) {
     try {
-      const merged = await send("styles/apply", { ...now, names });
-      setPrompt("prompt", merged.prompt);
-      if (merged.negative !== now.negative) setPrompt("negative", merged.negative);
+      const { asked, merged } = await mergedWith(names);
+      put("prompt", asked.prompt, merged.prompt);
+      if (merged.negative !== asked.negative) put("negative", asked.negative, merged.negative);
       this.choose(this.chosen.filter((name) => !names.includes(name)));
     } catch (error) {
       say("notice", { kind: "error", text: error.message });
@@ -156,4 +160,26 @@ class StylePicker {
       },
     });
   }
+}
+
+/** The prompts with styles in them. What is typed before the server answers is asked about again, so that it stays. */
+async function mergedWith(names) {
+  const asked = prompts();
+  const merged = await send("styles/apply", { ...asked, names });
+  const now = prompts();
+  const isStill = now.prompt === asked.prompt && now.negative === asked.negative;
+  return isStill ? { asked, merged } : mergedWith(names);
+}
+
+/** Whoever types in the box keeps the caret where it is, and the space before the next word. */
+function put(which, before, after) {
+  const typed = box(which);
+  if (document.activeElement !== typed) {
+    setPrompt(which, after);
+    return;
+  }
+  const { selectionStart, selectionEnd } = typed;
+  const text = after.replace(before.trim(), () => before);
+  const at = text.indexOf(before);
+  setPrompt(which, text, at + selectionStart, at + selectionEnd);
 }
