@@ -7,6 +7,8 @@ import { ask } from "./extension_actions.js";
 import { Patience, readMessage } from "./frame_messages.js";
 import { prompts } from "./prompt_boxes.js";
 
+const SOON = 30; // milliseconds from a message to what is done about it
+
 /** @param {{element: HTMLElement, props: {extension: string, frame: string, title: string, owner: string, actions: string[], sees_prompts: boolean}}} context */
 export function mount({ element, props }) {
   element.classList.add("extension-frame");
@@ -41,7 +43,7 @@ export function mount({ element, props }) {
       if (asked === frame) tell({ type: "answer", id: message.id, error: /** @type {Error} */ (error).message });
     }
   };
-  const act = (/** @type {*} */ message) => {
+  const act = (/** @type {*} */ message, /** @type {boolean} */ hadFocus) => {
     switch (message.type) {
       case "ready":
         isReady = true;
@@ -58,21 +60,35 @@ export function mount({ element, props }) {
         answer(message);
         break;
       case "insert":
-        if (document.activeElement === frame) say("prompt:insert", { text: message.text, which: message.which });
+        if (hadFocus) say("prompt:insert", { text: message.text, which: message.which });
         break;
       case "fill":
-        if (document.activeElement === frame) say("extension:fill", { extension: props.extension, options: message.options });
+        if (hadFocus) say("extension:fill", { extension: props.extension, options: message.options });
         break;
     }
+  };
+  // Messages are counted as they come, and acted on some time later: were each acted on at once, those of a flood would
+  // come only as fast as the page can work, which may be slow enough to be borne.
+  /** @type {{message: *, hadFocus: boolean}[]} */
+  let waiting = [];
+  let timer = 0;
+  const listen = () => {
+    timer = 0;
+    const now = waiting;
+    waiting = [];
+    if (frame) for (const { message, hadFocus } of now) act(message, hadFocus);
   };
   window.addEventListener("message", (event) => {
     if (!frame || event.source !== frame.contentWindow || event.origin !== "null") return;
     if (!patience.bears(performance.now())) {
+      waiting = [];
       close(t("{title} said more than the page can listen to, so its frame was closed.", { title: props.owner }));
       return;
     }
     const message = readMessage(event.data);
-    if (message) act(message);
+    if (!message) return;
+    waiting.push({ message, hadFocus: document.activeElement === frame });
+    timer ||= window.setTimeout(listen, SOON);
   });
   window.addEventListener("themechange", hello);
   hear("prompt:changed", tellPrompts);
