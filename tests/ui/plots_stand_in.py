@@ -177,7 +177,9 @@ class PlotsStandIn:
         }  # fmt: skip
         self.say("job", row)
 
-    def cell(self, plot_id: str, at: list[int], state: str = "there", error: str = "", *, tells_text: bool = True) -> None:
+    def cell(
+        self, plot_id: str, at: list[int], state: str = "there", error: str = "", *, tells_text: bool = True
+    ) -> None:
         """Something became of a cell; the program itself tells its text only to who asks for the plot."""
         plot = self.plots[plot_id]
         number = next(index for index, one in enumerate(plot["cells"]) if one["at"] == at)

@@ -3,47 +3,19 @@
 import csv
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.ui.accessibility import axe
-from tests.ui.bare import job_picture
 from tests.ui.driving import eventually, type_prompt
+from tests.ui.experiment_page import CFG, SAMPLERS, WORDS, begun, cells, face, foot, generate, plan, tray
+from tests.ui.experiment_page import page as page
+from tests.ui.experiment_page import plots as plots
 from tests.ui.fakes import FakeEngine
 from tests.ui.plots_stand_in import PlotsStandIn
 from tests.ui.staying import Staying
 from webui.domain.errors import BadRequestError
-from webui.ui.create import submit
-
-CFG: dict[str, Any] = {"id": "cfg_scale", "values": "4-9 [3]"}
-WORDS: dict[str, Any] = {"id": "prompt_sr", "values": ["mist", "rain", "snow"]}
-SAMPLERS: dict[str, Any] = {"id": "sampler", "values": ["DPM++ 2M", "Euler a", "UniPC"]}
-
-
-@pytest.fixture(scope="module")
-def plots() -> PlotsStandIn:
-    return PlotsStandIn()
-
-
-@pytest.fixture
-def page(staying: Staying, engine: FakeEngine, plots: PlotsStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
-    """The page of the file with an empty plan, the face of experiments in view, and the stand-in for the routes."""
-    monkeypatch.setattr(submit, "start_plan", plots.start)
-    opened = staying.open(before=plots.attach)
-    plots.refusal = None
-    opened.unroute_all()
-    plots.attach(opened)
-    opened.set_viewport_size({"width": 1440, "height": 900})
-    opened.keyboard.press("Escape")
-    plan(opened)
-    yield opened
-    try:
-        staying.check()
-    except BaseException:
-        staying.leave()
-        raise
 
 
 @pytest.fixture
@@ -51,50 +23,6 @@ def page_of_program(staying: Staying, engine: FakeEngine) -> Iterator[Page]:
     """A page of the program with its own routes."""
     with staying.opened() as page:
         yield page
-
-
-def plan(page: Page, *axes: dict[str, Any]) -> None:
-    """Put a plan into the pane, as it was sent before."""
-    face(page).get_by_role("radio", name="Experiment").click()
-    told = {"kind": "xyz", "axes": [*axes]}
-    script = """async (plan) => {
-      const { say } = await import(`${window.webui.base}internal/page/static/${window.webui.version}/bus.js`);
-      say("experiment:fill", { plan });
-    }"""
-    page.evaluate(script, told)
-
-
-def face(page: Page) -> Locator:
-    return page.locator("#experiment")
-
-
-def foot(page: Page) -> Locator:
-    return page.locator("#experiment .e-foot")
-
-
-def generate(page: Page) -> Locator:
-    return page.locator("#txt2img_generate")
-
-
-def cells(page: Page) -> Locator:
-    return page.locator("#sheet .s-cell")
-
-
-def tray(page: Page) -> Locator:
-    return page.locator("#sheet .s-tray")
-
-
-def begun(page: Page, plots: PlotsStandIn, *axes: dict[str, Any]) -> str:
-    """A plot that runs, and its id."""
-    plan(page, *axes)
-    count = len(plots.sent)
-    expect(generate(page)).to_have_text(re.compile(r"Generate \d+"))
-    generate(page).click()
-    eventually(page, lambda: len(plots.sent) == count + 1)
-    plot_id = f"plot{count + 1}"
-    plots.run(plot_id)
-    expect(page.locator("#sheet .s-status")).to_contain_text("Picture 1 of")
-    return plot_id
 
 
 def test_i_vary_three_things_see_how_much_it_is_and_generate_27(page: Page, plots: PlotsStandIn) -> None:
@@ -260,131 +188,6 @@ def test_an_earlier_sheet_is_opened_again_and_kept_as_a_file(page: Page, plots: 
     with page.expect_download() as loaded:
         page.get_by_role("menuitem", name="Table (CSV)").click()
     assert loaded.value.url.endswith(f"plots/{plot_id}/export.csv")
-
-
-def values(page: Page) -> Locator:
-    return face(page).get_by_role("textbox", name="Values of CFG Scale as text")
-
-
-def asked_for(page: Page, plots: PlotsStandIn, plot_id: str, path: str = "") -> list[Route]:
-    """Questions for a plot from now on, which are not answered yet."""
-    held: list[Route] = []
-    page.route(f"**/internal/page/plots/{plot_id}{path}", lambda route: held.append(route))
-    return held
-
-
-def comes(page: Page, route: Route) -> None:
-    """Have an answer come, and the page take it."""
-    route.fallback()
-    page.evaluate("fetch(`${webui.base}internal/page/experiments/pace`).then((answer) => answer.json())")
-
-
-def history(page: Page, plots: PlotsStandIn, *jobs: str) -> Locator:
-    """Pictures in the history, one of each job, the first of them first."""
-    address = "internal/page/cells/1"
-    for job in reversed(jobs):
-        plots.say("picture", job_picture(job, url=address, thumb=address))
-    return page.locator("#txt2img_queue .thumb")
-
-
-def test_a_plot_is_that_of_the_plan_that_was_sent(page: Page, plots: PlotsStandIn) -> None:
-    plan(page, CFG)
-    count = len(plots.sent)
-    generate(page).click()
-    eventually(page, lambda: len(plots.sent) == count + 1)
-    values(page).fill("4-9 [4]")
-    expect(generate(page)).to_have_text("Generate 4")
-    plots.run(f"plot{count + 1}")
-    expect(page.get_by_role("button", name="Last sheet")).to_be_visible()
-    expect(cells(page)).to_have_count(4)
-    values(page).fill("4-9 [3]")
-    expect(page.locator("#sheet .s-status")).to_contain_text("Picture 1 of 3")
-
-
-def test_a_value_is_added_to_the_plan_only_while_it_is_that_of_the_plot(page: Page, plots: PlotsStandIn) -> None:
-    other = begun(page, plots, WORDS)
-    plots.run(other, "stopped")
-    plot_id = begun(page, plots, CFG)
-    plots.run(plot_id, "stopped")
-    held = asked_for(page, plots, plot_id, "/extend")
-    more = page.get_by_role("button", name="One more value of")
-    more.click()
-    eventually(page, lambda: len(held) == 1)
-    values(page).fill("4-9 [5]")
-    comes(page, held[0])
-    eventually(page, lambda: plots.asked[-1] == (f"plots/{plot_id}", None))
-    expect(values(page)).to_have_value("4-9 [5]")
-    expect(cells(page)).to_have_count(5)
-
-    values(page).fill("4-9 [3]")
-    more.click()
-    eventually(page, lambda: len(held) == 2)
-    history(page, plots, f"{other}-sheets-0a").click()
-    expect(face(page).get_by_role("region", name="Axis X").get_by_role("button", name="Prompt S/R")).to_be_visible()
-    comes(page, held[1])
-    plots.run(plot_id)
-    expect(generate(page)).to_have_text("Generate 3")
-    expect(cells(page)).to_have_count(3)
-    expect(page.get_by_role("button", name="CFG Scale")).to_have_count(0)
-
-
-def test_a_sheet_that_comes_late_is_not_laid_over_what_i_did_since(page: Page, plots: PlotsStandIn) -> None:
-    first = begun(page, plots, WORDS)
-    plots.run(first, "stopped")
-    second = begun(page, plots, SAMPLERS)
-    plots.run(second, "stopped")
-    plan(page, CFG)
-    expect(cells(page)).to_have_count(3)
-    thumbs = history(page, plots, "a picture", f"{first}-sheets-0a", f"{second}-sheets-0b")
-    held = asked_for(page, plots, first)
-
-    thumbs.nth(1).click()
-    eventually(page, lambda: len(held) == 1)
-    thumbs.nth(0).click()
-    expect(page.get_by_role("button", name="Back to the sheet")).to_be_visible()
-    comes(page, held[0])
-    expect(page.get_by_role("button", name="Back to the sheet")).to_be_visible()
-    expect(values(page)).to_have_value("4-9 [3]")
-
-    thumbs.nth(1).click()
-    eventually(page, lambda: len(held) == 2)
-    page.get_by_role("tab", name="Settings").click()
-    comes(page, held[1])
-    expect(page.get_by_role("tab", name="Settings")).to_have_attribute("aria-selected", "true")
-    page.get_by_role("tab", name="txt2img").click()
-    expect(values(page)).to_have_value("4-9 [3]")
-
-    thumbs.nth(1).click()
-    eventually(page, lambda: len(held) == 3)
-    values(page).fill("4-9 [4]")
-    comes(page, held[2])
-    expect(page.get_by_role("button", name="Prompt S/R mist, not made yet")).to_be_visible()
-    expect(values(page)).to_have_value("4-9 [4]")
-
-    page.get_by_role("button", name="Close the sheet").click()
-    later = asked_for(page, plots, second)
-    thumbs.nth(2).click()
-    thumbs.nth(1).click()
-    eventually(page, lambda: len(later) == 1 and len(held) == 4)
-    comes(page, later[0])
-    expect(values(page)).to_have_value("4-9 [4]")
-    comes(page, held[3])
-    expect(page.get_by_role("button", name="Prompt S/R mist, not made yet")).to_be_visible()
-    expect(face(page).get_by_role("region", name="Axis X").get_by_role("button", name="Prompt S/R")).to_be_visible()
-    expect(thumbs.nth(0)).to_have_attribute("aria-current", "")  # no sheet's picture has gone to the stage
-
-
-def test_the_parameters_of_a_cell_that_come_late_are_those_of_the_cell(page: Page, plots: PlotsStandIn) -> None:
-    plot_id = begun(page, plots, CFG)
-    held = asked_for(page, plots, plot_id)
-    plots.cell(plot_id, [0, 0, 0], tells_text=False)
-    cells(page).first.click()
-    tray(page).get_by_role("button", name="Use its parameters").click()
-    eventually(page, lambda: len(held) == 2)
-    face(page).get_by_role("radio", name="Form").click()
-    for route in held:
-        comes(page, route)
-    expect(page.locator("#txt2img_prompt textarea")).to_have_value("a cell")
 
 
 def test_i_write_a_matrix_and_lines(page: Page, plots: PlotsStandIn) -> None:
