@@ -177,8 +177,10 @@ class PlotsStandIn:
         }  # fmt: skip
         self.say("job", row)
 
-    def cell(self, plot_id: str, at: list[int], state: str = "there", error: str = "") -> None:
-        """Something became of a cell."""
+    def cell(
+        self, plot_id: str, at: list[int], state: str = "there", error: str = "", *, tells_text: bool = True
+    ) -> None:
+        """Something became of a cell; the program itself tells its text only to who asks for the plot."""
         plot = self.plots[plot_id]
         number = next(index for index, one in enumerate(plot["cells"]) if one["at"] == at)
         there = state == "there"
@@ -188,4 +190,5 @@ class PlotsStandIn:
             "infotext": f"a cell\nSteps: 5, CFG scale: {4 + at[0]}, Seed: {number}, Size: 64x64" if there else "",
         }  # fmt: skip
         plot["cells"][number].update(told)
+        told["infotext"] = told["infotext"] if tells_text else ""
         self.say("cell", {**told, "job": plot["job"], "plot": plot_id})

@@ -87,7 +87,7 @@ def settings(page_that_stays: Page, preferences: Preferences) -> Page:
 left_afterwards = pytest.mark.usefixtures("left_afterwards")
 
 
-def row(page: Page, name: str) -> Locator:
+def row(page: Page | Locator, name: str) -> Locator:
     return page.locator(f'[data-setting="{name}"]')
 
 
@@ -159,6 +159,64 @@ def test_what_i_type_while_the_tab_asks_anew_stays(settings: Page, preferences: 
     with settings.expect_response("**/internal/page/preferences"):
         settings.keyboard.press("Tab")
     assert preferences.wanted.threads == 4
+
+
+def test_what_i_do_in_the_header_before_its_answer_comes_stays(settings: Page, preferences: Preferences) -> None:
+    held: list[Route] = []
+    names = ["checkpoint", "vae", "threads", "save_images", "image_format", "clip_skip", "nonsense"]
+    preferences.change({"quicksettings": names}, may_widen=True)
+    settings.get_by_role("tab", name="txt2img").click()
+    button = settings.get_by_role("button", name="Quick settings")
+    panel = settings.get_by_role("dialog", name="Quick settings")
+    box = panel.get_by_role("spinbutton", name="Threads")
+    switch = panel.get_by_role("switch", name="Save pictures")
+    button.click()
+    expect(switch).to_be_checked()
+    button.click()
+
+    def hold(route: Route) -> None:
+        if route.request.method == "GET":
+            held.append(route)
+        else:
+            route.continue_()
+
+    settings.route("**/internal/page/preferences", hold)
+    preferences.change({"image_format": "webp"}, may_widen=True)
+    button.click()
+    eventually(settings, lambda: len(held) == 1)
+    box.fill("4")
+    held[0].continue_()
+    expect(panel.get_by_role("radio", name="webp")).to_be_checked()
+    expect(box).to_have_value("4")
+    expect(box).to_be_focused()
+
+    button.click()
+    preferences.change({"image_format": "jpg"}, may_widen=True)
+    button.click()
+    eventually(settings, lambda: len(held) == 2)
+    before = held[1].fetch()
+    switch.click()
+    expect(row(panel, "save_images").get_by_text("changed", exact=True)).to_be_visible()
+    held[1].fulfill(response=before)  # it was made before the switch was
+    expect(panel.get_by_role("radio", name="jpg")).to_be_checked()
+    expect(switch).not_to_be_checked()
+
+    for _ in range(4):
+        button.click()
+    eventually(settings, lambda: len(held) == 4)
+    before = held[2].fetch()
+    preferences.change({"image_format": "png"}, may_widen=True)
+    held[3].continue_()
+    expect(panel.get_by_role("radio", name="png")).to_be_checked()
+    held[2].fulfill(response=before)
+    settings.evaluate("fetch(`${webui.base}internal/page/plots`).then((answer) => answer.text())")  # comes after it
+    expect(panel.get_by_role("radio", name="png")).to_be_checked()
+    settings.unroute("**/internal/page/preferences")
+    button.click()
+    preferences.reset(may_widen=True)
+    button.click()
+    expect(panel).to_contain_text("Nothing is chosen yet.")
+    button.click()
 
 
 def test_what_widens_access_is_read_only_for_others(settings: Page) -> None:

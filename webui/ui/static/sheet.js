@@ -10,13 +10,13 @@ import { SheetCells } from "./sheet_cells.js";
 import { cellComparison } from "./sheet_compare.js";
 import { cellAt, countsOf, placeOf, previewOf, seedIn, sheetOf, sizesOf, withCell } from "./sheet_data.js";
 import { sheetPages } from "./sheet_pages.js";
+import { askFor, download, keep, kept } from "./sheet_sources.js";
 import { SheetTray } from "./sheet_tray.js";
 import { EXPORTS, statusOf } from "./sheet_words.js";
-import { address, ask, commands, current, follow, send } from "./stream.js";
+import { address, commands, current, follow, send } from "./stream.js";
 
 /** @typedef {import("./sheet_data.js").Sheet} Sheet */
 
-const KEPT = "sheet"; // in the browser: the plot that belongs to the plan
 const UNDER_WAY = Object.freeze(["waiting", "running"]);
 const BEGINNINGS = Object.freeze({ isOpen: false, sent: "", axes: [], aspect: 1, plan: { legend: true, margin: 4 } });
 
@@ -34,7 +34,9 @@ class SheetPane {
   isComparing = false;
   isHeld = false; // whether the plan is changed as the plot is
   isChoosing = false; // whether the next cell becomes B
-  wanted = ""; // the plot that was asked for last
+  wanted = ""; // the plot that was asked for last, in the place of the one in view
+  pressed = ""; // the plan that was sent last from here
+  turn = 0; // how often people have turned to something: what they asked for before may come too late
   hearing = new Set(); // lists of what is told while answers are on their way
   seen = new Set(); // plots that were begun while the page was open
 
@@ -69,22 +71,24 @@ class SheetPane {
       el("div", { class: "s-room" }, this.cells.element, this.comparison.element), this.tray.element,
     ); // prettier-ignore
     element.append(this.frame, this.back);
-    menu(this.download, () => ["png", "html", "csv"].map((kind) => ({ name: kind, label: EXPORTS[kind](), run: () => this.export(kind) })));
+    menu(this.download, () => ["png", "html", "csv"].map((kind) => ({ name: kind, label: EXPORTS[kind](), run: () => download(this.plot.id, kind) })));
     this.listen();
   }
 
   listen() {
     hear("experiment:changed", (told) => this.planned(told));
     hear("plot:open", ({ id, picture = null }) => this.open(id, picture));
-    for (const name of ["picture:show", "picture:compare"]) hear(name, () => this.isShown && this.cover());
+    for (const name of ["picture:show", "picture:compare"]) hear(name, () => this.cover());
+    hear("tab:opened", () => this.turnTo());
+    document.addEventListener("click", ({ target }) => target.closest?.("#txt2img_generate") && (this.pressed = this.plan.sent), true);
     const shown = (does) => () => (this.isShown ? (does(), true) : false);
     for (const [name, does] of Object.entries({ in: () => this.cells.zoomBy(1.25), out: () => this.cells.zoomBy(0.8), fit: () => this.cells.fit() })) action(name, shown(does));
     for (const [name, at] of [["newer", -1], ["older", 1]]) action(name, shown(() => this.cells.focus(this.marks[0] && !this.sheet.isWrapped ? [this.marks[0][0] + at, this.marks[0][1]] : undefined)));
     action("compare", () => this.isShown && this.marks.length === 2 && this.compare(!this.isComparing));
     action("close", () => this.isShown && (this.isComparing ? this.compare(false) : this.marks.length ? this.unmark() : false));
     follow((state, name, data) => this.heard(state, name, data));
-    const kept = read();
-    if (kept.plot) this.load(kept.plot, kept.sent ?? "", true);
+    const { plot, sent = "" } = kept();
+    if (plot) this.load(plot, sent, true);
   }
 
   // ---- what is shown
@@ -124,7 +128,7 @@ class SheetPane {
     does();
     this.isHeld = false;
     this.sent = this.plan.sent;
-    window.webui.keep(KEPT, JSON.stringify({ plot: this.plot.id, sent: this.sent }));
+    keep(this.plot.id, this.sent);
   }
 
   forget() {
@@ -132,13 +136,22 @@ class SheetPane {
     this.isComparing = this.isChoosing = false;
   }
 
+  /** People turn to something. @returns {() => boolean} whether they have turned to nothing else since */
+  turnTo() {
+    const turn = (this.turn += 1);
+    return () => turn === this.turn;
+  }
+
   /** @param {string} id @param {object|null} picture shown instead where the plot is gone */
   async open(id, picture) {
-    this.isPinned = true;
-    await this.load(id, "", picture !== null);
+    const isWanted = this.turnTo();
+    const { sent } = this.plan;
+    this.wanted = id;
+    await this.load(id, "", picture !== null, isWanted);
+    if (!isWanted() || this.wanted !== id) return;
     if (this.plot?.id !== id && picture) say("picture:show", { picture });
     this.isCovered = false;
-    if (this.plan.isOpen && this.plot?.id === id && this.made) {
+    if (this.plan.isOpen && this.plan.sent === sent && this.plot?.id === id && this.made) {
       // the plan in the pane is that of the sheet in view
       this.hold(() => say("experiment:fill", { plan: this.made }));
       this.isPinned = false;
@@ -153,38 +166,48 @@ class SheetPane {
     this.draw();
   }
 
-  async load(id, sent, isQuiet = false) {
+  /**
+   * Ask for a plot.
+   * @param {string|null} sent the plan that it was made of; null: as far as that is known
+   * @param {(() => boolean)|null} isWanted asked when it comes, where people have opened it by itself
+   */
+  async load(id, sent, isQuiet = false, isWanted = null) {
     const isOther = this.plot?.id !== id;
     const missed = []; // what the stream tells while the answer is on its way, which may be older
-    this.wanted = id;
+    if (isOther) this.wanted = id;
     this.hearing.add(missed);
-    const path = `plots/${encodeURIComponent(id)}`;
-    const plot = await (isQuiet ? quietly(path) : ask(path));
+    const plot = await askFor(id, isQuiet);
     this.hearing.delete(missed);
-    if (this.wanted !== id) return;
-    if (!plot) {
-      if (isOther) this.isPinned = false;
-      return;
-    }
+    if (isWanted?.() === false || (isOther ? this.wanted : this.plot.id) !== id) return;
+    if (isWanted || (!plot && isOther)) this.isPinned = Boolean(plot) || !isOther;
+    if (!plot) return;
     if (isOther) {
       this.forget();
       this.z = 0;
       this.isCovered = false;
     }
-    this.plot = missed.filter((told) => told.plot === id).reduce(withCell, sheetOf(plot));
+    this.plot = missed.filter((one) => one.plot === id).reduce(withCell, sheetOf(plot));
     this.made = plot.plan;
-    this.sent = sent;
-    if (sent) window.webui.keep(KEPT, JSON.stringify({ plot: id, sent }));
+    this.sent = sent ?? this.sent;
+    if (this.sent) keep(id, this.sent);
     this.draw();
   }
 
+  /** Ask for the plot in view again. */
+  renew(isQuiet = true) {
+    return this.load(this.plot.id, null, isQuiet);
+  }
+
   leave() {
+    this.turnTo();
     if (this.isPinned && !this.isOfPlan) this.isPinned = false;
     else this.isCovered = true;
     this.draw();
   }
 
   cover() {
+    this.turnTo();
+    if (!this.isShown) return;
     this.isCovered = true;
     this.draw();
   }
@@ -200,7 +223,7 @@ class SheetPane {
   heard(state, name, data) {
     if (name === "state") {
       for (const job of state.jobs) this.row(job);
-      if (this.plot?.id && data) this.load(this.plot.id, this.sent, true); // the stream was away meanwhile
+      if (this.plot?.id && data) this.renew(); // the stream was away meanwhile
     }
     if (name === "job") this.row(data);
     if (name === "job" && data.mine && !data.plot && data.state === "running" && this.isPinned && !this.plan.isOpen) this.leave(); // a picture comes
@@ -217,13 +240,20 @@ class SheetPane {
     const isUnderWay = UNDER_WAY.includes(job.state);
     if (job.plot === this.plot?.id) {
       if (isUnderWay) this.plot = { ...this.plot, job: job.id };
-      else if (job.id === this.plot.job) this.load(job.plot, this.sent, true);
+      else if (job.id === this.plot.job) this.renew();
       this.later();
     } else if (isUnderWay && !this.seen.has(job.plot)) {
       this.seen.add(job.plot);
       this.isPinned = !this.plan.isOpen && this.isPinned;
-      this.load(job.plot, this.plan.isOpen ? this.plan.sent : "", true);
+      this.load(job.plot, this.sentFor(job.plot), true);
     }
+  }
+
+  /** The plan that a plot was made of which is new here: the pane may hold another by now. */
+  sentFor(id) {
+    const { plot, sent = "" } = kept();
+    if (plot === id) return sent;
+    return this.plan.isOpen ? this.pressed || this.plan.sent : "";
   }
 
   get job() {
@@ -238,7 +268,7 @@ class SheetPane {
     const asSecond = (isSecond || this.isChoosing) && this.marks.length && cellAt(this.sheet, at).state === "there" && cellAt(this.sheet, this.marks[0]).state === "there" && this.marks[0].join() !== at.join();
     this.marks = asSecond ? [this.marks[0], at] : [at];
     const { state, infotext } = cellAt(this.sheet, at);
-    if (state === "there" && !infotext) this.load(this.plot.id, this.sent, true); // the stream tells no texts
+    if (state === "there" && !infotext) this.renew(); // the stream tells no texts
     const wasChoosing = this.isChoosing;
     this.isChoosing = false;
     this.isComparing = false;
@@ -267,9 +297,11 @@ class SheetPane {
     return true;
   }
 
+  /** The text of a cell; "" where another plot is in view when it comes. */
   async textOf(at) {
-    if (!cellAt(this.sheet, at).infotext) await this.load(this.plot.id, this.sent);
-    return cellAt(this.sheet, at).infotext ?? "";
+    const { id } = this.plot;
+    if (!cellAt(this.plot, at).infotext) await this.renew(false);
+    return this.plot.id === id ? (cellAt(this.plot, at).infotext ?? "") : "";
   }
 
   async use(at) {
@@ -280,16 +312,20 @@ class SheetPane {
   }
 
   async openCell(at) {
-    const cell = cellAt(this.sheet, at);
+    const isWanted = this.turnTo();
+    const cell = cellAt(this.plot, at);
+    const job = this.plot.job ?? "";
     const known = current().history.find((one) => one.url === cell.picture);
     const text = known ? known.text : await this.textOf(at);
-    const made = { id: cell.picture, job: this.plot.job ?? "", index: 0, url: cell.picture, thumb: cell.thumb ?? cell.picture, width: 0, height: 0, seed: seedIn(text), text, kind: "txt2img", created: 0, grid: false };
+    if (!isWanted()) return;
+    const made = { id: cell.picture, job, index: 0, url: cell.picture, thumb: cell.thumb ?? cell.picture, width: 0, height: 0, seed: seedIn(text), text, kind: "txt2img", created: 0, grid: false };
     say("picture:show", { picture: known ?? made });
   }
 
   async continue() {
+    this.seen.add(this.plot.id);
     const answer = await send(`plots/${encodeURIComponent(this.plot.id)}/go_on`, {});
-    if (answer) await this.load(this.plot.id, this.sent);
+    if (answer) await this.renew(false);
   }
 
   extend(axis, button) {
@@ -302,22 +338,16 @@ class SheetPane {
   }
 
   async addValue(axis, value) {
-    const isPlot = this.sheet.id !== null;
-    const isOfPlan = this.isOfPlan;
-    if (isPlot && !(await send(`plots/${encodeURIComponent(this.plot.id)}/extend`, { axis, values: [value] }))) return;
-    if (!isPlot) return say("experiment:add", { at: axis, value });
-    const wasPinned = this.isPinned;
-    if (isOfPlan) this.hold(() => say("experiment:add", { at: axis, value }));
-    await this.load(this.plot.id, this.sent);
-    if (isOfPlan) this.isPinned = wasPinned;
-    return this.draw();
-  }
-
-  export(kind) {
-    const link = el("a", { href: address(`internal/page/plots/${encodeURIComponent(this.plot.id)}/export.${kind}`), download: "" });
-    document.body.append(link);
-    link.click();
-    link.remove();
+    const { id } = this.sheet;
+    if (id === null) return say("experiment:add", { at: axis, value });
+    this.seen.add(id);
+    if (!(await send(`plots/${encodeURIComponent(id)}/extend`, { axis, values: [value] }))) return;
+    if (this.plot.id !== id) return;
+    const { isPinned } = this;
+    if (this.isOfPlan) this.hold(() => say("experiment:add", { at: axis, value })); // else the plan is another by now
+    this.isPinned = isPinned;
+    await this.renew(false);
+    this.draw();
   }
 
   // ---- drawing
@@ -361,24 +391,6 @@ class SheetPane {
     this.goOn.hidden = sheet.id === null || Boolean(row) || counts.there >= counts.all;
     this.again.hidden = sheet.id !== null || this.plot === null;
     this.download.parentElement.hidden = sheet.id === null || counts.there === 0;
-  }
-}
-
-// A plot that is gone is no news to somebody who did not ask for it.
-async function quietly(path) {
-  try {
-    const answer = await fetch(address(`internal/page/${path}`));
-    return answer.ok ? await answer.json() : null;
-  } catch {
-    return null;
-  }
-}
-
-function read() {
-  try {
-    return JSON.parse(window.webui.kept(KEPT) ?? "{}") ?? {};
-  } catch {
-    return {}; // what cannot be read counts as nothing
   }
 }
 
