@@ -17,6 +17,8 @@ export function mount({ element, shared }) {
   element.append(field, told);
   element.after(again);
   let why = [];
+  let last = 0; // number of the picture that was taken or sent here last
+  let taken = 0; // and of the one in the field: what is answered for an earlier one comes too late
   const view = { draw: () => shared.explain(...why) };
   hint(t("Drop a picture here, whichever program made it: its parameters are read, nothing of it is kept."));
 
@@ -30,15 +32,17 @@ export function mount({ element, shared }) {
   }
 
   async function read(file, url) {
+    const mine = (taken = last += 1);
     hint(t("Reading …"), "status");
     again.hidden = true;
     explain();
     try {
       const found = await ask("POST", "read", file);
+      if (mine !== taken) return;
       if (found.fault) hint(found.fault, "alert");
       else show(found, file, url);
     } catch (error) {
-      hint(error.message, "alert");
+      if (mine === taken) hint(error.message, "alert");
     }
   }
 
@@ -64,6 +68,7 @@ export function mount({ element, shared }) {
   }
 
   async function makeAgain(file, url, read, button) {
+    const mine = taken;
     const status = el("p", { class: "library-hint", role: "status" }, t("Waiting for its turn …"));
     again.hidden = false;
     again.replaceChildren(status);
@@ -72,11 +77,13 @@ export function mount({ element, shared }) {
       const sent = new FormData();
       sent.append("picture", file);
       const { picture, begun } = await firstPictureOf(() => command("learn/again", { method: "POST", body: sent }));
+      if (mine !== taken) return;
       const made = await (await fetch(addressOf(picture.url))).blob();
       const other = await ask("POST", "read", made);
+      if (mine !== taken) return;
       const first = { url, name: t("From the file"), told: read, isLossy: /jpe?g|webp/.test(file.type) };
       const second = { url: picture.url, name: t("Made again"), told: other.told, notices: begun.notices };
-      again.replaceChildren(comparison(first, second, "", { way: "all", gain: 64, found: (parts) => explain(...parts, hintBelow()) }));
+      again.replaceChildren(comparison(first, second, "", { way: "all", gain: 64, found: (parts) => { if (mine === taken) explain(...parts, hintBelow()); } }));
       again.scrollIntoView({ block: "nearest" });
     } catch (error) {
       status.textContent = error.message;
@@ -89,10 +96,13 @@ export function mount({ element, shared }) {
   whenSent("pnginfo", async (pictures) => {
     say("learn:show", { view: "png_info" });
     const picture = pictures.at(-1);
+    const mine = (last += 1);
     if (picture.file) field.take(picture.file);
     else {
       const answer = await fetch(addressOf(picture.url));
-      if (answer.ok) field.take(await answer.blob(), picture.name ?? "");
+      const file = answer.ok ? await answer.blob() : null;
+      if (mine !== last) return;
+      if (file) field.take(file, picture.name ?? "");
       else hint(t("This picture is not there any more."), "alert");
     }
   });

@@ -10,6 +10,11 @@ import { beforeAfter } from "./before_after.js";
 import { translated } from "./form_words.js";
 import { whenSent } from "./sent_pictures.js";
 import { folderOfPictures } from "./batch_pictures.js";
+import { endOf } from "./making_again.js";
+import { picturesOf } from "./store.js";
+import { current } from "./stream.js";
+
+const PATIENCE = 20000; // milliseconds after which a press counts as not answered: nobody tells when it failed on its way
 
 /** Draw the tab. @param {{element: HTMLElement, props: *, trigger: Function, upload: *}} context */
 export function mount({ element, props, trigger, upload }) {
@@ -27,39 +32,46 @@ export function mount({ element, props, trigger, upload }) {
   const acts = el("div", { class: "f-acts u-acts", hidden: true });
   /** @type {*[]} */
   let pictures = [];
-  /** @type {{id: string, sources: *[], made: *[]}|null} */
+  /** @type {{id: string, sources: *[], made: *[], isKnown: boolean, end: string}|null} */
   let job = null;
+  /** @type {*[]|null} what Upscale was pressed for, until that is answered */
+  let pressed = null;
+  let isSending = false; // a second press would be lost until the first is answered
+  let presses = 0;
+  let sendings = 0; // only the pictures that were sent here last come into the list
   let shown = -1;
 
   const folder = folderOfPictures({ id: "extras", changed: () => drawPictures() });
   const drawPictures = () => {
     thumbs.replaceChildren(...pictures.map((one, at) => el("figure", { class: "f-thumb" }, el("img", { src: one.url, alt: one.name }), iconButton("close", t("Remove {name}", { name: one.name }), { onclick: () => { pictures = pictures.filter((_, other) => other !== at); drawPictures(); } }))));
     go.textContent = folder.isOn() ? t("Upscale one by one, names kept") : pictures.length > 1 ? t("Upscale {n} pictures", { n: pictures.length }) : t("Upscale");
-    go.disabled = !pictures.length && !folder.hasFolder();
+    go.disabled = isSending || (!pictures.length && !folder.hasFolder());
     if (pictures.length && !job) view.show(pictures.at(-1).url, "", pictures.at(-1).name);
     else if (!job) view.clear(t("Drop pictures here, or load them."));
   };
-  const add = async (/** @type {File[]} */ files) => {
+  // Those in whose place they come stay in the list until all of them are there.
+  const add = async (/** @type {File[]|Promise<File[]>} */ files, /** @type {*[]} */ replaced = [], isWanted = () => true) => {
+    const before = presses;
     try {
       const added = [];
-      for (const file of files) added.push(await uploaded(upload, file));
-      pictures = [...pictures, ...added].slice(0, folder.isOn() ? undefined : props.most);
-      job = null;
-      acts.hidden = true;
-      film.replaceChildren();
-      status.replaceChildren();
+      for (const file of await files) added.push(await uploaded(upload, file));
+      if (!isWanted()) return;
+      const others = pictures.filter((one) => !replaced.includes(one));
+      pictures = [...others, ...added].slice(0, folder.isOn() ? undefined : props.most);
+      if (before === presses) {
+        job = null;
+        acts.hidden = true;
+        film.replaceChildren();
+        status.replaceChildren();
+      }
       drawPictures();
     } catch (error) {
-      failed(/** @type {Error} */ (error).message);
+      if (isWanted()) failed(/** @type {Error} */ (error).message);
     }
   };
-  const receive = async (/** @type {*[]} */ sent) => {
-    try {
-      pictures = [];
-      await add(await Promise.all(sent.map(fileOf)));
-    } catch (error) {
-      failed(/** @type {Error} */ (error).message);
-    }
+  const receive = (/** @type {*[]} */ sent) => {
+    const mine = (sendings += 1);
+    return add(Promise.all(sent.map(fileOf)), pictures, () => mine === sendings);
   };
   const send = (/** @type {string} */ to, /** @type {string} */ label) => el("button", { type: "button", class: "f-quiet", onclick: () => job?.made[shown] && say("picture:send", { picture: job.made[shown], to }) }, label);
   acts.append(send("img2img", t("Send to img2img")), send("inpaint", t("Send to inpaint")), el("a", { class: "f-quiet", download: "" }, t("Download")));
@@ -82,16 +94,35 @@ export function mount({ element, props, trigger, upload }) {
     show(job.made.length - 1);
   };
   go.addEventListener("click", () => {
-    go.disabled = true;
+    const mine = (presses += 1);
+    pressed = pictures;
+    isSending = go.disabled = true;
+    setTimeout(() => {
+      if (!isSending || mine !== presses) return;
+      isSending = false;
+      drawPictures();
+      failed(t("The server does not answer."));
+    }, PATIENCE);
     status.replaceChildren(el("span", {}, t("Waiting for its turn")));
     const options = Object.fromEntries(Object.entries(state.values).filter(([name]) => !name.startsWith(OWN)));
     const extensions = Object.fromEntries(others.filter((one) => one.isOn()).map((one) => [one.name, one.values()]));
     props.value = { pictures, options, extensions, batch: folder.isOn() ? folder.value() : null, press: Date.now() };
     trigger("start");
   });
-  /** @type {Map<string, *[]>} pictures that came before the answer that names their job */
-  const early = new Map();
+  // The job may be known before the answer that names it; and it may have ended while the stream was closed.
+  const look = () => {
+    if (!job) return;
+    for (const picture of picturesOf(current(), job.id)) arrived(picture);
+    const mine = current().jobs.find((one) => one.id === job?.id);
+    const end = mine?.state === "failed" ? mine.reason || t("This did not work.") : job.made.length ? "" : endOf(job.id, job.isKnown);
+    if (end && end !== job.end) failed(end);
+    job.end = end;
+    job.isKnown ||= Boolean(mine);
+  };
   hear("upscale:answer", ({ job: id, batch, error }) => {
+    const sources = pressed ?? [];
+    pressed = null;
+    isSending = false;
     drawPictures();
     if (error) {
       failed(error);
@@ -102,25 +133,17 @@ export function mount({ element, props, trigger, upload }) {
       status.replaceChildren(el("span", {}, t("The pictures come one after another; the queue tells how far they are.")));
       return;
     }
-    job = { id, sources: [...pictures], made: [] };
-    for (const picture of early.get(id) ?? []) arrived(picture);
-    early.clear();
+    job = { id, sources, made: [], isKnown: false, end: "" };
+    look();
   });
-  hear("job:picture", ({ picture }) => {
-    if (job?.id === picture.job) arrived(picture);
-    else early.set(picture.job, [...(early.get(picture.job) ?? []), picture]);
-    while (early.size > 4) early.delete([...early.keys()][0]);
-  });
+  hear("job:picture", look);
   hear("job:progress", (now) => {
     if (!job || now.id !== job.id) return;
     const bar = el("div", { class: "a-bar", role: "progressbar", "aria-valuenow": Math.round(now.fraction * 100), "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": t("Upscale") });
     bar.style.setProperty("--share", `${now.fraction * 100}%`);
     status.replaceChildren(bar, el("span", {}, now.phase || t("Working")));
   });
-  hear("jobs:changed", ({ jobs }) => {
-    const mine = job && jobs.find((/** @type {*} */ one) => one.id === job?.id);
-    if (mine?.state === "failed") failed(mine.reason || t("This did not work."));
-  });
+  hear("jobs:changed", look);
   state.hear((from) => body.show(from));
   takes(element, (file) => add([file]), (error) => failed(error.message));
   const stage = el("button", { type: "button", class: "f-quiet", onclick: () => (pictureOnStage() ? receive([pictureOnStage()]) : failed(t("There is no picture on the stage yet."))) }, t("From the stage"));
