@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 
 from tests.ui.accessibility import axe
 from tests.ui.driving import WAIT, eventually
-from tests.ui.train_house import STEPS, TrainHouse, losses, train_house
+from tests.ui.train_house import STEPS, TrainHouse, card, drop, held_back, kept_run, shown, train_house
 from tests.ui.visiting import forget, visit
 from webui.domain.extensions import ActionInfo, ExtensionInfo
 from webui.extension_api import Options, form_hint
@@ -20,6 +20,9 @@ from webui.ui.models_tab import heavy_actions, tab_of
 from webui.ui.train_tab import props_of
 
 LISTS = "**/actions/data_set?wait=true"  # what is asked for the pictures of a data set
+STARTS, RUN, RUNS = "**/actions/train", "**/actions/run?wait=true", "**/actions/runs?wait=true"
+PAUSED = {"run": "my-heart", "step": 240, "steps": STEPS, "state": "paused", "method": "lora", "output": ""}
+RECORDED = "**/internal/page/recordings/*"  # of one job
 
 
 @pytest.fixture(scope="module")
@@ -51,26 +54,6 @@ def tab(shared_context: BrowserContext, house: TrainHouse) -> Iterator[Page]:
     forget(shared_context, house.address)
     page.remove_listener("pageerror", note)
     assert faults == []
-
-
-def card(page: Page, name: str) -> Locator:
-    return page.locator(f'#train .tr-card[data-id$="/{name}"]')
-
-
-def shown(page: Page, house: TrainHouse, name: str, captions: dict[str, str]) -> Path:
-    """Put a data set on the disk and show it."""
-    folder = house.sets / name / f"5_{name}"
-    folder.mkdir(parents=True)
-    for at, (file, caption) in enumerate(captions.items()):
-        Image.new("RGB", (120 + at, 60), (40 * at, 200 - 30 * at, 90)).save(folder / file)
-        if caption:
-            (folder / file).with_suffix(".txt").write_text(caption)
-    page.locator("#tab_settings-button").click()
-    page.locator("#tab_train-button").click()  # looks at the folders again
-    page.locator(f'#train_set option[value="{name}"]').wait_for(state="attached")
-    page.locator("#train_set").select_option(name)
-    expect(page.locator("#train .tr-card")).to_have_count(len(captions))
-    return folder
 
 
 def test_the_example_can_be_trained_at_once(tab: Page, house: TrainHouse) -> None:
@@ -145,6 +128,20 @@ def test_a_set_that_is_not_shown_yet_has_no_cards_of_another(tab: Page, house: T
     late[0].continue_()
     expect(tab.locator("#train .tr-card")).to_have_count(2)
     tab.unroute(LISTS)
+
+
+def test_a_dropped_picture_that_comes_late_is_added_where_it_was_dropped(tab: Page, house: TrainHouse) -> None:
+    folder = shown(tab, house, "coats", {"a.png": "a coat"})
+    late = held_back(tab, "**/dragged.png")
+    drop(tab, f"{house.address}dragged.png")
+    eventually(tab, lambda: len(late) == 1)
+    tab.locator("#train_set").select_option("hats")
+    expect(card(tab, "a.png").locator("textarea")).to_have_value("a hat")
+    late[0].fulfill(body=(folder / "a.png").read_bytes(), content_type="image/png")
+    expect(tab.locator('#train_set option[value="coats"]')).to_have_text("coats (2)")
+    expect(tab.locator("#train .tr-card")).to_have_count(1)
+    assert len([*(house.sets / "hats").rglob("*.png")]) == 1
+    tab.unroute("**/dragged.png")
 
 
 def test_many_captions_change_at_once_and_go_back(tab: Page, house: TrainHouse) -> None:
@@ -231,9 +228,7 @@ def test_a_run_is_watched_paused_gone_on_with_and_used(tab: Page, house: TrainHo
     house.record(240, samples=(180,))
     expect(tab.locator(".tr-samples tbody tr").first.locator("img")).to_have_count(3)
     expect(tab.locator("#train_start")).to_be_disabled()
-    house.back.runs = [
-        {"run": "my-heart", "step": 240, "steps": STEPS, "state": "paused", "method": "lora", "output": ""}
-    ]  # fmt: skip
+    house.back.runs = [PAUSED]
     tab.locator("#train_pause").click()
     expect(tab.locator(".tr-state")).to_have_text("Paused")
     expect(tab.locator(".tr-row")).to_contain_text("step 240 of 400 · Paused")
@@ -244,11 +239,7 @@ def test_a_run_is_watched_paused_gone_on_with_and_used(tab: Page, house: TrainHo
     expect(tab.locator(".tr-facts")).to_contain_text("step 400 of 400")
     house.back.finishes = True
     expect(tab.locator(".tr-state")).to_have_text("my-heart was trained")
-    told = {"run": "my-heart", "state": "done", "step": 400, "steps": STEPS, "loss": 0.08, "learning_rate": 0.0}
-    house.back.kept = {
-        "training": {**told, "method": "lora", "output": "my-heart.safetensors", "prompts": ["a kept cat"]},
-        "losses": losses(STEPS), "samples": ["sample_90_0"],
-    }  # fmt: skip
+    house.back.kept = {"my-heart": kept_run("my-heart", ["sample_90_0"])}
     tab.locator(".tr-row").get_by_role("button", name="Show").click()
     expect(tab.locator(".tr-samples thead th")).to_have_text(["Step", "90"])
     expect(tab.locator(".tr-samples tbody th")).to_have_text("a kept cat")
@@ -288,6 +279,89 @@ def test_recordings_are_told_as_what_they_are(tab: Page, house: TrainHouse) -> N
     assert tab.request.get(f"{at}/sample_60_0").headers["content-type"] == "image/png"
     assert tab.request.get(f"{at}/other").status == 404
     assert tab.request.get(f"{house.address}internal/page/recordings/nobody").status == 404
+
+
+def test_a_training_is_begun_once_and_what_comes_late_of_another_does_not_end_it(tab: Page, house: TrainHouse) -> None:
+    house.back.finishes, house.back.runs, before = False, [], len(house.back.asked)
+    [late, starts] = [held_back(tab, pattern) for pattern in (RECORDED, STARTS)]
+    tab.goto(f"{house.address}?tab=train")
+    eventually(tab, lambda: len(late) == 1)  # it asks for what is recorded of the last job
+    tab.locator("#train_start").click()
+    tab.locator("#train_rank").fill("20")
+    tab.locator("#train_rank").blur()
+    expect(tab.locator("#train_start")).to_be_disabled()
+    starts[0].continue_()
+    expect(tab.locator("#train_pause")).to_be_visible()
+    with tab.expect_request(RUNS):  # the list is asked for after what is recorded
+        late[0].continue_()
+    tab.unroute(RECORDED)
+    expect(tab.locator("#train_pause")).to_be_visible()
+    expect(tab.locator("#train_start")).to_be_disabled()
+    for route in late[1:]:
+        route.continue_()
+    assert house.back.begun.wait(10)
+    house.record(240)
+    expect(tab.locator(".tr-facts")).to_contain_text("step 240 of 400")
+    house.back.runs = [PAUSED]
+    tab.locator("#train_pause").click()
+    go_on, remove = (tab.locator(".tr-row").get_by_role("button", name=name) for name in ("Resume", "Remove"))
+    for one in (go_on, remove, tab.locator("#train_resume")):
+        expect(one).to_be_enabled()
+    tab.locator("#train_resume").click()
+    eventually(tab, lambda: len(starts) == 2)
+    expect(tab.locator("#train_resume")).to_be_disabled()
+    expect(go_on.or_(remove)).to_have_count(0)
+    starts[1].fulfill(status=507, json={"detail": "the disk is full"})
+    expect(tab.locator(".tr-form .a-status")).to_contain_text("the disk is full")
+    go_on.click()
+    eventually(tab, lambda: len(starts) == 3)
+    starts[2].continue_()
+    tab.unroute(STARTS)
+    expect(tab.locator("#train_pause")).to_be_visible()
+    expect(go_on.or_(remove)).to_have_count(0)
+    assert house.back.begun.wait(10)
+    assert [one.get("resume", "") for one in house.back.asked[before:]] == ["", "my-heart"]
+    tab.locator("#train_pause").click()
+    expect(tab.locator(".tr-state")).to_have_text("Paused")
+
+
+def test_the_run_that_was_chosen_last_is_shown_whichever_comes_first(tab: Page, house: TrainHouse) -> None:
+    names = ("ash", "elm", "oak")
+    house.back.runs = [{"run": name, "step": 400, "steps": STEPS, "state": "done", "method": "lora"} for name in names]
+    house.back.kept = {name: kept_run(name, [f"sample_{90 + at}_0"]) for at, name in enumerate(names)}
+    [lists, runs] = [held_back(tab, pattern) for pattern in (RUNS, RUN)]
+    [ash, elm, oak] = [tab.locator(f'.tr-row[data-run="{name}"]') for name in names]
+    [chosen, steps] = [tab.locator(place) for place in (".tr-head h2", ".tr-samples thead th")]
+
+    def show(row: Locator) -> Route:
+        runs.clear()
+        row.get_by_role("button", name="Show").click()
+        eventually(tab, lambda: len(runs) == 1)
+        return runs[0]
+
+    tab.goto(f"{house.address}?tab=train")
+    eventually(tab, lambda: len(lists) >= 1)
+    lists[0].continue_()  # it is asked for when the last job is told, and once more
+    eventually(tab, lambda: len(lists) == 2)
+    of_elm = show(elm)
+    lists[1].continue_()
+    expect(elm).to_have_class("tr-row on")  # so no other one is opened
+    of_oak = show(oak)
+    of_elm.continue_()
+    expect(oak).to_have_class("tr-row on")  # elm was told of
+    expect(tab.locator(".tr-samples")).to_be_hidden()
+    of_oak.continue_()
+    expect(steps).to_have_text(["Step", "92"])
+    expect(chosen).to_have_text("oak")
+    [of_ash, of_elm] = [show(ash), show(elm)]
+    of_elm.continue_()
+    expect(steps).to_have_text(["Step", "91"])
+    elm.evaluate("(row) => row.classList.remove('on')")  # until a run is told of
+    of_ash.continue_()
+    expect(elm).to_have_class("tr-row on")
+    expect(steps).to_have_text(["Step", "91"])
+    expect(chosen).to_have_text("elm")
+    tab.unroute_all()
 
 
 def test_a_phone_shows_one_part_at_a_time(tab: Page) -> None:

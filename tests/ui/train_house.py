@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from PIL import Image, ImageDraw
+from playwright.sync_api import Locator, Page, Route, expect
 from pydantic import JsonValue
 
 from tests.doors import DoorEngine, ThreadedExecutor
@@ -81,6 +82,11 @@ CODE = """
         ]
 """
 STEPS = 400
+DROPPED = """(node, address) => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.setData("text/uri-list", address);
+  node.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+}"""
 
 
 @dataclass
@@ -98,7 +104,7 @@ class TrainingBack(PaintingBack):
     step: int = 0
     finishes: bool = False
     runs: list[JsonValue] = field(default_factory=list)
-    kept: dict[str, Any] = field(default_factory=dict)  # what lies on the disk of a run
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)  # what lies on the disk, by the run
 
     def extensions(self) -> tuple[ExtensionInfo, ...]:
         return known(self.host).loaded.infos
@@ -111,7 +117,7 @@ class TrainingBack(PaintingBack):
         if call.action == "runs":
             return ActionOutcome(data=[*self.runs])
         if call.action == "run":
-            return ActionOutcome(data=self.kept)
+            return ActionOutcome(data=self.kept[call.options["run"]])
         if call.action == "run_samples":
             picture = base64.b64encode(sample(90, 0)).decode()
             return ActionOutcome(data=dict.fromkeys(call.options["names"], picture))
@@ -210,3 +216,43 @@ def train_house(folder: Path) -> Iterator[TrainHouse]:
 def _with_outputs(engine: DoorEngine, outputs: Path) -> Any:
     engine.outputs = outputs  # type: ignore[attr-defined]  # what `whole_page` reads of an engine
     return engine
+
+
+def card(page: Page, name: str) -> Locator:
+    """The card of a picture."""
+    return page.locator(f'#train .tr-card[data-id$="/{name}"]')
+
+
+def shown(page: Page, house: TrainHouse, name: str, captions: dict[str, str]) -> Path:
+    """Put a data set on the disk and show it."""
+    folder = house.sets / name / f"5_{name}"
+    folder.mkdir(parents=True)
+    for at, (file, caption) in enumerate(captions.items()):
+        Image.new("RGB", (120 + at, 60), (40 * at, 200 - 30 * at, 90)).save(folder / file)
+        if caption:
+            (folder / file).with_suffix(".txt").write_text(caption)
+    page.locator("#tab_settings-button").click()
+    page.locator("#tab_train-button").click()  # looks at the folders again
+    page.locator(f'#train_set option[value="{name}"]').wait_for(state="attached")
+    page.locator("#train_set").select_option(name)
+    expect(page.locator("#train .tr-card")).to_have_count(len(captions))
+    return folder
+
+
+def drop(page: Page, address: str) -> None:
+    """Drop a picture of the page on its data set."""
+    page.locator("#train .tr-set").evaluate(DROPPED, address)
+
+
+def kept_run(name: str, samples: list[str]) -> dict[str, Any]:
+    """What lies on the disk of a run that was done."""
+    told = {"run": name, "state": "done", "step": 400, "steps": STEPS, "loss": 0.08, "learning_rate": 0.0}
+    training = {**told, "method": "lora", "output": f"{name}.safetensors", "prompts": ["a kept cat"]}
+    return {"training": training, "losses": losses(STEPS), "samples": samples}
+
+
+def held_back(page: Page, pattern: str) -> list[Route]:
+    """Hold what is asked of these addresses back, until a test lets it go on."""
+    held: list[Route] = []
+    page.route(pattern, lambda route: held.append(route))
+    return held

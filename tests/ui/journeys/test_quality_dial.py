@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from extensions.speed_dial import kept_result
 from extensions.speed_dial.options import MeasureOptions
@@ -109,7 +109,15 @@ def test_it_says_that_nothing_was_measured_and_measures(house: House) -> None:
     expect(dial.get_by_role("radio", name="Exact")).to_have_attribute("aria-checked", "true")
     expect(dial).to_contain_text("has not been measured on this machine yet")
     expect(dial.locator(".qd-plot")).to_have_count(0)
+    held: list[Route] = []
+    house.page.route("**/actions/measure", lambda route: held.append(route))
     house.page.locator("#quality_dial_measure").click()
+    eventually(house.page, lambda: len(held) == 1)
+    expect(dial.locator(".qd-work")).to_contain_text("Waiting for its turn")  # so it is not begun twice
+    expect(house.page.locator("#quality_dial_measure")).to_have_count(0)
+    expect(dial.get_by_role("button", name="Stop")).to_be_disabled()
+    held[0].continue_()
+    house.page.unroute("**/actions/measure")
     expect(dial.locator(".qd-work")).to_contain_text("Measuring: step 3 of 20")
     dial.get_by_role("button", name="Stop").click()
     expect(house.page.locator("#quality_dial_measure")).to_be_visible()

@@ -18,7 +18,7 @@ const form = () => /** @type {*} */ (window).webui.form;
 export function mount({ element, props }) {
   /** @type {?{stops: Stop[], alone: Stop[], measured: *, pictures: number, rounds: number}} */
   let told = null;
-  let running = "", progress = "", failed = "", isOpen = kept("dial_open") === "true", timer = 0;
+  let isStarting = false, running = "", progress = "", failed = "", isOpen = kept("dial_open") === "true", timer = 0;
   const head = el("button", { type: "button", class: "qd-head", "aria-expanded": String(isOpen), onclick: () => fold(!isOpen) }, el("span", { class: "qd-name" }, t("Exact or fast")), el("span", { class: "qd-short" }), icon("chevron"));
   const body = el("div", { class: "qd-body" });
   element.append(head, body);
@@ -52,8 +52,8 @@ export function mount({ element, props }) {
   const parts = (/** @type {NonNullable<typeof told>} */ { stops, alone, measured, pictures }, /** @type {Stop|undefined} */ stop, /** @type {string} */ name) => {
     const dial = segments(t("Exact or fast"), stops.map((one) => ({ value: one.name, label: t(one.title) })), name, choose);
     const those = stops.filter((one) => one.gain !== null), singles = alone.filter((one) => one.gain !== null);
-    const work = running
-      ? el("div", { class: "qd-work", role: "status" }, el("span", {}, progress || t("Waiting for its turn")), el("button", { type: "button", class: "f-go second", onclick: () => cancel(running).catch((error) => fail(error)) }, t("Stop")))
+    const work = isStarting || running
+      ? el("div", { class: "qd-work", role: "status" }, el("span", {}, progress || t("Waiting for its turn")), el("button", { type: "button", class: "f-go second", disabled: isStarting, onclick: () => cancel(running).catch((error) => fail(error)) }, t("Stop")))
       : el("button", { type: "button", class: "f-go second qd-measure", id: "quality_dial_measure", onclick: measure }, measured ? t("Measure again ({n} pictures)", { n: pictures }) : t("Measure here ({n} pictures)", { n: pictures }));
     if (!measured) {
       return [dial, el("p", { class: "qd-say" }, t("What each stop gains, and how far its picture is from the exact one, has not been measured on this machine yet.")), ...problem(), work];
@@ -80,16 +80,20 @@ export function mount({ element, props }) {
     const values = form()?.values() ?? {};
     const options = Object.fromEntries(FIELDS.map((name) => [name, values[name]]).filter(([, value]) => value));
     failed = progress = "";
+    isStarting = true; // it is drawn as what waits, so that it is not begun twice
+    draw();
     try {
       const numbers = { width: Number(options.width) || 512, height: Number(options.height) || 512, steps: Math.min(100, Math.max(2, Number(options.steps) || 20)) };
       const { id } = await start(props.extension, props.action, { ...options, ...numbers, checkpoint: form()?.checkpoint ?? "", rounds: told?.rounds ?? 1 });
       running = id;
+      isStarting = false;
       draw();
       await follow(id);
     } catch (error) {
       failed = /** @type {Error} */ (error).message;
     }
     running = "";
+    isStarting = false;
     if (failed) draw();
     else await refresh();
   };

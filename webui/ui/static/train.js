@@ -19,12 +19,25 @@ export function mount({ element, props, upload }) {
     element.dataset.face = name;
     faces.value = name;
   };
+  let isStarting = false; // a training was sent, and the server has not answered yet
+  const isBusy = () => isStarting || run.isRunning();
+  const setStarting = (/** @type {boolean} */ is) => {
+    isStarting = is;
+    form.setStarting(is);
+    run.setStarting(is);
+    runs.redraw();
+  };
   const begin = async (/** @type {Record<string, *>} */ options) => {
-    const { id } = await start(training.extension, training.action, options);
-    run.forget();
-    face("run");
-    run.follow(id);
-    form.setBusy(true);
+    if (isStarting) return;
+    setStarting(true);
+    try {
+      const { id } = await start(training.extension, training.action, options);
+      run.forget();
+      face("run");
+      run.follow(id);
+    } finally {
+      setStarting(false);
+    }
   };
   const resume = (/** @type {string} */ name) => begin({ resume: name }).catch((error) => form.failed(error.message));
   const hasRuns = "runs" in training.asks;
@@ -34,6 +47,10 @@ export function mount({ element, props, upload }) {
   const form = trainForm({ training, upload, start: begin, changed: () => set?.settingsChanged() });
   const run = runView({
     training, resume, prompts: form.prompts,
+    began: () => {
+      form.setBusy(true);
+      runs.redraw();
+    },
     ended: () => {
       form.setBusy(run.isRunning());
       if (hasRuns) runs.refresh();
@@ -44,7 +61,7 @@ export function mount({ element, props, upload }) {
     run.gone(name);
   };
   const runs = runsList({
-    list: async () => listOf((await ask(training.extension, "runs", {})).data), resume, isBusy: run.isRunning, shown: run.shown,
+    list: async () => listOf((await ask(training.extension, "runs", {})).data), resume, isBusy, shown: run.shown,
     open: "run" in training.asks ? run.open : null,
     remove: "remove_run" in training.asks ? remove : null,
   });
@@ -55,7 +72,7 @@ export function mount({ element, props, upload }) {
   run.find().then(async () => {
     form.setBusy(run.isRunning());
     const [latest] = hasRuns ? await runs.refresh() : [];
-    if (latest && !run.isRunning() && !run.shown()) run.open(latest.run).then(runs.refresh);
+    if (latest && !isBusy() && !run.shown()) run.open(latest.run).then(runs.refresh);
   });
 }
 

@@ -53,8 +53,14 @@ export function chooseFiles(take) {
   input.click();
 }
 
-/** Let an element take files, and pictures of this page, that are dropped on it. */
-export function takesFiles(/** @type {HTMLElement} */ node, /** @type {(files: File[]) => void} */ take, /** @type {(text: string) => void} */ failed) {
+/**
+ * Let an element take files, and pictures of this page, that are dropped on it.
+ * @param {HTMLElement} node
+ * @param {() => string} target what it stands for; this is asked at the drop, as it may stand for another once a picture is there
+ * @param {(files: File[], target: string) => void} take
+ * @param {(text: string) => void} failed
+ */
+export function takesFiles(node, target, take, failed) {
   node.addEventListener("dragover", (event) => {
     event.preventDefault();
     node.classList.add("over");
@@ -68,9 +74,10 @@ export function takesFiles(/** @type {HTMLElement} */ node, /** @type {(files: F
     node.classList.remove("over");
     const data = /** @type {DragEvent} */ (event).dataTransfer;
     const files = [...(data?.files ?? [])];
+    const to = target();
     try {
       const single = files.length ? null : await pictureIn(data);
-      if (files.length || single) take(single ? [single] : files);
+      if (files.length || single) take(single ? [single] : files, to);
     } catch (error) {
       failed(/** @type {Error} */ (error).message);
     }

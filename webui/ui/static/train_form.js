@@ -28,7 +28,7 @@ export function trainForm({ training, upload, start, changed }) {
   const lacking = el("p", { class: "tr-hint", id: "train_lacks" });
   const go = el("button", { type: "button", class: "f-go", id: "train_start", "aria-describedby": "train_lacks" }, t("Start training"));
   const node = el("section", { class: "tr-form", "aria-label": t("Settings of the training") }, el("h2", {}, drawn.title ?? t("Training")), el("div", { class: "declared tr-fields" }, body.node), el("div", { class: "a-foot" }, said, lacking, el("div", { class: "a-go" }, reset, go)));
-  let [set, busy] = ["", false];
+  let [set, busy, isStarting] = ["", false, false];
   const why = () => {
     if (!set) return t("Choose a data set first.");
     if (busy) return t("A training is under way; pause it first.");
@@ -40,18 +40,16 @@ export function trainForm({ training, upload, start, changed }) {
   const ready = () => {
     lacking.textContent = why();
     lacking.hidden = !why();
-    go.disabled = Boolean(why());
+    go.disabled = isStarting || Boolean(why());
   };
   const options = () => Object.fromEntries(state.fields.map((field) => [field.name, state.values[field.name]]).filter(([, value]) => value !== undefined && value !== null));
   go.addEventListener("click", async () => {
     said.replaceChildren();
-    go.disabled = true;
     try {
       await start({ ...options(), [SET]: set });
     } catch (error) {
       failed(/** @type {Error} */ (error).message);
     }
-    ready();
   });
   const model = state.fields.find((field) => field.model === "checkpoint");
   const fillIn = () => {
@@ -83,6 +81,11 @@ export function trainForm({ training, upload, start, changed }) {
     },
     setBusy: (/** @type {boolean} */ is) => {
       busy = is;
+      ready();
+    },
+    /** A training is being sent: whatever changes here meanwhile, it is not sent twice. */
+    setStarting: (/** @type {boolean} */ is) => {
+      isStarting = is;
       ready();
     },
     failed,

@@ -38,10 +38,10 @@ export function useIt({ output = "", method = "lora" }) {
 
 /**
  * The view. `follow` looks at a job until it ends, `find` at the one that is under way, `open` at a run on the disk.
- * @param {{training: {extension: string, action: string, asks: Record<string, *>}, resume: (run: string) => void, ended: () => void,
- *   prompts: () => string[]}} about
+ * @param {{training: {extension: string, action: string, asks: Record<string, *>}, resume: (run: string) => void, began: () => void,
+ *   ended: () => void, prompts: () => string[]}} about
  */
-export function runView({ training, resume, ended, prompts }) {
+export function runView({ training, resume, began, ended, prompts }) {
   const name = el("h2", {}, t("Run"));
   const state = el("p", { class: "tr-state", role: "status" }, t("Nothing is being trained."));
   const bar = el("div", { class: "a-bar", role: "progressbar", "aria-label": t("Training"), "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 0, hidden: true });
@@ -57,10 +57,17 @@ export function runView({ training, resume, ended, prompts }) {
   /** @type {Told|null} */
   let told = null;
   let running = "";
+  let [turn, wanted] = [0, ""]; // how often something else was chosen to be shown; the run that was, until it is told
   /** @type {Map<string, string>} addresses of samples by their names */
   const pictures = new Map();
   plot.show([], 0);
 
+  /** Something else is shown from now on. Answers to what was asked for before are of no use: their turn is not this one. */
+  const nextTurn = (run = "") => {
+    wanted = run;
+    turn += 1;
+    return turn;
+  };
   const fail = (/** @type {string} */ text) => {
     failed.hidden = !text;
     failed.textContent = text;
@@ -94,9 +101,10 @@ export function runView({ training, resume, ended, prompts }) {
     goOn.hidden = Boolean(running) || !told?.run || isOver;
     use.hidden = !told?.output;
   };
-  const read = async (/** @type {string} */ id) => {
+  const read = async (/** @type {string} */ id, /** @type {number} */ own) => {
     const parts = await request(recorded(id));
     const [now, losses] = await Promise.all(["training", "losses"].map((part) => (part in parts ? request(recorded(`${id}/${part}`)) : null)));
+    if (own !== turn) return;
     if (now) {
       if (told?.run && now.run !== told.run) pictures.clear();
       told = now;
@@ -105,24 +113,30 @@ export function runView({ training, resume, ended, prompts }) {
     for (const part of Object.keys(parts)) if (placeOf(part)) pictures.set(part, address(`${id}/${part}`));
     shown.show(pictures, told?.prompts ?? prompts());
   };
-  const finish = async (/** @type {string} */ id, /** @type {*} */ now) => {
-    await read(id).catch(() => {}); // the recording of an old job may be gone
+  const showEnd = async (/** @type {string} */ id, /** @type {*} */ now, /** @type {number} */ own) => {
+    await read(id, own).catch(() => {}); // the recording of an old job may be gone
+    if (own !== turn) return;
     running = "";
     note(now);
-    if (!told && now.result?.data?.run) await open(now.result.data.run);
-    const files = now.result?.files ?? [];
+    if (!told && now.result?.data?.run) await load(now.result.data.run, own);
+    if (own !== turn) return;
     const isDone = Boolean(now.result) && told?.state !== "paused" && now.result.data?.state !== "paused";
-    if (told) told = { ...told, state: isDone ? "done" : "paused", output: files[0] ?? told.output };
+    if (told) told = { ...told, state: isDone ? "done" : "paused", output: now.result?.files?.[0] ?? told.output };
     draw(now.state === "failed" ? t("It failed") : isDone ? now.result?.text || t("Done") : t("Paused"));
     fail(now.state === "failed" ? now.error ?? t("This did not work.") : "");
-    if (files.length) {
+  };
+  const finish = async (/** @type {string} */ id, /** @type {*} */ now, /** @type {number} */ own) => {
+    await showEnd(id, now, own);
+    if (now.result?.files?.length) { // whether its end is shown or not
       forget("");
       say("files:changed");
     }
     ended();
   };
   const follow = async (/** @type {string} */ id) => {
+    const own = nextTurn();
     running = id;
+    began();
     told = told && { ...told, state: "queued" };
     fail("");
     draw(t("Waiting for its turn"));
@@ -130,11 +144,11 @@ export function runView({ training, resume, ended, prompts }) {
     try {
       for (;;) {
         const now = await look(id, seen);
-        if (running !== id) return; // another one is looked at
+        if (own !== turn) return; // another one is looked at
         seen = now.mark;
         note(now);
         if (now.result || ENDED.has(now.state)) {
-          await finish(id, now);
+          await finish(id, now, own);
           await find(); // one that gives way to others goes on as another job
           return;
         }
@@ -146,11 +160,13 @@ export function runView({ training, resume, ended, prompts }) {
           const wait = EVERY - (performance.now() - last);
           if (wait > 0) await new Promise((done) => { setTimeout(done, wait); });
           last = performance.now();
-          await read(id);
+          await read(id, own);
+          if (own !== turn) return;
           draw(told && told.state !== "queued" ? stateWords(told.state) : now.progress.text || t("Training"));
         }
       }
     } catch (error) {
+      if (own !== turn) return;
       running = "";
       draw(t("It is not known how far it is."));
       fail(/** @type {Error} */ (error).message);
@@ -158,12 +174,17 @@ export function runView({ training, resume, ended, prompts }) {
   };
   /** Look at the job that is under way, or show the last one that ended. */
   const find = async () => {
+    const own = turn;
     const jobs = await request(`recordings/of/${encodeURIComponent(training.extension)}/${encodeURIComponent(training.action)}`).catch(() => []);
+    if (running) return; // one that was begun meanwhile is followed already
     const under = jobs.find((/** @type {*} */ job) => !ENDED.has(job.state));
     if (under) follow(under.id);
-    else if (!told && jobs.length) finish(jobs[0].id, await look(jobs[0].id).catch(() => ({ state: jobs[0].state })));
+    else if (!told && jobs.length && own === turn) {
+      const last = nextTurn();
+      await finish(jobs[0].id, await look(jobs[0].id).catch(() => ({ state: jobs[0].state })), last);
+    }
   };
-  const forgetRun = () => {
+  const clear = () => {
     told = null;
     pictures.clear();
     plot.show([], 0);
@@ -174,22 +195,25 @@ export function runView({ training, resume, ended, prompts }) {
   };
   /** Show a run as it lies on the disk: its curve, then its samples, some at a time. */
   const open = async (/** @type {string} */ run) => {
-    if (running || !training.asks.run) return;
-    forgetRun();
+    if (!running && training.asks.run) await load(run, nextTurn(run));
+  };
+  const load = async (/** @type {string} */ run, /** @type {number} */ own) => {
+    if (!training.asks.run) return;
+    clear();
     try {
       const kept = (await ask(training.extension, "run", { run })).data;
-      if (running) return;
+      if (own !== turn) return;
       told = { ...kept.training, state: kept.training.state === "done" ? "done" : "paused" };
       plot.show(kept.losses, kept.training.steps);
       draw(stateWords(/** @type {Told} */ (told).state));
       for (let at = 0; at < kept.samples.length; at += SAMPLES_AT_ONCE) {
         const found = (await ask(training.extension, "run_samples", { run, names: kept.samples.slice(at, at + SAMPLES_AT_ONCE) })).data;
-        if (running || told?.run !== run) return;
+        if (own !== turn || told?.run !== run) return; // it may have been removed as well
         for (const [part, data] of Object.entries(found)) pictures.set(part, `data:image/jpeg;base64,${data}`);
         shown.show(pictures, told.prompts ?? []);
       }
     } catch (error) {
-      fail(/** @type {Error} */ (error).message);
+      if (own === turn) fail(/** @type {Error} */ (error).message);
     }
   };
   /** A run was removed from the disk: what is seen of it stays, but it cannot go on. */
@@ -198,5 +222,16 @@ export function runView({ training, resume, ended, prompts }) {
     told = { ...told, run: "" };
     goOn.hidden = true;
   };
-  return { node, follow, find, open, gone, forget: forgetRun, isRunning: () => Boolean(running), shown: () => told?.run ?? "" };
+  const forgetRun = () => {
+    nextTurn();
+    clear();
+  };
+  return {
+    node, follow, find, open, gone, forget: forgetRun,
+    isRunning: () => Boolean(running),
+    /** The run that is shown, or will be as soon as the server has told of it. */
+    shown: () => told?.run ?? wanted,
+    /** While a training is being started, none can go on. */
+    setStarting: (/** @type {boolean} */ is) => { goOn.disabled = is; },
+  };
 }

@@ -12,6 +12,8 @@ import { useIt } from "./train_run.js";
 export function runsList({ list, resume, isBusy, shown, open, remove }) {
   const body = el("div", { class: "tr-list" });
   const node = el("section", { class: "tr-runs", "aria-label": t("All runs"), hidden: true }, el("h2", {}, t("All runs")), body);
+  /** @type {*[]} */
+  let told = [];
   const row = (/** @type {*} */ run) => {
     const act = (/** @type {string} */ label, /** @type {() => void} */ does) => el("button", { type: "button", class: "f-quiet", "aria-label": `${label}: ${run.run}`, onclick: does }, label);
     const facts = [methodWords(run.method), run.base, t("step {step} of {steps}", { step: run.step ?? 0, steps: run.steps ?? 0 }), stateWords(run.state !== "done" && !isBusy() ? "paused" : run.state ?? "")].filter(Boolean).join(" · ");
@@ -42,19 +44,25 @@ export function runsList({ list, resume, isBusy, shown, open, remove }) {
       one.setAttribute("aria-current", String(isShown));
     }
   };
+  /** Draw it again, as what can be done with a run depends on whether one is under way. */
+  const redraw = () => {
+    if (!told.length) return; // the list is empty, or it is said why there is none
+    body.replaceChildren(...told.map(row));
+    mark();
+  };
   /** Ask for the list, and give it back. @returns {Promise<*[]>} */
   const refresh = async () => {
     try {
-      const runs = await list();
-      node.hidden = !runs.length;
-      body.replaceChildren(...runs.map(row));
-      mark();
-      return runs;
+      told = await list();
+      node.hidden = !told.length;
+      redraw();
+      return told;
     } catch (error) {
+      told = [];
       node.hidden = false;
       body.replaceChildren(el("div", { class: "f-say bad", role: "alert" }, /** @type {Error} */ (error).message));
       return [];
     }
   };
-  return { node, refresh };
+  return { node, refresh, redraw };
 }

@@ -147,13 +147,13 @@ export function setPane({ training, describing, told, changed, suggest }) {
     if (refused.length === pictures.length) throw new Error(refused[0]);
     if (refused.length) fail(refused.join("\n"));
   };
-  const addFiles = async (/** @type {File[]} */ files) => {
-    if (!name) {
+  const addFiles = async (/** @type {File[]} */ files, to = name) => {
+    if (!to) {
       begin(files);
       return;
     }
     try {
-      await send(name, files);
+      await send(to, files);
       await refresh(name);
     } catch (error) {
       fail(error);
@@ -194,7 +194,7 @@ export function setPane({ training, describing, told, changed, suggest }) {
   bar.append(pick, facts, add, fresh);
   const node = el("section", { class: "tr-set", "aria-label": t("Data set") }, bar, tools, panels.panel, said, empty, el("div", { class: "tr-scroll", tabindex: "-1" }, grid.node, grid.more));
   hear("tab:opened", ({ tab }) => tab === "train" && refresh()); // folders may have been put there meanwhile
-  takesFiles(node, addFiles, (text) => fail({ message: text }));
+  takesFiles(node, () => name, addFiles, (text) => fail({ message: text }));
   return {
     node,
     start: () => {
