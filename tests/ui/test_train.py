@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 
 from tests.ui.accessibility import axe
 from tests.ui.driving import WAIT, eventually
-from tests.ui.train_house import STEPS, TrainHouse, card, drop, held_back, kept_run, shown, train_house
+from tests.ui.train_house import STEPS, TrainHouse, card, drop, held_back, kept_run, opened_holding, shown, train_house
 from tests.ui.visiting import forget, visit
 from webui.domain.extensions import ActionInfo, ExtensionInfo
 from webui.extension_api import Options, form_hint
@@ -283,8 +283,7 @@ def test_recordings_are_told_as_what_they_are(tab: Page, house: TrainHouse) -> N
 
 def test_a_training_is_begun_once_and_what_comes_late_of_another_does_not_end_it(tab: Page, house: TrainHouse) -> None:
     house.back.finishes, house.back.runs, before = False, [], len(house.back.asked)
-    [late, starts] = [held_back(tab, pattern) for pattern in (RECORDED, STARTS)]
-    tab.goto(f"{house.address}?tab=train")
+    late, starts = opened_holding(tab, house, RECORDED, STARTS)
     eventually(tab, lambda: len(late) == 1)  # it asks for what is recorded of the last job
     tab.locator("#train_start").click()
     tab.locator("#train_rank").fill("20")
@@ -329,7 +328,7 @@ def test_the_run_that_was_chosen_last_is_shown_whichever_comes_first(tab: Page, 
     names = ("ash", "elm", "oak")
     house.back.runs = [{"run": name, "step": 400, "steps": STEPS, "state": "done", "method": "lora"} for name in names]
     house.back.kept = {name: kept_run(name, [f"sample_{90 + at}_0"]) for at, name in enumerate(names)}
-    [lists, runs] = [held_back(tab, pattern) for pattern in (RUNS, RUN)]
+    lists, runs = opened_holding(tab, house, RUNS, RUN)
     [ash, elm, oak] = [tab.locator(f'.tr-row[data-run="{name}"]') for name in names]
     [chosen, steps] = [tab.locator(place) for place in (".tr-head h2", ".tr-samples thead th")]
 
@@ -339,7 +338,6 @@ def test_the_run_that_was_chosen_last_is_shown_whichever_comes_first(tab: Page, 
         eventually(tab, lambda: len(runs) == 1)
         return runs[0]
 
-    tab.goto(f"{house.address}?tab=train")
     eventually(tab, lambda: len(lists) >= 1)
     lists[0].continue_()  # it is asked for when the last job is told, and once more
     eventually(tab, lambda: len(lists) == 2)

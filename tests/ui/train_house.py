@@ -251,6 +251,14 @@ def kept_run(name: str, samples: list[str]) -> dict[str, Any]:
     return {"training": training, "losses": losses(STEPS), "samples": samples}
 
 
+def opened_holding(page: Page, house: TrainHouse, *patterns: str) -> list[list[Route]]:
+    """Open the tab anew and hold back what it asks of these addresses."""
+    page.goto("about:blank")  # so nothing is held that the page asked for before
+    held = [held_back(page, pattern) for pattern in patterns]
+    page.goto(f"{house.address}?tab=train")
+    return held
+
+
 def held_back(page: Page, pattern: str) -> list[Route]:
     """Hold what is asked of these addresses back, until a test lets it go on."""
     held: list[Route] = []
