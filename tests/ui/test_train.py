@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from playwright.sync_api import APIResponse, BrowserContext, Error, Locator, Page, Route, expect
-from pydantic import ConfigDict
+from pydantic import ConfigDict, JsonValue
 
 from tests.ui.accessibility import axe
 from tests.ui.driving import WAIT, eventually
@@ -21,7 +21,9 @@ from webui.ui.train_tab import props_of
 
 LISTS = "**/actions/data_set?wait=true"  # what is asked for the pictures of a data set
 STARTS, RUN, RUNS = "**/actions/train", "**/actions/run?wait=true", "**/actions/runs?wait=true"
-PAUSED = {"run": "my-heart", "step": 240, "steps": STEPS, "state": "paused", "method": "lora", "output": ""}
+PAUSED: dict[str, JsonValue] = {
+    "run": "my-heart", "step": 240, "steps": STEPS, "state": "paused", "method": "lora", "output": "",
+}  # fmt: skip
 RECORDED = "**/internal/page/recordings/*"  # of one job
 
 
