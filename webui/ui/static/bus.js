@@ -3,11 +3,11 @@
  *
  * | Message | Detail | Who hears it |
  * | --- | --- | --- |
- * | `picture:show` | `{picture}` | the stage shows it |
+ * | `picture:show` | `{picture}` | the stage shows it; the sheet lets it through |
  * | `picture:send` | `{picture, to, what?, pose?}`, `to` is img2img, inpaint, sketch, upscale, controlnet or pnginfo; the JSON of a drawn pose | the receiver loads it and opens its tab |
  * | `picture:describe` | `{address}` of a picture | a dialog has it described in words |
  * | `picture:shown` | `{picture or null}`: the stage shows another one | history, form |
- * | `picture:compare` | `{picture}` | the stage compares its own with it |
+ * | `picture:compare` | `{picture}` | the stage compares its own with it; the sheet lets it through |
  * | `form:fill` | `{text, only?, beside?}`: generation parameters; field paths; values that no text tells, by path | the form |
  * | `form:changed` | `{}`: a control of the form holds something else | the curve of the schedule |
  * | `form:enlarge` | `{picture}` | the form: hires fix on this picture |
@@ -35,7 +35,7 @@
  * | `experiment:fill` | `{plan}`, as it was sent | the plan in the left pane |
  * | `experiment:turn` | `{isOpen}` | the left pane shows form or experiment |
  * | `plot:open` | `{id, picture?}`: what is shown where the plot is gone | the sheet shows a plot |
- * | `setting:changed` | `{setting, row}`: as the server has it now; the row that changed it | the tab Settings |
+ * | `setting:changed` | `{setting, row}`: as the server has it now; the row that changed it | the tab Settings, quick settings |
  * | `places:shown` | `{places}`: named rectangles, shares of the sides; none: they are not shown any more | stage and canvas draw them over the picture |
  * | `learn:show` | `{view}`, a name in learn_views.js | the tab Learn shows it |
  * | `library:show` | `{picture}` | the library finds it |
