@@ -76,6 +76,19 @@ def test_the_seed_of_the_picture_in_view_is_used_again_and_the_dice_draw_anew(pa
     expect(box(page, "txt2img_subseed")).to_have_value("7")
 
 
+def test_the_menu_of_generate_is_about_the_picture_that_it_was_opened_for(page: Page) -> None:
+    ready(page)
+    page.evaluate(HEAR, "form:enlarge")
+    for name in ("first", "second"):
+        page.evaluate(SAY, ["picture:shown", {"picture": {"id": f"{name}/0", "seed": 1, "text": ""}}])
+        if name == "first":
+            page.locator("#txt2img_generate").click(button="right")
+    page.get_by_role("menuitem", name="Hires. fix on the picture in view").click()
+    assert page.evaluate("heard.flatMap(({ picture }) => picture?.id ?? [])") == ["first/0"]
+    expect(page.locator("#stage .notices")).to_contain_text("is no longer there")  # as nobody made it
+    page.evaluate(SAY, ["picture:shown", {"picture": None}])
+
+
 def test_a_reload_keeps_the_form(page: Page, engine: FakeEngine) -> None:
     ready(page)
     type_prompt(page, "a cat to keep")

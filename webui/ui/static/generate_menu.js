@@ -14,11 +14,11 @@ export function generateMenu() {
   hear("jobs:changed", (now) => { jobs = now.jobs; });
   hear("picture:shown", (now) => { picture = now.picture; });
   const button = () => document.getElementById("txt2img_generate");
-  const entries = () => [
+  const entries = (shown = picture) => [ // another may come while the menu is open, and is not what it was opened for
     jobs.some((job) => job.mine && job.forever)
       ? [t("Stop generating forever"), () => command("forever", { on: false })]
       : [t("Generate forever"), () => forever(jobs)],
-    ...(picture ? [[t("Hires. fix on the picture in view"), () => say("form:enlarge", { picture })]] : []),
+    ...(shown ? [[t("Hires. fix on the picture in view"), () => say("form:enlarge", { picture: shown })]] : []),
     ...jobs.filter((job) => job.mine && job.state === "running").slice(0, 1)
       .map((job) => [t("Stop after this picture"), () => command(`jobs/${job.id}/finish`)]), // prettier-ignore
   ];
