@@ -279,6 +279,36 @@ def test_leaving_a_plan_hides_no_other(plans: Server) -> None:
     expect(page.locator(".x-plan h2")).to_have_text("Remove B")
 
 
+def extension(name: str, state: str) -> dict[str, Any]:
+    facts = {"version": "1", "description": "", "permissions": [], "error": "", "traceback": "", "notice": ""}
+    return {"name": name, "title": name, "state": state, "seconds": None, **facts}
+
+
+def test_a_switch_stays_as_i_put_it_while_another_is_sent(server: Server) -> None:
+    page = server.page
+    server.told["extensions"] = [extension("one", "ok"), extension("two", "ok")]
+    script = (
+        f"const element = document.createElement('div'); {PUT_ON}(element); module.mount({{element, props: {{}}}});"
+    )
+    call(page, "extensions_list.js", script)
+    two = page.get_by_role("switch", name="Use two")
+    page.get_by_role("switch", name="Use one").uncheck()
+    two.uncheck()
+    asked = [(f"extensions/{name}/enabled", {"enabled": False}) for name in ("one", "two")]
+    assert server.has(2) == asked
+    server.told["extensions"] = [extension("one", "disabled"), extension("two", "ok")]
+    with page.expect_response(f"{SERVED}extensions"):
+        server.answer(restart_needed=False)
+    page.evaluate("new Promise(requestAnimationFrame)")
+    expect(two).not_to_be_checked()  # though the server does not know of it yet
+    server.told["extensions"] = [extension(name, "disabled") for name in ("one", "two")]
+    with page.expect_response(f"{SERVED}extensions"):
+        server.answer(restart_needed=False)
+    page.evaluate("new Promise(requestAnimationFrame)")
+    expect(two).to_be_focused()
+    expect(two).not_to_be_checked()
+
+
 def test_folders_of_two_programs_are_both_used(server: Server) -> None:
     page = server.page
     server.told["history?limit=1"] = {"pictures": []}

@@ -368,3 +368,21 @@ def test_upscale_finds_what_was_made_while_the_stream_was_closed(upscale: Page) 
     expect(upscale.locator("#extras_status")).to_have_text("Waiting for its turn")
     take(upscale, "state", whole_state([], history))
     expect(upscale.get_by_role("alert")).to_have_text(NONE)
+
+
+# ---- comparing
+
+
+def test_a_picture_that_was_replaced_before_it_was_read_is_told_of_no_more(bare: Page) -> None:
+    mounted = "const element = document.createElement('div'); document.querySelector('#stage').append(element);"
+    call(bare, "compare_pictures.js", f"{mounted} module.mount({{ element }});")
+    with held(bare, READ) as routes:
+        for name in ("large.png", "small.png"):
+            field = bare.get_by_label("First picture")
+            field.set_input_files({"name": name, "mimeType": "image/png", "buffer": b"of no use here"})
+        eventually(bare, lambda: len(routes) == 2)
+        routes[1].fulfill(json={"told": {}})
+        with bare.expect_response(READ):
+            routes[0].fulfill(json={"fault": "It is torn."})
+        bare.evaluate("new Promise(requestAnimationFrame)")
+        expect(bare.get_by_role("alert")).to_have_count(0)
