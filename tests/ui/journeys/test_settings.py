@@ -151,14 +151,14 @@ def test_what_i_type_while_the_tab_asks_anew_stays(settings: Page, preferences: 
     settings.get_by_role("tab", name="Settings").click()
     box = settings.get_by_role("spinbutton", name="Threads")
     eventually(settings, lambda: len(held) == 1)
-    box.fill("4")
+    box.fill("7")
     held[0].continue_()
     expect(row(settings, "jpeg_quality").locator("input")).to_have_value("71")
-    expect(box).to_have_value("4")
+    expect(box).to_have_value("7")
     settings.unroute("**/internal/page/preferences")
     with settings.expect_response("**/internal/page/preferences"):
         settings.keyboard.press("Tab")
-    assert preferences.wanted.threads == 4
+    assert preferences.wanted.threads == 7
 
 
 def test_what_i_do_in_the_header_before_its_answer_comes_stays(settings: Page, preferences: Preferences) -> None:
