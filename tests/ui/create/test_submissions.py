@@ -83,6 +83,15 @@ def test_a_job_that_is_known_before_the_answer_is_interrupted_as_one(opened: Ope
     assert not opened.do("return sent.isUnderWay()")
 
 
+def test_a_job_that_is_over_before_the_answer_leaves_nothing_to_stop(opened: Opened) -> None:
+    opened.do("window.one = sent.begin()")
+    opened.hear(job_row("7", "running"))
+    opened.hear()
+    opened.do("sent.answered(one, '7'); await sent.interrupt()")
+    assert opened.asked == []
+    assert opened.do("return notices") == ["Nothing of yours is running."]
+
+
 def test_each_press_stops_the_newest_that_is_not_stopped_though_answers_cross(opened: Opened) -> None:
     opened.do("window.all = [sent.begin(), sent.begin(), sent.begin()]")
     opened.do("await sent.interrupt(); await sent.interrupt()")

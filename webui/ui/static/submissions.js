@@ -8,6 +8,8 @@ import { commands, current } from "./stream.js";
 
 /** @type {Map<number, Submission>} */
 const sent = new Map();
+/** @type {Set<string>} jobs that were told of while something was under way: one may be over before it is answered */
+const heard = new Set();
 let last = 0;
 
 /** Something is being sent. @returns {number} what `answered` is told */
@@ -23,7 +25,7 @@ export const answered = (number, job = "") => {
   if (!one) return;
   one.job = job;
   if (one.isStopped && job) commands.cancel(job);
-  if (one.isStopped || !job || isKnown(one, current())) sent.delete(number);
+  if (one.isStopped || !job || heard.has(job) || current().jobs.some(({ id }) => id === job)) sent.delete(number);
 };
 
 /** The server did not answer what it has not answered yet. */
@@ -52,8 +54,8 @@ const stopLast = () => {
   return true;
 };
 
-const isKnown = ({ job }, { jobs }) => jobs.some(({ id }) => id === job);
-
-hear("jobs:changed", (state) => {
-  for (const [number, one] of sent) if (isKnown(one, state)) sent.delete(number);
+hear("jobs:changed", ({ jobs }) => {
+  if (!sent.size) heard.clear();
+  else for (const { id } of jobs) heard.add(id);
+  for (const [number, { job }] of sent) if (heard.has(job)) sent.delete(number);
 });
