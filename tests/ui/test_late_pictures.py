@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expect
 
 from tests.ui.bare import ORIGIN, bare_page, call, job_picture, job_row, whole_state
 from tests.ui.driving import eventually
@@ -233,7 +234,7 @@ def test_what_is_made_again_stands_under_the_picture_that_it_was_made_of(png_inf
         with held(png_info, READ) as reads:
             for at, name in enumerate(("first", "second")):
                 dropped(png_info, name)
-                eventually(png_info, lambda count=at + 1: len(reads) == count)  # type: ignore[misc]
+                eventually(png_info, partial(lambda count: len(reads) == count, at + 1))
                 read(reads[at], name)
                 expect(text(png_info)).to_have_value(name)
                 png_info.locator("#pnginfo_again").click()
@@ -258,8 +259,8 @@ def upscale(bare: Page) -> Page:
 
 
 def load(page: Page, *names: str) -> None:
-    files = [{"name": name, "mimeType": "image/png", "buffer": b"x"} for name in names]
-    page.locator("#extras_image").set_input_files(files)  # type: ignore[arg-type]
+    files: list[FilePayload] = [{"name": name, "mimeType": "image/png", "buffer": b"x"} for name in names]
+    page.locator("#extras_image").set_input_files(files)
 
 
 def arrives(page: Page, name: str) -> None:

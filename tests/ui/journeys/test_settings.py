@@ -27,6 +27,7 @@ class Kept:
     presets: Presets
 
 
+PREFERENCES = "**/internal/page/preferences"  # asks for the settings, or sends changes
 DRAWN_ANEW = """async () => {
   const { say } = await import(`${webui.base}internal/page/static/${webui.version}/bus.js`);
   const search = document.querySelector(".settings-search input");
@@ -124,21 +125,26 @@ def test_a_wrong_value_says_why_and_a_setting_of_a_flag_says_which(settings: Pag
     expect(row(settings, "port").get_by_role("status")).to_contain_text("--port")
 
 
+def sends_threads(settings: Page) -> None:
+    """Leave the box, and wait until the server has answered; nothing is held back any more."""
+    settings.unroute(PREFERENCES)
+    with settings.expect_response(PREFERENCES):
+        settings.keyboard.press("Tab")
+
+
 def test_what_i_type_while_a_change_is_sent_stays_and_is_sent_too(settings: Page, preferences: Preferences) -> None:
     held: list[Route] = []
-    settings.route("**/internal/page/preferences", lambda route: held.append(route))
+    settings.route(PREFERENCES, lambda route: held.append(route))
     box = settings.get_by_role("spinbutton", name="Threads")
     box.fill("3")
     settings.keyboard.press("Tab")
     eventually(settings, lambda: len(held) == 1)
     box.fill("4")
-    with settings.expect_response("**/internal/page/preferences"):
+    with settings.expect_response(PREFERENCES):
         held[0].continue_()
     expect(row(settings, "threads").get_by_text("changed", exact=True)).to_be_visible()
     expect(box).to_have_value("4")
-    settings.unroute("**/internal/page/preferences")
-    with settings.expect_response("**/internal/page/preferences"):
-        settings.keyboard.press("Tab")
+    sends_threads(settings)
     assert preferences.wanted.threads == 4
 
 
@@ -146,7 +152,7 @@ def test_what_i_type_while_the_tab_asks_anew_stays(settings: Page, preferences: 
     held: list[Route] = []
     settings.get_by_role("tab", name="txt2img").click()
     settings.evaluate(DRAWN_ANEW)
-    settings.route("**/internal/page/preferences", lambda route: held.append(route))
+    settings.route(PREFERENCES, lambda route: held.append(route))
     preferences.change({"jpeg_quality": 71, "threads": 2}, may_widen=True)
     settings.get_by_role("tab", name="Settings").click()
     box = settings.get_by_role("spinbutton", name="Threads")
@@ -155,9 +161,7 @@ def test_what_i_type_while_the_tab_asks_anew_stays(settings: Page, preferences: 
     held[0].continue_()
     expect(row(settings, "jpeg_quality").locator("input")).to_have_value("71")
     expect(box).to_have_value("7")
-    settings.unroute("**/internal/page/preferences")
-    with settings.expect_response("**/internal/page/preferences"):
-        settings.keyboard.press("Tab")
+    sends_threads(settings)
     assert preferences.wanted.threads == 7
 
 
@@ -180,7 +184,7 @@ def test_what_i_do_in_the_header_before_its_answer_comes_stays(settings: Page, p
         else:
             route.continue_()
 
-    settings.route("**/internal/page/preferences", hold)
+    settings.route(PREFERENCES, hold)
     preferences.change({"image_format": "webp"}, may_widen=True)
     button.click()
     eventually(settings, lambda: len(held) == 1)
@@ -211,7 +215,7 @@ def test_what_i_do_in_the_header_before_its_answer_comes_stays(settings: Page, p
     held[2].fulfill(response=before)
     settings.evaluate("fetch(`${webui.base}internal/page/plots`).then((answer) => answer.text())")  # comes after it
     expect(panel.get_by_role("radio", name="png")).to_be_checked()
-    settings.unroute("**/internal/page/preferences")
+    settings.unroute(PREFERENCES)
     button.click()
     preferences.reset(may_widen=True)
     button.click()

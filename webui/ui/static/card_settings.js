@@ -1,6 +1,7 @@
 // The settings that come with a checkpoint, on its card: taken over from the form, changed, forgotten. They are a preset
 // that belongs to the checkpoint (`presets.js`), so that Settings > Presets lists them, too.
 
+import { placed } from "./keyed.js";
 import { el, t } from "./kit.js";
 import { deletePreset, keepPreset, presetOf, setPreset } from "./presets.js";
 
@@ -60,23 +61,14 @@ export function settingsOfCheckpoint(card) {
   const rows = rowsOf(change, (name) => waiting.includes(name));
   const draw = () => {
     const isInUse = window.webui.form?.checkpoint === card.file;
-    put(box, [heading, ...(found ? [...rows(found), isInUse && useNow] : [none]), buttons, said]);
-    put(buttons, [take, found && forget]);
+    placed(box, [heading, ...(found ? [...rows(found), isInUse && useNow] : [none]), buttons, said].filter(Boolean));
+    placed(buttons, [take, found && forget].filter(Boolean));
   };
   presetOf(card.file).then((preset) => {
     found = preset;
     draw();
   }, (error) => box.replaceChildren(el("p", { class: "hint" }, error.message)));
   return box;
-}
-
-// Children in their order. Those that are there already are not moved: they would lose the focus.
-function put(parent, wanted) {
-  const nodes = wanted.filter(Boolean);
-  for (const one of [...parent.children]) if (!nodes.includes(one)) one.remove();
-  nodes.forEach((node, at) => {
-    if (parent.children[at] !== node) parent.insertBefore(node, parent.children[at] ?? null);
-  });
 }
 
 /** What the form shows, as far as it may belong to a checkpoint. */
@@ -115,7 +107,7 @@ function rowsOf(change, isWaiting) {
   };
   return (preset) => {
     const known = Object.entries(preset.fields).filter(([name]) => names.has(name));
-    put(list, known.map(([name, value]) => chipOf(name, value)));
+    placed(list, known.map(([name, value]) => chipOf(name, value)));
     const left = Object.keys(preset.fields).length - known.length;
     others.textContent = t("And {n} further fields of the form.", { n: left });
     write(prefix, "prefix", preset.prefix ?? "");

@@ -14,7 +14,7 @@ import { setShown } from "./shown.js";
 import { doWith, toolbar } from "./stage_actions.js";
 import { StageView } from "./stage_view.js";
 import { extrasOf, picturesOf, promptOf, running, runningBatch } from "./store.js";
-import { address, commands, current, follow, linked } from "./stream.js";
+import { address, commands, current, follow, hasOwn, linked } from "./stream.js";
 import { interrupt, isUnderWay, lastUnderWay } from "./submissions.js";
 import { START, afterEvent, batchToggled, followed, picked, stepped, subject } from "./subject.js";
 import { tellInTitle, told } from "./tab_title.js";
@@ -122,8 +122,8 @@ class Stage {
       batch: () => this.run("batch"),
       close: () => this.closeParameters(),
       // a key that has nothing to stop says nothing
-      interrupt: () => void ((this.isAtWork() || isUnderWay()) && interrupt()),
-      skip: () => void (this.isAtWork() && commands.skip()),
+      interrupt: () => void ((hasOwn("running", "waiting") || isUnderWay()) && interrupt()),
+      skip: () => void (hasOwn("running", "waiting") && commands.skip()),
     };
     for (const [name, does] of Object.entries(keys)) action(name, does);
   }
@@ -235,10 +235,6 @@ class Stage {
     else if (name === "delete") trash(picture);
     else doWith(name, picture);
     this.draw();
-  }
-
-  isAtWork() {
-    return current().jobs.some((job) => job.mine && ["running", "waiting"].includes(job.state));
   }
 
   /** @returns {boolean} whether they were open */

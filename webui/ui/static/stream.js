@@ -9,6 +9,7 @@ import { t } from "./language.js";
 import { EMPTY, EVENTS, apply } from "./store.js";
 
 /** @typedef {import("./store.js").State} State */
+/** @typedef {import("./store.js").JobRow} JobRow */
 /** @typedef {"opening"|"open"|"lost"} Link */
 
 const WAITS = [300, 1000, 2000, 4000, 8000]; // milliseconds before each attempt to connect again
@@ -184,7 +185,8 @@ const post = async (path, body = {}) => (await send(path, body)) !== undefined;
 
 const of = (id, what) => `jobs/${encodeURIComponent(id)}/${what}`;
 
-const hasOwn = (...states) => state.jobs.some((job) => job.mine && states.includes(job.state));
+/** Whether a job of this browser is in one of these states. @param {...JobRow["state"]} states */
+export const hasOwn = (...states) => state.jobs.some((job) => job.mine && states.includes(job.state));
 
 const orNothing = async (has, path) => {
   if (has) return post(path);

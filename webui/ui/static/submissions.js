@@ -2,7 +2,7 @@
 // answered, else as soon as it does.
 
 import { hear } from "./bus.js";
-import { commands, current } from "./stream.js";
+import { commands, current, hasOwn } from "./stream.js";
 
 /** @typedef {{job: string, isStopped: boolean}} Submission  `job`: its id, once the server has answered */
 
@@ -41,8 +41,7 @@ export const lastUnderWay = () => (sent.size ? last : 0);
 
 /** Stop what this browser has begun: a job that the page knows, or else what was sent last. */
 export const interrupt = () => {
-  const isAtWork = current().jobs.some((job) => job.mine && ["running", "waiting"].includes(job.state));
-  const wasSent = !isAtWork && stopLast();
+  const wasSent = !hasOwn("running", "waiting") && stopLast();
   return wasSent && !current().forever ? Promise.resolve(true) : commands.interrupt();
 };
 

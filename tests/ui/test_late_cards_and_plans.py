@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 
 from tests.ui.bare import ORIGIN, bare_page, call
 from tests.ui.driving import eventually
@@ -173,8 +173,8 @@ def test_a_folder_that_is_being_loaded_neither_overwrites_nor_brings_back(server
     call(page, "batch_pictures.js", script)
 
     def load(*names: str) -> None:
-        files = [{"name": name, "mimeType": "image/png", "buffer": b""} for name in names]
-        page.locator("#x_files").set_input_files(files)  # type: ignore[arg-type]
+        files: list[FilePayload] = [{"name": name, "mimeType": "image/png", "buffer": b""} for name in names]
+        page.locator("#x_files").set_input_files(files)
 
     def arrives(name: str) -> list[str]:
         """The pictures that are there once one more was sent."""
